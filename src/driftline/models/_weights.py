@@ -1,0 +1,114 @@
+"""Stable names, layer numbers and roles for every weight of a causal language model.
+
+A weight's name is the one that `named_parameters()` gives, so it is the name in the checkpoint and
+in everybody's tools. Tied weights appear once, under the embedding's name.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Role = Literal[
+    "embedding", "position", "q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
+    "head", "other",
+]  # fmt: skip
+
+_LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
+
+# First match wins. Left: the last names of modules in the Llama, Qwen, Gemma, Phi, GPT-2 and
+# GPT-NeoX families; the attention's own `c_proj` and `dense` must be told from the MLP's.
+_ROLE_PATTERNS: tuple[tuple[re.Pattern[str], Role], ...] = tuple(
+    (re.compile(pattern), role)
+    for pattern, role in (
+        (r"norm|\bln_\w+", "norm"),
+        (r"\.(embed_tokens|wte|embed_in|word_embeddings)\.", "embedding"),
+        (r"\.(wpe|embed_positions)\.", "position"),
+        (r"(^|\.)(lm_head|embed_out)\.", "head"),
+        (r"\.(c_attn|query_key_value|qkv_proj)\.", "qkv"),
+        (r"\.q_proj\.", "q"),
+        (r"\.k_proj\.", "k"),
+        (r"\.v_proj\.", "v"),
+        (r"\.(o_proj|attn\.c_proj|attention\.dense|out_proj)\.", "o"),
+        (r"\.gate_up_proj\.", "gate_up"),
+        (r"\.gate_proj\.", "gate"),
+        (r"\.(up_proj|c_fc|dense_h_to_4h|fc1)\.", "up"),
+        (r"\.(down_proj|mlp\.c_proj|dense_4h_to_h|fc2)\.", "down"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Where one weight tensor stands in the model."""
+
+    name: str
+    layer: int | None
+    """0 is the layer next to the embedding; None outside the layers."""
+    role: Role
+    num_elements: int
+    is_matrix: bool
+    """Two or more dimensions, so that a relative norm per matrix means something."""
+
+
+def weight_role(name: str) -> Role:
+    """The role of a weight, by its name.
+
+    >>> weight_role("model.layers.3.self_attn.o_proj.weight")
+    'o'
+    >>> weight_role("transformer.h.0.mlp.c_proj.bias")
+    'down'
+
+    Args:
+        name: A name as `named_parameters()` gives it.
+
+    Returns:
+        The role; `other` where no family that we know uses such a name.
+    """
+    for pattern, role in _ROLE_PATTERNS:
+        if pattern.search(name):
+            return role
+    return "other"
+
+
+def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
+    """Every weight of a model in the model's own order, tied weights once.
+
+    Args:
+        model: A causal language model.
+
+    Returns:
+        One entry a parameter.
+    """
+    weights = []
+    for name, parameter in model.named_parameters():
+        found = _LAYER.search(name)
+        weights.append(
+            Weight(
+                name=name,
+                layer=int(found.group(1)) if found else None,
+                role=weight_role(name),
+                num_elements=parameter.numel(),
+                is_matrix=parameter.ndim >= 2,
+            )
+        )
+    return tuple(weights)
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """The digest of all weights: name, dtype, shape and bytes of each, in order of name.
+
+    Args:
+        model: Any module; its parameters are read, not changed.
+
+    Returns:
+        `sha256:<hex>`. Cost: one pass over the weights at the speed of SHA-256.
+    """
+    hasher = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        tensor = parameter.detach().to("cpu").contiguous()
+        hasher.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        hasher.update(memoryview(tensor.view(-1).view(torch.uint8).numpy()))
+    return f"sha256:{hasher.hexdigest()}"

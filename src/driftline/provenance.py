@@ -1,0 +1,76 @@
+"""What exactly was measured: digests and versions.
+
+Digests are SHA-256, written `sha256:<hex>`. Values are digested as canonical JSON (sorted keys, no
+white space, UTF-8), so that equal values have equal digests on every machine.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+from pydantic import JsonValue
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "safetensors", "gguf", "numpy")
+"""The packages whose versions can change a number."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+def digest_bytes(content: bytes) -> str:
+    """The digest of some bytes.
+
+    >>> digest_bytes(b"")[:14]
+    'sha256:e3b0c44'
+    """
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def digest_value(value: JsonValue) -> str:
+    """The digest of a JSON value, in canonical form.
+
+    >>> digest_value({"b": 1, "a": 2}) == digest_value({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return digest_bytes(text.encode())
+
+
+def digest_file(path: Path) -> str:
+    """The digest of a file's content, read in chunks.
+
+    Args:
+        path: The file.
+
+    Returns:
+        `sha256:<hex>`.
+    """
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def package_versions() -> dict[str, str]:
+    """The installed versions of the packages that can change a number."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def driftline_version() -> str:
+    """The installed version of Driftline."""
+    return importlib.metadata.version("driftline")
+
+
+def python_version() -> str:
+    """The version of the running Python."""
+    return platform.python_version()

@@ -1,0 +1,21 @@
+"""What analyses return and files hold: frozen values, versioned JSON, a plain summary.
+
+Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
+"""
+
+from ._assessment import Assessment as Assessment
+from ._assessment import CapabilityForecast as CapabilityForecast
+from ._assessment import CapabilityScore as CapabilityScore
+from ._assessment import Cost as Cost
+from ._assessment import CurvePoint as CurvePoint
+from ._assessment import ModuleFragility as ModuleFragility
+from ._assessment import StabilityMargin as StabilityMargin
+from ._assessment import TargetForecast as TargetForecast
+from ._assessment import Verdict as Verdict
+from ._document import Document as Document
+from ._document import Value as Value
+from ._provenance import ModelProvenance as ModelProvenance
+from ._provenance import Numerics as Numerics
+from ._provenance import Provenance as Provenance
+from ._provenance import SourceProvenance as SourceProvenance
+from ._summary import summary as summary

@@ -1,0 +1,149 @@
+"""The assessment: what `assess`, `margin`, `map` and `forecast` return and write."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ._document import Document, Value
+from ._provenance import Provenance
+
+Verdict = Literal["safe", "unsafe", "inconclusive"]
+"""`safe`: every required capability stays within its tolerance, by its whole interval. `unsafe`: one
+passes its tolerance, by its whole interval. `inconclusive`: neither can be said."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class CapabilityScore(Value):
+    """One capability of one model, measured."""
+
+    capability: str
+    description: str = ""
+    metric: str
+    unit: str
+    higher_is_better: bool
+    value: float
+    low: float
+    """Lower end of the interval for the mean over items of this kind (Student t, clustered)."""
+    high: float
+    confidence_level: Probability
+    num_items: int
+    accuracy: float | None = None
+    chance: float | None = None
+    """Expected accuracy of a guess, where the capability has one."""
+    tolerance: float
+    required: bool
+
+
+class CurvePoint(Value):
+    """One measured point of a curve."""
+
+    scale: float
+    """Relative norm for a radius, optimiser steps for a path."""
+    value: float
+    """Change of the capability, tuned - base, in its own unit."""
+
+
+class StabilityMargin(Value):
+    """How far the weights may move before one capability passes its tolerance.
+
+    A `radius` is a norm relative to the base weights along one kind of direction. A `path` is in
+    the config's own units along real training. A number that is None has its reason in `reason`.
+    """
+
+    capability: str
+    kind: Literal["radius", "path"]
+    direction: str
+    tolerance: float
+    unit: str
+    base_value: float
+    low: float | None
+    """Lower end of the interval for the critical number (relative norm, or steps)."""
+    high: float | None
+    """Upper end; None where the measured range does not bound it."""
+    confidence_level: Probability
+    critical_relative_norm: float | None = None
+    critical_steps: float | None = None
+    critical_learning_rate: float | None = None
+    used_fraction: float | None = None
+    """Planned steps as a share of the critical steps; above 1 the margin is overdrawn."""
+    reason: str | None = None
+    curve: tuple[CurvePoint, ...]
+
+
+class ModuleFragility(Value):
+    """How fast one capability falls per unit of relative update in one module alone."""
+
+    module: str
+    layer: int | None
+    role: str
+    capability: str
+    sensitivity: float
+    """Loss of the capability per unit of relative update: positive means that it falls."""
+    unit: str
+    low: float
+    high: float
+    rank: int
+    """1 is the most fragile module for this capability."""
+
+
+class CapabilityForecast(Value):
+    """What the planned run will do to one capability: a prediction interval made before it."""
+
+    capability: str
+    metric: str
+    unit: str
+    base_value: float
+    predicted_change: float
+    """tuned - base."""
+    low: float
+    high: float
+    confidence_level: Probability
+    tolerance: float
+    required: bool
+    at_risk: bool
+    """The predicted change passes the tolerance."""
+    verdict: Literal["retained", "lost", "inconclusive"]
+    """By the whole interval; `inconclusive` where the tolerance lies inside it."""
+
+
+class TargetForecast(Value):
+    """What the planned run will do to its own task: mean NLL of held-out completions."""
+
+    metric: str
+    unit: str
+    base_value: float
+    predicted_change: float
+    low: float | None
+    high: float | None
+    num_items: int
+
+
+class Cost(Value):
+    """What the answer cost."""
+
+    wall_seconds: float
+    tokens_forward: int
+    tokens_backward: int
+    fraction_of_planned_run: float | None
+    """Optimiser steps taken for the answer as a share of the planned steps."""
+
+
+class Assessment(Document):
+    """The document of the main job and of its parts; a part that was not asked for is empty."""
+
+    schema_: Literal[
+        "driftline/assess/1", "driftline/margin/1", "driftline/map/1", "driftline/forecast/1"
+    ] = Field(alias="schema")
+    verdict: Verdict | None
+    """None where the command does not judge the config (`map`)."""
+    reasons: tuple[str, ...]
+    """Why the verdict is what it is, most important first."""
+    scores: tuple[CapabilityScore, ...]
+    margins: tuple[StabilityMargin, ...] = ()
+    fragility: tuple[ModuleFragility, ...] = ()
+    forecast: tuple[CapabilityForecast, ...] = ()
+    target: TargetForecast | None = None
+    cost: Cost
+    caveats: tuple[str, ...]
+    provenance: Provenance

@@ -1,0 +1,47 @@
+"""The base of everything that is written to a file: frozen, strict, never NaN."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import InputError
+
+
+class Value(BaseModel):
+    """A frozen value. Unknown keys are refused, and so are NaN and infinity: undefined is None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Document(Value):
+    """A value with a schema name, as it stands in a JSON file of its own."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    def to_json(self) -> str:
+        """The document as JSON text, indented, ending in a newline, equal for equal values."""
+        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, origin: str = "document") -> Self:
+        """Read a document back.
+
+        Args:
+            text: JSON as `to_json` writes it.
+            origin: What to call the text in an error message, for example the file's name.
+
+        Returns:
+            The value, equal to the one that was written.
+
+        Raises:
+            InputError: The text is not JSON, or not a document of this schema.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise InputError(
+                f"{origin}: {where}: {first['msg']}; it is not a {cls.__name__.lower()} "
+                "that this version of Driftline reads"
+            ) from None

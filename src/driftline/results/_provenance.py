@@ -1,0 +1,56 @@
+"""What exactly was measured, with what, as it stands in every document."""
+
+from pydantic import Field, JsonValue
+
+from ._document import Value
+
+
+class SourceProvenance(Value):
+    """A file that went into a result."""
+
+    name: str
+    """The name that the user gave."""
+    digest: str
+    """`sha256:` and the hex digest of its content."""
+    num_records: int | None = None
+    """Examples or items, where the file holds any."""
+
+
+class ModelProvenance(Value):
+    """A model that went into a result."""
+
+    source: str
+    revision: str | None
+    digest: str
+    """`sha256:` over names, dtypes, shapes and bytes of all weights."""
+    architecture: str
+    num_parameters: int
+    dtype: str
+
+
+class Numerics(Value):
+    """What a score depends on beside weights and items."""
+
+    compute_dtype: str
+    """The dtype that matrix products run in: `bfloat16` (autocast) or `float32`."""
+    device: str
+    num_threads: int
+    torch_version: str
+
+
+class Provenance(Value):
+    """Everything that is needed to measure the same again."""
+
+    driftline_version: str
+    python_version: str
+    packages: dict[str, str]
+    command: str
+    model: ModelProvenance
+    data: SourceProvenance | None
+    config: SourceProvenance | None
+    config_values: dict[str, JsonValue] = Field(default_factory=dict)
+    suites: tuple[SourceProvenance, ...]
+    numerics: Numerics
+    seed: int
+    created: str
+    """When the document was written, ISO 8601, UTC."""
