@@ -77,12 +77,9 @@ def _word_problem(rng: random.Random, number: int) -> Question:
 
 
 def _steps(rng: random.Random, number: int) -> Question:
-    step, start = (1, 2, 3, -1)[number % 4], rng.randint(1, 3)
-    if step < 0:
-        start = rng.randint(6, 9)
+    step = (1, 2, -1, -2)[number % 4]
+    start = rng.randint(1, 9 - 3 * step) if step > 0 else rng.randint(1 - 3 * step, 9)
     terms = [start + k * step for k in range(4)]
-    if terms[3] > 9:
-        terms = [n - (terms[3] - 9) for n in terms]
     return _digits(rng, ", ".join(map(str, terms[:3])) + ",", terms[3])
 
 

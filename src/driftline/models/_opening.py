@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,7 +93,10 @@ def open_model(
         options["gguf_file"] = gguf_file
     if revision is not None:
         options["revision"] = revision
-    with _quiet_loading():
+    with _quiet_loading(), contextlib.ExitStack() as stack:
+        if gguf_file is not None:
+            # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = _load_tokenizer(location, source=source, options=options)
         model = _load_weights(location, source=source, options={**options, "dtype": dtype})
     _forget_quantisation(model)
@@ -186,7 +190,8 @@ def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
 
 def _check_finite(model: torch.nn.Module, source: str) -> None:
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        # A sum is one cheap pass, and NaN or infinity cannot hide in it.
+        if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():
             raise ModelError(
                 f"{source}: tensor {name} holds NaN or infinity; the checkpoint is broken, take an "
                 "earlier one"

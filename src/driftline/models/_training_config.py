@@ -59,11 +59,12 @@ class TrainingConfig:
         values = {**self.values, **changes}
         return TrainingConfig(self.name, values, digest_bytes(repr(sorted(values.items())).encode()))
 
-    def trainer_arguments(self, output_dir: Path) -> SFTConfig:
+    def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
 
         Args:
             output_dir: Where the trainer may write; nothing is expected to be written.
+            use_cpu: Train on the CPU.
 
         Returns:
             The arguments.
@@ -74,7 +75,7 @@ class TrainingConfig:
         chosen = {k: v for k, v in self.values.items() if k in _SFT_FIELDS - _IGNORED}
         try:
             return SFTConfig(
-                **chosen,
+                **{**chosen, "use_cpu": use_cpu},
                 output_dir=str(output_dir),
                 report_to="none",
                 save_strategy="no",

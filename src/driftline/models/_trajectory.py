@@ -228,9 +228,9 @@ def _trainer(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        args = config.trainer_arguments(Path(output_dir))
+        on_cpu = opened.device.type == "cpu"
+        args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
         args.include_num_input_tokens_seen = "non_padding"
-        args.use_cpu = opened.device.type == "cpu"
         transformers.set_seed(args.seed)
         try:
             trainer = _SilentTrainer(

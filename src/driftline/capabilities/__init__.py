@@ -1,0 +1,17 @@
+"""What we watch: capabilities, their items and scorers, and the suites that hold them."""
+
+from ._capability import Capability as Capability
+from ._capability import ItemScores as ItemScores
+from ._items import Cloze as Cloze
+from ._items import Generation as Generation
+from ._items import Item as Item
+from ._items import MinimalPair as MinimalPair
+from ._items import MultipleChoice as MultipleChoice
+from ._items import Passage as Passage
+from ._scorers import Likelihood as Likelihood
+from ._scorers import likelihood_request as likelihood_request
+from ._scorers import score_answer as score_answer
+from ._scorers import score_likelihoods as score_likelihoods
+from ._suites import SHIPPED_SUITES as SHIPPED_SUITES
+from ._suites import Suite as Suite
+from ._suites import read_suite as read_suite

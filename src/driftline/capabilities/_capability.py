@@ -1,0 +1,110 @@
+"""A capability: a named set of items with a scorer, a unit and a chance level."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..errors import SuiteError
+from ..provenance import digest_value
+from ._items import Item, MultipleChoice
+from ._scorers import METRICS, UNITS, Metric, Normalization, ScorerName
+
+
+@dataclass(frozen=True)
+class Capability:
+    """A named set of items, how they are scored, and how much loss its owner accepts."""
+
+    name: str
+    scorer: ScorerName
+    metric: Metric
+    tolerance: float
+    """Loss that its owner accepts, in the metric's unit, positive, set before any data is seen."""
+    items: tuple[Item, ...]
+    required: bool = True
+    description: str = ""
+    normalization: Normalization = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot give a number with an interval.
+
+        Raises:
+            SuiteError: Fewer than two items, two items of one id, a metric that the scorer does
+                not give, or a tolerance that is not positive.
+        """
+        if len(self.items) < 2:
+            raise SuiteError(
+                f"capability {self.name}: has {len(self.items)} item; an interval needs at least "
+                "2, and a useful one 50 or more"
+            )
+        seen: set[str] = set()
+        for item in self.items:
+            if item.id in seen:
+                raise SuiteError(f"capability {self.name}: two items have the id {item.id}")
+            seen.add(item.id)
+        if self.metric not in METRICS[self.scorer]:
+            raise SuiteError(
+                f"capability {self.name}: scorer {self.scorer} gives "
+                f"{' and '.join(METRICS[self.scorer])}, not {self.metric}"
+            )
+        if not 0 < self.tolerance < float("inf"):
+            raise SuiteError(f"capability {self.name}: tolerance {self.tolerance} is not above 0")
+
+    @property
+    def unit(self) -> str:
+        """The unit of the metric."""
+        return UNITS[self.metric]
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a greater value is a better model."""
+        return self.metric != "nll_nats"
+
+    @property
+    def chance(self) -> float | None:
+        """Expected accuracy of a guess; None where guessing has no meaning."""
+        if self.scorer == "multiple_choice":
+            shares = [1 / len(i.choices) for i in self.items if isinstance(i, MultipleChoice)]
+            return sum(shares) / len(shares)
+        return 0.5 if self.scorer == "minimal_pair" else None
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of all that a score depends on: items, scorer and normalisation."""
+        return digest_value(
+            {
+                "scorer": self.scorer,
+                "normalization": self.normalization,
+                "items": [item.model_dump(mode="json") for item in self.items],
+            }
+        )
+
+    def loss(self, change: float) -> float:
+        """A change (tuned - base) as a loss: positive is worse."""
+        return -change if self.higher_is_better else change
+
+    def groups(self) -> tuple[str, ...]:
+        """The group of each item; an item without one is its own."""
+        return tuple(item.group or item.id for item in self.items)
+
+    def sample(self, num_items: int, *, seed: int) -> "Capability":
+        """The capability with a random part of its items, in their order.
+
+        Args:
+            num_items: How many to keep, at least 2; all of them if there are no more.
+            seed: Of the draw.
+
+        Returns:
+            The smaller capability.
+        """
+        if num_items >= len(self.items):
+            return self
+        chosen = sorted(random.Random(seed).sample(range(len(self.items)), max(2, num_items)))
+        return replace(self, items=tuple(self.items[index] for index in chosen))
+
+
+@dataclass(frozen=True)
+class ItemScores:
+    """The metrics of every item of one capability at one point, in the order of the items."""
+
+    values: Mapping[Metric, tuple[float, ...]]

@@ -1,0 +1,128 @@
+"""How an item becomes texts to score, and how likelihoods become the item's metrics.
+
+Metrics of an item:
+
+    margin_nats    log p(right) - max log p(wrong), clipped to +-5 nats (odds of about 150 to 1), so
+                   that no single item can dominate a mean; higher is better
+    accuracy       1 if the margin is above 0, else 0; a tie is wrong
+    nll_nats       -log p of the text, in nats per token; lower is better
+    exact_match    1 if the greedy answer begins with the wanted one, else 0
+
+A raw likelihood moves with everything that fine-tuning changes in tone; a margin against
+distractors moves with what the model knows. That is why margins are the default.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import SuiteError
+from ._items import Cloze, Generation, Item, MinimalPair, MultipleChoice, Passage
+
+ScorerName = Literal["multiple_choice", "minimal_pair", "cloze", "perplexity", "generate"]
+Metric = Literal["margin_nats", "accuracy", "nll_nats", "exact_match"]
+Normalization = Literal["none", "tokens", "bytes"]
+
+MARGIN_BOUND_NATS = 5.0
+
+ITEM_TYPES: dict[ScorerName, type[Item]] = {
+    "multiple_choice": MultipleChoice,
+    "minimal_pair": MinimalPair,
+    "cloze": Cloze,
+    "perplexity": Passage,
+    "generate": Generation,
+}
+
+METRICS: dict[ScorerName, tuple[Metric, ...]] = {
+    "multiple_choice": ("margin_nats", "accuracy"),
+    "minimal_pair": ("margin_nats", "accuracy"),
+    "cloze": ("nll_nats",),
+    "perplexity": ("nll_nats",),
+    "generate": ("exact_match",),
+}
+
+UNITS: dict[Metric, str] = {
+    "margin_nats": "nats",
+    "accuracy": "share of items",
+    "nll_nats": "nats per token",
+    "exact_match": "share of items",
+}
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What a model says of one completion."""
+
+    log_likelihood: float
+    num_tokens: int
+    num_bytes: int
+
+
+def likelihood_request(item: Item) -> tuple[str | list[dict[str, str]], tuple[str, ...]]:
+    """The context and the completions whose likelihoods an item needs.
+
+    Args:
+        item: Any item but a generation.
+
+    Returns:
+        The context (a text, or chat messages) and its completions.
+
+    Raises:
+        SuiteError: The item needs a generated answer instead.
+    """
+    match item:
+        case MultipleChoice():
+            return item.context(), item.choices
+        case MinimalPair():
+            return "", (item.good, item.bad)
+        case Cloze():
+            return item.context(), (item.completion,)
+        case Passage():
+            return "", (item.text,)
+        case Generation():
+            raise SuiteError(f"item {item.id}: is scored by its generated answer")
+
+
+def score_likelihoods(
+    item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
+) -> dict[Metric, float]:
+    """The metrics of one item from the likelihoods of its completions.
+
+    >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
+    >>> score_likelihoods(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
+    {'margin_nats': 2.5, 'accuracy': 1.0}
+
+    Args:
+        item: The item.
+        likelihoods: One a completion, in the order of `likelihood_request`.
+        normalization: Divide each log-likelihood by its number of tokens or bytes first.
+
+    Returns:
+        Metric to value.
+    """
+    if isinstance(item, (Cloze, Passage)):
+        (only,) = likelihoods
+        return {"nll_nats": -only.log_likelihood / only.num_tokens}
+    right = item.answer if isinstance(item, MultipleChoice) else 0
+    values = [_normalized(likelihood, normalization) for likelihood in likelihoods]
+    margin = values[right] - max(value for i, value in enumerate(values) if i != right)
+    clipped = max(-MARGIN_BOUND_NATS, min(MARGIN_BOUND_NATS, margin))
+    return {"margin_nats": clipped, "accuracy": float(margin > 0)}
+
+
+def score_answer(item: Generation, answer: str) -> dict[Metric, float]:
+    """The metric of one item from the model's greedy answer.
+
+    Args:
+        item: The item.
+        answer: What the model wrote; white space around it does not count.
+
+    Returns:
+        Metric to value.
+    """
+    return {"exact_match": float(answer.strip().startswith(item.answer.strip()))}
+
+
+def _normalized(likelihood: Likelihood, normalization: Normalization) -> float:
+    length = {"none": 1, "tokens": likelihood.num_tokens, "bytes": likelihood.num_bytes}
+    return likelihood.log_likelihood / length[normalization]

@@ -1,0 +1,157 @@
+"""Suites: YAML files with capabilities, items inline or in JSON Lines files beside them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from ..errors import SuiteError
+from ..provenance import digest_value
+from ..results import SourceProvenance
+from ._capability import Capability
+from ._items import Item
+from ._scorers import ITEM_TYPES, Metric, Normalization, ScorerName
+
+SHIPPED_SUITES = ("core",)
+"""Names that `read_suite` takes instead of a file."""
+
+
+class _CapabilityEntry(BaseModel):
+    """One capability as it stands in the YAML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1)]
+    scorer: ScorerName
+    metric: Metric
+    tolerance: float
+    items: str | list[dict[str, JsonValue]]
+    required: bool = True
+    description: str = ""
+    normalization: Normalization = "none"
+
+
+class _SuiteFile(BaseModel):
+    """A suite as it stands in the YAML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_: Literal["driftline/suite/1"] = Field(alias="schema")
+    capabilities: Annotated[list[_CapabilityEntry], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Capabilities that belong together."""
+
+    name: str
+    capabilities: tuple[Capability, ...]
+
+    def provenance(self) -> SourceProvenance:
+        """What stands in a document about this suite."""
+        digests: list[JsonValue] = [[c.name, c.metric, c.digest] for c in self.capabilities]
+        return SourceProvenance(
+            name=self.name,
+            digest=digest_value(digests),
+            num_records=sum(len(c.items) for c in self.capabilities),
+        )
+
+
+def read_suite(name: str) -> Suite:
+    """Read a suite.
+
+    Args:
+        name: The name of a shipped suite, or a YAML file.
+
+    Returns:
+        The suite; every item has been checked.
+
+    Raises:
+        SuiteError: No such suite, or a file, key, line or item that is not right; the message
+            names it.
+    """
+    if name in SHIPPED_SUITES:
+        path = Path(str(files("driftline.capabilities").joinpath("suites", f"{name}.yaml")))
+    else:
+        path = Path(name)
+    entries = _parse_yaml(path, name).capabilities
+    names = [entry.name for entry in entries]
+    for repeated in sorted({n for n in names if names.count(n) > 1}):
+        raise SuiteError(f"{path}: two capabilities are called {repeated}; rename one")
+    return Suite(name=path.stem, capabilities=tuple(_capability(entry, path) for entry in entries))
+
+
+def _parse_yaml(path: Path, name: str) -> _SuiteFile:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SuiteError(
+            f"{name}: no such suite ({error.strerror}); give a YAML file or one of: "
+            f"{', '.join(SHIPPED_SUITES)}"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    try:
+        return _SuiteFile.model_validate(content)
+    except ValidationError as error:
+        raise SuiteError(f"{path}: {_describe(error)}") from None
+
+
+def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
+    items = []
+    for record, where in _records(entry, path):
+        try:
+            items.append(ITEM_TYPES[entry.scorer].model_validate(record))
+        except ValidationError as error:
+            raise SuiteError(f"{where}: {_describe(error)}") from None
+    chosen: tuple[Item, ...] = tuple(items)
+    try:
+        return Capability(
+            name=entry.name,
+            scorer=entry.scorer,
+            metric=entry.metric,
+            tolerance=entry.tolerance,
+            items=chosen,
+            required=entry.required,
+            description=entry.description,
+            normalization=entry.normalization,
+        )
+    except SuiteError as error:
+        raise SuiteError(f"{path}: {error}") from None
+
+
+def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, str]]:
+    """Each item's record with the place to name when it is wrong."""
+    if not isinstance(entry.items, str):
+        for number, record in enumerate(entry.items, start=1):
+            yield record, f"{path}: capability {entry.name}: item {number}"
+        return
+    file = path.parent / entry.items
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(
+            f"{file}: items of {entry.name} in {path.name} cannot be read ({error})"
+        ) from None
+    if not lines:
+        raise SuiteError(f"{file}: holds no items; write one JSON object a line")
+    for number, line in enumerate(lines, start=1):
+        where = f"{file}: line {number}"
+        if not line.strip():
+            raise SuiteError(f"{where}: empty; remove the line")
+        try:
+            yield json.loads(line), where
+        except json.JSONDecodeError as error:
+            raise SuiteError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

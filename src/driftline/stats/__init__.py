@@ -1,0 +1,8 @@
+"""Intervals and quantiles, as pure functions of arrays."""
+
+from ._conformal import conformal_quantile as conformal_quantile
+from ._crossing import Crossing as Crossing
+from ._crossing import crossing_interval as crossing_interval
+from ._crossing import first_crossing as first_crossing
+from ._mean import ConfidenceInterval as ConfidenceInterval
+from ._mean import mean_interval as mean_interval
