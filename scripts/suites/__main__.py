@@ -21,12 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 1 if `--check` finds a difference, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m scripts.suites")
-    parser.add_argument(
-        "--check", action="store_true", help="compare only; exit 1 if files differ"
-    )
-    parser.add_argument(
-        "--folder", type=Path, default=_FOLDER, help="default: %(default)s"
-    )
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 if files differ")
+    parser.add_argument("--folder", type=Path, default=_FOLDER, help="default: %(default)s")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
     files = {folder / name: data for name, data in files_of_suite().items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 Item = dict[str, object]
@@ -31,6 +31,11 @@ class Question(NamedTuple):
     is_chat: bool = False
 
 
+def split_words(text: str) -> list[str]:
+    """Splits a list that is written as one line of words."""
+    return text.split()
+
+
 def split_pair(text: str) -> tuple[str, str]:
     """Reads the `{good|bad}` notation.
 
@@ -50,12 +55,16 @@ def split_pair(text: str) -> tuple[str, str]:
     return good, bad
 
 
-def minimal_pairs(name: str, table: dict[str, Sequence[str]]) -> list[Item]:
+def minimal_pairs(
+    name: str, table: Mapping[str, Sequence[str]], prefix: str = "", is_grouped: bool = True
+) -> list[Item]:
     """Turns sentences in `{good|bad}` notation into minimal pairs.
 
     Args:
         name: The capability; the prefix of the ids.
-        table: Sentences by construction; the construction becomes the group.
+        table: Sentences by construction or theme.
+        prefix: Text before every sentence.
+        is_grouped: Whether the key of the table becomes the group of its items.
 
     Returns:
         The items in the order of the table.
@@ -63,9 +72,11 @@ def minimal_pairs(name: str, table: dict[str, Sequence[str]]) -> list[Item]:
     rows = [(group, text) for group, texts in table.items() for text in texts]
     items: list[Item] = []
     for number, (group, text) in enumerate(rows, start=1):
-        good, bad = split_pair(text)
+        good, bad = split_pair(prefix + text)
         item_id = f"{name}-{number:03d}"
-        items.append({"id": item_id, "good": good, "bad": bad, "group": group})
+        items.append({"id": item_id, "good": good, "bad": bad})
+        if is_grouped:
+            items[-1]["group"] = group
     return items
 
 

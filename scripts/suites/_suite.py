@@ -58,7 +58,7 @@ _CAPABILITIES = (
     ),
     _choice(
         "induction",
-        "Copying from the context: repeated lists, lookups by name, bindings.",
+        "Copying from the context: repeated lists and pairs, echoes.",
         induction.items,
     ),
     _choice(
@@ -68,7 +68,7 @@ _CAPABILITIES = (
     ),
     _choice(
         "code",
-        "Python: the token that continues a short snippet correctly.",
+        "Python: the word or sign that continues a short snippet correctly.",
         code.items,
     ),
     _pairs(
@@ -124,6 +124,9 @@ def _yaml(capabilities: Iterable[_Capability]) -> str:
 
 def _jsonl(items: Iterable[Item]) -> str:
     """Writes one JSON object a line.
+
+    Returns:
+        The text of a JSONL file.
 
     Raises:
         ValueError: If two items hold the same content.

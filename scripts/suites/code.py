@@ -1,7 +1,8 @@
-"""Python snippets as four-way questions: which token continues the code correctly.
+"""Python snippets as four-way questions: what continues the code correctly.
 
-Snippets were written for this suite. The distractors are tokens that are common in
-the same position in other programs.
+Snippets were written for this suite. The distractors are words or signs that are common
+in the same position in other programs. Where the small reference model had no doubt at
+all, many of them were replaced by closer ones.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _SNIPPETS = {
         ("width = 3\nheight = 4\narea = width *", " height", " width", " area", " length"),
     ),
     "keyword": (
-        ("while", " True", " None", " self", " import"),
-        ("for i", " in", " is", " of", " =="),
-        ("from math", " import", " as", " in", " from"),
+        ("found = False\nwhile", " not", " is", " in", " import"),
+        ("for i", " in", " of", " =", " range"),
+        ("import os\nfrom math", " import", " as", " in", " from"),
         ("import numpy", " as", " in", " is", " from"),
-        ("if x is not", " None", " self", " x", " return"),
+        ("if x is not", " None", " True", " x", " len"),
         ("try:\n    run()\n", "except", "else", "if", "for"),
         ("if a > b:\n    return a\n", "else", "except", "with", "import"),
         ("with open(path)", " as", " in", " is", " for"),
@@ -34,19 +35,31 @@ _SNIPPETS = {
         ("import pandas as", " pd", " np", " plt", " os"),
         ("import matplotlib.pyplot as", " plt", " np", " pd", " sns"),
         ("import os\n\nhere = os.", "path", "random", "sleep", "append"),
-        ("import random\n\nn = random.", "rand", "path", "sleep", "load"),
-        ("import time\n\nstart = time.", "time", "path", "rand", "append"),
-        ("import json\n\ndata = json.", "load", "path", "sqrt", "append"),
-        ("import math\n\nroot = math.", "sqrt", "path", "load", "append"),
+        ("import random\n\nn = random.", "randint", "shuffle", "seed", "path"),
+        ("import time\n\nstart = time.", "time", "sleep", "now", "date"),
+        ("import json\n\ndata = json.", "load", "dump", "read", "open"),
+        ("import math\n\nroot = math.", "sqrt", "sin", "pi", "log"),
     ),
     "method": (
         ("numbers = []\nnumbers.", "append", "add", "keys", "split"),
         ("words = 'one two three'.", "split", "append", "keys", "pop"),
         ("line = '  hello  '.", "strip", "append", "keys", "pop"),
         ("ages = {'Ann': 3}\nfor name in ages.", "keys", "append", "strip", "split"),
-        ("text = ', '.", "join", "append", "keys", "pop"),
-        ("def save(path, text):\n    with open(path, 'w') as f:\n        f.", "write", "read", "append", "split"),
-        ("def load(path):\n    with open(path) as f:\n        return f.", "read", "write", "append", "split"),
+        ("sentence = 'one two'\nwords = sentence.", "split", "join", "strip", "upper"),
+        (
+            "def save(path, text):\n    with open(path, 'w') as f:\n        f.",
+            "write",
+            "read",
+            "close",
+            "open",
+        ),
+        (
+            "def load(path):\n    with open(path) as f:\n        return f.",
+            "read",
+            "write",
+            "close",
+            "open",
+        ),
         ("name = 'anna'\nprint(name.", "upper", "append", "sort", "pop"),
     ),
     "punctuation": (
@@ -65,29 +78,47 @@ _SNIPPETS = {
         ("def divide(a, b):\n    return a", " /", " +", " -", " *"),
         ("def is_even(n):\n    return n", " %", " +", " -", " *"),
         ("def is_positive(n):\n    return n", " >", " <", " +", " *"),
-        ("count = 0\nwhile count < 5:\n    count", " +=", " ==", " <", " -"),
+        ("count = 0\nwhile count < 5:\n    count", " +=", " -=", " =", " *="),
         ("def square(x):\n    return x", " *", " +", " -", " <"),
         ("def is_equal(a, b):\n    return a", " ==", " +", " -", " *"),
     ),
     "class": (
-        ("class Dog:\n    def __init__(", "self", "dog", "name", "x"),
-        ("class Dog:\n    def __init__(self, name):\n        self.", "name", "dog", "age", "self"),
-        ("class Dog:\n    def __", "init", "main", "name", "self"),
-        ("if __name__ ==", " '__", " 'main", " None", " True"),
-        ("class Stack:\n    def push(self, item):\n        self.items.", "append", "pop", "split", "join"),
-        ("class Stack:\n    def pop(self):\n        return self.items.", "pop", "append", "split", "join"),
+        ("class Dog:\n    def __init__(", "self", "this", "name", "cls"),
+        ("class Dog:\n    def __init__(self, name):\n        self.", "name", "dog", "age", "size"),
         ("def __len__(self):\n    return", " len", " self", " None", " sum"),
         ("class Cat(Animal):\n    def __init__(self):\n        super", "().", ".", "(self", " ="),
     ),
     "value": (
-        ("def is_adult(age):\n    return age >=", " ", " True", " age", " None"),
-        ("def is_empty(items):\n    return len(items) ==", " ", " True", " len", " None"),
-        ("found = False\nfor x in data:\n    if x == target:\n        found =", " True", " False", " None", " x"),
-        ("def first(items):\n    if not items:\n        return", " None", " items", " True", " first"),
+        ("def is_adult(age):\n    return age >=", " 18", " 5", " 40", " 80"),
+        ("def is_empty(items):\n    return len(items) ==", " 0", " 1", " 2", " 3"),
+        (
+            "found = False\nfor x in data:\n    if x == target:\n        found =",
+            " True",
+            " False",
+            " None",
+            " x",
+        ),
+        (
+            "def first(items):\n    if not items:\n        return",
+            " None",
+            " items",
+            " True",
+            " first",
+        ),
         ("x = 5\ny = 7\nprint(x +", " y", " x", " z", " n"),
         ("def largest(items):\n    return", " max", " min", " len", " sum"),
         ("def smallest(items):\n    return", " min", " max", " len", " sum"),
         ("def count(items):\n    return", " len", " min", " max", " print"),
+    ),
+    "meaning": (
+        ("def is_negative(n):\n    return n", " <", " >", " +", " =="),
+        ("def average(values):\n    return sum(values) /", " len", " sum", " max", " min"),
+        ("def is_odd(n):\n    return n % 2 ==", " 1", " 0", " 2", " 3"),
+        ("def last(items):\n    return items[", "-1", "0", "1", "2"),
+        ("def reverse(text):\n    return text[::", "-1", "1", "2", "0"),
+        ("def cube(x):\n    return x **", " 3", " 2", " 4", " 1"),
+        ("def half(x):\n    return x /", " 2", " 3", " 4", " 1"),
+        ("def hours_to_minutes(hours):\n    return hours *", " 60", " 10", " 24", " 12"),
     ),
 }
 
@@ -96,7 +127,7 @@ def items() -> list[Item]:
     """Builds the items.
 
     Returns:
-        Four-way questions; each choice is one token of common tokenizers.
+        Four-way questions; each choice is one word, number or sign.
     """
     questions = [
         Question(prompt, right, tuple(wrong))

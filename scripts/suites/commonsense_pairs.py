@@ -2,6 +2,8 @@
 
 Each theme has its own pairs; the two sentences of a pair differ in one or two words
 of the same kind, and often only in the order of two nouns. Both are grammatical.
+Where the small reference model had no doubt at all, many of the implausible words were
+replaced by closer ones.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from ._items import Item, minimal_pairs
 
 _TABLE = {
     "tools": (
-        "He cut the bread with a sharp {knife|spoon}.",
+        "She ate the soup with a {spoon|fork}.",
         "She hit the nail with a {hammer|pencil}.",
-        "They swept the kitchen floor with a {broom|fork}.",
+        "They swept the kitchen floor with a {broom|rake}.",
         "I unlocked the door with my {key|comb}.",
     ),
     "cause": (
@@ -23,38 +25,38 @@ _TABLE = {
     ),
     "roles": (
         "The {cat|mouse} chased the {mouse|cat} across the kitchen.",
-        "The {doctor|patient} gave the {patient|doctor} some medicine.",
+        "The {customer|waiter} tipped the {waiter|customer} after the meal.",
         "The {teacher|students} graded the {students|teacher} on the final exam.",
         "The {police|thief} arrested the {thief|police} near the bank.",
     ),
     "size": (
         "An elephant is much {bigger|smaller} than a mouse.",
-        "The toy was small enough to fit in a {pocket|thimble}.",
+        "The toy was small enough to fit in a {pocket|ring}.",
         "The truck was too {wide|narrow} to fit through the gate.",
         "She could not reach the shelf because she was too {short|tall}.",
     ),
     "order": (
-        "She opened the umbrella when it started to {rain|clear}.",
+        "She opened the umbrella when it started to {rain|shine}.",
         "He washed the dishes {after|before} the meal.",
         "They {bought|used} the tickets and then {used|bought} them.",
         "He put on his {socks|shoes} first and then his {shoes|socks}.",
     ),
     "places": (
-        "You can borrow books from the {library|bakery}.",
+        "You can borrow books from the {library|hospital}.",
         "The farmer keeps his cows in the {barn|kitchen}.",
-        "The plane landed at the {airport|harbor} on time.",
-        "We bought fresh bread at the {bakery|pharmacy}.",
+        "The plane landed at the {airport|station} on time.",
+        "We took the sick dog to the {vet|dentist}.",
     ),
     "materials": (
-        "The window was made of {glass|paper}, so we could see through it.",
-        "The bridge was built of {steel|butter} and stone.",
+        "He lit the {candle|match} with a {match|candle}.",
+        "They built a {bridge|river} across the {river|bridge}.",
         "Her winter sweater was made of {wool|wood}.",
         "The stone sank because it was {heavy|light}.",
     ),
     "feelings": (
         "She smiled because she was {happy|angry}.",
         "He cried when his dog {died|slept}.",
-        "The children were {excited|bored} to open their presents.",
+        "The children were {sad|glad} when the holidays were over.",
         "He felt {proud|ashamed} of winning the prize.",
     ),
     "body": (
@@ -84,25 +86,25 @@ _TABLE = {
     "work": (
         "The pilot flew the {plane|bus} through the storm.",
         "The {baker|lawyer} took the bread out of the oven.",
-        "The dentist looked at my {teeth|knees}.",
-        "The {nurse|waiter} brought us the menu and two glasses of water.",
+        "The dentist looked at my {teeth|feet}.",
+        "The {waiter|dentist} brought us the menu and two glasses of water.",
     ),
     "weather": (
-        "The streets were wet because it had {rained|thundered} all night.",
-        "There was so much snow that the schools were {closed|opened}.",
+        "The grass was {wet|dry} because it had rained all night.",
+        "There was so much snow that the schools were {closed|open}.",
         "The strong wind blew his {hat|house} away.",
         "The sun was so bright that she needed her {sunglasses|umbrella}.",
     ),
     "society": (
-        "He paid for the coffee with his credit {card|letter}.",
+        "He {bought|sold} his ticket before he got on the train.",
         "The judge sent the {criminal|witness} to prison.",
         "The singer walked onto the {stage|roof} and the crowd cheered.",
-        "She mailed the {letter|river} at the post office.",
+        "She bought {stamps|shoes} at the post office.",
     ),
     "physics": (
         "The glass fell on the floor and {broke|burned}.",
-        "The ball rolled {down|up} the hill by itself.",
-        "The balloon floated up into the {sky|ground}.",
+        "The {ship|anchor} dropped its {anchor|ship} in the bay.",
+        "The balloon floated up into the {sky|sea}.",
         "The candle went out because of the {wind|light}.",
     ),
 }
@@ -112,6 +114,6 @@ def items() -> list[Item]:
     """Builds the items.
 
     Returns:
-        Minimal pairs, grouped by theme.
+        Minimal pairs; themes are strata of the design, not groups.
     """
-    return minimal_pairs("commonsense_pairs", _TABLE)
+    return minimal_pairs("commonsense_pairs", _TABLE, is_grouped=False)

@@ -1,7 +1,10 @@
 """French grammar as minimal pairs: a few sentences for each construction.
 
 Sentences were written for this suite by rule of grammar; both sentences of a pair
-use existing words, and only one of them is grammatical in standard French.
+use existing words, and only one of them is grammatical in standard French. The prefix
+tells a model the language, and keeps the start of the sentence away from position 0.
+Constructions that the small reference model could not do were dropped whole (verb
+endings, the subjunctive, choice of tense, comparison).
 """
 
 from __future__ import annotations
@@ -9,24 +12,16 @@ from __future__ import annotations
 from ._items import Item, minimal_pairs
 
 _TABLE = {
-    "subject_verb": (
-        "Les enfants {jouent|joue} dans le jardin.",
-        "Nous {habitons|habitez} dans une petite ville.",
-        "Tu {parles|parlez} trop vite.",
-    ),
-    "etre_avoir": (
-        "Nous {sommes|avons} très fatigués ce soir.",
-        "Elle {a|est} vingt ans aujourd'hui.",
-        "Ils {ont|sont} peur du chien.",
-    ),
     "article_gender": (
         "Elle a acheté {une|un} maison à la campagne.",
         "Il lit {le|la} journal tous les matins.",
         "Le chat dort sur {la|le} table.",
+        "Nous avons loué {un|une} appartement près de la gare.",
     ),
     "article_number": (
         "Il y a {des|une} pommes dans le panier.",
         "Elle aime {les|le} fleurs de son jardin.",
+        "Il a visité {les|la} musées de Paris.",
     ),
     "adjective_gender": (
         "C'est une très {belle|beau} ville.",
@@ -51,23 +46,26 @@ _TABLE = {
     ),
     "elision": (
         "Elle boit {de l'eau|de eau} froide.",
-        "Il va à {l'école|la école} en vélo.",
+        "Il va à {l'école|la école} à pied.",
         "Nous avons visité {l'église|la église} du village.",
+        "C'est {l'histoire|la histoire} d'un jeune roi.",
     ),
     "contraction": (
         "Nous allons {au|à le} marché le samedi.",
         "Il revient {du|de le} travail à six heures.",
         "Elle parle {aux|à les} enfants de l'école.",
+        "Le toit {du|de le} château est rouge.",
     ),
     "negation": (
         "Je ne {sais pas|pas sais} où il habite.",
-        "Il n'y a {pas de|pas du} pain à la maison.",
         "Nous n'avons {jamais vu|vu jamais} la mer.",
+        "Elle ne {mange jamais|jamais mange} de viande.",
     ),
     "perfect_auxiliary": (
         "Elle {est|a} arrivée hier soir.",
         "Nous {avons|sommes} mangé au restaurant.",
         "Il {est|a} né à Paris en hiver.",
+        "Ils {ont|sont} acheté une voiture.",
     ),
     "participle": (
         "J'ai {fini|finir} mon travail.",
@@ -78,18 +76,7 @@ _TABLE = {
         "Je voudrais {manger|mange} une pomme.",
         "Nous devons {partir|partons} demain matin.",
         "Il peut {venir|vient} avec nous.",
-    ),
-    "subjunctive": (
-        "Il faut que tu {sois|es} patient.",
-        "Je veux qu'il {vienne|vient} ce soir.",
-    ),
-    "future": (
-        "Demain, nous {irons|allions} à la plage.",
-        "L'année prochaine, elle {sera|était} médecin.",
-    ),
-    "past": (
-        "Hier, il {a plu|pleuvra} toute la journée.",
-        "Quand j'{étais|est} petit, je vivais ici.",
+        "Elle est sortie sans {fermer|ferme} la porte.",
     ),
     "object_pronoun": (
         "Je {le vois|vois le} tous les jours.",
@@ -98,30 +85,29 @@ _TABLE = {
     ),
     "preposition": (
         "Mon frère habite {en|à} France depuis dix ans.",
-        "Il a commencé {à|de} pleuvoir.",
         "Elle a besoin {de|à} repos.",
         "Je pense souvent {à|sur} mes amis.",
+        "Nous sommes fiers {de|à} notre fille.",
     ),
-    "country_preposition": (
+    "place_preposition": (
         "Il travaille {au|en} Canada.",
         "Elle est née {à|en} Paris.",
+        "Nous passons nos vacances {en|au} Italie.",
     ),
     "relative_pronoun": (
         "Voici l'homme {qui|que} parle trois langues.",
         "C'est le livre {que|qui} j'ai lu.",
         "La ville {où|qui} je suis né est belle.",
+        "L'ami {dont|qui} je parle habite à Lyon.",
     ),
     "adjective_order": (
         "Il porte une {chemise blanche|blanche chemise}.",
-        "C'est une {grande maison|maison grande} avec un jardin.",
-    ),
-    "comparison": (
-        "Elle est plus grande {que|de} son frère.",
-        "C'est {le meilleur|le plus bon} restaurant de la ville.",
+        "Elle conduit une {voiture rouge|rouge voiture}.",
     ),
     "quantity": (
         "Il y a beaucoup {de|des} monde ici.",
-        "Je voudrais un verre {de|du} vin.",
+        "Elle a acheté un kilo {de|des} pommes.",
+        "Il a trop {de|du} travail cette semaine.",
     ),
 }
 
@@ -132,4 +118,4 @@ def items() -> list[Item]:
     Returns:
         Minimal pairs, grouped by construction.
     """
-    return minimal_pairs("french", _TABLE)
+    return minimal_pairs("french", _TABLE, prefix="Exemple : ")

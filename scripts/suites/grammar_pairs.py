@@ -1,8 +1,9 @@
 """English grammar as minimal pairs: two sentences for each of many constructions.
 
 Sentences were written by construction, from the grammar and not from any benchmark;
-American usage throughout. A construction was dropped whole when the small reference
-model had no preference in it.
+American usage throughout. Constructions in which the small reference model put every
+margin far past the clip were replaced as a whole by harder ones (attractors,
+distance, scope).
 """
 
 from __future__ import annotations
@@ -42,25 +43,13 @@ _TABLE = {
         "She bought {these|this} shoes last week.",
         "I have already read {this|these} book twice.",
     ),
-    "article": (
-        "He ate {an|a} orange before lunch.",
-        "She put on {a|an} uniform and went to work.",
-    ),
     "countability": (
         "How {many|much} chairs do we need for the meeting?",
         "There is too {much|many} sugar in this tea.",
     ),
-    "quantifier_noun": (
-        "We gave a small prize to {every|all} student.",
-        "Almost {all|every} birds can fly.",
-    ),
     "quantifier_verb": (
-        "Each of the rooms {has|have} a view of the lake.",
+        "Each room in these houses {has|have} a view of the lake.",
         "Both of my parents {work|works} at the bank.",
-    ),
-    "question_order": (
-        "Where {did you|you did} put my glasses?",
-        "What {are they|they are} doing in the garage?",
     ),
     "embedded_question": (
         "I wonder what {he is|is he} doing now.",
@@ -70,77 +59,77 @@ _TABLE = {
         "She wore a {long red|red long} dress to the party.",
         "They found a {big old|old big} house by the sea.",
     ),
-    "adverb_position": (
-        "My uncle {never eats|eats never} meat.",
-        "We have {always lived|lived always} in this town.",
-    ),
-    "tense_and_time": (
-        "Yesterday we {walked|walk} along the river.",
-        "She {will call|called} you tomorrow evening.",
-    ),
-    "participle": (
-        "I have {seen|saw} that film before.",
-        "They had {gone|went} home before the storm.",
-    ),
-    "modal": (
-        "You should {be|are} more careful with knives.",
-        "The little boy can already {swim|swims} very well.",
-    ),
-    "complement_verb": (
-        "I really enjoy {reading|to read} before bed.",
-        "He finally decided {to leave|leaving} the company.",
-    ),
-    "do_support": (
-        "My daughter doesn't {like|likes} spicy food.",
-        "Did you {see|saw} the moon last night?",
-    ),
-    "polarity": (
-        "I don't think there is {any|some} milk left.",
-        "My neighbor has {never|ever} been to Spain.",
-    ),
     "comparative": (
         "This road is much {longer|long} than that one.",
         "She is the {tallest|taller} girl in her class.",
     ),
-    "comparison_word": (
-        "My brother is taller {than|as} his father.",
-        "The water was as cold {as|than} ice.",
+    "two_attractors": (
+        "The label on the bottles in the cupboards {is|are} missing.",
+        "The books that the student with the glasses carries {are|is} heavy.",
     ),
-    "pronoun_case": (
-        "The letter was addressed to {him|he} by mistake.",
-        "We saw {them|they} at the market on Sunday.",
+    "object_relative": (
+        "The girl that the boys admire {sings|sing} well.",
+        "The houses that the storm damaged {were|was} empty.",
     ),
-    "possessive": (
-        "That red coat is {mine|my}, not yours.",
-        "The cat licked {its|it} paw and went to sleep.",
+    "reflexive_attractor": (
+        "The mother of the boys blamed {herself|themselves}.",
+        "The students who admire the singer enjoyed {themselves|herself}.",
     ),
-    "passive": (
-        "The cake was {eaten|eating} by the children.",
-        "This letter was {written|wrote} by hand.",
+    "adverb_form": (
+        "My sister drives very {carefully|careful}.",
+        "The choir sang {beautifully|beautiful} last night.",
     ),
-    "argument_structure": (
-        "We {discussed|talked} the plan for several hours.",
-        "The baby {slept|wanted} through the whole concert.",
+    "since_and_for": (
+        "We have lived on this street {since|for} 1999.",
+        "He has worked there {for|since} ten years.",
     ),
-    "preposition": (
-        "He still depends {on|of} his parents for money.",
-        "They are very interested {in|on} local history.",
+    "bare_infinitive": (
+        "The teacher made him {wait|to wait} outside.",
+        "His mother let him {stay|to stay} at home.",
     ),
-    "relative_pronoun": (
-        "The man {who|which} called you is my uncle.",
-        "The train {that|who} leaves at noon is always full.",
+    "irregular_comparison": (
+        "Her second book was even {worse|bad} than the first.",
+        "This is the {best|better} of all the songs.",
     ),
-    "conditional": (
-        "If he {had|has} known, he would have come.",
-        "If it rains tomorrow, we {will|would have} stay at home.",
+    "sequence_of_tenses": (
+        "She told us that she {was|is} tired that day.",
+        "By the time we arrived, the train {had|has} left.",
     ),
-    "question_tag": (
-        "You are coming with us, {aren't|isn't} you?",
-        "She can drive a truck, {can't|doesn't} she?",
+    "mass_noun_verb": (
+        "The furniture in these rooms {is|are} very old.",
+        "The news about the victims {was|were} sad.",
     ),
-    "degree": (
-        "It was {such|so} a lovely day that we stayed outside.",
-        "The box was {so|such} heavy that nobody could lift it.",
+    "polarity_scope": (
+        "No student has {ever|never} solved this problem.",
+        "The man that nobody liked {never|ever} smiled.",
+    ),
+    "past_habit": (
+        "My father used to {play|playing} the violin.",
+        "I am used to {getting|get} up early.",
+    ),
+    "little_and_few": (
+        "There are very {few|little} jobs in this town.",
+        "He has {little|few} patience with his students.",
+    ),
+    "distant_verb": (
+        "The teacher, who knows all of my friends, {likes|like} music.",
+        "One of the windows in the classroom {is|are} broken.",
+    ),
+    "inverted_subject": (
+        "Behind the house {stand|stands} two old trees.",
+        "On the wall {hangs|hang} a portrait of the queen.",
+    ),
+    "second_verb": (
+        "She opens the shop at nine and {closes|close} it at six.",
+        "They cook dinner together and {wash|washes} the dishes.",
+    ),
+    "gerund_subject": (
+        "Reading these long reports {takes|take} a lot of time.",
+        "Eating too many sweets {is|are} bad for you.",
+    ),
+    "number_of": (
+        "A number of students {were|was} absent on Monday.",
+        "The number of visitors {has|have} doubled this year.",
     ),
 }
 

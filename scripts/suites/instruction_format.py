@@ -1,78 +1,96 @@
 """Chat requests that ask for a format, as four-way questions on how the reply begins.
 
-Each format has its own set of four beginnings, and each of the four is the right one
-for some request of the set: so the beginning that is most likely on its own, or that
-fits the content best, cannot be right more than a quarter of the time. All four
-beginnings of an item fit the content equally.
+Formats come in families of four. Each family has four beginnings, and each of them is
+the right one for exactly one of its four requests: so a beginning that is likely on its
+own, or that fits the topic best, is right in a quarter of the items only.
+Families that the small reference model could not do were dropped whole (capitals
+against lowercase, digits against words, parentheses, JSON against lists).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ._items import Item, Question, multiple_choice
 
-_MARKERS = {
-    "-": "Write each item on its own line, starting with a dash.",
-    "1": "Number the items.",
-    "{": "Reply with a JSON object only.",
-    "#": "Start with a Markdown heading.",
-}
-_TOPICS = ("three fruits", "two colors", "three animals", "two cities")
-
-_CASES = {
-    "YES": "Reply in capital letters only.",
-    "yes": "Reply in lowercase letters only.",
-    "Yes": "Reply with Yes or No.",
-    "Y": "Reply with the single letter Y or N.",
-}
-_CASE_TOPICS = ("Is snow white?", "Do fish swim?", "Is ice cold?", "Can birds fly?")
-
-_LANGUAGES = {
-    "Hello": "English",
-    "Bon": "French",
-    "Hola": "Spanish",
-    "Gu": "German",
-}
-
-_OPENERS = ("Sure", "Well", "First", "Yes")
-_NUMBERS = {
-    "3": "Answer with a digit only.",
-    "Three": "Answer with one word, not a digit.",
-    "The": "Answer in a full sentence.",
-    "(": "Put the answer in parentheses.",
-}
-_NUMBER_TOPICS = (
-    "How many sides has a triangle?",
-    "What is one plus two?",
-    "What is five minus two?",
-    "How many is two and one?",
+_FAMILIES: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
+    (
+        "document",
+        {
+            "Dear": "Write a letter about {}.",
+            "What": "Write a question about {}.",
+            "```": "Write Python code about {}.",
+            "1": "Write a numbered list about {}.",
+        },
+        ("cats", "rain", "books", "music"),
+    ),
+    (
+        "markup",
+        {
+            "#": 'Write a Markdown heading about {}, starting with "#".',
+            "<": "Write a line of HTML about {}.",
+            "-": 'Write a bullet about {}, starting with "-".',
+            '"': "Write a quotation about {}, in quotation marks.",
+        },
+        ("cats", "rain", "books"),
+    ),
+    (
+        "verdict",
+        {
+            "A": "{} Answer with A or B. A: yes. B: no.",
+            "Yes": "{} Answer with Yes or No.",
+            "True": "{} Answer with True or False.",
+            "1": "{} Answer with 1 for yes or 2 for no.",
+        },
+        ("Is snow white?", "Do fish swim?", "Is ice cold?"),
+    ),
+    (
+        "language",
+        {
+            "Hello": "{} in English.",
+            "Bonjour": "{} in French.",
+            "Hola": "{} in Spanish.",
+            "Hallo": "{} in German.",
+        },
+        ("Greet me", "Say hello"),
+    ),
+    (
+        "opener",
+        {
+            "Sure": '{} Start your reply with "Sure".',
+            "Well": '{} Start your reply with "Well".',
+            "First": '{} Start your reply with "First".',
+            "Yes": '{} Start your reply with "Yes".',
+        },
+        ("Tell me a joke.", "Why is the sky blue?"),
+    ),
+    (
+        "sentence",
+        {
+            "Because": '{} Start with "Because".',
+            "When": '{} Start with "When".',
+            "If": '{} Start with "If".',
+            "Once": '{} Start with "Once".',
+        },
+        ("Write about a dog.", "Tell me about rain."),
+    ),
 )
+
+
+def _questions() -> Iterator[Question]:
+    """Asks for each beginning of a family on each of its topics."""
+    for family, requests, topics in _FAMILIES:
+        for topic in topics:
+            for right, request in requests.items():
+                wrong = tuple(o for o in requests if o != right)
+                prompt = request.format(topic)
+                yield Question(prompt, right, wrong, f"{family}: {right}", is_chat=True)
 
 
 def items() -> list[Item]:
     """Builds the items.
 
     Returns:
-        Four-way questions whose prompt is one user message.
+        Four-way questions whose prompt is one user message, grouped by format.
     """
-    questions: list[Question] = []
-
-    def add(group: str, prompt: str, right: str, options: list[str]) -> None:
-        wrong = tuple(o for o in options if o != right)
-        questions.append(Question(prompt, right, wrong, group, is_chat=True))
-
-    for topic in _TOPICS:
-        for right, rule in _MARKERS.items():
-            add(topic, f"Name {topic}. {rule}", right, list(_MARKERS))
-    for topic in _CASE_TOPICS:
-        for right, rule in _CASES.items():
-            add(topic, f"{topic} {rule}", right, list(_CASES))
-    for topic in ("Greet me in {}.", "Say hello in {}."):
-        for right, language in _LANGUAGES.items():
-            add(topic, topic.format(language), right, list(_LANGUAGES))
-    for topic in ("Tell me a joke.", "Why is the sky blue?"):
-        for right in _OPENERS:
-            add(topic, f'{topic} Start your reply with "{right}".', right, list(_OPENERS))
-    for topic in _NUMBER_TOPICS:
-        for right, rule in _NUMBERS.items():
-            add(topic, f"{topic} {rule}", right, list(_NUMBERS))
-    return multiple_choice("instruction_format", questions, seed=51)
+    return multiple_choice("instruction_format", _questions(), seed=51)

@@ -47,14 +47,14 @@ _FACTS = (
     ("Most of the air that we breathe is", "nitrogen oxygen carbon hydrogen"),
     ("Plants take in carbon", "dioxide acid oxygen sulfate"),
     ("Diamonds are made of pure", "carbon iron gold oxygen"),
-    ("The force that pulls things to the ground is", "gravity friction magnet pressure"),
+    ("The force that pulls things to the ground is", "gravity friction tension pressure"),
     ("A thermometer measures", "temperature pressure weight speed"),
     ("When water freezes, it turns into", "ice steam gas sand"),
     # living things
     ("A baby dog is called a", "puppy kitten cub calf"),
     ("A baby cat is called a", "kitten puppy cub lamb"),
     ("Bees make", "honey milk silk wool"),
-    ("A spider has legs, and their number is", "eight six four ten"),
+    ("The number of legs on a spider is", "eight six four ten"),
     ("The largest animal in the ocean is the blue", "whale shark fish crab"),
     ("Sheep are kept for their", "wool eggs feathers honey"),
     ("A caterpillar turns into a", "butterfly spider bird bee"),
@@ -62,28 +62,31 @@ _FACTS = (
     # the body
     ("The organ that pumps blood through the body is the", "heart liver lung brain"),
     ("We think with our", "brain heart stomach liver"),
-    ("The organ that we use to breathe is the", "lungs liver stomach kidneys"),
+    ("We breathe with our", "lungs liver stomach kidneys"),
     ("Blood is red because it contains", "iron copper gold calcium"),
     # people and books
-    ("The play Hamlet was written by William", "Shakespeare Wilson James Clinton"),
+    ("The author of the play Hamlet was", "Shakespeare Dickens Homer Milton"),
     ("The novel Oliver Twist was written by Charles", "Dickens Darwin Smith Martin"),
-    ("The theory of relativity was developed by Albert", "Einstein Newton Smith King"),
-    ("The theory of evolution was proposed by Charles", "Darwin Dickens Newton Smith"),
-    ("The laws of motion were written by Isaac", "Newton Einstein Darwin Tesla"),
-    ("The Mona Lisa was painted by Leonardo da", "Vinci Rome Gama Costa"),
+    ("The scientist who developed the theory of relativity was", "Einstein Newton Darwin Galileo"),
+    (
+        "The scientist who explained evolution by natural selection was",
+        "Darwin Newton Einstein Galileo",
+    ),
+    ("The scientist who wrote down the three laws of motion was", "Newton Einstein Darwin Galileo"),
+    ("The Colosseum is in the city of", "Rome Athens Paris Cairo"),
     # history and society
     ("The first president of the United States was George", "Washington Bush King Adams"),
     ("The pyramids were built by the ancient", "Egyptians Romans Greeks Chinese"),
-    ("The first man on the Moon was Neil", "Armstrong Young Diamond Simon"),
-    ("The Roman general who was killed in the Senate was Julius", "Caesar Alexander Henry Charles"),
+    ("The animal that gives us most of our milk is the", "cow horse pig hen"),
+    ("The Roman general who crossed the Rubicon was", "Caesar Alexander Nero Hannibal"),
     ("The currency of Japan is the", "yen dollar pound euro"),
     ("The currency of the United States is the", "dollar pound yen euro"),
     # numbers and calendar
-    ("A triangle has sides, and their number is", "three four five six"),
+    ("The number of sides of a triangle is", "three four five six"),
     ("The number of days in a week is", "seven five six ten"),
     ("The month after January is", "February March April December"),
     ("The opposite of hot is", "cold warm dry wet"),
-    ("A year has months, and their number is", "twelve ten seven eleven"),
+    ("The number of months in a year is", "twelve ten seven eleven"),
 )
 
 

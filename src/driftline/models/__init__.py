@@ -14,8 +14,10 @@ from ._points import BASE as BASE
 from ._points import Point as Point
 from ._points import Scale as Scale
 from ._points import Term as Term
+from ._points import WeightNorms as WeightNorms
 from ._points import at_point as at_point
-from ._points import relative_norms as relative_norms
+from ._points import change_norms as change_norms
+from ._points import relative_norm as relative_norm
 from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
 from ._scoring import TokenSequence as TokenSequence

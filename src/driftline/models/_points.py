@@ -5,10 +5,12 @@ user presses Ctrl-C.
 """
 
 import contextlib
+import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from pydantic import JsonValue
@@ -113,20 +115,34 @@ def _uninterrupted() -> Iterator[None]:
             previous(arrived[0], None)
 
 
-def relative_norms(opened: LanguageModel, direction: Direction) -> dict[str, float]:
-    """||change||_F / ||W||_F at scale 1 for every matrix that a direction moves.
+class WeightNorms(NamedTuple):
+    """Frobenius norms of one matrix and of its change."""
+
+    change: float
+    base: float
+
+
+def change_norms(opened: LanguageModel, direction: Direction) -> dict[str, WeightNorms]:
+    """The norms of every matrix that a direction moves, at scale 1.
 
     Args:
         opened: The base model.
         direction: The direction.
 
     Returns:
-        Weight name to relative norm; matrices that do not move, and vectors, are left out.
+        Weight name to norms; matrices that do not move, and vectors, are left out.
     """
     direction.prepare()
     norms = {}
     for name, parameter in opened.model.named_parameters():
         change = direction.delta(name, parameter) if parameter.ndim >= 2 else None
         if change is not None:
-            norms[name] = float(change.norm() / parameter.detach().float().norm().cpu())
+            base = float(parameter.detach().float().norm())
+            norms[name] = WeightNorms(float(change.norm()), base)
     return norms
+
+
+def relative_norm(norms: Iterable[WeightNorms]) -> float:
+    """||change||_F / ||W||_F over several matrices taken together."""
+    change, base = zip(*norms, strict=True)
+    return math.hypot(*change) / math.hypot(*base)

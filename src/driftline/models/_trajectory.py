@@ -66,7 +66,6 @@ class Trajectory:
     """Optimiser steps whose change is kept, ascending; training stops after the last."""
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
-    num_tokens_trained: int = 0
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -92,16 +91,41 @@ class Trajectory:
         Raises:
             RunError: Training broke off, or the loss was not finite.
         """
-        if all(self.path(step).exists() for step in self.kept_steps):
+        if self.is_trained():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with _trainer(self.opened, self.config, self.data) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
             trainer.train()
-            self.num_tokens_trained += int(trainer.state.num_input_tokens_seen)
+            num_tokens = int(trainer.state.num_input_tokens_seen)
         if not self.path(self.kept_steps[-1]).exists():
             raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+        self._tokens_file.write_text(str(num_tokens), encoding="utf-8")
+
+    def is_trained(self) -> bool:
+        """Whether every kept step is on disk."""
+        return self._tokens_file.exists()
+
+    def num_tokens_trained(self) -> int:
+        """Tokens that went forward and backward, padding left out; 0 before training."""
+        return int(self._tokens_file.read_text(encoding="utf-8")) if self.is_trained() else 0
+
+    def estimated_tokens_per_step(self) -> float:
+        """Tokens of one optimiser step, from the first examples; for planning time only."""
+        args = self.config.trainer_arguments(self.folder, use_cpu=True)
+        sample = [str(list(example.values())) for example in self.data.examples[:64]]
+        lengths = [len(tokens) for tokens in self.opened.tokenizer(sample)["input_ids"]]
+        longest = args.max_length or max(lengths)
+        mean = longest if args.packing else sum(min(n, longest) for n in lengths) / len(lengths)
+        return float(
+            mean * args.per_device_train_batch_size * args.gradient_accumulation_steps
+        )
+
+    @property
+    def _tokens_file(self) -> Path:
+        """Written last, so that it stands for a trajectory that is whole."""
+        return self.folder / "tokens-trained.txt"
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,10 @@ class TargetForecast(Value):
     unit: str
     base_value: float
     predicted_change: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
+    confidence_level: Probability
+    """As high as the calibration allows, at most that of the capabilities."""
     num_items: int
 
 

@@ -1,0 +1,14 @@
+"""One file a question. An analysis decides which points to ask for, and what to conclude."""
+
+from ._assess import PARTS as PARTS
+from ._assess import AssessmentRequest as AssessmentRequest
+from ._assess import Part as Part
+from ._assess import assess as assess
+from ._calibration import ForecastCalibration as ForecastCalibration
+from ._calibration import shipped_calibration as shipped_calibration
+from ._forecast import CalibrationCell as CalibrationCell
+from ._forecast import fit_exponent as fit_exponent
+from ._forecast import held_out_errors as held_out_errors
+from ._study import Effort as Effort
+from ._study import probe_steps as probe_steps
+from ._target import target_capability as target_capability

@@ -1,0 +1,229 @@
+"""The main job: margin, map, forecast and verdict for one planned run, in one document."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from ..capabilities import Capability, Suite
+from ..engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
+from ..errors import ConfigError
+from ..models import (
+    BASE,
+    LanguageModel,
+    ScoringOptions,
+    TrainingConfig,
+    TrainingData,
+    Trajectory,
+    numerics,
+    plan_training,
+)
+from ..provenance import driftline_version, package_versions, python_version
+from ..results import (
+    Assessment,
+    CapabilityForecast,
+    CapabilityScore,
+    Cost,
+    ModuleFragility,
+    Provenance,
+    StabilityMargin,
+    TargetForecast,
+)
+from ..stats import mean_interval
+from ._calibration import ForecastCalibration, shipped_calibration
+from ._caveats import caveats
+from ._forecast import capability_forecasts, forecast_losses, target_forecast
+from ._fragility import fragility_map
+from ._margin import path_margins, radius_margins
+from ._study import CONFIDENCE_LEVEL, Effort, Study, probe_steps
+from ._target import target_capability
+from ._verdict import judge
+
+Part = Literal["assess", "margin", "map", "forecast"]
+PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
+
+
+@dataclass(frozen=True)
+class AssessmentRequest:
+    """What is asked: one planned run of one model, and what must not break."""
+
+    part: Part
+    opened: LanguageModel
+    data: TrainingData
+    config: TrainingConfig
+    suites: tuple[Suite, ...]
+    seed: int = 0
+    effort: Effort = field(default_factory=Effort)
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """All capabilities of all suites."""
+        return tuple(c for suite in self.suites for c in suite.capabilities)
+
+
+def assess(
+    request: AssessmentRequest,
+    folder: RunFolder,
+    *,
+    listener: Callable[[Progress], None] = lambda _progress: None,
+) -> Assessment:
+    """Answer a request, taking up what an earlier process stored in the folder.
+
+    Cost: the probe's share of the planned steps, and a few dozen evaluations of the suite or of a
+    sample of it; `Assessment.cost` says what it came to.
+
+    Args:
+        request: What is asked.
+        folder: Where the store and the changes of weights are kept.
+        listener: Told about progress.
+
+    Returns:
+        The assessment; the model is as it was, bit for bit.
+
+    Raises:
+        ConfigError: Two suites have a capability of one name.
+    """
+    started = time.monotonic()
+    _check_names(request.capabilities)
+    with disk_errors_named(folder.path):
+        store = ResultStore(folder.store)
+        try:
+            study = _study(request, folder, store, listener)
+            assessment = _answer(request, study, started)
+        finally:
+            store.close()
+    request.opened.check_unchanged()
+    return assessment
+
+
+def _study(
+    request: AssessmentRequest,
+    folder: RunFolder,
+    store: ResultStore,
+    listener: Callable[[Progress], None],
+) -> Study:
+    meter = Meter(listener)
+    meter.enter("reading the plan")
+    engine = LocalEngine(request.opened, store, request.options, meter)
+    plan = plan_training(request.opened, request.config, request.data)
+    target = target_capability(request.data, seed=request.seed)
+    kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
+    trajectory = Trajectory(
+        request.opened, request.config, request.data, folder.directions, kept, plan
+    )
+    trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
+    trajectory.on_step = lambda _step: meter.advance(trained)
+    study = Study(
+        engine, request.capabilities, target, trajectory, request.effort, request.seed
+    )
+    meter.plan(0 if trajectory.is_trained() else kept[-1] * trained)
+    meter.plan(_planned_tokens(request.part, study))
+    return study
+
+
+def _planned_tokens(part: Part, study: Study) -> int:
+    effort, tokens = study.effort, study.engine.num_tokens
+    total = (1 + len(study.trajectory.kept_steps)) * tokens((*study.capabilities, study.target))
+    if part in ("assess", "margin"):
+        lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
+        total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
+    if part in ("assess", "map"):
+        layers = {weight.layer for weight in study.engine.opened.weights}
+        total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
+    return total
+
+
+def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
+    part, meter = request.part, study.engine.meter
+    calibration = shipped_calibration()
+    meter.enter("training the first steps and scoring along them")
+    table = study.path_table()
+    losses = forecast_losses(study, table, calibration)
+    forecast = capability_forecasts(study, table, losses)
+    margins: tuple[StabilityMargin, ...] = ()
+    fragility: tuple[ModuleFragility, ...] = ()
+    if part in ("assess", "margin"):
+        meter.enter("moving along straight lines")
+        margins = (*path_margins(study, table, losses), *radius_margins(study))
+    if part in ("assess", "map"):
+        meter.enter("moving one layer at a time")
+        fragility = fragility_map(study)
+    verdict, reasons = judge(forecast)
+    shown: tuple[CapabilityForecast, ...] = forecast if part in ("assess", "forecast") else ()
+    target: TargetForecast | None = None
+    if part in ("assess", "forecast"):
+        target = target_forecast(study, table, calibration)
+    return Assessment(
+        schema_=f"driftline/{part}/1",
+        verdict=None if part == "map" else verdict,
+        reasons=() if part == "map" else reasons,
+        scores=tuple(_base_score(c, table) for c in study.capabilities),
+        margins=margins,
+        fragility=fragility,
+        forecast=shown,
+        target=target,
+        cost=_cost(study, started),
+        caveats=caveats(request, study, calibration),
+        provenance=_provenance(request),
+    )
+
+
+def _base_score(capability: Capability, table: Table) -> CapabilityScore:
+    interval = mean_interval(
+        table.values(BASE, capability),
+        groups=capability.groups(),
+        confidence_level=CONFIDENCE_LEVEL,
+    )
+    return CapabilityScore(
+        capability=capability.name,
+        description=capability.description,
+        metric=capability.metric,
+        unit=capability.unit,
+        higher_is_better=capability.higher_is_better,
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        confidence_level=interval.confidence_level,
+        num_items=len(capability.items),
+        accuracy=table.metric(BASE, capability, "accuracy"),
+        chance=capability.chance,
+        tolerance=capability.tolerance,
+        required=capability.required,
+    )
+
+
+def _cost(study: Study, started: float) -> Cost:
+    trajectory = study.trajectory
+    return Cost(
+        wall_seconds=round(time.monotonic() - started, 1),
+        tokens_forward=study.engine.tokens_used,
+        tokens_backward=trajectory.num_tokens_trained(),
+        fraction_of_planned_run=trajectory.kept_steps[-1] / trajectory.plan.num_steps,
+    )
+
+
+def _provenance(request: AssessmentRequest) -> Provenance:
+    return Provenance(
+        driftline_version=driftline_version(),
+        python_version=python_version(),
+        packages=package_versions(),
+        command=request.part,
+        model=request.opened.provenance(),
+        data=request.data.provenance(),
+        config=request.config.provenance(),
+        config_values=request.config.values,
+        suites=tuple(suite.provenance() for suite in request.suites),
+        numerics=numerics(request.opened, request.options),
+        seed=request.seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _check_names(capabilities: Sequence[Capability]) -> None:
+    names = [capability.name for capability in capabilities]
+    for name in sorted(set(names)):
+        if names.count(name) > 1 or name == "target":
+            raise ConfigError(f"--suite: the capability name {name} is taken; rename one of them")

@@ -1,0 +1,48 @@
+"""What a reader must know before relying on an assessment, in words, most important first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._assess import AssessmentRequest
+    from ._calibration import ForecastCalibration
+    from ._study import Study
+
+
+def caveats(
+    request: AssessmentRequest, study: Study, calibration: ForecastCalibration
+) -> tuple[str, ...]:
+    """The caveats of one assessment.
+
+    Args:
+        request: What was asked.
+        study: How it was measured.
+        calibration: What the forecast's intervals rest on.
+
+    Returns:
+        One sentence each.
+    """
+    plan = study.trajectory.plan
+    probe = study.trajectory.kept_steps[-1]
+    peak = max(plan.learning_rates)
+    low, high = calibration.learning_rate_range
+    found = [
+        f"The forecast rests on {calibration.num_runs} finished runs of {calibration.model} "
+        f"({calibration.num_cells} capabilities x runs); on another model, or another kind of run, "
+        "its intervals are not known to cover.",
+        f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
+        "between seeds is not in the intervals of the margins.",
+        "Path margins beyond the planned run take the loss as proportional to the summed learning "
+        "rate, and critical learning rates take learning rate and steps as exchangeable.",
+        "The target is scored on a sample of the training data, not on data that was held out.",
+    ]
+    if not low <= peak <= high:
+        found.insert(
+            0,
+            f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
+            "the forecast extrapolates.",
+        )
+    if request.opened.digest != calibration.model_digest:
+        found.insert(0, f"The forecast was not calibrated on {request.opened.source}.")
+    return tuple(found)

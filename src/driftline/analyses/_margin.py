@@ -1,0 +1,169 @@
+"""The stability margin: how far before a capability passes its tolerance.
+
+Two kinds, never mixed. The radius is a relative norm along straight lines: random directions, and
+the probe's own update prolonged. The path margin is in steps and learning rates along real
+training, because straight lines overstate the damage of training several-fold.
+"""
+
+import numpy
+
+from ..capabilities import Capability
+from ..engine import Table
+from ..models import BASE, NoiseDirection, Point, Term, TrainingPlan, relative_norm
+from ..results import CurvePoint, StabilityMargin
+from ..stats import Crossing, crossing_interval, first_crossing
+from ._forecast import LossForecast
+from ._study import CONFIDENCE_LEVEL, Study, losses_at
+
+
+def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
+    """The radius of every capability, along noise and along the probe's update.
+
+    Cost: one evaluation of a sample of the items per direction and norm.
+    """
+    effort = study.effort
+    unit_norm = relative_norm(study.update_norms.values())
+    noise = [
+        [
+            Point(f"noise {seed} at {norm:g}", (Term(NoiseDirection(seed), norm),))
+            for norm in effort.noise_norms
+        ]
+        for seed in range(study.seed, study.seed + effort.num_noise_seeds)
+    ]
+    line = [
+        [
+            Point(f"update x {multiple:g}", (Term(study.update, multiple),))
+            for multiple in effort.update_multiples
+        ]
+    ]
+    norms = {
+        "noise": (noise, effort.noise_norms),
+        "update": (line, tuple(multiple * unit_norm for multiple in effort.update_multiples)),
+    }
+    capabilities = study.sampled(effort.num_line_items)
+    points = [point for draws, _ in norms.values() for draw in draws for point in draw]
+    table = study.engine.evaluate((BASE, *points), capabilities)
+    return tuple(
+        _radius_margin(study, table, capability, direction, draws, scales)
+        for direction, (draws, scales) in norms.items()
+        for capability in capabilities
+    )
+
+
+def path_margins(
+    study: Study, table: Table, forecasts: dict[str, LossForecast]
+) -> tuple[StabilityMargin, ...]:
+    """The path margin of every capability, from the probe and the forecast of its end."""
+    return tuple(
+        _path_margin(study, table, capability, forecasts[capability.name])
+        for capability in study.capabilities
+    )
+
+
+def _radius_margin(
+    study: Study,
+    table: Table,
+    capability: Capability,
+    direction: str,
+    draws: list[list[Point]],
+    scales: tuple[float, ...],
+) -> StabilityMargin:
+    losses = numpy.stack([losses_at(table, capability, draw) for draw in draws])
+    crossing = crossing_interval(
+        numpy.asarray(scales),
+        losses,
+        capability.tolerance,
+        confidence_level=CONFIDENCE_LEVEL,
+        seed=study.seed,
+    )
+    sign = -1.0 if capability.higher_is_better else 1.0
+    curve = tuple(
+        CurvePoint(scale=scale, value=sign * float(loss))
+        for scale, loss in zip(scales, losses.mean(axis=(0, 2)), strict=True)
+    )
+    return StabilityMargin(
+        capability=capability.name,
+        kind="radius",
+        direction=direction,
+        tolerance=capability.tolerance,
+        unit=capability.unit,
+        base_value=float(table.values(BASE, capability).mean()),
+        low=crossing.low,
+        high=crossing.high,
+        confidence_level=CONFIDENCE_LEVEL,
+        critical_relative_norm=crossing.value,
+        reason=_radius_reason(crossing, scales[-1]),
+        curve=curve,
+    )
+
+
+def _radius_reason(crossing: Crossing, largest: float) -> str | None:
+    if crossing.value is None:
+        return f"the tolerance is not passed up to the largest norm tried, {largest:.3g}"
+    if crossing.high is None:
+        return f"some resamples do not pass the tolerance up to the largest norm, {largest:.3g}"
+    return None
+
+
+def _path_margin(
+    study: Study, table: Table, capability: Capability, forecast: LossForecast
+) -> StabilityMargin:
+    plan, steps = study.trajectory.plan, study.trajectory.kept_steps
+    losses = losses_at(table, capability, study.path_points()).mean(axis=1)
+    clocks = numpy.array([plan.summed_learning_rate(step) for step in steps])
+    end = plan.summed_learning_rate(plan.num_steps)
+
+    def critical(end_loss: float) -> float | None:
+        return _critical_clock(clocks, losses, end, end_loss, capability.tolerance)
+
+    clock = critical(forecast.value)
+    critical_steps = None if clock is None else _steps(plan, clock)
+    low, high = critical(forecast.high), critical(forecast.low)
+    sign = -1.0 if capability.higher_is_better else 1.0
+    measured = [(float(step), float(loss)) for step, loss in zip(steps, losses, strict=True)]
+    return StabilityMargin(
+        capability=capability.name,
+        kind="path",
+        direction="planned training",
+        tolerance=capability.tolerance,
+        unit=capability.unit,
+        base_value=float(table.values(BASE, capability).mean()),
+        low=None if low is None else _steps(plan, low),
+        high=None if high is None else _steps(plan, high),
+        confidence_level=CONFIDENCE_LEVEL,
+        critical_steps=critical_steps,
+        critical_learning_rate=None if clock is None else max(plan.learning_rates) * clock / end,
+        used_fraction=None if critical_steps is None else plan.num_steps / critical_steps,
+        reason=None if clock is not None else "no loss is forecast, so no step is critical",
+        curve=tuple(
+            CurvePoint(scale=step, value=sign * loss)
+            for step, loss in [*measured, (float(plan.num_steps), forecast.value)]
+        ),
+    )
+
+
+def _critical_clock(
+    clocks: numpy.ndarray, losses: numpy.ndarray, end: float, end_loss: float, tolerance: float
+) -> float | None:
+    """The summed learning rate at which the loss reaches the tolerance.
+
+    Between the measured steps and the forecast end the loss is taken as linear in the summed
+    learning rate; beyond the end, as proportional to it.
+    """
+    found = first_crossing(
+        numpy.append(clocks[clocks < end], end),
+        numpy.append(losses[clocks < end], end_loss),
+        tolerance,
+    )
+    if found is not None:
+        return found
+    return end * tolerance / end_loss if end_loss > 0 else None
+
+
+def _steps(plan: TrainingPlan, clock: float) -> float:
+    """The optimiser steps that add up to a summed learning rate; the schedule is stretched beyond."""
+    total = plan.summed_learning_rate(plan.num_steps)
+    if clock >= total:
+        return plan.num_steps * clock / total
+    sums = numpy.concatenate([[0.0], numpy.cumsum(plan.learning_rates)])
+    return float(numpy.interp(clock, sums, numpy.arange(plan.num_steps + 1)))

@@ -1,0 +1,106 @@
+"""What every analysis of one planned run shares: the engine, the capabilities, the trajectory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..capabilities import Capability
+from ..engine import LocalEngine, Table
+from ..models import (
+    BASE,
+    Point,
+    Term,
+    Trajectory,
+    TrajectoryDirection,
+    WeightNorms,
+    change_norms,
+)
+
+CONFIDENCE_LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on each question. The defaults suit two cores and 135M parameters."""
+
+    probe_fraction: float = 0.2
+    """Share of the planned steps that is really trained."""
+    num_noise_seeds: int = 2
+    noise_norms: tuple[float, ...] = (0.02, 0.04, 0.08, 0.16)
+    """Relative norms at which random directions are tried."""
+    update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    """Multiples of the probe's own update at which its straight line is tried."""
+    num_line_items: int = 24
+    """Items of a capability that are scored along lines."""
+    num_map_items: int = 16
+    """Items of a capability that are scored for the map."""
+    map_norm: float = 0.1
+    """Relative norm by which one layer alone is moved for the map."""
+
+
+def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
+    """The optimiser steps after which the probe looks: a quarter, a half and all of its length.
+
+    >>> probe_steps(60, 0.2)
+    (3, 6, 12)
+
+    Args:
+        num_steps: Of the planned run.
+        fraction: Share of the planned steps that the probe trains.
+
+    Returns:
+        Ascending, without repeats, at least one step.
+    """
+    last = max(1, round(num_steps * fraction))
+    return tuple(sorted({max(1, last // 4), max(1, last // 2), last}))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One planned run under study."""
+
+    engine: LocalEngine
+    capabilities: tuple[Capability, ...]
+    target: Capability
+    """The run's own task, scored on a sample of its data."""
+    trajectory: Trajectory
+    effort: Effort
+    seed: int
+
+    @property
+    def update(self) -> TrajectoryDirection:
+        """The change of the weights at the end of the probe."""
+        return self.trajectory.direction(self.trajectory.kept_steps[-1])
+
+    @cached_property
+    def update_norms(self) -> dict[str, WeightNorms]:
+        """The norms of every matrix that the probe moves."""
+        return change_norms(self.engine.opened, self.update)
+
+    def path_points(self) -> tuple[Point, ...]:
+        """The base after each kept step of the trajectory."""
+        return tuple(
+            Point(f"step {step}", (Term(self.trajectory.direction(step), 1.0),))
+            for step in self.trajectory.kept_steps
+        )
+
+    def path_table(self) -> Table:
+        """Capabilities and target, all their items, at the base and along the trajectory."""
+        return self.engine.evaluate(
+            (BASE, *self.path_points()), (*self.capabilities, self.target)
+        )
+
+    def sampled(self, num_items: int) -> tuple[Capability, ...]:
+        """The capabilities with a random part of their items."""
+        return tuple(c.sample(num_items, seed=self.seed) for c in self.capabilities)
+
+
+def losses_at(
+    table: Table, capability: Capability, points: Sequence[Point]
+) -> Float[ndarray, "points items"]:
+    """Loss of each item from the base to each point: positive is worse."""
+    return numpy.stack([table.item_losses(point, capability, base=BASE) for point in points])

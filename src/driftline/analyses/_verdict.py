@@ -1,0 +1,43 @@
+"""The verdict on a planned run, with its reasons."""
+
+from collections.abc import Sequence
+
+from ..results import CapabilityForecast, Verdict
+
+
+def judge(forecast: Sequence[CapabilityForecast]) -> tuple[Verdict, tuple[str, ...]]:
+    """Judge a run by the forecasts of its required capabilities.
+
+    Args:
+        forecast: One row a capability.
+
+    Returns:
+        `unsafe` if a required capability is lost by its whole interval, else `inconclusive` if the
+        tolerance of one lies inside its interval, else `safe`; and why, most important first.
+        Without a required capability nothing can be said: `inconclusive`.
+    """
+    required = [row for row in forecast if row.required]
+    lost = [row for row in required if row.verdict == "lost"]
+    unclear = [row for row in required if row.verdict == "inconclusive"]
+    kept = [row for row in required if row.verdict == "retained"]
+    if not required:
+        return "inconclusive", ("no capability is required, so there is nothing to judge by",)
+    reasons = [
+        *(f"{row.capability}: {_range(row)}, beyond its tolerance" for row in lost),
+        *(f"{row.capability}: {_range(row)}, the tolerance lies inside" for row in unclear),
+    ]
+    if kept:
+        names = ", ".join(row.capability for row in kept)
+        reasons.append(f"within tolerance by the whole interval: {names}")
+    if lost:
+        return "unsafe", tuple(reasons)
+    return ("inconclusive" if unclear else "safe"), tuple(reasons)
+
+
+def _range(row: CapabilityForecast) -> str:
+    sign = "loss" if row.at_risk else "change"
+    return (
+        f"forecast {sign} {row.predicted_change:+.2f} {row.unit} "
+        f"({row.confidence_level:.0%} interval {row.low:+.2f} to {row.high:+.2f}, "
+        f"tolerance {row.tolerance:g})"
+    )

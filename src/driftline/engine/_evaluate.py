@@ -1,0 +1,198 @@
+"""The engine's one verb, run in this process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..capabilities import (
+    Capability,
+    Generation,
+    Likelihood,
+    likelihood_request,
+    score_answer,
+    score_likelihoods,
+)
+from ..errors import ModelError, SuiteError
+from ..models import (
+    LanguageModel,
+    Point,
+    ScoringOptions,
+    TokenSequence,
+    at_point,
+    encode_completions,
+    encode_prompt,
+    generate_greedily,
+    numerics,
+    score_sequences,
+)
+from ..provenance import digest_value
+from ._meter import Meter
+from ._store import ResultStore, StoredScores
+
+_ANSWER_TOKENS = 32
+"""Greedy answers are cut here."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The scores of capabilities at points."""
+
+    rows: dict[tuple[str, str], StoredScores] = field(default_factory=dict)
+    """(point digest, capability digest) to scores."""
+
+    def values(self, point: Point, capability: Capability) -> Float[ndarray, " items"]:
+        """The capability's metric for each of its items at a point."""
+        row = self.rows[point.digest(), capability.digest]
+        return numpy.array(row.values[capability.metric])
+
+    def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
+        """The mean of any metric that the scorer gives; None where it gives no such one."""
+        values = self.rows[point.digest(), capability.digest].values.get(metric)
+        return None if values is None else sum(values) / len(values)
+
+    def item_losses(
+        self, point: Point, capability: Capability, *, base: Point
+    ) -> Float[ndarray, " items"]:
+        """Loss of each item from the base to a point: positive is worse."""
+        change = self.values(point, capability) - self.values(base, capability)
+        return -change if capability.higher_is_better else change
+
+
+@dataclass
+class _Encoded:
+    """A capability in tokens; either sequences or prompts, by its scorer."""
+
+    sequences: list[TokenSequence]
+    spans: list[tuple[int, int]]
+    """For each item, its sequences from and to."""
+    num_bytes: list[int]
+    prompts: list[tuple[int, ...]]
+
+    def num_tokens(self) -> int:
+        """Tokens that go through the model; identical inputs go through once."""
+        inputs = {sequence.tokens[:-1] for sequence in self.sequences}
+        generated = sum(len(prompt) + _ANSWER_TOKENS for prompt in self.prompts)
+        return sum(map(len, inputs)) + generated
+
+
+@dataclass
+class LocalEngine:
+    """Evaluates in this process, on the model that it was given."""
+
+    opened: LanguageModel
+    store: ResultStore
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+    meter: Meter = field(default_factory=Meter)
+    tokens_used: int = 0
+    """Tokens behind all answers so far, whether scored now or by an earlier process."""
+    _encoded: dict[str, _Encoded] = field(default_factory=dict)
+
+    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
+        """Score every capability at every point, unless the store has it already.
+
+        A point is put in once for all its capabilities, and only if one of them is missing; the
+        base comes back bit for bit.
+
+        Args:
+            points: Where to.
+            capabilities: What to score there.
+
+        Returns:
+            The whole table.
+        """
+        rows = {}
+        for point in points:
+            missing = []
+            for capability in capabilities:
+                found = self.store.get(self._key(point, capability))
+                if found is None:
+                    missing.append(capability)
+                else:
+                    rows[point.digest(), capability.digest] = found
+                    self.tokens_used += found.num_tokens
+                    self.meter.skip(found.num_tokens)
+            if missing:
+                with at_point(self.opened, point):
+                    for capability in missing:
+                        scored = self._score(capability)
+                        self.tokens_used += scored.num_tokens
+                        self.store.put(
+                            self._key(point, capability),
+                            scored,
+                            point=point.label,
+                            capability=capability.name,
+                        )
+                        rows[point.digest(), capability.digest] = scored
+        return Table(rows)
+
+    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
+        """Tokens that one evaluation of these capabilities puts through the model."""
+        return sum(self._encode(capability).num_tokens() for capability in capabilities)
+
+    def _key(self, point: Point, capability: Capability) -> str:
+        return digest_value(
+            {
+                "base": self.opened.digest,
+                "point": point.digest(),
+                "capability": capability.digest,
+                "numerics": numerics(self.opened, self.options).model_dump(),
+            }
+        )
+
+    def _score(self, capability: Capability) -> StoredScores:
+        encoded = self._encode(capability)
+        if capability.scorer == "generate":
+            answers = generate_greedily(
+                self.opened, encoded.prompts, self.options, max_new_tokens=_ANSWER_TOKENS
+            )
+            self.meter.advance(encoded.num_tokens())
+            scores = [
+                score_answer(item, answer)
+                for item, answer in zip(capability.items, answers, strict=True)
+                if isinstance(item, Generation)
+            ]
+        else:
+            scored = score_sequences(
+                self.opened, encoded.sequences, self.options, on_tokens=self.meter.advance
+            )
+            likelihoods = [
+                Likelihood(score.log_likelihood, score.num_tokens, num_bytes)
+                for score, num_bytes in zip(scored, encoded.num_bytes, strict=True)
+            ]
+            scores = [
+                score_likelihoods(
+                    item, likelihoods[first:last], normalization=capability.normalization
+                )
+                for item, (first, last) in zip(capability.items, encoded.spans, strict=True)
+            ]
+        values = {
+            str(metric): tuple(score[metric] for score in scores) for metric in scores[0]
+        }
+        return StoredScores(values, encoded.num_tokens())
+
+    def _encode(self, capability: Capability) -> _Encoded:
+        if capability.digest not in self._encoded:
+            self._encoded[capability.digest] = self._encode_items(capability)
+        return self._encoded[capability.digest]
+
+    def _encode_items(self, capability: Capability) -> _Encoded:
+        encoded = _Encoded([], [], [], [])
+        for item in capability.items:
+            try:
+                if isinstance(item, Generation):
+                    encoded.prompts.append(encode_prompt(self.opened, item.context()))
+                    continue
+                context, completions = likelihood_request(item)
+                sequences = encode_completions(self.opened, context, completions)
+            except ModelError as error:
+                raise SuiteError(
+                    f"capability {capability.name}: item {item.id}: {error}"
+                ) from error
+            first = len(encoded.sequences)
+            encoded.sequences.extend(sequences)
+            encoded.num_bytes.extend(len(text.encode()) for text in completions)
+            encoded.spans.append((first, len(encoded.sequences)))
+        return encoded

@@ -1,0 +1,61 @@
+"""How much work is done and how much is left, for whoever wants to show it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """A moment of the work."""
+
+    stage: str
+    fraction: float
+    seconds_left: float | None
+    """None before the first work is done."""
+
+
+@dataclass
+class Meter:
+    """Counts work in tokens of one forward pass; a trained token counts as four.
+
+    The plan is made before the work, so that the time left is about the whole of it.
+    """
+
+    listener: Callable[[Progress], None] = field(default=lambda _progress: None)
+    planned: float = 0.0
+    done: float = 0.0
+    skipped: float = 0.0
+    stage: str = ""
+    _started: float | None = None
+
+    TRAINED_TOKEN = 4.0
+    """Forward, backward (twice a forward) and the optimiser, in forward passes."""
+
+    def plan(self, work: float) -> None:
+        """Add work to what is planned."""
+        self.planned += work
+
+    def enter(self, stage: str) -> None:
+        """Name what comes next."""
+        self.stage = stage
+        self._started = self._started or time.monotonic()
+        self._tell()
+
+    def advance(self, work: float) -> None:
+        """Work was done now."""
+        self.done += work
+        self._tell()
+
+    def skip(self, work: float) -> None:
+        """Work was done already, by an earlier process."""
+        self.skipped += work
+        self._tell()
+
+    def _tell(self) -> None:
+        ready = self.done + self.skipped
+        total = max(self.planned, ready, 1.0)
+        left = None
+        if self._started is not None and self.done > 0:
+            left = (time.monotonic() - self._started) / self.done * (total - ready)
+        self.listener(Progress(self.stage, ready / total, left))

@@ -1,0 +1,274 @@
+"""The numbers of an assessment as tables: what each chart shows, and what none does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..results import Assessment, StabilityMargin
+from ..results._readings import (
+    DASH,
+    CapabilityLoss,
+    clean,
+    forecast_losses,
+    interval,
+    loss_sign,
+    margin_order,
+    module_labels,
+    module_ranks,
+    number,
+    percent,
+)
+from ._curves import curve_margins
+from ._figures import path_margins, used_interval
+
+Kind = Literal["text", "number", "verdict", "code"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the template wants it: titles, what each column holds, and text cells."""
+
+    titles: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
+    """A table; a hyphen before a digit becomes a minus in the columns of numbers."""
+    kinds = tuple(kind for _, kind in columns)
+    cells = tuple(
+        tuple(
+            minus(clean(cell)) if kind == "number" else clean(cell)
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        for row in rows
+    )
+    return Table(tuple(clean(title) for title, _ in columns), kinds, cells)
+
+
+def minus(text: str) -> str:
+    """The text of a number with a true minus, as it is printed."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
+    """What a forecast chart shows, with the base value and both ways to say the change."""
+    level = percent(losses[0].confidence_level)
+    return table(
+        [
+            ("capability", "text"),
+            ("", "text"),
+            ("base", "number"),
+            ("tuned − base", "number"),
+            ("loss", "number"),
+            (f"{level} interval of loss", "number"),
+            ("tolerance", "number"),
+            ("unit", "text"),
+            ("verdict", "verdict"),
+        ],
+        (
+            (
+                loss.capability,
+                "required" if loss.required else "watched",
+                number(loss.base_value),
+                number(loss.change, signed=True),
+                number(loss.loss, signed=True),
+                interval(loss.low, loss.high, signed=True),
+                number(loss.tolerance),
+                loss.unit,
+                loss.verdict,
+            )
+            for loss in losses
+        ),
+    )
+
+
+def scores_table(assessment: Assessment) -> Table:
+    """The base model's own scores."""
+    scores = assessment.scores
+    made = table(
+        [
+            ("capability", "text"),
+            ("what it asks", "text"),
+            ("metric", "text"),
+            ("better", "text"),
+            ("base", "number"),
+            ("interval of the mean", "number"),
+            ("accuracy", "number"),
+            ("chance", "number"),
+            ("items", "number"),
+        ],
+        (
+            (
+                s.capability,
+                s.description,
+                f"{s.metric} ({s.unit})",
+                "higher" if s.higher_is_better else "lower",
+                number(s.value),
+                interval(s.low, s.high),
+                percent(s.accuracy),
+                percent(s.chance),
+                f"{s.num_items:,}",
+            )
+            for s in scores
+        ),
+    )
+    levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
+    notes = [f"Intervals at {levels} confidence, over items of this kind."] if scores else []
+    if any(s.accuracy is None or s.chance is None for s in scores):
+        notes.append(f"{DASH} The capability's scorer has no accuracy, or no chance level.")
+    return Table(made.titles, made.kinds, made.rows, tuple(notes))
+
+
+def fragility_table(assessment: Assessment) -> Table:
+    """Sensitivity of every module, a column a capability, in the order of the forward pass."""
+    labels = module_labels(assessment.fragility)
+    names = list(dict.fromkeys(f.capability for f in assessment.fragility))
+    found = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
+    ranks = {rank.module: f"{rank.mean_rank:.1f}" for rank in module_ranks(assessment)}
+    made = table(
+        [("module", "text"), ("mean rank", "number"), *((name, "number") for name in names)],
+        (
+            (label, ranks[module], *(found.get((module, name), DASH) for name in names))
+            for module, label in labels.items()
+        ),
+    )
+    units = ", ".join(sorted({clean(f.unit) for f in assessment.fragility}))
+    note = f"Loss per unit of relative update in that module alone ({units}); intervals: the JSON."
+    return Table(made.titles, made.kinds, made.rows, (note,))
+
+
+def path_table(assessment: Assessment) -> Table:
+    """Path margins in the config's own units."""
+    margins = path_margins(assessment)
+    levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            ("critical steps", "number"),
+            (f"{levels} interval of the steps", "number"),
+            ("used by the run", "number"),
+            ("interval of the use", "number"),
+            ("highest safe learning rate", "number"),
+            ("tolerance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                m.capability,
+                m.direction,
+                number(m.critical_steps),
+                interval(m.low, m.high),
+                percent(m.used_fraction),
+                _shares(used_interval(m)),
+                number(m.critical_learning_rate),
+                f"{number(m.tolerance)} {m.unit}",
+                _missing(m),
+            )
+            for m in margins
+        ),
+    )
+
+
+def radius_table(assessment: Assessment) -> Table:
+    """Critical relative norms, the smallest first."""
+    margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
+    levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            ("critical relative norm", "number"),
+            (f"{levels} interval", "number"),
+            ("tolerance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                m.capability,
+                m.direction,
+                number(m.critical_relative_norm),
+                interval(m.low, m.high),
+                f"{number(m.tolerance)} {m.unit}",
+                _missing(m),
+            )
+            for m in margins
+        ),
+    )
+
+
+def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
+    """Every measured point of the curves of one kind."""
+    rows = []
+    for m in curve_margins(assessment, kind=kind):
+        sign = loss_sign(assessment, m.capability)
+        rows += [
+            (
+                m.capability,
+                m.direction,
+                number(p.scale),
+                number(sign * p.value, signed=True),
+                m.unit,
+            )
+            for p in m.curve
+        ]
+    scale = "steps" if kind == "path" else "relative norm"
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            (scale, "number"),
+            ("loss", "number"),
+            ("unit", "text"),
+        ],
+        rows,
+    )
+
+
+def bounds_table(assessment: Assessment) -> Table:
+    """The tightest bound of each kind over the required capabilities: what to keep within."""
+    return table(
+        [
+            ("keep", "text"),
+            ("below", "number"),
+            ("to be on the safe side, below", "number"),
+            ("set by", "text"),
+        ],
+        _bounds(assessment),
+    )
+
+
+def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
+    required = {s.capability for s in assessment.scores if s.required}
+    required |= {f.capability for f in assessment.forecast if f.required}
+    margins = [m for m in assessment.margins if m.capability in required or not required]
+    paths = [m for m in margins if m.kind == "path"]
+    if found := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
+        steps, m = min(found, key=lambda pair: pair[0])
+        yield "optimiser steps at this learning rate", number(steps), number(m.low), m.capability
+    if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
+        rate, m = min(found, key=lambda pair: pair[0])
+        yield "learning rate for these steps", number(rate), DASH, m.capability
+    for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
+        own = [m for m in margins if m.kind == "radius" and m.direction == direction]
+        if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
+            norm, m = min(found, key=lambda pair: pair[0])
+            yield f"relative norm along {direction}", number(norm), number(m.low), m.capability
+
+
+def _shares(ends: tuple[float | None, float | None]) -> str:
+    low, high = ends
+    if low is None or high is None:
+        return DASH if low is None and high is None else f"{percent(low)} to {percent(high)}"
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def _missing(margin: StabilityMargin) -> str:
+    return clean(margin.reason) if margin.reason is not None else ""
+
+
+def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:
+    """The forecast's losses in one unit, the worst first."""
+    return [loss for loss in forecast_losses(assessment) if loss.unit == unit]

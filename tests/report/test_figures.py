@@ -1,0 +1,187 @@
+import math
+import xml.etree.ElementTree as ElementTree
+
+import altair as alt
+import pytest
+
+from driftline.report import figures, to_png, to_svg
+from driftline.report._drawing import data, loss_axis, styled
+
+from .sample import IMAGE, SCRIPT, build
+
+SVG = "{http://www.w3.org/2000/svg}"
+NAMES = ["forecast", "fragility", "used_margin", "path_curves", "radius_curves"]
+
+
+def words(svg):
+    return {element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")}
+
+
+def values(chart):
+    found = []
+
+    def walk(node):
+        if isinstance(node, dict):
+            found.extend(node["values"] if "values" in node.get("data", {}) else [])
+            for child in node.values():
+                walk(child)
+            if isinstance(node.get("values"), list):
+                found.extend(row for row in node["values"] if isinstance(row, dict))
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(chart.to_dict())
+    return found
+
+
+def test_a_chart_for_each_part(assessment):
+    assert list(figures(assessment)) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("empty", "missing"),
+    [
+        ("forecast", {"forecast"}),
+        ("fragility", {"fragility"}),
+        ("margins", {"used_margin", "path_curves", "radius_curves"}),
+    ],
+)
+def test_no_chart_for_a_part_that_was_not_computed(assessment, empty, missing):
+    found = figures(assessment.model_copy(update={empty: ()}))
+    assert set(NAMES) - set(found) == missing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chart_becomes_svg_and_png(assessment, name):
+    chart = figures(assessment)[name]
+    svg = to_svg(chart)
+    assert ElementTree.fromstring(svg).tag == f"{SVG}svg"
+    assert "NaN" not in svg
+    assert "Infinity" not in svg
+    png = to_png(chart)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert svg == to_svg(figures(assessment)[name])
+
+
+def test_loss_is_positive_when_worse_whichever_way_the_metric_points(assessment):
+    rows = {row["label"]: row for row in values(figures(assessment)["forecast"]) if "loss" in row}
+    higher = next(f for f in assessment.forecast if f.capability == "world_facts")
+    lower = next(f for f in assessment.forecast if f.capability == "french")
+    assert rows["world_facts"]["loss"] == -higher.predicted_change > 0
+    assert (rows["world_facts"]["low"], rows["world_facts"]["high"]) == (-higher.high, -higher.low)
+    assert rows["french"]["loss"] == lower.predicted_change > 0
+    assert rows["instruction_format (watched)"]["loss"] < 0
+
+
+def test_the_forecast_chart_says_its_unit_and_every_capability(assessment):
+    shown = words(to_svg(figures(assessment)["forecast"]))
+    assert "predicted loss, nats (positive = worse)" in shown
+    for f in assessment.forecast:
+        assert f.capability + ("" if f.required else " (watched)") in shown
+
+
+def test_capabilities_of_another_unit_get_a_chart_of_their_own(assessment):
+    first, *rest = assessment.forecast
+    other = first.model_copy(update={"unit": "fraction", "metric": "accuracy"})
+    mixed = assessment.model_copy(update={"forecast": (other, *rest)})
+    assert list(figures(mixed))[:2] == ["forecast_fraction", "forecast_nats"]
+    assert first.capability not in words(to_svg(figures(mixed)["forecast_nats"]))
+
+
+def test_an_undefined_margin_is_a_dash_with_its_reason_and_has_no_bar(assessment):
+    chart = figures(assessment)["used_margin"]
+    row = next(row for row in values(chart) if row.get("label") == "english_text")
+    assert row["note"].startswith("– the tolerance is not reached")
+    assert "low" not in row
+    assert any(word and word.startswith("– ") for word in words(to_svg(chart)))
+    undefined = [m.model_copy(update={"used_fraction": None}) for m in assessment.margins]
+    assert "used_margin" not in figures(assessment.model_copy(update={"margins": tuple(undefined)}))
+
+
+def test_layers_are_named_by_number_and_the_rest_by_role(assessment):
+    shown = words(to_svg(figures(assessment)["fragility"]))
+    assert {"embedding", "layer 0", "layer 29"} <= shown
+    assert "model.layers.0" not in shown
+
+
+def test_a_large_map_shows_the_most_fragile_modules_only(assessment):
+    template = assessment.fragility[0]
+    rows = tuple(
+        template.model_copy(
+            update={"module": f"layers.{i}.mlp", "layer": i, "role": "mlp", "rank": i + 1}
+        )
+        for i in range(100)
+    )
+    shown = words(to_svg(figures(assessment.model_copy(update={"fragility": rows}))["fragility"]))
+    assert "layers.0.mlp" in shown
+    assert "layers.59.mlp" in shown
+    assert "layers.60.mlp" not in shown
+
+
+def test_hostile_names_stay_words():
+    for chart in figures(build({"world_facts": SCRIPT, "french": IMAGE})).values():
+        svg = to_svg(chart, label=IMAGE)
+        root = ElementTree.fromstring(svg)
+        tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+        assert not tags & {"script", "img", "image", "a", "foreignObject", "style", "use"}
+        assert "<script" not in svg
+        assert "<img" not in svg
+        assert SCRIPT in words(svg)
+        assert IMAGE in words(svg)
+        assert root.get("aria-label") == IMAGE
+        assert not any(key.startswith("on") for element in root.iter() for key in element.attrib)
+
+
+def test_control_characters_in_a_name_cannot_break_the_drawing():
+    named = build({"world_facts": "world\x00\x1b[31m\nfacts"})
+    assert "world\ufffd\ufffd[31m\ufffdfacts" in words(to_svg(figures(named)["forecast"]))
+
+
+def test_ids_begin_with_the_prefix_and_every_reference_is_kept(assessment):
+    svg = to_svg(figures(assessment)["fragility"], prefix="mine")
+    root = ElementTree.fromstring(svg)
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert ids
+    assert all(name.startswith("mine-") for name in ids)
+    referred = {part.split(")")[0] for part in svg.split("url(#")[1:]}
+    assert referred <= set(ids)
+
+
+def test_a_chart_that_holds_more_than_shapes_and_words_is_refused():
+    picture = alt.Chart(data([{"url": "x.png"}])).mark_image().encode(url="url:N")
+    with pytest.raises(ValueError, match="image"):
+        to_svg(styled(picture))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.05, 3.0])
+@pytest.mark.parametrize("losses", [(), (0.0,), (-0.2, 0.4), (8.0,), (-30.0, 400.0)])
+def test_the_loss_axis_shows_zero_the_tolerance_and_everything(losses, tolerance):
+    scale, ticks = loss_axis(losses, tolerance)
+    low, high = scale.domain
+    assert low < high
+    assert all(low <= value <= high for value in (0.0, tolerance, *losses))
+    if ticks is not None:
+        assert ticks == sorted(set(ticks))
+        assert all(math.isfinite(tick) for tick in ticks)
+        assert 0.0 in ticks
+
+
+def test_a_collapse_and_a_tolerance_can_both_be_read(assessment):
+    first, *rest = assessment.forecast
+    fallen = {"predicted_change": -6.0, "low": -7.0, "high": -5.0, "verdict": "lost"}
+    collapsed = assessment.model_copy(update={"forecast": (first.model_copy(update=fallen), *rest)})
+    shown = words(to_svg(figures(collapsed)["forecast"]))
+    assert {"0", "0.1", "1"} <= shown
+
+
+def test_odd_margins_are_drawn(assessment):
+    path = next(m for m in assessment.margins if m.kind == "path")
+    radius = next(m for m in assessment.margins if m.kind == "radius")
+    odd = (
+        path.model_copy(update={"curve": (), "tolerance": 0.0, "low": 0.0, "high": None}),
+        path.model_copy(update={"curve": path.curve[:1], "low": None, "high": None}),
+        radius.model_copy(update={"curve": radius.curve[:1], "tolerance": 0.0}),
+    )
+    for chart in figures(assessment.model_copy(update={"margins": odd})).values():
+        assert "NaN" not in to_svg(chart)
