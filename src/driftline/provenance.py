@@ -23,6 +23,12 @@ def digest_bytes(content: bytes) -> str:
 
     >>> digest_bytes(b"")[:14]
     'sha256:e3b0c44'
+
+    Args:
+        content: The bytes.
+
+    Returns:
+        `sha256:<hex>`.
     """
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
@@ -32,6 +38,12 @@ def digest_value(value: JsonValue) -> str:
 
     >>> digest_value({"b": 1, "a": 2}) == digest_value({"a": 2, "b": 1})
     True
+
+    Args:
+        value: The value; NaN and infinity have no JSON, so they are refused.
+
+    Returns:
+        `sha256:<hex>`.
     """
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

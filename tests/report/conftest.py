@@ -2,9 +2,16 @@
 
 import pytest
 
+from driftline.report import figures
+
 from .sample import build
 
 
 @pytest.fixture(scope="session")
 def assessment():
     return build()
+
+
+@pytest.fixture(scope="session")
+def charts(assessment):
+    return figures(assessment)

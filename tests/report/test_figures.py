@@ -18,25 +18,11 @@ def words(svg):
 
 
 def values(chart):
-    found = []
-
-    def walk(node):
-        if isinstance(node, dict):
-            found.extend(node["values"] if "values" in node.get("data", {}) else [])
-            for child in node.values():
-                walk(child)
-            if isinstance(node.get("values"), list):
-                found.extend(row for row in node["values"] if isinstance(row, dict))
-        elif isinstance(node, list):
-            for child in node:
-                walk(child)
-
-    walk(chart.to_dict())
-    return found
+    return [row for rows in chart.to_dict()["datasets"].values() for row in rows]
 
 
-def test_a_chart_for_each_part(assessment):
-    assert list(figures(assessment)) == NAMES
+def test_a_chart_for_each_part(charts):
+    assert list(charts) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -53,19 +39,19 @@ def test_no_chart_for_a_part_that_was_not_computed(assessment, empty, missing):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_chart_becomes_svg_and_png(assessment, name):
-    chart = figures(assessment)[name]
+def test_every_chart_becomes_svg_and_png(charts, name):
+    chart = charts[name]
     svg = to_svg(chart)
     assert ElementTree.fromstring(svg).tag == f"{SVG}svg"
     assert "NaN" not in svg
     assert "Infinity" not in svg
     png = to_png(chart)
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    assert svg == to_svg(figures(assessment)[name])
+    assert svg == to_svg(chart)
 
 
-def test_loss_is_positive_when_worse_whichever_way_the_metric_points(assessment):
-    rows = {row["label"]: row for row in values(figures(assessment)["forecast"]) if "loss" in row}
+def test_loss_is_positive_when_worse_whichever_way_the_metric_points(assessment, charts):
+    rows = {row["label"]: row for row in values(charts["forecast"]) if "loss" in row}
     higher = next(f for f in assessment.forecast if f.capability == "world_facts")
     lower = next(f for f in assessment.forecast if f.capability == "french")
     assert rows["world_facts"]["loss"] == -higher.predicted_change > 0
@@ -74,8 +60,8 @@ def test_loss_is_positive_when_worse_whichever_way_the_metric_points(assessment)
     assert rows["instruction_format (watched)"]["loss"] < 0
 
 
-def test_the_forecast_chart_says_its_unit_and_every_capability(assessment):
-    shown = words(to_svg(figures(assessment)["forecast"]))
+def test_the_forecast_chart_says_its_unit_and_every_capability(assessment, charts):
+    shown = words(to_svg(charts["forecast"]))
     assert "predicted loss, nats (positive = worse)" in shown
     for f in assessment.forecast:
         assert f.capability + ("" if f.required else " (watched)") in shown
@@ -89,8 +75,8 @@ def test_capabilities_of_another_unit_get_a_chart_of_their_own(assessment):
     assert first.capability not in words(to_svg(figures(mixed)["forecast_nats"]))
 
 
-def test_an_undefined_margin_is_a_dash_with_its_reason_and_has_no_bar(assessment):
-    chart = figures(assessment)["used_margin"]
+def test_an_undefined_margin_is_a_dash_with_its_reason_and_has_no_bar(assessment, charts):
+    chart = charts["used_margin"]
     row = next(row for row in values(chart) if row.get("label") == "english_text")
     assert row["note"].startswith("– the tolerance is not reached")
     assert "low" not in row
@@ -99,8 +85,8 @@ def test_an_undefined_margin_is_a_dash_with_its_reason_and_has_no_bar(assessment
     assert "used_margin" not in figures(assessment.model_copy(update={"margins": tuple(undefined)}))
 
 
-def test_layers_are_named_by_number_and_the_rest_by_role(assessment):
-    shown = words(to_svg(figures(assessment)["fragility"]))
+def test_layers_are_named_by_number_and_the_rest_by_role(charts):
+    shown = words(to_svg(charts["fragility"]))
     assert {"embedding", "layer 0", "layer 29"} <= shown
     assert "model.layers.0" not in shown
 
@@ -138,8 +124,8 @@ def test_control_characters_in_a_name_cannot_break_the_drawing():
     assert "world\ufffd\ufffd[31m\ufffdfacts" in words(to_svg(figures(named)["forecast"]))
 
 
-def test_ids_begin_with_the_prefix_and_every_reference_is_kept(assessment):
-    svg = to_svg(figures(assessment)["fragility"], prefix="mine")
+def test_ids_begin_with_the_prefix_and_every_reference_is_kept(charts):
+    svg = to_svg(charts["fragility"], prefix="mine")
     root = ElementTree.fromstring(svg)
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert ids

@@ -65,6 +65,21 @@ def page(html):
     return Page(html)
 
 
+@pytest.fixture(scope="module")
+def empty(assessment):
+    nothing = {"scores": (), "margins": (), "forecast": (), "fragility": (), "caveats": ()}
+    bare = assessment.provenance.model_copy(
+        update={"data": None, "config": None, "config_values": {}, "suites": ()}
+    )
+    none = {"verdict": None, "reasons": (), "target": None, "provenance": bare}
+    return assessment.model_copy(update={**nothing, **none})
+
+
+@pytest.fixture(scope="module")
+def empty_page(empty):
+    return Page(render_html(empty))
+
+
 def test_it_parses_and_every_tag_is_closed(page):
     assert page.open == []
     assert page.tags[:2] == ["html", "head"]
@@ -86,9 +101,8 @@ def test_it_loads_nothing_and_runs_nothing(page):
     assert "url(" not in styles
     assert "@import" not in styles
     assert "@font-face" not in styles
-    policy = dict((key, value) for tag, key, value in page.attributes if tag == "meta")
-    assert "default-src 'none'" in [v for t, k, v in page.attributes if k == "content"][0]
-    assert policy
+    policy = next(value for _, key, value in page.attributes if key == "content")
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def test_there_is_no_nan_and_no_none(page):
@@ -144,9 +158,8 @@ def test_a_watched_capability_sets_no_bound(assessment):
         value.model_copy(update={"required": False}) if value.capability == "world_facts" else value
         for value in assessment.forecast
     )
-    text = Page(
-        render_html(assessment.model_copy(update={"scores": watched, "forecast": forecast}))
-    ).text
+    changed = {"scores": watched, "forecast": forecast, "fragility": ()}
+    text = Page(render_html(assessment.model_copy(update=changed))).text
     assert "optimiser steps at this learning rate 33.9 27.8 french" in text
 
 
@@ -165,15 +178,13 @@ def test_caveats_cost_and_provenance_are_there(page, assessment):
 
 
 def test_two_renders_are_equal(html, assessment):
-    assert render_html(assessment) == html
     assert render_html(type(assessment).from_json(assessment.to_json())) == html
 
 
-def test_hostile_text_is_escaped_everywhere():
+def test_hostile_text_is_escaped_everywhere(page):
     hostile = f"{SCRIPT}{IMAGE}'"
     html = render_html(build({"world_facts": SCRIPT, "french": IMAGE}, text=hostile))
-    calm = Page(render_html(build()))
-    page = Page(html)
+    calm, page = page, Page(html)
     assert "<script" not in html.lower()
     assert "<img" not in html.lower()
     assert sorted(set(page.tags)) == sorted(set(calm.tags))
@@ -185,42 +196,50 @@ def test_hostile_text_is_escaped_everywhere():
 
 
 def test_text_that_looks_like_a_template_is_shown_as_it_is():
-    html = render_html(build({"code": "{{ 7 * 7 }}{% raw %}"}))
+    named = build({"code": "{{ 7 * 7 }}{% raw %}"})
+    html = render_html(named.model_copy(update={"margins": (), "fragility": ()}))
     assert "{{ 7 * 7 }}{% raw %}" in Page(html).text
 
 
 @pytest.mark.parametrize(
-    ("part", "sentence"),
+    "sentence",
     [
-        ("forecast", "The forecast was not computed: driftline forecast does that."),
-        ("fragility", "The fragility map was not computed: driftline map does that."),
-        ("margins", "The margins were not computed: driftline margin does that."),
-        ("scores", "No capability was scored. driftline score does that."),
+        "The forecast was not computed: driftline forecast does that.",
+        "The forecast, which says what is preserved, was not computed: driftline forecast does",
+        "The fragility map was not computed: driftline map does that.",
+        "The margins were not computed: driftline margin does that.",
+        "The bounds were not computed: driftline margin does that.",
+        "No capability was scored. driftline score does that.",
     ],
 )
-def test_a_part_that_was_not_computed_names_its_command(assessment, part, sentence):
-    page = Page(render_html(assessment.model_copy(update={part: ()})))
-    assert sentence in page.text
-    assert page.headings == HEADINGS
+def test_a_part_that_was_not_computed_names_its_command(page, empty_page, sentence):
+    assert sentence in empty_page.text
+    assert sentence not in page.text
 
 
-def test_an_empty_assessment_is_a_page_without_a_verdict(assessment):
-    nothing = {"scores": (), "margins": (), "forecast": (), "fragility": (), "caveats": ()}
-    bare = assessment.provenance.model_copy(
-        update={"data": None, "config": None, "config_values": {}, "suites": ()}
-    )
-    none = {"verdict": None, "reasons": (), "target": None, "provenance": bare}
-    page = Page(render_html(assessment.model_copy(update={**nothing, **none})))
-    assert page.headings == HEADINGS
-    assert "svg" not in page.tags
-    assert "badge unsafe" not in [value for _, key, value in page.attributes if key == "class"]
-    assert "config – none was given" in page.text
-    assert "This document does not judge a config." in page.text
+def test_one_kind_of_margin_names_the_command_for_the_other(assessment):
+    bare = assessment.model_copy(update={"forecast": (), "fragility": ()})
+    radii = tuple(m for m in assessment.margins if m.kind == "radius")[:1]
+    text = Page(render_html(bare.model_copy(update={"margins": radii}))).text
+    assert "The path margin was not computed: driftline margin does that." in text
+    unused = tuple(
+        m.model_copy(update={"used_fraction": None}) for m in assessment.margins if m.kind == "path"
+    )[:1]
+    text = Page(render_html(bare.model_copy(update={"margins": unused}))).text
+    assert "The radius was not computed: driftline margin does that." in text
+
+
+def test_an_empty_assessment_is_a_page_without_a_verdict(empty_page):
+    assert empty_page.headings == HEADINGS
+    assert "svg" not in empty_page.tags
+    assert "badge unsafe" not in [v for _, key, v in empty_page.attributes if key == "class"]
+    assert "config – none was given" in empty_page.text
+    assert "This document does not judge a config." in empty_page.text
 
 
 @pytest.mark.parametrize("verdict", ["safe", "unsafe", "inconclusive"])
-def test_the_verdict_is_a_word(assessment, verdict):
-    page = Page(render_html(assessment.model_copy(update={"verdict": verdict})))
+def test_the_verdict_is_a_word(empty, verdict):
+    page = Page(render_html(empty.model_copy(update={"verdict": verdict})))
     assert page.text.startswith(f"{verdict.upper()}: smollm2-135m")
     assert f"badge {verdict}" in [value for _, key, value in page.attributes if key == "class"]
     assert ("This is not a pass." in page.text) == (verdict == "inconclusive")
@@ -229,5 +248,6 @@ def test_the_verdict_is_a_word(assessment, verdict):
 def test_capabilities_of_two_units_get_two_charts(assessment):
     first, *rest = assessment.forecast
     other = first.model_copy(update={"unit": "fraction", "metric": "accuracy"})
-    page = Page(render_html(assessment.model_copy(update={"forecast": (other, *rest)})))
-    assert page.tags.count("svg") == 6
+    two = {"forecast": (other, *rest), "margins": (), "fragility": ()}
+    page = Page(render_html(assessment.model_copy(update=two)))
+    assert page.tags.count("svg") == 2

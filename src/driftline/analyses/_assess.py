@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from ..capabilities import Capability, Suite
@@ -32,7 +31,7 @@ from ..results import (
     TargetForecast,
 )
 from ..stats import mean_interval
-from ._calibration import ForecastCalibration, shipped_calibration
+from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
@@ -116,9 +115,7 @@ def _study(
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
-    study = Study(
-        engine, request.capabilities, target, trajectory, request.effort, request.seed
-    )
+    study = Study(engine, request.capabilities, target, trajectory, request.effort, request.seed)
     meter.plan(0 if trajectory.is_trained() else kept[-1] * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study

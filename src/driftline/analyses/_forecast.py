@@ -111,9 +111,7 @@ def capability_forecasts(
     return tuple(sorted(rows, key=lambda row: -by_risk[row.capability]))
 
 
-def target_forecast(
-    study: Study, table: Table, calibration: ForecastCalibration
-) -> TargetForecast:
+def target_forecast(study: Study, table: Table, calibration: ForecastCalibration) -> TargetForecast:
     """What the run will do to its own task."""
     target = study.target
     predicted = forecast_loss(
@@ -167,7 +165,10 @@ def _relative_errors(
 ) -> Float[ndarray, " cells"]:
     predicted = numpy.array([cell.probe_loss * cell.clock_ratio**exponent for cell in cells])
     actual = numpy.array([cell.final_loss for cell in cells])
-    return numpy.abs(actual - predicted) / (numpy.abs(predicted) + floor)
+    errors: Float[ndarray, " cells"] = numpy.abs(actual - predicted) / (
+        numpy.abs(predicted) + floor
+    )
+    return errors
 
 
 def _row(capability: Capability, table: Table, loss: LossForecast) -> CapabilityForecast:

@@ -20,6 +20,12 @@ def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
     """The radius of every capability, along noise and along the probe's update.
 
     Cost: one evaluation of a sample of the items per direction and norm.
+
+    Args:
+        study: The planned run.
+
+    Returns:
+        One margin a direction and capability.
     """
     effort = study.effort
     unit_norm = relative_norm(study.update_norms.values())
@@ -148,7 +154,10 @@ def _critical_clock(
     """The summed learning rate at which the loss reaches the tolerance.
 
     Between the measured steps and the forecast end the loss is taken as linear in the summed
-    learning rate; beyond the end, as proportional to it.
+    learning rate; beyond the end, as proportional to it. None where no loss is to be expected.
+
+    Returns:
+        The summed learning rate.
     """
     found = first_crossing(
         numpy.append(clocks[clocks < end], end),

@@ -90,9 +90,7 @@ class Study:
 
     def path_table(self) -> Table:
         """Capabilities and target, all their items, at the base and along the trajectory."""
-        return self.engine.evaluate(
-            (BASE, *self.path_points()), (*self.capabilities, self.target)
-        )
+        return self.engine.evaluate((BASE, *self.path_points()), (*self.capabilities, self.target))
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """The capabilities with a random part of their items."""

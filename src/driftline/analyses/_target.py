@@ -9,6 +9,8 @@ from ..capabilities import Capability, Cloze, Item, Passage
 from ..models import TrainingData
 
 NUM_TARGET_ITEMS = 32
+MAX_CHARACTERS = 480
+"""Longer completions are scored up to here; the rest would cost more than it tells."""
 
 # The target is watched, never judged; the type wants a tolerance all the same.
 _NO_TOLERANCE = 1e9
@@ -45,15 +47,16 @@ def target_capability(data: TrainingData, *, seed: int) -> Capability:
 
 def _item(identifier: str, example: dict[str, JsonValue]) -> Item:
     if "text" in example:
-        return Passage(id=identifier, text=str(example["text"]))
+        return Passage(id=identifier, text=str(example["text"])[:MAX_CHARACTERS])
     if "messages" in example:
         *context, last = _turns(example["messages"])
-        return Cloze(id=identifier, messages=tuple(context), completion=last["content"])
+        completion = last["content"][:MAX_CHARACTERS]
+        return Cloze(id=identifier, messages=tuple(context), completion=completion)
     prompt, completion = example["prompt"], example["completion"]
     if isinstance(prompt, str):
-        return Cloze(id=identifier, prompt=prompt, completion=str(completion))
-    last = _turns(completion)[-1]
-    return Cloze(id=identifier, messages=tuple(_turns(prompt)), completion=last["content"])
+        return Cloze(id=identifier, prompt=prompt, completion=str(completion)[:MAX_CHARACTERS])
+    answer = _turns(completion)[-1]["content"][:MAX_CHARACTERS]
+    return Cloze(id=identifier, messages=tuple(_turns(prompt)), completion=answer)
 
 
 def _turns(value: JsonValue) -> list[Any]:

@@ -57,8 +57,10 @@ class Table:
         self, point: Point, capability: Capability, *, base: Point
     ) -> Float[ndarray, " items"]:
         """Loss of each item from the base to a point: positive is worse."""
-        change = self.values(point, capability) - self.values(base, capability)
-        return -change if capability.higher_is_better else change
+        before, after = self.values(base, capability), self.values(point, capability)
+        sign = -1.0 if capability.higher_is_better else 1.0
+        losses: Float[ndarray, " items"] = sign * (after - before)
+        return losses
 
 
 @dataclass
@@ -168,9 +170,7 @@ class LocalEngine:
                 )
                 for item, (first, last) in zip(capability.items, encoded.spans, strict=True)
             ]
-        values = {
-            str(metric): tuple(score[metric] for score in scores) for metric in scores[0]
-        }
+        values = {str(metric): tuple(score[metric] for score in scores) for metric in scores[0]}
         return StoredScores(values, encoded.num_tokens())
 
     def _encode(self, capability: Capability) -> _Encoded:

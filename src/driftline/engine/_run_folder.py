@@ -37,7 +37,9 @@ class RunFolder:
         return self.path / _DIRECTIONS
 
     @classmethod
-    def open(cls, path: Path, request: JsonValue, *, outputs: tuple[str, ...], force: bool) -> "RunFolder":
+    def open(
+        cls, path: Path, request: JsonValue, *, outputs: tuple[str, ...], force: bool
+    ) -> "RunFolder":
         """Begin a run folder, or take up one that the same request left unfinished.
 
         Args:
@@ -52,42 +54,41 @@ class RunFolder:
         Raises:
             OutputError: The path holds something else, a finished run, or another request's.
         """
-        with disk_errors_named(path):
-            return cls._open(path, request, outputs=outputs, force=force)
-
-    @classmethod
-    def _open(
-        cls, path: Path, request: JsonValue, *, outputs: tuple[str, ...], force: bool
-    ) -> "RunFolder":
         folder = cls(path)
-        marker = path / _REQUEST
         digest = digest_value(request)
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"{path}: is a file; give a folder with --out")
-        if path.is_dir() and any(path.iterdir()):
-            finished = any((path / name).exists() for name in outputs)
-            if not marker.exists() and not force:
-                raise OutputError(
-                    f"{path}: exists and is not a run of Driftline; give another --out, or --force "
-                    "to write into it"
-                )
-            if marker.exists() and not force:
-                if finished:
-                    raise OutputError(
-                        f"{path}: exists and holds a finished run; give another --out, or --force "
-                        "to replace it"
-                    )
-                if _request_digest(marker) != digest:
-                    raise OutputError(
-                        f"{path}: exists and holds an unfinished run of another request; give "
-                        "another --out, or --force to replace it"
-                    )
-            if force and (finished or not marker.exists() or _request_digest(marker) != digest):
-                folder._remove_own(outputs)
-        path.mkdir(parents=True, exist_ok=True)
-        if not marker.exists():
-            write_whole(marker, json.dumps({"request": digest}) + "\n")
+        with disk_errors_named(path):
+            if path.is_dir() and any(path.iterdir()):
+                folder._take_over(digest, outputs, force=force)
+            elif path.exists() and not path.is_dir():
+                raise OutputError(f"{path}: is a file; give a folder with --out")
+            path.mkdir(parents=True, exist_ok=True)
+            if not folder._marker.exists():
+                write_whole(folder._marker, json.dumps({"request": digest}) + "\n")
         return folder
+
+    @property
+    def _marker(self) -> Path:
+        """The file that says which request the folder belongs to."""
+        return self.path / _REQUEST
+
+    def _take_over(self, digest: str, outputs: tuple[str, ...], *, force: bool) -> None:
+        """Refuse what another run, or another program, left; or clear the way with force."""
+        is_ours = self._marker.exists()
+        is_finished = any((self.path / name).exists() for name in outputs)
+        is_same = is_ours and _request_digest(self._marker) == digest
+        if is_same and not is_finished:
+            return
+        if force:
+            self._remove_own(outputs)
+            return
+        held = (
+            "is not a run of Driftline"
+            if not is_ours
+            else "holds a finished run"
+            if is_finished
+            else "holds an unfinished run of another request"
+        )
+        raise OutputError(f"{self.path}: exists and {held}; give another --out, or --force")
 
     def write_outputs(self, contents: dict[str, str]) -> None:
         """Write the outputs, each whole, and drop what only an unfinished run needs.
@@ -134,6 +135,8 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 
     Raises:
         OutputError: The disk is full, or the folder cannot be written.
+        OSError: Anything else that the disk says.
+        OperationalError: Anything else that SQLite says.
     """
     try:
         yield

@@ -9,6 +9,7 @@ from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
+from ._opening import find_named_model as find_named_model
 from ._opening import open_model as open_model
 from ._points import BASE as BASE
 from ._points import Point as Point

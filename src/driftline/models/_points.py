@@ -37,7 +37,7 @@ class Term:
 
     def identity(self) -> JsonValue:
         """What the term is determined by."""
-        scale = dict(self.scale) if isinstance(self.scale, Mapping) else self.scale
+        scale: JsonValue = {**self.scale} if isinstance(self.scale, Mapping) else self.scale
         return {"direction": self.direction.identity(), "scale": scale}
 
 

@@ -135,9 +135,7 @@ def generate_greedily(
     return texts
 
 
-def _batches(
-    order: list[tuple[int, ...]], batch_tokens: int
-) -> Iterator[list[tuple[int, ...]]]:
+def _batches(order: list[tuple[int, ...]], batch_tokens: int) -> Iterator[list[tuple[int, ...]]]:
     """Runs of the ordered inputs whose padded size stays under the bound."""
     batch: list[tuple[int, ...]] = []
     for tokens in order:
@@ -177,9 +175,7 @@ def _score_batch(
     log_probabilities = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
     counts = [len(sequence.tokens) - sequence.start for _row, sequence in members]
     sums = [part.double().sum() for part in log_probabilities.cpu().split(counts)]
-    return [
-        SequenceScore(float(total), count) for total, count in zip(sums, counts, strict=True)
-    ]
+    return [SequenceScore(float(total), count) for total, count in zip(sums, counts, strict=True)]
 
 
 @contextlib.contextmanager
@@ -187,9 +183,7 @@ def _scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[No
     """Evaluation mode, no gradients, autocast; the training flag is put back."""
     was_training = opened.model.training
     opened.model.eval()
-    autocast = torch.autocast(
-        opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16
-    )
+    autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
     try:
         # Autocast keeps the cast weights until its end, so each is cast once a call.
         with torch.no_grad(), autocast:
@@ -206,6 +200,9 @@ def _head_on_chosen_positions(
 
     A hook on the head gathers them from the hidden states, shape (batch, length, width) to
     (1, positions, width), so the logits come out as (1, positions, vocabulary).
+
+    Yields:
+        A function to call with the positions before each forward pass.
     """
     chosen: list[Positions] = []
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,9 @@ class TrainingConfig:
     def with_values(self, **changes: JsonValue) -> "TrainingConfig":
         """The config with some fields set otherwise; the digest follows the values."""
         values = {**self.values, **changes}
-        return TrainingConfig(self.name, values, digest_bytes(repr(sorted(values.items())).encode()))
+        return TrainingConfig(
+            self.name, values, digest_bytes(repr(sorted(values.items())).encode())
+        )
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
@@ -74,15 +77,18 @@ class TrainingConfig:
         """
         chosen = {k: v for k, v in self.values.items() if k in _SFT_FIELDS - _IGNORED}
         try:
-            return SFTConfig(
-                **{**chosen, "use_cpu": use_cpu},
-                output_dir=str(output_dir),
-                report_to="none",
-                save_strategy="no",
-                eval_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-            )
+            with warnings.catch_warnings():
+                # Field names that TRL will drop one day are TRL's and the user's own affair.
+                warnings.simplefilter("ignore")
+                return SFTConfig(
+                    **{**chosen, "use_cpu": use_cpu},
+                    output_dir=str(output_dir),
+                    report_to="none",
+                    save_strategy="no",
+                    eval_strategy="no",
+                    logging_strategy="no",
+                    disable_tqdm=True,
+                )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{self.name}: {error}") from error
 

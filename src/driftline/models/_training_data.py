@@ -31,9 +31,7 @@ class TrainingData:
 
     def provenance(self) -> SourceProvenance:
         """What stands in a document about this file."""
-        return SourceProvenance(
-            name=self.name, digest=self.digest, num_records=len(self.examples)
-        )
+        return SourceProvenance(name=self.name, digest=self.digest, num_records=len(self.examples))
 
 
 def read_training_data(path: Path) -> TrainingData:

@@ -25,6 +25,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import SFTTrainer
 
 from ..errors import ConfigError, RunError
+from ..provenance import digest_value
 from ._directions import StoredDirection, store_direction
 from ._opening import LanguageModel
 from ._training_config import TrainingConfig
@@ -83,7 +84,7 @@ class Trajectory:
 
     def path(self, step: int) -> Path:
         """The file with the change after that step."""
-        return self.folder / f"update-{step}.safetensors"
+        return self._own_folder / f"update-{step}.safetensors"
 
     def ensure_trained(self) -> None:
         """Train, unless every kept step is on disk already.
@@ -93,7 +94,7 @@ class Trajectory:
         """
         if self.is_trained():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._own_folder.mkdir(parents=True, exist_ok=True)
         with _trainer(self.opened, self.config, self.data) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
@@ -118,14 +119,18 @@ class Trajectory:
         lengths = [len(tokens) for tokens in self.opened.tokenizer(sample)["input_ids"]]
         longest = args.max_length or max(lengths)
         mean = longest if args.packing else sum(min(n, longest) for n in lengths) / len(lengths)
-        return float(
-            mean * args.per_device_train_batch_size * args.gradient_accumulation_steps
-        )
+        return float(mean * args.per_device_train_batch_size * args.gradient_accumulation_steps)
 
     @property
     def _tokens_file(self) -> Path:
         """Written last, so that it stands for a trajectory that is whole."""
-        return self.folder / "tokens-trained.txt"
+        return self._own_folder / "tokens-trained.txt"
+
+    @property
+    def _own_folder(self) -> Path:
+        """Named by the recipe, so that a changed config or model never meets an old change."""
+        digest = digest_value(self.recipe(self.kept_steps[-1])).removeprefix("sha256:")
+        return self.folder / digest[:16]
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,8 @@ def plan_training(
         args = trainer.args
         batches = len(trainer.get_train_dataloader())
         updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
-        num_steps = args.max_steps if args.max_steps > 0 else math.ceil(
-            args.num_train_epochs * updates
+        num_steps = (
+            args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * updates)
         )
         if num_steps < 1:
             raise ConfigError(f"{config.name}: num_train_epochs: the run would have no step")
@@ -221,7 +226,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
 
 def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor]:
-    """tuned - base for every weight that moved, whatever adapter was trained."""
+    """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
     if isinstance(trained, PeftModel):
         # On a copy: merging and unmerging would round the weights that are being trained.
         with warnings.catch_warnings():

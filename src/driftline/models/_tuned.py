@@ -58,7 +58,7 @@ class DeltaDirection:
         """Nothing to make: the files are there."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """tuned - base of one weight.
+        """The change (tuned - base) of one weight.
 
         Args:
             name: The weight's name.
@@ -71,7 +71,7 @@ class DeltaDirection:
             ModelError: The tuned weight holds NaN or infinity.
         """
         with safe_open(self._files[name], framework="pt") as file:
-            tuned = file.get_tensor(name).float()
+            tuned: Tensor = file.get_tensor(name).float()
         if not torch.isfinite(tuned).all():
             raise ModelError(f"{self._files[name]}: tensor {name} holds NaN or infinity")
         return tuned - base.detach().float().cpu()

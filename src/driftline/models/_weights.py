@@ -20,23 +20,20 @@ _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 
 # First match wins. Left: the last names of modules in the Llama, Qwen, Gemma, Phi, GPT-2 and
 # GPT-NeoX families; the attention's own `c_proj` and `dense` must be told from the MLP's.
-_ROLE_PATTERNS: tuple[tuple[re.Pattern[str], Role], ...] = tuple(
-    (re.compile(pattern), role)
-    for pattern, role in (
-        (r"norm|\bln_\w+", "norm"),
-        (r"\.(embed_tokens|wte|embed_in|word_embeddings)\.", "embedding"),
-        (r"\.(wpe|embed_positions)\.", "position"),
-        (r"(^|\.)(lm_head|embed_out)\.", "head"),
-        (r"\.(c_attn|query_key_value|qkv_proj)\.", "qkv"),
-        (r"\.q_proj\.", "q"),
-        (r"\.k_proj\.", "k"),
-        (r"\.v_proj\.", "v"),
-        (r"\.(o_proj|attn\.c_proj|attention\.dense|out_proj)\.", "o"),
-        (r"\.gate_up_proj\.", "gate_up"),
-        (r"\.gate_proj\.", "gate"),
-        (r"\.(up_proj|c_fc|dense_h_to_4h|fc1)\.", "up"),
-        (r"\.(down_proj|mlp\.c_proj|dense_4h_to_h|fc2)\.", "down"),
-    )
+_ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
+    (r"norm|\bln_\w+", "norm"),
+    (r"\.(embed_tokens|wte|embed_in|word_embeddings)\.", "embedding"),
+    (r"\.(wpe|embed_positions)\.", "position"),
+    (r"(^|\.)(lm_head|embed_out)\.", "head"),
+    (r"\.(c_attn|query_key_value|qkv_proj)\.", "qkv"),
+    (r"\.q_proj\.", "q"),
+    (r"\.k_proj\.", "k"),
+    (r"\.v_proj\.", "v"),
+    (r"\.(o_proj|attn\.c_proj|attention\.dense|out_proj)\.", "o"),
+    (r"\.gate_up_proj\.", "gate_up"),
+    (r"\.gate_proj\.", "gate"),
+    (r"\.(up_proj|c_fc|dense_h_to_4h|fc1)\.", "up"),
+    (r"\.(down_proj|mlp\.c_proj|dense_4h_to_h|fc2)\.", "down"),
 )
 
 
@@ -68,7 +65,7 @@ def weight_role(name: str) -> Role:
         The role; `other` where no family that we know uses such a name.
     """
     for pattern, role in _ROLE_PATTERNS:
-        if pattern.search(name):
+        if re.search(pattern, name):
             return role
     return "other"
 
@@ -110,5 +107,5 @@ def weights_digest(model: torch.nn.Module) -> str:
     for name, parameter in sorted(model.named_parameters()):
         tensor = parameter.detach().to("cpu").contiguous()
         hasher.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        hasher.update(memoryview(tensor.view(-1).view(torch.uint8).numpy()))
+        hasher.update(tensor.view(-1).view(torch.uint8).numpy().data)
     return f"sha256:{hasher.hexdigest()}"

@@ -105,9 +105,9 @@ def _forecast(losses: Sequence[CapabilityLoss], *, unit: str) -> Chart:
     ends = [end for f in losses for end in (f.low, f.high, f.loss, f.tolerance)]
     tolerances = sorted(f.tolerance for f in losses)
     scale, ticks = loss_axis(ends, tolerances[len(tolerances) // 2])
-    axis = (
-        alt.Axis(values=ticks, format=NUMBERS) if ticks else alt.Axis(tickCount=9, format=NUMBERS)
-    )
+    axis = alt.Axis(format=NUMBERS, tickCount=9)
+    if ticks is not None:
+        axis.values, axis.tickCount, axis.labelOverlap = ticks, 2 * len(ticks), False
     y = alt.Y(field="label", type="nominal", sort=None, title=None).axis(
         labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True
     )
@@ -169,7 +169,7 @@ def _heat(
     below = [lowest] if lowest < 0 else []
     colour = alt.Scale(
         domain=[*below, 0, 0.35, 0.7, 1],
-        range=[*([_blend(PAPER, BLUE, share=-lowest)] * len(below)), *LOSSES],
+        range=[*(_blend(PAPER, BLUE, share=-share) for share in below), *LOSSES],
         clamp=True,
     )
     legend = alt.Legend(

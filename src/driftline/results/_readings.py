@@ -248,10 +248,12 @@ def duration(seconds: float) -> str:
 def cost_sentence(cost: Cost) -> str:
     """What the answer cost, in one line."""
     share = cost.fraction_of_planned_run
-    run = "no planned run to compare with" if share is None else f"{percent(share)} of its steps"
+    run = "no planned run to compare with"
+    if share is not None:
+        run = f"{percent(share)} of the planned run's steps"
     return (
         f"{duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward, "
-        f"{cost.tokens_backward:,} backward; planned run: {run}"
+        f"{cost.tokens_backward:,} backward, {run}"
     )
 
 

@@ -51,9 +51,7 @@ def mean_interval(
     _, index = numpy.unique(labels, return_inverse=True)
     num_groups = int(index.max()) + 1 if len(values) else 0
     if num_groups < 2:
-        raise RunError(
-            f"an interval needs at least 2 independent items and there are {num_groups}"
-        )
+        raise RunError(f"an interval needs at least 2 independent items and there are {num_groups}")
     mean = float(values.mean())
     residual_sums = numpy.bincount(index, weights=values - mean)
     variance = num_groups / (num_groups - 1) * float((residual_sums**2).sum()) / len(values) ** 2

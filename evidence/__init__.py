@@ -1,0 +1,1 @@
+"""Each published claim: script, config and committed result."""

@@ -1,0 +1,40 @@
+"""How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?
+
+The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
+`driftline.capabilities` holds what is watched, `driftline.engine` evaluates, `driftline.analyses`
+answers, `driftline.results` is what comes out, `driftline.report` shows it. The names below are
+loaded on first use, so that importing Driftline costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .analyses import AssessmentRequest as AssessmentRequest
+    from .analyses import assess as assess
+    from .capabilities import read_suite as read_suite
+    from .engine import RunFolder as RunFolder
+    from .models import open_model as open_model
+    from .models import read_training_config as read_training_config
+    from .models import read_training_data as read_training_data
+    from .results import Assessment as Assessment
+
+_HOMES = {
+    "Assessment": "results",
+    "AssessmentRequest": "analyses",
+    "RunFolder": "engine",
+    "assess": "analyses",
+    "open_model": "models",
+    "read_suite": "capabilities",
+    "read_training_config": "models",
+    "read_training_data": "models",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its room when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

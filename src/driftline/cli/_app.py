@@ -1,0 +1,47 @@
+"""The application: the list of commands, and what an error looks like."""
+
+import sys
+import traceback
+
+import typer
+
+from ..errors import DriftlineError, RunError
+from ._assess import part_command
+from ._demo import demo
+from ._doctor import doctor
+
+app = typer.Typer(
+    name="driftline",
+    help="How far can this model be fine-tuned before it breaks, and how do I train it so that it "
+    "does not?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 safe, 1 unsafe, 2 bad input, 3 inconclusive, 4 the work failed.",
+)
+app.command("assess", help="Margin, map, forecast and verdict for one planned run: the main job.")(
+    part_command("assess")
+)
+app.command("margin", help="How far the weights may move before each capability is lost.")(
+    part_command("margin")
+)
+app.command("map", help="Which layers break first, capability by capability.")(part_command("map"))
+app.command("forecast", help="Which capabilities this run will lose, and how much.")(
+    part_command("forecast")
+)
+app.command("demo")(demo)
+app.command("doctor")(doctor)
+
+
+def main() -> None:
+    """Run the command line; every error ends in a message and its exit code."""
+    try:
+        app()
+    except DriftlineError as error:
+        print(f"driftline: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except Exception:
+        # Python would exit with 1, which means "unsafe" here.
+        traceback.print_exc()
+        print("driftline: this is a fault in Driftline, please report it", file=sys.stderr)  # noqa: T201
+        sys.exit(RunError.exit_code)

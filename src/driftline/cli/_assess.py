@@ -1,0 +1,177 @@
+"""`assess` and its parts `margin`, `map` and `forecast`: one planned run of one model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.results import Assessment
+
+PartName = Literal["assess", "margin", "map", "forecast"]
+
+VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A folder with safetensors, a .gguf file, a hub id (owner/name@revision), or "
+        "smollm2-135m.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="Training data: JSON Lines with messages, prompt and completion, or text."
+    ),
+]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", help="Training config: YAML with TRL's and PEFT's field names."),
+]
+SuiteOption = Annotated[
+    list[str],
+    typer.Option("--suite", help="What must not break: a shipped suite's name, or a YAML file."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Run folder; by default one under driftline-runs/."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of every random choice of ours.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace what an earlier run left in the run folder.")
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let a checkpoint's own Python code run.")
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, before anything heavy is loaded."""
+
+    part: PartName
+    model: str
+    data: Path
+    config: Path
+    suites: tuple[str, ...]
+    out: Path | None
+    seed: int
+    force: bool
+    trust_remote_code: bool = False
+
+
+def part_command(part: PartName) -> Callable[..., None]:
+    """The command of one part; all four take the same options.
+
+    Args:
+        part: Which.
+
+    Returns:
+        A function for Typer to wrap.
+    """
+
+    def command(  # noqa: PLR0913 - each is an option of the command line
+        model: ModelArgument,
+        data: DataOption,
+        config: ConfigOption,
+        suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
+        out: OutOption = None,
+        seed: SeedOption = 0,
+        json: JsonOption = False,
+        force: ForceOption = False,
+        trust_remote_code: TrustOption = False,
+    ) -> None:
+        request = Request(
+            part, model, data, config, tuple(suite), out, seed, force, trust_remote_code
+        )
+        assessment, folder = run(request)
+        show(assessment, folder, as_json=json)
+        raise typer.Exit(VERDICT_EXIT_CODES[assessment.verdict])
+
+    return command
+
+
+def run(request: Request) -> tuple["Assessment", Path]:
+    """Answer a request and write its report.
+
+    Args:
+        request: What was asked.
+
+    Returns:
+        The assessment, and the folder that holds `report.html` and `report.json`.
+    """
+    # Heavy, and not needed for --help. Cheap checks come first, so that a typo costs no wait.
+    from driftline.capabilities import read_suite
+    from driftline.engine import RunFolder
+
+    from ._progress import ProgressPrinter
+
+    suites = tuple(read_suite(name) for name in request.suites)
+    printer = ProgressPrinter()
+    printer.note("loading PyTorch, transformers and TRL")
+    from driftline.analyses import AssessmentRequest, assess
+    from driftline.models import open_model, read_training_config, read_training_data
+
+    data = read_training_data(request.data)
+    config = read_training_config(request.config)
+    identity: JsonValue = {
+        "part": request.part,
+        "model": request.model,
+        "data": data.digest,
+        "config": config.digest,
+        "suites": [suite.provenance().digest for suite in suites],
+        "seed": request.seed,
+    }
+    folder = RunFolder.open(
+        request.out or _default_folder(request),
+        identity,
+        outputs=("report.html", "report.json"),
+        force=request.force,
+    )
+    printer.note(f"opening {request.model}")
+    opened = open_model(request.model, trust_remote_code=request.trust_remote_code)
+    with printer:
+        assessment = assess(
+            AssessmentRequest(request.part, opened, data, config, suites, seed=request.seed),
+            folder,
+            listener=printer.update,
+        )
+    from driftline.report import render_html
+
+    printer.note("writing the report")
+    folder.write_outputs(
+        {"report.html": render_html(assessment), "report.json": assessment.to_json()}
+    )
+    return assessment, folder.path
+
+
+def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
+    """Print an assessment.
+
+    Args:
+        assessment: What to print.
+        folder: Where its report is.
+        as_json: The document alone, instead of the summary.
+    """
+    from driftline.results import summary
+
+    if as_json:
+        typer.echo(assessment.to_json(), nl=False)
+        return
+    typer.echo(summary(assessment))
+    typer.echo(f"\nreport: {folder / 'report.html'}")
+
+
+def _default_folder(request: Request) -> Path:
+    name = f"{request.part}-{Path(request.model).stem}-{request.config.stem}"
+    return Path("driftline-runs") / name.replace("@", "-")

@@ -1,0 +1,69 @@
+"""Progress on stderr: a bar with the time left on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+if TYPE_CHECKING:
+    from driftline.engine import Progress as Moment
+
+_SECONDS_BETWEEN_LINES = 20.0
+
+
+class ProgressPrinter:
+    """Shows what the engine's meter tells."""
+
+    def __init__(self) -> None:
+        """Print to stderr, which leaves stdout to the result."""
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("starting", total=1.0, left="")
+        self._last_line = 0.0
+        self._stage = ""
+
+    def note(self, text: str) -> None:
+        """A line about something short that cannot be measured."""
+        self._console.print(f"{text} ...", markup=False)
+
+    def update(self, moment: "Moment") -> None:
+        """Show a moment of the work."""
+        left = "" if moment.seconds_left is None else f"{_duration(moment.seconds_left)} left"
+        self._bar.update(self._task, completed=moment.fraction, description=moment.stage, left=left)
+        if not self._bar.disable and moment.stage == self._stage:
+            return
+        now = time.monotonic()
+        if moment.stage != self._stage or now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line, self._stage = now, moment.stage
+            share = f"{moment.fraction:4.0%}  {moment.stage}"
+            self._console.print(f"{share}  {left}".rstrip(), markup=False)
+
+    def __enter__(self) -> Self:
+        """Begin to show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
