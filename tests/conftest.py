@@ -1,0 +1,21 @@
+"""Fixtures that several rooms share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Llama with its tokenizer; do not write into it."""
+    return tiny.save(tmp_path_factory.mktemp("base") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def opened(model_folder: Path):
+    """The tiny Llama, opened; whoever moves it must put it back."""
+    from driftline.models import open_model
+
+    return open_model(str(model_folder))
