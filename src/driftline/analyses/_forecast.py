@@ -142,9 +142,9 @@ def fit_exponent(cells: Sequence[CalibrationCell], *, floor: float) -> float:
         floor: As in `forecast_loss`.
 
     Returns:
-        The exponent, from a grid of hundredths between 0 (as it is) and 1.5.
+        The exponent, from a grid of hundredths between -1 (it mends) over 0 (as it is) to 1.5.
     """
-    grid = numpy.arange(0.0, 1.505, 0.01)
+    grid = numpy.arange(-1.0, 1.505, 0.01)
     errors = [numpy.median(_relative_errors(cells, float(e), floor=floor)) for e in grid]
     return float(round(grid[int(numpy.argmin(errors))], 2))
 

@@ -4,7 +4,9 @@ A direction gives, for one weight at a time, the change at scale 1. It is asked 
 that no more than one tensor of it need lie in memory.
 """
 
+import errno
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Protocol
 
 import torch
 from pydantic import JsonValue
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -122,8 +124,18 @@ def store_direction(path: Path, change: Mapping[str, Tensor], recipe: JsonValue)
 
     Returns:
         The direction that reads it back.
+
+    Raises:
+        OSError: The disk is full, or cannot be written.
     """
     partial = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in change.items()}, partial)
-    partial.replace(path)
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in change.items()}, partial)
+        partial.replace(path)
+    except SafetensorError as error:
+        # The library hides the number of the system's error in its text.
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number.group(1)) if number else errno.EIO, str(error), path) from error
+    finally:
+        partial.unlink(missing_ok=True)
     return StoredDirection(path, recipe)
