@@ -9,6 +9,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+
 from driftline.models import open_model
 from driftline.results import Assessment
 

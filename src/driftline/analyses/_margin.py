@@ -80,6 +80,7 @@ def _radius_margin(
         losses,
         capability.tolerance,
         confidence_level=CONFIDENCE_LEVEL,
+        groups=capability.groups(),
         seed=study.seed,
     )
     sign = -1.0 if capability.higher_is_better else 1.0

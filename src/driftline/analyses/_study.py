@@ -34,9 +34,9 @@ class Effort:
     """Relative norms at which random directions are tried."""
     update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     """Multiples of the probe's own update at which its straight line is tried."""
-    num_line_items: int = 24
+    num_line_items: int = 16
     """Items of a capability that are scored along lines."""
-    num_map_items: int = 16
+    num_map_items: int = 8
     """Items of a capability that are scored for the map."""
     map_norm: float = 0.1
     """Relative norm by which one layer alone is moved for the map."""

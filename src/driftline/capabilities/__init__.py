@@ -9,6 +9,7 @@ from ._items import MinimalPair as MinimalPair
 from ._items import MultipleChoice as MultipleChoice
 from ._items import Passage as Passage
 from ._scorers import Likelihood as Likelihood
+from ._scorers import Metric as Metric
 from ._scorers import likelihood_request as likelihood_request
 from ._scorers import score_answer as score_answer
 from ._scorers import score_likelihoods as score_likelihoods

@@ -1,7 +1,8 @@
 """The engine's one verb, run in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from ..capabilities import (
     Capability,
     Generation,
     Likelihood,
+    Metric,
     likelihood_request,
     score_answer,
     score_likelihoods,
@@ -20,6 +22,7 @@ from ..models import (
     LanguageModel,
     Point,
     ScoringOptions,
+    SequenceScore,
     TokenSequence,
     at_point,
     encode_completions,
@@ -118,16 +121,16 @@ class LocalEngine:
                     self.meter.skip(found.num_tokens)
             if missing:
                 with at_point(self.opened, point):
-                    for capability in missing:
-                        scored = self._score(capability)
-                        self.tokens_used += scored.num_tokens
-                        self.store.put(
-                            self._key(point, capability),
-                            scored,
-                            point=point.label,
-                            capability=capability.name,
-                        )
-                        rows[point.digest(), capability.digest] = scored
+                    scored = self._score(missing)
+                for capability, scores in zip(missing, scored, strict=True):
+                    self.store.put(
+                        self._key(point, capability),
+                        scores,
+                        point=point.label,
+                        capability=capability.name,
+                    )
+                    self.tokens_used += scores.num_tokens
+                    rows[point.digest(), capability.digest] = scores
         return Table(rows)
 
     def num_tokens(self, capabilities: Sequence[Capability]) -> int:
@@ -144,34 +147,54 @@ class LocalEngine:
             }
         )
 
-    def _score(self, capability: Capability) -> StoredScores:
+    def _score(self, capabilities: Sequence[Capability]) -> list[StoredScores]:
+        """The capabilities at the point where the model stands.
+
+        All sequences go through together: like lengths meet in one batch, and autocast casts the
+        weights once and not once a capability.
+
+        Returns:
+            The scores of each capability.
+        """
+        sequences = [s for c in capabilities for s in self._encode(c).sequences]
+        scored = iter(
+            score_sequences(self.opened, sequences, self.options, on_tokens=self.meter.advance)
+        )
+        return [
+            self._score_answers(capability)
+            if capability.scorer == "generate"
+            else self._score_likelihoods(
+                capability, list(islice(scored, len(self._encode(capability).sequences)))
+            )
+            for capability in capabilities
+        ]
+
+    def _score_likelihoods(
+        self, capability: Capability, scored: Sequence[SequenceScore]
+    ) -> StoredScores:
         encoded = self._encode(capability)
-        if capability.scorer == "generate":
-            answers = generate_greedily(
-                self.opened, encoded.prompts, self.options, max_new_tokens=_ANSWER_TOKENS
-            )
-            self.meter.advance(encoded.num_tokens())
-            scores = [
-                score_answer(item, answer)
-                for item, answer in zip(capability.items, answers, strict=True)
-                if isinstance(item, Generation)
-            ]
-        else:
-            scored = score_sequences(
-                self.opened, encoded.sequences, self.options, on_tokens=self.meter.advance
-            )
-            likelihoods = [
-                Likelihood(score.log_likelihood, score.num_tokens, num_bytes)
-                for score, num_bytes in zip(scored, encoded.num_bytes, strict=True)
-            ]
-            scores = [
-                score_likelihoods(
-                    item, likelihoods[first:last], normalization=capability.normalization
-                )
-                for item, (first, last) in zip(capability.items, encoded.spans, strict=True)
-            ]
-        values = {str(metric): tuple(score[metric] for score in scores) for metric in scores[0]}
-        return StoredScores(values, encoded.num_tokens())
+        likelihoods = [
+            Likelihood(score.log_likelihood, score.num_tokens, num_bytes)
+            for score, num_bytes in zip(scored, encoded.num_bytes, strict=True)
+        ]
+        scores = [
+            score_likelihoods(item, likelihoods[a:b], normalization=capability.normalization)
+            for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
+        ]
+        return _stored(scores, encoded.num_tokens())
+
+    def _score_answers(self, capability: Capability) -> StoredScores:
+        encoded = self._encode(capability)
+        answers = generate_greedily(
+            self.opened, encoded.prompts, self.options, max_new_tokens=_ANSWER_TOKENS
+        )
+        self.meter.advance(encoded.num_tokens())
+        scores = [
+            score_answer(item, answer)
+            for item, answer in zip(capability.items, answers, strict=True)
+            if isinstance(item, Generation)
+        ]
+        return _stored(scores, encoded.num_tokens())
 
     def _encode(self, capability: Capability) -> _Encoded:
         if capability.digest not in self._encoded:
@@ -196,3 +219,9 @@ class LocalEngine:
             encoded.num_bytes.extend(len(text.encode()) for text in completions)
             encoded.spans.append((first, len(encoded.sequences)))
         return encoded
+
+
+def _stored(scores: Sequence[Mapping[Metric, float]], num_tokens: int) -> StoredScores:
+    """The items' metrics, metric by metric."""
+    values = {str(metric): tuple(score[metric] for score in scores) for metric in scores[0]}
+    return StoredScores(values, num_tokens)

@@ -108,7 +108,7 @@ class CapabilityForecast(Value):
 
 
 class TargetForecast(Value):
-    """What the planned run will do to its own task: mean NLL of held-out completions."""
+    """What the planned run will do to its own task: mean NLL of a sample of its data."""
 
     metric: str
     unit: str
