@@ -7,7 +7,9 @@ from ._assess import assess as assess
 from ._calibration import ForecastCalibration as ForecastCalibration
 from ._calibration import shipped_calibration as shipped_calibration
 from ._forecast import CalibrationCell as CalibrationCell
+from ._forecast import LossForecast as LossForecast
 from ._forecast import fit_exponent as fit_exponent
+from ._forecast import forecast_loss as forecast_loss
 from ._forecast import held_out_errors as held_out_errors
 from ._study import Effort as Effort
 from ._study import probe_steps as probe_steps

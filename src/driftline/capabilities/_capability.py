@@ -29,8 +29,8 @@ class Capability:
         """Refuse what cannot give a number with an interval.
 
         Raises:
-            SuiteError: Fewer than two items, two items of one id, a metric that the scorer does
-                not give, or a tolerance that is not positive.
+            SuiteError: Fewer than two items or groups, two items of one id, a metric that the
+                scorer does not give, or a tolerance that is not positive.
         """
         if len(self.items) < 2:
             raise SuiteError(
@@ -42,6 +42,11 @@ class Capability:
             if item.id in seen:
                 raise SuiteError(f"capability {self.name}: two items have the id {item.id}")
             seen.add(item.id)
+        if len(set(self.groups())) < 2:
+            raise SuiteError(
+                f"capability {self.name}: all its items are in the group {self.items[0].group}; an "
+                "interval needs at least 2 groups"
+            )
         if self.metric not in METRICS[self.scorer]:
             raise SuiteError(
                 f"capability {self.name}: scorer {self.scorer} gives "
@@ -90,6 +95,8 @@ class Capability:
     def sample(self, num_items: int, *, seed: int) -> "Capability":
         """The capability with a random part of its items, in their order.
 
+        A draw that falls into one group is drawn again, since it would have no interval.
+
         Args:
             num_items: How many to keep, at least 2; all of them if there are no more.
             seed: Of the draw.
@@ -99,8 +106,11 @@ class Capability:
         """
         if num_items >= len(self.items):
             return self
-        chosen = sorted(random.Random(seed).sample(range(len(self.items)), max(2, num_items)))
-        return replace(self, items=tuple(self.items[index] for index in chosen))
+        generator, groups = random.Random(seed), self.groups()
+        while True:
+            chosen = sorted(generator.sample(range(len(self.items)), max(2, num_items)))
+            if len({groups[index] for index in chosen}) > 1:
+                return replace(self, items=tuple(self.items[index] for index in chosen))
 
 
 @dataclass(frozen=True)

@@ -133,12 +133,13 @@ def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, s
         return
     file = path.parent / entry.items
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(
             f"{file}: items of {entry.name} in {path.name} cannot be read ({error})"
         ) from None
-    if not lines:
+    if lines == [""]:
         raise SuiteError(f"{file}: holds no items; write one JSON object a line")
     for number, line in enumerate(lines, start=1):
         where = f"{file}: line {number}"

@@ -42,8 +42,10 @@ class ResultStore:
             self._connection.execute("PRAGMA journal_mode = WAL")
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
+            self.close()
             raise OutputError(f"{path}: not a result store ({error}); use another --out") from error
         if version not in (0, _SCHEMA_VERSION):
+            self.close()
             raise OutputError(
                 f"{path}: a result store of version {version}, and this Driftline writes "
                 f"{_SCHEMA_VERSION}; use another --out"

@@ -52,10 +52,11 @@ def read_training_data(path: Path) -> TrainingData:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     try:
-        lines = content.decode("utf-8").splitlines()
+        # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+        lines = content.decode("utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
-    if not lines:
+    if lines == [""]:
         raise DataError(f"{path}: holds no examples; give JSON Lines, one example a line")
     examples = []
     layout: Layout | None = None

@@ -1,5 +1,6 @@
 """Split-conformal prediction: a quantile that covers without any assumption on shape."""
 
+import itertools
 import math
 
 import numpy
@@ -33,6 +34,11 @@ def conformal_quantile(
     if rank > len(nonconformity):
         raise RunError(
             f"{len(nonconformity)} calibration cases cannot give coverage {confidence_level}; "
-            f"at least {math.ceil(confidence_level / (1 - confidence_level))} are needed"
+            f"at least {_num_needed(confidence_level)} are needed"
         )
     return float(numpy.sort(nonconformity)[rank - 1])
+
+
+def _num_needed(confidence_level: float) -> int:
+    """The fewest scores for a level; counted, since level / (1 - level) rounds above it at 0.9."""
+    return next(n for n in itertools.count(1) if math.ceil((n + 1) * confidence_level) <= n)

@@ -1,0 +1,1 @@
+"""The analyses: planted truths, and the main job on a tiny model."""

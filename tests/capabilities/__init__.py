@@ -1,0 +1,1 @@
+"""What we watch: items, scorers, capabilities and suites."""

@@ -1,0 +1,1 @@
+"""The engine: store, evaluation, run folder, progress."""

@@ -1,0 +1,1 @@
+"""Intervals must cover: each is simulated."""
