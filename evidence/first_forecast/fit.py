@@ -27,7 +27,7 @@ from driftline.errors import RunError
 HERE = Path(__file__).parent
 CALIBRATION = HERE.parents[1] / "src" / "driftline" / "analyses" / "forecast_calibration.json"
 PROBE, END = "12", "60"
-FLOORS = (0.05, 0.1, 0.2, 0.4, 0.8)
+FLOORS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 LEVEL = 0.9
 
 Run = dict[str, Any]

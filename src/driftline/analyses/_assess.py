@@ -108,7 +108,7 @@ def _study(
     meter.enter("reading the plan")
     engine = LocalEngine(request.opened, store, request.options, meter)
     plan = plan_training(request.opened, request.config, request.data)
-    target = target_capability(request.data, seed=request.seed)
+    target = target_capability(request.data, seed=request.seed, opened=request.opened)
     kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
     trajectory = Trajectory(
         request.opened, request.config, request.data, folder.directions, kept, plan

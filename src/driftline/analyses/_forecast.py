@@ -143,7 +143,12 @@ def fit_exponent(cells: Sequence[CalibrationCell], *, floor: float) -> float:
 
     Returns:
         The exponent, from a grid of hundredths between -1 (it mends) over 0 (as it is) to 1.5.
+
+    Raises:
+        RunError: There is no finished run.
     """
+    if not cells:
+        raise RunError("there is no finished run to fit the growth exponent to")
     grid = numpy.arange(-1.0, 1.505, 0.01)
     errors = [numpy.median(_relative_errors(cells, float(e), floor=floor)) for e in grid]
     return float(round(grid[int(numpy.argmin(errors))], 2))

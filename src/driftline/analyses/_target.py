@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from ..capabilities import Capability, Cloze, Item, Passage
-from ..models import TrainingData
+from ..capabilities import Capability, Cloze, Item, Passage, likelihood_request
+from ..errors import DataError, ModelError
+from ..models import LanguageModel, TrainingData, encode_completions
 
 NUM_TARGET_ITEMS = 32
 MAX_CHARACTERS = 480
@@ -16,47 +17,80 @@ MAX_CHARACTERS = 480
 _NO_TOLERANCE = 1e9
 
 
-def target_capability(data: TrainingData, *, seed: int) -> Capability:
+def target_capability(
+    data: TrainingData, *, seed: int, opened: LanguageModel | None = None
+) -> Capability:
     """A capability from a random sample of the training data.
 
     The sample stays in the training data, so that the run is the user's own; what is measured is
-    how well the run learns what it is shown.
+    how well the run learns what it is shown. Examples without an answer are passed over.
 
     Args:
         data: The training data.
         seed: Of the sample.
+        opened: Pass over what this model cannot score, such as a prompt beyond its context.
 
     Returns:
         The capability, mean NLL in nats per token: lower is better.
+
+    Raises:
+        DataError: Fewer than two examples can be scored.
     """
-    chosen = random.Random(seed).sample(
-        range(len(data.examples)), min(NUM_TARGET_ITEMS, len(data.examples))
-    )
-    items = tuple(_item(str(index), data.examples[index]) for index in sorted(chosen))
-    is_text = data.layout == "text"
+    generator, everything = random.Random(seed), range(len(data.examples))
+    first = generator.sample(everything, min(NUM_TARGET_ITEMS, len(everything)))
+    rest = sorted(set(everything) - set(first))
+    generator.shuffle(rest)
+    found: dict[int, Item] = {}
+    reason = "no answer"
+    for index in (*first, *rest):
+        item = _item(str(index), data.examples[index])
+        try:
+            if item is not None and opened is not None:
+                encode_completions(opened, *likelihood_request(item))
+        except ModelError as error:
+            reason = str(error)
+            continue
+        if item is not None:
+            found[index] = item
+        if len(found) == NUM_TARGET_ITEMS:
+            break
+    if len(found) < 2:
+        raise DataError(
+            f"{data.name}: {len(found)} of its {len(everything)} examples can be scored ({reason}); "
+            "at least 2 are needed"
+        )
     return Capability(
         name="target",
-        scorer="perplexity" if is_text else "cloze",
+        scorer="perplexity" if data.layout == "text" else "cloze",
         metric="nll_nats",
         tolerance=_NO_TOLERANCE,
-        items=items,
+        items=tuple(found[index] for index in sorted(found)),
         required=False,
         description=f"a sample of {data.name}",
     )
 
 
-def _item(identifier: str, example: dict[str, JsonValue]) -> Item:
+def _item(identifier: str, example: dict[str, JsonValue]) -> Item | None:
+    """An example's answer after its prompt; None where it has no answer."""
     if "text" in example:
-        return Passage(id=identifier, text=str(example["text"])[:MAX_CHARACTERS])
+        return _answer(identifier, "", str(example["text"]))
     if "messages" in example:
         *context, last = _turns(example["messages"])
-        completion = last["content"][:MAX_CHARACTERS]
-        return Cloze(id=identifier, messages=tuple(context), completion=completion)
+        return _answer(identifier, context, last["content"])
     prompt, completion = example["prompt"], example["completion"]
-    if isinstance(prompt, str):
-        return Cloze(id=identifier, prompt=prompt, completion=str(completion)[:MAX_CHARACTERS])
-    answer = _turns(completion)[-1]["content"][:MAX_CHARACTERS]
-    return Cloze(id=identifier, messages=tuple(_turns(prompt)), completion=answer)
+    answer = completion if isinstance(completion, str) else _turns(completion)[-1]["content"]
+    return _answer(identifier, prompt if isinstance(prompt, str) else _turns(prompt), answer)
+
+
+def _answer(identifier: str, context: str | list[Any], answer: str) -> Item | None:
+    text = answer[:MAX_CHARACTERS]
+    if not text:
+        return None
+    if not context:
+        return Passage(id=identifier, text=text)
+    if isinstance(context, str):
+        return Cloze(id=identifier, prompt=context, completion=text)
+    return Cloze(id=identifier, messages=tuple(context), completion=text)
 
 
 def _turns(value: JsonValue) -> list[Any]:

@@ -140,12 +140,16 @@ def run(request: Request) -> tuple["Assessment", Path]:
     )
     printer.note(f"opening {request.model}")
     opened = open_model(request.model, trust_remote_code=request.trust_remote_code)
-    with printer:
-        assessment = assess(
-            AssessmentRequest(request.part, opened, data, config, suites, seed=request.seed),
-            folder,
-            listener=printer.update,
-        )
+    try:
+        with printer:
+            assessment = assess(
+                AssessmentRequest(request.part, opened, data, config, suites, seed=request.seed),
+                folder,
+                listener=printer.update,
+            )
+    except KeyboardInterrupt:
+        printer.note(f"stopped; the same command goes on from {folder.path}")
+        raise
     from driftline.report import render_html
 
     printer.note("writing the report")

@@ -122,13 +122,17 @@ class LocalEngine:
             if missing:
                 with at_point(self.opened, point):
                     scored = self._score(missing)
+                # All or none: in bfloat16 a score moves with what else is in its batch, so a part
+                # that is scored again alone would not give the same document.
+                with self.store.together():
+                    for capability, scores in zip(missing, scored, strict=True):
+                        self.store.put(
+                            self._key(point, capability),
+                            scores,
+                            point=point.label,
+                            capability=capability.name,
+                        )
                 for capability, scores in zip(missing, scored, strict=True):
-                    self.store.put(
-                        self._key(point, capability),
-                        scores,
-                        point=point.label,
-                        capability=capability.name,
-                    )
                     self.tokens_used += scores.num_tokens
                     rows[point.digest(), capability.digest] = scores
         return Table(rows)

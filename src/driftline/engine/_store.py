@@ -1,11 +1,13 @@
 """The result store: what was scored is never scored again, also after a kill.
 
-One SQLite file. A row is one capability at one point, written whole in one transaction, under a key
-that is the digest of all that the scores depend on.
+One SQLite file. A row is one capability at one point, under a key that is the digest of all that
+the scores depend on. Rows that were scored together are written in one transaction.
 """
 
+import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +69,7 @@ class ResultStore:
         return StoredScores(values, row[0])
 
     def put(self, key: str, scores: StoredScores, *, point: str, capability: str) -> None:
-        """Keep scores; once this returns, a kill does not lose them.
+        """Keep scores; once this, or the `together` around it, returns, a kill does not lose them.
 
         Args:
             key: Digest of all that they depend on.
@@ -80,6 +82,17 @@ class ResultStore:
             "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)",
             (key, point, capability, scores.num_tokens, text),
         )
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep all that is put in while the block runs, or none of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
 
     def __len__(self) -> int:
         """How many scores are kept."""

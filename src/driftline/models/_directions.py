@@ -71,7 +71,7 @@ class NoiseDirection:
         digest = hashlib.sha256(f"{self.seed}|{name}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
         noise = torch.randn(base.shape, generator=generator)
-        return noise.mul_(base.float().norm().cpu() / noise.norm())
+        return noise.mul_(base.detach().float().norm().cpu() / noise.norm())
 
 
 @dataclass(frozen=True)

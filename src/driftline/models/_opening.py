@@ -102,7 +102,9 @@ def open_model(
         model = _load_weights(location, source=source, options={**options, "dtype": dtype})
     _forget_quantisation(model)
     _check_finite(model, source)
-    _check_tokenizer_fits(model, tokenizer, source)
+    # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
+    num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size
+    _check_tokenizer_fits(model, tokenizer, num_tokens, source=source)
     model.eval()
     if torch.cuda.is_available():
         model.to("cuda")
@@ -162,6 +164,7 @@ def _load_tokenizer(
     try:
         return AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:
+        _check_own_code(error, source)
         raise ModelError(
             f"{source}: its tokenizer cannot be opened ({_first_line(error)}); save it beside the "
             "model with tokenizer.save_pretrained(...)"
@@ -176,6 +179,7 @@ def _load_weights(
             location, output_loading_info=True, **options
         )
     except Exception as error:
+        _check_own_code(error, source)
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
@@ -210,16 +214,22 @@ def _check_finite(model: torch.nn.Module, source: str) -> None:
 def _check_tokenizer_fits(
     model: transformers.PreTrainedModel,
     tokenizer: transformers.PreTrainedTokenizerBase,
+    num_tokens: int,
+    *,
     source: str,
 ) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
+    if num_tokens > rows:
         raise ModelError(
-            f"{source}: the tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows; "
+            f"{source}: the tokenizer has {num_tokens} tokens and the embedding {rows} rows; "
             "this tokenizer belongs to another model"
         )
-    if len(tokenizer) == 0:
-        raise ModelError(f"{source}: the tokenizer is empty; save the right one beside the model")
+    # Where its files are missing, transformers makes up a tokenizer of special tokens alone.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelError(
+            f"{source}: the tokenizer is missing or empty; save it beside the model with "
+            "tokenizer.save_pretrained(...)"
+        )
 
 
 @contextlib.contextmanager
@@ -235,6 +245,14 @@ def _quiet_loading() -> Iterator[None]:
         logger.set_verbosity(verbosity)
         if bars:
             logger.enable_progress_bar()
+
+
+def _check_own_code(error: Exception, source: str) -> None:
+    if "trust_remote_code" in str(error):
+        raise ModelError(
+            f"{source}: needs Python code of its own, which does not run unless you trust it with "
+            "trust_remote_code"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
-from ..errors import RunError
+from ..errors import ModelError, RunError
 from ..results import Numerics
 from ._opening import LanguageModel
 
@@ -114,20 +115,22 @@ def generate_greedily(
 
     Returns:
         One text a prompt.
+
+    Raises:
+        ModelError: A prompt and its answer may be longer than the model's context.
     """
+    for prompt in prompts:
+        check_length(opened, len(prompt) + max_new_tokens)
     tokenizer = opened.tokenizer
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     texts = []
-    with _scoring_mode(opened, options):
+    with _scoring_mode(opened, options), _plain_generation(opened):
         for prompt in prompts:
             ids = torch.tensor([prompt], device=opened.device)
             answer = opened.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 max_new_tokens=max_new_tokens,
                 pad_token_id=pad,
             )
@@ -218,6 +221,35 @@ def _head_on_chosen_positions(
         yield choose
     finally:
         handle.remove()
+
+
+@contextlib.contextmanager
+def _plain_generation(opened: LanguageModel) -> Iterator[None]:
+    """Greedy is greedy: a checkpoint's own penalties, beams and limits do not count here."""
+    model, own = opened.model, opened.model.generation_config
+    model.generation_config = GenerationConfig(eos_token_id=own.eos_token_id)
+    try:
+        yield
+    finally:
+        model.generation_config = own
+
+
+def check_length(opened: LanguageModel, length: int) -> None:
+    """Refuse what does not fit into the model's context.
+
+    Args:
+        opened: The model.
+        length: Tokens that an item takes.
+
+    Raises:
+        ModelError: The context is shorter.
+    """
+    limit = getattr(opened.model.config, "max_position_embeddings", None)
+    if limit is not None and length > limit:
+        raise ModelError(
+            f"{opened.source}: an item takes {length} tokens and the model's context is {limit}; "
+            "shorten the item"
+        )
 
 
 def _is_finite(value: float) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import ModelError
 from ._opening import LanguageModel
-from ._scoring import TokenSequence
+from ._scoring import TokenSequence, check_length
 
 Messages = Sequence[dict[str, str]]
 
@@ -36,11 +36,15 @@ def encode_completions(
     lead = () if is_chat else _lead(opened, is_empty=not prefix)
     prompt_tokens = lead + _tokens(opened, prefix)
     encoded = [lead + _tokens(opened, prefix + completion) for completion in completions]
-    start = max(1, min(_shared(prompt_tokens, tokens) for tokens in encoded))
+    start = min(_shared(prompt_tokens, tokens) for tokens in encoded)
+    if start == 0:
+        # The first tokens differ already, and only what follows a token can be scored.
+        lead = _lead(opened, is_empty=True)
+        encoded, start = [lead + tokens for tokens in encoded], len(lead)
     for tokens, completion in zip(encoded, completions, strict=True):
         if len(tokens) <= start:
             raise ModelError(f"nothing to score: {completion!r} adds no token to its prompt")
-        _check_length(opened, len(tokens))
+        check_length(opened, len(tokens))
     return [TokenSequence(tokens, start) for tokens in encoded]
 
 
@@ -60,7 +64,7 @@ def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, .
     text, is_chat = _prompt_text(opened, prompt)
     lead = () if is_chat else _lead(opened, is_empty=not text)
     tokens = lead + _tokens(opened, text)
-    _check_length(opened, len(tokens))
+    check_length(opened, len(tokens))
     return tokens
 
 
@@ -104,12 +108,3 @@ def _shared(left: tuple[int, ...], right: tuple[int, ...]) -> int:
         if a != b:
             return position
     return min(len(left), len(right))
-
-
-def _check_length(opened: LanguageModel, length: int) -> None:
-    limit = getattr(opened.model.config, "max_position_embeddings", None)
-    if limit is not None and length > limit:
-        raise ModelError(
-            f"{opened.source}: an item has {length} tokens and the model's context {limit}; "
-            "shorten the item"
-        )

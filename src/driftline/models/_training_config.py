@@ -1,8 +1,11 @@
 """The user's training config: TRL's own YAML, checked field by field before anything runs."""
 
+import contextlib
 import dataclasses
 import difflib
-import math
+import json
+import types
+import typing
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +19,35 @@ from ..errors import ConfigError
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 
+_SCALARS = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "a text",
+    types.NoneType: "null",
+}
+
+
+def _scalar_kinds(config: type) -> dict[str, tuple[type, ...]]:
+    """The kinds that a config's fields take; fields that take more than scalars are left out."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(config).items():
+        is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+        options = typing.get_args(hint) if is_union else (hint,)
+        if set(options) <= set(_SCALARS):
+            kinds[name] = options
+    return kinds
+
+
 _SFT_FIELDS = {field.name for field in dataclasses.fields(SFTConfig) if field.init}
 _MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelConfig) if field.init}
 # PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write.
 _PEFT_FIELDS = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
+_KINDS = {**_scalar_kinds(LoraConfig), **_scalar_kinds(ModelConfig), **_scalar_kinds(SFTConfig)}
+_POSITIVE = (
+    "learning_rate", "max_length", "per_device_train_batch_size", "gradient_accumulation_steps",
+    "lora_r", "r",
+)  # fmt: skip
 
 _IGNORED = {
     "model_name_or_path", "model_revision", "dtype", "attn_implementation", "trust_remote_code",
@@ -151,7 +179,7 @@ def read_training_config(path: Path) -> TrainingConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
     # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
-    values = {str(key): _as_number(value) for key, value in values.items()}
+    values = {str(key): _as_number(value, _kinds(str(key))) for key, value in values.items()}
     _check_keys(values, path)
     _check_values(values, path)
     return TrainingConfig(path.name, values, digest_bytes(content))
@@ -171,23 +199,39 @@ def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
 
 
 def _check_values(values: dict[str, JsonValue], path: Path) -> None:
-    for key in ("learning_rate", "max_length", "per_device_train_batch_size", "lora_r",
-                "gradient_accumulation_steps"):  # fmt: skip
-        value = values.get(key, 1)
-        if value is None and key == "max_length":
-            continue  # TRL's word for "do not cut"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ConfigError(f"{path}: {key}: {value!r} is not a number")
-        if not math.isfinite(value) or value <= 0:
+    for key, value in values.items():
+        kinds = _kinds(key)
+        if kinds and not _is_of(value, kinds):
+            wanted = " or ".join(_SCALARS[kind] for kind in kinds)
+            raise ConfigError(f"{path}: {key}: {value!r} is not {wanted}")
+        if key in _POSITIVE and isinstance(value, (int, float)) and not value > 0:
             raise ConfigError(f"{path}: {key}: {value} is not above 0")
-
-
-def _as_number(value: JsonValue) -> JsonValue:
-    if isinstance(value, str):
         try:
-            return float(value)
-        except ValueError:
-            return value
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"{path}: {key}: {value!r} is not a finite number or a text; put a text into "
+                "quotation marks"
+            ) from None
+
+
+def _kinds(key: str) -> tuple[type, ...]:
+    """The scalars that a field takes; none where it takes more than scalars, or is ignored."""
+    return () if key in _IGNORED else _KINDS.get(key, ())
+
+
+def _is_of(value: JsonValue, kinds: tuple[type, ...]) -> bool:
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+def _as_number(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
+    """A text as the number that its field takes, if it reads as one."""
+    if not isinstance(value, str) or str in kinds:
+        return value
+    for kind in (int, float):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return kind(value)
     return value
 
 

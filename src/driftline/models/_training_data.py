@@ -67,6 +67,8 @@ def read_training_data(path: Path) -> TrainingData:
             raise DataError(f"{path}: line {number}: has {found} where the lines before {layout}")
         layout = found
         examples.append({field: record[field] for field in dict(_FIELDS)[found]})
+        if _is_chat(examples[-1]) != _is_chat(examples[0]):
+            raise DataError(f"{path}: line {number}: mixes texts and chats with the lines before")
     assert layout is not None
     return TrainingData(path.name, layout, tuple(examples), digest_bytes(content))
 
@@ -88,6 +90,8 @@ def _layout(record: dict[str, JsonValue], where: str) -> Layout:
         if all(field in record for field in fields):
             for field in fields:
                 _check_field(field, record[field], where)
+            if len({type(record[field]) for field in fields}) > 1:
+                raise DataError(f"{where}: {' and '.join(fields)} are not both texts or both chats")
             return layout
     raise DataError(
         f"{where}: has {', '.join(sorted(record)) or 'no field'}; an example needs messages, "
@@ -95,17 +99,22 @@ def _layout(record: dict[str, JsonValue], where: str) -> Layout:
     )
 
 
+def _is_chat(example: dict[str, JsonValue]) -> bool:
+    return any(isinstance(value, list) for value in example.values())
+
+
 def _check_field(field: str, value: JsonValue, where: str) -> None:
-    if isinstance(value, str):
+    if isinstance(value, str) and field != "messages":
         if field != "prompt" and not value:
             raise DataError(f"{where}: {field} is empty; nothing can be learnt from it")
         return
-    is_chat = isinstance(value, list) and all(
+    is_turns = isinstance(value, list) and all(
         isinstance(turn, dict)
         and isinstance(turn.get("role"), str)
         and isinstance(turn.get("content"), str)
         for turn in value
     )
-    if not is_chat or not value or field == "text":
-        wanted = "a text" if field == "text" else "a text or a list of {role, content}"
+    if not is_turns or not value or field == "text":
+        turns = "a list of {role, content}"
+        wanted = {"text": "a text", "messages": turns}.get(field, f"a text or {turns}")
         raise DataError(f"{where}: {field} is not {wanted}")

@@ -30,6 +30,8 @@ from ._directions import StoredDirection, store_direction
 from ._opening import LanguageModel
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
+from ._tuned import merge_adapter
+from ._weights import weights_change
 
 
 class _SilentTrainer(SFTTrainer):  # type: ignore[misc]
@@ -98,7 +100,10 @@ class Trajectory:
         with _trainer(self.opened, self.config, self.data) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
-            trainer.train()
+            try:
+                trainer.train()
+            except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
+                raise RunError(f"{self.config.name}: training broke off: {error}") from error
             num_tokens = int(trainer.state.num_input_tokens_seen)
         if not self.path(self.kept_steps[-1]).exists():
             raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
@@ -106,7 +111,7 @@ class Trajectory:
 
     def is_trained(self) -> bool:
         """Whether every kept step is on disk."""
-        return self._tokens_file.exists()
+        return self._tokens_file.exists() and all(self.path(s).exists() for s in self.kept_steps)
 
     def num_tokens_trained(self) -> int:
         """Tokens that went forward and backward, padding left out; 0 before training."""
@@ -229,17 +234,11 @@ def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
     if isinstance(trained, PeftModel):
         # On a copy: merging and unmerging would round the weights that are being trained.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trained = copy.deepcopy(trained).merge_and_unload()
-    base = dict(opened.model.named_parameters())
-    change = {}
-    for name, parameter in trained.named_parameters():
-        difference = parameter.detach().float().cpu() - base[name].detach().float().cpu()
+        trained = merge_adapter(copy.deepcopy(trained))
+    change = weights_change(opened.model, trained)
+    for name, difference in change.items():
         if not torch.isfinite(difference).all():
             raise RunError(f"training made {name} infinite or NaN; lower the learning rate")
-        if difference.any():
-            change[name] = difference
     if not change:
         raise RunError("training moved no weight; check the learning rate and the frozen parts")
     return change

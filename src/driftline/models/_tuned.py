@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict
 from pydantic import JsonValue
 from safetensors import safe_open
 from torch import Tensor
@@ -20,6 +20,7 @@ from ._checkpoint import (
 )
 from ._directions import Direction
 from ._opening import LanguageModel
+from ._weights import weights_change
 
 
 class DeltaDirection:
@@ -48,7 +49,24 @@ class DeltaDirection:
                     f"{folder}: {name} has shape {shape} and the base {tuple(parameter.shape)}; "
                     "it was tuned from another model"
                 )
+        self._check_ties(opened.model)
         self._digests = {p.name: digest_file(p) for p in sorted(set(self._files.values()))}
+
+    def _check_ties(self, base: torch.nn.Module) -> None:
+        """A change of one tied weight cannot stand for two weights that tuning moved apart."""
+        own = {parameter: name for name, parameter in base.named_parameters()}
+        for alias, parameter in base.named_parameters(remove_duplicate=False):
+            name = own[parameter]
+            if alias != name and alias in self._files:
+                with (
+                    safe_open(self._files[alias], framework="pt") as left,
+                    safe_open(self._files[name], framework="pt") as right,
+                ):
+                    if not torch.equal(left.get_tensor(alias), right.get_tensor(name)):
+                        raise ModelError(
+                            f"{self._folder}: {alias} and {name} differ, and the base ties them; "
+                            "no change of the base's weights leads there"
+                        )
 
     def identity(self) -> JsonValue:
         """The digests of the tuned files."""
@@ -100,6 +118,31 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
     return _merged_adapter(folder, opened)
 
 
+def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
+    """Merge an adapter into its base, in place.
+
+    Args:
+        adapted: The base with its adapter.
+
+    Returns:
+        The plain model.
+
+    Raises:
+        ModelError: The adapter lies on one of two tied weights, so merging would move both.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message=".*tied_target_modules.*")
+        try:
+            merged: torch.nn.Module = adapted.merge_and_unload()
+        except UserWarning:
+            raise ModelError(
+                "the adapter lies on one of two tied weights and merging would move both; set "
+                "ensure_weight_tying or leave the embedding and the head out of target_modules"
+            ) from None
+    return merged
+
+
 class _AdapterDirection:
     """The change that a merged adapter makes, held in memory."""
 
@@ -121,28 +164,35 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
     kind = read_json(folder / "adapter_config.json").get("peft_type")
     try:
         with warnings.catch_warnings():
-            # PEFT only warns when keys do not fit; for us a misfit is an error.
+            warnings.simplefilter("ignore")
+            # PEFT only warns when keys are missing; for us a misfit is an error.
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
-            warnings.filterwarnings("error", message=".*unexpected.*keys.*")
-            merged = PeftModel.from_pretrained(
-                copy.deepcopy(opened.model), str(folder)
-            ).merge_and_unload(safe_merge=True)
+            adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(folder))
+        _check_keys_fit(folder, adapted)
+        change = weights_change(opened.model, merge_adapter(adapted))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{folder}: the {kind} adapter does not fit {opened.source} ({reason}); it was made "
-            "for another model"
+            "for another model, or cannot be merged"
         ) from error
-    base = dict(opened.model.named_parameters())
-    change = {}
-    for name, parameter in merged.named_parameters():
-        difference = parameter.detach().float().cpu() - base[name].detach().float().cpu()
-        if difference.any():
-            change[name] = difference
+    for name, difference in change.items():
+        if not torch.isfinite(difference).all():
+            raise ModelError(f"{folder}: the adapter makes {name} infinite or NaN; it is broken")
     if not change:
         raise ModelError(f"{folder}: the adapter changes no weight; it is untrained or not applied")
     digests = {file.name: digest_file(file) for file in sorted(folder.glob("adapter_*"))}
     return _AdapterDirection(change, dict(digests))
+
+
+def _check_keys_fit(folder: Path, adapted: PeftModel) -> None:
+    """PEFT passes over tensors that it has no place for; for us a misfit is an error."""
+    known = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    known.update(adapted.state_dict())
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+        unknown = sorted(set(file.keys()) - known)
+    if unknown:
+        raise ModelError(f"the base has no place for {unknown[0]}")
 
 
 def _locate_tensors(folder: Path) -> dict[str, Path]:

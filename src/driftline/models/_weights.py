@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
+
+from ..errors import ModelError
 
 Role = Literal[
     "embedding", "position", "q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
@@ -92,6 +95,40 @@ def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
             )
         )
     return tuple(weights)
+
+
+def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, Tensor]:
+    """The change (tuned - base) of every weight that differs, as float32 on the CPU.
+
+    Args:
+        base: The base model.
+        tuned: A model of the same architecture.
+
+    Returns:
+        Weight name to change.
+
+    Raises:
+        ModelError: The tuned model has a weight that the base has not, or one of another shape.
+    """
+    base_weights = dict(base.named_parameters())
+    change = {}
+    for name, parameter in tuned.named_parameters():
+        if name not in base_weights:
+            raise ModelError(
+                f"{name}: the base has no such weight of its own; it is tied there, or tuning "
+                "added it, so no change of the base's weights can stand for it"
+            )
+        before = base_weights[name].detach().float().cpu()
+        after = parameter.detach().float().cpu()
+        if after.shape != before.shape:
+            raise ModelError(
+                f"{name}: has shape {tuple(after.shape)} after tuning and {tuple(before.shape)} "
+                "before; keep the vocabulary as it is"
+            )
+        difference = after - before
+        if difference.any():
+            change[name] = difference
+    return change
 
 
 def weights_digest(model: torch.nn.Module) -> str:

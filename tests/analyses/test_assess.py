@@ -1,0 +1,235 @@
+"""The main job on a tiny model: whole documents, the same twice and after every breaking off."""
+
+import itertools
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from driftline.analyses import PARTS
+from driftline.capabilities import Suite
+from driftline.engine import ResultStore
+from driftline.engine import _evaluate as evaluate_module
+from driftline.errors import ConfigError, RunError
+from driftline.models import _trajectory as trajectory_module
+from driftline.models import plan_training, weights_digest
+from driftline.results import Assessment
+
+from .conftest import EFFORT, PAIRS, SUITE, TEXTS
+
+SECTIONS = {
+    "assess": {"path", "radius", "fragility", "forecast", "target", "verdict"},
+    "margin": {"path", "radius", "verdict"},
+    "map": {"fragility"},
+    "forecast": {"forecast", "target", "verdict"},
+}
+NAMES = ["pairs", "choices", "texts"]
+
+
+def without_times(assessment):
+    document = json.loads(assessment.to_json())
+    del document["cost"]["wall_seconds"], document["provenance"]["created"]
+    return document
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return itertools.chain.from_iterable(map(numbers, value))
+    return [value] if isinstance(value, float) else []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_has_its_sections_and_no_other(answered, part):
+    found = answered(part)
+    present = {margin.kind for margin in found.margins} | {
+        name for name in ("fragility", "forecast", "target", "verdict") if getattr(found, name)
+    }
+    assert present == SECTIONS[part]
+    assert found.schema_ == f"driftline/{part}/1"
+    assert found.provenance.command == part
+    assert bool(found.reasons) == (part != "map")
+    assert [score.capability for score in found.scores] == NAMES
+    assert found.caveats
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_document_survives_json_and_holds_finite_numbers(answered, part):
+    found = answered(part)
+    text = found.to_json()
+    assert Assessment.from_json(text) == found
+    assert Assessment.from_json(text).to_json() == text
+    assert all(math.isfinite(number) for number in numbers(json.loads(text)))
+
+
+@pytest.mark.parametrize("part", ["margin", "map", "forecast"])
+def test_a_part_says_what_the_whole_says(answered, assessment, part):
+    found, whole = without_times(answered(part)), without_times(assessment)
+    for section in ("margins", "fragility", "forecast", "scores"):
+        assert found[section] in ([], whole[section])
+    assert found["target"] in (None, whole["target"])
+    assert found["verdict"] in (None, whole["verdict"])
+    assert found["caveats"] == whole["caveats"]
+
+
+def test_the_model_is_as_it_was(assessment, opened):
+    assert weights_digest(opened.model) == opened.digest
+    assert assessment.provenance.model.digest == opened.digest
+    assert not opened.model.training
+
+
+def test_every_capability_has_every_reading(assessment):
+    assert sorted(row.capability for row in assessment.forecast) == sorted(NAMES)
+    readings = [(m.capability, m.kind, m.direction) for m in assessment.margins]
+    assert readings == [
+        (name, kind, direction)
+        for kind, direction in (
+            ("path", "planned training"),
+            ("radius", "noise"),
+            ("radius", "update"),
+        )
+        for name in NAMES
+    ]
+    scores = {score.capability: score for score in assessment.scores}
+    assert scores["pairs"].chance == 0.5
+    assert scores["texts"].accuracy is None
+    assert not scores["choices"].required
+    assert all(score.low <= score.value <= score.high for score in assessment.scores)
+
+
+def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
+    base = {score.capability: score.value for score in assessment.scores}
+    paths = {m.capability: m for m in assessment.margins if m.kind == "path"}
+    losses = []
+    for row in assessment.forecast:
+        assert row.base_value == pytest.approx(base[row.capability])
+        assert row.low <= row.predicted_change <= row.high
+        path = paths[row.capability]
+        assert [point.scale for point in path.curve] == [1, 2, 4, 8]
+        assert path.curve[-1].value == pytest.approx(row.predicted_change)
+        sign = 1 if row.metric == "nll_nats" else -1
+        losses.append(sign * row.predicted_change / row.tolerance)
+        assert row.at_risk == (losses[-1] > 1)
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_radii_stand_in_norms_that_were_tried(assessment):
+    for margin in assessment.margins:
+        if margin.kind == "radius":
+            scales = [point.scale for point in margin.curve]
+            assert scales == sorted(scales)
+            assert len(scales) == 2
+            assert margin.critical_relative_norm is not None or margin.reason
+            if margin.direction == "noise":
+                assert tuple(scales) == EFFORT.noise_norms
+            else:
+                assert scales[1] == pytest.approx(8 * scales[0])
+
+
+def test_training_teaches_the_task(assessment):
+    assert assessment.target.predicted_change < 0
+    assert assessment.target.num_items == 24
+
+
+def test_cost_and_provenance(assessment, planned):
+    cost, provenance = assessment.cost, assessment.provenance
+    assert cost.fraction_of_planned_run == 0.5
+    assert cost.tokens_backward > 0
+    assert cost.tokens_forward > 0
+    assert provenance.data.num_records == 24
+    assert provenance.config_values == planned.config.values
+    assert [suite.num_records for suite in provenance.suites] == [18]
+    assert provenance.numerics.compute_dtype == "bfloat16"
+    assert any("not calibrated on" in caveat for caveat in assessment.caveats)
+
+
+def test_the_same_again_is_the_same(planned, assessment, tmp_path):
+    assert without_times(planned.ask(tmp_path / "out")) == without_times(assessment)
+
+
+def test_another_seed_is_another_sample_and_other_noise(planned, answered, tmp_path):
+    effort = replace(EFFORT, num_noise_seeds=1, noise_norms=(0.4,), update_multiples=(8.0,))
+    found = planned.ask(tmp_path / "out", "margin", seed=5, effort=effort)
+    assert found.provenance.seed == 5
+    first = {m.capability: m for m in answered("margin").margins if m.direction == "noise"}
+    other = {m.capability: m for m in found.margins if m.direction == "noise"}
+    assert first["texts"].curve[-1].value != other["texts"].curve[0].value
+    for name in NAMES:
+        assert [s for s in found.scores if s.capability == name] == [
+            s for s in answered("margin").scores if s.capability == name
+        ]
+
+
+def _fails_at(monkeypatch, owner, name, call):
+    """Make a function raise at its nth call, and only there."""
+    whole, calls = getattr(owner, name), itertools.count(1)
+
+    def failing(*args, **kwargs):
+        if next(calls) == call:
+            raise RunError("broken off")
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        (trajectory_module, "store_direction", 2),  # in the middle of training
+        (evaluate_module, "score_sequences", 3),  # along the path
+        (ResultStore, "put", 7),  # in the middle of a point
+        (evaluate_module, "score_sequences", 16),  # in the map
+    ],
+)
+def test_what_was_broken_off_goes_on_and_says_the_same(
+    planned, assessment, tmp_path, monkeypatch, owner, name, call
+):
+    with monkeypatch.context() as patch:
+        _fails_at(patch, owner, name, call)
+        with pytest.raises(RunError, match="broken off"):
+            planned.ask(tmp_path / "out")
+    planned.opened.check_unchanged()
+    calls = []
+    scoring = evaluate_module.score_sequences
+    monkeypatch.setattr(
+        evaluate_module,
+        "score_sequences",
+        lambda *args, **kwargs: calls.append(1) or scoring(*args, **kwargs),
+    )
+    assert without_times(planned.ask(tmp_path / "out")) == without_times(assessment)
+    # Base, 3 steps, base and 6 points of lines, base and 4 modules: 16 passes for a whole run.
+    if owner is evaluate_module:
+        assert len(calls) == 16 - (call - 1)
+
+
+def test_a_full_store_answers_without_the_model(planned, answer, monkeypatch):
+    _fails_at(monkeypatch, evaluate_module, "score_sequences", 1)
+    _fails_at(monkeypatch, trajectory_module, "store_direction", 1)
+    known = answer("assess")
+    assert without_times(planned.ask(known.path)) == without_times(known.assessment)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_progress_only_grows_and_ends(answer, part):
+    heard = answer(part).heard
+    fractions = [progress.fraction for progress in heard]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert 0.9 < fractions[-1] <= 1
+    assert heard[-1].seconds_left >= 0
+    assert len({progress.stage for progress in heard}) == {"assess": 4, "forecast": 2}.get(part, 3)
+
+
+def test_names_must_differ_over_suites(planned, tmp_path):
+    with pytest.raises(ConfigError, match="--suite: the capability name pairs is taken"):
+        planned.ask(tmp_path / "out", suites=(SUITE, Suite("more", (PAIRS,))))
+    with pytest.raises(ConfigError, match="the capability name target is taken"):
+        planned.ask(tmp_path / "out", suites=(Suite("t", (replace(TEXTS, name="target"),)),))
+
+
+def test_the_plan_is_the_configs(planned):
+    plan = plan_training(planned.opened, planned.config, planned.data)
+    assert plan.num_steps == 8
+    assert max(plan.learning_rates) == 1e-3

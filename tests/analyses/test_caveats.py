@@ -1,0 +1,46 @@
+"""What a reader must know: always the limits, and first what is wrong this time."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from driftline.analyses import shipped_calibration
+from driftline.analyses._caveats import caveats
+from driftline.models import TrainingPlan
+
+CALIBRATION = shipped_calibration()
+LOW, HIGH = CALIBRATION.learning_rate_range
+
+
+def found(peak, *, digest=CALIBRATION.model_digest):
+    rates = (peak / 2, peak, peak / 3)
+    trajectory = SimpleNamespace(plan=TrainingPlan(3, rates), kept_steps=(1, 2))
+    opened = SimpleNamespace(digest=digest, source="./mine")
+    request = SimpleNamespace(opened=opened)
+    return caveats(request, SimpleNamespace(trajectory=trajectory), CALIBRATION)
+
+
+def test_the_limits_are_always_said():
+    usual = found(LOW)
+    assert len(usual) == 4
+    assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
+    assert "2 of 3 planned steps, one seed" in usual[1]
+
+
+@pytest.mark.parametrize("rate", [LOW, (LOW + HIGH) / 2, HIGH])
+def test_a_calibrated_rate_is_no_caveat(rate):
+    assert found(rate) == found(LOW)
+
+
+@pytest.mark.parametrize("rate", [LOW / 100, LOW * 0.99, HIGH * 1.01, HIGH * 100])
+def test_a_rate_out_of_range_comes_first(rate):
+    first, *rest = found(rate)
+    assert first.startswith(f"The learning rate {rate:g} lies outside the calibrated range {LOW:g}")
+    assert tuple(rest) == found(LOW)
+
+
+def test_another_model_comes_before_all():
+    first, second, *rest = found(HIGH * 10, digest="sha256:other")
+    assert first == "The forecast was not calibrated on ./mine."
+    assert second.startswith("The learning rate")
+    assert tuple(rest) == found(LOW)

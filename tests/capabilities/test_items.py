@@ -1,0 +1,111 @@
+"""Each kind of item refuses what cannot be scored, in words."""
+
+import pytest
+from pydantic import ValidationError
+
+from driftline.capabilities import Cloze, Generation, MinimalPair, MultipleChoice, Passage
+
+TURNS = [{"role": "user", "content": "Hello"}]
+
+
+def _good(kind, **changes):
+    fields = {
+        MultipleChoice: {"prompt": "1 + 1 =", "choices": [" 2", " 3"], "answer": 0},
+        MinimalPair: {"good": "She runs.", "bad": "She run."},
+        Cloze: {"prompt": "The cat", "completion": " sleeps"},
+        Passage: {"text": "It rained."},
+        Generation: {"prompt": "Say yes:", "answer": "yes"},
+    }[kind]
+    record = {"id": "a", **fields, **changes}
+    return {key: value for key, value in record.items() if value is not ...}
+
+
+KINDS = (MultipleChoice, MinimalPair, Cloze, Passage, Generation)
+PROMPTED = (MultipleChoice, Cloze, Generation)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_item_survives_json_and_cannot_be_changed(kind):
+    item = kind.model_validate(_good(kind, group="source"))
+    assert kind.model_validate_json(item.model_dump_json()) == item
+    assert kind.model_validate(item.model_dump(mode="json")) == item
+    with pytest.raises(ValidationError, match="frozen"):
+        item.id = "b"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": ""}, "at least 1 character"),
+        ({"id": ...}, "id"),
+        ({"id": 3}, "valid string"),
+        ({"group": 3}, "valid string"),
+        ({"colour": "red"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_every_kind_refuses(kind, changes, message):
+    with pytest.raises(ValidationError, match=message):
+        kind.model_validate(_good(kind, **changes))
+
+
+@pytest.mark.parametrize("kind", PROMPTED)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"messages": TURNS}, "needs either prompt or messages"),
+        ({"prompt": ...}, "needs either prompt or messages"),
+        ({"prompt": ..., "messages": []}, "messages is empty"),
+        ({"prompt": ..., "messages": [{"role": "user"}]}, "content"),
+        ({"prompt": ..., "messages": [{"role": "", "content": "x"}]}, "at least 1 character"),
+        ({"prompt": ..., "messages": [{**TURNS[0], "name": "x"}]}, "Extra inputs"),
+        ({"prompt": ""}, "at least 1 character"),
+    ],
+)
+def test_a_prompted_item_has_one_prompt(kind, changes, message):
+    with pytest.raises(ValidationError, match=message):
+        kind.model_validate(_good(kind, **changes))
+
+
+@pytest.mark.parametrize("kind", PROMPTED)
+def test_the_context_is_a_text_or_messages(kind):
+    assert kind.model_validate(_good(kind)).context() == _good(kind)["prompt"]
+    chat = kind.model_validate(_good(kind, prompt=..., messages=TURNS))
+    assert chat.context() == TURNS
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"choices": [" 2"]}, "at least 2"),
+        ({"choices": [" 2", ""]}, "at least 1 character"),
+        ({"choices": [" 2", " 2"]}, "two choices are the same"),
+        ({"choices": " 2"}, "tuple"),
+        ({"answer": 2}, r"answer 2 with 2 choices \(0 is first\)"),
+        ({"answer": -1}, "greater than or equal to 0"),
+        ({"answer": True}, "valid integer"),
+        ({"answer": "0"}, "valid integer"),
+        ({"answer": ...}, "answer"),
+    ],
+)
+def test_multiple_choice(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        MultipleChoice.model_validate(_good(MultipleChoice, **changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (MinimalPair, {"bad": "She runs."}, "good and bad are the same"),
+        (MinimalPair, {"bad": ""}, "at least 1 character"),
+        (MinimalPair, {"good": ...}, "good"),
+        (Cloze, {"completion": ""}, "at least 1 character"),
+        (Passage, {"text": ""}, "at least 1 character"),
+        (Passage, {"text": ["a"]}, "valid string"),
+        (Passage, {"text": "\ud800"}, "valid string"),
+        (Generation, {"answer": ""}, "at least 1 character"),
+    ],
+)
+def test_the_other_kinds(kind, changes, message):
+    with pytest.raises(ValidationError, match=message):
+        kind.model_validate(_good(kind, **changes))

@@ -1,0 +1,115 @@
+"""From likelihoods to an item's metrics."""
+
+import pytest
+
+from driftline.capabilities import (
+    Cloze,
+    Generation,
+    Likelihood,
+    MinimalPair,
+    MultipleChoice,
+    Passage,
+    likelihood_request,
+    score_answer,
+    score_likelihoods,
+)
+from driftline.errors import SuiteError
+
+PAIR = MinimalPair(id="1", good="She runs.", bad="She run.")
+CHOICE = MultipleChoice(id="1", prompt="1 + 1 =", choices=(" 3", " 2", " two"), answer=1)
+TURNS = [{"role": "user", "content": "Hello"}]
+
+
+def _likelihoods(*values, tokens=None, sizes=None):
+    return [
+        Likelihood(value, (tokens or [1] * 9)[i], (sizes or [1] * 9)[i])
+        for i, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "margin", "accuracy"),
+    [
+        (-2.0, -3.5, 1.5, 1.0),
+        (-3.5, -2.0, -1.5, 0.0),
+        (-2.0, -2.0, 0.0, 0.0),  # a tie is wrong
+        (-1.0, -6.0, 5.0, 1.0),
+        (-1.0, -6.5, 5.0, 1.0),
+        (-90.0, -1.0, -5.0, 0.0),
+        (-1.0, -1.0 - 1e-9, 1e-9, 1.0),
+    ],
+)
+def test_the_margin_of_a_pair(right, wrong, margin, accuracy):
+    found = score_likelihoods(PAIR, _likelihoods(right, wrong))
+    assert found == {"margin_nats": pytest.approx(margin, rel=1e-6), "accuracy": accuracy}
+
+
+def test_the_margin_of_a_choice_is_to_the_best_wrong_one():
+    assert score_likelihoods(CHOICE, _likelihoods(-4.0, -2.0, -3.0)) == {
+        "margin_nats": 1.0,
+        "accuracy": 1.0,
+    }
+    assert score_likelihoods(CHOICE, _likelihoods(-1.5, -2.0, -3.0)) == {
+        "margin_nats": -0.5,
+        "accuracy": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("normalization", "margin"),
+    [("none", -6.0 + 4.0), ("tokens", -6.0 / 3 + 4.0 / 1), ("bytes", -6.0 / 8 + 4.0 / 2)],
+)
+def test_normalisation_divides_before_the_margin(normalization, margin):
+    likelihoods = _likelihoods(-6.0, -4.0, tokens=[3, 1], sizes=[8, 2])
+    found = score_likelihoods(PAIR, likelihoods, normalization=normalization)
+    assert found["margin_nats"] == pytest.approx(margin)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [Cloze(id="1", prompt="The cat", completion=" sleeps"), Passage(id="1", text="It rained.")],
+)
+@pytest.mark.parametrize("normalization", ["none", "tokens", "bytes"])
+def test_nll_is_per_token_whatever_the_normalisation(item, normalization):
+    found = score_likelihoods(item, [Likelihood(-6.0, 4, 20)], normalization=normalization)
+    assert found == {"nll_nats": 1.5}
+
+
+def test_one_text_has_one_likelihood():
+    with pytest.raises(ValueError, match="too many values"):
+        score_likelihoods(Passage(id="1", text="It rained."), _likelihoods(-1.0, -2.0))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer", "score"),
+    [
+        ("yes", "yes", 1.0),
+        ("yes", "  yes, of course\n", 1.0),
+        (" yes ", "yes", 1.0),
+        ("yes", "Yes", 0.0),
+        ("yes", "I say yes", 0.0),
+        ("yes", "", 0.0),
+    ],
+)
+def test_exact_match_is_of_the_beginning(wanted, answer, score):
+    item = Generation(id="1", prompt="Say yes:", answer=wanted)
+    assert score_answer(item, answer) == {"exact_match": score}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (CHOICE, ("1 + 1 =", (" 3", " 2", " two"))),
+        (PAIR, ("", ("She runs.", "She run."))),
+        (Passage(id="1", text="It rained."), ("", ("It rained.",))),
+        (Cloze(id="1", prompt="The cat", completion=" naps"), ("The cat", (" naps",))),
+        (Cloze(id="1", messages=TURNS, completion="Hi"), (TURNS, ("Hi",))),
+    ],
+)
+def test_what_an_item_asks_for(item, expected):
+    assert likelihood_request(item) == expected
+
+
+def test_a_generation_asks_for_no_likelihood():
+    with pytest.raises(SuiteError, match="item g: is scored by its generated answer"):
+        likelihood_request(Generation(id="g", prompt="Say yes:", answer="yes"))

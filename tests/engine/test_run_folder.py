@@ -1,0 +1,196 @@
+"""The run folder: begun, taken up, refused, replaced; and a full disk in words."""
+
+import errno
+import json
+import sqlite3
+
+import pytest
+
+from driftline.engine import RunFolder, disk_errors_named
+from driftline.engine import _run_folder as module
+from driftline.errors import OutputError
+
+REQUEST = {"model": "tiny", "seed": 0}
+OUTPUTS = ("report.html", "report.json")
+
+
+def begin(path, request=REQUEST, *, force=False):
+    return RunFolder.open(path, request, outputs=OUTPUTS, force=force)
+
+
+def contents(path):
+    return {
+        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
+    }
+
+
+def finish(folder):
+    folder.store.write_bytes(b"rows")
+    folder.directions.mkdir()
+    (folder.directions / "update.safetensors").write_bytes(b"change")
+    folder.write_outputs({"report.html": "<p>é", "report.json": "{}\n"})
+
+
+def test_a_new_folder_is_made_with_its_parents(tmp_path):
+    path = tmp_path / "a" / "b"
+    folder = begin(path)
+    assert (folder.path, folder.store.parent, folder.directions.parent) == (path, path, path)
+    assert list(contents(path)) == ["run.json"]
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    begin(tmp_path)
+    assert list(contents(tmp_path)) == ["run.json"]
+
+
+def test_the_same_request_takes_its_unfinished_run_up(tmp_path):
+    folder = begin(tmp_path / "out")
+    folder.store.write_bytes(b"rows")
+    before = contents(folder.path)
+    again = begin(tmp_path / "out", {"seed": 0, "model": "tiny"})
+    assert again == folder
+    assert contents(folder.path) == before
+
+
+def test_a_folder_with_the_marker_alone_is_taken_up_too(tmp_path):
+    begin(tmp_path / "out")
+    begin(tmp_path / "out")
+
+
+@pytest.mark.parametrize("request_", [REQUEST, {"model": "other"}])
+def test_a_finished_run_is_refused(tmp_path, request_):
+    finish(begin(tmp_path / "out"))
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match=r"out: exists and holds a finished run; .* --force"):
+        begin(tmp_path / "out", request_)
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_one_output_is_enough_to_be_finished(tmp_path, name):
+    folder = begin(tmp_path / "out")
+    (folder.path / name).touch()
+    with pytest.raises(OutputError, match="holds a finished run"):
+        begin(tmp_path / "out")
+
+
+def test_another_request_is_refused(tmp_path):
+    begin(tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match="holds an unfinished run of another request"):
+        begin(tmp_path / "out", {"model": "tiny", "seed": 1})
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"request": 3}', "\x00"])
+def test_a_marker_that_cannot_be_read_is_another_request(tmp_path, text):
+    begin(tmp_path / "out")
+    (tmp_path / "out" / "run.json").write_text(text)
+    with pytest.raises(OutputError, match="another request"):
+        begin(tmp_path / "out")
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match="exists and is not a run of Driftline"):
+        begin(tmp_path)
+    assert list(contents(tmp_path)) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_refused_whatever_is_said(tmp_path, force):
+    path = tmp_path / "out"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="out: is a file; give a folder with --out"):
+        begin(path, force=force)
+    assert path.read_text() == "mine"
+
+
+def test_force_replaces_our_files_and_no_other(tmp_path):
+    path = tmp_path / "out"
+    finish(begin(path))
+    (path / "results.sqlite-wal").touch()
+    (path / "notes.txt").write_text("mine")
+    (path / "figures").mkdir()
+    (path / "figures" / "one.png").write_bytes(b"mine")
+    begin(path, {"model": "other"}, force=True)
+    left = contents(path)
+    assert set(left) == {"run.json", "notes.txt", "figures/one.png"}
+    assert json.loads(left["run.json"]) != {}
+    begin(path, {"model": "other"})
+
+
+def test_force_takes_up_the_unfinished_run_of_the_same_request(tmp_path):
+    folder = begin(tmp_path / "out")
+    folder.store.write_bytes(b"rows")
+    begin(tmp_path / "out", force=True)
+    assert folder.store.read_bytes() == b"rows"
+
+
+def test_outputs_are_written_and_what_was_in_between_goes(tmp_path):
+    folder = begin(tmp_path / "out")
+    finish(folder)
+    left = contents(folder.path)
+    assert set(left) == {"run.json", "results.sqlite", *OUTPUTS}
+    assert left["report.html"].decode() == "<p>é"
+
+
+def test_an_output_is_whole_or_not_there(tmp_path, monkeypatch):
+    folder = begin(tmp_path / "out")
+
+    def write_half(path, text, **_options):
+        with path.open("w") as file:
+            file.write(text[:2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.Path, "write_text", write_half)
+    with pytest.raises(OutputError, match="the disk is full"):
+        folder.write_outputs({"report.json": "{} and more"})
+    assert list(contents(folder.path)) == ["run.json"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_named_with_its_mend(tmp_path, number):
+    with (
+        pytest.raises(
+            OutputError, match=f"{tmp_path}: the disk is full; make room and run the same"
+        ),
+        disk_errors_named(tmp_path),
+    ):
+        raise OSError(number, "said the system")
+
+
+@pytest.mark.parametrize("text", ["database or disk is full", "disk I/O error"])
+def test_a_full_disk_under_sqlite_is_named(tmp_path, text):
+    with pytest.raises(OutputError, match="the disk is full"), disk_errors_named(tmp_path):
+        raise sqlite3.OperationalError(text)
+
+
+def test_sqlite_really_says_so(tmp_path):
+    connection = sqlite3.connect(tmp_path / "small.sqlite")
+    connection.execute("CREATE TABLE t (x BLOB)")
+    connection.execute("PRAGMA max_page_count = 2")
+    try:
+        with pytest.raises(OutputError, match="the disk is full"), disk_errors_named(tmp_path):
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, number):
+    with (
+        pytest.raises(OutputError, match=f"{tmp_path}: cannot be written .said the system"),
+        disk_errors_named(tmp_path),
+    ):
+        raise OSError(number, "said the system")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "broken"), sqlite3.OperationalError("no such table: t"), ValueError("x")],
+)
+def test_anything_else_goes_through(tmp_path, error):
+    with pytest.raises(type(error)) as raised, disk_errors_named(tmp_path):
+        raise error
+    assert raised.value is error

@@ -1,0 +1,1 @@
+"""Models, directions, points, scores and training, against dense references on tiny models."""

@@ -1,0 +1,165 @@
+"""Where scoring starts, which token leads, and what cannot be encoded."""
+
+import dataclasses
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from driftline.errors import ModelError
+from driftline.models import ScoringOptions, encode_completions, encode_prompt, score_sequences
+from tests import tiny
+
+BOS, EOS = 256, 257
+
+
+def with_tokenizer(opened, tokenizer):
+    return dataclasses.replace(opened, tokenizer=tokenizer)
+
+
+def merging_tokenizer(*merged: str, bos: str | None = "<bos>", eos: str | None = "<eos>"):
+    """The byte tokenizer with some pairs merged, and no leading token of its own."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: i for i, letter in enumerate(letters)}
+    vocabulary.update({pair: 256 + i for i, pair in enumerate(merged)})
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[(pair[0], pair[1:]) for pair in merged]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([token for token in (bos, eos) if token])
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token=bos, eos_token=eos)
+
+
+def leading_tokenizer() -> PreTrainedTokenizerFast:
+    """The byte tokenizer, which puts <bos> before each text as Llama's does."""
+    made = tiny.tokenizer()
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", BOS)]
+    )
+    return made
+
+
+def scored_texts(opened, sequences) -> list[str]:
+    return [opened.tokenizer.decode(list(s.tokens[s.start :])) for s in sequences]
+
+
+def test_scoring_starts_after_the_prompt(base):
+    sequences = encode_completions(base, "2+2=", ["4", "five"])
+
+    assert [s.start for s in sequences] == [4, 4]
+    assert scored_texts(base, sequences) == ["4", "five"]
+    assert base.tokenizer.decode(list(sequences[1].tokens)) == "2+2=five"
+
+
+def test_a_common_beginning_of_all_completions_is_still_scored(base):
+    sequences = encode_completions(base, "a", [" xy", " xz"])
+
+    assert scored_texts(base, sequences) == [" xy", " xz"]
+
+
+def test_an_empty_prompt_gets_the_beginning_token(base):
+    (sequence,) = encode_completions(base, "", ["ab"])
+
+    assert sequence.tokens[0] == BOS
+    assert sequence.start == 1
+    assert scored_texts(base, [sequence]) == ["ab"]
+    assert encode_prompt(base, "") == (BOS,)
+
+
+def test_a_prompt_gets_no_leading_token_where_the_tokenizer_has_none(base):
+    assert encode_prompt(base, "ab") == tuple(base.tokenizer("ab")["input_ids"])
+    assert BOS not in encode_prompt(base, "ab")
+
+
+def test_the_tokenizers_own_leading_token_is_kept_and_not_doubled(base):
+    opened = with_tokenizer(base, leading_tokenizer())
+
+    assert opened.tokenizer("ab")["input_ids"][0] == BOS
+    for prompt in ("ab", ""):
+        tokens = encode_prompt(opened, prompt)
+        assert tokens.count(BOS) == 1
+        assert tokens[0] == BOS
+        (sequence,) = encode_completions(opened, prompt, ["cd"])
+        assert sequence.tokens[: len(tokens)] == tokens
+        assert sequence.start == len(tokens)
+
+
+def test_the_end_token_leads_where_there_is_no_beginning_token(base):
+    opened = with_tokenizer(base, merging_tokenizer(bos=None))
+
+    assert encode_prompt(opened, "") == (opened.tokenizer.eos_token_id,)
+
+
+def test_neither_beginning_nor_end_token_is_an_error_only_where_one_is_needed(base):
+    opened = with_tokenizer(base, merging_tokenizer(bos=None, eos=None))
+
+    assert len(encode_prompt(opened, "ab")) == 2
+    with pytest.raises(ModelError, match="neither a beginning-of-text nor an end-of-text"):
+        encode_prompt(opened, "")
+
+
+def test_scoring_starts_for_all_where_one_leaves_the_prompts_tokens(base):
+    opened = with_tokenizer(base, merging_tokenizer("bc"))
+    sequences = encode_completions(opened, "ab", ["cd", "xy"])
+
+    # "abcd" is a|bc|d: its tokens leave the prompt's after the a, so b is scored for both.
+    assert [s.start for s in sequences] == [1, 1]
+    assert scored_texts(opened, sequences) == ["bcd", "bxy"]
+
+
+def test_a_first_token_that_differs_is_scored_too(base):
+    opened = with_tokenizer(base, merging_tokenizer("Th", "To"))
+    sequences = encode_completions(opened, "T", ["he", "o"])
+
+    lead = opened.tokenizer.bos_token_id
+    assert [s.tokens[0] for s in sequences] == [lead, lead]
+    assert scored_texts(opened, sequences) == ["The", "To"]
+
+
+def test_the_options_of_one_question_are_a_distribution(base):
+    opened = base
+    sequences = encode_completions(opened, "Q: ", ["a", "b", "c"])
+    scores = score_sequences(opened, sequences, ScoringOptions(bfloat16=False))
+
+    assert len({sequence.tokens[:-1] for sequence in sequences}) == 1
+    assert all(score.num_tokens == 1 for score in scores)
+
+
+def test_messages_go_through_the_chat_template(base):
+    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}]
+    text = "<system>s\n<user>hi\n<assistant>"
+
+    assert base.tokenizer.decode(list(encode_prompt(base, messages))) == text
+    (sequence,) = encode_completions(base, messages, ["yo"])
+    assert base.tokenizer.decode(list(sequence.tokens)) == text + "yo"
+    assert scored_texts(base, [sequence]) == ["yo"]
+
+
+def test_a_template_that_writes_the_beginning_token_does_not_double_it(base):
+    tokenizer = leading_tokenizer()
+    tokenizer.chat_template = "<bos>" + tiny.CHAT_TEMPLATE
+    opened = with_tokenizer(base, tokenizer)
+
+    assert encode_prompt(opened, [{"role": "user", "content": "hi"}]).count(BOS) == 1
+
+
+def test_messages_without_a_template_are_refused(base):
+    opened = with_tokenizer(base, merging_tokenizer())
+    assert opened.tokenizer.chat_template is None
+
+    with pytest.raises(ModelError, match="no chat template.*take a suite with prompts"):
+        encode_prompt(opened, [{"role": "user", "content": "hi"}])
+    with pytest.raises(ModelError, match="no chat template"):
+        encode_completions(opened, [{"role": "user", "content": "hi"}], ["yo"])
+
+
+def test_what_does_not_fit_the_context_is_refused(base):
+    assert len(encode_prompt(base, "x" * 256)) == 256
+    with pytest.raises(ModelError, match="257 tokens and the model's context is 256"):
+        encode_prompt(base, "x" * 257)
+    with pytest.raises(ModelError, match="258 tokens"):
+        encode_completions(base, "x" * 255, ["y", "yyy"])
+
+
+def test_a_completion_that_adds_nothing_is_refused(base):
+    with pytest.raises(ModelError, match="nothing to score: ''"):
+        encode_completions(base, "a", ["b", ""])
