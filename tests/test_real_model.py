@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from scipy.stats import binomtest
+
 from driftline.analyses import shipped_calibration
 from driftline.capabilities import read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import BASE, NoiseDirection, Point, Term, at_point, open_model, weights_digest
-from scipy.stats import binomtest
 
 SUITE = read_suite("core")
 

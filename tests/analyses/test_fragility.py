@@ -11,6 +11,7 @@ from driftline.analyses._fragility import _blocks, _point, fragility_map
 from driftline.engine import ResultStore, RunFolder, Table
 from driftline.engine._store import StoredScores
 from driftline.models import BASE, at_point
+from driftline.stats import mean_interval
 
 from .conftest import EFFORT, PAIRS, TEXTS
 
@@ -69,14 +70,11 @@ def test_a_block_moves_along_the_update(study, points):
     assert float(cosine) == pytest.approx(1.0, abs=1e-5)
 
 
-def planted_map(study, points, losses):
+def planted_map(study, points, losses, *, num_items=EFFORT.num_map_items):
     """The map if each module loses this much: pairs by row, texts in reverse."""
     rows = {}
-    for sampled, values in zip(
-        [c.sample(EFFORT.num_map_items, seed=study.seed) for c in (PAIRS, TEXTS)],
-        (losses, losses[::-1]),
-        strict=True,
-    ):
+    capabilities = tuple(c.sample(num_items, seed=study.seed) for c in (PAIRS, TEXTS))
+    for sampled, values in zip(capabilities, (losses, losses[::-1]), strict=True):
         sign = -1 if sampled.higher_is_better else 1
         for point, loss in zip((BASE, *points.values()), (0.0, *values), strict=True):
             spread = numpy.linspace(-0.1, 0.1, len(sampled.items)) * (point is not BASE)
@@ -91,7 +89,7 @@ def planted_map(study, points, losses):
         effort=EFFORT,
         update=study.update,
         update_norms=study.update_norms,
-        sampled=lambda count: tuple(c.sample(count, seed=study.seed) for c in (PAIRS, TEXTS)),
+        sampled=lambda _count: capabilities,
     )
     return fragility_map(fake)
 
@@ -113,6 +111,14 @@ def test_a_planted_map_is_found(study, points):
         (None, "head"),
     ]
     assert pairs[0].unit == "nats per unit of relative update"
+
+
+def test_intervals_treat_a_group_as_one_draw(study, points):
+    row = planted_map(study, points, [0.3, -0.2, 0.5, 0.0], num_items=6)[0]
+    losses = (0.3 + numpy.linspace(-0.1, 0.1, 6)) / EFFORT.map_norm
+    expected = mean_interval(losses, groups=PAIRS.groups())
+    assert (row.sensitivity, row.low, row.high) == pytest.approx(expected[:3])
+    assert expected != mean_interval(losses)
 
 
 def test_equal_modules_are_ranked_in_the_order_of_the_model(study, points):

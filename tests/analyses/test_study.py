@@ -1,8 +1,15 @@
 """How far the probe goes, and where it looks."""
 
+from dataclasses import replace
+
 import pytest
 
-from driftline.analyses import probe_steps
+from driftline.analyses import probe_steps, target_capability
+from driftline.analyses._assess import _study
+from driftline.analyses._study import Study
+from driftline.engine import ResultStore, RunFolder
+
+from .conftest import EFFORT, PAIRS, TEXTS
 
 FRACTIONS = (0.01, 0.1, 0.2, 0.33, 0.5, 1.0)
 
@@ -11,7 +18,7 @@ FRACTIONS = (0.01, 0.1, 0.2, 0.33, 0.5, 1.0)
 @pytest.mark.parametrize("fraction", FRACTIONS)
 def test_properties(num_steps, fraction):
     steps = probe_steps(num_steps, fraction)
-    assert 1 <= len(steps) <= 3
+    assert 1 <= len(steps) <= 2
     assert list(steps) == sorted(set(steps))
     assert 1 <= steps[0] <= steps[-1] <= num_steps
     assert abs(steps[-1] - num_steps * fraction) <= 0.5 or steps == (1,)
@@ -20,11 +27,11 @@ def test_properties(num_steps, fraction):
 @pytest.mark.parametrize(
     ("num_steps", "fraction", "expected"),
     [
-        (60, 0.2, (3, 6, 12)),
+        (60, 0.2, (6, 12)),
         (1, 0.2, (1,)),
         (10, 0.2, (1, 2)),
-        (20, 0.2, (1, 2, 4)),
-        (8, 1.0, (2, 4, 8)),
+        (20, 0.2, (2, 4)),
+        (8, 1.0, (4, 8)),
         (5, 0.0, (1,)),
     ],
 )
@@ -35,3 +42,22 @@ def test_cases(num_steps, fraction, expected):
 def test_a_longer_run_is_never_probed_shorter():
     lasts = [probe_steps(num_steps, 0.2)[-1] for num_steps in range(1, 300)]
     assert lasts == sorted(lasts)
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_samples_follow_the_seed(seed):
+    study = Study(None, (PAIRS, TEXTS), TEXTS, None, EFFORT, seed)
+    assert study.sampled(3) == (PAIRS.sample(3, seed=seed), TEXTS.sample(3, seed=seed))
+    assert PAIRS.sample(3, seed=0) != PAIRS.sample(3, seed=4)
+
+
+def test_the_target_follows_the_seed(planned, tmp_path):
+    many = replace(planned.data, examples=planned.data.examples * 2)
+    folder = RunFolder.open(tmp_path / "out", "map", outputs=(), force=False)
+    store = ResultStore(folder.store)
+    request = replace(planned.request(seed=4), data=many)
+    study = _study(request, folder, store, lambda _progress: None)
+    store.close()
+    assert study.seed == 4
+    assert study.target == target_capability(many, seed=4)
+    assert study.target != target_capability(many, seed=1)

@@ -7,17 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
+import trl.trainer.base_trainer
 import yaml
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
 
 from driftline.models import (
     LanguageModel,
     TrainingConfig,
     TrainingData,
+    Trajectory,
     open_model,
+    plan_training,
     read_training_config,
     read_training_data,
 )
 from tests import tiny
+from tests.models.runs import FULL, TEXTS, Recorder
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -90,3 +97,44 @@ def weights_of() -> Callable[[torch.nn.Module], dict[str, torch.Tensor]]:
         return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
     return copies
+
+
+@pytest.fixture
+def real_run(model_folder, tmp_path, monkeypatch):
+    """The run as a user starts it, without any of our code, but for the telemetry."""
+    monkeypatch.setattr(trl.trainer.base_trainer, "send_telemetry", lambda *_a, **_k: None)
+
+    def run(config, data) -> Recorder:
+        recorder = Recorder()
+        fields = {k: v for k, v in config.values.items() if k in SFTConfig.__dataclass_fields__}
+        trainer = SFTTrainer(
+            model=transformers.AutoModelForCausalLM.from_pretrained(model_folder),
+            args=SFTConfig(
+                **fields,
+                output_dir=str(tmp_path / "real"),
+                use_cpu=True,
+                report_to="none",
+                save_strategy="no",
+                disable_tqdm=True,
+            ),
+            train_dataset=Dataset.from_list(list(data.examples)),
+            processing_class=transformers.AutoTokenizer.from_pretrained(model_folder),
+            peft_config=config.adapter_config(),
+            callbacks=[recorder],
+        )
+        trainer.train()
+        return recorder
+
+    return run
+
+
+@pytest.fixture
+def trajectory(base, tmp_path, write_config, write_data):
+    """Makes a trajectory from config fields."""
+
+    def make(fields=FULL, kept=(3,), records=TEXTS, opened=base, folder=tmp_path / "kept"):
+        config, data = write_config(**fields), write_data(records)
+        plan = plan_training(opened, config, data)
+        return Trajectory(opened, config, data, folder, kept, plan)
+
+    return make

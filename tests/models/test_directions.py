@@ -147,7 +147,7 @@ def test_a_file_that_the_system_really_refuses_is_told_by_its_number(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
     try:
-        with pytest.raises(OSError, match="one.safetensors") as caught:
+        with pytest.raises(OSError, match=r"one\.safetensors") as caught:
             store_direction(tmp_path / "one.safetensors", {"a": torch.zeros(1 << 16)}, None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

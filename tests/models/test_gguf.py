@@ -92,7 +92,7 @@ def test_a_quantised_file_opens_as_plain_float32(tmp_path):
         assert torch.allclose(weight, wanted, atol=0.01), name
     assert opened.digest != weights_digest(model)
     opened.model.save_pretrained(tmp_path / "saved")
-    opened.tokenizer.save_pretrained(tmp_path / "saved")
+    tiny.tokenizer().save_pretrained(tmp_path / "saved")
     assert open_model(str(tmp_path / "saved")).digest == opened.digest
 
 

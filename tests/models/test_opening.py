@@ -160,7 +160,7 @@ def test_an_adapter_is_no_base_model(folder):
 @pytest.mark.parametrize("source", ["/no/such/folder", "./missing", "nowhere", "a/b/c"])
 def test_a_source_that_is_nothing_is_refused_without_the_network(source, monkeypatch):
     monkeypatch.setattr(module.AutoTokenizer, "from_pretrained", None)
-    with pytest.raises(ModelError, match="no such folder; give a model folder, a .gguf file"):
+    with pytest.raises(ModelError, match=r"no such folder; give a model folder, a \.gguf file"):
         open_model(source)
 
 

@@ -103,14 +103,17 @@ def test_the_base_comes_back_when_the_block_returns(base):
 
 def test_the_base_comes_back_at_a_real_interrupt(base):
     reached = []
+
+    def block():
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            reached.append("after")
+
     with (
         pytest.raises(KeyboardInterrupt),
         at_point(base, Point("p", (Term(NoiseDirection(1), 1.0),))),
     ):
-        reached.append("before")
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
-            reached.append("after")
+        block()
     assert reached.count("after") < 1000
     base.check_unchanged()
 

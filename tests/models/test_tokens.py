@@ -146,7 +146,7 @@ def test_messages_without_a_template_are_refused(base):
     opened = with_tokenizer(base, merging_tokenizer())
     assert opened.tokenizer.chat_template is None
 
-    with pytest.raises(ModelError, match="no chat template.*take a suite with prompts"):
+    with pytest.raises(ModelError, match=r"no chat template.*take a suite with prompts"):
         encode_prompt(opened, [{"role": "user", "content": "hi"}])
     with pytest.raises(ModelError, match="no chat template"):
         encode_completions(opened, [{"role": "user", "content": "hi"}], ["yo"])

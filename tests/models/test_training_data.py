@@ -118,14 +118,14 @@ def test_a_change_from_texts_to_chats_is_named_with_its_number(write_data):
 
 def test_files_that_hold_nothing(tmp_path):
     path = tmp_path / "d.jsonl"
-    with pytest.raises(DataError, match="cannot be read .*No such file"):
+    with pytest.raises(DataError, match=r"cannot be read .*No such file"):
         read_training_data(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_training_data(tmp_path)
     for content in (b"", b"\n"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="holds no examples|line 1: empty"):
+        with pytest.raises(DataError, match=r"holds no examples|line 1: empty"):
             read_training_data(path)
     path.write_bytes(b'{"text": "\xff"}')
-    with pytest.raises(DataError, match="not UTF-8 .* at byte 10"):
+    with pytest.raises(DataError, match=r"not UTF-8 .* at byte 10"):
         read_training_data(path)

@@ -164,6 +164,8 @@ def test_change_is_of_the_weights_that_differ_only():
 def test_change_between_other_shapes_or_names_is_refused():
     with pytest.raises(ModelError, match=r"lm_head.weight.*tied"):
         weights_change(tiny.model("llama-tied"), tiny.model("llama"))
+    with pytest.raises(ModelError, match=r"lm_head.weight: is missing"):
+        weights_change(tiny.model("llama"), tiny.model("llama-tied"))
     wider = tiny.model("llama")
     wider.resize_token_embeddings(330, mean_resizing=False)
     with pytest.raises(ModelError, match=r"embed_tokens.weight: has shape \(330, 32\)"):

@@ -30,23 +30,23 @@ class Effort:
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
     num_noise_seeds: int = 2
-    noise_norms: tuple[float, ...] = (0.02, 0.04, 0.08, 0.16)
+    noise_norms: tuple[float, ...] = (0.02, 0.05, 0.125)
     """Relative norms at which random directions are tried."""
-    update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0)
     """Multiples of the probe's own update at which its straight line is tried."""
-    num_line_items: int = 16
+    num_line_items: int = 12
     """Items of a capability that are scored along lines."""
-    num_map_items: int = 8
+    num_map_items: int = 6
     """Items of a capability that are scored for the map."""
     map_norm: float = 0.1
     """Relative norm by which one layer alone is moved for the map."""
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
-    """The optimiser steps after which the probe looks: a quarter, a half and all of its length.
+    """The optimiser steps after which the probe looks: half and all of its length.
 
     >>> probe_steps(60, 0.2)
-    (3, 6, 12)
+    (6, 12)
 
     Args:
         num_steps: Of the planned run.
@@ -56,7 +56,7 @@ def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
         Ascending, without repeats, at least one step.
     """
     last = max(1, round(num_steps * fraction))
-    return tuple(sorted({max(1, last // 4), max(1, last // 2), last}))
+    return tuple(sorted({max(1, last // 2), last}))
 
 
 @dataclass(frozen=True)

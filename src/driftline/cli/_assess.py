@@ -109,6 +109,9 @@ def run(request: Request) -> tuple["Assessment", Path]:
 
     Returns:
         The assessment, and the folder that holds `report.html` and `report.json`.
+
+    Raises:
+        KeyboardInterrupt: The user pressed Ctrl-C; what was stored stays.
     """
     # Heavy, and not needed for --help. Cheap checks come first, so that a typo costs no wait.
     from driftline.capabilities import read_suite

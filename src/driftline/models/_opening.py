@@ -94,12 +94,12 @@ def open_model(
         options["gguf_file"] = gguf_file
     if revision is not None:
         options["revision"] = revision
-    with _quiet_loading(), contextlib.ExitStack() as stack:
+    with quiet_loading(), contextlib.ExitStack() as stack:
         if gguf_file is not None:
             # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = _load_tokenizer(location, source=source, options=options)
-        model = _load_weights(location, source=source, options={**options, "dtype": dtype})
+        model = load_weights(location, source=source, options={**options, "dtype": dtype})
     _forget_quantisation(model)
     _check_finite(model, source)
     # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
@@ -171,9 +171,22 @@ def _load_tokenizer(
         ) from error
 
 
-def _load_weights(
+def load_weights(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedModel:
+    """Load a causal language model, without its tokenizer.
+
+    Args:
+        location: A folder or hub id.
+        source: What to call it in messages.
+        options: For transformers.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: It cannot be opened, or its checkpoint lacks tensors.
+    """
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             location, output_loading_info=True, **options
@@ -233,7 +246,7 @@ def _check_tokenizer_fits(
 
 
 @contextlib.contextmanager
-def _quiet_loading() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Loading is a matter of seconds: its bars and notices would bury our own."""
     logger = transformers.utils.logging
     verbosity, bars = logger.get_verbosity(), logger.is_progress_bar_enabled()

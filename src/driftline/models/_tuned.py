@@ -19,7 +19,7 @@ from ._checkpoint import (
     read_json,
 )
 from ._directions import Direction
-from ._opening import LanguageModel
+from ._opening import LanguageModel, load_weights, quiet_loading
 from ._weights import weights_change
 
 
@@ -30,18 +30,16 @@ class DeltaDirection:
         """Look up where each weight lies, and that it fits the base.
 
         Args:
-            folder: A checked model folder.
+            folder: A checked model folder, with a tensor for every weight of the base.
             opened: The base model.
 
         Raises:
-            ModelError: A weight is missing, or has another shape.
+            ModelError: A weight has another shape.
         """
         self._folder = folder
         self._files = _locate_tensors(folder)
         base = dict(opened.model.named_parameters())
         for name, parameter in base.items():
-            if name not in self._files:
-                raise ModelError(f"{folder}: has no tensor {name}; it was tuned from another model")
             with safe_open(self._files[name], framework="pt") as file:
                 shape = tuple(file.get_slice(name).get_shape())
             if shape != tuple(parameter.shape):
@@ -103,8 +101,9 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
         opened: The base that it was tuned from.
 
     Returns:
-        The direction. A whole model is read as it is needed; an adapter is merged once, into a
-        copy of the base, by PEFT itself, so that every kind that PEFT can merge is right.
+        The direction. A whole model is read as it is needed, or at once if its files have other
+        names for its weights; an adapter is merged once, into a copy of the base, by PEFT itself,
+        so that every kind that PEFT can merge is right.
 
     Raises:
         ModelError: No such folder, unreadable files, or a model or adapter of another base.
@@ -113,7 +112,10 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
         raise ModelError(f"{folder}: no such folder; give a tuned model's or an adapter's folder")
     if not is_adapter_folder(folder):
         check_model_folder(folder)
-        return DeltaDirection(folder, opened)
+        names = _locate_tensors(folder)
+        if all(name in names for name, _weight in opened.model.named_parameters()):
+            return DeltaDirection(folder, opened)
+        return _loaded_model(folder, opened)
     check_adapter_folder(folder)
     return _merged_adapter(folder, opened)
 
@@ -143,21 +145,36 @@ def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
     return merged
 
 
-class _AdapterDirection:
-    """The change that a merged adapter makes, held in memory."""
+class _HeldDirection:
+    """A change that is held in memory."""
 
-    def __init__(self, change: dict[str, Tensor], digests: JsonValue) -> None:
+    def __init__(self, change: dict[str, Tensor], identity: JsonValue) -> None:
         self._change = change
-        self._digests = digests
+        self._identity = identity
 
     def identity(self) -> JsonValue:
-        return {"kind": "adapter", "files": self._digests}
+        return self._identity
 
     def prepare(self) -> None:
         pass
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
         return self._change.get(name)
+
+
+def _loaded_model(folder: Path, opened: LanguageModel) -> Direction:
+    """For families whose files have other names than the weights in memory, such as GPT-NeoX."""
+    with quiet_loading():
+        tuned = load_weights(str(folder), source=str(folder), options={"dtype": torch.float32})
+    try:
+        change = weights_change(opened.model, tuned)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}; it was tuned from another model") from None
+    for name, difference in change.items():
+        if not torch.isfinite(difference).all():
+            raise ModelError(f"{folder}: tensor {name} holds NaN or infinity")
+    digests = {file.name: digest_file(file) for file in sorted(folder.glob("model*.safetensors"))}
+    return _HeldDirection(change, {"kind": "delta", "files": dict(digests)})
 
 
 def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
@@ -182,7 +199,7 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
     if not change:
         raise ModelError(f"{folder}: the adapter changes no weight; it is untrained or not applied")
     digests = {file.name: digest_file(file) for file in sorted(folder.glob("adapter_*"))}
-    return _AdapterDirection(change, dict(digests))
+    return _HeldDirection(change, {"kind": "adapter", "files": dict(digests)})
 
 
 def _check_keys_fit(folder: Path, adapted: PeftModel) -> None:

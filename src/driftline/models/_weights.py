@@ -108,11 +108,14 @@ def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, T
         Weight name to change.
 
     Raises:
-        ModelError: The tuned model has a weight that the base has not, or one of another shape.
+        ModelError: One has a weight that the other has not, or one of another shape.
     """
-    base_weights = dict(base.named_parameters())
+    base_weights, tuned_weights = dict(base.named_parameters()), dict(tuned.named_parameters())
+    for name in base_weights:
+        if name not in tuned_weights:
+            raise ModelError(f"{name}: is missing after tuning")
     change = {}
-    for name, parameter in tuned.named_parameters():
+    for name, parameter in tuned_weights.items():
         if name not in base_weights:
             raise ModelError(
                 f"{name}: the base has no such weight of its own; it is tied there, or tuning "

@@ -1,0 +1,48 @@
+"""The plan's steps and learning rates are those that TRL's own trainer really takes."""
+
+import pytest
+
+from driftline.models import plan_training
+from tests.models.runs import FULL, TEXTS
+
+SCHEDULES = [
+    {},
+    {"warmup_steps": 2},
+    {"max_steps": -1, "num_train_epochs": 2},
+    {"max_steps": -1, "num_train_epochs": 0.5},
+    {"max_steps": -1, "num_train_epochs": 1.3, "gradient_accumulation_steps": 4},
+    {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 5},
+    {"max_steps": -1, "num_train_epochs": 2, "per_device_train_batch_size": 7,
+     "gradient_accumulation_steps": 3},
+    {"max_steps": -1, "num_train_epochs": 1, "per_device_train_batch_size": 50},
+    {"max_steps": -1, "num_train_epochs": 1, "packing": True},
+    {"max_steps": -1, "num_train_epochs": 1, "per_device_train_batch_size": 7,
+     "dataloader_drop_last": True},
+    {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.4},
+    {"lr_scheduler_type": "linear"},
+    {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1e-4}},
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fields", SCHEDULES, ids=str)
+def test_the_plan_is_what_the_trainer_does(base, write_config, write_data, real_run, fields):
+    config, data = write_config(**{**FULL, **fields}), write_data(TEXTS)
+    plan = plan_training(base, config, data)
+    recorder = real_run(config, data)
+
+    assert plan.num_steps == max(recorder.weights)
+    assert plan.learning_rates == pytest.approx(recorder.rates, rel=1e-9, abs=1e-15)
+
+
+def test_learning_rates_add_up(trajectory):
+    plan = trajectory({**FULL, "lr_scheduler_type": "linear"}).plan
+
+    assert plan.num_steps == 8
+    rates = plan.learning_rates
+    assert plan.summed_learning_rate(0) == 0
+    assert plan.summed_learning_rate(1) == rates[0]
+    assert plan.summed_learning_rate(2.25) == pytest.approx(rates[0] + rates[1] + rates[2] / 4)
+    assert plan.summed_learning_rate(8) == pytest.approx(sum(rates))
+    assert plan.summed_learning_rate(7.5) == pytest.approx(sum(rates[:7]) + rates[7] / 2)
+    assert plan.summed_learning_rate(9.5) == pytest.approx(sum(rates))
