@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import tiny
+
+# A tiny model is all overhead: a second thread doubles the time.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def main() -> None:
     floor = choose_floor(runs)
     written = {
         CALIBRATION: calibrate(runs, floor).to_json(),
-        HERE / "result.json": json.dumps(judge(runs, floor), indent=1) + "\n",
+        HERE / "result.json": json.dumps(judge(runs), indent=1) + "\n",
     }
     if check:
         sys.exit(any(path.read_text() != text for path, text in written.items()))
@@ -113,12 +113,11 @@ def calibrate(runs: list[Run], floor: float) -> ForecastCalibration:
     )
 
 
-def judge(runs: list[Run], floor: float) -> dict[str, Any]:
-    """How good the forecast is on runs that its calibration has not seen.
+def judge(runs: list[Run]) -> dict[str, Any]:
+    """How good the forecast is on runs of which its calibration, the floor too, has seen nothing.
 
     Args:
         runs: Finished runs.
-        floor: As `choose_floor` chose it.
 
     Returns:
         Figures over all capability x run cells, and a row a run.
@@ -130,7 +129,8 @@ def judge(runs: list[Run], floor: float) -> dict[str, Any]:
     covered: list[bool] = []
     rows = []
     for run in runs:
-        others = cells([other for other in runs if other is not run])
+        other_runs = [other for other in runs if other is not run]
+        others, floor = cells(other_runs), choose_floor(other_runs)
         exponent = fit_exponent(others, floor=floor)
         errors = held_out_errors(others, floor=floor)
         own = cells([run])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from driftline.analyses import PARTS
+from driftline.analyses import PARTS, probe_steps
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
 from driftline.engine import _evaluate as evaluate_module
@@ -16,7 +16,7 @@ from driftline.models import _trajectory as trajectory_module
 from driftline.models import plan_training, weights_digest
 from driftline.results import Assessment
 
-from .conftest import EFFORT, PAIRS, SUITE, TEXTS
+from .conftest import EFFORT, PAIRS, SUITE, TEXTS, VALUES
 
 SECTIONS = {
     "assess": {"path", "radius", "fragility", "forecast", "target", "verdict"},
@@ -25,6 +25,11 @@ SECTIONS = {
     "forecast": {"forecast", "target", "verdict"},
 }
 NAMES = ["pairs", "choices", "texts"]
+STEPS = probe_steps(VALUES["max_steps"], EFFORT.probe_fraction)
+NUM_LINES = EFFORT.num_noise_seeds * len(EFFORT.noise_norms) + len(EFFORT.update_multiples)
+# The base is scored with all items, with those of lines and with those of the map; two layers, the
+# embedding and the head make four modules.
+NUM_PASSES = (1 + len(STEPS)) + (1 + NUM_LINES) + (1 + 4)
 
 
 def without_times(assessment):
@@ -107,7 +112,7 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
         assert row.base_value == pytest.approx(base[row.capability])
         assert row.low <= row.predicted_change <= row.high
         path = paths[row.capability]
-        assert [point.scale for point in path.curve] == [1, 2, 4, 8]
+        assert [point.scale for point in path.curve] == [*STEPS, VALUES["max_steps"]]
         assert path.curve[-1].value == pytest.approx(row.predicted_change)
         sign = 1 if row.metric == "nll_nats" else -1
         losses.append(sign * row.predicted_change / row.tolerance)
@@ -141,7 +146,7 @@ def test_cost_and_provenance(assessment, planned):
     assert provenance.data.num_records == 24
     assert provenance.config_values == planned.config.values
     assert [suite.num_records for suite in provenance.suites] == [18]
-    assert provenance.numerics.compute_dtype == "bfloat16"
+    assert provenance.numerics.compute_dtype == "bfloat16 with float32 head"
     assert any("not calibrated on" in caveat for caveat in assessment.caveats)
 
 
@@ -179,8 +184,8 @@ def _fails_at(monkeypatch, owner, name, call):
     [
         (trajectory_module, "store_direction", 2),  # in the middle of training
         (evaluate_module, "score_sequences", 3),  # along the path
-        (ResultStore, "put", 7),  # in the middle of a point
-        (evaluate_module, "score_sequences", 16),  # in the map
+        (ResultStore, "put", 6),  # in the middle of a point
+        (evaluate_module, "score_sequences", NUM_PASSES),  # in the map
     ],
 )
 def test_what_was_broken_off_goes_on_and_says_the_same(
@@ -199,9 +204,8 @@ def test_what_was_broken_off_goes_on_and_says_the_same(
         lambda *args, **kwargs: calls.append(1) or scoring(*args, **kwargs),
     )
     assert without_times(planned.ask(tmp_path / "out")) == without_times(assessment)
-    # Base, 3 steps, base and 6 points of lines, base and 4 modules: 16 passes for a whole run.
     if owner is evaluate_module:
-        assert len(calls) == 16 - (call - 1)
+        assert len(calls) == NUM_PASSES - (call - 1)
 
 
 def test_a_full_store_answers_without_the_model(planned, answer, monkeypatch):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses import shipped_calibration
+from driftline.analyses import Effort, shipped_calibration
 from driftline.analyses._caveats import caveats
 from driftline.models import TrainingPlan
 
@@ -12,17 +12,20 @@ CALIBRATION = shipped_calibration()
 LOW, HIGH = CALIBRATION.learning_rate_range
 
 
-def found(peak, *, digest=CALIBRATION.model_digest):
+def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats"):
     rates = (peak / 2, peak, peak / 3)
     trajectory = SimpleNamespace(plan=TrainingPlan(3, rates), kept_steps=(1, 2))
     opened = SimpleNamespace(digest=digest, source="./mine")
     request = SimpleNamespace(opened=opened)
-    return caveats(request, SimpleNamespace(trajectory=trajectory), CALIBRATION)
+    study = SimpleNamespace(
+        trajectory=trajectory, effort=Effort(), capabilities=(SimpleNamespace(metric=metric),)
+    )
+    return caveats(request, study, CALIBRATION)
 
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
-    assert len(usual) == 4
+    assert len(usual) == 6
     assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 
@@ -43,4 +46,10 @@ def test_another_model_comes_before_all():
     first, second, *rest = found(HIGH * 10, digest="sha256:other")
     assert first == "The forecast was not calibrated on ./mine."
     assert second.startswith("The learning rate")
+    assert tuple(rest) == found(LOW)
+
+
+def test_a_metric_that_was_never_calibrated_is_named():
+    first, *rest = found(LOW, metric="accuracy")
+    assert first == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)

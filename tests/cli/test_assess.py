@@ -37,7 +37,7 @@ def test_each_part_writes_its_document_and_report(run, planned, command):
     assert Assessment.from_json(out).to_json() == out
     HTMLParser().feed((planned.out / "report.html").read_text(encoding="utf-8"))
     left = {path.name for path in planned.out.iterdir()}
-    assert {"report.html", "report.json", "run.json", "results.sqlite"} <= left
+    assert {"report.html", "report.json", "driftline-run.json", "results.sqlite"} <= left
     assert "directions" not in left
 
 

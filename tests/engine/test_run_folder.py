@@ -35,12 +35,12 @@ def test_a_new_folder_is_made_with_its_parents(tmp_path):
     path = tmp_path / "a" / "b"
     folder = begin(path)
     assert (folder.path, folder.store.parent, folder.directions.parent) == (path, path, path)
-    assert list(contents(path)) == ["run.json"]
+    assert list(contents(path)) == ["driftline-run.json"]
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     begin(tmp_path)
-    assert list(contents(tmp_path)) == ["run.json"]
+    assert list(contents(tmp_path)) == ["driftline-run.json"]
 
 
 def test_the_same_request_takes_its_unfinished_run_up(tmp_path):
@@ -85,7 +85,7 @@ def test_another_request_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"request": 3}', "\x00"])
 def test_a_marker_that_cannot_be_read_is_another_request(tmp_path, text):
     begin(tmp_path / "out")
-    (tmp_path / "out" / "run.json").write_text(text)
+    (tmp_path / "out" / "driftline-run.json").write_text(text)
     with pytest.raises(OutputError, match="another request"):
         begin(tmp_path / "out")
 
@@ -115,8 +115,8 @@ def test_force_replaces_our_files_and_no_other(tmp_path):
     (path / "figures" / "one.png").write_bytes(b"mine")
     begin(path, {"model": "other"}, force=True)
     left = contents(path)
-    assert set(left) == {"run.json", "notes.txt", "figures/one.png"}
-    assert json.loads(left["run.json"]) != {}
+    assert set(left) == {"driftline-run.json", "notes.txt", "figures/one.png"}
+    assert json.loads(left["driftline-run.json"]) != {}
     begin(path, {"model": "other"})
 
 
@@ -131,7 +131,7 @@ def test_outputs_are_written_and_what_was_in_between_goes(tmp_path):
     folder = begin(tmp_path / "out")
     finish(folder)
     left = contents(folder.path)
-    assert set(left) == {"run.json", "results.sqlite", *OUTPUTS}
+    assert set(left) == {"driftline-run.json", "results.sqlite", *OUTPUTS}
     assert left["report.html"].decode() == "<p>é"
 
 
@@ -146,7 +146,7 @@ def test_an_output_is_whole_or_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(module.Path, "write_text", write_half)
     with pytest.raises(OutputError, match="the disk is full"):
         folder.write_outputs({"report.json": "{} and more"})
-    assert list(contents(folder.path)) == ["run.json"]
+    assert list(contents(folder.path)) == ["driftline-run.json"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

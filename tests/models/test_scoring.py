@@ -205,7 +205,7 @@ def test_a_score_that_is_not_finite_is_an_error(base, value):
 
 
 def test_numerics_say_how(base):
-    assert numerics(base, ScoringOptions()).compute_dtype == "bfloat16"
+    assert numerics(base, ScoringOptions()).compute_dtype == "bfloat16 with float32 head"
     exact = numerics(base, EXACT)
     assert exact.compute_dtype == "float32"
     assert exact.device == base.device.type

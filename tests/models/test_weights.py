@@ -143,7 +143,9 @@ def test_digest_sees_dtype_shape_and_name():
 
 
 def test_digest_is_as_documented():
-    module = torch.nn.ParameterDict({"b": torch.arange(3.0), "a": torch.ones(2, 2)})
+    module = torch.nn.Module()
+    module.b = torch.nn.Parameter(torch.arange(3.0))
+    module.a = torch.nn.Parameter(torch.ones(2, 2))
     content = b"a|torch.float32|(2, 2)|" + struct.pack("<4f", 1, 1, 1, 1)
     content += b"b|torch.float32|(3,)|" + struct.pack("<3f", 0, 1, 2)
 

@@ -110,6 +110,11 @@ def _study(
     plan = plan_training(request.opened, request.config, request.data)
     target = target_capability(request.data, seed=request.seed, opened=request.opened)
     kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
+    if plan.summed_learning_rate(kept[-1]) <= 0:
+        raise ConfigError(
+            f"{request.config.name}: the learning rate is 0 during the first {kept[-1]} steps, which "
+            "is all that the probe trains; shorten the warm-up or lengthen the run"
+        )
     trajectory = Trajectory(
         request.opened, request.config, request.data, folder.directions, kept, plan
     )

@@ -33,6 +33,12 @@ def caveats(
         "its intervals are not known to cover.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
         "between seeds is not in the intervals of the margins.",
+        "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "
+        "capability close to its tolerance may be the one.",
+        f"Radius margins rest on {study.effort.num_line_items} items a capability and "
+        f"{study.effort.num_noise_seeds} random directions, the map on "
+        f"{study.effort.num_map_items} items: their intervals are about these directions, and with "
+        "so few items cover less than they state.",
         "Path margins beyond the planned run take the loss as proportional to the summed learning "
         "rate, and critical learning rates take learning rate and steps as exchangeable.",
         "The target is scored on a sample of the training data, not on data that was held out.",
@@ -43,6 +49,9 @@ def caveats(
             f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
             "the forecast extrapolates.",
         )
+    unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
+    if unlike:
+        found.insert(0, f"The forecast was never calibrated on {' or '.join(unlike)}.")
     if request.opened.digest != calibration.model_digest:
         found.insert(0, f"The forecast was not calibrated on {request.opened.source}.")
     return tuple(found)

@@ -5,13 +5,15 @@ the probe's own update prolonged. The path margin is in steps and learning rates
 training, because straight lines overstate the damage of training several-fold.
 """
 
+from typing import Literal
+
 import numpy
 
 from ..capabilities import Capability
 from ..engine import Table
 from ..models import BASE, NoiseDirection, Point, Term, TrainingPlan, relative_norm
 from ..results import CurvePoint, StabilityMargin
-from ..stats import Crossing, crossing_interval, first_crossing
+from ..stats import Crossing, crossing_interval, first_crossing, mean_interval
 from ._forecast import LossForecast
 from ._study import CONFIDENCE_LEVEL, Study, losses_at
 
@@ -116,18 +118,24 @@ def _path_margin(
     study: Study, table: Table, capability: Capability, forecast: LossForecast
 ) -> StabilityMargin:
     plan, steps = study.trajectory.plan, study.trajectory.kept_steps
-    losses = losses_at(table, capability, study.path_points()).mean(axis=1)
+    measured = [
+        mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
+        for losses in losses_at(table, capability, study.path_points())
+    ]
     clocks = numpy.array([plan.summed_learning_rate(step) for step in steps])
     end = plan.summed_learning_rate(plan.num_steps)
 
-    def critical(end_loss: float) -> float | None:
+    def critical(end_name: Literal["value", "low", "high"]) -> float | None:
+        losses = numpy.array([getattr(interval, end_name) for interval in measured])
+        end_loss = getattr(forecast, end_name)
         return _critical_clock(clocks, losses, end, end_loss, capability.tolerance)
 
-    clock = critical(forecast.value)
+    clock = critical("value")
     critical_steps = None if clock is None else _steps(plan, clock)
-    low, high = critical(forecast.high), critical(forecast.low)
+    # The more is lost, the sooner the tolerance is passed.
+    low, high = critical("high"), critical("low")
     sign = -1.0 if capability.higher_is_better else 1.0
-    measured = [(float(step), float(loss)) for step, loss in zip(steps, losses, strict=True)]
+    curve = [(float(step), at.value) for step, at in zip(steps, measured, strict=True)]
     return StabilityMargin(
         capability=capability.name,
         kind="path",
@@ -144,7 +152,7 @@ def _path_margin(
         reason=None if clock is not None else "no loss is forecast, so no step is critical",
         curve=tuple(
             CurvePoint(scale=step, value=sign * loss)
-            for step, loss in [*measured, (float(plan.num_steps), forecast.value)]
+            for step, loss in [*curve, (float(plan.num_steps), forecast.value)]
         ),
     )
 

@@ -35,9 +35,8 @@ def judge(forecast: Sequence[CapabilityForecast]) -> tuple[Verdict, tuple[str, .
 
 
 def _range(row: CapabilityForecast) -> str:
-    sign = "loss" if row.at_risk else "change"
     return (
-        f"forecast {sign} {row.predicted_change:+.2f} {row.unit} "
+        f"forecast change {row.predicted_change:+.2f} {row.unit} "
         f"({row.confidence_level:.0%} interval {row.low:+.2f} to {row.high:+.2f}, "
         f"tolerance {row.tolerance:g})"
     )

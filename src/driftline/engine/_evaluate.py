@@ -31,7 +31,7 @@ from ..models import (
     numerics,
     score_sequences,
 )
-from ..provenance import digest_value
+from ..provenance import digest_bytes, digest_value
 from ._meter import Meter
 from ._store import ResultStore, StoredScores
 
@@ -75,6 +75,11 @@ class _Encoded:
     """For each item, its sequences from and to."""
     num_bytes: list[int]
     prompts: list[tuple[int, ...]]
+
+    def digest(self) -> str:
+        """The digest of the tokens, which hang on the tokenizer and its chat template too."""
+        scored = ((*sequence.tokens, sequence.start) for sequence in self.sequences)
+        return digest_bytes(repr([*scored, *self.prompts]).encode())
 
     def num_tokens(self) -> int:
         """Tokens that go through the model; identical inputs go through once."""
@@ -147,6 +152,7 @@ class LocalEngine:
                 "base": self.opened.digest,
                 "point": point.digest(),
                 "capability": capability.digest,
+                "tokens": self._encode(capability).digest(),
                 "numerics": numerics(self.opened, self.options).model_dump(),
             }
         )

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from ..errors import OutputError
 from ..provenance import digest_value
 
-_REQUEST = "run.json"
+_REQUEST = "driftline-run.json"
 _STORE = "results.sqlite"
 _DIRECTIONS = "directions"
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

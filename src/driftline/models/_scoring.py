@@ -37,10 +37,10 @@ class SequenceScore:
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How scores are computed. The dtype changes numbers; the batch size, rounding at most."""
+    """How scores are computed. In bfloat16 a score also moves a little with its batch."""
 
     bfloat16: bool = True
-    """Run matrix products in bfloat16 (autocast); log-probabilities are float32 either way."""
+    """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
     batch_tokens: int = 2048
     """Upper bound for the tokens of one batch, padding included."""
 
@@ -48,7 +48,7 @@ class ScoringOptions:
 def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
     """What a score depends on beside weights and items."""
     return Numerics(
-        compute_dtype="bfloat16" if options.bfloat16 else "float32",
+        compute_dtype="bfloat16 with float32 head" if options.bfloat16 else "float32",
         device=opened.device.type,
         num_threads=torch.get_num_threads(),
         torch_version=torch.__version__,
@@ -201,26 +201,36 @@ def _head_on_chosen_positions(
 ) -> Iterator[Callable[[Positions], None]]:
     """Let the output head see only the chosen positions, whatever the family.
 
-    A hook on the head gathers them from the hidden states, shape (batch, length, width) to
-    (1, positions, width), so the logits come out as (1, positions, vocabulary).
+    They are gathered from the hidden states, shape (batch, length, width) to (1, positions,
+    width), so the logits come out as (1, positions, vocabulary). The head runs in the dtype of its
+    own weights whatever autocast says: near 25, where logits lie, bfloat16 moves in steps of
+    0.125, and a margin is a difference of two logits.
 
     Yields:
         A function to call with the positions before each forward pass.
     """
+    head = opened.model.get_output_embeddings()
     chosen: list[Positions] = []
+    forward = head.forward
 
-    def keep_chosen(_module: torch.nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def forward_chosen(hidden: Tensor) -> Tensor:
         rows, columns = chosen[0]
-        return (args[0][rows, columns][None], *args[1:])
+        with torch.autocast(opened.device.type, enabled=False):
+            logits: Tensor = forward(hidden[rows, columns][None].to(head.weight.dtype))
+        return logits
 
     def choose(positions: Positions) -> None:
         chosen[:] = [positions]
 
-    handle = opened.model.get_output_embeddings().register_forward_pre_hook(keep_chosen)
+    # On the instance, over the class's own method or over what a dispatcher put there.
+    own = vars(head).get("forward")
+    head.forward = forward_chosen
     try:
         yield choose
     finally:
-        handle.remove()
+        del head.forward
+        if own is not None:
+            head.forward = own
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class Numerics(Value):
     """What a score depends on beside weights and items."""
 
     compute_dtype: str
-    """The dtype that matrix products run in: `bfloat16` (autocast) or `float32`."""
+    """The dtype that matrix products run in."""
     device: str
     num_threads: int
     torch_version: str
