@@ -14,7 +14,7 @@ demo: .venv/ready-to-run
 test: .venv/ready-to-test
 	bash scripts/check
 
-# The CPU build of torch is the development checkout's choice; the package leaves it to its user.
+# The version of torch is the development checkout's choice; the package leaves it to its user.
 .venv/ready-to-run: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0

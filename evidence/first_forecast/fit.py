@@ -127,6 +127,7 @@ def judge(runs: list[Run]) -> dict[str, Any]:
     actual: list[float] = []
     naive: list[float] = []
     covered: list[bool] = []
+    called: list[str] = []
     rows = []
     for run in runs:
         other_runs = [other for other in runs if other is not run]
@@ -138,8 +139,16 @@ def judge(runs: list[Run]) -> dict[str, Any]:
         predicted += [f.value for f in made]
         actual += [cell.final_loss for cell in own]
         naive += [cell.probe_loss for cell in own]
-        covered += [f.low <= c.final_loss <= f.high for f, c in zip(made, own, strict=True)]
-        rows.append(_worst(run, [f.value for f in made], tolerances))
+        inside = [f.low <= c.final_loss <= f.high for f, c in zip(made, own, strict=True)]
+        covered += inside
+        names = [c["capability"] for c in run["capabilities"] if c["capability"] != "target"]
+        called += [
+            _called(f, c.final_loss, tolerances[name])
+            for f, c, name in zip(made, own, names, strict=True)
+        ]
+        rows.append(
+            {**_worst(run, [f.value for f in made], tolerances), "num_covered": sum(inside)}
+        )
     return {
         "num_runs": len(runs),
         "num_cells": len(actual),
@@ -147,8 +156,17 @@ def judge(runs: list[Run]) -> dict[str, Any]:
         "probe_as_it_is": _figures(naive, actual),
         "interval_level": LEVEL,
         "interval_coverage": round(float(numpy.mean(covered)), 3),
+        "verdicts": {kind: called.count(kind) for kind in sorted(set(called))},
         "runs": rows,
     }
+
+
+def _called(forecast: LossForecast, final_loss: float, tolerance: float) -> str:
+    """What the forecast says of one capability, and what came."""
+    came = "lost" if final_loss > tolerance else "retained"
+    if forecast.high <= tolerance:
+        return f"called retained, was {came}"
+    return f"called {'lost' if forecast.low > tolerance else 'inconclusive'}, was {came}"
 
 
 def _worst(run: Run, predicted: list[float], tolerances: dict[str, float]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Each run is the planned one to its last step, through the same trainer and the same scoring that an
 assessment uses; so what an assessment sees after a fifth of it can be held against what came.
 
-    python -m evidence.first_forecast.run --data ../shared/data       # skips runs that are there
+    python -m evidence.first_forecast.run --data FOLDER       # skips runs that are there
 
 One JSON a run in `runs/`. Data are named by digest and read from the folder, never copied here.
 """

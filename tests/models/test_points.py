@@ -20,6 +20,14 @@ from driftline.models import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_arrive():
+    """A shell starts what runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @dataclass
 class Table:
     """A direction given as a table; keeps count of what it was asked."""

@@ -16,6 +16,7 @@ from driftline.models import (
     at_point,
     generate_greedily,
     numerics,
+    open_model,
     score_sequences,
 )
 
@@ -44,12 +45,12 @@ def likelihoods(opened, sequences, options=EXACT) -> list[float]:
     return [score.log_likelihood for score in score_sequences(opened, sequences, options)]
 
 
-def num_hooks(model) -> int:
-    return sum(
-        len(hooks)
-        for module in model.modules()
-        for hooks in (module._forward_hooks, module._forward_pre_hooks)
-    )
+def interventions(model) -> list[object]:
+    """Hooks, and methods that were put over the class's own on a single module."""
+    return [
+        (name, *module._forward_hooks, *module._forward_pre_hooks, vars(module).get("forward"))
+        for name, module in model.named_modules()
+    ]
 
 
 def test_scores_match_the_dense_reference(family_model):
@@ -89,6 +90,14 @@ def test_bfloat16_is_close_to_float32(family_model):
     assert max(per_token) < 0.3
     assert sum(per_token) / len(per_token) < 0.05
     assert rounded != exact
+
+
+def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_folder):
+    opened = open_model(str(model_folder), dtype=torch.bfloat16)
+    for sequence in some_sequences(6):
+        (score,) = score_sequences(opened, [sequence], EXACT)
+        wanted = dense_log_likelihood(opened.model, sequence)
+        assert score.log_likelihood == pytest.approx(wanted, rel=5e-3)
 
 
 def test_one_context_with_other_last_tokens_goes_in_once(base):
@@ -144,11 +153,11 @@ def test_nothing_to_score_is_nothing(base):
 
 @pytest.mark.parametrize("is_training", [True, False])
 def test_hooks_and_mode_are_as_before(base, monkeypatch, is_training):
-    hooks, gradients = num_hooks(base.model), torch.is_grad_enabled()
+    before, gradients = interventions(base.model), torch.is_grad_enabled()
     base.model.train(is_training)
     try:
         score_sequences(base, some_sequences(3), EXACT)
-        assert num_hooks(base.model) == hooks
+        assert interventions(base.model) == before
         assert base.model.training == is_training
 
         def fail(*_args, **_kwargs):
@@ -159,12 +168,28 @@ def test_hooks_and_mode_are_as_before(base, monkeypatch, is_training):
             score_sequences(base, some_sequences(3), EXACT)
         with pytest.raises(ValueError, match="breaks"):
             generate_greedily(base, [(1, 2)], EXACT, max_new_tokens=2)
-        assert num_hooks(base.model) == hooks
+        monkeypatch.undo()
+        assert interventions(base.model) == before
         assert base.model.training == is_training
         assert torch.is_grad_enabled() == gradients
         assert not torch.is_autocast_enabled("cpu")
     finally:
         base.model.eval()
+
+
+def test_a_head_with_a_forward_of_its_own_keeps_it(base, monkeypatch):
+    head = base.model.get_output_embeddings()
+    wanted = likelihoods(base, some_sequences(3))
+    plain, seen = head.forward, []
+
+    def dispatched(hidden):
+        seen.append(hidden.shape)
+        return plain(hidden)
+
+    monkeypatch.setattr(head, "forward", dispatched)
+    assert likelihoods(base, some_sequences(3)) == wanted
+    assert seen
+    assert head.forward is dispatched
 
 
 def test_dropout_is_off_while_scoring(open_family):

@@ -83,6 +83,17 @@ def test_the_tokenizers_own_leading_token_is_kept_and_not_doubled(base):
         assert sequence.start == len(tokens)
 
 
+def test_a_leading_token_need_not_be_the_beginning_token(base):
+    tokenizer = leading_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<eos> <bos> $A", special_tokens=[("<bos>", BOS), ("<eos>", EOS)]
+    )
+    opened = with_tokenizer(base, tokenizer)
+
+    assert encode_prompt(opened, "") == (EOS, BOS)
+    assert encode_prompt(opened, "a")[:2] == (EOS, BOS)
+
+
 def test_the_end_token_leads_where_there_is_no_beginning_token(base):
     opened = with_tokenizer(base, merging_tokenizer(bos=None))
 
@@ -150,6 +161,13 @@ def test_messages_without_a_template_are_refused(base):
         encode_prompt(opened, [{"role": "user", "content": "hi"}])
     with pytest.raises(ModelError, match="no chat template"):
         encode_completions(opened, [{"role": "user", "content": "hi"}], ["yo"])
+
+
+def test_messages_that_the_template_refuses_are_named(base):
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('only users here') }}"
+    with pytest.raises(ModelError, match="template refuses the messages: only users here"):
+        encode_prompt(with_tokenizer(base, tokenizer), [{"role": "user", "content": "hi"}])
 
 
 def test_what_does_not_fit_the_context_is_refused(base):

@@ -1,5 +1,6 @@
 """The first steps are those of the real run: TRL's own trainer, from end to end."""
 
+import copy
 import random
 import shutil
 import tempfile
@@ -266,8 +267,19 @@ def test_a_run_without_steps_is_an_error(trajectory):
     ],
 )
 def test_what_the_trainer_refuses_names_the_config(trajectory, fields):
-    with pytest.raises(ConfigError, match=r"^config.yaml: the trainer refuses it: "):
+    with pytest.raises(
+        ConfigError, match=r"^config.yaml with data.jsonl: the trainer refuses them: "
+    ):
         trajectory(fields)
+
+
+def test_messages_that_the_template_refuses_name_the_data(base, trajectory):
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.chat_template = "{{ raise_exception('only users here') }}"
+    opened = replace(base, tokenizer=tokenizer)
+    records = [{"messages": [{"role": "user", "content": "hi"}]}] * 4
+    with pytest.raises(ConfigError, match=r"data.jsonl: .*only users here"):
+        trajectory(opened=opened, records=records)
 
 
 def test_what_breaks_off_names_the_config(trajectory):

@@ -30,7 +30,8 @@ def caveats(
     found = [
         f"The forecast rests on {calibration.num_runs} finished runs of {calibration.model} "
         f"({calibration.num_cells} capabilities x runs); on another model, or another kind of run, "
-        "its intervals are not known to cover.",
+        "its intervals are not known to cover. All had 60 steps on a cosine; another schedule is "
+        "extrapolated by a power law that is assumed.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
         "between seeds is not in the intervals of the margins.",
         "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "

@@ -3,8 +3,8 @@
 The probe trains the first fifth of the planned steps at the planned learning rates. What it has
 lost by then grows to the end of the run as a power of the summed learning rate; the exponent, and
 how far off that may be, come from finished runs (`ForecastCalibration`). The direction of training
-hardly turns and its length follows the summed learning rate, which is why that is the clock; the
-loss bends below a straight line, which is why there is an exponent.
+hardly turns and its length follows the summed learning rate, which is why that is taken for the
+clock. All calibration runs share one schedule, so the power is an assumption beyond their ratio.
 """
 
 from collections.abc import Sequence

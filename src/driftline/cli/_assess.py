@@ -180,5 +180,6 @@ def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
 
 
 def _default_folder(request: Request) -> Path:
-    name = f"{request.part}-{Path(request.model).stem}-{request.config.stem}"
-    return Path("driftline-runs") / name.replace("@", "-")
+    model = Path(request.model).name.removesuffix(".gguf").replace("@", "-")
+    name = f"{request.part}-{model}-{request.data.stem}-{request.config.stem}"
+    return Path("driftline-runs") / name

@@ -78,9 +78,16 @@ class RunFolder:
         is_same = is_ours and _request_digest(self._marker) == digest
         if is_same and not is_finished:
             return
-        if force:
+        if force and is_ours:
             self._remove_own(outputs)
             return
+        taken = [name for name in self._own_names(outputs) if (self.path / name).exists()]
+        if force and not taken:
+            return
+        if force:
+            raise OutputError(
+                f"{self.path / taken[0]}: is not ours and would be overwritten; give another --out"
+            )
         held = (
             "is not a run of Driftline"
             if not is_ours
@@ -102,10 +109,14 @@ class RunFolder:
             shutil.rmtree(self.directions, ignore_errors=True)
 
     def _remove_own(self, outputs: tuple[str, ...]) -> None:
-        own = [*outputs, _REQUEST, _STORE, f"{_STORE}-wal", f"{_STORE}-shm"]
-        for name in own:
-            (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.directions, ignore_errors=True)
+        for name in self._own_names(outputs):
+            if name != _DIRECTIONS:
+                (self.path / name).unlink(missing_ok=True)
+
+    @staticmethod
+    def _own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
+        return (*outputs, _REQUEST, _STORE, f"{_STORE}-wal", f"{_STORE}-shm", _DIRECTIONS)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -100,7 +100,13 @@ def open_model(
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = _load_tokenizer(location, source=source, options=options)
         model = load_weights(location, source=source, options={**options, "dtype": dtype})
-    _forget_quantisation(model)
+    if gguf_file is not None:
+        _forget_quantisation(model)
+    elif getattr(model.config, "quantization_config", None) is not None:
+        raise ModelError(
+            f"{source}: is a quantised model, which cannot be moved by small steps; take the "
+            "unquantised one"
+        )
     _check_finite(model, source)
     # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
     num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from jinja2 import TemplateError
+
 from ..errors import ModelError
 from ._opening import LanguageModel
 from ._scoring import TokenSequence, check_length
@@ -76,9 +78,14 @@ def _prompt_text(opened: LanguageModel, prompt: str | Messages) -> tuple[str, bo
             f"{opened.source}: its tokenizer has no chat template, so items with messages cannot "
             "be scored; take a suite with prompts"
         )
-    text = opened.tokenizer.apply_chat_template(
-        list(prompt), tokenize=False, add_generation_prompt=True
-    )
+    try:
+        text = opened.tokenizer.apply_chat_template(
+            list(prompt), tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:
+        raise ModelError(
+            f"{opened.source}: its chat template refuses the messages: {error}"
+        ) from error
     return text, True
 
 

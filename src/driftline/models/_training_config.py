@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from peft import LoraConfig
 from pydantic import JsonValue
-from trl import ModelConfig, SFTConfig
+from trl import ModelConfig, ScriptArguments, SFTConfig
 
 from ..errors import ConfigError
 from ..provenance import digest_bytes
@@ -41,6 +41,8 @@ def _scalar_kinds(config: type) -> dict[str, tuple[type, ...]]:
 
 _SFT_FIELDS = {field.name for field in dataclasses.fields(SFTConfig) if field.init}
 _MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelConfig) if field.init}
+# Where the data are: the command line says that here.
+_SCRIPT_FIELDS = {field.name for field in dataclasses.fields(ScriptArguments) if field.init}
 # PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write.
 _PEFT_FIELDS = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
 _KINDS = {**_scalar_kinds(LoraConfig), **_scalar_kinds(ModelConfig), **_scalar_kinds(SFTConfig)}
@@ -182,11 +184,16 @@ def read_training_config(path: Path) -> TrainingConfig:
     values = {str(key): _as_number(value, _kinds(str(key))) for key, value in values.items()}
     _check_keys(values, path)
     _check_values(values, path)
+    if values.get("lr_scheduler_type") == "reduce_lr_on_plateau":
+        raise ConfigError(
+            f"{path}: lr_scheduler_type: reduce_lr_on_plateau has no plan to look ahead along; take "
+            "another schedule"
+        )
     return TrainingConfig(path.name, values, digest_bytes(content))
 
 
 def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
-    known = _SFT_FIELDS | _MODEL_FIELDS | _PEFT_FIELDS
+    known = _SFT_FIELDS | _MODEL_FIELDS | _PEFT_FIELDS | _SCRIPT_FIELDS
     for key in values:
         if key in _REFUSED and values[key]:
             raise ConfigError(f"{path}: {key}: {_REFUSED[key]} is not supported; remove the key")

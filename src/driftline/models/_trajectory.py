@@ -18,6 +18,7 @@ import datasets
 import numpy
 import torch
 import transformers
+from jinja2 import TemplateError
 from peft import PeftModel
 from pydantic import JsonValue
 from torch import Tensor
@@ -268,8 +269,15 @@ def _trainer(
                 processing_class=copy.deepcopy(opened.tokenizer),
                 peft_config=config.adapter_config(),
             )
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{config.name}: the trainer refuses it: {error}") from error
+        except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
+            raise ConfigError(
+                f"{config.name} with {data.name}: the trainer refuses them: {error}"
+            ) from error
+        if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
+            raise ConfigError(
+                f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
+                "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
+            )
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer

@@ -151,7 +151,7 @@ def path_table(assessment: Assessment) -> Table:
             (f"{levels} interval of the steps", "number"),
             ("used by the run", "number"),
             ("interval of the use", "number"),
-            ("highest safe learning rate", "number"),
+            ("learning rate that reaches the tolerance", "number"),
             ("tolerance", "number"),
             ("where a number is missing", "text"),
         ],

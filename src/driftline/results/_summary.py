@@ -98,7 +98,7 @@ def _margin_lines(assessment: Assessment) -> list[str]:
         rows.append(row)
     head = "Margins: "
     if has_path:
-        head += "steps until the tolerance is passed, the share the run uses, highest safe rate"
+        head += "steps until the tolerance is passed, the share the run uses, rate that reaches it"
     if directions:
         head += ("; " if has_path else "") + "norm relative to the base weights, by direction"
     lines = _wrapped(head)
