@@ -97,7 +97,19 @@ def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_fo
     for sequence in some_sequences(6):
         (score,) = score_sequences(opened, [sequence], EXACT)
         wanted = dense_log_likelihood(opened.model, sequence)
-        assert score.log_likelihood == pytest.approx(wanted, rel=5e-3)
+        assert score.log_likelihood == pytest.approx(wanted, rel=1e-4)
+
+
+@torch.no_grad()
+def test_the_head_runs_in_float32_under_bfloat16(base):
+    for sequence in some_sequences(6):
+        (score,) = score_sequences(base, [sequence], ScoringOptions())
+        with torch.autocast(base.device.type, dtype=torch.bfloat16):
+            hidden = base.model.model(torch.tensor([sequence.tokens[:-1]])).last_hidden_state
+        rows = base.model.lm_head(hidden[0].float()).double().log_softmax(dim=-1)
+        positions = range(sequence.start, len(sequence.tokens))
+        wanted = sum(float(rows[p - 1, sequence.tokens[p]]) for p in positions)
+        assert score.log_likelihood == pytest.approx(wanted, rel=1e-5)
 
 
 def test_one_context_with_other_last_tokens_goes_in_once(base):
