@@ -115,6 +115,8 @@ def _study(
             f"{request.config.name}: the learning rate is 0 during the first {kept[-1]} steps, which "
             "is all that the probe trains; shorten the warm-up or lengthen the run"
         )
+    # A step that a warm-up takes at learning rate 0 moves nothing.
+    kept = tuple(step for step in kept if plan.summed_learning_rate(step) > 0)
     trajectory = Trajectory(
         request.opened, request.config, request.data, folder.directions, kept, plan
     )
