@@ -13,7 +13,9 @@ from ..capabilities import (
     Generation,
     Likelihood,
     Metric,
-    likelihood_request,
+    Passage,
+    completion_bytes,
+    likelihood_requests,
     score_answer,
     score_likelihoods,
 )
@@ -26,6 +28,7 @@ from ..models import (
     TokenSequence,
     at_point,
     encode_completions,
+    encode_passage,
     encode_prompt,
     generate_greedily,
     numerics,
@@ -218,15 +221,20 @@ class LocalEngine:
                 if isinstance(item, Generation):
                     encoded.prompts.append(encode_prompt(self.opened, item.context()))
                     continue
-                context, completions = likelihood_request(item)
-                sequences = encode_completions(self.opened, context, completions)
+                if isinstance(item, Passage):
+                    sequences = encode_passage(self.opened, item.text)
+                    num_bytes = [completion_bytes(item.text)] * len(sequences)
+                else:
+                    requests = likelihood_requests(item)
+                    sequences = [s for r in requests for s in encode_completions(self.opened, *r)]
+                    num_bytes = [completion_bytes(c) for r in requests for c in r[1]]
             except ModelError as error:
                 raise SuiteError(
                     f"capability {capability.name}: item {item.id}: {error}"
                 ) from error
             first = len(encoded.sequences)
             encoded.sequences.extend(sequences)
-            encoded.num_bytes.extend(len(text.encode()) for text in completions)
+            encoded.num_bytes.extend(num_bytes)
             encoded.spans.append((first, len(encoded.sequences)))
         return encoded
 

@@ -26,6 +26,7 @@ from ._scoring import generate_greedily as generate_greedily
 from ._scoring import numerics as numerics
 from ._scoring import score_sequences as score_sequences
 from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import read_training_config as read_training_config
