@@ -1,6 +1,7 @@
 """Where scoring starts, which token leads, and what cannot be encoded."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
@@ -228,9 +229,9 @@ def test_windows_keep_every_leading_token_and_score_none_of_them(base):
     assert (len(second.tokens), len(second.tokens) - second.start) == (257, 302 - 257)
 
 
-def test_a_model_without_a_limit_takes_a_passage_whole(base, monkeypatch):
-    monkeypatch.setattr(base.model.config, "max_position_embeddings", None)
-    (only,) = encode_passage(base, "x" * 1000)
+def test_a_model_without_a_limit_takes_a_passage_whole(base):
+    unlimited = dataclasses.replace(base, model=SimpleNamespace(config=SimpleNamespace()))
+    (only,) = encode_passage(unlimited, "x" * 1000)
 
     assert len(only.tokens) == 1001
 

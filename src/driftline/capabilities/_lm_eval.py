@@ -74,14 +74,7 @@ def render(task: str) -> tuple[RenderedTask, ...]:
 def _load(task: str) -> dict[str, Task]:
     """The task objects by name, with their data."""
     if is_file(task):
-        path = Path(task)
-        if not path.is_file():
-            raise SuiteError(f"{PREFIX}{task}: no such file; give the YAML file of a task")
-        is_group = re.search(r"^group\s*:", path.read_text(encoding="utf-8"), re.MULTILINE)
-        # The tasks of a group stand in its own folder; a single task needs no index at all.
-        manager = TaskManager(
-            include_defaults=False, include_path=str(path.parent) if is_group else None
-        )
+        manager, task = _from_file(Path(task))
     else:
         manager = _known_tasks()
         if task not in manager.all_tasks:
@@ -90,6 +83,18 @@ def _load(task: str) -> dict[str, Task]:
             raise SuiteError(f"{PREFIX}{task}: lm-eval knows no such task; {hint}")
     loaded: dict[str, Task] = manager.load(task)["tasks"]
     return loaded
+
+
+def _from_file(path: Path) -> tuple[TaskManager, str]:
+    """A manager that knows what the file needs, and what to ask it for."""
+    if not path.is_file():
+        raise SuiteError(f"{PREFIX}{path}: no such file; give the YAML file of a task")
+    group = re.search(r"^group\s*:\s*(.+?)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    if group is None:
+        return TaskManager(include_defaults=False), str(path)
+    # lm-eval finds groups by name alone, and their tasks too: all stand in one folder.
+    manager = TaskManager(include_defaults=False, include_path=str(path.parent))
+    return manager, group[1].strip("\"'")
 
 
 @functools.cache
