@@ -9,6 +9,7 @@ from ..errors import DriftlineError, RunError
 from ._assess import part_command
 from ._demo import demo
 from ._doctor import doctor
+from ._score import score
 
 app = typer.Typer(
     name="driftline",
@@ -29,6 +30,7 @@ app.command("map", help="Which layers break first, capability by capability.")(p
 app.command("forecast", help="Which capabilities this run will lose, and how much.")(
     part_command("forecast")
 )
+app.command("score")(score)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 

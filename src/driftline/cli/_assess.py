@@ -37,7 +37,10 @@ ConfigOption = Annotated[
 ]
 SuiteOption = Annotated[
     list[str],
-    typer.Option("--suite", help="What must not break: a shipped suite's name, or a YAML file."),
+    typer.Option(
+        "--suite",
+        help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
+    ),
 ]
 OutOption = Annotated[
     Path | None,
