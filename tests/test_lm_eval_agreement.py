@@ -15,10 +15,10 @@ from driftline.capabilities._scorers import clipped_margin
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (
     BASE,
+    Scorer,
     ScoringOptions,
     encode_completions,
     encode_passage,
-    score_sequences,
 )
 from tests import lm_eval_tasks
 
@@ -110,16 +110,15 @@ def theirs(model_folder, tmp_path_factory):
 
 def _ours(opened, capability):
     """Log-likelihoods by item id, one a completion; those of windows are added up."""
-    found = defaultdict(list)
+    found, scorer = defaultdict(list), Scorer(opened, EXACT)
     for item in capability.items:
         if capability.scorer == "perplexity":
-            windows = score_sequences(opened, encode_passage(opened, item.text), EXACT)
+            windows = scorer.score(encode_passage(opened, item.text))
             found[item.id] = [sum(window.log_likelihood for window in windows)]
             continue
         for context, completions in likelihood_requests(item):
             sequences = encode_completions(opened, context, completions)
-            scores = score_sequences(opened, sequences, EXACT)
-            found[item.id] += [score.log_likelihood for score in scores]
+            found[item.id] += [score.log_likelihood for score in scorer.score(sequences)]
     return dict(found)
 
 

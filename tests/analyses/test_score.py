@@ -10,9 +10,8 @@ from driftline.analyses import ScoreRequest, score
 from driftline.analyses import _score as module
 from driftline.capabilities import Capability, Cloze, Generation, Suite
 from driftline.engine import LocalEngine, ResultStore, RunFolder
-from driftline.engine import _evaluate as evaluate_module
 from driftline.errors import ConfigError, RunError, SuiteError
-from driftline.models import BASE, ScoringOptions
+from driftline.models import BASE, Scorer, ScoringOptions
 from driftline.results import Scores
 from driftline.stats import mean_interval
 
@@ -98,7 +97,7 @@ def test_the_caveat_about_bfloat16_is_there_only_where_it_is_used(ask, tmp_path)
 def test_what_was_broken_off_goes_on_and_says_the_same(ask, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TOKENS_TOGETHER", 1)
     whole = ask(tmp_path / "whole", SUITE)
-    scoring, calls = evaluate_module.score_sequences, []
+    scoring, calls = Scorer.score, []
 
     def fails_at_the_third(*args, **kwargs):
         calls.append(1)
@@ -106,7 +105,7 @@ def test_what_was_broken_off_goes_on_and_says_the_same(ask, tmp_path, monkeypatc
             raise RunError("broken off")
         return scoring(*args, **kwargs)
 
-    monkeypatch.setattr(evaluate_module, "score_sequences", fails_at_the_third)
+    monkeypatch.setattr(Scorer, "score", fails_at_the_third)
     with pytest.raises(RunError, match="broken off"):
         ask(tmp_path / "out", SUITE)
     assert without_times(ask(tmp_path / "out", SUITE)) == without_times(whole)

@@ -53,7 +53,7 @@ def test_an_unfinished_folder_is_taken_up(run, planned, arguments, monkeypatch):
     whole = json.loads(run(*arguments, "--json")[1])
     for name in ("report.json", "scores.jsonl"):
         (planned.out / name).unlink()
-    monkeypatch.setattr("driftline.engine._evaluate.score_sequences", None)
+    monkeypatch.setattr("driftline.models.Scorer.score", None)
     again = json.loads(run(*arguments, "--json")[1])
     assert again["scores"] == whole["scores"]
     assert again["cost"]["tokens_forward"] == whole["cost"]["tokens_forward"]

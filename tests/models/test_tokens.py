@@ -10,11 +10,11 @@ from transformers import PreTrainedTokenizerFast
 
 from driftline.errors import ModelError
 from driftline.models import (
+    Scorer,
     ScoringOptions,
     encode_completions,
     encode_passage,
     encode_prompt,
-    score_sequences,
 )
 from tests import tiny
 
@@ -137,7 +137,7 @@ def test_a_first_token_that_differs_is_scored_too(base):
 def test_the_options_of_one_question_are_a_distribution(base):
     opened = base
     sequences = encode_completions(opened, "Q: ", ["a", "b", "c"])
-    scores = score_sequences(opened, sequences, ScoringOptions(bfloat16=False))
+    scores = Scorer(opened, ScoringOptions(bfloat16=False)).score(sequences)
 
     assert len({sequence.tokens[:-1] for sequence in sequences}) == 1
     assert all(score.num_tokens == 1 for score in scores)

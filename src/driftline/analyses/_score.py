@@ -154,11 +154,14 @@ def _batches(
 ) -> Iterator[tuple[Capability, ...]]:
     """Capabilities that are stored together; the same ones in every process of one request."""
     batch: list[Capability] = []
+    held = 0
     for capability in capabilities:
-        if batch and engine.num_tokens((*batch, capability)) > _TOKENS_TOGETHER:
+        num_tokens = engine.num_tokens((capability,))
+        if batch and held + num_tokens > _TOKENS_TOGETHER:
             yield tuple(batch)
-            batch = []
+            batch, held = [], 0
         batch.append(capability)
+        held += num_tokens
     yield tuple(batch)
 
 

@@ -53,6 +53,10 @@ class Point:
         """The digest of what the point is determined by, whatever its label."""
         return digest_value([term.identity() for term in self.terms])
 
+    def may_move(self, name: str) -> bool:
+        """Whether some term has a scale for a weight, so that it may change."""
+        return any(term.scale_of(name) != 0.0 for term in self.terms)
+
     def delta(self, name: str, base: Tensor) -> Tensor | None:
         """The whole change of one weight, float32, on the CPU; None where it does not move."""
         total: Tensor | None = None
