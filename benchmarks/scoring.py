@@ -275,9 +275,9 @@ def moving(
 
 def sequences_of(opened: LanguageModel, capabilities: Sequence[Capability]) -> list[TokenSequence]:
     """All sequences of some capabilities."""
-    from driftline.capabilities import likelihood_request
+    from driftline.capabilities import likelihood_requests
 
-    requests = [likelihood_request(item) for c in capabilities for item in c.items]
+    requests = [r for c in capabilities for item in c.items for r in likelihood_requests(item)]
     return [s for context, texts in requests for s in encode_completions(opened, context, texts)]
 
 
