@@ -1,12 +1,9 @@
-"""The engine's one verb, run in this process."""
+"""Capabilities at points, scored in this process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-
-import numpy
-from jaxtyping import Float
-from numpy import ndarray
+from typing import NamedTuple
 
 from ..capabilities import (
     Capability,
@@ -28,42 +25,14 @@ from ..models import (
     encode_completions,
     encode_prompt,
     generate_greedily,
-    numerics,
     score_sequences,
 )
-from ..provenance import digest_bytes, digest_value
+from ..provenance import digest_bytes
 from ._meter import Meter
-from ._store import ResultStore, StoredScores
+from ._store import StoredScores
 
 _ANSWER_TOKENS = 32
 """Greedy answers are cut here."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """The scores of capabilities at points."""
-
-    rows: dict[tuple[str, str], StoredScores] = field(default_factory=dict)
-    """(point digest, capability digest) to scores."""
-
-    def values(self, point: Point, capability: Capability) -> Float[ndarray, " items"]:
-        """The capability's metric for each of its items at a point."""
-        row = self.rows[point.digest(), capability.digest]
-        return numpy.array(row.values[capability.metric])
-
-    def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
-        """The mean of any metric that the scorer gives; None where it gives no such one."""
-        values = self.rows[point.digest(), capability.digest].values.get(metric)
-        return None if values is None else sum(values) / len(values)
-
-    def item_losses(
-        self, point: Point, capability: Capability, *, base: Point
-    ) -> Float[ndarray, " items"]:
-        """Loss of each item from the base to a point: positive is worse."""
-        before, after = self.values(base, capability), self.values(point, capability)
-        sign = -1.0 if capability.higher_is_better else 1.0
-        losses: Float[ndarray, " items"] = sign * (after - before)
-        return losses
 
 
 @dataclass
@@ -88,74 +57,57 @@ class _Encoded:
         return sum(map(len, inputs)) + generated
 
 
+class Pending(NamedTuple):
+    """A point, and those of its capabilities that are not scored yet."""
+
+    point: Point
+    capabilities: tuple[Capability, ...]
+
+
+class Scored(NamedTuple):
+    """What came of a pending point: the scores of each of its capabilities."""
+
+    pending: Pending
+    scores: Sequence[StoredScores]
+
+
 @dataclass
-class LocalEngine:
-    """Evaluates in this process, on the model that it was given."""
+class Scorer:
+    """Scores capabilities in this process, on the model that it was given."""
 
     opened: LanguageModel
-    store: ResultStore
-    options: ScoringOptions = field(default_factory=ScoringOptions)
+    options: ScoringOptions
     meter: Meter = field(default_factory=Meter)
-    tokens_used: int = 0
-    """Tokens behind all answers so far, whether scored now or by an earlier process."""
     _encoded: dict[str, _Encoded] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
-    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
-        """Score every capability at every point, unless the store has it already.
+    def compute(self, pending: Sequence[Pending]) -> Iterator[Scored]:
+        """Score what is pending, point by point, in whatever order is best.
 
-        A point is put in once for all its capabilities, and only if one of them is missing; the
-        base comes back bit for bit.
+        A point is put in once for all its capabilities, and the base is back, bit for bit, whenever
+        a point comes out.
 
         Args:
-            points: Where to.
-            capabilities: What to score there.
+            pending: What to score where.
 
-        Returns:
-            The whole table.
+        Yields:
+            Each point with its scores, as soon as it is done.
         """
-        rows = {}
-        for point in points:
-            missing = []
-            for capability in capabilities:
-                found = self.store.get(self._key(point, capability))
-                if found is None:
-                    missing.append(capability)
-                else:
-                    rows[point.digest(), capability.digest] = found
-                    self.tokens_used += found.num_tokens
-                    self.meter.skip(found.num_tokens)
-            if missing:
-                with at_point(self.opened, point):
-                    scored = self._score(missing)
-                # All or none: in bfloat16 a score moves with what else is in its batch, so a part
-                # that is scored again alone would not give the same document.
-                with self.store.together():
-                    for capability, scores in zip(missing, scored, strict=True):
-                        self.store.put(
-                            self._key(point, capability),
-                            scores,
-                            point=point.label,
-                            capability=capability.name,
-                        )
-                for capability, scores in zip(missing, scored, strict=True):
-                    self.tokens_used += scores.num_tokens
-                    rows[point.digest(), capability.digest] = scores
-        return Table(rows)
+        for work in pending:
+            with at_point(self.opened, work.point):
+                scores = self._score(work.capabilities)
+            yield Scored(work, scores)
 
-    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
-        """Tokens that one evaluation of these capabilities puts through the model."""
-        return sum(self._encode(capability).num_tokens() for capability in capabilities)
+    def num_tokens(self, capability: Capability) -> int:
+        """Tokens that one evaluation of a capability puts through the model."""
+        return self._encode(capability).num_tokens()
 
-    def _key(self, point: Point, capability: Capability) -> str:
-        return digest_value(
-            {
-                "base": self.opened.digest,
-                "point": point.digest(),
-                "capability": capability.digest,
-                "tokens": self._encode(capability).digest(),
-                "numerics": numerics(self.opened, self.options).model_dump(),
-            }
-        )
+    def tokens_digest(self, capability: Capability) -> str:
+        """The digest of a capability in tokens, as this model's tokenizer makes them."""
+        # Every key asks for it, and it goes over all tokens.
+        if capability.digest not in self._digests:
+            self._digests[capability.digest] = self._encode(capability).digest()
+        return self._digests[capability.digest]
 
     def _score(self, capabilities: Sequence[Capability]) -> list[StoredScores]:
         """The capabilities at the point where the model stands.
