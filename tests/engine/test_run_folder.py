@@ -15,7 +15,9 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def begin(path, request=REQUEST, *, force=False):
-    return RunFolder.open(path, request, outputs=OUTPUTS, force=force)
+    """Begin a run, and let go of it as at the end of a process."""
+    with RunFolder.open(path, request, outputs=OUTPUTS, force=force) as folder:
+        return folder
 
 
 def contents(path):
