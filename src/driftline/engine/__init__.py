@@ -15,6 +15,7 @@ from ._ray_session import check_ray as check_ray
 from ._run_folder import RunFolder as RunFolder
 from ._run_folder import disk_errors_named as disk_errors_named
 from ._runs import PruneRule as PruneRule
+from ._runs import choose_runs as choose_runs
 from ._runs import list_runs as list_runs
 from ._runs import prune_runs as prune_runs
 from ._runs import show_run as show_run

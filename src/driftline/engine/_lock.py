@@ -52,7 +52,8 @@ class FolderLock:
         Args:
             path: The lock file; its folder is made when it is taken.
         """
-        self._path = path.resolve()
+        self.path = path
+        self._key = path.resolve()
 
     def acquire(self) -> None:
         """Take the lock, or say at once who has it.
@@ -60,7 +61,7 @@ class FolderLock:
         Raises:
             OutputError: Another process has it, or the file system has no locks.
         """
-        hold = self._holds.get(self._path)
+        hold = self._holds.get(self._key)
         if hold is not None:
             hold.count += 1
             return
@@ -70,28 +71,28 @@ class FolderLock:
                 raise OutputError(self._in_use())
             time.sleep(0.05)
         _write_owner(descriptor)
-        self._holds[self._path] = _Hold(descriptor)
+        self._holds[self._key] = _Hold(descriptor)
 
     def release(self) -> None:
         """Give the lock back; when it is not held, nothing happens."""
-        hold = self._holds.get(self._path)
+        hold = self._holds.get(self._key)
         if hold is None:
             return
         hold.count -= 1
         if hold.count == 0:
-            del self._holds[self._path]
+            del self._holds[self._key]
             # Windows keeps a file that is open.
             with contextlib.suppress(PermissionError):
-                self._path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
             _unlock(hold.descriptor)
             os.close(hold.descriptor)
 
     def owner(self) -> RunOwner | None:
         """Who has the lock now, this process included; None where nobody has."""
-        if self._path in self._holds:
+        if self._key in self._holds:
             return self._written_owner()
         try:
-            descriptor = os.open(self._path, os.O_RDWR)
+            descriptor = os.open(self.path, os.O_RDWR)
         except (FileNotFoundError, PermissionError):
             return None
         try:
@@ -104,8 +105,8 @@ class FolderLock:
 
     def _attempt(self) -> int | None:
         """The locked file's descriptor; None if another process has it, or has just removed it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if self._try(descriptor) and self._is_there(descriptor):
                 return descriptor
@@ -118,7 +119,7 @@ class FolderLock:
     def _is_there(self, descriptor: int) -> bool:
         """Whether the path still names the open file, and not another or none."""
         with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
         return False
 
     def _try(self, descriptor: int) -> bool:
@@ -128,7 +129,7 @@ class FolderLock:
             if error.errno in _HELD:
                 return False
             raise OutputError(
-                f"{self._path.parent}: its file system cannot lock files ({error.strerror}); give "
+                f"{self.path.parent}: its file system cannot lock files ({error.strerror}); give "
                 "an --out on a local disk"
             ) from error
         return True
@@ -136,7 +137,7 @@ class FolderLock:
     def _in_use(self) -> str:
         owner = self._written_owner()
         return (
-            f"{self._path.parent}: is in use by process {owner.pid or 'unknown'} on "
+            f"{self.path.parent}: is in use by process {owner.pid or 'unknown'} on "
             f"{owner.host or 'an unknown machine'} (since {owner.since or 'an unknown time'}); "
             "wait until it is done, or give another --out"
         )
@@ -145,7 +146,7 @@ class FolderLock:
         """The owner as the file says it; a file caught while it is being written says nothing."""
         unknown = RunOwner(pid=None, host=None, since=None)
         with contextlib.suppress(OSError, ValueError):
-            return RunOwner.model_validate_json(self._path.read_text(encoding="utf-8"))
+            return RunOwner.model_validate_json(self.path.read_text(encoding="utf-8"))
         return unknown
 
 

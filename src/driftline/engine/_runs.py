@@ -1,6 +1,6 @@
 """The run folders under one folder: listed, shown, pruned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,16 +68,15 @@ def show_run(path: Path) -> RunContents:
     return RunContents(run=_summary(folder, marker), scores=scores)
 
 
-def prune_runs(root: Path, rule: PruneRule, *, remove: bool) -> PrunedRuns:
-    """Take away what a rule chooses: Driftline's own files, and the folder if it is empty then.
+def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
+    """The runs that a rule is for.
 
     Args:
         root: The folder that holds the runs.
         rule: Which ones.
-        remove: Really remove them; otherwise only say which.
 
     Returns:
-        What was removed, or would be; and what was chosen and is in use.
+        The runs, those in use among them.
 
     Raises:
         InputError: The rule chooses by nothing, or the root is not a folder.
@@ -85,32 +84,41 @@ def prune_runs(root: Path, rule: PruneRule, *, remove: bool) -> PrunedRuns:
     if not rule.unfinished and rule.older_than_days is None:
         raise InputError("runs prune: say which: --unfinished, --older-than DAYS, or both")
     now = datetime.now(UTC)
-    removed, in_use = [], []
-    for run in list_runs(root).runs:
-        if not rule.chooses(run, now=now):
-            continue
-        if run.state != "in use" and (not remove or _remove(Path(run.path))):
-            removed.append(run)
-        else:
-            in_use.append(run)
-    return PrunedRuns(root=str(root), removed=tuple(removed), in_use=tuple(in_use))
+    return tuple(run for run in list_runs(root).runs if rule.chooses(run, now=now))
 
 
-def _remove(path: Path) -> bool:
-    """Remove a run; False if a process has opened it in the meantime."""
-    folder = RunFolder(path)
-    with disk_errors_named(path):
+def prune_runs(root: Path, chosen: Sequence[RunSummary]) -> PrunedRuns:
+    """Take runs away: Driftline's own files, and the folder if it is empty then.
+
+    Args:
+        root: The folder that holds the runs, for the record.
+        chosen: The runs, as `choose_runs` gave them.
+
+    Returns:
+        What was removed; and what was left, because it is in use or has changed since.
+    """
+    removed = [run for run in chosen if run.state != "in use" and _remove(run)]
+    kept = [run for run in chosen if run not in removed]
+    return PrunedRuns(root=str(root), removed=tuple(removed), kept=tuple(kept))
+
+
+def _remove(run: RunSummary) -> bool:
+    """Remove a run; False if a process has opened or changed it in the meantime."""
+    folder = RunFolder(Path(run.path))
+    with disk_errors_named(folder.path):
         try:
             folder.lock.acquire()
         except OutputError:
             return False
         try:
             marker = folder.marker()
-            folder.remove_own(marker.outputs if marker else ())
+            if marker is None or _summary(folder, marker).changed != run.changed:
+                return False
+            folder.remove_own(marker.outputs)
         finally:
             folder.close()
-        if not any(path.iterdir()):
-            path.rmdir()
+        if not any(folder.path.iterdir()):
+            folder.path.rmdir()
     return True
 
 
@@ -144,7 +152,8 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
     elif counts is None:
         state = "damaged"
     own = list(_own_files(folder, marker))
-    changed = max(file.stat().st_mtime for file in own)
+    # SQLite touches its index of the log when it is read.
+    changed = max(file.stat().st_mtime for file in own if not file.name.endswith("-shm"))
     return RunSummary(
         path=str(folder.path),
         command=marker.command,
@@ -162,6 +171,9 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
 def _own_files(folder: RunFolder, marker: RunMarker) -> Iterator[Path]:
     for name in folder.own_names(marker.outputs):
         path = folder.path / name
+        if path == folder.lock.path:
+            # Looking at a run takes its lock for an instant, and changes nothing.
+            continue
         if path.is_file():
             yield path
         elif path.is_dir() and path == folder.directions:

@@ -82,7 +82,7 @@ class ResultStore:
             )
         (state,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if state != "ok":
-            raise OutputError(_damaged(self._path, state))
+            raise OutputError(_damaged(self._path, state.splitlines()[-1]))
         if read_only:
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -216,7 +216,12 @@ def damage_named(path: Path) -> Iterator[None]:
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    target = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    how = "mode=rwc"
+    if read_only:
+        # Where there is no log, nobody has it open; read plainly, or SQLite would leave a log behind.
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        how = "mode=ro" if has_log else "mode=ro&immutable=1"
+    target = f"{path.absolute().as_uri()}?{how}"
     return sqlite3.connect(target, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
 
 

@@ -66,12 +66,12 @@ class RunContents(Document):
 
 
 class PrunedRuns(Document):
-    """What was taken away, and what of it had to stay."""
+    """What was taken away, and what was chosen and had to stay."""
 
     schema_: Literal["driftline/runs-pruned/1"] = Field(
         alias="schema", default="driftline/runs-pruned/1"
     )
     root: str
     removed: tuple[RunSummary, ...]
-    in_use: tuple[RunSummary, ...]
-    """Chosen, and left alone because a process has them open."""
+    kept: tuple[RunSummary, ...]
+    """In use, or changed since they were chosen."""
