@@ -29,7 +29,13 @@ def test_it_writes_the_document_and_the_items(run, planned, arguments):
     mean = sum(item.values["margin_nats"] for item in items[:3]) / 3
     assert mean == pytest.approx(document.scores[0].value)
     left = {path.name for path in planned.out.iterdir()}
-    assert left == {"report.json", "scores.jsonl", "driftline-run.json", "results.sqlite"}
+    assert left == {
+        "report.json",
+        "scores.jsonl",
+        "driftline-run.json",
+        "driftline-run.lock",
+        "results.sqlite",
+    }
 
 
 def test_people_get_a_table(run, planned, arguments):

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ..capabilities import Capability, Suite
-from ..engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, disk_errors_named
+from ..engine import (
+    Engine,
+    Meter,
+    Progress,
+    RayOptions,
+    ResultStore,
+    RunFolder,
+    disk_errors_named,
+    open_engine,
+)
 from ..errors import ConfigError
 from ..models import (
     LanguageModel,
@@ -15,7 +24,6 @@ from ..models import (
     TrainingConfig,
     TrainingData,
     Trajectory,
-    numerics,
     plan_training,
 )
 from ..provenance import driftline_version, package_versions, python_version
@@ -54,6 +62,8 @@ class AssessmentRequest:
     seed: int = 0
     effort: Effort = field(default_factory=Effort)
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -85,26 +95,28 @@ def assess(
     """
     started = time.monotonic()
     check_names(request.capabilities, reserved=("target",))
-    with disk_errors_named(folder.path):
-        store = ResultStore(folder.store)
-        try:
-            study = _study(request, folder, store, listener)
-            assessment = _answer(request, study, started)
-        finally:
-            store.close()
-    request.opened.check_unchanged()
+    meter = Meter(listener)
+    with (
+        disk_errors_named(folder.path),
+        ResultStore(folder.store) as store,
+        open_engine(
+            request.opened,
+            store,
+            request.options,
+            meter,
+            directions=folder.directions,
+            ray=request.ray,
+        ) as engine,
+    ):
+        study = _study(request, folder, engine)
+        assessment = _answer(request, study, started)
+        engine.check_unchanged()
     return assessment
 
 
-def _study(
-    request: AssessmentRequest,
-    folder: RunFolder,
-    store: ResultStore,
-    listener: Callable[[Progress], None],
-) -> Study:
-    meter = Meter(listener)
+def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
+    meter = engine.meter
     meter.enter("reading the plan")
-    engine = LocalEngine(request.opened, store, request.options, meter)
     plan = plan_training(request.opened, request.config, request.data)
     target = target_capability(request.data, seed=request.seed, opened=request.opened)
     kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
@@ -169,7 +181,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         target=target,
         cost=_cost(study, started),
         caveats=caveats(request, study, calibration),
-        provenance=_provenance(request),
+        provenance=_provenance(request, study),
     )
 
 
@@ -183,7 +195,7 @@ def _cost(study: Study, started: float) -> Cost:
     )
 
 
-def _provenance(request: AssessmentRequest) -> Provenance:
+def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
     return Provenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
@@ -194,7 +206,7 @@ def _provenance(request: AssessmentRequest) -> Provenance:
         config=request.config.provenance(),
         config_values=request.config.values,
         suites=tuple(suite.provenance() for suite in request.suites),
-        numerics=numerics(request.opened, request.options),
+        numerics=study.engine.numerics,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

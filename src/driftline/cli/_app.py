@@ -9,6 +9,7 @@ from ..errors import DriftlineError, RunError
 from ._assess import part_command
 from ._demo import demo
 from ._doctor import doctor
+from ._runs import runs
 from ._score import score
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 app.command("score")(score)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
+app.add_typer(runs, name="runs")
 
 
 def main() -> None:

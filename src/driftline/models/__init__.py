@@ -38,6 +38,9 @@ from ._trajectory import TrainingPlan as TrainingPlan
 from ._trajectory import Trajectory as Trajectory
 from ._trajectory import TrajectoryDirection as TrajectoryDirection
 from ._trajectory import plan_training as plan_training
+from ._travelling import files_of as files_of
+from ._travelling import travelling_point as travelling_point
+from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
 from ._weights import Role as Role
 from ._weights import Weight as Weight

@@ -37,6 +37,8 @@ class LanguageModel:
     source: str
     revision: str | None
     digest: str
+    trust_remote_code: bool = False
+    """Whether it was opened so, for whoever opens a copy of it."""
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -71,7 +73,11 @@ class LanguageModel:
 
 
 def open_model(
-    source: str, *, trust_remote_code: bool = False, dtype: torch.dtype = torch.float32
+    source: str,
+    *,
+    trust_remote_code: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device_map: str | None = None,
 ) -> LanguageModel:
     """Open a base model and check that it can be trusted to give numbers.
 
@@ -80,9 +86,11 @@ def open_model(
             optional `@revision`. Only a hub id touches the network, because the user named it.
         trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
         dtype: The dtype to hold the weights in.
+        device_map: How to spread the weights over several GPUs, as transformers takes it (`auto`);
+            None for one device.
 
     Returns:
-        The model in evaluation mode, on the CPU or the GPU that torch prefers.
+        The model in evaluation mode, on the CPU or the GPU that torch prefers, or spread.
 
     Raises:
         ModelError: No such model, a pickle, a truncated or corrupt file, weights that are missing
@@ -94,12 +102,15 @@ def open_model(
         options["gguf_file"] = gguf_file
     if revision is not None:
         options["revision"] = revision
+    loading = {**options, "dtype": dtype}
+    if device_map is not None:
+        loading["device_map"] = device_map
     with quiet_loading(), contextlib.ExitStack() as stack:
         if gguf_file is not None:
             # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = _load_tokenizer(location, source=source, options=options)
-        model = load_weights(location, source=source, options={**options, "dtype": dtype})
+        model = load_weights(location, source=source, options=loading)
     if gguf_file is not None:
         _forget_quantisation(model)
     elif getattr(model.config, "quantization_config", None) is not None:
@@ -107,14 +118,17 @@ def open_model(
             f"{source}: is a quantised model, which cannot be moved by small steps; take the "
             "unquantised one"
         )
+    _check_in_memory(model, source)
     _check_finite(model, source)
     # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
     num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size
     _check_tokenizer_fits(model, tokenizer, num_tokens, source=source)
     model.eval()
-    if torch.cuda.is_available():
+    if device_map is None and torch.cuda.is_available():
         model.to("cuda")
-    return LanguageModel(model, tokenizer, source, revision, weights_digest(model))
+    return LanguageModel(
+        model, tokenizer, source, revision, weights_digest(model), trust_remote_code
+    )
 
 
 def _locate(source: str) -> tuple[str, str | None, str | None]:
@@ -218,6 +232,16 @@ def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
         model.hf_quantizer = None
         model.is_quantized = False
         del model.config.quantization_config
+
+
+def _check_in_memory(model: torch.nn.Module, source: str) -> None:
+    """Weights that a device map left on disk cannot be moved."""
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            raise ModelError(
+                f"{source}: tensor {name} fits on no device together with the rest; give it more "
+                "GPUs or memory"
+            )
 
 
 def _check_finite(model: torch.nn.Module, source: str) -> None:
