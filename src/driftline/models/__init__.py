@@ -9,6 +9,7 @@ from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
+from ._opening import Placement as Placement
 from ._opening import find_named_model as find_named_model
 from ._opening import open_model as open_model
 from ._points import BASE as BASE
@@ -19,6 +20,7 @@ from ._points import WeightNorms as WeightNorms
 from ._points import at_point as at_point
 from ._points import change_norms as change_norms
 from ._points import relative_norm as relative_norm
+from ._quantised import LoadIn as LoadIn
 from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
 from ._scoring import TokenSequence as TokenSequence
