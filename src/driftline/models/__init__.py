@@ -11,6 +11,7 @@ from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
 from ._opening import find_named_model as find_named_model
+from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
 from ._points import BASE as BASE
 from ._points import Point as Point

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
 import transformers
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 from ..errors import ModelError
 from ..results import ModelProvenance
 from ._checkpoint import check_model_folder, is_adapter_folder
-from ._places import execution_device, list_places
+from ._places import execution_device, is_offloaded, list_places
 from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, list_weights, weights_digest
 
@@ -56,6 +57,16 @@ class LanguageModel:
     def packing(self) -> str | None:
         """In words, how the linear layers are quantised; None where they are not."""
         return packing(self.model)
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether some weights are fetched for each pass, from main memory or from disk."""
+        return is_offloaded(self.model)
+
+    @property
+    def can_be_merged_into(self) -> bool:
+        """Whether every weight lies in memory and can take a small step."""
+        return not self.is_offloaded and self.packing is None
 
     def check_unchanged(self) -> None:
         """Prove that the weights are, bit for bit, those that were opened.
@@ -165,6 +176,11 @@ def open_model(
     elif torch.cuda.is_available() and placement.device_map is None:
         _move_to_gpu(model, source)
     return LanguageModel(model, tokenizer, source, revision, weights_digest(model))
+
+
+def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
+    """The dtype that a user names; None for none."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
 
 
 def _locate(source: str) -> tuple[str, str | None, str | None]:

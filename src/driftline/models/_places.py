@@ -167,14 +167,19 @@ def list_places(model: torch.nn.Module) -> dict[str, Place]:
     modules = dict(model.named_modules())
     aliases = _parted_ties(model) if offloaded or _device_map(model) else {}
     found: dict[str, list[Place]] = {}
-    for name, parameter in model.named_parameters():
+    seen: set[Tensor] = set()
+    for name, parameter in model.named_parameters(remove_duplicate=False):
         place: Place
         if name in offloaded:
+            # Each holder fetches for itself, so all of them count, also while they are one object.
             place = offloaded[name]
+        elif parameter in seen:
+            continue
         elif is_packed(parameter):
             place = PackedPlace(modules[name.rpartition(".")[0]])
         else:
             place = _InMemory(parameter)
+        seen.add(parameter)
         found.setdefault(aliases.get(name, name), []).append(place)
     return {name: ps[0] if len(ps) == 1 else _Tied(tuple(ps)) for name, ps in found.items()}
 

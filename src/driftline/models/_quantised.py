@@ -177,10 +177,20 @@ def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
         if not any(is_packed(parameter) for parameter in module.parameters(recurse=False)):
             continue
         if module is model.get_output_embeddings() or not isinstance(module, torch.nn.Linear):
-            raise ModelError(f"{source}: {name} is quantised, an output head or an embedding; {_MEND}")
+            raise ModelError(
+                f"{source}: {name} is quantised, an output head or an embedding; {_MEND}"
+            )
         if vars(module).get("source_cls", torch.nn.Linear) is not torch.nn.Linear:
             # GPT-2's; packed, its weight lies transposed and would no longer be what its name says.
             raise ModelError(f"{source}: {name} is no plain linear layer; {_MEND}")
+        state = vars(module.weight).get("quant_state")
+        if state is not None and module.in_features % state.blocksize and _is_on_cpu(module):
+            # Its kernel for wide vector units takes the scale of another block (seen in 0.50).
+            raise ModelError(
+                f"{source}: rows of {name} hold {module.in_features} numbers, no multiple of its "
+                f"4-bit blocks of {state.blocksize}, and bitsandbytes misreads such on a CPU; take "
+                "8 bits or a GPU"
+            )
         if "support_avx512bf16_for_cpu" in vars(module):
             # On some CPUs the first pass would write the bytes anew in another order.
             layer.support_avx512bf16_for_cpu = False
@@ -189,6 +199,10 @@ def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
             module.register_forward_hook(_put_bias_back, always_call=True)
     # One line a layer and pass, on what is meant to be so.
     logging.getLogger("bitsandbytes.autograd._functions").addFilter(_is_no_cast_notice)
+
+
+def _is_on_cpu(module: torch.nn.Linear) -> bool:
+    return module.weight.device.type == "cpu"
 
 
 def _remember_bias(module: Any, _inputs: object) -> None:  # noqa: ANN401 - a layer of bitsandbytes
