@@ -1,0 +1,1 @@
+"""What Driftline costs, measured: `python -m benchmarks.<name>`."""
