@@ -1,1 +1,1 @@
-"""What Driftline costs, measured: `python -m benchmarks.<name>`."""
+"""Speed, memory and robustness of the engine; each file prints and keeps a JSON."""

@@ -19,7 +19,7 @@ from driftline.models import (
     LanguageModel,
     NoiseDirection,
     Point,
-    ScoringOptions,
+    Scorer,
     Term,
     TokenSequence,
     Trajectory,
@@ -28,7 +28,6 @@ from driftline.models import (
     plan_training,
     read_training_config,
     read_training_data,
-    score_sequences,
 )
 
 RESULT = Path(__file__).parent / "results" / "peak_memory.json"
@@ -54,7 +53,7 @@ def peakmem_open(opened: LanguageModel, _folder: Path) -> None:
 def peakmem_pass(opened: LanguageModel, _folder: Path) -> None:
     """One batch at the base."""
     sequence = TokenSequence(tuple(range(1, NUM_TOKENS + 1)), NUM_TOKENS - 8)
-    score_sequences(opened, [sequence], ScoringOptions())
+    Scorer(opened).score([sequence])
 
 
 def peakmem_point(opened: LanguageModel, folder: Path) -> None:

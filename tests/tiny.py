@@ -39,9 +39,14 @@ FAMILIES = {
     "gpt-neox": lambda: transformers.GPTNeoXConfig(
         **{k: v for k, v in _SMALL.items() if k not in ("num_key_value_heads", "head_dim")}
     ),
+    "mistral": lambda: transformers.MistralConfig(**_SMALL, sliding_window=16),
     "gemma": lambda: transformers.GemmaConfig(**_SMALL),
-    "gemma2": lambda: transformers.Gemma2Config(**_SMALL, query_pre_attn_scalar=8),
-    "gemma3": lambda: transformers.Gemma3TextConfig(**_SMALL, query_pre_attn_scalar=8),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+    ),
+    "gemma3": lambda: transformers.Gemma3TextConfig(
+        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+    ),
 }
 
 CHAT_TEMPLATE = (

@@ -14,6 +14,7 @@ from driftline.models import (
     NoiseDirection,
     Placement,
     Point,
+    Scorer,
     ScoringOptions,
     Term,
     TokenSequence,
@@ -24,7 +25,6 @@ from driftline.models import (
     open_model,
     open_tuned,
     plan_training,
-    score_sequences,
     weights_digest,
 )
 from driftline.models._places import execution_device, list_places, tied_names
@@ -160,15 +160,19 @@ def hooked(opened: LanguageModel) -> list:
 
 
 def test_scores_and_answers_are_the_same_wherever_the_weights_lie(plain, offloaded):
-    sequences = [TokenSequence((1, 2, 3, 4, 5), 2), TokenSequence((9, 8, 7), 1)]
+    beginnings = (1, 2, 3, 4, 5, 6)
+    sequences = [TokenSequence((*beginnings, end, 9), 4) for end in range(7, 12)]
     options = ScoringOptions(bfloat16=False)
-    for point in (BASE, NOISE):
+    scorers = {opened: Scorer(opened, options) for opened in (plain, offloaded)}
+    layer = {w.name: 0.1 for w in plain.weights if w.layer == 1}
+    for point in (BASE, NOISE, Point("layer", (Term(NoiseDirection(1), layer),))):
+        entries = {o: scorer.entry_states(point, sequences) for o, scorer in scorers.items()}
         with at_point(plain, point), at_point(offloaded, point):
-            wanted = score_sequences(plain, sequences, options)
-            assert score_sequences(offloaded, sequences, options) == wanted
+            scores = [s.score(sequences, entry=entries[o]) for o, s in scorers.items()]
+            assert scores[0] == scores[1]
             answers = [
                 generate_greedily(opened, [(1, 2, 3)], options, max_new_tokens=4)
-                for opened in (plain, offloaded)
+                for opened in scorers
             ]
             assert answers[0] == answers[1]
 

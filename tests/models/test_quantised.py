@@ -17,6 +17,7 @@ from driftline.models import (
     NoiseDirection,
     Placement,
     Point,
+    Scorer,
     ScoringOptions,
     Term,
     TokenSequence,
@@ -25,7 +26,6 @@ from driftline.models import (
     list_weights,
     open_model,
     open_tuned,
-    score_sequences,
     weights_digest,
 )
 from driftline.models._places import list_places
@@ -216,13 +216,13 @@ def test_scoring_leaves_biases_and_bytes_as_they_were(open_kind, kind, bfloat16)
                 parameter.copy_(torch.full_like(parameter, 0.1234567))
     digest = weights_digest(quantised.model)
     sequences = [TokenSequence((1, 2, 3, 4, 5), 2), TokenSequence((9, 8, 7), 1)]
-    options = ScoringOptions(bfloat16=bfloat16)
-    base = score_sequences(quantised, sequences, options)
+    scorer = Scorer(quantised, ScoringOptions(bfloat16=bfloat16))
+    base = scorer.score(sequences)
     with at_point(quantised, NOISE):
-        assert score_sequences(quantised, sequences, options) != base
+        assert scorer.score(sequences) != base
 
     assert weights_digest(quantised.model) == digest
-    assert score_sequences(quantised, sequences, options) == base
+    assert scorer.score(sequences) == base
 
 
 @needs_bitsandbytes

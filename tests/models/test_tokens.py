@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from driftline.errors import ModelError
-from driftline.models import ScoringOptions, encode_completions, encode_prompt, score_sequences
+from driftline.models import Scorer, ScoringOptions, encode_completions, encode_prompt
 from tests import tiny
 
 BOS, EOS = 256, 257
@@ -129,7 +129,7 @@ def test_a_first_token_that_differs_is_scored_too(base):
 def test_the_options_of_one_question_are_a_distribution(base):
     opened = base
     sequences = encode_completions(opened, "Q: ", ["a", "b", "c"])
-    scores = score_sequences(opened, sequences, ScoringOptions(bfloat16=False))
+    scores = Scorer(opened, ScoringOptions(bfloat16=False)).score(sequences)
 
     assert len({sequence.tokens[:-1] for sequence in sequences}) == 1
     assert all(score.num_tokens == 1 for score in scores)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 
 import numpy
@@ -21,6 +22,7 @@ from ..errors import ModelError, SuiteError
 from ..models import (
     LanguageModel,
     Point,
+    Scorer,
     ScoringOptions,
     SequenceScore,
     TokenSequence,
@@ -28,8 +30,8 @@ from ..models import (
     encode_completions,
     encode_prompt,
     generate_greedily,
+    num_tree_tokens,
     numerics,
-    score_sequences,
 )
 from ..provenance import digest_bytes, digest_value
 from ._meter import Meter
@@ -82,10 +84,10 @@ class _Encoded:
         return digest_bytes(repr([*scored, *self.prompts]).encode())
 
     def num_tokens(self) -> int:
-        """Tokens that go through the model; identical inputs go through once."""
-        inputs = {sequence.tokens[:-1] for sequence in self.sequences}
+        """Tokens that go through the model; a beginning that sequences share goes through once."""
+        inputs = [sequence.tokens[:-1] for sequence in self.sequences]
         generated = sum(len(prompt) + _ANSWER_TOKENS for prompt in self.prompts)
-        return sum(map(len, inputs)) + generated
+        return num_tree_tokens(inputs) + generated
 
 
 @dataclass
@@ -113,7 +115,8 @@ class LocalEngine:
         Returns:
             The whole table.
         """
-        rows = {}
+        rows: dict[tuple[str, str], StoredScores] = {}
+        pending: list[tuple[Point, list[Capability]]] = []
         for point in points:
             missing = []
             for capability in capabilities:
@@ -125,22 +128,29 @@ class LocalEngine:
                     self.tokens_used += found.num_tokens
                     self.meter.skip(found.num_tokens)
             if missing:
-                with at_point(self.opened, point):
-                    scored = self._score(missing)
-                # All or none: in bfloat16 a score moves with what else is in its batch, so a part
-                # that is scored again alone would not give the same document.
-                with self.store.together():
-                    for capability, scores in zip(missing, scored, strict=True):
-                        self.store.put(
-                            self._key(point, capability),
-                            scores,
-                            point=point.label,
-                            capability=capability.name,
-                        )
+                pending.append((point, missing))
+        # In this order, neighbours share what lies below the first layer that they move.
+        for point, missing in sorted(pending, key=lambda p: self.scorer.first_layer(p[0])):
+            scored = self._score_at(point, missing)
+            # All or none: in bfloat16 a score moves with what else is in its batch, so a part
+            # that is scored again alone would not give the same document.
+            with self.store.together():
                 for capability, scores in zip(missing, scored, strict=True):
-                    self.tokens_used += scores.num_tokens
-                    rows[point.digest(), capability.digest] = scores
+                    self.store.put(
+                        self._key(point, capability),
+                        scores,
+                        point=point.label,
+                        capability=capability.name,
+                    )
+            for capability, scores in zip(missing, scored, strict=True):
+                self.tokens_used += scores.num_tokens
+                rows[point.digest(), capability.digest] = scores
         return Table(rows)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """Scores on this engine's model."""
+        return Scorer(self.opened, self.options)
 
     def num_tokens(self, capabilities: Sequence[Capability]) -> int:
         """Tokens that one evaluation of these capabilities puts through the model."""
@@ -157,8 +167,8 @@ class LocalEngine:
             }
         )
 
-    def _score(self, capabilities: Sequence[Capability]) -> list[StoredScores]:
-        """The capabilities at the point where the model stands.
+    def _score_at(self, point: Point, capabilities: Sequence[Capability]) -> list[StoredScores]:
+        """The capabilities at a point; the base comes back bit for bit.
 
         All sequences go through together: like lengths meet in one batch, and autocast casts the
         weights once and not once a capability.
@@ -167,17 +177,26 @@ class LocalEngine:
             The scores of each capability.
         """
         sequences = [s for c in capabilities for s in self._encode(c).sequences]
-        scored = iter(
-            score_sequences(self.opened, sequences, self.options, on_tokens=self.meter.advance)
-        )
-        return [
-            self._score_answers(capability)
-            if capability.scorer == "generate"
-            else self._score_likelihoods(
-                capability, list(islice(scored, len(self._encode(capability).sequences)))
+        entry = self.scorer.entry_states(point, sequences)
+        # Capabilities share tokens with each other; the plan of the work counts each one's own.
+        own = self.num_tokens([c for c in capabilities if c.scorer != "generate"])
+        share = own / max(1, self.scorer.num_tokens(sequences))
+        with at_point(self.opened, point):
+            scored = iter(
+                self.scorer.score(
+                    sequences,
+                    entry=entry,
+                    on_tokens=lambda count: self.meter.advance(count * share),
+                )
             )
-            for capability in capabilities
-        ]
+            return [
+                self._score_answers(capability)
+                if capability.scorer == "generate"
+                else self._score_likelihoods(
+                    capability, list(islice(scored, len(self._encode(capability).sequences)))
+                )
+                for capability in capabilities
+            ]
 
     def _score_likelihoods(
         self, capability: Capability, scored: Sequence[SequenceScore]

@@ -7,6 +7,7 @@ from ._directions import Direction as Direction
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._generation import generate_greedily as generate_greedily
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
@@ -21,13 +22,14 @@ from ._points import WeightNorms as WeightNorms
 from ._points import at_point as at_point
 from ._points import change_norms as change_norms
 from ._points import relative_norm as relative_norm
+from ._prefix_tree import TokenSequence as TokenSequence
+from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
+from ._scoring import EntryStates as EntryStates
+from ._scoring import Scorer as Scorer
 from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
-from ._scoring import TokenSequence as TokenSequence
-from ._scoring import generate_greedily as generate_greedily
 from ._scoring import numerics as numerics
-from ._scoring import score_sequences as score_sequences
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig

@@ -55,7 +55,7 @@ class Point:
         return digest_value([term.identity() for term in self.terms])
 
     def may_move(self, name: str) -> bool:
-        """Whether a weight can move there, as far as the scales tell."""
+        """Whether some term has a scale for a weight, so that it may change."""
         return any(term.scale_of(name) != 0.0 for term in self.terms)
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:

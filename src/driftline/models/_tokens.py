@@ -6,7 +6,7 @@ from jinja2 import TemplateError
 
 from ..errors import ModelError
 from ._opening import LanguageModel
-from ._scoring import TokenSequence, check_length
+from ._prefix_tree import TokenSequence, num_shared
 
 Messages = Sequence[dict[str, str]]
 
@@ -38,7 +38,7 @@ def encode_completions(
     lead = () if is_chat else _lead(opened, is_empty=not prefix)
     prompt_tokens = lead + _tokens(opened, prefix)
     encoded = [lead + _tokens(opened, prefix + completion) for completion in completions]
-    start = min(_shared(prompt_tokens, tokens) for tokens in encoded)
+    start = min(num_shared(prompt_tokens, tokens) for tokens in encoded)
     if start == 0:
         # The first tokens differ already, and only what follows a token can be scored.
         lead = _lead(opened, is_empty=True)
@@ -109,9 +109,19 @@ def _tokens(opened: LanguageModel, text: str) -> tuple[int, ...]:
     return tuple(opened.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _shared(left: tuple[int, ...], right: tuple[int, ...]) -> int:
-    """Length of the common beginning."""
-    for position, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return position
-    return min(len(left), len(right))
+def check_length(opened: LanguageModel, length: int) -> None:
+    """Refuse what does not fit into the model's context.
+
+    Args:
+        opened: The model.
+        length: Tokens that an item takes.
+
+    Raises:
+        ModelError: The context is shorter.
+    """
+    limit = getattr(opened.model.config, "max_position_embeddings", None)
+    if limit is not None and length > limit:
+        raise ModelError(
+            f"{opened.source}: an item takes {length} tokens and the model's context is {limit}; "
+            "shorten the item"
+        )
