@@ -116,6 +116,16 @@ def test_an_adapter_on_the_head_of_a_tied_base_is_refused(open_family):
         lora_change(adapted, tied.model)
 
 
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+def test_an_adapter_on_one_of_two_tied_weights_is_refused(open_family):
+    tied = open_family("llama-tied")
+    on_disk = open_model(tied.source, placement=Placement({"": "disk"}))
+    adapted = adapted_model(tied.model, target_modules=["embed_tokens", "v_proj"])
+    for base in (tied, on_disk):
+        with pytest.raises(ModelError, match=r"lies on model.embed_tokens.weight, one of two tied"):
+            lora_change(adapted, base.model)
+
+
 @pytest.mark.parametrize("fields", PLAIN.values(), ids=PLAIN)
 def test_an_adapter_opens_on_a_base_that_is_fetched(base, on_disk, tmp_path, fields):
     adapted = adapted_model(base.model, **fields)

@@ -1,7 +1,8 @@
 """The change that a LoRA adapter makes, from its factors alone.
 
-Merging rounds to what the base is held in, and a quantised base would be packed anew; a base that
-is fetched for each pass cannot be merged into at all. The factors say the change exactly.
+The factors say the change exactly and take no copy of the base. Merging takes one and rounds to what
+the base is held in; a quantised base would be packed anew, and one that is fetched for each pass
+cannot be merged into at all.
 """
 
 import copy
@@ -16,7 +17,7 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor
 
 from ..errors import ModelError
-from ._places import list_places
+from ._places import list_places, tied_names
 
 _OF_NO_ACCOUNT = {
     "task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
@@ -94,7 +95,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor]:
             f"{field} makes the adapter more than plain LoRA, which cannot be read beside a base "
             "that is quantised or offloaded"
         )
-    places = list_places(base)
+    places, tied = list_places(base), set(tied_names(base).values())
     found: dict[str, Tensor] = {}
     with torch.no_grad():
         for name, module in adapted.base_model.model.named_modules():
@@ -108,7 +109,12 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor]:
         for name, change in found.items():
             if name not in places or places[name].shape != tuple(change.shape):
                 raise ModelError(
-                    f"the base has no {name} of its own of shape {tuple(change.shape)}"
+                    f"the base has no {name} of its own of shape {tuple(change.shape)}; is it tied?"
+                )
+            if name in tied:
+                raise ModelError(
+                    f"the adapter lies on {name}, one of two tied weights, and its change would "
+                    "move both; leave the embedding and the head out of target_modules"
                 )
     return {name: change for name, change in found.items() if change.any()}
 

@@ -234,14 +234,13 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
 def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor]:
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
-    if opened.packing is not None:
-        assert isinstance(trained, PeftModel)
+    if not isinstance(trained, PeftModel):
+        change = weights_change(opened.model, trained)
+    elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
         change = lora_change(trained, opened.model)
-    elif isinstance(trained, PeftModel):
+    else:
         # On a copy: merging and unmerging would round the weights that are being trained.
         change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
-    else:
-        change = weights_change(opened.model, trained)
     for name, difference in change.items():
         if not torch.isfinite(difference).all():
             raise RunError(f"training made {name} infinite or NaN; lower the learning rate")
