@@ -10,7 +10,9 @@ from ._directions import store_direction as store_direction
 from ._generation import generate_greedily as generate_greedily
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
+from ._opening import Placement as Placement
 from ._opening import find_named_model as find_named_model
+from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
 from ._points import BASE as BASE
 from ._points import Point as Point
@@ -22,6 +24,7 @@ from ._points import change_norms as change_norms
 from ._points import relative_norm as relative_norm
 from ._prefix_tree import TokenSequence as TokenSequence
 from ._prefix_tree import num_tree_tokens as num_tree_tokens
+from ._quantised import LoadIn as LoadIn
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
 from ._scoring import ScoringOptions as ScoringOptions

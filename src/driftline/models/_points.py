@@ -1,7 +1,7 @@
 """Points in weight space: base + sum of scale * direction, put in and taken out again.
 
 The base comes back bit for bit, by copy and not by subtraction, also when something raises or the
-user presses Ctrl-C.
+user presses Ctrl-C. How one weight is moved hangs on where it lies (`_places`).
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from torch import Tensor
 from ..provenance import digest_value
 from ._directions import Direction
 from ._opening import LanguageModel
+from ._places import list_places
 
 Scale = float | Mapping[str, float]
 """One number for every weight, or one a weight name; a name that is left out does not move."""
@@ -76,10 +77,14 @@ BASE = Point("base")
 def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
     """Hold the model at a point while the block runs.
 
-    Cost: one pass over the weights that move, and their size in memory for the way back.
+    Each weight becomes float32 base + change, rounded once to the dtype that it is held in. A
+    quantised weight stays, and the change runs beside it in the layer's compute dtype.
+
+    Cost: one pass over the weights that move, and their size in memory for the way back (for
+    quantised ones, the size of the change; for weights that are fetched from disk, disk).
 
     Args:
-        opened: The model; its weights are changed in place and put back.
+        opened: The model; its weights are changed and put back.
         point: Where to.
 
     Yields:
@@ -87,25 +92,25 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
     """
     for term in point.terms:
         term.direction.prepare()
-    backup: dict[str, Tensor] = {}
-    parameters = dict(opened.model.named_parameters())
+    ways_back = contextlib.ExitStack()
     try:
         with torch.no_grad():
-            for name, parameter in parameters.items():
-                change = point.delta(name, parameter)
+            for name, place in list_places(opened.model).items():
+                if not point.may_move(name):
+                    continue
+                change = point.delta(name, place.value())
                 if change is not None:
-                    backup[name] = parameter.detach().clone()
-                    parameter.add_(change.to(parameter.device, parameter.dtype))
+                    with _uninterrupted():
+                        ways_back.callback(place.move(change))
         yield
     finally:
         with _uninterrupted(), torch.no_grad():
-            for name, original in backup.items():
-                parameters[name].copy_(original)
+            ways_back.close()
 
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, so that nothing is left half restored."""
+    """Hold Ctrl-C back until the block is done, so that nothing is left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -138,11 +143,13 @@ def change_norms(opened: LanguageModel, direction: Direction) -> dict[str, Weigh
     """
     direction.prepare()
     norms = {}
-    for name, parameter in opened.model.named_parameters():
-        change = direction.delta(name, parameter) if parameter.ndim >= 2 else None
+    for name, place in list_places(opened.model).items():
+        if len(place.shape) < 2:
+            continue
+        base = place.value()
+        change = direction.delta(name, base)
         if change is not None:
-            base = float(parameter.detach().float().norm())
-            norms[name] = WeightNorms(float(change.norm()), base)
+            norms[name] = WeightNorms(float(change.norm()), float(base.float().norm()))
     return norms
 
 
