@@ -11,7 +11,7 @@ from driftline.capabilities import Capability, Passage
 from driftline.engine import LocalEngine, ResultStore
 from driftline.engine._worker import Job, Lacking, Place, SentFile, Task, Worker
 from driftline.errors import ModelError, RunError
-from driftline.models import Point, ScoringOptions, Term, open_model, store_direction
+from driftline.models import Placement, Point, ScoringOptions, Term, open_model, store_direction
 from driftline.provenance import digest_file
 
 TEXTS = Capability(
