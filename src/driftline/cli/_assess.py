@@ -1,6 +1,6 @@
 """`assess` and its parts `margin`, `map` and `forecast`: one planned run of one model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,6 +19,8 @@ from ._engine_options import (
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.capabilities import Suite
+    from driftline.models import LanguageModel
     from driftline.results import Assessment
 
 PartName = Literal["assess", "margin", "map", "forecast"]
@@ -176,29 +178,13 @@ def run(request: Request) -> tuple["Assessment", Path]:
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import AssessmentRequest, assess
-    from driftline.models import (
-        Placement,
-        named_dtype,
-        open_model,
-        read_training_config,
-        read_training_data,
-    )
+    from driftline.models import read_training_config, read_training_data
 
     data = read_training_data(request.data)
     config = read_training_config(request.config)
-    identity: JsonValue = {
-        "part": request.part,
-        "model": request.model,
-        "data": data.digest,
-        "config": config.digest,
-        "suites": [suite.provenance().digest for suite in suites],
-        "seed": request.seed,
-        "dtype": request.dtype,
-        "load_in": request.load_in,
-    }
     folder = RunFolder.open(
         request.out or _default_folder(request),
-        identity,
+        _identity(request, data.digest, config.digest, suites),
         outputs=("report.html", "report.json"),
         force=request.force,
         command=request.part,
@@ -206,13 +192,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     )
     with folder:
         printer.note(f"opening {request.model}")
-        opened = open_model(
-            request.model,
-            trust_remote_code=request.trust_remote_code,
-            dtype=named_dtype(request.dtype),
-            placement=Placement(request.device_map),
-            load_in=request.load_in,
-        )
+        opened = _open(request)
         asked = AssessmentRequest(
             request.part, opened, data, config, suites, seed=request.seed, ray=ray
         )
@@ -246,6 +226,35 @@ def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
         return
     typer.echo(summary(assessment))
     typer.echo(f"\nreport: {folder / 'report.html'}")
+
+
+def _open(request: Request) -> "LanguageModel":
+    """The base model, held as the user asked."""
+    from driftline.models import Placement, named_dtype, open_model
+
+    return open_model(
+        request.model,
+        trust_remote_code=request.trust_remote_code,
+        dtype=named_dtype(request.dtype),
+        placement=Placement(request.device_map),
+        load_in=request.load_in,
+    )
+
+
+def _identity(
+    request: Request, data_digest: str, config_digest: str, suites: Sequence["Suite"]
+) -> "JsonValue":
+    """All that the answer depends on; where and by whom it is computed is not part of it."""
+    return {
+        "part": request.part,
+        "model": request.model,
+        "data": data_digest,
+        "config": config_digest,
+        "suites": [suite.provenance().digest for suite in suites],
+        "seed": request.seed,
+        "dtype": request.dtype,
+        "load_in": request.load_in,
+    }
 
 
 def _default_folder(request: Request) -> Path:
