@@ -1,1 +1,1 @@
-"""Speed, memory and robustness, measured."""
+"""Speed, memory and robustness of the engine; each file prints and keeps a JSON."""

@@ -39,9 +39,14 @@ FAMILIES = {
     "gpt-neox": lambda: transformers.GPTNeoXConfig(
         **{k: v for k, v in _SMALL.items() if k not in ("num_key_value_heads", "head_dim")}
     ),
+    "mistral": lambda: transformers.MistralConfig(**_SMALL, sliding_window=16),
     "gemma": lambda: transformers.GemmaConfig(**_SMALL),
-    "gemma2": lambda: transformers.Gemma2Config(**_SMALL, query_pre_attn_scalar=8),
-    "gemma3": lambda: transformers.Gemma3TextConfig(**_SMALL, query_pre_attn_scalar=8),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+    ),
+    "gemma3": lambda: transformers.Gemma3TextConfig(
+        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+    ),
 }
 
 CHAT_TEMPLATE = (
@@ -66,10 +71,16 @@ def tokenizer(num_extra: int = 0) -> PreTrainedTokenizerFast:
     )
 
 
-def model(family: str = "llama", seed: int = 0) -> transformers.PreTrainedModel:
+WIDE = {"hidden_size": 64, "head_dim": 16}
+"""Changes that make every row of a layer's matrices one block of 4-bit numbers, or more."""
+
+
+def model(family: str = "llama", seed: int = 0, **changes: int) -> transformers.PreTrainedModel:
     """A model with random weights, large enough that texts differ in likelihood."""
     torch.manual_seed(seed)
-    made = transformers.AutoModelForCausalLM.from_config(FAMILIES[family]())
+    config = FAMILIES[family]()
+    config.update(changes)
+    made = transformers.AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in made.parameters():
             if parameter.ndim >= 2:
@@ -77,8 +88,8 @@ def model(family: str = "llama", seed: int = 0) -> transformers.PreTrainedModel:
     return made.eval()
 
 
-def save(folder: Path, family: str = "llama", seed: int = 0) -> Path:
+def save(folder: Path, family: str = "llama", seed: int = 0, **changes: int) -> Path:
     """A model folder as a user has one."""
-    model(family, seed).save_pretrained(folder)
+    model(family, seed, **changes).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder

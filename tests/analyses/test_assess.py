@@ -10,10 +10,9 @@ import pytest
 from driftline.analyses import PARTS, probe_steps
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
-from driftline.engine import _evaluate as evaluate_module
 from driftline.errors import ConfigError, RunError
+from driftline.models import Scorer, plan_training, weights_digest
 from driftline.models import _trajectory as trajectory_module
-from driftline.models import plan_training, weights_digest
 from driftline.results import Assessment
 
 from .conftest import EFFORT, PAIRS, SUITE, TEXTS, VALUES
@@ -183,9 +182,9 @@ def _fails_at(monkeypatch, owner, name, call):
     ("owner", "name", "call"),
     [
         (trajectory_module, "store_direction", 2),  # in the middle of training
-        (evaluate_module, "score_sequences", 3),  # along the path
+        (Scorer, "score", 3),  # along the path
         (ResultStore, "put", 6),  # in the middle of a point
-        (evaluate_module, "score_sequences", NUM_PASSES),  # in the map
+        (Scorer, "score", NUM_PASSES),  # in the map
     ],
 )
 def test_what_was_broken_off_goes_on_and_says_the_same(
@@ -197,19 +196,19 @@ def test_what_was_broken_off_goes_on_and_says_the_same(
             planned.ask(tmp_path / "out")
     planned.opened.check_unchanged()
     calls = []
-    scoring = evaluate_module.score_sequences
+    scoring = Scorer.score
     monkeypatch.setattr(
-        evaluate_module,
-        "score_sequences",
+        Scorer,
+        "score",
         lambda *args, **kwargs: calls.append(1) or scoring(*args, **kwargs),
     )
     assert without_times(planned.ask(tmp_path / "out")) == without_times(assessment)
-    if owner is evaluate_module:
+    if owner is Scorer:
         assert len(calls) == NUM_PASSES - (call - 1)
 
 
 def test_a_full_store_answers_without_the_model(planned, answer, monkeypatch):
-    _fails_at(monkeypatch, evaluate_module, "score_sequences", 1)
+    _fails_at(monkeypatch, Scorer, "score", 1)
     _fails_at(monkeypatch, trajectory_module, "store_direction", 1)
     known = answer("assess")
     assert without_times(planned.ask(known.path)) == without_times(known.assessment)

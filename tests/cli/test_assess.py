@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from importlib.util import find_spec
 
 import pytest
 
@@ -46,6 +47,32 @@ def test_people_get_a_summary_with_the_verdict_first(run, planned):
     first = out.split(maxsplit=1)[0].strip(":,.").lower()
     assert EXIT_CODES[first] == code
     assert str(planned.out / "report.html") in out
+
+
+def test_the_base_is_held_as_the_options_say(run, planned):
+    options = ("--dtype", "bfloat16", "--device-map", "auto", "--json")
+    code, out, err = run(*planned.arguments(), *options)
+    assert code in EXIT_CODES.values(), err
+    assert json.loads(out)["provenance"]["model"]["dtype"] == "bfloat16"
+    # Another dtype is another request.
+    code, _out, err = run(*planned.arguments(), "--json")
+    assert code == 2, err
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_lora_on_a_quantised_base_is_assessed_from_end_to_end(run, planned):
+    arguments = (*planned.arguments("assess"), "--load-in", "8bit", "--json")
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert "packed weights cannot be trained; add `use_peft: true`" in err
+
+    planned.config.write_text(planned.config.read_text() + "use_peft: true\nload_in_8bit: true\n")
+    code, out, err = run(*arguments, "--force")
+    assert code in (0, 1, 3), err
+    document = json.loads(out)
+    assert document["provenance"]["model"]["dtype"] == "8-bit, the rest float32"
+    assert document["fragility"]
+    assert {margin["direction"] for margin in document["margins"]} >= {"noise", "update"}
 
 
 def test_a_killed_run_goes_on_and_gives_the_same_document(start, planned, tmp_path):
@@ -98,7 +125,7 @@ def test_help_is_quick_and_names_every_command():
             [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
         )
         times.append(time.monotonic() - started)
-    for command in ("assess", "margin", "map", "forecast", "demo", "doctor"):
+    for command in ("assess", "margin", "map", "forecast", "score", "demo", "doctor"):
         assert command in done.stdout
     # The bound is 0.3 s on an idle machine; the best of five leaves out what others do on it.
     assert min(times) < 0.3

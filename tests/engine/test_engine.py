@@ -12,7 +12,14 @@ from driftline.errors import RunError
 from driftline.models import BASE, NoiseDirection, Point, Term
 from driftline.results import Numerics
 
-NUMERICS = Numerics(compute_dtype="float32", device="elsewhere", num_threads=3, torch_version="9")
+NUMERICS = Numerics(
+    compute_dtype="float32",
+    device="elsewhere",
+    num_threads=3,
+    torch_version="9",
+    batch_tokens=2048,
+    prefix_reuse=True,
+)
 POINTS = (BASE, *(Point(f"noise {s}", (Term(NoiseDirection(s), 0.1),)) for s in range(4)))
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from driftline.capabilities import (
+    Alternatives,
     Capability,
     Cloze,
     Generation,
@@ -19,12 +20,12 @@ from driftline.models import (
     BASE,
     NoiseDirection,
     Point,
+    Scorer,
     ScoringOptions,
     Term,
     at_point,
     encode_completions,
     generate_greedily,
-    score_sequences,
 )
 
 EXACT = ScoringOptions(bfloat16=False)
@@ -84,16 +85,19 @@ def passes(monkeypatch):
     """The names of the model's functions that were called."""
     calls = []
 
-    def watched(function):
-        def call(opened, sequences, *args, **kwargs):
-            if sequences:
-                calls.append(function.__name__)
-            return function(opened, sequences, *args, **kwargs)
+    score, generate = Scorer.score, generate_greedily
 
-        return call
+    def watched_score(scorer, sequences, **kwargs):
+        if sequences:
+            calls.append("score")
+        return score(scorer, sequences, **kwargs)
 
-    for function in (score_sequences, generate_greedily):
-        monkeypatch.setattr(module, function.__name__, watched(function))
+    def watched_generate(*args, **kwargs):
+        calls.append("generate")
+        return generate(*args, **kwargs)
+
+    monkeypatch.setattr(Scorer, "score", watched_score)
+    monkeypatch.setattr(module, "generate_greedily", watched_generate)
     return calls
 
 
@@ -121,7 +125,7 @@ def directly(opened, point):
         ]
         right = []
         for item in CHOICES.items:
-            values = [-nll(opened, item.prompt, c)[0] / len(c.encode()) for c in item.choices]
+            values = [-nll(opened, item.prompt, c)[0] / len(c.strip()) for c in item.choices]
             right.append(float(values[1] > max(values[0], values[2])))
         clozes = [nll(opened, i.context(), i.completion) for i in CLOZES.items]
         texts = [nll(opened, "", i.text) for i in TEXTS.items]
@@ -194,7 +198,7 @@ def test_another_process_scores_only_what_is_missing(opened, store, passes):
 
 def test_after_a_failure_only_what_is_missing_is_repeated(engine, store, passes, monkeypatch):
     points = (BASE, NOISE, OTHER_NOISE)
-    whole = score_sequences
+    whole = Scorer.score
     left = [2]
 
     def fails_at_the_third(*args, **kwargs):
@@ -204,11 +208,12 @@ def test_after_a_failure_only_what_is_missing_is_repeated(engine, store, passes,
         return whole(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "score_sequences", fails_at_the_third)
+        patch.setattr(Scorer, "score", fails_at_the_third)
         with pytest.raises(RunError, match="the third point fails"):
             engine.evaluate(points, SCORED)
     engine.opened.check_unchanged()
     assert len(store) == 2 * len(SCORED)
+    passes.clear()
     table = engine.evaluate(points, SCORED)
     assert len(passes) == 1
     assert len(store) == 3 * len(SCORED)
@@ -245,9 +250,12 @@ def test_what_changes_a_score_changes_the_key(opened, store):
         engine._key(BASE, PAIRS.sample(3, seed=0)),
         LocalEngine(opened, store, ScoringOptions(bfloat16=True))._key(BASE, PAIRS),
     }
-    assert len(keys) == 7
-    bigger = ScoringOptions(bfloat16=False, batch_tokens=7)
-    assert LocalEngine(opened, store, bigger)._key(BASE, PAIRS) == engine._key(BASE, PAIRS)
+    for options in (
+        ScoringOptions(bfloat16=False, batch_tokens=7),
+        ScoringOptions(bfloat16=False, prefix_reuse=False),
+    ):
+        keys.add(LocalEngine(opened, store, options)._key(BASE, PAIRS))
+    assert len(keys) == 9
 
 
 def test_another_base_has_other_keys(opened, store):
@@ -265,7 +273,7 @@ def test_answers_are_generated_and_kept(engine, passes, monkeypatch):
         patch.setattr(engine.opened.tokenizer, "decode", lambda *_a, **_k: next(heard))
         table = engine.evaluate((BASE,), (ANSWERS, TEXTS))
     assert table.values(BASE, ANSWERS).tolist() == [1.0, 0.0]
-    assert passes == ["score_sequences", "generate_greedily"]
+    assert passes == ["score", "generate"]
     assert engine.evaluate((BASE,), (ANSWERS,)).values(BASE, ANSWERS).tolist() == [1.0, 0.0]
     assert len(passes) == 2
 
@@ -287,11 +295,49 @@ def test_a_generated_answer_is_the_greedy_one(opened, store):
 
 
 def test_an_item_that_does_not_fit_is_named_before_anything_runs(engine, passes):
-    long = Passage(id="long", text="x" * 300)
-    made = capability("texts", "perplexity", "nll_nats", [*TEXTS.items, long])
-    with pytest.raises(SuiteError, match=r"capability texts: item long: .*301 tokens .* 256"):
+    long = Cloze(id="long", prompt="x" * 299, completion="y")
+    made = capability("clozes", "cloze", "nll_nats", [*CLOZES.items, long])
+    with pytest.raises(SuiteError, match=r"capability clozes: item long: .*300 tokens .* 256"):
         engine.evaluate((BASE,), (PAIRS, made))
     assert passes == []
+
+
+def test_a_passage_beyond_the_context_is_scored_in_windows(engine):
+    text = " ".join(f"It rained on day {i}." for i in range(36))
+    tokens = engine.opened.tokenizer(text)["input_ids"]
+    assert 2 * 256 < len(tokens) < 3 * 256 + 1
+    made = capability("texts", "perplexity", "nll_nats", [*TEXTS.items, Passage(id="l", text=text)])
+    table = engine.evaluate((BASE,), (TEXTS, made))
+    # Every token once: the first 256 after the beginning token, then 256 after their last, then
+    # the rest at the end of a full window.
+    ids = [engine.opened.tokenizer.bos_token_id, *tokens]
+    total = 0.0
+    for begin, start, end in ((0, 1, 257), (256, 257, 513), (len(ids) - 257, 513, len(ids))):
+        with torch.no_grad():
+            logits = engine.opened.model(torch.tensor([ids[begin : end - 1]])).logits[0]
+        for position in range(start, end):
+            total -= float(logits[position - 1 - begin].log_softmax(-1)[ids[position]])
+    assert table.values(BASE, made)[-1] == pytest.approx(total / len(tokens), rel=1e-5)
+    assert table.values(BASE, made)[:-1].tolist() == pytest.approx(
+        table.values(BASE, TEXTS).tolist(), rel=1e-5
+    )
+
+
+def test_alternatives_are_scored_each_after_its_own_prompt(engine):
+    options = [
+        ("The dog that ran", " barks."),
+        ("", "Dogs bark."),
+        ("The dogs that ran", " barks."),
+    ]
+    item = Alternatives(
+        id="a", alternatives=[{"prompt": p, "completion": c} for p, c in options], answer=1
+    )
+    other = item.model_copy(update={"id": "b", "answer": 0})
+    made = capability("options", "alternatives", "margin_nats", [item, other])
+    values = [-nll(engine.opened, prompt, completion)[0] for prompt, completion in options]
+    expected = [clip(values[1] - max(values[0], values[2])), clip(values[0] - max(values[1:]))]
+    table = engine.evaluate((BASE,), (made,))
+    numpy.testing.assert_allclose(table.values(BASE, made), expected, rtol=2e-5, atol=2e-5)
 
 
 def test_without_a_chat_template_the_item_is_named(engine, monkeypatch):
@@ -307,19 +353,19 @@ def test_tokens_are_counted_the_same_whether_scored_or_found(opened, store):
         engine = LocalEngine(opened, store, EXACT, meter)
         engine.evaluate((BASE, NOISE), (PAIRS, TEXTS))
         assert engine.tokens_used == 2 * engine.num_tokens((PAIRS, TEXTS))
-        assert meter.done + meter.skipped == engine.tokens_used
+        assert meter.done + meter.skipped == pytest.approx(engine.tokens_used)
         counts.append((engine.tokens_used, meter.skipped))
     assert counts[0] == (counts[1][0], 0)
     assert counts[1][1] == counts[1][0]
 
 
-def test_inputs_that_are_the_same_are_counted_once(opened, store):
+def test_a_beginning_that_is_shared_is_counted_once(opened, store):
     engine = LocalEngine(opened, store, EXACT)
     item = MultipleChoice(id="a", prompt="Say", choices=(" a", " b", " c"), answer=0)
     other = MultipleChoice(id="b", prompt="Say it", choices=(" a", " b"), answer=0)
     made = capability("one token", "multiple_choice", "accuracy", [item, other])
     # One token a byte: each choice is two tokens, and the last one does not go in.
-    assert engine.num_tokens((made,)) == len("Say ") + len("Say it ")
+    assert engine.num_tokens((made,)) == len("Say it ")
 
 
 def test_random_states_are_left_alone(engine):

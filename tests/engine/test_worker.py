@@ -11,7 +11,7 @@ from driftline.capabilities import Capability, Passage
 from driftline.engine import LocalEngine, ResultStore
 from driftline.engine._worker import Job, Lacking, Place, SentFile, Task, Worker
 from driftline.errors import ModelError, RunError
-from driftline.models import Point, ScoringOptions, Term, open_model, store_direction
+from driftline.models import Placement, Point, ScoringOptions, Term, open_model, store_direction
 from driftline.provenance import digest_file
 
 TEXTS = Capability(
@@ -70,7 +70,7 @@ def test_a_job_is_the_model_again(opened, job, model_folder, monkeypatch):
 
 def test_a_spread_model_has_the_same_weights(opened, model_folder):
     # Without a GPU all of it lies on the CPU; the way there is the same.
-    assert open_model(str(model_folder), device_map="auto").digest == opened.digest
+    assert open_model(str(model_folder), placement=Placement("auto")).digest == opened.digest
 
 
 def test_it_says_what_it_opened(worker, job, opened):

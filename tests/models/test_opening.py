@@ -142,19 +142,6 @@ def test_a_broken_tokenizer_is_refused(folder):
         open_model(str(folder))
 
 
-def test_a_quantised_folder_is_refused(folder, monkeypatch):
-    load = module.load_weights
-
-    def quantised(*args, **options):
-        model = load(*args, **options)
-        model.config.quantization_config = {"quant_method": "any"}
-        return model
-
-    monkeypatch.setattr(module, "load_weights", quantised)
-    with pytest.raises(ModelError, match="is a quantised model"):
-        open_model(str(folder))
-
-
 def test_a_tokenizer_larger_than_the_embedding_is_refused(folder):
     tiny.tokenizer(num_extra=62).save_pretrained(folder)
     assert len(open_model(str(folder)).tokenizer) == 320

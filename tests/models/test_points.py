@@ -16,6 +16,7 @@ from driftline.models import (
     WeightNorms,
     at_point,
     change_norms,
+    open_model,
     relative_norm,
 )
 
@@ -231,6 +232,21 @@ def test_directions_see_the_base_and_not_each_other(base, weights_of):
         pass
     for name, weight in before.items():
         assert torch.equal(seen[name], weight)
+
+
+def test_a_half_precision_weight_is_rounded_once(model_folder, weights_of):
+    half = open_model(str(model_folder), dtype=torch.bfloat16)
+    before = weights_of(half.model)
+    generator = torch.Generator().manual_seed(1)
+    changes = {n: torch.randn(w.shape, generator=generator) * 0.01 for n, w in before.items()}
+    with at_point(half, Point("p", (Term(Table(changes), 1.0),))):
+        during = weights_of(half.model)
+    twice = 0
+    for name, weight in before.items():
+        assert torch.equal(during[name], (weight.float() + changes[name]).bfloat16()), name
+        twice += int((during[name] != weight + changes[name].bfloat16()).sum())
+    assert twice > 0
+    half.check_unchanged()
 
 
 def test_the_base_point_changes_nothing(base):

@@ -1,5 +1,6 @@
 """Scores against a dense float32 reference that computes every logit of every sequence alone."""
 
+import contextlib
 import math
 import random
 
@@ -10,14 +11,15 @@ from driftline.errors import ModelError, RunError
 from driftline.models import (
     NoiseDirection,
     Point,
+    Scorer,
     ScoringOptions,
     Term,
     TokenSequence,
     at_point,
     generate_greedily,
+    num_tree_tokens,
     numerics,
     open_model,
-    score_sequences,
 )
 
 EXACT = ScoringOptions(bfloat16=False)
@@ -42,7 +44,7 @@ def dense_log_likelihood(model, sequence: TokenSequence) -> float:
 
 
 def likelihoods(opened, sequences, options=EXACT) -> list[float]:
-    return [score.log_likelihood for score in score_sequences(opened, sequences, options)]
+    return [score.log_likelihood for score in Scorer(opened, options).score(sequences)]
 
 
 def interventions(model) -> list[object]:
@@ -53,9 +55,26 @@ def interventions(model) -> list[object]:
     ]
 
 
+@contextlib.contextmanager
+def body_passes(opened):
+    """What goes into each pass through the body while the block runs."""
+    passes = []
+
+    def note(_module, _args, kwargs):
+        # Where the head runs, the whole model's own code asks for the body that it is given.
+        if "inputs_embeds" not in kwargs:
+            passes.append(kwargs)
+
+    handle = opened.model.base_model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield passes
+    finally:
+        handle.remove()
+
+
 def test_scores_match_the_dense_reference(family_model):
     sequences = some_sequences()
-    scores = score_sequences(family_model, sequences, EXACT)
+    scores = Scorer(family_model, EXACT).score(sequences)
 
     for sequence, score in zip(sequences, scores, strict=True):
         wanted = dense_log_likelihood(family_model.model, sequence)
@@ -95,7 +114,7 @@ def test_bfloat16_is_close_to_float32(family_model):
 def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_folder):
     opened = open_model(str(model_folder), dtype=torch.bfloat16)
     for sequence in some_sequences(6):
-        (score,) = score_sequences(opened, [sequence], EXACT)
+        (score,) = Scorer(opened, EXACT).score([sequence])
         wanted = dense_log_likelihood(opened.model, sequence)
         assert score.log_likelihood == pytest.approx(wanted, rel=1e-4)
 
@@ -103,7 +122,7 @@ def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_fo
 @torch.no_grad()
 def test_the_head_runs_in_float32_under_bfloat16(base):
     for sequence in some_sequences(6):
-        (score,) = score_sequences(base, [sequence], ScoringOptions())
+        (score,) = Scorer(base).score([sequence])
         with torch.autocast(base.device.type, dtype=torch.bfloat16):
             hidden = base.model.model(torch.tensor([sequence.tokens[:-1]])).last_hidden_state
         rows = base.model.lm_head(hidden[0].float()).double().log_softmax(dim=-1)
@@ -117,7 +136,7 @@ def test_one_context_with_other_last_tokens_goes_in_once(base):
     sequences = [TokenSequence((*context, last), 20) for last in (1, 2, 3, 4)]
     sequences += [TokenSequence((*context, 9), 5), sequences[0]]
     went_in = []
-    scores = score_sequences(base, sequences, EXACT, on_tokens=went_in.append)
+    scores = Scorer(base, EXACT).score(sequences, on_tokens=went_in.append)
 
     assert went_in == [20]
     for sequence, score in zip(sequences, scores, strict=True):
@@ -130,37 +149,29 @@ def test_one_context_with_other_last_tokens_goes_in_once(base):
 
 def test_no_batch_is_larger_than_asked_and_every_token_counts(base):
     sequences = some_sequences()
-    sizes = []
+    scorer, went_in = Scorer(base, ScoringOptions(bfloat16=False, batch_tokens=100)), []
+    with body_passes(base) as passes:
+        scorer.score(sequences, on_tokens=went_in.append)
 
-    def note(_module, args, kwargs):
-        sizes.append(tuple(kwargs["input_ids"].shape))
-
-    handle = base.model.register_forward_pre_hook(note, with_kwargs=True)
-    went_in = []
-    try:
-        options = ScoringOptions(bfloat16=False, batch_tokens=100)
-        score_sequences(base, sequences, options, on_tokens=went_in.append)
-    finally:
-        handle.remove()
-
+    sizes = [tuple(kwargs["input_ids"].shape) for kwargs in passes]
     assert all(rows * width <= 100 for rows, width in sizes)
     assert len(went_in) == len(sizes) < len(sequences)
-    assert sum(went_in) == sum(len(tokens) - 1 for tokens in {s.tokens for s in sequences})
+    assert sum(went_in) == num_tree_tokens([s.tokens[:-1] for s in sequences])
 
 
 def test_the_head_sees_the_scored_positions_only(base):
     widths = []
-    head = base.model.get_output_embeddings()
+    head, scorer = base.model.get_output_embeddings(), Scorer(base, EXACT)
     handle = head.register_forward_hook(lambda _m, _a, out: widths.append(out.shape[1]))
     try:
-        score_sequences(base, [TokenSequence(tuple(range(50)), 48)], EXACT)
+        scorer.score([TokenSequence(tuple(range(50)), 48)])
     finally:
         handle.remove()
     assert widths == [2]
 
 
 def test_nothing_to_score_is_nothing(base):
-    assert score_sequences(base, [], EXACT) == []
+    assert Scorer(base, EXACT).score([]) == []
 
 
 @pytest.mark.parametrize("is_training", [True, False])
@@ -168,7 +179,7 @@ def test_hooks_and_mode_are_as_before(base, monkeypatch, is_training):
     before, gradients = interventions(base.model), torch.is_grad_enabled()
     base.model.train(is_training)
     try:
-        score_sequences(base, some_sequences(3), EXACT)
+        Scorer(base, EXACT).score(some_sequences(3))
         assert interventions(base.model) == before
         assert base.model.training == is_training
 
@@ -177,7 +188,7 @@ def test_hooks_and_mode_are_as_before(base, monkeypatch, is_training):
 
         monkeypatch.setattr(base.model.model.layers[1], "forward", fail)
         with pytest.raises(ValueError, match="breaks"):
-            score_sequences(base, some_sequences(3), EXACT)
+            Scorer(base, EXACT).score(some_sequences(3))
         with pytest.raises(ValueError, match="breaks"):
             generate_greedily(base, [(1, 2)], EXACT, max_new_tokens=2)
         monkeypatch.undo()
@@ -235,7 +246,7 @@ def test_a_score_that_is_not_finite_is_an_error(base, value):
         with torch.no_grad():
             weight[0] = value
         with pytest.raises(RunError, match="not finite"):
-            score_sequences(base, some_sequences(3), EXACT)
+            Scorer(base, EXACT).score(some_sequences(3))
     finally:
         with torch.no_grad():
             weight.copy_(kept)

@@ -90,8 +90,6 @@ def test_a_number_written_as_a_text_is_read_as_its_field_takes_it(read):
         ("target_modules: [q_proj]", "target_modules: belongs to LoRA; add `use_peft: true`"),
         ("r: 8", "r: belongs to LoRA"),
         ("r: 8\nuse_peft: false", "r: belongs to LoRA"),
-        ("load_in_8bit: true", "load_in_8bit: a quantised base is not supported"),
-        ("load_in_4bit: true", "load_in_4bit: a quantised base is not supported"),
         ("deepspeed: ds.json", "deepspeed: a distributed run is not supported"),
         ("fsdp: full_shard", "fsdp: a distributed run is not supported"),
         ("lr_scheduler_type: reduce_lr_on_plateau", "take another schedule"),
@@ -122,6 +120,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
     [
         "max_length:",
         "load_in_4bit: false",
+        "load_in_8bit: true\nuse_peft: true",
         "fsdp: ''",
         "warmup_steps: 0.1",
         "lora_alpha: 16",

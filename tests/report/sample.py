@@ -251,7 +251,12 @@ def _provenance(text: str) -> Provenance:
         },
         suites=(SourceProvenance(name=f"core{text}", digest=digest, num_records=1050),),
         numerics=Numerics(
-            compute_dtype="float32", device="cpu", num_threads=2, torch_version="2.9.0"
+            compute_dtype="float32",
+            device="cpu",
+            num_threads=2,
+            torch_version="2.9.0",
+            batch_tokens=2048,
+            prefix_reuse=True,
         ),
         seed=0,
         created="2026-02-03T10:21:07Z",

@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,13 +14,11 @@ from ..engine import (
     RayOptions,
     ResultStore,
     RunFolder,
-    Table,
     disk_errors_named,
     open_engine,
 )
 from ..errors import ConfigError
 from ..models import (
-    BASE,
     LanguageModel,
     ScoringOptions,
     TrainingConfig,
@@ -32,20 +30,19 @@ from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     Assessment,
     CapabilityForecast,
-    CapabilityScore,
     Cost,
     ModuleFragility,
     Provenance,
     StabilityMargin,
     TargetForecast,
 )
-from ..stats import mean_interval
 from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
 from ._margin import path_margins, radius_margins
-from ._study import CONFIDENCE_LEVEL, Effort, Study, probe_steps
+from ._score import capability_score, check_names
+from ._study import Effort, Study, probe_steps
 from ._target import target_capability
 from ._verdict import judge
 
@@ -97,7 +94,7 @@ def assess(
         ConfigError: Two suites have a capability of one name.
     """
     started = time.monotonic()
-    _check_names(request.capabilities)
+    check_names(request.capabilities, reserved=("target",))
     meter = Meter(listener)
     with (
         disk_errors_named(folder.path),
@@ -177,7 +174,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         schema_=f"driftline/{part}/1",
         verdict=None if part == "map" else verdict,
         reasons=() if part == "map" else reasons,
-        scores=tuple(_base_score(c, table) for c in study.capabilities),
+        scores=tuple(capability_score(c, table) for c in study.capabilities),
         margins=margins,
         fragility=fragility,
         forecast=shown,
@@ -185,30 +182,6 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         cost=_cost(study, started),
         caveats=caveats(request, study, calibration),
         provenance=_provenance(request, study),
-    )
-
-
-def _base_score(capability: Capability, table: Table) -> CapabilityScore:
-    interval = mean_interval(
-        table.values(BASE, capability),
-        groups=capability.groups(),
-        confidence_level=CONFIDENCE_LEVEL,
-    )
-    return CapabilityScore(
-        capability=capability.name,
-        description=capability.description,
-        metric=capability.metric,
-        unit=capability.unit,
-        higher_is_better=capability.higher_is_better,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        confidence_level=interval.confidence_level,
-        num_items=len(capability.items),
-        accuracy=table.metric(BASE, capability, "accuracy"),
-        chance=capability.chance,
-        tolerance=capability.tolerance,
-        required=capability.required,
     )
 
 
@@ -237,10 +210,3 @@ def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _check_names(capabilities: Sequence[Capability]) -> None:
-    names = [capability.name for capability in capabilities]
-    for name in sorted(set(names)):
-        if names.count(name) > 1 or name == "target":
-            raise ConfigError(f"--suite: the capability name {name} is taken; rename one of them")

@@ -46,7 +46,10 @@ ConfigOption = Annotated[
 ]
 SuiteOption = Annotated[
     list[str],
-    typer.Option("--suite", help="What must not break: a shipped suite's name, or a YAML file."),
+    typer.Option(
+        "--suite",
+        help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
+    ),
 ]
 OutOption = Annotated[
     Path | None,
@@ -61,6 +64,21 @@ ForceOption = Annotated[
 ]
 TrustOption = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let a checkpoint's own Python code run.")
+]
+DtypeOption = Annotated[
+    Literal["float32", "bfloat16"] | None,
+    typer.Option("--dtype", help="Hold the weights so; float32 if not given."),
+]
+DeviceMapOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device-map",
+        help="auto: spread a model that is larger than one GPU; or one device, such as cuda:1.",
+    ),
+]
+LoadInOption = Annotated[
+    Literal["4bit", "8bit"] | None,
+    typer.Option("--load-in", help="Quantise the base as it is opened; needs bitsandbytes."),
 ]
 
 
@@ -77,6 +95,9 @@ class Request:
     seed: int
     force: bool
     trust_remote_code: bool = False
+    dtype: Literal["float32", "bfloat16"] | None = None
+    device_map: str | None = None
+    load_in: Literal["4bit", "8bit"] | None = None
     engine: EngineChoice = field(default_factory=EngineChoice)
 
 
@@ -105,10 +126,25 @@ def part_command(part: PartName) -> Callable[..., None]:
         workers: WorkersOption = None,
         gpus_per_worker: GpusOption = None,
         threads_per_worker: ThreadsOption = None,
+        dtype: DtypeOption = None,
+        device_map: DeviceMapOption = None,
+        load_in: LoadInOption = None,
     ) -> None:
         chosen = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
         request = Request(
-            part, model, data, config, tuple(suite), out, seed, force, trust_remote_code, chosen
+            part=part,
+            model=model,
+            data=data,
+            config=config,
+            suites=tuple(suite),
+            out=out,
+            seed=seed,
+            force=force,
+            trust_remote_code=trust_remote_code,
+            dtype=dtype,
+            device_map=device_map,
+            load_in=load_in,
+            engine=chosen,
         )
         assessment, folder = run(request)
         show(assessment, folder, as_json=json)
@@ -140,7 +176,13 @@ def run(request: Request) -> tuple["Assessment", Path]:
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import AssessmentRequest, assess
-    from driftline.models import open_model, read_training_config, read_training_data
+    from driftline.models import (
+        Placement,
+        named_dtype,
+        open_model,
+        read_training_config,
+        read_training_data,
+    )
 
     data = read_training_data(request.data)
     config = read_training_config(request.config)
@@ -151,6 +193,8 @@ def run(request: Request) -> tuple["Assessment", Path]:
         "config": config.digest,
         "suites": [suite.provenance().digest for suite in suites],
         "seed": request.seed,
+        "dtype": request.dtype,
+        "load_in": request.load_in,
     }
     folder = RunFolder.open(
         request.out or _default_folder(request),
@@ -162,7 +206,13 @@ def run(request: Request) -> tuple["Assessment", Path]:
     )
     with folder:
         printer.note(f"opening {request.model}")
-        opened = open_model(request.model, trust_remote_code=request.trust_remote_code)
+        opened = open_model(
+            request.model,
+            trust_remote_code=request.trust_remote_code,
+            dtype=named_dtype(request.dtype),
+            placement=Placement(request.device_map),
+            load_in=request.load_in,
+        )
         asked = AssessmentRequest(
             request.part, opened, data, config, suites, seed=request.seed, ray=ray
         )

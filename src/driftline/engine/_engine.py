@@ -9,7 +9,7 @@ from ..capabilities import Capability
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
 from ..results import Numerics
-from ._evaluate import Pending, Scored, Scorer
+from ._evaluate import CapabilityScorer, Pending, Scored
 from ._meter import Meter
 from ._store import ResultStore, StoredScores
 from ._table import Table
@@ -28,11 +28,11 @@ class Engine(ABC):
     meter: Meter = field(default_factory=Meter)
     tokens_used: int = 0
     """Tokens behind all answers so far, whether scored now or by an earlier process."""
-    _scorer: Scorer = field(init=False, repr=False)
+    _scorer: CapabilityScorer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Have the tokenizer at hand, which every key needs."""
-        self._scorer = Scorer(self.opened, self.options, self.meter)
+        self._scorer = CapabilityScorer(self.opened, self.options, self.meter)
 
     @property
     @abstractmethod

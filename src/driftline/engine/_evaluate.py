@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,7 +11,9 @@ from ..capabilities import (
     Generation,
     Likelihood,
     Metric,
-    likelihood_request,
+    Passage,
+    completion_bytes,
+    likelihood_requests,
     score_answer,
     score_likelihoods,
 )
@@ -18,14 +21,16 @@ from ..errors import ModelError, SuiteError
 from ..models import (
     LanguageModel,
     Point,
+    Scorer,
     ScoringOptions,
     SequenceScore,
     TokenSequence,
     at_point,
     encode_completions,
+    encode_passage,
     encode_prompt,
     generate_greedily,
-    score_sequences,
+    num_tree_tokens,
 )
 from ..provenance import digest_bytes
 from ._meter import Meter
@@ -51,10 +56,10 @@ class _Encoded:
         return digest_bytes(repr([*scored, *self.prompts]).encode())
 
     def num_tokens(self) -> int:
-        """Tokens that go through the model; identical inputs go through once."""
-        inputs = {sequence.tokens[:-1] for sequence in self.sequences}
+        """Tokens that go through the model; a beginning that sequences share goes through once."""
+        inputs = [sequence.tokens[:-1] for sequence in self.sequences]
         generated = sum(len(prompt) + _ANSWER_TOKENS for prompt in self.prompts)
-        return sum(map(len, inputs)) + generated
+        return num_tree_tokens(inputs) + generated
 
 
 class Pending(NamedTuple):
@@ -72,7 +77,7 @@ class Scored(NamedTuple):
 
 
 @dataclass
-class Scorer:
+class CapabilityScorer:
     """Scores capabilities in this process, on the model that it was given."""
 
     opened: LanguageModel
@@ -93,10 +98,14 @@ class Scorer:
         Yields:
             Each point with its scores, as soon as it is done.
         """
-        for work in pending:
-            with at_point(self.opened, work.point):
-                scores = self._score(work.capabilities)
-            yield Scored(work, scores)
+        # In this order, neighbours share what lies below the first layer that they move.
+        for work in sorted(pending, key=lambda work: self.sequences.first_layer(work.point)):
+            yield Scored(work, self._score_at(work.point, work.capabilities))
+
+    @cached_property
+    def sequences(self) -> Scorer:
+        """Scores sequences of tokens on this model."""
+        return Scorer(self.opened, self.options)
 
     def num_tokens(self, capability: Capability) -> int:
         """Tokens that one evaluation of a capability puts through the model."""
@@ -109,8 +118,8 @@ class Scorer:
             self._digests[capability.digest] = self._encode(capability).digest()
         return self._digests[capability.digest]
 
-    def _score(self, capabilities: Sequence[Capability]) -> list[StoredScores]:
-        """The capabilities at the point where the model stands.
+    def _score_at(self, point: Point, capabilities: Sequence[Capability]) -> list[StoredScores]:
+        """The capabilities at a point; the base comes back bit for bit.
 
         All sequences go through together: like lengths meet in one batch, and autocast casts the
         weights once and not once a capability.
@@ -119,17 +128,26 @@ class Scorer:
             The scores of each capability.
         """
         sequences = [s for c in capabilities for s in self._encode(c).sequences]
-        scored = iter(
-            score_sequences(self.opened, sequences, self.options, on_tokens=self.meter.advance)
-        )
-        return [
-            self._score_answers(capability)
-            if capability.scorer == "generate"
-            else self._score_likelihoods(
-                capability, list(islice(scored, len(self._encode(capability).sequences)))
+        entry = self.sequences.entry_states(point, sequences)
+        # Capabilities share tokens with each other; the plan of the work counts each one's own.
+        own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
+        share = own / max(1, self.sequences.num_tokens(sequences))
+        with at_point(self.opened, point):
+            scored = iter(
+                self.sequences.score(
+                    sequences,
+                    entry=entry,
+                    on_tokens=lambda count: self.meter.advance(count * share),
+                )
             )
-            for capability in capabilities
-        ]
+            return [
+                self._score_answers(capability)
+                if capability.scorer == "generate"
+                else self._score_likelihoods(
+                    capability, list(islice(scored, len(self._encode(capability).sequences)))
+                )
+                for capability in capabilities
+            ]
 
     def _score_likelihoods(
         self, capability: Capability, scored: Sequence[SequenceScore]
@@ -170,15 +188,20 @@ class Scorer:
                 if isinstance(item, Generation):
                     encoded.prompts.append(encode_prompt(self.opened, item.context()))
                     continue
-                context, completions = likelihood_request(item)
-                sequences = encode_completions(self.opened, context, completions)
+                if isinstance(item, Passage):
+                    sequences = encode_passage(self.opened, item.text)
+                    num_bytes = [completion_bytes(item.text)] * len(sequences)
+                else:
+                    requests = likelihood_requests(item)
+                    sequences = [s for r in requests for s in encode_completions(self.opened, *r)]
+                    num_bytes = [completion_bytes(c) for r in requests for c in r[1]]
             except ModelError as error:
                 raise SuiteError(
                     f"capability {capability.name}: item {item.id}: {error}"
                 ) from error
             first = len(encoded.sequences)
             encoded.sequences.extend(sequences)
-            encoded.num_bytes.extend(len(text.encode()) for text in completions)
+            encoded.num_bytes.extend(num_bytes)
             encoded.spans.append((first, len(encoded.sequences)))
         return encoded
 

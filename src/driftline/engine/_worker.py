@@ -16,10 +16,19 @@ import torch
 
 from ..capabilities import Capability
 from ..errors import DriftlineError, RunError
-from ..models import LanguageModel, Point, ScoringOptions, numerics, open_model, with_files_at
+from ..models import (
+    LanguageModel,
+    LoadIn,
+    Placement,
+    Point,
+    ScoringOptions,
+    numerics,
+    open_model,
+    with_files_at,
+)
 from ..provenance import digest_file, driftline_version
 from ..results import Numerics
-from ._evaluate import Pending, Scorer
+from ._evaluate import CapabilityScorer, Pending
 from ._store import StoredScores
 
 
@@ -31,6 +40,7 @@ class Job:
     trust_remote_code: bool
     dtype: torch.dtype
     device_map: str | None
+    load_in: LoadIn | None
     options: ScoringOptions
     num_threads: int
     cache_name: str
@@ -55,8 +65,9 @@ class Job:
         return cls(
             str(path.absolute()) if path.exists() else opened.source,
             opened.trust_remote_code,
-            opened.model.dtype,
+            opened.model.get_input_embeddings().weight.dtype,
             "auto" if num_gpus > 1 else None,
+            opened.load_in,
             options,
             num_threads,
             f"driftline-{os.urandom(8).hex()}",
@@ -109,7 +120,7 @@ class Worker:
 
     def __init__(self) -> None:
         """Do nothing yet: what fails here could not be told to the driver in words."""
-        self._scorer: Scorer | None = None
+        self._scorer: CapabilityScorer | None = None
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
@@ -137,11 +148,12 @@ class Worker:
                 job.source,
                 trust_remote_code=job.trust_remote_code,
                 dtype=job.dtype,
-                device_map=job.device_map,
+                placement=Placement(job.device_map),
+                load_in=job.load_in,
             )
         except DriftlineError as error:
             raise type(error)(f"Ray worker on {socket.gethostname()}: {error}") from error
-        self._scorer = Scorer(opened, job.options)
+        self._scorer = CapabilityScorer(opened, job.options)
         return WorkerFacts(
             self.place(), opened.digest, numerics(opened, job.options), driftline_version()
         )

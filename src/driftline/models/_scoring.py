@@ -1,29 +1,41 @@
-"""Log-likelihoods of token sequences, and greedy answers, as fast as plain PyTorch gives them.
+"""Log-likelihoods of token sequences, as fast as plain PyTorch gives them.
 
-Three savings carry it: identical inputs run once (the choices of an item that are one token each
-share a single pass), batches hold sequences of like length, and the output head sees only the
-positions that are scored.
+Four savings carry it: a beginning that several sequences share runs once (tree attention, and
+kept keys and values for long ones), batches hold rows of like length, the output head sees only
+the positions that are scored, and a pass starts at the first layer that has moved.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import DynamicCache
+from transformers.utils import ModelOutput
 
-from ..errors import ModelError, RunError
+from ..errors import RunError
 from ..results import Numerics
+from ._forward import ending_at, layers_of, run_body, run_head, starting_at
 from ._opening import LanguageModel
+from ._points import Point
+from ._prefix_tree import Branch, Layout, Row, TokenSequence, plan_batches
 
+_LOG = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class TokenSequence:
-    """Tokens of which those from `start` on are scored, each given all before it."""
-
-    tokens: tuple[int, ...]
-    start: int
+_LOGITS_AT_ONCE = 2**26
+"""Logits that are held at a time: 256 MiB of float32."""
+_BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
+"""On two cores 1,024 tokens were fastest; a GPU wants more, and halves them if memory runs out."""
+_ENTRY_BYTES = 2**31
+"""Hidden states that are kept to start later passes at a layer."""
+_PROOF_NATS, _PROOF_NATS_HALF = 1e-3, 0.25
+"""How far scores may differ in the proof, with float32 weights and with half-precision ones."""
+_UNFIT = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What an architecture raises that does not take masks, caches or replaced layers as we give them."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,17 @@ class ScoringOptions:
 
     bfloat16: bool = True
     """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
-    batch_tokens: int = 2048
-    """Upper bound for the tokens of one batch, padding included."""
+    batch_tokens: int | None = None
+    """Upper bound for the tokens of one batch, padding included; None: what suits the device."""
+    prefix_reuse: bool = True
+    """Run a beginning that sequences share once, where the model's attention allows it."""
+
+
+def batch_tokens(opened: LanguageModel, options: ScoringOptions) -> int:
+    """The bound for the tokens of one batch: what was asked for, or what suits the device."""
+    if options.batch_tokens is not None:
+        return options.batch_tokens
+    return _BATCH_TOKENS_CPU if opened.device.type == "cpu" else _BATCH_TOKENS_GPU
 
 
 def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
@@ -52,138 +73,289 @@ def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
         device=opened.device.type,
         num_threads=torch.get_num_threads(),
         torch_version=torch.__version__,
+        batch_tokens=batch_tokens(opened, options),
+        prefix_reuse=options.prefix_reuse,
     )
 
 
-def score_sequences(
-    opened: LanguageModel,
-    sequences: Sequence[TokenSequence],
-    options: ScoringOptions,
-    *,
-    on_tokens: Callable[[int], None] = lambda _count: None,
-) -> list[SequenceScore]:
-    """Score sequences, in the order given.
+@dataclass(frozen=True)
+class _Plan:
+    """Sequences laid out for the model; made once and used at every point."""
 
-    Cost: one forward pass over the distinct inputs; memory of one batch plus its scored logits.
+    sequences: tuple[TokenSequence, ...]
+    root: Branch
 
-    Args:
-        opened: The model, at whatever point it stands.
-        sequences: What to score; `start` must be at least 1.
-        options: Numerics and batch size.
-        on_tokens: Called after each batch with the number of tokens that went in.
-
-    Returns:
-        One score a sequence.
-
-    Raises:
-        RunError: The model gave a log-probability that is not finite.
-    """
-    # The last token is only ever predicted, so it need not go in.
-    inputs: dict[tuple[int, ...], list[int]] = {}
-    for index, sequence in enumerate(sequences):
-        inputs.setdefault(sequence.tokens[:-1], []).append(index)
-    order = sorted(inputs, key=lambda tokens: (len(tokens), tokens))
-    scores: dict[int, SequenceScore] = {}
-    with _scoring_mode(opened, options), _head_on_chosen_positions(opened) as choose:
-        for batch in _batches(order, options.batch_tokens):
-            members = [(row, index) for row, tokens in enumerate(batch) for index in inputs[tokens]]
-            values = _score_batch(opened, batch, [(r, sequences[i]) for r, i in members], choose)
-            scores.update(zip((index for _row, index in members), values, strict=True))
-            on_tokens(sum(len(tokens) for tokens in batch))
-    if any(not _is_finite(score.log_likelihood) for score in scores.values()):
-        raise RunError(
-            "the model gives a log-probability that is not finite; its weights or the "
-            "perturbation are out of the range of the dtype"
-        )
-    return [scores[index] for index in range(len(sequences))]
+    @cached_property
+    def num_tokens(self) -> int:
+        return self.root.num_tokens()
 
 
-def generate_greedily(
-    opened: LanguageModel,
-    prompts: Sequence[tuple[int, ...]],
-    options: ScoringOptions,
-    *,
-    max_new_tokens: int,
-) -> list[str]:
-    """The model's greedy continuations, decoded without special tokens.
+@dataclass
+class EntryStates:
+    """The base's hidden states where they enter one layer, pass by pass."""
 
-    Args:
-        opened: The model, at whatever point it stands.
-        prompts: Prompts as tokens; each runs by itself, so padding cannot change an answer.
-        options: Numerics.
-        max_new_tokens: Where to stop at the latest.
+    plan: _Plan
+    layer: int
+    """They are the output of the layers before this one; at least 1."""
+    passes: list[Tensor] = field(default_factory=list)
 
-    Returns:
-        One text a prompt.
 
-    Raises:
-        ModelError: A prompt and its answer may be longer than the model's context.
-    """
-    for prompt in prompts:
-        check_length(opened, len(prompt) + max_new_tokens)
-    tokenizer = opened.tokenizer
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    texts = []
-    with _scoring_mode(opened, options), _plain_generation(opened):
-        for prompt in prompts:
-            ids = torch.tensor([prompt], device=opened.device)
-            answer = opened.model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                max_new_tokens=max_new_tokens,
-                pad_token_id=pad,
+class Scorer:
+    """Scores sequences on one model, at whatever point it stands."""
+
+    def __init__(self, opened: LanguageModel, options: ScoringOptions | None = None) -> None:
+        """Prepare to score, and prove on a few tokens that the model allows what saves work.
+
+        Args:
+            opened: The model, at its base.
+            options: Numerics and batch size.
+        """
+        self.opened = opened
+        self.options = options or ScoringOptions()
+        self._layout = Layout(batch_tokens=batch_tokens(opened, self.options))
+        self._plans: dict[tuple[TokenSequence, ...], _Plan] = {}
+        self._entry: EntryStates | None = None
+        self._reuses = self.options.prefix_reuse and self._reuse_is_exact()
+
+    def score(
+        self,
+        sequences: Sequence[TokenSequence],
+        *,
+        entry: EntryStates | None = None,
+        on_tokens: Callable[[int], None] = lambda _count: None,
+    ) -> list[SequenceScore]:
+        """Score sequences, in the order given.
+
+        Cost: one forward pass over the tree of their inputs; memory of one batch, its scored logits
+        (256 MiB at most) and the keys and values of its trunks. Where memory does not suffice,
+        batches are halved until it does, which is logged.
+
+        Args:
+            sequences: What to score; `start` must be at least 1.
+            entry: What `entry_states` gave for the point where the model stands.
+            on_tokens: Called after each batch with the number of tokens that went in.
+
+        Returns:
+            One score a sequence.
+
+        Raises:
+            RunError: The model gave a log-probability that is not finite, or one row alone is too
+                large for the memory.
+            RuntimeError: Anything else that torch says.
+        """
+        while True:
+            plan = self._plan(sequences)
+            known = entry if entry is not None and entry.plan is plan else None
+            try:
+                return self._score(plan, known, options=self.options, on_tokens=on_tokens)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if not self._halve_batches(plan):
+                    raise RunError(
+                        "out of memory with a single row in the batch; shorten the longest item, "
+                        "or hold the model in a smaller dtype"
+                    ) from error
+
+    def entry_states(self, point: Point, sequences: Sequence[TokenSequence]) -> EntryStates | None:
+        """What enters the first layer that a point moves; the model must stand at the base.
+
+        Points that are asked for in the order of their first layer share the work below it.
+
+        Args:
+            point: Where the model goes next.
+            sequences: What will be scored there.
+
+        Returns:
+            The states for `score`; None where a pass must run whole.
+        """
+        layer = self.first_layer(point)
+        plan = self._plan(sequences)
+        if layer == 0 or self._is_too_much(plan):
+            return None
+        known = self._entry
+        if known is None or known.plan is not plan or known.layer > layer:
+            known = None
+        if known is None or known.layer < layer:
+            self._entry = self._advance(plan, known, layer, options=self.options)
+        return self._entry
+
+    def num_tokens(self, sequences: Sequence[TokenSequence]) -> int:
+        """Tokens that go through the model when these sequences are scored, padding left out."""
+        return self._plan(sequences).num_tokens
+
+    def first_layer(self, point: Point) -> int:
+        """The first layer whose output a point changes; their number where only the rest moves.
+
+        Args:
+            point: Any point.
+
+        Returns:
+            0 where the embedding moves, and where there is nothing to start from: for the base
+            itself, and for a model that cannot be entered at a layer.
+        """
+        if not self._reuses or not point.terms:
+            return 0
+        num_layers = len(layers_of(self.opened))
+        first, is_behind = num_layers, False
+        for weight in self.opened.weights:
+            is_behind = is_behind or weight.layer is not None
+            if point.may_move(weight.name):
+                # Outside the layers, the order of the model's own modules tells before from behind.
+                outside = num_layers if is_behind else 0
+                first = min(first, outside if weight.layer is None else weight.layer)
+        return first
+
+    def _score(
+        self,
+        plan: _Plan,
+        entry: EntryStates | None,
+        *,
+        options: ScoringOptions,
+        on_tokens: Callable[[int], None] = lambda _count: None,
+    ) -> list[SequenceScore]:
+        totals = torch.zeros(len(plan.sequences), dtype=torch.float64)
+        with scoring_mode(self.opened, options):
+            for rows, output in self._passes(plan.root, entry):
+                self._add(totals, rows, output)
+                on_tokens(sum(len(row.tokens) for row in rows))
+        if not totals.isfinite().all():
+            raise RunError(
+                "the model gives a log-probability that is not finite; its weights or the "
+                "perturbation are out of the range of the dtype"
             )
-            texts.append(tokenizer.decode(answer[0, ids.shape[1] :], skip_special_tokens=True))
-    return texts
+        return [
+            SequenceScore(total, len(sequence.tokens) - sequence.start)
+            for total, sequence in zip(totals.tolist(), plan.sequences, strict=True)
+        ]
 
+    def _passes(
+        self, root: Branch, entry: EntryStates | None
+    ) -> Iterator[tuple[Sequence[Row], ModelOutput]]:
+        """The rows of each pass with what the body gives, trunks before what hangs on them."""
+        states = iter(entry.passes if entry is not None else ())
 
-def _batches(order: list[tuple[int, ...]], batch_tokens: int) -> Iterator[list[tuple[int, ...]]]:
-    """Runs of the ordered inputs whose padded size stays under the bound."""
-    batch: list[tuple[int, ...]] = []
-    for tokens in order:
-        # Sorted by length: the newest is the longest, so it sets the padded width.
-        if batch and (len(batch) + 1) * len(tokens) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(tokens)
-    if batch:
-        yield batch
+        def run(
+            rows: Sequence[Row], before: DynamicCache | None, *, keep: bool
+        ) -> tuple[ModelOutput, DynamicCache | None]:
+            if entry is None:
+                return run_body(self.opened, rows, before, keep=keep)
+            with starting_at(self.opened, entry.layer, next(states)):
+                return run_body(self.opened, rows, before, keep=keep)
 
+        def visit(
+            branch: Branch, before: DynamicCache | None
+        ) -> Iterator[tuple[Sequence[Row], ModelOutput]]:
+            if branch.trunk is not None:
+                output, before = run((branch.trunk,), before, keep=True)
+                yield (branch.trunk,), output
+            for rows in branch.batches:
+                yield rows, run(rows, before, keep=False)[0]
+            for child in branch.branches:
+                yield from visit(child, before)
 
-Positions = tuple[Tensor, Tensor]
-"""Rows and columns of the positions whose logits are wanted."""
+        return visit(root, None)
 
+    def _add(self, totals: Tensor, rows: Sequence[Row], output: ModelOutput) -> None:
+        """Add the log-probabilities that the rows' queries ask for to their sequences' totals."""
+        hidden: Tensor = output.last_hidden_state
+        width = hidden.shape[1]
+        asked = numpy.array(
+            [
+                (number * width + query.node, query.target, query.sequence)
+                for number, row in enumerate(rows)
+                for query in row.queries
+            ],
+            dtype=numpy.int64,
+        ).reshape(-1, 3)
+        places, inverse = numpy.unique(asked[:, 0], return_inverse=True)
+        chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
+        at_once = max(
+            1, _LOGITS_AT_ONCE // self.opened.model.get_output_embeddings().weight.shape[0]
+        )
+        for first in range(0, len(places), at_once):
+            logits = run_head(self.opened, type(output), chosen[first : first + at_once])
+            mine = (inverse >= first) & (inverse < first + at_once)
+            where = torch.from_numpy(inverse[mine] - first).to(logits.device)
+            targets = torch.from_numpy(asked[mine, 1]).to(logits.device)
+            found = logits[where, targets] - logits.logsumexp(dim=1)[where]
+            totals.index_add_(0, torch.from_numpy(asked[mine, 2]), found.double().cpu())
 
-def _score_batch(
-    opened: LanguageModel,
-    batch: list[tuple[int, ...]],
-    members: list[tuple[int, TokenSequence]],
-    choose: Callable[[Positions], None],
-) -> list[SequenceScore]:
-    """Scores of the members (row in the batch, sequence), through one forward pass."""
-    width = max(len(tokens) for tokens in batch)
-    # Padding stands on the right, and attention looks left only: no mask is needed.
-    ids = torch.tensor([tokens + (0,) * (width - len(tokens)) for tokens in batch])
-    scored = [
-        (row, position - 1, sequence.tokens[position])
-        for row, sequence in members
-        for position in range(sequence.start, len(sequence.tokens))
-    ]
-    rows, columns, targets = (
-        torch.tensor(values, device=opened.device) for values in zip(*scored, strict=True)
-    )
-    choose((rows, columns))
-    logits = opened.model(input_ids=ids.to(opened.device), use_cache=False).logits[0].float()
-    log_probabilities = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
-    counts = [len(sequence.tokens) - sequence.start for _row, sequence in members]
-    sums = [part.double().sum() for part in log_probabilities.cpu().split(counts)]
-    return [SequenceScore(float(total), count) for total, count in zip(sums, counts, strict=True)]
+    def _advance(
+        self, plan: _Plan, known: EntryStates | None, layer: int, *, options: ScoringOptions
+    ) -> EntryStates:
+        """States that enter a layer, from those that enter an earlier one or from the tokens."""
+        reached = EntryStates(plan, layer)
+        with (
+            scoring_mode(self.opened, options),
+            ending_at(self.opened, layer, reached.passes.append),
+        ):
+            for _pass in self._passes(plan.root, known):
+                pass
+        return reached
+
+    def _plan(self, sequences: Sequence[TokenSequence]) -> _Plan:
+        wanted = tuple(sequences)
+        if wanted not in self._plans:
+            root = plan_batches(wanted, self._layout, share=self._reuses)
+            self._plans[wanted] = _Plan(wanted, root)
+        return self._plans[wanted]
+
+    def _is_too_much(self, plan: _Plan) -> bool:
+        width = int(self.opened.model.config.get_text_config().hidden_size)
+        return plan.num_tokens * width * 4 > _ENTRY_BYTES
+
+    def _halve_batches(self, plan: _Plan) -> bool:
+        """Make batches smaller; False where each holds one row already."""
+        if plan.root.max_rows() <= 1:
+            return False
+        halved = self._layout.batch_tokens // 2
+        _LOG.warning("out of memory: batches are halved to %d tokens", halved)
+        self._layout = Layout(batch_tokens=halved)
+        self._plans.clear()
+        self._entry = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return True
+
+    def _reuse_is_exact(self) -> bool:
+        """Score a few made-up sequences in all ways: not every architecture can be cut like this."""
+        sequences = tuple(
+            TokenSequence((1, 2, 3, 4, 5, *ending), 2)
+            for ending in ((6, 7), (6, 8, 9, 1), (7, 6, 1), (8, 1, 2, 3))
+        )
+        small = Layout(row_tokens=6, row_stretch=1, min_trunk_tokens=3)
+        plain = _Plan(sequences, plan_batches(sequences, small, share=False))
+        shared = _Plan(sequences, plan_batches(sequences, small))
+        exact = ScoringOptions(bfloat16=False)
+        try:
+            wanted = self._score(plain, None, options=exact)
+            entry = self._advance(shared, None, 1, options=exact)
+            found = (self._score(shared, known, options=exact) for known in (None, entry))
+            differences = [
+                abs(a.log_likelihood - b.log_likelihood)
+                for scores in found
+                for a, b in zip(wanted, scores, strict=True)
+            ]
+        except _UNFIT as unfit:
+            _LOG.info("%s: every sequence runs by itself (%s)", self.opened.source, unfit)
+            return False
+        is_float32 = self.opened.model.dtype == torch.float32
+        tolerance = _PROOF_NATS if is_float32 else _PROOF_NATS_HALF
+        return all(difference <= tolerance for difference in differences)
 
 
 @contextlib.contextmanager
-def _scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
-    """Evaluation mode, no gradients, autocast; the training flag is put back."""
+def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
+    """Evaluation mode, no gradients, autocast; the training flag is put back.
+
+    Args:
+        opened: The model.
+        options: Numerics.
+
+    Yields:
+        Nothing.
+    """
     was_training = opened.model.training
     opened.model.eval()
     autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
@@ -195,72 +367,5 @@ def _scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[No
         opened.model.train(was_training)
 
 
-@contextlib.contextmanager
-def _head_on_chosen_positions(
-    opened: LanguageModel,
-) -> Iterator[Callable[[Positions], None]]:
-    """Let the output head see only the chosen positions, whatever the family.
-
-    They are gathered from the hidden states, shape (batch, length, width) to (1, positions,
-    width), so the logits come out as (1, positions, vocabulary). The head runs in the dtype of its
-    own weights whatever autocast says: near 25, where logits lie, bfloat16 moves in steps of
-    0.125, and a margin is a difference of two logits.
-
-    Yields:
-        A function to call with the positions before each forward pass.
-    """
-    head = opened.model.get_output_embeddings()
-    chosen: list[Positions] = []
-    forward = head.forward
-
-    def forward_chosen(hidden: Tensor) -> Tensor:
-        rows, columns = chosen[0]
-        with torch.autocast(opened.device.type, enabled=False):
-            logits: Tensor = forward(hidden[rows, columns][None].to(head.weight.dtype))
-        return logits
-
-    def choose(positions: Positions) -> None:
-        chosen[:] = [positions]
-
-    # On the instance, over the class's own method or over what a dispatcher put there.
-    own = vars(head).get("forward")
-    head.forward = forward_chosen
-    try:
-        yield choose
-    finally:
-        del head.forward
-        if own is not None:
-            head.forward = own
-
-
-@contextlib.contextmanager
-def _plain_generation(opened: LanguageModel) -> Iterator[None]:
-    """Greedy is greedy: a checkpoint's own penalties, beams and limits do not count here."""
-    model, own = opened.model, opened.model.generation_config
-    model.generation_config = GenerationConfig(eos_token_id=own.eos_token_id)
-    try:
-        yield
-    finally:
-        model.generation_config = own
-
-
-def check_length(opened: LanguageModel, length: int) -> None:
-    """Refuse what does not fit into the model's context.
-
-    Args:
-        opened: The model.
-        length: Tokens that an item takes.
-
-    Raises:
-        ModelError: The context is shorter.
-    """
-    limit = getattr(opened.model.config, "max_position_embeddings", None)
-    if limit is not None and length > limit:
-        raise ModelError(
-            f"{opened.source}: an item takes {length} tokens and the model's context is {limit}; "
-            "shorten the item"
-        )
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0.0
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

@@ -6,7 +6,7 @@ from jinja2 import TemplateError
 
 from ..errors import ModelError
 from ._opening import LanguageModel
-from ._scoring import TokenSequence, check_length
+from ._prefix_tree import TokenSequence, num_shared
 
 Messages = Sequence[dict[str, str]]
 
@@ -38,7 +38,7 @@ def encode_completions(
     lead = () if is_chat else _lead(opened, is_empty=not prefix)
     prompt_tokens = lead + _tokens(opened, prefix)
     encoded = [lead + _tokens(opened, prefix + completion) for completion in completions]
-    start = min(_shared(prompt_tokens, tokens) for tokens in encoded)
+    start = min(num_shared(prompt_tokens, tokens) for tokens in encoded)
     if start == 0:
         # The first tokens differ already, and only what follows a token can be scored.
         lead = _lead(opened, is_empty=True)
@@ -48,6 +48,36 @@ def encode_completions(
             raise ModelError(f"nothing to score: {completion!r} adds no token to its prompt")
         check_length(opened, len(tokens))
     return [TokenSequence(tokens, start) for tokens in encoded]
+
+
+def encode_passage(opened: LanguageModel, text: str) -> list[TokenSequence]:
+    """Tokens of a text that is scored whole, in windows where the model's context is shorter.
+
+    The windows are those of lm-eval with a context of one token: the first holds as many tokens
+    as the model takes and one more, which is only predicted; each further one begins with the last
+    token that was scored, and the last window reaches back until it is full. So each token is
+    scored once, given at least one before it.
+
+    Args:
+        opened: The model whose tokenizer and context to use.
+        text: The text.
+
+    Returns:
+        One sequence a window; their log-likelihoods add up to that of the text.
+
+    Raises:
+        ModelError: The text has no token.
+    """
+    lead = _lead(opened, is_empty=True)
+    tokens = lead + _tokens(opened, text)
+    if len(tokens) == len(lead):
+        raise ModelError(f"nothing to score: {text!r} has no token")
+    limit = _context_length(opened) or len(tokens)
+    windows = [TokenSequence(tokens[: limit + 1], len(lead))]
+    for scored in range(limit + 1, len(tokens), limit):
+        end = min(scored + limit, len(tokens))
+        windows.append(TokenSequence(tokens[end - limit - 1 : end], limit + 1 - (end - scored)))
+    return windows
 
 
 def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, ...]:
@@ -109,9 +139,25 @@ def _tokens(opened: LanguageModel, text: str) -> tuple[int, ...]:
     return tuple(opened.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _shared(left: tuple[int, ...], right: tuple[int, ...]) -> int:
-    """Length of the common beginning."""
-    for position, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return position
-    return min(len(left), len(right))
+def check_length(opened: LanguageModel, length: int) -> None:
+    """Refuse what does not fit into the model's context.
+
+    Args:
+        opened: The model.
+        length: Tokens that an item takes.
+
+    Raises:
+        ModelError: The context is shorter.
+    """
+    limit = _context_length(opened)
+    if limit is not None and length > limit:
+        raise ModelError(
+            f"{opened.source}: an item takes {length} tokens and the model's context is {limit}; "
+            "shorten the item"
+        )
+
+
+def _context_length(opened: LanguageModel) -> int | None:
+    """Tokens that the model takes at once; None where its config sets no limit."""
+    limit: int | None = getattr(opened.model.config, "max_position_embeddings", None)
+    return limit

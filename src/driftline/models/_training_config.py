@@ -61,8 +61,6 @@ _IGNORED = {
 """Fields about bookkeeping, or about the model that the command line names."""
 
 _REFUSED = {
-    "load_in_8bit": "a quantised base",
-    "load_in_4bit": "a quantised base",
     "deepspeed": "a distributed run",
     "fsdp": "a distributed run",
 }

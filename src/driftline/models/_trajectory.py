@@ -29,6 +29,7 @@ from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import StoredDirection, store_direction
 from ._interrupts import interrupts_heard
+from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
@@ -234,10 +235,13 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
 def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor]:
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
-    if isinstance(trained, PeftModel):
+    if not isinstance(trained, PeftModel):
+        change = weights_change(opened.model, trained)
+    elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
+        change = lora_change(trained, opened.model)
+    else:
         # On a copy: merging and unmerging would round the weights that are being trained.
-        trained = merge_adapter(copy.deepcopy(trained))
-    change = weights_change(opened.model, trained)
+        change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
     for name, difference in change.items():
         if not torch.isfinite(difference).all():
             raise RunError(f"training made {name} infinite or NaN; lower the learning rate")
@@ -251,6 +255,7 @@ def _trainer(
     opened: LanguageModel, config: TrainingConfig, data: TrainingData
 ) -> Iterator[_SilentTrainer]:
     """TRL's trainer on a copy of the model; random states and progress bars are put back."""
+    _check_base(opened, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
         _random_states_kept(),
@@ -283,6 +288,35 @@ def _trainer(
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
+
+
+def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
+    """Refuse a run that this base cannot be the start of."""
+    if opened.is_offloaded:
+        raise ConfigError(
+            f"{config.name}: some weights of {opened.source} lie in main memory or on disk and not "
+            "where they compute, so it cannot be trained here; take more or larger GPUs, or open "
+            "it with load_in (--load-in 4bit) and train LoRA"
+        )
+    for key, bits in (("load_in_4bit", "4-bit"), ("load_in_8bit", "8-bit")):
+        if config.values.get(key) and not (opened.packing or "").startswith(bits):
+            raise ConfigError(
+                f"{config.name}: {key}: the base was not opened so; add --load-in "
+                f"{bits.replace('-', '')}, or remove the key"
+            )
+    if opened.packing is None:
+        return
+    adapter = config.adapter_config()
+    if adapter is None:
+        raise ConfigError(
+            f"{config.name}: {opened.source} is quantised ({opened.packing}), and packed weights "
+            "cannot be trained; add `use_peft: true` for LoRA, or open the unquantised base"
+        )
+    more = unreadable_field(adapter)
+    if more is not None:
+        raise ConfigError(
+            f"{config.name}: {more}: on a quantised base only plain LoRA is supported; remove it"
+        )
 
 
 @contextlib.contextmanager

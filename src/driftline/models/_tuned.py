@@ -19,7 +19,9 @@ from ._checkpoint import (
     read_json,
 )
 from ._directions import Direction
+from ._low_rank import lora_change, open_lora
 from ._opening import LanguageModel, load_weights, quiet_loading
+from ._places import list_places, tied_names
 from ._weights import weights_change
 
 
@@ -38,13 +40,12 @@ class DeltaDirection:
         """
         self._folder = folder
         self._files = _locate_tensors(folder)
-        base = dict(opened.model.named_parameters())
-        for name, parameter in base.items():
+        for name, place in list_places(opened.model).items():
             with safe_open(self._files[name], framework="pt") as file:
                 shape = tuple(file.get_slice(name).get_shape())
-            if shape != tuple(parameter.shape):
+            if shape != place.shape:
                 raise ModelError(
-                    f"{folder}: {name} has shape {shape} and the base {tuple(parameter.shape)}; "
+                    f"{folder}: {name} has shape {shape} and the base {place.shape}; "
                     "it was tuned from another model"
                 )
         self._check_ties(opened.model)
@@ -52,10 +53,8 @@ class DeltaDirection:
 
     def _check_ties(self, base: torch.nn.Module) -> None:
         """A change of one tied weight cannot stand for two weights that tuning moved apart."""
-        own = {parameter: name for name, parameter in base.named_parameters()}
-        for alias, parameter in base.named_parameters(remove_duplicate=False):
-            name = own[parameter]
-            if alias != name and alias in self._files:
+        for alias, name in tied_names(base).items():
+            if alias in self._files:
                 with (
                     safe_open(self._files[alias], framework="pt") as left,
                     safe_open(self._files[name], framework="pt") as right,
@@ -103,7 +102,8 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
     Returns:
         The direction. A whole model is read as it is needed, or at once if its files have other
         names for its weights; an adapter is merged once, into a copy of the base, by PEFT itself,
-        so that every kind that PEFT can merge is right.
+        so that every kind that PEFT can merge is right. Where the base is quantised or offloaded,
+        nothing can be merged, and only plain LoRA can be read, from its factors.
 
     Raises:
         ModelError: No such folder, unreadable files, or a model or adapter of another base.
@@ -112,8 +112,13 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
         raise ModelError(f"{folder}: no such folder; give a tuned model's or an adapter's folder")
     if not is_adapter_folder(folder):
         check_model_folder(folder)
+        if read_json(folder / "config.json").get("quantization_config"):
+            raise ModelError(
+                f"{folder}: a quantised tuned model is rounded anew, and that is no change of its "
+                "base; give the unquantised one, or the adapter"
+            )
         names = _locate_tensors(folder)
-        if all(name in names for name, _weight in opened.model.named_parameters()):
+        if all(name in names for name in list_places(opened.model)):
             return DeltaDirection(folder, opened)
         return _loaded_model(folder, opened)
     check_adapter_folder(folder)
@@ -184,9 +189,15 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
             warnings.simplefilter("ignore")
             # PEFT only warns when keys are missing; for us a misfit is an error.
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
-            adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(folder))
+            if opened.can_be_merged_into:
+                adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(folder))
+            else:
+                adapted = open_lora(folder, opened.model)
         _check_keys_fit(folder, adapted)
-        change = weights_change(opened.model, merge_adapter(adapted))
+        if opened.can_be_merged_into:
+            change = weights_change(opened.model, merge_adapter(adapted))
+        else:
+            change = lora_change(adapted, opened.model)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(

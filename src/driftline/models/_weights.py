@@ -1,10 +1,12 @@
 """Stable names, layer numbers and roles for every weight of a causal language model.
 
 A weight's name is the one that `named_parameters()` gives, so it is the name in the checkpoint and
-in everybody's tools. Tied weights appear once, under the embedding's name.
+in everybody's tools. Tied weights appear once, under the embedding's name. Names and shapes are the
+same wherever a weight lies, and whether or not it is quantised.
 """
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ._places import list_places
 
 Role = Literal[
     "embedding", "position", "q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
@@ -80,18 +83,18 @@ def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
         model: A causal language model.
 
     Returns:
-        One entry a parameter.
+        One entry a weight.
     """
     weights = []
-    for name, parameter in model.named_parameters():
+    for name, place in list_places(model).items():
         found = _LAYER.search(name)
         weights.append(
             Weight(
                 name=name,
                 layer=int(found.group(1)) if found else None,
                 role=weight_role(name),
-                num_elements=parameter.numel(),
-                is_matrix=parameter.ndim >= 2,
+                num_elements=math.prod(place.shape),
+                is_matrix=len(place.shape) >= 2,
             )
         )
     return tuple(weights)
@@ -110,19 +113,19 @@ def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, T
     Raises:
         ModelError: One has a weight that the other has not, or one of another shape.
     """
-    base_weights, tuned_weights = dict(base.named_parameters()), dict(tuned.named_parameters())
+    base_weights, tuned_weights = list_places(base), list_places(tuned)
     for name in base_weights:
         if name not in tuned_weights:
             raise ModelError(f"{name}: is missing after tuning")
     change = {}
-    for name, parameter in tuned_weights.items():
+    for name, place in tuned_weights.items():
         if name not in base_weights:
             raise ModelError(
                 f"{name}: the base has no such weight of its own; it is tied there, or tuning "
                 "added it, so no change of the base's weights can stand for it"
             )
-        before = base_weights[name].detach().float().cpu()
-        after = parameter.detach().float().cpu()
+        before = base_weights[name].value().float().cpu()
+        after = place.value().float().cpu()
         if after.shape != before.shape:
             raise ModelError(
                 f"{name}: has shape {tuple(after.shape)} after tuning and {tuple(before.shape)} "
@@ -137,6 +140,9 @@ def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, T
 def weights_digest(model: torch.nn.Module) -> str:
     """The digest of all weights: name, dtype, shape and bytes of each, in order of name.
 
+    Of a quantised weight, the packed bytes and what is needed to read them count. Where a weight
+    lies does not.
+
     Args:
         model: Any module; its parameters are read, not changed.
 
@@ -144,8 +150,9 @@ def weights_digest(model: torch.nn.Module) -> str:
         `sha256:<hex>`. Cost: one pass over the weights at the speed of SHA-256.
     """
     hasher = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        tensor = parameter.detach().to("cpu").contiguous()
-        hasher.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        hasher.update(tensor.view(-1).view(torch.uint8).numpy().data)
+    for name, place in sorted(list_places(model).items()):
+        for part, stored in place.stored():
+            tensor = stored.to("cpu").contiguous()
+            hasher.update(f"{name}{part}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+            hasher.update(tensor.view(-1).view(torch.uint8).numpy().data)
     return f"sha256:{hasher.hexdigest()}"

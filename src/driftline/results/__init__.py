@@ -25,4 +25,8 @@ from ._runs import RunOwner as RunOwner
 from ._runs import RunState as RunState
 from ._runs import RunSummary as RunSummary
 from ._runs import StoredScore as StoredScore
+from ._scores import ItemScore as ItemScore
+from ._scores import Scores as Scores
+from ._scores import item_lines as item_lines
+from ._scores_summary import scores_summary as scores_summary
 from ._summary import summary as summary

@@ -36,6 +36,10 @@ class Numerics(Value):
     device: str
     num_threads: int
     torch_version: str
+    batch_tokens: int
+    """Bound for the tokens of one batch; in bfloat16 a score moves a little with its batch."""
+    prefix_reuse: bool
+    """Whether beginnings that sequences share run once, where the model allows it."""
 
 
 class Provenance(Value):
