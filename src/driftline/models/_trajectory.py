@@ -28,6 +28,7 @@ from trl import SFTTrainer
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import StoredDirection, store_direction
+from ._interrupts import interrupts_heard
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
 from ._training_config import TrainingConfig
@@ -267,13 +268,14 @@ def _trainer(
         args.include_num_input_tokens_seen = "non_padding"
         transformers.set_seed(args.seed)
         try:
-            trainer = _SilentTrainer(
-                model=copy.deepcopy(opened.model),
-                args=args,
-                train_dataset=datasets.Dataset.from_list(list(data.examples)),
-                processing_class=copy.deepcopy(opened.tokenizer),
-                peft_config=config.adapter_config(),
-            )
+            with interrupts_heard():
+                trainer = _SilentTrainer(
+                    model=copy.deepcopy(opened.model),
+                    args=args,
+                    train_dataset=datasets.Dataset.from_list(list(data.examples)),
+                    processing_class=copy.deepcopy(opened.tokenizer),
+                    peft_config=config.adapter_config(),
+                )
         except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
             raise ConfigError(
                 f"{config.name} with {data.name}: the trainer refuses them: {error}"
