@@ -19,7 +19,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from driftline.capabilities import Capability, read_suite
+from driftline.capabilities import Capability, likelihood_requests, read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (
     BASE,
@@ -225,41 +225,45 @@ def fastest_shape(
 
 
 def track_moving(opened: LanguageModel, repeats: int, options: ScoringOptions) -> dict[str, Any]:
-    """100 points against 100 evaluations of the base: random lines, and each layer alone."""
-    capabilities = read_suite("core").capabilities
-    found = {}
-    whole = [Point(f"n{i}", (Term(NoiseDirection(i // 3), 0.02 * (i + 1)),)) for i in range(100)]
+    """Points against as many evaluations of the base, on a sample of the shipped suite.
+
+    Returns:
+        For whole-model noise on 12 items a capability, one layer's on 6, and 100 of both mixed as an
+        assessment has them.
+    """
     layers = sorted({w.layer for w in opened.weights if w.layer is not None})
-    alone = []
-    for number in range(100):
+
+    def line(number: int) -> Point:
+        return Point(f"line {number}", (Term(NoiseDirection(number // 3), 0.02 * (number + 1)),))
+
+    def alone(number: int) -> Point:
         layer = layers[number % len(layers)]
-        names = [w.name for w in opened.weights if w.layer == layer]
+        names = [weight.name for weight in opened.weights if weight.layer == layer]
         scales = dict.fromkeys(names, 0.001 * (number + 1))
-        alone.append(Point(f"layer {layer}", (Term(NoiseDirection(0), scales),)))
-    for name, points in (("whole model", whole), ("one layer", alone)):
-        chosen = points[:: max(1, 100 // repeats)][:repeats] if name == "whole model" else points
-        found[name] = moving(opened, options, capabilities, chosen)
-    return found
+        return Point(f"layer {layer}", (Term(NoiseDirection(0), scales),))
+
+    mixed = [alone(n) if n % 4 else line(n) for n in range(100)]
+    return {
+        "lines": moving(opened, options, [line(n) for n in range(2 * repeats)], num_items=12),
+        "one_layer": moving(opened, options, [alone(n) for n in range(30)], num_items=6),
+        "100_mixed": moving(opened, options, mixed, num_items=6),
+    }
 
 
 def moving(
-    opened: LanguageModel,
-    options: ScoringOptions,
-    capabilities: Sequence[Capability],
-    points: Sequence[Point],
+    opened: LanguageModel, options: ScoringOptions, points: Sequence[Point], *, num_items: int
 ) -> dict[str, Any]:
     """Seconds for the points, and for as many evaluations of the unchanged model."""
-    sampled = [c.sample(12, seed=0) for c in capabilities]
-    with tempfile.TemporaryDirectory() as folder:
-        store = ResultStore(Path(folder) / "results.sqlite")
+    sampled = [c.sample(num_items, seed=0) for c in read_suite("core").capabilities]
+    sequences = sequences_of(opened, sampled)
+    scorer = Scorer(opened, options)
+    scorer.score(sequences)
+    with tempfile.TemporaryDirectory() as folder, ResultStore(Path(folder) / "r.sqlite") as store:
         engine = LocalEngine(opened, store, options)
         engine.evaluate((BASE,), sampled)
         begun = time.perf_counter()
         engine.evaluate(points, sampled)
         moved = time.perf_counter() - begun
-        store.close()
-    sequences = sequences_of(opened, sampled)
-    scorer = Scorer(opened, options)
     begun = time.perf_counter()
     for _ in points:
         scorer.score(sequences)
@@ -275,9 +279,7 @@ def moving(
 
 def sequences_of(opened: LanguageModel, capabilities: Sequence[Capability]) -> list[TokenSequence]:
     """All sequences of some capabilities."""
-    from driftline.capabilities import likelihood_request
-
-    requests = [likelihood_request(item) for c in capabilities for item in c.items]
+    requests = [r for c in capabilities for item in c.items for r in likelihood_requests(item)]
     return [s for context, texts in requests for s in encode_completions(opened, context, texts)]
 
 

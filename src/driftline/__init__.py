@@ -11,23 +11,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .analyses import AssessmentRequest as AssessmentRequest
+    from .analyses import ScoreRequest as ScoreRequest
     from .analyses import assess as assess
+    from .analyses import score as score
+    from .capabilities import read_scored_log as read_scored_log
     from .capabilities import read_suite as read_suite
     from .engine import RunFolder as RunFolder
     from .models import open_model as open_model
     from .models import read_training_config as read_training_config
     from .models import read_training_data as read_training_data
     from .results import Assessment as Assessment
+    from .results import Scores as Scores
 
 _HOMES = {
     "Assessment": "results",
     "AssessmentRequest": "analyses",
     "RunFolder": "engine",
+    "ScoreRequest": "analyses",
+    "Scores": "results",
     "assess": "analyses",
     "open_model": "models",
+    "read_scored_log": "capabilities",
     "read_suite": "capabilities",
     "read_training_config": "models",
     "read_training_data": "models",
+    "score": "analyses",
 }
 
 __all__ = sorted(_HOMES)

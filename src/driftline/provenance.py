@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "safetensors", "gguf", "numpy")
+PACKAGES = (
+    "torch", "transformers", "peft", "trl", "accelerate", "safetensors", "gguf", "numpy", "lm_eval",
+)  # fmt: skip
 """The packages whose versions can change a number."""
 
 _CHUNK_BYTES = 1 << 20

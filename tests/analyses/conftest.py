@@ -65,8 +65,8 @@ class Planned:
         return AssessmentRequest(part, self.opened, self.data, self.config, **fields)
 
     def ask(self, path, part="assess", *, listener=lambda _progress: None, **changes):
-        folder = RunFolder.open(path, part, outputs=("report.json",), force=False)
-        return assess(self.request(part, **changes), folder, listener=listener)
+        with RunFolder.open(path, part, outputs=("report.json",), force=False) as folder:
+            return assess(self.request(part, **changes), folder, listener=listener)
 
 
 @pytest.fixture(scope="session")

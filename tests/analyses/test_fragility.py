@@ -8,7 +8,7 @@ import pytest
 
 from driftline.analyses import _assess as assess_module
 from driftline.analyses._fragility import _blocks, _point, fragility_map
-from driftline.engine import ResultStore, RunFolder, Table
+from driftline.engine import LocalEngine, ResultStore, RunFolder, Table
 from driftline.engine._store import StoredScores
 from driftline.models import BASE, at_point
 from driftline.stats import mean_interval
@@ -21,9 +21,9 @@ MODULES = ["model.embed_tokens", "layer 0", "layer 1", "lm_head"]
 @pytest.fixture(scope="module")
 def study(planned, tmp_path_factory):
     folder = RunFolder.open(tmp_path_factory.mktemp("map"), "map", outputs=(), force=False)
-    store = ResultStore(folder.store)
-    yield assess_module._study(planned.request("map"), folder, store, lambda _progress: None)
-    store.close()
+    with folder, ResultStore(folder.store) as store:
+        engine = LocalEngine(planned.opened, store)
+        yield assess_module._study(planned.request("map"), folder, engine)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from driftline.analyses import probe_steps, target_capability
 from driftline.analyses._assess import _study
 from driftline.analyses._study import Study
-from driftline.engine import ResultStore, RunFolder
+from driftline.engine import LocalEngine, ResultStore, RunFolder
 
 from .conftest import EFFORT, PAIRS, TEXTS
 
@@ -54,10 +54,9 @@ def test_samples_follow_the_seed(seed):
 def test_the_target_follows_the_seed(planned, tmp_path):
     many = replace(planned.data, examples=planned.data.examples * 2)
     folder = RunFolder.open(tmp_path / "out", "map", outputs=(), force=False)
-    store = ResultStore(folder.store)
     request = replace(planned.request(seed=4), data=many)
-    study = _study(request, folder, store, lambda _progress: None)
-    store.close()
+    with folder, ResultStore(folder.store) as store:
+        study = _study(request, folder, LocalEngine(planned.opened, store))
     assert study.seed == 4
     assert study.target == target_capability(many, seed=4)
     assert study.target != target_capability(many, seed=1)

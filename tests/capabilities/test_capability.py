@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from driftline.capabilities import Capability, Generation, MinimalPair, MultipleChoice, Passage
+from driftline.capabilities import (
+    Alternatives,
+    Capability,
+    Generation,
+    MinimalPair,
+    MultipleChoice,
+    Passage,
+)
 from driftline.errors import SuiteError
 
 
@@ -78,6 +85,12 @@ def test_chance():
     )
     made = capability(scorer="multiple_choice", items=choices)
     assert made.chance == pytest.approx((1 / 2 + 1 / 4) / 2)
+    options = tuple(
+        Alternatives(id=str(n), alternatives=[{"completion": c} for c in "abc"[:n]], answer=0)
+        for n in (2, 3)
+    )
+    made = capability(scorer="alternatives", items=options)
+    assert made.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
 @pytest.mark.parametrize(

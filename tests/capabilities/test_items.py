@@ -3,7 +3,14 @@
 import pytest
 from pydantic import ValidationError
 
-from driftline.capabilities import Cloze, Generation, MinimalPair, MultipleChoice, Passage
+from driftline.capabilities import (
+    Alternatives,
+    Cloze,
+    Generation,
+    MinimalPair,
+    MultipleChoice,
+    Passage,
+)
 
 TURNS = [{"role": "user", "content": "Hello"}]
 
@@ -11,6 +18,10 @@ TURNS = [{"role": "user", "content": "Hello"}]
 def _good(kind, **changes):
     fields = {
         MultipleChoice: {"prompt": "1 + 1 =", "choices": [" 2", " 3"], "answer": 0},
+        Alternatives: {
+            "alternatives": [{"prompt": "Ann", "completion": " won"}, {"completion": "It won"}],
+            "answer": 0,
+        },
         MinimalPair: {"good": "She runs.", "bad": "She run."},
         Cloze: {"prompt": "The cat", "completion": " sleeps"},
         Passage: {"text": "It rained."},
@@ -20,7 +31,7 @@ def _good(kind, **changes):
     return {key: value for key, value in record.items() if value is not ...}
 
 
-KINDS = (MultipleChoice, MinimalPair, Cloze, Passage, Generation)
+KINDS = (MultipleChoice, Alternatives, MinimalPair, Cloze, Passage, Generation)
 PROMPTED = (MultipleChoice, Cloze, Generation)
 
 
@@ -91,6 +102,27 @@ def test_the_context_is_a_text_or_messages(kind):
 def test_multiple_choice(changes, message):
     with pytest.raises(ValidationError, match=message):
         MultipleChoice.model_validate(_good(MultipleChoice, **changes))
+
+
+ANN, BOB = ({"prompt": name, "completion": " won"} for name in ("Ann", "Bob"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alternatives": [ANN]}, "at least 2"),
+        ({"alternatives": [ANN, {**BOB, "completion": ""}]}, "at least 1 character"),
+        ({"alternatives": [ANN, {**BOB, "text": ""}]}, "Extra inputs"),
+        ({"alternatives": [ANN, ANN]}, "two alternatives are the same"),
+        ({"answer": 2}, r"answer 2 with 2 alternatives \(0 is first\)"),
+        ({"answer": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_alternatives(changes, message):
+    fields = _good(Alternatives, alternatives=[ANN, BOB])
+    assert Alternatives.model_validate(fields).alternatives[1].prompt == "Bob"
+    with pytest.raises(ValidationError, match=message):
+        Alternatives.model_validate({**fields, **changes})
 
 
 @pytest.mark.parametrize(

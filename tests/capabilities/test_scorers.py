@@ -3,13 +3,16 @@
 import pytest
 
 from driftline.capabilities import (
+    Alternative,
+    Alternatives,
     Cloze,
     Generation,
     Likelihood,
     MinimalPair,
     MultipleChoice,
     Passage,
-    likelihood_request,
+    completion_bytes,
+    likelihood_requests,
     score_answer,
     score_likelihoods,
 )
@@ -17,6 +20,14 @@ from driftline.errors import SuiteError
 
 PAIR = MinimalPair(id="1", good="She runs.", bad="She run.")
 CHOICE = MultipleChoice(id="1", prompt="1 + 1 =", choices=(" 3", " 2", " two"), answer=1)
+OPTIONS = Alternatives(
+    id="1",
+    alternatives=(
+        Alternative(prompt="Ann told Eve that Ann", completion=" won."),
+        Alternative(completion="It won."),
+    ),
+    answer=1,
+)
 TURNS = [{"role": "user", "content": "Hello"}]
 
 
@@ -75,9 +86,28 @@ def test_nll_is_per_token_whatever_the_normalisation(item, normalization):
     assert found == {"nll_nats": 1.5}
 
 
-def test_one_text_has_one_likelihood():
+def test_one_completion_has_one_likelihood():
     with pytest.raises(ValueError, match="too many values"):
-        score_likelihoods(Passage(id="1", text="It rained."), _likelihoods(-1.0, -2.0))
+        score_likelihoods(Cloze(id="1", prompt="It", completion=" is"), _likelihoods(-1.0, -2.0))
+
+
+def test_the_windows_of_a_passage_add_up():
+    windows = [Likelihood(-6.0, 4, 20), Likelihood(-2.0, 1, 20)]
+    assert score_likelihoods(Passage(id="1", text="It rained."), windows) == {"nll_nats": 1.6}
+
+
+def test_the_right_alternative_is_the_one_that_the_answer_names():
+    assert score_likelihoods(OPTIONS, _likelihoods(-4.0, -2.5)) == {
+        "margin_nats": 1.5,
+        "accuracy": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("completion", "count"), [("a", 1), (" a b\n", 3), (" \u00e9", 2), (" ", 1), ("\n\n", 1)]
+)
+def test_white_space_around_a_completion_is_no_part_of_its_length(completion, count):
+    assert completion_bytes(completion) == count
 
 
 @pytest.mark.parametrize(
@@ -99,17 +129,18 @@ def test_exact_match_is_of_the_beginning(wanted, answer, score):
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        (CHOICE, ("1 + 1 =", (" 3", " 2", " two"))),
-        (PAIR, ("", ("She runs.", "She run."))),
-        (Passage(id="1", text="It rained."), ("", ("It rained.",))),
-        (Cloze(id="1", prompt="The cat", completion=" naps"), ("The cat", (" naps",))),
-        (Cloze(id="1", messages=TURNS, completion="Hi"), (TURNS, ("Hi",))),
+        (CHOICE, (("1 + 1 =", (" 3", " 2", " two")),)),
+        (OPTIONS, (("Ann told Eve that Ann", (" won.",)), ("", ("It won.",)))),
+        (PAIR, (("", ("She runs.", "She run.")),)),
+        (Passage(id="1", text="It rained."), (("", ("It rained.",)),)),
+        (Cloze(id="1", prompt="The cat", completion=" naps"), (("The cat", (" naps",)),)),
+        (Cloze(id="1", messages=TURNS, completion="Hi"), ((TURNS, ("Hi",)),)),
     ],
 )
 def test_what_an_item_asks_for(item, expected):
-    assert likelihood_request(item) == expected
+    assert likelihood_requests(item) == expected
 
 
 def test_a_generation_asks_for_no_likelihood():
     with pytest.raises(SuiteError, match="item g: is scored by its generated answer"):
-        likelihood_request(Generation(id="g", prompt="Say yes:", answer="yes"))
+        likelihood_requests(Generation(id="g", prompt="Say yes:", answer="yes"))

@@ -125,7 +125,7 @@ def test_help_is_quick_and_names_every_command():
             [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
         )
         times.append(time.monotonic() - started)
-    for command in ("assess", "margin", "map", "forecast", "demo", "doctor"):
+    for command in ("assess", "margin", "map", "forecast", "score", "demo", "doctor"):
         assert command in done.stdout
     # The bound is 0.3 s on an idle machine; the best of five leaves out what others do on it.
     assert min(times) < 0.3

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from driftline.capabilities import (
+    Alternatives,
     Capability,
     Cloze,
     Generation,
@@ -124,7 +125,7 @@ def directly(opened, point):
         ]
         right = []
         for item in CHOICES.items:
-            values = [-nll(opened, item.prompt, c)[0] / len(c.encode()) for c in item.choices]
+            values = [-nll(opened, item.prompt, c)[0] / len(c.strip()) for c in item.choices]
             right.append(float(values[1] > max(values[0], values[2])))
         clozes = [nll(opened, i.context(), i.completion) for i in CLOZES.items]
         texts = [nll(opened, "", i.text) for i in TEXTS.items]
@@ -294,11 +295,49 @@ def test_a_generated_answer_is_the_greedy_one(opened, store):
 
 
 def test_an_item_that_does_not_fit_is_named_before_anything_runs(engine, passes):
-    long = Passage(id="long", text="x" * 300)
-    made = capability("texts", "perplexity", "nll_nats", [*TEXTS.items, long])
-    with pytest.raises(SuiteError, match=r"capability texts: item long: .*301 tokens .* 256"):
+    long = Cloze(id="long", prompt="x" * 299, completion="y")
+    made = capability("clozes", "cloze", "nll_nats", [*CLOZES.items, long])
+    with pytest.raises(SuiteError, match=r"capability clozes: item long: .*300 tokens .* 256"):
         engine.evaluate((BASE,), (PAIRS, made))
     assert passes == []
+
+
+def test_a_passage_beyond_the_context_is_scored_in_windows(engine):
+    text = " ".join(f"It rained on day {i}." for i in range(36))
+    tokens = engine.opened.tokenizer(text)["input_ids"]
+    assert 2 * 256 < len(tokens) < 3 * 256 + 1
+    made = capability("texts", "perplexity", "nll_nats", [*TEXTS.items, Passage(id="l", text=text)])
+    table = engine.evaluate((BASE,), (TEXTS, made))
+    # Every token once: the first 256 after the beginning token, then 256 after their last, then
+    # the rest at the end of a full window.
+    ids = [engine.opened.tokenizer.bos_token_id, *tokens]
+    total = 0.0
+    for begin, start, end in ((0, 1, 257), (256, 257, 513), (len(ids) - 257, 513, len(ids))):
+        with torch.no_grad():
+            logits = engine.opened.model(torch.tensor([ids[begin : end - 1]])).logits[0]
+        for position in range(start, end):
+            total -= float(logits[position - 1 - begin].log_softmax(-1)[ids[position]])
+    assert table.values(BASE, made)[-1] == pytest.approx(total / len(tokens), rel=1e-5)
+    assert table.values(BASE, made)[:-1].tolist() == pytest.approx(
+        table.values(BASE, TEXTS).tolist(), rel=1e-5
+    )
+
+
+def test_alternatives_are_scored_each_after_its_own_prompt(engine):
+    options = [
+        ("The dog that ran", " barks."),
+        ("", "Dogs bark."),
+        ("The dogs that ran", " barks."),
+    ]
+    item = Alternatives(
+        id="a", alternatives=[{"prompt": p, "completion": c} for p, c in options], answer=1
+    )
+    other = item.model_copy(update={"id": "b", "answer": 0})
+    made = capability("options", "alternatives", "margin_nats", [item, other])
+    values = [-nll(engine.opened, prompt, completion)[0] for prompt, completion in options]
+    expected = [clip(values[1] - max(values[0], values[2])), clip(values[0] - max(values[1:]))]
+    table = engine.evaluate((BASE,), (made,))
+    numpy.testing.assert_allclose(table.values(BASE, made), expected, rtol=2e-5, atol=2e-5)
 
 
 def test_without_a_chat_template_the_item_is_named(engine, monkeypatch):

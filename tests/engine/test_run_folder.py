@@ -2,12 +2,14 @@
 
 import errno
 import json
+import os
 import sqlite3
 
 import pytest
 
 from driftline.engine import RunFolder, disk_errors_named
 from driftline.engine import _run_folder as module
+from driftline.engine._lock import FolderLock
 from driftline.errors import OutputError
 
 REQUEST = {"model": "tiny", "seed": 0}
@@ -15,7 +17,9 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def begin(path, request=REQUEST, *, force=False):
-    return RunFolder.open(path, request, outputs=OUTPUTS, force=force)
+    """Begin a run, and let go of it as at the end of a process."""
+    with RunFolder.open(path, request, outputs=OUTPUTS, force=force) as folder:
+        return folder
 
 
 def contents(path):
@@ -147,6 +151,73 @@ def test_an_output_is_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="the disk is full"):
         folder.write_outputs({"report.json": "{} and more"})
     assert list(contents(folder.path)) == ["driftline-run.json"]
+
+
+@pytest.fixture
+def held_elsewhere(monkeypatch):
+    """Every lock is another process's."""
+    monkeypatch.setattr(FolderLock, "_try", lambda *_: False)
+    monkeypatch.setattr("driftline.engine._lock._GRACE_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path, held_elsewhere, force):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "driftline-run.json").write_text('{"request": "sha256:0"}\n')
+    (folder / "report.json").write_text("{}")
+    before = contents(folder)
+    with pytest.raises(OutputError, match="out: is in use by process"):
+        begin(folder, force=force)
+    after = contents(folder)
+    assert after.pop("driftline-run.lock") == b""
+    assert after == before
+
+
+def test_a_folder_is_ours_from_open_to_close(tmp_path):
+    folder = RunFolder.open(tmp_path / "out", REQUEST, outputs=OUTPUTS, force=False)
+    lock = tmp_path / "out" / "driftline-run.lock"
+    assert json.loads(lock.read_text())["pid"] == os.getpid()
+    folder.close()
+    assert not lock.exists()
+
+
+def test_a_refusal_lets_go_of_the_folder(tmp_path):
+    finish(begin(tmp_path / "out"))
+    with pytest.raises(OutputError, match="finished run"):
+        begin(tmp_path / "out")
+    assert not (tmp_path / "out" / "driftline-run.lock").exists()
+
+
+def test_a_process_that_was_killed_before_its_marker_left_an_empty_folder(tmp_path):
+    (tmp_path / "driftline-run.lock").write_text('{"pid": 1, "host": "gone", "since": null}')
+    begin(tmp_path)
+    assert list(contents(tmp_path)) == ["driftline-run.json"]
+
+
+def test_the_marker_says_what_the_run_is(tmp_path):
+    with RunFolder.open(
+        tmp_path, REQUEST, outputs=OUTPUTS, force=False, command="margin", model="tiny"
+    ) as folder:
+        marker = folder.marker()
+    assert (marker.command, marker.model, marker.outputs) == ("margin", "tiny", OUTPUTS)
+    assert marker.created.endswith("+00:00")
+    begin(tmp_path)
+    assert folder.marker() == marker
+
+
+def test_the_marker_of_an_earlier_version_is_read(tmp_path):
+    request = begin(tmp_path).marker().request
+    (tmp_path / "driftline-run.json").write_text(json.dumps({"request": request}) + "\n")
+    folder = begin(tmp_path)
+    assert folder.marker() == module.RunMarker(request, ("report.html", "report.json"))
+
+
+@pytest.mark.parametrize("outputs", [["../thesis.tex"], ["/etc/hosts"], [".."], [3], "report.html"])
+def test_a_marker_can_name_no_file_outside_its_folder(tmp_path, outputs):
+    folder = begin(tmp_path)
+    folder.marker_file.write_text(json.dumps({"request": "sha256:0", "outputs": outputs}))
+    assert folder.marker().outputs == ("report.html", "report.json")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -1,10 +1,13 @@
 """The result store: what is put in comes back, also from another process, and only there."""
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
 from driftline.engine import ResultStore
+from driftline.engine import _store as module
 from driftline.engine._store import StoredScores
 from driftline.errors import OutputError
 
@@ -108,3 +111,158 @@ def test_what_is_no_database_is_refused_and_left_alone(path, content):
     with pytest.raises(OutputError, match=r"results.sqlite: not a result store \(.*another --out"):
         ResultStore(path)
     assert path.read_bytes() == content
+
+
+def header(path):
+    """Version and journal of a database, without changing it."""
+    content = path.read_bytes()
+    return int.from_bytes(content[60:64], "big"), content[18]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        "CREATE TABLE letters (text TEXT)",
+        "CREATE TABLE scores (game TEXT, points INTEGER)",
+        "CREATE VIEW scores AS SELECT 1 AS key",
+    ],
+)
+def test_a_database_of_somebody_else_is_refused_and_left_alone(path, tables):
+    connection = sqlite3.connect(path)
+    connection.executescript(tables)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(
+        OutputError, match=r"a database of something else .it holds (letters|scores)"
+    ):
+        ResultStore(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_empty_database_is_begun(path):
+    sqlite3.connect(path).close()
+    ResultStore(path).close()
+    assert header(path) == (1, 2)
+
+
+def test_another_version_keeps_its_journal(path):
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(OutputError, match="version 7"):
+        ResultStore(path)
+    assert header(path) == (7, 1)
+
+
+def fill(path):
+    with ResultStore(path) as store, store.together():
+        for number in range(200):
+            put(store, f"{number:03}", SCORES)
+
+
+def test_a_damaged_page_is_named_with_its_mend(path):
+    fill(path)
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(bytes(content))
+    with pytest.raises(OutputError, match=r"results.sqlite: .*damaged .*remove that file"):
+        ResultStore(path)
+
+
+def test_damage_that_comes_later_is_named_too(path):
+    fill(path)
+    with ResultStore(path) as store:
+        assert store.get("199") == SCORES
+        content = bytearray(path.read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        path.write_bytes(bytes(content))
+        # Pages that are in memory are right still.
+        store._connection.execute("PRAGMA cache_size = 1")
+        store._connection.execute("PRAGMA shrink_memory")
+        with pytest.raises(OutputError, match="damaged"):
+            store.rows()
+
+
+def test_a_row_that_is_not_json_is_damage(store, path):
+    put(store, "a", SCORES)
+    for text in ("{", "3"):
+        connection = sqlite3.connect(path)
+        connection.execute("UPDATE scores SET item_values = ?", (text,))
+        connection.commit()
+        connection.close()
+        with pytest.raises(OutputError, match=r"damaged .a row is not JSON"):
+            store.get("a")
+
+
+def test_rows_are_told_in_words(store):
+    store.put("b", SCORES, point="base", capability="grammar")
+    store.put("a", OTHER, point="noise", capability="texts")
+    store.put("c", OTHER, point="noise", capability="code")
+    rows = [("base", "grammar", 3, 123), ("noise", "texts", 1, 1), ("noise", "code", 1, 1)]
+    assert [tuple(row) for row in store.rows()] == rows
+    assert store.num_points() == 2
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "killed"])
+def test_reading_leaves_nothing_behind(path, is_open):
+    store = ResultStore(path)
+    put(store, "a", SCORES)
+    if not is_open:
+        store.close()
+    before = {file.name for file in path.parent.iterdir()}
+    with ResultStore(path, read_only=True) as reader:
+        assert reader.get("a") == SCORES
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            put(reader, "b", SCORES)
+    assert {file.name for file in path.parent.iterdir()} == before
+    store.close()
+
+
+def test_a_store_that_is_not_there_is_not_begun_by_reading(path):
+    with pytest.raises(OutputError, match="cannot be opened"):
+        ResultStore(path, read_only=True)
+    assert not path.exists()
+
+
+# Another process that writes for half a second, or for as long as it lives.
+WRITER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("INSERT INTO scores VALUES ('theirs', 'p', 'c', 1, '{\\"m\\": [1.0]}')")
+print("writing", flush=True)
+time.sleep(float(sys.argv[2]))
+connection.execute("COMMIT")
+"""
+
+
+@pytest.fixture
+def writer(store, path):
+    processes = []
+
+    def start(seconds):
+        command = [sys.executable, "-c", WRITER, str(path), str(seconds)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout.readline() == "writing\n"
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_two_processes_write_one_after_the_other(store, writer):
+    writer(0.5)
+    put(store, "ours", SCORES)
+    assert store.get("ours") == SCORES
+    assert store.get("theirs").values == {"m": (1.0,)}
+
+
+def test_a_process_that_never_ends_writing_is_not_waited_for(path, store, writer, monkeypatch):
+    monkeypatch.setattr(module, "_BUSY_SECONDS", 0.2)
+    writer(60)
+    with pytest.raises(OutputError, match="another process has been writing to it for"):
+        ResultStore(path)
+    assert len(store) == 0

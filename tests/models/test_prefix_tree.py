@@ -83,7 +83,7 @@ def test_attention_and_positions_are_those_of_the_sequence_alone(seed):
 def test_sharing_comes_close_to_the_tree_and_never_above_the_inputs(seed):
     sequences = sequences_with_shared_beginnings(seed)
     inputs = {sequence.tokens[:-1] for sequence in sequences}
-    whole = plan_batches(sequences, Layout())
+    whole = plan_batches(sequences, Layout(row_tokens=256))
     assert whole.num_tokens() == num_tree_tokens(list(inputs))
     apart = plan_batches(sequences, Layout(), share=False).num_tokens()
     assert apart == sum(map(len, inputs))

@@ -1,13 +1,21 @@
 """Where scoring starts, which token leads, and what cannot be encoded."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from driftline.errors import ModelError
-from driftline.models import Scorer, ScoringOptions, encode_completions, encode_prompt
+from driftline.models import (
+    Scorer,
+    ScoringOptions,
+    encode_completions,
+    encode_passage,
+    encode_prompt,
+)
 from tests import tiny
 
 BOS, EOS = 256, 257
@@ -181,3 +189,53 @@ def test_what_does_not_fit_the_context_is_refused(base):
 def test_a_completion_that_adds_nothing_is_refused(base):
     with pytest.raises(ModelError, match="nothing to score: ''"):
         encode_completions(base, "a", ["b", ""])
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 511, 512, 513, 700, 1025])
+def test_the_windows_of_a_long_passage_are_those_of_lm_eval(base, length):
+    text = ("".join(chr(97 + i % 26) for i in range(length)))[:length]
+    tokens = base.tokenizer(text)["input_ids"]
+    expected = [
+        make_disjoint_window(window)
+        for window in get_rolling_token_windows(
+            token_list=tokens, prefix_token=BOS, max_seq_len=256, context_len=1
+        )
+    ]
+    windows = encode_passage(base, text)
+
+    assert [(w.tokens[: w.start], w.tokens[w.start :]) for w in windows] == [
+        (tuple(context), tuple(scored)) for context, scored in expected
+    ]
+    # The last token is predicted and never read, so no window is longer than the context.
+    assert all(len(w.tokens) - 1 <= 256 for w in windows)
+    assert sum(len(w.tokens) - w.start for w in windows) == length
+
+
+def test_a_passage_that_fits_is_one_sequence_like_any_completion(base):
+    for opened in (base, with_tokenizer(base, leading_tokenizer())):
+        assert encode_passage(opened, "abc") == encode_completions(opened, "", ["abc"])
+
+
+def test_windows_keep_every_leading_token_and_score_none_of_them(base):
+    tokenizer = leading_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<eos> <bos> $A", special_tokens=[("<bos>", BOS), ("<eos>", EOS)]
+    )
+    opened = with_tokenizer(base, tokenizer)
+    first, second = encode_passage(opened, "x" * 300)
+
+    assert first.tokens[:2] == (EOS, BOS)
+    assert (first.start, len(first.tokens)) == (2, 257)
+    assert (len(second.tokens), len(second.tokens) - second.start) == (257, 302 - 257)
+
+
+def test_a_model_without_a_limit_takes_a_passage_whole(base):
+    unlimited = dataclasses.replace(base, model=SimpleNamespace(config=SimpleNamespace()))
+    (only,) = encode_passage(unlimited, "x" * 1000)
+
+    assert len(only.tokens) == 1001
+
+
+def test_a_passage_without_a_token_is_refused(base):
+    with pytest.raises(ModelError, match="nothing to score: '' has no token"):
+        encode_passage(base, "")

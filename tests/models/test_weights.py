@@ -23,6 +23,7 @@ MATRICES_OUTSIDE = {
     "llama-tied": ["embedding"],
     "qwen2": ["embedding", "head"],
     "qwen3": ["embedding", "head"],
+    "mistral": ["embedding", "head"],
     "gemma": ["embedding"],
     "gemma2": ["embedding"],
     "gemma3": ["embedding"],

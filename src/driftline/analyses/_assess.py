@@ -1,42 +1,48 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from ..capabilities import Capability, Suite
-from ..engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
+from ..engine import (
+    Engine,
+    Meter,
+    Progress,
+    RayOptions,
+    ResultStore,
+    RunFolder,
+    disk_errors_named,
+    open_engine,
+)
 from ..errors import ConfigError
 from ..models import (
-    BASE,
     LanguageModel,
     ScoringOptions,
     TrainingConfig,
     TrainingData,
     Trajectory,
-    numerics,
     plan_training,
 )
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     Assessment,
     CapabilityForecast,
-    CapabilityScore,
     Cost,
     ModuleFragility,
     Provenance,
     StabilityMargin,
     TargetForecast,
 )
-from ..stats import mean_interval
 from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
 from ._margin import path_margins, radius_margins
-from ._study import CONFIDENCE_LEVEL, Effort, Study, probe_steps
+from ._score import capability_score, check_names
+from ._study import Effort, Study, probe_steps
 from ._target import target_capability
 from ._verdict import judge
 
@@ -56,6 +62,8 @@ class AssessmentRequest:
     seed: int = 0
     effort: Effort = field(default_factory=Effort)
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -86,27 +94,29 @@ def assess(
         ConfigError: Two suites have a capability of one name.
     """
     started = time.monotonic()
-    _check_names(request.capabilities)
-    with disk_errors_named(folder.path):
-        store = ResultStore(folder.store)
-        try:
-            study = _study(request, folder, store, listener)
-            assessment = _answer(request, study, started)
-        finally:
-            store.close()
-    request.opened.check_unchanged()
+    check_names(request.capabilities, reserved=("target",))
+    meter = Meter(listener)
+    with (
+        disk_errors_named(folder.path),
+        ResultStore(folder.store) as store,
+        open_engine(
+            request.opened,
+            store,
+            request.options,
+            meter,
+            directions=folder.directions,
+            ray=request.ray,
+        ) as engine,
+    ):
+        study = _study(request, folder, engine)
+        assessment = _answer(request, study, started)
+        engine.check_unchanged()
     return assessment
 
 
-def _study(
-    request: AssessmentRequest,
-    folder: RunFolder,
-    store: ResultStore,
-    listener: Callable[[Progress], None],
-) -> Study:
-    meter = Meter(listener)
+def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
+    meter = engine.meter
     meter.enter("reading the plan")
-    engine = LocalEngine(request.opened, store, request.options, meter)
     plan = plan_training(request.opened, request.config, request.data)
     target = target_capability(request.data, seed=request.seed, opened=request.opened)
     kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
@@ -164,38 +174,14 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         schema_=f"driftline/{part}/1",
         verdict=None if part == "map" else verdict,
         reasons=() if part == "map" else reasons,
-        scores=tuple(_base_score(c, table) for c in study.capabilities),
+        scores=tuple(capability_score(c, table) for c in study.capabilities),
         margins=margins,
         fragility=fragility,
         forecast=shown,
         target=target,
         cost=_cost(study, started),
         caveats=caveats(request, study, calibration),
-        provenance=_provenance(request),
-    )
-
-
-def _base_score(capability: Capability, table: Table) -> CapabilityScore:
-    interval = mean_interval(
-        table.values(BASE, capability),
-        groups=capability.groups(),
-        confidence_level=CONFIDENCE_LEVEL,
-    )
-    return CapabilityScore(
-        capability=capability.name,
-        description=capability.description,
-        metric=capability.metric,
-        unit=capability.unit,
-        higher_is_better=capability.higher_is_better,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        confidence_level=interval.confidence_level,
-        num_items=len(capability.items),
-        accuracy=table.metric(BASE, capability, "accuracy"),
-        chance=capability.chance,
-        tolerance=capability.tolerance,
-        required=capability.required,
+        provenance=_provenance(request, study),
     )
 
 
@@ -209,7 +195,7 @@ def _cost(study: Study, started: float) -> Cost:
     )
 
 
-def _provenance(request: AssessmentRequest) -> Provenance:
+def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
     return Provenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
@@ -220,14 +206,7 @@ def _provenance(request: AssessmentRequest) -> Provenance:
         config=request.config.provenance(),
         config_values=request.config.values,
         suites=tuple(suite.provenance() for suite in request.suites),
-        numerics=numerics(request.opened, request.options),
+        numerics=study.engine.numerics,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _check_names(capabilities: Sequence[Capability]) -> None:
-    names = [capability.name for capability in capabilities]
-    for name in sorted(set(names)):
-        if names.count(name) > 1 or name == "target":
-            raise ConfigError(f"--suite: the capability name {name} is taken; rename one of them")

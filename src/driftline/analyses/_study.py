@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..capabilities import Capability
-from ..engine import LocalEngine, Table
+from ..engine import Engine, Table
 from ..models import (
     BASE,
     Point,
@@ -63,7 +63,7 @@ def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
 class Study:
     """One planned run under study."""
 
-    engine: LocalEngine
+    engine: Engine
     capabilities: tuple[Capability, ...]
     target: Capability
     """The run's own task, scored on a sample of its data."""

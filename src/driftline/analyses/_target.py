@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from ..capabilities import Capability, Cloze, Item, Passage, likelihood_request
+from ..capabilities import Capability, Cloze, Item, Passage, likelihood_requests
 from ..errors import DataError, ModelError
 from ..models import LanguageModel, TrainingData, encode_completions
 
@@ -46,7 +46,8 @@ def target_capability(
         item = _item(str(index), data.examples[index])
         try:
             if item is not None and opened is not None:
-                encode_completions(opened, *likelihood_request(item))
+                for request in likelihood_requests(item):
+                    encode_completions(opened, *request)
         except ModelError as error:
             reason = str(error)
             continue

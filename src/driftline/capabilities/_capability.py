@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ..errors import SuiteError
 from ..provenance import digest_value
-from ._items import Item, MultipleChoice
+from ._items import Alternatives, Item, MinimalPair, MultipleChoice
 from ._scorers import METRICS, UNITS, Metric, Normalization, ScorerName
 
 
@@ -68,10 +68,8 @@ class Capability:
     @property
     def chance(self) -> float | None:
         """Expected accuracy of a guess; None where guessing has no meaning."""
-        if self.scorer == "multiple_choice":
-            shares = [1 / len(i.choices) for i in self.items if isinstance(i, MultipleChoice)]
-            return sum(shares) / len(shares)
-        return 0.5 if self.scorer == "minimal_pair" else None
+        sizes = [size for size in map(_num_options, self.items) if size is not None]
+        return sum(1 / size for size in sizes) / len(sizes) if sizes else None
 
     @cached_property
     def digest(self) -> str:
@@ -111,6 +109,19 @@ class Capability:
             chosen = sorted(generator.sample(range(len(self.items)), max(2, num_items)))
             if len({groups[index] for index in chosen}) > 1:
                 return replace(self, items=tuple(self.items[index] for index in chosen))
+
+
+def _num_options(item: Item) -> int | None:
+    """How many options a guess has; None where there is none to guess among."""
+    match item:
+        case MultipleChoice():
+            return len(item.choices)
+        case Alternatives():
+            return len(item.alternatives)
+        case MinimalPair():
+            return 2
+        case _:
+            return None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The items of a capability, one kind a scorer, each checked as it is read."""
 
+from collections.abc import Hashable, Sequence
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -45,6 +46,14 @@ class _Prompted(_Item):
         return self.prompt
 
 
+def _check_answer(answer: int, options: Sequence[Hashable], name: str) -> None:
+    """Refuse an answer that is not there, and options that no model can tell apart."""
+    if answer >= len(options):
+        raise ValueError(f"answer {answer} with {len(options)} {name} (0 is first)")
+    if len(set(options)) < len(options):
+        raise ValueError(f"two {name} are the same")
+
+
 class MultipleChoice(_Prompted):
     """A prompt with several continuations, one of them right."""
 
@@ -53,10 +62,26 @@ class MultipleChoice(_Prompted):
 
     @model_validator(mode="after")
     def _answer_exists(self) -> Self:
-        if self.answer >= len(self.choices):
-            raise ValueError(f"answer {self.answer} with {len(self.choices)} choices (0 is first)")
-        if len(set(self.choices)) < len(self.choices):
-            raise ValueError("two choices are the same")
+        _check_answer(self.answer, self.choices, "choices")
+        return self
+
+
+class Alternative(_Strict):
+    """One text of several, of which only the completion is scored."""
+
+    prompt: str = ""
+    completion: Text
+
+
+class Alternatives(_Item):
+    """Several texts, each with a prompt of its own, one of them right."""
+
+    alternatives: Annotated[tuple[Alternative, ...], Field(strict=False, min_length=2)]
+    answer: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _answer_exists(self) -> Self:
+        _check_answer(self.answer, self.alternatives, "alternatives")
         return self
 
 
@@ -91,4 +116,19 @@ class Generation(_Prompted):
     answer: Text
 
 
-Item = MultipleChoice | MinimalPair | Cloze | Passage | Generation
+Item = MultipleChoice | Alternatives | MinimalPair | Cloze | Passage | Generation
+
+
+def describe_fault(error: ValidationError) -> str:
+    """The first fault of a record, in one line that names the field.
+
+    Args:
+        error: What pydantic says.
+
+    Returns:
+        The field and what is wrong with it.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

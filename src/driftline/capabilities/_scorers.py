@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import SuiteError
-from ._items import Cloze, Generation, Item, MinimalPair, MultipleChoice, Passage
+from ._items import Alternatives, Cloze, Generation, Item, MinimalPair, MultipleChoice, Passage
 
-ScorerName = Literal["multiple_choice", "minimal_pair", "cloze", "perplexity", "generate"]
+ScorerName = Literal[
+    "multiple_choice", "alternatives", "minimal_pair", "cloze", "perplexity", "generate"
+]
 Metric = Literal["margin_nats", "accuracy", "nll_nats", "exact_match"]
 Normalization = Literal["none", "tokens", "bytes"]
 
@@ -27,6 +29,7 @@ MARGIN_BOUND_NATS = 5.0
 
 ITEM_TYPES: dict[ScorerName, type[Item]] = {
     "multiple_choice": MultipleChoice,
+    "alternatives": Alternatives,
     "minimal_pair": MinimalPair,
     "cloze": Cloze,
     "perplexity": Passage,
@@ -35,6 +38,7 @@ ITEM_TYPES: dict[ScorerName, type[Item]] = {
 
 METRICS: dict[ScorerName, tuple[Metric, ...]] = {
     "multiple_choice": ("margin_nats", "accuracy"),
+    "alternatives": ("margin_nats", "accuracy"),
     "minimal_pair": ("margin_nats", "accuracy"),
     "cloze": ("nll_nats",),
     "perplexity": ("nll_nats",),
@@ -58,29 +62,52 @@ class Likelihood:
     num_bytes: int
 
 
-def likelihood_request(item: Item) -> tuple[str | list[dict[str, str]], tuple[str, ...]]:
-    """The context and the completions whose likelihoods an item needs.
+Request = tuple[str | list[dict[str, str]], tuple[str, ...]]
+"""A context (a text, or chat messages) and the completions whose likelihoods are wanted."""
+
+
+def likelihood_requests(item: Item) -> tuple[Request, ...]:
+    """The contexts and completions whose likelihoods an item needs.
 
     Args:
         item: Any item but a generation.
 
     Returns:
-        The context (a text, or chat messages) and its completions.
+        One request a context; the item's completions are those of all of them, in order.
 
     Raises:
         SuiteError: The item needs a generated answer instead.
     """
     match item:
         case MultipleChoice():
-            return item.context(), item.choices
+            return ((item.context(), item.choices),)
+        case Alternatives():
+            return tuple((option.prompt, (option.completion,)) for option in item.alternatives)
         case MinimalPair():
-            return "", (item.good, item.bad)
+            return (("", (item.good, item.bad)),)
         case Cloze():
-            return item.context(), (item.completion,)
+            return ((item.context(), (item.completion,)),)
         case Passage():
-            return "", (item.text,)
+            return (("", (item.text,)),)
         case Generation():
             raise SuiteError(f"item {item.id}: is scored by its generated answer")
+
+
+def completion_bytes(completion: str) -> int:
+    """What `normalization: bytes` divides by: UTF-8 bytes, white space around them left out.
+
+    A choice carries the space that joins it to its prompt, and that space is no part of its length.
+
+    >>> completion_bytes(" né")
+    3
+
+    Args:
+        completion: The text.
+
+    Returns:
+        At least 1.
+    """
+    return len(completion.strip().encode()) or 1
 
 
 def score_likelihoods(
@@ -94,20 +121,39 @@ def score_likelihoods(
 
     Args:
         item: The item.
-        likelihoods: One a completion, in the order of `likelihood_request`.
+        likelihoods: One a completion, in the order of `likelihood_requests`; of a passage, one a
+            window.
         normalization: Divide each log-likelihood by its number of tokens or bytes first.
 
     Returns:
         Metric to value.
     """
-    if isinstance(item, (Cloze, Passage)):
+    if isinstance(item, Passage):
+        num_tokens = sum(window.num_tokens for window in likelihoods)
+        return {"nll_nats": -sum(window.log_likelihood for window in likelihoods) / num_tokens}
+    if isinstance(item, Cloze):
         (only,) = likelihoods
         return {"nll_nats": -only.log_likelihood / only.num_tokens}
-    right = item.answer if isinstance(item, MultipleChoice) else 0
-    values = [_normalized(likelihood, normalization) for likelihood in likelihoods]
+    right = item.answer if isinstance(item, (MultipleChoice, Alternatives)) else 0
+    margin = clipped_margin([_normalized(each, normalization) for each in likelihoods], right)
+    return {"margin_nats": margin, "accuracy": float(margin > 0)}
+
+
+def clipped_margin(values: Sequence[float], right: int) -> float:
+    """How far the right one of some log-likelihoods lies above the best wrong one, clipped.
+
+    >>> clipped_margin([-2.0, -3.5, -9.0], 0)
+    1.5
+
+    Args:
+        values: One log-likelihood an option, in nats.
+        right: The place of the right option.
+
+    Returns:
+        The margin in nats, within +-5.
+    """
     margin = values[right] - max(value for i, value in enumerate(values) if i != right)
-    clipped = max(-MARGIN_BOUND_NATS, min(MARGIN_BOUND_NATS, margin))
-    return {"margin_nats": clipped, "accuracy": float(margin > 0)}
+    return max(-MARGIN_BOUND_NATS, min(MARGIN_BOUND_NATS, margin))
 
 
 def score_answer(item: Generation, answer: str) -> dict[Metric, float]:

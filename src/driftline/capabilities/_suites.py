@@ -14,8 +14,9 @@ from ..errors import SuiteError
 from ..provenance import digest_value
 from ..results import SourceProvenance
 from ._capability import Capability
-from ._items import Item
+from ._items import Item, describe_fault
 from ._scorers import ITEM_TYPES, Metric, Normalization, ScorerName
+from ._tasks import PREFIX, RenderedTask, default_capability, render_tasks
 
 SHIPPED_SUITES = ("core",)
 """Names that `read_suite` takes instead of a file."""
@@ -66,7 +67,8 @@ def read_suite(name: str) -> Suite:
     """Read a suite.
 
     Args:
-        name: The name of a shipped suite, or a YAML file.
+        name: The name of a shipped suite, a YAML file, or `lm_eval:` and a task of
+            lm-evaluation-harness (its name, or the path of its own YAML file).
 
     Returns:
         The suite; every item has been checked.
@@ -75,6 +77,9 @@ def read_suite(name: str) -> Suite:
         SuiteError: No such suite, or a file, key, line or item that is not right; the message
             names it.
     """
+    if name.startswith(PREFIX):
+        tasks = render_tasks(name)
+        return Suite(name=name, capabilities=tuple(default_capability(task) for task in tasks))
     if name in SHIPPED_SUITES:
         path = Path(str(files("driftline.capabilities").joinpath("suites", f"{name}.yaml")))
     else:
@@ -91,7 +96,7 @@ def _parse_yaml(path: Path, name: str) -> _SuiteFile:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SuiteError(
-            f"{name}: no such suite ({error.strerror}); give a YAML file or one of: "
+            f"{name}: no such suite ({error.strerror}); give a YAML file, {PREFIX}TASK, or one of: "
             f"{', '.join(SHIPPED_SUITES)}"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -99,17 +104,18 @@ def _parse_yaml(path: Path, name: str) -> _SuiteFile:
     try:
         return _SuiteFile.model_validate(content)
     except ValidationError as error:
-        raise SuiteError(f"{path}: {_describe(error)}") from None
+        raise SuiteError(f"{path}: {describe_fault(error)}") from None
 
 
 def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
-    items = []
-    for record, where in _records(entry, path):
-        try:
-            items.append(ITEM_TYPES[entry.scorer].model_validate(record))
-        except ValidationError as error:
-            raise SuiteError(f"{where}: {_describe(error)}") from None
-    chosen: tuple[Item, ...] = tuple(items)
+    normalization = entry.normalization
+    if isinstance(entry.items, str) and entry.items.startswith(PREFIX):
+        task = _task(entry, entry.items, path)
+        chosen = task.items
+        if "normalization" not in entry.model_fields_set:
+            normalization = task.normalization
+    else:
+        chosen = tuple(_items(entry, path))
     try:
         return Capability(
             name=entry.name,
@@ -119,10 +125,35 @@ def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
             items=chosen,
             required=entry.required,
             description=entry.description,
-            normalization=entry.normalization,
+            normalization=normalization,
         )
     except SuiteError as error:
         raise SuiteError(f"{path}: {error}") from None
+
+
+def _task(entry: _CapabilityEntry, name: str, path: Path) -> RenderedTask:
+    """The one task of lm-eval that an entry names as its items."""
+    where = f"{path}: capability {entry.name}"
+    try:
+        tasks = render_tasks(name, folder=path.parent)
+    except SuiteError as error:
+        raise SuiteError(f"{where}: {error}") from error
+    if len(tasks) > 1:
+        raise SuiteError(
+            f"{where}: {name} holds {len(tasks)} tasks ({tasks[0].name}, {tasks[1].name} ...); an "
+            "entry takes one"
+        )
+    if entry.scorer != tasks[0].scorer:
+        raise SuiteError(f"{where}: {name} is scored by {tasks[0].scorer}, not by {entry.scorer}")
+    return tasks[0]
+
+
+def _items(entry: _CapabilityEntry, path: Path) -> Iterator[Item]:
+    for record, where in _records(entry, path):
+        try:
+            yield ITEM_TYPES[entry.scorer].model_validate(record)
+        except ValidationError as error:
+            raise SuiteError(f"{where}: {describe_fault(error)}") from None
 
 
 def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, str]]:
@@ -149,10 +180,3 @@ def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, s
             yield json.loads(line), where
         except json.JSONDecodeError as error:
             raise SuiteError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-
-
-def _describe(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

@@ -9,6 +9,8 @@ from ..errors import DriftlineError, RunError
 from ._assess import part_command
 from ._demo import demo
 from ._doctor import doctor
+from ._runs import runs
+from ._score import score
 
 app = typer.Typer(
     name="driftline",
@@ -29,8 +31,10 @@ app.command("map", help="Which layers break first, capability by capability.")(p
 app.command("forecast", help="Which capabilities this run will lose, and how much.")(
     part_command("forecast")
 )
+app.command("score")(score)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
+app.add_typer(runs, name="runs")
 
 
 def main() -> None:

@@ -1,11 +1,20 @@
 """`assess` and its parts `margin`, `map` and `forecast`: one planned run of one model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from ._engine_options import (
+    AddressOption,
+    EngineChoice,
+    EngineOption,
+    GpusOption,
+    ThreadsOption,
+    WorkersOption,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -37,7 +46,10 @@ ConfigOption = Annotated[
 ]
 SuiteOption = Annotated[
     list[str],
-    typer.Option("--suite", help="What must not break: a shipped suite's name, or a YAML file."),
+    typer.Option(
+        "--suite",
+        help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
+    ),
 ]
 OutOption = Annotated[
     Path | None,
@@ -86,6 +98,7 @@ class Request:
     dtype: Literal["float32", "bfloat16"] | None = None
     device_map: str | None = None
     load_in: Literal["4bit", "8bit"] | None = None
+    engine: EngineChoice = field(default_factory=EngineChoice)
 
 
 def part_command(part: PartName) -> Callable[..., None]:
@@ -108,10 +121,16 @@ def part_command(part: PartName) -> Callable[..., None]:
         json: JsonOption = False,
         force: ForceOption = False,
         trust_remote_code: TrustOption = False,
+        engine: EngineOption = "local",
+        address: AddressOption = None,
+        workers: WorkersOption = None,
+        gpus_per_worker: GpusOption = None,
+        threads_per_worker: ThreadsOption = None,
         dtype: DtypeOption = None,
         device_map: DeviceMapOption = None,
         load_in: LoadInOption = None,
     ) -> None:
+        chosen = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
         request = Request(
             part=part,
             model=model,
@@ -125,6 +144,7 @@ def part_command(part: PartName) -> Callable[..., None]:
             dtype=dtype,
             device_map=device_map,
             load_in=load_in,
+            engine=chosen,
         )
         assessment, folder = run(request)
         show(assessment, folder, as_json=json)
@@ -152,6 +172,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     from ._progress import ProgressPrinter
 
     suites = tuple(read_suite(name) for name in request.suites)
+    ray = request.engine.ray_options()
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import AssessmentRequest, assess
@@ -180,31 +201,33 @@ def run(request: Request) -> tuple["Assessment", Path]:
         identity,
         outputs=("report.html", "report.json"),
         force=request.force,
+        command=request.part,
+        model=request.model,
     )
-    printer.note(f"opening {request.model}")
-    opened = open_model(
-        request.model,
-        trust_remote_code=request.trust_remote_code,
-        dtype=named_dtype(request.dtype),
-        placement=Placement(request.device_map),
-        load_in=request.load_in,
-    )
-    try:
-        with printer:
-            assessment = assess(
-                AssessmentRequest(request.part, opened, data, config, suites, seed=request.seed),
-                folder,
-                listener=printer.update,
-            )
-    except KeyboardInterrupt:
-        printer.note(f"stopped; the same command goes on from {folder.path}")
-        raise
-    from driftline.report import render_html
+    with folder:
+        printer.note(f"opening {request.model}")
+        opened = open_model(
+            request.model,
+            trust_remote_code=request.trust_remote_code,
+            dtype=named_dtype(request.dtype),
+            placement=Placement(request.device_map),
+            load_in=request.load_in,
+        )
+        asked = AssessmentRequest(
+            request.part, opened, data, config, suites, seed=request.seed, ray=ray
+        )
+        try:
+            with printer:
+                assessment = assess(asked, folder, listener=printer.update)
+        except KeyboardInterrupt:
+            printer.note(f"stopped; the same command goes on from {folder.path}")
+            raise
+        from driftline.report import render_html
 
-    printer.note("writing the report")
-    folder.write_outputs(
-        {"report.html": render_html(assessment), "report.json": assessment.to_json()}
-    )
+        printer.note("writing the report")
+        folder.write_outputs(
+            {"report.html": render_html(assessment), "report.json": assessment.to_json()}
+        )
     return assessment, folder.path
 
 

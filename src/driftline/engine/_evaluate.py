@@ -1,20 +1,19 @@
-"""The engine's one verb, run in this process."""
+"""Capabilities at points, scored in this process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-
-import numpy
-from jaxtyping import Float
-from numpy import ndarray
+from typing import NamedTuple
 
 from ..capabilities import (
     Capability,
     Generation,
     Likelihood,
     Metric,
-    likelihood_request,
+    Passage,
+    completion_bytes,
+    likelihood_requests,
     score_answer,
     score_likelihoods,
 )
@@ -28,44 +27,17 @@ from ..models import (
     TokenSequence,
     at_point,
     encode_completions,
+    encode_passage,
     encode_prompt,
     generate_greedily,
     num_tree_tokens,
-    numerics,
 )
-from ..provenance import digest_bytes, digest_value
+from ..provenance import digest_bytes
 from ._meter import Meter
-from ._store import ResultStore, StoredScores
+from ._store import StoredScores
 
 _ANSWER_TOKENS = 32
 """Greedy answers are cut here."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """The scores of capabilities at points."""
-
-    rows: dict[tuple[str, str], StoredScores] = field(default_factory=dict)
-    """(point digest, capability digest) to scores."""
-
-    def values(self, point: Point, capability: Capability) -> Float[ndarray, " items"]:
-        """The capability's metric for each of its items at a point."""
-        row = self.rows[point.digest(), capability.digest]
-        return numpy.array(row.values[capability.metric])
-
-    def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
-        """The mean of any metric that the scorer gives; None where it gives no such one."""
-        values = self.rows[point.digest(), capability.digest].values.get(metric)
-        return None if values is None else sum(values) / len(values)
-
-    def item_losses(
-        self, point: Point, capability: Capability, *, base: Point
-    ) -> Float[ndarray, " items"]:
-        """Loss of each item from the base to a point: positive is worse."""
-        before, after = self.values(base, capability), self.values(point, capability)
-        sign = -1.0 if capability.higher_is_better else 1.0
-        losses: Float[ndarray, " items"] = sign * (after - before)
-        return losses
 
 
 @dataclass
@@ -90,82 +62,61 @@ class _Encoded:
         return num_tree_tokens(inputs) + generated
 
 
+class Pending(NamedTuple):
+    """A point, and those of its capabilities that are not scored yet."""
+
+    point: Point
+    capabilities: tuple[Capability, ...]
+
+
+class Scored(NamedTuple):
+    """What came of a pending point: the scores of each of its capabilities."""
+
+    pending: Pending
+    scores: Sequence[StoredScores]
+
+
 @dataclass
-class LocalEngine:
-    """Evaluates in this process, on the model that it was given."""
+class CapabilityScorer:
+    """Scores capabilities in this process, on the model that it was given."""
 
     opened: LanguageModel
-    store: ResultStore
-    options: ScoringOptions = field(default_factory=ScoringOptions)
+    options: ScoringOptions
     meter: Meter = field(default_factory=Meter)
-    tokens_used: int = 0
-    """Tokens behind all answers so far, whether scored now or by an earlier process."""
     _encoded: dict[str, _Encoded] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
-    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
-        """Score every capability at every point, unless the store has it already.
+    def compute(self, pending: Sequence[Pending]) -> Iterator[Scored]:
+        """Score what is pending, point by point, in whatever order is best.
 
-        A point is put in once for all its capabilities, and only if one of them is missing; the
-        base comes back bit for bit.
+        A point is put in once for all its capabilities, and the base is back, bit for bit, whenever
+        a point comes out.
 
         Args:
-            points: Where to.
-            capabilities: What to score there.
+            pending: What to score where.
 
-        Returns:
-            The whole table.
+        Yields:
+            Each point with its scores, as soon as it is done.
         """
-        rows: dict[tuple[str, str], StoredScores] = {}
-        pending: list[tuple[Point, list[Capability]]] = []
-        for point in points:
-            missing = []
-            for capability in capabilities:
-                found = self.store.get(self._key(point, capability))
-                if found is None:
-                    missing.append(capability)
-                else:
-                    rows[point.digest(), capability.digest] = found
-                    self.tokens_used += found.num_tokens
-                    self.meter.skip(found.num_tokens)
-            if missing:
-                pending.append((point, missing))
         # In this order, neighbours share what lies below the first layer that they move.
-        for point, missing in sorted(pending, key=lambda p: self.scorer.first_layer(p[0])):
-            scored = self._score_at(point, missing)
-            # All or none: in bfloat16 a score moves with what else is in its batch, so a part
-            # that is scored again alone would not give the same document.
-            with self.store.together():
-                for capability, scores in zip(missing, scored, strict=True):
-                    self.store.put(
-                        self._key(point, capability),
-                        scores,
-                        point=point.label,
-                        capability=capability.name,
-                    )
-            for capability, scores in zip(missing, scored, strict=True):
-                self.tokens_used += scores.num_tokens
-                rows[point.digest(), capability.digest] = scores
-        return Table(rows)
+        for work in sorted(pending, key=lambda work: self.sequences.first_layer(work.point)):
+            yield Scored(work, self._score_at(work.point, work.capabilities))
 
     @cached_property
-    def scorer(self) -> Scorer:
-        """Scores on this engine's model."""
+    def sequences(self) -> Scorer:
+        """Scores sequences of tokens on this model."""
         return Scorer(self.opened, self.options)
 
-    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
-        """Tokens that one evaluation of these capabilities puts through the model."""
-        return sum(self._encode(capability).num_tokens() for capability in capabilities)
+    def num_tokens(self, capability: Capability) -> int:
+        """Tokens that one evaluation of a capability puts through the model."""
+        return self._encode(capability).num_tokens()
 
-    def _key(self, point: Point, capability: Capability) -> str:
-        return digest_value(
-            {
-                "base": self.opened.digest,
-                "point": point.digest(),
-                "capability": capability.digest,
-                "tokens": self._encode(capability).digest(),
-                "numerics": numerics(self.opened, self.options).model_dump(),
-            }
-        )
+    def tokens_digest(self, capability: Capability) -> str:
+        """The digest of a capability in tokens, as this model's tokenizer makes them."""
+        # Every key asks for it, and it goes over all tokens.
+        if capability.digest not in self._digests:
+            self._digests[capability.digest] = self._encode(capability).digest()
+        return self._digests[capability.digest]
 
     def _score_at(self, point: Point, capabilities: Sequence[Capability]) -> list[StoredScores]:
         """The capabilities at a point; the base comes back bit for bit.
@@ -177,13 +128,13 @@ class LocalEngine:
             The scores of each capability.
         """
         sequences = [s for c in capabilities for s in self._encode(c).sequences]
-        entry = self.scorer.entry_states(point, sequences)
+        entry = self.sequences.entry_states(point, sequences)
         # Capabilities share tokens with each other; the plan of the work counts each one's own.
-        own = self.num_tokens([c for c in capabilities if c.scorer != "generate"])
-        share = own / max(1, self.scorer.num_tokens(sequences))
+        own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
+        share = own / max(1, self.sequences.num_tokens(sequences))
         with at_point(self.opened, point):
             scored = iter(
-                self.scorer.score(
+                self.sequences.score(
                     sequences,
                     entry=entry,
                     on_tokens=lambda count: self.meter.advance(count * share),
@@ -237,15 +188,20 @@ class LocalEngine:
                 if isinstance(item, Generation):
                     encoded.prompts.append(encode_prompt(self.opened, item.context()))
                     continue
-                context, completions = likelihood_request(item)
-                sequences = encode_completions(self.opened, context, completions)
+                if isinstance(item, Passage):
+                    sequences = encode_passage(self.opened, item.text)
+                    num_bytes = [completion_bytes(item.text)] * len(sequences)
+                else:
+                    requests = likelihood_requests(item)
+                    sequences = [s for r in requests for s in encode_completions(self.opened, *r)]
+                    num_bytes = [completion_bytes(c) for r in requests for c in r[1]]
             except ModelError as error:
                 raise SuiteError(
                     f"capability {capability.name}: item {item.id}: {error}"
                 ) from error
             first = len(encoded.sequences)
             encoded.sequences.extend(sequences)
-            encoded.num_bytes.extend(len(text.encode()) for text in completions)
+            encoded.num_bytes.extend(num_bytes)
             encoded.spans.append((first, len(encoded.sequences)))
         return encoded
 

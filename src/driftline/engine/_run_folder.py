@@ -6,23 +6,44 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from pydantic import JsonValue
 
 from ..errors import OutputError
 from ..provenance import digest_value
+from ._lock import FolderLock
 
-_REQUEST = "driftline-run.json"
+_MARKER = "driftline-run.json"
+_LOCK = "driftline-run.lock"
 _STORE = "results.sqlite"
 _DIRECTIONS = "directions"
+_EARLIER_OUTPUTS = ("report.html", "report.json")
+"""What a run wrote before the marker said it."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
+class RunMarker:
+    """What a run folder says of itself."""
+
+    request: str | None
+    """Digest of the request that it belongs to; None where the marker cannot be read."""
+    outputs: tuple[str, ...] = _EARLIER_OUTPUTS
+    command: str | None = None
+    model: str | None = None
+    created: str | None = None
+
+
+@dataclass(frozen=True)
 class RunFolder:
-    """The folder of one request: its store, its directions, its outputs."""
+    """The folder of one request: its store, its directions, its outputs.
+
+    From `open` to `close` no other process can open it.
+    """
 
     path: Path
 
@@ -36,9 +57,26 @@ class RunFolder:
         """Where changes of weights are kept while they are needed."""
         return self.path / _DIRECTIONS
 
+    @property
+    def lock(self) -> FolderLock:
+        """What keeps other processes out."""
+        return FolderLock(self.path / _LOCK)
+
+    @property
+    def marker_file(self) -> Path:
+        """The file that says which request the folder belongs to."""
+        return self.path / _MARKER
+
     @classmethod
     def open(
-        cls, path: Path, request: JsonValue, *, outputs: tuple[str, ...], force: bool
+        cls,
+        path: Path,
+        request: JsonValue,
+        *,
+        outputs: tuple[str, ...],
+        force: bool,
+        command: str | None = None,
+        model: str | None = None,
     ) -> "RunFolder":
         """Begin a run folder, or take up one that the same request left unfinished.
 
@@ -47,55 +85,73 @@ class RunFolder:
             request: All that the outcome depends on; a folder of another request is refused.
             outputs: Names of the files that a finished run holds.
             force: Replace what an earlier run left there; other files are never touched.
+            command: What was asked, for people.
+            model: Of which model, for people.
 
         Returns:
-            The folder, ready.
+            The folder, ready, and closed to other processes.
 
         Raises:
-            OutputError: The path holds something else, a finished run, or another request's.
+            OutputError: The path holds something else, a finished run, or another request's, or
+                another process has it open.
         """
         folder = cls(path)
         digest = digest_value(request)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        marker = RunMarker(digest, outputs, command, model, created)
         with disk_errors_named(path):
-            if path.is_dir() and any(path.iterdir()):
-                folder._take_over(digest, outputs, force=force)
-            elif path.exists() and not path.is_dir():
+            if path.exists() and not path.is_dir():
                 raise OutputError(f"{path}: is a file; give a folder with --out")
-            path.mkdir(parents=True, exist_ok=True)
-            if not folder._marker.exists():
-                write_whole(folder._marker, json.dumps({"request": digest}) + "\n")
+            folder._refuse_foreign(outputs, force=force)
+            folder.lock.acquire()
+            try:
+                folder._take_over(digest, outputs, force=force)
+                if not folder.marker_file.exists():
+                    write_whole(folder.marker_file, json.dumps(asdict(marker)) + "\n")
+            except BaseException:
+                folder.close()
+                raise
         return folder
 
-    @property
-    def _marker(self) -> Path:
-        """The file that says which request the folder belongs to."""
-        return self.path / _REQUEST
+    def close(self) -> None:
+        """Let other processes open the folder."""
+        self.lock.release()
 
-    def _take_over(self, digest: str, outputs: tuple[str, ...], *, force: bool) -> None:
-        """Refuse what another run, or another program, left; or clear the way with force."""
-        is_ours = self._marker.exists()
-        is_finished = any((self.path / name).exists() for name in outputs)
-        is_same = is_ours and _request_digest(self._marker) == digest
-        if is_same and not is_finished:
-            return
-        if force and is_ours:
-            self._remove_own(outputs)
-            return
-        taken = [name for name in self._own_names(outputs) if (self.path / name).exists()]
-        if force and not taken:
-            return
-        if force:
-            raise OutputError(
-                f"{self.path / taken[0]}: is not ours and would be overwritten; give another --out"
-            )
-        held = (
-            "is not a run of Driftline"
-            if not is_ours
-            else "holds a finished run"
-            if is_finished
-            else "holds an unfinished run of another request"
+    def __enter__(self) -> Self:
+        """The open folder."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Let other processes open the folder."""
+        self.close()
+
+    def marker(self) -> RunMarker | None:
+        """What the folder says of itself, in the words of this or of an earlier version.
+
+        Returns:
+            The marker; None where the folder is no run of Driftline.
+        """
+        try:
+            value = json.loads(self.marker_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return RunMarker(None)
+        if not isinstance(value, dict):
+            return RunMarker(None)
+        outputs = value.get("outputs", _EARLIER_OUTPUTS)
+        is_plain = isinstance(outputs, list | tuple) and all(map(_is_plain_name, outputs))
+        return RunMarker(
+            _text(value.get("request")),
+            tuple(outputs) if is_plain else _EARLIER_OUTPUTS,
+            _text(value.get("command")),
+            _text(value.get("model")),
+            _text(value.get("created")),
         )
-        raise OutputError(f"{self.path}: exists and {held}; give another --out, or --force")
+
+    def is_finished(self, outputs: tuple[str, ...]) -> bool:
+        """Whether one of the outputs is there."""
+        return any((self.path / name).exists() for name in outputs)
 
     def write_outputs(self, contents: dict[str, str]) -> None:
         """Write the outputs, each whole, and drop what only an unfinished run needs.
@@ -108,15 +164,51 @@ class RunFolder:
                 write_whole(self.path / name, text)
             shutil.rmtree(self.directions, ignore_errors=True)
 
-    def _remove_own(self, outputs: tuple[str, ...]) -> None:
+    def remove_own(self, outputs: tuple[str, ...]) -> None:
+        """Remove all that Driftline wrote but the lock, which is held; other files stay.
+
+        Args:
+            outputs: Names of the files that a finished run holds.
+        """
         shutil.rmtree(self.directions, ignore_errors=True)
-        for name in self._own_names(outputs):
-            if name != _DIRECTIONS:
+        for name in self.own_names(outputs):
+            if name not in (_DIRECTIONS, _LOCK):
                 (self.path / name).unlink(missing_ok=True)
 
     @staticmethod
-    def _own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
-        return (*outputs, _REQUEST, _STORE, f"{_STORE}-wal", f"{_STORE}-shm", _DIRECTIONS)
+    def own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of all that Driftline may write into the folder."""
+        return (*outputs, _MARKER, _LOCK, _STORE, f"{_STORE}-wal", f"{_STORE}-shm", _DIRECTIONS)
+
+    def _refuse_foreign(self, outputs: tuple[str, ...], *, force: bool) -> None:
+        """Refuse what another program left, before anything is written beside it."""
+        is_empty = not self.path.exists() or {p.name for p in self.path.iterdir()} <= {_LOCK}
+        if is_empty or self.marker_file.exists():
+            return
+        if not force:
+            raise OutputError(
+                f"{self.path}: exists and is not a run of Driftline; give another --out, or --force"
+            )
+        for name in self.own_names(outputs):
+            if (self.path / name).exists() and name != _LOCK:
+                raise OutputError(
+                    f"{self.path / name}: is not ours and would be overwritten; give another --out"
+                )
+
+    def _take_over(self, digest: str, outputs: tuple[str, ...], *, force: bool) -> None:
+        """Refuse what another run left; or clear the way with force."""
+        marker = self.marker()
+        if marker is None or (marker.request == digest and not self.is_finished(outputs)):
+            return
+        if force:
+            self.remove_own(outputs)
+            return
+        held = (
+            "holds a finished run"
+            if self.is_finished(outputs)
+            else "holds an unfinished run of another request"
+        )
+        raise OutputError(f"{self.path}: exists and {held}; give another --out, or --force")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -167,9 +259,10 @@ def _full(path: Path) -> str:
     return f"{path}: the disk is full; make room and run the same command again, it resumes"
 
 
-def _request_digest(marker: Path) -> str | None:
-    try:
-        value = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value.get("request") if isinstance(value, dict) else None
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _is_plain_name(name: object) -> bool:
+    """Whether it names a file in the folder itself and none elsewhere."""
+    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name

@@ -1,7 +1,8 @@
 """The result store: what was scored is never scored again, also after a kill.
 
-One SQLite file. A row is one capability at one point, under a key that is the digest of all that
-the scores depend on. Rows that were scored together are written in one transaction.
+One SQLite file with a write-ahead log. A row is one capability at one point, under a key that is
+the digest of all that the scores depend on. Rows that were scored together are written in one
+transaction, which is on disk when it returns.
 """
 
 import contextlib
@@ -10,10 +11,14 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from ..errors import OutputError
 
 _SCHEMA_VERSION = 1
+_COLUMNS = ("key", "point", "capability", "num_tokens", "item_values")
+_BUSY_SECONDS = 30
+"""How long to wait for another process that writes to the same file."""
 
 
 @dataclass(frozen=True)
@@ -26,47 +31,89 @@ class StoredScores:
     """Tokens that went through the model for it."""
 
 
+class StoredRow(NamedTuple):
+    """A row in words, for people."""
+
+    point: str
+    capability: str
+    num_items: int
+    num_tokens: int
+
+
 class ResultStore:
     """Scores by key, in one SQLite file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file, or begin it.
 
         Args:
             path: The SQLite file.
+            read_only: Write nothing; the file must exist.
 
         Raises:
-            OutputError: It is not a store of this version.
+            OutputError: It is not a store of this version, or it is damaged.
         """
         self._path = path
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
+            self._connection = _connect(path, read_only=read_only)
+        except sqlite3.OperationalError as error:
+            raise OutputError(f"{path}: cannot be opened ({error})") from error
+        try:
+            with damage_named(path):
+                self._begin(read_only=read_only)
+        except BaseException:
             self.close()
-            raise OutputError(f"{path}: not a result store ({error}); use another --out") from error
+            raise
+
+    def _begin(self, *, read_only: bool) -> None:
+        """Check first, write then: a file of somebody else's stays as it is."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _SCHEMA_VERSION):
-            self.close()
             raise OutputError(
-                f"{path}: a result store of version {version}, and this Driftline writes "
+                f"{self._path}: a result store of version {version}, and this Driftline writes "
                 f"{_SCHEMA_VERSION}; use another --out"
             )
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, point TEXT NOT NULL, "
-            "capability TEXT NOT NULL, num_tokens INTEGER NOT NULL, item_values TEXT NOT NULL)"
-        )
-        self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        columns = [row[1] for row in self._connection.execute("PRAGMA table_info(scores)")]
+        if tables and tuple(columns) != _COLUMNS:
+            raise OutputError(
+                f"{self._path}: a database of something else (it holds {min(tables)}); "
+                "use another --out"
+            )
+        (state,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            raise OutputError(_damaged(self._path, state.splitlines()[-1]))
+        if read_only:
+            return
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A commit is on disk when it returns, also when the machine goes down.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with self.together():
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, point TEXT NOT NULL, "
+                "capability TEXT NOT NULL, num_tokens INTEGER NOT NULL, item_values TEXT NOT NULL)"
+            )
+            self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def get(self, key: str) -> StoredScores | None:
-        """The scores under a key; None where there are none yet."""
-        row = self._connection.execute(
-            "SELECT num_tokens, item_values FROM scores WHERE key = ?", (key,)
-        ).fetchone()
+        """The scores under a key; None where there are none yet.
+
+        Args:
+            key: Digest of all that they depend on.
+
+        Returns:
+            What was put in.
+
+        Raises:
+            OutputError: The file is damaged.
+        """
+        with damage_named(self._path):
+            row = self._connection.execute(
+                "SELECT num_tokens, item_values FROM scores WHERE key = ?", (key,)
+            ).fetchone()
         if row is None:
             return None
-        values = {metric: tuple(scores) for metric, scores in json.loads(row[1]).items()}
-        return StoredScores(values, row[0])
+        return StoredScores(self._parse(row[1]), row[0])
 
     def put(self, key: str, scores: StoredScores, *, point: str, capability: str) -> None:
         """Keep scores; once this, or the `together` around it, returns, a kill does not lose them.
@@ -78,21 +125,42 @@ class ResultStore:
             capability: The capability's name, for people.
         """
         text = json.dumps(scores.values, allow_nan=False)
-        self._connection.execute(
-            "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)",
-            (key, point, capability, scores.num_tokens, text),
-        )
+        with damage_named(self._path):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)",
+                (key, point, capability, scores.num_tokens, text),
+            )
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Keep all that is put in while the block runs, or none of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        with damage_named(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
             self._connection.rollback()
             raise
-        self._connection.commit()
+        with damage_named(self._path):
+            self._connection.commit()
+
+    def rows(self) -> list[StoredRow]:
+        """Every row in words, in the order in which they were stored."""
+        with damage_named(self._path):
+            found = self._connection.execute(
+                "SELECT point, capability, num_tokens, item_values FROM scores ORDER BY rowid"
+            ).fetchall()
+        return [
+            StoredRow(point, capability, _num_items(self._parse(text)), num_tokens)
+            for point, capability, num_tokens, text in found
+        ]
+
+    def num_points(self) -> int:
+        """How many points have scores, told apart by their labels."""
+        with damage_named(self._path):
+            query = "SELECT COUNT(DISTINCT point) FROM scores"
+            (count,) = self._connection.execute(query).fetchone()
+        return int(count)
 
     def __len__(self) -> int:
         """How many scores are kept."""
@@ -102,3 +170,67 @@ class ResultStore:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def __enter__(self) -> Self:
+        """The open store."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def _parse(self, text: str) -> dict[str, tuple[float, ...]]:
+        try:
+            return {metric: tuple(scores) for metric, scores in json.loads(text).items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise OutputError(_damaged(self._path, f"a row is not JSON: {error}")) from error
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of a broken or busy file into an error that names it.
+
+    Args:
+        path: The SQLite file.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OutputError: The file is no database, is damaged, or another process keeps writing to it.
+        OperationalError: Anything else that SQLite says, such as a full disk.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise OutputError(
+                f"{path}: another process has been writing to it for {_BUSY_SECONDS} s; wait for "
+                "it, or use another --out"
+            ) from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise OutputError(f"{path}: not a result store ({error}); use another --out") from error
+        raise OutputError(_damaged(path, str(error))) from error
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    how = "mode=rwc"
+    if read_only:
+        # Where there is no log, nobody has it open; read plainly, or SQLite would leave a log behind.
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        how = "mode=ro" if has_log else "mode=ro&immutable=1"
+    target = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(target, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+
+
+def _damaged(path: Path, how: str) -> str:
+    return (
+        f"{path}: the result store is damaged ({how}); remove that file and run the same command "
+        "again, which scores anew"
+    )
+
+
+def _num_items(values: dict[str, tuple[float, ...]]) -> int:
+    return max((len(scores) for scores in values.values()), default=0)

@@ -31,6 +31,7 @@ from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
 from ._scoring import numerics as numerics
 from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import read_training_config as read_training_config
@@ -40,6 +41,9 @@ from ._trajectory import TrainingPlan as TrainingPlan
 from ._trajectory import Trajectory as Trajectory
 from ._trajectory import TrajectoryDirection as TrajectoryDirection
 from ._trajectory import plan_training as plan_training
+from ._travelling import files_of as files_of
+from ._travelling import travelling_point as travelling_point
+from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
 from ._weights import Role as Role
 from ._weights import Weight as Weight

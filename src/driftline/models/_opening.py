@@ -42,6 +42,9 @@ class LanguageModel:
     source: str
     revision: str | None
     digest: str
+    trust_remote_code: bool = False
+    load_in: LoadIn | None = None
+    """How it was quantised on opening, so that another process can open the same."""
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -175,7 +178,9 @@ def open_model(
         make_read_only(model, source)
     elif torch.cuda.is_available() and placement.device_map is None:
         _move_to_gpu(model, source)
-    return LanguageModel(model, tokenizer, source, revision, weights_digest(model))
+    return LanguageModel(
+        model, tokenizer, source, revision, weights_digest(model), trust_remote_code, load_in
+    )
 
 
 def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:

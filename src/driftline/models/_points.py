@@ -8,7 +8,9 @@ import contextlib
 import math
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from torch import Tensor
 from ..provenance import digest_value
 from ._directions import Direction
 from ._opening import LanguageModel
-from ._places import list_places
+from ._places import Place, list_places
 
 Scale = float | Mapping[str, float]
 """One number for every weight, or one a weight name; a name that is left out does not move."""
@@ -94,18 +96,48 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
         term.direction.prepare()
     ways_back = contextlib.ExitStack()
     try:
-        with torch.no_grad():
-            for name, place in list_places(opened.model).items():
-                if not point.may_move(name):
-                    continue
-                change = point.delta(name, place.value())
-                if change is not None:
-                    with _uninterrupted():
-                        ways_back.callback(place.move(change))
+        with torch.no_grad(), contextlib.closing(_changes(opened, point)) as changes:
+            for place, change in changes:
+                with _uninterrupted():
+                    ways_back.callback(place.move(change))
         yield
     finally:
         with _uninterrupted(), torch.no_grad():
             ways_back.close()
+
+
+def _changes(opened: LanguageModel, point: Point) -> Generator[tuple[Place, Tensor], None, None]:
+    """Every weight that moves with its change, a few computed ahead.
+
+    Drawing noise takes longer than adding it, and one generator uses one core.
+
+    Yields:
+        Where the weight lies, and its change.
+    """
+
+    def change_of(name: str, place: Place) -> Tensor | None:
+        # Whether gradients are taken is a matter of each thread.
+        with torch.no_grad():
+            return point.delta(name, place.value())
+
+    num_ahead = torch.get_num_threads()
+    with ThreadPoolExecutor(num_ahead) as pool:
+        ahead: deque[tuple[Place, Future[Tensor | None]]] = deque()
+        places = [pair for pair in list_places(opened.model).items() if point.may_move(pair[0])]
+        for name, place in places:
+            ahead.append((place, pool.submit(change_of, name, place)))
+            if len(ahead) > num_ahead:
+                yield from _moved(*ahead.popleft())
+        while ahead:
+            yield from _moved(*ahead.popleft())
+
+
+def _moved(
+    place: Place, change: Future[Tensor | None]
+) -> Generator[tuple[Place, Tensor], None, None]:
+    found = change.result()
+    if found is not None:
+        yield place, found
 
 
 @contextlib.contextmanager

@@ -22,9 +22,9 @@ _CONTEXT_BATCHES = 8
 class Layout:
     """How large rows and batches may be, and what is worth keeping."""
 
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     """Upper bound for the tokens of one batch, padding included; a longer row is one by itself."""
-    row_tokens: int = 256
+    row_tokens: int = 128
     """Subtrees up to this size are one row; a longer row pays for attention that is masked out."""
     row_stretch: int = 2
     """So are those up to this many times their longest path, which pay no more than that."""

@@ -50,6 +50,36 @@ def encode_completions(
     return [TokenSequence(tokens, start) for tokens in encoded]
 
 
+def encode_passage(opened: LanguageModel, text: str) -> list[TokenSequence]:
+    """Tokens of a text that is scored whole, in windows where the model's context is shorter.
+
+    The windows are those of lm-eval with a context of one token: the first holds as many tokens
+    as the model takes and one more, which is only predicted; each further one begins with the last
+    token that was scored, and the last window reaches back until it is full. So each token is
+    scored once, given at least one before it.
+
+    Args:
+        opened: The model whose tokenizer and context to use.
+        text: The text.
+
+    Returns:
+        One sequence a window; their log-likelihoods add up to that of the text.
+
+    Raises:
+        ModelError: The text has no token.
+    """
+    lead = _lead(opened, is_empty=True)
+    tokens = lead + _tokens(opened, text)
+    if len(tokens) == len(lead):
+        raise ModelError(f"nothing to score: {text!r} has no token")
+    limit = _context_length(opened) or len(tokens)
+    windows = [TokenSequence(tokens[: limit + 1], len(lead))]
+    for scored in range(limit + 1, len(tokens), limit):
+        end = min(scored + limit, len(tokens))
+        windows.append(TokenSequence(tokens[end - limit - 1 : end], limit + 1 - (end - scored)))
+    return windows
+
+
 def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, ...]:
     """Tokens of a prompt to generate from.
 
@@ -119,9 +149,15 @@ def check_length(opened: LanguageModel, length: int) -> None:
     Raises:
         ModelError: The context is shorter.
     """
-    limit = getattr(opened.model.config, "max_position_embeddings", None)
+    limit = _context_length(opened)
     if limit is not None and length > limit:
         raise ModelError(
             f"{opened.source}: an item takes {length} tokens and the model's context is {limit}; "
             "shorten the item"
         )
+
+
+def _context_length(opened: LanguageModel) -> int | None:
+    """Tokens that the model takes at once; None where its config sets no limit."""
+    limit: int | None = getattr(opened.model.config, "max_position_embeddings", None)
+    return limit

@@ -18,4 +18,15 @@ from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance
 from ._provenance import SourceProvenance as SourceProvenance
+from ._runs import PrunedRuns as PrunedRuns
+from ._runs import RunContents as RunContents
+from ._runs import RunList as RunList
+from ._runs import RunOwner as RunOwner
+from ._runs import RunState as RunState
+from ._runs import RunSummary as RunSummary
+from ._runs import StoredScore as StoredScore
+from ._scores import ItemScore as ItemScore
+from ._scores import Scores as Scores
+from ._scores import item_lines as item_lines
+from ._scores_summary import scores_summary as scores_summary
 from ._summary import summary as summary

@@ -73,7 +73,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     ]
     level = percent(losses[0].confidence_level)
     head = f"Forecast of the planned run: tuned - base with its {level} interval, worst first"
-    return [head, *_aligned(rows, numeric=(1, 2, 3, 4))]
+    return [head, *aligned(rows, numeric=(1, 2, 3, 4))]
 
 
 def _margin_lines(assessment: Assessment) -> list[str]:
@@ -101,8 +101,8 @@ def _margin_lines(assessment: Assessment) -> list[str]:
         head += "steps until the tolerance is passed, the share the run uses, rate that reaches it"
     if directions:
         head += ("; " if has_path else "") + "norm relative to the base weights, by direction"
-    lines = _wrapped(head)
-    return [*lines, *_aligned(rows, numeric=range(1, len(rows[0]))), *_dash_lines(margins)]
+    lines = wrapped(head)
+    return [*lines, *aligned(rows, numeric=range(1, len(rows[0]))), *_dash_lines(margins)]
 
 
 def _critical(margin: StabilityMargin | None) -> str:
@@ -138,23 +138,25 @@ def _fragility_lines(assessment: Assessment) -> list[str]:
     lines = [f"Most fragile of {len(ranks)} modules, with mean rank: {named}"]
     if firsts:
         lines.append(textwrap.shorten(f"First to break: {firsts}", WIDTH, placeholder=" …"))
-    return [part for line in lines for part in _wrapped(line)]
+    return [part for line in lines for part in wrapped(line)]
 
 
 def _closing_lines(assessment: Assessment) -> list[str]:
     target = target_sentence(assessment)
-    lines = _wrapped(f"Target: {target}") if target else []
-    lines += _wrapped(f"Cost: {cost_sentence(assessment.cost)}")
+    lines = wrapped(f"Target: {target}") if target else []
+    lines += wrapped(f"Cost: {cost_sentence(assessment.cost)}")
     for index, caveat in enumerate(assessment.caveats, start=1):
-        lines += _wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     return lines
 
 
-def _wrapped(line: str, *, indent: str = "  ") -> list[str]:
+def wrapped(line: str, *, indent: str = "  ") -> list[str]:
+    """A line as several that are no longer than a terminal's."""
     return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:
+    """Rows as columns of text; those that are numeric stand on the right."""
     right = set(numeric)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

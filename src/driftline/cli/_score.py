@@ -1,0 +1,116 @@
+"""`score`: the capabilities of one model, item by item."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ._assess import (
+    ForceOption,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    SeedOption,
+    SuiteOption,
+    TrustOption,
+)
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.results import Scores
+
+OUTPUTS = ("scores.jsonl", "report.json")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for, before anything heavy is loaded."""
+
+    model: str
+    suites: tuple[str, ...]
+    out: Path | None
+    seed: int
+    force: bool
+    trust_remote_code: bool
+
+
+def score(
+    model: ModelArgument,
+    suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+    force: ForceOption = False,
+    trust_remote_code: TrustOption = False,
+) -> None:
+    """Score the capabilities of one model, item by item; exit code 0 whatever they are."""
+    scores, folder = run(Wanted(model, tuple(suite), out, seed, force, trust_remote_code))
+    if json:
+        typer.echo(scores.to_json(), nl=False)
+        return
+    from driftline.results import scores_summary
+
+    typer.echo(scores_summary(scores))
+    typer.echo(f"items: {folder / OUTPUTS[0]}")
+
+
+def run(wanted: Wanted) -> tuple["Scores", Path]:
+    """Score a model and write its scores.
+
+    Args:
+        wanted: What was asked.
+
+    Returns:
+        The document, and the folder that holds `scores.jsonl` and `report.json`.
+
+    Raises:
+        KeyboardInterrupt: The user pressed Ctrl-C; what was stored stays.
+    """
+    # Heavy, and not needed for --help. Cheap checks come first, so that a typo costs no wait.
+    from driftline.capabilities import read_suite
+
+    from ._progress import ProgressPrinter
+
+    printer = ProgressPrinter()
+    printer.note("reading the suites")
+    suites = tuple(read_suite(name) for name in wanted.suites)
+    printer.note("loading PyTorch and transformers")
+    from driftline.analyses import ScoreRequest
+    from driftline.analyses import score as score_model
+    from driftline.engine import RunFolder
+    from driftline.models import open_model
+    from driftline.results import item_lines
+
+    identity: JsonValue = {
+        "part": "score",
+        "model": wanted.model,
+        "suites": [suite.provenance().digest for suite in suites],
+        "seed": wanted.seed,
+    }
+    folder = RunFolder.open(
+        wanted.out or _default_folder(wanted), identity, outputs=OUTPUTS, force=wanted.force
+    )
+    printer.note(f"opening {wanted.model}")
+    opened = open_model(wanted.model, trust_remote_code=wanted.trust_remote_code)
+    try:
+        with printer:
+            scored = score_model(
+                ScoreRequest(opened, suites, seed=wanted.seed), folder, listener=printer.update
+            )
+    except KeyboardInterrupt:
+        printer.note(f"stopped; the same command goes on from {folder.path}")
+        raise
+    # The document comes last: a folder that holds it is a finished one.
+    contents = (item_lines(scored.items), scored.document.to_json())
+    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+    return scored.document, folder.path
+
+
+def _default_folder(wanted: Wanted) -> Path:
+    model = Path(wanted.model).name.removesuffix(".gguf")
+    suites = (Path(name).name.removesuffix(".yaml") for name in wanted.suites)
+    name = "-".join(("score", model, *suites))
+    return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", name)

@@ -1,0 +1,149 @@
+"""The engine's one verb, and the engine that runs it in this process."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from ..capabilities import Capability
+from ..models import LanguageModel, Point, ScoringOptions, numerics
+from ..provenance import digest_value
+from ..results import Numerics
+from ._evaluate import CapabilityScorer, Pending, Scored
+from ._meter import Meter
+from ._store import ResultStore, StoredScores
+from ._table import Table
+
+
+@dataclass
+class Engine(ABC):
+    """Evaluates capabilities at points: what is stored is looked up, the rest is computed.
+
+    What is asked, keyed and kept is the same for every engine; they differ in who computes.
+    """
+
+    opened: LanguageModel
+    store: ResultStore
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+    meter: Meter = field(default_factory=Meter)
+    tokens_used: int = 0
+    """Tokens behind all answers so far, whether scored now or by an earlier process."""
+    _scorer: CapabilityScorer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Have the tokenizer at hand, which every key needs."""
+        self._scorer = CapabilityScorer(self.opened, self.options, self.meter)
+
+    @property
+    @abstractmethod
+    def numerics(self) -> Numerics:
+        """What the scores depend on beside weights and items, where they are computed."""
+
+    @abstractmethod
+    def check_unchanged(self) -> None:
+        """Prove that every copy of the model is, bit for bit, the one that was opened.
+
+        Raises:
+            ModelError: One is not.
+        """
+
+    @abstractmethod
+    def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
+        """Score what is pending and yield each point as it is done, in any order."""
+
+    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
+        """Score every capability at every point, unless the store has it already.
+
+        Each point is stored as soon as it is scored, so that whatever stops the evaluation in the
+        middle, nothing that was scored is lost; the base comes back bit for bit.
+
+        Args:
+            points: Where to.
+            capabilities: What to score there.
+
+        Returns:
+            The whole table.
+
+        Raises:
+            RunError: A point could not be scored.
+        """
+        rows, pending = self._look_up(points, capabilities)
+        # Closed at once when keeping fails, so that whoever computes can stop.
+        with contextlib.closing(self._compute(pending)) as computed:
+            for work, scores in computed:
+                self._keep(work, scores)
+                for capability, scored in zip(work.capabilities, scores, strict=True):
+                    self.tokens_used += scored.num_tokens
+                    rows[work.point.digest(), capability.digest] = scored
+        return Table(rows)
+
+    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
+        """Tokens that one evaluation of these capabilities puts through the model."""
+        return sum(self._scorer.num_tokens(capability) for capability in capabilities)
+
+    def _look_up(
+        self, points: Sequence[Point], capabilities: Sequence[Capability]
+    ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
+        """What the store has, and what is still to be computed; a point given twice counts once."""
+        rows: dict[tuple[str, str], StoredScores] = {}
+        pending = []
+        for point in {point.digest(): point for point in points}.values():
+            missing = []
+            for capability in {c.digest: c for c in capabilities}.values():
+                found = self.store.get(self._key(point, capability))
+                if found is None:
+                    missing.append(capability)
+                    continue
+                rows[point.digest(), capability.digest] = found
+                self.tokens_used += found.num_tokens
+                self.meter.skip(found.num_tokens)
+            if missing:
+                pending.append(Pending(point, tuple(missing)))
+        return rows, pending
+
+    def _keep(self, work: Pending, scores: Sequence[StoredScores]) -> None:
+        """Store a point's scores, all or none.
+
+        In bfloat16 a score moves with what else is in its batch, so a part that is scored again
+        alone would not give the same document.
+        """
+        with self.store.together():
+            for capability, scored in zip(work.capabilities, scores, strict=True):
+                self.store.put(
+                    self._key(work.point, capability),
+                    scored,
+                    point=work.point.label,
+                    capability=capability.name,
+                )
+
+    def _key(self, point: Point, capability: Capability) -> str:
+        return digest_value(
+            {
+                "base": self.opened.digest,
+                "point": point.digest(),
+                "capability": capability.digest,
+                "tokens": self._scorer.tokens_digest(capability),
+                "numerics": self.numerics.model_dump(),
+            }
+        )
+
+
+@dataclass
+class LocalEngine(Engine):
+    """Computes in this process, on the model that it was given."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """What the scores depend on beside weights and items, in this process."""
+        return numerics(self.opened, self.options)
+
+    def check_unchanged(self) -> None:
+        """Prove that the model is, bit for bit, the one that was opened.
+
+        Raises:
+            ModelError: It is not.
+        """
+        self.opened.check_unchanged()
+
+    def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
+        yield from self._scorer.compute(pending)

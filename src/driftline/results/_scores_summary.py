@@ -1,0 +1,42 @@
+"""The scores of one model as plain text."""
+
+from ._readings import clean, duration, interval, number, percent
+from ._scores import Scores
+from ._summary import aligned, wrapped
+
+
+def scores_summary(scores: Scores) -> str:
+    """Scores for a terminal, without colour.
+
+    Args:
+        scores: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters: a row a capability, the cost, numbered caveats.
+        It ends in a newline.
+    """
+    rows = [("capability", "value", "interval", "unit", "better", "accuracy", "chance", "items")]
+    rows += [
+        (
+            clean(score.capability),
+            number(score.value),
+            interval(score.low, score.high),
+            clean(score.unit),
+            "higher" if score.higher_is_better else "lower",
+            percent(score.accuracy),
+            percent(score.chance),
+            f"{score.num_items:,}",
+        )
+        for score in scores.scores
+    ]
+    level = percent(scores.scores[0].confidence_level)
+    model = clean(scores.provenance.model.source)
+    lines = wrapped(f"Scores of {model}: mean over items with its {level} interval")
+    lines += aligned(rows, numeric=(1, 2, 5, 6, 7))
+    cost = scores.cost
+    closing = wrapped(
+        f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward"
+    )
+    for index, caveat in enumerate(scores.caveats, start=1):
+        closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return "\n".join([*lines, "", *closing]) + "\n"
