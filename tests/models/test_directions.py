@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from driftline.errors import ModelError
 from driftline.models import NoiseDirection, StoredDirection, store_direction
 from driftline.models import _directions as module
+from driftline.models._directions import LowRank
 from tests import tiny
 
 
@@ -162,3 +163,20 @@ def test_a_file_that_is_written_is_whole(tmp_path, change):
 
     with safe_open(path, framework="pt") as opened:
         assert sorted(opened.keys()) == ["transposed", "vector"]
+
+
+def test_a_low_rank_change_is_kept_as_its_parts_and_read_as_their_product(tmp_path):
+    generator = torch.Generator().manual_seed(1)
+    left, right = (torch.randn(s, generator=generator) for s in ((64, 2), (2, 48)))
+    whole = torch.randn(4, 4, generator=generator)
+    change = {"thin": LowRank(left, right.bfloat16()), "whole": whole}
+    direction = store_direction(tmp_path / "c.safetensors", change, "recipe")
+
+    assert (tmp_path / "c.safetensors").stat().st_size < 64 * 48 * 4 / 2
+    found = direction.delta("thin", torch.zeros(64, 48))
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, left @ right.bfloat16().float(), atol=1e-6)
+    assert torch.equal(direction.delta("whole", torch.zeros(4, 4)), whole)
+    assert direction.delta("other", torch.zeros(4, 4)) is None
+    with pytest.raises(ModelError, match=r"thin has shape \(64, 48\) and the base \(48, 64\)"):
+        direction.delta("thin", torch.zeros(48, 64))

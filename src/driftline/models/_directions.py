@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from pydantic import JsonValue
@@ -74,9 +74,46 @@ class NoiseDirection:
         return noise.mul_(base.detach().float().norm().cpu() / noise.norm())
 
 
+class LowRank(NamedTuple):
+    """A change of one weight as the product of two thin matrices, as LoRA makes it."""
+
+    left: Tensor
+    right: Tensor
+
+    def dense(self) -> Tensor:
+        """The change itself, float32, on the CPU."""
+        product: Tensor = self.left.float().cpu() @ self.right.float().cpu()
+        return product
+
+
+Change = Mapping[str, Tensor | LowRank]
+"""Weight name to its change."""
+
+_LEFT, _RIGHT = "|left", "|right"
+"""What is added to a weight's name for the two parts of a low-rank change in a file."""
+
+
+def as_tensors(change: Change) -> dict[str, Tensor]:
+    """A change as the tensors that are kept for it.
+
+    Args:
+        change: Dense or low-rank, weight by weight.
+
+    Returns:
+        A low-rank one in two parts, named after the weight.
+    """
+    found = {}
+    for name, value in change.items():
+        if isinstance(value, LowRank):
+            found[name + _LEFT], found[name + _RIGHT] = value
+        else:
+            found[name] = value
+    return found
+
+
 @dataclass(frozen=True)
 class StoredDirection:
-    """A change kept in a safetensors file, one tensor a weight, read as it is needed."""
+    """A change kept in a safetensors file, weight by weight, read as it is needed."""
 
     path: Path
     recipe: JsonValue
@@ -103,9 +140,14 @@ class StoredDirection:
             ModelError: The stored change has another shape than the weight.
         """
         with safe_open(self.path, framework="pt") as opened:
-            if name not in opened.keys():  # noqa: SIM118 - a safetensors handle is not a dict
+            kept = opened.keys()
+            if name + _LEFT in kept:
+                left, right = (opened.get_tensor(name + part) for part in (_LEFT, _RIGHT))
+                change = LowRank(left, right).dense()
+            elif name in kept:
+                change = opened.get_tensor(name).float()
+            else:
                 return None
-            change: Tensor = opened.get_tensor(name).float()
         if change.shape != base.shape:
             raise ModelError(
                 f"{self.path}: {name} has shape {tuple(change.shape)} and the base "
@@ -114,12 +156,12 @@ class StoredDirection:
         return change
 
 
-def store_direction(path: Path, change: Mapping[str, Tensor], recipe: JsonValue) -> StoredDirection:
+def store_direction(path: Path, change: Change, recipe: JsonValue) -> StoredDirection:
     """Write a change of weights to a file, whole or not at all.
 
     Args:
         path: Where to; its folder must exist.
-        change: Weight name to change.
+        change: Weight name to change; a low-rank one takes as little room as its two parts.
         recipe: What it was made from.
 
     Returns:
@@ -130,7 +172,8 @@ def store_direction(path: Path, change: Mapping[str, Tensor], recipe: JsonValue)
     """
     partial = path.with_suffix(".partial")
     try:
-        save_file({name: tensor.contiguous() for name, tensor in change.items()}, partial)
+        tensors = as_tensors(change)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
         partial.replace(path)
     except SafetensorError as error:
         # The library hides the number of the system's error in its text.

@@ -17,6 +17,7 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor
 
 from ..errors import ModelError
+from ._directions import LowRank
 from ._places import list_places, tied_names
 
 _OF_NO_ACCOUNT = {
@@ -74,8 +75,10 @@ def open_lora(folder: Path, base: transformers.PreTrainedModel) -> PeftModel:
     return PeftModel.from_pretrained(shape, str(folder), low_cpu_mem_usage=True, torch_device="cpu")
 
 
-def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor]:
+def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor | LowRank]:
     """The change that a LoRA adapter makes, float32 on the CPU, without merging it.
+
+    Cost: memory for the factors and the saved modules alone.
 
     Args:
         adapted: A model with the adapter, trained or opened.
@@ -96,38 +99,48 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor]:
             "that is quantised or offloaded"
         )
     places, tied = list_places(base), set(tied_names(base).values())
-    found: dict[str, Tensor] = {}
+    found: dict[str, Tensor | LowRank] = {}
     with torch.no_grad():
         for name, module in adapted.base_model.model.named_modules():
             if isinstance(module, LoraLayer):
-                found[f"{name}.weight"] = _product(module, adapter)
+                found[f"{name}.weight"] = _factors(module, adapter)
             elif isinstance(module, ModulesToSaveWrapper):
                 for key, saved in module.modules_to_save[adapter].named_parameters():
-                    found[f"{name}.{key}"] = saved.float().cpu()
-                    if f"{name}.{key}" in places:
-                        found[f"{name}.{key}"] -= places[f"{name}.{key}"].value().float().cpu()
-        for name, change in found.items():
-            if name not in places or places[name].shape != tuple(change.shape):
-                raise ModelError(
-                    f"the base has no {name} of its own of shape {tuple(change.shape)}; is it tied?"
-                )
-            if name in tied:
-                raise ModelError(
-                    f"the adapter lies on {name}, one of two tied weights, and its change would "
-                    "move both; leave the embedding and the head out of target_modules"
-                )
-    return {name: change for name, change in found.items() if change.any()}
+                    place = places.get(f"{name}.{key}")
+                    before = 0.0 if place is None else place.value().float().cpu()
+                    found[f"{name}.{key}"] = saved.float().cpu() - before
+    for name, change in found.items():
+        shape = _shape(change)
+        if name not in places or places[name].shape != shape:
+            raise ModelError(f"the base has no {name} of its own of shape {shape}; is it tied?")
+        if name in tied:
+            raise ModelError(
+                f"the adapter lies on {name}, one of two tied weights, and its change would move "
+                "both; leave the embedding and the head out of target_modules"
+            )
+    return {name: change for name, change in found.items() if _is_change(change)}
 
 
-def _product(layer: LoraLayer, adapter: str) -> Tensor:
-    """Scaling * B @ A, as the base's weight lies."""
+def _factors(layer: LoraLayer, adapter: str) -> LowRank:
+    """Scaling * B and A, as the base's weight lies."""
     if adapter in layer.lora_embedding_A:
-        left, right = layer.lora_embedding_B[adapter], layer.lora_embedding_A[adapter]
-        product = (left.float() @ right.float()).T
+        left, right = layer.lora_embedding_A[adapter].T, layer.lora_embedding_B[adapter].T
     else:
         left, right = layer.lora_B[adapter].weight, layer.lora_A[adapter].weight
-        product = left.float() @ right.float()
         # Layers such as GPT-2's keep their weight transposed.
-        product = product.T if getattr(layer, "fan_in_fan_out", False) else product
-    change: Tensor = (product * layer.scaling[adapter]).cpu().contiguous()
-    return change
+        if getattr(layer, "fan_in_fan_out", False):
+            left, right = right.T, left.T
+    left, right = left.float().cpu() * layer.scaling[adapter], right.float().cpu().clone()
+    return LowRank(left.contiguous(), right.contiguous())
+
+
+def _shape(change: Tensor | LowRank) -> tuple[int, ...]:
+    if isinstance(change, LowRank):
+        return change.left.shape[0], change.right.shape[1]
+    return tuple(change.shape)
+
+
+def _is_change(change: Tensor | LowRank) -> bool:
+    if isinstance(change, LowRank):
+        return bool(change.left.any()) and bool(change.right.any())
+    return bool(change.any())

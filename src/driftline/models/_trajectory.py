@@ -27,7 +27,7 @@ from trl import SFTTrainer
 
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
-from ._directions import StoredDirection, store_direction
+from ._directions import Change, StoredDirection, as_tensors, store_direction
 from ._interrupts import interrupts_heard
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
@@ -67,7 +67,8 @@ class Trajectory:
     config: TrainingConfig
     data: TrainingData
     folder: Path
-    """Where the changes are kept; one file a kept step, as large as the weights."""
+    """Where the changes are kept; one file a kept step, as large as the weights that moved, or as
+    the adapter where plain LoRA is trained."""
     kept_steps: tuple[int, ...]
     """Optimiser steps whose change is kept, ascending; training stops after the last."""
     plan: TrainingPlan
@@ -233,8 +234,9 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor]:
+def _change(opened: LanguageModel, trained: torch.nn.Module) -> Change:
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
+    change: Change
     if not isinstance(trained, PeftModel):
         change = weights_change(opened.model, trained)
     elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
@@ -242,9 +244,10 @@ def _change(opened: LanguageModel, trained: torch.nn.Module) -> dict[str, Tensor
     else:
         # On a copy: merging and unmerging would round the weights that are being trained.
         change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
-    for name, difference in change.items():
-        if not torch.isfinite(difference).all():
-            raise RunError(f"training made {name} infinite or NaN; lower the learning rate")
+    for name, tensor in as_tensors(change).items():
+        if not torch.isfinite(tensor).all():
+            weight = name.partition("|")[0]
+            raise RunError(f"training made {weight} infinite or NaN; lower the learning rate")
     if not change:
         raise RunError("training moved no weight; check the learning rate and the frozen parts")
     return change

@@ -18,7 +18,7 @@ from ._checkpoint import (
     is_adapter_folder,
     read_json,
 )
-from ._directions import Direction
+from ._directions import Change, Direction, LowRank, as_tensors
 from ._low_rank import lora_change, open_lora
 from ._opening import LanguageModel, load_weights, quiet_loading
 from ._places import list_places, tied_names
@@ -153,7 +153,7 @@ def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
 class _HeldDirection:
     """A change that is held in memory."""
 
-    def __init__(self, change: dict[str, Tensor], identity: JsonValue) -> None:
+    def __init__(self, change: Change, identity: JsonValue) -> None:
         self._change = change
         self._identity = identity
 
@@ -164,7 +164,8 @@ class _HeldDirection:
         pass
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        return self._change.get(name)
+        change = self._change.get(name)
+        return change.dense() if isinstance(change, LowRank) else change
 
 
 def _loaded_model(folder: Path, opened: LanguageModel) -> Direction:
@@ -194,6 +195,7 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
             else:
                 adapted = open_lora(folder, opened.model)
         _check_keys_fit(folder, adapted)
+        change: Change
         if opened.can_be_merged_into:
             change = weights_change(opened.model, merge_adapter(adapted))
         else:
@@ -204,9 +206,10 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
             f"{folder}: the {kind} adapter does not fit {opened.source} ({reason}); it was made "
             "for another model, or cannot be merged"
         ) from error
-    for name, difference in change.items():
-        if not torch.isfinite(difference).all():
-            raise ModelError(f"{folder}: the adapter makes {name} infinite or NaN; it is broken")
+    for name, tensor in as_tensors(change).items():
+        if not torch.isfinite(tensor).all():
+            weight = name.partition("|")[0]
+            raise ModelError(f"{folder}: the adapter makes {weight} infinite or NaN; it is broken")
     if not change:
         raise ModelError(f"{folder}: the adapter changes no weight; it is untrained or not applied")
     digests = {file.name: digest_file(file) for file in sorted(folder.glob("adapter_*"))}
