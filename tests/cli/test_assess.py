@@ -108,7 +108,7 @@ def _num_rows(store) -> int:
 
 
 def _wait_for_rows(store, process, *, at_least: int) -> int:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         if store.exists() and (count := _num_rows(store)) >= at_least:
             return count
@@ -116,19 +116,24 @@ def _wait_for_rows(store, process, *, at_least: int) -> int:
     pytest.fail(f"never stored {at_least} rows: {process.stderr.read()}")
 
 
-def test_help_is_quick_and_names_every_command():
-    code = "from driftline.cli import main; main()"
-    times = []
-    for _ in range(5):
-        started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
-        )
-        times.append(time.monotonic() - started)
-    for command in ("assess", "margin", "map", "forecast", "score", "demo", "doctor"):
-        assert command in done.stdout
-    # The bound is 0.3 s on an idle machine; the best of five leaves out what others do on it.
-    assert min(times) < 0.3
+@pytest.mark.parametrize("arguments", [["--help"], ["assess", "--help"], ["score", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        "import sys; from driftline.cli import main\n"
+        "try: main()\n"
+        "finally: print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    # What takes a second to import; without it help takes 0.2 to 0.3 s on an idle machine.
+    heavy = {"numpy", "pydantic", "ray", "scipy", "torch", "transformers", "trl", "yaml"}
+    loaded = set(done.stderr.split())
+    assert "typer" in loaded
+    assert not loaded & heavy
+    if arguments == ["--help"]:
+        for command in ("assess", "margin", "map", "forecast", "score", "demo", "doctor"):
+            assert command in done.stdout
 
 
 def test_doctor_says_what_is_there(run):

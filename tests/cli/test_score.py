@@ -33,7 +33,6 @@ def test_it_writes_the_document_and_the_items(run, planned, arguments):
         "report.json",
         "scores.jsonl",
         "driftline-run.json",
-        "driftline-run.lock",
         "results.sqlite",
     }
 
@@ -53,6 +52,24 @@ def test_a_finished_folder_is_refused_and_replaced_with_force(run, planned, argu
     assert (code, out) == (2, "")
     assert "holds a finished run" in err
     assert run(*arguments, "--force")[0] == 0
+
+
+def test_a_folder_in_use_is_refused(run, planned, arguments):
+    fcntl = pytest.importorskip("fcntl", reason="Windows locks otherwise")
+    assert run(*arguments)[0] == 0
+    with (planned.out / "driftline-run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, out, err = run(*arguments, "--force")
+    assert (code, out) == (2, "")
+    assert "is in use by" in err
+
+
+def test_the_model_is_held_as_the_options_say(run, arguments):
+    code, out, err = run(*arguments, "--dtype", "bfloat16", "--device-map", "auto", "--json")
+    assert code == 0, err
+    assert json.loads(out)["provenance"]["model"]["dtype"] == "bfloat16"
+    # Another dtype is another request.
+    assert run(*arguments, "--json")[0] == 2
 
 
 def test_an_unfinished_folder_is_taken_up(run, planned, arguments, monkeypatch):

@@ -16,26 +16,26 @@ from ._engine_options import (
     WorkersOption,
 )
 
+from ._model_options import (
+    DeviceMapOption,
+    DtypeOption,
+    LoadInOption,
+    ModelArgument,
+    ModelChoice,
+    TrustOption,
+)
+from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.capabilities import Suite
-    from driftline.models import LanguageModel
     from driftline.results import Assessment
 
 PartName = Literal["assess", "margin", "map", "forecast"]
 
 VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
 
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A folder with safetensors, a .gguf file, a hub id (owner/name@revision), or "
-        "smollm2-135m.",
-        show_default=False,
-    ),
-]
 DataOption = Annotated[
     Path,
     typer.Option(
@@ -46,42 +46,6 @@ ConfigOption = Annotated[
     Path,
     typer.Option("--config", help="Training config: YAML with TRL's and PEFT's field names."),
 ]
-SuiteOption = Annotated[
-    list[str],
-    typer.Option(
-        "--suite",
-        help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
-    ),
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", help="Run folder; by default one under driftline-runs/."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of every random choice of ours.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
-]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace what an earlier run left in the run folder.")
-]
-TrustOption = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Let a checkpoint's own Python code run.")
-]
-DtypeOption = Annotated[
-    Literal["float32", "bfloat16"] | None,
-    typer.Option("--dtype", help="Hold the weights so; float32 if not given."),
-]
-DeviceMapOption = Annotated[
-    str | None,
-    typer.Option(
-        "--device-map",
-        help="auto: spread a model that is larger than one GPU; or one device, such as cuda:1.",
-    ),
-]
-LoadInOption = Annotated[
-    Literal["4bit", "8bit"] | None,
-    typer.Option("--load-in", help="Quantise the base as it is opened; needs bitsandbytes."),
-]
 
 
 @dataclass(frozen=True)
@@ -89,17 +53,13 @@ class Request:
     """What the user asked for, before anything heavy is loaded."""
 
     part: PartName
-    model: str
+    model: ModelChoice
     data: Path
     config: Path
     suites: tuple[str, ...]
     out: Path | None
     seed: int
     force: bool
-    trust_remote_code: bool = False
-    dtype: Literal["float32", "bfloat16"] | None = None
-    device_map: str | None = None
-    load_in: Literal["4bit", "8bit"] | None = None
     engine: EngineChoice = field(default_factory=EngineChoice)
 
 
@@ -132,21 +92,16 @@ def part_command(part: PartName) -> Callable[..., None]:
         device_map: DeviceMapOption = None,
         load_in: LoadInOption = None,
     ) -> None:
-        chosen = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
         request = Request(
             part=part,
-            model=model,
+            model=ModelChoice(model, trust_remote_code, dtype, device_map, load_in),
             data=data,
             config=config,
             suites=tuple(suite),
             out=out,
             seed=seed,
             force=force,
-            trust_remote_code=trust_remote_code,
-            dtype=dtype,
-            device_map=device_map,
-            load_in=load_in,
-            engine=chosen,
+            engine=EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker),
         )
         assessment, folder = run(request)
         show(assessment, folder, as_json=json)
@@ -188,11 +143,11 @@ def run(request: Request) -> tuple["Assessment", Path]:
         outputs=("report.html", "report.json"),
         force=request.force,
         command=request.part,
-        model=request.model,
+        model=request.model.source,
     )
     with folder:
-        printer.note(f"opening {request.model}")
-        opened = _open(request)
+        printer.note(f"opening {request.model.source}")
+        opened = request.model.open()
         asked = AssessmentRequest(
             request.part, opened, data, config, suites, seed=request.seed, ray=ray
         )
@@ -228,36 +183,21 @@ def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
     typer.echo(f"\nreport: {folder / 'report.html'}")
 
 
-def _open(request: Request) -> "LanguageModel":
-    """The base model, held as the user asked."""
-    from driftline.models import Placement, named_dtype, open_model
-
-    return open_model(
-        request.model,
-        trust_remote_code=request.trust_remote_code,
-        dtype=named_dtype(request.dtype),
-        placement=Placement(request.device_map),
-        load_in=request.load_in,
-    )
-
-
 def _identity(
     request: Request, data_digest: str, config_digest: str, suites: Sequence["Suite"]
 ) -> "JsonValue":
     """All that the answer depends on; where and by whom it is computed is not part of it."""
     return {
+        **request.model.identity(),
         "part": request.part,
-        "model": request.model,
         "data": data_digest,
         "config": config_digest,
         "suites": [suite.provenance().digest for suite in suites],
         "seed": request.seed,
-        "dtype": request.dtype,
-        "load_in": request.load_in,
     }
 
 
 def _default_folder(request: Request) -> Path:
-    model = Path(request.model).name.removesuffix(".gguf").replace("@", "-")
+    model = Path(request.model.source).name.removesuffix(".gguf").replace("@", "-")
     name = f"{request.part}-{model}-{request.data.stem}-{request.config.stem}"
     return Path("driftline-runs") / name

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import typer
 
-from ._assess import ForceOption, JsonOption, OutOption, Request, SeedOption, run, show
+from ._assess import Request, run, show
+from ._model_options import ModelChoice
+from ._run_options import ForceOption, JsonOption, OutOption, SeedOption
 
 
 def demo(
@@ -18,7 +20,7 @@ def demo(
     bundled = Path(str(files("driftline.demo")))
     request = Request(
         part="assess",
-        model="smollm2-135m",
+        model=ModelChoice("smollm2-135m"),
         data=bundled / "data.jsonl",
         config=bundled / "config.yaml",
         suites=("core",),

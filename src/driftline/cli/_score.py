@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ._assess import (
-    ForceOption,
-    JsonOption,
+from ._model_options import (
+    DeviceMapOption,
+    DtypeOption,
+    LoadInOption,
     ModelArgument,
-    OutOption,
-    SeedOption,
-    SuiteOption,
+    ModelChoice,
     TrustOption,
 )
+from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -29,15 +29,14 @@ OUTPUTS = ("scores.jsonl", "report.json")
 class Wanted:
     """What the user asked for, before anything heavy is loaded."""
 
-    model: str
+    model: ModelChoice
     suites: tuple[str, ...]
     out: Path | None
     seed: int
     force: bool
-    trust_remote_code: bool
 
 
-def score(
+def score(  # noqa: PLR0913 - each is an option of the command line
     model: ModelArgument,
     suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
     out: OutOption = None,
@@ -45,9 +44,13 @@ def score(
     json: JsonOption = False,
     force: ForceOption = False,
     trust_remote_code: TrustOption = False,
+    dtype: DtypeOption = None,
+    device_map: DeviceMapOption = None,
+    load_in: LoadInOption = None,
 ) -> None:
     """Score the capabilities of one model, item by item; exit code 0 whatever they are."""
-    scores, folder = run(Wanted(model, tuple(suite), out, seed, force, trust_remote_code))
+    chosen = ModelChoice(model, trust_remote_code, dtype, device_map, load_in)
+    scores, folder = run(Wanted(chosen, tuple(suite), out, seed, force))
     if json:
         typer.echo(scores.to_json(), nl=False)
         return
@@ -81,36 +84,39 @@ def run(wanted: Wanted) -> tuple["Scores", Path]:
     from driftline.analyses import ScoreRequest
     from driftline.analyses import score as score_model
     from driftline.engine import RunFolder
-    from driftline.models import open_model
     from driftline.results import item_lines
 
     identity: JsonValue = {
+        **wanted.model.identity(),
         "part": "score",
-        "model": wanted.model,
         "suites": [suite.provenance().digest for suite in suites],
         "seed": wanted.seed,
     }
     folder = RunFolder.open(
-        wanted.out or _default_folder(wanted), identity, outputs=OUTPUTS, force=wanted.force
+        wanted.out or _default_folder(wanted),
+        identity,
+        outputs=OUTPUTS,
+        force=wanted.force,
+        command="score",
+        model=wanted.model.source,
     )
-    printer.note(f"opening {wanted.model}")
-    opened = open_model(wanted.model, trust_remote_code=wanted.trust_remote_code)
-    try:
-        with printer:
-            scored = score_model(
-                ScoreRequest(opened, suites, seed=wanted.seed), folder, listener=printer.update
-            )
-    except KeyboardInterrupt:
-        printer.note(f"stopped; the same command goes on from {folder.path}")
-        raise
-    # The document comes last: a folder that holds it is a finished one.
-    contents = (item_lines(scored.items), scored.document.to_json())
-    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+    with folder:
+        printer.note(f"opening {wanted.model.source}")
+        asked = ScoreRequest(wanted.model.open(), suites, seed=wanted.seed)
+        try:
+            with printer:
+                scored = score_model(asked, folder, listener=printer.update)
+        except KeyboardInterrupt:
+            printer.note(f"stopped; the same command goes on from {folder.path}")
+            raise
+        # The document comes last: a folder that holds it is a finished one.
+        contents = (item_lines(scored.items), scored.document.to_json())
+        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return scored.document, folder.path
 
 
 def _default_folder(wanted: Wanted) -> Path:
-    model = Path(wanted.model).name.removesuffix(".gguf")
+    model = Path(wanted.model.source).name.removesuffix(".gguf")
     suites = (Path(name).name.removesuffix(".yaml") for name in wanted.suites)
     name = "-".join(("score", model, *suites))
     return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", name)

@@ -1,0 +1,25 @@
+"""What is asked and where it goes: the options that every command with a run folder takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteOption = Annotated[
+    list[str],
+    typer.Option(
+        "--suite",
+        help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Run folder; by default one under driftline-runs/."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of every random choice of ours.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace what an earlier run left in the run folder.")
+]
