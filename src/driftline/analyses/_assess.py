@@ -40,7 +40,8 @@ from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
-from ._margin import path_margins, radius_margins
+from ._path_margin import path_margins
+from ._radius import radius_margins
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability
@@ -48,6 +49,8 @@ from ._verdict import judge
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
+_LOOKS_A_LINE = 5
+"""For planning time only: a search ends when it has found."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,8 @@ def _planned_tokens(part: Part, study: Study) -> int:
     effort, tokens = study.effort, study.engine.num_tokens
     total = (1 + len(study.trajectory.kept_steps)) * tokens((*study.capabilities, study.target))
     if part in ("assess", "margin"):
-        lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
-        total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
+        looks = _LOOKS_A_LINE * (effort.num_noise_seeds + 1)
+        total += (1 + looks) * tokens(study.sampled(effort.num_line_items))
     if part in ("assess", "map"):
         layers = {weight.layer for weight in study.engine.opened.weights}
         total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))

@@ -29,11 +29,10 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
-    num_noise_seeds: int = 2
-    noise_norms: tuple[float, ...] = (0.02, 0.05, 0.125)
-    """Relative norms at which random directions are tried."""
-    update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0)
-    """Multiples of the probe's own update at which its straight line is tried."""
+    num_noise_seeds: int = 3
+    """Random directions; at least 2."""
+    margin_ratio: float = 1.1
+    """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
     num_map_items: int = 6

@@ -67,7 +67,21 @@ class Engine(ABC):
         Raises:
             RunError: A point could not be scored.
         """
-        rows, pending = self._look_up(points, capabilities)
+        return self.evaluate_each([(point, capabilities) for point in points])
+
+    def evaluate_each(self, wanted: Sequence[tuple[Point, Sequence[Capability]]]) -> Table:
+        """As `evaluate`, with capabilities of its own for every point.
+
+        Args:
+            wanted: Points, each with what to score there.
+
+        Returns:
+            The table, without the cells that were not asked for.
+
+        Raises:
+            RunError: A point could not be scored.
+        """
+        rows, pending = self._look_up(wanted)
         # Closed at once when keeping fails, so that whoever computes can stop.
         with contextlib.closing(self._compute(pending)) as computed:
             for work, scores in computed:
@@ -82,19 +96,24 @@ class Engine(ABC):
         return sum(self._scorer.num_tokens(capability) for capability in capabilities)
 
     def _look_up(
-        self, points: Sequence[Point], capabilities: Sequence[Capability]
+        self, wanted: Sequence[tuple[Point, Sequence[Capability]]]
     ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
-        """What the store has, and what is still to be computed; a point given twice counts once."""
+        """What the store has, and what is still to be computed; what is given twice counts once."""
+        points: dict[str, Point] = {}
+        asked: dict[str, dict[str, Capability]] = {}
+        for point, capabilities in wanted:
+            points.setdefault(point.digest(), point)
+            asked.setdefault(point.digest(), {}).update((c.digest, c) for c in capabilities)
         rows: dict[tuple[str, str], StoredScores] = {}
         pending = []
-        for point in {point.digest(): point for point in points}.values():
+        for digest, point in points.items():
             missing = []
-            for capability in {c.digest: c for c in capabilities}.values():
+            for capability in asked[digest].values():
                 found = self.store.get(self._key(point, capability))
                 if found is None:
                     missing.append(capability)
                     continue
-                rows[point.digest(), capability.digest] = found
+                rows[digest, capability.digest] = found
                 self.tokens_used += found.num_tokens
                 self.meter.skip(found.num_tokens)
             if missing:
