@@ -45,9 +45,7 @@ def test_without_item_noise_it_is_the_t_interval_of_the_logarithms():
 
 def test_with_equal_directions_the_items_alone_count():
     rates = numpy.random.default_rng(0).gamma(4, 1 / 4, size=24)
-    found = direction_quantile(
-        curves([0.1] * 3, rates), TOLERANCE, share=0.5, confidence_level=0.9
-    )
+    found = direction_quantile(curves([0.1] * 3, rates), TOLERANCE, share=0.5, confidence_level=0.9)
     assert found.value == pytest.approx(0.1 / math.sqrt(rates.mean()))
     # By the delta method the logarithm has half the relative error of the mean rate.
     reach = scipy.stats.t.ppf(0.95, 23) * rates.std(ddof=1) / rates.mean() / math.sqrt(24) / 2
@@ -110,9 +108,7 @@ def _coverage(*, share, num_directions, num_items, shape, groups=None):
     [(3, 12, 2.0), (3, 60, 0.5), (8, 12, 2.0), (8, 60, 100.0)],
 )
 def test_it_covers_known_quantiles(share, num_directions, num_items, shape):
-    found = _coverage(
-        share=share, num_directions=num_directions, num_items=num_items, shape=shape
-    )
+    found = _coverage(share=share, num_directions=num_directions, num_items=num_items, shape=shape)
     assert 0.86 <= found <= 0.97
 
 

@@ -49,8 +49,8 @@ from ._verdict import judge
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
-_LOOKS_A_LINE = 5
-"""For planning time only: a search ends when it has found."""
+_LOOKS_A_LINE = 10
+"""At most, of all capabilities together, for planning time only: a search ends when it has found."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +141,22 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     return study
 
 
-def _planned_tokens(part: Part, study: Study) -> int:
+def _planned_tokens(part: Part, study: Study) -> float:
     effort, tokens = study.effort, study.engine.num_tokens
-    total = (1 + len(study.trajectory.kept_steps)) * tokens((*study.capabilities, study.target))
+    total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
+        (*study.capabilities, study.target)
+    )
     if part in ("assess", "margin"):
-        looks = _LOOKS_A_LINE * (effort.num_noise_seeds + 1)
-        total += (1 + looks) * tokens(study.sampled(effort.num_line_items))
+        total += _tokens_for_lines(study)
     if part in ("assess", "map"):
         layers = {weight.layer for weight in study.engine.opened.weights}
         total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
     return total
+
+
+def _tokens_for_lines(study: Study) -> float:
+    looks = _LOOKS_A_LINE * (study.effort.num_noise_seeds + 1)
+    return (1 + looks) * study.engine.num_tokens(study.sampled(study.effort.num_line_items))
 
 
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
@@ -164,7 +170,8 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     fragility: tuple[ModuleFragility, ...] = ()
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
-        margins = (*path_margins(study, table, losses), *radius_margins(study))
+        with meter.estimated(_tokens_for_lines(study)):
+            margins = (*path_margins(study, table, losses), *radius_margins(study))
     if part in ("assess", "map"):
         meter.enter("moving one layer at a time")
         fragility = fragility_map(study)
