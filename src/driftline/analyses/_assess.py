@@ -38,6 +38,7 @@ from ..results import (
 )
 from ._calibration import shipped_calibration
 from ._caveats import caveats
+from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
 from ._path_margin import path_margins
@@ -167,8 +168,10 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     losses = forecast_losses(study, table, calibration)
     forecast = capability_forecasts(study, table, losses)
     margins: tuple[StabilityMargin, ...] = ()
+    envelope = None
     fragility: tuple[ModuleFragility, ...] = ()
     if part in ("assess", "margin"):
+        envelope = safe_envelope(study, table, losses)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
             margins = (*path_margins(study, table, losses), *radius_margins(study))
@@ -186,6 +189,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         reasons=() if part == "map" else reasons,
         scores=tuple(capability_score(c, table) for c in study.capabilities),
         margins=margins,
+        envelope=envelope,
         fragility=fragility,
         forecast=shown,
         target=target,

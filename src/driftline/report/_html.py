@@ -25,6 +25,7 @@ from ._tables import (
     Table,
     bounds_table,
     curve_table,
+    envelope_table,
     forecast_table,
     fragility_table,
     losses_of_unit,
@@ -174,6 +175,15 @@ def _margin_figures(
             "it has no upper end. Orange: the interval includes 100%."
         )
         yield "used_margin", Figure(svg, caption, path_table(assessment))
+    if "envelope" in charts:
+        label = "Learning rate against steps, with the contour where each capability is lost."
+        svg = to_svg(charts["envelope"], prefix="envelope", label=label)
+        caption = (
+            "Each line: the whole runs that bring a capability to its tolerance. Green: below the "
+            "lower ends of the intervals of all required capabilities. Cross: the planned config. "
+            "Learning rate and steps are taken as exchangeable."
+        )
+        yield "envelope", Figure(svg, caption, envelope_table(assessment))
     if "path_curves" in charts:
         label = "Loss of each capability against optimiser steps, measured along real training."
         svg = to_svg(charts["path_curves"], prefix="path-curves", label=label)

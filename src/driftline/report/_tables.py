@@ -201,6 +201,37 @@ def radius_table(assessment: Assessment) -> Table:
     )
 
 
+def envelope_table(assessment: Assessment) -> Table:
+    """Every contour, at the planned learning rate, half and twice of it."""
+    rows = []
+    assert assessment.envelope is not None
+    planned = assessment.envelope.planned_learning_rate
+    for contour in assessment.envelope.contours:
+        for point in contour.points:
+            if any(abs(point.learning_rate / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
+                rows.append(
+                    (
+                        contour.capability,
+                        number(point.learning_rate),
+                        number(point.steps),
+                        interval(point.low, point.high),
+                        "",
+                    )
+                )
+        if contour.reason is not None:
+            rows.append((contour.capability, "", "", "", contour.reason))
+    return table(
+        [
+            ("capability", "text"),
+            ("peak learning rate", "number"),
+            ("steps to the tolerance", "number"),
+            ("interval", "number"),
+            ("where a number is missing", "text"),
+        ],
+        rows,
+    )
+
+
 def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
     """Every measured point of the curves of one kind."""
     rows = []

@@ -15,6 +15,9 @@ from ._assessment import TargetForecast as TargetForecast
 from ._assessment import Verdict as Verdict
 from ._document import Document as Document
 from ._document import Value as Value
+from ._envelope import EnvelopeContour as EnvelopeContour
+from ._envelope import EnvelopePoint as EnvelopePoint
+from ._envelope import SafeEnvelope as SafeEnvelope
 from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ._document import Document, Value
+from ._envelope import SafeEnvelope
 from ._provenance import Provenance
 
 Verdict = Literal["safe", "unsafe", "inconclusive"]
@@ -158,6 +159,7 @@ class Assessment(Document):
     """Why the verdict is what it is, most important first."""
     scores: tuple[CapabilityScore, ...]
     margins: tuple[StabilityMargin, ...] = ()
+    envelope: SafeEnvelope | None = None
     fragility: tuple[ModuleFragility, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
