@@ -9,6 +9,8 @@ from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._generation import generate_greedily as generate_greedily
+from ._numerics import ScoringOptions as ScoringOptions
+from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
@@ -28,9 +30,7 @@ from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
-from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
-from ._scoring import numerics as numerics
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
