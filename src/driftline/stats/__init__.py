@@ -6,3 +6,6 @@ from ._crossing import crossing_interval as crossing_interval
 from ._crossing import first_crossing as first_crossing
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
+from ._subspace import energy_share as energy_share
+from ._subspace import paired_participation_ratio as paired_participation_ratio
+from ._subspace import top_directions as top_directions
