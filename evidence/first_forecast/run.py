@@ -95,8 +95,8 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
     started = time.monotonic()
     data_name, changes = RUNS[name]
     work.mkdir(parents=True, exist_ok=True)
-    data = _training_data(data_name, folder, work)
-    config = _config(name, changes)
+    data = run_data(data_name, folder, work)
+    config = run_config(name, changes)
     plan = plan_training(opened, config, data)
     trajectory = Trajectory(opened, config, data, work / "directions", STEPS, plan)
     capabilities = (*read_suite("core").capabilities, target_capability(data, seed=0))
@@ -132,12 +132,13 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
     }
 
 
-def _config(name: str, changes: dict[str, Any]) -> TrainingConfig:
+def run_config(name: str, changes: dict[str, Any]) -> TrainingConfig:
+    """The demo's config with a run's changes."""
     base = read_training_config(DEMO / "config.yaml")
     return TrainingConfig(name, {**base.values, **changes}, base.digest)
 
 
-def _training_data(name: str, folder: Path, work: Path) -> TrainingData:
+def run_data(name: str, folder: Path, work: Path) -> TrainingData:
     """The demo's data, or a seeded sample of one file in TRL's layout."""
     if name == "demo":
         return read_training_data(DEMO / "data.jsonl")

@@ -120,7 +120,7 @@ class Worker:
 
     def __init__(self) -> None:
         """Do nothing yet: what fails here could not be told to the driver in words."""
-        self.scorer: CapabilityScorer | None = None
+        self._scorer: CapabilityScorer | None = None
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
@@ -153,7 +153,7 @@ class Worker:
             )
         except DriftlineError as error:
             raise type(error)(f"Ray worker on {socket.gethostname()}: {error}") from error
-        self.scorer = CapabilityScorer(opened, job.options)
+        self._scorer = CapabilityScorer(opened, job.options)
         return WorkerFacts(
             self.place(), opened.digest, numerics(opened, job.options), driftline_version()
         )
@@ -175,20 +175,20 @@ class Worker:
         Raises:
             RunError: The tokenizer of this node makes other tokens, or the point cannot be scored.
         """
-        assert self.scorer is not None
+        assert self._scorer is not None
         places = {file: self._find(file) for file in task.files}
         lacking = tuple(file for file, place in places.items() if place is None)
         if lacking:
             return Lacking(lacking)
         for capability, digest in zip(capabilities, task.token_digests, strict=True):
-            if self.scorer.tokens_digest(capability) != digest:
+            if self._scorer.tokens_digest(capability) != digest:
                 raise RunError(
                     f"capability {capability.name}: the tokenizer on {socket.gethostname()} makes "
                     "other tokens than the driver's; install the same versions on every node"
                 )
         found = {file.path: place for file, place in places.items() if place is not None}
         work = Pending(with_files_at(task.point, found), capabilities)
-        (scored,) = self.scorer.compute([work])
+        (scored,) = self._scorer.compute([work])
         return tuple(scored.scores)
 
     def receive(self, file: SentFile, chunk: bytes, *, is_first: bool, is_last: bool) -> None:
@@ -222,8 +222,8 @@ class Worker:
             ModelError: The weights have changed.
         """
         self.forget()
-        if self.scorer is not None:
-            self.scorer.opened.check_unchanged()
+        if self._scorer is not None:
+            self._scorer.opened.check_unchanged()
 
     def forget(self) -> None:
         """Remove what was received."""
