@@ -1,5 +1,6 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Literal
 
 from ..capabilities import Capability, Suite
 from ..engine import (
+    SLOPE_TOKEN,
     Engine,
     Meter,
     Progress,
@@ -31,15 +33,14 @@ from ..results import (
     Assessment,
     CapabilityForecast,
     Cost,
-    ModuleFragility,
     Provenance,
     StabilityMargin,
     TargetForecast,
 )
 from ._calibration import shipped_calibration
-from ._caveats import caveats
+from ._caveats import caveats, map_caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
-from ._fragility import fragility_map
+from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._margin import path_margins, radius_margins
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
@@ -145,8 +146,8 @@ def _planned_tokens(part: Part, study: Study) -> int:
         lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
         total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
     if part in ("assess", "map"):
-        layers = {weight.layer for weight in study.engine.opened.weights}
-        total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
+        passes = math.ceil(SLOPE_TOKEN) * effort.num_map_nodes
+        total += passes * tokens(map_capabilities(study))
     return total
 
 
@@ -158,13 +159,13 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     losses = forecast_losses(study, table, calibration)
     forecast = capability_forecasts(study, table, losses)
     margins: tuple[StabilityMargin, ...] = ()
-    fragility: tuple[ModuleFragility, ...] = ()
+    found = FragilityMap((), (), (), (), ())
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
         margins = (*path_margins(study, table, losses), *radius_margins(study))
     if part in ("assess", "map"):
-        meter.enter("moving one layer at a time")
-        fragility = fragility_map(study)
+        meter.enter("taking gradients for the map")
+        found = fragility_map(study)
     verdict, reasons = judge(forecast)
     shown: tuple[CapabilityForecast, ...] = forecast if part in ("assess", "forecast") else ()
     target: TargetForecast | None = None
@@ -176,11 +177,13 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         reasons=() if part == "map" else reasons,
         scores=tuple(capability_score(c, table) for c in study.capabilities),
         margins=margins,
-        fragility=fragility,
+        fragility=found.rows,
+        target_fragility=found.target,
+        regions=found.regions,
         forecast=shown,
         target=target,
         cost=_cost(study, started),
-        caveats=caveats(request, study, calibration),
+        caveats=(*caveats(request, study, calibration), *map_caveats(found)),
         provenance=_provenance(request, study),
     )
 
@@ -190,7 +193,7 @@ def _cost(study: Study, started: float) -> Cost:
     return Cost(
         wall_seconds=round(time.monotonic() - started, 1),
         tokens_forward=study.engine.tokens_used,
-        tokens_backward=trajectory.num_tokens_trained(),
+        tokens_backward=trajectory.num_tokens_trained() + study.engine.tokens_backward,
         fraction_of_planned_run=trajectory.kept_steps[-1] / trajectory.plan.num_steps,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
     from ._calibration import ForecastCalibration
+    from ._fragility import FragilityMap
     from ._study import Study
 
 
@@ -37,9 +38,8 @@ def caveats(
         "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "
         "capability close to its tolerance may be the one.",
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
-        f"{study.effort.num_noise_seeds} random directions, the map on "
-        f"{study.effort.num_map_items} items: their intervals are about these directions, and with "
-        "so few items cover less than they state.",
+        f"{study.effort.num_noise_seeds} random directions: their intervals are about these "
+        "directions, and with so few items cover less than they state.",
         "Path margins beyond the planned run take the loss as proportional to the summed learning "
         "rate, and critical learning rates take learning rate and steps as exchangeable.",
         "The target is scored on a sample of the training data, not on data that was held out.",
@@ -56,3 +56,29 @@ def caveats(
     if request.opened.digest != calibration.model_digest:
         found.insert(0, f"The forecast was not calibrated on {request.opened.source}.")
     return tuple(found)
+
+
+def map_caveats(found: FragilityMap) -> tuple[str, ...]:
+    """The caveats of the fragility map.
+
+    Args:
+        found: The map.
+
+    Returns:
+        One sentence each; none where there is no map.
+    """
+    if not found.rows:
+        return ()
+    said = [
+        "The map is a first-order account of the probe's update, module by module: what a larger "
+        "update would do, or another kind of data, it does not say. Regions rest on a sample of "
+        "gradients, and the planned data's share of them is high wherever all texts use the same "
+        "directions: hold it against the other capabilities' shares, not only against chance.",
+    ]
+    if found.left_out:
+        said.append(f"Not mapped, for want of a gradient: {', '.join(found.left_out)}.")
+    if found.unread:
+        said.append(
+            f"{len(found.unread)} modules move and could not be mapped, such as {found.unread[0]}."
+        )
+    return tuple(said)
