@@ -1,6 +1,5 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -146,7 +145,7 @@ def _planned_tokens(part: Part, study: Study) -> int:
         lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
         total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
     if part in ("assess", "map"):
-        passes = math.ceil(SLOPE_TOKEN) * effort.num_map_nodes
+        passes = SLOPE_TOKEN * effort.num_map_nodes
         total += passes * tokens(map_capabilities(study))
     return total
 

@@ -23,7 +23,7 @@ from ..models import (
 )
 from ._engine import Engine
 
-SLOPE_TOKEN = 4.0
+SLOPE_TOKEN = 4
 """Forward, backward to the activations, and each change times its input, in forward passes."""
 
 
