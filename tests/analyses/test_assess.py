@@ -11,7 +11,7 @@ from driftline.analyses import PARTS, probe_steps
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
 from driftline.errors import ConfigError, RunError
-from driftline.models import Scorer, plan_training, weights_digest
+from driftline.models import Scorer, SlopeMeter, plan_training, weights_digest
 from driftline.models import _trajectory as trajectory_module
 from driftline.results import Assessment
 
@@ -26,9 +26,8 @@ SECTIONS = {
 NAMES = ["pairs", "choices", "texts"]
 STEPS = probe_steps(VALUES["max_steps"], EFFORT.probe_fraction)
 NUM_LINES = EFFORT.num_noise_seeds * len(EFFORT.noise_norms) + len(EFFORT.update_multiples)
-# The base is scored with all items, with those of lines and with those of the map; two layers, the
-# embedding and the head make four modules.
-NUM_PASSES = (1 + len(STEPS)) + (1 + NUM_LINES) + (1 + 4)
+# The base is scored with all items, and with those of lines.
+NUM_PASSES = (1 + len(STEPS)) + (1 + NUM_LINES)
 
 
 def without_times(assessment):
@@ -71,7 +70,9 @@ def test_each_document_survives_json_and_holds_finite_numbers(answered, part):
 @pytest.mark.parametrize("part", ["margin", "map", "forecast"])
 def test_a_part_says_what_the_whole_says(answered, assessment, part):
     found, whole = without_times(answered(part)), without_times(assessment)
-    for section in ("margins", "fragility", "forecast", "scores"):
+    for section in (
+        "margins", "fragility", "target_fragility", "regions", "forecast", "scores",
+    ):  # fmt: skip
         assert found[section] in ([], whole[section])
     assert found["target"] in (None, whole["target"])
     assert found["verdict"] in (None, whole["verdict"])
@@ -184,7 +185,8 @@ def _fails_at(monkeypatch, owner, name, call):
         (trajectory_module, "store_direction", 2),  # in the middle of training
         (Scorer, "score", 3),  # along the path
         (ResultStore, "put", 6),  # in the middle of a point
-        (Scorer, "score", NUM_PASSES),  # in the map
+        (Scorer, "score", NUM_PASSES),  # along the last line
+        (SlopeMeter, "measure", 2),  # in the map
     ],
 )
 def test_what_was_broken_off_goes_on_and_says_the_same(

@@ -107,7 +107,7 @@ def test_the_map_measures_every_module_that_moves(study):
     assert [r.capability for r in found.regions] == [
         c.name for c in SUITE.capabilities for _ in range(2)
     ]
-    assert found.unread == found.left_out == ()
+    assert found.unread == found.caveats() == ()
     study.engine.opened.check_unchanged()
 
 

@@ -37,7 +37,7 @@ from ..results import (
     TargetForecast,
 )
 from ._calibration import shipped_calibration
-from ._caveats import caveats, map_caveats
+from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._margin import path_margins, radius_margins
@@ -158,7 +158,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     losses = forecast_losses(study, table, calibration)
     forecast = capability_forecasts(study, table, losses)
     margins: tuple[StabilityMargin, ...] = ()
-    found = FragilityMap((), (), (), (), ())
+    found = FragilityMap((), (), (), ())
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
         margins = (*path_margins(study, table, losses), *radius_margins(study))
@@ -182,7 +182,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         forecast=shown,
         target=target,
         cost=_cost(study, started),
-        caveats=(*caveats(request, study, calibration), *map_caveats(found)),
+        caveats=(*caveats(request, study, calibration), *found.caveats()),
         provenance=_provenance(request, study),
     )
 

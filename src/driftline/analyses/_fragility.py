@@ -31,8 +31,14 @@ class FragilityMap:
     regions: tuple[LayerRegion, ...]
     unread: tuple[str, ...]
     """Modules that move and could not be measured."""
-    left_out: tuple[str, ...]
-    """Capabilities without a gradient."""
+
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know of this map beside what is true of every one."""
+        if not self.unread:
+            return ()
+        return (
+            f"{len(self.unread)} modules move and could not be mapped, such as {self.unread[0]}.",
+        )
 
 
 def map_capabilities(study: Study) -> tuple[Capability, ...]:
@@ -67,7 +73,6 @@ def fragility_map(study: Study) -> FragilityMap:
         target=module_rows(table, target),
         regions=layer_regions(capabilities, target),
         unread=table.unread,
-        left_out=tuple(c.name for c in study.capabilities if not has_slope(c)),
     )
 
 
