@@ -235,8 +235,7 @@ def _revert(setting: Setting) -> dict[str, Any]:
                 parameter.add_(change)
     opened = dataclasses.replace(setting.opened, model=tuned, digest=weights_digest(tuned))
     points = [
-        Point(f"without {name}", (Term(setting.update, {name: -1.0}),))
-        for name in setting.matrices
+        Point(f"without {name}", (Term(setting.update, {name: -1.0}),)) for name in setting.matrices
     ]
     found = _reference(setting, opened, points, "revert", setting.capabilities)
     # What taking the share back gives is what the share had cost.

@@ -73,9 +73,7 @@ def test_intervals_treat_a_group_as_one_draw():
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
     generator = numpy.random.default_rng(0)
-    items = tuple(
-        MinimalPair(id=str(i), good="a", bad="b", group=str(i // 2)) for i in range(40)
-    )
+    items = tuple(MinimalPair(id=str(i), good="a", bad="b", group=str(i // 2)) for i in range(40))
     clustered = Capability("c", "minimal_pair", "margin_nats", 0.1, items)
     covered = []
     for _ in range(400):

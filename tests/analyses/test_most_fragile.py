@@ -34,7 +34,12 @@ def test_what_lies_outside_the_layers_is_no_candidate():
 
 
 def test_losses_of_several_capabilities_add_up_in_tolerances():
-    rows = [row("a", 1.0), row("b", 0.4), row("a", 0.0, capability="d"), row("b", 0.2, capability="d")]
+    rows = [
+        row("a", 1.0),
+        row("b", 0.4),
+        row("a", 0.0, capability="d"),
+        row("b", 0.2, capability="d"),
+    ]
     assert most_fragile(rows, 0.5) == ("a",)
     assert most_fragile(rows, 0.5, tolerances={"c": 1.0, "d": 0.1}) == ("b",)
 

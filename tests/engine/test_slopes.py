@@ -10,7 +10,7 @@ from driftline.models import BASE, NoiseDirection, Point, ScoringOptions, Term
 
 PAIRS = Capability(
     "pairs", "minimal_pair", "margin_nats", 0.25,
-    tuple(MinimalPair(id=str(i), good=f"item {i} runs", bad=f"item {i} run") for i in range(6)),
+    tuple(MinimalPair(id=str(i), good=f"item {i} hops.", bad=f"item {i} runs.") for i in range(6)),
 )  # fmt: skip
 TEXTS = Capability(
     "texts", "perplexity", "nll_nats", 0.1,
@@ -52,9 +52,7 @@ def test_a_module_alone_loses_what_its_slope_says(engine):
         points = [Point(str(s), (Term(direction, {name: s}),)) for s in (1.0, -1.0)]
         table = engine.evaluate((BASE, *points), (TEXTS,))
         up, down = (table.item_losses(p, TEXTS, base=BASE) for p in points)
-        numpy.testing.assert_allclose(
-            found.rows[0].slopes[:, number], (up - down) / 2, atol=1e-4
-        )
+        numpy.testing.assert_allclose(found.rows[0].slopes[:, number], (up - down) / 2, atol=1e-4)
 
 
 def test_the_model_is_unchanged_and_the_work_is_counted(engine, opened):

@@ -175,7 +175,7 @@ def test_what_does_not_move_is_not_listed(opened):
     assert [m.name for m in meter.modules] == [n.removesuffix(".weight") for n in names]
     first = meter.modules[0]
     assert (first.layer, first.role, first.num_parameters) == (0, "q", 32 * 32)
-    weight = dict(opened.model.named_parameters())[names[0]]
+    weight = dict(opened.model.named_parameters())[names[0]].detach()
     change = Given(opened.model, names=names).deltas[names[0]]
     assert first.relative_norm == pytest.approx(float(change.norm() / weight.norm()), rel=1e-5)
 

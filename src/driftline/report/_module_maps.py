@@ -61,9 +61,7 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
     height = _TOP + _ROW * (len(layers) + 2 * len(outside)) + _GAP
     num_lines = math.ceil(len(panels) / _PER_LINE)
     size = (width * min(len(panels), _PER_LINE), height * num_lines)
-    root = _element(
-        "svg", None, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1]
-    )
+    root = _element("svg", None, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1])
     root.attrib |= {
         "xmlns": "http://www.w3.org/2000/svg",
         "role": "img",
