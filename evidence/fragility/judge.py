@@ -1,5 +1,6 @@
 """How well each estimate orders the modules as the references do, and what it costs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -8,12 +9,12 @@ import scipy.stats
 REFERENCES = ("forward", "revert")
 
 
-def judge(measured: dict[str, Any], setting: Any) -> dict[str, Any]:
+def judge(measured: dict[str, Any], capabilities: Sequence[str]) -> dict[str, Any]:
     """Spearman of every estimate against both references, per capability.
 
     Args:
         measured: Each stage's result.
-        setting: The task.
+        capabilities: Names, the target among them.
 
     Returns:
         `capabilities` with all figures, `costs`, and a `summary`.
@@ -29,7 +30,7 @@ def judge(measured: dict[str, Any], setting: Any) -> dict[str, Any]:
     sizes = numpy.array(midpoint["num_parameters"])[columns].astype(float)
     outside = numpy.array(["layers" in name for name in modules])
     rows = {}
-    for capability in (c.name for c in setting.capabilities):
+    for capability in capabilities:
         truth = {name: values[capability] for name, values in references.items()}
         estimates = _estimates(measured, capability, modules, columns)
         rows[capability] = {

@@ -122,7 +122,10 @@ def _position_slopes(
         elif type(module) is torch.nn.Embedding:
             moved, against = functional.embedding(given, change).flatten(0, -2), gradient
         else:
-            moved, against = _derivative(module, own, change, given).flatten(0, 1).flatten(1), gradient
+            moved, against = (
+                _derivative(module, own, change, given).flatten(0, 1).flatten(1),
+                gradient,
+            )
         found: Tensor = torch.einsum("pd,pd->p", moved.float(), against.float())
     return found
 
@@ -133,6 +136,9 @@ def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: Tensor
     A central difference of a step as long as the weight itself: exact up to rounding, because norms,
     biases and projections are affine in their weights. Forward-mode differentiation would do it too,
     and loads torch's compiler.
+
+    Returns:
+        Of the output's shape, in float32.
     """
     weight = module.get_parameter(own).detach()
     change = change.to(weight)
