@@ -132,17 +132,17 @@ def _pick(score: numpy.ndarray, sizes: numpy.ndarray) -> list[int]:
 def _costs(measured: dict[str, Any]) -> dict[str, Any]:
     costs: dict[str, Any] = {
         f"slope at {name}": {
-            key: found[key] for key in ("seconds", "tokens_forward", "tokens_backward")
+            key: found[key] for key in ("cpu_seconds", "tokens_forward", "tokens_backward")
         }
         for name, found in measured["slopes"].items()
     }
     for name in (*REFERENCES, *(["noise"] if "noise" in measured else [])):
         costs[name] = {
-            key: measured[name][key] for key in ("seconds", "tokens_forward", "tokens_run")
+            key: measured[name][key] for key in ("cpu_seconds", "tokens_forward", "tokens_run")
         }
     for name in ("fisher", "functional"):
         costs[name] = {
-            "seconds": round(measured["rivals"][f"{name}_seconds"], 1),
+            "cpu_seconds": round(measured["rivals"][f"{name}_seconds"], 1),
             "tokens_forward": measured["rivals"][f"{name}_tokens"],
         }
     return costs
@@ -165,8 +165,8 @@ def _summary(rows: dict[str, Any], costs: dict[str, Any]) -> dict[str, Any]:
             }
     summary["cost_of_one_slope_pass"] = {
         reference: {
-            "seconds": round(
-                costs["slope at midpoint"]["seconds"] / costs[reference]["seconds"], 4
+            "cpu_seconds": round(
+                costs["slope at midpoint"]["cpu_seconds"] / costs[reference]["cpu_seconds"], 4
             ),
             "tokens": round(
                 3 * costs["slope at midpoint"]["tokens_forward"] / costs[reference]["tokens_run"], 4

@@ -85,8 +85,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 
 
 def test_equal_modules_are_ranked_in_the_order_of_the_model():
-    norms = [m.relative_norm for m in MODULES]
-    assert [row.rank for row in rows_of(planted(numpy.array(norms)) * 0 + norms)] == [1, 2, 3]
+    assert [row.rank for row in rows_of(numpy.zeros((6, 3)))] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("num_nodes", [1, 2, 3])
@@ -115,7 +114,7 @@ def test_training_serves_its_own_task(study):
 
 def test_what_has_no_gradient_is_left_out(study):
     generated = SimpleNamespace(
-        name="answers", scorer="generate", sample=lambda *_args, **_kwargs: generated
+        name="answers", metric="exact_match", sample=lambda *_args, **_kwargs: generated
     )
     capabilities = (*study.capabilities, generated)
     fake = SimpleNamespace(

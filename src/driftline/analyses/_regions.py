@@ -1,6 +1,5 @@
 """Where in a layer's hidden states a capability lives, and whether the planned data touch it."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +48,7 @@ def _region(name: str, layer: int, own: HiddenGradients, data: HiddenGradients) 
     ratio = paired_participation_ratio(rows, items)
     if ratio is None:
         return LayerRegion(**fields, **undefined, reason=_NO_PAIRS)
-    dimension = min(math.ceil(ratio), *rows.shape)
+    dimension = min(max(1, round(ratio)), *rows.shape)
     return LayerRegion(
         **fields,
         participation_ratio=ratio,

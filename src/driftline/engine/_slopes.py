@@ -53,7 +53,7 @@ class SlopeTable:
 
 def has_slope(capability: Capability) -> bool:
     """Whether a capability's loss, or that of the margin behind it, has a gradient."""
-    return capability.scorer != "generate"
+    return capability.metric != "exact_match"
 
 
 def measure_slopes(

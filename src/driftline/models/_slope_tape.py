@@ -72,7 +72,7 @@ class Tape:
                 self.slopes[:, column].index_add_(0, owners[valid], found.double().cpu()[valid])
                 self.seen.add(name)
 
-            output.register_hook(read)
+            output.register_hook(read)  # type: ignore[no-untyped-call]
 
         return hook
 
@@ -90,7 +90,7 @@ class Tape:
                 self._rows.setdefault(layer, []).append(rows.float().cpu())
                 self._items.setdefault(layer, []).append(owners[kept])
 
-            states.register_hook(read)
+            states.register_hook(read)  # type: ignore[no-untyped-call]
 
         return hook
 
@@ -110,9 +110,10 @@ def _position_slopes(
     """<dL/dy, df/dW [change]> at each position, flattened."""
     # Norms of single heads have an axis more than (rows, positions, width).
     gradient = gradient.flatten(0, 1).flatten(1)
-    plain = type(module) is torch.nn.Linear or is_packed(getattr(module, "weight", None))
+    weight = getattr(module, "weight", None)
+    is_plain = type(module) is torch.nn.Linear or (isinstance(weight, Tensor) and is_packed(weight))
     with torch.autocast(given.device.type, enabled=False):
-        if plain and own == "weight":
+        if is_plain and own == "weight":
             given = given.flatten(0, -2).to(change.dtype)
             change = change.to(given.device)
             if change.shape[0] > change.shape[1]:

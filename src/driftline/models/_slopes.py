@@ -254,6 +254,7 @@ class SlopeMeter:
         chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
         tape.enter(owners.reshape(-1)[places], hidden=False)
         gradient, found = self._head(items, asked, inverse, chosen.detach(), type(output))
+        assert tape.source is not None
         torch.autograd.grad(chosen, tape.source, gradient.to(chosen.dtype))
         tape.source = None
         return found

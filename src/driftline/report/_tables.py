@@ -168,7 +168,7 @@ def region_table(assessment: Assessment) -> Table:
     )
     note = (
         "A region is spanned by the gradients of a capability's losses with respect to the states "
-        "that leave a layer; its dimension is their participation ratio, rounded up. Shares are of "
+        "that leave a layer; its dimension is their participation ratio, rounded. Shares are of "
         "energy (squared gradients) inside it: of the capability's own gradients on items that the "
         "region was not made from, and of the planned data's."
     )

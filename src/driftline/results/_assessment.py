@@ -113,7 +113,7 @@ class LayerRegion(Value):
     participation_ratio: float | None
     """(tr C)^2 / tr(C^2) of the gradients' uncentred second moment, over pairs of items."""
     dimension: int | None
-    """Directions that are taken for the region: the participation ratio, rounded up."""
+    """Directions that are taken for the region: the participation ratio, rounded."""
     own_share: float | None
     """Of the capability's gradients on items that the region was not made from."""
     data_share: float | None
