@@ -18,7 +18,9 @@ def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats"):
     opened = SimpleNamespace(digest=digest, source="./mine")
     request = SimpleNamespace(opened=opened)
     study = SimpleNamespace(
-        trajectory=trajectory, effort=Effort(), capabilities=(SimpleNamespace(name="answers", metric=metric),)
+        trajectory=trajectory,
+        effort=Effort(),
+        capabilities=(SimpleNamespace(name="answers", metric=metric),),
     )
     return caveats(request, study, CALIBRATION)
 

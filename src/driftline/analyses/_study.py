@@ -36,7 +36,7 @@ class Effort:
     """Multiples of the probe's own update at which its straight line is tried."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
-    num_map_items: int = 64
+    num_map_items: int = 40
     """Items of a capability that are measured for the map."""
     num_map_nodes: int = 1
     """Gauss-Legendre nodes of the map on the segment of the probe's update."""

@@ -127,7 +127,7 @@ def _position_slopes(
                 _derivative(module, own, change, given).flatten(0, 1).flatten(1),
                 gradient,
             )
-        found: Tensor = torch.einsum("pd,pd->p", moved.float(), against.float())
+        found: Tensor = (moved.float() * against).sum(dim=1)
     return found
 
 
