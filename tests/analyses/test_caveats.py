@@ -18,14 +18,16 @@ def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats"):
     opened = SimpleNamespace(digest=digest, source="./mine")
     request = SimpleNamespace(opened=opened)
     study = SimpleNamespace(
-        trajectory=trajectory, effort=Effort(), capabilities=(SimpleNamespace(metric=metric),)
+        trajectory=trajectory,
+        effort=Effort(),
+        capabilities=(SimpleNamespace(name="answers", metric=metric),),
     )
     return caveats(request, study, CALIBRATION)
 
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
-    assert len(usual) == 6
+    assert len(usual) == 7
     assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 
@@ -53,3 +55,9 @@ def test_a_metric_that_was_never_calibrated_is_named():
     first, *rest = found(LOW, metric="accuracy")
     assert first == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)
+
+
+def test_what_has_no_gradient_is_named_as_not_mapped():
+    said = found(LOW, metric="exact_match")
+    assert any(caveat == "Not mapped, for want of a gradient: answers." for caveat in said)
+    assert not any("Not mapped" in caveat for caveat in found(LOW))

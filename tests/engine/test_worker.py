@@ -45,7 +45,7 @@ def stored(tmp_path):
 @pytest.fixture
 def task(opened, stored, tmp_path):
     with ResultStore(tmp_path / "tokens.sqlite") as store:
-        digest = LocalEngine(opened, store)._scorer.tokens_digest(TEXTS)
+        digest = LocalEngine(opened, store).scorer.tokens_digest(TEXTS)
     return Task(Point("tenth", (Term(stored, 1.0),)), (digest,))
 
 

@@ -122,9 +122,9 @@ def test_a_large_map_shows_the_most_fragile_modules_only(assessment):
         for i in range(100)
     )
     shown = words(to_svg(figures(assessment.model_copy(update={"fragility": rows}))["fragility"]))
-    assert "layers.0.mlp" in shown
-    assert "layers.59.mlp" in shown
-    assert "layers.60.mlp" not in shown
+    assert "layer 0 mlp" in shown
+    assert "layer 59 mlp" in shown
+    assert "layer 60 mlp" not in shown
 
 
 def test_hostile_names_stay_words():

@@ -41,7 +41,7 @@ _ANSWER_TOKENS = 32
 
 
 @dataclass
-class _Encoded:
+class Encoded:
     """A capability in tokens; either sequences or prompts, by its scorer."""
 
     sequences: list[TokenSequence]
@@ -83,7 +83,7 @@ class CapabilityScorer:
     opened: LanguageModel
     options: ScoringOptions
     meter: Meter = field(default_factory=Meter)
-    _encoded: dict[str, _Encoded] = field(default_factory=dict)
+    _encoded: dict[str, Encoded] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
 
     def compute(self, pending: Sequence[Pending]) -> Iterator[Scored]:
@@ -109,13 +109,13 @@ class CapabilityScorer:
 
     def num_tokens(self, capability: Capability) -> int:
         """Tokens that one evaluation of a capability puts through the model."""
-        return self._encode(capability).num_tokens()
+        return self.encode(capability).num_tokens()
 
     def tokens_digest(self, capability: Capability) -> str:
         """The digest of a capability in tokens, as this model's tokenizer makes them."""
         # Every key asks for it, and it goes over all tokens.
         if capability.digest not in self._digests:
-            self._digests[capability.digest] = self._encode(capability).digest()
+            self._digests[capability.digest] = self.encode(capability).digest()
         return self._digests[capability.digest]
 
     def _score_at(self, point: Point, capabilities: Sequence[Capability]) -> list[StoredScores]:
@@ -127,7 +127,7 @@ class CapabilityScorer:
         Returns:
             The scores of each capability.
         """
-        sequences = [s for c in capabilities for s in self._encode(c).sequences]
+        sequences = [s for c in capabilities for s in self.encode(c).sequences]
         entry = self.sequences.entry_states(point, sequences)
         # Capabilities share tokens with each other; the plan of the work counts each one's own.
         own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
@@ -144,7 +144,7 @@ class CapabilityScorer:
                 self._score_answers(capability)
                 if capability.scorer == "generate"
                 else self._score_likelihoods(
-                    capability, list(islice(scored, len(self._encode(capability).sequences)))
+                    capability, list(islice(scored, len(self.encode(capability).sequences)))
                 )
                 for capability in capabilities
             ]
@@ -152,7 +152,7 @@ class CapabilityScorer:
     def _score_likelihoods(
         self, capability: Capability, scored: Sequence[SequenceScore]
     ) -> StoredScores:
-        encoded = self._encode(capability)
+        encoded = self.encode(capability)
         likelihoods = [
             Likelihood(score.log_likelihood, score.num_tokens, num_bytes)
             for score, num_bytes in zip(scored, encoded.num_bytes, strict=True)
@@ -164,7 +164,7 @@ class CapabilityScorer:
         return _stored(scores, encoded.num_tokens())
 
     def _score_answers(self, capability: Capability) -> StoredScores:
-        encoded = self._encode(capability)
+        encoded = self.encode(capability)
         answers = generate_greedily(
             self.opened, encoded.prompts, self.options, max_new_tokens=_ANSWER_TOKENS
         )
@@ -176,13 +176,14 @@ class CapabilityScorer:
         ]
         return _stored(scores, encoded.num_tokens())
 
-    def _encode(self, capability: Capability) -> _Encoded:
+    def encode(self, capability: Capability) -> Encoded:
+        """A capability in tokens; made once."""
         if capability.digest not in self._encoded:
             self._encoded[capability.digest] = self._encode_items(capability)
         return self._encoded[capability.digest]
 
-    def _encode_items(self, capability: Capability) -> _Encoded:
-        encoded = _Encoded([], [], [], [])
+    def _encode_items(self, capability: Capability) -> Encoded:
+        encoded = Encoded([], [], [], [])
         for item in capability.items:
             try:
                 if isinstance(item, Generation):

@@ -31,6 +31,11 @@ from ._quantised import LoadIn as LoadIn
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
 from ._scoring import SequenceScore as SequenceScore
+from ._slope_tape import HiddenGradients as HiddenGradients
+from ._slopes import ModuleChange as ModuleChange
+from ._slopes import SlopeMeter as SlopeMeter
+from ._slopes import Slopes as Slopes
+from ._slopes import WeighedSequences as WeighedSequences
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt

@@ -88,6 +88,11 @@ class Scorer:
         self._check_cut()
         self._reuses = self.options.prefix_reuse and self._reuse_is_exact()
 
+    @property
+    def shares_beginnings(self) -> bool:
+        """Whether sequences that begin alike run in one row here, as was proved on opening."""
+        return self._reuses
+
     def score(
         self,
         sequences: Sequence[TokenSequence],

@@ -21,6 +21,7 @@ from ..results._readings import (
 )
 from ._drawing import Chart, to_svg
 from ._figures import figures, forecast_units, path_margins
+from ._module_maps import has_module_maps, module_maps
 from ._tables import (
     Table,
     bounds_table,
@@ -32,6 +33,8 @@ from ._tables import (
     minus,
     path_table,
     radius_table,
+    region_summary,
+    region_table,
     scores_table,
     table,
 )
@@ -94,6 +97,8 @@ def render_html(assessment: Assessment) -> str:
         target=minus_sentence(target_sentence(assessment)),
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
+        regions=region_table(assessment),
+        overlaps=region_summary(assessment),
         path=path_table(assessment),
         radius=radius_table(assessment),
         bounds=bounds_table(assessment),
@@ -140,6 +145,16 @@ def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
                 fragility_table(assessment),
             ),
         )
+    if has_module_maps(assessment):
+        told = ", ".join(rank.label for rank in ranks[:NUM_NAMED])
+        label = f"Sensitivity by layer and role, a panel a capability. Most fragile: {told}."
+        caption = (
+            "Layer by role. Vermilion: the capability falls as the probe's update moves that "
+            "module; blue: it gains. Full colour is a panel's largest (98th percentile). A small "
+            "cell's interval includes no effect. Point at a cell for its numbers."
+        )
+        maps = module_maps(assessment, label=label)
+        yield "module_maps", Figure(maps, caption, fragility_table(assessment))
     yield from _margin_figures(assessment, charts)
 
 
