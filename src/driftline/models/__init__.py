@@ -8,6 +8,10 @@ from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._generation import generate_greedily as generate_greedily
+from ._hidden_states import LogProbs as LogProbs
+from ._hidden_states import States as States
+from ._hidden_states import num_layers as num_layers
+from ._hidden_states import observe as observe
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
@@ -30,7 +34,9 @@ from ._scoring import Scorer as Scorer
 from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
 from ._scoring import numerics as numerics
+from ._tokens import PackedRows as PackedRows
 from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_packed as encode_packed
 from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig

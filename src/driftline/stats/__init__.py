@@ -1,8 +1,10 @@
-"""Intervals and quantiles, as pure functions of arrays."""
+"""Intervals, quantiles and change points, as pure functions of arrays."""
 
 from ._conformal import conformal_quantile as conformal_quantile
 from ._crossing import Crossing as Crossing
 from ._crossing import crossing_interval as crossing_interval
 from ._crossing import first_crossing as first_crossing
+from ._knee import Knee as Knee
+from ._knee import find_knee as find_knee
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
