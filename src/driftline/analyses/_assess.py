@@ -29,6 +29,7 @@ from ..models import (
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     Assessment,
+    BeliefSpace,
     CapabilityForecast,
     Cost,
     ModuleFragility,
@@ -36,6 +37,7 @@ from ..results import (
     StabilityMargin,
     TargetForecast,
 )
+from ._belief_space import belief_space, num_halfway, suite_anchors
 from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
@@ -132,7 +134,14 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
-    study = Study(engine, request.capabilities, target, trajectory, request.effort, request.seed)
+    anchors = None
+    if request.part in ("assess", "margin"):
+        anchors = suite_anchors(
+            request.opened, request.capabilities, request.effort, seed=request.seed
+        )
+    study = Study(
+        engine, request.capabilities, target, trajectory, request.effort, request.seed, anchors
+    )
     meter.plan(0 if trajectory.is_trained() else kept[-1] * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study
@@ -144,6 +153,10 @@ def _planned_tokens(part: Part, study: Study) -> int:
     if part in ("assess", "margin"):
         lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
         total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
+        if study.anchors is not None:
+            points = 1 + len(study.trajectory.kept_steps) + num_halfway(effort)
+            points += len(effort.noise_norms) + len(effort.update_multiples)
+            total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
         layers = {weight.layer for weight in study.engine.opened.weights}
         total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
@@ -159,8 +172,10 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     forecast = capability_forecasts(study, table, losses)
     margins: tuple[StabilityMargin, ...] = ()
     fragility: tuple[ModuleFragility, ...] = ()
+    belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
+        belief = belief_space(study, table)
         margins = (*path_margins(study, table, losses), *radius_margins(study))
     if part in ("assess", "map"):
         meter.enter("moving one layer at a time")
@@ -179,6 +194,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         fragility=fragility,
         forecast=shown,
         target=target,
+        belief_space=belief,
         cost=_cost(study, started),
         caveats=caveats(request, study, calibration),
         provenance=_provenance(request, study),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..capabilities import Capability
-from ..engine import Engine, Table
+from ..engine import Anchors, Engine, Table
 from ..models import (
     BASE,
     Point,
@@ -40,6 +40,10 @@ class Effort:
     """Items of a capability that are scored for the map."""
     map_norm: float = 0.1
     """Relative norm by which one layer alone is moved for the map."""
+    num_anchor_rows: int = 8
+    """Rows of text at which the belief space is read."""
+    anchor_row_tokens: int = 32
+    """Tokens of one such row."""
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
@@ -70,6 +74,8 @@ class Study:
     trajectory: Trajectory
     effort: Effort
     seed: int
+    anchors: Anchors | None = None
+    """Where the belief space is read; None where it is not."""
 
     @property
     def update(self) -> TrajectoryDirection:
@@ -90,7 +96,10 @@ class Study:
 
     def path_table(self) -> Table:
         """Capabilities and target, all their items, at the base and along the trajectory."""
-        return self.engine.evaluate((BASE, *self.path_points()), (*self.capabilities, self.target))
+        anchors = () if self.anchors is None else (self.anchors,)
+        return self.engine.evaluate(
+            (BASE, *self.path_points()), (*self.capabilities, self.target, *anchors)
+        )
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """The capabilities with a random part of their items."""
