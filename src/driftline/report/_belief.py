@@ -1,0 +1,168 @@
+"""The belief space in pictures: a row of small curves for each road from the base, and its table."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import altair as alt
+
+from ..results import Assessment, BeliefCurve, BeliefSpace
+from ..results._belief_readings import layer_label, lowest_cka, rank_range, rank_ratios
+from ..results._readings import clean, interval, number
+from ._drawing import BLUE, GREY, INK, NUMBERS, VERMILION, Chart, data
+from ._tables import Table, table
+
+PANEL_WIDTH, PANEL_HEIGHT = 218, 104
+COLUMNS = 3
+DEPTHS = ("#C6DBEF", BLUE, INK)
+"""From the embedding to the last layer."""
+OUTPUT, REPRESENTATION = VERMILION, BLUE
+
+_Rows = list[dict[str, str | float]]
+_Numbers = Iterable[float | None]
+
+
+class _Series(NamedTuple):
+    """One line of a panel, after its value at the base."""
+
+    name: str
+    colour: str
+    dash: tuple[int, int]
+    at_base: float
+    numbers: _Numbers
+
+
+def belief_chart(assessment: Assessment) -> Chart | None:
+    """Six panels for each road: both drifts, both divergences, and four measures layer by layer.
+
+    Args:
+        assessment: Where the belief space is.
+
+    Returns:
+        The chart; None where it was not read.
+    """
+    space = assessment.belief_space
+    if space is None:
+        return None
+    panels = [panel for curve in space.curves for panel in _panels(space, curve)]
+    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 24, "column": 22})
+
+
+def belief_table(space: BeliefSpace) -> Table:
+    """Every point of every road: output, and the extremes over layers."""
+    return table(
+        [
+            ("direction", "text"),
+            ("norm or steps", "number"),
+            ("KL base || point", "number"),
+            ("KL point || base", "number"),
+            ("output drift", "number"),
+            ("representation drift", "number"),
+            ("lowest CKA", "number"),
+            ("in", "text"),
+            ("effective rank, share of the base's, over layers", "number"),
+        ],
+        (row for curve in space.curves for row in _table_rows(space, curve)),
+    )
+
+
+def _table_rows(space: BeliefSpace, curve: BeliefCurve) -> Iterator[tuple[str, ...]]:
+    for place, scale in enumerate(curve.scales):
+        worst, label = lowest_cka(curve, place)
+        yield (
+            curve.direction,
+            number(scale),
+            number(curve.kl_nats[place]),
+            number(curve.reverse_kl_nats[place]),
+            number(curve.output_drift[place]),
+            number(curve.representation_drift[place]),
+            number(worst),
+            label,
+            interval(*rank_range(space, curve, place)),
+        )
+
+
+def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:
+    solid, dashed = (1, 0), (5, 3)
+    drifts = [
+        _Series("output", OUTPUT, solid, 0.0, curve.output_drift),
+        _Series("representation", REPRESENTATION, dashed, 0.0, curve.representation_drift),
+    ]
+    yield _panel(curve, "drift", _lines(curve, drifts), threshold=space.threshold)
+    divergences = [
+        _Series("forward", OUTPUT, solid, 0.0, curve.kl_nats),
+        _Series("reverse", OUTPUT, dashed, 0.0, curve.reverse_kl_nats),
+    ]
+    yield _panel(curve, "KL, nats per token", _lines(curve, divergences))
+    base = {geometry.layer: geometry.anisotropy for geometry in space.base}
+    for title, at_base, numbers in (
+        ("CKA with the base", lambda _: 1.0, lambda layer: layer.cka),
+        ("effective rank / base's", lambda _: 1.0, lambda layer: rank_ratios(space, layer)),
+        ("mean principal angle, rad", lambda _: 0.0, lambda layer: layer.mean_angle),
+        ("anisotropy", lambda layer: base[layer.layer], lambda layer: layer.anisotropy),
+    ):
+        rows: _Rows = []
+        for depth, layer in enumerate(curve.layers):
+            for x, y in _points(curve, at_base(layer), numbers(layer)):
+                rows.append({"x": x, "y": y, "depth": depth, "layer": layer_label(layer.layer)})
+        yield _panel(curve, title, _layer_lines(rows, num_layers=len(curve.layers)))
+
+
+def _points(
+    curve: BeliefCurve, at_base: float | None, numbers: _Numbers
+) -> Iterator[tuple[float, float]]:
+    """The defined points of a line, the base among them."""
+    for x, y in zip((0.0, *curve.scales), (at_base, *numbers), strict=True):
+        if y is not None:
+            yield x, y
+
+
+def _lines(curve: BeliefCurve, series: Iterable[_Series]) -> list[alt.Chart]:
+    charts = []
+    for one in series:
+        rows = [{"x": x, "y": y} for x, y in _points(curve, one.at_base, one.numbers)]
+        mark = alt.Chart(data(rows)).mark_line(
+            color=one.colour,
+            strokeWidth=1.8,
+            strokeDash=list(one.dash),
+            point=alt.OverlayMarkDef(size=18, color=one.colour),
+        )
+        charts.append(mark)
+    return charts
+
+
+def _layer_lines(rows: Iterable[Mapping[str, str | float]], *, num_layers: int) -> list[alt.Chart]:
+    scale = alt.Scale(domain=[0, (num_layers - 1) / 2, num_layers - 1], range=list(DEPTHS))
+    colour = alt.Color(field="depth", type="quantitative", scale=scale, legend=None)
+    lines = alt.Chart(data(rows)).mark_line(strokeWidth=1.1, opacity=0.85)
+    return [lines.encode(color=colour, detail=alt.Detail(field="layer", type="nominal"))]
+
+
+def _panel(
+    curve: BeliefCurve, title: str, lines: list[alt.Chart], *, threshold: float | None = None
+) -> alt.LayerChart:
+    what = "relative norm" if curve.kind == "radius" else "steps"
+    x = alt.X(
+        field="x",
+        type="quantitative",
+        scale=alt.Scale(domain=[0, curve.scales[-1]], nice=False),
+        axis=alt.Axis(title=what, format=NUMBERS, tickCount=4, labelOverlap=True, grid=False),
+    )
+    y = alt.Y(
+        field="y",
+        type="quantitative",
+        scale=alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(title=None, format=NUMBERS, tickCount=4, minExtent=30, labelLimit=44),
+    )
+    layers = [line.encode(x=x, y=y) for line in lines]
+    if threshold is not None:
+        rule = alt.Chart(data([{}])).mark_rule(color=INK, strokeDash=[4, 3])
+        layers.insert(0, rule.encode(y=alt.YDatum(threshold)))
+    words = alt.Chart(data([{"title": clean(curve.direction), "unit": title}]))
+    at = alt.value(-30)
+    head = words.mark_text(align="left", fontWeight="bold", fontSize=11, color=INK, limit=210)
+    unit = words.mark_text(align="left", fontSize=10, color=GREY, limit=210)
+    layers += [
+        head.encode(x=at, y=alt.value(-24), text=alt.Text(field="title", type="nominal")),
+        unit.encode(x=at, y=alt.value(-11), text=alt.Text(field="unit", type="nominal")),
+    ]
+    return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT)

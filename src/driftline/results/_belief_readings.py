@@ -1,0 +1,111 @@
+"""How a belief space is read: what broke first, gradually or with a knee, in words."""
+
+from collections.abc import Iterator
+
+from ._belief_space import BeliefCurve, BeliefSpace, DriftShape, LayerDrift
+from ._readings import DASH, clean, interval, number
+
+
+def layer_label(layer: int | None) -> str:
+    """What to call the states that leave a layer."""
+    return "embedding" if layer is None else f"layer {layer}"
+
+
+def rank_ratios(space: BeliefSpace, drift: LayerDrift) -> tuple[float | None, ...]:
+    """The effective rank of a layer along a curve, as a share of the base's."""
+    before = {geometry.layer: geometry.effective_rank for geometry in space.base}[drift.layer]
+    return tuple(
+        now / before if now is not None and before else None for now in drift.effective_rank
+    )
+
+
+def breaking_sentence(curve: BeliefCurve) -> str:
+    """Which of representation and output breaks first along a curve, and where."""
+    at = "norm" if curve.kind == "radius" else "step"
+    output, representation = curve.output_scale, curve.representation_scale
+    if curve.first is None:
+        return f"nothing is said to break first: {clean(curve.reason or 'no reason')}"
+    if curve.first == "together":
+        scales = sorted(s for s in (output, representation) if s is not None)
+        return f"both together, at {at} {' and '.join(number(s) for s in scales)}"
+    ends = {"output": output, "representation": representation}
+    other = "representation" if curve.first == "output" else "output"
+    later = f"{other} at {number(ends[other])}" if ends[other] is not None else f"{other} not"
+    return f"{curve.first} first, at {at} {number(ends[curve.first])} ({later})"
+
+
+def shape_sentence(shape: DriftShape) -> str:
+    """Whether a drift is gradual or has a knee."""
+    if shape.shape == "knee":
+        steeper = "" if shape.slope_ratio is None else f", {number(shape.slope_ratio)} times as steep"
+        return f"knee at {number(shape.scale)}, {interval(shape.low, shape.high)}{steeper} after it"
+    if shape.shape == "gradual":
+        return "gradual"
+    return f"shape not known: {clean(shape.reason or 'no reason')}"
+
+
+def shapes_sentence(curve: BeliefCurve) -> str:
+    """The shapes of both drifts of a curve."""
+    output = shape_sentence(curve.output_shape)
+    representation = shape_sentence(curve.representation_shape)
+    if output == representation:
+        return f"both {output}"
+    return f"output {output}; representation {representation}"
+
+
+def belief_lines(space: BeliefSpace) -> Iterator[str]:
+    """One line a curve: what broke first, how, and how far the layers went."""
+    for curve in space.curves:
+        yield (
+            f"{clean(curve.direction)}: {breaking_sentence(curve)}; {shapes_sentence(curve)}; "
+            f"{extent_sentence(space, curve)}"
+        )
+
+
+def extent_sentence(space: BeliefSpace, curve: BeliefCurve) -> str:
+    """How far representation and output are at the end of a curve."""
+    parts = [f"at {number(curve.scales[-1])} KL {number(curve.kl_nats[-1])} nats per token"]
+    worst, label = lowest_cka(curve, -1)
+    if worst is not None:
+        parts.append(f"lowest CKA {number(worst)} ({label})")
+    low, high = rank_range(space, curve, -1)
+    if low is not None:
+        parts.append(f"effective rank x {number(low)} to {number(high)}")
+    return ", ".join(parts)
+
+
+def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
+    """The layer that is least like the base at one scale of a curve, and how like it is.
+
+    Args:
+        curve: The curve.
+        place: Of the scale.
+
+    Returns:
+        Its CKA and what to call it; None and a dash where no layer has one.
+    """
+    found = [
+        (cka, layer_label(layer.layer))
+        for layer in curve.layers
+        if (cka := layer.cka[place]) is not None
+    ]
+    return min(found, default=(None, DASH))
+
+
+def rank_range(
+    space: BeliefSpace, curve: BeliefCurve, place: int
+) -> tuple[float | None, float | None]:
+    """The least and the largest share of the base's effective rank over layers, at one scale.
+
+    Args:
+        space: Which holds the base's.
+        curve: The curve.
+        place: Of the scale.
+
+    Returns:
+        Both; None where no layer has one.
+    """
+    ratios = [
+        ratio for layer in curve.layers if (ratio := rank_ratios(space, layer)[place]) is not None
+    ]
+    return min(ratios, default=None), max(ratios, default=None)
