@@ -18,18 +18,16 @@ from ._forecast import LossForecast
 from ._study import CONFIDENCE_LEVEL, Study, losses_at
 
 
-Lines = dict[str, tuple[list[list[Point]], tuple[float, ...]]]
-"""Name of a direction to its points, draw by draw, and their relative norms."""
+def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
+    """The radius of every capability, along noise and along the probe's update.
 
-
-def straight_lines(study: Study) -> Lines:
-    """The points of all straight lines from the base: random ones, and the probe's update prolonged.
+    Cost: one evaluation of a sample of the items per direction and norm.
 
     Args:
         study: The planned run.
 
     Returns:
-        By direction, the norms ascending.
+        One margin a direction and capability.
     """
     effort = study.effort
     unit_norm = relative_norm(study.update_norms.values())
@@ -46,25 +44,11 @@ def straight_lines(study: Study) -> Lines:
             for multiple in effort.update_multiples
         ]
     ]
-    return {
+    norms = {
         "noise": (noise, effort.noise_norms),
         "update": (line, tuple(multiple * unit_norm for multiple in effort.update_multiples)),
     }
-
-
-def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
-    """The radius of every capability, along noise and along the probe's update.
-
-    Cost: one evaluation of a sample of the items per direction and norm.
-
-    Args:
-        study: The planned run.
-
-    Returns:
-        One margin a direction and capability.
-    """
-    norms = straight_lines(study)
-    capabilities = study.sampled(study.effort.num_line_items)
+    capabilities = study.sampled(effort.num_line_items)
     points = [point for draws, _ in norms.values() for draw in draws for point in draw]
     table = study.engine.evaluate((BASE, *points), capabilities)
     return tuple(

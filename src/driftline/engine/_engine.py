@@ -5,10 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+from ..capabilities import Capability
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
 from ..results import Numerics
-from ._evaluate import CapabilityScorer, Pending, Scored, Watched
+from ._evaluate import CapabilityScorer, Pending, Scored
 from ._meter import Meter
 from ._store import ResultStore, StoredScores
 from ._table import Table
@@ -16,7 +17,7 @@ from ._table import Table
 
 @dataclass
 class Engine(ABC):
-    """Evaluates capabilities and anchors at points: what is stored is looked up, the rest computed.
+    """Evaluates capabilities at points: what is stored is looked up, the rest is computed.
 
     What is asked, keyed and kept is the same for every engine; they differ in who computes.
     """
@@ -26,9 +27,8 @@ class Engine(ABC):
     options: ScoringOptions = field(default_factory=ScoringOptions)
     meter: Meter = field(default_factory=Meter)
     tokens_used: int = 0
-    """Tokens behind all answers so far, each counted once, whoever paid for them and when."""
+    """Tokens behind all answers so far, whether scored now or by an earlier process."""
     _scorer: CapabilityScorer = field(init=False, repr=False)
-    _counted: set[str] = field(init=False, repr=False, default_factory=set)
 
     def __post_init__(self) -> None:
         """Have the tokenizer at hand, which every key needs."""
@@ -51,15 +51,15 @@ class Engine(ABC):
     def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
         """Score what is pending and yield each point as it is done, in any order."""
 
-    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Watched]) -> Table:
-        """Score every capability and read all anchors at every point, unless the store has it.
+    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
+        """Score every capability at every point, unless the store has it already.
 
         Each point is stored as soon as it is scored, so that whatever stops the evaluation in the
         middle, nothing that was scored is lost; the base comes back bit for bit.
 
         Args:
             points: Where to.
-            capabilities: What to score there, and the anchors to read there.
+            capabilities: What to score there.
 
         Returns:
             The whole table.
@@ -73,16 +73,16 @@ class Engine(ABC):
             for work, scores in computed:
                 self._keep(work, scores)
                 for capability, scored in zip(work.capabilities, scores, strict=True):
-                    self._count(self._key(work.point, capability), scored)
+                    self.tokens_used += scored.num_tokens
                     rows[work.point.digest(), capability.digest] = scored
         return Table(rows)
 
-    def num_tokens(self, capabilities: Sequence[Watched]) -> int:
-        """Tokens that one evaluation of these capabilities and anchors puts through the model."""
+    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
+        """Tokens that one evaluation of these capabilities puts through the model."""
         return sum(self._scorer.num_tokens(capability) for capability in capabilities)
 
     def _look_up(
-        self, points: Sequence[Point], capabilities: Sequence[Watched]
+        self, points: Sequence[Point], capabilities: Sequence[Capability]
     ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
         """What the store has, and what is still to be computed; a point given twice counts once."""
         rows: dict[tuple[str, str], StoredScores] = {}
@@ -90,25 +90,16 @@ class Engine(ABC):
         for point in {point.digest(): point for point in points}.values():
             missing = []
             for capability in {c.digest: c for c in capabilities}.values():
-                key = self._key(point, capability)
-                found = self.store.get(key)
+                found = self.store.get(self._key(point, capability))
                 if found is None:
                     missing.append(capability)
                     continue
                 rows[point.digest(), capability.digest] = found
-                if self._count(key, found):
-                    self.meter.skip(found.num_tokens)
+                self.tokens_used += found.num_tokens
+                self.meter.skip(found.num_tokens)
             if missing:
                 pending.append(Pending(point, tuple(missing)))
         return rows, pending
-
-    def _count(self, key: str, scored: StoredScores) -> bool:
-        """Count the tokens behind an answer; False where an earlier call has counted them."""
-        is_new = key not in self._counted
-        if is_new:
-            self._counted.add(key)
-            self.tokens_used += scored.num_tokens
-        return is_new
 
     def _keep(self, work: Pending, scores: Sequence[StoredScores]) -> None:
         """Store a point's scores, all or none.
@@ -125,7 +116,7 @@ class Engine(ABC):
                     capability=capability.name,
                 )
 
-    def _key(self, point: Point, capability: Watched) -> str:
+    def _key(self, point: Point, capability: Capability) -> str:
         return digest_value(
             {
                 "base": self.opened.digest,
