@@ -19,10 +19,11 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from driftline.capabilities import Capability, likelihood_requests, read_suite
+from driftline.capabilities import Capability, Passage, likelihood_requests, read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (
     BASE,
+    HeldDirection,
     LanguageModel,
     NoiseDirection,
     Point,
@@ -37,10 +38,19 @@ from driftline.models import (
 
 RESULTS = Path(__file__).parent / "results" / "scoring.json"
 NUM_QUESTIONS = 16
+_LOOKS = 12
+"""Points on one line, as the search for a margin has them."""
 FLOAT32 = ScoringOptions(bfloat16=False)
 BFLOAT16 = ScoringOptions()
 
 Question = tuple[str, list[str]]
+
+
+def long_texts() -> list[str]:
+    """All passages of the shipped suite, put together to texts of about a thousand tokens."""
+    suite = read_suite("core")
+    bare = [item.text for c in suite.capabilities for item in c.items if isinstance(item, Passage)]
+    return [" ".join(bare[start : start + 36]) for start in range(0, len(bare) - 35, 36)]
 
 
 def texts() -> list[str]:
@@ -149,8 +159,17 @@ def fastest_batch(
 def track_perplexity(
     opened: LanguageModel, repeats: int, options: ScoringOptions
 ) -> dict[str, Any]:
-    """Passages of about 55 tokens, every token scored."""
-    passages = texts()
+    """Passages of about 55 tokens, and texts of about a thousand, every token scored."""
+    return {
+        name: perplexity(opened, repeats, options, passages)
+        for name, passages in (("short", texts()), ("long", long_texts()))
+    }
+
+
+def perplexity(
+    opened: LanguageModel, repeats: int, options: ScoringOptions, passages: list[str]
+) -> dict[str, Any]:
+    """Log-likelihoods of whole texts, as a perplexity needs them."""
     sequences = [s for text in passages for s in encode_completions(opened, "", [text])]
     scorer = Scorer(opened, options)
 
@@ -164,12 +183,31 @@ def track_perplexity(
     best = fastest_batch(opened, options, theirs)
     lm = harness(opened, options, best)
     found = alternate(lambda: theirs(lm), ours, repeats)
+    limit = alternate(lambda: theirs(lm), lambda: bare_passes(opened, sequences, options), repeats)
     pairs = zip(theirs(lm), ours(), strict=True)
     return found | {
         "lm_eval_batch_size": best,
+        "ratio_of_a_bare_forward": limit["ratio_median"],
         "num_tokens": sum(len(s.tokens) - s.start for s in sequences),
         "largest_difference_nats": max(abs(x - y) for x, y in pairs),
     }
+
+
+def bare_passes(
+    opened: LanguageModel, sequences: Sequence[TokenSequence], options: ScoringOptions
+) -> None:
+    """All logits of the sequences and nothing else, in batches of like length: the physical limit."""
+    ordered = sorted((s.tokens[:-1] for s in sequences), key=len)
+    for first in range(0, len(ordered), 16):
+        rows = ordered[first : first + 16]
+        ids = torch.zeros((len(rows), len(rows[-1])), dtype=torch.long)
+        for row, tokens in zip(ids, rows, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens)
+        with (
+            torch.no_grad(),
+            torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bfloat16),
+        ):
+            opened.model(input_ids=ids, use_cache=False)
 
 
 def track_share_of_bare_forward(
@@ -233,8 +271,10 @@ def track_moving(opened: LanguageModel, repeats: int, options: ScoringOptions) -
     """
     layers = sorted({w.layer for w in opened.weights if w.layer is not None})
 
+    held = [HeldDirection(NoiseDirection(seed)) for seed in range(1 + 100 // _LOOKS)]
+
     def line(number: int) -> Point:
-        return Point(f"line {number}", (Term(NoiseDirection(number // 3), 0.02 * (number + 1)),))
+        return Point(f"line {number}", (Term(held[number // _LOOKS], 0.02 * (number + 1)),))
 
     def alone(number: int) -> Point:
         layer = layers[number % len(layers)]

@@ -10,10 +10,8 @@ One JSON a run in `runs/`. Data are named by digest and read from the folder, ne
 
 import argparse
 import json
-import random
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +23,17 @@ from driftline.models import (
     LanguageModel,
     Point,
     Term,
-    TrainingConfig,
-    TrainingData,
     Trajectory,
     numerics,
     open_model,
     plan_training,
-    read_training_config,
-    read_training_data,
 )
 from driftline.provenance import package_versions
 
-HERE = Path(__file__).parent
-DEMO = HERE.parents[1] / "src" / "driftline" / "demo"
-STEPS = (3, 6, 12, 60)
-NUM_EXAMPLES = 400
+from ..tasks import LORA, task_config, task_data
 
-FULL: dict[str, Any] = {}
-LORA: dict[str, Any] = {"use_peft": True, "lora_r": 16, "lora_alpha": 32}
+HERE = Path(__file__).parent
+STEPS = (3, 6, 12, 60)
 
 # name: (data file, what differs from the demo's config)
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -95,8 +86,8 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
     started = time.monotonic()
     data_name, changes = RUNS[name]
     work.mkdir(parents=True, exist_ok=True)
-    data = _training_data(data_name, folder, work)
-    config = _config(name, changes)
+    data = task_data(data_name, folder, work)
+    config = task_config(name, changes)
     plan = plan_training(opened, config, data)
     trajectory = Trajectory(opened, config, data, work / "directions", STEPS, plan)
     capabilities = (*read_suite("core").capabilities, target_capability(data, seed=0))
@@ -130,37 +121,6 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
             for c in capabilities
         ],
     }
-
-
-def _config(name: str, changes: dict[str, Any]) -> TrainingConfig:
-    base = read_training_config(DEMO / "config.yaml")
-    return TrainingConfig(name, {**base.values, **changes}, base.digest)
-
-
-def _training_data(name: str, folder: Path, work: Path) -> TrainingData:
-    """The demo's data, or a seeded sample of one file in TRL's layout."""
-    if name == "demo":
-        return read_training_data(DEMO / "data.jsonl")
-    with (folder / f"{name}.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    chosen = random.Random(0).sample(rows, NUM_EXAMPLES)
-    path = work / f"{name}.jsonl"
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(example) + "\n" for example in _examples(chosen))
-    return read_training_data(path)
-
-
-def _examples(rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-    for row in rows:
-        if "text" in row:
-            yield {"text": row["text"]}
-        elif "question" in row:
-            yield {"prompt": row["question"], "completion": "\n" + row["answer"]}
-        elif "en" in row:
-            yield {"prompt": f"English: {row['en']}\nSpanish:", "completion": " " + row["es"]}
-        else:
-            prompt = "\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
-            yield {"prompt": prompt, "completion": "\n" + (row.get("response") or row["output"])}
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from driftline.models import TrainingConfig, read_training_data
 EFFORT = Effort(
     probe_fraction=0.5,
     num_noise_seeds=2,
-    noise_norms=(0.1, 0.4),
-    update_multiples=(1.0, 8.0),
+    margin_ratio=2.0,
     num_line_items=4,
     num_map_items=3,
 )

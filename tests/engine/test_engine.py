@@ -124,3 +124,13 @@ def test_scores_are_kept_under_the_numerics_of_whoever_computes(engine, opened, 
 def test_an_engine_without_a_computer_cannot_be_made(opened, store):
     with pytest.raises(TypeError, match="abstract"):
         Engine(opened, store)
+
+
+def test_each_point_may_have_capabilities_of_its_own(engine):
+    noise, other = POINTS[1:3]
+    table = engine.evaluate_each(
+        [(BASE, (RAIN,)), (noise, (RAIN, SNOW)), (BASE, (SNOW,)), (other, ())]
+    )
+    assert engine.asked == [[("base", ["rain", "snow"]), ("noise 0", ["rain", "snow"])]]
+    assert len(table.rows) == 4
+    assert table.rows == engine.evaluate((BASE, noise), (RAIN, SNOW)).rows

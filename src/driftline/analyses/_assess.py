@@ -37,12 +37,13 @@ from ..results import (
     StabilityMargin,
     TargetForecast,
 )
-from ._belief_space import belief_space, num_halfway, suite_anchors
+from ._belief_space import belief_space, suite_anchors
 from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import fragility_map
-from ._margin import path_margins, radius_margins
+from ._path_margin import path_margins
+from ._radius import radius_margins
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability
@@ -50,6 +51,8 @@ from ._verdict import judge
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
+_LOOKS_A_LINE = 5
+"""For planning time only: a search ends when it has found."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,11 @@ def _planned_tokens(part: Part, study: Study) -> int:
     effort, tokens = study.effort, study.engine.num_tokens
     total = (1 + len(study.trajectory.kept_steps)) * tokens((*study.capabilities, study.target))
     if part in ("assess", "margin"):
-        lines = effort.num_noise_seeds * len(effort.noise_norms) + len(effort.update_multiples)
-        total += (1 + lines) * tokens(study.sampled(effort.num_line_items))
+        looks = _LOOKS_A_LINE * (effort.num_noise_seeds + 1)
+        total += (1 + looks) * tokens(study.sampled(effort.num_line_items))
         if study.anchors is not None:
-            points = 1 + len(study.trajectory.kept_steps) + num_halfway(effort)
-            points += len(effort.noise_norms) + len(effort.update_multiples)
+            points = 1 + len(study.trajectory.kept_steps)
+            points += len(effort.belief_norms) + len(effort.belief_multiples)
             total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
         layers = {weight.layer for weight in study.engine.opened.weights}
@@ -175,8 +178,8 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
-        belief = belief_space(study, table)
         margins = (*path_margins(study, table, losses), *radius_margins(study))
+        belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("moving one layer at a time")
         fragility = fragility_map(study)

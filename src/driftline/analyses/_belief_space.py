@@ -1,24 +1,32 @@
 """The belief space: how representation and output leave the base's, and which of them first.
 
-It is read at a few texts of the suite itself, along real training and along the straight lines of
-the radius margins. Halfway between the points of a line, where nothing else is scored, it is read
-too, since a knee needs more scales than a margin does.
+It is read at a few texts of the suite itself: along real training, where the capabilities are scored
+anyway, and along two straight lines, a random one and the probe's own update prolonged. A knee needs
+evenly spaced scales from little to all, which the search for a radius does not give; so the lines
+have points of their own.
 """
 
 import math
 import random
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy
 
 from ..capabilities import Capability, right_text
 from ..engine import Anchors, Table
-from ..models import BASE, LanguageModel, Point, Term, num_layers
+from ..models import (
+    BASE,
+    HeldDirection,
+    LanguageModel,
+    NoiseDirection,
+    Point,
+    num_layers,
+    relative_norm,
+)
 from ..results import BeliefCurve, BeliefSpace, DriftShape, LayerDrift, LayerGeometry
 from ..stats import find_knee, first_crossing
-from ._margin import straight_lines
+from ._lines import Line
 from ._study import CONFIDENCE_LEVEL, Effort, Study
 
 DRIFT_THRESHOLD = 0.1
@@ -75,14 +83,11 @@ def suite_anchors(
 def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:
     """Read the belief space along training and along straight lines.
 
-    The items that the radius margins need at the same points are scored here as well, so that the
-    model goes to each point once.
-
-    Cost: a forward pass of the anchors per point; and going to the points halfway.
+    Cost: a forward pass of the anchors per point; for lines, going to each point as well.
 
     Args:
         study: The planned run.
-        path_table: Of `Study.path_table`.
+        path_table: Of `Study.path_table`, which has the readings along training.
 
     Returns:
         The curves; None where the study has no anchors.
@@ -90,20 +95,11 @@ def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:
     anchors = study.anchors
     if anchors is None:
         return None
-    # One draw of each: in so many dimensions random directions are alike.
-    lines = {name: (draws[0], norms) for name, (draws, norms) in straight_lines(study).items()}
-    shared = [point for points, _ in lines.values() for point in points]
-    halfway = [_between(a, b) for points, _ in lines.values() for a, b in pairwise(points)]
-    sampled = study.sampled(study.effort.num_line_items)
-    rows = dict(path_table.rows)
-    rows |= study.engine.evaluate((BASE, *shared), (*sampled, anchors)).rows
-    rows |= study.engine.evaluate(halfway, (anchors,)).rows
-    table = Table(rows)
+    lines = tuple(_lines(study))
+    points = [point for road in lines for point in road.points]
+    table = Table({**path_table.rows, **study.engine.evaluate(points, (anchors,)).rows})
     steps = tuple(float(step) for step in study.trajectory.kept_steps)
-    roads = (
-        _Road("planned training", "path", steps, study.path_points()),
-        *(_denser(name, points, norms) for name, (points, norms) in lines.items()),
-    )
+    roads = (_Road("planned training", "path", steps, study.path_points()), *lines)
     return BeliefSpace(
         num_texts=len(anchors.texts),
         num_tokens=study.engine.num_tokens((anchors,)),
@@ -115,9 +111,17 @@ def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:
     )
 
 
-def num_halfway(effort: Effort) -> int:
-    """Points halfway between those of the straight lines, for planning."""
-    return max(0, len(effort.noise_norms) - 1) + max(0, len(effort.update_multiples) - 1)
+def _lines(study: Study) -> Iterator[_Road]:
+    """A random line, and that of the probe's update."""
+    effort, unit = study.effort, relative_norm(study.update_norms.values())
+    # One of each kind: in so many dimensions random directions are alike.
+    noise = Line(f"noise {study.seed}", HeldDirection(NoiseDirection(study.seed)))
+    update = Line("update", HeldDirection(study.update), unit)
+    for line, direction, norms in (
+        (noise, "noise", effort.belief_norms),
+        (update, "update", tuple(multiple * unit for multiple in effort.belief_multiples)),
+    ):
+        yield _Road(direction, "radius", norms, tuple(line.point(norm) for norm in norms))
 
 
 def _drawn(capabilities: Sequence[Capability], *, seed: int) -> Iterator[str]:
@@ -130,24 +134,6 @@ def _drawn(capabilities: Sequence[Capability], *, seed: int) -> Iterator[str]:
         for items in waiting:
             if items:
                 yield right_text(items.pop())
-
-
-def _denser(direction: str, points: Sequence[Point], norms: Sequence[float]) -> _Road:
-    """A straight line with the points halfway."""
-    scales, dense = [norms[0]], [points[0]]
-    for (low, high), (before, after) in zip(pairwise(norms), pairwise(points), strict=True):
-        scales += [math.sqrt(low * high), high]
-        dense += [_between(before, after), after]
-    return _Road(direction, "radius", tuple(scales), tuple(dense))
-
-
-def _between(before: Point, after: Point) -> Point:
-    """The point on one line whose scale is the geometric mean of two others'."""
-    (low,), (high,) = before.terms, after.terms
-    assert isinstance(low.scale, float)
-    assert isinstance(high.scale, float)
-    scale = math.sqrt(low.scale * high.scale)
-    return Point(f"between {before.label} and {after.label}", (Term(low.direction, scale),))
 
 
 def _geometries(table: Table, anchors: Anchors) -> Iterator[LayerGeometry]:
@@ -238,16 +224,15 @@ def _first(
 
 def _shape(scales: tuple[float, ...], squares: _Numbers) -> DriftShape:
     """The shape of the square root of a curve, which is straight where nothing gives way."""
-    knee = find_knee(
-        numpy.array(scales), _roots(squares), confidence_level=CONFIDENCE_LEVEL
-    )
+    knee = find_knee(numpy.array(scales), _roots(squares), confidence_level=CONFIDENCE_LEVEL)
     return DriftShape(**knee._asdict())
 
 
 def _roots(squares: _Numbers) -> numpy.ndarray:
     """Square roots; what is undefined becomes NaN."""
     # CKA is at most 1 but for rounding.
-    return numpy.sqrt(numpy.maximum(numpy.array(squares, dtype=float), 0.0))
+    roots: numpy.ndarray = numpy.sqrt(numpy.maximum(numpy.array(squares, dtype=float), 0.0))
+    return roots
 
 
 def _reason(

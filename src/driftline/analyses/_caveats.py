@@ -38,9 +38,9 @@ def caveats(
         "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "
         "capability close to its tolerance may be the one.",
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
-        f"{study.effort.num_noise_seeds} random directions, the map on "
-        f"{study.effort.num_map_items} items: their intervals are about these directions, and with "
-        "so few items cover less than they state.",
+        f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
+        f"over directions. The map rests on {study.effort.num_map_items} items; with so few, "
+        "intervals cover less than they state.",
         "Path margins beyond the planned run take the loss as proportional to the summed learning "
         "rate, and critical learning rates take learning rate and steps as exchangeable.",
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "

@@ -168,9 +168,7 @@ def _batches(
 def _items(capability: Capability, table: Table) -> Iterator[ItemScore]:
     metrics = table.item_metrics(BASE, capability)
     for item, values in zip(capability.items, metrics, strict=True):
-        yield ItemScore(
-            capability=capability.name, id=item.id, group=item.group, values=values
-        )
+        yield ItemScore(capability=capability.name, id=item.id, group=item.group, values=values)
 
 
 def _provenance(request: ScoreRequest) -> Provenance:

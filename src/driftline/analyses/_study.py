@@ -29,11 +29,10 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
-    num_noise_seeds: int = 2
-    noise_norms: tuple[float, ...] = (0.02, 0.05, 0.125)
-    """Relative norms at which random directions are tried."""
-    update_multiples: tuple[float, ...] = (1.0, 2.0, 4.0)
-    """Multiples of the probe's own update at which its straight line is tried."""
+    num_noise_seeds: int = 3
+    """Random directions; at least 2."""
+    margin_ratio: float = 1.1
+    """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
     num_map_items: int = 6
@@ -44,6 +43,10 @@ class Effort:
     """Rows of text at which the belief space is read."""
     anchor_row_tokens: int = 32
     """Tokens of one such row."""
+    belief_norms: tuple[float, ...] = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+    """Relative norms at which it is read along a random direction."""
+    belief_multiples: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    """Multiples of the probe's own update at which it is read along its straight line."""
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:

@@ -47,8 +47,6 @@ class Table:
         """A metric of the anchors at a point, layer by layer; None where it is undefined."""
         return self.rows[point.digest(), anchors.digest].values[metric]
 
-    def _metrics(
-        self, point: Point, capability: Capability
-    ) -> dict[str, Float[ndarray, " items"]]:
+    def _metrics(self, point: Point, capability: Capability) -> dict[str, Float[ndarray, " items"]]:
         values = self.rows[point.digest(), capability.digest].values
         return {metric: numpy.array(numbers, dtype=float) for metric, numbers in values.items()}

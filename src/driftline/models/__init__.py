@@ -4,6 +4,7 @@ The only room that knows transformers, PEFT and TRL.
 """
 
 from ._directions import Direction as Direction
+from ._directions import HeldDirection as HeldDirection
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction

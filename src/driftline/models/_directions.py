@@ -8,7 +8,7 @@ import errno
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -72,6 +72,40 @@ class NoiseDirection:
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
         noise = torch.randn(base.shape, generator=generator)
         return noise.mul_(base.detach().float().norm().cpu() / noise.norm())
+
+
+_HELD_BYTES = 2**30
+"""Changes of a direction that is looked along many times, kept in memory."""
+
+
+@dataclass(frozen=True)
+class HeldDirection:
+    """A direction whose changes stay in memory once they were asked for, up to 1 GiB of them.
+
+    For many points on one line: drawing noise takes several times as long as adding it.
+    """
+
+    direction: Direction
+    _held: dict[str, Tensor | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def identity(self) -> JsonValue:
+        """That of the direction: who holds it does not matter."""
+        return self.direction.identity()
+
+    def prepare(self) -> None:
+        """Prepare the direction."""
+        self.direction.prepare()
+
+    def delta(self, name: str, base: Tensor) -> Tensor | None:
+        """The change of one weight; not to be written to."""
+        if name in self._held:
+            return self._held[name]
+        change = self.direction.delta(name, base)
+        # Asked for from several threads, so the bound may be passed by a weight or two.
+        size = sum(c.nbytes for c in list(self._held.values()) if c is not None)
+        if change is None or size + change.nbytes <= _HELD_BYTES:
+            self._held[name] = change
+        return change
 
 
 class LowRank(NamedTuple):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..provenance import digest_value
-from ._directions import Direction, NoiseDirection, StoredDirection, store_direction
+from ._directions import Direction, HeldDirection, NoiseDirection, StoredDirection, store_direction
 from ._opening import LanguageModel
 from ._points import Point
 from ._trajectory import TrajectoryDirection
@@ -61,6 +61,8 @@ def _travelling(opened: LanguageModel, direction: Direction, folder: Path) -> Di
     match direction:
         case NoiseDirection():
             return direction
+        case HeldDirection():
+            return _travelling(opened, direction.direction, folder)
         case StoredDirection():
             return replace(direction, path=direction.path.absolute())
         case TrajectoryDirection():

@@ -1,12 +1,12 @@
 """The belief space in pictures: a row of small curves for each road from the base, and its table."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import altair as alt
 
 from ..results import Assessment, BeliefCurve, BeliefSpace
-from ..results._belief_readings import layer_label, lowest_cka, rank_range, rank_ratios
+from ..results._belief_readings import lowest_cka, rank_range, rank_ratios
 from ..results._readings import clean, interval, number
 from ._drawing import BLUE, GREY, INK, NUMBERS, VERMILION, Chart, data
 from ._tables import Table, table
@@ -17,7 +17,6 @@ DEPTHS = ("#C6DBEF", BLUE, INK)
 """From the embedding to the last layer."""
 OUTPUT, REPRESENTATION = VERMILION, BLUE
 
-_Rows = list[dict[str, str | float]]
 _Numbers = Iterable[float | None]
 
 
@@ -93,18 +92,31 @@ def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:
         _Series("reverse", OUTPUT, dashed, 0.0, curve.reverse_kl_nats),
     ]
     yield _panel(curve, "KL, nats per token", _lines(curve, divergences))
-    base = {geometry.layer: geometry.anisotropy for geometry in space.base}
-    for title, at_base, numbers in (
-        ("CKA with the base", lambda _: 1.0, lambda layer: layer.cka),
-        ("effective rank / base's", lambda _: 1.0, lambda layer: rank_ratios(space, layer)),
-        ("mean principal angle, rad", lambda _: 0.0, lambda layer: layer.mean_angle),
-        ("anisotropy", lambda layer: base[layer.layer], lambda layer: layer.anisotropy),
-    ):
-        rows: _Rows = []
-        for depth, layer in enumerate(curve.layers):
-            for x, y in _points(curve, at_base(layer), numbers(layer)):
-                rows.append({"x": x, "y": y, "depth": depth, "layer": layer_label(layer.layer)})
-        yield _panel(curve, title, _layer_lines(rows, num_layers=len(curve.layers)))
+    anisotropy = {geometry.layer: geometry.anisotropy for geometry in space.base}
+    yield _layer_panel(curve, "CKA with the base", [(1.0, d.cka) for d in curve.layers])
+    ratios = [(1.0, rank_ratios(space, d)) for d in curve.layers]
+    yield _layer_panel(curve, "effective rank / base's", ratios)
+    angles = [(0.0, d.mean_angle) for d in curve.layers]
+    yield _layer_panel(curve, "mean principal angle, rad", angles)
+    cosines = [(anisotropy[d.layer], d.anisotropy) for d in curve.layers]
+    yield _layer_panel(curve, "anisotropy", cosines)
+
+
+def _layer_panel(
+    curve: BeliefCurve, title: str, layers: Sequence[tuple[float | None, _Numbers]]
+) -> alt.LayerChart:
+    """A line a layer, from its value at the base."""
+    rows: list[Mapping[str, str | float]] = [
+        {"x": x, "y": y, "depth": depth}
+        for depth, (at_base, numbers) in enumerate(layers)
+        for x, y in _points(curve, at_base, numbers)
+    ]
+    last = max(1, len(layers) - 1)
+    scale = alt.Scale(domain=[0, last / 2, last], range=list(DEPTHS))
+    colour = alt.Color(field="depth", type="quantitative", scale=scale, legend=None)
+    lines = alt.Chart(data(rows)).mark_line(strokeWidth=1.1, opacity=0.85)
+    each = alt.Detail(field="depth", type="quantitative")
+    return _panel(curve, title, [lines.encode(color=colour, detail=each)])
 
 
 def _points(
@@ -128,13 +140,6 @@ def _lines(curve: BeliefCurve, series: Iterable[_Series]) -> list[alt.Chart]:
         )
         charts.append(mark)
     return charts
-
-
-def _layer_lines(rows: Iterable[Mapping[str, str | float]], *, num_layers: int) -> list[alt.Chart]:
-    scale = alt.Scale(domain=[0, (num_layers - 1) / 2, num_layers - 1], range=list(DEPTHS))
-    colour = alt.Color(field="depth", type="quantitative", scale=scale, legend=None)
-    lines = alt.Chart(data(rows)).mark_line(strokeWidth=1.1, opacity=0.85)
-    return [lines.encode(color=colour, detail=alt.Detail(field="layer", type="nominal"))]
 
 
 def _panel(

@@ -182,6 +182,7 @@ def radius_table(assessment: Assessment) -> Table:
             ("direction", "text"),
             ("critical relative norm", "number"),
             (f"{levels} interval", "number"),
+            ("passed by one direction in ten, from", "number"),
             ("tolerance", "number"),
             ("where a number is missing", "text"),
         ],
@@ -191,6 +192,7 @@ def radius_table(assessment: Assessment) -> Table:
                 m.direction,
                 number(m.critical_relative_norm),
                 interval(m.low, m.high),
+                number(m.tail.critical_relative_norm) if m.tail else DASH,
                 f"{number(m.tolerance)} {m.unit}",
                 _missing(m),
             )

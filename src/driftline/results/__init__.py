@@ -8,6 +8,7 @@ from ._assessment import CapabilityForecast as CapabilityForecast
 from ._assessment import CapabilityScore as CapabilityScore
 from ._assessment import Cost as Cost
 from ._assessment import CurvePoint as CurvePoint
+from ._assessment import MarginTail as MarginTail
 from ._assessment import ModuleFragility as ModuleFragility
 from ._assessment import StabilityMargin as StabilityMargin
 from ._assessment import TargetForecast as TargetForecast

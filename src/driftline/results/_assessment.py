@@ -45,6 +45,16 @@ class CurvePoint(Value):
     """Change of the capability, tuned - base, in its own unit."""
 
 
+class MarginTail(Value):
+    """The radius below which a small share of all random directions pass the tolerance."""
+
+    share_of_directions: Probability
+    critical_relative_norm: float | None
+    """None where some direction does not pass within the range that was looked at."""
+    low: float | None
+    high: float | None
+
+
 class StabilityMargin(Value):
     """How far the weights may move before one capability passes its tolerance.
 
@@ -64,6 +74,11 @@ class StabilityMargin(Value):
     """Upper end; None where the measured range does not bound it."""
     confidence_level: Probability
     critical_relative_norm: float | None = None
+    """Over random directions their median."""
+    num_directions: int | None = None
+    """That the radius rests on; None for a path."""
+    tail: MarginTail | None = None
+    """None where there is one direction only."""
     critical_steps: float | None = None
     critical_learning_rate: float | None = None
     used_fraction: float | None = None

@@ -37,7 +37,9 @@ def breaking_sentence(curve: BeliefCurve) -> str:
 def shape_sentence(shape: DriftShape) -> str:
     """Whether a drift is gradual or has a knee."""
     if shape.shape == "knee":
-        steeper = "" if shape.slope_ratio is None else f", {number(shape.slope_ratio)} times as steep"
+        steeper = (
+            "" if shape.slope_ratio is None else f", {number(shape.slope_ratio)} times as steep"
+        )
         return f"knee at {number(shape.scale)}, {interval(shape.low, shape.high)}{steeper} after it"
     if shape.shape == "gradual":
         return "gradual"

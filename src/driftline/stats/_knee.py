@@ -130,10 +130,8 @@ def _fits(scales: Float[ndarray, " points"], sensitivity: Float[ndarray, " point
 def _hinges(
     scales: Float[ndarray, " points"],
 ) -> tuple[Float[ndarray, " knees"], Float[ndarray, "knees points"]]:
-    """What a rise of 1 adds to the sensitivities, for each place of the knee.
-
-    Before a knee at least one point must lie, and after it two: else it could be anywhere.
-    """
+    """Places for a knee, and what a rise of 1 there adds to the sensitivities."""
+    # Before a knee at least one point must lie, and after it two: else it could be anywhere.
     knees = numpy.linspace(scales[0], scales[-3], _NUM_KNEES)
     return knees, numpy.maximum(0.0, 1 - knees[:, None] / scales)
 

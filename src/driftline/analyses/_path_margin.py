@@ -1,8 +1,7 @@
-"""The stability margin: how far before a capability passes its tolerance.
+"""The path margin: how many steps of real training before a capability passes its tolerance.
 
-Two kinds, never mixed. The radius is a relative norm along straight lines: random directions, and
-the probe's own update prolonged. The path margin is in steps and learning rates along real
-training, because straight lines overstate the damage of training several-fold.
+It is in steps and learning rates and never mixed with the radius (`_radius`), because straight lines
+overstate the damage of training several-fold.
 """
 
 from typing import Literal
@@ -11,51 +10,11 @@ import numpy
 
 from ..capabilities import Capability
 from ..engine import Table
-from ..models import BASE, NoiseDirection, Point, Term, TrainingPlan, relative_norm
+from ..models import BASE, TrainingPlan
 from ..results import CurvePoint, StabilityMargin
-from ..stats import Crossing, crossing_interval, first_crossing, mean_interval
+from ..stats import first_crossing, mean_interval
 from ._forecast import LossForecast
 from ._study import CONFIDENCE_LEVEL, Study, losses_at
-
-
-def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
-    """The radius of every capability, along noise and along the probe's update.
-
-    Cost: one evaluation of a sample of the items per direction and norm.
-
-    Args:
-        study: The planned run.
-
-    Returns:
-        One margin a direction and capability.
-    """
-    effort = study.effort
-    unit_norm = relative_norm(study.update_norms.values())
-    noise = [
-        [
-            Point(f"noise {seed} at {norm:g}", (Term(NoiseDirection(seed), norm),))
-            for norm in effort.noise_norms
-        ]
-        for seed in range(study.seed, study.seed + effort.num_noise_seeds)
-    ]
-    line = [
-        [
-            Point(f"update x {multiple:g}", (Term(study.update, multiple),))
-            for multiple in effort.update_multiples
-        ]
-    ]
-    norms = {
-        "noise": (noise, effort.noise_norms),
-        "update": (line, tuple(multiple * unit_norm for multiple in effort.update_multiples)),
-    }
-    capabilities = study.sampled(effort.num_line_items)
-    points = [point for draws, _ in norms.values() for draw in draws for point in draw]
-    table = study.engine.evaluate((BASE, *points), capabilities)
-    return tuple(
-        _radius_margin(study, table, capability, direction, draws, scales)
-        for direction, (draws, scales) in norms.items()
-        for capability in capabilities
-    )
 
 
 def path_margins(
@@ -66,52 +25,6 @@ def path_margins(
         _path_margin(study, table, capability, forecasts[capability.name])
         for capability in study.capabilities
     )
-
-
-def _radius_margin(
-    study: Study,
-    table: Table,
-    capability: Capability,
-    direction: str,
-    draws: list[list[Point]],
-    scales: tuple[float, ...],
-) -> StabilityMargin:
-    losses = numpy.stack([losses_at(table, capability, draw) for draw in draws])
-    crossing = crossing_interval(
-        numpy.asarray(scales),
-        losses,
-        capability.tolerance,
-        confidence_level=CONFIDENCE_LEVEL,
-        groups=capability.groups(),
-        seed=study.seed,
-    )
-    sign = -1.0 if capability.higher_is_better else 1.0
-    curve = tuple(
-        CurvePoint(scale=scale, value=sign * float(loss))
-        for scale, loss in zip(scales, losses.mean(axis=(0, 2)), strict=True)
-    )
-    return StabilityMargin(
-        capability=capability.name,
-        kind="radius",
-        direction=direction,
-        tolerance=capability.tolerance,
-        unit=capability.unit,
-        base_value=float(table.values(BASE, capability).mean()),
-        low=crossing.low,
-        high=crossing.high,
-        confidence_level=CONFIDENCE_LEVEL,
-        critical_relative_norm=crossing.value,
-        reason=_radius_reason(crossing, scales[-1]),
-        curve=curve,
-    )
-
-
-def _radius_reason(crossing: Crossing, largest: float) -> str | None:
-    if crossing.value is None:
-        return f"the tolerance is not passed up to the largest norm tried, {largest:.3g}"
-    if crossing.high is None:
-        return f"some resamples do not pass the tolerance up to the largest norm, {largest:.3g}"
-    return None
 
 
 def _path_margin(

@@ -7,14 +7,11 @@ import numpy
 import pytest
 
 from driftline.analyses._forecast import LossForecast
-from driftline.analyses._margin import _critical_clock, _steps, path_margins, radius_margins
+from driftline.analyses._path_margin import _critical_clock, _steps, path_margins
 from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
 from driftline.engine._store import StoredScores
-from driftline.models import BASE, NoiseDirection, Point, Term, TrainingPlan, WeightNorms
-from driftline.stats import crossing_interval
-
-from .conftest import EFFORT, PAIRS
+from driftline.models import BASE, NoiseDirection, Point, Term, TrainingPlan
 
 TOLERANCE = 0.1
 CLOCKS = numpy.array([1.0, 2.0, 4.0])
@@ -163,65 +160,3 @@ def test_under_a_warm_up_rate_and_steps_differ():
     # Half-way in the summed learning rate from step 4 (1.5e-3) to the end (7.5e-3).
     assert found.critical_steps == pytest.approx(4 + 3)
     assert found.critical_learning_rate == pytest.approx(1e-3 * 4.5 / 7.5)
-
-
-def planted_radius(rate, *, seed=3):
-    """The radii of the pairs if each item loses its own rate per unit of scale, all alike twice."""
-    rates = rate * (1 + numpy.array([-0.5, -0.4, 0.5, 0.4, 0.1, -0.1]))
-
-    def evaluate(points, capabilities):
-        (pairs,) = capabilities
-        scales = {p: p.terms[0].scale if p.terms else 0.0 for p in points}
-        return Table(
-            {
-                (p.digest(), pairs.digest): StoredScores(
-                    {pairs.metric: tuple(3.0 - scale * rates)}, 1
-                )
-                for p, scale in scales.items()
-            }
-        )
-
-    study = SimpleNamespace(
-        engine=SimpleNamespace(evaluate=evaluate),
-        effort=EFFORT,
-        seed=seed,
-        update=NoiseDirection(99),
-        update_norms={"w": WeightNorms(0.05, 1.0)},
-        sampled=lambda _count: (PAIRS,),
-    )
-    return rates, radius_margins(study)
-
-
-def test_a_planted_radius_is_found_with_its_clustered_interval():
-    rates, (noise, update) = planted_radius(1.0)
-    # The update's own relative norm is 0.05: a multiple of 8 is a norm of 0.4.
-    for found, scales, unit in ((noise, (0.1, 0.4), 1.0), (update, (0.05, 0.4), 0.05)):
-        assert [p.scale for p in found.curve] == pytest.approx(scales)
-        assert [p.value for p in found.curve] == pytest.approx([-s / unit for s in scales])
-        losses = numpy.array(scales)[None, :, None] / unit * rates[None, None, :]
-        losses = numpy.repeat(losses, EFFORT.num_noise_seeds if found is noise else 1, axis=0)
-        clustered, naive = (
-            crossing_interval(
-                numpy.array(scales), losses, 0.25, confidence_level=0.9, groups=groups, seed=3
-            )
-            for groups in (PAIRS.groups(), None)
-        )
-        radius = (found.critical_relative_norm, found.low, found.high)
-        assert radius == pytest.approx(clustered)
-        assert found.critical_relative_norm == pytest.approx(0.25 * unit)
-        assert clustered != naive
-        assert found.base_value == pytest.approx(3.0)
-    assert (noise.direction, update.direction, noise.kind) == ("noise", "update", "radius")
-
-
-def test_a_radius_beyond_what_was_tried_has_its_reason():
-    _, (noise, update) = planted_radius(0.01)
-    for found in (noise, update):
-        assert (found.critical_relative_norm, found.low, found.high) == (None, None, None)
-        assert found.reason.startswith(
-            "the tolerance is not passed up to the largest norm tried, 0.4"
-        )
-    _, (noise, _) = planted_radius(0.66)
-    assert noise.critical_relative_norm is not None
-    assert noise.high is None
-    assert noise.reason.startswith("some resamples do not pass")
