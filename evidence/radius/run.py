@@ -152,7 +152,7 @@ def grid_norms(passage: float | None) -> list[float]:
         Norms, ascending.
     """
     coarse = numpy.geomspace(2e-3, 0.9, 22)
-    fine = [] if passage is None else passage * 1.021 ** numpy.arange(-8.5, 7.0)
+    fine: Any = () if passage is None else passage * 1.021 ** numpy.arange(-8.5, 7.0)
     return sorted({float(f"{norm:.5g}") for norm in (*coarse, *fine)})
 
 

@@ -200,7 +200,7 @@ def _counts_passes(patch, calls):
         (Scorer, "score", -1),  # the last: in the map
     ],
 )
-def test_what_was_broken_off_goes_on_and_says_the_same(  # noqa: PLR0913 - fixtures and cases
+def test_what_was_broken_off_goes_on_and_says_the_same(
     planned, assessment, num_passes, tmp_path, monkeypatch, owner, name, call
 ):
     call = call if call > 0 else num_passes

@@ -62,3 +62,19 @@ def test_nobody_need_listen():
     meter = Meter()
     meter.enter("alone")
     meter.advance(1)
+
+
+def test_work_that_a_block_does_not_need_leaves_the_plan():
+    heard = []
+    meter = Meter(heard.append)
+    meter.plan(100)
+    meter.enter("searching")
+    with meter.estimated(60):
+        meter.advance(10)
+        meter.skip(10)
+    assert [round(p.fraction, 3) for p in heard] == [0, 0.1, 0.2, 0.333]
+    with meter.estimated(5):
+        meter.advance(20)
+    assert meter.planned == 60
+    fractions = [p.fraction for p in heard]
+    assert fractions == sorted(fractions)

@@ -28,7 +28,7 @@ def saturating(power, scale, height=4.0):
 CURVES = {
     f"power {power}, scale {scale:g}": saturating(power, scale)
     for power in (0.7, 1.0, 2.0, 4.0)
-    for scale in (0.001, 0.02, 0.1, 0.5)
+    for scale in (0.01, 0.03, 0.1, 0.5)
 } | {
     "a gain first": lambda s: -0.3 * math.sin(min(s, 0.3) * 10) + 30 * s**2,
     "flat, then a cliff": lambda s: 0.001 if s < 0.11 else 3.0,

@@ -51,8 +51,8 @@ from ._verdict import judge
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
-_LOOKS_A_LINE = 5
-"""For planning time only: a search ends when it has found."""
+_LOOKS_A_LINE = 10
+"""At most, of all capabilities together, for planning time only: a search ends when it has found."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,13 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     return study
 
 
-def _planned_tokens(part: Part, study: Study) -> int:
+def _planned_tokens(part: Part, study: Study) -> float:
     effort, tokens = study.effort, study.engine.num_tokens
-    total = (1 + len(study.trajectory.kept_steps)) * tokens((*study.capabilities, study.target))
+    total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
+        (*study.capabilities, study.target)
+    )
     if part in ("assess", "margin"):
-        looks = _LOOKS_A_LINE * (effort.num_noise_seeds + 1)
-        total += (1 + looks) * tokens(study.sampled(effort.num_line_items))
+        total += _tokens_for_lines(study)
         if study.anchors is not None:
             points = 1 + len(study.trajectory.kept_steps)
             points += len(effort.belief_norms) + len(effort.belief_multiples)
@@ -164,6 +165,11 @@ def _planned_tokens(part: Part, study: Study) -> int:
         layers = {weight.layer for weight in study.engine.opened.weights}
         total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
     return total
+
+
+def _tokens_for_lines(study: Study) -> float:
+    looks = _LOOKS_A_LINE * (study.effort.num_noise_seeds + 1)
+    return (1 + looks) * study.engine.num_tokens(study.sampled(study.effort.num_line_items))
 
 
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
@@ -178,7 +184,8 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         meter.enter("moving along straight lines")
-        margins = (*path_margins(study, table, losses), *radius_margins(study))
+        with meter.estimated(_tokens_for_lines(study)):
+            margins = (*path_margins(study, table, losses), *radius_margins(study))
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("moving one layer at a time")

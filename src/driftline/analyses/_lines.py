@@ -4,6 +4,7 @@ A look moves the weights once and scores every capability whose search it narrow
 share what it costs to move.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ from ..capabilities import Capability
 from ..engine import Engine, Table
 from ..models import BASE, Direction, Point, Term
 from ..stats import CrossingSearch, Curve, Ladder
+
+_REACH = 2.0
+"""Standard errors from the mean loss to the ends of the interval that is to be spanned by looks."""
+_LARGEST_REACH = 7.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class LineScan:
         wanted = {c.digest: self.searches[c.digest].next_rung() for c in capabilities}
         rungs = Counter(rung for rung in wanted.values() if rung is not None)
         if not rungs:
-            return None
+            return self._next_edge(capabilities)
 
         def helped(rung: int) -> list[Capability]:
             return [c for c in capabilities if self.searches[c.digest].is_open_at(rung)]
@@ -57,6 +62,33 @@ class LineScan:
         # The lowest of equals, so that one request gives one answer.
         best = min(rungs, key=lambda rung: (-rungs[rung], -len(helped(rung)), rung))
         return best, helped(best)
+
+    def _next_edge(self, capabilities: Sequence[Capability]) -> tuple[int, list[Capability]] | None:
+        """A rung where resamples of some capabilities' items may pass, once the mean's is found."""
+        wanted = {c.digest: self._edges(c) for c in capabilities}
+        rungs = Counter(rung for edges in wanted.values() for rung in edges)
+        if not rungs:
+            return None
+        best = min(rungs, key=lambda rung: (-rungs[rung], rung))
+        return best, [c for c in capabilities if best in wanted[c.digest]]
+
+    def _edges(self, capability: Capability) -> list[int]:
+        """Rungs about the ends of the interval for the passage, where no look lies near yet."""
+        search, ladder = self.searches[capability.digest], self.ladder
+        rung = search.lowest_above
+        if rung is None:
+            return []
+        losses = self.looks[capability.digest, rung]
+        reach = _REACH * float(losses.std()) / math.sqrt(len(losses)) / capability.tolerance
+        # As of a loss that grows with the power 1.5: a linear one would reach further.
+        away = math.log1p(min(reach, _LARGEST_REACH)) / 1.5
+        away = max(2, round(away / math.log(ladder.ratio)))
+        known = [r for digest, r in self.looks if digest == capability.digest]
+        edges = [min(rung + away, ladder.top), max(rung - away, ladder.bottom)]
+        near = away // 2
+        return [
+            e for e in edges if all(abs(e - r) > near or e == r for r in known) and e not in known
+        ]
 
     def tell(self, rung: int, capability: Capability, losses: numpy.ndarray) -> None:
         """Take note of the item losses of a look."""

@@ -4,6 +4,7 @@ Random directions say how far most perturbations may go; the probe's own update,
 that one may. A line is not a training run: `_path_margin` has the margin of the run.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy
@@ -95,13 +96,16 @@ def _crossing(
     curves = [scan.curve(capability) for scan in scans]
     groups = capability.groups()
     if len(curves) == 1:
-        return crossing_interval(
-            *curves[0],
+        # Linear in the squared norm, as `direction_quantile` has it.
+        found = crossing_interval(
+            curves[0].scales ** 2,
+            curves[0].item_losses,
             capability.tolerance,
             confidence_level=CONFIDENCE_LEVEL,
             groups=groups,
             seed=study.seed,
         )
+        return Crossing(*(None if square is None else math.sqrt(square) for square in found))
     return direction_quantile(
         curves,
         capability.tolerance,

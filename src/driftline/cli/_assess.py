@@ -15,7 +15,6 @@ from ._engine_options import (
     ThreadsOption,
     WorkersOption,
 )
-
 from ._model_options import (
     DeviceMapOption,
     DtypeOption,

@@ -1,7 +1,8 @@
 """How much work is done and how much is left, for whoever wants to show it."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,6 +36,21 @@ class Meter:
     def plan(self, work: float) -> None:
         """Add work to what is planned."""
         self.planned += work
+
+    @contextlib.contextmanager
+    def estimated(self, work: float) -> Iterator[None]:
+        """Take off the plan what the block turns out not to need.
+
+        Args:
+            work: What was planned for the block.
+
+        Yields:
+            Nothing.
+        """
+        before = self.done + self.skipped
+        yield
+        self.planned -= max(0.0, work - (self.done + self.skipped - before))
+        self._tell()
 
     def enter(self, stage: str) -> None:
         """Name what comes next."""

@@ -25,6 +25,12 @@ class Ladder:
 
         >>> Ladder(2.0, 0.01, 10.0).rung(0.24)
         -2
+
+        Args:
+            scale: Positive.
+
+        Returns:
+            The rung.
         """
         nearest = round(math.log(scale) / math.log(self.ratio))
         return min(max(nearest, self.bottom), self.top)
@@ -122,8 +128,10 @@ class CrossingSearch:
         log_factor = math.log(4)
         if loss > 0:
             log_factor = min(log_factor, abs(math.log(self.tolerance / loss)) / self._power())
-        # A little further than the estimate, so that a bracket is likely.
-        away = max(1, math.ceil(log_factor / math.log(self.ladder.ratio)) + 1)
+        # A little further than the estimate, so that a bracket is likely; where estimates fail one
+        # after the other, at least twice as far each time.
+        away = math.ceil(log_factor / math.log(self.ladder.ratio)) + 1
+        away = max(away, 1 << (len(self.losses) - 1))
         return min(end + away, limit) if upwards else max(end - away, limit)
 
     def _power(self) -> float:
