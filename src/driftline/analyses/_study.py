@@ -45,7 +45,7 @@ class Effort:
     """Tokens of one such row."""
     belief_norms: tuple[float, ...] = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
     """Relative norms at which it is read along a random direction."""
-    belief_multiples: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    belief_multiples: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
     """Multiples of the probe's own update at which it is read along its straight line."""
 
 

@@ -1,4 +1,4 @@
-"""The belief space in pictures: a row of small curves for each road from the base, and its table."""
+"""The belief space in pictures: six small panels for each road from the base."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -6,10 +6,9 @@ from typing import NamedTuple
 import altair as alt
 
 from ..results import Assessment, BeliefCurve, BeliefSpace
-from ..results._belief_readings import lowest_cka, rank_range, rank_ratios
-from ..results._readings import clean, interval, number
+from ..results._belief_readings import rank_ratios
+from ..results._readings import clean
 from ._drawing import BLUE, GREY, INK, NUMBERS, VERMILION, Chart, data
-from ._tables import Table, table
 
 PANEL_WIDTH, PANEL_HEIGHT = 218, 104
 COLUMNS = 3
@@ -44,40 +43,6 @@ def belief_chart(assessment: Assessment) -> Chart | None:
         return None
     panels = [panel for curve in space.curves for panel in _panels(space, curve)]
     return alt.concat(*panels, columns=COLUMNS, spacing={"row": 24, "column": 22})
-
-
-def belief_table(space: BeliefSpace) -> Table:
-    """Every point of every road: output, and the extremes over layers."""
-    return table(
-        [
-            ("direction", "text"),
-            ("norm or steps", "number"),
-            ("KL base || point", "number"),
-            ("KL point || base", "number"),
-            ("output drift", "number"),
-            ("representation drift", "number"),
-            ("lowest CKA", "number"),
-            ("in", "text"),
-            ("effective rank, share of the base's, over layers", "number"),
-        ],
-        (row for curve in space.curves for row in _table_rows(space, curve)),
-    )
-
-
-def _table_rows(space: BeliefSpace, curve: BeliefCurve) -> Iterator[tuple[str, ...]]:
-    for place, scale in enumerate(curve.scales):
-        worst, label = lowest_cka(curve, place)
-        yield (
-            curve.direction,
-            number(scale),
-            number(curve.kl_nats[place]),
-            number(curve.reverse_kl_nats[place]),
-            number(curve.output_drift[place]),
-            number(curve.representation_drift[place]),
-            number(worst),
-            label,
-            interval(*rank_range(space, curve, place)),
-        )
 
 
 def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:

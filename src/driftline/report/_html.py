@@ -20,7 +20,7 @@ from ..results._readings import (
     percent,
     target_sentence,
 )
-from ._belief import belief_table
+from ._belief_table import belief_table
 from ._drawing import Chart, to_svg
 from ._figures import figures, forecast_units, path_margins
 from ._tables import (
