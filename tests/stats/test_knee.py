@@ -100,7 +100,7 @@ def test_the_fit_is_least_squares():
     scales, weights = DOUBLING, generator.uniform(0.5, 2, 8)
     sensitivity = generator.uniform(1, 2, 8) + numpy.linspace(0, 1, 8)
     fits = module._fits(scales, sensitivity, weights)
-    for place in (0, 60, 200):
+    for place in (0, 120, 400):
         hinge = numpy.maximum(0, 1 - fits.knees[place] / scales)
         design = numpy.stack([numpy.ones(8), hinge], axis=1) * numpy.sqrt(weights)[:, None]
         target = sensitivity * numpy.sqrt(weights)
@@ -132,7 +132,7 @@ def test_false_alarms_are_as_rare_as_promised(num, size):
 @pytest.mark.parametrize("num", [4, 8])
 def test_false_alarms_stay_rare_under_heavy_tails(num):
     rate = _alarms(lambda x, g: x * (1 + 0.05 * g.standard_t(3, len(x))), num=num)
-    assert rate <= 0.075
+    assert rate <= 0.09
 
 
 def test_a_smooth_bend_is_seldom_called_a_knee():
@@ -168,6 +168,13 @@ def test_a_gradual_verdict_is_seldom_wrong():
     generator = numpy.random.default_rng(0)
     wrong = 0
     for seed in range(300):
-        values = scatter(bent(DOUBLING[:6], knee=0.03, rise=1.0), 0.1, generator)
+        values = scatter(bent(DOUBLING[:6], knee=0.03, rise=3.0), 0.1, generator)
         wrong += find_knee(DOUBLING[:6], values, seed=seed).shape == "gradual"
-    assert wrong / 300 <= 0.2
+    assert wrong / 300 <= 0.1
+
+
+def test_a_bend_that_does_not_double_the_slope_is_gradual():
+    found = find_knee(DOUBLING, bent(DOUBLING, knee=0.1, rise=0.4))
+    assert found.shape == "gradual"
+    assert found.pvalue <= 0.05
+    assert "less than twice" in found.reason

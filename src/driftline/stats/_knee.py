@@ -9,7 +9,7 @@ from numpy import ndarray
 
 MIN_SCALES = 4
 """Two slopes and a knee leave one number to judge by."""
-_NUM_KNEES = 201
+_NUM_KNEES = 401
 """Places at which a knee is tried."""
 _NUM_DRAWS = 2000
 _LARGEST_RISE = 1.0
@@ -150,7 +150,7 @@ def _hinges(
 ) -> tuple[Float[ndarray, " knees"], Float[ndarray, "knees points"]]:
     """Places for a knee, and what a rise of 1 there adds to the sensitivities."""
     # Before a knee at least one point must lie, and after it two: else it could be anywhere.
-    knees = numpy.linspace(scales[0], scales[-3], _NUM_KNEES)
+    knees = numpy.geomspace(scales[0], scales[-3], _NUM_KNEES)
     return knees, numpy.maximum(0.0, 1 - knees[:, None] / scales)
 
 
@@ -201,8 +201,10 @@ def _located(
         return Knee("gradual", pvalue=pvalue, reason="it steepens at its largest values alone")
     freedom = len(scales) - 3
     bound = 1 + float(scipy.stats.f.ppf(confidence_level, 1, freedom)) / freedom
-    within = fits.knees[(fits.rises > 0) & (fits.squares <= bound * fits.squares[best])]
-    low, high = float(within.min()), float(within.max())
+    within = numpy.flatnonzero((fits.rises > 0) & (fits.squares <= bound * fits.squares[best]))
+    # Where the F test begins to refuse lies between two places that were tried.
+    first, last = max(0, int(within[0]) - 1), min(len(fits.knees) - 1, int(within[-1]) + 1)
+    low, high = float(fits.knees[first]), float(fits.knees[last])
     slope, rise = float(fits.slopes[best]), float(fits.rises[best])
     if rise < _LARGEST_RISE * slope:
         return Knee("gradual", pvalue=pvalue, reason="it steepens, but by less than twice")
