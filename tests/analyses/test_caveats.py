@@ -12,20 +12,23 @@ CALIBRATION = shipped_calibration()
 LOW, HIGH = CALIBRATION.learning_rate_range
 
 
-def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats"):
+def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="map"):
     rates = (peak / 2, peak, peak / 3)
     trajectory = SimpleNamespace(plan=TrainingPlan(3, rates), kept_steps=(1, 2))
     opened = SimpleNamespace(digest=digest, source="./mine")
-    request = SimpleNamespace(opened=opened)
+    request = SimpleNamespace(opened=opened, part=part)
     study = SimpleNamespace(
-        trajectory=trajectory, effort=Effort(), capabilities=(SimpleNamespace(metric=metric),)
+        trajectory=trajectory,
+        effort=Effort(),
+        capabilities=(SimpleNamespace(metric=metric),),
+        anchors=None,
     )
     return caveats(request, study, CALIBRATION)
 
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
-    assert len(usual) == 6
+    assert len(usual) == 7
     assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 
@@ -53,3 +56,10 @@ def test_a_metric_that_was_never_calibrated_is_named():
     first, *rest = found(LOW, metric="accuracy")
     assert first == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)
+
+
+@pytest.mark.parametrize("part", ["assess", "margin"])
+def test_a_belief_space_that_cannot_be_read_is_named(part):
+    *usual, last = found(LOW, part=part)
+    assert last == "The belief space was not read: ./mine has no plain list of layers."
+    assert tuple(usual) == found(LOW)

@@ -178,10 +178,19 @@ def test_an_infinite_divergence_is_undefined(engine, monkeypatch):
     assert table.reading(noise(0.1), ANCHORS, "kl") == (None,)
 
 
-def test_weights_out_of_range_are_an_error_and_come_back(engine):
-    huge = Point("huge", (Term(NoiseDirection(0), 1e38),))
-    with pytest.raises(RunError, match=r"not a number|not finite"):
-        engine.evaluate((huge,), (ANCHORS,))
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_out_of_range_are_an_error(engine, value):
+    weight = engine.opened.model.model.layers[0].mlp.down_proj.weight
+    engine.evaluate((BASE,), (ANCHORS,))
+    kept = weight.detach().clone()
+    try:
+        with torch.no_grad():
+            weight[0] = value
+        with pytest.raises(RunError, match="hidden state is infinite or not a number"):
+            engine._scorer.anchors.read(ANCHORS)
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
 
 
 def test_every_reading_has_a_number_for_each_layer(engine):

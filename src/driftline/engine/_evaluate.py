@@ -152,14 +152,15 @@ class CapabilityScorer:
         own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
         share = own / max(1, self.sequences.num_tokens(sequences))
         with at_point(self.opened, point):
-            scored = iter(
-                self.sequences.score(
+            scored: list[SequenceScore] = []
+            if sequences:
+                scored = self.sequences.score(
                     sequences,
                     entry=entry,
                     on_tokens=lambda count: self.meter.advance(count * share),
                 )
-            )
-            return [self._score(each, scored) for each in watched]
+            waiting = iter(scored)
+            return [self._score(each, waiting) for each in watched]
 
     def _score(self, watched: Watched, scored: Iterator[SequenceScore]) -> StoredScores:
         """A capability from what its sequences scored, or anchors; where the model stands."""
