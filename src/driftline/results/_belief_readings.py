@@ -37,10 +37,12 @@ def breaking_sentence(curve: BeliefCurve) -> str:
 def shape_sentence(shape: DriftShape) -> str:
     """Whether a drift is gradual or has a knee."""
     if shape.shape == "knee":
-        steeper = (
-            "" if shape.slope_ratio is None else f", {number(shape.slope_ratio)} times as steep"
-        )
-        return f"knee at {number(shape.scale)}, {interval(shape.low, shape.high)}{steeper} after it"
+        parts = [f"knee at {number(shape.scale)}"]
+        if shape.low is not None or shape.high is not None:
+            parts.append(interval(shape.low, shape.high))
+        if shape.slope_ratio is not None:
+            parts.append(f"{number(shape.slope_ratio)} times as steep after it")
+        return ", ".join(parts)
     if shape.shape == "gradual":
         return "gradual"
     return f"shape not known: {clean(shape.reason or 'no reason')}"
@@ -56,12 +58,46 @@ def shapes_sentence(curve: BeliefCurve) -> str:
 
 
 def belief_lines(space: BeliefSpace) -> Iterator[str]:
-    """One line a curve: what broke first, how, and how far the layers went."""
+    """A sentence a road: what breaks first along it, how, and how far it went."""
     for curve in space.curves:
         yield (
             f"{clean(curve.direction)}: {breaking_sentence(curve)}; {shapes_sentence(curve)}; "
             f"{extent_sentence(space, curve)}"
         )
+
+
+def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
+    """The same as a table, a row a road, with its titles.
+
+    Args:
+        space: The belief space.
+
+    Returns:
+        Where output and representation break, which of them first; then the end of the road: its
+        scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
+    """
+    rows = [("along", "output", "representation", "first", "to", "KL", "CKA", "rank x")]
+    for curve in space.curves:
+        worst, _ = lowest_cka(curve, -1)
+        rows.append(
+            (
+                clean(curve.direction),
+                _cell(curve.output_scale, curve.output_shape),
+                _cell(curve.representation_scale, curve.representation_shape),
+                curve.first or DASH,
+                number(curve.scales[-1]),
+                number(curve.kl_nats[-1]),
+                number(worst),
+                interval(*rank_range(space, curve, -1)),
+            )
+        )
+    return rows
+
+
+def _cell(scale: float | None, shape: DriftShape) -> str:
+    """Where a drift breaks, and whether at a knee; as short as a table wants it."""
+    how = {"knee": f", knee at {number(shape.scale)}", "gradual": ", gradual", None: ""}
+    return number(scale) + how[shape.shape]
 
 
 def extent_sentence(space: BeliefSpace, curve: BeliefCurve) -> str:

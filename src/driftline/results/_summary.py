@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from ._assessment import Assessment, StabilityMargin
-from ._belief_readings import belief_lines
+from ._belief_readings import belief_rows
 from ._readings import (
     DASH,
     clean,
@@ -147,9 +147,9 @@ def _belief_lines(assessment: Assessment) -> list[str]:
     space = assessment.belief_space
     if space is None:
         return []
-    head = f"Belief space, broken at a drift of {number(space.threshold)}: what goes first, and how"
-    indented = [f"  {line}" for line in belief_lines(space)]
-    return [head, *(part for line in indented for part in wrapped(line, indent="    "))]
+    threshold = number(space.threshold)
+    head = f"Belief space: where output and representation drift past {threshold}; each road's end"
+    return [*wrapped(head), *aligned(belief_rows(space), numeric=(4, 5, 6, 7))]
 
 
 def _closing_lines(assessment: Assessment) -> list[str]:
