@@ -60,7 +60,10 @@ def test_the_import_contracts_hold(copied_project):
     [
         ("stats", "from driftline.models import BASE", "one way"),
         ("capabilities", "import driftline.stats", "one way"),
+        ("measures", "from driftline.models import BASE", "one way"),
+        ("measures", "import driftline.stats", "one way"),
         ("report", "from driftline.stats import mean_interval", "computes nothing"),
+        ("report", "from driftline.measures import effective_rank", "computes nothing"),
         ("analyses", "import transformers", "Only models"),
         ("capabilities", "import lm_eval.tasks", "Only one file"),
     ],
@@ -116,7 +119,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "room", ["analyses", "capabilities", "engine", "models", "report", "results", "stats"]
+    "room",
+    ["analyses", "capabilities", "engine", "measures", "models", "report", "results", "stats"],
 )
 def test_every_name_that_a_room_exports_is_documented(room):
     module = importlib.import_module(f"driftline.{room}")

@@ -18,8 +18,8 @@ from driftline.results import Assessment
 from .conftest import EFFORT, PAIRS, SUITE, TEXTS, VALUES
 
 SECTIONS = {
-    "assess": {"path", "radius", "fragility", "forecast", "target", "verdict"},
-    "margin": {"path", "radius", "verdict"},
+    "assess": {"path", "radius", "belief_space", "fragility", "forecast", "target", "verdict"},
+    "margin": {"path", "radius", "belief_space", "verdict"},
     "map": {"fragility"},
     "forecast": {"forecast", "target", "verdict"},
 }
@@ -45,7 +45,9 @@ def numbers(value):
 def test_each_part_has_its_sections_and_no_other(answered, part):
     found = answered(part)
     present = {margin.kind for margin in found.margins} | {
-        name for name in ("fragility", "forecast", "target", "verdict") if getattr(found, name)
+        name
+        for name in ("belief_space", "fragility", "forecast", "target", "verdict")
+        if getattr(found, name)
     }
     assert present == SECTIONS[part]
     assert found.schema_ == f"driftline/{part}/1"
@@ -71,7 +73,8 @@ def test_a_part_says_what_the_whole_says(answered, assessment, part):
         "margins", "fragility", "target_fragility", "regions", "forecast", "scores",
     ):  # fmt: skip
         assert found[section] in ([], whole[section])
-    assert found["target"] in (None, whole["target"])
+    for section in ("target", "belief_space"):
+        assert found[section] in (None, whole[section])
     assert found["verdict"] in (None, whole["verdict"])
     assert found["caveats"] == whole["caveats"]
 

@@ -12,15 +12,16 @@ CALIBRATION = shipped_calibration()
 LOW, HIGH = CALIBRATION.learning_rate_range
 
 
-def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats"):
+def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="map"):
     rates = (peak / 2, peak, peak / 3)
     trajectory = SimpleNamespace(plan=TrainingPlan(3, rates), kept_steps=(1, 2))
     opened = SimpleNamespace(digest=digest, source="./mine")
-    request = SimpleNamespace(opened=opened)
+    request = SimpleNamespace(opened=opened, part=part)
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
         capabilities=(SimpleNamespace(name="answers", metric=metric),),
+        anchors=None,
     )
     return caveats(request, study, CALIBRATION)
 
@@ -61,3 +62,10 @@ def test_what_has_no_gradient_is_named_as_not_mapped():
     said = found(LOW, metric="exact_match")
     assert any(caveat == "Not mapped, for want of a gradient: answers." for caveat in said)
     assert not any("Not mapped" in caveat for caveat in found(LOW))
+
+
+@pytest.mark.parametrize("part", ["assess", "margin"])
+def test_a_belief_space_that_cannot_be_read_is_named(part):
+    *usual, last = found(LOW, part=part)
+    assert last == "The belief space was not read: ./mine has no plain list of layers."
+    assert tuple(usual) == found(LOW)

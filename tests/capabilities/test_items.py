@@ -10,6 +10,7 @@ from driftline.capabilities import (
     MinimalPair,
     MultipleChoice,
     Passage,
+    right_text,
 )
 
 TURNS = [{"role": "user", "content": "Hello"}]
@@ -142,3 +143,21 @@ def test_alternatives(changes, message):
 def test_the_other_kinds(kind, changes, message):
     with pytest.raises(ValidationError, match=message):
         kind.model_validate(_good(kind, **changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "text"),
+    [
+        (MultipleChoice, {}, "1 + 1 = 2"),
+        (MultipleChoice, {"answer": 1}, "1 + 1 = 3"),
+        (MultipleChoice, {"prompt": ..., "messages": TURNS, "choices": ["Hi", "No"]}, "Hello\nHi"),
+        (Alternatives, {}, "Ann won"),
+        (Alternatives, {"answer": 1}, "It won"),
+        (MinimalPair, {}, "She runs."),
+        (Cloze, {}, "The cat sleeps"),
+        (Passage, {}, "It rained."),
+        (Generation, {}, "Say yes:yes"),
+    ],
+)
+def test_an_item_reads_as_a_text_with_its_right_answer(kind, changes, text):
+    assert right_text(kind.model_validate(_good(kind, **changes))) == text

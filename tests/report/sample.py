@@ -6,12 +6,17 @@ from collections.abc import Mapping
 
 from driftline.results import (
     Assessment,
+    BeliefCurve,
+    BeliefSpace,
     CapabilityForecast,
     CapabilityScore,
     Cost,
     CurvePoint,
+    DriftShape,
     EnvelopeContour,
     EnvelopePoint,
+    LayerDrift,
+    LayerGeometry,
     ModelProvenance,
     ModuleFragility,
     Numerics,
@@ -80,6 +85,7 @@ def build(names: Mapping[str, str] | None = None, *, text: str = "") -> Assessme
             confidence_level=0.9,
             num_items=64,
         ),
+        belief_space=_belief_space(),
         cost=Cost(
             wall_seconds=192.4,
             tokens_forward=1_204_311,
@@ -252,6 +258,61 @@ def _fragility(called: Mapping[str, str]) -> tuple[ModuleFragility, ...]:
             for value, module, layer, role in found
         ]
     return tuple(rows)
+
+
+def _belief_space() -> BeliefSpace:
+    layers = (None, *range(LAYERS))
+    ranks = [60.0 + 3 * depth for depth in range(len(layers))]
+    return BeliefSpace(
+        num_texts=40,
+        num_tokens=256,
+        top_k=8,
+        threshold=0.1,
+        confidence_level=0.9,
+        base=tuple(
+            LayerGeometry(layer=layer, effective_rank=rank, participation_ratio=12, anisotropy=0.4)
+            for layer, rank in zip(layers, ranks, strict=True)
+        ),
+        curves=(
+            _belief_curve("planned training", "path", (6.0, 12.0), ranks, pace=0.02),
+            _belief_curve("noise", "radius", (0.01, 0.02, 0.04, 0.08, 0.16), ranks, pace=6.0),
+        ),
+    )
+
+
+def _belief_curve(direction, kind, scales, ranks, *, pace) -> BeliefCurve:
+    kl = [(pace * scale) ** 2 for scale in scales]
+    drift = [0.2 * nats / (1 + nats) for nats in kl]
+    knee = DriftShape(shape="knee", scale=0.037, low=0.021, high=None, slope_ratio=3.2, pvalue=0.01)
+    few = DriftShape(shape=None, reason="2 scales were measured; a knee needs 4")
+    first = "output" if kind == "radius" else None
+    return BeliefCurve(
+        direction=direction,
+        kind=kind,
+        scales=scales,
+        kl_nats=kl,
+        reverse_kl_nats=[1.1 * nats for nats in kl],
+        output_drift=[1 - math.exp(-nats) for nats in kl],
+        representation_drift=drift,
+        layers=tuple(
+            LayerDrift(
+                layer=None if depth == 0 else depth - 1,
+                cka=[1 - loss * depth / 15 for loss in drift],
+                effective_rank=[rank * (1 + loss * (depth - 10) / 30) for loss in drift],
+                participation_ratio=[12 + loss for loss in drift],
+                anisotropy=[0.4 + loss for loss in drift],
+                largest_angle=[None if depth == 4 else 2 * loss for loss in drift],
+                mean_angle=[None if depth == 4 else loss for loss in drift],
+            )
+            for depth, rank in enumerate(ranks)
+        ),
+        output_scale=0.055 if kind == "radius" else None,
+        representation_scale=0.131 if kind == "radius" else None,
+        first=first,
+        output_shape=knee if kind == "radius" else few,
+        representation_shape=DriftShape(shape="gradual") if kind == "radius" else few,
+        reason=None if first else "the output's drift stays below 0.1 up to 12",
+    )
 
 
 def _provenance(text: str) -> Provenance:

@@ -10,7 +10,10 @@ from driftline.report._drawing import data, loss_axis, styled
 from .sample import IMAGE, SCRIPT, build
 
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = ["forecast", "fragility", "used_margin", "envelope", "path_curves", "radius_curves"]
+NAMES = [
+    "forecast", "fragility", "belief_space", "used_margin", "envelope", "path_curves",
+    "radius_curves",
+]  # fmt: skip
 
 
 def words(svg):
@@ -128,7 +131,10 @@ def test_a_large_map_shows_the_most_fragile_modules_only(assessment):
 
 
 def test_hostile_names_stay_words():
-    for chart in figures(build({"world_facts": SCRIPT, "french": IMAGE})).values():
+    charts = figures(build({"world_facts": SCRIPT, "french": IMAGE}))
+    # It names roads, which no user names.
+    del charts["belief_space"]
+    for chart in charts.values():
         svg = to_svg(chart, label=IMAGE)
         root = ElementTree.fromstring(svg)
         tags = {element.tag.removeprefix(SVG) for element in root.iter()}
@@ -193,3 +199,31 @@ def test_odd_margins_are_drawn(assessment):
     )
     for chart in figures(assessment.model_copy(update={"margins": odd})).values():
         assert "NaN" not in to_svg(chart)
+
+
+def test_the_belief_space_has_six_panels_a_road_with_a_line_a_layer(assessment, charts):
+    space = assessment.belief_space
+    panels = charts["belief_space"].to_dict()["concat"]
+    assert len(panels) == 6 * len(space.curves)
+    noise = space.curves[1]
+    datasets = charts["belief_space"].to_dict()["datasets"].values()
+    layered = [rows for rows in datasets if rows and "depth" in rows[0]]
+    assert len(layered) == 4 * len(space.curves)
+    by_length = sorted(len(rows) for rows in layered)
+    # Every layer from the base on; the layer without angles shows as none, not as 0.
+    num_layers = len(noise.layers)
+    assert by_length[-1] == num_layers * (1 + len(noise.scales))
+    cka = layered[4]
+    for depth, layer in enumerate(noise.layers):
+        line = [(row["x"], row["y"]) for row in cka if row["depth"] == depth]
+        assert line == [(0.0, 1.0), *zip(noise.scales, layer.cka, strict=True)]
+    angles = layered[6]
+    assert [row["x"] for row in angles if row["depth"] == 4] == [0.0]
+    ratios = layered[5]
+    last = [row["y"] for row in ratios if row["depth"] == num_layers - 1]
+    base = space.base[-1].effective_rank
+    assert last == pytest.approx([1.0, *(rank / base for rank in noise.layers[-1].effective_rank)])
+
+
+def test_no_belief_space_no_chart(assessment):
+    assert "belief_space" not in figures(assessment.model_copy(update={"belief_space": None}))

@@ -71,7 +71,8 @@ def empty(assessment):
     bare = assessment.provenance.model_copy(
         update={"data": None, "config": None, "config_values": {}, "suites": ()}
     )
-    none = {"verdict": None, "reasons": (), "target": None, "provenance": bare}
+    none = {"verdict": None, "reasons": (), "target": None, "belief_space": None}
+    none["provenance"] = bare
     return assessment.model_copy(update={**nothing, **none})
 
 
@@ -124,7 +125,7 @@ def test_every_chart_has_words_and_numbers(page):
     assert len(labels) == len(roles) == page.tags.count("svg") == 6
     assert set(roles) == {"img"}
     assert all(len(label) > 40 for label in labels)
-    assert page.text.count("The numbers of this chart") == 5
+    assert page.text.count("The numbers of this chart") == 6
     assert "world_facts, 0.312 nats" in labels[0]
 
 
@@ -168,6 +169,16 @@ def test_what_is_undefined_is_a_dash_with_its_reason(page):
     assert "– The capability's scorer has no accuracy, or no chance level." in page.text
 
 
+def test_the_belief_space_is_said_in_words_and_numbers(page):
+    assert "Representation and output at 256 tokens of 40 texts of the suite" in page.text
+    assert "noise: output first, at norm 0.0550 (representation at 0.131)" in page.text
+    assert "output knee at 0.0370, at least 0.0210, 3.20 times as steep after it" in page.text
+    assert "the output's drift stays below 0.1 up to 12" in page.text
+    assert "either way it leaves the base's" in page.text
+    # The last norm: KL (6 * 0.16)^2, and the layer that is least like the base.
+    assert "noise 0.160 0.922 1.01 0.602" in page.text
+
+
 def test_caveats_cost_and_provenance_are_there(page, assessment):
     for caveat in assessment.caveats:
         assert caveat in page.text
@@ -207,6 +218,7 @@ def test_text_that_looks_like_a_template_is_shown_as_it_is():
         "The forecast was not computed: driftline forecast does that.",
         "The forecast, which says what is preserved, was not computed: driftline forecast does",
         "The fragility map was not computed: driftline map does that.",
+        "The belief space was not computed: driftline margin does that.",
         "The margins were not computed: driftline margin does that.",
         "The bounds were not computed: driftline margin does that.",
         "No capability was scored. driftline score does that.",
@@ -248,6 +260,6 @@ def test_the_verdict_is_a_word(empty, verdict):
 def test_capabilities_of_two_units_get_two_charts(assessment):
     first, *rest = assessment.forecast
     other = first.model_copy(update={"unit": "fraction", "metric": "accuracy"})
-    two = {"forecast": (other, *rest), "margins": (), "fragility": ()}
+    two = {"forecast": (other, *rest), "margins": (), "fragility": (), "belief_space": None}
     page = Page(render_html(assessment.model_copy(update=two)))
     assert page.tags.count("svg") == 2

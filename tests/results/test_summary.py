@@ -44,7 +44,7 @@ def test_without_a_verdict_there_is_no_word(assessment):
 def test_it_is_compact_and_plain(assessment):
     text = summary(assessment)
     lines = text.splitlines()
-    assert len(lines) <= 45
+    assert len(lines) <= 50
     assert max(map(len, lines)) <= 100
     assert text.endswith(".\n")
     assert "\x1b" not in text

@@ -30,12 +30,14 @@ from ..models import (
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     Assessment,
+    BeliefSpace,
     CapabilityForecast,
     Cost,
     Provenance,
     StabilityMargin,
     TargetForecast,
 )
+from ._belief_space import belief_space, suite_anchors
 from ._calibration import shipped_calibration
 from ._caveats import caveats
 from ._envelope import safe_envelope
@@ -136,7 +138,14 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
-    study = Study(engine, request.capabilities, target, trajectory, request.effort, request.seed)
+    anchors = None
+    if request.part in ("assess", "margin"):
+        anchors = suite_anchors(
+            request.opened, request.capabilities, request.effort, seed=request.seed
+        )
+    study = Study(
+        engine, request.capabilities, target, trajectory, request.effort, request.seed, anchors
+    )
     meter.plan(0 if trajectory.is_trained() else kept[-1] * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study
@@ -149,6 +158,10 @@ def _planned_tokens(part: Part, study: Study) -> float:
     )
     if part in ("assess", "margin"):
         total += _tokens_for_lines(study)
+        if study.anchors is not None:
+            points = 1 + len(study.trajectory.kept_steps)
+            points += len(effort.belief_norms) + len(effort.belief_multiples)
+            total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
         passes = SLOPE_TOKEN * effort.num_map_nodes
         total += passes * tokens(map_capabilities(study))
@@ -170,11 +183,13 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
     found = FragilityMap((), (), (), ())
+    belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         envelope = safe_envelope(study, table, losses)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
             margins = (*path_margins(study, table, losses), *radius_margins(study))
+        belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = fragility_map(study)
@@ -195,6 +210,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         regions=found.regions,
         forecast=shown,
         target=target,
+        belief_space=belief,
         cost=_cost(study, started),
         caveats=(*caveats(request, study, calibration), *found.caveats()),
         provenance=_provenance(request, study),

@@ -29,6 +29,7 @@ def caveats(
     probe = study.trajectory.kept_steps[-1]
     peak = max(plan.learning_rates)
     low, high = calibration.learning_rate_range
+    rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     found = [
         f"The forecast rests on {calibration.num_runs} finished runs of {calibration.model} "
         f"({calibration.num_cells} capabilities x runs); on another model, or another kind of run, "
@@ -47,6 +48,8 @@ def caveats(
         "directions, so hold it against other capabilities' shares, not only against chance.",
         "Path margins beyond the planned run take the loss as proportional to the summed learning "
         "rate, and critical learning rates take learning rate and steps as exchangeable.",
+        f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
+        "one random direction; that a drift of 0.1 counts as broken is a convention.",
         "The target is scored on a sample of the training data, not on data that was held out.",
     ]
     if not low <= peak <= high:
@@ -54,6 +57,10 @@ def caveats(
             0,
             f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
             "the forecast extrapolates.",
+        )
+    if request.part in ("assess", "margin") and study.anchors is None:
+        found.append(
+            f"The belief space was not read: {request.opened.source} has no plain list of layers."
         )
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
     if unlike:

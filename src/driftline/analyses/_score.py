@@ -166,14 +166,9 @@ def _batches(
 
 
 def _items(capability: Capability, table: Table) -> Iterator[ItemScore]:
-    values = table.rows[BASE.digest(), capability.digest].values
-    for place, item in enumerate(capability.items):
-        yield ItemScore(
-            capability=capability.name,
-            id=item.id,
-            group=item.group,
-            values={metric: numbers[place] for metric, numbers in values.items()},
-        )
+    metrics = table.item_metrics(BASE, capability)
+    for item, values in zip(capability.items, metrics, strict=True):
+        yield ItemScore(capability=capability.name, id=item.id, group=item.group, values=values)
 
 
 def _provenance(request: ScoreRequest) -> Provenance:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..capabilities import Capability
-from ..engine import Engine, Table
+from ..engine import Anchors, Engine, Table
 from ..models import (
     BASE,
     Point,
@@ -41,6 +41,14 @@ class Effort:
     """Gauss-Legendre nodes of the map on the segment of the probe's update."""
     num_hidden_rows: int = 256
     """Gradients of hidden states that the map keeps a layer and capability."""
+    num_anchor_rows: int = 8
+    """Rows of text at which the belief space is read."""
+    anchor_row_tokens: int = 32
+    """Tokens of one such row."""
+    belief_norms: tuple[float, ...] = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+    """Relative norms at which it is read along a random direction."""
+    belief_multiples: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+    """Multiples of the probe's own update at which it is read along its straight line."""
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
@@ -71,6 +79,8 @@ class Study:
     trajectory: Trajectory
     effort: Effort
     seed: int
+    anchors: Anchors | None = None
+    """Where the belief space is read; None where it is not."""
 
     @property
     def update(self) -> TrajectoryDirection:
@@ -91,7 +101,10 @@ class Study:
 
     def path_table(self) -> Table:
         """Capabilities and target, all their items, at the base and along the trajectory."""
-        return self.engine.evaluate((BASE, *self.path_points()), (*self.capabilities, self.target))
+        anchors = () if self.anchors is None else (self.anchors,)
+        return self.engine.evaluate(
+            (BASE, *self.path_points()), (*self.capabilities, self.target, *anchors)
+        )
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """The capabilities with a random part of their items."""

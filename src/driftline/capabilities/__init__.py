@@ -10,6 +10,7 @@ from ._items import Item as Item
 from ._items import MinimalPair as MinimalPair
 from ._items import MultipleChoice as MultipleChoice
 from ._items import Passage as Passage
+from ._items import right_text as right_text
 from ._scored import ScoredCapability as ScoredCapability
 from ._scored_logs import read_scored_log as read_scored_log
 from ._scorers import Likelihood as Likelihood

@@ -126,6 +126,40 @@ class Generation(_Prompted):
 Item = MultipleChoice | Alternatives | MinimalPair | Cloze | Passage | Generation
 
 
+def right_text(item: Item) -> str:
+    """An item as one plain text with its right answer, as a reader would meet it.
+
+    >>> right_text(MultipleChoice(id="1", prompt="2 + 2 =", choices=(" 3", " 4"), answer=1))
+    '2 + 2 = 4'
+
+    Args:
+        item: Any item.
+
+    Returns:
+        The text; messages of a chat stand without their roles, a line each.
+    """
+    match item:
+        case MultipleChoice():
+            return _continued(item, item.choices[item.answer])
+        case Alternatives():
+            right = item.alternatives[item.answer]
+            return right.prompt + right.completion
+        case MinimalPair():
+            return item.good
+        case Cloze():
+            return _continued(item, item.completion)
+        case Passage():
+            return item.text
+        case Generation():
+            return _continued(item, item.answer)
+
+
+def _continued(item: _Prompted, answer: str) -> str:
+    if item.messages is None:
+        return f"{item.prompt}{answer}"
+    return "\n".join([*(message.content for message in item.messages), answer])
+
+
 def describe_fault(error: ValidationError) -> str:
     """The first fault of a record, in one line that names the field.
 

@@ -3,6 +3,7 @@
 Two engines, which differ in who computes: this process, or a crew of Ray actors.
 """
 
+from ._anchors import Anchors as Anchors
 from ._engine import Engine as Engine
 from ._engine import LocalEngine as LocalEngine
 from ._meter import Meter as Meter

@@ -6,12 +6,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..capabilities import Capability
 from ..errors import ConfigError, DriftlineError, RunError
 from ..provenance import driftline_version
 from ..results import Numerics
 from ._courier import Courier
-from ._evaluate import Pending, Scored
+from ._evaluate import Pending, Scored, Watched
 from ._ray_session import CrewShape
 from ._worker import Job, Lacking, Place, SentFile, Task, Worker, WorkerFacts
 
@@ -312,7 +311,7 @@ class Crew:
     def _hand_out(
         self,
         errand: _Errand,
-        capabilities: tuple[Capability, ...],
+        capabilities: tuple[Watched, ...],
         *,
         lacking: Sequence[SentFile] = (),
     ) -> None:

@@ -5,11 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from ..capabilities import Capability
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
 from ..results import Numerics
-from ._evaluate import CapabilityScorer, Pending, Scored
+from ._evaluate import CapabilityScorer, Pending, Scored, Watched
 from ._meter import Meter
 from ._store import ResultStore, StoredScores
 from ._table import Table
@@ -17,7 +16,7 @@ from ._table import Table
 
 @dataclass
 class Engine(ABC):
-    """Evaluates capabilities at points: what is stored is looked up, the rest is computed.
+    """Evaluates capabilities and anchors at points: what is stored is looked up, the rest computed.
 
     What is asked, keyed and kept is the same for every engine; they differ in who computes.
     """
@@ -53,15 +52,15 @@ class Engine(ABC):
     def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
         """Score what is pending and yield each point as it is done, in any order."""
 
-    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Capability]) -> Table:
-        """Score every capability at every point, unless the store has it already.
+    def evaluate(self, points: Sequence[Point], capabilities: Sequence[Watched]) -> Table:
+        """Score every capability and read all anchors at every point, unless the store has it.
 
         Each point is stored as soon as it is scored, so that whatever stops the evaluation in the
         middle, nothing that was scored is lost; the base comes back bit for bit.
 
         Args:
             points: Where to.
-            capabilities: What to score there.
+            capabilities: What to score there, and the anchors to read there.
 
         Returns:
             The whole table.
@@ -71,7 +70,7 @@ class Engine(ABC):
         """
         return self.evaluate_each([(point, capabilities) for point in points])
 
-    def evaluate_each(self, wanted: Sequence[tuple[Point, Sequence[Capability]]]) -> Table:
+    def evaluate_each(self, wanted: Sequence[tuple[Point, Sequence[Watched]]]) -> Table:
         """As `evaluate`, with capabilities of its own for every point.
 
         Args:
@@ -93,16 +92,16 @@ class Engine(ABC):
                     rows[work.point.digest(), capability.digest] = scored
         return Table(rows)
 
-    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
-        """Tokens that one evaluation of these capabilities puts through the model."""
+    def num_tokens(self, capabilities: Sequence[Watched]) -> int:
+        """Tokens that one evaluation of these capabilities and anchors puts through the model."""
         return sum(self.scorer.num_tokens(capability) for capability in capabilities)
 
     def _look_up(
-        self, wanted: Sequence[tuple[Point, Sequence[Capability]]]
+        self, wanted: Sequence[tuple[Point, Sequence[Watched]]]
     ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
         """What the store has, and what is still to be computed; what is given twice counts once."""
         points: dict[str, Point] = {}
-        asked: dict[str, dict[str, Capability]] = {}
+        asked: dict[str, dict[str, Watched]] = {}
         for point, capabilities in wanted:
             points.setdefault(point.digest(), point)
             asked.setdefault(point.digest(), {}).update((c.digest, c) for c in capabilities)
@@ -137,7 +136,7 @@ class Engine(ABC):
                     capability=capability.name,
                 )
 
-    def _key(self, point: Point, capability: Capability) -> str:
+    def _key(self, point: Point, capability: Watched) -> str:
         return digest_value(
             {
                 "base": self.opened.digest,

@@ -1,4 +1,4 @@
-"""Capabilities at points, scored in this process."""
+"""Capabilities and anchors at points, scored and read in this process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +33,12 @@ from ..models import (
     num_tree_tokens,
 )
 from ..provenance import digest_bytes
+from ._anchors import AnchorReader, Anchors
 from ._meter import Meter
 from ._store import StoredScores
+
+Watched = Capability | Anchors
+"""What can be evaluated at a point."""
 
 _ANSWER_TOKENS = 32
 """Greedy answers are cut here."""
@@ -63,10 +67,10 @@ class Encoded:
 
 
 class Pending(NamedTuple):
-    """A point, and those of its capabilities that are not scored yet."""
+    """A point, and those of its capabilities and anchors that are not scored yet."""
 
     point: Point
-    capabilities: tuple[Capability, ...]
+    capabilities: tuple[Watched, ...]
 
 
 class Scored(NamedTuple):
@@ -78,7 +82,7 @@ class Scored(NamedTuple):
 
 @dataclass
 class CapabilityScorer:
-    """Scores capabilities in this process, on the model that it was given."""
+    """Scores capabilities and reads anchors in this process, on the model that it was given."""
 
     opened: LanguageModel
     options: ScoringOptions
@@ -107,47 +111,66 @@ class CapabilityScorer:
         """Scores sequences of tokens on this model."""
         return Scorer(self.opened, self.options)
 
-    def num_tokens(self, capability: Capability) -> int:
-        """Tokens that one evaluation of a capability puts through the model."""
-        return self.encode(capability).num_tokens()
+    @cached_property
+    def anchors(self) -> AnchorReader:
+        """Reads anchors on this model."""
+        return AnchorReader(self.opened, self.options)
 
-    def tokens_digest(self, capability: Capability) -> str:
-        """The digest of a capability in tokens, as this model's tokenizer makes them."""
+    def num_tokens(self, watched: Watched) -> int:
+        """Tokens that one evaluation of a capability, or of anchors, puts through the model."""
+        if isinstance(watched, Anchors):
+            return self.anchors.num_tokens(watched)
+        return self.encode(watched).num_tokens()
+
+    def tokens_digest(self, watched: Watched) -> str:
+        """The digest of a capability, or of anchors, in tokens as this tokenizer makes them."""
         # Every key asks for it, and it goes over all tokens.
-        if capability.digest not in self._digests:
-            self._digests[capability.digest] = self.encode(capability).digest()
-        return self._digests[capability.digest]
+        if watched.digest not in self._digests:
+            self._digests[watched.digest] = (
+                self.anchors.tokens_digest(watched)
+                if isinstance(watched, Anchors)
+                else self.encode(watched).digest()
+            )
+        return self._digests[watched.digest]
 
-    def _score_at(self, point: Point, capabilities: Sequence[Capability]) -> list[StoredScores]:
-        """The capabilities at a point; the base comes back bit for bit.
+    def _score_at(self, point: Point, watched: Sequence[Watched]) -> list[StoredScores]:
+        """Capabilities and anchors at a point; the base comes back bit for bit.
 
         All sequences go through together: like lengths meet in one batch, and autocast casts the
         weights once and not once a capability.
 
         Returns:
-            The scores of each capability.
+            The scores of each capability, and the readings of anchors.
         """
+        for anchors in watched:
+            if isinstance(anchors, Anchors):
+                self.anchors.read_base(anchors)
+        capabilities = [c for c in watched if isinstance(c, Capability)]
         sequences = [s for c in capabilities for s in self.encode(c).sequences]
         entry = self.sequences.entry_states(point, sequences)
         # Capabilities share tokens with each other; the plan of the work counts each one's own.
         own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
         share = own / max(1, self.sequences.num_tokens(sequences))
         with at_point(self.opened, point):
-            scored = iter(
-                self.sequences.score(
+            scored: list[SequenceScore] = []
+            if sequences:
+                scored = self.sequences.score(
                     sequences,
                     entry=entry,
                     on_tokens=lambda count: self.meter.advance(count * share),
                 )
-            )
-            return [
-                self._score_answers(capability)
-                if capability.scorer == "generate"
-                else self._score_likelihoods(
-                    capability, list(islice(scored, len(self.encode(capability).sequences)))
-                )
-                for capability in capabilities
-            ]
+            waiting = iter(scored)
+            return [self._score(each, waiting) for each in watched]
+
+    def _score(self, watched: Watched, scored: Iterator[SequenceScore]) -> StoredScores:
+        """A capability from what its sequences scored, or anchors; where the model stands."""
+        if isinstance(watched, Anchors):
+            self.meter.advance(self.num_tokens(watched))
+            return self.anchors.read(watched)
+        if watched.scorer == "generate":
+            return self._score_answers(watched)
+        own = list(islice(scored, len(self.encode(watched).sequences)))
+        return self._score_likelihoods(watched, own)
 
     def _score_likelihoods(
         self, capability: Capability, scored: Sequence[SequenceScore]

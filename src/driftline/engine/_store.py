@@ -8,7 +8,7 @@ transaction, which is on disk when it returns.
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -25,8 +25,8 @@ _BUSY_SECONDS = 30
 class StoredScores:
     """One capability at one point, as it was scored."""
 
-    values: dict[str, tuple[float, ...]]
-    """Metric to one value an item."""
+    values: Mapping[str, tuple[float | None, ...]]
+    """Metric to one value an item. None is an undefined reading of anchors; no score is one."""
     num_tokens: int
     """Tokens that went through the model for it."""
 
@@ -124,7 +124,7 @@ class ResultStore:
             point: The point's label, for people.
             capability: The capability's name, for people.
         """
-        text = json.dumps(scores.values, allow_nan=False)
+        text = json.dumps(dict(scores.values), allow_nan=False)
         with damage_named(self._path):
             self._connection.execute(
                 "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)",
@@ -179,7 +179,7 @@ class ResultStore:
         """Close the file."""
         self.close()
 
-    def _parse(self, text: str) -> dict[str, tuple[float, ...]]:
+    def _parse(self, text: str) -> dict[str, tuple[float | None, ...]]:
         try:
             return {metric: tuple(scores) for metric, scores in json.loads(text).items()}
         except (ValueError, AttributeError, TypeError) as error:
@@ -232,5 +232,5 @@ def _damaged(path: Path, how: str) -> str:
     )
 
 
-def _num_items(values: dict[str, tuple[float, ...]]) -> int:
+def _num_items(values: Mapping[str, tuple[float | None, ...]]) -> int:
     return max((len(scores) for scores in values.values()), default=0)

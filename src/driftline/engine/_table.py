@@ -1,4 +1,4 @@
-"""What an evaluation gives: the scores of capabilities at points."""
+"""What an evaluation gives: the scores of capabilities, and the readings of anchors, at points."""
 
 from dataclasses import dataclass, field
 
@@ -8,25 +8,31 @@ from numpy import ndarray
 
 from ..capabilities import Capability
 from ..models import Point
+from ._anchors import Anchors
 from ._store import StoredScores
 
 
 @dataclass(frozen=True)
 class Table:
-    """The scores of capabilities at points."""
+    """The scores of capabilities, and the readings of anchors, at points."""
 
     rows: dict[tuple[str, str], StoredScores] = field(default_factory=dict)
-    """(point digest, capability digest) to scores."""
+    """(point digest, digest of the capability or anchors) to scores."""
 
     def values(self, point: Point, capability: Capability) -> Float[ndarray, " items"]:
         """The capability's metric for each of its items at a point."""
-        row = self.rows[point.digest(), capability.digest]
-        return numpy.array(row.values[capability.metric])
+        return self._metrics(point, capability)[capability.metric]
 
     def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
         """The mean of any metric that the scorer gives; None where it gives no such one."""
-        values = self.rows[point.digest(), capability.digest].values.get(metric)
-        return None if values is None else sum(values) / len(values)
+        values = self._metrics(point, capability).get(metric)
+        return None if values is None else sum(values.tolist()) / len(values)
+
+    def item_metrics(self, point: Point, capability: Capability) -> tuple[dict[str, float], ...]:
+        """Every metric that the scorer gives, item by item."""
+        metrics = self._metrics(point, capability)
+        rows = zip(*(values.tolist() for values in metrics.values()), strict=True)
+        return tuple(dict(zip(metrics, row, strict=True)) for row in rows)
 
     def item_losses(
         self, point: Point, capability: Capability, *, base: Point
@@ -36,3 +42,11 @@ class Table:
         sign = -1.0 if capability.higher_is_better else 1.0
         losses: Float[ndarray, " items"] = sign * (after - before)
         return losses
+
+    def reading(self, point: Point, anchors: Anchors, metric: str) -> tuple[float | None, ...]:
+        """A metric of the anchors at a point, layer by layer; None where it is undefined."""
+        return self.rows[point.digest(), anchors.digest].values[metric]
+
+    def _metrics(self, point: Point, capability: Capability) -> dict[str, Float[ndarray, " items"]]:
+        values = self.rows[point.digest(), capability.digest].values
+        return {metric: numpy.array(numbers, dtype=float) for metric, numbers in values.items()}

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import torch
 
-from ..capabilities import Capability
 from ..errors import DriftlineError, RunError
 from ..models import (
     LanguageModel,
@@ -28,7 +27,7 @@ from ..models import (
 )
 from ..provenance import digest_file, driftline_version
 from ..results import Numerics
-from ._evaluate import CapabilityScorer, Pending
+from ._evaluate import CapabilityScorer, Pending, Watched
 from ._store import StoredScores
 
 
@@ -160,13 +159,13 @@ class Worker:
         )
 
     def evaluate(
-        self, task: Task, capabilities: tuple[Capability, ...], *_received: None
+        self, task: Task, capabilities: tuple[Watched, ...], *_received: None
     ) -> tuple[StoredScores, ...] | Lacking:
         """Score one point.
 
         Args:
             task: The point.
-            capabilities: What to score there.
+            capabilities: What to score and to read there.
             _received: What `receive` gave back, so that a file that could not be written fails
                 the task that needs it.
 

@@ -9,6 +9,10 @@ from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._generation import generate_greedily as generate_greedily
+from ._hidden_states import LogProbs as LogProbs
+from ._hidden_states import States as States
+from ._hidden_states import num_layers as num_layers
+from ._hidden_states import observe as observe
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS
@@ -36,7 +40,9 @@ from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
 from ._slopes import WeighedSequences as WeighedSequences
+from ._tokens import PackedRows as PackedRows
 from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_packed as encode_packed
 from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig

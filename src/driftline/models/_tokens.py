@@ -1,6 +1,7 @@
 """From text to tokens, so that the options of one item are scored from the same place on."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jinja2 import TemplateError
 
@@ -9,6 +10,20 @@ from ._opening import LanguageModel
 from ._prefix_tree import TokenSequence, num_shared
 
 Messages = Sequence[dict[str, str]]
+
+
+class PackedRows(NamedTuple):
+    """Rows of tokens, all of one length."""
+
+    rows: tuple[tuple[int, ...], ...]
+    num_leading: int
+    """Tokens at the beginning of each row whose states say nothing of the text. The first is always
+    one: models park attention there, and its state is often a thousand times as long as others."""
+
+    @property
+    def num_states(self) -> int:
+        """How many tokens' states are looked at."""
+        return sum(len(row) - self.num_leading for row in self.rows)
 
 
 def encode_completions(
@@ -98,6 +113,36 @@ def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, .
     tokens = lead + _tokens(opened, text)
     check_length(opened, len(tokens))
     return tokens
+
+
+def encode_packed(
+    opened: LanguageModel, texts: Sequence[str], *, row_tokens: int, num_rows: int
+) -> PackedRows:
+    """Tokens of texts one after another, cut into rows of one length, as packing in training does.
+
+    Rows of one length need no padding and go through the model in one pass. Each begins with the
+    tokens that the tokenizer puts before a text, if it puts any.
+
+    Args:
+        opened: The model whose tokenizer to use.
+        texts: The texts; a line break goes between them.
+        row_tokens: Tokens of a row; shorter if the texts do not fill one.
+        num_rows: At most so many; what is left of the texts is dropped.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ModelError: The texts have no token, or a row does not fit into the model's context.
+    """
+    lead = _lead(opened, is_empty=False)
+    tokens = _tokens(opened, "\n".join(texts))
+    width = min(row_tokens - len(lead), len(tokens))
+    if width < 1:
+        raise ModelError(f"{len(tokens)} tokens cannot be laid out in rows of {row_tokens}")
+    check_length(opened, len(lead) + width)
+    starts = range(0, len(tokens) - width + 1, width)[:num_rows]
+    return PackedRows(tuple(lead + tokens[at : at + width] for at in starts), max(1, len(lead)))
 
 
 def _prompt_text(opened: LanguageModel, prompt: str | Messages) -> tuple[str, bool]:

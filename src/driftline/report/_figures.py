@@ -16,6 +16,7 @@ from ..results._readings import (
     module_ranks,
     number,
 )
+from ._belief import belief_chart
 from ._curves import curve_chart
 from ._drawing import (
     BLUE,
@@ -53,10 +54,12 @@ def figures(assessment: Assessment) -> dict[str, Chart]:
 
     Returns:
         Charts by name, in the order of the report: `forecast` (with the unit's name added where
-        there is more than one unit), `fragility`, `used_margin`, `envelope`, `path_curves`, `radius_curves`.
+        there is more than one unit), `fragility`, `belief_space`, `used_margin`, `envelope`,
+        `path_curves`, `radius_curves`.
     """
     found: dict[str, Chart | None] = dict(_forecasts(assessment))
     found["fragility"] = _fragility(assessment)
+    found["belief_space"] = belief_chart(assessment)
     found["used_margin"] = _used_margin(assessment)
     found["envelope"] = envelope_chart(assessment)
     found["path_curves"] = curve_chart(assessment, kind="path")

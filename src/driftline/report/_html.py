@@ -7,7 +7,8 @@ from importlib.resources import files
 
 import jinja2
 
-from ..results import Assessment
+from ..results import Assessment, BeliefSpace
+from ..results._belief_readings import belief_lines
 from ..results._readings import (
     CapabilityLoss,
     clean,
@@ -19,6 +20,7 @@ from ..results._readings import (
     percent,
     target_sentence,
 )
+from ._belief_table import belief_table
 from ._drawing import Chart, to_svg
 from ._figures import figures, forecast_units, path_margins
 from ._module_maps import has_module_maps, module_maps
@@ -99,6 +101,7 @@ def render_html(assessment: Assessment) -> str:
         first=_first_to_break(assessment),
         regions=region_table(assessment),
         overlaps=region_summary(assessment),
+        beliefs=_belief_lines(assessment),
         path=path_table(assessment),
         radius=radius_table(assessment),
         bounds=bounds_table(assessment),
@@ -155,6 +158,8 @@ def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
         )
         maps = module_maps(assessment, label=label)
         yield "module_maps", Figure(maps, caption, fragility_table(assessment))
+    if assessment.belief_space is not None:
+        yield "belief_space", _belief_figure(assessment.belief_space, charts["belief_space"])
     yield from _margin_figures(assessment, charts)
 
 
@@ -173,6 +178,16 @@ def _forecast_figure(losses: list[CapabilityLoss], chart: Chart, *, name: str) -
     return Figure(
         to_svg(chart, prefix=name, label=label), caption, forecast_table(losses), opened=True
     )
+
+
+def _belief_figure(space: BeliefSpace, chart: Chart) -> Figure:
+    label = f"Drift of output and representation along {len(space.curves)} roads from the base."
+    caption = (
+        "Drift: solid the output (1 - exp(-KL)), dashed the representation (1 - mean CKA over "
+        "layers), horizontal the threshold. KL: solid base || point, dashed point || base. The "
+        "other panels have a line a layer, the darker the later."
+    )
+    return Figure(to_svg(chart, prefix="belief-space", label=label), caption, belief_table(space))
 
 
 def _margin_figures(
@@ -254,6 +269,11 @@ def _first_to_break(assessment: Assessment) -> list[tuple[str, str]]:
         (clean(name), rank.label) for rank in module_ranks(assessment) for name in rank.first_for
     ]
     return sorted(pairs)
+
+
+def _belief_lines(assessment: Assessment) -> list[str]:
+    space = assessment.belief_space
+    return [] if space is None else [minus_sentence(line) or "" for line in belief_lines(space)]
 
 
 def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:

@@ -14,6 +14,11 @@ from ._assessment import ModuleFragility as ModuleFragility
 from ._assessment import StabilityMargin as StabilityMargin
 from ._assessment import TargetForecast as TargetForecast
 from ._assessment import Verdict as Verdict
+from ._belief_space import BeliefCurve as BeliefCurve
+from ._belief_space import BeliefSpace as BeliefSpace
+from ._belief_space import DriftShape as DriftShape
+from ._belief_space import LayerDrift as LayerDrift
+from ._belief_space import LayerGeometry as LayerGeometry
 from ._document import Document as Document
 from ._document import Value as Value
 from ._envelope import EnvelopeContour as EnvelopeContour

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ._belief_space import BeliefSpace
 from ._document import Document, Value
 from ._envelope import SafeEnvelope
 from ._provenance import Provenance
@@ -202,6 +203,8 @@ class Assessment(Document):
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
+    belief_space: BeliefSpace | None = None
+    """None where it was not asked for, or, as a caveat says, cannot be watched."""
     cost: Cost
     caveats: tuple[str, ...]
     provenance: Provenance

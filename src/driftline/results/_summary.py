@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from ._assessment import Assessment, StabilityMargin
+from ._belief_readings import belief_rows
 from ._readings import (
     DASH,
     clean,
@@ -30,14 +31,15 @@ def summary(assessment: Assessment) -> str:
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at
-        risk, the margins, the most fragile modules, the target, the cost, numbered caveats.
-        A part that was not computed is left out. It ends in a newline.
+        risk, the margins, the most fragile modules, the belief space, the target, the cost,
+        numbered caveats. A part that was not computed is left out. It ends in a newline.
     """
     blocks = [
         _verdict_lines(assessment),
         _forecast_lines(assessment),
         _margin_lines(assessment),
         _fragility_lines(assessment),
+        _belief_lines(assessment),
         _closing_lines(assessment),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -139,6 +141,15 @@ def _fragility_lines(assessment: Assessment) -> list[str]:
     if firsts:
         lines.append(textwrap.shorten(f"First to break: {firsts}", WIDTH, placeholder=" …"))
     return [part for line in lines for part in wrapped(line)]
+
+
+def _belief_lines(assessment: Assessment) -> list[str]:
+    space = assessment.belief_space
+    if space is None:
+        return []
+    threshold = number(space.threshold)
+    head = f"Belief space: where output and representation drift past {threshold}; each road's end"
+    return [*wrapped(head), *aligned(belief_rows(space), numeric=(4, 5, 6, 7))]
 
 
 def _closing_lines(assessment: Assessment) -> list[str]:

@@ -1,4 +1,4 @@
-"""Intervals and quantiles, as pure functions of arrays."""
+"""Intervals, quantiles and change points, as pure functions of arrays."""
 
 from ._conformal import conformal_quantile as conformal_quantile
 from ._crossing import Crossing as Crossing
@@ -7,6 +7,8 @@ from ._crossing import first_crossing as first_crossing
 from ._crossing import resampled_crossings as resampled_crossings
 from ._direction_quantile import Curve as Curve
 from ._direction_quantile import direction_quantile as direction_quantile
+from ._knee import Knee as Knee
+from ._knee import find_knee as find_knee
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
 from ._search import CrossingSearch as CrossingSearch

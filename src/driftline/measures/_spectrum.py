@@ -1,0 +1,103 @@
+"""How many directions the states of a layer use, and how far they point one way."""
+
+import numpy
+import scipy.linalg
+import scipy.stats
+from jaxtyping import Float
+from numpy import ndarray
+
+ROUNDING = 8 * float(numpy.finfo(numpy.float64).eps)
+"""What is below this share of the largest, times the tokens, is rounding."""
+
+
+def effective_rank(gram: Float[ndarray, "tokens tokens"]) -> float | None:
+    """The exponential of the entropy of the normalised singular values of the states.
+
+        exp(-sum p_i ln p_i),  p_i = s_i / sum s_j
+
+    with s the singular values of the states as they are: not squared, not centred. It lies between
+    1 and the rank, is the rank where all s are equal, and does not change with rotation or scale.
+    It cannot exceed the number of tokens, so only values of the same tokens compare.
+
+    Cost: the eigenvalues of a tokens x tokens matrix.
+    Source: Roy and Vetterli 2007 (EUSIPCO); as a measure of representations: RankMe, Garrido et
+    al. 2023 (arXiv 2210.02885).
+
+    Args:
+        gram: Gram matrix of the states.
+
+    Returns:
+        A number of directions. None where all states are zero.
+    """
+    squared = scipy.linalg.eigvalsh(gram)[::-1]
+    if squared[0] <= 0:
+        return None
+    kept = squared[squared > ROUNDING * len(gram) * squared[0]]
+    return float(numpy.exp(scipy.stats.entropy(numpy.sqrt(kept))))
+
+
+def participation_ratio(gram: Float[ndarray, "tokens tokens"]) -> float | None:
+    """The number of directions over which the variance of the states is spread.
+
+        (sum l_i)^2 / sum l_i^2
+
+    with l the eigenvalues of the states' covariance (centred, unlike `effective_rank`). It is 1
+    where all variance lies in one direction and d where d directions share it equally. It weighs
+    directions by their variance, so a few strong ones keep it low.
+
+    Cost: a few passes over tokens^2 numbers; no spectrum is computed.
+    Source: Gao et al. 2017 (bioRxiv 214262).
+
+    Args:
+        gram: Gram matrix of the states.
+
+    Returns:
+        A number of directions. None where the states are all the same.
+    """
+    centred = centred_gram(gram)
+    trace = float(numpy.trace(centred))
+    if trace <= ROUNDING * len(gram) * float(numpy.trace(gram)):
+        return None
+    return trace**2 / float((centred**2).sum())
+
+
+def anisotropy(gram: Float[ndarray, "tokens tokens"]) -> float | None:
+    """The mean cosine between the states of two distinct tokens.
+
+        1 / (n (n-1)) * sum over i != j of cos(x_i, x_j)
+
+    Pairs of a token with itself are left out, so over draws of tokens it is unbiased for the
+    cosine that two tokens are expected to have. 0: directions are used evenly; 1: all states
+    point one way.
+
+    Limits: a single coordinate of large mean can carry it.
+
+    Cost: one pass over tokens^2 numbers.
+    Source: Ethayarajh 2019 (arXiv 1909.00512), section 3.2, with all pairs for a sample of pairs.
+
+    Args:
+        gram: Gram matrix of the states.
+
+    Returns:
+        The mean cosine, in [-1, 1]. None with fewer than 2 tokens, or where a state is zero.
+    """
+    norms = numpy.sqrt(numpy.diagonal(gram))
+    num = len(gram)
+    if num < 2 or not (norms > 0).all():
+        return None
+    cosines = gram / numpy.outer(norms, norms)
+    return float(cosines.sum() - numpy.trace(cosines)) / (num * (num - 1))
+
+
+def centred_gram(gram: Float[ndarray, "tokens tokens"]) -> Float[ndarray, "tokens tokens"]:
+    """The Gram matrix that the states have once their mean is taken away.
+
+    Args:
+        gram: Gram matrix of the states.
+
+    Returns:
+        Another of the same size.
+    """
+    rows = gram.mean(axis=0)
+    centred: Float[ndarray, "tokens tokens"] = gram - rows[:, None] - rows[None, :] + rows.mean()
+    return centred
