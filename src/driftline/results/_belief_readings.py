@@ -96,7 +96,7 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
 
 def _cell(scale: float | None, shape: DriftShape) -> str:
     """Where a drift breaks, and whether at a knee; as short as a table wants it."""
-    how = {"knee": f", knee at {number(shape.scale)}", "gradual": ", gradual", None: ""}
+    how = {"knee": f" knee {number(shape.scale)}", "gradual": " gradual", None: ""}
     return number(scale) + how[shape.shape]
 
 
