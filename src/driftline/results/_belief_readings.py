@@ -76,7 +76,8 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
         Where output and representation break, which of them first; then the end of the road: its
         scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
     """
-    rows = [("along", "output", "representation", "first", "to", "KL", "CKA", "rank x")]
+    titles = ("along", "output", "representation", "first", "to", "KL", "CKA", "rank x")
+    rows: list[tuple[str, ...]] = [titles]
     for curve in space.curves:
         worst, _ = lowest_cka(curve, -1)
         rows.append(
