@@ -11,7 +11,7 @@ from driftline.analyses import PARTS, probe_steps
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
 from driftline.errors import ConfigError, RunError
-from driftline.models import Scorer, plan_training, weights_digest
+from driftline.models import Scorer, SlopeMeter, plan_training, weights_digest
 from driftline.models import _trajectory as trajectory_module
 from driftline.results import Assessment
 
@@ -69,7 +69,9 @@ def test_each_document_survives_json_and_holds_finite_numbers(answered, part):
 @pytest.mark.parametrize("part", ["margin", "map", "forecast"])
 def test_a_part_says_what_the_whole_says(answered, assessment, part):
     found, whole = without_times(answered(part)), without_times(assessment)
-    for section in ("margins", "fragility", "forecast", "scores"):
+    for section in (
+        "margins", "fragility", "target_fragility", "regions", "forecast", "scores",
+    ):  # fmt: skip
         assert found[section] in ([], whole[section])
     for section in ("target", "belief_space"):
         assert found[section] in (None, whole[section])
@@ -200,7 +202,8 @@ def _counts_passes(patch, calls):
         (Scorer, "score", 3),  # along the path
         (ResultStore, "put", 6),  # in the middle of a point
         (Scorer, "score", 12),  # along a line
-        (Scorer, "score", -1),  # the last: in the map
+        (Scorer, "score", -1),  # the last of them
+        (SlopeMeter, "measure", 2),  # in the map
     ],
 )
 def test_what_was_broken_off_goes_on_and_says_the_same(

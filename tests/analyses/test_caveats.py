@@ -20,7 +20,7 @@ def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
-        capabilities=(SimpleNamespace(metric=metric),),
+        capabilities=(SimpleNamespace(name="answers", metric=metric),),
         anchors=None,
     )
     return caveats(request, study, CALIBRATION)
@@ -56,6 +56,12 @@ def test_a_metric_that_was_never_calibrated_is_named():
     first, *rest = found(LOW, metric="accuracy")
     assert first == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)
+
+
+def test_what_has_no_gradient_is_named_as_not_mapped():
+    said = found(LOW, metric="exact_match")
+    assert any(caveat == "Not mapped, for want of a gradient: answers." for caveat in said)
+    assert not any("Not mapped" in caveat for caveat in found(LOW))
 
 
 @pytest.mark.parametrize("part", ["assess", "margin"])

@@ -1,21 +1,30 @@
-"""The fragility map: every layer moved alone, all as far, and ranked."""
+"""The fragility map: what the rows say of slopes, and that intervals cover."""
 
-import math
 from types import SimpleNamespace
 
 import numpy
 import pytest
 
 from driftline.analyses import _assess as assess_module
-from driftline.analyses._fragility import _blocks, _point, fragility_map
-from driftline.engine import LocalEngine, ResultStore, RunFolder, Table
-from driftline.engine._store import StoredScores
-from driftline.models import BASE, at_point
+from driftline.analyses._fragility import (
+    fragility_map,
+    gauss_nodes,
+    map_capabilities,
+    module_rows,
+)
+from driftline.capabilities import Capability, MinimalPair
+from driftline.engine import LocalEngine, ResultStore, RunFolder, SlopeTable
+from driftline.engine._slopes import CapabilitySlopes
+from driftline.models import ModuleChange
 from driftline.stats import mean_interval
 
-from .conftest import EFFORT, PAIRS, TEXTS
+from .conftest import CHOICES, EFFORT, PAIRS, SUITE
 
-MODULES = ["model.embed_tokens", "layer 0", "layer 1", "lm_head"]
+MODULES = (
+    ModuleChange("m.embed", None, "embedding", 100, 0.2, 10.0),
+    ModuleChange("m.layers.0.q", 0, "q", 10, 0.1, 1.0),
+    ModuleChange("m.layers.0.k", 0, "k", 10, 0.3, 1.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,104 +35,96 @@ def study(planned, tmp_path_factory):
         yield assess_module._study(planned.request("map"), folder, engine)
 
 
-@pytest.fixture(scope="module")
-def points(study):
-    return {module: _point(study, module, weights) for module, weights in _blocks(study).items()}
+def rows_of(slopes, capability=PAIRS):
+    table = SlopeTable(MODULES, (), (), 0)
+    return module_rows(table, CapabilitySlopes(capability, numpy.asarray(slopes), ()))
 
 
-def weights_of(study):
-    named = study.engine.opened.model.named_parameters()
-    return {name: parameter.detach().double().clone() for name, parameter in named}
+def planted(means, num_items=6):
+    spread = numpy.linspace(-0.01, 0.01, num_items)[:, None]
+    return numpy.asarray(means)[None] + spread
 
 
-def test_every_matrix_that_moves_is_in_one_block(study):
-    blocks = _blocks(study)
-    assert list(blocks) == MODULES
-    names = [weight.name for weights in blocks.values() for weight in weights]
-    assert len(set(names)) == len(names)
-    assert set(names) == set(study.update_norms)
-    assert all(f".layers.{module[-1]}." in weight.name
-               for module in ("layer 0", "layer 1") for weight in blocks[module])  # fmt: skip
-
-
-def test_each_point_moves_its_block_alone_and_all_as_far(study, points):
-    base, blocks = weights_of(study), _blocks(study)
-    for module, point in points.items():
-        with at_point(study.engine.opened, point):
-            moved = weights_of(study)
-        change = {name: float((moved[name] - base[name]).norm()) for name in base}
-        inside = {weight.name for weight in blocks[module]}
-        assert {name for name, norm in change.items() if norm > 0} == inside
-        size = math.hypot(*(float(base[name].norm()) for name in inside))
-        assert math.hypot(*(change[name] for name in inside)) / size == pytest.approx(
-            EFFORT.map_norm, rel=1e-4
-        )
-
-
-def test_a_block_moves_along_the_update(study, points):
-    base = weights_of(study)
-    name = "model.layers.1.mlp.up_proj.weight"
-    update = study.update.delta(name, base[name]).double()
-    with at_point(study.engine.opened, points["layer 1"]):
-        change = weights_of(study)[name] - base[name]
-    cosine = (change * update).sum() / change.norm() / update.norm()
-    assert float(cosine) == pytest.approx(1.0, abs=1e-5)
-
-
-def planted_map(study, points, losses, *, num_items=EFFORT.num_map_items):
-    """The map if each module loses this much: pairs by row, texts in reverse."""
-    rows = {}
-    capabilities = tuple(c.sample(num_items, seed=study.seed) for c in (PAIRS, TEXTS))
-    for sampled, values in zip(capabilities, (losses, losses[::-1]), strict=True):
-        sign = -1 if sampled.higher_is_better else 1
-        for point, loss in zip((BASE, *points.values()), (0.0, *values), strict=True):
-            spread = numpy.linspace(-0.1, 0.1, len(sampled.items)) * (point is not BASE)
-            rows[point.digest(), sampled.digest] = StoredScores(
-                {sampled.metric: tuple(sign * (loss + spread))}, 1
-            )
-    engine = SimpleNamespace(
-        opened=study.engine.opened, evaluate=lambda _points, _capabilities: Table(rows)
-    )
-    fake = SimpleNamespace(
-        engine=engine,
-        effort=EFFORT,
-        update=study.update,
-        update_norms=study.update_norms,
-        sampled=lambda _count: capabilities,
-    )
-    return fragility_map(fake)
-
-
-def test_a_planted_map_is_found(study, points):
-    rows = planted_map(study, points, [0.3, -0.2, 0.5, 0.0])
-    assert [row.module for row in rows] == MODULES * 2
-    pairs, texts = rows[:4], rows[4:]
-    assert [row.capability for row in rows] == ["pairs"] * 4 + ["texts"] * 4
-    assert [row.sensitivity for row in pairs] == pytest.approx([3.0, -2.0, 5.0, 0.0])
-    assert [row.rank for row in pairs] == [2, 4, 1, 3]
-    assert [row.sensitivity for row in texts] == pytest.approx([0.0, 5.0, -2.0, 3.0])
-    assert [row.rank for row in texts] == [3, 1, 4, 2]
+def test_a_planted_map_is_found():
+    rows = rows_of(planted([0.3, 0.2, -0.3]))
+    assert [row.module for row in rows] == [m.name for m in MODULES]
+    assert [row.sensitivity for row in rows] == pytest.approx([15.0, 2.0, -1.0])
+    assert [row.rank for row in rows] == [1, 2, 3]
+    assert [row.loss for row in rows] == pytest.approx([0.3, 0.2, -0.3])
+    assert [row.relative_norm for row in rows] == pytest.approx([0.02, 0.1, 0.3])
+    assert [(row.layer, row.role) for row in rows] == [(None, "embedding"), (0, "q"), (0, "k")]
+    assert [row.num_parameters for row in rows] == [100, 10, 10]
     assert all(row.low < row.sensitivity < row.high for row in rows)
-    assert [(row.layer, row.role) for row in pairs] == [
-        (None, "embedding"),
-        (0, "layer"),
-        (1, "layer"),
-        (None, "head"),
-    ]
-    assert pairs[0].unit == "nats per unit of relative update"
+    assert {row.unit for row in rows} == {"nats per unit of relative update"}
 
 
-def test_intervals_treat_a_group_as_one_draw(study, points):
-    row = planted_map(study, points, [0.3, -0.2, 0.5, 0.0], num_items=6)[0]
-    losses = (0.3 + numpy.linspace(-0.1, 0.1, 6)) / EFFORT.map_norm
-    expected = mean_interval(losses, groups=PAIRS.groups())
+def test_an_accuracy_is_mapped_by_its_margin_and_says_so():
+    rows = rows_of(planted([0.3, 0.2, -0.3]), CHOICES)
+    assert {row.unit for row in rows} == {"nats of margin per unit of relative update"}
+
+
+def test_intervals_treat_a_group_as_one_draw():
+    slopes = planted([0.3, 0.2, -0.3])
+    row = rows_of(slopes)[1]
+    expected = mean_interval(slopes[:, 1] / 0.1, groups=PAIRS.groups())
     assert (row.sensitivity, row.low, row.high) == pytest.approx(expected[:3])
-    assert expected != mean_interval(losses)
+    assert expected != mean_interval(slopes[:, 1] / 0.1)
 
 
-def test_equal_modules_are_ranked_in_the_order_of_the_model(study, points):
-    rows = planted_map(study, points, [0.1, 0.1, 0.1, 0.1])
-    assert [row.rank for row in rows[:4]] == [1, 2, 3, 4]
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    generator = numpy.random.default_rng(0)
+    items = tuple(MinimalPair(id=str(i), good="a", bad="b", group=str(i // 2)) for i in range(40))
+    clustered = Capability("c", "minimal_pair", "margin_nats", 0.1, items)
+    covered = []
+    for _ in range(400):
+        shared = generator.normal(size=(20, 3)).repeat(2, axis=0)
+        slopes = 0.05 + 0.1 * (shared + generator.normal(size=(40, 3)))
+        for row, module in zip(rows_of(slopes, clustered), MODULES, strict=True):
+            covered.append(row.low <= 0.05 / module.relative_norm <= row.high)
+    assert 0.87 < numpy.mean(covered) < 0.93
+
+
+def test_equal_modules_are_ranked_in_the_order_of_the_model():
+    assert [row.rank for row in rows_of(numpy.zeros((6, 3)))] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("num_nodes", [1, 2, 3])
+def test_nodes_integrate_polynomials(num_nodes):
+    nodes = gauss_nodes(num_nodes)
+    for power in range(2 * num_nodes):
+        assert sum(w * t**power for t, w in nodes) == pytest.approx(1 / (power + 1))
+
+
+def test_the_map_measures_every_module_that_moves(study):
+    found = fragility_map(study)
+    weights = {w.name.rpartition(".")[0] for w in study.engine.opened.weights}
+    assert {row.module for row in found.rows} == weights
+    assert {row.module for row in found.target} == weights
+    assert {row.capability for row in found.target} == {"target"}
+    assert [r.capability for r in found.regions] == [
+        c.name for c in SUITE.capabilities for _ in range(2)
+    ]
+    assert found.unread == found.caveats() == ()
+    study.engine.opened.check_unchanged()
+
+
+def test_training_serves_its_own_task(study):
+    assert sum(row.loss for row in fragility_map(study).target) < 0
+
+
+def test_what_has_no_gradient_is_left_out(study):
+    generated = SimpleNamespace(
+        name="answers", metric="exact_match", sample=lambda *_args, **_kwargs: generated
+    )
+    capabilities = (*study.capabilities, generated)
+    fake = SimpleNamespace(
+        effort=EFFORT,
+        seed=0,
+        target=study.target,
+        sampled=lambda n: tuple(c.sample(n, seed=0) for c in capabilities),
+    )
+    names = [c.name for c in map_capabilities(fake)]
+    assert names == [*(c.name for c in study.capabilities), "target"]
 
 
 def test_ranks_are_a_permutation_by_sensitivity(answered):
@@ -131,7 +132,6 @@ def test_ranks_are_a_permutation_by_sensitivity(answered):
     assert {row.capability for row in rows} == {"pairs", "choices", "texts"}
     for name in ("pairs", "choices", "texts"):
         own = sorted((row for row in rows if row.capability == name), key=lambda row: row.rank)
-        assert [row.rank for row in own] == [1, 2, 3, 4]
+        assert [row.rank for row in own] == list(range(1, len(own) + 1))
         sensitivities = [row.sensitivity for row in own]
         assert sensitivities == sorted(sensitivities, reverse=True)
-        assert {row.module for row in own} == set(MODULES)

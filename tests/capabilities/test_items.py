@@ -137,6 +137,7 @@ def test_alternatives(changes, message):
         (Passage, {"text": ["a"]}, "valid string"),
         (Passage, {"text": "\ud800"}, "valid string"),
         (Generation, {"answer": ""}, "at least 1 character"),
+        (Generation, {"answer": " \n"}, "white space alone"),
     ],
 )
 def test_the_other_kinds(kind, changes, message):

@@ -50,7 +50,7 @@ def engine(opened, tmp_path):
 @torch.no_grad()
 def states_and_outputs(engine):
     """By transformers' own pass; the last state is normed there, so it is left out."""
-    packed = engine._scorer.anchors._pack(ANCHORS)
+    packed = engine.scorer.anchors._pack(ANCHORS)
     out = engine.opened.model(torch.tensor(packed.rows), output_hidden_states=True)
     states = [h[:, 1:].flatten(0, 1).double().numpy() for h in out.hidden_states[:-1]]
     return states, out.logits[:, 1:].flatten(0, 1).log_softmax(-1).numpy()
@@ -135,7 +135,7 @@ def test_scores_beside_anchors_are_those_without_them(engine, opened, tmp_path):
 
 def test_tokens_are_those_that_go_in(engine):
     engine.evaluate((BASE, noise(0.1)), (ANCHORS,))
-    rows = engine._scorer.anchors._pack(ANCHORS).rows
+    rows = engine.scorer.anchors._pack(ANCHORS).rows
     assert engine.num_tokens((ANCHORS,)) == sum(map(len, rows)) == 64
     assert engine.tokens_used == 128
     assert engine.meter.done == 128
@@ -187,7 +187,7 @@ def test_weights_out_of_range_are_an_error(engine, value):
         with torch.no_grad():
             weight[0] = value
         with pytest.raises(RunError, match="hidden state is infinite or not a number"):
-            engine._scorer.anchors.read(ANCHORS)
+            engine.scorer.anchors.read(ANCHORS)
     finally:
         with torch.no_grad():
             weight.copy_(kept)

@@ -26,6 +26,7 @@ from driftline.models import (
     at_point,
     encode_completions,
     generate_greedily,
+    open_model,
 )
 
 EXACT = ScoringOptions(bfloat16=False)
@@ -265,6 +266,26 @@ def test_another_base_has_other_keys(opened, store):
     assert LocalEngine(other, store, EXACT)._key(BASE, PAIRS) != LocalEngine(
         opened, store, EXACT
     )._key(BASE, PAIRS)
+
+
+@pytest.mark.parametrize(
+    "change", [{"rope_parameters": {"rope_type": "linear", "factor": 2.0}}, {"rms_norm_eps": 1e-3}]
+)
+def test_equal_weights_under_another_config_have_other_keys(opened, store, model_folder, change):
+    other = open_model(str(model_folder))
+    assert other.config_digest == opened.config_digest
+    other = open_model(str(model_folder))
+    other.model.config.update(change)
+    assert other.digest == opened.digest
+    assert LocalEngine(other, store, EXACT)._key(BASE, PAIRS) != LocalEngine(
+        opened, store, EXACT
+    )._key(BASE, PAIRS)
+
+
+def test_another_version_of_transformers_has_other_keys(opened, store, monkeypatch):
+    key = LocalEngine(opened, store, EXACT)._key(BASE, PAIRS)
+    monkeypatch.setattr("transformers.__version__", "0.0")
+    assert LocalEngine(opened, store, EXACT)._key(BASE, PAIRS) != key
 
 
 def test_answers_are_generated_and_kept(engine, passes, monkeypatch):

@@ -16,6 +16,7 @@ from driftline.engine import (
     prune_runs,
     show_run,
 )
+from driftline.engine import _runs as module
 from driftline.engine._store import StoredScores
 from driftline.errors import InputError, OutputError
 
@@ -168,5 +169,32 @@ def test_a_run_that_went_on_in_the_meantime_is_left_alone(root):
     folder = make(root / "run", days_old=1)
     chosen = choose_runs(root, PruneRule(unfinished=True))
     folder.write_outputs(dict.fromkeys(OUTPUTS, "{}"))
+    assert names(prune_runs(root, chosen).kept) == ["run"]
+    assert folder.store.exists()
+
+
+def test_a_finished_run_stays_finished_whatever_its_store_is(root):
+    folder = make(root / "run", is_finished=True)
+    folder.store.write_bytes(b"x" * 5000)
+    (run,) = list_runs(root).runs
+    assert (run.state, run.num_points) == ("finished", None)
+    assert choose_runs(root, PruneRule(unfinished=True)) == ()
+
+
+def test_a_run_that_takes_files_away_can_be_looked_at(root, monkeypatch):
+    folder = make(root / "run")
+    gone = folder.directions / "update.partial"
+    paths = module._own_paths
+    monkeypatch.setattr(module, "_own_paths", lambda *given: [*paths(*given), gone])
+    assert names(list_runs(root).runs) == ["run"]
+
+
+def test_a_run_that_went_on_within_the_second_is_left_alone(root):
+    folder = make(root / "run", days_old=1)
+    chosen = choose_runs(root, PruneRule(unfinished=True))
+    moment = folder.store.stat().st_mtime
+    folder.write_outputs(dict.fromkeys(OUTPUTS, "{}"))
+    for file in folder.path.rglob("*"):
+        os.utime(file, (moment, moment))
     assert names(prune_runs(root, chosen).kept) == ["run"]
     assert folder.store.exists()

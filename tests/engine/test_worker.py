@@ -13,6 +13,7 @@ from driftline.engine._worker import Job, Lacking, Place, SentFile, Task, Worker
 from driftline.errors import ModelError, RunError
 from driftline.models import Placement, Point, ScoringOptions, Term, open_model, store_direction
 from driftline.provenance import digest_file
+from tests import tiny
 
 TEXTS = Capability(
     "texts", "perplexity", "nll_nats", 0.1,
@@ -44,7 +45,7 @@ def stored(tmp_path):
 @pytest.fixture
 def task(opened, stored, tmp_path):
     with ResultStore(tmp_path / "tokens.sqlite") as store:
-        digest = LocalEngine(opened, store)._scorer.tokens_digest(TEXTS)
+        digest = LocalEngine(opened, store).scorer.tokens_digest(TEXTS)
     return Task(Point("tenth", (Term(stored, 1.0),)), (digest,))
 
 
@@ -66,6 +67,15 @@ def test_a_job_is_the_model_again(opened, job, model_folder, monkeypatch):
     monkeypatch.chdir(model_folder.parent)
     near = replace(opened, source=model_folder.name)
     assert Job.like(near, ScoringOptions(), num_gpus=1, num_threads=1).source == str(model_folder)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
+def test_a_quantised_model_has_the_same_weights_in_a_worker(tmp_path, dtype):
+    pytest.importorskip("bitsandbytes")
+    source = str(tiny.save(tmp_path, **tiny.WIDE))
+    opened = open_model(source, load_in="4bit", dtype=dtype)
+    job = Job.like(opened, ScoringOptions(), num_gpus=0, num_threads=1)
+    assert open_model(job.source, load_in=job.load_in, dtype=job.dtype).digest == opened.digest
 
 
 def test_a_spread_model_has_the_same_weights(opened, model_folder):

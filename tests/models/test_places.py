@@ -279,3 +279,16 @@ def test_a_module_computes_where_its_hook_fetches_to(plain, offloaded):
     hook.execution_device = "cuda:1"
     module = next(m for m in offloaded.model.modules() if vars(m).get("_hf_hook") is hook)
     assert execution_device(offloaded.model, module) == torch.device("cuda:1")
+
+
+def test_a_tied_weight_that_moves_half_is_put_back():
+    from driftline.models._places import _InMemory, _Tied
+
+    class Full:
+        def move(self, _change):
+            raise MemoryError
+
+    weight = torch.ones(2, 2)
+    with pytest.raises(MemoryError):
+        _Tied((_InMemory(weight), Full())).move(torch.ones(2, 2))
+    assert torch.equal(weight, torch.ones(2, 2))

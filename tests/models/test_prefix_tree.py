@@ -133,3 +133,25 @@ def test_the_layout_does_not_depend_on_the_order():
 
 def test_no_sequences_make_no_rows():
     assert list(plan_batches([], Layout()).rows()) == []
+
+
+@pytest.mark.parametrize("num_common", [1, 40])
+def test_long_texts_do_not_pay_masks_for_a_short_beginning(num_common):
+    begin, numbers = tuple(range(num_common)), random.Random(0)
+    sequences = [
+        TokenSequence((*begin, number, *(numbers.randrange(256) for _ in range(1000))), num_common)
+        for number in range(300, 304)
+    ]
+    rows = list(plan_batches(sequences, Layout()).rows())
+    assert [row.num_before for row in rows] == [0] * 4
+    assert not any(row.is_branched for row in rows)
+
+
+def test_a_beginning_that_is_worth_it_is_shared_by_long_texts_too():
+    begin, numbers = tuple(range(300)), random.Random(0)
+    sequences = [
+        TokenSequence((*begin, number, *(numbers.randrange(256) for _ in range(1000))), 300)
+        for number in range(300, 304)
+    ]
+    root = plan_batches(sequences, Layout())
+    assert root.num_tokens() == num_tree_tokens([s.tokens[:-1] for s in sequences])

@@ -194,3 +194,16 @@ def test_the_model_is_as_before_when_a_pass_raises(base, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         scorer.entry_states(layer_point(base, None), questions(3))
     assert interventions(base.model) == before
+
+
+def test_out_of_memory_on_the_way_to_a_layer_lets_the_pass_run_whole(base, monkeypatch):
+    scorer, point, sequences = Scorer(base, EXACT), layer_point(base, 1), questions(3)
+
+    def no_memory(*_args, **_kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "run_body", no_memory)
+        assert scorer.entry_states(point, sequences) is None
+    with at_point(base, point):
+        assert values(scorer.score(sequences, entry=None)) == values(scorer.score(sequences))

@@ -215,6 +215,17 @@ def test_a_head_with_a_forward_of_its_own_keeps_it(base, monkeypatch):
     assert head.forward is dispatched
 
 
+def test_modules_in_two_modes_stay_in_them(base):
+    base.model.model.layers[1].train()
+    before = [module.training for module in base.model.modules()]
+    assert len(set(before)) == 2
+    try:
+        Scorer(base, EXACT).score(some_sequences(3))
+        assert [module.training for module in base.model.modules()] == before
+    finally:
+        base.model.eval()
+
+
 def test_dropout_is_off_while_scoring(open_family):
     opened = open_family("gpt2")
     wanted = likelihoods(opened, some_sequences(5))
@@ -258,6 +269,12 @@ def test_numerics_say_how(base):
     assert exact.compute_dtype == "float32"
     assert exact.device == base.device.type
     assert exact.torch_version == torch.__version__
+
+
+def test_numerics_of_half_precision_weights_do_not_claim_float32(model_folder):
+    half = open_model(str(model_folder), dtype=torch.bfloat16)
+    for options in (EXACT, ScoringOptions()):
+        assert numerics(half, options).compute_dtype == "bfloat16"
 
 
 @torch.no_grad()

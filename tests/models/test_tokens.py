@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import Gemma3Config, PreTrainedConfig, PreTrainedTokenizerFast
 
 from driftline.errors import ModelError
 from driftline.models import (
@@ -230,7 +230,7 @@ def test_windows_keep_every_leading_token_and_score_none_of_them(base):
 
 
 def test_a_model_without_a_limit_takes_a_passage_whole(base):
-    unlimited = dataclasses.replace(base, model=SimpleNamespace(config=SimpleNamespace()))
+    unlimited = dataclasses.replace(base, model=SimpleNamespace(config=PreTrainedConfig()))
     (only,) = encode_passage(unlimited, "x" * 1000)
 
     assert len(only.tokens) == 1001
@@ -239,3 +239,12 @@ def test_a_model_without_a_limit_takes_a_passage_whole(base):
 def test_a_passage_without_a_token_is_refused(base):
     with pytest.raises(ModelError, match="nothing to score: '' has no token"):
         encode_passage(base, "")
+
+
+def test_the_context_of_a_model_of_several_parts_is_that_of_its_text(base):
+    config = Gemma3Config(text_config={"max_position_embeddings": 100})
+    assert not hasattr(config, "max_position_embeddings")
+    several = dataclasses.replace(base, model=SimpleNamespace(config=config))
+    assert len(encode_passage(several, "x" * 1000)) == 10
+    with pytest.raises(ModelError, match="the model's context is 100"):
+        encode_completions(several, "x" * 100, [" y"])

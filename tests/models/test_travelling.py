@@ -1,5 +1,6 @@
 """A point that travels is the same point, bit for bit, and holds nothing of this process."""
 
+import copy
 import pickle
 
 import pytest
@@ -8,11 +9,13 @@ import torch
 from driftline.models import (
     BASE,
     NoiseDirection,
+    Placement,
     Point,
     StoredDirection,
     Term,
     files_of,
     open_model,
+    open_tuned,
     store_direction,
     travelling_point,
     with_files_at,
@@ -111,3 +114,17 @@ def test_a_copy_of_a_file_is_the_same_point(base, tmp_path, monkeypatch):
     moved = with_files_at(point, {path: path.rename(tmp_path / "b.safetensors")})
     assert moved.terms[0].direction == StoredDirection(tmp_path / "b.safetensors", {"kind": "ones"})
     assert_same(base, moved, with_files_at(moved, {path: path}))
+
+
+def test_a_tuned_model_travels_from_a_base_that_is_fetched(base, tmp_path):
+    tuned = copy.deepcopy(base.model)
+    with torch.no_grad():
+        for weight in tuned.parameters():
+            weight.add_(0.01)
+    tuned.save_pretrained(tmp_path / "tuned")
+    fetched = open_model(base.source, placement=Placement({"": "disk"}))
+    points = []
+    for opened in (base, fetched):
+        point = Point("tuned", (Term(open_tuned(tmp_path / "tuned", opened), 1.0),))
+        points.append(travelling_point(opened, point, tmp_path / f"{len(points)}"))
+    assert_same(base, *points)

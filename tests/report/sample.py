@@ -13,12 +13,15 @@ from driftline.results import (
     Cost,
     CurvePoint,
     DriftShape,
+    EnvelopeContour,
+    EnvelopePoint,
     LayerDrift,
     LayerGeometry,
     ModelProvenance,
     ModuleFragility,
     Numerics,
     Provenance,
+    SafeEnvelope,
     SourceProvenance,
     StabilityMargin,
     TargetForecast,
@@ -69,6 +72,7 @@ def build(names: Mapping[str, str] | None = None, *, text: str = "") -> Assessme
         reasons=reasons,
         scores=tuple(_score(name, called[name], text) for name in CAPABILITIES),
         margins=margins,
+        envelope=_envelope(margins),
         fragility=_fragility(called),
         forecast=forecast,
         target=TargetForecast(
@@ -168,6 +172,35 @@ def _path(name: str, called: str) -> StabilityMargin:
             CurvePoint(scale=step, value=_sign(name) * loss * (step / PLANNED_STEPS) ** 1.25)
             for step in steps
         ),
+    )
+
+
+def _envelope(margins: tuple[StabilityMargin, ...]) -> SafeEnvelope:
+    """Contours of equal learning rate times steps, from the path margins."""
+    contours = []
+    for margin, name in zip(margins, CAPABILITIES, strict=False):
+        steps = margin.critical_steps
+        points = tuple(
+            EnvelopePoint(
+                learning_rate=2e-4 * multiple,
+                steps=steps / multiple,
+                low=steps * 0.82 / multiple,
+                high=steps * 1.27 / multiple,
+            )
+            for multiple in (0.25, 0.5, 1.0, 2.0, 4.0)
+            if steps is not None
+        )
+        contours.append(
+            EnvelopeContour(
+                capability=margin.capability,
+                required=CAPABILITIES[name][4],
+                points=points,
+                reason=None if points else UNREACHED,
+            )
+        )
+    contours.sort(key=lambda c: c.points[0].steps if c.points else math.inf)
+    return SafeEnvelope(
+        planned_learning_rate=2e-4, planned_steps=PLANNED_STEPS, contours=tuple(contours)
     )
 
 

@@ -10,7 +10,10 @@ from driftline.report._drawing import data, loss_axis, styled
 from .sample import IMAGE, SCRIPT, build
 
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = ["forecast", "fragility", "belief_space", "used_margin", "path_curves", "radius_curves"]
+NAMES = [
+    "forecast", "fragility", "belief_space", "used_margin", "envelope", "path_curves",
+    "radius_curves",
+]  # fmt: skip
 
 
 def words(svg):
@@ -36,6 +39,28 @@ def test_a_chart_for_each_part(charts):
 def test_no_chart_for_a_part_that_was_not_computed(assessment, empty, missing):
     found = figures(assessment.model_copy(update={empty: ()}))
     assert set(NAMES) - set(found) == missing
+
+
+def test_no_envelope_without_a_contour(assessment):
+    envelope = assessment.envelope.model_copy(
+        update={"contours": tuple(c for c in assessment.envelope.contours if not c.points)}
+    )
+    for left in (None, envelope):
+        assert "envelope" not in figures(assessment.model_copy(update={"envelope": left}))
+
+
+def test_the_envelope_shows_the_plan_and_the_tightest_required_contours(assessment, charts):
+    rows = values(charts["envelope"])
+    assert {"steps": 60, "rate": 2e-4} in [{k: r.get(k) for k in ("steps", "rate")} for r in rows]
+    shown = {row["capability"] for row in rows if "capability" in row}
+    tightest = assessment.envelope.contours[0].capability
+    assert tightest in shown
+    assert len(shown) <= 6
+    # The region of safety ends where the first required capability's interval begins.
+    edge = {row["rate"]: row["steps"] for row in rows if "from" in row}
+    required = [c for c in assessment.envelope.contours if c.required and c.points]
+    for rate, steps in edge.items():
+        assert steps == min(p.low for c in required for p in c.points if p.learning_rate == rate)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,9 +125,9 @@ def test_a_large_map_shows_the_most_fragile_modules_only(assessment):
         for i in range(100)
     )
     shown = words(to_svg(figures(assessment.model_copy(update={"fragility": rows}))["fragility"]))
-    assert "layers.0.mlp" in shown
-    assert "layers.59.mlp" in shown
-    assert "layers.60.mlp" not in shown
+    assert "layer 0 mlp" in shown
+    assert "layer 59 mlp" in shown
+    assert "layer 60 mlp" not in shown
 
 
 def test_hostile_names_stay_words():

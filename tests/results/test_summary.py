@@ -174,8 +174,8 @@ def test_module_labels(assessment):
     ]
     assert module_labels(parts) == {
         "embed": "embedding",
-        "layers.0.mlp": "layers.0.mlp",
-        "layers.1.mlp": "layers.1.mlp",
+        "layers.0.mlp": "layer 0 mlp",
+        "layers.1.mlp": "layer 1 mlp",
         "lm_head": "head",
     }
 

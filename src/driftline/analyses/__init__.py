@@ -11,6 +11,7 @@ from ._forecast import LossForecast as LossForecast
 from ._forecast import fit_exponent as fit_exponent
 from ._forecast import forecast_loss as forecast_loss
 from ._forecast import held_out_errors as held_out_errors
+from ._most_fragile import most_fragile as most_fragile
 from ._score import ScoredModel as ScoredModel
 from ._score import ScoreRequest as ScoreRequest
 from ._score import score as score

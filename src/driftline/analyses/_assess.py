@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..capabilities import Capability, Suite
 from ..engine import (
+    SLOPE_TOKEN,
     Engine,
     Meter,
     Progress,
@@ -32,7 +33,6 @@ from ..results import (
     BeliefSpace,
     CapabilityForecast,
     Cost,
-    ModuleFragility,
     Provenance,
     StabilityMargin,
     TargetForecast,
@@ -40,8 +40,9 @@ from ..results import (
 from ._belief_space import belief_space, suite_anchors
 from ._calibration import shipped_calibration
 from ._caveats import caveats
+from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
-from ._fragility import fragility_map
+from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._path_margin import path_margins
 from ._radius import radius_margins
 from ._score import capability_score, check_names
@@ -162,8 +163,8 @@ def _planned_tokens(part: Part, study: Study) -> float:
             points += len(effort.belief_norms) + len(effort.belief_multiples)
             total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
-        layers = {weight.layer for weight in study.engine.opened.weights}
-        total += (1 + len(layers)) * tokens(study.sampled(effort.num_map_items))
+        passes = SLOPE_TOKEN * effort.num_map_nodes
+        total += passes * tokens(map_capabilities(study))
     return total
 
 
@@ -180,16 +181,18 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     losses = forecast_losses(study, table, calibration)
     forecast = capability_forecasts(study, table, losses)
     margins: tuple[StabilityMargin, ...] = ()
-    fragility: tuple[ModuleFragility, ...] = ()
+    envelope = None
+    found = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
+        envelope = safe_envelope(study, table, losses)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
             margins = (*path_margins(study, table, losses), *radius_margins(study))
         belief = belief_space(study, table)
     if part in ("assess", "map"):
-        meter.enter("moving one layer at a time")
-        fragility = fragility_map(study)
+        meter.enter("taking gradients for the map")
+        found = fragility_map(study)
     verdict, reasons = judge(forecast)
     shown: tuple[CapabilityForecast, ...] = forecast if part in ("assess", "forecast") else ()
     target: TargetForecast | None = None
@@ -201,12 +204,15 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         reasons=() if part == "map" else reasons,
         scores=tuple(capability_score(c, table) for c in study.capabilities),
         margins=margins,
-        fragility=fragility,
+        envelope=envelope,
+        fragility=found.rows,
+        target_fragility=found.target,
+        regions=found.regions,
         forecast=shown,
         target=target,
         belief_space=belief,
         cost=_cost(study, started),
-        caveats=caveats(request, study, calibration),
+        caveats=(*caveats(request, study, calibration), *found.caveats()),
         provenance=_provenance(request, study),
     )
 
@@ -216,7 +222,7 @@ def _cost(study: Study, started: float) -> Cost:
     return Cost(
         wall_seconds=round(time.monotonic() - started, 1),
         tokens_forward=study.engine.tokens_used,
-        tokens_backward=trajectory.num_tokens_trained(),
+        tokens_backward=trajectory.num_tokens_trained() + study.engine.tokens_backward,
         fraction_of_planned_run=trajectory.kept_steps[-1] / trajectory.plan.num_steps,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..engine import has_slope
+
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
     from ._calibration import ForecastCalibration
@@ -39,8 +41,11 @@ def caveats(
         "capability close to its tolerance may be the one.",
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
         f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
-        f"over directions. The map rests on {study.effort.num_map_items} items; with so few, "
-        "intervals cover less than they state.",
+        "over directions; with so few items, intervals cover less than they state.",
+        "The map is a first-order account of the probe's update, module by module: what a larger "
+        "update would do, or one from other data, it does not say. Regions rest on a sample of "
+        "gradients; the planned data's share of one is high wherever all texts use the same "
+        "directions, so hold it against other capabilities' shares, not only against chance.",
         "Path margins beyond the planned run take the loss as proportional to the summed learning "
         "rate, and critical learning rates take learning rate and steps as exchangeable.",
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
@@ -60,6 +65,9 @@ def caveats(
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
     if unlike:
         found.insert(0, f"The forecast was never calibrated on {' or '.join(unlike)}.")
+    left_out = [c.name for c in study.capabilities if not has_slope(c)]
+    if left_out:
+        found.append(f"Not mapped, for want of a gradient: {', '.join(left_out)}.")
     if request.opened.digest != calibration.model_digest:
         found.insert(0, f"The forecast was not calibrated on {request.opened.source}.")
     return tuple(found)

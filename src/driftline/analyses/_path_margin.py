@@ -12,7 +12,7 @@ from ..capabilities import Capability
 from ..engine import Table
 from ..models import BASE, TrainingPlan
 from ..results import CurvePoint, StabilityMargin
-from ..stats import first_crossing, mean_interval
+from ..stats import ConfidenceInterval, Crossing, first_crossing, mean_interval
 from ._forecast import LossForecast
 from ._study import CONFIDENCE_LEVEL, Study, losses_at
 
@@ -27,14 +27,22 @@ def path_margins(
     )
 
 
-def _path_margin(
+def critical_clocks(
     study: Study, table: Table, capability: Capability, forecast: LossForecast
-) -> StabilityMargin:
+) -> Crossing:
+    """The summed learning rate at which a capability reaches its tolerance, with its interval.
+
+    Args:
+        study: The planned run.
+        table: The capability along the probe.
+        capability: Which.
+        forecast: Its loss at the end of the planned run.
+
+    Returns:
+        Summed learning rates; None where no loss is to be expected.
+    """
     plan, steps = study.trajectory.plan, study.trajectory.kept_steps
-    measured = [
-        mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
-        for losses in losses_at(table, capability, study.path_points())
-    ]
+    measured = _measured(study, table, capability)
     clocks = numpy.array([plan.summed_learning_rate(step) for step in steps])
     end = plan.summed_learning_rate(plan.num_steps)
 
@@ -43,10 +51,26 @@ def _path_margin(
         end_loss = getattr(forecast, end_name)
         return _critical_clock(clocks, losses, end, end_loss, capability.tolerance)
 
-    clock = critical("value")
-    critical_steps = None if clock is None else _steps(plan, clock)
     # The more is lost, the sooner the tolerance is passed.
-    low, high = critical("high"), critical("low")
+    return Crossing(critical("value"), critical("high"), critical("low"))
+
+
+def _measured(study: Study, table: Table, capability: Capability) -> list[ConfidenceInterval]:
+    """The mean loss at each kept step of the probe."""
+    return [
+        mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
+        for losses in losses_at(table, capability, study.path_points())
+    ]
+
+
+def _path_margin(
+    study: Study, table: Table, capability: Capability, forecast: LossForecast
+) -> StabilityMargin:
+    plan, steps = study.trajectory.plan, study.trajectory.kept_steps
+    end = plan.summed_learning_rate(plan.num_steps)
+    clock, low, high = critical_clocks(study, table, capability, forecast)
+    critical_steps = None if clock is None else _steps(plan, clock)
+    measured = _measured(study, table, capability)
     sign = -1.0 if capability.higher_is_better else 1.0
     curve = [(float(step), at.value) for step, at in zip(steps, measured, strict=True)]
     return StabilityMargin(

@@ -35,10 +35,12 @@ class Effort:
     """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
-    num_map_items: int = 6
-    """Items of a capability that are scored for the map."""
-    map_norm: float = 0.1
-    """Relative norm by which one layer alone is moved for the map."""
+    num_map_items: int = 40
+    """Items of a capability that are measured for the map."""
+    num_map_nodes: int = 1
+    """Gauss-Legendre nodes of the map on the segment of the probe's update."""
+    num_hidden_rows: int = 256
+    """Gradients of hidden states that the map keeps a layer and capability."""
     num_anchor_rows: int = 8
     """Rows of text at which the belief space is read."""
     anchor_row_tokens: int = 32

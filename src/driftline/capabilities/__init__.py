@@ -15,8 +15,10 @@ from ._scored import ScoredCapability as ScoredCapability
 from ._scored_logs import read_scored_log as read_scored_log
 from ._scorers import Likelihood as Likelihood
 from ._scorers import Metric as Metric
+from ._scorers import Normalization as Normalization
 from ._scorers import completion_bytes as completion_bytes
 from ._scorers import likelihood_requests as likelihood_requests
+from ._scorers import loss_weights as loss_weights
 from ._scorers import score_answer as score_answer
 from ._scorers import score_likelihoods as score_likelihoods
 from ._suites import SHIPPED_SUITES as SHIPPED_SUITES

@@ -115,6 +115,13 @@ class Generation(_Prompted):
 
     answer: Text
 
+    @model_validator(mode="after")
+    def _answer_says_something(self) -> Self:
+        # White space around an answer does not count, and every answer begins with nothing.
+        if not self.answer.strip():
+            raise ValueError("answer is white space alone, and any answer would be right")
+        return self
+
 
 Item = MultipleChoice | Alternatives | MinimalPair | Cloze | Passage | Generation
 

@@ -134,8 +134,8 @@ def score_likelihoods(
     if isinstance(item, Cloze):
         (only,) = likelihoods
         return {"nll_nats": -only.log_likelihood / only.num_tokens}
-    right = item.answer if isinstance(item, (MultipleChoice, Alternatives)) else 0
-    margin = clipped_margin([_normalized(each, normalization) for each in likelihoods], right)
+    values = [_normalized(each, normalization) for each in likelihoods]
+    margin = clipped_margin(values, _right(item))
     return {"margin_nats": margin, "accuracy": float(margin > 0)}
 
 
@@ -156,6 +156,43 @@ def clipped_margin(values: Sequence[float], right: int) -> float:
     return max(-MARGIN_BOUND_NATS, min(MARGIN_BOUND_NATS, margin))
 
 
+def loss_weights(
+    item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
+) -> tuple[float, ...]:
+    """How an item's loss moves with the log-likelihood of each of its completions.
+
+    The loss is -margin_nats for items with options and nll_nats for texts, as `score_likelihoods`
+    defines them. A clipped margin does not move; of several best wrong options, the first counts.
+
+    >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
+    >>> loss_weights(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
+    (-1.0, 1.0)
+
+    Args:
+        item: Any item but a generation.
+        likelihoods: One a completion, as for `score_likelihoods`.
+        normalization: As for `score_likelihoods`.
+
+    Returns:
+        d loss / d log-likelihood, one a completion.
+
+    Raises:
+        SuiteError: The item is scored by a generated answer, which has no gradient.
+    """
+    if isinstance(item, Generation):
+        raise SuiteError(f"item {item.id}: a generated answer has no gradient")
+    if isinstance(item, (Cloze, Passage)):
+        return (-1.0 / sum(each.num_tokens for each in likelihoods),) * len(likelihoods)
+    right = _right(item)
+    values = [_normalized(each, normalization) for each in likelihoods]
+    weights = [0.0] * len(values)
+    if abs(clipped_margin(values, right)) < MARGIN_BOUND_NATS:
+        wrong = max((i for i in range(len(values)) if i != right), key=values.__getitem__)
+        weights[right] = -1.0 / _length(likelihoods[right], normalization)
+        weights[wrong] = 1.0 / _length(likelihoods[wrong], normalization)
+    return tuple(weights)
+
+
 def score_answer(item: Generation, answer: str) -> dict[Metric, float]:
     """The metric of one item from the model's greedy answer.
 
@@ -169,6 +206,15 @@ def score_answer(item: Generation, answer: str) -> dict[Metric, float]:
     return {"exact_match": float(answer.strip().startswith(item.answer.strip()))}
 
 
+def _right(item: Item) -> int:
+    """The place of the right option."""
+    return item.answer if isinstance(item, (MultipleChoice, Alternatives)) else 0
+
+
 def _normalized(likelihood: Likelihood, normalization: Normalization) -> float:
-    length = {"none": 1, "tokens": likelihood.num_tokens, "bytes": likelihood.num_bytes}
-    return likelihood.log_likelihood / length[normalization]
+    return likelihood.log_likelihood / _length(likelihood, normalization)
+
+
+def _length(likelihood: Likelihood, normalization: Normalization) -> int:
+    lengths = {"none": 1, "tokens": likelihood.num_tokens, "bytes": likelihood.num_bytes}
+    return lengths[normalization]

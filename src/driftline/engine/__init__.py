@@ -20,5 +20,10 @@ from ._runs import choose_runs as choose_runs
 from ._runs import list_runs as list_runs
 from ._runs import prune_runs as prune_runs
 from ._runs import show_run as show_run
+from ._slopes import SLOPE_TOKEN as SLOPE_TOKEN
+from ._slopes import CapabilitySlopes as CapabilitySlopes
+from ._slopes import SlopeTable as SlopeTable
+from ._slopes import has_slope as has_slope
+from ._slopes import measure_slopes as measure_slopes
 from ._store import ResultStore as ResultStore
 from ._table import Table as Table

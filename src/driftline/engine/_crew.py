@@ -338,5 +338,6 @@ def _opening_error(failure: _Failure) -> DriftlineError:
 def _in_words(numerics: Numerics) -> str:
     return (
         f"{numerics.compute_dtype} on {numerics.device}, {numerics.num_threads} threads, torch "
-        f"{numerics.torch_version}"
+        f"{numerics.torch_version}, transformers {numerics.transformers_version}, model config "
+        f"{numerics.config_digest}"
     )

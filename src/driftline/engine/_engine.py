@@ -27,11 +27,13 @@ class Engine(ABC):
     meter: Meter = field(default_factory=Meter)
     tokens_used: int = 0
     """Tokens behind all answers so far, whether scored now or by an earlier process."""
-    _scorer: CapabilityScorer = field(init=False, repr=False)
+    tokens_backward: int = 0
+    """Tokens that went backward too, for gradients of capabilities."""
+    scorer: CapabilityScorer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Have the tokenizer at hand, which every key needs."""
-        self._scorer = CapabilityScorer(self.opened, self.options, self.meter)
+        self.scorer = CapabilityScorer(self.opened, self.options, self.meter)
 
     @property
     @abstractmethod
@@ -92,7 +94,7 @@ class Engine(ABC):
 
     def num_tokens(self, capabilities: Sequence[Watched]) -> int:
         """Tokens that one evaluation of these capabilities and anchors puts through the model."""
-        return sum(self._scorer.num_tokens(capability) for capability in capabilities)
+        return sum(self.scorer.num_tokens(capability) for capability in capabilities)
 
     def _look_up(
         self, wanted: Sequence[tuple[Point, Sequence[Watched]]]
@@ -140,7 +142,7 @@ class Engine(ABC):
                 "base": self.opened.digest,
                 "point": point.digest(),
                 "capability": capability.digest,
-                "tokens": self._scorer.tokens_digest(capability),
+                "tokens": self.scorer.tokens_digest(capability),
                 "numerics": self.numerics.model_dump(),
             }
         )
@@ -164,4 +166,4 @@ class LocalEngine(Engine):
         self.opened.check_unchanged()
 
     def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
-        yield from self._scorer.compute(pending)
+        yield from self.scorer.compute(pending)

@@ -45,7 +45,7 @@ _ANSWER_TOKENS = 32
 
 
 @dataclass
-class _Encoded:
+class Encoded:
     """A capability in tokens; either sequences or prompts, by its scorer."""
 
     sequences: list[TokenSequence]
@@ -87,7 +87,7 @@ class CapabilityScorer:
     opened: LanguageModel
     options: ScoringOptions
     meter: Meter = field(default_factory=Meter)
-    _encoded: dict[str, _Encoded] = field(default_factory=dict)
+    _encoded: dict[str, Encoded] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
 
     def compute(self, pending: Sequence[Pending]) -> Iterator[Scored]:
@@ -120,7 +120,7 @@ class CapabilityScorer:
         """Tokens that one evaluation of a capability, or of anchors, puts through the model."""
         if isinstance(watched, Anchors):
             return self.anchors.num_tokens(watched)
-        return self._encode(watched).num_tokens()
+        return self.encode(watched).num_tokens()
 
     def tokens_digest(self, watched: Watched) -> str:
         """The digest of a capability, or of anchors, in tokens as this tokenizer makes them."""
@@ -129,7 +129,7 @@ class CapabilityScorer:
             self._digests[watched.digest] = (
                 self.anchors.tokens_digest(watched)
                 if isinstance(watched, Anchors)
-                else self._encode(watched).digest()
+                else self.encode(watched).digest()
             )
         return self._digests[watched.digest]
 
@@ -146,7 +146,7 @@ class CapabilityScorer:
             if isinstance(anchors, Anchors):
                 self.anchors.read_base(anchors)
         capabilities = [c for c in watched if isinstance(c, Capability)]
-        sequences = [s for c in capabilities for s in self._encode(c).sequences]
+        sequences = [s for c in capabilities for s in self.encode(c).sequences]
         entry = self.sequences.entry_states(point, sequences)
         # Capabilities share tokens with each other; the plan of the work counts each one's own.
         own = sum(self.num_tokens(c) for c in capabilities if c.scorer != "generate")
@@ -169,13 +169,13 @@ class CapabilityScorer:
             return self.anchors.read(watched)
         if watched.scorer == "generate":
             return self._score_answers(watched)
-        own = list(islice(scored, len(self._encode(watched).sequences)))
+        own = list(islice(scored, len(self.encode(watched).sequences)))
         return self._score_likelihoods(watched, own)
 
     def _score_likelihoods(
         self, capability: Capability, scored: Sequence[SequenceScore]
     ) -> StoredScores:
-        encoded = self._encode(capability)
+        encoded = self.encode(capability)
         likelihoods = [
             Likelihood(score.log_likelihood, score.num_tokens, num_bytes)
             for score, num_bytes in zip(scored, encoded.num_bytes, strict=True)
@@ -187,7 +187,7 @@ class CapabilityScorer:
         return _stored(scores, encoded.num_tokens())
 
     def _score_answers(self, capability: Capability) -> StoredScores:
-        encoded = self._encode(capability)
+        encoded = self.encode(capability)
         answers = generate_greedily(
             self.opened, encoded.prompts, self.options, max_new_tokens=_ANSWER_TOKENS
         )
@@ -199,13 +199,14 @@ class CapabilityScorer:
         ]
         return _stored(scores, encoded.num_tokens())
 
-    def _encode(self, capability: Capability) -> _Encoded:
+    def encode(self, capability: Capability) -> Encoded:
+        """A capability in tokens; made once."""
         if capability.digest not in self._encoded:
             self._encoded[capability.digest] = self._encode_items(capability)
         return self._encoded[capability.digest]
 
-    def _encode_items(self, capability: Capability) -> _Encoded:
-        encoded = _Encoded([], [], [], [])
+    def _encode_items(self, capability: Capability) -> Encoded:
+        encoded = Encoded([], [], [], [])
         for item in capability.items:
             try:
                 if isinstance(item, Generation):

@@ -47,7 +47,7 @@ class RayEngine(Engine):
 
     def _task(self, work: Pending) -> Task:
         point = travelling_point(self.opened, work.point, self.directions)
-        return Task(point, tuple(self._scorer.tokens_digest(c) for c in work.capabilities))
+        return Task(point, tuple(self.scorer.tokens_digest(c) for c in work.capabilities))
 
 
 @contextlib.contextmanager

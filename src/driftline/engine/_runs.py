@@ -1,5 +1,7 @@
 """The run folders under one folder: listed, shown, pruned."""
 
+import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -112,7 +114,7 @@ def _remove(run: RunSummary) -> bool:
             return False
         try:
             marker = folder.marker()
-            if marker is None or _summary(folder, marker).changed != run.changed:
+            if marker is None or _traces(_summary(folder, marker)) != _traces(run):
                 return False
             folder.remove_own(marker.outputs)
         finally:
@@ -120,6 +122,11 @@ def _remove(run: RunSummary) -> bool:
         if not any(folder.path.iterdir()):
             folder.path.rmdir()
     return True
+
+
+def _traces(run: RunSummary) -> tuple[object, ...]:
+    """What tells that a run went on: times are kept to the second, so they do not suffice."""
+    return run.changed, run.num_bytes, run.num_scores
 
 
 def _folders(root: Path) -> Iterator[tuple[RunFolder, RunMarker]]:
@@ -149,11 +156,13 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
     state: RunState = "finished" if folder.is_finished(marker.outputs) else "unfinished"
     if owner is not None:
         state = "in use"
-    elif counts is None:
+    elif counts is None and state == "unfinished":
+        # A finished run has its outputs, whatever its store is.
         state = "damaged"
-    own = list(_own_files(folder, marker))
+    own = dict(_own_files(folder, marker))
     # SQLite touches its index of the log when it is read.
-    changed = max(file.stat().st_mtime for file in own if not file.name.endswith("-shm"))
+    times = [found.st_mtime for file, found in own.items() if not file.name.endswith("-shm")]
+    changed = max(times, default=0.0)
     return RunSummary(
         path=str(folder.path),
         command=marker.command,
@@ -164,11 +173,18 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
         owner=owner,
         num_points=None if counts is None else counts[0],
         num_scores=None if counts is None else counts[1],
-        num_bytes=sum(file.stat().st_size for file in own),
+        num_bytes=sum(found.st_size for found in own.values()),
     )
 
 
-def _own_files(folder: RunFolder, marker: RunMarker) -> Iterator[Path]:
+def _own_files(folder: RunFolder, marker: RunMarker) -> Iterator[tuple[Path, os.stat_result]]:
+    """What a run wrote; a run that is at work takes files away while they are looked at."""
+    for path in _own_paths(folder, marker):
+        with contextlib.suppress(FileNotFoundError):
+            yield path, path.stat()
+
+
+def _own_paths(folder: RunFolder, marker: RunMarker) -> Iterator[Path]:
     for name in folder.own_names(marker.outputs):
         path = folder.path / name
         if path == folder.lock.path:

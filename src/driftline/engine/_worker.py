@@ -37,7 +37,7 @@ class Job:
 
     source: str
     trust_remote_code: bool
-    dtype: torch.dtype
+    dtype: torch.dtype | None
     device_map: str | None
     load_in: LoadIn | None
     options: ScoringOptions
@@ -60,11 +60,12 @@ class Job:
         Returns:
             The job.
         """
-        path = Path(opened.source)
+        path, held = Path(opened.source), opened.model.get_input_embeddings().weight.dtype
         return cls(
             str(path.absolute()) if path.exists() else opened.source,
             opened.trust_remote_code,
-            opened.model.get_input_embeddings().weight.dtype,
+            # What packed layers compute in hangs on what was asked for, not on how the rest is held.
+            held if opened.load_in is None else opened.asked_dtype,
             "auto" if num_gpus > 1 else None,
             opened.load_in,
             options,

@@ -13,6 +13,8 @@ from ._hidden_states import LogProbs as LogProbs
 from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
 from ._hidden_states import observe as observe
+from ._numerics import ScoringOptions as ScoringOptions
+from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
@@ -32,9 +34,12 @@ from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
-from ._scoring import ScoringOptions as ScoringOptions
 from ._scoring import SequenceScore as SequenceScore
-from ._scoring import numerics as numerics
+from ._slope_tape import HiddenGradients as HiddenGradients
+from ._slopes import ModuleChange as ModuleChange
+from ._slopes import SlopeMeter as SlopeMeter
+from ._slopes import Slopes as Slopes
+from ._slopes import WeighedSequences as WeighedSequences
 from ._tokens import PackedRows as PackedRows
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_packed as encode_packed

@@ -12,13 +12,18 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedConfig
 from transformers.utils import ModelOutput
 
 from ._opening import LanguageModel
 from ._prefix_tree import Row, padded
 
 Mask = Tensor | dict[str, Tensor] | None
+
+_KINDS = {"full_attention", "sliding_attention"}
+"""Kinds of layers whose masks are made here."""
+_OWN_WINDOWS = ("window_size", "attention_window_size", "attention_chunk_size")
+"""Fields of windows that layers count by places and not by positions, whatever mask is given."""
 
 
 def layers_of(opened: LanguageModel) -> torch.nn.ModuleList:
@@ -91,12 +96,21 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
     head = opened.model.get_output_embeddings()
     given = kind(last_hidden_state=hidden[None].to(head.weight.dtype))
     ids = torch.zeros((1, 1), dtype=torch.long, device=opened.device)
-    with (
-        replaced_forward(opened.model.base_model, lambda *_args, **_kwargs: given),
-        torch.autocast(opened.device.type, enabled=False),
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.autocast(opened.device.type, enabled=False))
+        for body in _bodies(opened):
+            stack.enter_context(replaced_forward(body, lambda *_args, **_kwargs: given))
         logits: Tensor = opened.model(input_ids=ids, use_cache=False).logits
     return logits[0].float()
+
+
+def _bodies(opened: LanguageModel) -> Iterator[torch.nn.Module]:
+    """Whatever the model may call for its body: some call the decoder inside it, such as OPT."""
+    whole, body = opened.model, opened.model.base_model
+    yield body
+    decoder = whole.get_decoder()
+    if decoder is not body and decoder is not whole:
+        yield decoder
 
 
 @contextlib.contextmanager
@@ -191,6 +205,7 @@ def _mask(opened: LanguageModel, rows: Sequence[Row], width: int) -> Mask:
         allowed[index, :num, num_before : num_before + num] = row.ancestors()
         positions[index, num_before : num_before + num] = row.depths()
     config = opened.model.config.get_text_config()
+    _check_attention(config)
     whole = _as_mask(opened, allowed)
     window = getattr(config, "sliding_window", None)
     narrow = whole
@@ -201,6 +216,18 @@ def _mask(opened: LanguageModel, rows: Sequence[Row], width: int) -> Mask:
     if kinds is None:
         return narrow
     return {kind: narrow if kind == "sliding_attention" else whole for kind in set(kinds)}
+
+
+def _check_attention(config: PreTrainedConfig) -> None:
+    """Refuse what looks less far than we can say: a proof on a few tokens would not notice.
+
+    Raises:
+        LookupError: Some layers attend in chunks, or in windows that no mask of ours narrows.
+    """
+    kinds = set(getattr(config, "layer_types", None) or ()) - _KINDS
+    own = [name for name in _OWN_WINDOWS if getattr(config, name, None) is not None]
+    if kinds or own:
+        raise LookupError(f"its attention is of another kind ({', '.join([*sorted(kinds), *own])})")
 
 
 def _as_mask(opened: LanguageModel, allowed: numpy.ndarray[Any, Any]) -> Tensor:

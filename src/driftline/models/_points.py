@@ -74,6 +74,9 @@ class Point:
 
 BASE = Point("base")
 
+_BYTES_AHEAD = 2**30
+"""Changes that may wait for their turn; a machine of many cores would hold dozens of large ones."""
+
 
 @contextlib.contextmanager
 def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
@@ -123,13 +126,21 @@ def _changes(opened: LanguageModel, point: Point) -> Generator[tuple[Place, Tens
     num_ahead = torch.get_num_threads()
     with ThreadPoolExecutor(num_ahead) as pool:
         ahead: deque[tuple[Place, Future[Tensor | None]]] = deque()
+        held = 0
         places = [pair for pair in list_places(opened.model).items() if point.may_move(pair[0])]
         for name, place in places:
             ahead.append((place, pool.submit(change_of, name, place)))
-            if len(ahead) > num_ahead:
+            held += _num_bytes(place)
+            while len(ahead) > num_ahead or (held > _BYTES_AHEAD and len(ahead) > 1):
+                held -= _num_bytes(ahead[0][0])
                 yield from _moved(*ahead.popleft())
         while ahead:
             yield from _moved(*ahead.popleft())
+
+
+def _num_bytes(place: Place) -> int:
+    """Of the change of a weight, which is float32."""
+    return 4 * math.prod(place.shape)
 
 
 def _moved(

@@ -30,6 +30,10 @@ class Layout:
     """So are those up to this many times their longest path, which pay no more than that."""
     min_trunk_tokens: int = 32
     """A shorter beginning is cheaper to repeat than to keep."""
+    long_tokens: int = 512
+    """Inputs that are longer pay dearly for masks, which take the fast kernels from them ..."""
+    min_share: float = 0.125
+    """... so among those, less than this part of the longest is not worth sharing."""
 
 
 @dataclass(frozen=True)
@@ -178,11 +182,19 @@ class _Builder:
                 rows.append(self._row(a, b, spine))
                 continue
             common = num_shared(self._inputs[a], self._inputs[b - 1])
-            if common - len(spine) >= self._layout.min_trunk_tokens:
+            if common - len(spine) >= self._least_trunk(a, b, len(spine)):
                 branch.branches.append(self._branch(a, b, spine, common))
             else:
                 pending.extend(reversed(self._parts(a, b, common, len(spine))))
         branch.batches = list(self._batches([row for row in rows if row.tokens]))
+
+    def _least_trunk(self, first: int, last: int, before: int) -> float:
+        """Tokens from which on a beginning of some inputs is worth keeping."""
+        longest = self._longest(first, last, before)
+        least = self._layout.min_trunk_tokens
+        if longest <= self._layout.long_tokens:
+            return least
+        return max(least, self._layout.min_share * longest)
 
     def _branch(self, first: int, last: int, spine: list[_Place], common: int) -> Branch:
         trunk = Row(len(spine))
@@ -205,9 +217,17 @@ class _Builder:
         return parts
 
     def _fits_row(self, first: int, last: int, before: int) -> bool:
-        longest = max(len(self._inputs[index]) for index in range(first, last)) - before
-        bound = max(self._layout.row_tokens, self._layout.row_stretch * longest)
-        return last - first == 1 or self._size(first, last, before) <= bound
+        if last - first == 1:
+            return True
+        size, longest = self._size(first, last, before), self._longest(first, last, before)
+        if size > max(self._layout.row_tokens, self._layout.row_stretch * longest):
+            return False
+        apart = sum(len(self._inputs[index]) - before for index in range(first, last))
+        is_worth_it = apart - size >= self._layout.min_share * longest
+        return is_worth_it or longest <= self._layout.long_tokens
+
+    def _longest(self, first: int, last: int, before: int) -> int:
+        return max(len(self._inputs[index]) for index in range(first, last)) - before
 
     def _size(self, first: int, last: int, before: int) -> int:
         """Tokens of the subtree of some inputs, without the `before` that all have in front."""

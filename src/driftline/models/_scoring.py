@@ -5,7 +5,6 @@ kept keys and values for long ones), batches hold rows of like length, the outpu
 the positions that are scored, and a pass starts at the first layer that has moved.
 """
 
-import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.utils import ModelOutput
 
-from ..errors import RunError
-from ..results import Numerics
+from ..errors import ModelError, RunError
 from ._forward import ending_at, layers_of, run_body, run_head, starting_at
+from ._numerics import ScoringOptions, batch_tokens, scoring_mode
 from ._opening import LanguageModel
 from ._points import Point
 from ._prefix_tree import Branch, Layout, Row, TokenSequence, plan_batches
@@ -28,8 +27,6 @@ _LOG = logging.getLogger(__name__)
 
 _LOGITS_AT_ONCE = 2**26
 """Logits that are held at a time: 256 MiB of float32."""
-_BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
-"""On two cores 1,024 tokens were fastest; a GPU wants more, and halves them if memory runs out."""
 _ENTRY_BYTES = 2**31
 """Hidden states that are kept to start later passes at a layer."""
 _PROOF_NATS, _PROOF_NATS_HALF = 1e-3, 0.25
@@ -45,37 +42,6 @@ class SequenceScore:
     log_likelihood: float
     """Sum of natural-log probabilities, in nats."""
     num_tokens: int
-
-
-@dataclass(frozen=True)
-class ScoringOptions:
-    """How scores are computed. In bfloat16 a score also moves a little with its batch."""
-
-    bfloat16: bool = True
-    """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
-    batch_tokens: int | None = None
-    """Upper bound for the tokens of one batch, padding included; None: what suits the device."""
-    prefix_reuse: bool = True
-    """Run a beginning that sequences share once, where the model's attention allows it."""
-
-
-def batch_tokens(opened: LanguageModel, options: ScoringOptions) -> int:
-    """The bound for the tokens of one batch: what was asked for, or what suits the device."""
-    if options.batch_tokens is not None:
-        return options.batch_tokens
-    return _BATCH_TOKENS_CPU if opened.device.type == "cpu" else _BATCH_TOKENS_GPU
-
-
-def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
-    """What a score depends on beside weights and items."""
-    return Numerics(
-        compute_dtype="bfloat16 with float32 head" if options.bfloat16 else "float32",
-        device=opened.device.type,
-        num_threads=torch.get_num_threads(),
-        torch_version=torch.__version__,
-        batch_tokens=batch_tokens(opened, options),
-        prefix_reuse=options.prefix_reuse,
-    )
 
 
 @dataclass(frozen=True)
@@ -109,13 +75,23 @@ class Scorer:
         Args:
             opened: The model, at its base.
             options: Numerics and batch size.
+
+        Raises:
+            ModelError: Its scores would not be those of its own logits, or what follows a token
+                changes that token's score.
         """
         self.opened = opened
         self.options = options or ScoringOptions()
         self._layout = Layout(batch_tokens=batch_tokens(opened, self.options))
         self._plans: dict[tuple[TokenSequence, ...], _Plan] = {}
         self._entry: EntryStates | None = None
+        self._check_cut()
         self._reuses = self.options.prefix_reuse and self._reuse_is_exact()
+
+    @property
+    def shares_beginnings(self) -> bool:
+        """Whether sequences that begin alike run in one row here, as was proved on opening."""
+        return self._reuses
 
     def score(
         self,
@@ -167,7 +143,10 @@ class Scorer:
             sequences: What will be scored there.
 
         Returns:
-            The states for `score`; None where a pass must run whole.
+            The states for `score`; None where a pass must run whole, or memory does not hold them.
+
+        Raises:
+            RuntimeError: Anything else that torch says.
         """
         layer = self.first_layer(point)
         plan = self._plan(sequences)
@@ -177,7 +156,13 @@ class Scorer:
         if known is None or known.plan is not plan or known.layer > layer:
             known = None
         if known is None or known.layer < layer:
-            self._entry = self._advance(plan, known, layer, options=self.options)
+            try:
+                self._entry = self._advance(plan, known, layer, options=self.options)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                # The pass runs whole then, and halves its batches until it fits.
+                self._entry = None
         return self._entry
 
     def num_tokens(self, sequences: Sequence[TokenSequence]) -> int:
@@ -297,9 +282,20 @@ class Scorer:
     def _plan(self, sequences: Sequence[TokenSequence]) -> _Plan:
         wanted = tuple(sequences)
         if wanted not in self._plans:
-            root = plan_batches(wanted, self._layout, share=self._reuses)
-            self._plans[wanted] = _Plan(wanted, root)
+            layout, share = self._layout, self._reuses
+            if self._positions_hang_on_length(wanted):
+                layout, share = Layout(batch_tokens=1), False
+            self._plans[wanted] = _Plan(wanted, plan_batches(wanted, layout, share=share))
         return self._plans[wanted]
+
+    def _positions_hang_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
+        """Whether one sequence is so long that its length would turn all positions of its batch."""
+        config = self.opened.model.config.get_text_config()
+        rotary = getattr(config, "rope_parameters", None) or {}
+        if rotary.get("rope_type") != "longrope":
+            return False
+        longest = max((len(sequence.tokens) - 1 for sequence in sequences), default=0)
+        return longest > int(rotary["original_max_position_embeddings"])
 
     def _is_too_much(self, plan: _Plan) -> bool:
         width = int(self.opened.model.config.get_text_config().hidden_size)
@@ -318,6 +314,47 @@ class Scorer:
             torch.cuda.empty_cache()
         return True
 
+    def _check_cut(self) -> None:
+        """Score a made-up sequence through body and head, and by the model's own logits.
+
+        Raises:
+            ModelError: They differ, or what follows a token changes its score.
+        """
+        tokens, exact = (1, 2, 3, 4, 5, 6, 7), ScoringOptions(bfloat16=False)
+        sequences = (TokenSequence(tokens, 1),)
+        plan = _Plan(sequences, plan_batches(sequences, self._layout, share=False))
+        try:
+            (found,) = self._score(plan, None, options=exact)
+        except (AttributeError, LookupError, TypeError) as error:
+            raise ModelError(f"{self._unsupported()} ({error})") from error
+        with scoring_mode(self.opened, exact):
+            whole, begun = self._log_likelihoods(tokens), self._log_likelihoods(tokens[:4])
+        if float((whole[:3] - begun).abs().max()) > self._proof_nats:
+            raise ModelError(
+                f"{self.opened.source}: a token's score hangs on the tokens that follow, so this is "
+                "no causal language model; take a decoder-only one"
+            )
+        if abs(found.log_likelihood - float(whole.sum())) > self._proof_nats:
+            raise ModelError(self._unsupported())
+
+    def _unsupported(self) -> str:
+        return (
+            f"{self.opened.source}: {type(self.opened.model).__name__} cannot be run as a body and "
+            "a head, so it is not supported; take a model of another architecture"
+        )
+
+    def _log_likelihoods(self, tokens: tuple[int, ...]) -> Tensor:
+        """Of each token but the first, by the model's own forward pass."""
+        ids = torch.tensor([tokens], device=self.opened.device)
+        logits: Tensor = self.opened.model(input_ids=ids[:, :-1], use_cache=False).logits[0]
+        rows = logits.double().log_softmax(dim=-1).cpu()
+        return rows[range(len(tokens) - 1), tokens[1:]]
+
+    @property
+    def _proof_nats(self) -> float:
+        is_exact = self.opened.model.dtype == torch.float32 and self.opened.packing is None
+        return _PROOF_NATS if is_exact else _PROOF_NATS_HALF
+
     def _reuse_is_exact(self) -> bool:
         """Score a few made-up sequences in all ways: not every architecture can be cut like this."""
         sequences = tuple(
@@ -330,8 +367,10 @@ class Scorer:
         exact = ScoringOptions(bfloat16=False)
         try:
             wanted = self._score(plain, None, options=exact)
-            entry = self._advance(shared, None, 1, options=exact)
-            found = (self._score(shared, known, options=exact) for known in (None, entry))
+            # From the second layer on, and from behind the last: layers may share more than states.
+            ends = dict.fromkeys((1, len(layers_of(self.opened))))
+            entries = [self._advance(shared, None, layer, options=exact) for layer in ends]
+            found = (self._score(shared, known, options=exact) for known in (None, *entries))
             differences = [
                 abs(a.log_likelihood - b.log_likelihood)
                 for scores in found
@@ -340,31 +379,7 @@ class Scorer:
         except _UNFIT as unfit:
             _LOG.info("%s: every sequence runs by itself (%s)", self.opened.source, unfit)
             return False
-        is_float32 = self.opened.model.dtype == torch.float32
-        tolerance = _PROOF_NATS if is_float32 else _PROOF_NATS_HALF
-        return all(difference <= tolerance for difference in differences)
-
-
-@contextlib.contextmanager
-def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
-    """Evaluation mode, no gradients, autocast; the training flag is put back.
-
-    Args:
-        opened: The model.
-        options: Numerics.
-
-    Yields:
-        Nothing.
-    """
-    was_training = opened.model.training
-    opened.model.eval()
-    autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
-    try:
-        # Autocast keeps the cast weights until its end, so each is cast once a call.
-        with torch.no_grad(), autocast:
-            yield
-    finally:
-        opened.model.train(was_training)
+        return all(difference <= self._proof_nats for difference in differences)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

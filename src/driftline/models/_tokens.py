@@ -204,5 +204,6 @@ def check_length(opened: LanguageModel, length: int) -> None:
 
 def _context_length(opened: LanguageModel) -> int | None:
     """Tokens that the model takes at once; None where its config sets no limit."""
-    limit: int | None = getattr(opened.model.config, "max_position_embeddings", None)
+    config = opened.model.config.get_text_config()
+    limit: int | None = getattr(config, "max_position_embeddings", None)
     return limit

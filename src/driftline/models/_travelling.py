@@ -6,6 +6,7 @@ from pathlib import Path
 from ..provenance import digest_value
 from ._directions import Direction, HeldDirection, NoiseDirection, StoredDirection, store_direction
 from ._opening import LanguageModel
+from ._places import list_places
 from ._points import Point
 from ._trajectory import TrajectoryDirection
 
@@ -74,8 +75,8 @@ def _travelling(opened: LanguageModel, direction: Direction, folder: Path) -> Di
         return StoredDirection(path, direction.identity())
     change = {
         weight: delta
-        for weight, parameter in opened.model.named_parameters()
-        if (delta := direction.delta(weight, parameter)) is not None
+        for weight, place in list_places(opened.model).items()
+        if (delta := direction.delta(weight, place.value())) is not None
     }
     folder.mkdir(parents=True, exist_ok=True)
     return store_direction(path, change, direction.identity())

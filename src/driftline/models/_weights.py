@@ -6,15 +6,18 @@ same wherever a weight lies, and whether or not it is quantised.
 """
 
 import hashlib
+import json
 import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import transformers
 from torch import Tensor
 
 from ..errors import ModelError
+from ..provenance import digest_bytes
 from ._places import list_places
 
 Role = Literal[
@@ -156,3 +159,21 @@ def weights_digest(model: torch.nn.Module) -> str:
             hasher.update(f"{name}{part}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
             hasher.update(tensor.view(-1).view(torch.uint8).numpy().data)
     return f"sha256:{hasher.hexdigest()}"
+
+
+def config_digest(model: transformers.PreTrainedModel) -> str:
+    """The digest of what a model computes beside its weights: rotary angles, windows, ends of text.
+
+    Args:
+        model: A model; its config is read as it stands in memory.
+
+    Returns:
+        `sha256:<hex>` over all that the config says but names, dtype and the version that wrote
+        it, the kind of attention, and the tokens that end an answer.
+    """
+    said = json.loads(model.config.to_json_string(use_diff=False))
+    for key in ("_name_or_path", "transformers_version", "dtype", "architectures"):
+        said.pop(key, None)
+    ends = model.generation_config.eos_token_id if model.generation_config else None
+    text = json.dumps([said, model.config._attn_implementation, ends], sort_keys=True)
+    return digest_bytes(text.encode())

@@ -32,6 +32,7 @@ from ._drawing import (
     loss_axis,
     styled,
 )
+from ._envelope import envelope_chart
 
 VERDICTS = {"lost": VERMILION, "inconclusive": ORANGE, "retained": BLUE}
 SHAPES = {"lost": "square", "inconclusive": "diamond", "retained": "circle"}
@@ -53,13 +54,14 @@ def figures(assessment: Assessment) -> dict[str, Chart]:
 
     Returns:
         Charts by name, in the order of the report: `forecast` (with the unit's name added where
-        there is more than one unit), `fragility`, `belief_space`, `used_margin`, `path_curves`,
-        `radius_curves`.
+        there is more than one unit), `fragility`, `belief_space`, `used_margin`, `envelope`,
+        `path_curves`, `radius_curves`.
     """
     found: dict[str, Chart | None] = dict(_forecasts(assessment))
     found["fragility"] = _fragility(assessment)
     found["belief_space"] = belief_chart(assessment)
     found["used_margin"] = _used_margin(assessment)
+    found["envelope"] = envelope_chart(assessment)
     found["path_curves"] = curve_chart(assessment, kind="path")
     found["radius_curves"] = curve_chart(assessment, kind="radius")
     return {name: styled(chart) for name, chart in found.items() if chart is not None}

@@ -23,16 +23,20 @@ from ..results._readings import (
 from ._belief_table import belief_table
 from ._drawing import Chart, to_svg
 from ._figures import figures, forecast_units, path_margins
+from ._module_maps import has_module_maps, module_maps
 from ._tables import (
     Table,
     bounds_table,
     curve_table,
+    envelope_table,
     forecast_table,
     fragility_table,
     losses_of_unit,
     minus,
     path_table,
     radius_table,
+    region_summary,
+    region_table,
     scores_table,
     table,
 )
@@ -95,6 +99,8 @@ def render_html(assessment: Assessment) -> str:
         target=minus_sentence(target_sentence(assessment)),
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
+        regions=region_table(assessment),
+        overlaps=region_summary(assessment),
         beliefs=_belief_lines(assessment),
         path=path_table(assessment),
         radius=radius_table(assessment),
@@ -142,6 +148,16 @@ def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
                 fragility_table(assessment),
             ),
         )
+    if has_module_maps(assessment):
+        told = ", ".join(rank.label for rank in ranks[:NUM_NAMED])
+        label = f"Sensitivity by layer and role, a panel a capability. Most fragile: {told}."
+        caption = (
+            "Layer by role. Vermilion: the capability falls as the probe's update moves that "
+            "module; blue: it gains. Full colour is a panel's largest (98th percentile). A small "
+            "cell's interval includes no effect. Point at a cell for its numbers."
+        )
+        maps = module_maps(assessment, label=label)
+        yield "module_maps", Figure(maps, caption, fragility_table(assessment))
     if assessment.belief_space is not None:
         yield "belief_space", _belief_figure(assessment.belief_space, charts["belief_space"])
     yield from _margin_figures(assessment, charts)
@@ -189,6 +205,15 @@ def _margin_figures(
             "it has no upper end. Orange: the interval includes 100%."
         )
         yield "used_margin", Figure(svg, caption, path_table(assessment))
+    if "envelope" in charts:
+        label = "Learning rate against steps, with the contour where each capability is lost."
+        svg = to_svg(charts["envelope"], prefix="envelope", label=label)
+        caption = (
+            "Each line: the whole runs that bring a capability to its tolerance. Green: below the "
+            "lower ends of the intervals of all required capabilities. Cross: the planned config. "
+            "Learning rate and steps are taken as exchangeable."
+        )
+        yield "envelope", Figure(svg, caption, envelope_table(assessment))
     if "path_curves" in charts:
         label = "Loss of each capability against optimiser steps, measured along real training."
         svg = to_svg(charts["path_curves"], prefix="path-curves", label=label)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..results import Assessment, StabilityMargin
+from ..results import Assessment, LayerRegion, StabilityMargin
 from ..results._readings import (
     DASH,
     CapabilityLoss,
@@ -139,6 +139,72 @@ def fragility_table(assessment: Assessment) -> Table:
     return Table(made.titles, made.kinds, made.rows, (note,))
 
 
+def region_table(assessment: Assessment) -> Table:
+    """Where in the hidden states each capability lives, layer by layer."""
+    made = table(
+        [
+            ("capability", "text"),
+            ("layer", "number"),
+            ("participation ratio", "number"),
+            ("dimension", "number"),
+            ("own gradients", "number"),
+            ("planned data's gradients", "number"),
+            ("by chance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                r.capability,
+                str(r.layer),
+                number(r.participation_ratio),
+                DASH if r.dimension is None else f"{r.dimension} of {r.width}",
+                percent(r.own_share),
+                percent(r.data_share),
+                percent(r.random_share),
+                r.reason or "",
+            )
+            for r in assessment.regions
+        ),
+    )
+    note = (
+        "A region is spanned by the gradients of a capability's losses with respect to the states "
+        "that leave a layer; its dimension is their participation ratio, rounded. Shares are of "
+        "energy (squared gradients) inside it: of the capability's own gradients on items that the "
+        "region was not made from, and of the planned data's."
+    )
+    return Table(made.titles, made.kinds, made.rows, (note,))
+
+
+def region_summary(assessment: Assessment) -> Table:
+    """A line a capability: its region at the layer where the planned data touch it most."""
+    best: dict[str, LayerRegion] = {}
+    for r in assessment.regions:
+        known = best.get(r.capability)
+        if _touch(r) >= 0 and (known is None or _touch(r) > _touch(known)):
+            best[r.capability] = r
+    return table(
+        [
+            ("capability", "text"),
+            ("layer of the strongest overlap", "number"),
+            ("dimension", "number"),
+            ("own gradients", "number"),
+            ("planned data's gradients", "number"),
+            ("by chance", "number"),
+        ],
+        (
+            (
+                name,
+                str(r.layer),
+                f"{r.dimension} of {r.width}",
+                percent(r.own_share),
+                percent(r.data_share),
+                percent(r.random_share),
+            )
+            for name, r in best.items()
+        ),
+    )
+
+
 def path_table(assessment: Assessment) -> Table:
     """Path margins in the config's own units."""
     margins = path_margins(assessment)
@@ -198,6 +264,37 @@ def radius_table(assessment: Assessment) -> Table:
             )
             for m in margins
         ),
+    )
+
+
+def envelope_table(assessment: Assessment) -> Table:
+    """Every contour, at the planned learning rate, half and twice of it."""
+    rows = []
+    assert assessment.envelope is not None
+    planned = assessment.envelope.planned_learning_rate
+    for contour in assessment.envelope.contours:
+        for point in contour.points:
+            if any(abs(point.learning_rate / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
+                rows.append(
+                    (
+                        contour.capability,
+                        number(point.learning_rate),
+                        number(point.steps),
+                        interval(point.low, point.high),
+                        "",
+                    )
+                )
+        if contour.reason is not None:
+            rows.append((contour.capability, "", "", "", contour.reason))
+    return table(
+        [
+            ("capability", "text"),
+            ("peak learning rate", "number"),
+            ("steps to the tolerance", "number"),
+            ("interval", "number"),
+            ("where a number is missing", "text"),
+        ],
+        rows,
     )
 
 
@@ -269,6 +366,13 @@ def _shares(ends: tuple[float | None, float | None]) -> str:
 
 def _missing(margin: StabilityMargin) -> str:
     return clean(margin.reason) if margin.reason is not None else ""
+
+
+def _touch(region: LayerRegion) -> float:
+    """How many times the data's share is that of chance; -1 where it is not known."""
+    if region.data_share is None or not region.random_share:
+        return -1.0
+    return region.data_share / region.random_share
 
 
 def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:

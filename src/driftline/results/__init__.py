@@ -8,6 +8,7 @@ from ._assessment import CapabilityForecast as CapabilityForecast
 from ._assessment import CapabilityScore as CapabilityScore
 from ._assessment import Cost as Cost
 from ._assessment import CurvePoint as CurvePoint
+from ._assessment import LayerRegion as LayerRegion
 from ._assessment import MarginTail as MarginTail
 from ._assessment import ModuleFragility as ModuleFragility
 from ._assessment import StabilityMargin as StabilityMargin
@@ -20,6 +21,9 @@ from ._belief_space import LayerDrift as LayerDrift
 from ._belief_space import LayerGeometry as LayerGeometry
 from ._document import Document as Document
 from ._document import Value as Value
+from ._envelope import EnvelopeContour as EnvelopeContour
+from ._envelope import EnvelopePoint as EnvelopePoint
+from ._envelope import SafeEnvelope as SafeEnvelope
 from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ._belief_space import BeliefSpace
 from ._document import Document, Value
+from ._envelope import SafeEnvelope
 from ._provenance import Provenance
 
 Verdict = Literal["safe", "unsafe", "inconclusive"]
@@ -88,7 +89,11 @@ class StabilityMargin(Value):
 
 
 class ModuleFragility(Value):
-    """How fast one capability falls per unit of relative update in one module alone."""
+    """How fast one capability falls per unit of relative update in one module alone.
+
+    `sensitivity * relative_norm` is the loss that the probe's update of this module accounts for;
+    over all modules these add up to about the loss of the whole update.
+    """
 
     module: str
     layer: int | None
@@ -101,6 +106,38 @@ class ModuleFragility(Value):
     high: float
     rank: int
     """1 is the most fragile module for this capability."""
+    relative_norm: float | None = None
+    """||update||_F / ||W||_F of the probe's update in this module; None where nobody wrote it."""
+    num_parameters: int | None = None
+
+    @property
+    def loss(self) -> float | None:
+        """The loss that the probe's update of this module accounts for."""
+        return None if self.relative_norm is None else self.sensitivity * self.relative_norm
+
+
+class LayerRegion(Value):
+    """The directions of one layer's hidden states that matter for one capability.
+
+    They span the gradients of the capability's losses with respect to the states that leave the
+    layer. A share is of energy, sum of squared gradients. A number that is None has its reason in
+    `reason`.
+    """
+
+    capability: str
+    layer: int
+    width: int
+    participation_ratio: float | None
+    """(tr C)^2 / tr(C^2) of the gradients' uncentred second moment, over pairs of items."""
+    dimension: int | None
+    """Directions that are taken for the region: the participation ratio, rounded."""
+    own_share: float | None
+    """Of the capability's gradients on items that the region was not made from."""
+    data_share: float | None
+    """Of the planned data's gradients: how much of what training asks for touches the region."""
+    random_share: float | None
+    """dimension / width: what gradients without preference would have in the region."""
+    reason: str | None = None
 
 
 class CapabilityForecast(Value):
@@ -159,7 +196,11 @@ class Assessment(Document):
     """Why the verdict is what it is, most important first."""
     scores: tuple[CapabilityScore, ...]
     margins: tuple[StabilityMargin, ...] = ()
+    envelope: SafeEnvelope | None = None
     fragility: tuple[ModuleFragility, ...] = ()
+    target_fragility: tuple[ModuleFragility, ...] = ()
+    """The same of the run's own task: negative where a module's update serves it."""
+    regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
     belief_space: BeliefSpace | None = None

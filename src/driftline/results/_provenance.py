@@ -40,6 +40,11 @@ class Numerics(Value):
     """Bound for the tokens of one batch; in bfloat16 a score moves a little with its batch."""
     prefix_reuse: bool
     """Whether beginnings that sequences share run once, where the model allows it."""
+    transformers_version: str | None = None
+    """None in documents of earlier versions."""
+    config_digest: str | None = None
+    """Of the model's config.json as it was opened, names left out: equal weights under another
+    config are another model. None in documents of earlier versions."""
 
 
 class Provenance(Value):

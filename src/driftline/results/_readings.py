@@ -1,6 +1,7 @@
 """How an assessment is read: losses, orders and words that every rendering of it shares."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -96,6 +97,25 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
     return tuple(sorted(losses, key=lambda loss: (-loss.relative, loss.capability)))
 
 
+def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
+    """What each module is within its layer, or beside the layers.
+
+    Args:
+        fragility: Rows of a map.
+
+    Returns:
+        Module name to its role where one module alone has that role in its layer (`q`), otherwise
+        to the last part of its own name (`input_layernorm`).
+    """
+    modules = {f.module: f for f in fragility}
+    counts = Counter((f.layer, f.role) for f in modules.values())
+    shared = {role for (_, role), count in counts.items() if count > 1}
+    return {
+        f.module: clean(f.module.rpartition(".")[2] if f.role in shared else f.role)
+        for f in modules.values()
+    }
+
+
 def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
     """What to call each module, in the order of the forward pass as far as names tell it.
 
@@ -103,24 +123,27 @@ def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
         fragility: Rows of a map.
 
     Returns:
-        Module name to label: `layer 3` for a whole layer, the role where one module alone has it
-        (`embedding`), otherwise the module's own name. Embeddings come first, then layers by
-        number, then the rest.
+        Module name to label: `layer 3` for a whole layer, `layer 3 q` for a part of one, the role
+        beside the layers (`embedding`); the module's own name where that would not tell modules
+        apart. Embeddings come first, then layers by number, then the rest.
     """
     modules = {f.module: f for f in fragility}
-    roles = [f.role for f in modules.values()]
+    columns = module_columns(modules.values())
 
-    def place(f: ModuleFragility) -> tuple[int, int, str]:
+    def place(item: tuple[int, ModuleFragility]) -> tuple[int, int, int]:
+        order, f = item
         if f.layer is not None:
-            return 1, f.layer, f.module
-        return 0 if "embed" in f"{f.role} {f.module}" else 2, 0, f.module
+            return 1, f.layer, order
+        return 0 if "embed" in f"{f.role} {f.module}" else 2, 0, order
 
     def label(f: ModuleFragility) -> str:
-        if f.role == "layer" and f.layer is not None:
-            return f"layer {f.layer}"
-        return clean(f.role if roles.count(f.role) == 1 else f.module)
+        if f.layer is None:
+            return columns[f.module]
+        return f"layer {f.layer}" + ("" if f.role == "layer" else f" {columns[f.module]}")
 
-    return {f.module: label(f) for f in sorted(modules.values(), key=place)}
+    labels = {f.module: label(f) for _, f in sorted(enumerate(modules.values()), key=place)}
+    counts = Counter(labels.values())
+    return {m: text if counts[text] == 1 else clean(m) for m, text in labels.items()}
 
 
 def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:

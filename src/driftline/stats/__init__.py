@@ -13,3 +13,6 @@ from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
 from ._search import CrossingSearch as CrossingSearch
 from ._search import Ladder as Ladder
+from ._subspace import energy_share as energy_share
+from ._subspace import paired_participation_ratio as paired_participation_ratio
+from ._subspace import top_directions as top_directions

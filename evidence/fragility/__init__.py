@@ -1,0 +1,1 @@
+"""Which modules break which capability: a cheap estimate held against direct references."""

@@ -1,0 +1,88 @@
+"""The safe envelope as a chart: learning rate against steps, a contour a capability, the plan a point."""
+
+from collections.abc import Iterator
+
+import altair as alt
+
+from ..results import Assessment, EnvelopeContour, SafeEnvelope
+from ..results._readings import clean
+from ._drawing import CONTENT_WIDTH, GREY, INK, NUMBERS, SERIES, Chart, data
+
+MAX_CONTOURS = len(SERIES)
+SAFE = "#E3F1EA"
+REACH, RATES = 32.0, 8.0
+"""How far the axes reach from the plan, as a factor."""
+
+
+def envelope_chart(assessment: Assessment) -> Chart | None:
+    """The tightest contours, the region under all required ones, and the planned config.
+
+    Args:
+        assessment: What to draw.
+
+    Returns:
+        The chart; None where there is no contour.
+    """
+    envelope = assessment.envelope
+    if envelope is None or not (shown := shown_contours(envelope)):
+        return None
+    names = [_label(contour) for contour in shown]
+    rows: list[dict[str, str | float]] = [
+        {"capability": _label(contour), "steps": point.steps, "rate": point.learning_rate}
+        for contour in shown
+        for point in contour.points
+    ]
+    steps, rate = envelope.planned_steps, envelope.planned_learning_rate
+    across = alt.Scale(type="log", domain=[steps / REACH, steps * REACH], nice=False)
+    upward = alt.Scale(type="log", domain=[rate / RATES, rate * RATES], nice=False)
+    x = alt.X(field="steps", type="quantitative", scale=across)
+    x = x.title("optimiser steps of the whole run").axis(alt.Axis(format=NUMBERS, tickCount=6))
+    y = alt.Y(field="rate", type="quantitative", scale=upward)
+    y = y.title("peak learning rate").axis(alt.Axis(format=".1~e", tickCount=6))
+    colours = alt.Scale(domain=names, range=list(SERIES[: len(names)]))
+    legend = alt.Legend(title="reaches its tolerance on", orient="right", labelLimit=220)
+    colour = alt.Color(field="capability", type="nominal", scale=colours, legend=legend)
+    layers = [*_safe_region(envelope, x, y)]
+    lines = alt.Chart(data(rows)).mark_line(strokeWidth=2, clip=True)
+    layers.append(
+        lines.encode(x=x, y=y, color=colour, order=alt.Order(field="rate", type="quantitative"))
+    )
+    one = data([{"steps": steps, "rate": rate}])
+    planned = alt.Chart(one)
+    layers.append(
+        planned.mark_point(size=130, filled=True, color=INK, shape="cross").encode(x=x, y=y)
+    )
+    words = planned.mark_text(align="left", dx=10, dy=-9, fontSize=11, color=INK)
+    layers.append(words.encode(x=x, y=y, text=alt.value("planned")))
+    return alt.LayerChart(layer=layers).properties(width=CONTENT_WIDTH - 330, height=300)
+
+
+def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
+    """Below the lower ends of the intervals of all required capabilities."""
+    required = [c for c in envelope.contours if c.required and c.points]
+    if not required or any(c.points[0].low is None for c in required):
+        return
+    rows = []
+    for points in zip(*(c.points for c in required), strict=True):
+        lowest = min(point.low for point in points if point.low is not None)
+        rows.append(
+            {
+                "rate": points[0].learning_rate,
+                "steps": lowest,
+                "from": envelope.planned_steps / REACH,
+            }
+        )
+    area = alt.Chart(data(rows)).mark_area(color=SAFE, orient="horizontal", clip=True)
+    yield area.encode(x=x, x2=alt.X2(field="from"), y=y)
+    edge = alt.Chart(data(rows)).mark_line(color=GREY, strokeDash=[4, 3], clip=True)
+    yield edge.encode(x=x, y=y, order=alt.Order(field="rate", type="quantitative"))
+
+
+def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:
+    """The tightest contours, required ones first, as many as colours can tell apart."""
+    drawn = [contour for contour in envelope.contours if contour.points]
+    return sorted(drawn, key=lambda contour: not contour.required)[:MAX_CONTOURS]
+
+
+def _label(contour: EnvelopeContour) -> str:
+    return clean(contour.capability) + ("" if contour.required else " (watched)")
