@@ -15,9 +15,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from ._forward import layers_of, run_body, run_head
+from ._numerics import ScoringOptions, scoring_mode
 from ._opening import LanguageModel
 from ._prefix_tree import Row
-from ._numerics import ScoringOptions, scoring_mode
 from ._tokens import PackedRows
 
 States = Float[ndarray, "tokens width"]
