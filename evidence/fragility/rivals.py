@@ -11,6 +11,7 @@ from torch import Tensor
 
 from driftline.models import (
     BASE,
+    Direction,
     LanguageModel,
     Scorer,
     ScoringOptions,
@@ -32,10 +33,11 @@ class FisherSums:
     """E ||g||^2, the trace of the empirical Fisher's block."""
 
 
-def changes(opened: LanguageModel, direction: object, names: Sequence[str]) -> dict[str, Tensor]:
+def changes(opened: LanguageModel, direction: Direction, names: Sequence[str]) -> dict[str, Tensor]:
     """The change of each matrix, whole, in float32."""
     weights = dict(opened.model.named_parameters())
-    return {name: direction.delta(name, weights[name].detach()) for name in names}
+    found = {name: direction.delta(name, weights[name].detach()) for name in names}
+    return {name: change for name, change in found.items() if change is not None}
 
 
 def fisher_sums(

@@ -301,7 +301,7 @@ def _tokens_run(
     num_layers = engine.opened.model.config.num_hidden_layers
     whole = engine.num_tokens(capabilities)
     shares = [1 - engine.scorer.sequences.first_layer(p) / num_layers for p in points]
-    return whole * (1 + sum(shares))
+    return float(whole * (1 + sum(shares)))
 
 
 if __name__ == "__main__":

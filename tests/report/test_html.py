@@ -122,10 +122,10 @@ def test_ids_are_unique_and_references_resolve(html, page):
 def test_every_chart_has_words_and_numbers(page):
     labels = [value for tag, key, value in page.attributes if (tag, key) == ("svg", "aria-label")]
     roles = [value for tag, key, value in page.attributes if (tag, key) == ("svg", "role")]
-    assert len(labels) == len(roles) == page.tags.count("svg") == 6
+    assert len(labels) == len(roles) == page.tags.count("svg") == 7
     assert set(roles) == {"img"}
     assert all(len(label) > 40 for label in labels)
-    assert page.text.count("The numbers of this chart") == 6
+    assert page.text.count("The numbers of this chart") == 7
     assert "world_facts, 0.312 nats" in labels[0]
 
 

@@ -137,7 +137,7 @@ def test_the_page_shows_the_map_and_the_regions(mapped):
     )  # fmt: skip
     html = render_html(mapped("a", "b").model_copy(update={"regions": regions}))
     assert "Layer by role" in html
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 8
     assert "Directions of the hidden states" in html
     start = html.index("Directions of the hidden states")
     assert "4 of 64" in html[start:]

@@ -81,7 +81,7 @@ def test_the_summary_has_a_row_a_road(assessment):
     titles = next(i for i, line in enumerate(lines) if i > start and "rank x" in line)
     training, noise = (line.split() for line in lines[titles + 1 : titles + 3])
     assert training[:5] == ["planned", "training", "–", "–", "–"]
-    assert noise[:5] == ["noise", "0.0550", "knee", "0.0370", "0.131"]
+    assert noise[:5] == ["noise", "0.0550,", "knee", "0.0370", "0.131,"]
     assert noise[5:9] == ["gradual", "output", "0.160", "0.922"]
     bare = assessment.model_copy(update={"belief_space": None})
     assert "Belief space" not in summary(bare)

@@ -76,8 +76,9 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
         Where output and representation break, which of them first; then the end of the road: its
         scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
     """
-    titles = ("along", "output", "representation", "first", "to", "KL", "CKA", "rank x")
-    rows: list[tuple[str, ...]] = [titles]
+    rows: list[tuple[str, ...]] = [
+        ("along", "output", "representation", "first", "to", "KL", "CKA", "rank x")
+    ]
     for curve in space.curves:
         worst, _ = lowest_cka(curve, -1)
         rows.append(
@@ -97,7 +98,7 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
 
 def _cell(scale: float | None, shape: DriftShape) -> str:
     """Where a drift breaks, and whether at a knee; as short as a table wants it."""
-    how = {"knee": f" knee {number(shape.scale)}", "gradual": " gradual", None: ""}
+    how = {"knee": f", knee {number(shape.scale)}", "gradual": ", gradual", None: ""}
     return number(scale) + how[shape.shape]
 
 
