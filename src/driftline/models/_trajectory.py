@@ -91,7 +91,7 @@ class Trajectory:
         }
         # Left out where nothing is frozen, so that what was kept before keeps its name.
         if self.frozen:
-            recipe["frozen"] = sorted(self.frozen)
+            recipe["frozen"] = list[JsonValue](sorted(self.frozen))
         return recipe
 
     def path(self, step: int) -> Path:
