@@ -17,6 +17,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ HERE = Path(__file__).parent
 SHARE = 0.25
 """Of the parameters in the matrices inside the layers."""
 PROBE_STEP = 12
-KEPT = (16, 24, 32, 40, 48)
+KEPT = (24, 32, 40)
+NUM_ITEMS = 20
+"""Of each capability; the same ones for every arm."""
 SEEDS = (0, 1, 2)
 TASKS = {"shakespeare": ("lm_tinyshakespeare", 2e-4), "tatoeba": ("ft_tatoeba_en_es", 3e-4)}
 ATTENTION = frozenset(("q", "k", "v", "o"))
@@ -74,7 +77,14 @@ class Setting:
             },
         )
         self.plan = plan_training(opened, self.config, self.data)
-        self.capabilities = read_suite("core").capabilities
+        every = read_suite("core").capabilities
+        self.capabilities = tuple(c.sample(NUM_ITEMS, seed=0) for c in every)
+        judged = {item.id for c in self.capabilities for item in c.items}
+        # What is protected is chosen on other items than those that judge it.
+        self.mapped = tuple(
+            replace(c, items=tuple(item for item in c.items if item.id not in judged))
+            for c in every
+        )
         self.target = target_capability(self.data, seed=0)
         self.matrices = [w for w in opened.weights if w.is_matrix and w.layer is not None]
         self.budget = SHARE * sum(w.num_elements for w in self.matrices)
@@ -89,7 +99,7 @@ class Setting:
     def map(self, engine: LocalEngine) -> FragilityMap:
         """The map that `driftline map` would make of this config, from its first steps."""
         probe = self.trajectory((PROBE_STEP,))
-        study = Study(engine, self.capabilities, self.target, probe, Effort(), self.seed)
+        study = Study(engine, self.mapped, self.target, probe, Effort(), self.seed)
         return fragility_map(study)
 
     def filled(self, order: Sequence[Weight]) -> list[str]:
@@ -159,25 +169,26 @@ def main() -> None:
                 print(time.strftime("%H:%M:%S"), path.stem, flush=True)
                 work = arguments.work / path.stem
                 setting = Setting(opened, task, seed, arguments.data, work)
-                record = make_run(setting, task, arm)
+                record = make_run(setting, task, arm, arguments.work / f"{task}.sqlite")
                 path.write_text(json.dumps(record, indent=1) + "\n")
                 shutil.rmtree(work)
 
 
-def make_run(setting: Setting, task: str, arm: str) -> dict[str, Any]:
+def make_run(setting: Setting, task: str, arm: str, scores: Path) -> dict[str, Any]:
     """Train one arm, and score everything along it.
 
     Args:
         setting: Task and seed.
         task: A key of `TASKS`.
         arm: A key of `ARMS`.
+        scores: The store that the arms of a task share, so that the base is scored once.
 
     Returns:
         The record, as it is written.
     """
     started = time.monotonic()
     opened = setting.opened
-    with ResultStore(setting.work / "results.sqlite") as store:
+    with ResultStore(scores) as store:
         engine = LocalEngine(opened, store)
         frozen = ARMS[arm](setting, engine)
         trajectory = setting.trajectory(KEPT, frozen)

@@ -211,8 +211,8 @@ def _margin_figures(
         caption = (
             "Each line: the whole runs that bring a capability to its tolerance. Green: below the "
             "lower ends of the intervals of all required capabilities. Cross: the planned config. "
-            "Learning rate and steps are taken as exchangeable, which is too generous above the "
-            "planned rate and too strict below it."
+            "Rates and lengths other than the planned ones are by the powers that finished runs "
+            "showed; longer runs than planned were not among them."
         )
         yield "envelope", Figure(svg, caption, envelope_table(assessment))
     if "path_curves" in charts:
