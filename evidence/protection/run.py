@@ -156,11 +156,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the data files")
     parser.add_argument("--work", type=Path, default=Path("build/protection"))
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
     arguments = parser.parse_args()
     (HERE / "runs").mkdir(exist_ok=True)
     opened = open_model("smollm2-135m")
-    for seed in SEEDS:
+    for seed in arguments.seeds:
         for task in arguments.tasks:
             for arm in arguments.arms:
                 path = HERE / "runs" / f"{task}-{arm}-{seed}.json"

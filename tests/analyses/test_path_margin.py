@@ -134,3 +134,14 @@ def test_more_loss_is_sooner_and_the_interval_holds_the_step():
         assert less.low <= less.critical_steps * (1 + 1e-9)
         assert less.high is None or less.critical_steps <= less.high * (1 + 1e-9)
     assert num_within > 30
+
+
+def test_of_a_long_run_the_curve_shows_every_look_and_some_steps():
+    plan = TrainingPlan(5000, (PEAK,) * 5000)
+    found = margin([0.0, 0.01, 0.02], steps=(100, 200, 400), plan=plan)
+    scales = [p.scale for p in found.curve]
+    assert scales[:3] == [100, 200, 400]
+    assert scales[-1] == 5000
+    assert scales == sorted(set(scales))
+    assert len(scales) == 3 + 24
+    assert found.measured_steps == 400

@@ -17,6 +17,9 @@ from ..stats import Crossing, mean_interval
 from ._path_model import PathCalibration, PathLosses, predicted_path, tolerated_multiple
 from ._study import CONFIDENCE_LEVEL, Study, losses_at
 
+_NUM_SHOWN = 24
+"""Points of a curve after the probe."""
+
 
 def path_margins(
     study: Study, table: Table, calibration: PathCalibration
@@ -83,11 +86,18 @@ def _path_margin(
         critical_learning_rate_high=high,
         used_fraction=None if steps.value is None else plan.num_steps / steps.value,
         reason=None if steps.value is not None else "no loss is predicted, so no step is critical",
+        measured_steps=study.trajectory.kept_steps[-1],
         curve=tuple(
-            CurvePoint(scale=float(step), value=sign * float(loss))
-            for step, loss in zip(path.steps, path.losses, strict=True)
+            CurvePoint(scale=float(path.steps[n]), value=sign * float(path.losses[n]))
+            for n in _shown(len(path.steps), len(study.trajectory.kept_steps))
         ),
     )
+
+
+def _shown(num_points: int, num_looks: int) -> list[int]:
+    """Every look, and some of the predicted steps: a long run has thousands of them."""
+    later = numpy.linspace(num_looks, num_points - 1, min(_NUM_SHOWN, num_points - num_looks))
+    return [*range(num_looks), *later.round().astype(int).tolist()]
 
 
 def _critical_steps(

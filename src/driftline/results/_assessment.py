@@ -87,6 +87,8 @@ class StabilityMargin(Value):
     critical_learning_rate_high: float | None = None
     used_fraction: float | None = None
     """Planned steps as a share of the critical steps; above 1 the margin is overdrawn."""
+    measured_steps: int | None = None
+    """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
     reason: str | None = None
     curve: tuple[CurvePoint, ...]
 
