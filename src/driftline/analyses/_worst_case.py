@@ -8,19 +8,21 @@ finds is one bad direction, so the radius along it is an upper bound of the wors
 from typing import NamedTuple
 
 from ..capabilities import Capability
-from ..engine import GRADIENT_TOKEN, Engine, Table, ascent_direction, ascent_obstacle
+from ..engine import GRADIENT_TOKEN, Engine, Table, ascent_direction, ascent_obstacle, ascent_tokens
 from ..models import BASE, GradientDirection
 from ..results import StabilityMargin
 from ..stats import Ladder
 from ._lines import Line, scan_lines
 from ._radius import radius_margin
-from ._study import CONFIDENCE_LEVEL, Study
+from ._study import CONFIDENCE_LEVEL, Effort, Study
 
 DIRECTION = "worst_case"
 SMALLEST_NORM, LARGEST_NORM = 1e-8, 1.0
 """float32 weights have seven digits, and a gradient puts most of its norm on few of them."""
 _LOOKS = 8
 """At most, for planning time only."""
+_LITTLE_GAIN = 1.1
+"""Refining ends with the first gradient that raises the loss by a smaller factor than this."""
 
 
 class _Parts(NamedTuple):
@@ -29,6 +31,11 @@ class _Parts(NamedTuple):
     judged: Capability
     climbed: Capability | None
     """None where too few are left."""
+
+
+def has_worst_case(part: str, effort: Effort) -> bool:
+    """Whether a part of the main job has the worst case: it takes about as long as all the rest."""
+    return part == "margin" or (part == "assess" and effort.worst_case_in_assess)
 
 
 def worst_case_margins(study: Study) -> tuple[StabilityMargin, ...]:
@@ -66,8 +73,11 @@ def worst_case_tokens(study: Study) -> float:
     for judged, climbed in (_split(study, capability) for capability in study.capabilities):
         total += engine.num_tokens((judged,))
         if climbed is not None and ascent_obstacle(engine, climbed) is None:
-            passes = GRADIENT_TOKEN * (1 + refinements) + (2 + refinements) * bool(refinements)
-            total += _LOOKS * engine.num_tokens((judged,)) + passes * engine.num_tokens((climbed,))
+            gradient = GRADIENT_TOKEN * ascent_tokens(engine, climbed)
+            # Each refinement is held against the one before it, and the first against the base too.
+            compared = refinements + 2 if refinements else 0
+            total += (1 + refinements) * gradient + compared * engine.num_tokens((climbed,))
+            total += _LOOKS * engine.num_tokens((judged,))
     return total
 
 
@@ -94,7 +104,9 @@ def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts)
     ladder = Ladder(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
     direction = ascent_direction(engine, climbed)
     if direction.slope == 0:
-        return _undefined(base, judged, "its loss has no slope at the base: every margin is clipped")
+        return _undefined(
+            base, judged, "its loss has no slope at the base: every margin is clipped"
+        )
     # Where the climbed items pass the tolerance, to first order.
     norm = ladder.scale(ladder.rung(climbed.tolerance / direction.slope))
     refinements = study.effort.num_ascent_refinements
@@ -141,9 +153,6 @@ def climb(
         if is_little:
             break
     return best
-
-
-_LITTLE_GAIN = 1.1
 
 
 def _mean_loss(

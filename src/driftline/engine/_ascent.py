@@ -22,6 +22,11 @@ def ascent_obstacle(engine: Engine, capability: Capability) -> str | None:
     return gradient_obstacle(engine.opened)
 
 
+def ascent_tokens(engine: Engine, capability: Capability) -> int:
+    """Tokens that go forward and backward for one gradient of a capability's loss."""
+    return _direction(engine, capability, BASE).num_tokens
+
+
 def ascent_direction(engine: Engine, capability: Capability, at: Point = BASE) -> GradientDirection:
     """The steepest ascent of a capability's mean loss, each matrix moving by the same share.
 
@@ -36,12 +41,19 @@ def ascent_direction(engine: Engine, capability: Capability, at: Point = BASE) -
     Returns:
         The direction.
     """
+    direction = _direction(engine, capability, at)
+    engine.tokens_used += direction.num_tokens
+    engine.tokens_backward += direction.num_tokens
+    return direction
+
+
+def _direction(engine: Engine, capability: Capability, at: Point) -> GradientDirection:
     scorer = engine.scorer
     loss = WeighedLoss(
         tuple(weighed_items(engine, capability)),
         {"capability": capability.digest, "tokens": scorer.tokens_digest(capability)},
     )
-    direction = GradientDirection(
+    return GradientDirection(
         engine.opened,
         loss,
         at,
@@ -49,6 +61,3 @@ def ascent_direction(engine: Engine, capability: Capability, at: Point = BASE) -
         share=scorer.sequences.shares_beginnings,
         on_tokens=lambda count: engine.meter.advance(count * GRADIENT_TOKEN),
     )
-    engine.tokens_used += direction.num_tokens
-    engine.tokens_backward += direction.num_tokens
-    return direction

@@ -97,10 +97,11 @@ class Engine(ABC):
         return sum(self.scorer.num_tokens(capability) for capability in capabilities)
 
     def in_float32(self) -> "LocalEngine":
-        """An engine on the same store that computes in this process, all products in float32.
+        """For changes so small that bfloat16 does not tell them from its own rounding.
 
-        For changes so small that bfloat16 does not tell them from its own rounding. Its tokens count
-        here once `count` is told of them.
+        Returns:
+            An engine on the same store that computes in this process, all products in float32. Its
+            tokens count here once `count` is told of them.
         """
         options = replace(self.options, bfloat16=False)
         return LocalEngine(self.opened, self.store, options, self.meter)

@@ -170,7 +170,7 @@ class GradientDirection:
 
     @property
     def slope(self) -> float:
-        """d loss / d scale of moving along it from `at`: sum over matrices of ||W||_F * ||G||_F."""
+        """How fast the loss grows along it from `at`: sum over matrices of ||W||_F * ||G||_F, per unit."""
         self.prepare()
         return self._slope
 

@@ -40,6 +40,7 @@ from ._weighed import (
 )
 from ._weights import weight_role
 
+
 @dataclass(frozen=True)
 class ModuleChange:
     """A module that a direction moves, with the size of its change at scale 1."""

@@ -85,9 +85,7 @@ def gradient_batches(
         logits = vocabulary * sum(len({query.node for query in row.queries}) for row in rows)
         is_full = (num_rows + len(rows)) * width > bound
         if batch and (
-            is_full
-            or num_logits + logits > _LOGITS_AT_ONCE
-            or place(batch[-1])[0] != is_branched
+            is_full or num_logits + logits > _LOGITS_AT_ONCE or place(batch[-1])[0] != is_branched
         ):
             yield batch
             batch, num_rows, num_logits = [], 0, 0
