@@ -263,3 +263,22 @@ def test_capabilities_of_two_units_get_two_charts(assessment):
     two = {"forecast": (other, *rest), "margins": (), "fragility": (), "belief_space": None}
     page = Page(render_html(assessment.model_copy(update=two)))
     assert page.tags.count("svg") == 2
+
+
+def test_a_worst_case_without_a_number_says_why_and_has_no_curve(assessment):
+    reason = "the base is quantised (4-bit nf4), and packed weights have no gradient"
+    margins = tuple(
+        m.model_copy(
+            update={
+                "critical_relative_norm": None, "low": None, "high": None,
+                "num_directions": None, "reason": reason, "curve": (),
+            }
+        )
+        if m.direction == "worst_case"
+        else m
+        for m in assessment.margins
+    )  # fmt: skip
+    page = Page(render_html(assessment.model_copy(update={"margins": margins})))
+    assert reason in page.text
+    assert page.open == []
+    assert "worst_case" in page.text

@@ -38,7 +38,7 @@ class Effort:
     num_ascent_items: int = 40
     """Items of a capability, none of those above, whose loss the worst case climbs."""
     num_ascent_refinements: int = 0
-    """Gradients that the worst case takes away from the base; they moved a loss by 2 to 6 %."""
+    """Gradients that the worst case takes away from the base; they raised a loss by 3 to 7 %."""
     worst_case_ratio: float = 1.5
     """A worst-case radius is found to lie between two norms of this ratio."""
     worst_case_in_assess: bool = False
