@@ -113,8 +113,11 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
         assert row.base_value == pytest.approx(base[row.capability])
         assert row.low <= row.predicted_change <= row.high
         path = paths[row.capability]
-        assert [point.scale for point in path.curve] == [*STEPS, VALUES["max_steps"]]
-        assert path.curve[-1].value == pytest.approx(row.predicted_change)
+        scales = [point.scale for point in path.curve]
+        assert scales == [*STEPS, *range(STEPS[-1] + 1, VALUES["max_steps"] + 1)]
+        assert path.measured_steps == STEPS[-1]
+        # The forecast is the probe's last loss as it is.
+        assert path.curve[len(STEPS) - 1].value == pytest.approx(row.predicted_change)
         sign = 1 if row.metric == "nll_nats" else -1
         losses.append(sign * row.predicted_change / row.tolerance)
         assert row.at_risk == (losses[-1] > 1)

@@ -165,7 +165,7 @@ def test_a_watched_capability_sets_no_bound(assessment):
 
 
 def test_what_is_undefined_is_a_dash_with_its_reason(page):
-    assert f"– at least 72.0 – – – 0.100 nats {UNREACHED}" in page.text
+    assert f"– at least 72.0 – – – – 0.100 nats {UNREACHED}" in page.text
     assert "– The capability's scorer has no accuracy, or no chance level." in page.text
 
 

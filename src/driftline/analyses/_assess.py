@@ -44,6 +44,7 @@ from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._path_margin import path_margins
+from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
@@ -178,7 +179,7 @@ def _tokens_for_lines(study: Study) -> float:
 
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
-    calibration = shipped_calibration()
+    calibration, paths = shipped_calibration(), shipped_path_calibration()
     meter.enter("training the first steps and scoring along them")
     table = study.path_table()
     losses = forecast_losses(study, table, calibration)
@@ -188,10 +189,10 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     found = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
-        envelope = safe_envelope(study, table, losses)
+        envelope = safe_envelope(study, table, paths)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
-            margins = (*path_margins(study, table, losses), *radius_margins(study))
+            margins = (*path_margins(study, table, paths), *radius_margins(study))
         if has_worst_case(part, study.effort):
             meter.enter("climbing to the worst case")
             with meter.estimated(worst_case_tokens(study)):
@@ -219,7 +220,10 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         target=target,
         belief_space=belief,
         cost=_cost(study, started),
-        caveats=(*caveats(request, study, calibration), *found.caveats()),
+        caveats=(
+            *caveats(request, study, calibration=calibration, paths=paths),
+            *found.caveats(),
+        ),
         provenance=_provenance(request, study),
     )
 

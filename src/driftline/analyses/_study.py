@@ -60,10 +60,10 @@ class Effort:
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
-    """The optimiser steps after which the probe looks: half and all of its length.
+    """The optimiser steps after which the probe looks: a quarter of its length and each one more.
 
     >>> probe_steps(60, 0.2)
-    (6, 12)
+    (3, 6, 9, 12)
 
     Args:
         num_steps: Of the planned run.
@@ -73,7 +73,7 @@ def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
         Ascending, without repeats, at least one step.
     """
     last = max(1, round(num_steps * fraction))
-    return tuple(sorted({max(1, last // 2), last}))
+    return tuple(sorted({max(1, last * quarter // 4) for quarter in (1, 2, 3, 4)}))
 
 
 @dataclass(frozen=True)

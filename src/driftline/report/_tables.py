@@ -218,6 +218,7 @@ def path_table(assessment: Assessment) -> Table:
             ("used by the run", "number"),
             ("interval of the use", "number"),
             ("learning rate that reaches the tolerance", "number"),
+            (f"{levels} interval of the rate", "number"),
             ("tolerance", "number"),
             ("where a number is missing", "text"),
         ],
@@ -230,6 +231,7 @@ def path_table(assessment: Assessment) -> Table:
                 percent(m.used_fraction),
                 _shares(used_interval(m)),
                 number(m.critical_learning_rate),
+                interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
                 f"{number(m.tolerance)} {m.unit}",
                 _missing(m),
             )

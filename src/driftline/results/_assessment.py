@@ -82,8 +82,13 @@ class StabilityMargin(Value):
     """None where there is one direction only."""
     critical_steps: float | None = None
     critical_learning_rate: float | None = None
+    """The peak rate at which the planned number of steps would just stay within the tolerance."""
+    critical_learning_rate_low: float | None = None
+    critical_learning_rate_high: float | None = None
     used_fraction: float | None = None
     """Planned steps as a share of the critical steps; above 1 the margin is overdrawn."""
+    measured_steps: int | None = None
+    """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
     reason: str | None = None
     curve: tuple[CurvePoint, ...]
 
