@@ -28,7 +28,7 @@ def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
-    assert len(usual) == 8
+    assert len(usual) == 9
     assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 

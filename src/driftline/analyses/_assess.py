@@ -50,6 +50,7 @@ from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability
 from ._verdict import judge
+from ._worst_case import has_worst_case, worst_case_margins, worst_case_tokens
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
@@ -159,6 +160,8 @@ def _planned_tokens(part: Part, study: Study) -> float:
     )
     if part in ("assess", "margin"):
         total += _tokens_for_lines(study)
+        if has_worst_case(part, effort):
+            total += worst_case_tokens(study)
         if study.anchors is not None:
             points = 1 + len(study.trajectory.kept_steps)
             points += len(effort.belief_norms) + len(effort.belief_multiples)
@@ -190,6 +193,10 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
             margins = (*path_margins(study, table, paths), *radius_margins(study))
+        if has_worst_case(part, study.effort):
+            meter.enter("climbing to the worst case")
+            with meter.estimated(worst_case_tokens(study)):
+                margins += worst_case_margins(study)
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")

@@ -48,6 +48,9 @@ def caveats(
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
         f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
         "over directions; with so few items, intervals cover less than they state.",
+        "A worst-case radius (in `margin`; in `assess` only where it is asked for) is that of the worst "
+        "direction that an ascent on other items found, so an upper bound: a longer ascent, or one on "
+        "more items, may find a smaller one. It is measured in float32, in the process that asked.",
         "The map is a first-order account of the probe's update, module by module: what a larger "
         "update would do, or one from other data, it does not say. Regions rest on a sample of "
         "gradients; the planned data's share of one is high wherever all texts use the same "

@@ -35,6 +35,14 @@ class Effort:
     """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
+    num_ascent_items: int = 40
+    """Items of a capability, none of those above, whose loss the worst case climbs."""
+    num_ascent_refinements: int = 0
+    """Gradients that the worst case takes away from the base; they raised a loss by 3 to 7 %."""
+    worst_case_ratio: float = 1.5
+    """A worst-case radius is found to lie between two norms of this ratio."""
+    worst_case_in_assess: bool = False
+    """Whether `assess` has the worst case too; `margin` always has it."""
     num_map_items: int = 40
     """Items of a capability that are measured for the map."""
     num_map_nodes: int = 1

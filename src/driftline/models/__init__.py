@@ -9,6 +9,10 @@ from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
 from ._generation import generate_greedily as generate_greedily
+from ._gradients import GradientDirection as GradientDirection
+from ._gradients import WeighedLoss as WeighedLoss
+from ._gradients import gradient_obstacle as gradient_obstacle
+from ._gradients import loss_gradient as loss_gradient
 from ._hidden_states import LogProbs as LogProbs
 from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
@@ -39,7 +43,6 @@ from ._slope_tape import HiddenGradients as HiddenGradients
 from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
-from ._slopes import WeighedSequences as WeighedSequences
 from ._tokens import PackedRows as PackedRows
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_packed as encode_packed
@@ -57,6 +60,7 @@ from ._travelling import files_of as files_of
 from ._travelling import travelling_point as travelling_point
 from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
+from ._weighed import WeighedSequences as WeighedSequences
 from ._weights import Role as Role
 from ._weights import Weight as Weight
 from ._weights import list_weights as list_weights
