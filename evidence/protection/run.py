@@ -118,10 +118,10 @@ def module_of(weight: Weight) -> str:
 
 
 def frozen_by_map(setting: Setting, engine: LocalEngine) -> list[str]:
-    """What the map says to protect: the most loss, in tolerances, for the target given up."""
+    """What the map says to protect: the most damage per parameter."""
     found = setting.map(engine)
     tolerances = {c.name: c.tolerance for c in setting.capabilities}
-    return list(most_fragile(found.rows, SHARE, tolerances=tolerances, target=found.target))
+    return list(most_fragile(found.rows, SHARE, noise=found.noise, tolerances=tolerances))
 
 
 def frozen_at_random(setting: Setting, _engine: LocalEngine) -> list[str]:

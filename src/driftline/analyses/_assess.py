@@ -43,6 +43,7 @@ from ._caveats import caveats
 from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
+from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_margins
 from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
@@ -167,8 +168,7 @@ def _planned_tokens(part: Part, study: Study) -> float:
             points += len(effort.belief_norms) + len(effort.belief_multiples)
             total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
-        passes = SLOPE_TOKEN * effort.num_map_nodes
-        total += passes * tokens(map_capabilities(study))
+        total += SLOPE_TOKEN * tokens(map_capabilities(study)) + noise_tokens(study)
     return total
 
 
@@ -215,6 +215,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         envelope=envelope,
         fragility=found.rows,
         target_fragility=found.target,
+        noise=found.noise,
         regions=found.regions,
         forecast=shown,
         target=target,

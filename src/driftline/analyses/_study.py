@@ -45,8 +45,8 @@ class Effort:
     """Whether `assess` has the worst case too; `margin` always has it."""
     num_map_items: int = 40
     """Items of a capability that are measured for the map."""
-    num_map_nodes: int = 1
-    """Gauss-Legendre nodes of the map on the segment of the probe's update."""
+    num_fisher_draws: int = 4
+    """Draws of labels for the map's noise; at least 2."""
     num_hidden_rows: int = 256
     """Gradients of hidden states that the map keeps a layer and capability."""
     num_anchor_rows: int = 8

@@ -8,6 +8,7 @@ from ._directions import HeldDirection as HeldDirection
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
 from ._gradients import GradientDirection as GradientDirection
 from ._gradients import WeighedLoss as WeighedLoss

@@ -80,7 +80,11 @@ def loss_gradient(
         raise ModelError(f"{opened.source}: {obstacle}")
     matrices = {name: weight for name, weight in weights.items() if weight.ndim >= 2}
     total: dict[str, Tensor] = {}
-    with scoring_mode(opened, options), torch.enable_grad(), _asking(matrices.values()):
+    with (
+        scoring_mode(opened, options),
+        torch.enable_grad(),
+        asking_for_gradients(matrices.values()),
+    ):
         for batch in gradient_batches(opened, options, lay_out(items, share=share)):
             loss = _summed_loss(opened, items, batch) / len(items)
             # Into no `.grad`, so that the user's own stay.
@@ -111,8 +115,15 @@ def _summed_loss(
 
 
 @contextlib.contextmanager
-def _asking(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Let weights ask for gradients, whatever their own flags say."""
+def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
+    """Let weights ask for gradients, whatever their own flags say.
+
+    Args:
+        weights: Whose flags are set, and put back.
+
+    Yields:
+        Nothing.
+    """
     flags = [(weight, weight.requires_grad) for weight in weights]
     try:
         for weight, _ in flags:
