@@ -70,7 +70,8 @@ def test_each_document_survives_json_and_holds_finite_numbers(answered, part):
 def test_a_part_says_what_the_whole_says(answered, assessment, part):
     found, whole = without_times(answered(part)), without_times(assessment)
     for section in (
-        "margins", "fragility", "target_fragility", "regions", "forecast", "scores",
+        "margins", "fragility", "target_fragility", "noise", "protect", "regions", "forecast",
+        "scores",
     ):  # fmt: skip
         assert found[section] in ([], whole[section])
     for section in ("target", "belief_space"):

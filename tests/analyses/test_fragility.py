@@ -1,25 +1,27 @@
 """The fragility map: what the rows say of slopes, and that intervals cover."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy
 import pytest
 
 from driftline.analyses import _assess as assess_module
+from driftline.analyses import _noise_sensitivity as noise_module
 from driftline.analyses._fragility import (
     fragility_map,
-    gauss_nodes,
     map_capabilities,
     module_rows,
 )
 from driftline.capabilities import Capability, MinimalPair
 from driftline.engine import LocalEngine, ResultStore, RunFolder, SlopeTable
 from driftline.engine._slopes import CapabilitySlopes
-from driftline.models import ModuleChange
+from driftline.models import ModuleChange, Point, ScoringOptions, Term
 from driftline.stats import mean_interval
 
 from .conftest import CHOICES, EFFORT, PAIRS, SUITE
 
+EXACT = ScoringOptions(bfloat16=False)
 MODULES = (
     ModuleChange("m.embed", None, "embedding", 100, 0.2, 10.0),
     ModuleChange("m.layers.0.q", 0, "q", 10, 0.1, 1.0),
@@ -88,13 +90,6 @@ def test_equal_modules_are_ranked_in_the_order_of_the_model():
     assert [row.rank for row in rows_of(numpy.zeros((6, 3)))] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("num_nodes", [1, 2, 3])
-def test_nodes_integrate_polynomials(num_nodes):
-    nodes = gauss_nodes(num_nodes)
-    for power in range(2 * num_nodes):
-        assert sum(w * t**power for t, w in nodes) == pytest.approx(1 / (power + 1))
-
-
 def test_the_map_measures_every_module_that_moves(study):
     found = fragility_map(study)
     weights = {w.name.rpartition(".")[0] for w in study.engine.opened.weights}
@@ -108,8 +103,52 @@ def test_the_map_measures_every_module_that_moves(study):
     study.engine.opened.check_unchanged()
 
 
-def test_training_serves_its_own_task(study):
-    assert sum(row.loss for row in fragility_map(study).target) < 0
+def test_a_row_is_what_taking_the_share_back_gives(study):
+    """To first order, so for a small module and a little of it."""
+    found = fragility_map(study)
+    pairs = study.capabilities[0].sample(EFFORT.num_map_items, seed=study.seed)
+    engine, end = study.engine, Term(study.update, 1.0)
+    for module in ("model.layers.0.self_attn.k_proj", "model.layers.1.mlp.up_proj"):
+        back = Term(study.update, {f"{module}.weight": -1e-3})
+        points = [Point("end", (end,)), Point(f"less {module}", (end, back))]
+        table = LocalEngine(engine.opened, engine.store, EXACT).evaluate(points, (pairs,))
+        values = [table.values(point, pairs).mean() for point in points]
+        (row,) = (r for r in found.rows if (r.module, r.capability) == (module, pairs.name))
+        assert (values[1] - values[0]) / 1e-3 == pytest.approx(row.loss, rel=0.1, abs=0.02)
+
+
+def test_every_module_has_its_noise(study):
+    found = fragility_map(study)
+    assert [n.module for n in found.noise] == list(dict.fromkeys(r.module for r in found.rows))
+    sizes = {w.name.rpartition(".")[0]: w.num_elements for w in study.engine.opened.weights}
+    for each in found.noise:
+        assert each.num_parameters == sizes[each.module]
+        assert 0 <= each.low <= each.expected_kl_nats <= each.high
+        assert each.root_mean_square_change > 0
+    assert max(each.expected_kl_nats for each in found.noise) > 0
+    assert found.noise_obstacle is None
+    again = fragility_map(study)
+    assert again.noise == found.noise
+
+
+def test_without_gradients_of_weights_the_reason_is_said(study, monkeypatch):
+    monkeypatch.setattr(noise_module, "gradient_obstacle", lambda _opened: "it is packed")
+    found = fragility_map(study)
+    assert found.noise == ()
+    assert found.rows
+    assert found.caveats() == ("What modules cost by moving at all is not known: it is packed.",)
+    assert noise_module.noise_tokens(study) == 0
+
+
+def test_the_protected_quarter_is_of_the_required_capabilities(study):
+    found = fragility_map(study)
+    chosen = assess_module.protected_quarter(study, found)
+    sizes = {r.module: r.num_parameters for r in found.rows if r.layer is not None}
+    assert chosen
+    assert set(chosen) <= set(sizes)
+    assert sum(sizes[m] for m in chosen) <= 0.25 * sum(sizes.values())
+    watched = replace(study, capabilities=(replace(study.capabilities[0], required=False),))
+    assert assess_module.protected_quarter(watched, found) == ()
 
 
 def test_what_has_no_gradient_is_left_out(study):

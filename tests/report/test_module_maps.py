@@ -5,8 +5,14 @@ from xml.etree import ElementTree
 import pytest
 
 from driftline.report import render_html
-from driftline.report._module_maps import TITLE, has_module_maps, module_maps, shade
-from driftline.results import LayerRegion, ModuleFragility
+from driftline.report._module_maps import (
+    NOISE_TITLE,
+    TITLE,
+    has_module_maps,
+    module_maps,
+    shade,
+)
+from driftline.results import LayerRegion, ModuleFragility, ModuleNoise
 
 from .sample import IMAGE, SCRIPT
 
@@ -143,3 +149,49 @@ def test_the_page_shows_the_map_and_the_regions(mapped):
     assert "4 of 64" in html[start:]
     assert "6.2%" in html[start:]
     assert render_html(mapped("a", "b").model_copy(update={"regions": regions})) == html
+
+
+def noisy(assessment, *, low=1e-4):
+    """With a noise for every module; v costs most by far, for its few parameters."""
+    rows = {f.module: f for f in assessment.fragility}.values()
+    noise = tuple(
+        ModuleNoise(
+            module=f.module, layer=f.layer, role=f.role, num_parameters=4,
+            root_mean_square_change=1e-3, expected_kl_nats=0.01 if f.role == "v" else 1e-4,
+            low=low, high=0.02,
+        )
+        for f in rows
+    )  # fmt: skip
+    return assessment.model_copy(update={"noise": noise})
+
+
+def test_moving_at_all_has_a_panel_of_its_own(mapped):
+    root = parsed(module_maps(noisy(mapped("a", "b")), label="words"))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert NOISE_TITLE in texts
+    titles = [element.text for element in root.iter(f"{SVG}title")]
+    assert sum("if its 4 weights moved at random" in title for title in titles) == len(
+        {f.module for f in mapped("a").fragility}
+    )
+    fills = {
+        square.get("fill")
+        for square in root.iter(f"{SVG}rect")
+        if "0.0100 nats per token of KL" in square.find(f"{SVG}title").text
+    }
+    assert fills == {shade(1.0)}
+
+
+def test_what_to_protect_is_said_and_named(mapped):
+    made = mapped("a")
+    chosen = ("model.layers.0.v_proj", "model.layers.1.v_proj", "model.layers.2.o_proj")
+    page = render_html(made.model_copy(update={"protect": chosen}))
+    assert "2 of 3 v, 1 of 3 o" in page
+    assert all(f"<code>{name}</code>" in page for name in chosen)
+    assert "What to protect first" not in render_html(made)
+
+
+def test_a_hostile_module_is_escaped_where_it_is_protected(mapped):
+    made = mapped("a")
+    hostile = made.fragility[1].model_copy(update={"module": SCRIPT, "role": SCRIPT})
+    made = made.model_copy(update={"fragility": (*made.fragility, hostile), "protect": (SCRIPT,)})
+    assert SCRIPT not in render_html(made)

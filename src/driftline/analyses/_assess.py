@@ -43,6 +43,7 @@ from ._caveats import caveats
 from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
+from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_margins
 from ._path_model import shipped_path_calibration
@@ -55,6 +56,7 @@ from ._worst_case import has_worst_case, worst_case_margins, worst_case_tokens
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
+_PROTECTED_SHARE = 0.25
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
 
@@ -216,6 +218,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         fragility=found.rows,
         target_fragility=found.target,
         noise=found.noise,
+        protect=protected_quarter(study, found),
         regions=found.regions,
         forecast=shown,
         target=target,
@@ -227,6 +230,15 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         ),
         provenance=_provenance(request, study),
     )
+
+
+def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:
+    """What to freeze first, for the required capabilities that the map has; nothing without any."""
+    tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
+    rows = [row for row in found.rows if row.capability in tolerances]
+    if not rows:
+        return ()
+    return most_fragile(rows, _PROTECTED_SHARE, noise=found.noise, tolerances=tolerances)
 
 
 def _cost(study: Study, started: float) -> Cost:

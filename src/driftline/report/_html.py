@@ -18,6 +18,7 @@ from ..results._readings import (
     module_ranks,
     number,
     percent,
+    protected_by_role,
     target_sentence,
 )
 from ._belief_table import belief_table
@@ -99,6 +100,7 @@ def render_html(assessment: Assessment) -> str:
         target=minus_sentence(target_sentence(assessment)),
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
+        protected=protected_by_role(assessment),
         regions=region_table(assessment),
         overlaps=region_summary(assessment),
         beliefs=_belief_lines(assessment),
@@ -154,7 +156,8 @@ def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
         caption = (
             "Layer by role. Vermilion: the capability falls as the probe's update moves that "
             "module; blue: it gains. Full colour is a panel's largest (98th percentile). A small "
-            "cell's interval includes no effect. Point at a cell for its numbers."
+            "cell's interval includes no effect. The last panel is what a module's parameters "
+            "cost by moving at random as far as the probe moved them. Point at a cell for its numbers."
         )
         maps = module_maps(assessment, label=label)
         yield "module_maps", Figure(maps, caption, fragility_table(assessment))

@@ -23,6 +23,7 @@ _MIN_RATED = 2
 _LIMIT = 26
 """Characters of a word that is drawn; titles hold it whole."""
 TITLE = "where capabilities differ"
+NOISE_TITLE = "moving at all"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,28 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
             shares.setdefault(f.module, []).append(cell.share)
     if len(panels) >= _MIN_RATED:
         panels[TITLE] = _difference(assessment, columns, shares)
+    if assessment.noise:
+        panels[NOISE_TITLE] = _noise(assessment, columns)
     return panels
+
+
+def _noise(assessment: Assessment, columns: Mapping[str, str]) -> list[_Cell]:
+    """Expected divergence per parameter, since protecting is paid in parameters."""
+    labels = module_labels(assessment.fragility)
+    rows = [row for row in assessment.noise if row.module in columns]
+    densities = [row.expected_kl_nats / row.num_parameters for row in rows]
+    largest = _quantile(densities)
+    return [
+        _Cell(
+            (row.layer, columns[row.module]),
+            density / largest if largest else 0.0,
+            row.low > 0,
+            f"{labels[row.module]}: {number(row.expected_kl_nats)} nats per token of KL if its "
+            f"{row.num_parameters:,} weights moved at random as far as the probe moved them, interval "
+            f"{interval(row.low, row.high)}",
+        )
+        for row, density in zip(rows, densities, strict=True)
+    ]
 
 
 def _difference(

@@ -116,6 +116,24 @@ def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
     }
 
 
+def protected_by_role(assessment: Assessment) -> str | None:
+    """The modules to protect, counted by role: `30 of 30 v, 23 of 30 o`; None without any.
+
+    Args:
+        assessment: With a map and its `protect`.
+
+    Returns:
+        Roles with most of their modules taken first.
+    """
+    roles = {f.module: clean(f.role) for f in assessment.fragility if f.layer is not None}
+    total = Counter(roles.values())
+    taken = Counter(roles[module] for module in assessment.protect if module in roles)
+    if not taken:
+        return None
+    order = sorted(taken, key=lambda role: (-taken[role] / total[role], role))
+    return ", ".join(f"{taken[role]} of {total[role]} {role}" for role in order)
+
+
 def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
     """What to call each module, in the order of the forward pass as far as names tell it.
 

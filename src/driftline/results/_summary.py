@@ -15,6 +15,7 @@ from ._readings import (
     module_ranks,
     number,
     percent,
+    protected_by_role,
     target_sentence,
 )
 
@@ -140,6 +141,8 @@ def _fragility_lines(assessment: Assessment) -> list[str]:
     lines = [f"Most fragile of {len(ranks)} modules, with mean rank: {named}"]
     if firsts:
         lines.append(textwrap.shorten(f"First to break: {firsts}", WIDTH, placeholder=" …"))
+    if protected := protected_by_role(assessment):
+        lines.append(f"Protect first (a quarter of the parameters inside layers): {protected}")
     return [part for line in lines for part in wrapped(line)]
 
 
