@@ -38,7 +38,8 @@ from driftline.stats import Ladder, first_crossing
 from ..tasks import task_config, task_data
 
 HERE = Path(__file__).parent
-RATIO = 1.05
+RATIO = Effort().margin_ratio
+"""As an assessment has it."""
 PROBE_STEP = 12
 
 
@@ -152,7 +153,7 @@ def grid_norms(passage: float | None) -> list[float]:
         Norms, ascending.
     """
     coarse = numpy.geomspace(2e-3, 0.9, 22)
-    fine: Any = () if passage is None else passage * 1.021 ** numpy.arange(-8.5, 7.0)
+    fine: Any = () if passage is None else passage * 1.021 ** numpy.arange(-6.5, 2.0)
     return sorted({float(f"{norm:.5g}") for norm in (*coarse, *fine)})
 
 
