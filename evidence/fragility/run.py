@@ -25,7 +25,7 @@ import torch
 
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
-from driftline.engine._slopes import _weighed
+from driftline.engine._slopes import weighed_items
 from driftline.models import (
     BASE,
     LanguageModel,
@@ -169,7 +169,7 @@ def weighed(setting: Setting) -> list[list[WeighedSequences]]:
     """Each capability's items as weighed sequences."""
     with ResultStore(setting.work / "tokens.sqlite") as store:
         engine = LocalEngine(setting.opened, store, FLOAT32)
-        return [_weighed(engine, capability) for capability in setting.capabilities]
+        return [weighed_items(engine, capability) for capability in setting.capabilities]
 
 
 def _slopes(setting: Setting, t: float, half: bool) -> Callable[[], dict[str, Any]]:
