@@ -66,7 +66,7 @@ def intruder_dimensions(
     tuned = base + delta
     squared, top = _eigen(tuned, top_k)
     known, vectors = _eigen(base, min(base.shape))
-    if base.shape[0] <= base.shape[1]:
+    if base.shape[0] < base.shape[1]:
         cosines = top.T @ vectors
     else:
         # U = A V / s, so U_tuned' U_base = V_tuned' (tuned' base) V_base / (s_tuned s_base).

@@ -57,8 +57,8 @@ def low_rank_singular_values(
     Returns:
         At most rank values, the largest first.
     """
-    first = numpy.linalg.qr(left.astype(numpy.float64), mode="r")
-    second = numpy.linalg.qr(right.T.astype(numpy.float64), mode="r")
+    first = numpy.linalg.qr(left.astype(numpy.float64))[1]
+    second = numpy.linalg.qr(right.T.astype(numpy.float64))[1]
     found: Float[ndarray, " rank_or_less"] = numpy.linalg.svd(first @ second.T, compute_uv=False)
     return found
 
@@ -117,7 +117,7 @@ def smaller_gram(
         matrix: The matrix A; it is widened some rows at a time.
 
     Returns:
-        The Gram matrix of the shorter side.
+        The Gram matrix of the shorter side; A' A where both are equal.
     """
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     gram = numpy.zeros((tall.shape[1], tall.shape[1]))

@@ -109,8 +109,8 @@ def _resolve_ties(
 def _pair_adapter(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoints:
     adapter = read_adapter(tuned)
     model_type = base.config.get("model_type")
+    _refuse_tied(base, (*adapter.factors, *adapter.saved), tuned)
     changes = dict(_adapter_changes(base, adapter.saved))
-    _refuse_tied(base, {_as_known(n, base.tensors) for n in (*adapter.factors, *changes)}, tuned)
     found = {}
     for name, tensor in changes.items():
         found[_known(name, base, tuned)] = tensor

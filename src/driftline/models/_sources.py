@@ -17,7 +17,13 @@ from ._checkpoint import (
 from ._opening import HUB_ID, NAMED_MODELS
 from ._stored import StoredTensor, read_header
 
-_HUB_FILES = ["model*.safetensors", "*.safetensors.index.json", "config.json", "adapter_*"]
+_HUB_FILES = [
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "config.json",
+    "adapter_model.safetensors",
+    "adapter_config.json",
+]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from ..results import ChangeGroup, WeightDiff
-from ..results._readings import clean, percent
+from ..results._readings import clean
 from ._drawing import BLUE, CONTENT_WIDTH, PAPER, VERMILION, Chart, data, styled
 
 _SHADES = (PAPER, "#F3C08C", VERMILION, "#7F3300")
@@ -42,7 +42,7 @@ def _modules(cells: Sequence[ChangeGroup]) -> Chart:
     stops = [highest * index / (len(_SHADES) - 1) for index in range(len(_SHADES))]
     colour = alt.Scale(domain=stops, range=list(_SHADES), clamp=True)
     legend = alt.Legend(title="relative change", format=".2~%", orient="top", gradientLength=240)
-    drawn = (
+    drawn: alt.Chart = (
         alt.Chart(rows)
         .mark_rect(stroke="white", strokeWidth=1)
         .encode(
@@ -55,12 +55,13 @@ def _modules(cells: Sequence[ChangeGroup]) -> Chart:
             color=alt.Color(field="change", type="quantitative", scale=colour, legend=legend),
         )
     )
-    return drawn.properties(width=56 * len(roles), height=_ROW * len(layers))
+    drawn.width, drawn.height = 56 * len(roles), _ROW * len(layers)
+    return drawn
 
 
 def _layers(groups: Sequence[ChangeGroup]) -> Chart:
-    rows = data({"layer": g.layer, "share": g.share, "told": percent(g.share)} for g in groups)
-    bars = (
+    rows = data({"layer": g.layer, "share": g.share} for g in groups)
+    bars: alt.Chart = (
         alt.Chart(rows)
         .mark_bar(color=BLUE)
         .encode(
@@ -72,4 +73,5 @@ def _layers(groups: Sequence[ChangeGroup]) -> Chart:
             ),
         )
     )
-    return bars.properties(width=CONTENT_WIDTH - 120, height=180)
+    bars.width, bars.height = CONTENT_WIDTH - 120, 180
+    return bars
