@@ -7,7 +7,7 @@ from ..results import SpectraEffort, TensorChange
 
 _ALONE = (
     "Weights alone: a large movement may cost nothing and a small one much. What it did to the "
-    "model's capabilities, score and certify measure."
+    "model's capabilities, driftline score says when it is run on both."
 )
 _INTRUDERS = (
     "Intruder dimensions: where singular values of the base nearly coincide, its vectors turn at "

@@ -102,7 +102,13 @@ def run(
     if out is None:
         with printer:
             return compare(request, listener=printer.update)
-    identity: JsonValue = {"part": "diff", "base": base, "tuned": tuned, "spectra": spectra}
+    identity: JsonValue = {
+        "part": "diff",
+        "base": base,
+        "tuned": tuned,
+        "spectra": spectra,
+        "seed": seed,
+    }
     folder = RunFolder.open(
         out, identity, outputs=OUTPUTS, force=force, command="diff", model=tuned
     )

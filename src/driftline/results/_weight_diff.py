@@ -125,7 +125,7 @@ class WeightDiff(Document):
 
     schema_: Literal["driftline/diff/1"] = Field(default="driftline/diff/1", alias="schema")
     verdict: None = None
-    """Weights alone judge nothing: what a movement costs, `certify` and `score` measure."""
+    """Weights alone judge nothing."""
     total: ChangeGroup
     """All weights that stand on both sides."""
     by_layer: tuple[ChangeGroup, ...]
