@@ -17,6 +17,8 @@ EFFORT = Effort(
     num_noise_seeds=2,
     margin_ratio=2.0,
     num_line_items=4,
+    num_ascent_refinements=1,
+    worst_case_in_assess=True,
     num_map_items=3,
 )
 VALUES = {

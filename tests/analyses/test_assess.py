@@ -94,6 +94,7 @@ def test_every_capability_has_every_reading(assessment):
             ("path", "planned training"),
             ("radius", "noise"),
             ("radius", "update"),
+            ("radius", "worst_case"),
         )
         for name in NAMES
     ]
@@ -112,8 +113,11 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
         assert row.base_value == pytest.approx(base[row.capability])
         assert row.low <= row.predicted_change <= row.high
         path = paths[row.capability]
-        assert [point.scale for point in path.curve] == [*STEPS, VALUES["max_steps"]]
-        assert path.curve[-1].value == pytest.approx(row.predicted_change)
+        scales = [point.scale for point in path.curve]
+        assert scales == [*STEPS, *range(STEPS[-1] + 1, VALUES["max_steps"] + 1)]
+        assert path.measured_steps == STEPS[-1]
+        # The forecast is the probe's last loss as it is.
+        assert path.curve[len(STEPS) - 1].value == pytest.approx(row.predicted_change)
         sign = 1 if row.metric == "nll_nats" else -1
         losses.append(sign * row.predicted_change / row.tolerance)
         assert row.at_risk == (losses[-1] > 1)
@@ -122,13 +126,24 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
 
 def test_radii_stand_in_norms_that_were_tried(assessment):
     for margin in assessment.margins:
-        if margin.kind == "radius":
+        if margin.kind == "radius" and margin.direction != "worst_case":
             scales = [point.scale for point in margin.curve]
             assert scales == sorted(scales)
             assert margin.critical_relative_norm is not None or margin.reason
             assert {round(math.log2(scale), 2) % 1 for scale in scales} <= {0.0}
             assert margin.num_directions == (2 if margin.direction == "noise" else 1)
             assert (margin.tail is None) == (margin.direction == "update")
+
+
+def test_worst_cases_are_far_smaller_radii_or_have_their_reason(assessment):
+    radii = {(m.capability, m.direction): m for m in assessment.margins if m.kind == "radius"}
+    for name in NAMES:
+        worst, noise = radii[name, "worst_case"], radii[name, "noise"]
+        if worst.critical_relative_norm is None:
+            assert worst.reason
+        else:
+            assert worst.critical_relative_norm < 0.5 * noise.critical_relative_norm
+    assert radii["texts", "worst_case"].critical_relative_norm is not None
 
 
 def test_training_teaches_the_task(assessment):
@@ -238,7 +253,9 @@ def test_progress_only_grows_and_ends(answer, part):
     assert fractions[0] == 0
     assert 0.9 < fractions[-1] <= 1
     assert heard[-1].seconds_left >= 0
-    assert len({progress.stage for progress in heard}) == {"assess": 4, "forecast": 2}.get(part, 3)
+    assert len({progress.stage for progress in heard}) == {
+        "assess": 5, "margin": 4, "forecast": 2, "map": 3
+    }[part]  # fmt: skip
 
 
 def test_names_must_differ_over_suites(planned, tmp_path):

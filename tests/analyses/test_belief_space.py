@@ -232,7 +232,7 @@ def test_on_a_real_run_the_readings_make_sense(assessment):
     assert [c.direction for c in space.curves] == ["planned training", "noise", "update"]
     path, noise, update = space.curves
     steps = VALUES["max_steps"] * EFFORT.probe_fraction
-    assert path.scales == (steps / 2, steps)
+    assert path.scales == (steps / 4, steps / 2, steps * 3 / 4, steps)
     assert noise.scales == EFFORT.belief_norms
     for curve in space.curves:
         for drifts in (curve.kl_nats, curve.reverse_kl_nats, curve.representation_drift):

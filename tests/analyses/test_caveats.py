@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses import Effort, shipped_calibration
+from driftline.analyses import Effort, shipped_calibration, shipped_path_calibration
 from driftline.analyses._caveats import caveats
 from driftline.models import TrainingPlan
 
@@ -23,12 +23,12 @@ def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="
         capabilities=(SimpleNamespace(name="answers", metric=metric),),
         anchors=None,
     )
-    return caveats(request, study, CALIBRATION)
+    return caveats(request, study, calibration=CALIBRATION, paths=shipped_path_calibration())
 
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
-    assert len(usual) == 8
+    assert len(usual) == 9
     assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 

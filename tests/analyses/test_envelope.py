@@ -5,18 +5,19 @@ from types import SimpleNamespace
 import pytest
 
 from driftline.analyses._envelope import safe_envelope
-from driftline.analyses._forecast import LossForecast
+from driftline.analyses._path_margin import path_margins
 from driftline.capabilities import Capability, Passage
 from driftline.engine import Table
 from driftline.engine._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term, TrainingPlan
+from tests.analyses.test_path_margin import CALIBRATION
 
 PLAN = TrainingPlan(40, (2e-4,) * 40)
 STEPS = (4, 8)
 
 
 def texts(name, *, required=True):
-    items = tuple(Passage(id=str(i), text="a") for i in range(2))
+    items = tuple(Passage(id=str(i), text=name) for i in range(2))
     return Capability(name, "perplexity", "nll_nats", 0.1, items, required=required)
 
 
@@ -24,48 +25,64 @@ def point(step):
     return Point(f"step {step}", (Term(NoiseDirection(step), 1.0),))
 
 
-def envelope(losses_at_end):
-    """Capabilities that lose nothing along the probe and this much by the end, with an interval."""
-    capabilities = tuple(texts(name) for name in losses_at_end)
+def planted(losses_of, *, adapter=None):
+    """A study and table of capabilities that lose this much at the two looks of the probe."""
+    capabilities = tuple(texts(name) for name in losses_of)
     rows = {
-        (p.digest(), c.digest): StoredScores({"nll_nats": (2.0, 2.0)}, 1)
-        for p in (BASE, *map(point, STEPS))
+        (p.digest(), c.digest): StoredScores({"nll_nats": (2.0 + loss, 2.0 + loss)}, 1)
         for c in capabilities
+        for p, loss in zip((BASE, *map(point, STEPS)), (0.0, *losses_of[c.name]), strict=True)
     }
+    config = SimpleNamespace(adapter_config=lambda: adapter)
     study = SimpleNamespace(
         capabilities=capabilities,
-        trajectory=SimpleNamespace(plan=PLAN, kept_steps=STEPS),
+        trajectory=SimpleNamespace(plan=PLAN, kept_steps=STEPS, config=config),
         path_points=lambda: tuple(map(point, STEPS)),
     )
-    forecasts = {name: LossForecast(*ends) for name, ends in losses_at_end.items()}
-    return safe_envelope(study, Table(rows), forecasts)
+    return study, Table(rows)
 
 
-def test_every_contour_is_one_summed_learning_rate():
-    found = envelope({"rain": (0.2, 0.1, 0.4)})
+def envelope(losses_of, **more):
+    return safe_envelope(*planted(losses_of, **more), CALIBRATION)
+
+
+@pytest.mark.parametrize(("adapter", "power"), [(None, 0.5), (object(), 1.0)])
+def test_along_a_contour_the_largest_loss_stays_the_same(adapter, power):
+    found = envelope({"rain": (0.0, 0.01)}, adapter=adapter)
     assert (found.planned_learning_rate, found.planned_steps) == (2e-4, 40)
     (contour,) = found.contours
-    products = [p.learning_rate * p.steps for p in contour.points]
-    # From step 8 to 40 the loss is linear from 0 to 0.2: the tolerance of 0.1 is met half-way, at 24.
-    assert products == pytest.approx([2e-4 * 24] * len(products))
-    rates = [p.learning_rate for p in contour.points]
+    on = [p for p in contour.points if p.steps is not None]
+    grown = [p.learning_rate * p.steps**power for p in on]
+    assert grown == pytest.approx([grown[0]] * len(grown))
+    rates = [p.learning_rate for p in on]
     assert rates == sorted(rates)
     assert min(rates) < 2e-4 < max(rates)
-    planned = next(p for p in contour.points if p.learning_rate == pytest.approx(2e-4))
-    assert (planned.steps, planned.low, planned.high) == pytest.approx((24, 16, 40))
+    assert all(p.low < p.steps and (p.high is None or p.high > p.steps) for p in on)
+
+
+def test_the_contour_meets_the_critical_rate_at_the_planned_steps():
+    study, table = planted({"rain": (0.0, 0.001)})
+    (margin,) = path_margins(study, table, CALIBRATION)
+    (contour,) = safe_envelope(study, table, CALIBRATION).contours
+    at = {round(p.learning_rate / 2e-4, 3): p.steps for p in contour.points}
+    assert at[1.0] == pytest.approx(margin.critical_steps)
+    # loss ~ rate * steps ** 0.5
+    scale = at[1.0] / PLAN.num_steps
+    assert margin.critical_learning_rate / 2e-4 == pytest.approx(scale**0.5)
 
 
 def test_the_tightest_comes_first_and_what_never_loses_has_its_reason():
-    found = envelope(
-        {"never": (-0.1, -0.2, 0.05), "late": (0.12, 0.05, 0.2), "soon": (0.8, 0.4, 1.6)}
-    )
+    found = envelope({"never": (-0.1, -0.2), "late": (0.0, 0.01), "soon": (0.2, 0.5)})
     assert [c.capability for c in found.contours] == ["soon", "late", "never"]
     never = found.contours[-1]
-    assert never.points == ()
-    assert never.reason == "no loss is forecast, so no run reaches the tolerance"
-    assert all(p.low <= p.steps for c in found.contours for p in c.points)
+    assert not never.is_reached
+    assert never.reason == "no loss is predicted at any of these rates"
+    assert all(len(c.points) == len(never.points) for c in found.contours)
 
 
-def test_an_end_that_is_not_known_is_open():
-    (contour,) = envelope({"rain": (0.2, -0.1, 0.4)}).contours
-    assert all(p.high is None and p.low is not None for p in contour.points)
+def test_what_would_take_ages_has_no_steps():
+    (contour,) = envelope({"rain": (0.0, 1e-6)}).contours
+    slow, fast = contour.points[0], contour.points[-1]
+    assert slow.steps is None
+    assert fast.steps is None or fast.steps <= 1e3 * PLAN.num_steps
+    assert fast.low is not None

@@ -1,77 +1,44 @@
 """The path margin from planted curves."""
 
-import itertools
 from types import SimpleNamespace
 
 import numpy
 import pytest
 
-from driftline.analyses._forecast import LossForecast
-from driftline.analyses._path_margin import _critical_clock, _steps, path_margins
+from driftline.analyses import Exponent, PathCalibration
+from driftline.analyses._path_margin import path_margins
 from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
 from driftline.engine._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term, TrainingPlan
 
 TOLERANCE = 0.1
-CLOCKS = numpy.array([1.0, 2.0, 4.0])
-
-
-@pytest.mark.parametrize(
-    ("losses", "end_loss", "expected"),
-    [
-        ([0.05, 0.15, 0.2], 0.4, 1.5),  # inside the probe
-        ([0.2, 0.3, 0.4], 0.5, 0.5),  # before its first look
-        ([0.0, 0.2, 0.0], 0.0, 1.5),  # inside the probe, and it mends
-        ([0.0, 0.0, 0.05], 0.15, 12.0),  # half-way from the probe to the end
-        ([0.0, 0.0, -0.1], 0.1, 20.0),  # at the end
-        ([0.0, 0.01, 0.02], 0.05, 40.0),  # beyond the end, in proportion
-        ([0.0, 0.0, 0.0], 0.001, 2000.0),
-        ([0.0, 0.01, 0.02], 0.0, None),  # never
-        ([0.0, 0.01, 0.02], -0.3, None),
-    ],
+CALIBRATION = PathCalibration(
+    schema_="driftline/path-calibration/1",
+    model="a model",
+    model_digest="sha256:0",
+    num_runs=1,
+    num_cells=1,
+    shares=(0.0, 1.0),
+    scales_nats=(0.0, 0.05),
+    quantile=2.0,
+    largest_loss_error_nats=0.06,
+    rate_exponent=Exponent(value=1.0, low=0.5, high=2.0),
+    steps_exponents={
+        "full": Exponent(value=0.5, low=0.1, high=1.0),
+        "lora": Exponent(value=1.0, low=0.8, high=1.2),
+    },
 )
-def test_the_critical_clock(losses, end_loss, expected):
-    found = _critical_clock(CLOCKS, numpy.array(losses), 20.0, end_loss, TOLERANCE)
-    assert found == (None if expected is None else pytest.approx(expected))
-
-
-def test_a_probe_of_the_whole_run_ends_at_the_forecast():
-    losses = numpy.array([0.0, 0.0, 0.05])
-    assert _critical_clock(CLOCKS, losses, 4.0, 0.05, TOLERANCE) == pytest.approx(8.0)
-    assert _critical_clock(CLOCKS, losses, 4.0, 0.2, TOLERANCE) == pytest.approx(3.0)
-
-
-def test_a_larger_forecast_never_moves_the_crossing_out():
-    losses = numpy.array([0.0, 0.02, 0.05])
-    ends = numpy.linspace(0.001, 1.0, 200)
-    clocks = [_critical_clock(CLOCKS, losses, 20.0, float(end), TOLERANCE) for end in ends]
-    assert all(later <= earlier for earlier, later in itertools.pairwise(clocks))
-
-
-SCHEDULES = {
-    "constant": TrainingPlan(10, (1e-3,) * 10),
-    "warm-up": TrainingPlan(10, tuple(1e-3 * min(1.0, i / 4) for i in range(10))),
-    "decay": TrainingPlan(10, tuple(1e-3 * (10 - i) / 10 for i in range(10))),
-}
-
-
-@pytest.mark.parametrize("plan", SCHEDULES.values(), ids=SCHEDULES)
-def test_steps_are_the_inverse_of_the_summed_learning_rate(plan):
-    total = plan.summed_learning_rate(10)
-    for share in (0.01, 0.2, 0.5, 0.77, 0.99, 1.0):
-        steps = _steps(plan, share * total)
-        assert plan.summed_learning_rate(steps) == pytest.approx(share * total)
-    assert _steps(plan, total) == pytest.approx(10)
-    assert _steps(plan, 2.5 * total) == pytest.approx(25)
+PEAK = 1e-3
+CONSTANT = TrainingPlan(10, (PEAK,) * 10)
 
 
 def point(step):
     return Point(f"step {step}", (Term(NoiseDirection(step), 1.0),))
 
 
-def margin(plan, steps, losses, forecast, *, higher_is_better=False):
-    """The path margin of a capability that loses this much at these steps."""
+def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, adapter=None):
+    """The path margin of a capability that loses this much at these steps; items are all alike."""
     if higher_is_better:
         items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
         made = Capability("planted", "minimal_pair", "margin_nats", TOLERANCE, items)
@@ -86,77 +53,95 @@ def margin(plan, steps, losses, forecast, *, higher_is_better=False):
         )
         for p, loss in at.items()
     }
+    config = SimpleNamespace(adapter_config=lambda: adapter)
     study = SimpleNamespace(
         capabilities=(made,),
-        trajectory=SimpleNamespace(plan=plan, kept_steps=steps),
+        trajectory=SimpleNamespace(plan=plan, kept_steps=steps, config=config),
         path_points=lambda: tuple(point(s) for s in steps),
     )
-    (found,) = path_margins(study, Table(rows), {"planted": forecast})
+    (found,) = path_margins(study, Table(rows), CALIBRATION)
     return found
 
 
-CONSTANT = SCHEDULES["constant"]
+def test_inside_the_probe_it_is_measured():
+    found = margin([0.05, 0.15])
+    assert (found.kind, found.direction) == ("path", "planned training")
+    assert found.critical_steps == found.low == found.high == pytest.approx(1.5)
+    assert found.used_fraction == pytest.approx(10 / 1.5)
+    assert found.critical_learning_rate < PEAK
+    assert found.base_value == 2
+    assert found.reason is None
+
+
+def test_a_loss_that_mends_still_passed():
+    assert margin([0.2, 0.0], steps=(2, 4)).critical_steps == pytest.approx(1)
 
 
 @pytest.mark.parametrize("higher_is_better", [False, True])
-def test_between_the_probe_and_the_end(higher_is_better):
-    found = margin(
-        CONSTANT, (1, 2), [0.01, 0.02], LossForecast(0.18, 0.1, 0.34),
-        higher_is_better=higher_is_better,
-    )  # fmt: skip
-    assert (found.kind, found.direction) == ("path", "planned training")
-    assert found.critical_steps == pytest.approx(6)
-    assert found.used_fraction == pytest.approx(10 / 6)
-    assert found.critical_learning_rate == pytest.approx(6e-4)
-    assert (found.low, found.high) == pytest.approx((4, 10))
-    assert found.base_value == 2
-    assert found.reason is None
+def test_after_the_probe_it_is_predicted_within_a_band(higher_is_better):
+    found = margin([0.01, 0.05], higher_is_better=higher_is_better)
+    assert 2 < found.low < found.critical_steps < 10
+    assert found.used_fraction == pytest.approx(10 / found.critical_steps)
     sign = -1 if higher_is_better else 1
-    assert [(p.scale, p.value) for p in found.curve] == [
-        (1, pytest.approx(sign * 0.01)),
-        (2, pytest.approx(sign * 0.02)),
-        (10, pytest.approx(sign * 0.18)),
-    ]
+    assert [p.scale for p in found.curve] == list(range(1, 11))
+    assert [sign * p.value for p in found.curve[:2]] == pytest.approx([0.01, 0.05])
+    below = [sign * p.value for p in found.curve if p.scale < found.critical_steps]
+    assert max(below) < TOLERANCE < sign * found.curve[-1].value
 
 
-def test_beyond_the_end_there_is_room_left():
-    found = margin(CONSTANT, (1, 2), [0.0, 0.01], LossForecast(0.05, -0.05, 0.2))
-    assert found.critical_steps == pytest.approx(20)
-    assert found.used_fraction == pytest.approx(0.5)
-    assert found.critical_learning_rate == pytest.approx(2e-3)
-    assert found.low == pytest.approx(2 + 8 * (0.1 - 0.01) / (0.2 - 0.01))
-    assert found.high is None
+def test_a_loss_that_will_be_small_leaves_room():
+    found = margin([0.0, 0.001])
+    largest = max(p.value for p in found.curve)
+    assert 0 < largest < TOLERANCE
+    # Twice the loss takes four times the steps, or twice the rate.
+    assert found.critical_steps == pytest.approx(10 * (TOLERANCE / largest) ** 2)
+    assert found.critical_learning_rate == pytest.approx(PEAK * TOLERANCE / largest)
+    assert found.used_fraction < 1
+    lora = margin([0.0, 0.001], adapter=object())
+    assert lora.critical_steps == pytest.approx(10 * TOLERANCE / largest)
+    assert lora.critical_learning_rate == found.critical_learning_rate
 
 
-def test_never_has_its_reason():
-    found = margin(CONSTANT, (1, 2), [0.0, -0.01], LossForecast(-0.05, -0.15, 0.05))
+def test_never_has_its_reason_and_the_run_itself_is_known_to_fit():
+    found = margin([-0.1, -0.2])
     assert found.critical_steps is None
     assert found.critical_learning_rate is None
     assert found.used_fraction is None
-    assert found.reason == "no loss is forecast, so no step is critical"
-    assert found.low == pytest.approx(20)
+    assert found.reason == "no loss is predicted, so no step is critical"
+    assert found.low == 10
     assert found.high is None
 
 
-def test_the_interval_holds_the_number_whatever_the_curve():
+def test_the_interval_of_the_rate_holds_the_rate():
+    for losses in ([0.05, 0.2], [0.01, 0.05], [0.0, 0.01], [0.2, 0.4]):
+        found = margin(losses)
+        low, high = found.critical_learning_rate_low, found.critical_learning_rate_high
+        assert 0 < low < found.critical_learning_rate
+        assert high is None or found.critical_learning_rate < high
+
+
+def test_more_loss_is_sooner_and_the_interval_holds_the_step():
     generator = numpy.random.default_rng(0)
-    for plan in SCHEDULES.values():
-        for _ in range(200):
-            losses = generator.normal(0.05, 0.1, size=3).tolist()
-            low, value, high = sorted(generator.normal(0.1, 0.2, size=3))
-            found = margin(plan, (1, 2, 4), losses, LossForecast(value, low, high))
-            if found.critical_steps is not None:
-                assert 0 < found.low <= found.critical_steps * (1 + 1e-9)
-                assert found.high is None or found.critical_steps <= found.high * (1 + 1e-9)
-                assert (found.used_fraction > 1) == (found.critical_steps < plan.num_steps)
-            else:
-                assert found.high is None
-                assert found.reason
+    num_within = 0
+    for _ in range(100):
+        losses = numpy.abs(generator.normal(0.02, 0.05, size=3))
+        less, more = (margin((losses * k).tolist(), steps=(1, 2, 4)) for k in (1.0, 1.5))
+        assert more.low <= less.low + 1e-9
+        if less.critical_steps is None or less.critical_steps > 10:
+            continue
+        num_within += 1
+        assert more.critical_steps <= less.critical_steps + 1e-9
+        assert less.low <= less.critical_steps * (1 + 1e-9)
+        assert less.high is None or less.critical_steps <= less.high * (1 + 1e-9)
+    assert num_within > 30
 
 
-def test_under_a_warm_up_rate_and_steps_differ():
-    plan = SCHEDULES["warm-up"]
-    found = margin(plan, (4,), [0.0], LossForecast(0.2, 0.15, 0.3))
-    # Half-way in the summed learning rate from step 4 (1.5e-3) to the end (7.5e-3).
-    assert found.critical_steps == pytest.approx(4 + 3)
-    assert found.critical_learning_rate == pytest.approx(1e-3 * 4.5 / 7.5)
+def test_of_a_long_run_the_curve_shows_every_look_and_some_steps():
+    plan = TrainingPlan(5000, (PEAK,) * 5000)
+    found = margin([0.0, 0.01, 0.02], steps=(100, 200, 400), plan=plan)
+    scales = [p.scale for p in found.curve]
+    assert scales[:3] == [100, 200, 400]
+    assert scales[-1] == 5000
+    assert scales == sorted(set(scales))
+    assert len(scales) == 3 + 24
+    assert found.measured_steps == 400

@@ -155,3 +155,22 @@ def test_a_sample_never_falls_into_one_group():
     whole = capability(items=grouped(*["large"] * 12, "small"))
     for seed in range(50):
         assert len(set(whole.sample(3, seed=seed).groups())) == 2
+
+
+def test_what_is_apart_from_a_part_shares_no_item_and_no_group():
+    plain = capability(items=pairs(12))
+    part = plain.sample(5, seed=1)
+    rest = plain.apart_from(part)
+    assert set(rest.items).isdisjoint(part.items)
+    assert len(rest.items) == 7
+    assert rest == replace(plain, items=rest.items)
+    linked = capability(items=grouped("a", "a", "b", "b", "c", "c", "d", "d"))
+    rest = linked.apart_from(replace(linked, items=(linked.items[0], linked.items[3])))
+    assert rest.groups() == ("c", "c", "d", "d")
+
+
+@pytest.mark.parametrize("taken", [("a", "b", "c"), ("a", "b")])
+def test_nothing_is_apart_where_fewer_than_two_groups_are_left(taken):
+    linked = capability(items=grouped("a", "a", "b", "b", "c", "c"))
+    part = replace(linked, items=tuple(i for i in linked.items if i.group in taken))
+    assert linked.apart_from(part) is None

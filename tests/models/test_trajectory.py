@@ -337,3 +337,40 @@ def test_a_model_on_disk_is_not_written_to(model_folder, trajectory, tmp_path):
     trajectory(opened=open_model(str(folder))).ensure_trained()
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+FROZEN = ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj")
+
+
+def test_frozen_modules_stay_and_the_others_train(base, trajectory):
+    whole = trajectory()
+    made = replace(whole, frozen=FROZEN)
+    found, free = changes(made, 3), changes(whole, 3)
+
+    held = {f"{name}.weight" for name in FROZEN}
+    assert set(free) - set(found) == held
+    assert any(not torch.equal(found[name], free[name]) for name in found)
+    assert all(weight.requires_grad for weight in base.model.parameters())
+
+
+def test_what_is_frozen_is_part_of_the_identity(trajectory):
+    whole = trajectory()
+    made = replace(whole, frozen=FROZEN)
+    identities = [
+        replace(whole, frozen=frozen).direction(3).identity()
+        for frozen in ((), FROZEN, FROZEN[:1], FROZEN[::-1])
+    ]
+    assert identities[0] == whole.direction(3).identity()
+    assert identities[1] == identities[3]
+    assert identities[0] != identities[1] != identities[2] != identities[0]
+    whole.ensure_trained()
+    assert not made.is_trained()
+
+
+def test_freezing_what_is_not_there_or_under_an_adapter_is_refused(trajectory):
+    with pytest.raises(
+        ConfigError, match=r"config.yaml: the model has no module nowhere to freeze"
+    ):
+        replace(trajectory(), frozen=("nowhere",)).ensure_trained()
+    with pytest.raises(ConfigError, match="use_peft: modules are frozen in full fine-tuning only"):
+        replace(trajectory(LORA), frozen=FROZEN).ensure_trained()

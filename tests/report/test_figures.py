@@ -43,7 +43,7 @@ def test_no_chart_for_a_part_that_was_not_computed(assessment, empty, missing):
 
 def test_no_envelope_without_a_contour(assessment):
     envelope = assessment.envelope.model_copy(
-        update={"contours": tuple(c for c in assessment.envelope.contours if not c.points)}
+        update={"contours": tuple(c for c in assessment.envelope.contours if not c.is_reached)}
     )
     for left in (None, envelope):
         assert "envelope" not in figures(assessment.model_copy(update={"envelope": left}))
@@ -58,7 +58,7 @@ def test_the_envelope_shows_the_plan_and_the_tightest_required_contours(assessme
     assert len(shown) <= 6
     # The region of safety ends where the first required capability's interval begins.
     edge = {row["rate"]: row["steps"] for row in rows if "from" in row}
-    required = [c for c in assessment.envelope.contours if c.required and c.points]
+    required = [c for c in assessment.envelope.contours if c.required and c.is_reached]
     for rate, steps in edge.items():
         assert steps == min(p.low for c in required for p in c.points if p.learning_rate == rate)
 

@@ -14,6 +14,11 @@ from ._forecast import fit_exponent as fit_exponent
 from ._forecast import forecast_loss as forecast_loss
 from ._forecast import held_out_errors as held_out_errors
 from ._most_fragile import most_fragile as most_fragile
+from ._path_model import Exponent as Exponent
+from ._path_model import PathCalibration as PathCalibration
+from ._path_model import PathLosses as PathLosses
+from ._path_model import predicted_losses as predicted_losses
+from ._path_model import shipped_path_calibration as shipped_path_calibration
 from ._score import ScoredModel as ScoredModel
 from ._score import ScoreRequest as ScoreRequest
 from ._score import score as score

@@ -43,12 +43,15 @@ from ._caveats import caveats
 from ._envelope import safe_envelope
 from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
+from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_margins
+from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability
 from ._verdict import judge
+from ._worst_case import has_worst_case, worst_case_margins, worst_case_tokens
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
@@ -158,13 +161,14 @@ def _planned_tokens(part: Part, study: Study) -> float:
     )
     if part in ("assess", "margin"):
         total += _tokens_for_lines(study)
+        if has_worst_case(part, effort):
+            total += worst_case_tokens(study)
         if study.anchors is not None:
             points = 1 + len(study.trajectory.kept_steps)
             points += len(effort.belief_norms) + len(effort.belief_multiples)
             total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
-        passes = SLOPE_TOKEN * effort.num_map_nodes
-        total += passes * tokens(map_capabilities(study))
+        total += SLOPE_TOKEN * tokens(map_capabilities(study)) + noise_tokens(study)
     return total
 
 
@@ -175,7 +179,7 @@ def _tokens_for_lines(study: Study) -> float:
 
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
-    calibration = shipped_calibration()
+    calibration, paths = shipped_calibration(), shipped_path_calibration()
     meter.enter("training the first steps and scoring along them")
     table = study.path_table()
     losses = forecast_losses(study, table, calibration)
@@ -185,10 +189,14 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     found = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
-        envelope = safe_envelope(study, table, losses)
+        envelope = safe_envelope(study, table, paths)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
-            margins = (*path_margins(study, table, losses), *radius_margins(study))
+            margins = (*path_margins(study, table, paths), *radius_margins(study))
+        if has_worst_case(part, study.effort):
+            meter.enter("climbing to the worst case")
+            with meter.estimated(worst_case_tokens(study)):
+                margins += worst_case_margins(study)
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
@@ -207,12 +215,16 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         envelope=envelope,
         fragility=found.rows,
         target_fragility=found.target,
+        noise=found.noise,
         regions=found.regions,
         forecast=shown,
         target=target,
         belief_space=belief,
         cost=_cost(study, started),
-        caveats=(*caveats(request, study, calibration), *found.caveats()),
+        caveats=(
+            *caveats(request, study, calibration=calibration, paths=paths),
+            *found.caveats(),
+        ),
         provenance=_provenance(request, study),
     )
 

@@ -69,15 +69,25 @@ def suite_anchors(
     layers = num_layers(opened)
     if layers is None:
         return None
+    return Anchors(
+        suite_texts(capabilities, effort, seed=seed),
+        (None, *range(layers)),
+        effort.num_anchor_rows,
+        effort.anchor_row_tokens,
+    )
+
+
+def suite_texts(
+    capabilities: Sequence[Capability], effort: Effort, *, seed: int
+) -> tuple[str, ...]:
+    """Texts of the suite that fill the anchors' rows, drawn as `suite_anchors` says."""
     wanted = _CHARACTERS_PER_TOKEN * effort.num_anchor_rows * effort.anchor_row_tokens
     texts: list[str] = []
     for text in _drawn(capabilities, seed=seed):
         texts.append(text[:_CHARACTERS_OF_A_TEXT])
         if sum(map(len, texts)) >= wanted:
             break
-    return Anchors(
-        tuple(texts), (None, *range(layers)), effort.num_anchor_rows, effort.anchor_row_tokens
-    )
+    return tuple(texts)
 
 
 def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:

@@ -9,11 +9,16 @@ from ..engine import has_slope
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
     from ._calibration import ForecastCalibration
+    from ._path_model import PathCalibration
     from ._study import Study
 
 
 def caveats(
-    request: AssessmentRequest, study: Study, calibration: ForecastCalibration
+    request: AssessmentRequest,
+    study: Study,
+    *,
+    calibration: ForecastCalibration,
+    paths: PathCalibration,
 ) -> tuple[str, ...]:
     """The caveats of one assessment.
 
@@ -21,6 +26,7 @@ def caveats(
         request: What was asked.
         study: How it was measured.
         calibration: What the forecast's intervals rest on.
+        paths: What the path margins' intervals rest on.
 
     Returns:
         One sentence each.
@@ -42,12 +48,16 @@ def caveats(
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
         f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
         "over directions; with so few items, intervals cover less than they state.",
+        "A worst-case radius (in `margin`; in `assess` only where it is asked for) is that of the worst "
+        "direction that an ascent on other items found, so an upper bound: a longer ascent, or one on "
+        "more items, may find a smaller one. It is measured in float32, in the process that asked.",
         "The map is a first-order account of the probe's update, module by module: what a larger "
         "update would do, or one from other data, it does not say. Regions rest on a sample of "
         "gradients; the planned data's share of one is high wherever all texts use the same "
         "directions, so hold it against other capabilities' shares, not only against chance.",
-        "Path margins beyond the planned run take the loss as proportional to the summed learning "
-        "rate, and critical learning rates take learning rate and steps as exchangeable.",
+        f"Path margins rest on {paths.num_runs} finished runs of {paths.model} with one schedule. "
+        "Critical learning rates and the envelope beside the planned config rest on how their "
+        "largest losses grew with rate and length; no run of over 60 steps was among them.",
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
         "one random direction; that a drift of 0.1 counts as broken is a convention.",
         "The target is scored on a sample of the training data, not on data that was held out.",

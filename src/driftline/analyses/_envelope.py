@@ -1,67 +1,78 @@
 """The safe envelope: which learning rates and steps keep each capability within its tolerance.
 
-A path margin is a summed learning rate. Where learning rate and steps are exchangeable, every run whose
-rates add up to it reaches the tolerance, so a contour is the runs of one sum.
+The largest loss along a run is taken to grow with a power of its learning rate and another of its
+steps, both from finished runs (`evidence/path_margin`). Under full fine-tuning the power of the steps is
+small, so its contours are nearly level: what is forgotten is a matter of the rate. Under LoRA the two
+are about equal, so there a contour is nearly the runs of one summed learning rate.
 """
 
 import math
 
 from ..engine import Table
 from ..results import EnvelopeContour, EnvelopePoint, SafeEnvelope
-from ._forecast import LossForecast
-from ._path_margin import critical_clocks
+from ._path_margin import path_losses, steps_exponent
+from ._path_model import PathCalibration, tolerated_multiple
 from ._study import Study
 
-_RATES = tuple(2.0 ** (power / 2) for power in range(-6, 7))
+_RATES = tuple(2.0 ** (power / 4) for power in range(-12, 13))
 """Multiples of the planned learning rate at which contours are given."""
+_LONGEST = 1e3
+"""Multiple of the planned steps beyond which a contour is not followed."""
 
 
-def safe_envelope(study: Study, table: Table, forecasts: dict[str, LossForecast]) -> SafeEnvelope:
-    """The contours of every capability, from the same numbers as the path margins.
+def safe_envelope(study: Study, table: Table, calibration: PathCalibration) -> SafeEnvelope:
+    """The contours of every capability, from the same losses as the path margins.
 
-    Limits: learning rate and steps are taken as exchangeable, and they are not: of runs with equal
-    summed learning rate, those at five times the rate lost up to four times as much with full
-    fine-tuning (evidence/path_margin). So contours are too generous above the planned rate and too
-    strict below it.
+    Limits: the power of the steps was measured on runs of a fifth and a tenth of the steps, so longer
+    runs than planned are extrapolated; its spread over runs is not in the intervals.
 
     Args:
         study: The planned run.
         table: Capabilities along the probe.
-        forecasts: Their losses at the end of the planned run.
+        calibration: From finished runs.
 
     Returns:
         The envelope.
     """
     plan = study.trajectory.plan
-    peak = max(plan.learning_rates)
-    end = plan.summed_learning_rate(plan.num_steps)
     contours = []
     for capability in study.capabilities:
-        clock = critical_clocks(study, table, capability, forecasts[capability.name])
+        path = path_losses(study, table, capability, calibration)
+        value, smallest, largest = path.largest
 
-        def steps(clock: float | None, multiple: float) -> float | None:
-            return None if clock is None else plan.num_steps * clock / end / multiple
+        def steps(loss: float, multiple: float, tolerance: float) -> float | None:
+            """Of a whole run at that multiple of the rate whose largest loss is the tolerance."""
+            if loss <= 0:
+                return None
+            grown = loss * multiple**calibration.rate_exponent.value
+            (longer,) = tolerated_multiple(grown, tolerance, [steps_exponent(study, calibration)])
+            return plan.num_steps * longer if longer <= _LONGEST else None
 
         points = tuple(
             EnvelopePoint(
-                learning_rate=peak * multiple,
-                steps=plan.num_steps * clock.value / end / multiple,
-                low=steps(clock.low, multiple),
-                high=steps(clock.high, multiple),
+                learning_rate=max(plan.learning_rates) * multiple,
+                steps=steps(value, multiple, capability.tolerance),
+                low=steps(largest, multiple, capability.tolerance),
+                high=steps(smallest, multiple, capability.tolerance),
             )
             for multiple in _RATES
-            if clock.value is not None
         )
-        reason = None if points else "no loss is forecast, so no run reaches the tolerance"
+        is_reached = any(point.steps is not None for point in points)
         contours.append(
             EnvelopeContour(
                 capability=capability.name,
                 required=capability.required,
                 points=points,
-                reason=reason,
+                reason=None if is_reached else "no loss is predicted at any of these rates",
             )
         )
-    tightest = sorted(contours, key=lambda c: c.points[0].steps if c.points else math.inf)
     return SafeEnvelope(
-        planned_learning_rate=peak, planned_steps=plan.num_steps, contours=tuple(tightest)
+        planned_learning_rate=max(plan.learning_rates),
+        planned_steps=plan.num_steps,
+        contours=tuple(sorted(contours, key=_tightness)),
     )
+
+
+def _tightness(contour: EnvelopeContour) -> float:
+    """The fewest steps, at whatever rate; infinite where the tolerance is never reached."""
+    return min((p.steps for p in contour.points if p.steps is not None), default=math.inf)

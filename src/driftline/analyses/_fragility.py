@@ -1,9 +1,10 @@
-"""The fragility map: how fast each capability falls as one module alone moves along the update.
+"""The fragility map: how fast each capability falls as one module alone moves on along the update.
 
-Integrated gradients along the probe's own update, each module's share of it by itself: the gradient
-of every item's loss at the middle of the segment from the base to base + update, times the
-module's share. One forward and one backward pass give all modules, where moving them one by one
-takes as many evaluations as there are modules (`evidence/fragility` holds the two together).
+The gradient of every item's loss at the end of the probe, times the module's share of the probe's
+update: what taking that share back would give, and what more of it would cost, to first order. One
+forward and one backward pass give all modules, where taking them back one by one takes as many
+evaluations as there are modules (`evidence/fragility` holds the two together). Beside it stands what
+each module's movement costs whatever its direction (`_noise_sensitivity`).
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ import numpy
 from ..capabilities import Capability
 from ..engine import CapabilitySlopes, SlopeTable, has_slope, measure_slopes
 from ..models import ModuleChange
-from ..results import LayerRegion, ModuleFragility
+from ..results import LayerRegion, ModuleFragility, ModuleNoise
 from ..stats import mean_interval
+from ._noise_sensitivity import noise_sensitivities
 from ._regions import layer_regions
 from ._study import CONFIDENCE_LEVEL, Study
 
@@ -31,14 +33,21 @@ class FragilityMap:
     regions: tuple[LayerRegion, ...]
     unread: tuple[str, ...]
     """Modules that move and could not be measured."""
+    noise: tuple[ModuleNoise, ...] = ()
+    noise_obstacle: str | None = None
+    """Why there is no noise."""
 
     def caveats(self) -> tuple[str, ...]:
         """What a reader must know of this map beside what is true of every one."""
-        if not self.unread:
-            return ()
-        return (
-            f"{len(self.unread)} modules move and could not be mapped, such as {self.unread[0]}.",
-        )
+        found = []
+        if self.unread:
+            example = self.unread[0]
+            found.append(
+                f"{len(self.unread)} modules move and could not be mapped, such as {example}."
+            )
+        if self.noise_obstacle is not None:
+            found.append(f"What modules cost by moving at all is not known: {self.noise_obstacle}.")
+        return tuple(found)
 
 
 def map_capabilities(study: Study) -> tuple[Capability, ...]:
@@ -51,7 +60,7 @@ def map_capabilities(study: Study) -> tuple[Capability, ...]:
 def fragility_map(study: Study) -> FragilityMap:
     """Measure every module that the probe moves.
 
-    Cost: about four forward passes over the items and nodes.
+    Cost: about four forward passes over the items, and what the noise takes.
 
     Args:
         study: The planned run.
@@ -63,35 +72,19 @@ def fragility_map(study: Study) -> FragilityMap:
         study.engine,
         study.update,
         map_capabilities(study),
-        nodes=gauss_nodes(study.effort.num_map_nodes),
+        nodes=((1.0, 1.0),),
         max_hidden_rows=study.effort.num_hidden_rows,
         seed=study.seed,
     )
     *capabilities, target = table.rows
+    noise, obstacle = noise_sensitivities(study, table.modules)
     return FragilityMap(
         rows=tuple(row for each in capabilities for row in module_rows(table, each)),
         target=module_rows(table, target),
         regions=layer_regions(capabilities, target),
         unread=table.unread,
-    )
-
-
-def gauss_nodes(num_nodes: int) -> tuple[tuple[float, float], ...]:
-    """Gauss-Legendre nodes on the segment from 0 to 1, with weights that add up to 1.
-
-    >>> gauss_nodes(1)
-    ((0.5, 1.0),)
-
-    Args:
-        num_nodes: How many; n are exact for losses that are polynomials of degree 2n.
-
-    Returns:
-        (node, weight) pairs, ascending.
-    """
-    nodes, weights = numpy.polynomial.legendre.leggauss(num_nodes)
-    return tuple(
-        (float(1 + node) / 2, float(weight) / 2)
-        for node, weight in zip(nodes, weights, strict=True)
+        noise=noise,
+        noise_obstacle=obstacle,
     )
 
 

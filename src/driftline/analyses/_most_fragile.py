@@ -1,47 +1,45 @@
-"""Which modules to protect: the most loss avoided for the parameters, and the target, given up."""
+"""Which modules to protect: the most damage avoided for the parameters given up."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import RunError
-from ..results import ModuleFragility
-
-_MAX_ROUNDS = 32
+from ..results import ModuleFragility, ModuleNoise
 
 
 class _Candidate(NamedTuple):
     module: str
     num_parameters: int
-    loss: float
-    gain: float
+    damage: float
 
 
 def most_fragile(
     rows: Sequence[ModuleFragility],
     share_of_parameters: float,
     *,
+    noise: Sequence[ModuleNoise] = (),
     tolerances: Mapping[str, float] | None = None,
-    target: Sequence[ModuleFragility] = (),
 ) -> tuple[str, ...]:
     """The modules whose protection saves most, within a share of the parameters.
 
-    A module's loss is what the update of it alone accounts for, `sensitivity * relative_norm`,
-    summed over the capabilities of the rows. Without `target`, the modules with the most loss per
-    parameter are taken. With it, what is made least is the loss that remains per target gain that
-    remains, (L - L_S) / (G - G_S): whoever trains on until the target is where it would have been
-    pays that ratio. It is found by Dinkelbach's iteration (1967), each round taking the modules
-    with the most loss - ratio * gain per parameter.
+    A module does damage in two ways, and its damage is the sum of its shares of both:
 
-    Both fill the budget greedily, in that order, so they are within one module of the optimum of
-    the relaxed problem.
+    - its update pushes capabilities down: `sensitivity * relative_norm`, summed over the capabilities
+      of the rows that fall over all modules together (what helps one does not make up for another);
+    - it moves at all: an optimiser that normalises its steps moves every weight about as far, needed
+      or not. The expected divergence of the predictions under random movement says what that costs.
+
+    Modules with the most damage per parameter are taken until the share is full, which is within one
+    module of the optimum. `evidence/protection` has what freezing them does.
 
     Args:
         rows: Of one capability or several; modules inside layers are candidates, the embedding, the
             head and the last norm are not.
         share_of_parameters: Of all candidates' parameters, above 0 and at most 1.
+        noise: Of the same modules; without it only the first kind of damage counts.
         tolerances: Capability to its tolerance; losses are counted in tolerances then. Without it
             they are added up as they are, which needs one unit.
-        target: Rows of the run's own task; its gain is minus its loss.
 
     Returns:
         Module names, in the order of the rows.
@@ -51,36 +49,39 @@ def most_fragile(
     """
     if not 0 < share_of_parameters <= 1:
         raise RunError(f"share_of_parameters {share_of_parameters} is not above 0 and at most 1")
-    candidates = _candidates(rows, tolerances, target)
-    budget = share_of_parameters * sum(c.num_parameters for c in candidates)
-    loss, gain = sum(c.loss for c in candidates), sum(c.gain for c in candidates)
-    ratio = max(0.0, loss / gain) if gain > 0 else 0.0
-    chosen = _fill(candidates, budget, ratio)
-    for _ in range(_MAX_ROUNDS if gain > 0 else 0):
-        gain_left = sum(c.gain for c in candidates if c.module not in chosen)
-        loss_left = sum(c.loss for c in candidates if c.module not in chosen)
-        if gain_left <= 0 or (better := max(0.0, loss_left / gain_left)) >= ratio:
-            break
-        ratio, chosen = better, _fill(candidates, budget, better)
+    candidates = _candidates(rows, noise, tolerances)
+    chosen, left = set(), share_of_parameters * sum(c.num_parameters for c in candidates)
+    for c in sorted(candidates, key=lambda c: -c.damage / c.num_parameters):
+        if c.num_parameters <= left:
+            chosen.add(c.module)
+            left -= c.num_parameters
     return tuple(c.module for c in candidates if c.module in chosen)
 
 
 def _candidates(
     rows: Sequence[ModuleFragility],
+    noise: Sequence[ModuleNoise],
     tolerances: Mapping[str, float] | None,
-    target: Sequence[ModuleFragility],
 ) -> list[_Candidate]:
-    gains = {row.module: -_loss(row) for row in target}
-    losses: dict[str, float] = {}
-    sizes: dict[str, int] = {}
-    for row in rows:
-        if row.layer is None:
-            continue
+    inside = [row for row in rows if row.layer is not None]
+    by_capability: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in inside:
         scale = 1.0 if tolerances is None else tolerances[row.capability]
-        losses[row.module] = losses.get(row.module, 0.0) + _loss(row) / scale
-        assert row.num_parameters is not None
-        sizes[row.module] = row.num_parameters
-    return [_Candidate(m, sizes[m], loss, gains.get(m, 0.0)) for m, loss in losses.items()]
+        by_capability[row.capability][row.module] = _loss(row) / scale
+    pushed = dict.fromkeys((row.module for row in inside), 0.0)
+    for losses in by_capability.values():
+        if sum(losses.values()) > 0:
+            for module, loss in losses.items():
+                pushed[module] += loss
+    moved = {each.module: each.expected_kl_nats for each in noise if each.module in pushed}
+    sizes = {row.module: row.num_parameters or 0 for row in inside}
+    shares = (_shares(pushed), _shares(moved))
+    return [_Candidate(m, sizes[m], sum(share.get(m, 0.0) for share in shares)) for m in pushed]
+
+
+def _shares(values: Mapping[str, float]) -> dict[str, float]:
+    total = sum(map(abs, values.values()))
+    return {module: value / total for module, value in values.items()} if total else {}
 
 
 def _loss(row: ModuleFragility) -> float:
@@ -90,12 +91,3 @@ def _loss(row: ModuleFragility) -> float:
             "anew with this version"
         )
     return row.loss
-
-
-def _fill(candidates: Sequence[_Candidate], budget: float, ratio: float) -> frozenset[str]:
-    chosen, left = set(), budget
-    for c in sorted(candidates, key=lambda c: -(c.loss - ratio * c.gain) / c.num_parameters):
-        if c.num_parameters <= left:
-            chosen.add(c.module)
-            left -= c.num_parameters
-    return frozenset(chosen)

@@ -53,13 +53,13 @@ def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
     along = scan([update], guesses)
     kinds = {"noise": (*first, *others), "update": along}
     return tuple(
-        _margin(study, capability, kind, scans)
+        radius_margin(study, capability, kind, scans)
         for kind, scans in kinds.items()
         for capability in capabilities
     )
 
 
-def _margin(
+def radius_margin(
     study: Study, capability: Capability, kind: str, scans: Sequence[LineScan]
 ) -> StabilityMargin:
     crossing = _crossing(study, capability, scans, share=0.5)

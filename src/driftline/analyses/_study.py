@@ -35,10 +35,18 @@ class Effort:
     """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
+    num_ascent_items: int = 40
+    """Items of a capability, none of those above, whose loss the worst case climbs."""
+    num_ascent_refinements: int = 0
+    """Gradients that the worst case takes away from the base; they raised a loss by 3 to 7 %."""
+    worst_case_ratio: float = 1.5
+    """A worst-case radius is found to lie between two norms of this ratio."""
+    worst_case_in_assess: bool = False
+    """Whether `assess` has the worst case too; `margin` always has it."""
     num_map_items: int = 40
     """Items of a capability that are measured for the map."""
-    num_map_nodes: int = 1
-    """Gauss-Legendre nodes of the map on the segment of the probe's update."""
+    num_fisher_draws: int = 4
+    """Draws of labels for the map's noise; at least 2."""
     num_hidden_rows: int = 256
     """Gradients of hidden states that the map keeps a layer and capability."""
     num_anchor_rows: int = 8
@@ -52,10 +60,10 @@ class Effort:
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
-    """The optimiser steps after which the probe looks: half and all of its length.
+    """The optimiser steps after which the probe looks: a quarter of its length and each one more.
 
     >>> probe_steps(60, 0.2)
-    (6, 12)
+    (3, 6, 9, 12)
 
     Args:
         num_steps: Of the planned run.
@@ -65,7 +73,7 @@ def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
         Ascending, without repeats, at least one step.
     """
     last = max(1, round(num_steps * fraction))
-    return tuple(sorted({max(1, last // 2), last}))
+    return tuple(sorted({max(1, last * quarter // 4) for quarter in (1, 2, 3, 4)}))
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,22 @@ class Capability:
             if len({groups[index] for index in chosen}) > 1:
                 return replace(self, items=tuple(self.items[index] for index in chosen))
 
+    def apart_from(self, part: "Capability") -> "Capability | None":
+        """The capability with only those items that share no group with a part of it.
+
+        Args:
+            part: Some of its items.
+
+        Returns:
+            The rest; None where it is too small for a capability.
+        """
+        taken = set(part.groups())
+        pairs = zip(self.items, self.groups(), strict=True)
+        kept = [(item, group) for item, group in pairs if group not in taken]
+        if len({group for _, group in kept}) < 2:
+            return None
+        return replace(self, items=tuple(item for item, _ in kept))
+
 
 def _num_options(item: Item) -> int | None:
     """How many options a guess has; None where there is none to guess among."""

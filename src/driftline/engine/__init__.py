@@ -4,6 +4,10 @@ Two engines, which differ in who computes: this process, or a crew of Ray actors
 """
 
 from ._anchors import Anchors as Anchors
+from ._ascent import GRADIENT_TOKEN as GRADIENT_TOKEN
+from ._ascent import ascent_direction as ascent_direction
+from ._ascent import ascent_obstacle as ascent_obstacle
+from ._ascent import ascent_tokens as ascent_tokens
 from ._engine import Engine as Engine
 from ._engine import LocalEngine as LocalEngine
 from ._meter import Meter as Meter

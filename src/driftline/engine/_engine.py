@@ -3,7 +3,7 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
@@ -95,6 +95,21 @@ class Engine(ABC):
     def num_tokens(self, capabilities: Sequence[Watched]) -> int:
         """Tokens that one evaluation of these capabilities and anchors puts through the model."""
         return sum(self.scorer.num_tokens(capability) for capability in capabilities)
+
+    def in_float32(self) -> "LocalEngine":
+        """For changes so small that bfloat16 does not tell them from its own rounding.
+
+        Returns:
+            An engine on the same store that computes in this process, all products in float32. Its
+            tokens count here once `count` is told of them.
+        """
+        options = replace(self.options, bfloat16=False)
+        return LocalEngine(self.opened, self.store, options, self.meter)
+
+    def count(self, other: "Engine") -> None:
+        """Add the tokens of another engine to this one's."""
+        self.tokens_used += other.tokens_used
+        self.tokens_backward += other.tokens_backward
 
     def _look_up(
         self, wanted: Sequence[tuple[Point, Sequence[Watched]]]

@@ -89,7 +89,7 @@ def measure_slopes(
     meter = SlopeMeter(
         engine.opened, direction, engine.options, share=scorer.sequences.shares_beginnings
     )
-    items = [_weighed(engine, capability) for capability in capabilities]
+    items = [weighed_items(engine, capability) for capability in capabilities]
     sums = [numpy.zeros((len(c.items), len(meter.modules))) for c in capabilities]
     hidden: list[tuple[HiddenGradients, ...]] = [()] * len(capabilities)
     num_tokens, unread = 0, set[str]()
@@ -121,7 +121,7 @@ def measure_slopes(
     )
 
 
-def _weighed(engine: Engine, capability: Capability) -> list[WeighedSequences]:
+def weighed_items(engine: Engine, capability: Capability) -> list[WeighedSequences]:
     """The items of a capability as sequences, and how their losses hang on likelihoods."""
     encoded = engine.scorer.encode(capability)
     return [

@@ -9,7 +9,12 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
+from ._gradients import GradientDirection as GradientDirection
+from ._gradients import WeighedLoss as WeighedLoss
+from ._gradients import gradient_obstacle as gradient_obstacle
+from ._gradients import loss_gradient as loss_gradient
 from ._hidden_states import LogProbs as LogProbs
 from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
@@ -42,7 +47,6 @@ from ._slope_tape import HiddenGradients as HiddenGradients
 from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
-from ._slopes import WeighedSequences as WeighedSequences
 from ._sources import Checkpoint as Checkpoint
 from ._sources import open_checkpoint as open_checkpoint
 from ._stored import StoredTensor as StoredTensor
@@ -63,6 +67,7 @@ from ._travelling import files_of as files_of
 from ._travelling import travelling_point as travelling_point
 from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
+from ._weighed import WeighedSequences as WeighedSequences
 from ._weight_pairs import Moments as Moments
 from ._weight_pairs import WeightPair as WeightPair
 from ._weights import Role as Role

@@ -6,6 +6,7 @@ soft capping and scaling after the head still run.
 """
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -74,9 +75,15 @@ def run_body(
     ids = _on_device(opened, padded([row.tokens for row in rows], width))
     use_cache = cache is not None
     if use_cache:
-        where["past_key_values"] = cache
+        where[_cache_keyword(opened.model.base_model)] = cache
     output = opened.model.base_model(input_ids=ids, use_cache=use_cache, **where)
     return output, cache if keep else None
+
+
+def _cache_keyword(body: torch.nn.Module) -> str:
+    """What a body calls keys and values: transformers renames the argument from 5.24 on."""
+    is_renamed = "cache" in inspect.signature(type(body).forward).parameters
+    return "cache" if is_renamed else "past_key_values"
 
 
 def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> Tensor:

@@ -183,6 +183,21 @@ def list_places(model: torch.nn.Module) -> dict[str, Place]:
     return {name: ps[0] if len(ps) == 1 else _Tied(tuple(ps)) for name, ps in found.items()}
 
 
+def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
+    """The parameters themselves, by name, where every weight is one plain tensor in memory.
+
+    Args:
+        model: A model, wherever its weights lie.
+
+    Returns:
+        The names and order of `list_places`; None where some weight is fetched, packed, or lies in
+        several places.
+    """
+    places = list_places(model)
+    found = {name: p.parameter for name, p in places.items() if isinstance(p, _InMemory)}
+    return found if len(found) == len(places) else None
+
+
 def tied_names(model: torch.nn.Module) -> dict[str, str]:
     """The other names of tied weights.
 

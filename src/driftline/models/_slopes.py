@@ -27,26 +27,18 @@ from ._forward import layers_of, run_body, run_head
 from ._numerics import ScoringOptions
 from ._opening import LanguageModel
 from ._places import list_places, tied_names
-from ._prefix_tree import Layout, Row, TokenSequence, plan_batches
 from ._slope_tape import HiddenGradients, Tape
+from ._weighed import (
+    Entry,
+    WeighedSequences,
+    gradient_batches,
+    lay_out,
+    num_row_tokens,
+    queries_of,
+    side_by_side,
+    weigh_queries,
+)
 from ._weights import weight_role
-
-_BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 512, 4096
-"""What a pass keeps for its way back is about 1 MB a token at 135M parameters."""
-_LOGITS_AT_ONCE = 2**25
-_ROW_TOKENS = 256
-"""Sequences of one item share a row up to this size."""
-
-Weigh = Callable[[Sequence[float]], Sequence[float]]
-"""From the log-likelihoods of an item's sequences to d loss / d log-likelihood of each."""
-
-
-@dataclass(frozen=True)
-class WeighedSequences:
-    """The sequences of one item, and how its loss hangs on their log-likelihoods."""
-
-    sequences: tuple[TokenSequence, ...]
-    weigh: Weigh
 
 
 @dataclass(frozen=True)
@@ -137,8 +129,8 @@ class SlopeMeter:
         Raises:
             RunError: A slope is not finite.
         """
-        plan = [(index, self._rows(item)) for index, item in enumerate(items)]
-        num_tokens = sum(len(row.tokens) for _, rows in plan for row in rows)
+        plan = lay_out(items, share=self._share)
+        num_tokens = num_row_tokens(plan)
         share = min(1.0, max_hidden_rows / num_tokens) if num_tokens else 0.0
         tape = Tape(
             slopes=torch.zeros((len(items), len(self.modules)), dtype=torch.float64),
@@ -147,9 +139,9 @@ class SlopeMeter:
         )
         found: dict[int, tuple[float, ...]] = {}
         with self._recording(tape):
-            for batch in self._batches(plan):
+            for batch in gradient_batches(self.opened, self.options, plan):
                 found.update(self._pass(items, batch, tape))
-                on_tokens(sum(len(row.tokens) for _, rows in batch for row in rows))
+                on_tokens(num_row_tokens(batch))
         if not tape.slopes.isfinite().all():
             raise RunError(
                 "a gradient is not finite; the weights or the update are out of the range of the "
@@ -192,56 +184,14 @@ class SlopeMeter:
             for module, parts in sizes.items()
         )
 
-    def _rows(self, item: WeighedSequences) -> list[Row]:
-        layout = Layout(row_tokens=_ROW_TOKENS, min_trunk_tokens=2**31)
-        root = plan_batches(item.sequences, layout, share=self._share)
-        return list(root.rows())
-
-    def _batches(
-        self, plan: Sequence[tuple[int, list[Row]]]
-    ) -> Iterator[list[tuple[int, list[Row]]]]:
-        """Items of like length together, bounded in padded tokens and in logits."""
-        bound = self.options.batch_tokens
-        if bound is None:
-            on_cpu = self.opened.device.type == "cpu"
-            bound = _BATCH_TOKENS_CPU if on_cpu else _BATCH_TOKENS_GPU
-        vocabulary = self.opened.model.get_output_embeddings().weight.shape[0]
-        batch: list[tuple[int, list[Row]]] = []
-        num_rows = num_logits = 0
-
-        def place(entry: tuple[int, list[Row]]) -> tuple[bool, int, int]:
-            index, rows = entry
-            return any(r.is_branched for r in rows), max(len(r.tokens) for r in rows), index
-
-        for entry in sorted(plan, key=place):
-            is_branched, width, _ = place(entry)
-            rows = entry[1]
-            logits = vocabulary * sum(len({query.node for query in row.queries}) for row in rows)
-            is_full = (num_rows + len(rows)) * width > bound
-            if batch and (
-                is_full
-                or num_logits + logits > _LOGITS_AT_ONCE
-                or place(batch[-1])[0] != is_branched
-            ):
-                yield batch
-                batch, num_rows, num_logits = [], 0, 0
-            batch.append(entry)
-            num_rows, num_logits = num_rows + len(rows), num_logits + logits
-        if batch:
-            yield batch
-
     def _pass(
         self,
         items: Sequence[WeighedSequences],
-        batch: Sequence[tuple[int, list[Row]]],
+        batch: Sequence[Entry],
         tape: Tape,
     ) -> dict[int, tuple[float, ...]]:
         """One forward and one backward pass; the log-likelihoods of each item's sequences."""
-        # The first row tells whether the batch needs a mask.
-        rows = sorted(
-            ((index, row) for index, rows in batch for row in rows),
-            key=lambda pair: not pair[1].is_branched,
-        )
+        rows = side_by_side(batch)
         width = max(len(row.tokens) for _, row in rows)
         owners = numpy.full((len(rows), width), -1)
         for number, (index, row) in enumerate(rows):
@@ -249,7 +199,7 @@ class SlopeMeter:
         tape.enter(owners.reshape(-1))
         output, _ = run_body(self.opened, [row for _, row in rows], None, keep=False)
         hidden: Tensor = output.last_hidden_state
-        asked = _asked(rows, width)
+        asked = queries_of(rows, width)
         places, inverse = numpy.unique(asked[:, 0], return_inverse=True)
         chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
         tape.enter(owners.reshape(-1)[places], hidden=False)
@@ -272,15 +222,7 @@ class SlopeMeter:
         logits = run_head(self.opened, kind, leaf)
         where, targets = (torch.from_numpy(a).to(logits.device) for a in (inverse, asked[:, 1]))
         scored = logits[where, targets] - logits.logsumexp(dim=1)[where]
-        values = scored.detach().double().cpu().numpy()
-        weights = numpy.zeros(len(asked))
-        found = {}
-        for index in dict.fromkeys(asked[:, 2].tolist()):
-            mine = asked[:, 2] == index
-            num_sequences = len(items[index].sequences)
-            sums = numpy.bincount(asked[mine, 3], values[mine], minlength=num_sequences)
-            found[index] = tuple(sums.tolist())
-            weights[mine] = numpy.asarray(items[index].weigh(found[index]))[asked[mine, 3]]
+        weights, found = weigh_queries(items, asked, scored.detach().double().cpu().numpy())
         loss = (scored * torch.from_numpy(weights).to(scored)).sum()
         (gradient,) = torch.autograd.grad(loss, leaf)
         return gradient, found
@@ -316,15 +258,3 @@ class SlopeMeter:
             stack.enter_context(autocast)
             stack.enter_context(torch.enable_grad())
             yield
-
-
-def _asked(rows: Sequence[tuple[int, Row]], width: int) -> Int[ndarray, "queries 4"]:
-    """Every query: position in the batch, target token, item, sequence of the item."""
-    return numpy.array(
-        [
-            (number * width + query.node, query.target, index, query.sequence)
-            for number, (index, row) in enumerate(rows)
-            for query in row.queries
-        ],
-        dtype=numpy.int64,
-    ).reshape(-1, 4)

@@ -10,7 +10,7 @@ import math
 import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +73,8 @@ class Trajectory:
     """Optimiser steps whose change is kept, ascending; training stops after the last."""
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
+    frozen: tuple[str, ...] = ()
+    """Modules whose weights stay where they are, by name; of a full fine-tuning only."""
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -80,13 +82,17 @@ class Trajectory:
 
     def recipe(self, step: int) -> JsonValue:
         """What the change after that step is determined by."""
-        return {
+        recipe: dict[str, JsonValue] = {
             "kind": "update",
             "base": self.opened.digest,
             "config": dict(self.config.values),
             "data": self.data.digest,
             "step": step,
         }
+        # Left out where nothing is frozen, so that what was kept before keeps its name.
+        if self.frozen:
+            recipe["frozen"] = list[JsonValue](sorted(self.frozen))
+        return recipe
 
     def path(self, step: int) -> Path:
         """The file with the change after that step."""
@@ -101,7 +107,7 @@ class Trajectory:
         if self.is_trained():
             return
         self._own_folder.mkdir(parents=True, exist_ok=True)
-        with _trainer(self.opened, self.config, self.data) as trainer:
+        with _trainer(self.opened, self.config, self.data, self.frozen) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
             try:
@@ -255,10 +261,15 @@ def _change(opened: LanguageModel, trained: torch.nn.Module) -> Change:
 
 @contextlib.contextmanager
 def _trainer(
-    opened: LanguageModel, config: TrainingConfig, data: TrainingData
+    opened: LanguageModel,
+    config: TrainingConfig,
+    data: TrainingData,
+    frozen: Sequence[str] = (),
 ) -> Iterator[_SilentTrainer]:
     """TRL's trainer on a copy of the model; random states and progress bars are put back."""
     _check_base(opened, config)
+    model = copy.deepcopy(opened.model)
+    _freeze(model, frozen, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
         _random_states_kept(),
@@ -273,7 +284,7 @@ def _trainer(
         try:
             with interrupts_heard():
                 trainer = _SilentTrainer(
-                    model=copy.deepcopy(opened.model),
+                    model=model,
                     args=args,
                     train_dataset=datasets.Dataset.from_list(list(data.examples)),
                     processing_class=copy.deepcopy(opened.tokenizer),
@@ -291,6 +302,19 @@ def _trainer(
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
+
+
+def _freeze(model: torch.nn.Module, frozen: Sequence[str], config: TrainingConfig) -> None:
+    if frozen and config.adapter_config() is not None:
+        raise ConfigError(
+            f"{config.name}: use_peft: modules are frozen in full fine-tuning only; leave them out of "
+            "lora_target_modules instead"
+        )
+    modules = dict(model.named_modules())
+    for name in frozen:
+        if name not in modules:
+            raise ConfigError(f"{config.name}: the model has no module {name} to freeze")
+        modules[name].requires_grad_(False)
 
 
 def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:

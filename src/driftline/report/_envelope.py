@@ -31,6 +31,7 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
         {"capability": _label(contour), "steps": point.steps, "rate": point.learning_rate}
         for contour in shown
         for point in contour.points
+        if point.steps is not None
     ]
     steps, rate = envelope.planned_steps, envelope.planned_learning_rate
     across = alt.Scale(type="log", domain=[steps / REACH, steps * REACH], nice=False)
@@ -59,19 +60,16 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
 
 def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
     """Below the lower ends of the intervals of all required capabilities."""
-    required = [c for c in envelope.contours if c.required and c.points]
-    if not required or any(c.points[0].low is None for c in required):
+    required = [contour for contour in envelope.contours if contour.required]
+    if not required:
         return
-    rows = []
-    for points in zip(*(c.points for c in required), strict=True):
-        lowest = min(point.low for point in points if point.low is not None)
-        rows.append(
-            {
-                "rate": points[0].learning_rate,
-                "steps": lowest,
-                "from": envelope.planned_steps / REACH,
-            }
-        )
+    shortest, longest = envelope.planned_steps / REACH, envelope.planned_steps * REACH
+    lows: dict[float, list[float]] = {}
+    for point in (point for contour in required for point in contour.points):
+        lows.setdefault(point.learning_rate, []).append(longest if point.low is None else point.low)
+    rows: list[dict[str, str | float]] = [
+        {"rate": rate, "steps": min(lows[rate]), "from": shortest} for rate in sorted(lows)
+    ]
     area = alt.Chart(data(rows)).mark_area(color=SAFE, orient="horizontal", clip=True)
     yield area.encode(x=x, x2=alt.X2(field="from"), y=y)
     edge = alt.Chart(data(rows)).mark_line(color=GREY, strokeDash=[4, 3], clip=True)
@@ -80,7 +78,7 @@ def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Cha
 
 def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:
     """The tightest contours, required ones first, as many as colours can tell apart."""
-    drawn = [contour for contour in envelope.contours if contour.points]
+    drawn = [contour for contour in envelope.contours if contour.is_reached]
     return sorted(drawn, key=lambda contour: not contour.required)[:MAX_CONTOURS]
 
 

@@ -188,16 +188,16 @@ def _margin_figures(
         caption = (
             "Each line: the whole runs that bring a capability to its tolerance. Green: below the "
             "lower ends of the intervals of all required capabilities. Cross: the planned config. "
-            "Learning rate and steps are taken as exchangeable, which is too generous above the "
-            "planned rate and too strict below it."
+            "Rates and lengths other than the planned ones are by the powers that finished runs "
+            "showed; longer runs than planned were not among them."
         )
         yield "envelope", Figure(svg, caption, envelope_table(assessment))
     if "path_curves" in charts:
-        label = "Loss of each capability against optimiser steps, measured along real training."
+        label = "Loss of each capability against optimiser steps of real training."
         svg = to_svg(charts["path_curves"], prefix="path-curves", label=label)
         caption = (
-            "Loss (positive = worse) along real training of this config. Dashed: the tolerance. "
-            "Dotted: the critical steps, where they lie in the measured range."
+            f"Loss (positive = worse) along real training of this config{_measured(assessment)}. "
+            "Dashed: the tolerance. Dotted: the critical steps, where they lie within the run."
         )
         yield "path_curves", Figure(svg, caption, curve_table(assessment, kind="path"))
     if "radius_curves" in charts:
@@ -209,6 +209,12 @@ def _margin_figures(
             "overstate the damage of real training."
         )
         yield "radius_curves", Figure(svg, caption, curve_table(assessment, kind="radius"))
+
+
+def _measured(assessment: Assessment) -> str:
+    """How far a path was measured; nothing where nobody wrote it."""
+    known = {m.measured_steps for m in assessment.margins if m.measured_steps is not None}
+    return f", measured up to step {max(known)} and predicted beyond" if known else ""
 
 
 def _config_line(assessment: Assessment) -> str:

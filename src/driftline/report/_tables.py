@@ -218,6 +218,7 @@ def path_table(assessment: Assessment) -> Table:
             ("used by the run", "number"),
             ("interval of the use", "number"),
             ("learning rate that reaches the tolerance", "number"),
+            (f"{levels} interval of the rate", "number"),
             ("tolerance", "number"),
             ("where a number is missing", "text"),
         ],
@@ -230,6 +231,7 @@ def path_table(assessment: Assessment) -> Table:
                 percent(m.used_fraction),
                 _shares(used_interval(m)),
                 number(m.critical_learning_rate),
+                interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
                 f"{number(m.tolerance)} {m.unit}",
                 _missing(m),
             )
@@ -354,7 +356,9 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]
         if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
             norm, m = min(found, key=lambda pair: pair[0])
-            yield f"relative norm along {direction}", number(norm), number(m.low), m.capability
+            # An upper bound has no safe side.
+            low = DASH if direction == "worst_case" else number(m.low)
+            yield f"relative norm along {direction}", number(norm), low, m.capability
 
 
 def _shares(ends: tuple[float | None, float | None]) -> str:

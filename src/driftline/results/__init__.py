@@ -11,6 +11,7 @@ from ._assessment import CurvePoint as CurvePoint
 from ._assessment import LayerRegion as LayerRegion
 from ._assessment import MarginTail as MarginTail
 from ._assessment import ModuleFragility as ModuleFragility
+from ._assessment import ModuleNoise as ModuleNoise
 from ._assessment import StabilityMargin as StabilityMargin
 from ._assessment import TargetForecast as TargetForecast
 from ._assessment import Verdict as Verdict

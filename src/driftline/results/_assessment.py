@@ -82,8 +82,13 @@ class StabilityMargin(Value):
     """None where there is one direction only."""
     critical_steps: float | None = None
     critical_learning_rate: float | None = None
+    """The peak rate at which the planned number of steps would just stay within the tolerance."""
+    critical_learning_rate_low: float | None = None
+    critical_learning_rate_high: float | None = None
     used_fraction: float | None = None
     """Planned steps as a share of the critical steps; above 1 the margin is overdrawn."""
+    measured_steps: int | None = None
+    """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
     reason: str | None = None
     curve: tuple[CurvePoint, ...]
 
@@ -91,8 +96,8 @@ class StabilityMargin(Value):
 class ModuleFragility(Value):
     """How fast one capability falls per unit of relative update in one module alone.
 
-    `sensitivity * relative_norm` is the loss that the probe's update of this module accounts for;
-    over all modules these add up to about the loss of the whole update.
+    `sensitivity * relative_norm` is the loss that taking back the probe's update of this module
+    would give back, to first order, at the end of the probe.
     """
 
     module: str
@@ -112,8 +117,27 @@ class ModuleFragility(Value):
 
     @property
     def loss(self) -> float | None:
-        """The loss that the probe's update of this module accounts for."""
+        """The loss that taking back the probe's update of this module would give back."""
         return None if self.relative_norm is None else self.sensitivity * self.relative_norm
+
+
+class ModuleNoise(Value):
+    """What it would cost if one module's weights moved as far as the probe moved them, at random.
+
+    The expected divergence is r^2 / 2 * tr F, with r the root mean square of the weights' change and
+    F the Fisher information of the module at texts of the suite.
+    """
+
+    module: str
+    layer: int | None
+    role: str
+    num_parameters: int
+    root_mean_square_change: float
+    expected_kl_nats: float
+    """D_KL(base || moved), nats per token."""
+    low: float
+    """Of the interval over draws of labels; texts are not drawn again."""
+    high: float
 
 
 class LayerRegion(Value):
@@ -199,6 +223,7 @@ class Assessment(Document):
     envelope: SafeEnvelope | None = None
     fragility: tuple[ModuleFragility, ...] = ()
     target_fragility: tuple[ModuleFragility, ...] = ()
+    noise: tuple[ModuleNoise, ...] = ()
     """The same of the run's own task: negative where a module's update serves it."""
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()

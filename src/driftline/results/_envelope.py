@@ -8,9 +8,10 @@ class EnvelopePoint(Value):
 
     learning_rate: float
     """Its peak."""
-    steps: float
+    steps: float | None
+    """None where no length that is worth naming reaches it."""
     low: float | None
-    """Lower end of the interval of the path margin; None where it is open."""
+    """From the upper end of the interval of the largest loss; None likewise."""
     high: float | None
 
 
@@ -20,9 +21,14 @@ class EnvelopeContour(Value):
     capability: str
     required: bool
     points: tuple[EnvelopePoint, ...]
-    """By learning rate, ascending; empty where no loss is forecast."""
+    """By learning rate, ascending; the same rates for every capability."""
     reason: str | None = None
-    """Why there is no contour."""
+    """Why there is no contour, where no point has steps."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether some run of the chart reaches the tolerance."""
+        return any(point.steps is not None for point in self.points)
 
 
 class SafeEnvelope(Value):

@@ -1,0 +1,1 @@
+"""Does protecting what the map calls fragile protect the capabilities?"""
