@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .analyses import AssessmentRequest as AssessmentRequest
+    from .analyses import DiffRequest as DiffRequest
     from .analyses import ScoreRequest as ScoreRequest
     from .analyses import assess as assess
+    from .analyses import diff as diff
     from .analyses import score as score
     from .capabilities import read_scored_log as read_scored_log
     from .capabilities import read_suite as read_suite
@@ -22,14 +24,18 @@ if TYPE_CHECKING:
     from .models import read_training_data as read_training_data
     from .results import Assessment as Assessment
     from .results import Scores as Scores
+    from .results import WeightDiff as WeightDiff
 
 _HOMES = {
     "Assessment": "results",
     "AssessmentRequest": "analyses",
+    "DiffRequest": "analyses",
     "RunFolder": "engine",
     "ScoreRequest": "analyses",
     "Scores": "results",
+    "WeightDiff": "results",
     "assess": "analyses",
+    "diff": "analyses",
     "open_model": "models",
     "read_scored_log": "capabilities",
     "read_suite": "capabilities",

@@ -6,7 +6,16 @@ import math
 import numpy
 import pytest
 
-from driftline.measures import anisotropy, effective_rank, gram_matrix, participation_ratio
+from driftline.errors import RunError
+from driftline.measures import (
+    anisotropy,
+    effective_rank,
+    effective_rank_of,
+    energy_rank,
+    gram_matrix,
+    participation_ratio,
+    stable_rank,
+)
 
 
 def states(num, width, seed=0):
@@ -108,3 +117,47 @@ def test_anisotropy_has_its_ends():
     assert anisotropy(gram_matrix(numpy.array([[1.0], [-2.0]]))) == pytest.approx(-1)
     one_zero = numpy.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
     assert anisotropy(gram_matrix(one_zero)) is None
+
+
+HARMONIC = numpy.array([1 / i for i in range(1, 65)])
+
+
+def test_the_ranks_of_one_spectrum_tell_their_definitions_apart():
+    assert effective_rank_of(HARMONIC) == pytest.approx(29.1, abs=0.05)
+    assert stable_rank(HARMONIC) == pytest.approx(1.63, abs=0.005)
+    assert energy_rank(HARMONIC, fraction=0.9) == 6
+
+
+@pytest.mark.parametrize("rank", [1, 3, 12])
+def test_equal_values_are_counted_by_every_rank(rank):
+    values = numpy.array([2.5] * rank + [0.0] * 4)
+    assert effective_rank_of(values) == pytest.approx(rank)
+    assert stable_rank(values) == pytest.approx(rank)
+    assert energy_rank(values, fraction=1.0) == rank
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e150])
+def test_ranks_do_not_change_with_size_or_order(size):
+    values = size * HARMONIC[::-1]
+    assert effective_rank_of(values) == pytest.approx(effective_rank_of(HARMONIC))
+    assert stable_rank(values) == pytest.approx(stable_rank(HARMONIC))
+
+
+def test_a_spectrum_of_nothing_has_no_rank():
+    for nothing in (numpy.zeros(5), numpy.zeros(0)):
+        assert effective_rank_of(nothing) is None
+        assert stable_rank(nothing) is None
+        assert energy_rank(nothing, fraction=0.9) is None
+
+
+def test_a_share_of_the_whole_energy_may_lie_beyond_what_is_known():
+    known, total = numpy.array([3.0, 2.0]), 20.0
+    assert energy_rank(known, fraction=0.45, total=total) == 1
+    assert energy_rank(known, fraction=0.65, total=total) == 2
+    assert energy_rank(known, fraction=0.9, total=total) is None
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.1])
+def test_what_is_no_share_is_refused(fraction):
+    with pytest.raises(RunError, match="of the energy was asked for"):
+        energy_rank(HARMONIC, fraction=fraction)

@@ -6,6 +6,8 @@ from ._assess import Part as Part
 from ._assess import assess as assess
 from ._calibration import ForecastCalibration as ForecastCalibration
 from ._calibration import shipped_calibration as shipped_calibration
+from ._diff import DiffRequest as DiffRequest
+from ._diff import diff as diff
 from ._forecast import CalibrationCell as CalibrationCell
 from ._forecast import LossForecast as LossForecast
 from ._forecast import fit_exponent as fit_exponent

@@ -8,6 +8,7 @@ import typer
 from ..errors import DriftlineError, RunError
 from ._assess import part_command
 from ._demo import demo
+from ._diff import diff
 from ._doctor import doctor
 from ._runs import runs
 from ._score import score
@@ -32,6 +33,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
     part_command("forecast")
 )
 app.command("score")(score)
+app.command("diff")(diff)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.add_typer(runs, name="runs")

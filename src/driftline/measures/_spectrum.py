@@ -1,10 +1,12 @@
-"""How many directions the states of a layer use, and how far they point one way."""
+"""How many directions the states of a layer or a change of weights use, and how far they point one way."""
 
 import numpy
 import scipy.linalg
 import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
+
+from ..errors import RunError
 
 ROUNDING = 8 * float(numpy.finfo(numpy.float64).eps)
 """What is below this share of the largest, times the tokens, is rounding."""
@@ -33,7 +35,76 @@ def effective_rank(gram: Float[ndarray, "tokens tokens"]) -> float | None:
     if squared[0] <= 0:
         return None
     kept = squared[squared > ROUNDING * len(gram) * squared[0]]
-    return float(numpy.exp(scipy.stats.entropy(numpy.sqrt(kept))))
+    return effective_rank_of(numpy.sqrt(kept))
+
+
+def effective_rank_of(singular_values: Float[ndarray, " rank"]) -> float | None:
+    """The effective rank of a matrix whose singular values are known; see `effective_rank`.
+
+    Args:
+        singular_values: Not negative, in any order.
+
+    Returns:
+        A number of directions. None where all are zero.
+    """
+    if not singular_values.any():
+        return None
+    return float(numpy.exp(scipy.stats.entropy(singular_values)))
+
+
+def stable_rank(singular_values: Float[ndarray, " rank"]) -> float | None:
+    """How many times the strongest direction's energy the matrix holds.
+
+        ||A||_F^2 / ||A||_2^2 = sum s_i^2 / max s_i^2
+
+    It lies between 1 and the rank, and small singular values hardly move it, unlike
+    `effective_rank`.
+
+    Cost: one pass over the values.
+    Source: Rudelson and Vershynin 2007 (J. ACM 54), under the name of numerical rank.
+
+    Args:
+        singular_values: Not negative, in any order.
+
+    Returns:
+        A number of directions. None where all are zero.
+    """
+    if not singular_values.any():
+        return None
+    scaled = singular_values / singular_values.max()
+    return float((scaled**2).sum())
+
+
+def energy_rank(
+    singular_values: Float[ndarray, " rank"], *, fraction: float, total: float | None = None
+) -> int | None:
+    """The smallest number of directions that hold a share of the energy.
+
+        min k with sum over the k largest of s_i^2 >= fraction * sum s_i^2
+
+    Cost: one sort.
+
+    Args:
+        singular_values: Not negative, in any order.
+        fraction: The share, above 0 and at most 1.
+        total: The whole energy, ||A||_F^2, where only the largest values are known.
+
+    Returns:
+        A number of directions. None where there is no energy, or where the known values do not
+        reach the share.
+
+    Raises:
+        RunError: `fraction` is not a share.
+    """
+    if not 0 < fraction <= 1:
+        raise RunError(f"{fraction} of the energy was asked for; it must be above 0 and at most 1")
+    energies = numpy.sort(singular_values)[::-1] ** 2
+    whole = float(energies.sum()) if total is None else total
+    if whole <= 0:
+        return None
+    # A full spectrum must reach all of its own sum, whatever the order of summation.
+    held = numpy.cumsum(energies) >= fraction * whole * (1 - ROUNDING)
+    return int(held.argmax()) + 1 if held.any() else None
 
 
 def participation_ratio(gram: Float[ndarray, "tokens tokens"]) -> float | None:

@@ -5,6 +5,7 @@ The only room that knows transformers, PEFT and TRL.
 
 from ._directions import Direction as Direction
 from ._directions import HeldDirection as HeldDirection
+from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
@@ -26,6 +27,8 @@ from ._opening import Placement as Placement
 from ._opening import find_named_model as find_named_model
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
+from ._paired_checkpoints import PairedCheckpoints as PairedCheckpoints
+from ._paired_checkpoints import pair_checkpoints as pair_checkpoints
 from ._points import BASE as BASE
 from ._points import Point as Point
 from ._points import Scale as Scale
@@ -44,6 +47,9 @@ from ._slope_tape import HiddenGradients as HiddenGradients
 from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
+from ._sources import Checkpoint as Checkpoint
+from ._sources import open_checkpoint as open_checkpoint
+from ._stored import StoredTensor as StoredTensor
 from ._tokens import PackedRows as PackedRows
 from ._tokens import encode_completions as encode_completions
 from ._tokens import encode_packed as encode_packed
@@ -62,6 +68,8 @@ from ._travelling import travelling_point as travelling_point
 from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
 from ._weighed import WeighedSequences as WeighedSequences
+from ._weight_pairs import Moments as Moments
+from ._weight_pairs import WeightPair as WeightPair
 from ._weights import Role as Role
 from ._weights import Weight as Weight
 from ._weights import list_weights as list_weights

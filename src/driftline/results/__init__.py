@@ -41,3 +41,14 @@ from ._scores import Scores as Scores
 from ._scores import item_lines as item_lines
 from ._scores_summary import scores_summary as scores_summary
 from ._summary import summary as summary
+from ._weight_diff import BadTensor as BadTensor
+from ._weight_diff import ChangeGroup as ChangeGroup
+from ._weight_diff import DiffProvenance as DiffProvenance
+from ._weight_diff import Intruders as Intruders
+from ._weight_diff import SpectraEffort as SpectraEffort
+from ._weight_diff import Spectrum as Spectrum
+from ._weight_diff import SpectrumMethod as SpectrumMethod
+from ._weight_diff import Subject as Subject
+from ._weight_diff import TensorChange as TensorChange
+from ._weight_diff import WeightDiff as WeightDiff
+from ._weight_diff_summary import weight_diff_summary as weight_diff_summary

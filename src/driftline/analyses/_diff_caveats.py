@@ -1,0 +1,75 @@
+"""What a reader of a diff must know that its numbers do not say."""
+
+from collections.abc import Sequence
+
+from ..models import PairedCheckpoints
+from ..results import SpectraEffort, TensorChange
+
+_ALONE = (
+    "Weights alone: a large movement may cost nothing and a small one much. What it did to the "
+    "model's capabilities, driftline score says when it is run on both."
+)
+_INTRUDERS = (
+    "Intruder dimensions: where singular values of the base nearly coincide, its vectors turn at "
+    "next to nothing, so a few may be found after a harmless change. Compare them between runs."
+)
+
+
+def diff_caveats(
+    paired: PairedCheckpoints, changes: Sequence[TensorChange], spectra: SpectraEffort
+) -> tuple[str, ...]:
+    """The caveats of one comparison, the general one first.
+
+    Args:
+        paired: What was compared.
+        changes: What moved.
+        spectra: What was asked of spectra.
+
+    Returns:
+        Sentences.
+    """
+    found = [_ALONE, *_rounding(changes)]
+    if paired.tuned.is_adapter:
+        found.append(
+            "The adapter's change as its factors say it, before any merging: a merged model in half "
+            "precision is rounded beside."
+        )
+    if paired.untied:
+        found.append(
+            f"{', '.join(paired.untied)}: tied to the embedding on one side and not on the other; "
+            "held against that side's embedding."
+        )
+    if paired.only_in_base or paired.only_in_tuned:
+        found.append(
+            f"{len(paired.only_in_base)} tensors are in the base alone and "
+            f"{len(paired.only_in_tuned)} in the tuned model alone; they are in no number here."
+        )
+    if spectra != "none" and any(c.spectrum and not c.spectrum.is_exact for c in changes):
+        found.append(
+            "Spectra of large matrices are estimates: singular values never above the true ones, "
+            "stable ranks never below."
+        )
+    if any(c.intruders for c in changes):
+        found.append(_INTRUDERS)
+    return tuple(found)
+
+
+def _rounding(changes: Sequence[TensorChange]) -> list[str]:
+    found = []
+    pairs = sorted({(c.base_dtype, c.tuned_dtype) for c in changes if c.rounding_floor is not None})
+    mixed = [pair for pair in pairs if pair[0] != pair[1]]
+    if mixed:
+        told = ", ".join(f"{base} and {tuned}" for base, tuned in mixed)
+        found.append(
+            f"Base and tuned are stored in different dtypes ({told}): every change holds the "
+            "rounding to the coarser one."
+        )
+    at_rounding = [c for c in changes if c.at_rounding]
+    if at_rounding:
+        floor = max(c.rounding_floor or 0.0 for c in at_rounding)
+        found.append(
+            f"{len(at_rounding)} of {len(changes)} changes are at the level of rounding (a relative "
+            f"change of about {floor:.1e}): half of their squared change, or more, may be rounding. "
+            "Their effective ranks say little."
+        )
+    return found
