@@ -66,6 +66,11 @@ class Cell:
         return self.critical is None or self.critical > PROBE[-1]
 
     @property
+    def is_late(self) -> bool:
+        """Whether it is passed after the probe."""
+        return self.critical is not None and self.critical > PROBE[-1]
+
+    @property
     def errors(self) -> numpy.ndarray:
         """Of the predicted rise after the probe, at each later scored step."""
         later = [step for step in self.steps if step > PROBE[-1]]
@@ -141,6 +146,7 @@ def calibrate(runs: Sequence[Run]) -> PathCalibration:
         shares=tuple(round(share, 4) for share in shares),
         scales_nats=tuple(round(scale, 4) for scale in scales),
         quantile=round(quantile, 3),
+        num_passing=sum(cell.is_late for cell in every),
         largest_loss_error_nats=round(_quantile([_largest_error(cell) for cell in every]), 3),
         rate_exponent=rate,
         steps_exponents={
@@ -149,6 +155,7 @@ def calibrate(runs: Sequence[Run]) -> PathCalibration:
             )
             for kind in ("full", "lora")
         },
+        longest_num_steps=NUM_STEPS,
     )
 
 
@@ -160,7 +167,8 @@ def _band(every: Sequence[Cell]) -> Band:
     later = [step for step in every[0].steps if step > PROBE[-1]]
     shares = [0.0, *((step - PROBE[-1]) / (NUM_STEPS - PROBE[-1]) for step in later)]
     scales = [0.0, *numpy.median(numpy.abs([c.errors for c in every]), axis=0).tolist()]
-    return shares, scales, _quantile([_needed(c, shares, scales) for c in every if c.is_open])
+    # Of those that pass: what never does is held by an open upper end, and would make bands narrow.
+    return shares, scales, _quantile([_needed(c, shares, scales) for c in every if c.is_late])
 
 
 def _needed(cell: Cell, shares: Sequence[float], scales: Sequence[float]) -> float:
@@ -252,7 +260,11 @@ def _exponent(found: Sequence[float]) -> Exponent:
 
 
 def _quantile(scores: Sequence[float]) -> float:
-    return conformal_quantile(numpy.array(scores), confidence_level=LEVEL)
+    """The conformal quantile, or the largest score where there are too few for it."""
+    try:
+        return conformal_quantile(numpy.array(scores), confidence_level=LEVEL)
+    except RunError:
+        return max(scores)
 
 
 def judge(runs: Sequence[Run]) -> dict[str, Any]:
@@ -267,7 +279,12 @@ def judge(runs: Sequence[Run]) -> dict[str, Any]:
     rows = []
     for run in runs:
         others = [other for other in runs if other is not run]
-        rows += [_row(cell, _band(list(cells(others)))) for cell in cells([run])]
+        known = list(cells(others))
+        band, error = _band(known), _quantile([_largest_error(cell) for cell in known])
+        rows += [
+            {**_row(cell, band), "largest_inside": _largest_error(cell) <= error}
+            for cell in cells([run])
+        ]
     firsts = [
         min(passed, key=lambda row: row["real_step"])
         for run in runs
@@ -275,19 +292,28 @@ def judge(runs: Sequence[Run]) -> dict[str, Any]:
     ]
     late = [row for row in rows if row["passed_after_the_probe"]]
     never = [row for row in rows if row["real_step"] is None]
+    open_ = [*late, *never]
     return {
         "num_runs": len(runs),
         "first_to_pass": firsts,
         "first_inside": f"{sum(row['inside'] for row in firsts)} of {len(firsts)}",
         "first_within_factor": f"{sum(row['within_factor'] for row in firsts)} of {len(firsts)}",
+        "first_passed_after_the_probe": sum(row["passed_after_the_probe"] for row in firsts),
         "num_cells": len(rows),
-        "inside": sum(row["inside"] for row in rows),
+        "num_passed_within_the_probe": len(rows) - len(open_),
+        "num_open_after_the_probe": len(open_),
+        "of_these_inside": sum(row["inside"] for row in open_),
         "num_passed_after_the_probe": len(late),
-        "of_these_inside": sum(row["inside"] for row in late),
-        "of_these_within_factor": sum(row["within_factor"] for row in late),
+        "of_the_passed_inside": sum(row["inside"] for row in late),
+        "of_the_passed_within_factor": sum(row["within_factor"] for row in late),
         "num_never_passed": len(never),
-        "of_these_called_passing": sum(row["step"] is not None for row in never),
-        "of_these_cleared": sum(row["low"] is None for row in never),
+        "of_the_never_called_passing": sum(row["step"] is not None for row in never),
+        "of_the_never_cleared": sum(row["low"] is None for row in never),
+        "largest_loss_inside": sum(row["largest_inside"] for row in rows),
+        "num_rate_exponents": len(_rate_exponents(runs)),
+        "num_steps_exponents": {
+            kind: len(_surpluses(runs, lora=kind == "lora")) for kind in ("full", "lora")
+        },
         "cells": rows,
     }
 

@@ -17,7 +17,6 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +78,10 @@ class Setting:
         self.plan = plan_training(opened, self.config, self.data)
         every = read_suite("core").capabilities
         self.capabilities = tuple(c.sample(NUM_ITEMS, seed=0) for c in every)
-        judged = {item.id for c in self.capabilities for item in c.items}
-        # What is protected is chosen on other items than those that judge it.
-        self.mapped = tuple(
-            replace(c, items=tuple(item for item in c.items if item.id not in judged))
-            for c in every
-        )
+        # What is protected is chosen on items that share no group with those that judge it.
+        apart = (c.apart_from(judged) for c, judged in zip(every, self.capabilities, strict=True))
+        self.mapped = tuple(c for c in apart if c is not None)
+        assert len(self.mapped) == len(every)
         self.target = target_capability(self.data, seed=0)
         self.matrices = [w for w in opened.weights if w.is_matrix and w.layer is not None]
         self.budget = SHARE * sum(w.num_elements for w in self.matrices)

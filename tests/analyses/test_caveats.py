@@ -12,11 +12,14 @@ CALIBRATION = shipped_calibration()
 LOW, HIGH = CALIBRATION.learning_rate_range
 
 
-def found(peak, *, digest=CALIBRATION.model_digest, metric="margin_nats", part="map"):
-    rates = (peak / 2, peak, peak / 3)
-    trajectory = SimpleNamespace(plan=TrainingPlan(3, rates), kept_steps=(1, 2))
+def found(peak, **changes):
+    digest = changes.get("digest", CALIBRATION.model_digest)
+    metric, part = changes.get("metric", "margin_nats"), changes.get("part", "map")
+    rates = (peak / 2, peak, peak / 3, *changes.get("more_rates", ()))
+    trajectory = SimpleNamespace(plan=TrainingPlan(len(rates), rates), kept_steps=(1, 2))
+    config = SimpleNamespace(adapter_config=lambda: changes.get("adapter"))
     opened = SimpleNamespace(digest=digest, source="./mine")
-    request = SimpleNamespace(opened=opened, part=part)
+    request = SimpleNamespace(opened=opened, part=part, config=config)
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
@@ -47,7 +50,7 @@ def test_a_rate_out_of_range_comes_first(rate):
 
 def test_another_model_comes_before_all():
     first, second, *rest = found(HIGH * 10, digest="sha256:other")
-    assert first == "The forecast was not calibrated on ./mine."
+    assert first == "Neither forecast nor path margins were calibrated on ./mine."
     assert second.startswith("The learning rate")
     assert tuple(rest) == found(LOW)
 
@@ -68,4 +71,16 @@ def test_what_has_no_gradient_is_named_as_not_mapped():
 def test_a_belief_space_that_cannot_be_read_is_named(part):
     *usual, last = found(LOW, part=part)
     assert last == "The belief space was not read: ./mine has no plain list of layers."
+    assert tuple(usual) == found(LOW)
+
+
+def test_a_longer_run_than_any_comes_first():
+    first, *rest = found(LOW, more_rates=(LOW / 2,) * 100)
+    assert first == "The run has 103 steps; nothing longer than 60 was ever measured."
+    assert len(rest) == len(found(LOW))
+
+
+def test_an_adapter_borrows_the_power_of_the_rate():
+    *usual, last = found(LOW, adapter=object())
+    assert "take the power of full fine-tuning" in last
     assert tuple(usual) == found(LOW)

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from driftline.analyses import Exponent, PathCalibration
-from driftline.analyses._path_margin import path_margins
+from driftline.analyses._path_margin import path_losses, path_margins
 from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
 from driftline.engine._store import StoredScores
@@ -19,6 +19,8 @@ CALIBRATION = PathCalibration(
     model_digest="sha256:0",
     num_runs=1,
     num_cells=1,
+    num_passing=1,
+    longest_num_steps=60,
     shares=(0.0, 1.0),
     scales_nats=(0.0, 0.05),
     quantile=2.0,
@@ -37,9 +39,13 @@ def point(step):
     return Point(f"step {step}", (Term(NoiseDirection(step), 1.0),))
 
 
-def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, adapter=None):
+def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, metric="nll_nats"):
     """The path margin of a capability that loses this much at these steps; items are all alike."""
-    if higher_is_better:
+    if metric == "accuracy":
+        items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
+        made = Capability("planted", "minimal_pair", metric, TOLERANCE, items)
+        higher_is_better = True
+    elif higher_is_better:
         items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
         made = Capability("planted", "minimal_pair", "margin_nats", TOLERANCE, items)
     else:
@@ -53,13 +59,13 @@ def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, adapt
         )
         for p, loss in at.items()
     }
-    config = SimpleNamespace(adapter_config=lambda: adapter)
     study = SimpleNamespace(
         capabilities=(made,),
-        trajectory=SimpleNamespace(plan=plan, kept_steps=steps, config=config),
+        trajectory=SimpleNamespace(plan=plan, kept_steps=steps),
         path_points=lambda: tuple(point(s) for s in steps),
     )
-    (found,) = path_margins(study, Table(rows), CALIBRATION)
+    table = Table(rows)
+    (found,) = path_margins(study, path_losses(study, table, CALIBRATION), CALIBRATION, table)
     return found
 
 
@@ -67,8 +73,8 @@ def test_inside_the_probe_it_is_measured():
     found = margin([0.05, 0.15])
     assert (found.kind, found.direction) == ("path", "planned training")
     assert found.critical_steps == found.low == found.high == pytest.approx(1.5)
-    assert found.used_fraction == pytest.approx(10 / 1.5)
-    assert found.critical_learning_rate < PEAK
+    assert found.used_fraction == pytest.approx(PEAK / found.critical_learning_rate)
+    assert found.used_fraction > 1
     assert found.base_value == 2
     assert found.reason is None
 
@@ -81,7 +87,7 @@ def test_a_loss_that_mends_still_passed():
 def test_after_the_probe_it_is_predicted_within_a_band(higher_is_better):
     found = margin([0.01, 0.05], higher_is_better=higher_is_better)
     assert 2 < found.low < found.critical_steps < 10
-    assert found.used_fraction == pytest.approx(10 / found.critical_steps)
+    assert found.used_fraction > 1
     sign = -1 if higher_is_better else 1
     assert [p.scale for p in found.curve] == list(range(1, 11))
     assert [sign * p.value for p in found.curve[:2]] == pytest.approx([0.01, 0.05])
@@ -93,13 +99,14 @@ def test_a_loss_that_will_be_small_leaves_room():
     found = margin([0.0, 0.001])
     largest = max(p.value for p in found.curve)
     assert 0 < largest < TOLERANCE
-    # Twice the loss takes four times the steps, or twice the rate.
-    assert found.critical_steps == pytest.approx(10 * (TOLERANCE / largest) ** 2)
+    # Nothing is said of longer runs; twice the loss is reached at twice the rate.
+    assert found.critical_steps is None
     assert found.critical_learning_rate == pytest.approx(PEAK * TOLERANCE / largest)
-    assert found.used_fraction < 1
-    lora = margin([0.0, 0.001], adapter=object())
-    assert lora.critical_steps == pytest.approx(10 * TOLERANCE / largest)
-    assert lora.critical_learning_rate == found.critical_learning_rate
+    assert found.used_fraction == pytest.approx(largest / TOLERANCE)
+    assert found.low < 10
+    assert found.reason == (
+        f"predicted to stay within the tolerance, which the band passes at step {found.low:.1f}"
+    )
 
 
 def test_never_has_its_reason_and_the_run_itself_is_known_to_fit():
@@ -107,9 +114,28 @@ def test_never_has_its_reason_and_the_run_itself_is_known_to_fit():
     assert found.critical_steps is None
     assert found.critical_learning_rate is None
     assert found.used_fraction is None
-    assert found.reason == "no loss is predicted, so no step is critical"
+    assert found.reason == "predicted to stay within the tolerance, by the whole band"
     assert found.low == 10
     assert found.high is None
+
+
+def test_other_units_than_nats_are_measured_and_not_predicted():
+    found = margin([0.0, 0.05], metric="accuracy")
+    assert found.critical_steps is None
+    assert found.reason == "not passed by step 2; what follows is predicted in nats alone"
+    assert found.low == 2
+    assert [p.scale for p in found.curve] == [1, 2]
+    passed = margin([0.05, 0.15], metric="accuracy")
+    assert passed.critical_steps == pytest.approx(1.5)
+    assert passed.reason is None
+
+
+def test_what_was_seen_to_pass_has_no_rate_above_the_planned_one():
+    plan = TrainingPlan(2, (PEAK,) * 2)
+    found = margin([0.1, 0.2], plan=plan)
+    assert found.critical_steps == pytest.approx(1)
+    assert found.critical_learning_rate_high < PEAK
+    assert found.used_fraction > 1
 
 
 def test_the_interval_of_the_rate_holds_the_rate():
@@ -127,7 +153,10 @@ def test_more_loss_is_sooner_and_the_interval_holds_the_step():
         losses = numpy.abs(generator.normal(0.02, 0.05, size=3))
         less, more = (margin((losses * k).tolist(), steps=(1, 2, 4)) for k in (1.0, 1.5))
         assert more.low <= less.low + 1e-9
-        if less.critical_steps is None or less.critical_steps > 10:
+        assert (less.used_fraction is not None and less.used_fraction > 1) == (
+            less.critical_steps is not None and less.critical_steps < 10
+        )
+        if less.critical_steps is None:
             continue
         num_within += 1
         assert more.critical_steps <= less.critical_steps + 1e-9

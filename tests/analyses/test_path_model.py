@@ -77,6 +77,27 @@ def test_bands_join_the_interval_of_the_last_look_in_quadrature():
     assert path.largest == pytest.approx((0.2, 0.2 - 0.001**0.5, 0.2 + 0.001**0.5))
 
 
+def test_the_largest_loss_is_not_less_than_what_was_seen():
+    measured = numpy.array([[0.2, 0.3], [0.19, 0.28], [0.21, 0.32]])
+    whole = PathLosses.joined(
+        (1, 2), measured, numpy.array([0.3]), numpy.zeros(1), largest_error=0.4
+    )
+    assert whole.largest == pytest.approx((0.3, 0.28, 0.32))
+    longer = PathLosses.joined(
+        (1, 2), measured, numpy.array([0.3, 0.35]), numpy.zeros(2), largest_error=0.4
+    )
+    assert longer.largest.low == pytest.approx(0.28)
+    assert longer.largest.high > 0.7
+
+
+def test_a_probe_within_the_warm_up_is_not_prolonged_to_second_order():
+    rates = [*(step / 30 for step in range(30)), *([1.0] * 30)]
+    losses = numpy.array([0.0, 0.0, 0.0, 0.01])
+    slow = predicted_losses(rates, PROBE, losses)
+    assert abs(slow[-1]) < 0.5 * SATURATION_NATS
+    assert abs(predicted_losses(RATES.tolist(), PROBE, losses)[-1]) < 0.2
+
+
 def test_crossings_are_those_of_the_bands():
     path = joined([0.02, 0.1, 0.2], [0.0, 0.05, 0.05])
     value, low, high = path.crossing(0.1)

@@ -3,7 +3,7 @@
 import pytest
 
 from driftline.analyses._verdict import judge
-from driftline.results import CapabilityForecast
+from driftline.results import CapabilityForecast, StabilityMargin
 
 
 def row(name, verdict, *, required=True, at_risk=None):
@@ -70,4 +70,23 @@ def test_reasons_name_the_capabilities_the_worst_first():
     assert "-0.50 nats (90% interval -0.75 to -0.25, tolerance 0.3)" in reasons[0]
     assert reasons[1].startswith("inconclusive-1: ")
     assert reasons[1].endswith("the tolerance lies inside")
-    assert reasons[2] == "within tolerance by the whole interval: retained-0, retained-3"
+    assert reasons[2] == (
+        "within tolerance at its end, by the whole interval: retained-0, retained-3"
+    )
+
+
+def passing(name, step):
+    return StabilityMargin(
+        capability=name, kind="path", direction="planned training", tolerance=0.3, unit="nats",
+        base_value=1.0, low=step, high=step, confidence_level=0.9, critical_steps=step, curve=(),
+    )  # fmt: skip
+
+
+def test_a_tolerance_that_is_passed_on_the_way_is_not_safe():
+    given = rows(["retained", "retained"])
+    assert judge(given, [passing("retained-0", None)]) == judge(given)
+    verdict, reasons = judge(given, [passing("retained-0", 7.0)])
+    assert verdict == "inconclusive"
+    assert reasons[-1] == "retained-0: passes its tolerance on the way, at step 7"
+    watched = [*given, row("watched", "retained", required=False)]
+    assert judge(watched, [passing("watched", 7.0)])[0] == "safe"

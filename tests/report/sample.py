@@ -1,6 +1,5 @@
 """A realistic assessment: ten capabilities, thirty layers and an embedding, one overdrawn margin."""
 
-import math
 import random
 from collections.abc import Mapping
 
@@ -166,6 +165,8 @@ def _path(name: str, called: str) -> StabilityMargin:
         confidence_level=0.9,
         critical_steps=critical if reached else None,
         critical_learning_rate=2e-4 * critical / PLANNED_STEPS if reached else None,
+        critical_learning_rate_low=2e-4 * critical * 0.82 / PLANNED_STEPS if reached else None,
+        critical_learning_rate_high=2e-4 * critical * 1.27 / PLANNED_STEPS if reached else None,
         used_fraction=PLANNED_STEPS / critical if reached else None,
         reason=None if reached else UNREACHED,
         curve=tuple(
@@ -179,26 +180,25 @@ def _envelope(margins: tuple[StabilityMargin, ...]) -> SafeEnvelope:
     """Contours of equal learning rate times steps, from the path margins."""
     contours = []
     for margin, name in zip(margins, CAPABILITIES, strict=False):
-        steps = margin.critical_steps
+        rate = margin.critical_learning_rate
         points = tuple(
             EnvelopePoint(
-                learning_rate=2e-4 * multiple,
-                steps=steps / multiple,
-                low=steps * 0.82 / multiple,
-                high=steps * 1.27 / multiple,
+                steps=PLANNED_STEPS * multiple,
+                learning_rate=None if rate is None else rate / multiple,
+                low=1e-3 if rate is None else rate * 0.82 / multiple,
+                high=None if rate is None else rate * 1.27 / multiple,
             )
-            for multiple in (0.25, 0.5, 1.0, 2.0, 4.0)
-            if steps is not None
+            for multiple in (0.25, 0.5, 1.0, 2.0)
         )
         contours.append(
             EnvelopeContour(
                 capability=margin.capability,
                 required=CAPABILITIES[name][4],
                 points=points,
-                reason=None if points else UNREACHED,
+                reason=UNREACHED if rate is None else None,
             )
         )
-    contours.sort(key=lambda c: c.points[0].steps if c.points else math.inf)
+    contours.sort(key=lambda contour: contour.tightness)
     return SafeEnvelope(
         planned_learning_rate=2e-4, planned_steps=PLANNED_STEPS, contours=tuple(contours)
     )

@@ -56,11 +56,21 @@ def test_the_envelope_shows_the_plan_and_the_tightest_required_contours(assessme
     tightest = assessment.envelope.contours[0].capability
     assert tightest in shown
     assert len(shown) <= 6
-    # The region of safety ends where the first required capability's interval begins.
-    edge = {row["rate"]: row["steps"] for row in rows if "from" in row}
-    required = [c for c in assessment.envelope.contours if c.required and c.is_reached]
-    for rate, steps in edge.items():
-        assert steps == min(p.low for c in required for p in c.points if p.learning_rate == rate)
+    # The region of safety ends where the first required capability's range begins.
+    edge = {row["steps"]: row["rate"] for row in rows if "from" in row}
+    assert edge
+    required = [c for c in assessment.envelope.contours if c.required]
+    for steps, rate in edge.items():
+        assert rate == min(p.low for c in required for p in c.points if p.steps == steps)
+
+
+def test_what_no_loss_is_predicted_for_is_not_safe_above_the_planned_rate(assessment):
+    (contour, *_) = assessment.envelope.contours
+    points = tuple(p.model_copy(update={"low": None}) for p in contour.points)
+    open_ = contour.model_copy(update={"points": points, "required": True})
+    envelope = assessment.envelope.model_copy(update={"contours": (open_,)})
+    rows = values(figures(assessment.model_copy(update={"envelope": envelope}))["envelope"])
+    assert {row["rate"] for row in rows if "from" in row} == {2e-4}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -45,7 +45,7 @@ from ._forecast import capability_forecasts, forecast_losses, target_forecast
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
-from ._path_margin import path_margins
+from ._path_margin import path_losses, path_margins
 from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
 from ._score import capability_score, check_names
@@ -186,15 +186,17 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     table = study.path_table()
     losses = forecast_losses(study, table, calibration)
     forecast = capability_forecasts(study, table, losses)
+    on_the_way = path_losses(study, table, paths)
+    path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
     found = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
-        envelope = safe_envelope(study, table, paths)
+        envelope = safe_envelope(study, on_the_way, paths)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
-            margins = (*path_margins(study, table, paths), *radius_margins(study))
+            margins = (*path, *radius_margins(study))
         if has_worst_case(part, study.effort):
             meter.enter("climbing to the worst case")
             with meter.estimated(worst_case_tokens(study)):
@@ -203,7 +205,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = fragility_map(study)
-    verdict, reasons = judge(forecast)
+    verdict, reasons = judge(forecast, path)
     shown: tuple[CapabilityForecast, ...] = forecast if part in ("assess", "forecast") else ()
     target: TargetForecast | None = None
     if part in ("assess", "forecast"):
@@ -233,10 +235,19 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
 
 
 def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:
-    """What to freeze first, for the required capabilities that the map has; nothing without any."""
+    """What to freeze first, for the required capabilities that the map has.
+
+    Args:
+        study: The planned run.
+        found: Its map.
+
+    Returns:
+        Module names; none without a required capability, nor under an adapter, which trains a few
+        modules only and was not part of the evidence.
+    """
     tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
     rows = [row for row in found.rows if row.capability in tolerances]
-    if not rows:
+    if not rows or study.trajectory.config.adapter_config() is not None:
         return ()
     return most_fragile(rows, _PROTECTED_SHARE, noise=found.noise, tolerances=tolerances)
 

@@ -55,9 +55,11 @@ def caveats(
         "update would do, or one from other data, it does not say. Regions rest on a sample of "
         "gradients; the planned data's share of one is high wherever all texts use the same "
         "directions, so hold it against other capabilities' shares, not only against chance.",
-        f"Path margins rest on {paths.num_runs} finished runs of {paths.model} with one schedule. "
-        "Critical learning rates and the envelope beside the planned config rest on how their "
-        "largest losses grew with rate and length; no run of over 60 steps was among them.",
+        f"Path margins beyond the probe rest on {paths.num_runs} finished runs of {paths.model} with "
+        f"one schedule, in which {paths.num_passing} capabilities passed their tolerance after the "
+        "probe; that is too few to know the coverage of their intervals. Critical learning rates and "
+        "the envelope rest on how largest losses grew with rate and length, over a range and not with "
+        "a level of confidence.",
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
         "one random direction; that a drift of 0.1 counts as broken is a convention.",
         "The target is scored on a sample of the training data, not on data that was held out.",
@@ -79,5 +81,18 @@ def caveats(
     if left_out:
         found.append(f"Not mapped, for want of a gradient: {', '.join(left_out)}.")
     if request.opened.digest != calibration.model_digest:
-        found.insert(0, f"The forecast was not calibrated on {request.opened.source}.")
+        found.insert(
+            0, f"Neither forecast nor path margins were calibrated on {request.opened.source}."
+        )
+    if plan.num_steps > paths.longest_num_steps:
+        found.insert(
+            0,
+            f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
+            "ever measured.",
+        )
+    if request.config.adapter_config() is not None:
+        found.append(
+            "How losses under LoRA grow with the learning rate was not measured: critical rates take "
+            "the power of full fine-tuning."
+        )
     return tuple(found)

@@ -6,73 +6,59 @@ small, so its contours are nearly level: what is forgotten is a matter of the ra
 are about equal, so there a contour is nearly the runs of one summed learning rate.
 """
 
-import math
+from collections.abc import Mapping
 
-from ..engine import Table
 from ..results import EnvelopeContour, EnvelopePoint, SafeEnvelope
-from ._path_margin import path_losses, steps_exponent
-from ._path_model import PathCalibration, tolerated_multiple
+from ._path_margin import rate_multiples
+from ._path_model import LargestLoss, PathCalibration, PathLosses
 from ._study import Study
 
-_RATES = tuple(2.0 ** (power / 4) for power in range(-12, 13))
-"""Multiples of the planned learning rate at which contours are given."""
-_LONGEST = 1e3
-"""Multiple of the planned steps beyond which a contour is not followed."""
+_LENGTHS = tuple(2.0 ** (power / 4) for power in range(-12, 5))
+"""Multiples of the planned steps, from an eighth to twice: what was measured, and a little more."""
 
 
-def safe_envelope(study: Study, table: Table, calibration: PathCalibration) -> SafeEnvelope:
+def safe_envelope(
+    study: Study, paths: Mapping[str, PathLosses], calibration: PathCalibration
+) -> SafeEnvelope:
     """The contours of every capability, from the same losses as the path margins.
 
     Limits: the power of the steps was measured on runs of a fifth and a tenth of the steps, so longer
-    runs than planned are extrapolated; its spread over runs is not in the intervals.
+    runs than planned are extrapolated; its spread over runs is not in the ranges. For LoRA the power
+    of the rate is that of full fine-tuning.
 
     Args:
         study: The planned run.
-        table: Capabilities along the probe.
+        paths: Of `path_losses`.
         calibration: From finished runs.
 
     Returns:
         The envelope.
     """
     plan = study.trajectory.plan
+    is_full = study.trajectory.config.adapter_config() is None
+    power = calibration.steps_exponents["full" if is_full else "lora"].value
+    peak = max(plan.learning_rates)
     contours = []
     for capability in study.capabilities:
-        path = path_losses(study, table, capability, calibration)
-        value, smallest, largest = path.largest
-
-        def steps(loss: float, multiple: float, tolerance: float) -> float | None:
-            """Of a whole run at that multiple of the rate whose largest loss is the tolerance."""
-            if loss <= 0:
-                return None
-            grown = loss * multiple**calibration.rate_exponent.value
-            (longer,) = tolerated_multiple(grown, tolerance, [steps_exponent(study, calibration)])
-            return plan.num_steps * longer if longer <= _LONGEST else None
-
-        points = tuple(
-            EnvelopePoint(
-                learning_rate=max(plan.learning_rates) * multiple,
-                steps=steps(value, multiple, capability.tolerance),
-                low=steps(largest, multiple, capability.tolerance),
-                high=steps(smallest, multiple, capability.tolerance),
+        largest = paths[capability.name].largest
+        points = []
+        for length in _LENGTHS:
+            grown = LargestLoss(*(loss * length**power for loss in largest))
+            multiples = rate_multiples(grown, capability.tolerance, calibration)
+            rate, low, high = (None if each is None else peak * each for each in multiples)
+            points.append(
+                EnvelopePoint(steps=plan.num_steps * length, learning_rate=rate, low=low, high=high)
             )
-            for multiple in _RATES
-        )
-        is_reached = any(point.steps is not None for point in points)
         contours.append(
             EnvelopeContour(
                 capability=capability.name,
                 required=capability.required,
-                points=points,
-                reason=None if is_reached else "no loss is predicted at any of these rates",
+                points=tuple(points),
+                reason=None if largest.value > 0 else "no loss is predicted, so no rate reaches it",
             )
         )
     return SafeEnvelope(
-        planned_learning_rate=max(plan.learning_rates),
+        planned_learning_rate=peak,
         planned_steps=plan.num_steps,
-        contours=tuple(sorted(contours, key=_tightness)),
+        contours=tuple(sorted(contours, key=lambda contour: contour.tightness)),
     )
-
-
-def _tightness(contour: EnvelopeContour) -> float:
-    """The fewest steps, at whatever rate; infinite where the tolerance is never reached."""
-    return min((p.steps for p in contour.points if p.steps is not None), default=math.inf)

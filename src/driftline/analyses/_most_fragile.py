@@ -42,7 +42,7 @@ def most_fragile(
             they are added up as they are, which needs one unit.
 
     Returns:
-        Module names, in the order of the rows.
+        Module names, in the order of the rows; fewer than the share holds where no more do damage.
 
     Raises:
         RunError: The share is out of range, or a row lacks its size.
@@ -52,7 +52,8 @@ def most_fragile(
     candidates = _candidates(rows, noise, tolerances)
     chosen, left = set(), share_of_parameters * sum(c.num_parameters for c in candidates)
     for c in sorted(candidates, key=lambda c: -c.damage / c.num_parameters):
-        if c.num_parameters <= left:
+        # Where nothing does damage there is nothing to protect.
+        if c.damage > 0 and c.num_parameters <= left:
             chosen.add(c.module)
             left -= c.num_parameters
     return tuple(c.module for c in candidates if c.module in chosen)

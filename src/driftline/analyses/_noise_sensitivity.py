@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+import torch
+
+from ..engine import GRADIENT_TOKEN
 from ..models import ModuleChange, encode_packed, fisher_traces, gradient_obstacle
 from ..results import ModuleNoise
 from ..stats import mean_interval
 from ._belief_space import suite_texts
 from ._study import CONFIDENCE_LEVEL, Study
-
-FISHER_TOKEN = 3
-"""Forward, and backward to the activations and to the weights, in forward passes."""
 
 
 def noise_tokens(study: Study) -> float:
@@ -18,7 +18,7 @@ def noise_tokens(study: Study) -> float:
         return 0.0
     effort = study.effort
     return float(
-        FISHER_TOKEN * effort.num_fisher_draws * effort.num_anchor_rows * effort.anchor_row_tokens
+        GRADIENT_TOKEN * effort.num_fisher_draws * effort.num_anchor_rows * effort.anchor_row_tokens
     )
 
 
@@ -47,13 +47,20 @@ def noise_sensitivities(
         row_tokens=effort.anchor_row_tokens,
         num_rows=effort.num_anchor_rows,
     )
-    traces = fisher_traces(
-        engine.opened, packed, engine.options, num_draws=effort.num_fisher_draws, seed=study.seed
-    )
+    try:
+        traces = fisher_traces(
+            engine.opened,
+            packed,
+            engine.options,
+            num_draws=effort.num_fisher_draws,
+            seed=study.seed,
+        )
+    except torch.OutOfMemoryError:
+        return (), "the gradients of all weights at once do not fit into memory"
     num_tokens = effort.num_fisher_draws * sum(map(len, packed.rows))
     engine.tokens_used += num_tokens
     engine.tokens_backward += num_tokens
-    engine.meter.advance(FISHER_TOKEN * num_tokens)
+    engine.meter.advance(GRADIENT_TOKEN * num_tokens)
     rows = []
     for module in (each for each in modules if each.name in traces):
         mean_square = module.change_norm**2 / module.num_parameters

@@ -13,7 +13,7 @@ those of finished runs is in the calibration (`evidence/path_margin`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy
 from jaxtyping import Float
@@ -24,7 +24,9 @@ from ..results import Document, Value
 from ..stats import Crossing, first_crossing
 
 RIDGE = 0.02
-"""On the coefficients, which are losses at the end of the probe."""
+"""Against squared looks that weigh up to 1 each, so it holds coefficients back by a few percent."""
+_HIGH_RATE = 0.9
+"""Of the peak. A probe that never came near it says nothing of the second order."""
 SATURATION_NATS = 0.5
 """A rise of this much by the two terms comes out as three quarters of it, and none as more."""
 
@@ -51,14 +53,28 @@ class PathCalibration(Document):
     scales_nats: tuple[float, ...]
     """A typical error of the predicted loss at each of these shares."""
     quantile: float
-    """So many scales to either side, the crossing of the tolerance lies between those of the bands;
-    conformal, at 90 %."""
+    """So many scales to either side, the crossing of the tolerance lay between those of the bands in
+    nine of ten capabilities that passed theirs after the probe."""
+    num_passing: int
+    """Such capabilities."""
     largest_loss_error_nats: float
-    """Of the largest loss after the probe; conformal, at 90 %."""
+    """Of the largest loss after the probe, in nine of ten capabilities."""
     rate_exponent: Exponent
-    """The largest loss of a run grows with the learning rate to this power, at equal steps."""
+    """The largest loss of a run grows with the learning rate to this power, at equal steps; from
+    full fine-tuning alone."""
     steps_exponents: dict[Literal["full", "lora"], Exponent]
-    """And with the number of steps to these, at an equal peak rate and a schedule stretched."""
+    """And with the number of steps to these, at an equal peak rate and a schedule stretched: the rate
+    exponent less what a replica at a times the rate in an a-th of the steps loses more."""
+    longest_num_steps: int
+    """Of the runs that all this is from."""
+
+
+class LargestLoss(NamedTuple):
+    """The largest loss along a run, with its range."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +86,10 @@ class PathLosses:
     losses: Float[ndarray, " points"]
     lower: Float[ndarray, " points"]
     upper: Float[ndarray, " points"]
+    num_looks: int
+    """Points that were measured; the others are predicted."""
     largest_error: float
-    """Of the largest predicted loss after the probe."""
+    """Of the largest loss on the way."""
 
     @classmethod
     def joined(
@@ -93,7 +111,8 @@ class PathLosses:
             largest_error: Of the largest predicted loss.
 
         Returns:
-            The whole path; the uncertainty of the last look goes on in quadrature.
+            The whole path. The spread over items at the last look goes on in quadrature; as losses
+            grow so does that spread, so far from the probe intervals are for these items.
         """
         value, low, high = measured
         later = numpy.arange(steps[-1] + 1, steps[-1] + len(predicted), dtype=float)
@@ -104,7 +123,8 @@ class PathLosses:
             numpy.concatenate([value, predicted[1:]]),
             numpy.concatenate([low, predicted[1:] - below]),
             numpy.concatenate([high, predicted[1:] + above]),
-            float(numpy.hypot(largest_error, high[-1] - value[-1])),
+            len(steps),
+            float(numpy.hypot(largest_error if len(later) else 0.0, high[-1] - value[-1])),
         )
 
     def crossing(self, tolerance: float) -> Crossing:
@@ -124,10 +144,15 @@ class PathLosses:
         return Crossing(value, low, high)
 
     @property
-    def largest(self) -> tuple[float, float, float]:
-        """The largest loss on the way, with its interval."""
+    def largest(self) -> LargestLoss:
+        """The largest loss on the way, and how small or large it may be; what was seen, was."""
         value = float(self.losses.max())
-        return value, value - self.largest_error, value + self.largest_error
+        seen = float(self.lower[: self.num_looks].max())
+        return LargestLoss(
+            value,
+            min(value, max(value - self.largest_error, seen)),
+            value + self.largest_error,
+        )
 
 
 def shipped_path_calibration() -> PathCalibration:
@@ -156,8 +181,9 @@ def predicted_losses(
     first = numpy.concatenate([[0.0], numpy.cumsum(rates)])
     second = numpy.concatenate([[0.0], numpy.cumsum(first[:-1] * rates**2)])
     looks, probe = list(steps), steps[-1]
-    # A probe of one step has no second order yet.
-    parts = [part / part[probe] for part in (first, second) if part[probe] > 0]
+    # A probe of one step, or of a warm-up alone, has no second order worth prolonging.
+    has_second = second[probe] > 0 and rates[:probe].max() >= _HIGH_RATE
+    parts = [first / first[probe], *([second / second[probe]] if has_second else [])]
     seen = numpy.stack([part[looks] for part in parts], axis=1)
     # The further the run had gone, the more a look says about what is to come.
     weights = first[looks] / first[probe]

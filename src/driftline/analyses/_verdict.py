@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 
-from ..results import CapabilityForecast, Verdict
+from ..results import CapabilityForecast, StabilityMargin, Verdict
 
 
-def judge(forecast: Sequence[CapabilityForecast]) -> tuple[Verdict, tuple[str, ...]]:
+def judge(
+    forecast: Sequence[CapabilityForecast], margins: Sequence[StabilityMargin] = ()
+) -> tuple[Verdict, tuple[str, ...]]:
     """Judge a run by the forecasts of its required capabilities.
 
     Args:
         forecast: One row a capability.
+        margins: Among them the path margins, where they were asked for.
 
     Returns:
         `unsafe` if a required capability is lost by its whole interval, else `inconclusive` if the
-        tolerance of one lies inside its interval, else `safe`; and why, most important first.
-        Without a required capability nothing can be said: `inconclusive`.
+        tolerance of one lies inside its interval or is passed on the way, else `safe`; and why, most
+        important first. Without a required capability nothing can be said: `inconclusive`.
     """
     required = [row for row in forecast if row.required]
     lost = [row for row in required if row.verdict == "lost"]
@@ -27,11 +30,17 @@ def judge(forecast: Sequence[CapabilityForecast]) -> tuple[Verdict, tuple[str, .
         *(f"{row.capability}: {_range(row)}, the tolerance lies inside" for row in unclear),
     ]
     if kept:
-        names = ", ".join(row.capability for row in kept)
-        reasons.append(f"within tolerance by the whole interval: {names}")
+        told = ", ".join(row.capability for row in kept)
+        reasons.append(f"within tolerance at its end, by the whole interval: {told}")
+    names = {row.capability for row in kept}
+    passed = [m for m in margins if m.capability in names and m.critical_steps is not None]
+    reasons += [
+        f"{m.capability}: passes its tolerance on the way, at step {m.critical_steps:.0f}"
+        for m in passed
+    ]
     if lost:
         return "unsafe", tuple(reasons)
-    return ("inconclusive" if unclear else "safe"), tuple(reasons)
+    return ("inconclusive" if unclear or passed else "safe"), tuple(reasons)
 
 
 def _range(row: CapabilityForecast) -> str:

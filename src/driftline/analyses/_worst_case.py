@@ -114,7 +114,9 @@ def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts)
     (scan,) = scan_lines(
         engine, [_line(direction)], (judged,), ladder, base=base, guesses={judged.digest: norm}
     )
-    return radius_margin(study, judged, DIRECTION, (scan,))
+    margin = radius_margin(study, judged, DIRECTION, (scan,))
+    # Of an upper bound that was not found there is no lower end either.
+    return margin if margin.critical_relative_norm else margin.model_copy(update={"low": None})
 
 
 def climb(

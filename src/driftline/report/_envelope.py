@@ -10,8 +10,8 @@ from ._drawing import CONTENT_WIDTH, GREY, INK, NUMBERS, SERIES, Chart, data
 
 MAX_CONTOURS = len(SERIES)
 SAFE = "#E3F1EA"
-REACH, RATES = 32.0, 8.0
-"""How far the axes reach from the plan, as a factor."""
+SHORTEST, LONGEST, RATES = 8.0, 2.0, 8.0
+"""How far the axes reach from the plan, as factors."""
 
 
 def envelope_chart(assessment: Assessment) -> Chart | None:
@@ -31,10 +31,10 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
         {"capability": _label(contour), "steps": point.steps, "rate": point.learning_rate}
         for contour in shown
         for point in contour.points
-        if point.steps is not None
+        if point.learning_rate is not None
     ]
     steps, rate = envelope.planned_steps, envelope.planned_learning_rate
-    across = alt.Scale(type="log", domain=[steps / REACH, steps * REACH], nice=False)
+    across = alt.Scale(type="log", domain=[steps / SHORTEST, steps * LONGEST], nice=False)
     upward = alt.Scale(type="log", domain=[rate / RATES, rate * RATES], nice=False)
     x = alt.X(field="steps", type="quantitative", scale=across)
     x = x.title("optimiser steps of the whole run").axis(alt.Axis(format=NUMBERS, tickCount=6))
@@ -46,7 +46,7 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
     layers = [*_safe_region(envelope, x, y)]
     lines = alt.Chart(data(rows)).mark_line(strokeWidth=2, clip=True)
     layers.append(
-        lines.encode(x=x, y=y, color=colour, order=alt.Order(field="rate", type="quantitative"))
+        lines.encode(x=x, y=y, color=colour, order=alt.Order(field="steps", type="quantitative"))
     )
     one = data([{"steps": steps, "rate": rate}])
     planned = alt.Chart(one)
@@ -59,21 +59,23 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
 
 
 def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
-    """Below the lower ends of the intervals of all required capabilities."""
-    required = [contour for contour in envelope.contours if contour.required]
-    if not required:
-        return
-    shortest, longest = envelope.planned_steps / REACH, envelope.planned_steps * REACH
+    """Below the lower ends of the ranges of all required capabilities."""
+    # Above the planned rate, what no loss is predicted for has not been seen and is not called safe.
+    planned = envelope.planned_learning_rate
     lows: dict[float, list[float]] = {}
-    for point in (point for contour in required for point in contour.points):
-        lows.setdefault(point.learning_rate, []).append(longest if point.low is None else point.low)
+    for contour in (contour for contour in envelope.contours if contour.required):
+        for point in contour.points:
+            lows.setdefault(point.steps, []).append(planned if point.low is None else point.low)
+    if not lows:
+        return
     rows: list[dict[str, str | float]] = [
-        {"rate": rate, "steps": min(lows[rate]), "from": shortest} for rate in sorted(lows)
+        {"steps": steps, "rate": min(lows[steps]), "from": planned / RATES}
+        for steps in sorted(lows)
     ]
-    area = alt.Chart(data(rows)).mark_area(color=SAFE, orient="horizontal", clip=True)
-    yield area.encode(x=x, x2=alt.X2(field="from"), y=y)
+    area = alt.Chart(data(rows)).mark_area(color=SAFE, clip=True)
+    yield area.encode(x=x, y=y, y2=alt.Y2(field="from"))
     edge = alt.Chart(data(rows)).mark_line(color=GREY, strokeDash=[4, 3], clip=True)
-    yield edge.encode(x=x, y=y, order=alt.Order(field="rate", type="quantitative"))
+    yield edge.encode(x=x, y=y, order=alt.Order(field="steps", type="quantitative"))
 
 
 def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:

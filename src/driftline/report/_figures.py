@@ -211,7 +211,7 @@ def _blend(start: str, end: str, *, share: float) -> str:
 
 
 def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
-    """The interval of the used share that belongs to the one of the critical steps.
+    """The range of the used share that belongs to that of the critical learning rate.
 
     Args:
         margin: A path margin.
@@ -219,11 +219,11 @@ def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
     Returns:
         Its ends; None for an end that is not known, or has no bound.
     """
-    if margin.used_fraction is None or not margin.critical_steps:
+    if margin.used_fraction is None or not margin.critical_learning_rate:
         return None, None
-    planned = margin.used_fraction * margin.critical_steps
-    low = planned / margin.high if margin.high else None
-    return low, planned / margin.low if margin.low else None
+    planned = margin.used_fraction * margin.critical_learning_rate
+    smallest, largest = margin.critical_learning_rate_low, margin.critical_learning_rate_high
+    return planned / largest if largest else None, planned / smallest if smallest else None
 
 
 def path_margins(assessment: Assessment) -> list[StabilityMargin]:
@@ -255,7 +255,8 @@ def _used_margin(assessment: Assessment) -> Chart | None:
         row["end"] = max(share, top) if high is not None or unbounded else share
         row |= {"low": min(low if low is not None else share, highest), "high": row["end"]}
         row["colour"] = _used_colour(share, low=low, high=high)
-        row["note"] = f"critical at {number(m.critical_steps)} steps"
+        steps = m.critical_steps
+        row["note"] = "" if steps is None else f"passed at step {number(steps)}"
         rows.append(row)
     return _used_bars(rows, highest=highest)
 
@@ -269,7 +270,7 @@ def _used_colour(share: float, *, low: float | None, high: float | None) -> str:
 def _used_bars(rows: Sequence[dict[str, str | float | None]], *, highest: float) -> Chart:
     scale = alt.Scale(domain=[0, 1.32 * highest], nice=False)
     axis = alt.Axis(format=".0%", tickCount=7, grid=True)
-    title = "planned steps as a share of the critical steps (above 100% the margin is overdrawn)"
+    title = "planned learning rate as a share of the critical one (above 100% it is overdrawn)"
     x = alt.X(field="used", type="quantitative", scale=scale, axis=axis, title=title)
     y = alt.Y(field="label", type="nominal", sort=None, title=None).axis(
         labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=False

@@ -133,8 +133,14 @@ def _figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
         caption = (
             "Layer by role. Vermilion: the capability falls as the probe's update moves that "
             "module; blue: it gains. Full colour is a panel's largest (98th percentile). A small "
-            "cell's interval includes no effect. The last panel is what a module's parameters "
-            "cost by moving at random as far as the probe moved them. Point at a cell for its numbers."
+            "cell's interval includes no effect. "
+            + (
+                "The last panel is what a module's parameters cost by moving at random as far as "
+                "the probe moved them. "
+                if assessment.noise
+                else ""
+            )
+            + "Point at a cell for its numbers."
         )
         maps = module_maps(assessment, label=label)
         yield "module_maps", Figure(maps, caption, fragility_table(assessment))
@@ -177,22 +183,22 @@ def _margin_figures(
         first = path_margins(assessment)[0]
         label = (
             f"Share of the path margin that the planned run uses. Most: {clean(first.capability)}, "
-            f"{percent(first.used_fraction)}, critical at {number(first.critical_steps)} steps."
+            f"{percent(first.used_fraction)}."
         )
         svg = to_svg(charts["used_margin"], prefix="used-margin", label=label)
         caption = (
-            "Line: the interval that follows from the one of the critical steps; it is cut where "
-            "it has no upper end. Orange: the interval includes 100%."
+            "Line: the range that follows from that of the critical learning rate. Orange: it "
+            "includes 100%."
         )
         yield "used_margin", Figure(svg, caption, path_table(assessment))
     if "envelope" in charts:
         label = "Learning rate against steps, with the contour where each capability is lost."
         svg = to_svg(charts["envelope"], prefix="envelope", label=label)
         caption = (
-            "Each line: the whole runs that bring a capability to its tolerance. Green: below the "
-            "lower ends of the intervals of all required capabilities. Cross: the planned config. "
-            "Rates and lengths other than the planned ones are by the powers that finished runs "
-            "showed; longer runs than planned were not among them."
+            "Each line: the whole runs that bring a capability to its tolerance on the way. Green: "
+            "below the lower ends of the ranges of all required capabilities. Cross: the planned "
+            "config. Other rates and lengths are by the powers that finished runs showed, none of "
+            "them longer than 60 steps."
         )
         yield "envelope", Figure(svg, caption, envelope_table(assessment))
     if "path_curves" in charts:
@@ -200,7 +206,8 @@ def _margin_figures(
         svg = to_svg(charts["path_curves"], prefix="path-curves", label=label)
         caption = (
             f"Loss (positive = worse) along real training of this config{_measured(assessment)}. "
-            "Dashed: the tolerance. Dotted: the critical steps, where they lie within the run."
+            "Dashed: the tolerance. Dotted: the critical steps, where they lie within the run. The "
+            "curve's end is not the forecast, which is the probe's last loss with its own interval."
         )
         yield "path_curves", Figure(svg, caption, curve_table(assessment, kind="path"))
     if "radius_curves" in charts:

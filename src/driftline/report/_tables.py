@@ -216,9 +216,9 @@ def path_table(assessment: Assessment) -> Table:
             ("critical steps", "number"),
             (f"{levels} interval of the steps", "number"),
             ("used by the run", "number"),
-            ("interval of the use", "number"),
+            ("range of the use", "number"),
             ("learning rate that reaches the tolerance", "number"),
-            (f"{levels} interval of the rate", "number"),
+            ("range of the rate", "number"),
             ("tolerance", "number"),
             ("where a number is missing", "text"),
         ],
@@ -270,30 +270,28 @@ def radius_table(assessment: Assessment) -> Table:
 
 
 def envelope_table(assessment: Assessment) -> Table:
-    """Every contour, at the planned learning rate, half and twice of it."""
+    """Every contour, at the planned number of steps, half and twice of it."""
     rows = []
     assert assessment.envelope is not None
-    planned = assessment.envelope.planned_learning_rate
+    planned = assessment.envelope.planned_steps
     for contour in assessment.envelope.contours:
         for point in contour.points:
-            if any(abs(point.learning_rate / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
+            if any(abs(point.steps / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
                 rows.append(
                     (
                         contour.capability,
-                        number(point.learning_rate),
                         number(point.steps),
+                        number(point.learning_rate),
                         interval(point.low, point.high),
-                        "",
+                        contour.reason or "",
                     )
                 )
-        if contour.reason is not None:
-            rows.append((contour.capability, "", "", "", contour.reason))
     return table(
         [
             ("capability", "text"),
-            ("peak learning rate", "number"),
-            ("steps to the tolerance", "number"),
-            ("interval", "number"),
+            ("steps", "number"),
+            ("peak learning rate that reaches the tolerance", "number"),
+            ("range", "number"),
             ("where a number is missing", "text"),
         ],
         rows,
@@ -346,12 +344,16 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
     required |= {f.capability for f in assessment.forecast if f.required}
     margins = [m for m in assessment.margins if m.capability in required or not required]
     paths = [m for m in margins if m.kind == "path"]
+    # The safe side is the least of all lower ends, whosever they are.
     if found := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
         steps, m = min(found, key=lambda pair: pair[0])
-        yield "optimiser steps at this learning rate", number(steps), number(m.low), m.capability
+        safe = min((m.low for m in paths if m.low is not None), default=None)
+        yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
     if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
         rate, m = min(found, key=lambda pair: pair[0])
-        yield "learning rate for these steps", number(rate), DASH, m.capability
+        lows = [m.critical_learning_rate_low for m in paths if m.critical_learning_rate_low]
+        safe = min(lows, default=None)
+        yield "learning rate for these steps", number(rate), number(safe), m.capability
     for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]
         if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:

@@ -38,7 +38,7 @@ class CapabilityScore(Value):
 
 
 class CurvePoint(Value):
-    """One measured point of a curve."""
+    """One point of a curve; of a path it is predicted beyond `StabilityMargin.measured_steps`."""
 
     scale: float
     """Relative norm for a radius, optimiser steps for a path."""
@@ -84,9 +84,10 @@ class StabilityMargin(Value):
     critical_learning_rate: float | None = None
     """The peak rate at which the planned number of steps would just stay within the tolerance."""
     critical_learning_rate_low: float | None = None
+    """Of its range, from those of the largest loss and of its power of the rate."""
     critical_learning_rate_high: float | None = None
     used_fraction: float | None = None
-    """Planned steps as a share of the critical steps; above 1 the margin is overdrawn."""
+    """Planned learning rate as a share of the critical one; above 1 the margin is overdrawn."""
     measured_steps: int | None = None
     """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
     reason: str | None = None
@@ -223,10 +224,11 @@ class Assessment(Document):
     envelope: SafeEnvelope | None = None
     fragility: tuple[ModuleFragility, ...] = ()
     target_fragility: tuple[ModuleFragility, ...] = ()
+    """The same of the run's own task: negative where a module's update serves it."""
     noise: tuple[ModuleNoise, ...] = ()
     protect: tuple[str, ...] = ()
-    """The modules whose freezing saves most damage, a quarter of the parameters inside layers."""
-    """The same of the run's own task: negative where a module's update serves it."""
+    """What the map ranks first, up to a quarter of the parameters inside layers; empty under an
+    adapter, or where no required capability could be mapped."""
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None

@@ -1,18 +1,21 @@
 """The safe envelope: the learning rates and steps at which each capability stays within its tolerance."""
 
+import math
+
 from ._document import Value
 
 
 class EnvelopePoint(Value):
-    """The length of a whole run, its schedule stretched to it, at which a tolerance is reached."""
+    """The peak learning rate at which a run of so many steps just reaches a tolerance."""
 
-    learning_rate: float
-    """Its peak."""
-    steps: float | None
-    """None where no length that is worth naming reaches it."""
+    steps: float
+    """Of the whole run, the schedule stretched to it."""
+    learning_rate: float | None
+    """None where no loss is predicted."""
     low: float | None
-    """From the upper end of the interval of the largest loss; None likewise."""
+    """From the upper end of the range of the largest loss."""
     high: float | None
+    """From its lower end; None where that is no loss."""
 
 
 class EnvelopeContour(Value):
@@ -21,14 +24,20 @@ class EnvelopeContour(Value):
     capability: str
     required: bool
     points: tuple[EnvelopePoint, ...]
-    """By learning rate, ascending; the same rates for every capability."""
+    """By steps, ascending; the same steps for every capability."""
     reason: str | None = None
-    """Why there is no contour, where no point has steps."""
+    """Why there is no contour, where no point has a rate."""
 
     @property
     def is_reached(self) -> bool:
         """Whether some run of the chart reaches the tolerance."""
-        return any(point.steps is not None for point in self.points)
+        return any(point.learning_rate is not None for point in self.points)
+
+    @property
+    def tightness(self) -> float:
+        """The lowest rate that reaches the tolerance; infinite where none does."""
+        rates = [p.learning_rate for p in self.points if p.learning_rate is not None]
+        return min(rates, default=math.inf)
 
 
 class SafeEnvelope(Value):
@@ -38,4 +47,4 @@ class SafeEnvelope(Value):
     """The peak of the planned schedule."""
     planned_steps: int
     contours: tuple[EnvelopeContour, ...]
-    """The tightest at the planned learning rate first."""
+    """The tightest first."""
