@@ -10,6 +10,7 @@ from ._assess import part_command
 from ._demo import demo
 from ._doctor import doctor
 from ._runs import runs
+from ._sample_size import sample_size
 from ._score import score
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
     part_command("forecast")
 )
 app.command("score")(score)
+app.command("sample-size")(sample_size)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.add_typer(runs, name="runs")
