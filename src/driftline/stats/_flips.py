@@ -141,7 +141,9 @@ def evidence_at(lost: int, gained: int, num_items: int, change: float) -> Eviden
 def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float) -> Evidence:
     """Outcomes with a score statistic at `change` of at least `z`, about one outcome."""
     flips = lost + gained
-    least = float(scipy.special.betaincinv(flips, num_items - flips + 1, GAMMA / 2)) if flips else 0
+    least = (
+        float(scipy.special.betaincinv(flips, num_items - flips + 1, GAMMA / 2)) if flips else 0.0
+    )
     most = 1.0
     if flips < num_items:
         most = float(scipy.special.betaincinv(flips + 1, num_items - flips, 1 - GAMMA / 2))

@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy
-import scipy.special
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -137,8 +136,8 @@ def running_bets(
 def log_evidence(bets: Bets, mean: float) -> Float[ndarray, "orders units"]:
     """Logarithm of the wealth of all rules together, after each unit."""
     weights = numpy.array([weight for _, weight in _RULES])[:, None, None]
-    found: Float[ndarray, "orders units"] = scipy.special.logsumexp(
-        log_wealth(bets, mean), axis=0, b=weights
+    found: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
+        log_wealth(bets, mean) + numpy.log(weights), axis=0
     )
     return found
 

@@ -1,11 +1,13 @@
 """Non-inferiority of the mean of scores without known bounds, and what has to be assumed for it."""
 
+import math
+
 import numpy
 import scipy.stats
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 from ._noninferiority import (
     NoninferiorityTest,
     Units,
@@ -58,22 +60,26 @@ def unbounded_noninferiority(
         The mean change over items, its limits, and the verdict.
 
     Raises:
-        ConfigError: The margin is not positive, or the level not in [0.5, 1).
+        ConfigError: The margin is not positive, or the level not in [0.5, 0.9995].
         RunError: Too few units, no spread at all, or too much skewness for their number.
     """
     check_margin(margin, numpy.inf)
     check_level(confidence_level)
+    if (1 - confidence_level) * (_NUM_RESAMPLES + 1) < 1:
+        raise ConfigError(
+            f"confidence_level {confidence_level} is beyond the bootstrap's reach of 0.9995"
+        )
     units = units_of(changes, groups)
-    mean, error = _mean_and_error(units, numpy.ones((1, len(units.sums))))
-    mean, error = float(mean[0]), float(error[0])
+    means, errors = _mean_and_error(units, numpy.ones((1, len(units.sums))))
+    mean, error = float(means[0]), float(errors[0])
     _check_shape(units, mean, error)
     num = len(units.sums)
     pivots = _pivots(units, mean, seed)
     alpha = 1 - confidence_level
     quantile = float(scipy.stats.t.ppf(confidence_level, num - 1))
-    rank = min(int(numpy.floor((len(pivots) + 1) * alpha)), len(pivots)) - 1
-    low = mean - error * max(quantile, float(pivots[-1 - max(rank, 0)]))
-    high = mean - error * min(-quantile, float(pivots[max(rank, 0)]))
+    rank = max(math.floor((len(pivots) + 1) * alpha) - 1, 0)
+    low = mean - error * max(quantile, float(pivots[-1 - rank]))
+    high = mean - error * min(-quantile, float(pivots[rank]))
     statistic = (mean + margin) / error
     pvalue = max(
         float(scipy.stats.t.sf(statistic, num - 1)),
