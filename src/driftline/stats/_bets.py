@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy
+import scipy.optimize
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -13,7 +14,7 @@ from ._noninferiority import Units
 _PRIOR_UNITS = 5
 _PRIOR_SPREAD = 5.0
 """Standard deviation, in margins, before anything was seen; it costs power, not validity."""
-_NUM_HALVINGS = 50
+_LIMIT_ERROR = 1e-10
 
 
 class Bets(NamedTuple):
@@ -96,7 +97,8 @@ def past_of(
     """
 
     def before(values: Float[ndarray, "orders units"]) -> Float[ndarray, "orders units"]:
-        sums: Float[ndarray, "orders units"] = values.cumsum(axis=1) - values
+        sums = numpy.zeros_like(values)
+        sums[:, 1:] = values[:, :-1].cumsum(axis=1)
         return sums
 
     count = numpy.arange(totals.shape[1]) + _PRIOR_UNITS
@@ -139,11 +141,16 @@ def highest_refused(
     Returns:
         A mean, on the refused side within rounding.
     """
-    low, high = least, most
-    for _ in range(_NUM_HALVINGS):
-        middle = (low + high) / 2
-        if log_evidence(middle) >= log_bound:
-            low = middle
-        else:
-            high = middle
-    return low
+    error = _LIMIT_ERROR * (most - least)
+
+    def excess(mean: float) -> float:
+        return log_evidence(mean) - log_bound
+
+    # At the smallest mean itself a stake may be as large as one likes.
+    low = least + 2 * error
+    if excess(low) <= 0:
+        return least
+    if excess(most) >= 0:
+        return most
+    root = float(scipy.optimize.brentq(excess, low, most, xtol=error))
+    return max(least, root - 2 * error)

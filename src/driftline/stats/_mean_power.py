@@ -28,7 +28,7 @@ def mean_noninferiority_power(
     4 |low bound| / margin at the level 0.95.
 
     >>> round(mean_noninferiority_power(60, margin=0.1, standard_deviation=0.3), 3)
-    0.82
+    0.818
 
     Args:
         num_items: Independent items, at least 2.

@@ -61,7 +61,7 @@ def sequential_noninferiority(
 
     >>> changes = numpy.zeros(1000)
     >>> sequential_noninferiority(changes, margin=0.02, bounds=(-1.0, 1.0)).num_items
-    155
+    247
 
     Limits: items must come in an order that has nothing to do with their scores (shuffle them once,
     with a seed, before the first is scored), and a group must come whole. No test whose error is
@@ -97,9 +97,9 @@ def sequential_noninferiority(
     rising = running_bets(totals, sizes, margin, bounds[0])
     falling = running_bets(-totals, sizes, margin, -bounds[1])
     above, below = log_evidence(rising, -margin)[0], log_evidence(falling, margin)[0]
-    low = _limit(rising, above.max() >= log_bound, -margin, bounds, log_bound)
+    low = _limit(rising, bool(above.max() >= log_bound), -margin, bounds, log_bound)
     mirrored = (-bounds[1], -bounds[0])
-    high = -_limit(falling, below.max() >= log_bound, margin, mirrored, log_bound)
+    high = -_limit(falling, bool(below.max() >= log_bound), margin, mirrored, log_bound)
     reached = numpy.flatnonzero(numpy.maximum(above, below) >= log_bound)
     first = int(reached[0]) if len(reached) else len(above) - 1
     verdict: NoninferiorityVerdict = "inconclusive"
