@@ -1,5 +1,6 @@
 """A realistic assessment: ten capabilities, thirty layers and an embedding, one overdrawn margin."""
 
+import math
 import random
 from collections.abc import Mapping
 

@@ -11,6 +11,7 @@ from ._demo import demo
 from ._diff import diff
 from ._doctor import doctor
 from ._runs import runs
+from ._sample_size import sample_size
 from ._score import score
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 )
 app.command("score")(score)
 app.command("diff")(diff)
+app.command("sample-size")(sample_size)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.add_typer(runs, name="runs")

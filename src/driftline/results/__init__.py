@@ -36,6 +36,9 @@ from ._runs import RunOwner as RunOwner
 from ._runs import RunState as RunState
 from ._runs import RunSummary as RunSummary
 from ._runs import StoredScore as StoredScore
+from ._sample_size import SampleSize as SampleSize
+from ._sample_size import SampleSizeClaim as SampleSizeClaim
+from ._sample_size import sample_size_summary as sample_size_summary
 from ._scores import ItemScore as ItemScore
 from ._scores import Scores as Scores
 from ._scores import item_lines as item_lines

@@ -1,5 +1,6 @@
-"""Intervals, quantiles and change points, as pure functions of arrays."""
+"""Intervals, tests, quantiles and change points, as pure functions of arrays."""
 
+from ._bounded import bounded_noninferiority as bounded_noninferiority
 from ._conformal import conformal_quantile as conformal_quantile
 from ._crossing import Crossing as Crossing
 from ._crossing import crossing_interval as crossing_interval
@@ -7,12 +8,26 @@ from ._crossing import first_crossing as first_crossing
 from ._crossing import resampled_crossings as resampled_crossings
 from ._direction_quantile import Curve as Curve
 from ._direction_quantile import direction_quantile as direction_quantile
+from ._flip_power import noninferiority_power as noninferiority_power
+from ._flip_power import num_items_needed as num_items_needed
+from ._flips import flip_noninferiority as flip_noninferiority
 from ._knee import Knee as Knee
 from ._knee import find_knee as find_knee
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
+from ._mean_power import mean_noninferiority_power as mean_noninferiority_power
+from ._mean_power import mean_num_items_needed as mean_num_items_needed
+from ._multiplicity import holm_adjusted_pvalues as holm_adjusted_pvalues
+from ._multiplicity import suite_pvalue as suite_pvalue
+from ._noninferiority import NoninferiorityTest as NoninferiorityTest
+from ._noninferiority import NoninferiorityVerdict as NoninferiorityVerdict
 from ._search import CrossingSearch as CrossingSearch
 from ._search import Ladder as Ladder
+from ._sequential import SequentialTest as SequentialTest
+from ._sequential import sequential_noninferiority as sequential_noninferiority
 from ._subspace import energy_share as energy_share
 from ._subspace import paired_participation_ratio as paired_participation_ratio
 from ._subspace import top_directions as top_directions
+from ._tango import tango_interval as tango_interval
+from ._tango import tango_statistic as tango_statistic
+from ._unbounded import unbounded_noninferiority as unbounded_noninferiority

@@ -1,0 +1,47 @@
+"""`driftline sample-size`: what it says, as text and as JSON, and what it refuses."""
+
+import json
+
+import pytest
+
+PLAN = ("sample-size", "--margin", "0.1", "--discordance", "0.1")
+
+
+def test_it_says_how_many_items_are_needed(run):
+    code, out, _err = run(*PLAN)
+    assert code == 0
+    num_items = int(out.split()[0])
+    assert 60 <= num_items <= 100
+    code, out, _err = run(*PLAN, "--json")
+    found = json.loads(out)
+    assert (code, found["schema"], found["verdict"]) == (0, "driftline/sample_size/1", None)
+    assert [claim["claim"] for claim in found["claims"]] == ["one"]
+    assert found["claims"][0]["num_items"] == num_items
+    assert found["claims"][0]["power"] >= 0.8
+
+
+def test_several_capabilities_need_more(run):
+    _code, out, _err = run(*PLAN, "--capabilities", "8", "--json")
+    one, of_all, each = json.loads(out)["claims"]
+    assert one["num_items"] < each["num_items"] < of_all["num_items"]
+    assert (of_all["alpha"], each["alpha"]) == (0.05, 0.05 / 8)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--margin", "2"),
+        ("--margin", "-0.02"),
+        ("--discordance", "0"),
+        ("--change", "-0.1"),
+        ("--change", "0.5"),
+        ("--power", "1"),
+        ("--power", "0.01"),
+        ("--alpha", "0"),
+        ("--capabilities", "0"),
+    ],
+)
+def test_bad_input_names_the_option_and_the_mend(run, option, value):
+    code, out, err = run(*PLAN, option, value)
+    assert (code, out) == (2, "")
+    assert f"sample-size: {option} {value} must be" in err
