@@ -4,8 +4,8 @@
     python -m evidence.protection.judge --check   # exit code 1 if it would change
 
 Forgetting of a capability is max(0, loss), where loss is its mean over items from the base in its own
-unit; of a run, the mean of that over the ten capabilities. Arms of one task and seed are compared at the
-lowest target loss that all of them reach, each by linear interpolation between its scored steps.
+unit; of a run, the mean of that over the ten capabilities. The map's arm and another of the same task and
+seed are compared at the lowest target loss that both reach, by linear interpolation between scored steps.
 """
 
 import argparse
@@ -20,6 +20,9 @@ import scipy.stats
 
 HERE = Path(__file__).parent
 RIVALS = ("random", "bottom", "attention", "nothing")
+DEVELOPMENT_SEED = 0
+"""What counts as fragile was chosen on its runs."""
+MIN_SEEDS = 3
 
 Run = dict[str, Any]
 
@@ -38,57 +41,57 @@ def main() -> None:
 
 
 def judge(runs: Sequence[Run]) -> dict[str, Any]:
-    """Every arm at matched target loss, and the ratios of the map's arm to the others.
+    """The map's arm against every other, pair by pair, at the target loss that both reach.
 
     Args:
-        runs: Of any tasks and seeds; those that lack the map or the random arm are left out.
+        runs: Of any tasks and seeds.
 
     Returns:
-        `matched`, a row a task and seed; `ratios`, per task and over all, map / rival of the mean
-        forgetting over seeds, with the t interval of the log ratio over pairs of runs.
+        `ratios`, map / rival, by task and over all, over the seeds that nothing was chosen on and over
+        every seed; and `pairs`, a row a task, seed and rival.
     """
-    rows = []
-    for task, seed in sorted({(run["task"], run["seed"]) for run in runs}):
-        arms = {r["arm"]: r for r in runs if (r["task"], r["seed"]) == (task, seed)}
-        if {"map", "random"} <= set(arms):
-            rows.append({"task": task, "seed": seed, **matched(arms)})
-    tasks = sorted({row["task"] for row in rows})
+    arms = {(run["task"], run["seed"], run["arm"]): run for run in runs}
+    pairs = [
+        _pair(arms[task, seed, "map"], rival)
+        for (task, seed, arm), rival in sorted(arms.items())
+        if arm != "map" and (task, seed, "map") in arms
+    ]
+    fresh = [pair for pair in pairs if pair["seed"] != DEVELOPMENT_SEED]
     return {
-        "ratios": {
-            **{task: _ratios([row for row in rows if row["task"] == task]) for task in tasks},
-            "all": _ratios(rows),
-        },
-        "matched": rows,
+        "ratios_on_fresh_seeds": _by_task(fresh),
+        "ratios_on_every_seed": _by_task(pairs),
+        "pairs": pairs,
     }
 
 
-def matched(arms: Mapping[str, Run]) -> dict[str, Any]:
-    """The arms of one task and seed at the lowest target loss that all reach.
-
-    Args:
-        arms: By name.
-
-    Returns:
-        That loss (tuned - base), and each arm's step, forgetting and capabilities there.
-    """
-    curves = {arm: _means(run["item_losses"]["target"]) for arm, run in arms.items()}
-    level = max(min(curve.values()) for curve in curves.values())
+def _pair(ours: Run, theirs: Run) -> dict[str, Any]:
+    curves = [_means(run["item_losses"]["target"]) for run in (ours, theirs)]
+    level = max(min(curve.values()) for curve in curves)
+    at = [_at(run, curve, level) for run, curve in zip((ours, theirs), curves, strict=True)]
+    forgotten = [each["forgetting_nats"] if each else None for each in at]
+    ratio = None
+    if None not in forgotten and forgotten[1]:
+        ratio = round(forgotten[0] / forgotten[1], 3)
     return {
+        "task": ours["task"],
+        "seed": ours["seed"],
+        "rival": theirs["arm"],
         "target_change_nats": round(level, 4),
-        "arms": {arm: _at(run, curves[arm], level) for arm, run in arms.items()},
+        "ratio": ratio,
+        "reason": None if ratio else "one of them was there before its first scored step",
+        "map": at[0],
+        "theirs": at[1],
     }
 
 
-def _at(run: Run, target: Mapping[int, float], level: float) -> dict[str, Any]:
+def _at(run: Run, target: Mapping[int, float], level: float) -> dict[str, Any] | None:
     """One arm where its target first reaches the level, between two scored steps."""
     steps = list(target)
     after = next(n for n, step in enumerate(steps) if target[step] <= level)
     if after == 0:
-        # Reached before the first scored step: what it forgot there is the most that it had.
-        first, second, share = steps[0], steps[0], 1.0
-    else:
-        first, second = steps[after - 1], steps[after]
-        share = (level - target[first]) / (target[second] - target[first])
+        return None
+    first, second = steps[after - 1], steps[after]
+    share = (level - target[first]) / (target[second] - target[first])
     losses = {}
     for name, items in run["item_losses"].items():
         if name != "target":
@@ -97,10 +100,8 @@ def _at(run: Run, target: Mapping[int, float], level: float) -> dict[str, Any]:
     forgotten = {name: max(0.0, loss) for name, loss in losses.items()}
     return {
         "step": round((1 - share) * first + share * second, 1),
-        "target_change_nats": round((1 - share) * target[first] + share * target[second], 4),
         "forgetting_nats": round(float(numpy.mean(list(forgotten.values()))), 4),
         "worst_nats": round(max(forgotten.values()), 4),
-        "mean_loss_nats": round(float(numpy.mean(list(losses.values()))), 4),
         "share_frozen": run["share_frozen"],
         "losses_nats": {name: round(loss, 4) for name, loss in losses.items()},
     }
@@ -110,36 +111,42 @@ def _means(by_step: Mapping[str, Sequence[float]]) -> dict[int, float]:
     return {int(step): float(numpy.mean(items)) for step, items in by_step.items()}
 
 
-def _ratios(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _by_task(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Ratios by task, and over both: pairs of two tasks are no sample of one kind."""
     found = {}
-    for rival in RIVALS:
-        pairs = [
-            (row["arms"]["map"]["forgetting_nats"], row["arms"][rival]["forgetting_nats"])
-            for row in rows
-            if rival in row["arms"]
-        ]
-        if not pairs:
-            continue
-        ours, theirs = numpy.array(pairs).T
-        found[f"map / {rival}"] = {
-            "ratio_of_means": round(float(ours.mean() / theirs.mean()), 3),
-            "by_pair": [round(float(ratio), 3) for ratio in ours / theirs],
-            **_interval(ours, theirs),
-        }
+    for task in sorted({pair["task"] for pair in pairs}):
+        own = [pair for pair in pairs if pair["task"] == task]
+        found[task] = {rival: _ratio(own, rival) for rival in RIVALS if _known(own, rival)}
+    found["all"] = {
+        rival: {"geometric_mean": _mean(_known(pairs, rival)), "by_pair": _known(pairs, rival)}
+        for rival in RIVALS
+        if _known(pairs, rival)
+    }
     return found
 
 
-def _interval(ours: numpy.ndarray, theirs: numpy.ndarray) -> dict[str, Any]:
-    """The geometric mean of the ratios, with a 90 % interval where there are pairs enough."""
-    if len(ours) < 2 or (ours <= 0).any() or (theirs <= 0).any():
-        return {}
-    logs = numpy.log(ours / theirs)
-    half = scipy.stats.t.ppf(0.95, len(logs) - 1) * logs.std(ddof=1) / len(logs) ** 0.5
-    low, middle, high = numpy.exp(logs.mean() + half * numpy.array([-1, 0, 1]))
-    return {
-        "geometric_mean": round(float(middle), 3),
-        "interval_90": [round(float(low), 3), round(float(high), 3)],
+def _ratio(pairs: Sequence[dict[str, Any]], rival: str) -> dict[str, Any]:
+    """The geometric mean of the ratios, with a 90 % t interval where there are three seeds."""
+    ratios = _known(pairs, rival)
+    found: dict[str, Any] = {
+        "geometric_mean": _mean(ratios),
+        "by_seed": ratios,
+        "interval_90": None,
     }
+    if len(ratios) >= MIN_SEEDS:
+        logs = numpy.log(ratios)
+        half = scipy.stats.t.ppf(0.95, len(logs) - 1) * logs.std(ddof=1) / len(logs) ** 0.5
+        ends = numpy.exp(logs.mean() + half * numpy.array([-1, 1]))
+        found["interval_90"] = [round(float(end), 3) for end in ends]
+    return found
+
+
+def _known(pairs: Sequence[dict[str, Any]], rival: str) -> list[float]:
+    return [pair["ratio"] for pair in pairs if pair["rival"] == rival and pair["ratio"]]
+
+
+def _mean(ratios: Sequence[float]) -> float:
+    return round(float(numpy.exp(numpy.mean(numpy.log(ratios)))), 3)
 
 
 if __name__ == "__main__":
