@@ -31,12 +31,17 @@ def caveats(
     Returns:
         One sentence each.
     """
-    plan = study.trajectory.plan
-    probe = study.trajectory.kept_steps[-1]
-    peak = max(plan.learning_rates)
-    low, high = calibration.learning_rate_range
+    first, last = _of_this_run(request, study, calibration, paths)
+    return (*first, *_usual(study, calibration, paths), *last)
+
+
+def _usual(
+    study: Study, calibration: ForecastCalibration, paths: PathCalibration
+) -> tuple[str, ...]:
+    """What is true of every assessment."""
+    plan, probe = study.trajectory.plan, study.trajectory.kept_steps[-1]
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
-    found = [
+    return (
         f"The forecast rests on {calibration.num_runs} finished runs of {calibration.model} "
         f"({calibration.num_cells} capabilities x runs); on another model, or another kind of run, "
         "its intervals are not known to cover. All had 60 steps on a cosine; another schedule is "
@@ -63,36 +68,42 @@ def caveats(
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
         "one random direction; that a drift of 0.1 counts as broken is a convention.",
         "The target is scored on a sample of the training data, not on data that was held out.",
-    ]
-    if not low <= peak <= high:
-        found.insert(
-            0,
-            f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
-            "the forecast extrapolates.",
+    )
+
+
+def _of_this_run(
+    request: AssessmentRequest,
+    study: Study,
+    calibration: ForecastCalibration,
+    paths: PathCalibration,
+) -> tuple[list[str], list[str]]:
+    """What is wrong this time: what comes before the usual ones, and what comes after."""
+    plan, source = study.trajectory.plan, request.opened.source
+    peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range
+    first, last = [], []
+    if plan.num_steps > paths.longest_num_steps:
+        first.append(
+            f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
+            "ever measured."
         )
-    if request.part in ("assess", "margin") and study.anchors is None:
-        found.append(
-            f"The belief space was not read: {request.opened.source} has no plain list of layers."
-        )
+    if request.opened.digest != calibration.model_digest:
+        first.append(f"Neither forecast nor path margins were calibrated on {source}.")
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
     if unlike:
-        found.insert(0, f"The forecast was never calibrated on {' or '.join(unlike)}.")
+        first.append(f"The forecast was never calibrated on {' or '.join(unlike)}.")
+    if not low <= peak <= high:
+        first.append(
+            f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
+            "the forecast extrapolates."
+        )
+    if request.part in ("assess", "margin") and study.anchors is None:
+        last.append(f"The belief space was not read: {source} has no plain list of layers.")
     left_out = [c.name for c in study.capabilities if not has_slope(c)]
     if left_out:
-        found.append(f"Not mapped, for want of a gradient: {', '.join(left_out)}.")
-    if request.opened.digest != calibration.model_digest:
-        found.insert(
-            0, f"Neither forecast nor path margins were calibrated on {request.opened.source}."
-        )
-    if plan.num_steps > paths.longest_num_steps:
-        found.insert(
-            0,
-            f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
-            "ever measured.",
-        )
+        last.append(f"Not mapped, for want of a gradient: {', '.join(left_out)}.")
     if request.config.adapter_config() is not None:
-        found.append(
+        last.append(
             "How losses under LoRA grow with the learning rate was not measured: critical rates take "
             "the power of full fine-tuning."
         )
-    return tuple(found)
+    return first, last
