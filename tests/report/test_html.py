@@ -146,7 +146,7 @@ def test_numbers_are_shown_as_losses_with_units(page):
 def test_bounds_are_the_tightest_over_the_required_capabilities(page):
     decision = page.text[page.text.index("V4 Decision") :]
     assert "optimiser steps at this learning rate 24.1 19.8 world_facts" in decision
-    assert "learning rate for these steps 8.05e−5 6.60e−5 world_facts" in decision
+    assert "learning rate for these steps 8.05e−5 6.6e−5 world_facts" in decision
     assert "relative norm along worst_case 0.00290 – world_facts" in decision
 
 
