@@ -31,7 +31,7 @@ class Effort:
     """Share of the planned steps that is really trained."""
     num_noise_seeds: int = 3
     """Random directions; at least 2."""
-    margin_ratio: float = 1.1
+    margin_ratio: float = 1.05
     """A radius is found to lie between two norms of this ratio."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""

@@ -54,9 +54,11 @@ class CrossingSearch:
     descends, by a power law through what is known (a quadratic one at first, as of a loss near its
     minimum). Then it interpolates in log scale and log loss, and halves instead whenever two looks
     in a row fell on the same side (the safeguard of the Illinois method, Dowell and Jarratt 1971).
+    Last, it looks at about half the scale of the passage, where no look lies near yet: curves of a few
+    items come back and pass again.
 
-    Limits: a curve that passes the tolerance, comes back and passes it again between two looks is
-    taken for one that passes once.
+    Limits: a curve that passes the tolerance and comes back between two looks is taken for one that
+    does not pass there.
     """
 
     ladder: Ladder
@@ -94,8 +96,9 @@ class CrossingSearch:
 
     def is_open_at(self, rung: int) -> bool:
         """Whether a look at a rung would narrow the search."""
-        if self.next_rung() is None:
-            return False
+        wanted = self.next_rung()
+        if wanted is None or rung == wanted:
+            return wanted is not None
         above, below = self.lowest_above, self.highest_below
         return (above is None or rung < above) and (below is None or rung > below)
 
@@ -103,8 +106,8 @@ class CrossingSearch:
         """Where to look next.
 
         Returns:
-            A rung that has not been looked at; None where the passage lies between neighbours, below
-            the lowest rung, or beyond the highest one.
+            A rung that has not been looked at; None where the passage lies between neighbours and
+            half-way to it nothing is passed, below the lowest rung, or beyond the highest one.
         """
         above, below = self.lowest_above, self.highest_below
         if above is None and below is None:
@@ -115,8 +118,14 @@ class CrossingSearch:
         if below is None:
             return self._beyond(above, upwards=False)
         if above - below <= 1:
-            return None
+            return self._half_way(above)
         return min(max(self._between(below, above), below + 1), above - 1)
+
+    def _half_way(self, above: int) -> int | None:
+        """The rung at half the scale of the passage; None where one about there is known."""
+        away = round(math.log(2) / math.log(self.ladder.ratio))
+        known = any(0.75 * away <= above - rung <= 1.25 * away for rung in self.losses)
+        return None if known or above - away < self.ladder.bottom else above - away
 
     def _beyond(self, end: int, *, upwards: bool) -> int | None:
         """A rung on the far side of the passage, if the power law holds."""
