@@ -134,7 +134,7 @@ def test_an_unknown_name_is_an_attribute_error():
         "report",
         "results",
         "stats",
-    ],  # fmt: skip
+    ],
 )
 def test_every_name_that_a_room_exports_is_documented(room):
     module = importlib.import_module(f"driftline.{room}")

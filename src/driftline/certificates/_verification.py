@@ -157,7 +157,7 @@ def _files_check(
     if place is None:
         return _skipped(name, "no files were given")
     faults = file_faults(certified, place)
-    return _judged(name, faults, f"{', '.join(certified)} as certified")
+    return _judged(name, faults, f"{len(certified)} files as certified")
 
 
 def _manifest_check(certified: dict[str, str], path: Path | None) -> VerificationCheck:
