@@ -15,7 +15,7 @@ import driftline.errors
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-HEAVY = ("torch", "transformers", "numpy", "scipy", "trl", "pydantic", "altair")
+HEAVY = ("torch", "transformers", "numpy", "scipy", "trl", "pydantic", "altair", "cryptography")
 
 
 def _loaded_after(code: str) -> set[str]:
@@ -62,6 +62,10 @@ def test_the_import_contracts_hold(copied_project):
         ("capabilities", "import driftline.stats", "one way"),
         ("measures", "from driftline.models import BASE", "one way"),
         ("measures", "import driftline.stats", "one way"),
+        ("certificates", "import driftline.report", "one way"),
+        ("certificates", "from driftline.models import BASE", "needs no model"),
+        ("cli", "import cryptography", "Only certificates"),
+        ("analyses", "import rfc8785", "Only certificates"),
         ("report", "from driftline.stats import mean_interval", "computes nothing"),
         ("report", "from driftline.measures import effective_rank", "computes nothing"),
         ("analyses", "import transformers", "Only models"),
@@ -120,7 +124,17 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "room",
-    ["analyses", "capabilities", "engine", "measures", "models", "report", "results", "stats"],
+    [
+        "analyses",
+        "capabilities",
+        "certificates",
+        "engine",
+        "measures",
+        "models",
+        "report",
+        "results",
+        "stats",
+    ],
 )
 def test_every_name_that_a_room_exports_is_documented(room):
     module = importlib.import_module(f"driftline.{room}")

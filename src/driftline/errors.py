@@ -8,6 +8,7 @@ The tree, with the exit code of the command line:
     │   ├── DataError                a training set
     │   ├── ConfigError              a training config, or an option
     │   ├── SuiteError               a capability suite or one of its items
+    │   ├── CertificateError         a certificate, what is to be certified, or a key
     │   └── OutputError              the output folder, or the disk that holds it
     └── RunError                 4   the input was fine, and the work failed all the same
 
@@ -41,6 +42,10 @@ class ConfigError(InputError):
 
 class SuiteError(InputError):
     """A capability suite or one of its items cannot be used."""
+
+
+class CertificateError(InputError):
+    """A certificate, a document that is to be certified, or a key cannot be used."""
 
 
 class OutputError(InputError):

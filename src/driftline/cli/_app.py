@@ -10,9 +10,12 @@ from ._assess import part_command
 from ._demo import demo
 from ._diff import diff
 from ._doctor import doctor
+from ._keygen import keygen
 from ._runs import runs
 from ._sample_size import sample_size
 from ._score import score
+from ._sign import sign
+from ._verify import verify
 
 app = typer.Typer(
     name="driftline",
@@ -36,6 +39,9 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 app.command("score")(score)
 app.command("diff")(diff)
 app.command("sample-size")(sample_size)
+app.command("keygen")(keygen)
+app.command("sign")(sign)
+app.command("verify")(verify)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.add_typer(runs, name="runs")

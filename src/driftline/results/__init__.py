@@ -44,6 +44,10 @@ from ._scores import Scores as Scores
 from ._scores import item_lines as item_lines
 from ._scores_summary import scores_summary as scores_summary
 from ._summary import summary as summary
+from ._verification import CheckName as CheckName
+from ._verification import Verification as Verification
+from ._verification import VerificationCheck as VerificationCheck
+from ._verification import verification_summary as verification_summary
 from ._weight_diff import BadTensor as BadTensor
 from ._weight_diff import ChangeGroup as ChangeGroup
 from ._weight_diff import DiffProvenance as DiffProvenance

@@ -1,0 +1,154 @@
+"""The payload: which files are certified, and what is said of them. Source: in-toto Statement v1."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from ..errors import CertificateError
+from ._canonical import canonical_json, parse_canonical_json
+from ._certification import Certification, FileDigest, read_certification
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "driftline/certificate/1"
+
+TUNED, BASE, MANIFEST = "tuned", "base", "manifest"
+"""What stands before the slash in a subject's name."""
+
+
+class Validity(NamedTuple):
+    """When a certificate holds: from the first moment until before the second."""
+
+    issued: datetime
+    expires: datetime
+
+
+class Statement(NamedTuple):
+    """What was signed."""
+
+    certification: Certification
+    validity: Validity
+    key_id: str
+    """Of the key that it says it was signed with."""
+    subjects: Mapping[str, str]
+    """SHA-256 in hex by name: `tuned/<file>`, `base/<file>`, `manifest/<file>`."""
+
+    def files(self, role: str) -> dict[str, str]:
+        """The digests of one role's files, by their plain names."""
+        prefix = f"{role}/"
+        return {
+            name.removeprefix(prefix): digest
+            for name, digest in self.subjects.items()
+            if name.startswith(prefix)
+        }
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Digest(_Part):
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Subject(_Part):
+    name: str
+    digest: _Digest
+
+
+class _Predicate(_Part):
+    certification: dict[str, JsonValue]
+    issued: AwareDatetime
+    expires: AwareDatetime
+    key_id: str
+
+
+class _StatementFile(_Part):
+    type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
+    subject: list[_Subject]
+    predicateType: Literal["driftline/certificate/1"]  # noqa: N815
+    predicate: _Predicate
+
+
+def write_statement(
+    document: JsonValue,
+    validity: Validity,
+    *,
+    key_id: str,
+    manifest: FileDigest | None = None,
+) -> bytes:
+    """The payload for a certification document, as canonical JSON.
+
+    Args:
+        document: The JSON value of `certification.json`; all of it is signed.
+        validity: When it is to hold, with time zones.
+        key_id: Of the key that will sign.
+        manifest: A manifest of another tool that is to be a subject too.
+
+    Returns:
+        The bytes to sign.
+
+    Raises:
+        CertificateError: The document cannot be certified.
+    """
+    subjects = _subjects(read_certification(document), manifest)
+    return canonical_json(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [
+                {"name": name, "digest": {"sha256": digest}} for name, digest in subjects.items()
+            ],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "certification": document,
+                "issued": validity.issued.isoformat(timespec="seconds"),
+                "expires": validity.expires.isoformat(timespec="seconds"),
+                "key_id": key_id,
+            },
+        }
+    )
+
+
+def read_statement(payload: bytes) -> Statement:
+    """Read a payload back; check its signature before.
+
+    Args:
+        payload: The signed bytes.
+
+    Returns:
+        The statement.
+
+    Raises:
+        CertificateError: It is not canonical, no statement of ours, or its subjects are not the
+            files that its certification is about.
+    """
+    parse_canonical_json(payload)
+    try:
+        file = _StatementFile.model_validate_json(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        raise CertificateError(f"is no statement of ours: {where}: {first['msg']}") from None
+    predicate = file.predicate
+    statement = Statement(
+        certification=read_certification(predicate.certification),
+        validity=Validity(predicate.issued, predicate.expires),
+        key_id=predicate.key_id,
+        subjects={subject.name: subject.digest.sha256 for subject in file.subject},
+    )
+    found = [(subject.name, subject.digest.sha256) for subject in file.subject]
+    wanted = list(_subjects(statement.certification, None).items())
+    extra = found[len(wanted) :]
+    is_manifest = [name.startswith(f"{MANIFEST}/") for name, _ in extra]
+    if found[: len(wanted)] != wanted or is_manifest not in ([], [True]):
+        raise CertificateError("has other subjects than the files that its certification names")
+    return statement
+
+
+def _subjects(certification: Certification, manifest: FileDigest | None) -> dict[str, str]:
+    provenance = certification.provenance
+    sides = [(TUNED, provenance.tuned.files), (BASE, provenance.base.files)]
+    if manifest is not None:
+        sides.append((MANIFEST, (manifest,)))
+    return {f"{role}/{file.name}": file.sha256 for role, files in sides for file in files}

@@ -1,0 +1,79 @@
+"""Every difference between a folder and what was certified is named."""
+
+import hashlib
+
+import pytest
+
+from driftline.certificates import file_digest, file_faults
+from driftline.errors import CertificateError
+
+WEIGHTS = bytes(range(256))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
+    (tmp_path / "config.json").write_bytes(b"{}")
+    return tmp_path
+
+
+@pytest.fixture
+def certified(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_the_same_files_have_no_faults(folder, certified):
+    assert file_faults(certified, folder) == ()
+
+
+def test_every_single_byte_flip_is_found(folder, certified):
+    file = folder / "model.safetensors"
+    for index in range(len(WEIGHTS)):
+        changed = bytearray(WEIGHTS)
+        changed[index] ^= 1 << index % 8
+        file.write_bytes(changed)
+        (fault,) = file_faults(certified, folder)
+        assert "model.safetensors was changed" in fault
+
+
+def test_missing_and_cut_files_are_named(folder, certified):
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").write_bytes(WEIGHTS[:-1])
+    found = file_faults(certified, folder)
+    assert "config.json is missing" in found
+    assert any("model.safetensors was changed" in fault for fault in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["adapter_model.safetensors", "pytorch_model.bin", "model.GGUF", "tf_model.h5"]
+)
+def test_weights_beside_them_are_named(folder, certified, name):
+    (folder / name).write_bytes(b"")
+    assert file_faults(certified, folder) == (f"{name} holds weights that were not certified",)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.sig", "manifest.json", "README.md", "training_args.bin", "optimizer.pt"]
+)
+def test_what_is_no_weights_may_be_there(folder, certified, name):
+    (folder / name).write_bytes(b"")
+    assert file_faults(certified, folder) == ()
+
+
+def test_a_folder_of_that_name_is_no_file(folder, certified):
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    assert file_faults(certified, folder) == ("config.json is missing",)
+
+
+def test_one_file_is_compared_by_its_name(folder, certified):
+    file = folder / "model.safetensors"
+    assert file_faults({file.name: certified[file.name]}, file) == ()
+    assert file_faults(certified, file) == ("config.json is missing",)
+
+
+def test_no_such_place_is_bad_input(tmp_path):
+    with pytest.raises(CertificateError, match="no such folder or file"):
+        file_faults({}, tmp_path / "nowhere")
+    with pytest.raises(CertificateError, match="cannot be read"):
+        file_digest(tmp_path / "nowhere")
