@@ -44,11 +44,17 @@ def unflipped(num, **fields):
 def test_no_flip_passes_with_enough_items_and_never_with_ten():
     few, many = unflipped(10), unflipped(60)
     assert (few.verdict, many.verdict) == ("inconclusive", "non_inferior")
-    assert "more items" in few.reason
+    assert few.reason.startswith("10 independent items are too few")
     assert many.reason is None
     assert many.loss_limit == -many.low < many.margin
     assert many.method == "flips"
     assert many.pvalue == flip_noninferiority(0, 0, 60, margin=0.1).pvalue
+
+
+def test_flips_in_both_directions_may_ask_for_more_items():
+    found = claim(pairs(60), shares(*[1] * 50, *[0] * 10), shares(*[0] * 8, *[1] * 50, 0, 0))
+    assert found.verdict == "inconclusive"
+    assert "more items" in found.reason
 
 
 def test_flips_are_named_with_both_answers_and_a_real_loss_is_found():

@@ -73,6 +73,12 @@ def test_what_is_not_settled_is_exit_code_3(run, model_folder, write_suite, tmp_
     assert json.loads(text)["verdict"] == "inconclusive"
 
 
+def test_what_must_be_kept_has_to_be_said(run, model_folder):
+    code, text, err = run("certify", str(model_folder), str(model_folder))
+    assert (code, text) == (2, "")
+    assert "--suite" in err
+
+
 @pytest.mark.parametrize(
     ("tuned", "more", "culprit"),
     [

@@ -28,6 +28,7 @@ _RIGHT = ("accuracy", "exact_match")
 _SMALLEST_ALPHA = 5e-4
 """What the bootstrap of the unbounded test can reach."""
 _UNSETTLED = "its limits lie on both sides of the margin; more items are needed to tell"
+_TOO_FEW = "{num} independent items are too few: they would not show it even if no score had moved"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def capability_claim(
     reason = obstacle or _nothing_to_retain(paired)
     outcome = _Outcome(None, reason)
     if reason is None:
-        outcome = _tested(paired, sign * (tuned - base), flips, alpha=alpha, seed=seed)
+        outcome = _tested(paired, sign * (tuned - base), alpha=alpha, seed=seed)
     test = outcome.test
     limits = (None, None) if test is None else (test.low, test.high)
     if test is not None and sign < 0:
@@ -239,44 +240,46 @@ def _nothing_to_retain(paired: Paired) -> str | None:
 
 
 def _tested(
-    paired: Paired,
-    gains: Float[ndarray, " items"],
-    flips: Flips | None,
-    *,
-    alpha: float,
-    seed: int,
+    paired: Paired, gains: Float[ndarray, " items"], *, alpha: float, seed: int
 ) -> _Outcome:
     """The test of one capability, on changes of which larger is better."""
-    capability, level = paired.capability, 1 - alpha
-    _, groups = numpy.unique(capability.groups(), return_inverse=True)
     try:
-        if paired.method == "flips":
-            assert flips is not None
-            lost, gained = len(flips.lost), len(flips.gained)
-            test = flip_noninferiority(
-                lost, gained, len(gains), margin=capability.tolerance, confidence_level=level
-            )
-        elif paired.method == "bounded":
-            bound = _largest_loss(capability)
-            test = bounded_noninferiority(
-                gains,
-                margin=capability.tolerance,
-                bounds=(-bound, bound),
-                groups=groups,
-                confidence_level=level,
-                seed=seed,
-            )
-        else:
-            test = unbounded_noninferiority(
-                gains,
-                margin=capability.tolerance,
-                groups=groups,
-                confidence_level=level,
-                seed=seed,
-            )
+        test = _test(paired, gains, alpha=alpha, seed=seed)
     except RunError as error:
         return _Outcome(None, str(error))
-    return _Outcome(test, _UNSETTLED if test.verdict == "inconclusive" else None)
+    if test.verdict != "inconclusive":
+        return _Outcome(test, None)
+    # Without bounds, a sample that does not move has no spread and says nothing.
+    if paired.method != "unbounded":
+        best = _test(paired, numpy.zeros(len(gains)), alpha=alpha, seed=seed)
+        if best.verdict == "inconclusive":
+            return _Outcome(test, _TOO_FEW.format(num=paired.num_groups))
+    return _Outcome(test, _UNSETTLED)
+
+
+def _test(
+    paired: Paired, gains: Float[ndarray, " items"], *, alpha: float, seed: int
+) -> NoninferiorityTest:
+    capability, level = paired.capability, 1 - alpha
+    _, groups = numpy.unique(capability.groups(), return_inverse=True)
+    if paired.method == "flips":
+        lost, gained = int((gains < 0).sum()), int((gains > 0).sum())
+        return flip_noninferiority(
+            lost, gained, len(gains), margin=capability.tolerance, confidence_level=level
+        )
+    if paired.method == "bounded":
+        bound = _largest_loss(capability)
+        return bounded_noninferiority(
+            gains,
+            margin=capability.tolerance,
+            bounds=(-bound, bound),
+            groups=groups,
+            confidence_level=level,
+            seed=seed,
+        )
+    return unbounded_noninferiority(
+        gains, margin=capability.tolerance, groups=groups, confidence_level=level, seed=seed
+    )
 
 
 def _flips(paired: Paired) -> Flips | None:

@@ -59,7 +59,7 @@ class Wanted:
 def certify(  # noqa: PLR0913 - each is an option of the command line
     base: BaseArgument,
     tuned: TunedArgument,
-    suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
+    suite: SuiteOption,
     alpha: AlphaOption = 0.05,
     out: OutOption = None,
     seed: SeedOption = 0,

@@ -245,19 +245,7 @@ def find_named_model(name: str) -> Path | None:
 def load_tokenizer(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedTokenizerBase:
-    """Load a tokenizer, without its model.
-
-    Args:
-        location: A folder or hub id.
-        source: What to call it in messages.
-        options: For transformers.
-
-    Returns:
-        The tokenizer.
-
-    Raises:
-        ModelError: It cannot be opened.
-    """
+    """A tokenizer without its model; a ModelError names `source` where it cannot be opened."""
     try:
         return AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:
