@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .analyses import AssessmentRequest as AssessmentRequest
+    from .analyses import CertifyRequest as CertifyRequest
     from .analyses import DiffRequest as DiffRequest
     from .analyses import ScoreRequest as ScoreRequest
     from .analyses import assess as assess
+    from .analyses import certify as certify
     from .analyses import diff as diff
     from .analyses import score as score
     from .capabilities import read_scored_log as read_scored_log
@@ -23,18 +25,22 @@ if TYPE_CHECKING:
     from .models import read_training_config as read_training_config
     from .models import read_training_data as read_training_data
     from .results import Assessment as Assessment
+    from .results import Certification as Certification
     from .results import Scores as Scores
     from .results import WeightDiff as WeightDiff
 
 _HOMES = {
     "Assessment": "results",
     "AssessmentRequest": "analyses",
+    "Certification": "results",
+    "CertifyRequest": "analyses",
     "DiffRequest": "analyses",
     "RunFolder": "engine",
     "ScoreRequest": "analyses",
     "Scores": "results",
     "WeightDiff": "results",
     "assess": "analyses",
+    "certify": "analyses",
     "diff": "analyses",
     "open_model": "models",
     "read_scored_log": "capabilities",

@@ -119,7 +119,7 @@ def test_capabilities_are_stored_in_batches_of_so_many_tokens(
     monkeypatch.setattr(module, "_TOKENS_TOGETHER", limit)
     store = ResultStore(tmp_path / "store")
     engine = LocalEngine(opened, store)
-    batches = list(module._batches(SUITE.capabilities, engine))
+    batches = list(module.batches(SUITE.capabilities, engine))
     store.close()
     assert [len(batch) for batch in batches] == sizes
     assert tuple(c for batch in batches for c in batch) == SUITE.capabilities

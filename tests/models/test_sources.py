@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from driftline.errors import ModelError
-from driftline.models import _sources, open_checkpoint
+from driftline.models import _sources, model_files, open_checkpoint
 from tests import checkpoints
 
 
@@ -131,3 +131,31 @@ def test_a_hub_id_that_cannot_be_fetched_is_named(monkeypatch):
     monkeypatch.setattr(_sources, "snapshot_download", failed)
     with pytest.raises(ModelError, match=r"owner/name: cannot be fetched.*\(no route to the hub\)"):
         open_checkpoint("owner/name")
+
+
+def test_the_files_of_a_base_are_those_it_was_read_from(folder, sharded, monkeypatch, tmp_path):
+    assert model_files(str(folder)) == (folder / "model.safetensors", folder / "config.json")
+    assert set(model_files(str(sharded))) == set(open_checkpoint(str(sharded)).files)
+    packed = tmp_path / "model.gguf"
+    packed.touch()
+    assert model_files(str(packed)) == (packed,)
+    monkeypatch.setattr(_sources, "find_named_model", lambda _name: packed)
+    assert model_files("smollm2-135m") == (packed,)
+    monkeypatch.setattr(_sources, "snapshot_download", lambda _name, **_options: str(folder))
+    assert model_files("owner/name@v1") == model_files(str(folder))
+
+
+def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatch):
+    asked = []
+
+    def fetched(name, **options):
+        asked.append((name, options["revision"], options["allow_patterns"]))
+        return str(folder)
+
+    monkeypatch.setattr(_sources, "snapshot_download", fetched)
+    checkpoint = open_checkpoint("owner/name@v1")
+    assert _sources.fetch_tokenizer(checkpoint) == folder
+    assert asked[1][:2] == ("owner/name", "v1")
+    assert "tokenizer*" in asked[1][2]
+    assert _sources.fetch_tokenizer(open_checkpoint(str(folder))) == folder
+    assert len(asked) == 2, "a folder of the user's own is fetched from nowhere"

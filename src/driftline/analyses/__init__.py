@@ -6,6 +6,8 @@ from ._assess import Part as Part
 from ._assess import assess as assess
 from ._calibration import ForecastCalibration as ForecastCalibration
 from ._calibration import shipped_calibration as shipped_calibration
+from ._certify import CertifyRequest as CertifyRequest
+from ._certify import certify as certify
 from ._diff import DiffRequest as DiffRequest
 from ._diff import diff as diff
 from ._forecast import CalibrationCell as CalibrationCell

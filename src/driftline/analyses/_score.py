@@ -81,7 +81,7 @@ def score(
             meter.plan(engine.num_tokens(capabilities))
             meter.enter("scoring")
             rows = {}
-            for together in _batches(capabilities, engine):
+            for together in batches(capabilities, engine):
                 rows.update(engine.evaluate((BASE,), together).rows)
         finally:
             store.close()
@@ -149,10 +149,18 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
             raise ConfigError(f"--suite: the capability name {name} is taken; rename one of them")
 
 
-def _batches(
+def batches(
     capabilities: Sequence[Capability], engine: LocalEngine
 ) -> Iterator[tuple[Capability, ...]]:
-    """Capabilities that are stored together; the same ones in every process of one request."""
+    """Capabilities that are stored together; the same ones in every process of one request.
+
+    Args:
+        capabilities: All of them.
+        engine: Knows their tokens.
+
+    Yields:
+        Some of them, in order.
+    """
     batch: list[Capability] = []
     held = 0
     for capability in capabilities:

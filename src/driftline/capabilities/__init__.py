@@ -13,6 +13,7 @@ from ._items import Passage as Passage
 from ._items import right_text as right_text
 from ._scored import ScoredCapability as ScoredCapability
 from ._scored_logs import read_scored_log as read_scored_log
+from ._scorers import MARGIN_BOUND_NATS as MARGIN_BOUND_NATS
 from ._scorers import Likelihood as Likelihood
 from ._scorers import Metric as Metric
 from ._scorers import Normalization as Normalization

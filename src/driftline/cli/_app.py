@@ -7,6 +7,7 @@ import typer
 
 from ..errors import DriftlineError, RunError
 from ._assess import part_command
+from ._certify import certify
 from ._demo import demo
 from ._diff import diff
 from ._doctor import doctor
@@ -24,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 safe, 1 unsafe, 2 bad input, 3 inconclusive, 4 the work failed.",
+    epilog="Exit codes: 0 pass or safe, 1 fail or unsafe, 2 bad input, 3 inconclusive, 4 the work failed.",
 )
 app.command("assess", help="Margin, map, forecast and verdict for one planned run: the main job.")(
     part_command("assess")
@@ -38,6 +39,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 )
 app.command("score")(score)
 app.command("diff")(diff)
+app.command("certify")(certify)
 app.command("sample-size")(sample_size)
 app.command("keygen")(keygen)
 app.command("sign")(sign)

@@ -48,6 +48,7 @@ from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
 from ._sources import Checkpoint as Checkpoint
+from ._sources import model_files as model_files
 from ._sources import open_checkpoint as open_checkpoint
 from ._stored import StoredTensor as StoredTensor
 from ._tokens import PackedRows as PackedRows
@@ -67,6 +68,9 @@ from ._travelling import files_of as files_of
 from ._travelling import travelling_point as travelling_point
 from ._travelling import with_files_at as with_files_at
 from ._tuned import open_tuned as open_tuned
+from ._tuned_sources import TunedModel as TunedModel
+from ._tuned_sources import digest_at as digest_at
+from ._tuned_sources import open_tuned_model as open_tuned_model
 from ._weighed import WeighedSequences as WeighedSequences
 from ._weight_pairs import Moments as Moments
 from ._weight_pairs import WeightPair as WeightPair

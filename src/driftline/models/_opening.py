@@ -162,7 +162,7 @@ def open_model(
         if gguf_file is not None:
             # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        tokenizer = _load_tokenizer(location, source=source, options=options)
+        tokenizer = load_tokenizer(location, source=source, options=options)
         if gguf_file is None:
             check_scheme(_config(location, source, revision), source=source, load_in=load_in)
         elif load_in is not None:
@@ -242,9 +242,10 @@ def find_named_model(name: str) -> Path | None:
     return files[0] if files else None
 
 
-def _load_tokenizer(
+def load_tokenizer(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedTokenizerBase:
+    """A tokenizer without its model; a ModelError names `source` where it cannot be opened."""
     try:
         return AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:

@@ -1,6 +1,6 @@
 """Finds the weights of a checkpoint as they lie on disk, without opening a model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ._checkpoint import (
     is_adapter_folder,
     read_json,
 )
-from ._opening import HUB_ID, NAMED_MODELS
+from ._opening import HUB_ID, NAMED_MODELS, find_named_model
 from ._stored import StoredTensor, read_header
 
 _HUB_FILES = [
@@ -24,6 +24,7 @@ _HUB_FILES = [
     "adapter_model.safetensors",
     "adapter_config.json",
 ]
+_HUB_TOKENIZER = ["tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.jinja"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,48 @@ def open_checkpoint(source: str) -> Checkpoint:
         f"{source}: no such folder or file; give a model folder, a .safetensors file, an adapter "
         "folder or a hub id (owner/name, with @revision if you like)"
     )
+
+
+def model_files(source: str) -> tuple[Path, ...]:
+    """The files that an opened base was read from.
+
+    Args:
+        source: As `open_model` took it.
+
+    Returns:
+        Weights and config; one file where the source is GGUF.
+
+    Raises:
+        ModelError: A hub model is no longer in the cache and cannot be fetched.
+    """
+    if source in NAMED_MODELS:
+        path = find_named_model(source)
+        assert path is not None, "it was opened"
+        return (path,)
+    path = Path(source)
+    if path.is_file():
+        return (path,)
+    if not path.is_dir():
+        name, _, revision = source.partition("@")
+        path = _fetch(name, revision or None)
+    return (*_weight_files(path), path / "config.json")
+
+
+def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
+    """The folder that holds a checkpoint's tokenizer, if it has one.
+
+    Args:
+        checkpoint: Where to look; of a hub model the tokenizer's files are fetched.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: The hub cannot be reached, and the cache lacks them.
+    """
+    if Path(checkpoint.source).is_dir():
+        return checkpoint.folder
+    return _fetch(checkpoint.source.partition("@")[0], checkpoint.revision, _HUB_TOKENIZER)
 
 
 def _open_file(path: Path, source: str) -> Checkpoint:
@@ -130,10 +173,10 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _fetch(name: str, revision: str | None) -> Path:
+def _fetch(name: str, revision: str | None, files: Sequence[str] = _HUB_FILES) -> Path:
     """The folder of a hub model in the local cache; what the cache lacks is fetched."""
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*files]))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(

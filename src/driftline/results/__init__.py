@@ -20,6 +20,17 @@ from ._belief_space import BeliefSpace as BeliefSpace
 from ._belief_space import DriftShape as DriftShape
 from ._belief_space import LayerDrift as LayerDrift
 from ._belief_space import LayerGeometry as LayerGeometry
+from ._certification import CapabilityClaim as CapabilityClaim
+from ._certification import Certification as Certification
+from ._certification import CertificationGuards as CertificationGuards
+from ._certification import CertificationProvenance as CertificationProvenance
+from ._certification import CertificationVerdict as CertificationVerdict
+from ._certification import ClaimVerdict as ClaimVerdict
+from ._certification import Flip as Flip
+from ._certification import Flips as Flips
+from ._certification import NoiseFloor as NoiseFloor
+from ._certification import SuiteClaim as SuiteClaim
+from ._certification_summary import certification_summary as certification_summary
 from ._document import Document as Document
 from ._document import Value as Value
 from ._envelope import EnvelopeContour as EnvelopeContour

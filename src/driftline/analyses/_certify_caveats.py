@@ -1,0 +1,70 @@
+"""What a certification does not say, for the document itself."""
+
+from collections.abc import Iterator, Sequence
+
+from ..results import CapabilityClaim, CertificationGuards, Numerics
+
+_CLAIMS = (
+    "Two claims are made, and they differ. That all required capabilities are retained: each is "
+    "tested at alpha, and no correction is due. That each one is retained: read the adjusted "
+    "verdict, which Holm's correction holds over all {num} claims together."
+)
+_SCOPE = (
+    "A claim is statistical and about items drawn like these: a capability that is broken passes "
+    "with a chance of at most {alpha:g}. What the suite does not ask is not covered."
+)
+_MARGIN = (
+    "Margins are the suite's tolerances. The claims hold if they, the items and alpha were fixed "
+    "before any score of the tuned model was seen."
+)
+_INFERIOR = (
+    "A capability is called inferior at alpha by itself: of {num} unharmed ones, one in {one_in:g} "
+    "would be."
+)
+_UNBOUNDED = (
+    "nll_nats has no bounds, so its test is approximate: it can miss a rare, large loss that no "
+    "item here shows."
+)
+_BFLOAT16 = (
+    "Products ran in bfloat16, for both models in the same batches; guards.noise says how far the "
+    "base's scores move in other batches."
+)
+_IS_BASE = "The tuned model is the base: every weight is equal, bit for bit."
+_NO_TOKENIZER = "The tuned model came without a tokenizer, so it was asked with the base's."
+
+
+def certify_caveats(
+    claims: Sequence[CapabilityClaim],
+    guards: CertificationGuards,
+    numerics: Numerics,
+    *,
+    alpha: float,
+) -> tuple[str, ...]:
+    """The caveats of one certification, those that bear on its verdict first.
+
+    Args:
+        claims: What is claimed.
+        guards: What was found of the comparison.
+        numerics: In which both were scored.
+        alpha: Of each claim.
+
+    Returns:
+        Sentences.
+    """
+
+    def chosen() -> Iterator[str]:
+        if guards.tuned_is_base:
+            yield _IS_BASE
+        if guards.tokenizer == "the base's":
+            yield _NO_TOKENIZER
+        yield _CLAIMS.format(num=len(claims))
+        yield _SCOPE.format(alpha=alpha)
+        yield _MARGIN
+        if any(claim.verdict == "inferior" for claim in claims) and len(claims) > 1:
+            yield _INFERIOR.format(num=len(claims), one_in=round(1 / alpha, 1))
+        if any(claim.method == "unbounded" for claim in claims):
+            yield _UNBOUNDED
+        if "bfloat16" in numerics.compute_dtype:
+            yield _BFLOAT16
+
+    return tuple(chosen())

@@ -1,0 +1,147 @@
+"""A certification as plain text."""
+
+from collections.abc import Sequence
+
+from ._certification import CapabilityClaim, Certification, Flip
+from ._readings import DASH, clean, duration, number, percent
+from ._summary import aligned, wrapped
+
+NUM_FLIPS = 5
+"""Items that are named of each kind; the document has all."""
+_WORDS = {"non_inferior": "retained", "inferior": "LOST", "inconclusive": "inconclusive"}
+
+
+def certification_summary(found: Certification) -> str:
+    """A certification for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters, but for long names: the verdict, both claims, a
+        row a capability, why what is inconclusive is so, the items that flipped, what was checked,
+        the cost, numbered caveats. It ends in a newline.
+    """
+    blocks = [
+        wrapped(f"{found.verdict.upper()}: {_headline(found)}"),
+        _table(found.claims),
+        _claims(found),
+        [
+            line
+            for claim in found.claims
+            if claim.reason
+            for line in wrapped(f"{clean(claim.capability)} is inconclusive: {clean(claim.reason)}")
+        ],
+        [line for claim in found.claims for line in _flips(claim)],
+        _closing(found),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _headline(found: Certification) -> str:
+    base, tuned = (clean(s.source) for s in (found.provenance.base, found.provenance.tuned))
+    if found.verdict == "pass":
+        said = f"all {found.suite_claim.num_required} required capabilities are retained"
+    else:
+        said = clean(found.suite_claim.reason or "")
+    return f"{said} ({tuned}, tuned from {base})"
+
+
+def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
+    rows = [
+        (
+            "capability",
+            "items",
+            "base",
+            "tuned",
+            "change",
+            "loss below",
+            "margin",
+            "p",
+            "Holm p",
+            "",
+        )
+    ]
+    for claim in claims:
+        rows.append((
+            clean(claim.capability) + ("" if claim.required else " (watched)"),
+            f"{claim.num_items:,}",
+            number(claim.base),
+            number(claim.tuned),
+            number(claim.change, signed=True),
+            number(claim.loss_limit),
+            number(claim.margin),
+            _pvalue(claim.pvalue),
+            _pvalue(claim.adjusted_pvalue),
+            _WORDS[claim.verdict],
+        ))  # fmt: skip
+    return aligned(rows, numeric=range(1, 9))
+
+
+def _claims(found: Certification) -> list[str]:
+    suite, alpha = found.suite_claim, found.provenance.alpha
+    kept = [clean(c.capability) for c in found.claims if c.adjusted_verdict == "non_inferior"]
+    lines = wrapped(
+        f"Claim 1, {suite.claim}: {_WORDS[suite.verdict]}, p = {_pvalue(suite.pvalue)}; each of "
+        f"{suite.num_required} at alpha = {alpha:g} (intersection-union)"
+    )
+    return lines + wrapped(
+        f"Claim 2, each capability by itself: {', '.join(kept) or 'none'} retained; Holm over "
+        f"{len(found.claims)} claims at alpha = {alpha:g}"
+    )
+
+
+def _pvalue(value: float | None) -> str:
+    if value is None:
+        return DASH
+    return "<0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _flips(claim: CapabilityClaim) -> list[str]:
+    flips = claim.flips
+    if flips is None or not (flips.lost or flips.gained):
+        return []
+    head = f"{clean(claim.capability)}: {len(flips.lost)} lost, {len(flips.gained)} gained"
+    if flips.chance_adjusted_loss is not None:
+        head += f"; lost beyond guessing {_points(flips.chance_adjusted_loss)}"
+    lines = wrapped(head)
+    for kind, items in (("lost", flips.lost), ("gained", flips.gained)):
+        for flip in items[:NUM_FLIPS]:
+            lines += wrapped(f"  {kind} {_flip(flip, kind)}", indent="      ")
+        if len(items) > NUM_FLIPS:
+            lines.append(f"  {kind} {len(items) - NUM_FLIPS:,} more, in the document")
+    return lines
+
+
+def _flip(flip: Flip, kind: str) -> str:
+    text = clean(flip.id)
+    if flip.right is None:
+        return text
+    right = repr(clean(flip.right))
+    wrong = "a wrong one" if flip.wrong is None else repr(clean(flip.wrong))
+    before, after = (right, wrong) if kind == "lost" else (wrong, right)
+    return f"{text}: {before} became {after}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f} points"
+
+
+def _closing(found: Certification) -> list[str]:
+    guards, cost = found.guards, found.cost
+    floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
+    noise = f"at most {number(max(floors))}" if floors else DASH
+    lines = wrapped(
+        f"Checked: scores of {guards.num_items_moved:,} of {guards.num_items:,} items moved; base "
+        f"scored again in other batches, an item moved {noise}; tokenizer: {guards.tokenizer}"
+    )
+    flips = [c for c in found.claims if c.base_accuracy is not None and c.chance is not None]
+    if flips:
+        said = (
+            f"{clean(c.capability)} {percent(c.base_accuracy)} ({percent(c.chance)})" for c in flips
+        )
+        lines += wrapped(f"Base accuracy (chance): {', '.join(said)}")
+    lines += wrapped(f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward")
+    for index, caveat in enumerate(found.caveats, start=1):
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return lines

@@ -1,0 +1,202 @@
+"""Certification of tiny models: what passes, what does not, and what is refused."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from driftline.analyses import CertifyRequest, certify
+from driftline.analyses import _certify as module
+from driftline.capabilities import Capability, MultipleChoice, Suite
+from driftline.engine import RunFolder
+from driftline.errors import ConfigError, ModelError, RunError
+from driftline.models import Scorer
+from driftline.results import Certification
+from tests import adapters, tiny
+from tests.known_pairs import known_pairs
+
+NUM = 60
+
+
+@pytest.fixture(scope="module")
+def pairs(opened):
+    return Capability("pairs", "minimal_pair", "accuracy", 0.1, known_pairs(opened, NUM))
+
+
+@pytest.fixture
+def ask(opened, tmp_path):
+    def certified(tuned, *capabilities, out="out", **fields):
+        suite = Suite("known", capabilities)
+        with RunFolder.open(tmp_path / out, str(tuned), outputs=(), force=False) as folder:
+            return certify(CertifyRequest(opened, str(tuned), (suite,), **fields), folder)
+
+    return certified
+
+
+@pytest.fixture
+def save_moved(tmp_path):
+    """Saves the tiny model with its weights changed."""
+
+    def save(change, name="moved", tokenizer=None):
+        model = tiny.model()
+        torch.manual_seed(1)
+        with torch.no_grad():
+            change(model)
+        model.save_pretrained(tmp_path / name)
+        (tokenizer or tiny.tokenizer()).save_pretrained(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def noisy(std):
+    def change(model):
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight), alpha=std)
+
+    return change
+
+
+def without_times(found):
+    document = json.loads(found.to_json())
+    del document["cost"]["wall_seconds"], document["provenance"]["created"]
+    return document
+
+
+def test_the_base_against_itself_passes_with_enough_items_alone(ask, opened, pairs, model_folder):
+    found = ask(model_folder, pairs)
+    assert found.verdict == "pass"
+    assert found.claims[0].verdict == found.claims[0].adjusted_verdict == "non_inferior"
+    assert (found.claims[0].change, found.guards.num_items_moved) == (0.0, 0)
+    assert found.guards.tuned_is_base
+    assert "The tuned model is the base" in found.caveats[0]
+    assert found.provenance.tuned_digest == found.provenance.base_model.digest == opened.digest
+    assert {f.name for f in found.provenance.tuned.files} == {"model.safetensors", "config.json"}
+    assert found.provenance.base.files == found.provenance.tuned.files
+    (noise,) = found.guards.noise
+    assert (noise.num_items, noise.largest_difference) == (module._NUM_REPEATED, 0.0)
+    assert Certification.from_json(found.to_json()) == found
+
+    few = ask(model_folder, replace(pairs, items=pairs.items[:10]), out="few")
+    assert few.verdict == "inconclusive"
+
+
+def test_a_damaged_model_fails_and_the_base_stays_as_it_was(ask, opened, pairs, save_moved):
+    found = ask(save_moved(noisy(0.5)), pairs)
+    (claim,) = found.claims
+    assert (found.verdict, claim.verdict) == ("fail", "inferior")
+    assert claim.high < -claim.margin
+    assert len(claim.flips.lost) == round(-claim.change * NUM) + len(claim.flips.gained)
+    assert not found.guards.tuned_is_base
+    opened.check_unchanged()
+
+
+def test_an_adapter_and_the_model_it_is_merged_into_give_the_same_claims(ask, pairs, tmp_path):
+    margins = replace(pairs, name="margins", metric="margin_nats", tolerance=2.0)
+    sides = adapters.save_both(tmp_path, tiny.model())
+    found = [ask(side, pairs, margins, out=str(i)) for i, side in enumerate(sides)]
+    assert found[0].claims == found[1].claims
+    assert found[0].provenance.tuned_digest == found[1].provenance.tuned_digest
+    assert [f.provenance.tuned.kind for f in found] == ["adapter", "model"]
+    assert found[0].guards.tokenizer == "the base's"
+    assert any("without a tokenizer" in caveat for caveat in found[0].caveats)
+    assert found[0].guards.num_items_moved > 0
+
+
+def test_tuning_that_reaches_no_score_is_refused(ask, pairs, save_moved):
+    def unseen(model):
+        model.get_input_embeddings().weight[300] += 1.0
+
+    with pytest.raises(ModelError, match="not one score does"):
+        ask(save_moved(unseen), pairs)
+
+
+def test_a_tokenizer_that_makes_other_tokens_is_refused(ask, pairs, save_moved):
+    other = tiny.tokenizer()
+    other._tokenizer.normalizer = __import__("tokenizers").normalizers.Prepend("x")
+    with pytest.raises(ModelError, match=r"moved: its tokenizer .* capability pairs .* save the"):
+        ask(save_moved(noisy(0.01), tokenizer=other), pairs)
+
+
+def test_another_chat_template_is_refused_where_the_suite_uses_it(ask, pairs, save_moved):
+    chat = Capability(
+        "chat", "multiple_choice", "accuracy", 0.1,
+        tuple(
+            MultipleChoice.model_validate(
+                {"id": str(i), "messages": [{"role": "user", "content": str(i)}],
+                 "choices": [" a", " b"], "answer": 0}
+            )
+            for i in range(4)
+        ),
+    )  # fmt: skip
+    other = tiny.tokenizer()
+    other.chat_template = tiny.CHAT_TEMPLATE.replace("<assistant>", "<model>")
+    tuned = save_moved(noisy(0.01), tokenizer=other)
+    assert ask(tuned, pairs).verdict in ("pass", "inconclusive")
+    with pytest.raises(ModelError, match="capability chat"):
+        ask(tuned, pairs, chat, out="chat")
+
+
+def test_what_was_broken_off_goes_on_and_says_the_same(ask, pairs, save_moved, monkeypatch):
+    tuned = save_moved(noisy(0.05))
+    whole = ask(tuned, pairs, out="whole")
+    scoring, calls = Scorer.score, []
+
+    def fails_at_the_second(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RunError("broken off")
+        return scoring(*args, **kwargs)
+
+    monkeypatch.setattr(Scorer, "score", fails_at_the_second)
+    with pytest.raises(RunError, match="broken off"):
+        ask(tuned, pairs)
+    assert without_times(ask(tuned, pairs)) == without_times(whole)
+    assert len(calls) == 4, "what was stored was scored again"
+
+
+def test_a_base_that_does_not_repeat_itself_claims_nothing(ask, pairs, model_folder, monkeypatch):
+    evaluate = module.LocalEngine.evaluate
+
+    def forgets(engine, points, capabilities):
+        table = evaluate(engine, points, capabilities)
+        if len(points) == 1:
+            table = module.Table({
+                key: replace(row, values={m: tuple(1 - v for v in vs) for m, vs in row.values.items()})
+                for key, row in table.rows.items()
+            })  # fmt: skip
+        return table
+
+    monkeypatch.setattr(module.LocalEngine, "evaluate", forgets)
+    found = ask(model_folder, pairs)
+    assert found.verdict == "inconclusive"
+    assert "does not repeat its own scores" in found.claims[0].reason
+
+
+def test_names_and_levels_are_checked_before_anything_is_opened(ask, pairs):
+    with pytest.raises(ConfigError, match="the capability name pairs is taken"):
+        ask("nowhere", pairs, pairs)
+    with pytest.raises(ConfigError, match="--alpha"):
+        ask("nowhere", pairs, alpha=0.9)
+    with pytest.raises(ModelError, match="nowhere: no such folder"):
+        ask("nowhere", pairs)
+
+
+def test_a_model_of_another_shape_is_refused(ask, pairs, tmp_path):
+    folder = tiny.save(tmp_path / "wide", "llama", 0, **tiny.WIDE)
+    with pytest.raises(ModelError, match=r"its config\.json says head_dim 16 and the base's 8"):
+        ask(folder, pairs)
+
+
+def test_equal_weights_under_another_config_are_another_model(ask, pairs, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "copy")
+    said = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**said, "rms_norm_eps": 0.5}))
+    with pytest.raises(ModelError, match=r"says rms_norm_eps 0\.5"):
+        ask(folder, pairs)
+    (folder / "config.json").write_text(
+        json.dumps({**said, "use_cache": False, "attention_dropout": 0.1, "eos_token_id": 3})
+    )
+    assert ask(folder, pairs, out="harmless").verdict == "pass"

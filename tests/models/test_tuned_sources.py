@@ -1,0 +1,46 @@
+"""Tuned models as points of their base, with the tokenizer that came with them."""
+
+import pytest
+import torch
+
+from driftline.errors import ModelError
+from driftline.models import BASE, digest_at, open_model, open_tuned_model
+from tests import adapters, tiny
+
+
+@pytest.fixture
+def tuned_folder(tmp_path):
+    model = tiny.model()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.25)
+    model.save_pretrained(tmp_path / "tuned")
+    tiny.tokenizer().save_pretrained(tmp_path / "tuned")
+    return tmp_path / "tuned"
+
+
+def test_the_point_has_the_tuned_weights_and_the_base_comes_back(opened, tuned_folder):
+    found = open_tuned_model(str(tuned_folder), opened)
+    assert digest_at(opened, found.point) == open_model(str(tuned_folder)).digest
+    assert digest_at(opened, BASE) == opened.digest
+    assert found.tokenizer.get_vocab() == opened.tokenizer.get_vocab()
+    opened.check_unchanged()
+
+
+def test_an_adapter_may_come_without_a_tokenizer_or_with_one(opened, tmp_path):
+    adapters.adapt(tiny.model()).save_pretrained(tmp_path)
+    assert open_tuned_model(str(tmp_path), opened).tokenizer is None
+    tiny.tokenizer(num_extra=1).save_pretrained(tmp_path)
+    found = open_tuned_model(str(tmp_path), opened)
+    assert found.checkpoint.is_adapter
+    assert len(found.tokenizer) == len(opened.tokenizer) + 1
+
+
+def test_a_file_of_weights_alone_is_refused(opened, tuned_folder):
+    with pytest.raises(ModelError, match="weights alone say too little"):
+        open_tuned_model(str(tuned_folder / "model.safetensors"), opened)
+
+
+def test_points_that_are_held_beside_the_weights_have_no_digest(opened, monkeypatch):
+    monkeypatch.setattr(type(opened), "can_be_merged_into", False)
+    assert digest_at(opened, BASE) is None
