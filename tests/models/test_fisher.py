@@ -23,7 +23,7 @@ def log_probs(model):
 
 def dense_traces(model):
     """E over positions and labels of the squared gradient norm, label by label."""
-    weights = {name: weight.requires_grad_(True) for name, weight in model.named_parameters()}
+    weights = dict(model.named_parameters())
     scores = log_probs(model)
     totals = dict.fromkeys(weights, 0.0)
     for position in range(len(scores)):
@@ -34,8 +34,6 @@ def dense_traces(model):
             share = float(scores[position, label].detach().exp()) / len(scores)
             for name, gradient in zip(weights, found, strict=True):
                 totals[name] += share * float(gradient.norm()) ** 2
-    for weight in weights.values():
-        weight.requires_grad_(False)
     return {name.rpartition(".")[0]: total for name, total in totals.items()}
 
 
