@@ -1,8 +1,11 @@
 """Progress on stderr: a bar with the time left on a terminal, a line now and then elsewhere."""
 
+import signal
 import sys
+import threading
 import time
-from types import TracebackType
+from collections.abc import Callable
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -15,7 +18,11 @@ _SECONDS_BETWEEN_LINES = 20.0
 
 
 class ProgressPrinter:
-    """Shows what the engine's meter tells."""
+    """Shows what the engine's meter tells, and lets no Ctrl-C be lost meanwhile.
+
+    Libraries that wait for others, Ray among them, now and then take a Ctrl-C for a failed wait and go
+    on. It is raised again at the next moment that is told, or at the end.
+    """
 
     def __init__(self) -> None:
         """Print to stderr, which leaves stdout to the result."""
@@ -32,13 +39,23 @@ class ProgressPrinter:
         self._task = self._bar.add_task("starting", total=1.0, left="")
         self._last_line = 0.0
         self._stage = ""
+        self._interrupted = False
+        self._handler: signal.Handlers | Callable[[int, FrameType | None], object] | int | None = (
+            None
+        )
 
     def note(self, text: str) -> None:
         """A line about something short that cannot be measured."""
         self._console.print(f"{text} ...", markup=False)
 
     def update(self, moment: "Moment") -> None:
-        """Show a moment of the work."""
+        """Show a moment of the work.
+
+        Raises:
+            KeyboardInterrupt: A Ctrl-C came and was lost.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
         left = "" if moment.seconds_left is None else f"{_duration(moment.seconds_left)} left"
         self._bar.update(self._task, completed=moment.fraction, description=moment.stage, left=left)
         if not self._bar.disable and moment.stage == self._stage:
@@ -50,9 +67,18 @@ class ProgressPrinter:
             self._console.print(f"{share}  {left}".rstrip(), markup=False)
 
     def __enter__(self) -> Self:
-        """Begin to show the bar."""
+        """Begin to show the bar, and to listen."""
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(handler):
+            self._handler = handler
+            signal.signal(signal.SIGINT, self._hear)
         self._bar.start()
         return self
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        assert callable(self._handler)
+        self._handler(number, frame)
 
     def __exit__(
         self,
@@ -60,8 +86,16 @@ class ProgressPrinter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away."""
+        """Take the bar away.
+
+        Raises:
+            KeyboardInterrupt: A Ctrl-C came and was lost.
+        """
         self._bar.stop()
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        if self._interrupted and kind is None:
+            raise KeyboardInterrupt
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,48 @@
+"""A Ctrl-C that a library swallowed is raised at the next moment, or at the end."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from driftline.cli._progress import ProgressPrinter
+from driftline.engine import Progress
+
+MOMENT = Progress(stage="scoring", fraction=0.5, seconds_left=None)
+
+
+def swallow():
+    with contextlib.suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_it_is_raised_at_the_next_moment():
+    before = signal.getsignal(signal.SIGINT)
+    told = []
+
+    def work():
+        with ProgressPrinter() as printer:
+            for _ in range(3):
+                printer.update(MOMENT)
+                told.append(MOMENT)
+                swallow()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert len(told) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_it_is_raised_at_the_end_at_the_latest():
+    with pytest.raises(KeyboardInterrupt), ProgressPrinter():
+        swallow()
+
+
+def test_without_one_nothing_is_raised_and_errors_go_through():
+    before = signal.getsignal(signal.SIGINT)
+    with ProgressPrinter() as printer:
+        printer.update(MOMENT)
+    with pytest.raises(ValueError, match="other"), ProgressPrinter():
+        raise ValueError("other")
+    assert signal.getsignal(signal.SIGINT) is before
