@@ -74,3 +74,12 @@ def test_what_it_cannot_judge_is_refused(changes, message):
 def test_a_level_beyond_the_bootstrap_is_refused():
     with pytest.raises(ConfigError, match="reach"):
         unbounded_noninferiority(numpy.arange(40.0), margin=0.3, confidence_level=0.9999)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_at_the_edge_nothing_passes_with_a_pvalue_above_alpha(seed):
+    changes = numpy.random.default_rng(seed).normal(0.0, 1.0, 40)
+    for level in (0.95, 0.99):
+        first = unbounded_noninferiority(changes, margin=0.5, confidence_level=level)
+        edge = unbounded_noninferiority(changes, margin=-first.low, confidence_level=level)
+        assert edge.verdict != "non_inferior" or edge.pvalue <= 1 - level

@@ -85,6 +85,10 @@ def unbounded_noninferiority(
         float(scipy.stats.t.sf(statistic, num - 1)),
         float(1 + (pivots >= statistic).sum()) / (1 + len(pivots)),
     )
+    verdict = judged(low, high, margin)
+    if verdict == "non_inferior" and pvalue > 1 - confidence_level:
+        # At the very edge the quantile and the count of resamples may differ by one.
+        verdict = "inconclusive"
     return NoninferiorityTest(
         change=mean,
         low=low,
@@ -92,7 +96,7 @@ def unbounded_noninferiority(
         margin=margin,
         confidence_level=confidence_level,
         pvalue=pvalue,
-        verdict=judged(low, high, margin),
+        verdict=verdict,
     )
 
 
