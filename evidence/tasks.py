@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,22 @@ def task_config(name: str, changes: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig(name, {**base.values, **changes}, base.digest)
 
 
-def task_data(name: str, folder: Path, work: Path) -> TrainingData:
+def task_data(
+    name: str,
+    folder: Path,
+    work: Path,
+    *,
+    characters: tuple[int, int] | None = None,
+    shuffled: bool = False,
+) -> TrainingData:
     """The demo's data, or a seeded sample of one file in TRL's layout.
 
     Args:
         name: `demo`, or a file in the folder without its ending.
         folder: Where the files are.
         work: Where the sample is written.
+        characters: Examples whose texts together are this long alone, both ends included.
+        shuffled: Give every prompt the completion of the one before it, so that none fits.
 
     Returns:
         The data, named by the digest of the sample.
@@ -48,22 +56,30 @@ def task_data(name: str, folder: Path, work: Path) -> TrainingData:
         return read_training_data(DEMO / "data.jsonl")
     with (folder / f"{name}.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    chosen = random.Random(0).sample(rows, NUM_EXAMPLES)
+    if characters is not None:
+        low, high = characters
+        rows = [r for r in rows if low <= sum(len(t) for t in _example(r).values()) <= high]
+    chosen = random.Random(0).sample(rows, min(NUM_EXAMPLES, len(rows)))
+    examples = [_example(row) for row in chosen]
+    if shuffled:
+        completions = [example["completion"] for example in examples]
+        for example, other in zip(examples, completions[-1:] + completions[:-1], strict=True):
+            example["completion"] = other
     work.mkdir(parents=True, exist_ok=True)
     path = work / f"{name}.jsonl"
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(example) + "\n" for example in _examples(chosen))
+        file.writelines(json.dumps(example) + "\n" for example in examples)
     return read_training_data(path)
 
 
-def _examples(rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-    for row in rows:
-        if "text" in row:
-            yield {"text": row["text"]}
-        elif "question" in row:
-            yield {"prompt": row["question"], "completion": "\n" + row["answer"]}
-        elif "en" in row:
-            yield {"prompt": f"English: {row['en']}\nSpanish:", "completion": " " + row["es"]}
-        else:
-            prompt = "\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
-            yield {"prompt": prompt, "completion": "\n" + (row.get("response") or row["output"])}
+def _example(row: dict[str, Any]) -> dict[str, str]:
+    if "text" in row:
+        return {"text": row["text"]}
+    if "question" in row:
+        return {"prompt": row["question"], "completion": "\n" + row["answer"]}
+    if "en" in row:
+        return {"prompt": f"English: {row['en']}\nSpanish:", "completion": " " + row["es"]}
+    if "instances" in row:
+        row = {"instruction": row["instruction"], **row["instances"][0]}
+    prompt = "\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
+    return {"prompt": prompt, "completion": "\n" + (row.get("response") or row["output"])}
