@@ -24,7 +24,7 @@ from driftline.models import BASE, LanguageModel, Point, Term, numerics, open_mo
 from driftline.provenance import package_versions
 
 from ..tasks import task_config, task_data
-from .grid import CONFIGS, NUM_ITEMS, TASKS, Cell, cells
+from .grid import BATCH, CONFIGS, NUM_ITEMS, TASKS, Cell, cells
 from .rivals import BaseGradients, gradient_features, movement_features
 from .trajectories import Leg, legs
 
@@ -128,7 +128,9 @@ def make_run(
     data = task_data(
         task.file, folder, own, characters=task.characters, shuffled=task.shuffled
     )
-    base = task_config(cell.name, {**config.more, "seed": cell.seed})
+    base = task_config(
+        cell.name, {**config.more, "seed": cell.seed, "per_device_train_batch_size": BATCH}
+    )
     target = target_capability(data, seed=0, opened=opened).sample(NUM_ITEMS, seed=0)
     watched = (*capabilities, target)
     with ResultStore(work / f"results-{cell.name}.sqlite") as store:

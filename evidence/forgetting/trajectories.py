@@ -1,10 +1,8 @@
 """The trajectories of one run: the planned one, and replicas that take fewer steps.
 
-A replica trains the same config in one a-th of the steps with the same shape of schedule. Its rate
-is raised so that one of two sums over its steps is that of the planned run:
-
-    equal_sum       sum of the learning rates: as far along, if the direction does not turn
-    equal_squares   sum of their squares: as much diffusion, if steps are independent
+A replica trains the same config in one a-th of the steps with the same shape of schedule, and so
+comes to rest as the planned run does. Its rate is raised until the sum of the squares of its
+learning rates is that of the planned run: as much diffusion, if steps are independent.
 """
 
 import math
@@ -17,7 +15,7 @@ from driftline.models import LanguageModel, TrainingConfig, TrainingData, Traini
 from .grid import ACCELERATIONS, Config
 
 WARMUP_SHARE = 0.1
-SHARES = (0.05, 0.1, 0.2, 0.3, 1.0)
+SHARES = (0.05, 0.1, 0.2, 1.0)
 """Of the planned steps, at which the planned run is scored."""
 
 
@@ -42,21 +40,21 @@ def schedule(num_steps: int) -> list[float]:
     ]
 
 
-def replica_rate(learning_rate: float, num_steps: int, replica_steps: int, *, power: int) -> float:
-    """The peak rate at which a shorter run has the same sum of rates, or of their squares.
+def replica_rate(learning_rate: float, num_steps: int, replica_steps: int) -> float:
+    """The peak rate at which a shorter run has the same sum of squared rates.
 
     Args:
         learning_rate: Peak of the planned run.
         num_steps: Of the planned run.
         replica_steps: Of the replica.
-        power: 1 for the sum, 2 for the sum of squares.
 
     Returns:
         The replica's peak rate.
     """
-    planned = sum(rate**power for rate in schedule(num_steps))
-    replica = sum(rate**power for rate in schedule(replica_steps))
-    return float(learning_rate * (planned / replica) ** (1 / power))
+    planned, replica = (
+        sum(rate**2 for rate in schedule(steps)) for steps in (num_steps, replica_steps)
+    )
+    return float(learning_rate * math.sqrt(planned / replica))
 
 
 def legs(
@@ -92,10 +90,8 @@ def legs(
     yield Leg("planned", trajectory(steps, rate, kept), 1.0)
     for acceleration in ACCELERATIONS:
         fewer = steps // acceleration
-        for name, power in (("equal_squares", 2), ("equal_sum", 1)):
-            own_rate = replica_rate(rate, steps, fewer, power=power)
-            made = trajectory(fewer, own_rate, (fewer,))
-            yield Leg(f"{name}_{acceleration}", made, fewer / steps)
+        own_rate = replica_rate(rate, steps, fewer)
+        yield Leg(f"replica_{acceleration}", trajectory(fewer, own_rate, (fewer,)), fewer / steps)
 
 
 def frozen_modules(opened: LanguageModel) -> tuple[str, ...]:
