@@ -65,7 +65,7 @@ CONFIGS = {
     "lora4-3e-3": Config("LoRA", 3e-3, more=_lora(4, ["q_proj", "v_proj"])),
     "full-1e-3": Config("high rate", 1e-3),
     "frozen-3e-4": Config("frozen part", 3e-4, frozen="attention"),
-    "long-1e-4": Config("long", 1e-4, num_steps=100),
+    "long-1e-4": Config("long", 1e-4, num_steps=60),
 }
 TWO_SEEDS = {
     "full-3e-4": tuple(TASKS),

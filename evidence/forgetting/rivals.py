@@ -4,7 +4,7 @@ Of the update after a fifth of the steps, and of the finished run's where a riva
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from driftline.engine import LocalEngine, ResultStore
 from driftline.engine._slopes import weighed_items
 from driftline.measures import kl_divergence_nats
 from driftline.models import (
-    BASE,
     Direction,
     LanguageModel,
     Point,
@@ -120,34 +119,35 @@ def gradient_features(
     return {"gradient_inner_product": inner, "fisher_distance": distance}
 
 
-def movement_features(
-    opened: LanguageModel, target: Capability, directions: Mapping[str, Direction]
-) -> dict[str, Any]:
-    """How far updates move weights, layer outputs, and what the model says on the new task.
+def update_norm(opened: LanguageModel, direction: Direction) -> float:
+    """||change||_F / ||W||_F over all matrices that move."""
+    return relative_norm(change_norms(opened, direction).values())
+
+
+def outcome_features(
+    opened: LanguageModel, target: Capability, end: Direction
+) -> dict[str, float | None]:
+    """What a finished run did to layer outputs, and to what the model says on the new task.
 
     Args:
         opened: The base model.
         target: The run's own task.
-        directions: The updates, by name.
+        end: The finished run's update.
 
     Returns:
-        Three features, each by the update's name.
+        The functional magnitude, mean over matrices, and the divergence in nats per token.
     """
     sequences = _texts(opened, target)
     before = _log_probs(opened, sequences)
-    found: dict[str, Any] = {"update_norm": {}, "functional_magnitude": {}, "kl_new_task": {}}
-    for key, direction in directions.items():
-        norms = change_norms(opened, direction)
-        with at_point(opened, Point(key, (Term(direction, 1.0),))):
-            after = _log_probs(opened, sequences)
-        magnitudes = functional_magnitude(
-            opened, sequences, changes(opened, direction, list(norms))
-        )
-        found["update_norm"][key] = relative_norm(norms.values())
-        found["functional_magnitude"][key] = float(numpy.mean(list(magnitudes.values())))
-        divergence = kl_divergence_nats(before, after)
-        found["kl_new_task"][key] = divergence if math.isfinite(divergence) else None
-    return found
+    with at_point(opened, Point("end", (Term(end, 1.0),))):
+        after = _log_probs(opened, sequences)
+    moved = changes(opened, end, list(change_norms(opened, end)))
+    magnitudes = functional_magnitude(opened, sequences, moved)
+    divergence = kl_divergence_nats(before, after)
+    return {
+        "functional_magnitude": float(numpy.mean(list(magnitudes.values()))),
+        "kl_new_task": divergence if math.isfinite(divergence) else None,
+    }
 
 
 def _texts(opened: LanguageModel, target: Capability) -> list[TokenSequence]:
@@ -167,5 +167,3 @@ def _log_probs(opened: LanguageModel, sequences: Sequence[TokenSequence]) -> num
     ]
     return torch.cat(rows).numpy()
 
-
-__all__ = ["BASE", "BaseGradients", "gradient_features", "movement_features"]

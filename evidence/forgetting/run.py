@@ -20,12 +20,12 @@ from driftline.analyses import target_capability
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.errors import RunError
-from driftline.models import BASE, LanguageModel, Point, Term, numerics, open_model
+from driftline.models import BASE, LanguageModel, Point, Term, Trajectory, numerics, open_model
 from driftline.provenance import package_versions
 
 from ..tasks import task_config, task_data
 from .grid import BATCH, CONFIGS, NUM_ITEMS, TASKS, Cell, cells
-from .rivals import BaseGradients, gradient_features, movement_features
+from .rivals import BaseGradients, gradient_features, outcome_features, update_norm
 from .trajectories import Leg, legs
 
 HERE = Path(__file__).parent
@@ -48,7 +48,7 @@ def main() -> None:
     for folder in (work, runs):
         folder.mkdir(parents=True, exist_ok=True)
     opened = open_model(arguments.model)
-    capabilities = watched_capabilities(opened)
+    capabilities = watched_capabilities()
     gradients = BaseGradients.of(opened, capabilities, work / "gradients")
     for cell in cells():
         path = runs / f"{cell.name}.json"
@@ -65,15 +65,10 @@ def main() -> None:
             shutil.rmtree(work / cell.name)
 
 
-def watched_capabilities(opened: LanguageModel) -> tuple[Capability, ...]:
-    """A part of the shipped suite, without what needs a chat template where there is none."""
+def watched_capabilities() -> tuple[Capability, ...]:
+    """A part of the shipped suite; what needs a chat template is left out, not every model has one."""
     sampled = (c.sample(NUM_ITEMS, seed=0) for c in read_suite("core").capabilities)
-    has_template = opened.tokenizer.chat_template is not None
-    return tuple(c for c in sampled if has_template or not _has_messages(c))
-
-
-def _has_messages(capability: Capability) -> bool:
-    return any(getattr(item, "messages", None) for item in capability.items)
+    return tuple(c for c in sampled if not any(getattr(i, "messages", None) for i in c.items))
 
 
 @contextlib.contextmanager
@@ -137,9 +132,8 @@ def make_run(
         engine = LocalEngine(opened, store)
         made = {leg.name: (leg, _leg(engine, leg, watched)) for leg in legs(opened, config, base, data, own)}
         planned = made["planned"][0].trajectory
-        direction, end = (planned.direction(planned.kept_steps[at]) for at in (FIFTH, -1))
-        ratio = planned.plan.summed_learning_rate(config.num_steps) / planned.plan.summed_learning_rate(direction.step)
-        straight = _losses(engine, {STRAIGHT: Point(STRAIGHT, (Term(direction, ratio),))}, watched)
+        # The second seed is there for the noise ceiling alone.
+        rivals = {} if cell.seed else _rivals(engine, planned, watched, gradients)
         base_values = engine.evaluate((BASE,), watched)
     (work / f"results-{cell.name}.sqlite").unlink()
     return {
@@ -161,13 +155,31 @@ def make_run(
         "tolerances": {c.name: c.tolerance for c in capabilities},
         "base_values": {c.name: [round(float(v), 4) for v in base_values.values(BASE, c)] for c in watched},
         "legs": {name: row for name, (_, row) in made.items()},
-        "straight_line": straight and {c: row[STRAIGHT] for c, row in straight.items()},
-        "rivals": {
-            **movement_features(opened, target, {"fifth": direction, "end": end}),
-            **gradient_features(opened, gradients, direction),
-        },
+        "rivals": rivals,
         "wall_seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
+
+
+def _rivals(
+    engine: LocalEngine,
+    planned: Trajectory,
+    watched: Sequence[Capability],
+    gradients: BaseGradients,
+) -> dict[str, Any]:
+    opened, *_, target = engine.opened, *watched
+    fifth, end = (planned.direction(planned.kept_steps[at]) for at in (FIFTH, -1))
+    summed = planned.plan.summed_learning_rate
+    ratio = summed(planned.plan.num_steps) / summed(fifth.step)
+    straight = _losses(engine, {STRAIGHT: Point(STRAIGHT, (Term(fifth, ratio),))}, watched)
+    return {
+        "straight_line": straight and {c: rows[STRAIGHT] for c, rows in straight.items()},
+        "update_norm": {
+            "fifth": update_norm(opened, fifth),
+            "end": update_norm(opened, end),
+        },
+        **outcome_features(opened, target, end),
+        **gradient_features(opened, gradients, fifth),
+    }
 
 
 def _leg(engine: LocalEngine, leg: Leg, watched: Sequence[Capability]) -> dict[str, Any]:
