@@ -1,32 +1,53 @@
-"""The shipped calibration of the forecast: what it was fitted on, and how wrong it was there."""
+"""What a forecast is calibrated on: a table of finished runs, as their probes saw them."""
 
 from importlib.resources import files
 from typing import Literal
 
 from pydantic import Field
 
-from ..results import Document
+from ..results import Document, Look, ProbeReading, Value
+
+
+class FinishedRun(Value):
+    """A run that was probed, and then trained to its end."""
+
+    run: str
+    task: str
+    """Runs on the same data share it; they are left out together where errors are judged."""
+    probe: ProbeReading
+    final_losses: dict[str, float]
+    """By capability; `target` is the run's own task."""
 
 
 class ForecastCalibration(Document):
-    """How a loss seen by the probe grows to the end of the run, and how far off that may be."""
+    """The finished runs that forecasts are fitted to, whole: whoever has them can refit and judge."""
 
-    schema_: Literal["driftline/forecast-calibration/1"] = Field(alias="schema")
-    model: str
-    model_digest: str
-    num_runs: int
-    num_cells: int
-    """Capability x run pairs that it was fitted on."""
-    growth_exponent: float
-    """loss(end) = loss(probe) * (summed learning rate(end) / summed learning rate(probe)) ** this."""
-    floor_nats: float
-    """Errors are taken relative to |prediction| + floor, so that small losses keep an interval."""
-    relative_errors: tuple[float, ...]
-    """|actual - predicted| / (|predicted| + floor), leave-one-run-out, ascending."""
-    target_growth_exponent: float
-    target_relative_errors: tuple[float, ...]
-    learning_rate_range: tuple[float, float]
-    """Of the runs that it was fitted on."""
+    schema_: Literal["driftline/forecast-calibration/2"] = Field(alias="schema")
+    runs: tuple[FinishedRun, ...] = Field(min_length=1)
+    collapse_bound: float = Field(gt=0)
+    """Losses are clipped here, both ways, in nats: beyond it a capability is gone, and how far
+    beyond says nothing."""
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The models behind the runs, by digest."""
+        return {run.probe.model_digest: run.probe.model for run in self.runs}
+
+    @property
+    def learning_rate_range(self) -> tuple[float, float]:
+        """Of the runs."""
+        rates = [run.probe.learning_rate for run in self.runs]
+        return min(rates), max(rates)
+
+    @property
+    def step_range(self) -> tuple[int, int]:
+        """Fewest and most steps of a run."""
+        steps = [run.probe.num_steps for run in self.runs]
+        return min(steps), max(steps)
+
+    def with_looks(self, looks: tuple[Look, ...]) -> tuple[FinishedRun, ...]:
+        """The runs whose probes have all these looks."""
+        return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
 
 
 def shipped_calibration() -> ForecastCalibration:

@@ -36,6 +36,9 @@ from ._document import Value as Value
 from ._envelope import EnvelopeContour as EnvelopeContour
 from ._envelope import EnvelopePoint as EnvelopePoint
 from ._envelope import SafeEnvelope as SafeEnvelope
+from ._probe_reading import CapabilityReading as CapabilityReading
+from ._probe_reading import Look as Look
+from ._probe_reading import ProbeReading as ProbeReading
 from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance

@@ -11,6 +11,9 @@ from ._direction_quantile import direction_quantile as direction_quantile
 from ._flip_power import noninferiority_power as noninferiority_power
 from ._flip_power import num_items_needed as num_items_needed
 from ._flips import flip_noninferiority as flip_noninferiority
+from ._gaussian_process import GaussianProcess as GaussianProcess
+from ._gaussian_process import Kernel as Kernel
+from ._gaussian_process import fit_gaussian_process as fit_gaussian_process
 from ._knee import Knee as Knee
 from ._knee import find_knee as find_knee
 from ._mean import ConfidenceInterval as ConfidenceInterval

@@ -1,0 +1,322 @@
+"""From what a probe saw to the loss at the end of the run, with an interval.
+
+A Gaussian process is fitted to finished runs. Each capability of each run is a case; its inputs are
+the losses that the probe saw, of the capability itself and on average over all capabilities of the
+run. A case unlike all finished ones has a larger deviation, and the interval grows with it:
+
+    half = q * sqrt(deviation^2 + (floor + share * |prediction|)^2)
+
+`floor` and `share` are fitted, and q is the conformal quantile, to what the process gets wrong on
+tasks that were left out. The rivals go the same way with other inputs, and a straight line.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy
+import scipy.optimize
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..errors import RunError
+from ..results import CapabilityReading, Look, ProbeReading
+from ..stats import GaussianProcess, conformal_quantile, fit_gaussian_process
+from ._calibration import FinishedRun, ForecastCalibration
+from ._study import CONFIDENCE_LEVEL
+
+Probe = Literal["0.05", "0.1", "0.2", "0.3"]
+"""The share of the planned steps that a probe trains."""
+PROBES: dict[Probe, tuple[Look, ...]] = {
+    "0.05": ("early_5",),
+    "0.1": ("replica_10",),
+    "0.2": ("early_10", "early_20"),
+    "0.3": ("early_10", "early_20", "replica_10"),
+}
+Method = Literal[
+    "driftline",
+    "truncated",
+    "linear_in_steps",
+    "straight_line",
+    "learning_rate",
+    "rate_times_steps",
+    "update_norm",
+    "mean",
+]
+
+
+@dataclass(frozen=True)
+class LossForecast:
+    """A predicted loss at the end of the run, positive is worse."""
+
+    value: float
+    low: float
+    high: float
+    novelty: float = 1.0
+    """How unsure the fit is of such a case, as a multiple of how unsure it is of a finished run's in
+    the middle: 1 is usual, 3 is far from everything that was calibrated on."""
+
+
+class Case(NamedTuple):
+    """One capability of one run."""
+
+    probe: ProbeReading
+    reading: CapabilityReading
+
+
+Inputs = Callable[[Case, float], list[float]]
+"""Of a case and the collapse bound, what a method predicts from."""
+
+
+def _last_early(case: Case) -> Look:
+    early = [look for look in case.reading.losses if look.startswith("early")]
+    if not early:
+        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
+    return max(early, key=lambda look: case.probe.clock[look])
+
+
+def _truncated(case: Case, _bound: float) -> list[float]:
+    return [case.reading.losses[_last_early(case)]]
+
+
+def _linear_in_steps(case: Case, _bound: float) -> list[float]:
+    look = _last_early(case)
+    return [case.reading.losses[look] / case.probe.clock[look]]
+
+
+def _straight_line(case: Case, _bound: float) -> list[float]:
+    if case.reading.straight_line is None:
+        raise RunError("this probe did not look along the straight line")
+    return [case.reading.straight_line]
+
+
+def _learning_rate(case: Case, _bound: float) -> list[float]:
+    return [math.log10(case.probe.learning_rate), float(case.probe.adapter)]
+
+
+def _rate_times_steps(case: Case, _bound: float) -> list[float]:
+    product = case.probe.learning_rate * case.probe.num_steps
+    return [math.log10(product), float(case.probe.adapter)]
+
+
+def _update_norm(case: Case, _bound: float) -> list[float]:
+    if case.probe.update_norm is None:
+        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
+    return [math.log10(case.probe.update_norm)]
+
+
+def _nothing(_case: Case, _bound: float) -> list[float]:
+    return []
+
+
+RIVALS: dict[Method, Inputs] = {
+    "truncated": _truncated,
+    "linear_in_steps": _linear_in_steps,
+    "straight_line": _straight_line,
+    "learning_rate": _learning_rate,
+    "rate_times_steps": _rate_times_steps,
+    "update_norm": _update_norm,
+    "mean": _nothing,
+}
+_AS_IT_IS: tuple[Method, ...] = ("truncated", "linear_in_steps", "straight_line")
+"""Methods that are a prediction already: nothing is fitted."""
+
+
+def looks_inputs(looks: Sequence[Look]) -> Inputs:
+    """What our forecast predicts from, for a probe with these looks.
+
+    Args:
+        looks: Of the probe.
+
+    Returns:
+        The capability's own losses, and their means over the run's capabilities.
+    """
+
+    def inputs(case: Case, bound: float) -> list[float]:
+        found = []
+        for look in looks:
+            losses = [_clipped(c.losses[look], bound) for c in case.probe.capabilities]
+            found += [_clipped(case.reading.losses[look], bound), float(numpy.mean(losses))]
+        return found
+
+    return inputs
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A method fitted to finished runs, for capabilities or for targets."""
+
+    inputs: Inputs
+    bound: float
+    fitted: "GaussianProcess | _Line | None"
+    """None where the first input is the prediction."""
+    floor: float
+    share: float
+    quantile: float
+    usual_deviation: float
+    confidence_level: float
+
+    def predict(self, case: Case) -> LossForecast:
+        """Predict the loss of one capability at the end of its run.
+
+        Args:
+            case: What the probe saw.
+
+        Returns:
+            The prediction with its interval; value within the collapse bound.
+        """
+        value, deviation = _predict(self.fitted, [self.inputs(case, self.bound)], self.bound)
+        mean, unsure = float(value[0]), float(deviation[0])
+        half = self.quantile * math.hypot(unsure, self.floor + self.share * abs(mean))
+        usual = max(self.usual_deviation, 1e-9)
+        novelty = unsure / usual if self.usual_deviation > 0 else 1.0
+        return LossForecast(mean, mean - half, mean + half, novelty)
+
+
+class _Line(NamedTuple):
+    """A least-squares line with a little ridge."""
+
+    centre: Float[ndarray, " features"]
+    slope: Float[ndarray, " features"]
+    level: float
+
+
+def fit_forecaster(
+    runs: Sequence[FinishedRun],
+    calibration: ForecastCalibration,
+    *,
+    method: Method = "driftline",
+    probe: Probe = "0.2",
+    target: bool = False,
+    confidence_level: float = CONFIDENCE_LEVEL,
+) -> Forecaster:
+    """Fit a method to finished runs.
+
+    Cost: a second or two for some sixty runs of ten capabilities.
+
+    Args:
+        runs: To fit to.
+        calibration: Where they are from; it has the collapse bound.
+        method: Ours, or a rival's name.
+        probe: What the probe may cost.
+        target: Predict the run's own task instead of the capabilities.
+        confidence_level: Of the intervals; where there are too few cases for it, as high as they allow.
+
+    Returns:
+        The forecaster.
+
+    Raises:
+        RunError: There are too few runs, or they lack what the method needs.
+    """
+    if len(runs) < 3:
+        raise RunError(f"a forecast needs at least 3 finished runs to be fitted to, not {len(runs)}")
+    inputs = RIVALS[method] if method != "driftline" else looks_inputs(PROBES[probe])
+    bound = calibration.collapse_bound
+    cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
+    x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
+    x = x.reshape(len(cases), -1)
+    y = numpy.array([_clipped(run.final_losses[r.capability], bound) for run, r in cases])
+    fitted = _fit(method, x, y)
+    left_out, deviation = _left_out(method, fitted, x, y, groups=_groups(runs, cases), bound=bound)
+    errors = numpy.abs(left_out - y)
+    floor, share = _fit_scale(errors, left_out, deviation)
+    scores = errors / numpy.hypot(deviation, floor + share * numpy.abs(left_out))
+    level = min(confidence_level, len(scores) / (len(scores) + 1))
+    return Forecaster(
+        inputs,
+        bound,
+        fitted,
+        floor,
+        share,
+        conformal_quantile(scores, confidence_level=level),
+        float(numpy.median(deviation)),
+        level,
+    )
+
+
+def _readings(run: FinishedRun, *, target: bool) -> tuple[CapabilityReading, ...]:
+    readings = (run.probe.target,) if target else run.probe.capabilities
+    return tuple(r for r in readings if r.capability in run.final_losses)
+
+
+def _groups(
+    runs: Sequence[FinishedRun], cases: Sequence[tuple[FinishedRun, CapabilityReading]]
+) -> list[str]:
+    """What is left out together: tasks, or single runs where there are fewer than three tasks."""
+    few = len({run.task for run in runs}) < 3
+    return [run.run if few else run.task for run, _ in cases]
+
+
+def _fit(
+    method: Method, x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]
+) -> "GaussianProcess | _Line | None":
+    if method in _AS_IT_IS:
+        return None
+    if method == "driftline":
+        return fit_gaussian_process(x, y)
+    centre = x.mean(axis=0)
+    centred = x - centre
+    normal = centred.T @ centred + 1e-6 * numpy.eye(x.shape[1])
+    return _Line(centre, numpy.linalg.solve(normal, centred.T @ (y - y.mean())), float(y.mean()))
+
+
+def _predict(
+    fitted: "GaussianProcess | _Line | None", inputs: Sequence[Sequence[float]], bound: float
+) -> tuple[Float[ndarray, " cases"], Float[ndarray, " cases"]]:
+    x = numpy.array(inputs, dtype=float).reshape(len(inputs), -1)
+    nothing = numpy.zeros(len(x))
+    if fitted is None:
+        return x[:, 0].clip(-bound, bound), nothing
+    if isinstance(fitted, _Line):
+        return (fitted.level + (x - fitted.centre) @ fitted.slope).clip(-bound, bound), nothing
+    mean, deviation = fitted.predict(x)
+    return mean.clip(-bound, bound), deviation
+
+
+def _left_out(
+    method: Method,
+    fitted: "GaussianProcess | _Line | None",
+    x: Float[ndarray, "cases features"],
+    y: Float[ndarray, " cases"],
+    *,
+    groups: Sequence[str],
+    bound: float,
+) -> tuple[Float[ndarray, " cases"], Float[ndarray, " cases"]]:
+    """Predictions of each group, with their deviations, by a fit to the others."""
+    predicted, deviation = numpy.zeros(len(y)), numpy.zeros(len(y))
+    of_case = numpy.array(groups)
+    for group in sorted(set(groups)):
+        own = of_case == group
+        if isinstance(fitted, GaussianProcess):
+            # The kernel is that of all: only what it is told differs.
+            others: GaussianProcess | _Line | None = fit_gaussian_process(
+                x[~own], y[~own], kernel=fitted.kernel
+            )
+        else:
+            others = _fit(method, x[~own], y[~own])
+        predicted[own], deviation[own] = _predict(others, x[own].tolist(), bound)
+    return predicted, deviation
+
+
+def _fit_scale(
+    errors: Float[ndarray, " cases"],
+    predicted: Float[ndarray, " cases"],
+    deviation: Float[ndarray, " cases"],
+) -> tuple[float, float]:
+    """The floor and share under which normal errors of that scale are most likely."""
+
+    def cost(logarithms: Float[ndarray, " two"]) -> float:
+        floor, share = numpy.exp(logarithms)
+        scale = numpy.hypot(deviation, floor + share * numpy.abs(predicted))
+        return float((numpy.log(scale) + 0.5 * (errors / scale) ** 2).sum())
+
+    found = scipy.optimize.minimize(
+        cost, numpy.log([0.1, 0.3]), method="L-BFGS-B", bounds=((-5.0, 2.0), (-5.0, 1.0))
+    )
+    floor, share = numpy.exp(found.x)
+    return float(floor), float(share)
+
+
+def _clipped(loss: float, bound: float) -> float:
+    return float(min(bound, max(-bound, loss)))

@@ -1,0 +1,38 @@
+"""What a probe of a planned run read: the numbers that a forecast is made from, and nothing else."""
+
+from typing import Literal
+
+from ._document import Value
+
+Look = Literal["early_5", "early_10", "early_20", "replica_10"]
+"""Where a probe looks, with the percent of the planned steps that it takes to get there: the planned
+run itself, stopped; or a replica of it, run to its end in fewer steps at a higher rate."""
+
+
+class CapabilityReading(Value):
+    """One capability along a probe."""
+
+    capability: str
+    base_value: float
+    losses: dict[Look, float]
+    """Mean loss from the base, in the metric's unit; positive is worse."""
+    straight_line: float | None = None
+    """Loss on the line through the last early look, at the planned run's summed learning rate."""
+
+
+class ProbeReading(Value):
+    """One planned run as its probe saw it."""
+
+    model: str
+    model_digest: str
+    adapter: bool
+    """LoRA or another adapter is trained, not the weights themselves."""
+    learning_rate: float
+    """The highest of the planned run."""
+    num_steps: int
+    clock: dict[Look, float]
+    """Summed learning rate at an early look as a share of the whole run's."""
+    update_norm: float | None = None
+    """||change||_F / ||W||_F at the last early look."""
+    target: CapabilityReading
+    capabilities: tuple[CapabilityReading, ...]

@@ -1,0 +1,137 @@
+"""Gaussian-process regression with a linear and a squared-exponential part.
+
+    k(x, z) = a^2 (1 + x.z) + b^2 exp(-|x - z|^2 / 2 l^2)        y = f(x) + noise
+
+The linear part carries a trend as far as it goes; the other bends it where there are cases, and away
+from all cases it gives its variance back, so that a prediction says how far it is from what is known.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy
+import scipy.linalg
+import scipy.optimize
+from jaxtyping import Float
+from numpy import ndarray
+
+from ..errors import RunError
+
+_BOUNDS = ((-4.0, 2.0), (-4.0, 2.0), (-1.0, 3.0), (-4.0, 1.0))
+"""Of the logarithms of a, b, l and the noise, with inputs and outputs of unit scale."""
+_START = (-1.0, -1.0, 1.0, -1.0)
+
+
+class Kernel(NamedTuple):
+    """Scales of the parts, in units of standardised inputs and outputs."""
+
+    linear: float
+    smooth: float
+    length: float
+    noise: float
+
+
+class Prediction(NamedTuple):
+    """Mean and standard deviation of the function, without the noise of a case."""
+
+    mean: Float[ndarray, " cases"]
+    deviation: Float[ndarray, " cases"]
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """A fitted process; inputs are standardised by the cases it was fitted on."""
+
+    inputs: Float[ndarray, "cases features"]
+    centre: Float[ndarray, " features"]
+    scale: Float[ndarray, " features"]
+    mean: float
+    deviation: float
+    kernel: Kernel
+    factor: Float[ndarray, "cases cases"]
+    weights: Float[ndarray, " cases"]
+
+    def predict(self, inputs: Float[ndarray, "new features"]) -> Prediction:
+        """Predict new cases.
+
+        Cost: quadratic in the fitted cases for each new one.
+
+        Args:
+            inputs: One row a case, features as they were fitted.
+
+        Returns:
+            Means and deviations, in the unit of the fitted outputs.
+        """
+        new = (inputs - self.centre) / self.scale
+        across = _covariance(self.kernel, new, self.inputs)
+        solved = scipy.linalg.solve_triangular(self.factor, across.T, lower=True)
+        own = self.kernel.linear**2 * (1 + (new**2).sum(axis=1)) + self.kernel.smooth**2
+        variance = numpy.maximum(own - (solved**2).sum(axis=0), 0.0)
+        return Prediction(
+            self.mean + self.deviation * (across @ self.weights),
+            self.deviation * numpy.sqrt(variance),
+        )
+
+
+def fit_gaussian_process(
+    inputs: Float[ndarray, "cases features"],
+    outputs: Float[ndarray, " cases"],
+    *,
+    kernel: Kernel | None = None,
+) -> GaussianProcess:
+    """Fit a process, by default with the kernel of the largest marginal likelihood.
+
+    Source: Rasmussen and Williams 2006, chapters 2 and 5. Cost: cubic in the cases, some fifty times
+    over where the kernel is sought.
+
+    Args:
+        inputs: One row a case; a feature that never varies is left without weight.
+        outputs: What to predict.
+        kernel: Its scales, where they are known.
+
+    Returns:
+        The process.
+
+    Raises:
+        RunError: There are fewer than three cases, or something is not a number.
+    """
+    if len(outputs) < 3 or not (numpy.isfinite(inputs).all() and numpy.isfinite(outputs).all()):
+        raise RunError("a Gaussian process needs at least three cases, all of finite numbers")
+    centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
+    scale = numpy.where(spread > 0, spread, 1.0) * numpy.sqrt(inputs.shape[1])
+    mean, deviation = float(outputs.mean()), float(outputs.std()) or 1.0
+    x, y = (inputs - centre) / scale, (outputs - mean) / deviation
+    chosen = kernel or _best_kernel(x, y)
+    factor, weights = _solve(chosen, x, y)
+    return GaussianProcess(x, centre, scale, mean, deviation, chosen, factor, weights)
+
+
+def _best_kernel(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> Kernel:
+    def negative_log_likelihood(logarithms: Float[ndarray, " four"]) -> float:
+        try:
+            factor, weights = _solve(Kernel(*numpy.exp(logarithms)), x, y)
+        except numpy.linalg.LinAlgError:
+            return 1e12
+        return float(0.5 * y @ weights + numpy.log(numpy.diag(factor)).sum())
+
+    found = scipy.optimize.minimize(
+        negative_log_likelihood, _START, method="L-BFGS-B", bounds=_BOUNDS
+    )
+    return Kernel(*(float(value) for value in numpy.exp(found.x)))
+
+
+def _solve(
+    kernel: Kernel, x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]
+) -> tuple[Float[ndarray, "cases cases"], Float[ndarray, " cases"]]:
+    covariance = _covariance(kernel, x, x) + kernel.noise**2 * numpy.eye(len(y))
+    factor = scipy.linalg.cholesky(covariance, lower=True)
+    return factor, scipy.linalg.cho_solve((factor, True), y)
+
+
+def _covariance(
+    kernel: Kernel, x: Float[ndarray, "some features"], z: Float[ndarray, "others features"]
+) -> Float[ndarray, "some others"]:
+    products = x @ z.T
+    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1)[None] - 2 * products
+    found: Float[ndarray, "some others"] = kernel.linear**2 * (1 + products)
+    return found + kernel.smooth**2 * numpy.exp(-0.5 * squares.clip(0) / kernel.length**2)
