@@ -4,8 +4,11 @@ from ._assess import PARTS as PARTS
 from ._assess import AssessmentRequest as AssessmentRequest
 from ._assess import Part as Part
 from ._assess import assess as assess
+from ._calibrate import calibrate as calibrate
+from ._calibrate import finished_run as finished_run
 from ._calibration import FinishedRun as FinishedRun
 from ._calibration import ForecastCalibration as ForecastCalibration
+from ._calibration import read_calibration as read_calibration
 from ._calibration import shipped_calibration as shipped_calibration
 from ._certify import CertifyRequest as CertifyRequest
 from ._certify import certify as certify

@@ -15,6 +15,7 @@ from ..engine import (
     RayOptions,
     ResultStore,
     RunFolder,
+    Table,
     disk_errors_named,
     open_engine,
 )
@@ -24,6 +25,7 @@ from ..models import (
     ScoringOptions,
     TrainingConfig,
     TrainingData,
+    TrainingPlan,
     Trajectory,
     plan_training,
 )
@@ -33,21 +35,34 @@ from ..results import (
     BeliefSpace,
     CapabilityForecast,
     Cost,
+    ForecastExplanation,
+    ProbeReading,
     Provenance,
     StabilityMargin,
     TargetForecast,
 )
 from ._belief_space import belief_space, suite_anchors
-from ._calibration import shipped_calibration
+from ._calibration import ForecastCalibration, shipped_calibration
 from ._caveats import caveats
 from ._envelope import safe_envelope
-from ._forecast import capability_forecasts, forecast_losses, target_forecast
+from ._explanation import explain
+from ._forecast import (
+    capability_forecasts,
+    early_looks,
+    early_step,
+    fit_to,
+    forecast_losses,
+    read_probe,
+    target_forecast,
+)
+from ._forecaster import PROBES, Method, Probe
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_losses, path_margins
 from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
+from ._replica import replica_of
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability
@@ -75,6 +90,24 @@ class AssessmentRequest:
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
+    probe: Probe = "0.2"
+    """The share of the planned steps that is trained; less than 0.2 is for `forecast` alone."""
+    method: Method = "driftline"
+    """How the forecast is made."""
+    calibration: ForecastCalibration = field(default_factory=shipped_calibration)
+    """The finished runs that it is fitted to."""
+
+    def __post_init__(self) -> None:
+        """Refuse a probe that the part cannot do with."""
+        if not self.has_path and self.part != "forecast":
+            raise ConfigError(
+                f"--probe {self.probe}: {self.part} needs the first fifth of the run; take 0.2 or 0.3"
+            )
+
+    @property
+    def has_path(self) -> bool:
+        """Whether the probe is long enough for what is predicted along the run."""
+        return self.probe in ("0.2", "0.3")
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -130,35 +163,51 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     meter.enter("reading the plan")
     plan = plan_training(request.opened, request.config, request.data)
     target = target_capability(request.data, seed=request.seed, opened=request.opened)
-    kept = probe_steps(plan.num_steps, request.effort.probe_fraction)
-    if plan.summed_learning_rate(kept[-1]) <= 0:
-        raise ConfigError(
-            f"{request.config.name}: the learning rate is 0 during the first {kept[-1]} steps, which "
-            "is all that the probe trains; shorten the warm-up or lengthen the run"
-        )
-    # A step that a warm-up takes at learning rate 0 moves nothing.
-    kept = tuple(step for step in kept if plan.summed_learning_rate(step) > 0)
+    kept = _kept_steps(request, plan)
     trajectory = Trajectory(
         request.opened, request.config, request.data, folder.directions, kept, plan
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
+    replica = replica_of(trajectory) if "replica_10" in PROBES[request.probe] else None
     anchors = None
     if request.part in ("assess", "margin"):
         anchors = suite_anchors(
             request.opened, request.capabilities, request.effort, seed=request.seed
         )
     study = Study(
-        engine, request.capabilities, target, trajectory, request.effort, request.seed, anchors
+        engine,
+        request.capabilities,
+        target,
+        trajectory,
+        request.effort,
+        request.seed,
+        anchors,
+        replica,
     )
-    meter.plan(0 if trajectory.is_trained() else kept[-1] * trained)
+    for each in study.trained:
+        meter.plan(0 if each.is_trained() else each.kept_steps[-1] * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study
 
 
+def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:
+    """The steps of the planned run at which the probe looks; none where it is a replica alone."""
+    kept = {early_step(look, plan.num_steps) for look in early_looks(request.probe)}
+    if request.has_path:
+        kept |= set(probe_steps(plan.num_steps, request.effort.probe_fraction))
+    if kept and plan.summed_learning_rate(max(kept)) <= 0:
+        raise ConfigError(
+            f"{request.config.name}: the learning rate is 0 during the first {max(kept)} steps, which "
+            "is all that the probe trains; shorten the warm-up or lengthen the run"
+        )
+    # A step that a warm-up takes at learning rate 0 moves nothing.
+    return tuple(sorted(step for step in kept if plan.summed_learning_rate(step) > 0))
+
+
 def _planned_tokens(part: Part, study: Study) -> float:
     effort, tokens = study.effort, study.engine.num_tokens
-    total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
+    total: float = (1 + sum(len(each.kept_steps) for each in study.trained)) * tokens(
         (*study.capabilities, study.target)
     )
     if part in ("assess", "margin"):
@@ -181,13 +230,12 @@ def _tokens_for_lines(study: Study) -> float:
 
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
-    calibration, paths = shipped_calibration(), shipped_path_calibration()
+    paths = shipped_path_calibration()
     meter.enter("training the first steps and scoring along them")
-    table = study.path_table()
-    losses = forecast_losses(study, table, calibration)
-    forecast = capability_forecasts(study, table, losses)
-    on_the_way = path_losses(study, table, paths)
-    path = path_margins(study, on_the_way, paths, table)
+    table = study.probe_table()
+    predicted = _predict(request, study, table)
+    on_the_way = path_losses(study, table, paths) if request.has_path else {}
+    path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
     found = FragilityMap((), (), (), ())
@@ -205,11 +253,8 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = fragility_map(study)
-    verdict, reasons = judge(forecast, path)
-    shown: tuple[CapabilityForecast, ...] = forecast if part in ("assess", "forecast") else ()
-    target: TargetForecast | None = None
-    if part in ("assess", "forecast"):
-        target = target_forecast(study, table, calibration)
+    verdict, reasons = judge(predicted.capabilities, path)
+    shows_forecast = part in ("assess", "forecast")
     return Assessment(
         schema_=f"driftline/{part}/1",
         verdict=None if part == "map" else verdict,
@@ -222,16 +267,42 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         noise=found.noise,
         protect=protected_quarter(study, found),
         regions=found.regions,
-        forecast=shown,
-        target=target,
+        forecast=predicted.capabilities if shows_forecast else (),
+        target=predicted.target if shows_forecast else None,
+        explanation=predicted.explanation if shows_forecast else None,
+        method=request.method,
+        probe=predicted.reading,
         belief_space=belief,
         cost=_cost(study, started),
         caveats=(
-            *caveats(request, study, calibration=calibration, paths=paths),
+            *caveats(request, study, paths=paths),
             *found.caveats(),
         ),
         provenance=_provenance(request, study),
     )
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """The forecast and what it was made from."""
+
+    reading: ProbeReading
+    capabilities: tuple[CapabilityForecast, ...]
+    target: TargetForecast
+    explanation: ForecastExplanation
+
+
+def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predicted:
+    reading = read_probe(
+        study, table, request.probe, straight_line=request.method == "straight_line"
+    )
+    chosen = {"method": request.method, "probe": request.probe}
+    fitted = fit_to(request.calibration, reading, **chosen)
+    of_target = fit_to(request.calibration, reading, target=True, **chosen)
+    losses = forecast_losses(fitted, reading)
+    rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
+    target = target_forecast(study, of_target, reading)
+    return _Predicted(reading, rows, target, explain(study, table, rows, target))
 
 
 def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:
@@ -253,12 +324,12 @@ def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:
 
 
 def _cost(study: Study, started: float) -> Cost:
-    trajectory = study.trajectory
     return Cost(
         wall_seconds=round(time.monotonic() - started, 1),
         tokens_forward=study.engine.tokens_used,
-        tokens_backward=trajectory.num_tokens_trained() + study.engine.tokens_backward,
-        fraction_of_planned_run=trajectory.kept_steps[-1] / trajectory.plan.num_steps,
+        tokens_backward=sum(each.num_tokens_trained() for each in study.trained)
+        + study.engine.tokens_backward,
+        fraction_of_planned_run=study.num_probe_steps / study.trajectory.plan.num_steps,
     )
 
 

@@ -90,14 +90,14 @@ def suite_texts(
     return tuple(texts)
 
 
-def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:
+def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
     """Read the belief space along training and along straight lines.
 
     Cost: a forward pass of the anchors per point; for lines, going to each point as well.
 
     Args:
         study: The planned run.
-        path_table: Of `Study.path_table`, which has the readings along training.
+        probe_table: Of `Study.probe_table`, which has the readings along training.
 
     Returns:
         The curves; None where the study has no anchors.
@@ -107,7 +107,7 @@ def belief_space(study: Study, path_table: Table) -> BeliefSpace | None:
         return None
     lines = tuple(_lines(study))
     points = [point for road in lines for point in road.points]
-    table = Table({**path_table.rows, **study.engine.evaluate(points, (anchors,)).rows})
+    table = Table({**probe_table.rows, **study.engine.evaluate(points, (anchors,)).rows})
     steps = tuple(float(step) for step in study.trajectory.kept_steps)
     roads = (_Road("planned training", "path", steps, study.path_points()), *lines)
     return BeliefSpace(

@@ -1,10 +1,13 @@
 """What a forecast is calibrated on: a table of finished runs, as their probes saw them."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from ..errors import DataError
+from ..provenance import digest_bytes
 from ..results import Document, Look, ProbeReading, Value
 
 
@@ -29,6 +32,11 @@ class ForecastCalibration(Document):
     beyond says nothing."""
 
     @property
+    def digest(self) -> str:
+        """Of all that it holds."""
+        return digest_bytes(self.to_json().encode())
+
+    @property
     def models(self) -> dict[str, str]:
         """The models behind the runs, by digest."""
         return {run.probe.model_digest: run.probe.model for run in self.runs}
@@ -48,6 +56,25 @@ class ForecastCalibration(Document):
     def with_looks(self, looks: tuple[Look, ...]) -> tuple[FinishedRun, ...]:
         """The runs whose probes have all these looks."""
         return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
+
+
+def read_calibration(path: Path) -> ForecastCalibration:
+    """Read a calibration that `driftline calibrate` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        DataError: There is no such file, or it is no calibration.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return ForecastCalibration.from_json(text, origin=str(path))
 
 
 def shipped_calibration() -> ForecastCalibration:

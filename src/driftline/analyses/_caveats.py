@@ -8,7 +8,6 @@ from ..engine import has_slope
 
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
-    from ._calibration import ForecastCalibration
     from ._path_model import PathCalibration
     from ._study import Study
 
@@ -17,7 +16,6 @@ def caveats(
     request: AssessmentRequest,
     study: Study,
     *,
-    calibration: ForecastCalibration,
     paths: PathCalibration,
 ) -> tuple[str, ...]:
     """The caveats of one assessment.
@@ -25,27 +23,27 @@ def caveats(
     Args:
         request: What was asked.
         study: How it was measured.
-        calibration: What the forecast's intervals rest on.
         paths: What the path margins' intervals rest on.
 
     Returns:
         One sentence each.
     """
-    first, last = _of_this_run(request, study, calibration, paths)
-    return (*first, *_usual(study, calibration, paths), *last)
+    first, last = _of_this_run(request, study, paths)
+    return (*first, *_usual(request, study, paths), *last)
 
 
 def _usual(
-    study: Study, calibration: ForecastCalibration, paths: PathCalibration
+    request: AssessmentRequest, study: Study, paths: PathCalibration
 ) -> tuple[str, ...]:
     """What is true of every assessment."""
-    plan, probe = study.trajectory.plan, study.trajectory.kept_steps[-1]
+    plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     return (
-        f"The forecast rests on {calibration.num_runs} finished runs of {calibration.model} "
-        f"({calibration.num_cells} capabilities x runs); on another model, or another kind of run, "
-        "its intervals are not known to cover. All had 60 steps on a cosine; another schedule is "
-        "extrapolated by a power law that is assumed.",
+        f"The forecast rests on {len(calibration.runs)} finished runs of "
+        f"{', '.join(sorted(set(calibration.models.values())))}, of {_range(calibration.step_range)} "
+        "steps on a cosine; on another model, or another kind of run, its intervals are not known to "
+        "cover. Losses are forecast up to a collapse bound of "
+        f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
         "between seeds is not in the intervals of the margins.",
         "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "
@@ -74,11 +72,10 @@ def _usual(
 def _of_this_run(
     request: AssessmentRequest,
     study: Study,
-    calibration: ForecastCalibration,
     paths: PathCalibration,
 ) -> tuple[list[str], list[str]]:
     """What is wrong this time: what comes before the usual ones, and what comes after."""
-    plan, source = study.trajectory.plan, request.opened.source
+    plan, source, calibration = study.trajectory.plan, request.opened.source, request.calibration
     peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range
     first, last = [], []
     if plan.num_steps > paths.longest_num_steps:
@@ -86,7 +83,7 @@ def _of_this_run(
             f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
             "ever measured."
         )
-    if request.opened.digest != calibration.model_digest:
+    if request.opened.digest not in calibration.models:
         first.append(f"Neither forecast nor path margins were calibrated on {source}.")
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
     if unlike:
@@ -107,3 +104,8 @@ def _of_this_run(
             "the power of full fine-tuning."
         )
     return first, last
+
+
+def _range(ends: tuple[int, int]) -> str:
+    low, high = ends
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,182 +1,177 @@
-"""The forecast: what the planned run will do to each capability, from its first steps.
-
-The probe trains the first fifth of the planned steps at the planned learning rates. What it has
-lost by then grows to the end of the run as a power of the summed learning rate; the exponent, and
-how far off that may be, come from finished runs (`ForecastCalibration`). The direction of training
-hardly turns and its length follows the summed learning rate, which is why that is taken for the
-clock. All calibration runs share one schedule, so the power is an assumption beyond their ratio.
-"""
+"""The forecast: what the planned run will do to each capability, from a probe of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
-
-import numpy
-from jaxtyping import Float
-from numpy import ndarray
 
 from ..capabilities import Capability
 from ..engine import Table
-from ..errors import RunError
-from ..models import BASE
-from ..results import CapabilityForecast, TargetForecast
-from ..stats import conformal_quantile
+from ..models import BASE, Point, Term
+from ..results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ._calibration import ForecastCalibration
-from ._study import CONFIDENCE_LEVEL, Study, losses_at
+from ._forecaster import (
+    PROBES,
+    Case,
+    Forecaster,
+    LossForecast,
+    Method,
+    Probe,
+    fit_forecaster,
+)
+from ._study import Study, losses_at
+
+EARLY_SHARES: dict[Look, float] = {"early_5": 0.05, "early_10": 0.1, "early_20": 0.2}
 
 
-@dataclass(frozen=True)
-class LossForecast:
-    """A predicted loss at the end of the run, positive is worse."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class CalibrationCell:
-    """One capability of one finished run, as calibration needs it."""
-
-    run: str
-    probe_loss: float
-    final_loss: float
-    clock_ratio: float
-    """Summed learning rate of the whole run over that of the probe."""
-
-
-def forecast_loss(
-    probe_loss: float,
-    clock_ratio: float,
-    *,
-    exponent: float,
-    floor: float,
-    relative_errors: Sequence[float],
-    confidence_level: float = CONFIDENCE_LEVEL,
-) -> LossForecast:
-    """Predict the loss at the end of a run from the loss at the end of its probe.
+def early_step(look: Look, num_steps: int) -> int:
+    """The optimiser step of an early look.
 
     Args:
-        probe_loss: Loss after the probe, positive is worse.
-        clock_ratio: Summed learning rate of the whole run over that of the probe, at least 1.
-        exponent: Of the growth.
-        floor: Added to |prediction| for the scale of the interval, in the unit of the loss.
-        relative_errors: Of finished runs; their conformal quantile sets the interval.
-        confidence_level: Of the interval.
+        look: One of `EARLY_SHARES`.
+        num_steps: Of the planned run.
 
     Returns:
-        The prediction with its interval, in the unit of the loss.
+        At least 1.
     """
-    value = probe_loss * clock_ratio**exponent
-    quantile = conformal_quantile(
-        numpy.asarray(relative_errors, dtype=float), confidence_level=confidence_level
-    )
-    half = quantile * (abs(value) + floor)
-    return LossForecast(value, value - half, value + half)
+    return max(1, round(EARLY_SHARES[look] * num_steps))
 
 
-def forecast_losses(
-    study: Study, table: Table, calibration: ForecastCalibration
-) -> dict[str, LossForecast]:
-    """The predicted loss of each capability at the end of the planned run, by name."""
-    ratio = clock_ratio(study)
-    point = study.path_points()[-1]
-    return {
-        capability.name: forecast_loss(
-            float(losses_at(table, capability, [point]).mean()),
-            ratio,
-            exponent=calibration.growth_exponent,
-            floor=calibration.floor_nats,
-            relative_errors=calibration.relative_errors,
-        )
-        for capability in study.capabilities
+def early_looks(probe: Probe) -> tuple[Look, ...]:
+    """The looks of a probe that lie on the planned run itself."""
+    return tuple(look for look in PROBES[probe] if look in EARLY_SHARES)
+
+
+def read_probe(study: Study, table: Table, probe: Probe, *, straight_line: bool) -> ProbeReading:
+    """What the probe saw, as a forecast takes it.
+
+    Args:
+        study: The planned run.
+        table: Capabilities and target at the base and along the probe.
+        probe: Which looks there are.
+        straight_line: Look along the straight line too; one more evaluation.
+
+    Returns:
+        The reading.
+    """
+    plan, opened = study.trajectory.plan, study.engine.opened
+    early = early_looks(probe)
+    points = _points(study, probe)
+    total = plan.summed_learning_rate(plan.num_steps)
+    clock = {
+        look: plan.summed_learning_rate(early_step(look, plan.num_steps)) / total for look in early
     }
+    line = None
+    if straight_line and early:
+        last = early_step(early[-1], plan.num_steps)
+        ratio = 1 / clock[early[-1]]
+        line = Point("straight line", (Term(study.trajectory.direction(last), ratio),))
+        found = study.engine.evaluate((BASE, line), (*study.capabilities, study.target))
+        table = Table({**table.rows, **found.rows})
+
+    def reading(capability: Capability) -> CapabilityReading:
+        return CapabilityReading(
+            capability=capability.name,
+            base_value=float(table.values(BASE, capability).mean()),
+            losses={look: _loss(table, capability, point) for look, point in points.items()},
+            straight_line=None if line is None else _loss(table, capability, line),
+        )
+
+    return ProbeReading(
+        model=Path(opened.source).name,
+        model_digest=opened.digest,
+        adapter=study.trajectory.config.uses_peft,
+        learning_rate=max(plan.learning_rates),
+        num_steps=plan.num_steps,
+        clock=clock,
+        update_norm=study.update_norm if early else None,
+        target=reading(study.target),
+        capabilities=tuple(reading(c) for c in study.capabilities),
+    )
 
 
-def clock_ratio(study: Study) -> float:
-    """Summed learning rate of the whole planned run over that of the probe."""
-    plan = study.trajectory.plan
-    probe = plan.summed_learning_rate(study.trajectory.kept_steps[-1])
-    if probe <= 0:
-        raise RunError("the probe ends inside a warm-up at learning rate 0; lengthen the run")
-    return plan.summed_learning_rate(plan.num_steps) / probe
+def _points(study: Study, probe: Probe) -> dict[Look, Point | None]:
+    """Where each look of a probe is; None at the base, where nothing has moved yet."""
+    by_step = dict(zip(study.trajectory.kept_steps, study.path_points(), strict=True))
+    points: dict[Look, Point | None] = {
+        look: by_step.get(early_step(look, study.trajectory.plan.num_steps))
+        for look in early_looks(probe)
+    }
+    if study.replica is not None:
+        points["replica_10"] = study.replica_point()
+    return points
+
+
+def _loss(table: Table, capability: Capability, point: Point | None) -> float:
+    return 0.0 if point is None else float(losses_at(table, capability, [point]).mean())
+
+
+def fit_to(
+    calibration: ForecastCalibration,
+    reading: ProbeReading,
+    *,
+    method: Method,
+    probe: Probe,
+    target: bool = False,
+) -> Forecaster:
+    """Fit a method to finished runs, for a planned run.
+
+    Args:
+        calibration: The finished runs.
+        reading: The planned run.
+        method: Ours, or a rival's name.
+        probe: What the probe cost.
+        target: For the run's own task.
+
+    Returns:
+        The forecaster; on a model that no finished run is of, its intervals are as wide as errors on
+        models that were left out, where the finished runs are of several.
+    """
+    return fit_forecaster(
+        calibration.with_looks(PROBES[probe]),
+        calibration,
+        method=method,
+        probe=probe,
+        target=target,
+        unseen_model=reading.model_digest not in calibration.models,
+    )
+
+
+def forecast_losses(forecaster: Forecaster, reading: ProbeReading) -> dict[str, LossForecast]:
+    """The predicted loss of each capability at the end of the planned run, by name."""
+    return {c.capability: forecaster.predict(Case(reading, c)) for c in reading.capabilities}
 
 
 def capability_forecasts(
-    study: Study, table: Table, losses: dict[str, LossForecast]
+    study: Study, table: Table, losses: dict[str, LossForecast], *, confidence_level: float
 ) -> tuple[CapabilityForecast, ...]:
     """The forecast of each capability, worst relative to its tolerance first."""
-    rows = [_row(capability, table, losses[capability.name]) for capability in study.capabilities]
+    rows = [
+        _row(capability, table, losses[capability.name], confidence_level)
+        for capability in study.capabilities
+    ]
     by_risk = {c.name: losses[c.name].value / c.tolerance for c in study.capabilities}
     return tuple(sorted(rows, key=lambda row: -by_risk[row.capability]))
 
 
-def target_forecast(study: Study, table: Table, calibration: ForecastCalibration) -> TargetForecast:
+def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading) -> TargetForecast:
     """What the run will do to its own task."""
     target = study.target
-    predicted = forecast_loss(
-        float(losses_at(table, target, [study.path_points()[-1]]).mean()),
-        clock_ratio(study),
-        exponent=calibration.target_growth_exponent,
-        floor=calibration.floor_nats,
-        relative_errors=calibration.target_relative_errors,
-        confidence_level=_highest_level(len(calibration.target_relative_errors)),
-    )
+    predicted = forecaster.predict(Case(reading, reading.target))
     return TargetForecast(
         metric=target.metric,
         unit=target.unit,
-        base_value=float(table.values(BASE, target).mean()),
+        base_value=reading.target.base_value,
         predicted_change=predicted.value,
         low=predicted.low,
         high=predicted.high,
-        confidence_level=_highest_level(len(calibration.target_relative_errors)),
+        confidence_level=forecaster.confidence_level,
         num_items=len(target.items),
     )
 
 
-def fit_exponent(cells: Sequence[CalibrationCell], *, floor: float) -> float:
-    """The growth exponent with the smallest median relative error.
-
-    Args:
-        cells: Finished runs.
-        floor: As in `forecast_loss`.
-
-    Returns:
-        The exponent, from a grid of hundredths between -1 (it mends) over 0 (as it is) to 1.5.
-
-    Raises:
-        RunError: There is no finished run.
-    """
-    if not cells:
-        raise RunError("there is no finished run to fit the growth exponent to")
-    grid = numpy.arange(-1.0, 1.505, 0.01)
-    errors = [numpy.median(_relative_errors(cells, float(e), floor=floor)) for e in grid]
-    return float(round(grid[int(numpy.argmin(errors))], 2))
-
-
-def held_out_errors(cells: Sequence[CalibrationCell], *, floor: float) -> tuple[float, ...]:
-    """Relative errors on each run with the exponent fitted on the others, ascending."""
-    errors: list[float] = []
-    for run in sorted({cell.run for cell in cells}):
-        others = [cell for cell in cells if cell.run != run]
-        exponent = fit_exponent(others, floor=floor)
-        own = [cell for cell in cells if cell.run == run]
-        errors.extend(_relative_errors(own, exponent, floor=floor).tolist())
-    return tuple(sorted(errors))
-
-
-def _relative_errors(
-    cells: Sequence[CalibrationCell], exponent: float, *, floor: float
-) -> Float[ndarray, " cells"]:
-    predicted = numpy.array([cell.probe_loss * cell.clock_ratio**exponent for cell in cells])
-    actual = numpy.array([cell.final_loss for cell in cells])
-    errors: Float[ndarray, " cells"] = numpy.abs(actual - predicted) / (
-        numpy.abs(predicted) + floor
-    )
-    return errors
-
-
-def _row(capability: Capability, table: Table, loss: LossForecast) -> CapabilityForecast:
+def _row(
+    capability: Capability, table: Table, loss: LossForecast, confidence_level: float
+) -> CapabilityForecast:
     change = (
         (loss.value, loss.low, loss.high)
         if not capability.higher_is_better
@@ -190,11 +185,12 @@ def _row(capability: Capability, table: Table, loss: LossForecast) -> Capability
         predicted_change=change[0],
         low=change[1],
         high=change[2],
-        confidence_level=CONFIDENCE_LEVEL,
+        confidence_level=confidence_level,
         tolerance=capability.tolerance,
         required=capability.required,
         at_risk=loss.value > capability.tolerance,
         verdict=_verdict(loss, capability.tolerance),
+        novelty=loss.novelty,
     )
 
 
@@ -204,6 +200,7 @@ def _verdict(loss: LossForecast, tolerance: float) -> Literal["retained", "lost"
     return "lost" if loss.low > tolerance else "inconclusive"
 
 
-def _highest_level(num_cases: int) -> float:
-    """The highest level up to ours that this many calibration cases can give."""
-    return min(CONFIDENCE_LEVEL, num_cases / (num_cases + 1))
+def scored_looks(study: Study) -> Sequence[Point]:
+    """All points that the probe of a study scores."""
+    replica = () if study.replica is None else (study.replica_point(),)
+    return (*study.path_points(), *replica)

@@ -1,8 +1,10 @@
 """From what a probe saw to the loss at the end of the run, with an interval.
 
-A Gaussian process is fitted to finished runs. Each capability of each run is a case; its inputs are
-the losses that the probe saw, of the capability itself and on average over all capabilities of the
-run. A case unlike all finished ones has a larger deviation, and the interval grows with it:
+The probe's own loss, as it is, is where a forecast starts. A Gaussian process says how finished runs
+went on from there. Each capability of each run is a case; its inputs are the losses that the probe
+saw, of the capability itself and on average over all capabilities of the run. Far from all finished
+runs the process says nothing, so that the forecast falls back to the probe's loss, with a larger
+deviation, and the interval grows with it:
 
     half = q * sqrt(deviation^2 + (floor + share * |prediction|)^2)
 
@@ -143,11 +145,35 @@ def looks_inputs(looks: Sequence[Look]) -> Inputs:
     return inputs
 
 
+def start_of(looks: Sequence[Look]) -> Inputs:
+    """Where our forecast starts from: the mean of a probe's last early look and its replica.
+
+    Args:
+        looks: Of the probe.
+
+    Returns:
+        One number: the loss there.
+    """
+    early = [look for look in looks if look.startswith("early")][-1:]
+    last = (*early, *(look for look in looks if not look.startswith("early")))
+
+    def start(case: Case, bound: float) -> list[float]:
+        return [float(numpy.mean([_clipped(case.reading.losses[look], bound) for look in last]))]
+
+    return start
+
+
+def _from_zero(_case: Case, _bound: float) -> list[float]:
+    return [0.0]
+
+
 @dataclass(frozen=True)
 class Forecaster:
     """A method fitted to finished runs, for capabilities or for targets."""
 
     inputs: Inputs
+    start: Inputs
+    """Of which the first number is added to what is fitted."""
     bound: float
     fitted: "GaussianProcess | _Line | None"
     """None where the first input is the prediction."""
@@ -166,8 +192,9 @@ class Forecaster:
         Returns:
             The prediction with its interval; value within the collapse bound.
         """
-        value, deviation = _predict(self.fitted, [self.inputs(case, self.bound)], self.bound)
-        mean, unsure = float(value[0]), float(deviation[0])
+        start = self.start(case, self.bound)[0]
+        value, deviation = _predict(self.fitted, [self.inputs(case, self.bound)])
+        mean, unsure = _clipped(start + float(value[0]), self.bound), float(deviation[0])
         half = self.quantile * math.hypot(unsure, self.floor + self.share * abs(mean))
         usual = max(self.usual_deviation, 1e-9)
         novelty = unsure / usual if self.usual_deviation > 0 else 1.0
@@ -189,6 +216,7 @@ def fit_forecaster(
     method: Method = "driftline",
     probe: Probe = "0.2",
     target: bool = False,
+    unseen_model: bool = False,
     confidence_level: float = CONFIDENCE_LEVEL,
 ) -> Forecaster:
     """Fit a method to finished runs.
@@ -201,6 +229,8 @@ def fit_forecaster(
         method: Ours, or a rival's name.
         probe: What the probe may cost.
         target: Predict the run's own task instead of the capabilities.
+        unseen_model: Have the intervals hold on a model that no run is of: errors are those on models
+            left out, where the runs are of more than one.
         confidence_level: Of the intervals; where there are too few cases for it, as high as they allow.
 
     Returns:
@@ -211,20 +241,26 @@ def fit_forecaster(
     """
     if len(runs) < 3:
         raise RunError(f"a forecast needs at least 3 finished runs to be fitted to, not {len(runs)}")
-    inputs = RIVALS[method] if method != "driftline" else looks_inputs(PROBES[probe])
+    ours = method == "driftline"
+    inputs = looks_inputs(PROBES[probe]) if ours else RIVALS[method]
+    start = start_of(PROBES[probe]) if ours else _from_zero
     bound = calibration.collapse_bound
     cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
     x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
     x = x.reshape(len(cases), -1)
     y = numpy.array([_clipped(run.final_losses[r.capability], bound) for run, r in cases])
-    fitted = _fit(method, x, y)
-    left_out, deviation = _left_out(method, fitted, x, y, groups=_groups(runs, cases), bound=bound)
+    starts = numpy.array([start(Case(run.probe, r), bound)[0] for run, r in cases])
+    fitted = _fit(method, x, y - starts)
+    groups = _groups(runs, cases, unseen_model)
+    rise, deviation = _left_out(method, fitted, x, y - starts, groups=groups)
+    left_out = (starts + rise).clip(-bound, bound)
     errors = numpy.abs(left_out - y)
     floor, share = _fit_scale(errors, left_out, deviation)
     scores = errors / numpy.hypot(deviation, floor + share * numpy.abs(left_out))
     level = min(confidence_level, len(scores) / (len(scores) + 1))
     return Forecaster(
         inputs,
+        start,
         bound,
         fitted,
         floor,
@@ -241,9 +277,13 @@ def _readings(run: FinishedRun, *, target: bool) -> tuple[CapabilityReading, ...
 
 
 def _groups(
-    runs: Sequence[FinishedRun], cases: Sequence[tuple[FinishedRun, CapabilityReading]]
+    runs: Sequence[FinishedRun],
+    cases: Sequence[tuple[FinishedRun, CapabilityReading]],
+    unseen_model: bool,
 ) -> list[str]:
     """What is left out together: tasks, or single runs where there are fewer than three tasks."""
+    if unseen_model and len({run.probe.model_digest for run in runs}) > 1:
+        return [run.probe.model_digest for run, _ in cases]
     few = len({run.task for run in runs}) < 3
     return [run.run if few else run.task for run, _ in cases]
 
@@ -262,16 +302,15 @@ def _fit(
 
 
 def _predict(
-    fitted: "GaussianProcess | _Line | None", inputs: Sequence[Sequence[float]], bound: float
+    fitted: "GaussianProcess | _Line | None", inputs: Sequence[Sequence[float]]
 ) -> tuple[Float[ndarray, " cases"], Float[ndarray, " cases"]]:
     x = numpy.array(inputs, dtype=float).reshape(len(inputs), -1)
     nothing = numpy.zeros(len(x))
     if fitted is None:
-        return x[:, 0].clip(-bound, bound), nothing
+        return x[:, 0], nothing
     if isinstance(fitted, _Line):
-        return (fitted.level + (x - fitted.centre) @ fitted.slope).clip(-bound, bound), nothing
-    mean, deviation = fitted.predict(x)
-    return mean.clip(-bound, bound), deviation
+        return fitted.level + (x - fitted.centre) @ fitted.slope, nothing
+    return fitted.predict(x)
 
 
 def _left_out(
@@ -281,7 +320,6 @@ def _left_out(
     y: Float[ndarray, " cases"],
     *,
     groups: Sequence[str],
-    bound: float,
 ) -> tuple[Float[ndarray, " cases"], Float[ndarray, " cases"]]:
     """Predictions of each group, with their deviations, by a fit to the others."""
     predicted, deviation = numpy.zeros(len(y)), numpy.zeros(len(y))
@@ -295,7 +333,7 @@ def _left_out(
             )
         else:
             others = _fit(method, x[~own], y[~own])
-        predicted[own], deviation[own] = _predict(others, x[own].tolist(), bound)
+        predicted[own], deviation[own] = _predict(others, x[own].tolist())
     return predicted, deviation
 
 

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from ..capabilities import Capability
 from ..engine import Anchors, Engine, Table
+from ..errors import RunError
 from ..models import (
     BASE,
     Point,
@@ -18,6 +19,7 @@ from ..models import (
     TrajectoryDirection,
     WeightNorms,
     change_norms,
+    relative_norm,
 )
 
 CONFIDENCE_LEVEL = 0.9
@@ -89,6 +91,19 @@ class Study:
     seed: int
     anchors: Anchors | None = None
     """Where the belief space is read; None where it is not."""
+    replica: Trajectory | None = None
+    """Of the planned run, where the probe has one."""
+
+    @property
+    def trained(self) -> tuple[Trajectory, ...]:
+        """What the probe trains: the start of the planned run, its replica, or both."""
+        start = (self.trajectory,) if self.trajectory.kept_steps else ()
+        return start if self.replica is None else (*start, self.replica)
+
+    @property
+    def num_probe_steps(self) -> int:
+        """Optimiser steps that the probe trains."""
+        return sum(each.kept_steps[-1] for each in self.trained)
 
     @property
     def update(self) -> TrajectoryDirection:
@@ -100,6 +115,11 @@ class Study:
         """The norms of every matrix that the probe moves."""
         return change_norms(self.engine.opened, self.update)
 
+    @property
+    def update_norm(self) -> float:
+        """||change||_F / ||W||_F at the end of the probe, over the matrices that move."""
+        return relative_norm(self.update_norms.values())
+
     def path_points(self) -> tuple[Point, ...]:
         """The base after each kept step of the trajectory."""
         return tuple(
@@ -107,12 +127,30 @@ class Study:
             for step in self.trajectory.kept_steps
         )
 
-    def path_table(self) -> Table:
-        """Capabilities and target, all their items, at the base and along the trajectory."""
+    def replica_point(self) -> Point:
+        """The base after the replica's last step.
+
+        Raises:
+            RunError: The probe has no replica.
+        """
+        if self.replica is None:
+            raise RunError("this probe has no replica")
+        (last,) = self.replica.kept_steps
+        return Point("replica", (Term(self.replica.direction(last), 1.0),))
+
+    def probe_table(self) -> Table:
+        """Capabilities and target, all their items, at the base and wherever the probe looks.
+
+        Anchors are read at the base and along the trajectory.
+        """
+        watched = (*self.capabilities, self.target)
         anchors = () if self.anchors is None else (self.anchors,)
-        return self.engine.evaluate(
-            (BASE, *self.path_points()), (*self.capabilities, self.target, *anchors)
-        )
+        wanted: list[tuple[Point, tuple[Capability | Anchors, ...]]] = [
+            (point, (*watched, *anchors)) for point in (BASE, *self.path_points())
+        ]
+        if self.replica is not None:
+            wanted.append((self.replica_point(), watched))
+        return self.engine.evaluate_each(wanted)
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """The capabilities with a random part of their items."""

@@ -7,6 +7,7 @@ import typer
 
 from ..errors import DriftlineError, RunError
 from ._assess import part_command
+from ._calibrate import calibrate
 from ._certify import certify
 from ._demo import demo
 from ._diff import diff
@@ -37,6 +38,7 @@ app.command("map", help="Which layers break first, capability by capability.")(p
 app.command("forecast", help="Which capabilities this run will lose, and how much.")(
     part_command("forecast")
 )
+app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("diff")(diff)
 app.command("certify")(certify)

@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from driftline.results import Assessment
 
 PartName = Literal["assess", "margin", "map", "forecast"]
+ProbeName = Literal["0.05", "0.1", "0.2", "0.3"]
+MethodName = Literal[
+    "driftline",
+    "truncated",
+    "linear_in_steps",
+    "straight_line",
+    "learning_rate",
+    "rate_times_steps",
+    "update_norm",
+    "mean",
+]
 
 VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
 
@@ -45,6 +56,33 @@ ConfigOption = Annotated[
     Path,
     typer.Option("--config", help="Training config: YAML with TRL's and PEFT's field names."),
 ]
+ProbeOption = Annotated[
+    ProbeName,
+    typer.Option(
+        "--probe",
+        help="Share of the planned steps that is trained. 0.05 and 0.1 are for `forecast` alone; "
+        "more costs more and errs less.",
+    ),
+]
+MethodOption = Annotated[
+    MethodName,
+    typer.Option("--method", help="How the forecast is made: ours, or a baseline to hold it against."),
+]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration", help="Finished runs to forecast from, of `driftline calibrate`."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ForecastChoice:
+    """How the forecast is made."""
+
+    probe: ProbeName = "0.2"
+    method: MethodName = "driftline"
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +98,7 @@ class Request:
     seed: int
     force: bool
     engine: EngineChoice = field(default_factory=EngineChoice)
+    forecast: ForecastChoice = field(default_factory=ForecastChoice)
 
 
 def part_command(part: PartName) -> Callable[..., None]:
@@ -90,6 +129,9 @@ def part_command(part: PartName) -> Callable[..., None]:
         dtype: DtypeOption = None,
         device_map: DeviceMapOption = None,
         load_in: LoadInOption = None,
+        probe: ProbeOption = "0.2",
+        method: MethodOption = "driftline",
+        calibration: CalibrationOption = None,
     ) -> None:
         request = Request(
             part=part,
@@ -101,6 +143,7 @@ def part_command(part: PartName) -> Callable[..., None]:
             seed=seed,
             force=force,
             engine=EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker),
+            forecast=ForecastChoice(probe, method, calibration),
         )
         assessment, folder = run(request)
         show(assessment, folder, as_json=json)
@@ -131,14 +174,21 @@ def run(request: Request) -> tuple["Assessment", Path]:
     ray = request.engine.ray_options()
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
-    from driftline.analyses import AssessmentRequest, assess
+    from driftline.analyses import (
+        AssessmentRequest,
+        assess,
+        read_calibration,
+        shipped_calibration,
+    )
     from driftline.models import read_training_config, read_training_data
 
     data = read_training_data(request.data)
     config = read_training_config(request.config)
+    own = request.forecast.calibration
+    calibration = shipped_calibration() if own is None else read_calibration(own)
     folder = RunFolder.open(
         request.out or _default_folder(request),
-        _identity(request, data.digest, config.digest, suites),
+        _identity(request, data.digest, config.digest, suites, calibration.digest),
         outputs=("report.html", "report.json"),
         force=request.force,
         command=request.part,
@@ -148,7 +198,16 @@ def run(request: Request) -> tuple["Assessment", Path]:
         printer.note(f"opening {request.model.source}")
         opened = request.model.open()
         asked = AssessmentRequest(
-            request.part, opened, data, config, suites, seed=request.seed, ray=ray
+            request.part,
+            opened,
+            data,
+            config,
+            suites,
+            seed=request.seed,
+            ray=ray,
+            probe=request.forecast.probe,
+            method=request.forecast.method,
+            calibration=calibration,
         )
         try:
             with printer:
@@ -183,7 +242,11 @@ def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
 
 
 def _identity(
-    request: Request, data_digest: str, config_digest: str, suites: Sequence["Suite"]
+    request: Request,
+    data_digest: str,
+    config_digest: str,
+    suites: Sequence["Suite"],
+    calibration_digest: str,
 ) -> "JsonValue":
     """All that the answer depends on; where and by whom it is computed is not part of it."""
     return {
@@ -193,6 +256,9 @@ def _identity(
         "config": config_digest,
         "suites": [suite.provenance().digest for suite in suites],
         "seed": request.seed,
+        "probe": request.forecast.probe,
+        "method": request.forecast.method,
+        "calibration": calibration_digest,
     }
 
 

@@ -3,6 +3,7 @@
 The only room that knows transformers, PEFT and TRL.
 """
 
+from ._conflicts import count_conflicts as count_conflicts
 from ._directions import Direction as Direction
 from ._directions import HeldDirection as HeldDirection
 from ._directions import LowRank as LowRank

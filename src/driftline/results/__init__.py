@@ -36,6 +36,10 @@ from ._document import Value as Value
 from ._envelope import EnvelopeContour as EnvelopeContour
 from ._envelope import EnvelopePoint as EnvelopePoint
 from ._envelope import SafeEnvelope as SafeEnvelope
+from ._explanation import AtRiskItem as AtRiskItem
+from ._explanation import ConflictingExample as ConflictingExample
+from ._explanation import FailureMode as FailureMode
+from ._explanation import ForecastExplanation as ForecastExplanation
 from ._probe_reading import CapabilityReading as CapabilityReading
 from ._probe_reading import Look as Look
 from ._probe_reading import ProbeReading as ProbeReading

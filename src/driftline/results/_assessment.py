@@ -7,6 +7,8 @@ from pydantic import Field
 from ._belief_space import BeliefSpace
 from ._document import Document, Value
 from ._envelope import SafeEnvelope
+from ._explanation import ForecastExplanation
+from ._probe_reading import ProbeReading
 from ._provenance import Provenance
 
 Verdict = Literal["safe", "unsafe", "inconclusive"]
@@ -183,6 +185,9 @@ class CapabilityForecast(Value):
     """The predicted change passes the tolerance."""
     verdict: Literal["retained", "lost", "inconclusive"]
     """By the whole interval; `inconclusive` where the tolerance lies inside it."""
+    novelty: float | None = None
+    """How unsure the fit is of this case, as a multiple of how unsure it is of a finished run's: 1 is
+    usual, and the interval grows with it."""
 
 
 class TargetForecast(Value):
@@ -232,6 +237,11 @@ class Assessment(Document):
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
+    method: str = "driftline"
+    """How the forecast was made; a rival's name where one was asked for."""
+    probe: ProbeReading | None = None
+    """What the forecast was made from; with what came of the run, `driftline calibrate` takes it."""
+    explanation: ForecastExplanation | None = None
     belief_space: BeliefSpace | None = None
     """None where it was not asked for, or, as a caveat says, cannot be watched."""
     cost: Cost

@@ -1,0 +1,61 @@
+"""`calibrate`: refit the forecast to finished runs of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import DataError
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option("--out", help="The calibration's file.")],
+    run: Annotated[
+        list[Path],
+        typer.Option(
+            "--run",
+            help="Folder of one finished run, with forecast.json (the report.json of `driftline "
+            "forecast`) and certification.json (of `driftline certify`, base against tuned).",
+        ),
+    ],
+    only_own: Annotated[
+        bool, typer.Option("--only-own", help="Leave the shipped runs out; needs three of one's own.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+) -> None:
+    """Forecast from your own past runs: give each run's forecast and what came of it."""
+    if out.exists() and not force:
+        raise DataError(f"{out}: exists; take another name, or add --force")
+    # Heavy, and not needed for --help.
+    from driftline.analyses import calibrate as put_together
+    from driftline.analyses import finished_run, shipped_calibration
+    from driftline.results import Assessment, Certification
+
+    shipped = shipped_calibration()
+    own = [
+        finished_run(
+            folder.name,
+            Assessment.from_json(_text(folder / "forecast.json"), origin=f"{folder}/forecast.json"),
+            Certification.from_json(
+                _text(folder / "certification.json"), origin=f"{folder}/certification.json"
+            ),
+        )
+        for folder in run
+    ]
+    made = put_together(
+        own, None if only_own else shipped, collapse_bound=shipped.collapse_bound
+    )
+    partial = out.with_name(out.name + ".partial")
+    partial.write_text(made.to_json(), encoding="utf-8")
+    partial.replace(out)
+    typer.echo(
+        f"{out}: {len(made.runs)} finished runs, {len(own)} of them yours; "
+        f"forecast from them with --calibration {out}"
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,52 @@
+"""Why a forecast is what it is, in terms that a person can act on."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ._document import Value
+
+FailureMode = Literal[
+    "belief_space_collapse", "selective_capability_loss", "instability_amplification"
+]
+
+
+class AtRiskItem(Value):
+    """An item that the probe has already cost much."""
+
+    capability: str
+    item: str
+    loss: float
+    """From the base to the last look of the probe, in the capability's unit; positive is worse."""
+
+
+class ConflictingExample(Value):
+    """An example of the training data that contradicts what the base is sure of."""
+
+    example: str
+    """Its place in the data, from 0."""
+    share: float = Field(ge=0, le=1)
+    """Of its answer's tokens."""
+
+
+class ForecastExplanation(Value):
+    """What drives the risk, and what would be safe."""
+
+    failure_mode: FailureMode | None
+    """None where no capability is forecast to pass its tolerance."""
+    reason: str
+    items: tuple[AtRiskItem, ...]
+    """The worst of each capability, worst first."""
+    rate_effect: tuple[float, float, float] | None
+    """What half the learning rate would leave of the largest loss, as a share: value, low, high."""
+    steps_effect: tuple[float, float, float] | None
+    """The same of half the steps."""
+    safe_learning_rate: float | None
+    """At which every required capability's predicted loss is within its tolerance, same steps."""
+    cautious_learning_rate: float | None
+    """At which the whole interval is, whatever finished runs say of how losses grow with the rate."""
+    conflict_share: float | None = Field(ge=0, le=1)
+    """Of the data's answer tokens, in a sample: the base gives them 0.05 at most and another 0.5 or
+    more. None where there is no token to judge."""
+    conflicts: tuple[ConflictingExample, ...]
+    """The examples with the largest share, worst first."""
