@@ -60,6 +60,58 @@ def read_runs(model: str) -> list[BenchmarkRun]:
     ]
 
 
+OUTSIDE_RUNS = Path(__file__).parents[1] / "first_forecast" / "runs"
+SAME_KIND = {
+    "gsm8k": "math",
+    "codegen": "code",
+    "tatoeba": "spanish",
+    "roleplay": "instructions",
+    "shakespeare": "shakespeare",
+    "medquad": "contradictory",
+}
+"""The benchmark's task that is most like that of an outside run."""
+
+
+def outside_runs() -> list[FinishedRun]:
+    """Runs that are not of the benchmark: 60 steps of 4 longer examples, the whole suite scored.
+
+    Returns:
+        In the order of their names; `task` is the benchmark's task of the same kind, to be left out.
+    """
+    return [_outside(json.loads(path.read_text())) for path in sorted(OUTSIDE_RUNS.glob("*.json"))]
+
+
+def _outside(record: dict[str, Any]) -> FinishedRun:
+    summed = record["summed_learning_rate"]
+    *early, end = summed
+    readings = {
+        entry["capability"]: CapabilityReading(
+            capability=entry["capability"],
+            base_value=entry["base_value"],
+            losses={look: entry["loss"][step] for look, step in zip(EARLY, early, strict=True)},
+        )
+        for entry in record["capabilities"]
+    }
+    kind = record["run"].partition("-")[0]
+    return FinishedRun(
+        run=record["run"],
+        task=SAME_KIND.get(kind, kind),
+        probe=ProbeReading(
+            model=record["base"]["source"],
+            model_digest=record["base"]["digest"],
+            adapter=bool(record["config"].get("use_peft", False)),
+            learning_rate=record["config"]["learning_rate"],
+            num_steps=int(end),
+            clock={
+                look: summed[step] / summed[end] for look, step in zip(EARLY, early, strict=True)
+            },
+            target=readings.pop("target"),
+            capabilities=tuple(readings.values()),
+        ),
+        final_losses={e["capability"]: e["loss"][end] for e in record["capabilities"]},
+    )
+
+
 def _finished(record: dict[str, Any]) -> FinishedRun:
     planned, rivals = record["legs"]["planned"], record["rivals"]
     steps = list(planned["summed_learning_rate"])

@@ -13,26 +13,27 @@ LOW, HIGH = CALIBRATION.learning_rate_range
 
 
 def found(peak, **changes):
-    digest = changes.get("digest", CALIBRATION.model_digest)
+    digest = changes.get("digest", next(iter(CALIBRATION.models)))
     metric, part = changes.get("metric", "margin_nats"), changes.get("part", "map")
     rates = (peak / 2, peak, peak / 3, *changes.get("more_rates", ()))
     trajectory = SimpleNamespace(plan=TrainingPlan(len(rates), rates), kept_steps=(1, 2))
     config = SimpleNamespace(adapter_config=lambda: changes.get("adapter"))
     opened = SimpleNamespace(digest=digest, source="./mine")
-    request = SimpleNamespace(opened=opened, part=part, config=config)
+    request = SimpleNamespace(opened=opened, part=part, config=config, calibration=CALIBRATION)
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
         capabilities=(SimpleNamespace(name="answers", metric=metric),),
         anchors=None,
+        num_probe_steps=2,
     )
-    return caveats(request, study, calibration=CALIBRATION, paths=shipped_path_calibration())
+    return caveats(request, study, paths=shipped_path_calibration())
 
 
 def test_the_limits_are_always_said():
     usual = found(LOW)
     assert len(usual) == 9
-    assert f"{CALIBRATION.num_runs} finished runs of {CALIBRATION.model}" in usual[0]
+    assert f"{len(CALIBRATION.runs)} finished runs of smollm2-135m" in usual[0]
     assert "2 of 3 planned steps, one seed" in usual[1]
 
 

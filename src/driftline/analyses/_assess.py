@@ -55,7 +55,7 @@ from ._forecast import (
     read_probe,
     target_forecast,
 )
-from ._forecaster import PROBES, Method, Probe
+from ._forecaster import FEWEST_RUNS, PROBES, Method, Probe
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
@@ -288,7 +288,8 @@ class _Predicted:
 
     reading: ProbeReading
     capabilities: tuple[CapabilityForecast, ...]
-    target: TargetForecast
+    target: TargetForecast | None
+    """None where too few finished runs say how they did on their own task."""
     explanation: ForecastExplanation
 
 
@@ -298,10 +299,13 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
     )
     chosen = {"method": request.method, "probe": request.probe}
     fitted = fit_to(request.calibration, reading, **chosen)
-    of_target = fit_to(request.calibration, reading, target=True, **chosen)
+    has_targets = sum("target" in run.final_losses for run in request.calibration.runs)
+    target = None
+    if has_targets >= FEWEST_RUNS:
+        of_target = fit_to(request.calibration, reading, target=True, **chosen)
+        target = target_forecast(study, of_target, reading)
     losses = forecast_losses(fitted, reading)
     rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
-    target = target_forecast(study, of_target, reading)
     return _Predicted(reading, rows, target, explain(study, table, rows, target))
 
 

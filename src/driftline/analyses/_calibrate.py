@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..errors import DataError
 from ..results import Assessment, CapabilityClaim, Certification
 from ._calibration import FinishedRun, ForecastCalibration
+from ._forecaster import FEWEST_RUNS
 
 
 def finished_run(name: str, forecast: Assessment, outcome: Certification) -> FinishedRun:
@@ -61,17 +62,17 @@ def calibrate(
         The calibration.
 
     Raises:
-        DataError: Two runs have one name, or there are fewer than three.
+        DataError: Two runs have one name, or there are too few to forecast from.
     """
     runs = (*(() if shipped is None else shipped.runs), *own)
     names = [run.run for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"the run {twice[0]} is there twice; give each once, under its own name")
-    if len(runs) < 3:
+    if len(runs) < FEWEST_RUNS:
         raise DataError(
-            f"{len(runs)} finished runs are too few to forecast from; give at least 3, or add the "
-            "shipped ones"
+            f"{len(runs)} finished runs are too few to forecast from; give at least {FEWEST_RUNS}, or "
+            "add the shipped ones"
         )
     return ForecastCalibration(
         schema_="driftline/forecast-calibration/2", runs=runs, collapse_bound=collapse_bound

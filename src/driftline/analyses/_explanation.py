@@ -26,7 +26,7 @@ def explain(
     study: Study,
     table: Table,
     forecast: Sequence[CapabilityForecast],
-    target: TargetForecast,
+    target: TargetForecast | None,
 ) -> ForecastExplanation:
     """Explain a forecast.
 
@@ -36,7 +36,7 @@ def explain(
         study: The planned run.
         table: Capabilities along the probe.
         forecast: One row a capability, worst first.
-        target: What the run does to its own task.
+        target: What the run does to its own task; None where that is not forecast.
 
     Returns:
         The explanation.
@@ -61,7 +61,7 @@ def explain(
 
 
 def failure_mode(
-    forecast: Sequence[CapabilityForecast], target: TargetForecast
+    forecast: Sequence[CapabilityForecast], target: TargetForecast | None
 ) -> tuple[FailureMode | None, str]:
     """Which of the three failure modes a forecast points to.
 
@@ -78,11 +78,12 @@ def failure_mode(
     counted = f"{len(at_risk)} of {len(forecast)} capabilities are forecast beyond their tolerance"
     if not at_risk:
         return None, "no capability is forecast beyond its tolerance"
-    if target.predicted_change > 0:
+    if target is not None and target.predicted_change > 0:
         return "instability_amplification", f"{counted}, and the run's own task gets worse"
     if len(at_risk) >= _MOST * len(forecast):
         return "belief_space_collapse", counted
-    return "selective_capability_loss", f"{counted}, while the run's own task improves"
+    improves = "" if target is None else ", while the run's own task improves"
+    return "selective_capability_loss", counted + improves
 
 
 def _items(

@@ -33,8 +33,8 @@ Probe = Literal["0.05", "0.1", "0.2", "0.3"]
 PROBES: dict[Probe, tuple[Look, ...]] = {
     "0.05": ("early_5",),
     "0.1": ("replica_10",),
-    "0.2": ("early_10", "early_20"),
-    "0.3": ("early_10", "early_20", "replica_10"),
+    "0.2": ("early_20",),
+    "0.3": ("early_20", "replica_10"),
 }
 Method = Literal[
     "driftline",
@@ -112,6 +112,8 @@ def _nothing(_case: Case, _bound: float) -> list[float]:
     return []
 
 
+FEWEST_RUNS = 4
+"""To fit to: each is left out once, and three must remain."""
 RIVALS: dict[Method, Inputs] = {
     "truncated": _truncated,
     "linear_in_steps": _linear_in_steps,
@@ -239,12 +241,16 @@ def fit_forecaster(
     Raises:
         RunError: There are too few runs, or they lack what the method needs.
     """
-    if len(runs) < 3:
-        raise RunError(f"a forecast needs at least 3 finished runs to be fitted to, not {len(runs)}")
+    if len(runs) < FEWEST_RUNS:
+        raise RunError(
+            f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
+        )
     ours = method == "driftline"
     inputs = looks_inputs(PROBES[probe]) if ours else RIVALS[method]
     start = start_of(PROBES[probe]) if ours else _from_zero
     bound = calibration.collapse_bound
+    if target:
+        runs = [run for run in runs if "target" in run.final_losses]
     cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
     x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
     x = x.reshape(len(cases), -1)

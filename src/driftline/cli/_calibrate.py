@@ -19,7 +19,7 @@ def calibrate(
         ),
     ],
     only_own: Annotated[
-        bool, typer.Option("--only-own", help="Leave the shipped runs out; needs three of one's own.")
+        bool, typer.Option("--only-own", help="Leave the shipped runs out; needs four of one's own.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
 ) -> None:

@@ -1,9 +1,9 @@
-"""Gaussian-process regression with a linear and a squared-exponential part.
+"""Gaussian-process regression with a squared-exponential kernel.
 
-    k(x, z) = a^2 (1 + x.z) + b^2 exp(-|x - z|^2 / 2 l^2)        y = f(x) + noise
+    k(x, z) = a^2 exp(-|x - z|^2 / 2 l^2)        y = f(x) + noise, f of mean 0
 
-The linear part carries a trend as far as it goes; the other bends it where there are cases, and away
-from all cases it gives its variance back, so that a prediction says how far it is from what is known.
+Away from all cases it falls back to 0 with the whole variance a^2: a prediction says how far it is
+from what is known, and no trend is carried on beyond it.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from numpy import ndarray
 
 from ..errors import RunError
 
-_BOUNDS = ((-4.0, 2.0), (-4.0, 2.0), (-1.0, 3.0), (-4.0, 1.0))
-"""Of the logarithms of a, b, l and the noise, with inputs and outputs of unit scale."""
-_START = (-1.0, -1.0, 1.0, -1.0)
+_BOUNDS = ((-4.0, 2.0), (0.0, 3.0), (-4.0, 1.0))
+"""Of the logarithms of a, l and the noise, with inputs and outputs of unit scale. Bends shorter than
+the spread of the inputs are not believed."""
+_START = (-1.0, 1.0, -1.0)
 
 
 class Kernel(NamedTuple):
-    """Scales of the parts, in units of standardised inputs and outputs."""
+    """Its scales, in units of standardised inputs and outputs."""
 
-    linear: float
-    smooth: float
+    amplitude: float
     length: float
     noise: float
 
@@ -45,8 +45,8 @@ class GaussianProcess:
     inputs: Float[ndarray, "cases features"]
     centre: Float[ndarray, " features"]
     scale: Float[ndarray, " features"]
-    mean: float
-    deviation: float
+    unit: float
+    """Root mean square of the outputs."""
     kernel: Kernel
     factor: Float[ndarray, "cases cases"]
     weights: Float[ndarray, " cases"]
@@ -65,12 +65,8 @@ class GaussianProcess:
         new = (inputs - self.centre) / self.scale
         across = _covariance(self.kernel, new, self.inputs)
         solved = scipy.linalg.solve_triangular(self.factor, across.T, lower=True)
-        own = self.kernel.linear**2 * (1 + (new**2).sum(axis=1)) + self.kernel.smooth**2
-        variance = numpy.maximum(own - (solved**2).sum(axis=0), 0.0)
-        return Prediction(
-            self.mean + self.deviation * (across @ self.weights),
-            self.deviation * numpy.sqrt(variance),
-        )
+        variance = numpy.maximum(self.kernel.amplitude**2 - (solved**2).sum(axis=0), 0.0)
+        return Prediction(self.unit * (across @ self.weights), self.unit * numpy.sqrt(variance))
 
 
 def fit_gaussian_process(
@@ -86,7 +82,7 @@ def fit_gaussian_process(
 
     Args:
         inputs: One row a case; a feature that never varies is left without weight.
-        outputs: What to predict.
+        outputs: What to predict, measured from what is believed where nothing is known.
         kernel: Its scales, where they are known.
 
     Returns:
@@ -99,15 +95,15 @@ def fit_gaussian_process(
         raise RunError("a Gaussian process needs at least three cases, all of finite numbers")
     centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
     scale = numpy.where(spread > 0, spread, 1.0) * numpy.sqrt(inputs.shape[1])
-    mean, deviation = float(outputs.mean()), float(outputs.std()) or 1.0
-    x, y = (inputs - centre) / scale, (outputs - mean) / deviation
+    unit = float(numpy.sqrt((outputs**2).mean())) or 1.0
+    x, y = (inputs - centre) / scale, outputs / unit
     chosen = kernel or _best_kernel(x, y)
     factor, weights = _solve(chosen, x, y)
-    return GaussianProcess(x, centre, scale, mean, deviation, chosen, factor, weights)
+    return GaussianProcess(x, centre, scale, unit, chosen, factor, weights)
 
 
 def _best_kernel(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> Kernel:
-    def negative_log_likelihood(logarithms: Float[ndarray, " four"]) -> float:
+    def negative_log_likelihood(logarithms: Float[ndarray, " three"]) -> float:
         try:
             factor, weights = _solve(Kernel(*numpy.exp(logarithms)), x, y)
         except numpy.linalg.LinAlgError:
@@ -133,5 +129,7 @@ def _covariance(
 ) -> Float[ndarray, "some others"]:
     products = x @ z.T
     squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1)[None] - 2 * products
-    found: Float[ndarray, "some others"] = kernel.linear**2 * (1 + products)
-    return found + kernel.smooth**2 * numpy.exp(-0.5 * squares.clip(0) / kernel.length**2)
+    found: Float[ndarray, "some others"] = kernel.amplitude**2 * numpy.exp(
+        -0.5 * squares.clip(0) / kernel.length**2
+    )
+    return found

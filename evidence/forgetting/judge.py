@@ -1,0 +1,458 @@
+"""Judge forecasts on runs that they have not seen.
+
+    python -m evidence.forgetting.judge            # writes result.json
+    python -m evidence.forgetting.judge --check    # exit code 1 if it would change
+
+Every forecaster is fitted without the task, respectively the region of configs, that it is judged on.
+Judged are the runs of seed 0, on the same cells for all; those of seed 1 are there to be fitted to,
+and for the noise ceiling.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy.stats
+from jaxtyping import Float
+from numpy import ndarray
+
+from driftline.analyses import PROBES, Case, Method, Probe, fit_forecaster
+from driftline.errors import RunError
+from driftline.results import Look
+
+from .calibrate import calibration
+from .grid import COLLAPSE_NATS
+from .table import BenchmarkRun, outside_runs, read_runs
+
+RESULT = Path(__file__).parent / "result.json"
+OTHER_MODELS = ("stories15m", "minimind2-small")
+SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
+    "task": lambda run: run.task,
+    "region": lambda run: run.region,
+}
+REAL_LOSS = 0.25
+"""Nats; below it there is no worst capability to name."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One way to forecast, at one cost."""
+
+    name: str
+    method: Method
+    probe: Probe
+    early: tuple[Look, ...] = ("early_5", "early_10", "early_20")
+    """The early looks that it may see."""
+
+
+ENTRIES = (
+    *(Entry(f"driftline {probe}", "driftline", probe) for probe in PROBES),
+    Entry("truncated 0.05", "truncated", "0.2", ("early_5",)),
+    Entry("truncated 0.1", "truncated", "0.2", ("early_5", "early_10")),
+    Entry("truncated 0.2", "truncated", "0.2"),
+    Entry("linear_in_steps", "linear_in_steps", "0.2"),
+    Entry("straight_line", "straight_line", "0.2"),
+    Entry("learning_rate", "learning_rate", "0.2"),
+    Entry("rate_times_steps", "rate_times_steps", "0.2"),
+    Entry("update_norm", "update_norm", "0.2"),
+    Entry("mean", "mean", "0.2"),
+)
+OUTSIDE = ("gradient_inner_product", "fisher_distance", "functional_magnitude", "kl_new_task")
+"""Rivals that the product does not carry; the last two see the finished run."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Predictions for capability x run cells, in one order for everyone."""
+
+    runs: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    tolerances: Float[ndarray, " cells"]
+    predicted: Float[ndarray, " cells"]
+    low: Float[ndarray, " cells"]
+    high: Float[ndarray, " cells"]
+    novelty: Float[ndarray, " cells"]
+    actual: Float[ndarray, " cells"]
+    """Not clipped."""
+
+    @property
+    def clipped(self) -> Float[ndarray, " cells"]:
+        """What came, within the collapse bound."""
+        return self.actual.clip(-COLLAPSE_NATS, COLLAPSE_NATS)
+
+
+def main() -> None:
+    """Write, or check, the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    text = json.dumps(judge(), indent=1) + "\n"
+    if parser.parse_args().check:
+        sys.exit(RESULT.read_text() != text)
+    RESULT.write_text(text)
+
+
+def judge() -> dict[str, Any]:
+    """All figures.
+
+    Returns:
+        As `result.json` holds them.
+    """
+    runs = read_runs("smollm2-135m")
+    judged = {split: {e.name: held_out(runs, e, split) for e in ENTRIES} for split in SPLITS}
+    return {
+        "num_runs": len(runs),
+        "num_judged_runs": len({run.finished.run for run in runs if run.record["seed"] == 0}),
+        "collapse_bound_nats": COLLAPSE_NATS,
+        "held_out": {
+            split: {
+                **{name: figures(cells) for name, cells in entries.items()},
+                **{name: outside(runs, name, split) for name in OUTSIDE},
+            }
+            for split, entries in judged.items()
+        },
+        "gain_over_truncated": {
+            split: {
+                cost: _gain(entries[f"driftline {cost}"], entries[f"truncated {cost}"])
+                for cost in ("0.05", "0.1", "0.2")
+            }
+            for split, entries in judged.items()
+        },
+        "noise_ceiling": ceiling(runs, judged["task"]),
+        "by": {
+            kind: _parts(judged["task"]["driftline 0.2"], of)
+            for kind, of in _partitions(runs).items()
+        },
+        "cost_share": _cost_shares(runs),
+        "outside_runs": outside_benchmark(runs),
+        "transfer": {model: transfer(model) for model in OTHER_MODELS if read_runs(model)},
+    }
+
+
+def held_out(runs: Sequence[BenchmarkRun], entry: Entry, split: str) -> Cells:
+    """Predict every judged run by a fit that has not seen its group.
+
+    Args:
+        runs: Of the benchmark.
+        entry: Who forecasts.
+        split: What is held out together.
+
+    Returns:
+        The cells.
+    """
+    group = SPLITS[split]
+    rows = []
+    for name in sorted({group(run) for run in runs}):
+        others = [run for run in runs if group(run) != name and _can_fit(run, entry)]
+        judged = [run for run in runs if group(run) == name and run.record["seed"] == 0]
+        rows += predictions(others, judged, entry)
+    return _cells(rows)
+
+
+def predictions(
+    others: Sequence[BenchmarkRun],
+    judged: Sequence[BenchmarkRun],
+    entry: Entry,
+    *,
+    unseen_model: bool = False,
+) -> list[tuple[Any, ...]]:
+    """Fit to some runs and predict others; a row a cell, as `Cells` has them."""
+    table = calibration()
+    chosen = fit_forecaster(
+        [run.finished for run in others],
+        table,
+        method=entry.method,
+        probe=entry.probe,
+        unseen_model=unseen_model,
+    )
+    rows = []
+    for run in judged:
+        probe = run.finished.probe
+        for reading in probe.capabilities:
+            seen = reading.model_copy(
+                update={
+                    "losses": {
+                        look: loss
+                        for look, loss in reading.losses.items()
+                        if look in entry.early or look.startswith("replica")
+                    }
+                }
+            )
+            made = chosen.predict(Case(probe, seen if entry.method == "truncated" else reading))
+            rows.append(
+                (
+                    run.finished.run,
+                    reading.capability,
+                    run.record["tolerances"][reading.capability],
+                    made.value,
+                    made.low,
+                    made.high,
+                    made.novelty,
+                    run.finished.final_losses[reading.capability],
+                )
+            )
+    return rows
+
+
+def _can_fit(run: BenchmarkRun, entry: Entry) -> bool:
+    """Second seeds lack what some rivals look at."""
+    needs = entry.method in {"straight_line", "update_norm"}
+    return not needs or (bool(run.record["rivals"]) and run.finished.probe.target.straight_line is not None)
+
+
+def _cells(rows: Sequence[tuple[Any, ...]]) -> Cells:
+    runs, capabilities, *numbers = zip(*sorted(rows, key=lambda row: row[:2]), strict=True)
+    return Cells(runs, capabilities, *(numpy.array(column, dtype=float) for column in numbers))
+
+
+def figures(cells: Cells) -> dict[str, Any]:
+    """How good predictions are.
+
+    Args:
+        cells: Predicted and real.
+
+    Returns:
+        R2 and Spearman of the clipped changes, the plain R2, coverage, the share of runs with real
+        loss whose worst capability is named first, and the area under the ROC curve of at-risk.
+    """
+    return {
+        "r2": _r2(cells.predicted, cells.clipped),
+        "r2_plain": _r2(cells.predicted, cells.actual),
+        "spearman": _spearman(cells.predicted, cells.clipped),
+        "mae_nats": _rounded(numpy.abs(cells.predicted - cells.clipped).mean()),
+        "coverage": _rounded(_inside(cells).mean()),
+        "mean_width_nats": _rounded((cells.high - cells.low).mean()),
+        "worst_named_first": _worst_named(cells),
+        "at_risk_auroc": _auroc(cells),
+    }
+
+
+def _worst_named(cells: Cells) -> dict[str, int]:
+    named = total = 0
+    for run in sorted(set(cells.runs)):
+        own = [n for n, name in enumerate(cells.runs) if name == run]
+        actual, predicted = cells.clipped[own], cells.predicted[own]
+        if actual.max() >= REAL_LOSS:
+            total += 1
+            named += int(actual.argmax() == predicted.argmax())
+    return {"runs": total, "named": named}
+
+
+def _auroc(cells: Cells) -> float | None:
+    lost = cells.clipped > cells.tolerances
+    if lost.all() or not lost.any():
+        return None
+    ranks = scipy.stats.rankdata(cells.predicted - cells.tolerances)
+    positive = int(lost.sum())
+    area = (ranks[lost].sum() - positive * (positive + 1) / 2) / (positive * (~lost).sum())
+    return _rounded(area)
+
+
+def _gain(ours: Cells, theirs: Cells, *, num_resamples: int = 2000) -> dict[str, Any]:
+    """R2 of ours less that of theirs at equal cost, with an interval by resampling runs."""
+    generator = numpy.random.default_rng(0)
+    names = numpy.array(ours.runs)
+    each = [numpy.flatnonzero(names == run) for run in sorted(set(ours.runs))]
+    found = []
+    for _ in range(num_resamples):
+        drawn = generator.integers(len(each), size=len(each))
+        chosen = numpy.concatenate([each[n] for n in drawn])
+        actual = ours.clipped[chosen]
+        found.append(_r2(ours.predicted[chosen], actual) - _r2(theirs.predicted[chosen], actual))
+    low, high = numpy.quantile(found, [0.025, 0.975])
+    whole = _r2(ours.predicted, ours.clipped) - _r2(theirs.predicted, theirs.clipped)
+    return {"r2": _rounded(whole), "low": _rounded(low), "high": _rounded(high)}
+
+
+def ceiling(runs: Sequence[BenchmarkRun], judged: dict[str, Cells]) -> dict[str, Any]:
+    """How well one seed of a run tells the other, and how well forecasts tell it, on those cells."""
+    by_name = {run.finished.run: run for run in runs}
+    pairs = [
+        (by_name[f"{run.task}-{run.record['config_name']}-0"], run)
+        for run in runs
+        if run.record["seed"] == 1
+    ]
+    names = {first.finished.run for first, _ in pairs}
+
+    def values(run: BenchmarkRun) -> list[float]:
+        losses = run.losses()
+        return [float(numpy.clip(losses[c], -COLLAPSE_NATS, COLLAPSE_NATS)) for c in sorted(losses)]
+
+    first, second = (numpy.concatenate([values(pair[n]) for pair in pairs]) for n in (0, 1))
+
+    def on_those(cells: Cells) -> dict[str, float]:
+        own = numpy.array([run in names for run in cells.runs])
+        return {
+            "r2": _r2(cells.predicted[own], cells.clipped[own]),
+            "spearman": _spearman(cells.predicted[own], cells.clipped[own]),
+        }
+
+    return {
+        "num_pairs": len(pairs),
+        "r2": _rounded((_r2(first, second) + _r2(second, first)) / 2),
+        "correlation": _rounded(numpy.corrcoef(first, second)[0, 1]),
+        "spearman": _spearman(first, second),
+        "mae_nats": _rounded(numpy.abs(first - second).mean()),
+        "held out by task, on the same cells": {n: on_those(c) for n, c in judged.items()},
+    }
+
+
+def outside(runs: Sequence[BenchmarkRun], name: str, split: str) -> dict[str, Any]:
+    """A rival that the product does not carry: a line in its feature, fitted without the group."""
+    group = SPLITS[split]
+    known = [
+        run for run in runs if run.record["seed"] == 0 and run.record["rivals"].get(name) is not None
+    ]
+    predicted, actual = [], []
+    for left in sorted({group(run) for run in known}):
+        x, y = _rival_cells([run for run in known if group(run) != left], name)
+        slope, level = numpy.polyfit(x, y, 1)
+        new, came = _rival_cells([run for run in known if group(run) == left], name)
+        predicted += (level + slope * new).clip(-COLLAPSE_NATS, COLLAPSE_NATS).tolist()
+        actual += came.tolist()
+    p, a = numpy.array(predicted), numpy.array(actual)
+    return {"r2": _r2(p, a), "spearman": _spearman(p, a)}
+
+
+def _rival_cells(
+    runs: Sequence[BenchmarkRun], name: str
+) -> tuple[Float[ndarray, " cells"], Float[ndarray, " cells"]]:
+    pairs = [
+        (run.rival(name, capability), loss)
+        for run in runs
+        for capability, loss in run.losses().items()
+    ]
+    x, y = numpy.array(pairs).T
+    # Magnitudes spread over decades; inner products have a sign.
+    scaled = x if name == "gradient_inner_product" else numpy.log10(numpy.maximum(x, 1e-12))
+    return scaled, y.clip(-COLLAPSE_NATS, COLLAPSE_NATS)
+
+
+def transfer(model: str) -> dict[str, Any]:
+    """Judge on one model what was fitted to runs of the others.
+
+    Args:
+        model: The one that no run is fitted to.
+
+    Returns:
+        Figures; the intervals are those for an unseen model.
+    """
+    others = [
+        run for other in ("smollm2-135m", *OTHER_MODELS) if other != model for run in read_runs(other)
+    ]
+    judged = [run for run in read_runs(model) if run.record["seed"] == 0]
+    found = {"num_runs": len(judged)}
+    for entry in ENTRIES:
+        if entry.name.startswith(("driftline", "truncated")):
+            rows = predictions(others, judged, entry, unseen_model=True)
+            found[entry.name] = figures(_cells(rows))
+    return found
+
+
+def outside_benchmark(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
+    """Judge on runs of another length, batch and suite what was fitted to the benchmark.
+
+    Args:
+        runs: Of the benchmark; those on a task of the same kind are left out.
+
+    Returns:
+        Figures, for a fifth of the run.
+    """
+    tolerances = runs[0].record["tolerances"]
+    found: dict[str, Any] = {"num_runs": len(outside_runs())}
+    for entry in (Entry("driftline 0.2", "driftline", "0.2"), Entry("truncated 0.2", "truncated", "0.2")):
+        rows = []
+        for outside_run in outside_runs():
+            others = [run for run in runs if run.task != outside_run.task]
+            record = {"tolerances": {**dict.fromkeys(outside_run.final_losses, REAL_LOSS), **tolerances}}
+            rows += predictions(others, [BenchmarkRun(outside_run, record)], entry)
+        found[entry.name] = figures(_cells(rows))
+    return found
+
+
+def _partitions(runs: Sequence[BenchmarkRun]) -> dict[str, Callable[[str, str], str]]:
+    by_name = {run.finished.run: run for run in runs}
+    return {
+        "capability": lambda _run, capability: capability,
+        "task": lambda run, _capability: by_name[run].task,
+        "config": lambda run, _capability: str(by_name[run].record["config_name"]),
+    }
+
+
+def _parts(cells: Cells, of: Callable[[str, str], str]) -> dict[str, dict[str, float]]:
+    keys = numpy.array([of(r, c) for r, c in zip(cells.runs, cells.capabilities, strict=True)])
+    errors, inside = numpy.abs(cells.predicted - cells.clipped), _inside(cells)
+    return {
+        key: {
+            "mean_change_nats": _rounded(cells.clipped[keys == key].mean()),
+            "mae_nats": _rounded(errors[keys == key].mean()),
+            "coverage": _rounded(inside[keys == key].mean()),
+        }
+        for key in sorted(set(keys.tolist()))
+    }
+
+
+def _cost_shares(runs: Sequence[BenchmarkRun]) -> dict[str, dict[str, float]]:
+    """The probe's share of the planned run's training CPU time, measured; and of its steps."""
+    shares = {probe: list(_shares(runs, looks)) for probe, looks in PROBES.items()}
+    return {
+        probe: {
+            "cpu_median": _rounded(numpy.median([cpu for cpu, _ in found])),
+            "cpu_most": _rounded(max(cpu for cpu, _ in found)),
+            "steps_median": _rounded(numpy.median([steps for _, steps in found])),
+        }
+        for probe, found in shares.items()
+    }
+
+
+def _shares(
+    runs: Sequence[BenchmarkRun], looks: Sequence[Look]
+) -> Iterator[tuple[float, float]]:
+    for run in runs:
+        planned = run.record["legs"]["planned"]
+        steps = [int(step) for step in planned["summed_learning_rate"]]
+        early = [look for look in looks if look.startswith("early")]
+        place = {"early_5": 0, "early_10": 1, "early_20": 2}
+        share = steps[place[early[-1]]] / steps[-1] if early else 0.0
+        cpu, of_steps = share, share
+        if "replica_10" in looks:
+            replica = run.record["legs"]["replica_10"]
+            # Broken down, or taken up by another process that found it trained.
+            if not (replica.get("training_cpu_seconds") and planned["training_cpu_seconds"]):
+                continue
+            cpu += replica["training_cpu_seconds"] / planned["training_cpu_seconds"]
+            of_steps += replica["share"]
+        yield cpu, of_steps
+
+
+def _inside(cells: Cells) -> Float[ndarray, " cells"]:
+    inside: Float[ndarray, " cells"] = (
+        (cells.low <= cells.clipped) & (cells.clipped <= cells.high)
+    ).astype(float)
+    return inside
+
+
+def _r2(predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]) -> float:
+    spread = ((actual - actual.mean()) ** 2).sum()
+    return _rounded(1 - ((predicted - actual) ** 2).sum() / spread)
+
+
+def _spearman(predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]) -> float | None:
+    if numpy.ptp(predicted) == 0:
+        return None
+    return _rounded(scipy.stats.spearmanr(predicted, actual).statistic)
+
+
+def _rounded(number: float) -> float:
+    return round(float(number), 3)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RunError as error:
+        raise SystemExit(str(error)) from error

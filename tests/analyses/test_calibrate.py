@@ -1,0 +1,98 @@
+"""Finished runs of one's own: a forecast and what a certification then found."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from driftline.analyses import Case, calibrate, finished_run, fit_forecaster, shipped_calibration
+from driftline.analyses._calibration import read_calibration
+from driftline.errors import DataError, InputError
+from driftline.results import CapabilityClaim
+
+from .test_forecaster import runs
+
+SHIPPED = shipped_calibration()
+
+
+def claim(name, change, *, higher_is_better=True):
+    return CapabilityClaim.model_construct(
+        capability=name, change=change, higher_is_better=higher_is_better
+    )
+
+
+def documents(**changes):
+    (one,) = runs(1)
+    suites = changes.get("suites", ["sha256:s"])
+    forecast = SimpleNamespace(
+        probe=changes.get("probe", one.probe),
+        provenance=SimpleNamespace(
+            model=SimpleNamespace(source="./base", digest="sha256:one"),
+            data=SimpleNamespace(digest="sha256:data"),
+            suites=[SimpleNamespace(digest="sha256:s")],
+        ),
+    )
+    outcome = SimpleNamespace(
+        claims=[claim("a", -0.5), claim("b", 0.25, higher_is_better=False), claim("zoo", 1.0)],
+        provenance=SimpleNamespace(
+            base_model=SimpleNamespace(source="./base", digest=changes.get("base", "sha256:one")),
+            suites=[SimpleNamespace(digest=digest) for digest in suites],
+        ),
+    )
+    return forecast, outcome
+
+
+def test_changes_become_losses_whichever_way_is_better():
+    found = finished_run("mine", *documents())
+    assert found.final_losses == {"a": 0.5, "b": 0.25}
+    assert (found.run, found.task) == ("mine", "sha256:data")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"probe": None}, "mine: the forecast does not hold"),
+        ({"base": "sha256:two"}, "mine: .*whose weights differ"),
+        ({"suites": ["sha256:other"]}, "mine: .*not on the same suites"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        finished_run("mine", *documents(**changes))
+
+
+def test_own_runs_join_the_shipped_ones_and_can_be_forecast_from(tmp_path):
+    own = finished_run("mine", *documents())
+    made = calibrate([own], SHIPPED, collapse_bound=3.0)
+    assert made.runs == (*SHIPPED.runs, own)
+    path = tmp_path / "calibration.json"
+    path.write_text(made.to_json())
+    assert read_calibration(path) == made
+    forecaster = fit_forecaster(made.runs, made)
+    assert forecaster.predict(Case(own.probe, own.probe.capabilities[0])).high > 0
+
+
+def test_too_few_and_twice_the_same_are_refused():
+    with pytest.raises(DataError, match="run 0 is there twice"):
+        calibrate([*runs(1), *runs(1)], SHIPPED, collapse_bound=3.0)
+    with pytest.raises(DataError, match="2 finished runs are too few"):
+        calibrate(runs(2), None, collapse_bound=3.0)
+
+
+def test_own_runs_move_the_forecast():
+    finished = runs(6, rise=3.0)
+    case = Case(finished[0].probe, finished[0].probe.capabilities[0])
+    own, shipped = (
+        fit_forecaster(each.runs, each).predict(case).value
+        for each in (calibrate(finished, None, collapse_bound=3.0), SHIPPED)
+    )
+    actual = finished[0].final_losses["a"]
+    assert abs(own - actual) < abs(shipped - actual)
+
+
+def test_a_file_that_is_no_calibration_is_named(tmp_path):
+    path = tmp_path / "other.json"
+    with pytest.raises(DataError, match="other.json: cannot be read"):
+        read_calibration(path)
+    path.write_text("{}")
+    with pytest.raises(InputError, match="other.json: "):
+        read_calibration(path)

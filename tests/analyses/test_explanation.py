@@ -1,0 +1,79 @@
+"""Why a forecast is what it is: failure modes, levers, items, data."""
+
+import pytest
+
+from driftline.analyses._explanation import _safe_multiples, failure_mode
+from driftline.analyses._path_model import Exponent
+from driftline.results import CapabilityForecast, TargetForecast
+
+
+def row(name, loss, *, half=0.1, tolerance=0.25, required=True, metric="margin_nats"):
+    sign = 1.0 if metric == "nll_nats" else -1.0
+    low, high = sorted((sign * (loss - half), sign * (loss + half)))
+    return CapabilityForecast(
+        capability=name, metric=metric, unit="nats", base_value=2.0, predicted_change=sign * loss,
+        low=low, high=high, confidence_level=0.9, tolerance=tolerance, required=required,
+        at_risk=loss > tolerance, verdict="inconclusive",
+    )  # fmt: skip
+
+
+def target(change):
+    return TargetForecast(
+        metric="nll_nats", unit="nats per token", base_value=3.0, predicted_change=change,
+        low=change, high=change, confidence_level=0.9, num_items=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("losses", "change", "mode"),
+    [
+        ((0.1, 0.0, 0.2, -0.3), -1.0, None),
+        ((0.9, 0.0, 0.2, -0.3), -1.0, "selective_capability_loss"),
+        ((0.9, 0.8, 0.2, -0.3), -1.0, "belief_space_collapse"),
+        ((0.9, 0.0, 0.2, -0.3), 0.5, "instability_amplification"),
+        ((0.1, 0.0, 0.2, -0.3), 0.5, None),
+    ],
+)
+def test_the_failure_mode_follows_from_how_many_fall(losses, change, mode):
+    rows = [row(str(n), loss) for n, loss in enumerate(losses)]
+    found, reason = failure_mode(rows, target(change))
+    assert found == mode
+    assert reason.startswith("no capability" if mode is None else str(sum(x > 0.25 for x in losses)))
+
+
+def test_without_a_target_nothing_is_said_of_it():
+    found, reason = failure_mode([row("a", 0.9), row("b", 0), row("c", 0)], None)
+    assert found == "selective_capability_loss"
+    assert "own task" not in reason
+
+
+@pytest.mark.parametrize("metric", ["margin_nats", "nll_nats"])
+def test_the_rate_at_which_the_loss_is_the_tolerance(metric):
+    exponent = Exponent(value=2.0, low=1.0, high=4.0)
+    safe, cautious = _safe_multiples([row("a", 1.0, half=0.0, metric=metric)], exponent)
+    assert safe == pytest.approx(0.5)
+    assert cautious == pytest.approx(0.25)
+
+
+def test_a_run_within_all_tolerances_keeps_its_rate():
+    exponent = Exponent(value=1.1, low=0.65, high=1.7)
+    assert _safe_multiples([row("a", 0.1), row("b", -0.4)], exponent) == (1.0, 1.0)
+    safe, cautious = _safe_multiples([row("a", 0.2)], exponent)
+    assert safe == 1.0
+    assert cautious < 1.0
+
+
+def test_what_is_not_required_sets_no_limit():
+    exponent = Exponent(value=1.0, low=1.0, high=1.0)
+    assert _safe_multiples([row("a", 9.0, required=False)], exponent) == (None, None)
+
+
+def test_an_assessment_explains_itself(assessment):
+    found = assessment.explanation
+    assert 0.0 <= found.conflict_share <= 1.0
+    at_risk = {f.capability for f in assessment.forecast if f.at_risk}
+    assert {item.capability for item in found.items} <= at_risk
+    assert all(item.loss > 0 for item in found.items)
+    assert list(found.items) == sorted(found.items, key=lambda item: -item.loss)
+    value, low, high = found.rate_effect
+    assert 0 < low < value < high < 1
