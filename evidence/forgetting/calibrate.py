@@ -1,7 +1,7 @@
 """Write the calibration that ships, from the benchmark's runs.
 
-    python -m evidence.forgetting.calibrate          # writes the calibration
-    python -m evidence.forgetting.calibrate --check  # exit code 1 if it would change
+python -m evidence.forgetting.calibrate          # writes the calibration
+python -m evidence.forgetting.calibrate --check  # exit code 1 if it would change
 """
 
 import argparse
@@ -13,9 +13,7 @@ from driftline.analyses import ForecastCalibration
 from .grid import COLLAPSE_NATS
 from .table import read_runs
 
-SHIPPED = (
-    Path(__file__).parents[2] / "src" / "driftline" / "analyses" / "forecast_calibration.json"
-)
+SHIPPED = Path(__file__).parents[2] / "src" / "driftline" / "analyses" / "forecast_calibration.json"
 MODELS = ("smollm2-135m",)
 
 

@@ -147,7 +147,7 @@ def held_out(runs: Sequence[BenchmarkRun], entry: Entry, split: str) -> Cells:
     group = SPLITS[split]
     rows = []
     for name in sorted({group(run) for run in runs}):
-        others = [run for run in runs if group(run) != name and _can_fit(run, entry)]
+        others = [run for run in runs if group(run) != name]
         judged = [run for run in runs if group(run) == name and run.record["seed"] == 0]
         rows += predictions(others, judged, entry)
     return _cells(rows)
@@ -196,12 +196,6 @@ def predictions(
                 )
             )
     return rows
-
-
-def _can_fit(run: BenchmarkRun, entry: Entry) -> bool:
-    """Second seeds lack what some rivals look at."""
-    needs = entry.method in {"straight_line", "update_norm"}
-    return not needs or (bool(run.record["rivals"]) and run.finished.probe.target.straight_line is not None)
 
 
 def _cells(rows: Sequence[tuple[Any, ...]]) -> Cells:
@@ -284,7 +278,7 @@ def ceiling(runs: Sequence[BenchmarkRun], judged: dict[str, Cells]) -> dict[str,
 
     first, second = (numpy.concatenate([values(pair[n]) for pair in pairs]) for n in (0, 1))
 
-    def on_those(cells: Cells) -> dict[str, float]:
+    def on_those(cells: Cells) -> dict[str, float | None]:
         own = numpy.array([run in names for run in cells.runs])
         return {
             "r2": _r2(cells.predicted[own], cells.clipped[own]),
@@ -305,7 +299,9 @@ def outside(runs: Sequence[BenchmarkRun], name: str, split: str) -> dict[str, An
     """A rival that the product does not carry: a line in its feature, fitted without the group."""
     group = SPLITS[split]
     known = [
-        run for run in runs if run.record["seed"] == 0 and run.record["rivals"].get(name) is not None
+        run
+        for run in runs
+        if run.record["seed"] == 0 and run.record["rivals"].get(name) is not None
     ]
     predicted, actual = [], []
     for left in sorted({group(run) for run in known}):
@@ -342,10 +338,13 @@ def transfer(model: str) -> dict[str, Any]:
         Figures; the intervals are those for an unseen model.
     """
     others = [
-        run for other in ("smollm2-135m", *OTHER_MODELS) if other != model for run in read_runs(other)
+        run
+        for other in ("smollm2-135m", *OTHER_MODELS)
+        if other != model
+        for run in read_runs(other)
     ]
     judged = [run for run in read_runs(model) if run.record["seed"] == 0]
-    found = {"num_runs": len(judged)}
+    found: dict[str, Any] = {"num_runs": len(judged)}
     for entry in ENTRIES:
         if entry.name.startswith(("driftline", "truncated")):
             rows = predictions(others, judged, entry, unseen_model=True)
@@ -364,11 +363,16 @@ def outside_benchmark(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
     """
     tolerances = runs[0].record["tolerances"]
     found: dict[str, Any] = {"num_runs": len(outside_runs())}
-    for entry in (Entry("driftline 0.2", "driftline", "0.2"), Entry("truncated 0.2", "truncated", "0.2")):
+    for entry in (
+        Entry("driftline 0.2", "driftline", "0.2"),
+        Entry("truncated 0.2", "truncated", "0.2"),
+    ):
         rows = []
         for outside_run in outside_runs():
             others = [run for run in runs if run.task != outside_run.task]
-            record = {"tolerances": {**dict.fromkeys(outside_run.final_losses, REAL_LOSS), **tolerances}}
+            record = {
+                "tolerances": {**dict.fromkeys(outside_run.final_losses, REAL_LOSS), **tolerances}
+            }
             rows += predictions(others, [BenchmarkRun(outside_run, record)], entry)
         found[entry.name] = figures(_cells(rows))
     return found
@@ -409,9 +413,7 @@ def _cost_shares(runs: Sequence[BenchmarkRun]) -> dict[str, dict[str, float]]:
     }
 
 
-def _shares(
-    runs: Sequence[BenchmarkRun], looks: Sequence[Look]
-) -> Iterator[tuple[float, float]]:
+def _shares(runs: Sequence[BenchmarkRun], looks: Sequence[Look]) -> Iterator[tuple[float, float]]:
     for run in runs:
         planned = run.record["legs"]["planned"]
         steps = [int(step) for step in planned["summed_learning_rate"]]
@@ -441,7 +443,9 @@ def _r2(predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]) -
     return _rounded(1 - ((predicted - actual) ** 2).sum() / spread)
 
 
-def _spearman(predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]) -> float | None:
+def _spearman(
+    predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]
+) -> float | None:
     if numpy.ptp(predicted) == 0:
         return None
     return _rounded(scipy.stats.spearmanr(predicted, actual).statistic)

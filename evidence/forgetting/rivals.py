@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from driftline.capabilities import Capability
+from driftline.capabilities import Capability, Cloze, Passage
 from driftline.engine import LocalEngine, ResultStore
 from driftline.engine._slopes import weighed_items
 from driftline.measures import kl_divergence_nats
@@ -84,7 +84,7 @@ class BaseGradients:
     def read(self, capability: str, name: str) -> tuple[Tensor, Tensor] | None:
         """Mean and mean square of one weight's gradient; None where the loss has none."""
         with safe_open(self.folder / f"{capability}.safetensors", framework="pt") as opened:
-            if f"mean|{name}" not in opened.keys():
+            if f"mean|{name}" not in list(opened.keys()):
                 return None
             return (
                 opened.get_tensor(f"mean|{name}").float(),
@@ -153,7 +153,8 @@ def outcome_features(
 def _texts(opened: LanguageModel, target: Capability) -> list[TokenSequence]:
     found = []
     for item in target.items[:NUM_TEXTS]:
-        text = getattr(item, "text", None) or item.prompt + item.completion
+        assert isinstance(item, Passage | Cloze)
+        text = item.text if isinstance(item, Passage) else f"{item.prompt}{item.completion}"
         tokens = opened.tokenizer(text)["input_ids"][:96]
         start = opened.tokenizer.bos_token_id
         found.append(TokenSequence((start, *tokens) if start is not None else tuple(tokens), 1))
@@ -166,4 +167,3 @@ def _log_probs(opened: LanguageModel, sequences: Sequence[TokenSequence]) -> num
         opened.model(torch.tensor([s.tokens])).logits[0].float().log_softmax(-1) for s in sequences
     ]
     return torch.cat(rows).numpy()
-

@@ -120,9 +120,7 @@ def make_run(
     started = time.monotonic()
     task, config, own = TASKS[cell.task], CONFIGS[cell.config], work / cell.name
     own.mkdir(exist_ok=True)
-    data = task_data(
-        task.file, folder, own, characters=task.characters, shuffled=task.shuffled
-    )
+    data = task_data(task.file, folder, own, characters=task.characters, shuffled=task.shuffled)
     base = task_config(
         cell.name, {**config.more, "seed": cell.seed, "per_device_train_batch_size": BATCH}
     )
@@ -130,7 +128,10 @@ def make_run(
     watched = (*capabilities, target)
     with ResultStore(work / f"results-{cell.name}.sqlite") as store:
         engine = LocalEngine(opened, store)
-        made = {leg.name: (leg, _leg(engine, leg, watched)) for leg in legs(opened, config, base, data, own)}
+        made = {
+            leg.name: (leg, _leg(engine, leg, watched))
+            for leg in legs(opened, config, base, data, own)
+        }
         planned = made["planned"][0].trajectory
         # The second seed is there for the noise ceiling alone.
         rivals = {} if cell.seed else _rivals(engine, planned, watched, gradients)
@@ -170,9 +171,12 @@ def _rivals(
     fifth, end = (planned.direction(planned.kept_steps[at]) for at in (FIFTH, -1))
     summed = planned.plan.summed_learning_rate
     ratio = summed(planned.plan.num_steps) / summed(fifth.step)
-    straight = _losses(engine, {STRAIGHT: Point(STRAIGHT, (Term(fifth, ratio),))}, watched)
+    line = Point(STRAIGHT, (Term(fifth, ratio),))
+    straight = _losses(engine, {STRAIGHT: line}, watched)
     return {
-        "straight_line": straight and {c: rows[STRAIGHT] for c, rows in straight.items()},
+        "straight_line": None
+        if straight is None
+        else {c: rows[STRAIGHT] for c, rows in straight.items()},
         "update_norm": {
             "fifth": update_norm(opened, fifth),
             "end": update_norm(opened, end),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from driftline.analyses import PARTS, probe_steps
+from driftline.analyses._forecast import early_step
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
 from driftline.errors import ConfigError, RunError
@@ -118,9 +119,11 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
         later = range(STEPS[-1] + 1, VALUES["max_steps"] + 1)
         assert scales == [*STEPS, *(later if row.metric.endswith("_nats") else ())]
         assert path.measured_steps == STEPS[-1]
-        # The forecast is the probe's last loss as it is.
-        assert path.curve[len(STEPS) - 1].value == pytest.approx(row.predicted_change)
         sign = 1 if row.metric == "nll_nats" else -1
+        seen = {c.capability: c.losses["early_20"] for c in assessment.probe.capabilities}
+        measured = {point.scale: point.value for point in path.curve}
+        fifth = early_step("early_20", VALUES["max_steps"])
+        assert measured[fifth] == pytest.approx(sign * seen[row.capability])
         losses.append(sign * row.predicted_change / row.tolerance)
         assert row.at_risk == (losses[-1] > 1)
     assert losses == sorted(losses, reverse=True)
@@ -271,3 +274,49 @@ def test_the_plan_is_the_configs(planned):
     plan = plan_training(planned.opened, planned.config, planned.data)
     assert plan.num_steps == 8
     assert max(plan.learning_rates) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("probe", "looks", "steps"),
+    [
+        ("0.05", {"early_5"}, 2),
+        ("0.1", {"replica_10"}, 4),
+        ("0.2", {"early_20"}, 8),
+        ("0.3", {"early_20", "replica_10"}, 12),
+    ],
+)
+def test_a_probe_costs_what_it_says(planned, tmp_path, probe, looks, steps):
+    longer = replace(planned, config=planned.config.with_values(max_steps=40, warmup_steps=1))
+    effort = replace(EFFORT, probe_fraction=0.2)
+    found = longer.ask(tmp_path / "out", "forecast", probe=probe, effort=effort)
+    assert set(found.probe.target.losses) == looks
+    assert found.cost.fraction_of_planned_run == pytest.approx(steps / 40)
+    assert found.cost.tokens_backward > 0
+    # The explanation's gradient-free pass and the probe leave the model as it was.
+    planned.opened.check_unchanged()
+    assert {row.capability for row in found.forecast} == set(NAMES)
+
+
+@pytest.mark.parametrize("part", ["assess", "margin", "map"])
+def test_a_short_probe_is_for_forecasts_alone(planned, part):
+    with pytest.raises(ConfigError, match=r"--probe 0.1: .* needs the first fifth"):
+        planned.request(part, probe="0.1")
+
+
+def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
+    found = {
+        method: planned.ask(tmp_path / method, "forecast", method=method)
+        for method in ("driftline", "truncated", "straight_line", "mean")
+    }
+    assert {name: document.method for name, document in found.items()} == {n: n for n in found}
+    seen = {c.capability: c for c in found["straight_line"].probe.capabilities}
+    for row in found["straight_line"].forecast:
+        sign = 1 if row.metric == "nll_nats" else -1
+        assert row.predicted_change == pytest.approx(sign * seen[row.capability].straight_line)
+    for row in found["truncated"].forecast:
+        sign = 1 if row.metric == "nll_nats" else -1
+        assert row.predicted_change == pytest.approx(sign * seen[row.capability].losses["early_20"])
+    assert (
+        len({row.predicted_change for row in found["mean"].forecast if row.metric != "nll_nats"})
+        == 1
+    )

@@ -91,8 +91,8 @@ def test_own_runs_move_the_forecast():
 
 def test_a_file_that_is_no_calibration_is_named(tmp_path):
     path = tmp_path / "other.json"
-    with pytest.raises(DataError, match="other.json: cannot be read"):
+    with pytest.raises(DataError, match=r"other\.json: cannot be read"):
         read_calibration(path)
     path.write_text("{}")
-    with pytest.raises(InputError, match="other.json: "):
+    with pytest.raises(InputError, match=r"other\.json: "):
         read_calibration(path)

@@ -38,7 +38,9 @@ def test_the_failure_mode_follows_from_how_many_fall(losses, change, mode):
     rows = [row(str(n), loss) for n, loss in enumerate(losses)]
     found, reason = failure_mode(rows, target(change))
     assert found == mode
-    assert reason.startswith("no capability" if mode is None else str(sum(x > 0.25 for x in losses)))
+    assert reason.startswith(
+        "no capability" if mode is None else str(sum(x > 0.25 for x in losses))
+    )
 
 
 def test_without_a_target_nothing_is_said_of_it():

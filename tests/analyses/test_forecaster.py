@@ -20,9 +20,7 @@ NAMES = ("a", "b", "c", "d", "e")
 
 def reading(name, early, replica, straight=0.0):
     losses = {"early_5": early / 4, "early_10": early / 2, "early_20": early, "replica_10": replica}
-    return CapabilityReading(
-        capability=name, base_value=2.0, losses=losses, straight_line=straight
-    )
+    return CapabilityReading(capability=name, base_value=2.0, losses=losses, straight_line=straight)
 
 
 def run(number, generator, *, rise=0.6, noise=0.05, model="one"):
@@ -45,7 +43,9 @@ def run(number, generator, *, rise=0.6, noise=0.05, model="one"):
         capabilities=tuple(rows[:-1]),
     )
     losses = dict(zip((*NAMES, "target"), map(float, final), strict=True))
-    return FinishedRun(run=f"run {number}", task=f"task {number % 5}", probe=probe, final_losses=losses)
+    return FinishedRun(
+        run=f"run {number}", task=f"task {number % 5}", probe=probe, final_losses=losses
+    )
 
 
 def runs(count, *, seed=0, **how):
@@ -123,7 +123,7 @@ def test_the_mean_is_that_of_all_cases():
 def test_losses_beyond_the_collapse_bound_count_as_the_bound():
     finished = runs(12)
     wild = [
-        one.model_copy(update={"final_losses": {k: 50.0 for k in one.final_losses}})
+        one.model_copy(update={"final_losses": dict.fromkeys(one.final_losses, 50.0)})
         for one in finished
     ]
     forecaster = fit_forecaster(wild, calibration(wild, bound=2.0))
@@ -135,9 +135,7 @@ def test_an_unseen_model_widens_intervals_where_models_differ():
     finished = [*runs(20), *(r.model_copy(update={"run": f"other {r.run}"}) for r in
                              runs(20, seed=7, rise=-0.9, model="two"))]  # fmt: skip
     case = Case(finished[0].probe, finished[0].probe.capabilities[0])
-    known, unseen = (
-        fitted(finished, unseen_model=flag).predict(case) for flag in (False, True)
-    )
+    known, unseen = (fitted(finished, unseen_model=flag).predict(case) for flag in (False, True))
     assert unseen.high - unseen.low > 1.2 * (known.high - known.low)
 
 
@@ -162,7 +160,7 @@ def test_a_method_says_what_it_needs(method):
         update={"losses": {"replica_10": 0.1}, "straight_line": None}
     )
     probe = one.probe.model_copy(update={"update_norm": None})
-    with pytest.raises(RunError, match="needs the start|did not look"):
+    with pytest.raises(RunError, match=r"needs the start|did not look"):
         forecaster.predict(Case(probe, bare))
 
 

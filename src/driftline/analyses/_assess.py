@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from ..capabilities import Capability, Suite
@@ -297,13 +298,10 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
     reading = read_probe(
         study, table, request.probe, straight_line=request.method == "straight_line"
     )
-    chosen = {"method": request.method, "probe": request.probe}
-    fitted = fit_to(request.calibration, reading, **chosen)
-    has_targets = sum("target" in run.final_losses for run in request.calibration.runs)
-    target = None
-    if has_targets >= FEWEST_RUNS:
-        of_target = fit_to(request.calibration, reading, target=True, **chosen)
-        target = target_forecast(study, of_target, reading)
+    fit = partial(fit_to, request.calibration, reading, method=request.method, probe=request.probe)
+    fitted, target = fit(), None
+    if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
+        target = target_forecast(study, fit(target=True), reading)
     losses = forecast_losses(fitted, reading)
     rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
     return _Predicted(reading, rows, target, explain(study, table, rows, target))

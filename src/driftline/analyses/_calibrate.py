@@ -32,17 +32,16 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
         )
     seen = {c.capability for c in forecast.probe.capabilities}
     claims = {c.capability: c for c in outcome.claims if c.capability in seen}
-    digests = [
-        {s.digest for s in each.provenance.suites} for each in (forecast, outcome)
-    ]
+    digests = [{s.digest for s in each.provenance.suites} for each in (forecast, outcome)]
     if digests[0] != digests[1] or not claims:
         raise DataError(
             f"{name}: forecast and certification are not on the same suites; certify with the suites "
             "of the forecast"
         )
+    data = forecast.provenance.data
     return FinishedRun(
         run=name,
-        task=forecast.provenance.data.digest,
+        task=name if data is None else data.digest,
         probe=forecast.probe,
         final_losses={c: _loss(claim) for c, claim in claims.items()},
     )

@@ -32,9 +32,7 @@ def caveats(
     return (*first, *_usual(request, study, paths), *last)
 
 
-def _usual(
-    request: AssessmentRequest, study: Study, paths: PathCalibration
-) -> tuple[str, ...]:
+def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:
     """What is true of every assessment."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..capabilities import Capability
+from ..capabilities import Capability, Item
 from ..engine import Table
 from ..models import count_conflicts
 from ..results import (
@@ -43,7 +43,9 @@ def explain(
     """
     calibration = shipped_path_calibration()
     mode, reason = failure_mode(forecast, target)
-    adapter = "lora" if study.trajectory.config.uses_peft else "full"
+    steps_exponent = calibration.steps_exponents[
+        "lora" if study.trajectory.config.uses_peft else "full"
+    ]
     peak = max(study.trajectory.plan.learning_rates)
     safe, cautious = _safe_multiples(forecast, calibration.rate_exponent)
     share, conflicts = _conflicts(study)
@@ -52,7 +54,7 @@ def explain(
         reason=reason,
         items=_items(study, table, forecast),
         rate_effect=_halved(calibration.rate_exponent),
-        steps_effect=_halved(calibration.steps_exponents[adapter]),
+        steps_effect=_halved(steps_exponent),
         safe_learning_rate=None if safe is None else peak * safe,
         cautious_learning_rate=None if cautious is None else peak * cautious,
         conflict_share=share,
@@ -100,7 +102,7 @@ def _items(
     return tuple(sorted(found, key=lambda row: -row.loss))
 
 
-def _worst(capability: Capability, losses: Sequence[float]) -> list[tuple[float, object]]:
+def _worst(capability: Capability, losses: Sequence[float]) -> list[tuple[float, Item]]:
     pairs = [(loss, item) for loss, item in zip(losses, capability.items, strict=True) if loss > 0]
     return sorted(pairs, key=lambda pair: -pair[0])[:_ITEMS_A_CAPABILITY]
 

@@ -226,7 +226,7 @@ def fit_forecaster(
     Cost: a second or two for some sixty runs of ten capabilities.
 
     Args:
-        runs: To fit to.
+        runs: To fit to; those that lack what the method looks at are passed over.
         calibration: Where they are from; it has the collapse bound.
         method: Ours, or a rival's name.
         probe: What the probe may cost.
@@ -239,8 +239,9 @@ def fit_forecaster(
         The forecaster.
 
     Raises:
-        RunError: There are too few runs, or they lack what the method needs.
+        RunError: There are too few runs.
     """
+    runs = [run for run in runs if _has_inputs(run, method, target=target)]
     if len(runs) < FEWEST_RUNS:
         raise RunError(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
@@ -249,8 +250,6 @@ def fit_forecaster(
     inputs = looks_inputs(PROBES[probe]) if ours else RIVALS[method]
     start = start_of(PROBES[probe]) if ours else _from_zero
     bound = calibration.collapse_bound
-    if target:
-        runs = [run for run in runs if "target" in run.final_losses]
     cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
     x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
     x = x.reshape(len(cases), -1)
@@ -274,6 +273,16 @@ def fit_forecaster(
         conformal_quantile(scores, confidence_level=level),
         float(numpy.median(deviation)),
         level,
+    )
+
+
+def _has_inputs(run: FinishedRun, method: Method, *, target: bool) -> bool:
+    """Whether a finished run has what a method looks at, and what it predicts."""
+    reading = run.probe.target
+    return (
+        (not target or "target" in run.final_losses)
+        and (method != "straight_line" or reading.straight_line is not None)
+        and (method != "update_norm" or run.probe.update_norm is not None)
     )
 
 

@@ -130,6 +130,9 @@ class Study:
     def replica_point(self) -> Point:
         """The base after the replica's last step.
 
+        Returns:
+            The point.
+
         Raises:
             RunError: The probe has no replica.
         """
@@ -142,6 +145,9 @@ class Study:
         """Capabilities and target, all their items, at the base and wherever the probe looks.
 
         Anchors are read at the base and along the trajectory.
+
+        Returns:
+            The table.
         """
         watched = (*self.capabilities, self.target)
         anchors = () if self.anchors is None else (self.anchors,)

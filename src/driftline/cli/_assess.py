@@ -66,13 +66,13 @@ ProbeOption = Annotated[
 ]
 MethodOption = Annotated[
     MethodName,
-    typer.Option("--method", help="How the forecast is made: ours, or a baseline to hold it against."),
+    typer.Option(
+        "--method", help="How the forecast is made: ours, or a baseline to hold it against."
+    ),
 ]
 CalibrationOption = Annotated[
     Path | None,
-    typer.Option(
-        "--calibration", help="Finished runs to forecast from, of `driftline calibrate`."
-    ),
+    typer.Option("--calibration", help="Finished runs to forecast from, of `driftline calibrate`."),
 ]
 
 

@@ -19,7 +19,8 @@ def calibrate(
         ),
     ],
     only_own: Annotated[
-        bool, typer.Option("--only-own", help="Leave the shipped runs out; needs four of one's own.")
+        bool,
+        typer.Option("--only-own", help="Leave the shipped runs out; needs four of one's own."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
 ) -> None:
@@ -42,9 +43,7 @@ def calibrate(
         )
         for folder in run
     ]
-    made = put_together(
-        own, None if only_own else shipped, collapse_bound=shipped.collapse_bound
-    )
+    made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
     partial = out.with_name(out.name + ".partial")
     partial.write_text(made.to_json(), encoding="utf-8")
     partial.replace(out)
