@@ -35,6 +35,7 @@ SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
     "task": lambda run: run.task,
     "region": lambda run: run.region,
 }
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 REAL_LOSS = 0.25
 """Nats; below it there is no worst capability to name."""
 
@@ -48,6 +49,8 @@ class Entry:
     probe: Probe
     early: tuple[Look, ...] = ("early_5", "early_10", "early_20")
     """The early looks that it may see."""
+    level: float = 0.9
+    """Of its intervals."""
 
 
 ENTRIES = (
@@ -122,6 +125,7 @@ def judge() -> dict[str, Any]:
             }
             for split, entries in judged.items()
         },
+        "coverage_by_level": {split: _coverages(runs, split) for split in SPLITS},
         "noise_ceiling": ceiling(runs, judged["task"]),
         "by": {
             kind: _parts(judged["task"]["driftline 0.2"], of)
@@ -168,6 +172,7 @@ def predictions(
         method=entry.method,
         probe=entry.probe,
         unseen_model=unseen_model,
+        confidence_level=entry.level,
     )
     rows = []
     for run in judged:
@@ -223,6 +228,12 @@ def figures(cells: Cells) -> dict[str, Any]:
         "worst_named_first": _worst_named(cells),
         "at_risk_auroc": _auroc(cells),
     }
+
+
+def _coverages(runs: Sequence[BenchmarkRun], split: str) -> dict[str, float]:
+    """The share of cells inside intervals of several levels."""
+    entries = [Entry(str(level), "driftline", "0.2", level=level) for level in LEVELS]
+    return {e.name: _rounded(_inside(held_out(runs, e, split)).mean()) for e in entries}
 
 
 def _worst_named(cells: Cells) -> dict[str, int]:

@@ -31,6 +31,8 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
+    num_probe_items: int = 40
+    """Items of a capability that are scored at the base and wherever the probe looks, at most."""
     num_noise_seeds: int = 3
     """Random directions; at least 2."""
     margin_ratio: float = 1.05
@@ -45,7 +47,7 @@ class Effort:
     """A worst-case radius is found to lie between two norms of this ratio."""
     worst_case_in_assess: bool = False
     """Whether `assess` has the worst case too; `margin` always has it."""
-    num_map_items: int = 40
+    num_map_items: int = 24
     """Items of a capability that are measured for the map."""
     num_fisher_draws: int = 4
     """Draws of labels for the map's noise; at least 2."""

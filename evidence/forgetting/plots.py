@@ -1,0 +1,92 @@
+"""Draw the benchmark's figures for the page, from result and runs.
+
+    python -m evidence.forgetting.plots      # writes docs/images/forecast-*.svg
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import altair
+import vl_convert
+
+from .judge import ENTRIES, RESULT, SPLITS, held_out
+from .table import read_runs
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+COSTS = (0.05, 0.1, 0.2, 0.3)
+
+
+def main() -> None:
+    """Write every figure."""
+    result = json.loads(RESULT.read_text())
+    charts = {
+        "forecast-predicted": predicted_against_real(),
+        "forecast-coverage": coverage_by_level(result),
+        "forecast-cost": error_against_cost(result),
+    }
+    for name, chart in charts.items():
+        svg = vl_convert.vegalite_to_svg(chart.to_json())
+        (IMAGES / f"{name}.svg").write_text(svg + "\n")
+
+
+def predicted_against_real() -> altair.Chart:
+    """Every cell, held out by task, at a fifth of the run."""
+    runs = read_runs("smollm2-135m")
+    regions = {run.finished.run: run.region for run in runs}
+    entry = next(e for e in ENTRIES if e.name == "driftline 0.2")
+    cells = held_out(runs, entry, next(iter(SPLITS)))
+    rows = [
+        {"predicted": float(p), "real": float(a), "configs": regions[run]}
+        for p, a, run in zip(cells.predicted, cells.clipped, cells.runs, strict=True)
+    ]
+    points = altair.Chart(altair.Data(values=rows)).mark_circle(size=28, opacity=0.65)
+    found: altair.Chart = points.encode(
+        x=altair.X("predicted:Q", title="forecast loss (nats)"),
+        y=altair.Y("real:Q", title="loss that came (nats)"),
+        color=altair.Color("configs:N", title="configs"),
+    ).properties(width=380, height=320)
+    line = altair.Chart(altair.Data(values=[{"v": -1}, {"v": 3}])).mark_line(
+        color="gray", strokeDash=[4, 4]
+    )
+    return altair.layer(line.encode(x="v:Q", y="v:Q"), found)
+
+
+def coverage_by_level(result: dict[str, Any]) -> altair.Chart:
+    """The share of cells inside intervals of several levels."""
+    rows = [
+        {"level": float(level), "coverage": share, "held out by": split}
+        for split, levels in result["coverage_by_level"].items()
+        for level, share in levels.items()
+    ]
+    chart = altair.Chart(altair.Data(values=rows)).mark_line(point=True)
+    found = chart.encode(
+        x=altair.X("level:Q", title="level", scale=altair.Scale(domain=[0.5, 1.0])),
+        y=altair.Y("coverage:Q", title="share inside", scale=altair.Scale(domain=[0.4, 1.0])),
+        color="held out by:N",
+    ).properties(width=380, height=260)
+    line = altair.Chart(altair.Data(values=[{"v": 0.5}, {"v": 1.0}])).mark_line(
+        color="gray", strokeDash=[4, 4]
+    )
+    return altair.layer(line.encode(x="v:Q", y="v:Q"), found)
+
+
+def error_against_cost(result: dict[str, Any]) -> altair.Chart:
+    """Mean absolute error at each cost, ours and the truncated run's."""
+    rows = [
+        {"cost": cost, "mae": figures[f"{method} {cost}"]["mae_nats"], "series": f"{method}, by {split}"}
+        for split, figures in result["held_out"].items()
+        for method in ("driftline", "truncated")
+        for cost in COSTS
+        if f"{method} {cost}" in figures
+    ]
+    chart = altair.Chart(altair.Data(values=rows)).mark_line(point=True)
+    return chart.encode(
+        x=altair.X("cost:Q", title="share of the run's steps"),
+        y=altair.Y("mae:Q", title="mean absolute error (nats)"),
+        color=altair.Color("series:N", title=None),
+    ).properties(width=380, height=260)
+
+
+if __name__ == "__main__":
+    main()
