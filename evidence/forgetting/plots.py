@@ -1,6 +1,6 @@
 """Draw the benchmark's figures for the page, from result and runs.
 
-    python -m evidence.forgetting.plots      # writes docs/images/forecast-*.svg
+python -m evidence.forgetting.plots      # writes docs/images/forecast-*.svg
 """
 
 import json
@@ -74,7 +74,11 @@ def coverage_by_level(result: dict[str, Any]) -> altair.Chart:
 def error_against_cost(result: dict[str, Any]) -> altair.Chart:
     """Mean absolute error at each cost, ours and the truncated run's."""
     rows = [
-        {"cost": cost, "mae": figures[f"{method} {cost}"]["mae_nats"], "series": f"{method}, by {split}"}
+        {
+            "cost": cost,
+            "mae": figures[f"{method} {cost}"]["mae_nats"],
+            "series": f"{method}, by {split}",
+        }
         for split, figures in result["held_out"].items()
         for method in ("driftline", "truncated")
         for cost in COSTS

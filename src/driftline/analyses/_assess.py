@@ -178,7 +178,10 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         )
     study = Study(
         engine,
-        tuple(c.sample(request.effort.num_probe_items, seed=request.seed) for c in request.capabilities),
+        tuple(
+            c.sample(request.effort.num_probe_items, seed=request.seed)
+            for c in request.capabilities
+        ),
         target,
         trajectory,
         request.effort,

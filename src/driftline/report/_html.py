@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from ..results import Assessment, BeliefSpace
 from ..results._belief_readings import belief_lines
+from ..results._explanation_readings import explanation_sentences
 from ..results._readings import (
     CapabilityLoss,
     clean,
@@ -88,6 +89,7 @@ def render_html(assessment: Assessment) -> str:
         path=path_table(assessment),
         radius=radius_table(assessment),
         bounds=bounds_table(assessment),
+        explanation=explanation_sentences(assessment),
         groups=tuple(_groups(assessment)),
         cost=cost_sentence(assessment.cost),
         provenance=_provenance_table(assessment),
@@ -207,7 +209,7 @@ def _margin_figures(
         caption = (
             f"Loss (positive = worse) along real training of this config{_measured(assessment)}. "
             "Dashed: the tolerance. Dotted: the critical steps, where they lie within the run. The "
-            "curve's end is not the forecast, which is the probe's last loss with its own interval."
+            "curve's end is not the forecast, which adds to the probe what finished runs did after theirs."
         )
         yield "path_curves", Figure(svg, caption, curve_table(assessment, kind="path"))
     if "radius_curves" in charts:

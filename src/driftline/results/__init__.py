@@ -40,6 +40,7 @@ from ._explanation import AtRiskItem as AtRiskItem
 from ._explanation import ConflictingExample as ConflictingExample
 from ._explanation import FailureMode as FailureMode
 from ._explanation import ForecastExplanation as ForecastExplanation
+from ._explanation_readings import explanation_sentences as explanation_sentences
 from ._probe_reading import CapabilityReading as CapabilityReading
 from ._probe_reading import Look as Look
 from ._probe_reading import ProbeReading as ProbeReading

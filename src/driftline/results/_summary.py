@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from ._assessment import Assessment, StabilityMargin
 from ._belief_readings import belief_rows
+from ._explanation_readings import explanation_sentences
 from ._readings import (
     DASH,
     clean,
@@ -32,12 +33,13 @@ def summary(assessment: Assessment) -> str:
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at
-        risk, the margins, the most fragile modules, the belief space, the target, the cost,
+        risk and why, the margins, the most fragile modules, the belief space, the target, the cost,
         numbered caveats. A part that was not computed is left out. It ends in a newline.
     """
     blocks = [
         _verdict_lines(assessment),
         _forecast_lines(assessment),
+        [line for text in explanation_sentences(assessment) for line in wrapped(text)],
         _margin_lines(assessment),
         _fragility_lines(assessment),
         _belief_lines(assessment),
