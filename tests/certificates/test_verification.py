@@ -69,6 +69,7 @@ def test_everything_that_is_given_is_checked(certificate, key, folders):
     assert statuses(found) == {
         "envelope": "passed", "signature": "passed", "payload": "passed", "validity": "passed",
         "tuned": "passed", "base": "passed", "manifest": "skipped", "suites": "passed",
+        "policy": "skipped",
         "claims": "passed",
     }  # fmt: skip
     assert found.issued == "2026-06-01T12:00:00+00:00"
@@ -105,7 +106,7 @@ def test_another_key_has_its_own_message(certificate, key):
     assert "signed by another key" in failed(found)["signature"][0]
     assert found.certified_verdict is None
     assert statuses(found)["claims"] == "skipped"
-    assert len(found.checks) == 9
+    assert len(found.checks) == 10
 
 
 def test_a_signature_of_another_key_under_this_name_is_refused(document, key):

@@ -29,6 +29,7 @@ from ._certification import ClaimVerdict as ClaimVerdict
 from ._certification import Flip as Flip
 from ._certification import Flips as Flips
 from ._certification import NoiseFloor as NoiseFloor
+from ._certification import SequentialUse as SequentialUse
 from ._certification import SuiteClaim as SuiteClaim
 from ._certification_summary import certification_summary as certification_summary
 from ._document import Document as Document
@@ -36,10 +37,15 @@ from ._document import Value as Value
 from ._envelope import EnvelopeContour as EnvelopeContour
 from ._envelope import EnvelopePoint as EnvelopePoint
 from ._envelope import SafeEnvelope as SafeEnvelope
+from ._policy import CertificationPolicy as CertificationPolicy
+from ._policy import PolicyRule as PolicyRule
+from ._policy import Tier as Tier
 from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance
 from ._provenance import SourceProvenance as SourceProvenance
+from ._recovery import RecoveryFinding as RecoveryFinding
+from ._recovery import RecoveryProbe as RecoveryProbe
 from ._runs import PrunedRuns as PrunedRuns
 from ._runs import RunContents as RunContents
 from ._runs import RunList as RunList
