@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from driftline.capabilities import read_policy
 from driftline.results import Certification
 from tests import tiny
 from tests.known_pairs import known_pairs
@@ -195,3 +197,18 @@ def test_in_sequence_and_with_a_recovery_probe(run, model_folder, damaged, write
     summary = (out / "summary.txt").read_text()
     assert "Recovery probe, pairs: " in summary
     assert f"until the decision, scored, of all: pairs {claim.num_items}, " in summary
+
+
+def test_the_documented_policy_and_action_can_be_read(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "certify.md").read_text()
+    policy, action = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "policy.yaml").write_text(policy)
+    said = read_policy(tmp_path / "policy.yaml")
+    assert [(r.name, r.tier) for r in said.capabilities] == [
+        ("world_facts", "critical"),
+        ("small_talk", "advisory"),
+    ]
+    steps = yaml.safe_load(action)["jobs"]["certify"]["steps"]
+    (command,) = [s["run"] for s in steps if "certify" in s.get("run", "")]
+    options = re.findall(r"--[\w-]+", command)
+    assert set(options) == {"--suite", "--policy", "--out"}

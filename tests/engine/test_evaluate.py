@@ -172,6 +172,17 @@ def test_any_metric_that_the_scorer_gives_has_a_mean(engine):
     assert table.metric(BASE, PAIRS, "nll_nats") is None
 
 
+def test_the_preferred_option_is_kept_of_items_that_have_options(engine):
+    table = engine.evaluate([BASE], SCORED)
+    for watched in SCORED:
+        for item, scores in zip(watched.items, table.item_metrics(BASE, watched), strict=True):
+            if watched in (PAIRS, CHOICES):
+                is_right = scores["preferred_option"] == getattr(item, "answer", 0)
+                assert scores["accuracy"] == float(is_right)
+            else:
+                assert "preferred_option" not in scores
+
+
 def test_nothing_is_scored_twice(engine, passes):
     first = engine.evaluate((BASE, NOISE), SCORED)
     assert len(passes) == 2
