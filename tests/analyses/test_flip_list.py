@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.analyses._flip_list import flip_list
+from driftline.analyses._flip_list import flip_list, with_answers
 from driftline.analyses._paired import Paired
 from driftline.capabilities import (
     Alternatives,
@@ -12,6 +12,7 @@ from driftline.capabilities import (
     MinimalPair,
     MultipleChoice,
 )
+from driftline.models import BASE, NoiseDirection, Point, Term
 
 FOUR = tuple(
     MultipleChoice(id=str(i), prompt="?", choices=("a", "b", "c", "d"), answer=2) for i in range(8)
@@ -74,3 +75,38 @@ def test_a_generated_answer_has_a_right_one_and_texts_have_no_flips():
     clozes = tuple(Cloze(id=str(i), prompt="a", completion="b") for i in range(2))
     nll = [{"nll_nats": 1.0}] * 2
     assert listed(clozes, nll, nll, scorer="cloze", metric="nll_nats") is None
+
+
+def test_generated_answers_are_asked_of_the_model_that_is_wrong():
+    items = tuple(Generation(id=str(i), prompt=f"{i} + 1 =", answer=f" {i + 1}") for i in range(4))
+    scores = [[{"exact_match": float(r)} for r in side] for side in ((1, 1, 0, 1), (0, 1, 1, 0))]
+    paired = Paired(Capability("sums", "generate", "exact_match", 0.1, items), *scores)
+    asked = []
+
+    def answers(point, some):
+        asked.append((point.label, [item.id for item in some]))
+        return [f"{point.label} {item.id}" for item in some]
+
+    tuned = Point("tuned", (Term(NoiseDirection(1), 0.1),))
+    found = with_answers(flip_list(paired), paired, answers, tuned)
+    assert [(f.id, f.right, f.wrong) for f in found.lost] == [
+        ("0", " 1", "tuned 0"),
+        ("3", " 4", "tuned 3"),
+    ]
+    assert [(f.id, f.wrong) for f in found.gained] == [("2", f"{BASE.label} 2")]
+    assert asked == [("tuned", ["0", "3"]), (BASE.label, ["2"])]
+    same = Paired(paired.capability, scores[0], scores[0])
+    asked.clear()
+    assert with_answers(flip_list(same), same, answers, tuned) == flip_list(same)
+    assert asked == []
+
+
+def test_where_nothing_is_generated_nobody_is_asked():
+    paired = Paired(
+        Capability("c", "multiple_choice", "accuracy", 0.1, FOUR),
+        shares(*[1] * 8),
+        shares(*[0] * 8),
+    )
+    flips = flip_list(paired)
+    assert with_answers(flips, paired, None, BASE) is flips
+    assert with_answers(None, paired, None, BASE) is None

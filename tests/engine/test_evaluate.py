@@ -329,6 +329,15 @@ def test_a_generated_answer_is_the_greedy_one(opened, store):
     assert table.values(BASE, made).tolist() == [1.0, 0.0]
 
 
+def test_answers_can_be_had_as_text_at_any_point(engine):
+    point = Point("noise", (Term(NoiseDirection(0), 0.3),))
+    said = [engine.scorer.answers(where, ANSWERS.items) for where in (BASE, point, BASE)]
+    assert said[0] == said[2] != said[1]
+    exact = engine.evaluate([BASE], [ANSWERS]).values(BASE, ANSWERS)
+    matches = [a.strip().startswith(i.answer) for a, i in zip(said[0], ANSWERS.items, strict=True)]
+    assert exact.tolist() == [float(match) for match in matches]
+
+
 def test_an_item_that_does_not_fit_is_named_before_anything_runs(engine, passes):
     long = Cloze(id="long", prompt="x" * 299, completion="y")
     made = capability("clozes", "cloze", "nll_nats", [*CLOZES.items, long])

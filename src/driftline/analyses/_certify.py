@@ -13,6 +13,7 @@ from ..errors import ModelError, SuiteError
 from ..models import (
     BASE,
     LanguageModel,
+    Point,
     ScoringOptions,
     TunedModel,
     digest_at,
@@ -35,6 +36,7 @@ from ..results import (
 )
 from ._certify_caveats import certify_caveats
 from ._claims import adjusted_claims, capability_claim, check_claims, suite_claim
+from ._flip_list import with_answers
 from ._paired import Paired, is_bounded
 from ._recovery import probe_recovery
 from ._score import batches, check_names
@@ -129,6 +131,7 @@ def certify(
         if not any(pair.num_moved for pair in pairs) and tuned_digest != opened.digest:
             _check_effect(tuned, capabilities, engine)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise])
+        claims = _answered(claims, pairs, engine, tuned.point)
         recovery = None
         if request.recovery:
             meter.enter("asking again what was lost")
@@ -196,6 +199,17 @@ def _claims(
         for pair, obstacle in zip(pairs, obstacles, strict=True)
     ]
     return adjusted_claims(claims, request.alpha)
+
+
+def _answered(
+    claims: Sequence[CapabilityClaim], pairs: Sequence[Paired], engine: LocalEngine, point: Point
+) -> tuple[CapabilityClaim, ...]:
+    """The claims with what the wrong model wrote, where answers are generated."""
+    answers = engine.scorer.answers
+    return tuple(
+        claim.model_copy(update={"flips": with_answers(claim.flips, pair, answers, point)})
+        for claim, pair in zip(claims, pairs, strict=True)
+    )
 
 
 def _check_tokens(

@@ -1,9 +1,10 @@
 """The items of a capability that one model gets right and the other wrong, with both answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..capabilities import PREFERRED_OPTION, Alternatives, Generation, MinimalPair, MultipleChoice
 from ..capabilities import Item as CapabilityItem
+from ..models import BASE, Point
 from ..results import Flip, Flips
 from ._paired import Paired
 
@@ -38,6 +39,41 @@ def flip_list(paired: Paired) -> Flips | None:
         by_guessing = wrong_before * chance / (1 - chance) * wrong_after
         adjusted = len(lost) / len(items) - by_guessing
     return Flips(lost=lost, gained=gained, chance_adjusted_loss=adjusted)
+
+
+def with_answers(
+    flips: Flips | None,
+    paired: Paired,
+    answers: Callable[[Point, Sequence[Generation]], Sequence[str]],
+    point: Point,
+) -> Flips | None:
+    """The same items, with what the wrong model wrote where answers are generated.
+
+    Scores keep no texts, so the few items that flipped are answered once more. In bfloat16 an answer can differ
+    from the one that was scored, as it moves with its batch.
+
+    Args:
+        flips: As `flip_list` gives them.
+        paired: The scores of both models.
+        answers: Generates them at a point.
+        point: The tuned model.
+
+    Returns:
+        The flips; as they were where nothing is generated.
+    """
+    if flips is None or paired.capability.scorer != "generate":
+        return flips
+    items = {item.id: item for item in paired.capability.items if isinstance(item, Generation)}
+
+    def answered(some: Sequence[Flip], at: Point) -> tuple[Flip, ...]:
+        if not some:
+            return ()
+        said = answers(at, [items[flip.id] for flip in some])
+        pairs = zip(some, said, strict=True)
+        return tuple(flip.model_copy(update={"wrong": text}) for flip, text in pairs)
+
+    update = {"lost": answered(flips.lost, point), "gained": answered(flips.gained, BASE)}
+    return flips.model_copy(update=update)
 
 
 def _flip(item: CapabilityItem, scores: Mapping[str, float]) -> Flip:

@@ -209,6 +209,22 @@ class CapabilityScorer:
         ]
         return _stored(scores, encoded.num_tokens())
 
+    def answers(self, point: Point, items: Sequence[Generation]) -> tuple[str, ...]:
+        """What the model says at a point, as text; the base comes back bit for bit.
+
+        Args:
+            point: Where to.
+            items: Each with a prompt.
+
+        Returns:
+            The greedy answers, which are scored but not kept by `compute`.
+        """
+        prompts = [encode_prompt(self.opened, item.context()) for item in items]
+        with at_point(self.opened, point):
+            return tuple(
+                generate_greedily(self.opened, prompts, self.options, max_new_tokens=_ANSWER_TOKENS)
+            )
+
     def encode(self, capability: Capability) -> Encoded:
         """A capability in tokens; made once."""
         if capability.digest not in self._encoded:

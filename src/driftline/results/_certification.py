@@ -22,7 +22,7 @@ class Flip(Value):
     right: str | None
     """The right answer, which one of them gave; None where the scorer has no options."""
     wrong: str | None
-    """What the other one preferred; None where that was not kept, as a generated answer is not."""
+    """What the other one preferred or wrote; None where scores of an earlier version do not tell."""
 
 
 class Flips(Value):
