@@ -32,7 +32,8 @@ def log_probability(num_items: int, lost: ndarray, gained: ndarray, shares: ndar
     rest = num_items - lost - gained
     ways = gammaln(num_items + 1) - gammaln(lost + 1) - gammaln(gained + 1) - gammaln(rest + 1)
     flips = xlogy(lost, shares[0]) + xlogy(gained, shares[1])
-    return ways + flips + xlogy(rest, 1 - shares.sum())
+    found: ndarray = ways + flips + xlogy(rest, 1 - shares.sum())
+    return found
 
 
 def largest_power(num_items: int, margin: float) -> float:

@@ -29,12 +29,12 @@ from driftline.provenance import digest_value
 from driftline.results import Certification
 
 HERE = Path(__file__).parent
-NUM_ITEMS = 400
+NUM_ITEMS = 300
 """Of each capability; a margin of 5 points takes 270 where a tenth of the items flip."""
 MARGIN = 0.05
 NUM_OPTIONS = 4
 TRAINED: dict[str, dict[str, Any]] = {
-    "damaged": {"learning_rate": 5e-4, "max_steps": 40},
+    "damaged": {"learning_rate": 1e-3, "max_steps": 24},
     "harmless": {"learning_rate": 2e-6, "max_steps": 6},
     "adapter": {"learning_rate": 2e-3, "max_steps": 6},
 }
@@ -42,10 +42,10 @@ TRAINED: dict[str, dict[str, Any]] = {
 LORA = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
 CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "itself": ("base", {}),
-    "itself-sequential": ("base", {"sequential": True}),
     "damaged": ("damaged", {"recovery": True}),
-    "damaged-sequential": ("damaged", {"sequential": True}),
     "harmless": ("harmless", {}),
+    "damaged-sequential": ("damaged", {"sequential": True}),
+    "itself-sequential": ("base", {"sequential": True}),
     "adapter": ("adapter", {}),
     "merged": ("merged", {}),
 }
@@ -131,7 +131,7 @@ def train(name: str, base: Path, data: Path, out: Path) -> None:
     config = SFTConfig(
         output_dir=str(out / "trainer"),
         per_device_train_batch_size=4,
-        max_length=256,
+        max_length=192,
         save_strategy="no",
         report_to=[],
         use_cpu=True,
