@@ -4,15 +4,14 @@
 
 One JSON a check in `results/`, without the items' texts; a check that is there is not made again, and what
 was scored for one that was broken off is taken up from the store in the working folder. The folder
-holds `probe_basic_arithmetic_mc.jsonl`, `probe_blimp.jsonl`, `probe_wikidata_cloze.jsonl` and
-`ft_gsm8k_train.jsonl` (OLMo's basic arithmetic, BLiMP, BIG-bench's Wikidata, GSM8K, all public).
+holds `probe_basic_arithmetic_mc.jsonl`, `probe_blimp.jsonl` and `ft_gsm8k_train.jsonl` (OLMo's basic arithmetic,
+BLiMP, GSM8K, all public).
 """
 
 import argparse
 import json
 import random
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,13 @@ from driftline.provenance import digest_value
 from driftline.results import Certification
 
 HERE = Path(__file__).parent
-NUM_ITEMS = 300
-"""Of each capability; a margin of 5 points takes 270 where a tenth of the items flip."""
+NUM_ITEMS = 160
+"""Of each capability: enough for a margin of 5 points where hardly any item flips, and no more."""
 MARGIN = 0.05
-NUM_OPTIONS = 4
 TRAINED: dict[str, dict[str, Any]] = {
-    "damaged": {"learning_rate": 1e-3, "max_steps": 24},
-    "harmless": {"learning_rate": 2e-6, "max_steps": 6},
-    "adapter": {"learning_rate": 2e-3, "max_steps": 6},
+    "damaged": {"learning_rate": 2e-3, "max_steps": 6},
+    "harmless": {"learning_rate": 2e-6, "max_steps": 2},
+    "adapter": {"learning_rate": 2e-3, "max_steps": 2},
 }
 """The runs, on GSM8K with its answers; the last one trains LoRA."""
 LORA = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -81,45 +79,11 @@ def grammar(folder: Path) -> tuple[Item, ...]:
     )
 
 
-def facts(folder: Path) -> tuple[Item, ...]:
-    """Statements to be continued; wrong answers are right ones of statements that begin alike."""
-    rows = read_rows(folder, "probe_wikidata_cloze")
-    answers: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        kind = answers[kind_of(row)]
-        if row["continuation"] not in kind:
-            kind.append(row["continuation"])
-    generator, found = random.Random(0), []
-    for index, row in enumerate(rows):
-        others = [a for a in answers[kind_of(row)] if a != row["continuation"]]
-        if len(others) < NUM_OPTIONS - 1:
-            continue
-        options = [row["continuation"], *generator.sample(others, NUM_OPTIONS - 1)]
-        generator.shuffle(options)
-        found.append(
-            MultipleChoice(
-                id=f"{index}",
-                prompt=row["context"].strip(),
-                choices=tuple(f" {option.strip()}" for option in options),
-                answer=options.index(row["continuation"]),
-            )
-        )
-        if len(found) == NUM_ITEMS:
-            break
-    return tuple(found)
-
-
-def kind_of(row: dict[str, Any]) -> str:
-    """What statements of one relation begin with."""
-    return " ".join(row["context"].split()[:3])
-
-
 def read_own_suite(folder: Path) -> Suite:
-    """Three capabilities of as many items, with one margin."""
+    """Two capabilities of as many items, with one margin."""
     capabilities = (
         Capability("arithmetic", "multiple_choice", "accuracy", MARGIN, arithmetic(folder)),
         Capability("grammar", "minimal_pair", "accuracy", MARGIN, grammar(folder)),
-        Capability("facts", "multiple_choice", "accuracy", MARGIN, facts(folder)),
     )
     return Suite("evidence", capabilities)
 
@@ -131,13 +95,13 @@ def train(name: str, base: Path, data: Path, out: Path) -> None:
     config = SFTConfig(
         output_dir=str(out / "trainer"),
         per_device_train_batch_size=4,
-        max_length=192,
+        max_length=96,
         save_strategy="no",
         report_to=[],
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,
-        warmup_steps=2,
+        warmup_steps=0,
         seed=0,
         **TRAINED[name],
     )

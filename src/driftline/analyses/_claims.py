@@ -58,8 +58,8 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
         bound = largest_loss(capability)
         if capability.tolerance >= bound:
             raise ConfigError(
-                f"--suite: capability {capability.name}: a tolerance of {capability.tolerance:g} "
-                f"accepts every loss, since none is larger than {bound:g}; lower it"
+                f"capability {capability.name}: a margin of {capability.tolerance:g} accepts every "
+                f"loss, since none is larger than {bound:g}; lower it in its suite or the policy"
             )
 
 

@@ -108,7 +108,7 @@ def _section(found: Certification) -> str:
 def _row(claim: CapabilityClaim) -> str:
     cells = (
         _escaped(claim.capability) + ("" if claim.required else " (watched)"),
-        f"{claim.metric}, {claim.unit}",
+        _escaped(f"{claim.metric}, {claim.unit}"),
         f"{claim.num_items:,}",
         number(claim.base),
         number(claim.tuned),
