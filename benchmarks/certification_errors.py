@@ -314,15 +314,20 @@ PARTS = {
 }
 
 
-def main() -> None:
-    """Fill in the cells that are missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=PARTS, action="append")
+def fill_in(parts: dict[str, Callable[[], Cells]], description: str | None) -> None:
+    """Compute the cells that are missing in a file, part by part.
+
+    Args:
+        parts: Name to cells.
+        description: Of the command line.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--part", choices=parts, action="append")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
     found = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
-    for part in chosen.part or PARTS:
-        for name, compute in PARTS[part]():
+    for part in chosen.part or parts:
+        for name, compute in parts[part]():
             if name in found:
                 continue
             found[name] = compute()
@@ -331,4 +336,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    fill_in(PARTS, __doc__)

@@ -9,11 +9,12 @@ import torch
 
 from driftline.analyses import CertifyRequest, certify
 from driftline.analyses import _certify as module
-from driftline.capabilities import Capability, MultipleChoice, Suite
+from driftline.capabilities import Capability, Cloze, MultipleChoice, Suite
+from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
 from driftline.errors import ConfigError, ModelError, RunError
 from driftline.models import Scorer
-from driftline.results import Certification
+from driftline.results import Certification, CertificationPolicy, PolicyRule
 from tests import adapters, tiny
 from tests.known_pairs import known_pairs
 
@@ -200,3 +201,92 @@ def test_equal_weights_under_another_config_are_another_model(ask, pairs, model_
         json.dumps({**said, "use_cache": False, "attention_dropout": 0.1, "eos_token_id": 3})
     )
     assert ask(folder, pairs, out="harmless").verdict == "pass"
+
+
+def test_in_sequence_fewer_items_are_scored_and_the_document_says_how_many(
+    ask, opened, model_folder, save_moved
+):
+    many = Capability("many", "minimal_pair", "accuracy", 0.1, known_pairs(opened, 400))
+    whole = ask(model_folder, many, out="whole")
+    found = ask(model_folder, many, out="sequential", sequential=True)
+    (claim,) = found.claims
+    assert (found.verdict, claim.method) == ("pass", "sequential")
+    assert claim.num_items < claim.sequential.num_scored < claim.sequential.num_available == 400
+    assert claim.sequential.evidence_non_inferior >= 20
+    assert claim.pvalue <= 0.05
+    assert -claim.low <= claim.margin
+    assert found.cost.tokens_forward < whole.cost.tokens_forward / 2
+    assert found.guards.num_items == claim.num_items
+    assert found.provenance.sequential
+    assert not whole.provenance.sequential
+    assert any("seeded batches" in caveat for caveat in found.caveats)
+    lost = ask(save_moved(noisy(0.5)), many, out="lost", sequential=True)
+    assert (lost.verdict, lost.claims[0].verdict) == ("fail", "inferior")
+    assert lost.claims[0].high < -0.1
+    assert claim_faults(read_certification(json.loads(lost.to_json()))) == ()
+    assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
+
+
+def test_in_sequence_what_has_no_bounds_is_scored_whole(ask, save_moved, pairs):
+    texts = Capability(
+        "texts", "cloze", "nll_nats", 0.5,
+        tuple(Cloze(id=str(i), prompt=f"day {i}", completion=" it rained") for i in range(30)),
+    )  # fmt: skip
+    found = ask(save_moved(noisy(0.05)), texts, pairs, sequential=True)
+    assert [c.capability for c in found.claims] == ["texts", "pairs"]
+    assert [c.method for c in found.claims] == ["unbounded", "sequential"]
+    assert found.claims[0].sequential is None
+    assert found.claims[0].num_items == 30
+
+
+def test_a_sequential_run_that_was_broken_off_says_the_same(ask, opened, save_moved, monkeypatch):
+    many = Capability("many", "minimal_pair", "accuracy", 0.02, known_pairs(opened, 300))
+    tuned = save_moved(noisy(0.002))
+    whole = ask(tuned, many, out="whole", sequential=True)
+    assert whole.claims[0].sequential.num_looks > 2
+    scoring, calls = Scorer.score, []
+
+    def fails_at_the_third(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RunError("broken off")
+        return scoring(*args, **kwargs)
+
+    monkeypatch.setattr(Scorer, "score", fails_at_the_third)
+    with pytest.raises(RunError, match="broken off"):
+        ask(tuned, many, sequential=True)
+    assert without_times(ask(tuned, many, sequential=True)) == without_times(whole)
+
+
+def test_a_policy_takes_the_place_of_margins_tiers_and_alpha(ask, pairs, model_folder):
+    policy = CertificationPolicy(
+        name="release.yaml",
+        digest="sha256:" + "0" * 64,
+        alpha=0.01,
+        capabilities=(PolicyRule(name="pairs", tier="advisory", margin=0.2),),
+    )
+    found = ask(model_folder, pairs, policy=policy)
+    (claim,) = found.claims
+    assert (claim.margin, claim.required) == (0.2, False)
+    assert found.verdict == "inconclusive"
+    assert (found.provenance.alpha, found.provenance.policy) == (0.01, policy)
+    assert any("policy release.yaml (sha256:000" in caveat for caveat in found.caveats)
+    assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
+    with pytest.raises(ConfigError, match="no --suite holds the capability pairs"):
+        ask(model_folder, replace(pairs, name="other"), policy=policy, out="other")
+
+
+def test_what_was_lost_is_asked_again_only_where_that_was_wanted(ask, opened, save_moved):
+    items = tuple(
+        MultipleChoice(id=p.id, prompt="the", choices=(p.good, p.bad), answer=0)
+        for p in known_pairs(opened, NUM)
+    )
+    table = ask(str(save_moved(noisy(0.0), "same")), Capability(
+        "words", "multiple_choice", "accuracy", 0.1, items), out="first")  # fmt: skip
+    assert table.recovery is None
+    known = Capability("words", "multiple_choice", "accuracy", 0.1, items)
+    found = ask(save_moved(noisy(0.5)), known, recovery=True)
+    assert found.recovery is not None
+    assert {r.capability for r in found.recovery} == {
+        c.capability for c in found.claims if c.verdict == "inferior"
+    }

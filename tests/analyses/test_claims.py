@@ -4,13 +4,13 @@ import numpy
 import pytest
 
 from driftline.analyses._claims import (
-    Paired,
     adjusted_claims,
     capability_claim,
     check_claims,
     suite_claim,
 )
-from driftline.capabilities import Capability, Cloze, Generation, MinimalPair, MultipleChoice
+from driftline.analyses._paired import Paired
+from driftline.capabilities import Capability, Cloze, Generation, MinimalPair
 from driftline.errors import ConfigError
 from driftline.stats import flip_noninferiority, holm_adjusted_pvalues
 
@@ -57,29 +57,12 @@ def test_flips_in_both_directions_may_ask_for_more_items():
     assert "more items" in found.reason
 
 
-def test_flips_are_named_with_both_answers_and_a_real_loss_is_found():
+def test_a_real_loss_is_found():
     before, after = [1] * 60 + [0] * 20, [0] * 30 + [1] * 30 + [1] * 2 + [0] * 18
     found = claim(pairs(80), shares(*before), shares(*after))
-    assert found.verdict == found.adjusted_verdict or found.adjusted_verdict == "inconclusive"
     assert found.verdict == "inferior"
     assert found.change == pytest.approx(-28 / 80)
-    assert [f.id for f in found.flips.lost] == [str(i) for i in range(30)]
-    assert [f.id for f in found.flips.gained] == ["60", "61"]
-    assert (found.flips.lost[0].right, found.flips.lost[0].wrong) == ("good 0", "bad 0")
-    # Two options: 1 / (k - 1) = 1.
-    assert found.flips.chance_adjusted_loss == pytest.approx(30 / 80 - 20 / 80 * 48 / 80)
-
-
-def test_a_wrong_answer_is_named_only_where_there_is_one():
-    items = tuple(
-        MultipleChoice(id=str(i), prompt="?", choices=("a", "b", "c", "d"), answer=2)
-        for i in range(8)
-    )
-    capability = Capability("choices", "multiple_choice", "accuracy", 0.1, items)
-    found = claim(capability, shares(*[1] * 6, 0, 0), shares(0, *[1] * 5, 0, 0))
-    (lost,) = found.flips.lost
-    assert (lost.right, lost.wrong) == ("c", None)
-    assert found.flips.chance_adjusted_loss == pytest.approx(1 / 8 - (2 / 8) / 3 * (3 / 8))
+    assert len(found.flips.lost) == 30
 
 
 def test_at_chance_there_is_nothing_to_retain():

@@ -176,7 +176,7 @@ def test_epochs_are_a_group(log):
         (sample(2, id=...), r"id: Field required; it is not as inspect_ai logs it"),
         (sample(2, input=...), r"input: Field required"),
         (sample(1), r"stands there twice; the log is damaged"),
-        (3, r"valid dictionary or instance"),
+        (3, r"must be a mapping of keys to values"),
     ],
 )
 def test_a_wrong_sample_is_named(log, bad, message):
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_log(tmp_path):
         ("none.json", None, r"cannot be read as a log of inspect_ai"),
         ("none.eval", None, r"cannot be read as a log of inspect_ai"),
         ("odd.json", b"{\n", r"odd.json: line 2: not JSON"),
-        ("list.json", b"[]", r"list.json: .*valid dictionary"),
+        ("list.json", b"[]", r"list.json: must be a mapping of keys to values"),
         ("results.json", b'{"results": {}}', r"results.json: version: Field required"),
         ("odd.eval", b"PK no", r"odd.eval: cannot be read .*not a zip"),
     ):

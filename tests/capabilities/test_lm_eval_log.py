@@ -200,7 +200,7 @@ def test_a_metric_of_unknown_direction_needs_a_word(log):
     [
         ("", r"line 2: not JSON"),
         ("{", r"line 2: not JSON \(.* at column \d+\)"),
-        ("3", r"line 2: .*valid dictionary"),
+        ("3", r"line 2: must be a mapping"),
         (sample(...), r"line 2: doc_id: Field required; it is not a sample that lm-eval"),
         (sample("1"), r"line 2: doc_id: .*valid integer"),
         (sample(1, doc=...), r"line 2: doc: Field required"),

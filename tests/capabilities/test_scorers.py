@@ -13,6 +13,7 @@ from driftline.capabilities import (
     Passage,
     completion_bytes,
     likelihood_requests,
+    preferred_option,
     score_answer,
     score_likelihoods,
 )
@@ -144,3 +145,33 @@ def test_what_an_item_asks_for(item, expected):
 def test_a_generation_asks_for_no_likelihood():
     with pytest.raises(SuiteError, match="item g: is scored by its generated answer"):
         likelihood_requests(Generation(id="g", prompt="Say yes:", answer="yes"))
+
+
+@pytest.mark.parametrize(
+    ("item", "values", "place"),
+    [
+        (PAIR, (-1.0, -2.0), 0),
+        (PAIR, (-2.0, -1.0), 1),
+        (PAIR, (-1.0, -1.0), 1),  # a tie is wrong, as in accuracy
+        (CHOICE, (-3.0, -1.0, -2.0), 1),
+        (CHOICE, (-3.0, -2.0, -1.0), 2),
+        (CHOICE, (-1.0, -2.0, -1.0), 0),  # of two wrong ones the first
+        (CHOICE, (-9.0, -2.0, -2.0), 2),
+        (OPTIONS, (-1.0, -2.0), 0),
+    ],
+)
+def test_the_preferred_option_is_right_exactly_where_accuracy_is_1(item, values, place):
+    likelihoods = _likelihoods(*values)
+    assert preferred_option(item, likelihoods) == place
+    is_right = place == getattr(item, "answer", 0)
+    assert score_likelihoods(item, likelihoods)["accuracy"] == float(is_right)
+
+
+def test_the_preferred_option_is_that_of_normalised_likelihoods():
+    likelihoods = _likelihoods(-6.0, -4.0, tokens=[3, 1])
+    assert preferred_option(PAIR, likelihoods) == 1
+    assert preferred_option(PAIR, likelihoods, normalization="tokens") == 0
+
+
+def test_what_has_no_options_has_no_preferred_one():
+    assert preferred_option(Passage(id="1", text="a"), _likelihoods(-1.0)) is None

@@ -117,6 +117,7 @@ def test_a_wrong_suite_is_named(write, tmp_path):
     refused(write(entry(), schema="driftline/suite/2"), r"mine.yaml: schema: .*driftline/suite/1")
     refused(write(entry(), colour="red"), r"mine.yaml: colour: Extra inputs")
     refused(write(), r"mine.yaml: capabilities: .*at least 1 item")
+    refused(write("grammar"), r"mine.yaml: capabilities.0: must be a mapping of keys to values$")
     refused(write(entry(), entry()), r"mine.yaml: two capabilities are called grammar; rename")
     refused(str(tmp_path / "none.yaml"), r"none.yaml: no such suite .*one of: core")
     refused(str(tmp_path), r"no such suite")
@@ -127,9 +128,9 @@ def test_a_wrong_suite_is_named(write, tmp_path):
     [
         (b"a: [1, 2", r"odd.yaml: not YAML \(.*line 1"),
         (b"caf\xe9: 1", r"odd.yaml: not YAML \(.*utf-8"),
-        (b"", r"odd.yaml: .*valid dictionary"),
-        (b"- 1\n- 2\n", r"odd.yaml: .*valid dictionary"),
-        (b"just words", r"odd.yaml: .*valid dictionary"),
+        (b"", r"odd.yaml: must be a mapping of keys to values$"),
+        (b"- 1\n- 2\n", r"odd.yaml: must be a mapping of keys to values$"),
+        (b"just words", r"odd.yaml: must be a mapping of keys to values$"),
         (b"!!python/object:os.system {}", r"odd.yaml: not YAML"),
     ],
 )
@@ -149,7 +150,7 @@ FIRST = json.dumps(PAIRS[0]) + "\n"
         (FIRST + "\n" + FIRST, r"items.jsonl: line 2: empty; remove the line"),
         (FIRST + "  \n" + FIRST, r"items.jsonl: line 2: empty"),
         (FIRST + '{"id": "b",\n', r"items.jsonl: line 2: not JSON \(.* at column \d+\)"),
-        (FIRST + "3\n", r"items.jsonl: line 2: .*valid dictionary"),
+        (FIRST + "3\n", r"items.jsonl: line 2: must be a mapping of keys to values"),
         (FIRST + '{"id": "b", "good": "x"}\n', r"items.jsonl: line 2: bad: Field required"),
         (FIRST + '{"id": "b", "good": "x", "bad": "x"}', r"items.jsonl: line 2: good and bad are"),
         (FIRST, r"mine.yaml: capability grammar: has 1 item"),

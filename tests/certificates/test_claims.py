@@ -90,3 +90,48 @@ def test_a_verdict_may_be_worse_than_the_claims(document):
 def test_another_alpha_changes_what_follows(document):
     document["provenance"]["alpha"] = 0.01
     assert any("text: the verdict non_inferior" in fault for fault in faults(document))
+
+
+@pytest.fixture
+def policy():
+    return {
+        "name": "release.yaml",
+        "digest": "sha256:" + "7" * 64,
+        "alpha": 0.05,
+        "capabilities": [
+            {"name": "facts", "tier": "critical", "margin": 0.02},
+            {"name": "watched", "tier": "advisory", "margin": None},
+        ],
+    }
+
+
+def test_a_policy_that_was_kept_to_is_no_fault(document, policy):
+    document["provenance"]["policy"] = policy
+    assert faults(document) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"alpha": 0.01}, "alpha is 0.05, and the policy release.yaml wants 0.01"),
+        (
+            {"capabilities": [{"name": "facts", "tier": "critical", "margin": 0.01}]},
+            "facts: its margin is 0.02, and the policy release.yaml wants 0.01",
+        ),
+        (
+            {"capabilities": [{"name": "watched", "tier": "critical", "margin": None}]},
+            "watched: it is watched, and the policy release.yaml says critical",
+        ),
+        (
+            {"capabilities": [{"name": "facts", "tier": "advisory", "margin": None}]},
+            "facts: it is required, and the policy release.yaml says advisory",
+        ),
+        (
+            {"capabilities": [{"name": "logic", "tier": "critical", "margin": None}]},
+            "logic: the policy release.yaml names it, and no claim is about it",
+        ),
+    ],
+)
+def test_a_policy_that_was_not_kept_to_is_a_fault(document, policy, change, fault):
+    document["provenance"]["policy"] = {**policy, **change}
+    assert faults(document) == (fault,)

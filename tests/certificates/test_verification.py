@@ -69,6 +69,7 @@ def test_everything_that_is_given_is_checked(certificate, key, folders):
     assert statuses(found) == {
         "envelope": "passed", "signature": "passed", "payload": "passed", "validity": "passed",
         "tuned": "passed", "base": "passed", "manifest": "skipped", "suites": "passed",
+        "policy": "skipped",
         "claims": "passed",
     }  # fmt: skip
     assert found.issued == "2026-06-01T12:00:00+00:00"
@@ -105,7 +106,7 @@ def test_another_key_has_its_own_message(certificate, key):
     assert "signed by another key" in failed(found)["signature"][0]
     assert found.certified_verdict is None
     assert statuses(found)["claims"] == "skipped"
-    assert len(found.checks) == 9
+    assert len(found.checks) == 10
 
 
 def test_a_signature_of_another_key_under_this_name_is_refused(document, key):
@@ -216,3 +217,20 @@ def test_what_was_certified_is_the_verdict(document, key):
 def test_evidence_that_is_not_there_is_bad_input(certificate, key, tmp_path):
     with pytest.raises(CertificateError, match="no such folder or file"):
         verify(certificate, key, Evidence(tuned=tmp_path / "nowhere"))
+
+
+def test_another_policy_is_refused(document, key, tmp_path):
+    path = tmp_path / "release.yaml"
+    path.write_bytes(b"alpha: 0.05")
+    faults = failed(verify(reforged(document, key), key, Evidence(policy=path)))
+    assert faults["policy"] == ("it was certified under no policy",)
+    document["provenance"]["policy"] = {
+        "name": "release.yaml", "digest": "sha256:" + file_digest(path).sha256, "alpha": 0.05,
+        "capabilities": [],
+    }  # fmt: skip
+    content = reforged(document, key)
+    assert statuses(verify(content, key, Evidence(policy=path)))["policy"] == "passed"
+    assert statuses(verify(content, key))["policy"] == "skipped"
+    path.write_bytes(b"alpha: 0.5")
+    (fault,) = failed(verify(content, key, Evidence(policy=path)))["policy"]
+    assert "release.yaml has SHA-256" in fault

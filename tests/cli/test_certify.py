@@ -1,11 +1,16 @@
 """`certify` through the command line: verdicts as exit codes, documents, refusals."""
 
+import hashlib
 import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
 import yaml
 
+from driftline.capabilities import read_policy
 from driftline.results import Certification
 from tests import tiny
 from tests.known_pairs import known_pairs
@@ -98,3 +103,112 @@ def test_bad_input_is_exit_code_2_and_named(
     assert culprit in err
     assert "Traceback" not in err
     assert not (out / "certification.json").exists()
+
+
+@pytest.fixture
+def write_policy(tmp_path):
+    def write(**changes):
+        rule = {"name": "pairs", "tier": "critical", "margin": 0.2}
+        said = {"schema": "driftline/policy/1", "alpha": 0.01, "capabilities": [rule], **changes}
+        path = tmp_path / "release.yaml"
+        path.write_text(yaml.safe_dump(said))
+        return str(path)
+
+    return write
+
+
+def test_beside_the_document_lie_a_summary_a_model_card_and_junit(
+    run, model_folder, write_suite, tmp_path
+):
+    base, out = str(model_folder), tmp_path / "out"
+    suite = write_suite(10)
+    assert run("certify", base, base, "--suite", suite, "--out", str(out))[0] == 3
+    ours = {"summary.txt", "model_card.md", "junit.xml", "certification.json"}
+    assert ours <= {path.name for path in out.iterdir()}
+    assert "**INCONCLUSIVE**" in (out / "model_card.md").read_text()
+    (suite,) = ElementTree.parse(out / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("2", "2", "0")
+
+
+def test_a_policy_binds_what_is_certified_signed_and_verified(
+    run, model_folder, write_suite, write_policy, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    base, suite, policy = str(model_folder), write_suite(), write_policy()
+    code, text, err = run(
+        "certify", base, base, "--suite", suite, "--policy", policy, "--out", "out", "--json"
+    )
+    assert code == 0, err
+    document = Certification.from_json(text)
+    digest = "sha256:" + hashlib.sha256(Path(policy).read_bytes()).hexdigest()
+    assert document.provenance.policy.digest == digest
+    assert (document.claims[0].margin, document.provenance.alpha) == (0.2, 0.01)
+    assert run("keygen", "--out", "keys")[0] == 0
+    assert run("sign", "out/certification.json", "--key", "keys/private.pem")[0] == 0
+    verify = ("verify", "certificate.json", "--key", "keys/public.pem", "--suite", suite)
+    code, text, err = run(*verify, "--policy", policy)
+    assert code == 0, text
+    code, text, _err = run(*verify)
+    assert code == 1
+    assert "no claim is about pairs with a margin of 0.1" in " ".join(text.split())
+    write_policy(alpha=0.02)
+    code, text, _err = run(*verify, "--policy", policy)
+    assert code == 1
+    assert "REFUSED: policy: release.yaml has SHA-256" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "culprit"),
+    [
+        ({"alfa": 0.1}, (), "alfa: Extra inputs are not permitted"),
+        ({}, ("--alpha", "0.05"), "--alpha 0.05: the policy says 0.01"),
+        (
+            {"capabilities": [{"name": "facts", "tier": "critical"}]},
+            (),
+            "release.yaml: no --suite holds the capability facts",
+        ),
+    ],
+)
+def test_a_policy_that_is_not_right_is_exit_code_2(
+    run, model_folder, write_suite, write_policy, tmp_path, changes, more, culprit
+):
+    base, out = str(model_folder), tmp_path / "out"
+    code, text, err = run(
+        "certify", base, base, "--suite", write_suite(4), "--out", str(out),
+        "--policy", write_policy(**changes), *more,
+    )  # fmt: skip
+    assert (code, text) == (2, "")
+    assert culprit in err
+    assert not out.exists()
+
+
+def test_in_sequence_and_with_a_recovery_probe(run, model_folder, damaged, write_suite, tmp_path):
+    out = tmp_path / "out"
+    code, text, err = run(
+        "certify", str(model_folder), damaged, "--suite", write_suite(300), "--out", str(out),
+        "--sequential", "--recovery", "--json",
+    )  # fmt: skip
+    assert code == 1, err
+    document = Certification.from_json(text)
+    (claim,) = document.claims
+    assert claim.num_items < claim.sequential.num_available == 300
+    (probe,) = document.recovery
+    assert (probe.capability, probe.num_shots) == ("pairs", 4)
+    summary = (out / "summary.txt").read_text()
+    assert "Recovery probe, pairs: " in summary
+    assert f"until the decision, scored, of all: pairs {claim.num_items}, " in summary
+
+
+def test_the_documented_policy_and_action_can_be_read(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "certify.md").read_text()
+    policy, action = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "policy.yaml").write_text(policy)
+    said = read_policy(tmp_path / "policy.yaml")
+    assert [(r.name, r.tier) for r in said.capabilities] == [
+        ("world_facts", "critical"),
+        ("small_talk", "advisory"),
+    ]
+    steps = yaml.safe_load(action)["jobs"]["certify"]["steps"]
+    (command,) = [s["run"] for s in steps if "certify" in s.get("run", "")]
+    options = re.findall(r"--[\w-]+", command)
+    assert set(options) == {"--suite", "--policy", "--out"}

@@ -172,6 +172,17 @@ def test_any_metric_that_the_scorer_gives_has_a_mean(engine):
     assert table.metric(BASE, PAIRS, "nll_nats") is None
 
 
+def test_the_preferred_option_is_kept_of_items_that_have_options(engine):
+    table = engine.evaluate([BASE], SCORED)
+    for watched in SCORED:
+        for item, scores in zip(watched.items, table.item_metrics(BASE, watched), strict=True):
+            if watched in (PAIRS, CHOICES):
+                is_right = scores["preferred_option"] == getattr(item, "answer", 0)
+                assert scores["accuracy"] == float(is_right)
+            else:
+                assert "preferred_option" not in scores
+
+
 def test_nothing_is_scored_twice(engine, passes):
     first = engine.evaluate((BASE, NOISE), SCORED)
     assert len(passes) == 2
@@ -316,6 +327,15 @@ def test_a_generated_answer_is_the_greedy_one(opened, store):
     made = capability("answers", "generate", "exact_match", items)
     table = LocalEngine(opened, store, EXACT).evaluate((BASE,), (made,))
     assert table.values(BASE, made).tolist() == [1.0, 0.0]
+
+
+def test_answers_can_be_had_as_text_at_any_point(engine):
+    point = Point("noise", (Term(NoiseDirection(0), 0.3),))
+    said = [engine.scorer.answers(where, ANSWERS.items) for where in (BASE, point, BASE)]
+    assert said[0] == said[2] != said[1]
+    exact = engine.evaluate([BASE], [ANSWERS]).values(BASE, ANSWERS)
+    matches = [a.strip().startswith(i.answer) for a, i in zip(said[0], ANSWERS.items, strict=True)]
+    assert exact.tolist() == [float(match) for match in matches]
 
 
 def test_an_item_that_does_not_fit_is_named_before_anything_runs(engine, passes):

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import numpy
 
-from ..capabilities import Capability, Passage, Suite, right_text
+from ..capabilities import Capability, Passage, Suite, governed_suites, right_text
 from ..engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
 from ..errors import ModelError, SuiteError
 from ..models import (
     BASE,
     LanguageModel,
+    Point,
     ScoringOptions,
     TunedModel,
     digest_at,
@@ -24,6 +25,7 @@ from ..results import (
     CapabilityClaim,
     Certification,
     CertificationGuards,
+    CertificationPolicy,
     CertificationProvenance,
     CertificationVerdict,
     ClaimVerdict,
@@ -33,8 +35,12 @@ from ..results import (
     Subject,
 )
 from ._certify_caveats import certify_caveats
-from ._claims import Paired, adjusted_claims, capability_claim, check_claims, suite_claim
+from ._claims import adjusted_claims, capability_claim, check_claims, suite_claim
+from ._flip_list import with_answers
+from ._paired import Paired, is_bounded
+from ._recovery import probe_recovery
 from ._score import batches, check_names
+from ._sequential_scoring import score_until_clear
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -60,6 +66,12 @@ class CertifyRequest:
     """Accepted chance that a loss of the margin passes, of each claim."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    policy: CertificationPolicy | None = None
+    """Takes the place of alpha, and of the tolerances and tiers of the suites."""
+    sequential: bool = False
+    """Score items in batches, each capability until its decision is clear."""
+    recovery: bool = False
+    """Ask what was lost again behind solved examples."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -81,8 +93,8 @@ def certify(
     retained (intersection-union, Berger 1982), and that each is (Holm 1979). What an earlier process
     stored in the folder is taken up.
 
-    Cost: two forward passes over the items of all capabilities, one over up to 16 items of each, and
-    a few passes over the weights for their digests.
+    Cost: two forward passes over the items of all capabilities (over fewer where the request is
+    sequential), one over up to 16 items of each, and a few passes over the weights for their digests.
 
     Args:
         request: What is asked.
@@ -93,13 +105,14 @@ def certify(
         The document; the base is as it was.
 
     Raises:
-        ConfigError: alpha or a tolerance with which nothing could be tested, or two capabilities of
-            one name.
+        ConfigError: alpha or a tolerance with which nothing could be tested, two capabilities of
+            one name, or a policy about one that no suite holds.
         ModelError: The tuned model cannot be read, was not tuned from this base, has a tokenizer
             that makes other tokens of the items, or changes no score.
         RunError: A point could not be scored, or a score is not finite.
     """
     started = time.monotonic()
+    request = _governed(request)
     capabilities, opened = request.capabilities, request.opened
     check_names(capabilities)
     check_claims(capabilities, request.alpha)
@@ -109,43 +122,73 @@ def certify(
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
         _check_tokens(tuned, capabilities, engine)
-        repeated = [_repeated(capability, request.seed) for capability in capabilities]
-        meter.plan(2 * engine.num_tokens(capabilities) + engine.num_tokens(repeated))
+        engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         meter.enter("scoring the base and the tuned model")
-        rows = {}
-        for together in batches(capabilities, engine):
-            rows.update(engine.evaluate((BASE, tuned.point), together).rows)
+        pairs = _scored(request, engine, tuned)
         meter.enter("scoring a part of the base again")
-        again, table = engine.evaluate((BASE,), repeated), Table(rows)
+        noise = _repeatability(pairs, engine, request.seed)
         tuned_digest = digest_at(opened, tuned.point)
-        pairs = [_paired(capability, table, tuned) for capability in capabilities]
         if not any(pair.num_moved for pair in pairs) and tuned_digest != opened.digest:
             _check_effect(tuned, capabilities, engine)
+        claims = _claims(request, pairs, [obstacle for _, obstacle in noise])
+        claims = _answered(claims, pairs, engine, tuned.point)
+        recovery = None
+        if request.recovery:
+            meter.enter("asking again what was lost")
+            recovery = probe_recovery(
+                pairs, claims, engine, tuned.point, alpha=request.alpha, seed=request.seed
+            )
         engine.check_unchanged()
-    noise = [_noise(c, part, table, again) for c, part in zip(capabilities, repeated, strict=True)]
     guards = CertificationGuards(
         tuned_is_base=tuned_digest == opened.digest,
         num_items_moved=sum(pair.num_moved for pair in pairs),
-        num_items=sum(len(capability.items) for capability in capabilities),
+        num_items=sum(len(pair.capability.items) for pair in pairs),
         noise=tuple(floor for floor, _ in noise),
         tokenizer="the base's" if tuned.tokenizer is None else "same tokens",
     )
-    claims = _claims(request, pairs, [obstacle for _, obstacle in noise])
     together_claim = suite_claim(claims)
     return Certification(
         verdict=_VERDICTS[together_claim.verdict],
         suite_claim=together_claim,
         claims=claims,
         guards=guards,
+        recovery=recovery,
         cost=Cost(
             wall_seconds=round(time.monotonic() - started, 1),
             tokens_forward=engine.tokens_used,
             tokens_backward=0,
             fraction_of_planned_run=None,
         ),
-        caveats=certify_caveats(claims, guards, engine.numerics, alpha=request.alpha),
+        caveats=certify_caveats(
+            claims, guards, engine.numerics, alpha=request.alpha, policy=request.policy
+        ),
         provenance=_provenance(request, tuned, engine, tuned_digest),
     )
+
+
+def _governed(request: CertifyRequest) -> CertifyRequest:
+    """The request as its policy wants it."""
+    if request.policy is None:
+        return request
+    suites = governed_suites(request.suites, request.policy)
+    return replace(request, suites=suites, alpha=request.policy.alpha)
+
+
+def _scored(request: CertifyRequest, engine: LocalEngine, tuned: TunedModel) -> tuple[Paired, ...]:
+    """The scores that each claim rests on, in the order of the capabilities."""
+    # Without bounds there are no bets, so such items are scored all of them.
+    in_sequence = tuple(c for c in request.capabilities if request.sequential and is_bounded(c))
+    whole = tuple(c for c in request.capabilities if c not in in_sequence)
+    engine.meter.plan(2 * engine.num_tokens(whole))
+    rows = {}
+    for together in batches(whole, engine) if whole else ():
+        rows.update(engine.evaluate((BASE, tuned.point), together).rows)
+    pairs = [_paired(capability, Table(rows), tuned) for capability in whole]
+    pairs += score_until_clear(
+        in_sequence, engine, tuned.point, alpha=request.alpha, seed=request.seed
+    )
+    found = {pair.capability.name: pair for pair in pairs}
+    return tuple(found[capability.name] for capability in request.capabilities)
 
 
 def _claims(
@@ -156,6 +199,17 @@ def _claims(
         for pair, obstacle in zip(pairs, obstacles, strict=True)
     ]
     return adjusted_claims(claims, request.alpha)
+
+
+def _answered(
+    claims: Sequence[CapabilityClaim], pairs: Sequence[Paired], engine: LocalEngine, point: Point
+) -> tuple[CapabilityClaim, ...]:
+    """The claims with what the wrong model wrote, where answers are generated."""
+    answers = engine.scorer.answers
+    return tuple(
+        claim.model_copy(update={"flips": with_answers(claim.flips, pair, answers, point)})
+        for claim, pair in zip(claims, pairs, strict=True)
+    )
 
 
 def _check_tokens(
@@ -217,17 +271,24 @@ def _repeated(capability: Capability, seed: int) -> Capability:
     return capability.sample(min(_NUM_REPEATED, len(capability.items) - 1), seed=seed)
 
 
-def _noise(
-    capability: Capability, part: Capability, table: Table, again: Table
-) -> tuple[NoiseFloor, str | None]:
+def _repeatability(
+    pairs: Sequence[Paired], engine: LocalEngine, seed: int
+) -> list[tuple[NoiseFloor, str | None]]:
     """How well the base repeats itself in other batches, and why that is too badly, if so."""
+    parts = [_repeated(pair.capability, seed) for pair in pairs]
+    again = engine.evaluate((BASE,), parts)
+    return [_noise(pair, part, again) for pair, part in zip(pairs, parts, strict=True)]
+
+
+def _noise(paired: Paired, part: Capability, again: Table) -> tuple[NoiseFloor, str | None]:
+    capability = paired.capability
     if part.digest == capability.digest:
         floor = NoiseFloor(
             capability=capability.name, unit=capability.unit, num_items=0, largest_difference=None
         )
         return floor, None
     ids = {item.id for item in part.items}
-    first = table.values(BASE, capability)[[item.id in ids for item in capability.items]]
+    first = paired.values(paired.base)[[item.id in ids for item in capability.items]]
     differences = numpy.abs(again.values(BASE, part) - first)
     floor = NoiseFloor(
         capability=capability.name,
@@ -271,7 +332,9 @@ def _provenance(
         tuned_digest=tuned_digest,
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=engine.numerics,
+        policy=request.policy,
         alpha=request.alpha,
+        sequential=request.sequential,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

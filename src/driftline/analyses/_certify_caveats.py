@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..results import CapabilityClaim, CertificationGuards, Numerics
+from ..results import CapabilityClaim, CertificationGuards, CertificationPolicy, Numerics
 
 _CLAIMS = (
     "Two claims are made, and they differ. That all required capabilities are retained: each is "
@@ -16,6 +16,17 @@ _SCOPE = (
 _MARGIN = (
     "Margins are the suite's tolerances. The claims hold if they, the items and alpha were fixed "
     "before any score of the tuned model was seen."
+)
+_POLICY = (
+    "Margins, tiers and alpha are those of the policy {name} ({digest}); what it does not name stays "
+    "as its suite says. The claims hold if the policy and the items were fixed before any score of "
+    "the tuned model was seen."
+)
+_SEQUENTIAL = (
+    "Items were scored in seeded batches until claim 1 was clear for each capability, which spends no "
+    "more than alpha. It stops near alpha, so Holm's correction leaves few claims by themselves; and a "
+    "change that is read where a test stopped lies further from the margin than the true one, on "
+    "average, which its limits take into account."
 )
 _INFERIOR = (
     "A capability is called inferior at alpha by itself: of {num} unharmed ones, one in {one_in:g} "
@@ -39,6 +50,7 @@ def certify_caveats(
     numerics: Numerics,
     *,
     alpha: float,
+    policy: CertificationPolicy | None = None,
 ) -> tuple[str, ...]:
     """The caveats of one certification, those that bear on its verdict first.
 
@@ -47,6 +59,7 @@ def certify_caveats(
         guards: What was found of the comparison.
         numerics: In which both were scored.
         alpha: Of each claim.
+        policy: What fixed the margins; None where the suites did.
 
     Returns:
         Sentences.
@@ -59,7 +72,12 @@ def certify_caveats(
             yield _NO_TOKENIZER
         yield _CLAIMS.format(num=len(claims))
         yield _SCOPE.format(alpha=alpha)
-        yield _MARGIN
+        if policy is None:
+            yield _MARGIN
+        else:
+            yield _POLICY.format(name=policy.name, digest=policy.digest)
+        if any(claim.sequential is not None for claim in claims):
+            yield _SEQUENTIAL
         if any(claim.verdict == "inferior" for claim in claims) and len(claims) > 1:
             yield _INFERIOR.format(num=len(claims), one_in=round(1 / alpha, 1))
         if any(claim.method == "unbounded" for claim in claims):

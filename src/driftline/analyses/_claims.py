@@ -1,73 +1,34 @@
 """What can be claimed of a change: each capability by its test, all of them by two rules."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..capabilities import MARGIN_BOUND_NATS, Alternatives, Capability, MinimalPair, MultipleChoice
-from ..capabilities import Item as CapabilityItem
+from ..capabilities import Capability
 from ..errors import ConfigError, RunError
-from ..results import CapabilityClaim, ClaimVerdict, Flip, Flips, SuiteClaim
+from ..results import CapabilityClaim, ClaimVerdict, SequentialUse, SuiteClaim
 from ..stats import (
     NoninferiorityTest,
+    SequentialTest,
     bounded_noninferiority,
     flip_noninferiority,
     holm_adjusted_pvalues,
+    sequential_noninferiority,
     suite_pvalue,
     unbounded_noninferiority,
 )
+from ._flip_list import flip_list
+from ._paired import RIGHT, Paired, largest_loss
 
-Method = Literal["flips", "bounded", "unbounded"]
-
-_RIGHT = ("accuracy", "exact_match")
-"""Metrics that are 1 for an item that is right and 0 for one that is wrong."""
 _SMALLEST_ALPHA = 5e-4
 """What the bootstrap of the unbounded test can reach."""
 _UNSETTLED = "its limits lie on both sides of the margin; more items are needed to tell"
+_RAN_OUT = "all {num} items were used, and the decision is not clear; more items are needed to tell"
 _TOO_FEW = "{num} independent items are too few: they would not show it even if no score had moved"
-
-
-@dataclass(frozen=True)
-class Paired:
-    """A capability with the scores of both models on the same items."""
-
-    capability: Capability
-    base: Sequence[Mapping[str, float]]
-    """Every metric of each item, in the capability's order."""
-    tuned: Sequence[Mapping[str, float]]
-
-    @property
-    def num_moved(self) -> int:
-        """Items of which any metric differs."""
-        return sum(dict(b) != dict(t) for b, t in zip(self.base, self.tuned, strict=True))
-
-    @property
-    def num_groups(self) -> int:
-        """Independent units of evidence."""
-        return len(set(self.capability.groups()))
-
-    @property
-    def method(self) -> Method:
-        """Which test is right for the metric: see design/certification-statistics.md."""
-        if self.capability.metric == "nll_nats":
-            return "unbounded"
-        is_grouped = self.num_groups < len(self.capability.items)
-        return "bounded" if is_grouped or self.capability.metric == "margin_nats" else "flips"
-
-    def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
-        """The capability's own metric, item by item."""
-        return numpy.array([metrics[self.capability.metric] for metrics in side], dtype=float)
-
-    def right(self, side: Sequence[Mapping[str, float]]) -> list[bool] | None:
-        """Which items are right; None where the scorer does not say."""
-        for metric in _RIGHT:
-            if metric in side[0]:
-                return [metrics[metric] > 0 for metrics in side]
-        return None
 
 
 class _Outcome(NamedTuple):
@@ -75,6 +36,8 @@ class _Outcome(NamedTuple):
 
     test: NoninferiorityTest | None
     reason: str | None
+    evidence: tuple[float, float] | None = None
+    """The e-values of a sequential test, for non_inferior and for inferior."""
 
 
 def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
@@ -92,11 +55,11 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     if not (least <= alpha <= 0.5 and alpha > 0):
         raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
     for capability in capabilities:
-        bound = _largest_loss(capability)
+        bound = largest_loss(capability)
         if capability.tolerance >= bound:
             raise ConfigError(
-                f"--suite: capability {capability.name}: a tolerance of {capability.tolerance:g} "
-                f"accepts every loss, since none is larger than {bound:g}; lower it"
+                f"capability {capability.name}: a margin of {capability.tolerance:g} accepts every "
+                f"loss, since none is larger than {bound:g}; lower it in its suite or the policy"
             )
 
 
@@ -118,14 +81,13 @@ def capability_claim(
     """
     capability = paired.capability
     base, tuned = paired.values(paired.base), paired.values(paired.tuned)
-    flips, sign = _flips(paired), 1.0 if capability.higher_is_better else -1.0
     reason = obstacle or _nothing_to_retain(paired)
     outcome = _Outcome(None, reason)
     if reason is None:
-        outcome = _tested(paired, sign * (tuned - base), alpha=alpha, seed=seed)
+        outcome = _tested(paired, alpha=alpha, seed=seed)
     test = outcome.test
     limits = (None, None) if test is None else (test.low, test.high)
-    if test is not None and sign < 0:
+    if test is not None and not capability.higher_is_better:
         limits = (-test.high, -test.low)
     verdict: ClaimVerdict = "inconclusive" if test is None else test.verdict
     right = paired.right(paired.base)
@@ -152,7 +114,8 @@ def capability_claim(
         reason=outcome.reason,
         base_accuracy=None if right is None else sum(right) / len(right),
         chance=capability.chance,
-        flips=flips,
+        flips=flip_list(paired),
+        sequential=_sequential_use(paired, outcome),
     )
 
 
@@ -214,12 +177,6 @@ _WORDS: dict[ClaimVerdict, str] = {
 """In the order in which one decides the suite."""
 
 
-def _largest_loss(capability: Capability) -> float:
-    """The largest loss that a mean score could have."""
-    bounds = {"margin_nats": 2 * MARGIN_BOUND_NATS, "nll_nats": float("inf")}
-    return bounds.get(capability.metric, 1.0)
-
-
 def _nothing_to_retain(paired: Paired) -> str | None:
     """Why the base itself has nothing that could be lost; None where it has."""
     capability, right = paired.capability, paired.right(paired.base)
@@ -231,7 +188,7 @@ def _nothing_to_retain(paired: Paired) -> str | None:
             f"the base has an accuracy of {accuracy:.1%} where guessing gives {floor:.1%}; there is "
             "nothing to retain"
         )
-    if capability.metric in _RIGHT and accuracy - capability.tolerance <= floor:
+    if capability.metric in RIGHT and accuracy - capability.tolerance <= floor:
         return (
             f"the margin of {100 * capability.tolerance:g} points accepts a fall of the base's "
             f"accuracy of {accuracy:.1%} to the {floor:.1%} of guessing; lower the tolerance"
@@ -239,10 +196,11 @@ def _nothing_to_retain(paired: Paired) -> str | None:
     return None
 
 
-def _tested(
-    paired: Paired, gains: Float[ndarray, " items"], *, alpha: float, seed: int
-) -> _Outcome:
-    """The test of one capability, on changes of which larger is better."""
+def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
+    """The test of one capability."""
+    if paired.method == "sequential":
+        return _tested_in_sequence(paired, alpha)
+    gains = paired.gains()
     try:
         test = _test(paired, gains, alpha=alpha, seed=seed)
     except RunError as error:
@@ -257,18 +215,80 @@ def _tested(
     return _Outcome(test, _UNSETTLED)
 
 
+def sequential_test(paired: Paired, alpha: float) -> SequentialTest:
+    """What the items of a sample say so far, however often that was asked.
+
+    Args:
+        paired: Items in the order in which they were scored; with their sample.
+        alpha: Accepted chance that a loss of the margin passes.
+
+    Returns:
+        The verdict, and at which item it was reached.
+    """
+    assert paired.sample is not None
+    bound = largest_loss(paired.capability)
+    return sequential_noninferiority(
+        paired.gains(),
+        margin=paired.capability.tolerance,
+        bounds=(-bound, bound),
+        groups=paired.group_numbers(),
+        max_group_size=paired.sample.max_group_size,
+        confidence_level=1 - alpha,
+    )
+
+
+def _sequential_use(paired: Paired, outcome: _Outcome) -> SequentialUse | None:
+    if paired.sample is None:
+        return None
+    evidence = outcome.evidence or (None, None)
+    return SequentialUse(
+        num_scored=paired.sample.num_scored,
+        num_available=paired.sample.num_available,
+        num_looks=paired.sample.num_looks,
+        evidence_non_inferior=evidence[0],
+        evidence_inferior=evidence[1],
+    )
+
+
+def _tested_in_sequence(paired: Paired, alpha: float) -> _Outcome:
+    test, sample, margin = (
+        sequential_test(paired, alpha),
+        paired.sample,
+        paired.capability.tolerance,
+    )
+    assert sample is not None
+    # Limits and p-values say what the verdict says, also where they lie on the edge by rounding.
+    pvalue, high = min(1.0, 1 / test.evidence_non_inferior), test.high
+    if test.verdict == "non_inferior":
+        pvalue = min(pvalue, alpha)
+    else:
+        pvalue = max(pvalue, math.nextafter(alpha, 1.0))
+    if test.verdict == "inferior":
+        high = min(high, math.nextafter(-margin, -math.inf))
+    outcome = NoninferiorityTest(
+        test.change, test.low, high, margin, test.confidence_level, pvalue, test.verdict
+    )
+    return _Outcome(
+        outcome,
+        _RAN_OUT.format(num=f"{sample.num_available:,}")
+        if test.verdict == "inconclusive"
+        else None,
+        (test.evidence_non_inferior, test.evidence_inferior),
+    )
+
+
 def _test(
     paired: Paired, gains: Float[ndarray, " items"], *, alpha: float, seed: int
 ) -> NoninferiorityTest:
     capability, level = paired.capability, 1 - alpha
-    _, groups = numpy.unique(capability.groups(), return_inverse=True)
+    groups = paired.group_numbers()
     if paired.method == "flips":
         lost, gained = int((gains < 0).sum()), int((gains > 0).sum())
         return flip_noninferiority(
             lost, gained, len(gains), margin=capability.tolerance, confidence_level=level
         )
     if paired.method == "bounded":
-        bound = _largest_loss(capability)
+        bound = largest_loss(capability)
         return bounded_noninferiority(
             gains,
             margin=capability.tolerance,
@@ -279,39 +299,4 @@ def _test(
         )
     return unbounded_noninferiority(
         gains, margin=capability.tolerance, groups=groups, confidence_level=level, seed=seed
-    )
-
-
-def _flips(paired: Paired) -> Flips | None:
-    """The items that changed sides."""
-    before, after = paired.right(paired.base), paired.right(paired.tuned)
-    if before is None or after is None:
-        return None
-    items = list(zip(paired.capability.items, before, after, strict=True))
-    lost = tuple(_flip(item) for item, was, is_ in items if was and not is_)
-    gained = tuple(_flip(item) for item, was, is_ in items if is_ and not was)
-    adjusted, chance = None, paired.capability.chance
-    if chance is not None:
-        wrong_before, wrong_after = 1 - sum(before) / len(items), 1 - sum(after) / len(items)
-        # With k options, chance is 1 / k, so that 1 / (k - 1) is chance / (1 - chance).
-        by_guessing = wrong_before * chance / (1 - chance) * wrong_after
-        adjusted = len(lost) / len(items) - by_guessing
-    return Flips(lost=lost, gained=gained, chance_adjusted_loss=adjusted)
-
-
-def _flip(item: CapabilityItem) -> Flip:
-    options: tuple[str, ...] = ()
-    right = 0
-    match item:
-        case MultipleChoice():
-            options, right = item.choices, item.answer
-        case Alternatives():
-            options, right = tuple(a.prompt + a.completion for a in item.alternatives), item.answer
-        case MinimalPair():
-            options = (item.good, item.bad)
-    wrong = [option for index, option in enumerate(options) if index != right]
-    return Flip(
-        id=item.id,
-        right=options[right] if options else None,
-        wrong=wrong[0] if len(wrong) == 1 else None,
     )

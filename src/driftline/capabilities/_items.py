@@ -172,4 +172,7 @@ def describe_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "model_type":
+        # What pydantic says names a class of ours, which is no help.
+        message = "must be a mapping of keys to values"
     return f"{where}: {message}" if where else message

@@ -93,6 +93,10 @@ def likelihood_requests(item: Item) -> tuple[Request, ...]:
             raise SuiteError(f"item {item.id}: is scored by its generated answer")
 
 
+PREFERRED_OPTION = "preferred_option"
+"""Kept beside the metrics of an item with options: the place of the one that the model prefers."""
+
+
 def completion_bytes(completion: str) -> int:
     """What `normalization: bytes` divides by: UTF-8 bytes, white space around them left out.
 
@@ -137,6 +141,30 @@ def score_likelihoods(
     values = [_normalized(each, normalization) for each in likelihoods]
     margin = clipped_margin(values, _right(item))
     return {"margin_nats": margin, "accuracy": float(margin > 0)}
+
+
+def preferred_option(
+    item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
+) -> int | None:
+    """The place of the option that a model prefers; a wrong one where it ties with the right one.
+
+    >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
+    >>> preferred_option(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
+    0
+
+    Args:
+        item: The item.
+        likelihoods: One a completion, as for `score_likelihoods`.
+        normalization: As for `score_likelihoods`.
+
+    Returns:
+        From 0, in the order of the item's options; None where the item has none.
+    """
+    if not isinstance(item, (MultipleChoice, Alternatives, MinimalPair)):
+        return None
+    values, right = [_normalized(each, normalization) for each in likelihoods], _right(item)
+    wrong = max((i for i in range(len(values)) if i != right), key=values.__getitem__)
+    return right if values[right] > values[wrong] else wrong
 
 
 def clipped_margin(values: Sequence[float], right: int) -> float:

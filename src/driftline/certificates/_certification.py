@@ -85,6 +85,24 @@ class SuiteDigest(_Part):
     digest: str
 
 
+class PolicyRule(_Part):
+    """What a policy asks of one capability."""
+
+    name: str
+    tier: Literal["critical", "advisory"]
+    margin: Annotated[float, Field(gt=0)] | None
+    """None: the suite's tolerance."""
+
+
+class Policy(_Part):
+    """The policy that the certification was made under."""
+
+    name: str
+    digest: Annotated[str, AfterValidator(_hex_digest)]
+    alpha: float
+    capabilities: tuple[PolicyRule, ...]
+
+
 class CertifiedProvenance(_Part):
     """What was compared, and on what."""
 
@@ -93,6 +111,7 @@ class CertifiedProvenance(_Part):
     suites: Annotated[tuple[SuiteDigest, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(gt=0, le=0.5)]
     """Accepted chance that a loss of the margin passes."""
+    policy: Policy | None = None
 
 
 class Claim(_Part):

@@ -44,6 +44,7 @@ class Evidence:
     base: Path | None = None
     manifest: Path | None = None
     suites: tuple[AskedSuite, ...] = ()
+    policy: Path | None = None
 
 
 def verify_certificate(
@@ -93,7 +94,8 @@ def verify_certificate(
 
 
 _ORDER: tuple[CheckName, ...] = (
-    "envelope", "signature", "payload", "validity", "tuned", "base", "manifest", "suites", "claims",
+    "envelope", "signature", "payload", "validity", "tuned", "base", "manifest", "suites", "policy",
+    "claims",
 )  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
         _files_check("base", statement.files(BASE), evidence.base),
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
         _suites_check(statement.certification, evidence.suites),
+        _policy_check(statement.certification, evidence.policy),
         _judged("claims", faults, f"the verdicts follow from the numbers of {len(claims)} claims"),
     ]
 
@@ -194,6 +197,22 @@ def _suites_check(certification: Certification, asked: Sequence[AskedSuite]) -> 
             if wanted not in held
         ]
     return _judged("suites", faults, f"{', '.join(s.name for s in asked)} as certified")
+
+
+def _policy_check(certification: Certification, path: Path | None) -> VerificationCheck:
+    certified = certification.provenance.policy
+    if path is None:
+        return _skipped("policy", "none was given" if certified else "none was certified")
+    found = file_digest(path)
+    faults = []
+    if certified is None:
+        faults.append("it was certified under no policy")
+    elif found.sha256 != certified.digest:
+        faults.append(
+            f"{found.name} has SHA-256 {found.sha256}, certified was {certified.name} with "
+            f"{certified.digest}"
+        )
+    return _judged("policy", faults, f"{found.name} as certified")
 
 
 def _judged(name: CheckName, faults: Sequence[str], message: str) -> VerificationCheck:

@@ -1,21 +1,24 @@
 """`certify`: whether a tuned model keeps what its base could do, within margins fixed beforehand."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import ConfigError
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, ModelChoice, TrustOption
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
+from ._set_up import default_folder, read_suites, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from driftline.results import Certification
+    from driftline.capabilities import Suite
+    from driftline.results import Certification, CertificationPolicy
 
-OUTPUTS = ("summary.txt", "certification.json")
+OUTPUTS = ("summary.txt", "model_card.md", "junit.xml", "certification.json")
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
 BaseArgument = Annotated[
@@ -36,11 +39,30 @@ TunedArgument = Annotated[
     ),
 ]
 AlphaOption = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--alpha", help="Accepted chance that a loss of the margin passes, of each claim."
+        "--alpha",
+        help="Accepted chance that a loss of the margin passes, of each claim; 0.05 if not given.",
     ),
 ]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", help="A YAML file that fixes margins, tiers and alpha, in place of the suites."
+    ),
+]
+SequentialOption = Annotated[
+    bool,
+    typer.Option(
+        "--sequential",
+        help="Score items in batches, each capability until its decision is clear.",
+    ),
+]
+RecoveryOption = Annotated[
+    bool,
+    typer.Option("--recovery", help="Ask what was lost again, behind solved examples."),
+]
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,10 @@ class Wanted:
     base: ModelChoice
     tuned: str
     suites: tuple[str, ...]
-    alpha: float
+    alpha: float | None
+    policy: Path | None
+    is_sequential: bool
+    has_recovery: bool
     out: Path | None
     seed: int
     force: bool
@@ -60,7 +85,10 @@ def certify(  # noqa: PLR0913 - each is an option of the command line
     base: BaseArgument,
     tuned: TunedArgument,
     suite: SuiteOption,
-    alpha: AlphaOption = 0.05,
+    alpha: AlphaOption = None,
+    policy: PolicyOption = None,
+    sequential: SequentialOption = False,
+    recovery: RecoveryOption = False,
     out: OutOption = None,
     seed: SeedOption = 0,
     json: JsonOption = False,
@@ -72,14 +100,26 @@ def certify(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Whether a tuned model keeps what its base could do; exit code 0 pass, 1 fail, 3 inconclusive."""
     chosen = ModelChoice(base, trust_remote_code, dtype, device_map, load_in)
-    found, folder = run(Wanted(chosen, tuned, tuple(suite), alpha, out, seed, force))
+    wanted = Wanted(
+        base=chosen,
+        tuned=tuned,
+        suites=tuple(suite),
+        alpha=alpha,
+        policy=policy,
+        is_sequential=sequential,
+        has_recovery=recovery,
+        out=out,
+        seed=seed,
+        force=force,
+    )
+    found, folder = run(wanted)
     if json:
         typer.echo(found.to_json(), nl=False)
     else:
         from driftline.results import certification_summary
 
         typer.echo(certification_summary(found), nl=False)
-        typer.echo(f"\ndocument: {folder / OUTPUTS[1]}")
+        typer.echo(f"\ndocument: {folder / OUTPUTS[-1]}")
     raise typer.Exit(EXIT_CODES[found.verdict])
 
 
@@ -90,28 +130,31 @@ def run(wanted: Wanted) -> tuple["Certification", Path]:
         wanted: What was asked.
 
     Returns:
-        The document, and the folder that holds `certification.json` and `summary.txt`.
+        The document, and the folder that holds it with `OUTPUTS`.
 
     Raises:
         KeyboardInterrupt: The user pressed Ctrl-C; what was stored stays.
     """
-    # Heavy, and not needed for --help. Cheap checks come first, so that a typo costs no wait.
-    from driftline.capabilities import read_suite
+    # Heavy, and not needed for --help.
+    from driftline.capabilities import governed_suites
 
     from ._progress import ProgressPrinter
 
     printer = ProgressPrinter()
-    printer.note("reading the suites")
-    suites = tuple(read_suite(name) for name in wanted.suites)
-    printer.note("loading PyTorch and transformers")
+    policy = _policy(wanted)
+    # Refused here already, so that a typo costs no wait.
+    suites = governed_suites(read_suites(wanted.suites, printer), policy)
+    alpha = _alpha(wanted, policy)
     from driftline.analyses import CertifyRequest
     from driftline.analyses import certify as compare
     from driftline.engine import RunFolder
+    from driftline.report import render_junit, render_model_card
     from driftline.results import certification_summary
 
+    sources = (wanted.base.source, wanted.tuned)
     folder = RunFolder.open(
-        wanted.out or _default_folder(wanted),
-        _identity(wanted, [suite.provenance().digest for suite in suites]),
+        wanted.out or default_folder("certify", sources, wanted.suites),
+        _identity(wanted, suites, policy, alpha),
         outputs=OUTPUTS,
         force=wanted.force,
         command="certify",
@@ -120,32 +163,71 @@ def run(wanted: Wanted) -> tuple["Certification", Path]:
     with folder:
         printer.note(f"opening {wanted.base.source}")
         opened = wanted.base.open()
-        asked = CertifyRequest(opened, wanted.tuned, suites, wanted.alpha, wanted.seed)
-        try:
-            with printer:
-                found = compare(asked, folder, listener=printer.update)
-        except KeyboardInterrupt:
-            printer.note(f"stopped; the same command goes on from {folder.path}")
-            raise
+        asked = CertifyRequest(
+            opened,
+            wanted.tuned,
+            suites,
+            alpha=alpha,
+            seed=wanted.seed,
+            policy=policy,
+            sequential=wanted.is_sequential,
+            recovery=wanted.has_recovery,
+        )
+        with shown(printer, folder):
+            found = compare(asked, folder, listener=printer.update)
         # The document comes last: a folder that holds it is a finished one.
-        contents = (certification_summary(found), found.to_json())
+        contents = (
+            certification_summary(found),
+            render_model_card(found),
+            render_junit(found),
+            found.to_json(),
+        )
         folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return found, folder.path
 
 
-def _identity(wanted: Wanted, suites: list["JsonValue"]) -> "JsonValue":
+def _policy(wanted: Wanted) -> "CertificationPolicy | None":
+    """What fixes the margins; None where no file does."""
+    if wanted.policy is None:
+        return None
+    from driftline.capabilities import read_policy
+
+    return read_policy(wanted.policy)
+
+
+def _alpha(wanted: Wanted, policy: "CertificationPolicy | None") -> float:
+    """The accepted error, from the one place that says it.
+
+    Returns:
+        alpha.
+
+    Raises:
+        ConfigError: It is said twice.
+    """
+    if policy is None:
+        return _ALPHA if wanted.alpha is None else wanted.alpha
+    if wanted.alpha is not None:
+        raise ConfigError(
+            f"--alpha {wanted.alpha:g}: the policy says {policy.alpha:g}; leave the option out"
+        )
+    return policy.alpha
+
+
+def _identity(
+    wanted: Wanted,
+    suites: "Sequence[Suite]",
+    policy: "CertificationPolicy | None",
+    alpha: float,
+) -> "JsonValue":
+    """All that the answer depends on."""
     return {
         **wanted.base.identity(),
         "part": "certify",
         "tuned": wanted.tuned,
-        "suites": suites,
-        "alpha": wanted.alpha,
+        "suites": [suite.provenance().digest for suite in suites],
+        "policy": None if policy is None else policy.digest,
+        "sequential": wanted.is_sequential,
+        "recovery": wanted.has_recovery,
+        "alpha": alpha,
         "seed": wanted.seed,
     }
-
-
-def _default_folder(wanted: Wanted) -> Path:
-    sources = (Path(name).name for name in (wanted.base.source, wanted.tuned))
-    suites = (Path(name).name.removesuffix(".yaml") for name in wanted.suites)
-    name = "-".join(("certify", *sources, *suites))
-    return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", name)

@@ -1,6 +1,5 @@
 """`score`: the capabilities of one model, item by item."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ._model_options import (
     TrustOption,
 )
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
+from ._set_up import default_folder, read_suites, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -72,15 +72,11 @@ def run(wanted: Wanted) -> tuple["Scores", Path]:
     Raises:
         KeyboardInterrupt: The user pressed Ctrl-C; what was stored stays.
     """
-    # Heavy, and not needed for --help. Cheap checks come first, so that a typo costs no wait.
-    from driftline.capabilities import read_suite
-
+    # Heavy, and not needed for --help.
     from ._progress import ProgressPrinter
 
     printer = ProgressPrinter()
-    printer.note("reading the suites")
-    suites = tuple(read_suite(name) for name in wanted.suites)
-    printer.note("loading PyTorch and transformers")
+    suites = read_suites(wanted.suites, printer)
     from driftline.analyses import ScoreRequest
     from driftline.analyses import score as score_model
     from driftline.engine import RunFolder
@@ -93,7 +89,7 @@ def run(wanted: Wanted) -> tuple["Scores", Path]:
         "seed": wanted.seed,
     }
     folder = RunFolder.open(
-        wanted.out or _default_folder(wanted),
+        wanted.out or default_folder("score", [wanted.model.source], wanted.suites),
         identity,
         outputs=OUTPUTS,
         force=wanted.force,
@@ -103,20 +99,9 @@ def run(wanted: Wanted) -> tuple["Scores", Path]:
     with folder:
         printer.note(f"opening {wanted.model.source}")
         asked = ScoreRequest(wanted.model.open(), suites, seed=wanted.seed)
-        try:
-            with printer:
-                scored = score_model(asked, folder, listener=printer.update)
-        except KeyboardInterrupt:
-            printer.note(f"stopped; the same command goes on from {folder.path}")
-            raise
+        with shown(printer, folder):
+            scored = score_model(asked, folder, listener=printer.update)
         # The document comes last: a folder that holds it is a finished one.
         contents = (item_lines(scored.items), scored.document.to_json())
         folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return scored.document, folder.path
-
-
-def _default_folder(wanted: Wanted) -> Path:
-    model = Path(wanted.model.source).name.removesuffix(".gguf")
-    suites = (Path(name).name.removesuffix(".yaml") for name in wanted.suites)
-    name = "-".join(("score", model, *suites))
-    return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", name)

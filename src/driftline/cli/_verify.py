@@ -1,5 +1,6 @@
 """`verify`: does a certificate hold, and for these files?"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +36,9 @@ def verify(
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="The file that was signed with --manifest.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="The policy that it must be made under.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Check a certificate offline; exit code 0 only for a verdict of pass with all checks passed."""
@@ -43,7 +47,8 @@ def verify(
     from driftline.results import verification_summary
 
     trusted = read_as(key, read_public_key)
-    evidence = Evidence(model, base, manifest, tuple(_suite(name) for name in suite or ()))
+    suites = _suites(suite or (), policy)
+    evidence = Evidence(model, base, manifest, suites, policy)
     found = verify_certificate(
         read_as(certificate, bytes), trusted, now=datetime.now(UTC), evidence=evidence
     )
@@ -51,15 +56,25 @@ def verify(
     raise typer.Exit(_EXIT_CODES[found.verdict])
 
 
-def _suite(name: str) -> "AskedSuite":
-    from driftline.capabilities import read_suite
+def _suites(names: Sequence[str], policy: Path | None) -> "tuple[AskedSuite, ...]":
+    """The suites as the policy wants them, where there is one."""
+    if not names:
+        return ()
+    from driftline.capabilities import governed, read_policy, read_suite
     from driftline.certificates import AskedSuite, WatchedCapability
 
-    suite = read_suite(name)
-    return AskedSuite(
-        name=name,
-        digest=suite.provenance().digest,
-        capabilities=tuple(
-            WatchedCapability(c.name, c.tolerance, c.required) for c in suite.capabilities
-        ),
-    )
+    said = None if policy is None else read_policy(policy)
+    found = []
+    for name in names:
+        suite = read_suite(name)
+        wanted = (governed(capability, said) for capability in suite.capabilities)
+        found.append(
+            AskedSuite(
+                name=name,
+                digest=suite.provenance().digest,
+                capabilities=tuple(
+                    WatchedCapability(c.name, c.tolerance, c.required) for c in wanted
+                ),
+            )
+        )
+    return tuple(found)

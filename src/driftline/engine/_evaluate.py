@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..capabilities import (
+    PREFERRED_OPTION,
     Capability,
     Generation,
     Likelihood,
@@ -14,6 +15,7 @@ from ..capabilities import (
     Passage,
     completion_bytes,
     likelihood_requests,
+    preferred_option,
     score_answer,
     score_likelihoods,
 )
@@ -184,7 +186,15 @@ class CapabilityScorer:
             score_likelihoods(item, likelihoods[a:b], normalization=capability.normalization)
             for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
         ]
-        return _stored(scores, encoded.num_tokens())
+        preferred = [
+            preferred_option(item, likelihoods[a:b], normalization=capability.normalization)
+            for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
+        ]
+        stored = _stored(scores, encoded.num_tokens())
+        if any(option is None for option in preferred):
+            return stored
+        options = tuple(float(option) for option in preferred if option is not None)
+        return StoredScores({**stored.values, PREFERRED_OPTION: options}, stored.num_tokens)
 
     def _score_answers(self, capability: Capability) -> StoredScores:
         encoded = self.encode(capability)
@@ -198,6 +208,22 @@ class CapabilityScorer:
             if isinstance(item, Generation)
         ]
         return _stored(scores, encoded.num_tokens())
+
+    def answers(self, point: Point, items: Sequence[Generation]) -> tuple[str, ...]:
+        """What the model says at a point, as text; the base comes back bit for bit.
+
+        Args:
+            point: Where to.
+            items: Each with a prompt.
+
+        Returns:
+            The greedy answers, which are scored but not kept by `compute`.
+        """
+        prompts = [encode_prompt(self.opened, item.context()) for item in items]
+        with at_point(self.opened, point):
+            return tuple(
+                generate_greedily(self.opened, prompts, self.options, max_new_tokens=_ANSWER_TOKENS)
+            )
 
     def encode(self, capability: Capability) -> Encoded:
         """A capability in tokens; made once."""

@@ -5,4 +5,6 @@ from ._drawing import to_png as to_png
 from ._drawing import to_svg as to_svg
 from ._figures import figures as figures
 from ._html import render_html as render_html
+from ._junit import render_junit as render_junit
+from ._model_card import render_model_card as render_model_card
 from ._weight_diff import render_weight_diff as render_weight_diff

@@ -29,6 +29,7 @@ from ._certification import ClaimVerdict as ClaimVerdict
 from ._certification import Flip as Flip
 from ._certification import Flips as Flips
 from ._certification import NoiseFloor as NoiseFloor
+from ._certification import SequentialUse as SequentialUse
 from ._certification import SuiteClaim as SuiteClaim
 from ._certification_summary import certification_summary as certification_summary
 from ._document import Document as Document
@@ -41,6 +42,9 @@ from ._explanation import ConflictingExample as ConflictingExample
 from ._explanation import FailureMode as FailureMode
 from ._explanation import ForecastExplanation as ForecastExplanation
 from ._explanation_readings import explanation_sentences as explanation_sentences
+from ._policy import CertificationPolicy as CertificationPolicy
+from ._policy import PolicyRule as PolicyRule
+from ._policy import Tier as Tier
 from ._probe_reading import CapabilityReading as CapabilityReading
 from ._probe_reading import Look as Look
 from ._probe_reading import ProbeReading as ProbeReading
@@ -48,6 +52,8 @@ from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance
 from ._provenance import SourceProvenance as SourceProvenance
+from ._recovery import RecoveryFinding as RecoveryFinding
+from ._recovery import RecoveryProbe as RecoveryProbe
 from ._runs import PrunedRuns as PrunedRuns
 from ._runs import RunContents as RunContents
 from ._runs import RunList as RunList

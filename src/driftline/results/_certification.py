@@ -6,7 +6,9 @@ from pydantic import Field
 
 from ._assessment import Cost
 from ._document import Document, Value
+from ._policy import CertificationPolicy
 from ._provenance import ModelProvenance, Numerics, SourceProvenance
+from ._recovery import RecoveryProbe
 from ._weight_diff import Subject
 
 ClaimVerdict = Literal["non_inferior", "inferior", "inconclusive"]
@@ -20,7 +22,7 @@ class Flip(Value):
     right: str | None
     """The right answer, which one of them gave; None where the scorer has no options."""
     wrong: str | None
-    """What the other one preferred; None where more than one wrong option was there to prefer."""
+    """What the other one preferred or wrote; None where scores of an earlier version do not tell."""
 
 
 class Flips(Value):
@@ -34,6 +36,22 @@ class Flips(Value):
     """Share of items lost, less the share that guessing alone would lose:
     (1 - a_base) / (k - 1) * (1 - a_tuned), with k options (Harmon et al., arXiv 2510.17776). Below 0
     where fewer were lost than that; None without a chance level."""
+
+
+class SequentialUse(Value):
+    """How a claim was reached that stopped as soon as its decision was clear."""
+
+    num_scored: int
+    """Items that were scored; the claim rests on those up to its decision, `num_items`."""
+    num_available: int
+    """Items of the capability."""
+    num_looks: int
+    """Batches after which the decision was looked for."""
+    evidence_non_inferior: float | None
+    """The e-value, at its highest, against a loss of the margin; retained at 1 / alpha. None where
+    no test was made."""
+    evidence_inferior: float | None
+    """That against a loss smaller than the margin."""
 
 
 class CapabilityClaim(Value):
@@ -67,13 +85,15 @@ class CapabilityClaim(Value):
     adjusted_verdict: ClaimVerdict
     """Retained only if the adjusted p-value says so; a loss stands as it was found."""
     required: bool
-    method: Literal["flips", "bounded", "unbounded"]
+    method: Literal["flips", "bounded", "unbounded", "sequential"]
     reason: str | None
     """Why the verdict is inconclusive."""
     base_accuracy: float | None
     chance: float | None
     flips: Flips | None
     """None where an item is not right or wrong."""
+    sequential: SequentialUse | None = None
+    """What a sequential claim took; None where all items were scored, whatever they say."""
 
 
 class SuiteClaim(Value):
@@ -127,9 +147,13 @@ class CertificationProvenance(Value):
     suites: tuple[SourceProvenance, ...]
     numerics: Numerics
     """Of both models."""
+    policy: CertificationPolicy | None = None
+    """What fixed margins, tiers and alpha; None where the suites and the command line did."""
     alpha: float
+    sequential: bool = False
+    """Whether items were scored in batches until each decision was clear."""
     seed: int
-    """Of the orders of bets, of bootstraps, and of the items that were scored twice."""
+    """Of the orders of items and bets, of bootstraps, of solved examples, and of the items that were scored twice."""
     created: str
     """When the document was written, ISO 8601, UTC."""
 
@@ -145,6 +169,8 @@ class Certification(Document):
     suite_claim: SuiteClaim
     claims: tuple[CapabilityClaim, ...]
     guards: CertificationGuards
+    recovery: tuple[RecoveryProbe, ...] | None = None
+    """Of what is inferior; None where it was not asked for. It changes no verdict."""
     cost: Cost
     caveats: tuple[str, ...]
     provenance: CertificationProvenance

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from ._certification import CapabilityClaim, Certification, Flip
 from ._readings import DASH, clean, duration, number, percent
+from ._recovery import RecoveryProbe
 from ._summary import aligned, wrapped
 
 NUM_FLIPS = 5
 """Items that are named of each kind; the document has all."""
-_WORDS = {"non_inferior": "retained", "inferior": "LOST", "inconclusive": "inconclusive"}
+CLAIM_WORDS = {"non_inferior": "retained", "inferior": "LOST", "inconclusive": "inconclusive"}
 
 
 def certification_summary(found: Certification) -> str:
@@ -33,18 +34,22 @@ def certification_summary(found: Certification) -> str:
             for line in wrapped(f"{clean(claim.capability)} is inconclusive: {clean(claim.reason)}")
         ],
         [line for claim in found.claims for line in _flips(claim)],
+        _probes(found),
         _closing(found),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+def outcome_sentence(found: Certification) -> str:
+    """What came out, in one sentence without the verdict's word and without names of models."""
+    if found.verdict == "pass":
+        return f"all {found.suite_claim.num_required} required capabilities are retained"
+    return clean(found.suite_claim.reason or "")
+
+
 def _headline(found: Certification) -> str:
     base, tuned = (clean(s.source) for s in (found.provenance.base, found.provenance.tuned))
-    if found.verdict == "pass":
-        said = f"all {found.suite_claim.num_required} required capabilities are retained"
-    else:
-        said = clean(found.suite_claim.reason or "")
-    return f"{said} ({tuned}, tuned from {base})"
+    return f"{outcome_sentence(found)} ({tuned}, tuned from {base})"
 
 
 def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
@@ -71,9 +76,9 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
             number(claim.change, signed=True),
             number(claim.loss_limit),
             number(claim.margin),
-            _pvalue(claim.pvalue),
-            _pvalue(claim.adjusted_pvalue),
-            _WORDS[claim.verdict],
+            pvalue_text(claim.pvalue),
+            pvalue_text(claim.adjusted_pvalue),
+            CLAIM_WORDS[claim.verdict],
         ))  # fmt: skip
     return aligned(rows, numeric=range(1, 9))
 
@@ -82,19 +87,29 @@ def _claims(found: Certification) -> list[str]:
     suite, alpha = found.suite_claim, found.provenance.alpha
     kept = [clean(c.capability) for c in found.claims if c.adjusted_verdict == "non_inferior"]
     lines = wrapped(
-        f"Claim 1, {suite.claim}: {_WORDS[suite.verdict]}, p = {_pvalue(suite.pvalue)}; each of "
+        f"Claim 1, {suite.claim}: {CLAIM_WORDS[suite.verdict]}, p = {pvalue_text(suite.pvalue)}; each of "
         f"{suite.num_required} at alpha = {alpha:g} (intersection-union)"
     )
+    policy = found.provenance.policy
+    if policy is not None:
+        lines += wrapped(f"Policy: {clean(policy.name)}, {policy.digest}")
     return lines + wrapped(
         f"Claim 2, each capability by itself: {', '.join(kept) or 'none'} retained; Holm over "
         f"{len(found.claims)} claims at alpha = {alpha:g}"
     )
 
 
-def _pvalue(value: float | None) -> str:
+def pvalue_text(value: float | None) -> str:
+    """A p-value, or a dash where there is none."""
     if value is None:
         return DASH
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _items_used(claim: CapabilityClaim) -> str:
+    use = claim.sequential
+    assert use is not None
+    return f"{claim.num_items:,}, {use.num_scored:,}, {use.num_available:,}"
 
 
 def _flips(claim: CapabilityClaim) -> list[str]:
@@ -127,6 +142,27 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f} points"
 
 
+def _probes(found: Certification) -> list[str]:
+    """What the recovery probe says of each loss."""
+    return [
+        line
+        for probe in found.recovery or ()
+        for line in wrapped(f"Recovery probe, {recovery_sentence(probe)}", indent="  ")
+    ]
+
+
+def recovery_sentence(probe: RecoveryProbe) -> str:
+    """One probe of what was lost, in words."""
+    name, shots = clean(probe.capability), probe.num_shots
+    if probe.finding == "inconclusive":
+        return f"{name}: inconclusive: {clean(probe.reason or '')}"
+    moved = f"{number(probe.base)} to {number(probe.tuned)} behind {shots} solved examples"
+    plain = f"{number(probe.base_plain)} to {number(probe.tuned_plain)} without"
+    if probe.finding == "access":
+        return f"{name}: within the margin again ({moved}; {plain}): a loss of access or format"
+    return f"{name}: lost there too ({moved}; {plain}): not a matter of format alone"
+
+
 def _closing(found: Certification) -> list[str]:
     guards, cost = found.guards, found.cost
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
@@ -135,6 +171,10 @@ def _closing(found: Certification) -> list[str]:
         f"Checked: scores of {guards.num_items_moved:,} of {guards.num_items:,} items moved; base "
         f"scored again in other batches, an item moved {noise}; tokenizer: {guards.tokenizer}"
     )
+    used = [c for c in found.claims if c.sequential is not None]
+    if used:
+        said = (f"{clean(c.capability)} {_items_used(c)}" for c in used)
+        lines += wrapped(f"Items until the decision, scored, of all: {', '.join(said)}")
     flips = [c for c in found.claims if c.base_accuracy is not None and c.chance is not None]
     if flips:
         said = (

@@ -9,8 +9,9 @@ from ._readings import clean
 from ._summary import aligned, wrapped
 
 CheckName = Literal[
-    "envelope", "signature", "payload", "validity", "tuned", "base", "manifest", "suites", "claims"
-]
+    "envelope", "signature", "payload", "validity", "tuned", "base", "manifest", "suites",
+    "policy", "claims",
+]  # fmt: skip
 """In the order in which they are made. The first three must pass before anything else is read."""
 
 

@@ -1,0 +1,92 @@
+"""The scores of two models on the same items of one capability."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from ..capabilities import MARGIN_BOUND_NATS, Capability
+
+Method = Literal["flips", "bounded", "unbounded", "sequential"]
+
+RIGHT = ("accuracy", "exact_match")
+"""Metrics that are 1 for an item that is right and 0 for one that is wrong."""
+
+
+class Sample(NamedTuple):
+    """Of what a sequential claim is a part."""
+
+    num_scored: int
+    """Items that were scored until the decision was seen."""
+    num_available: int
+    num_looks: int
+    max_group_size: int
+    """Of all items, known before any was scored."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A capability with the scores of both models on the same items."""
+
+    capability: Capability
+    """With the items that the claim rests on."""
+    base: Sequence[Mapping[str, float]]
+    """Every metric of each item, in the capability's order."""
+    tuned: Sequence[Mapping[str, float]]
+    sample: Sample | None = None
+    """None where all items were scored, whatever they say."""
+
+    @property
+    def num_moved(self) -> int:
+        """Items of which any metric differs."""
+        return sum(dict(b) != dict(t) for b, t in zip(self.base, self.tuned, strict=True))
+
+    @property
+    def num_groups(self) -> int:
+        """Independent units of evidence."""
+        return len(set(self.capability.groups()))
+
+    @property
+    def method(self) -> Method:
+        """Which test is right for the metric: see design/certification-statistics.md."""
+        if not is_bounded(self.capability):
+            return "unbounded"
+        if self.sample is not None:
+            return "sequential"
+        is_grouped = self.num_groups < len(self.capability.items)
+        return "bounded" if is_grouped or self.capability.metric == "margin_nats" else "flips"
+
+    def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
+        """The capability's own metric, item by item."""
+        return numpy.array([metrics[self.capability.metric] for metrics in side], dtype=float)
+
+    def gains(self) -> Float[ndarray, " items"]:
+        """Changes tuned - base, turned so that larger is better."""
+        sign = 1.0 if self.capability.higher_is_better else -1.0
+        found: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
+        return found
+
+    def group_numbers(self) -> Int[ndarray, " items"]:
+        """The number of each item's group."""
+        return numpy.unique(self.capability.groups(), return_inverse=True)[1]
+
+    def right(self, side: Sequence[Mapping[str, float]]) -> list[bool] | None:
+        """Which items are right; None where the scorer does not say."""
+        for metric in RIGHT:
+            if metric in side[0]:
+                return [metrics[metric] > 0 for metrics in side]
+        return None
+
+
+def is_bounded(capability: Capability) -> bool:
+    """Whether no item can lose more than a known amount, so that bets are possible."""
+    return largest_loss(capability) < float("inf")
+
+
+def largest_loss(capability: Capability) -> float:
+    """The largest loss that a mean score could have."""
+    bounds = {"margin_nats": 2 * MARGIN_BOUND_NATS, "nll_nats": float("inf")}
+    return bounds.get(capability.metric, 1.0)

@@ -1,0 +1,132 @@
+"""A certification for a Hugging Face model card: evaluation results, and a section to read."""
+
+import html
+import re
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from ..results import CapabilityClaim, Certification
+from ..results._certification_summary import (
+    CLAIM_WORDS,
+    outcome_sentence,
+    pvalue_text,
+    recovery_sentence,
+)
+from ..results._readings import clean, number
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
+"""What Markdown, its tables, or the hub's rendering of either would take for more than a character."""
+
+
+def render_model_card(found: Certification) -> str:
+    """A certification as a model card of its own.
+
+    It stands as a card, and its two parts can be moved into another: the YAML block holds one
+    evaluation result a capability under `model-index`, as `huggingface_hub.metadata_load` reads it,
+    and what follows is a section for people. Folders of this machine are in neither.
+
+    Args:
+        found: The certification.
+
+    Returns:
+        Markdown behind a YAML block.
+    """
+    data = ModelCardData(
+        model_name=_model_name(found),
+        eval_results=[_result(claim, found) for claim in found.claims],
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n{_section(found)}"
+
+
+def _model_name(found: Certification) -> str:
+    return clean(Path(found.provenance.tuned.source).name) or "model"
+
+
+def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
+    """The tuned model's value, with what was claimed of its change."""
+    name = clean(claim.capability)
+    claimed = {
+        "base": claim.base,
+        "change": claim.change,
+        "low": claim.low,
+        "high": claim.high,
+        "margin": claim.margin,
+        "alpha": found.provenance.alpha,
+        "pvalue": claim.pvalue,
+        "verdict": claim.verdict,
+        "required": claim.required,
+        "num_items": claim.num_items,
+    }
+    return EvalResult(
+        task_type="text-generation",
+        dataset_type="driftline-suite",
+        dataset_name=name,
+        # Results are collected by type and config, so the name alone would not part them.
+        dataset_config=name,
+        metric_type=claim.metric,
+        metric_name=f"{claim.metric} ({claim.unit})",
+        metric_value=claim.tuned,
+        metric_args={key: value for key, value in claimed.items() if value is not None},
+    )
+
+
+def _section(found: Certification) -> str:
+    suite, provenance = found.suite_claim, found.provenance
+    lines = [
+        "## What tuning kept",
+        "",
+        f"**{found.verdict.upper()}**: {_escaped(outcome_sentence(found))}.",
+        "",
+        f"Paired with the base on the same items; a capability is retained where its loss is shown to be "
+        f"below its margin, at alpha = {provenance.alpha:g}. All required ones together: "
+        f"{CLAIM_WORDS[suite.verdict]}, p = {pvalue_text(suite.pvalue)} (intersection-union).",
+        "",
+        "| capability | metric | items | base | tuned | change | loss below | margin | p | verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(_row(claim) for claim in found.claims),
+        "",
+        *(
+            f"- {_escaped(f'{claim.capability} is inconclusive: {claim.reason}')}"
+            for claim in found.claims
+            if claim.reason
+        ),
+        *(
+            f"- Recovery probe, {_escaped(recovery_sentence(probe))}"
+            for probe in found.recovery or ()
+        ),
+        *(f"- {_escaped(caveat)}" for caveat in found.caveats),
+        "",
+        f"Suites: {', '.join(f'{_escaped(s.name)} (`{s.digest}`)' for s in provenance.suites)}.",
+        f"Tuned weights: {_files(found)}. Driftline {_escaped(provenance.driftline_version)}.",
+    ]
+    if provenance.policy is not None:
+        lines.append(f"Policy: {_escaped(provenance.policy.name)} (`{provenance.policy.digest}`).")
+    return "\n".join(lines) + "\n"
+
+
+def _row(claim: CapabilityClaim) -> str:
+    cells = (
+        _escaped(claim.capability) + ("" if claim.required else " (watched)"),
+        _escaped(f"{claim.metric}, {claim.unit}"),
+        f"{claim.num_items:,}",
+        number(claim.base),
+        number(claim.tuned),
+        number(claim.change, signed=True),
+        number(claim.loss_limit),
+        number(claim.margin),
+        pvalue_text(claim.pvalue),
+        CLAIM_WORDS[claim.verdict],
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _files(found: Certification) -> str:
+    files = found.provenance.tuned.files
+    return ", ".join(f"{_escaped(file.name)} (`{file.digest}`)" for file in files)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown and HTML show as it is."""
+    marked = _SPECIAL.sub(r"\\\1", html.escape(clean(text), quote=False))
+    return marked.replace("www.", r"www\.")
