@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy
 import scipy.stats
+from jaxtyping import Float
+from numpy import ndarray
 
 from driftline.stats import fit_gaussian_process
 
@@ -92,7 +94,7 @@ def _held_out(
     return found
 
 
-def _spearman(predicted: Sequence[float], actual: Sequence[float]) -> float:
+def _spearman(predicted: Sequence[float], actual: Float[ndarray, " runs"]) -> float:
     return round(float(scipy.stats.spearmanr(predicted, actual).statistic), 3)
 
 

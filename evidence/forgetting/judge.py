@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
 from driftline.analyses import PROBES, Case, Method, Probe, fit_forecaster
 from driftline.errors import RunError
-from driftline.results import Look
+from driftline.results import CapabilityReading, Look
 
 from .calibrate import calibration
+from .cells import REAL_LOSS, Cells, Row, cells_of, figures, inside, r2, rounded, spearman
 from .grid import COLLAPSE_NATS
 from .table import BenchmarkRun, outside_runs, read_runs
 
@@ -36,8 +36,6 @@ SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
     "region": lambda run: run.region,
 }
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-REAL_LOSS = 0.25
-"""Nats; below it there is no worst capability to name."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +65,6 @@ ENTRIES = (
 )
 OUTSIDE = ("gradient_inner_product", "fisher_distance", "functional_magnitude", "kl_new_task")
 """Rivals that the product does not carry; the last two see the finished run."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Predictions for capability x run cells, in one order for everyone."""
-
-    runs: tuple[str, ...]
-    capabilities: tuple[str, ...]
-    tolerances: Float[ndarray, " cells"]
-    predicted: Float[ndarray, " cells"]
-    low: Float[ndarray, " cells"]
-    high: Float[ndarray, " cells"]
-    novelty: Float[ndarray, " cells"]
-    actual: Float[ndarray, " cells"]
-    """Not clipped."""
-
-    @property
-    def clipped(self) -> Float[ndarray, " cells"]:
-        """What came, within the collapse bound."""
-        return self.actual.clip(-COLLAPSE_NATS, COLLAPSE_NATS)
 
 
 def main() -> None:
@@ -149,12 +127,12 @@ def held_out(runs: Sequence[BenchmarkRun], entry: Entry, split: str) -> Cells:
         The cells.
     """
     group = SPLITS[split]
-    rows = []
+    rows: list[Row] = []
     for name in sorted({group(run) for run in runs}):
         others = [run for run in runs if group(run) != name]
         judged = [run for run in runs if group(run) == name and run.record["seed"] == 0]
         rows += predictions(others, judged, entry)
-    return _cells(rows)
+    return cells_of(rows)
 
 
 def predictions(
@@ -163,8 +141,8 @@ def predictions(
     entry: Entry,
     *,
     unseen_model: bool = False,
-) -> list[tuple[Any, ...]]:
-    """Fit to some runs and predict others; a row a cell, as `Cells` has them."""
+) -> list[Row]:
+    """Fit to some runs and predict others; a row a cell."""
     table = calibration()
     chosen = fit_forecaster(
         [run.finished for run in others],
@@ -178,83 +156,25 @@ def predictions(
     for run in judged:
         probe = run.finished.probe
         for reading in probe.capabilities:
-            seen = reading.model_copy(
-                update={
-                    "losses": {
-                        look: loss
-                        for look, loss in reading.losses.items()
-                        if look in entry.early or look.startswith("replica")
-                    }
-                }
-            )
-            made = chosen.predict(Case(probe, seen if entry.method == "truncated" else reading))
-            rows.append(
-                (
-                    run.finished.run,
-                    reading.capability,
-                    run.record["tolerances"][reading.capability],
-                    made.value,
-                    made.low,
-                    made.high,
-                    made.novelty,
-                    run.finished.final_losses[reading.capability],
-                )
-            )
+            seen = _seen(reading, entry) if entry.method == "truncated" else reading
+            rows.append((run, reading.capability, chosen.predict(Case(probe, seen))))
     return rows
 
 
-def _cells(rows: Sequence[tuple[Any, ...]]) -> Cells:
-    runs, capabilities, *numbers = zip(*sorted(rows, key=lambda row: row[:2]), strict=True)
-    return Cells(runs, capabilities, *(numpy.array(column, dtype=float) for column in numbers))
-
-
-def figures(cells: Cells) -> dict[str, Any]:
-    """How good predictions are.
-
-    Args:
-        cells: Predicted and real.
-
-    Returns:
-        R2 and Spearman of the clipped changes, the plain R2, coverage, the share of runs with real
-        loss whose worst capability is named first, and the area under the ROC curve of at-risk.
-    """
-    return {
-        "r2": _r2(cells.predicted, cells.clipped),
-        "r2_plain": _r2(cells.predicted, cells.actual),
-        "spearman": _spearman(cells.predicted, cells.clipped),
-        "mae_nats": _rounded(numpy.abs(cells.predicted - cells.clipped).mean()),
-        "coverage": _rounded(_inside(cells).mean()),
-        "mean_width_nats": _rounded((cells.high - cells.low).mean()),
-        "worst_named_first": _worst_named(cells),
-        "at_risk_auroc": _auroc(cells),
+def _seen(reading: CapabilityReading, entry: Entry) -> CapabilityReading:
+    """What is left of a reading where the last early looks are not to be seen."""
+    losses = {
+        look: loss
+        for look, loss in reading.losses.items()
+        if look in entry.early or look.startswith("replica")
     }
+    return reading.model_copy(update={"losses": losses})
 
 
 def _coverages(runs: Sequence[BenchmarkRun], split: str) -> dict[str, float]:
     """The share of cells inside intervals of several levels."""
     entries = [Entry(str(level), "driftline", "0.2", level=level) for level in LEVELS]
-    return {e.name: _rounded(_inside(held_out(runs, e, split)).mean()) for e in entries}
-
-
-def _worst_named(cells: Cells) -> dict[str, int]:
-    named = total = 0
-    for run in sorted(set(cells.runs)):
-        own = [n for n, name in enumerate(cells.runs) if name == run]
-        actual, predicted = cells.clipped[own], cells.predicted[own]
-        if actual.max() >= REAL_LOSS:
-            total += 1
-            named += int(actual.argmax() == predicted.argmax())
-    return {"runs": total, "named": named}
-
-
-def _auroc(cells: Cells) -> float | None:
-    lost = cells.clipped > cells.tolerances
-    if lost.all() or not lost.any():
-        return None
-    ranks = scipy.stats.rankdata(cells.predicted - cells.tolerances)
-    positive = int(lost.sum())
-    area = (ranks[lost].sum() - positive * (positive + 1) / 2) / (positive * (~lost).sum())
-    return _rounded(area)
+    return {e.name: rounded(inside(held_out(runs, e, split)).mean()) for e in entries}
 
 
 def _gain(ours: Cells, theirs: Cells, *, num_resamples: int = 2000) -> dict[str, Any]:
@@ -267,10 +187,10 @@ def _gain(ours: Cells, theirs: Cells, *, num_resamples: int = 2000) -> dict[str,
         drawn = generator.integers(len(each), size=len(each))
         chosen = numpy.concatenate([each[n] for n in drawn])
         actual = ours.clipped[chosen]
-        found.append(_r2(ours.predicted[chosen], actual) - _r2(theirs.predicted[chosen], actual))
+        found.append(r2(ours.predicted[chosen], actual) - r2(theirs.predicted[chosen], actual))
     low, high = numpy.quantile(found, [0.025, 0.975])
-    whole = _r2(ours.predicted, ours.clipped) - _r2(theirs.predicted, theirs.clipped)
-    return {"r2": _rounded(whole), "low": _rounded(low), "high": _rounded(high)}
+    whole = r2(ours.predicted, ours.clipped) - r2(theirs.predicted, theirs.clipped)
+    return {"r2": rounded(whole), "low": rounded(low), "high": rounded(high)}
 
 
 def ceiling(runs: Sequence[BenchmarkRun], judged: dict[str, Cells]) -> dict[str, Any]:
@@ -292,16 +212,16 @@ def ceiling(runs: Sequence[BenchmarkRun], judged: dict[str, Cells]) -> dict[str,
     def on_those(cells: Cells) -> dict[str, float | None]:
         own = numpy.array([run in names for run in cells.runs])
         return {
-            "r2": _r2(cells.predicted[own], cells.clipped[own]),
-            "spearman": _spearman(cells.predicted[own], cells.clipped[own]),
+            "r2": r2(cells.predicted[own], cells.clipped[own]),
+            "spearman": spearman(cells.predicted[own], cells.clipped[own]),
         }
 
     return {
         "num_pairs": len(pairs),
-        "r2": _rounded((_r2(first, second) + _r2(second, first)) / 2),
-        "correlation": _rounded(numpy.corrcoef(first, second)[0, 1]),
-        "spearman": _spearman(first, second),
-        "mae_nats": _rounded(numpy.abs(first - second).mean()),
+        "r2": rounded((r2(first, second) + r2(second, first)) / 2),
+        "correlation": rounded(numpy.corrcoef(first, second)[0, 1]),
+        "spearman": spearman(first, second),
+        "mae_nats": rounded(numpy.abs(first - second).mean()),
         "held out by task, on the same cells": {n: on_those(c) for n, c in judged.items()},
     }
 
@@ -322,7 +242,7 @@ def outside(runs: Sequence[BenchmarkRun], name: str, split: str) -> dict[str, An
         predicted += (level + slope * new).clip(-COLLAPSE_NATS, COLLAPSE_NATS).tolist()
         actual += came.tolist()
     p, a = numpy.array(predicted), numpy.array(actual)
-    return {"r2": _r2(p, a), "spearman": _spearman(p, a)}
+    return {"r2": r2(p, a), "spearman": spearman(p, a)}
 
 
 def _rival_cells(
@@ -359,7 +279,7 @@ def transfer(model: str) -> dict[str, Any]:
     for entry in ENTRIES:
         if entry.name.startswith(("driftline", "truncated")):
             rows = predictions(others, judged, entry, unseen_model=True)
-            found[entry.name] = figures(_cells(rows))
+            found[entry.name] = figures(cells_of(rows))
     return found
 
 
@@ -378,14 +298,14 @@ def outside_benchmark(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
         Entry("driftline 0.2", "driftline", "0.2"),
         Entry("truncated 0.2", "truncated", "0.2"),
     ):
-        rows = []
+        rows: list[Row] = []
         for outside_run in outside_runs():
             others = [run for run in runs if run.task != outside_run.task]
             record = {
                 "tolerances": {**dict.fromkeys(outside_run.final_losses, REAL_LOSS), **tolerances}
             }
             rows += predictions(others, [BenchmarkRun(outside_run, record)], entry)
-        found[entry.name] = figures(_cells(rows))
+        found[entry.name] = figures(cells_of(rows))
     return found
 
 
@@ -400,12 +320,12 @@ def _partitions(runs: Sequence[BenchmarkRun]) -> dict[str, Callable[[str, str], 
 
 def _parts(cells: Cells, of: Callable[[str, str], str]) -> dict[str, dict[str, float]]:
     keys = numpy.array([of(r, c) for r, c in zip(cells.runs, cells.capabilities, strict=True)])
-    errors, inside = numpy.abs(cells.predicted - cells.clipped), _inside(cells)
+    errors, covered = numpy.abs(cells.predicted - cells.clipped), inside(cells)
     return {
         key: {
-            "mean_change_nats": _rounded(cells.clipped[keys == key].mean()),
-            "mae_nats": _rounded(errors[keys == key].mean()),
-            "coverage": _rounded(inside[keys == key].mean()),
+            "mean_change_nats": rounded(cells.clipped[keys == key].mean()),
+            "mae_nats": rounded(errors[keys == key].mean()),
+            "coverage": rounded(covered[keys == key].mean()),
         }
         for key in sorted(set(keys.tolist()))
     }
@@ -416,9 +336,9 @@ def _cost_shares(runs: Sequence[BenchmarkRun]) -> dict[str, dict[str, float]]:
     shares = {probe: list(_shares(runs, looks)) for probe, looks in PROBES.items()}
     return {
         probe: {
-            "cpu_median": _rounded(numpy.median([cpu for cpu, _ in found])),
-            "cpu_most": _rounded(max(cpu for cpu, _ in found)),
-            "steps_median": _rounded(numpy.median([steps for _, steps in found])),
+            "cpu_median": rounded(numpy.median([cpu for cpu, _ in found])),
+            "cpu_most": rounded(max(cpu for cpu, _ in found)),
+            "steps_median": rounded(numpy.median([steps for _, steps in found])),
         }
         for probe, found in shares.items()
     }
@@ -440,30 +360,6 @@ def _shares(runs: Sequence[BenchmarkRun], looks: Sequence[Look]) -> Iterator[tup
             cpu += replica["training_cpu_seconds"] / planned["training_cpu_seconds"]
             of_steps += replica["share"]
         yield cpu, of_steps
-
-
-def _inside(cells: Cells) -> Float[ndarray, " cells"]:
-    inside: Float[ndarray, " cells"] = (
-        (cells.low <= cells.clipped) & (cells.clipped <= cells.high)
-    ).astype(float)
-    return inside
-
-
-def _r2(predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]) -> float:
-    spread = ((actual - actual.mean()) ** 2).sum()
-    return _rounded(1 - ((predicted - actual) ** 2).sum() / spread)
-
-
-def _spearman(
-    predicted: Float[ndarray, " cells"], actual: Float[ndarray, " cells"]
-) -> float | None:
-    if numpy.ptp(predicted) == 0:
-        return None
-    return _rounded(scipy.stats.spearmanr(predicted, actual).statistic)
-
-
-def _rounded(number: float) -> float:
-    return round(float(number), 3)
 
 
 if __name__ == "__main__":

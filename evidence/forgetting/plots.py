@@ -30,7 +30,7 @@ def main() -> None:
         (IMAGES / f"{name}.svg").write_text(svg + "\n")
 
 
-def predicted_against_real() -> altair.Chart:
+def predicted_against_real() -> altair.LayerChart:
     """Every cell, held out by task, at a fifth of the run."""
     runs = read_runs("smollm2-135m")
     regions = {run.finished.run: run.region for run in runs}
@@ -40,35 +40,37 @@ def predicted_against_real() -> altair.Chart:
         {"predicted": float(p), "real": float(a), "configs": regions[run]}
         for p, a, run in zip(cells.predicted, cells.clipped, cells.runs, strict=True)
     ]
-    points = altair.Chart(altair.Data(values=rows)).mark_circle(size=28, opacity=0.65)
-    found: altair.Chart = points.encode(
+    points = altair.Chart(altair.InlineData(values=rows)).mark_circle(size=28, opacity=0.65)
+    found = points.encode(
         x=altair.X("predicted:Q", title="forecast loss (nats)"),
         y=altair.Y("real:Q", title="loss that came (nats)"),
         color=altair.Color("configs:N", title="configs"),
     ).properties(width=380, height=320)
-    line = altair.Chart(altair.Data(values=[{"v": -1}, {"v": 3}])).mark_line(
+    line = altair.Chart(altair.InlineData(values=[{"v": -1}, {"v": 3}])).mark_line(
         color="gray", strokeDash=[4, 4]
     )
-    return altair.layer(line.encode(x="v:Q", y="v:Q"), found)
+    layered: altair.LayerChart = line.encode(x="v:Q", y="v:Q") + found
+    return layered
 
 
-def coverage_by_level(result: dict[str, Any]) -> altair.Chart:
+def coverage_by_level(result: dict[str, Any]) -> altair.LayerChart:
     """The share of cells inside intervals of several levels."""
     rows = [
         {"level": float(level), "coverage": share, "held out by": split}
         for split, levels in result["coverage_by_level"].items()
         for level, share in levels.items()
     ]
-    chart = altair.Chart(altair.Data(values=rows)).mark_line(point=True)
+    chart = altair.Chart(altair.InlineData(values=rows)).mark_line(point=True)
     found = chart.encode(
         x=altair.X("level:Q", title="level", scale=altair.Scale(domain=[0.5, 1.0])),
         y=altair.Y("coverage:Q", title="share inside", scale=altair.Scale(domain=[0.4, 1.0])),
         color="held out by:N",
     ).properties(width=380, height=260)
-    line = altair.Chart(altair.Data(values=[{"v": 0.5}, {"v": 1.0}])).mark_line(
+    line = altair.Chart(altair.InlineData(values=[{"v": 0.5}, {"v": 1.0}])).mark_line(
         color="gray", strokeDash=[4, 4]
     )
-    return altair.layer(line.encode(x="v:Q", y="v:Q"), found)
+    layered: altair.LayerChart = line.encode(x="v:Q", y="v:Q") + found
+    return layered
 
 
 def error_against_cost(result: dict[str, Any]) -> altair.Chart:
@@ -84,12 +86,13 @@ def error_against_cost(result: dict[str, Any]) -> altair.Chart:
         for cost in COSTS
         if f"{method} {cost}" in figures
     ]
-    chart = altair.Chart(altair.Data(values=rows)).mark_line(point=True)
-    return chart.encode(
+    chart = altair.Chart(altair.InlineData(values=rows)).mark_line(point=True)
+    found: altair.Chart = chart.encode(
         x=altair.X("cost:Q", title="share of the run's steps"),
         y=altair.Y("mae:Q", title="mean absolute error (nats)"),
         color=altair.Color("series:N", title=None),
     ).properties(width=380, height=260)
+    return found
 
 
 if __name__ == "__main__":
