@@ -31,3 +31,6 @@ from ._subspace import top_directions as top_directions
 from ._tango import tango_interval as tango_interval
 from ._tango import tango_statistic as tango_statistic
 from ._unbounded import unbounded_noninferiority as unbounded_noninferiority
+from ._repeated_looks import Looks as Looks
+from ._repeated_looks import look_evidence as look_evidence
+from ._repeated_looks import lowest_mean as lowest_mean
