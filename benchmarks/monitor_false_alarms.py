@@ -113,7 +113,9 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _write(path: Path, counts: dict[str, dict[str, int]]) -> None:
-    total = {key: sum(held[key] for held in counts.values()) for key in ("runs", "monitor", "naive")}
+    total = {
+        key: sum(held[key] for held in counts.values()) for key in ("runs", "monitor", "naive")
+    }
     document = {
         "alpha": ALPHA,
         "capabilities": NUM_CAPABILITIES,

@@ -82,7 +82,7 @@ def test_the_lower_limit_is_where_the_evidence_reaches_its_bound():
 
 
 def test_one_item_says_next_to_nothing():
-    assert lowest_mean(numpy.array([0.3]), largest_gain=1.0, number=1, alpha=0.05) == -1.0
+    assert lowest_mean(numpy.array([0.3]), largest_gain=1.0, number=1, alpha=0.05) < -0.9
 
 
 def test_evidence_never_falls_and_weights_add_up_to_one():

@@ -49,11 +49,13 @@ def taught_model() -> LlamaForCausalLM:
     return made
 
 
-def suite(num: int = 40, *, pairs_required: bool = False) -> Suite:
+def suite(num: int = 40, *, num_pairs: int = 40, pairs_required: bool = False) -> Suite:
     """Texts that a random model can lose, and pairs that are watched only."""
-    texts = tuple(Passage(id=str(i), text=f"It rained {i} times on day {i * 7}.") for i in range(num))
+    texts = tuple(
+        Passage(id=str(i), text=f"It rained {i} times on day {i * 7}.") for i in range(num)
+    )
     pairs = tuple(
-        MinimalPair(id=str(i), good=f"{i} cats run.", bad=f"{i} cat run.") for i in range(num)
+        MinimalPair(id=str(i), good=f"{i} cats run.", bad=f"{i} cat run.") for i in range(num_pairs)
     )
     return Suite(
         "tiny",
@@ -66,9 +68,7 @@ def suite(num: int = 40, *, pairs_required: bool = False) -> Suite:
     )
 
 
-def trainer(
-    out: Path, *, lora: bool = False, callbacks: Any = (), **fields: Any
-) -> SFTTrainer:
+def trainer(out: Path, *, lora: bool = False, callbacks: Any = (), **fields: Any) -> SFTTrainer:
     """A real trainer on a tiny Llama; dropout is on where LoRA is, so random states matter."""
     datasets.disable_progress_bars()
     given: dict[str, Any] = {
@@ -91,7 +91,11 @@ def trainer(
         args=SFTConfig(output_dir=str(out), **given),
         train_dataset=Dataset.from_list([{"text": text} for text in TEXTS]),
         processing_class=tiny.tokenizer(),
-        peft_config=LoraConfig(r=4, lora_dropout=0.1, target_modules="all-linear", task_type="CAUSAL_LM") if lora else None,
+        peft_config=LoraConfig(
+            r=4, lora_dropout=0.1, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+        if lora
+        else None,
         callbacks=list(callbacks),
     )
     made.remove_callback(transformers.PrinterCallback)

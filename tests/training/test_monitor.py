@@ -67,7 +67,7 @@ def test_metrics_reach_the_trainers_own_log(tmp_path):
 def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):
     made = trainer(tmp_path, max_steps=12, **RUIN)
     settings = MonitorSettings(every_steps=2, action="stop", step_tokens=128)
-    monitor = StabilityMonitor([suite(pairs_required=False)], settings).attach(made)
+    monitor = StabilityMonitor([suite()], settings).attach(made)
     made.train()
     assert made.state.global_step < 12
     assert monitor.alarms
@@ -77,9 +77,7 @@ def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):
 
 def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):
     made = trainer(tmp_path, max_steps=12, save_strategy="steps", save_steps=1, **RUIN)
-    settings = MonitorSettings(
-        every_steps=2, action="roll_back", act_on="measured", step_tokens=0
-    )
+    settings = MonitorSettings(every_steps=2, action="roll_back", act_on="measured", step_tokens=0)
     before = {n: p.detach().clone() for n, p in made.model.named_parameters()}
     StabilityMonitor([suite()], settings).attach(made)
     made.train()
@@ -146,8 +144,8 @@ def test_a_checkpoint_of_a_run_without_the_monitor_is_refused(tmp_path):
 
 def test_it_refuses_to_start_where_an_alarm_could_never_be_raised(tmp_path):
     made = trainer(tmp_path, max_steps=2)
-    monitor = StabilityMonitor([suite(pairs_required=True)], LOOK).attach(made)
-    with pytest.raises(ConfigError, match="pairs: would raise.*required: false"):
+    monitor = StabilityMonitor([suite(num_pairs=2, pairs_required=True)], LOOK).attach(made)
+    with pytest.raises(ConfigError, match=r"pairs: would raise.*required: false"):
         made.train()
     assert not monitor.alarms
 
@@ -162,17 +160,17 @@ def test_it_refuses_items_that_need_written_answers(tmp_path):
 
 
 def test_an_earlier_log_is_refused_and_with_force_moved_aside(tmp_path):
-    for force in (False, True):
-        made = trainer(tmp_path, max_steps=1)
-        StabilityMonitor([suite()], LOOK, force=force).attach(made)
-        made.train()
-        if force:
-            assert (tmp_path / "monitor" / "earlier-1" / "monitor.jsonl").exists()
-        else:
-            with pytest.raises(OutputError, match="earlier run"):
-                again = trainer(tmp_path, max_steps=1)
-                StabilityMonitor([suite()], LOOK).attach(again)
-                again.train()
+    def made(*, force: bool):
+        fresh = trainer(tmp_path, max_steps=1)
+        StabilityMonitor([suite()], LOOK, force=force).attach(fresh)
+        return fresh
+
+    made(force=False).train()
+    again = made(force=False)
+    with pytest.raises(OutputError, match="earlier run"):
+        again.train()
+    made(force=True).train()
+    assert (tmp_path / "monitor" / "earlier-1" / "monitor.jsonl").exists()
 
 
 def test_a_check_that_fails_is_an_alarm_and_training_goes_on(tmp_path, monkeypatch):

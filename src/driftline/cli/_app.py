@@ -16,6 +16,7 @@ from ._runs import runs
 from ._sample_size import sample_size
 from ._score import score
 from ._sign import sign
+from ._train import train
 from ._verify import verify
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
     part_command("forecast")
 )
 app.command("score")(score)
+app.command("train")(train)
 app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("sample-size")(sample_size)

@@ -94,9 +94,7 @@ class Acting:
 
     def _lower(self, hands: Hands) -> float:
         self.is_rate_changed = True
-        return lower_learning_rate(
-            hands.optimizer, hands.lr_scheduler, self._settings.lower_factor
-        )
+        return lower_learning_rate(hands.optimizer, hands.lr_scheduler, self._settings.lower_factor)
 
     def _roll_back(
         self, state: MonitorState, checker: Checker, hands: Hands

@@ -172,9 +172,7 @@ class AnchorWatch:
         )
         return AnchorReading(kl[0], kl[1] if len(kl) > 1 else None, layers)
 
-    def _layer(
-        self, layer: int, gram: ndarray[Any, Any], magnitude: float | None
-    ) -> LayerReading:
+    def _layer(self, layer: int, gram: ndarray[Any, Any], magnitude: float | None) -> LayerReading:
         base = self._base[f"gram/{layer}"].numpy()
         before, now = effective_rank(base), effective_rank(gram)
         ratio = None if before is None or now is None else now / before
@@ -204,9 +202,7 @@ class AnchorWatch:
                     hooks.enter_context(
                         _magnitudes_watched(self._live, self.texts.layers, weights, magnitudes)
                     )
-            with torch.autocast(
-                device.type, torch.bfloat16, enabled=self._live.options.bfloat16
-            ):
+            with torch.autocast(device.type, torch.bfloat16, enabled=self._live.options.bfloat16):
                 logits: Tensor = model(input_ids=ids, use_cache=False).logits
         reshard(model)
         flat = logits[:, lead:].flatten(0, 1)
@@ -218,7 +214,9 @@ class AnchorWatch:
 
 @contextlib.contextmanager
 def _states_watched(
-    live: LiveModel, layers: Sequence[int], on_states: Any  # noqa: ANN401
+    live: LiveModel,
+    layers: Sequence[int],
+    on_states: Any,  # noqa: ANN401
 ) -> Iterator[None]:
     """Hand out what leaves each of some layers, in the block."""
     modules = _layers(live)

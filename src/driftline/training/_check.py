@@ -87,7 +87,9 @@ class Checker:
     @property
     def num_tokens(self) -> int:
         """Tokens that one check puts forward, those of the step's probe included."""
-        return self._watch.num_tokens + self._anchors.texts.num_tokens + 6 * self._settings.step_tokens
+        return (
+            self._watch.num_tokens + self._anchors.texts.num_tokens + 6 * self._settings.step_tokens
+        )
 
     def read_base(self) -> None:
         """Score and read the base, where the model now stands, and keep it on disk.
@@ -123,7 +125,9 @@ class Checker:
         wanted = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
         found = {n: len(t) for n, t in held.items() if n.startswith("loss/")}
         if wanted != found:
-            raise RunError(f"{self._file}: holds scores of other capabilities; give the same suites")
+            raise RunError(
+                f"{self._file}: holds scores of other capabilities; give the same suites"
+            )
         self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
         prefix = "anchors/"
         self._anchors.restore_base(

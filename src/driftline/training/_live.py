@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy
 import torch
-import torch.distributed
 from jaxtyping import Float
 from numpy import ndarray
 from peft import PeftModel

@@ -21,7 +21,9 @@ def metrics_of(
         Fields of the log's event, with None for what is undefined; and metrics by name, without it.
     """
     reading, anchors, step = look.reading, look.reading.anchors, look.reading.step_reading
-    magnitudes = [n.functional_magnitude for n in anchors.layers if n.functional_magnitude is not None]
+    magnitudes = [
+        n.functional_magnitude for n in anchors.layers if n.functional_magnitude is not None
+    ]
     magnitude = sum(magnitudes) / len(magnitudes) if magnitudes else None
     log_evidence: dict[str, JsonValue] = {n: held[1] for n, held in state.evidence.items()}
     numbers: dict[str, float | None] = {

@@ -1,6 +1,5 @@
 """`StabilityMonitor`: watches capabilities, representation and steps from inside the trainer."""
 
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,30 +7,25 @@ from typing import Any
 
 import torch
 import transformers
-from pydantic import JsonValue
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from ..capabilities import Suite
-from ..errors import ConfigError, DriftlineError, OutputError, RunError
+from ..errors import ConfigError
 from ..results import Assessment
 from ._acting import Acting, Hands
-from ._cadence import steps_between_checks
-from ._check import Checker, Look
-from ._detectors import Finding, count_sustained, findings
+from ._check import Checker
+from ._detectors import Finding
 from ._live import LiveModel
-from ._log import SCHEMA, MonitorLog, unfinished_check
-from ._metrics import metrics_of
-from ._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from ._log import MonitorLog
+from ._reforecast import planned_rates
+from ._session import Session, clear_folder
 from ._settings import MonitorSettings
-from ._sharded import is_main, wait_for_all
 from ._state import MonitorState
 from ._step_probe import BatchRecorder, StepProbe, StepReading
 from ._update_norm import critical_relative_norm
 
 LOG_NAME = "monitor.jsonl"
-_FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
-"""What a check may raise beside our own errors; it is an alarm, and training need not die of it."""
 
 
 class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -80,18 +74,16 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
                 raise ConfigError(f"monitor: capability {name} stands in two suites; leave one out")
         self._suites, self._out, self._force = tuple(suites), out, force
         self._critical = None if assessment is None else critical_relative_norm(assessment)
-        self.state_now = MonitorState()
-        self.alarms: list[Finding] = []
-        """Raised by this process."""
         self.seconds_spent = 0.0
         """In checks, and at the start, by this process."""
-        self._checker: Checker | None = None
-        self._log: MonitorLog | None = None
+        self._session: Session | None = None
         self._probe: StepProbe | None = None
         self._recorder: BatchRecorder | None = None
-        self._acting: Acting | None = None
-        self._rates: tuple[float, ...] | None = None
-        self._metrics: dict[str, float] = {}
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """What this process has raised."""
+        return () if self._session is None else tuple(self._session.alarms)
 
     def attach(self, trainer: Trainer) -> "StabilityMonitor":
         """Add the monitor to a trainer, before its reporters, so that they get the metrics.
@@ -107,18 +99,15 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     def state(self) -> dict[str, Any]:
         """For the trainer's checkpoints; see transformers' `ExportableState`."""
-        return {"args": {}, "attributes": {"memory": self.state_now.to_value()}}
+        held = MonitorState() if self._session is None else self._session.state
+        return {"args": {}, "attributes": {"memory": held.to_value()}}
 
     def on_train_begin(
         self,
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        model: torch.nn.Module | None = None,
-        processing_class: object = None,
-        train_dataloader: Any = None,  # noqa: ANN401
-        lr_scheduler: object = None,
-        **_kwargs: object,
+        **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Score the base and prove to be alive, or take up where a checkpoint stands.
 
@@ -128,11 +117,13 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             RunError: A checkpoint knows nothing of the monitor.
         """
         began = time.monotonic()
-        assert model is not None
         _check_arguments(args)
+        model, loader = kwargs["model"], kwargs["train_dataloader"]
+        dataset = None if loader is None else loader.dataset
         folder = self._out or Path(args.output_dir) / "monitor"
-        live = LiveModel.of(model, processing_class, bfloat16=args.bf16, source=_name(model))
-        dataset = getattr(train_dataloader, "dataset", None)
+        live = LiveModel.of(
+            model, kwargs["processing_class"], bfloat16=args.bf16, source=_name(model)
+        )
         checker = Checker(
             live,
             self.capabilities,
@@ -141,20 +132,26 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             folder=folder,
             critical=self._critical,
         )
-        self._checker, self._log = checker, MonitorLog(folder / LOG_NAME)
-        self._acting = Acting(self.settings, self._log)
+        log = MonitorLog(folder / LOG_NAME)
+        session = Session(self.settings, checker, log, Acting(self.settings, log), MonitorState())
+        self._session = session
         if state.global_step == 0:
-            self._begin(folder, args, dataset, checker)
+            clear_folder(folder, force=self._force)
+            session.begin(args, dataset, self._suites)
         else:
-            self._resume(state, checker)
-        self._rates = planned_rates(lr_scheduler, state.max_steps)
+            session.resume(state, type(self).__name__)
+        session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)
             self._probe = StepProbe(live, self.settings.step_tokens)
         self.seconds_spent += time.monotonic() - began
 
     def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_kwargs: object,
     ) -> None:
         """Before a step that a check follows, ask for its batch."""
         if self._recorder is not None:
@@ -166,19 +163,23 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        optimizer: object = None,
-        **_kwargs: object,
+        **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Measure the curvature along the preconditioned gradient."""
-        if self._probe is not None and self._recorder is not None and self._recorder.wanted:
-            self._recorder.wanted = False
+        recorder = self._recorder
+        if self._probe is not None and recorder is not None and recorder.wanted:
             began = time.monotonic()
-            self._probe.before(self._recorder.batch, optimizer)
-            self._recorder.batch = None
+            recorder.wanted = False
+            self._probe.before(recorder.batch, kwargs["optimizer"])
+            recorder.batch = None
             self.seconds_spent += time.monotonic() - began
 
     def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_kwargs: object,
     ) -> None:
         """Measure what the step did."""
         if self._probe is not None and self._is_due(state.global_step + 1):
@@ -194,11 +195,12 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
         """Check, where one is due; else say now and then that the monitor is alive."""
-        assert self._log is not None
-        if self._is_due(state.global_step):
-            self._check(_hands(args, state, control, kwargs))
-        elif self._log.seconds_silent > self.settings.heartbeat_seconds:
-            self._log.write("heartbeat", step=state.global_step)
+        session = self._begun()
+        if session.is_due(state.global_step):
+            reading = StepReading() if self._probe is None else self._probe.reading()
+            self._check(reading, _hands(args, state, control, kwargs))
+        elif session.log.seconds_silent > self.settings.heartbeat_seconds:
+            session.log.write("heartbeat", step=state.global_step)
         return control
 
     def on_log(
@@ -210,24 +212,15 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
         """Look for spikes in what the trainer logs, and add our metrics to it."""
-        if logs is None or self._acting is None or "loss" not in logs:
+        session = self._session
+        if logs is None or session is None or "loss" not in logs:
             return control
-        if self._metrics:
-            logs.update(self._metrics)
+        if session.metrics:
+            logs.update(session.metrics)
             if state.log_history and state.log_history[-1].get("step") == state.global_step:
-                state.log_history[-1].update(self._metrics)
-            self._metrics = {}
-        limits, now = self.settings.thresholds, self.state_now
-        seen = [
-            watch.take(
-                float(logs[key]), deviations=limits.spike_deviations, factor=limits.spike_factor
-            )
-            for key, watch in (("grad_norm", now.grad_norm), ("loss", now.loss))
-            if key in logs
-        ]
-        told = tuple(words for words in seen if words is not None)
-        if told:
-            self._on_spikes(told, _hands(args, state, control, kwargs))
+                state.log_history[-1].update(session.metrics)
+            session.metrics = {}
+        session.take_logs(logs, _hands(args, state, control, kwargs))
         return control
 
     def on_train_end(
@@ -238,156 +231,26 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
         """Look once more where the last check is not of the last step."""
-        assert self._log is not None
-        rolled_back = self._acting is not None and self._acting.rolled_back_to is not None
-        steps = self.state_now.steps
-        if not rolled_back and (not steps or steps[-1] != state.global_step):
-            self._check(_hands(args, state, control, kwargs))
-        self._log.write("ended", step=state.global_step, alarms=len(self.alarms))
+        session = self._begun()
+        steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
+        if not is_back and (not steps or steps[-1] != state.global_step):
+            self._check(StepReading(), _hands(args, state, control, kwargs))
+        session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
             self._recorder.close()
         return control
 
-    def _begin(
-        self, folder: Path, args: TrainingArguments, dataset: object, checker: Checker
-    ) -> None:
-        """A new run: clear the way, score the base, prove to be alive."""
-        assert self._log is not None
-        _clear(folder, force=self._force)
-        self.state_now = MonitorState(
-            every_steps=self.settings.every_steps
-            or steps_between_checks(
-                args, dataset, checker.num_tokens, overhead=self.settings.overhead
-            )
-        )
-        self._log.write(
-            "started",
-            step=0,
-            schema=SCHEMA,
-            every_steps=self.state_now.every_steps,
-            alpha=self.settings.alpha,
-            action=self.settings.action,
-            check_tokens=checker.num_tokens,
-            suites=[
-                {"name": s.provenance().name, "digest": s.provenance().digest} for s in self._suites
-            ],
-            required=[c.name for c in self.capabilities if c.required],
-        )
-        checker.read_base()
-        noise = checker.prove_alive()
-        self._log.write("alive", step=0, tripped_at_noise=noise)
-
-    def _resume(self, state: TrainerState, checker: Checker) -> None:
-        """A run that goes on: what was remembered, and what the base scored."""
-        assert self._log is not None and self._acting is not None
-        held = state.stateful_callbacks.get(type(self).__name__)
-        memory = held.get("attributes", {}).get("memory") if isinstance(held, dict) else None
-        if memory is None:
-            raise RunError(
-                "monitor: the checkpoint was written without the monitor, so what the base could do "
-                "is not known; start from step 0"
-            )
-        self.state_now = MonitorState.from_value(memory)
-        checker.restore_base()
-        unfinished = unfinished_check(self._log.path)
-        self._log.write("resumed", step=state.global_step)
-        if unfinished is not None:
-            self._log.write("check_unfinished", step=state.global_step, of_step=unfinished)
-
-    def _is_due(self, step: int) -> bool:
-        return step > 0 and step % self.state_now.every_steps == 0
-
-    def _check(self, hands: Hands) -> None:
-        """One check from beginning to end, whatever happens in it."""
-        assert self._log is not None and self._checker is not None and self._acting is not None
-        began, step = time.monotonic(), hands.step
-        self._log.write("check_begun", step=step)
-        watchdog = threading.Timer(
-            self.settings.check_timeout_seconds,
-            self._log.write,
-            args=("check_overdue",),
-            kwargs={"step": step, "seconds": self.settings.check_timeout_seconds},
-        )
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            found = self._examine(hands)
-        except RunError as error:
-            # Scores or states that are no numbers: nothing is left of what they were.
-            self._log.write("check_failed", step=step, reason=str(error))
-            found = [Finding("belief_space_collapse", "alarm", (str(error),))]
-        except (DriftlineError, *_FOREIGN) as error:
-            reason = f"{type(error).__name__}: {error}"
-            self._log.write("check_failed", step=step, reason=reason)
-            found = [Finding("monitor_failure", "alarm", (f"the check failed: {reason}",))]
-        finally:
-            watchdog.cancel()
-        self._conclude(found, hands)
+    def _check(self, reading: StepReading, hands: Hands) -> None:
+        began = time.monotonic()
+        self._begun().check(reading, hands)
         self.seconds_spent += time.monotonic() - began
 
-    def _examine(self, hands: Hands) -> list[Finding]:
-        """Measure, write it down, and hear the detectors."""
-        assert self._log is not None and self._checker is not None
-        step, now = hands.step, self.state_now
-        step_reading = self._probe.reading() if self._probe is not None else StepReading()
-        count_sustained(step_reading, now, self.settings.thresholds)
-        look = self._checker.look(step, step_reading, now)
-        left = self._steps_left()
-        found = findings(look.reading, self.capabilities, state=now, settings=self.settings)
-        fields, self._metrics = metrics_of(look, left, now)
-        self._log.write(
-            "check", step=step, **fields, warnings=_words(found, "warning"), alarms=_words(found, "alarm")
-        )
-        if self._is_safe(look, found):
-            now.last_safe_step = step
-            self._checker.ring.save(hands.model, step)
-        return found
+    def _is_due(self, step: int) -> bool:
+        return self._begun().is_due(step)
 
-    def _is_safe(self, look: Look, found: list[Finding]) -> bool:
-        within = all(
-            look.reading.mean_losses[c.name] <= c.tolerance for c in self.capabilities if c.required
-        )
-        return within and all(finding.severity != "alarm" for finding in found)
-
-    def _steps_left(self) -> StepsLeft | None:
-        now = self.state_now
-        if self._rates is None:
-            return None
-        return fewest(
-            [
-                steps_left(
-                    c.name,
-                    c.tolerance,
-                    steps=now.steps,
-                    losses=now.losses[c.name],
-                    learning_rates=self._rates,
-                )
-                for c in self.capabilities
-                if c.required and c.metric.endswith("_nats") and now.steps[-1] <= len(self._rates)
-            ]
-        )
-
-    def _on_spikes(self, told: tuple[str, ...], hands: Hands) -> None:
-        """Write spikes down; several of them are an alarm without waiting for a check."""
-        assert self._log is not None
-        self._log.write("spike", step=hands.step, evidence=list(told))
-        now, limits = self.state_now, self.settings.thresholds
-        spikes = sum(w.num_recent(limits.spike_window) for w in (now.grad_norm, now.loss))
-        is_broken = any("not finite" in words for words in told)
-        if spikes >= limits.num_spikes or is_broken:
-            self._conclude([Finding("instability_amplification", "alarm", told)], hands)
-
-    def _conclude(self, found: list[Finding], hands: Hands) -> None:
-        """Raise what is new, and act on it."""
-        assert self._acting is not None and self._checker is not None
-        now = self.state_now
-        new = [f for f in found if f.severity == "alarm" and f.key not in now.raised]
-        now.raised += [finding.key for finding in new]
-        self.alarms += new
-        if new:
-            self._acting.act(new, now, self._checker, hands)
-            if self._acting.is_rate_changed:
-                self._rates = planned_rates(hands.lr_scheduler, hands.max_steps)
+    def _begun(self) -> Session:
+        assert self._session is not None, "training has not begun"
+        return self._session
 
 
 def _hands(
@@ -404,14 +267,6 @@ def _hands(
     )
 
 
-def _words(found: Sequence[Finding], severity: str) -> list[JsonValue]:
-    return [
-        {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
-        for f in found
-        if f.severity == severity
-    ]
-
-
 def _check_arguments(args: TrainingArguments) -> None:
     if args.restore_callback_states_from_checkpoint:
         raise ConfigError(
@@ -420,25 +275,6 @@ def _check_arguments(args: TrainingArguments) -> None:
         )
     if args.deepspeed:
         raise ConfigError("monitor: deepspeed is not supported; take DDP or FSDP2")
-
-
-def _clear(folder: Path, *, force: bool) -> None:
-    """Make the folder; what an earlier run left is refused, or with force moved aside."""
-    if is_main():
-        left = [path for path in folder.glob("*") if not path.name.startswith("earlier-")]
-        if left and not force:
-            raise OutputError(
-                f"{folder}: holds an earlier run's monitor; give another folder with out=, or "
-                "force=True to move it aside"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        if left:
-            number = 1 + len(list(folder.glob("earlier-*")))
-            aside = folder / f"earlier-{number}"
-            aside.mkdir()
-            for path in left:
-                path.rename(aside / path.name)
-    wait_for_all()
 
 
 def _name(model: torch.nn.Module) -> str:

@@ -85,8 +85,9 @@ def wait_for_all() -> None:
 
 
 def reshard(model: torch.nn.Module) -> None:
-    """After a forward pass FSDP2 may leave whole copies of parameters; drop them, since a change of
-    the shards would not reach them.
+    """Drop whole copies of parameters that FSDP2 keeps after a forward pass.
+
+    A change of the shards would not reach them.
 
     Args:
         model: Any model; one that is not sharded is left alone.

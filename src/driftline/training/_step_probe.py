@@ -7,7 +7,7 @@ exists for none of the fused kernels.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -70,7 +70,7 @@ class StepProbe:
     num_tokens: int
     _before: dict[str, Tensor] | None = None
     _batch: "_Batch | None" = None
-    _reading: StepReading = StepReading()
+    _reading: StepReading = field(default_factory=StepReading)
 
     def before(self, batch: dict[str, Any] | None, optimizer: object) -> None:
         """Measure along the preconditioned gradient; gradients must be there and are not changed.
