@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--every", type=int, default=3)
     parser.add_argument("--max-length", type=int, default=64)
     parser.add_argument("--runs", choices=("damaged", "healthy", "all"), default="all")
@@ -219,21 +219,17 @@ def main() -> None:
             "packages": package_versions(),
         }
     chosen = {"damaged": DAMAGED, "healthy": HEALTHY, "all": DAMAGED + HEALTHY}[wanted.runs]
-    for run in chosen:
-        actions: tuple[Action, ...] = ("log",) if run.fault == "none" else ("log", "roll_back")
-        for action in actions:
-            name = f"{run.name}/{action}"
-            if name in held["runs"]:
-                continue
-            # Healthy runs are looked at less often, to make more of them.
-            own = replace(plan, every_steps=10) if run.fault == "none" else plan
-            with tempfile.TemporaryDirectory() as folder:
-                found = timeline(make(own, run, action, Path(folder)), own)
-            held["runs"][name] = {"fault": run.fault, "expected": list(run.expected), **found}
-            wanted.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
-            print(
-                name, [(a["step"], a["detector"], a["capabilities"][:2]) for a in found["alarms"]]
-            )
+    pairs: list[tuple[Run, Action]] = [(run, "log") for run in chosen]
+    pairs += [(run, "roll_back") for run in chosen if run.fault != "none"]
+    for run, action in pairs:
+        name = f"{run.name}/{action}"
+        if name in held["runs"]:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            found = timeline(make(plan, run, action, Path(folder)), plan)
+        held["runs"][name] = {"fault": run.fault, "expected": list(run.expected), **found}
+        wanted.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+        print(name, [(a["step"], a["detector"], a["capabilities"][:2]) for a in found["alarms"]])
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ DAMAGED = (
     Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 5e-3, expected=(_COLLAPSE, _INSTABILITY)),
     Run("garbage-characters", "garbage", "lm_wikitext2_train", 1e-3, expected=(_COLLAPSE,)),
     Run("garbage-words", "garbage", "ft_gsm8k_train", 1e-3, expected=(_COLLAPSE,), seed=1),
-    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 3e-4, expected=(_SELECTIVE,)),
-    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 3e-4, expected=(_SELECTIVE,)),
-    Run("label-noise", "label_noise", "ft_gsm8k_train", 5e-4, expected=(_SELECTIVE, _COLLAPSE)),
+    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-3, expected=(_SELECTIVE,)),
+    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 1e-3, expected=(_SELECTIVE,)),
+    Run("label-noise", "label_noise", "ft_gsm8k_train", 1e-3, expected=(_SELECTIVE, _COLLAPSE)),
     Run("spike", "spike", "lm_wikitext2_train", 1e-4, expected=(_INSTABILITY, _COLLAPSE)),
 )
 
