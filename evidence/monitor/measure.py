@@ -114,6 +114,25 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
     return list(read_log(folder / "monitor" / "monitor.jsonl"))
 
 
+def watched_suite(opened: LanguageModel, num_items: int) -> Suite:
+    """The suite `core`, as far as this tokenizer can score it, with some items of each capability.
+
+    Args:
+        opened: The base.
+        num_items: Of each capability; a seeded sample.
+
+    Returns:
+        The suite.
+    """
+    suite, can_chat = read_suite("core"), opened.tokenizer.chat_template is not None
+    kept = [
+        c.sample(num_items, seed=0)
+        for c in suite.capabilities
+        if can_chat or all(getattr(item, "messages", None) is None for item in c.items)
+    ]
+    return Suite(suite.name, tuple(kept))
+
+
 def with_blind_ones_watched(plan: Plan) -> Plan:
     """The plan, with capabilities that could raise no alarm watched and not required."""
     while True:
@@ -188,14 +207,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--every", type=int, default=3)
+    parser.add_argument("--items", type=int, default=100, help="of each capability, at most")
     parser.add_argument("--max-length", type=int, default=64)
     parser.add_argument("--runs", choices=("damaged", "healthy", "all"), default="all")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
+    opened = open_model(wanted.model)
     plan = Plan(
-        open_model(wanted.model),
-        read_suite("core"),
+        opened,
+        watched_suite(opened, wanted.items),
         wanted.data,
         wanted.steps,
         wanted.every,
@@ -215,6 +236,7 @@ def main() -> None:
             "steps": plan.num_steps,
             "every_steps": plan.every_steps,
             "max_length": plan.max_length,
+            "items": {c.name: len(c.items) for c in plan.suite.capabilities},
             "watched_only": [c.name for c in plan.suite.capabilities if not c.required],
             "packages": package_versions(),
         }

@@ -45,7 +45,7 @@ def _exact(model, optimizer, batch):
     products = torch.autograd.grad(slope, parameters)
     bend = sum((h * u).sum() for h, u in zip(products, directions, strict=True))
     factor = (1 - beta1) / ((1 - beta1**taken) * (1 + beta1))
-    return float(factor * bend / slope * group["lr"] / 2)
+    return float((factor * bend / slope * group["lr"] / 2).detach())
 
 
 def test_curvature_is_that_of_a_second_backward_pass(run):
@@ -78,7 +78,7 @@ def test_a_small_step_is_predictable_and_a_huge_one_is_not(run):
             loss = model(**batch).loss
             for p, weight in zip(model.parameters(), held, strict=True):
                 p.data.copy_(weight)
-            change = float(loss - model(**batch).loss)
+            change = float((loss - model(**batch).loss).detach())
             assert reading.measured_nats == pytest.approx(change, abs=1e-5)
     assert errors[0] < 0.1 < 0.5 < errors[1]
 

@@ -97,7 +97,7 @@ def _figure(run: TrainingRun) -> Figure | None:
     """Losses of the capabilities that came nearest to their tolerance, in tolerances."""
     worst = sorted(run.capabilities, key=lambda c: -(c.largest_loss or 0.0) / c.tolerance)
     shown = worst[: len(SERIES)]
-    rows = [
+    rows: list[dict[str, str | float | bool | None]] = [
         {
             "step": p.step,
             "capability": clean(c.capability),

@@ -20,7 +20,9 @@ def training_run_summary(run: TrainingRun) -> str:
     for reason in run.reasons[1:]:
         lines += wrapped(f"also: {clean(reason)}", indent="  ")
     lines += ["", f"Capabilities after {run.num_steps} of {run.planned_steps} steps: tuned - base"]
-    rows = [("capability", "change", "tolerance", "unit", "largest loss", "at step", "alarm")]
+    rows: list[tuple[str, ...]] = [
+        ("capability", "change", "tolerance", "unit", "largest loss", "at step", "alarm")
+    ]
     rows += [_row(course) for course in run.capabilities]
     lines += aligned(rows, numeric=(1, 2, 4, 5, 6))
     for alarm in run.alarms:

@@ -102,8 +102,8 @@ def anchor_texts(
             break
     suite = encode_packed(live.opened, texts, row_tokens=row_tokens, num_rows=num_rows)
     depth = num_layers(live.opened) or 0
-    chosen = numpy.linspace(depth - 1, 0, min(watched_layers, depth) + 1)[:-1] if depth else []
-    layers = sorted({round(float(layer)) for layer in chosen})
+    spaced = numpy.linspace(depth - 1, 0, min(watched_layers, depth) + 1)[:-1]
+    layers = sorted({round(float(layer)) for layer in spaced}) if depth else []
     return AnchorTexts(suite, _task_rows(dataset, num_rows, row_tokens), tuple(layers))
 
 

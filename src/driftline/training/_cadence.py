@@ -31,7 +31,8 @@ def steps_between_checks(
         return _FALLBACK_STEPS
     rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
     step_tokens = _PASSES_OF_A_STEP * rows * length
-    return max(1, math.ceil(check_tokens / (overhead * step_tokens)))
+    found: int = max(1, math.ceil(check_tokens / (overhead * step_tokens)))
+    return found
 
 
 def _mean_length(dataset: object) -> float | None:

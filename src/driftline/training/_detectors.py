@@ -139,7 +139,8 @@ def instability_amplification(
     Returns:
         An alarm where a signal is sustained; a warning at its first sight; None else.
     """
-    alarms, warnings = [], []
+    alarms: list[str] = []
+    warnings: list[str] = []
     step = reading.step_reading
     for name, value, limit, words in (
         (

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
@@ -278,6 +277,5 @@ def _check_arguments(args: TrainingArguments) -> None:
 
 
 def _name(model: torch.nn.Module) -> str:
-    config = getattr(model, "config", None)
-    is_known = isinstance(config, transformers.PreTrainedConfig)
-    return str(config.name_or_path or type(model).__name__) if is_known else type(model).__name__
+    name: object = getattr(getattr(model, "config", None), "name_or_path", None)
+    return name if isinstance(name, str) and name else type(model).__name__

@@ -28,8 +28,9 @@ def is_sharded(model: torch.nn.Module) -> bool:
 def local(tensor: Tensor) -> Tensor:
     """What this process holds of a tensor; it shares memory with it."""
     if isinstance(tensor, DTensor):
-        held: Tensor = tensor.detach().to_local()
-        return held
+        with torch.no_grad():
+            held: Tensor = tensor.to_local()
+        return held.detach()
     return tensor.detach()
 
 

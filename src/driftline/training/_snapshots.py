@@ -187,7 +187,8 @@ class BaseWeights:
             key = f"{name}.weight"
             if key not in file.keys():  # noqa: SIM118 - it is no mapping
                 return None
-            return weight.detach() - file.get_tensor(key).to(weight.device)
+            before: Tensor = file.get_tensor(key)
+            return weight.detach() - before.to(weight.device)
 
 
 def lora_change(module: LoraLayer) -> Tensor | None:

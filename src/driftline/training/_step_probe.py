@@ -258,8 +258,9 @@ class _Adam(NamedTuple):
         second = (1 - beta) * gradient.square()
         if "exp_avg_sq" in held:
             second += beta * local(held["exp_avg_sq"]).float()
-        size = (second / (1 - beta**taken)).sqrt_().add_(float(group["eps"]))
-        return learning_rate * gradient / size
+        size: Tensor = (second / (1 - beta**taken)).sqrt_().add_(float(group["eps"]))
+        step: Tensor = learning_rate * gradient / size
+        return step
 
 
 def gradient_norm(model: torch.nn.Module) -> float:
