@@ -50,6 +50,7 @@ def _exact(model, optimizer, batch):
 
 def test_curvature_is_that_of_a_second_backward_pass(run):
     model, optimizer, batch, probe = run
+    optimizer.param_groups[0]["lr"] = 2e-4
     wanted = _exact(model, optimizer, batch)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     gradients = {n: p.grad.clone() for n, p in model.named_parameters()}
