@@ -68,6 +68,9 @@ def run(model: str, suite: Suite, out: Path, *, watched: bool) -> None:
     """
     torch.set_num_threads(1)
     opened = open_model(model)
+    if opened.tokenizer.chat_template is None:
+        kept = [c for c in suite.capabilities if not _has_chat(c)]
+        suite = Suite(suite.name, tuple(kept))
     with tempfile.TemporaryDirectory() as folder:
         args = SFTConfig(
             output_dir=folder,
@@ -112,6 +115,10 @@ def run(model: str, suite: Suite, out: Path, *, watched: bool) -> None:
     out.write_text(json.dumps(found), encoding="utf-8")
 
 
+def _has_chat(capability: Capability) -> bool:
+    return any(getattr(item, "messages", None) is not None for item in capability.items)
+
+
 def main() -> None:
     """Make both runs, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,8 +127,8 @@ def main() -> None:
     wanted = parser.parse_args()
     datasets.disable_progress_bars()
     # Cost does not hang on what is required, and a small model knows little.
-    suite = read_suite("core")
-    suite = Suite(suite.name, tuple(map(_watched, suite.capabilities)))
+    core = read_suite("core")
+    suite = Suite(core.name, tuple(replace(c, required=False) for c in core.capabilities))
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("off", "on"):
@@ -157,10 +164,6 @@ def main() -> None:
     }
     wanted.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print({key: value for key, value in document.items() if key != "runs"})
-
-
-def _watched(capability: Capability) -> Capability:
-    return replace(capability, required=False)
 
 
 if __name__ == "__main__":
