@@ -18,7 +18,7 @@ from tests import tiny
 TEXTS = [f"example {i} has {'many ' * (i % 5)}words, {i * i} of them" for i in range(40)]
 
 
-class QuietTrainer(SFTTrainer):
+class QuietTrainer(SFTTrainer):  # type: ignore[misc]
     """Without telemetry."""
 
     def _send_telemetry(self) -> None:
@@ -39,7 +39,8 @@ def _taught() -> dict[str, torch.Tensor]:
         made(input_ids=ids, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    return made.state_dict()
+    weights: dict[str, torch.Tensor] = made.state_dict()
+    return weights
 
 
 def taught_model() -> LlamaForCausalLM:
