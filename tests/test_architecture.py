@@ -69,6 +69,9 @@ def test_the_import_contracts_hold(copied_project):
         ("report", "from driftline.stats import mean_interval", "computes nothing"),
         ("report", "from driftline.measures import effective_rank", "computes nothing"),
         ("analyses", "import transformers", "Only models"),
+        ("analyses", "from driftline.training import train", "one way"),
+        ("report", "from driftline.training import train", "one way"),
+        ("cli", "import trl", "Only models and training"),
         ("capabilities", "import lm_eval.tasks", "Only one file"),
     ],
 )
@@ -134,6 +137,7 @@ def test_an_unknown_name_is_an_attribute_error():
         "report",
         "results",
         "stats",
+        "training",
     ],
 )
 def test_every_name_that_a_room_exports_is_documented(room):

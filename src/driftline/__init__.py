@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from .results import Assessment as Assessment
     from .results import Certification as Certification
     from .results import Scores as Scores
+    from .results import TrainingRun as TrainingRun
     from .results import WeightDiff as WeightDiff
+    from .training import MonitorSettings as MonitorSettings
+    from .training import StabilityMonitor as StabilityMonitor
+    from .training import TrainRequest as TrainRequest
+    from .training import train as train
 
 _HOMES = {
     "Assessment": "results",
@@ -35,9 +40,13 @@ _HOMES = {
     "Certification": "results",
     "CertifyRequest": "analyses",
     "DiffRequest": "analyses",
+    "MonitorSettings": "training",
     "RunFolder": "engine",
     "ScoreRequest": "analyses",
     "Scores": "results",
+    "StabilityMonitor": "training",
+    "TrainRequest": "training",
+    "TrainingRun": "results",
     "WeightDiff": "results",
     "assess": "analyses",
     "certify": "analyses",
@@ -48,6 +57,7 @@ _HOMES = {
     "read_training_config": "models",
     "read_training_data": "models",
     "score": "analyses",
+    "train": "training",
 }
 
 __all__ = sorted(_HOMES)

@@ -17,6 +17,7 @@ from ._runs import runs
 from ._sample_size import sample_size
 from ._score import score
 from ._sign import sign
+from ._train import train
 from ._verify import verify
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 )
 app.command("calibrate")(calibrate)
 app.command("score")(score)
+app.command("train")(train)
 app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("sample-size")(sample_size)

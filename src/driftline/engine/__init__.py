@@ -10,6 +10,7 @@ from ._ascent import ascent_obstacle as ascent_obstacle
 from ._ascent import ascent_tokens as ascent_tokens
 from ._engine import Engine as Engine
 from ._engine import LocalEngine as LocalEngine
+from ._evaluate import CapabilityScorer as CapabilityScorer
 from ._meter import Meter as Meter
 from ._meter import Progress as Progress
 from ._ray import RayEngine as RayEngine

@@ -69,6 +69,12 @@ from ._scores import Scores as Scores
 from ._scores import item_lines as item_lines
 from ._scores_summary import scores_summary as scores_summary
 from ._summary import summary as summary
+from ._training_run import CapabilityCourse as CapabilityCourse
+from ._training_run import LossPoint as LossPoint
+from ._training_run import MonitorAlarm as MonitorAlarm
+from ._training_run import TrainingCost as TrainingCost
+from ._training_run import TrainingRun as TrainingRun
+from ._training_run_summary import training_run_summary as training_run_summary
 from ._verification import CheckName as CheckName
 from ._verification import Verification as Verification
 from ._verification import VerificationCheck as VerificationCheck

@@ -24,6 +24,9 @@ from ._multiplicity import holm_adjusted_pvalues as holm_adjusted_pvalues
 from ._multiplicity import suite_pvalue as suite_pvalue
 from ._noninferiority import NoninferiorityTest as NoninferiorityTest
 from ._noninferiority import NoninferiorityVerdict as NoninferiorityVerdict
+from ._repeated_looks import Looks as Looks
+from ._repeated_looks import look_evidence as look_evidence
+from ._repeated_looks import lowest_mean as lowest_mean
 from ._search import CrossingSearch as CrossingSearch
 from ._search import Ladder as Ladder
 from ._sequential import SequentialTest as SequentialTest

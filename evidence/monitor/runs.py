@@ -1,0 +1,94 @@
+"""The runs on which the monitor is judged: each with what is wrong with it, said beforehand."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from driftline.training import DETECTORS
+
+Fault = Literal["none", "rate", "garbage", "narrow", "label_noise", "spike"]
+NUM_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run."""
+
+    name: str
+    fault: Fault
+    data: str
+    """A file in the data folder, without its ending."""
+    learning_rate: float
+    seed: int = 0
+    expected: tuple[str, ...] = ()
+    """Detectors of which one must speak; set before any run was made."""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+_COLLAPSE, _SELECTIVE, _INSTABILITY = DETECTORS
+
+DAMAGED = (
+    Run("rate-gsm8k", "rate", "ft_gsm8k_train", 1e-2, expected=(_COLLAPSE, _INSTABILITY)),
+    Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 5e-3, expected=(_COLLAPSE, _INSTABILITY)),
+    Run("garbage-characters", "garbage", "lm_wikitext2_train", 1e-3, expected=(_COLLAPSE,)),
+    Run("garbage-words", "garbage", "ft_gsm8k_train", 1e-3, expected=(_COLLAPSE,), seed=1),
+    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-3, expected=(_SELECTIVE,)),
+    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 1e-3, expected=(_SELECTIVE,)),
+    Run("label-noise", "label_noise", "ft_gsm8k_train", 1e-3, expected=(_SELECTIVE, _COLLAPSE)),
+    Run("spike", "spike", "lm_wikitext2_train", 1e-4, expected=(_INSTABILITY, _COLLAPSE)),
+)
+
+HEALTHY = tuple(
+    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 1e-5, seed=seed)
+    for seed in range(4)
+    for data in (
+        "ft_gsm8k_train",
+        "ft_tatoeba_en_es",
+        "ft_gpteacher_codegen",
+        "lm_wikitext2_train",
+        "ft_medquad_medical_qa",
+    )
+)
+
+
+def examples(run: Run, folder: Path) -> list[dict[str, str]]:
+    """The training data of a run, with its fault put in, the same each time.
+
+    Args:
+        run: Which.
+        folder: Where the data files are.
+
+    Returns:
+        Texts in TRL's layout.
+    """
+    lines = (folder / f"{run.data}.jsonl").read_text(encoding="utf-8").splitlines()
+    generator = random.Random(run.seed)
+    rows = [json.loads(line) for line in generator.sample(lines, min(NUM_EXAMPLES, len(lines)))]
+    pairs = [_pair(row) for row in rows]
+    if run.fault == "label_noise":
+        answers = [answer for _, answer in pairs]
+        generator.shuffle(answers)
+        pairs = [(asked, answer) for (asked, _), answer in zip(pairs, answers, strict=True)]
+    texts = [asked + answer for asked, answer in pairs]
+    if run.fault == "garbage":
+        texts = [_scrambled(text, run.name, generator) for text in texts]
+    return [{"text": text[:1000]} for text in texts]
+
+
+def _pair(row: dict[str, Any]) -> tuple[str, str]:
+    if "text" in row:
+        return "", row["text"]
+    if "en" in row:
+        return f"English: {row['en']}\nSpanish:", f" {row['es']}"
+    asked = row.get("question") or row.get("instruction") or ""
+    answer = row.get("answer") or row.get("response") or row.get("output") or ""
+    return f"{asked}\n", answer
+
+
+def _scrambled(text: str, name: str, generator: random.Random) -> str:
+    parts: Sequence[str] = list(text) if name.endswith("characters") else text.split()
+    mixed = generator.sample(parts, len(parts))
+    return ("" if name.endswith("characters") else " ").join(mixed)

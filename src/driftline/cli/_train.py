@@ -1,0 +1,210 @@
+"""`train`: fine-tune under the monitor, from a protocol or from the user's own TRL YAML."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ._model_options import ModelChoice, TrustOption
+from ._run_options import ForceOption, JsonOption, OutOption
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.results import TrainingRun
+    from driftline.training import Protocol
+
+OUTPUTS = ("report.html", "report.json")
+EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3}
+
+ProtocolArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PROTOCOL",
+        help="A protocol (schema: driftline/protocol/1), or a YAML with TRL's and PEFT's field names.",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="The base, where the file does not name it.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Training data, where the file does not name it: JSON Lines."),
+]
+WatchOption = Annotated[
+    list[str],
+    typer.Option("--suite", help="What must not break; core where neither this nor the file says."),
+]
+EveryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--every", min=1, help="Steps between checks; by default as often as 2.5 % allow."
+    ),
+]
+ActionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--action", help="On an alarm: log, warn, lower_learning_rate, stop or roll_back."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for, before anything heavy is loaded."""
+
+    protocol: Path
+    model: str | None
+    data: Path | None
+    suites: tuple[str, ...]
+    every: int | None
+    action: str | None
+    out: Path | None
+    force: bool
+    trust_remote_code: bool
+
+
+def train(  # noqa: PLR0913 - each is an option of the command line
+    protocol: ProtocolArgument,
+    model: ModelOption = None,
+    data: DataOption = None,
+    suite: WatchOption = [],  # noqa: B006 - Typer copies it
+    every: EveryOption = None,
+    action: ActionOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    force: ForceOption = False,
+    trust_remote_code: TrustOption = False,
+) -> None:
+    """Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive."""
+    found, folder = run(
+        Wanted(protocol, model, data, tuple(suite), every, action, out, force, trust_remote_code)
+    )
+    if json:
+        typer.echo(found.to_json(), nl=False)
+    else:
+        from driftline.results import training_run_summary
+
+        typer.echo(training_run_summary(found), nl=False)
+        typer.echo(f"\nreport: {folder / OUTPUTS[0]}\nmodel:  {folder / found.model_folder}")
+    raise typer.Exit(EXIT_CODES[found.verdict])
+
+
+def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
+    """Train, and write the report.
+
+    Args:
+        wanted: What was asked.
+
+    Returns:
+        The document, and the folder that holds it and the model.
+
+    Raises:
+        KeyboardInterrupt: The user pressed Ctrl-C; checkpoints stay.
+    """
+    # Heavy, and not needed for --help.
+    from ._progress import ProgressPrinter
+
+    printer = ProgressPrinter()
+    printer.note("loading PyTorch, transformers and TRL")
+    from driftline.capabilities import read_suite
+    from driftline.engine import RunFolder
+    from driftline.models import read_training_data
+    from driftline.report import render_training_run
+    from driftline.training import TrainRequest, read_assessment, read_protocol
+    from driftline.training import train as train_under_monitor
+
+    protocol = _completed(read_protocol(wanted.protocol), wanted)
+    assert protocol.data is not None
+    assert protocol.model is not None
+    suites = tuple(read_suite(name) for name in protocol.suites)
+    data = read_training_data(protocol.data)
+    assessment = None if protocol.assessment is None else read_assessment(protocol.assessment)
+    choice = ModelChoice(protocol.model, wanted.trust_remote_code)
+    folder = RunFolder.open(
+        wanted.out or Path("driftline-runs") / f"train-{wanted.protocol.stem}",
+        _identity(choice, protocol, data.digest, [s.provenance().digest for s in suites]),
+        outputs=OUTPUTS,
+        force=wanted.force,
+        command="train",
+        model=protocol.model,
+    )
+    with folder:
+        if wanted.force:
+            _move_aside(folder.path)
+        printer.note(f"opening {protocol.model}")
+        asked = TrainRequest(
+            choice.open(), data, protocol.config, suites, protocol.settings, assessment
+        )
+        try:
+            with printer:
+                found = train_under_monitor(asked, folder, listener=printer.update)
+        except KeyboardInterrupt:
+            printer.note(
+                f"stopped; the same command goes on from the last checkpoint in {folder.path}"
+            )
+            raise
+        contents = (render_training_run(found), found.to_json())
+        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+    return found, folder.path
+
+
+def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
+    """The protocol, with what the command line adds.
+
+    Returns:
+        A protocol that names a model, data and suites.
+
+    Raises:
+        ConfigError: Model or data are named nowhere.
+    """
+    from driftline.errors import ConfigError
+    from driftline.training import MonitorSettings
+
+    model, data = wanted.model or protocol.model, wanted.data or protocol.data
+    if model is None:
+        raise ConfigError(f"{wanted.protocol}: names no model; add --model")
+    if data is None:
+        raise ConfigError(f"{wanted.protocol}: names no data; add --data")
+    changes: dict[str, JsonValue] = {}
+    if wanted.every is not None:
+        changes["every_steps"] = wanted.every
+    if wanted.action is not None:
+        changes["action"] = wanted.action
+    settings = protocol.settings
+    if changes:
+        MonitorSettings.from_values(changes, origin="command line")
+        settings = replace(settings, **changes)  # type: ignore[arg-type]  # just checked
+    return replace(
+        protocol,
+        model=model,
+        data=data,
+        suites=wanted.suites or protocol.suites or ("core",),
+        settings=settings,
+    )
+
+
+def _identity(
+    choice: ModelChoice, protocol: "Protocol", data: str, suites: "list[JsonValue]"
+) -> "JsonValue":
+    return {
+        **choice.identity(),
+        "part": "train",
+        "data": data,
+        "config": protocol.config.digest,
+        "suites": suites,
+        "monitor": repr(protocol.settings),
+    }
+
+
+def _move_aside(folder: Path) -> None:
+    """With --force: what an earlier run trained is moved, never deleted."""
+    left = [folder / name for name in ("checkpoints", "monitor", "model")]
+    left = [path for path in left if path.exists()]
+    if left:
+        aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
+        aside.mkdir()
+        for path in left:
+            path.rename(aside / path.name)

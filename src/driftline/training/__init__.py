@@ -1,0 +1,16 @@
+"""Training under the monitor: `StabilityMonitor`, and a thin runner over TRL's trainer."""
+
+from ._detectors import Finding as Finding
+from ._log import read_log as read_log
+from ._monitor import LOG_NAME as LOG_NAME
+from ._monitor import StabilityMonitor as StabilityMonitor
+from ._protocol import Protocol as Protocol
+from ._protocol import read_protocol as read_protocol
+from ._runner import TrainRequest as TrainRequest
+from ._runner import train as train
+from ._settings import ACTIONS as ACTIONS
+from ._settings import DETECTORS as DETECTORS
+from ._settings import Action as Action
+from ._settings import MonitorSettings as MonitorSettings
+from ._settings import Thresholds as Thresholds
+from ._update_norm import read_assessment as read_assessment

@@ -1,0 +1,125 @@
+"""A protocol: which model is trained on what, how, and under which watch."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from pydantic import JsonValue
+
+from ..errors import ConfigError
+from ..models import TrainingConfig, read_training_config
+from ..provenance import digest_bytes
+from ._settings import MonitorSettings
+
+SCHEMA = "driftline/protocol/1"
+_KEYS = ("schema", "model", "data", "config", "suites", "monitor", "assessment")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a run is to be; None where the file leaves it to the command line."""
+
+    config: TrainingConfig
+    model: str | None = None
+    data: Path | None = None
+    suites: tuple[str, ...] = ()
+    settings: MonitorSettings = field(default_factory=MonitorSettings)
+    assessment: Path | None = None
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read a protocol, or the user's own TRL YAML, which says less.
+
+    A protocol has `schema: driftline/protocol/1`, `config` (fields of TRL and PEFT, or the name of a
+    file that holds them), and may have `model`, `data`, `suites`, `monitor` (fields of
+    `MonitorSettings`) and `assessment` (a `report.json` of `assess`). Files are named relative to it.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: No such file, not YAML, an unknown key, or a value that makes no sense.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML ({told})") from None
+    if not isinstance(values, dict) or "schema" not in values:
+        config = read_training_config(path)
+        named = config.values.get("model_name_or_path")
+        return Protocol(config, model=named if isinstance(named, str) else None)
+    if values["schema"] != SCHEMA:
+        raise ConfigError(f"{path}: schema: {values['schema']!r} is not {SCHEMA}")
+    for key in values:
+        if key not in _KEYS:
+            raise ConfigError(f"{path}: unknown key {key}; a protocol takes {', '.join(_KEYS)}")
+    data, assessment = (_text(values, key, path) for key in ("data", "assessment"))
+    return Protocol(
+        config=_config(values.get("config"), path),
+        model=_place(_text(values, "model", path), path),
+        data=None if data is None else path.parent / data,
+        suites=_suites(values.get("suites"), path),
+        settings=_settings(values.get("monitor"), path),
+        assessment=None if assessment is None else path.parent / assessment,
+    )
+
+
+def _config(value: object, path: Path) -> TrainingConfig:
+    if isinstance(value, str):
+        return read_training_config(path.parent / value)
+    if isinstance(value, dict):
+        # Through a reader of files, so that both kinds are checked by the same rules.
+        return _checked(value, path)
+    raise ConfigError(f"{path}: config: give TRL's fields, or the name of a file that holds them")
+
+
+def _checked(values: dict[str, JsonValue], path: Path) -> TrainingConfig:
+    with tempfile.TemporaryDirectory(prefix="driftline-") as folder:
+        inner = Path(folder) / path.name
+        inner.write_text(yaml.safe_dump(values), encoding="utf-8")
+        try:
+            found = read_training_config(inner)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(inner), f"{path}: config")) from None
+    digest = digest_bytes(repr(sorted(found.values.items())).encode())
+    return TrainingConfig(path.name, found.values, digest)
+
+
+def _suites(value: object, path: Path) -> tuple[str, ...]:
+    named = [value] if isinstance(value, str) else value
+    if named is None:
+        return ()
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"{path}: suites: give a list of names or files")
+    return tuple(str(_place(name, path)) for name in named)
+
+
+def _settings(value: object, path: Path) -> MonitorSettings:
+    if value is None:
+        return MonitorSettings()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: monitor: give one `field: value` a line")
+    return MonitorSettings.from_values(value, origin=str(path))
+
+
+def _text(values: dict[str, object], key: str, path: Path) -> str | None:
+    value = values.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{path}: {key}: {value!r} is not a text")
+    return value
+
+
+def _place(name: str | None, path: Path) -> str | None:
+    """A name that is a file beside the protocol, as its path; any other as it stands."""
+    if name is None or not (path.parent / name).exists():
+        return name
+    return str(path.parent / name)

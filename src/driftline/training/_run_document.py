@@ -1,0 +1,192 @@
+"""What came of a run, from its log: verdict, course of each capability, alarms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..capabilities import Capability, Suite
+from ..models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData, numerics
+from ..provenance import driftline_version, package_versions, python_version
+from ..results import (
+    CapabilityCourse,
+    LossPoint,
+    MonitorAlarm,
+    Provenance,
+    TrainingCost,
+    TrainingRun,
+    Verdict,
+)
+from ._log import read_log
+from ._settings import MonitorSettings
+
+_CAVEATS = (
+    "Losses are those of the monitor's items. An alarm of a required capability at level alpha is "
+    "about all texts of its kind; a loss that is only measured, and every threshold on KL, drift, "
+    "rank, curvature or spikes, carries no error rate.",
+    "No alarm is no proof that nothing was lost: `driftline certify` tests that.",
+    "Steps to the tolerance are a point forecast whose form was calibrated on SmolLM2-135M.",
+)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the runner knows of the run, beside its log."""
+
+    log: Path
+    planned_steps: int
+    wall_seconds: float
+    monitor_seconds: float
+    model_folder: str
+
+
+def training_run(
+    facts: RunFacts,
+    *,
+    opened: LanguageModel,
+    data: TrainingData,
+    config: TrainingConfig,
+    suites: Sequence[Suite],
+    settings: MonitorSettings,
+) -> TrainingRun:
+    """Put a finished run in a document.
+
+    Args:
+        facts: What the runner knows.
+        opened: The base.
+        data: What was trained on.
+        config: How.
+        suites: What was watched.
+        settings: Of the monitor.
+
+    Returns:
+        The document.
+    """
+    records: list[Any] = list(read_log(facts.log))
+    checks = [record for record in records if record["event"] == "check"]
+    alarms = tuple(_alarm(record) for record in records if record["event"] == "alarm")
+    capabilities = [c for suite in suites for c in suite.capabilities]
+    rolled = _final_roll_back(records)
+    final = rolled["losses"] if rolled else (checks[-1]["losses"] if checks else {})
+    courses = tuple(_course(c, final, checks, alarms) for c in capabilities)
+    steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
+    verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
+    options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
+    return TrainingRun(
+        verdict=verdict,
+        reasons=reasons,
+        num_steps=steps,
+        planned_steps=facts.planned_steps,
+        rolled_back_to=None if rolled is None else int(rolled["to_step"]),
+        every_steps=int(next(r["every_steps"] for r in records if r["event"] == "started")),
+        alpha=settings.alpha,
+        capabilities=courses,
+        alarms=alarms,
+        checks=tuple(_point(check) for check in checks),
+        model_folder=facts.model_folder,
+        cost=TrainingCost(
+            wall_seconds=facts.wall_seconds,
+            monitor_seconds=facts.monitor_seconds,
+            monitor_share=facts.monitor_seconds / facts.wall_seconds,
+        ),
+        caveats=_CAVEATS,
+        provenance=Provenance(
+            driftline_version=driftline_version(),
+            python_version=python_version(),
+            packages=package_versions(),
+            command="train",
+            model=opened.provenance(),
+            data=data.provenance(),
+            config=config.provenance(),
+            config_values=config.values,
+            suites=tuple(suite.provenance() for suite in suites),
+            numerics=numerics(opened, options),
+            seed=settings.seed,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def _verdict(
+    courses: Sequence[CapabilityCourse],
+    alarms: Sequence[MonitorAlarm],
+    records: Sequence[Any],
+    is_cut_short: bool,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict word, and why."""
+    rolled = _final_roll_back(records)
+    reasons = [f"step {a.step}: {a.detector}: {a.evidence[0]}" for a in alarms]
+    beyond = [c.capability for c in courses if c.required and c.within_tolerance is False]
+    unknown = [c.capability for c in courses if c.required and c.within_tolerance is None]
+    if beyond:
+        reasons.append(f"ended beyond tolerance on the monitor's items: {', '.join(beyond)}")
+    if rolled is not None and not beyond:
+        back = f"rolled back to step {rolled['to_step']}, where every required capability is within"
+        return "inconclusive", (f"{back} its tolerance", *reasons)
+    if alarms:
+        return "unsafe", tuple(reasons)
+    if unknown:
+        reasons.append(f"no check finished, so nothing is known of {', '.join(unknown)}")
+    if is_cut_short:
+        reasons.append("the run ended before its last step")
+    if reasons or any(record["event"] == "check_failed" for record in records):
+        return "inconclusive", tuple(reasons or ["a check failed"])
+    return "safe", ("no alarm, and every required capability ended within its tolerance",)
+
+
+def _final_roll_back(records: Sequence[Any]) -> Any:  # noqa: ANN401
+    """The roll-back that ended the run; None where none did."""
+    for record in reversed(records):
+        if record["event"] == "action_done" and record["action"] == "roll_back":
+            return record
+        if record["event"] == "check":
+            return None
+    return None
+
+
+def _course(
+    capability: Capability,
+    final: dict[str, float],
+    checks: Sequence[Any],
+    alarms: Sequence[MonitorAlarm],
+) -> CapabilityCourse:
+    name = capability.name
+    along = [(float(check["losses"][name]), int(check["step"])) for check in checks]
+    largest = max(along, default=(None, None))
+    loss = final.get(name)
+    sign = -1.0 if capability.higher_is_better else 1.0
+    return CapabilityCourse(
+        capability=name,
+        metric=capability.metric,
+        unit=capability.unit,
+        tolerance=capability.tolerance,
+        required=capability.required,
+        num_items=len(capability.items),
+        change=None if loss is None else sign * loss,
+        within_tolerance=None if loss is None else loss <= capability.tolerance,
+        largest_loss=largest[0],
+        largest_loss_step=largest[1],
+        alarm_step=next((a.step for a in alarms if name in a.capabilities), None),
+    )
+
+
+def _alarm(record: Any) -> MonitorAlarm:  # noqa: ANN401
+    return MonitorAlarm(
+        step=record["step"],
+        detector=record["detector"],
+        capabilities=tuple(record["capabilities"]),
+        evidence=tuple(record["evidence"]),
+        action=record["action"],
+    )
+
+
+def _point(check: Any) -> LossPoint:  # noqa: ANN401
+    return LossPoint(
+        step=check["step"],
+        losses=check["losses"],
+        kl_suite_nats=check["kl_suite_nats"],
+        representation_drift=check["representation_drift"],
+        update_relative_norm=check["update_relative_norm"],
+        steps_left=check["steps_left"],
+    )

@@ -1,0 +1,214 @@
+"""`driftline train`: a thin runner over TRL's own trainer, with the monitor on."""
+
+import contextlib
+import copy
+import dataclasses
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import transformers
+from jinja2 import TemplateError
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+
+from ..capabilities import Suite
+from ..engine import Progress, RunFolder
+from ..errors import ConfigError, OutputError, RunError
+from ..models import LanguageModel, TrainingConfig, TrainingData
+from ..results import Assessment, TrainingRun
+from ._monitor import LOG_NAME, StabilityMonitor
+from ._run_document import RunFacts, training_run
+from ._settings import MonitorSettings
+
+CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
+_OURS = {"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"}
+"""Fields that the runner sets, whatever the config says."""
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What is to be trained, on what, and under which watch."""
+
+    opened: LanguageModel
+    data: TrainingData
+    config: TrainingConfig
+    suites: tuple[Suite, ...]
+    settings: MonitorSettings
+    assessment: Assessment | None = None
+
+
+class _QuietTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer without its telemetry."""
+
+    def _send_telemetry(self) -> None:
+        pass
+
+
+def train(
+    request: TrainRequest,
+    folder: RunFolder,
+    *,
+    listener: Callable[[Progress], None] = lambda _progress: None,
+) -> TrainingRun:
+    """Train under the monitor, going on from the last checkpoint if the folder holds one.
+
+    The folder gets `checkpoints/` (TRL's own), `monitor/` (`monitor.jsonl`, snapshots, quarantine) and
+    `model/`, the tuned model or adapter with its tokenizer.
+
+    Args:
+        request: What to train.
+        folder: Open.
+        listener: Hears how far training is, with the margin left beside the loss.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        ConfigError: The trainer refuses config or data, or the monitor the suites.
+        OutputError: The folder holds a model already.
+        RunError: Training broke off.
+    """
+    if (folder.path / MODEL).exists():
+        raise OutputError(
+            f"{folder.path / MODEL}: is there already; move it, or give another --out"
+        )
+    checkpoint = _last_checkpoint(folder.path / CHECKPOINTS)
+    monitor = StabilityMonitor(
+        request.suites,
+        request.settings,
+        out=folder.path / MONITOR,
+        assessment=request.assessment,
+        # Without a checkpoint a run that was cut off begins again; its log is moved aside.
+        force=checkpoint is None,
+    )
+    began = time.monotonic()
+    with _training_of(request, folder.path / CHECKPOINTS) as trainer:
+        monitor.attach(trainer)
+        trainer.add_callback(_Teller(listener))
+        try:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            raise RunError(f"{request.config.name}: training broke off: {error}") from error
+        trainer.save_model(str(folder.path / MODEL))
+        request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))
+        facts = RunFacts(
+            log=folder.path / MONITOR / LOG_NAME,
+            planned_steps=trainer.state.max_steps,
+            wall_seconds=time.monotonic() - began,
+            monitor_seconds=monitor.seconds_spent,
+            model_folder=MODEL,
+        )
+    return training_run(
+        facts,
+        opened=request.opened,
+        data=request.data,
+        config=request.config,
+        suites=request.suites,
+        settings=request.settings,
+    )
+
+
+@contextlib.contextmanager
+def _training_of(request: TrainRequest, output_dir: Path) -> Iterator[_QuietTrainer]:
+    """TRL's trainer on a copy of the model, with the user's own fields."""
+    opened, config = request.opened, request.config
+    if opened.packing is not None or opened.is_offloaded:
+        raise ConfigError(
+            f"{opened.source}: is quantised or offloaded, which train does not support; train it "
+            "with TRL itself and attach StabilityMonitor to the trainer"
+        )
+    args = _arguments(config, output_dir, use_cpu=opened.device.type == "cpu")
+    was_on = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            # What the libraries say about their own future is for who writes code against them.
+            warnings.simplefilter("ignore")
+            transformers.set_seed(args.seed)
+            try:
+                trainer = _QuietTrainer(
+                    model=copy.deepcopy(opened.model),
+                    args=args,
+                    train_dataset=datasets.Dataset.from_list(list(request.data.examples)),
+                    processing_class=copy.deepcopy(opened.tokenizer),
+                    peft_config=config.adapter_config(),
+                )
+            except (
+                ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError,
+            ) as error:  # fmt: skip
+                raise ConfigError(
+                    f"{config.name} with {request.data.name}: the trainer refuses them: {error}"
+                ) from error
+            trainer.remove_callback(transformers.PrinterCallback)
+            yield trainer
+    finally:
+        if was_on:
+            datasets.enable_progress_bars()
+
+
+def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
+    """TRL's arguments: all fields of the user's, bookkeeping included; reporting only if asked for."""
+    fields = {field.name for field in dataclasses.fields(SFTConfig) if field.init} - _OURS
+    chosen: dict[str, object] = {"report_to": "none", "logging_steps": 1}
+    chosen |= {key: value for key, value in config.values.items() if key in fields}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SFTConfig(
+                **chosen, output_dir=str(output_dir), use_cpu=use_cpu, disable_tqdm=True
+            )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{config.name}: {error}") from error
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint; TRL writes its trainer state last."""
+    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+class _Teller(TrainerCallback):  # type: ignore[misc]
+    """Tells how far training is, with loss and margin."""
+
+    def __init__(self, listener: Callable[[Progress], None]) -> None:
+        self._listener, self._began, self._told = listener, time.monotonic(), 0.0
+        self._first: int | None = None
+        self._left = ""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._began, self._first = time.monotonic(), state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        if logs is None or "loss" not in logs:
+            return
+        if "drift/kl_suite_nats" in logs:
+            left = logs.get("drift/steps_left")
+            self._left = "" if left is None else f", {left:.0f} steps to the tolerance"
+        now = time.monotonic()
+        if now - self._told < _SECONDS_BETWEEN_LINES and state.global_step < state.max_steps:
+            return
+        self._told = now
+        done = state.global_step - (self._first or 0)
+        each = (now - self._began) / max(1, done)
+        stage = f"step {state.global_step}/{state.max_steps}, loss {logs['loss']:.3g}{self._left}"
+        self._listener(
+            Progress(
+                stage,
+                state.global_step / max(1, state.max_steps),
+                each * (state.max_steps - state.global_step),
+            )
+        )

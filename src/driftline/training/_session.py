@@ -1,0 +1,246 @@
+"""One training run under watch: how it begins, what a check does, what is concluded from it."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from transformers import TrainerState, TrainingArguments
+
+from ..capabilities import Suite
+from ..errors import DriftlineError, OutputError, RunError
+from ._acting import Acting, Hands
+from ._cadence import steps_between_checks
+from ._check import Checker, Look
+from ._detectors import Finding, count_sustained, findings
+from ._log import SCHEMA, MonitorLog, unfinished_check
+from ._metrics import metrics_of
+from ._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from ._settings import MonitorSettings
+from ._sharded import is_main, wait_for_all
+from ._state import MonitorState
+from ._step_probe import StepReading
+
+_FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
+"""What a check may raise beside our own errors; it is an alarm, and training need not die of it."""
+
+
+@dataclass
+class Session:
+    """What a monitor holds from the beginning of training to its end."""
+
+    settings: MonitorSettings
+    checker: Checker
+    log: MonitorLog
+    acting: Acting
+    state: MonitorState
+    rates: tuple[float, ...] | None = None
+    """Learning rates of the whole run; None where the schedule does not say."""
+    alarms: list[Finding] = field(default_factory=list)
+    """Raised by this process."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of the last check, until the trainer logs."""
+
+    def begin(self, args: TrainingArguments, dataset: object, suites: Sequence[Suite]) -> None:
+        """A new run: score the base, prove to be alive.
+
+        Args:
+            args: The trainer's.
+            dataset: Its training data.
+            suites: What is watched, for the log.
+
+        Raises:
+            ConfigError: An alarm could never be raised.
+            RunError: The base cannot be scored.
+        """
+        settings, checker = self.settings, self.checker
+        self.state.every_steps = settings.every_steps or steps_between_checks(
+            args, dataset, checker.num_tokens, overhead=settings.overhead
+        )
+        provenances = [suite.provenance() for suite in suites]
+        self.log.write(
+            "started",
+            step=0,
+            schema=SCHEMA,
+            every_steps=self.state.every_steps,
+            alpha=settings.alpha,
+            action=settings.action,
+            check_tokens=checker.num_tokens,
+            suites=[{"name": found.name, "digest": found.digest} for found in provenances],
+            required=[c.name for c in checker.capabilities if c.required],
+        )
+        checker.read_base()
+        self.log.write("alive", step=0, tripped_at_noise=checker.prove_alive())
+
+    def resume(self, state: TrainerState, key: str) -> None:
+        """A run that goes on: what was remembered, and what the base scored.
+
+        Args:
+            state: The trainer's, from a checkpoint.
+            key: Under which the monitor stands there.
+
+        Raises:
+            RunError: The checkpoint knows nothing of a monitor, or its folder is another's.
+        """
+        held = state.stateful_callbacks.get(key)
+        memory = held.get("attributes", {}).get("memory") if isinstance(held, dict) else None
+        if memory is None:
+            raise RunError(
+                "monitor: the checkpoint was written without the monitor, so what the base could do "
+                "is not known; start from step 0"
+            )
+        self.state = MonitorState.from_value(memory)
+        self.checker.restore_base()
+        unfinished = unfinished_check(self.log.path)
+        self.log.write("resumed", step=state.global_step)
+        if unfinished is not None:
+            self.log.write("check_unfinished", step=state.global_step, of_step=unfinished)
+
+    def is_due(self, step: int) -> bool:
+        """Whether a check follows this step."""
+        return step > 0 and step % self.state.every_steps == 0
+
+    def check(self, step_reading: StepReading, hands: Hands) -> None:
+        """One check from beginning to end, whatever happens in it.
+
+        Args:
+            step_reading: Of the step that was just taken.
+            hands: The trainer's parts.
+        """
+        step, limit = hands.step, self.settings.check_timeout_seconds
+        self.log.write("check_begun", step=step)
+        watchdog = threading.Timer(
+            limit,
+            self.log.write,
+            args=("check_overdue",),
+            kwargs={"step": step, "seconds": limit},
+        )
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            found = self._examine(step_reading, hands)
+        except RunError as error:
+            # Scores or states that are no numbers: nothing is left of what they were.
+            self.log.write("check_failed", step=step, reason=str(error))
+            found = [Finding("belief_space_collapse", "alarm", (str(error),))]
+        except (DriftlineError, *_FOREIGN) as error:
+            reason = f"{type(error).__name__}: {error}"
+            self.log.write("check_failed", step=step, reason=reason)
+            found = [Finding("monitor_failure", "alarm", (f"the check failed: {reason}",))]
+        finally:
+            watchdog.cancel()
+        self._conclude(found, hands)
+
+    def take_logs(self, logs: dict[str, Any], hands: Hands) -> None:
+        """Look for spikes in what the trainer logs; several are an alarm without waiting for a check.
+
+        Args:
+            logs: The trainer's.
+            hands: Its parts.
+        """
+        limits, now = self.settings.thresholds, self.state
+        watches = {"grad_norm": now.grad_norm, "loss": now.loss}
+        seen = [
+            watch.take(
+                float(logs[key]), deviations=limits.spike_deviations, factor=limits.spike_factor
+            )
+            for key, watch in watches.items()
+            if key in logs
+        ]
+        told = tuple(words for words in seen if words is not None)
+        if not told:
+            return
+        self.log.write("spike", step=hands.step, evidence=list(told))
+        num = sum(watch.num_recent(limits.spike_window) for watch in watches.values())
+        if num >= limits.num_spikes or any("not finite" in words for words in told):
+            self._conclude([Finding("instability_amplification", "alarm", told)], hands)
+
+    def _examine(self, step_reading: StepReading, hands: Hands) -> list[Finding]:
+        """Measure, hear the detectors, and write it down; keep the weights if they are safe."""
+        step, now = hands.step, self.state
+        count_sustained(step_reading, now, self.settings.thresholds)
+        look = self.checker.look(step, step_reading, now)
+        found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
+        fields, self.metrics = metrics_of(look, self._steps_left(), now)
+        self.log.write(
+            "check",
+            step=step,
+            **fields,
+            warnings=_words(found, "warning"),
+            alarms=_words(found, "alarm"),
+        )
+        if self._is_safe(look, found):
+            now.last_safe_step = step
+            self.checker.ring.save(hands.model, step)
+        return found
+
+    def _is_safe(self, look: Look, found: Sequence[Finding]) -> bool:
+        losses = look.reading.mean_losses
+        required = [c for c in self.checker.capabilities if c.required]
+        within = all(losses[c.name] <= c.tolerance for c in required)
+        return within and all(finding.severity != "alarm" for finding in found)
+
+    def _steps_left(self) -> StepsLeft | None:
+        now, rates = self.state, self.rates
+        if rates is None or now.steps[-1] > len(rates):
+            return None
+        return fewest(
+            [
+                steps_left(
+                    c.name,
+                    c.tolerance,
+                    steps=now.steps,
+                    losses=now.losses[c.name],
+                    learning_rates=rates,
+                )
+                for c in self.checker.capabilities
+                if c.required and c.metric.endswith("_nats")
+            ]
+        )
+
+    def _conclude(self, found: Sequence[Finding], hands: Hands) -> None:
+        """Raise what is new, and act on it."""
+        now = self.state
+        new = [f for f in found if f.severity == "alarm" and f.key not in now.raised]
+        now.raised += [finding.key for finding in new]
+        self.alarms += new
+        if new:
+            self.acting.act(new, now, self.checker, hands)
+            if self.acting.is_rate_changed:
+                self.rates = planned_rates(hands.lr_scheduler, hands.max_steps)
+
+
+def clear_folder(folder: Path, *, force: bool) -> None:
+    """Make the monitor's folder; what an earlier run left is refused, or moved aside.
+
+    Args:
+        folder: The folder.
+        force: Move it aside, into `earlier-1`, `earlier-2`, and so on.
+
+    Raises:
+        OutputError: It holds an earlier run's files, and force is off.
+    """
+    if is_main():
+        left = [path for path in folder.glob("*") if not path.name.startswith("earlier-")]
+        if left and not force:
+            raise OutputError(
+                f"{folder}: holds an earlier run's monitor; give another folder with out=, or "
+                "force=True to move it aside"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        if left:
+            aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
+            aside.mkdir()
+            for path in left:
+                path.rename(aside / path.name)
+    wait_for_all()
+
+
+def _words(found: Sequence[Finding], severity: str) -> list[JsonValue]:
+    return [
+        {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
+        for f in found
+        if f.severity == severity
+    ]

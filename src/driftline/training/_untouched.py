@@ -1,0 +1,69 @@
+"""Looking at a model in the middle of training without leaving a trace.
+
+Random states, training flags and weights are what a check could move; all are put back bit for bit,
+also where the check raises. Gradients and the optimiser are only read.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+
+import numpy
+import torch
+from torch import Tensor
+
+from ._sharded import local, reshard
+
+
+@contextlib.contextmanager
+def untouched(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; modes and all random states are put back.
+
+    Args:
+        model: The model in training.
+
+    Yields:
+        Nothing.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    python, numbers = random.getstate(), numpy.random.get_state()
+    with torch.random.fork_rng(), torch.no_grad():
+        model.eval()
+        try:
+            yield
+        finally:
+            reshard(model)
+            for module, was_training in modes:
+                module.training = was_training
+            random.setstate(python)
+            numpy.random.set_state(numbers)
+
+
+@contextlib.contextmanager
+def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Let weights be moved in the block; they are copied back afterwards, bit for bit.
+
+    Args:
+        parameters: What may be moved.
+
+    Yields:
+        Copies of this process's part of each, as they were; they must not be changed.
+    """
+    before = {name: local(parameter).clone() for name, parameter in parameters.items()}
+    try:
+        yield before
+    finally:
+        put(parameters, lambda name, _now: before[name])
+
+
+def put(parameters: dict[str, Tensor], value: Callable[[str, Tensor], Tensor]) -> None:
+    """Give every parameter a new value, in place.
+
+    Args:
+        parameters: By name.
+        value: From the name and this process's part of the parameter, its new content.
+    """
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            held = local(parameter)
+            held.copy_(value(name, held))

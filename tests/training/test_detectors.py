@@ -1,0 +1,90 @@
+"""The three detectors on made-up readings."""
+
+import math
+
+from driftline.stats import Looks
+from driftline.training import MonitorSettings, Thresholds
+from driftline.training._anchors import AnchorReading, LayerReading
+from driftline.training._detectors import (
+    CheckReading,
+    count_sustained,
+    evidence_needed,
+    findings,
+    instability_amplification,
+)
+from driftline.training._state import MonitorState
+from driftline.training._step_probe import StepReading
+from tests.training.runs import suite
+
+CAPABILITIES = suite().capabilities
+SETTINGS = MonitorSettings()
+
+
+def _reading(texts=0.0, pairs=0.0, *, kl=0.05, cka=0.99, rank=1.0, step=None):
+    anchors = AnchorReading(kl, None, (LayerReading(0, cka, rank, None),))
+    return CheckReading(
+        4, {"texts": texts, "pairs": pairs}, {"texts": -1.0}, anchors, step or StepReading()
+    )
+
+
+def _found(reading, state=None, settings=SETTINGS):
+    return [
+        (f.detector, f.severity)
+        for f in findings(reading, CAPABILITIES, state=state or MonitorState(), settings=settings)
+    ]
+
+
+def test_all_is_well():
+    assert _found(_reading()) == []
+
+
+def test_a_measured_loss_warns_and_evidence_alarms():
+    state = MonitorState()
+    assert _found(_reading(texts=0.2), state) == [("selective_capability_loss", "warning")]
+    state.keep("texts", Looks(1, math.log(1 / 0.05) + 0.01))
+    found = findings(_reading(texts=0.2), CAPABILITIES, state=state, settings=SETTINGS)
+    assert [(f.detector, f.severity, f.capabilities) for f in found] == [
+        ("selective_capability_loss", "alarm", ("texts",))
+    ]
+    assert "texts has lost 0.2 nats per token" in found[0].evidence[0]
+
+
+def test_a_watched_capability_never_alarms():
+    settings = MonitorSettings(act_on="measured")
+    assert _found(_reading(pairs=3.0), settings=settings) == [
+        ("selective_capability_loss", "warning")
+    ]
+    assert _found(_reading(texts=0.2), settings=settings) == [
+        ("selective_capability_loss", "alarm")
+    ]
+
+
+def test_many_losses_with_a_drift_are_a_collapse_and_not_many_selective_ones():
+    assert _found(_reading(1.0, 1.0, kl=2.0)) == [("belief_space_collapse", "alarm")]
+    assert _found(_reading(1.0, 1.0, rank=0.5)) == [("belief_space_collapse", "alarm")]
+    assert _found(_reading(1.0, 1.0, rank=1.8)) == [("belief_space_collapse", "alarm")]
+    # Without a drift they are each by themselves; with a drift alone, a warning.
+    assert {name for name, _ in _found(_reading(1.0, 1.0))} == {"selective_capability_loss"}
+    assert _found(_reading(kl=2.0, cka=0.5)) == [("belief_space_collapse", "warning")]
+
+
+def test_curvature_must_last():
+    state, limits = MonitorState(), Thresholds()
+    severities = []
+    for value in (1.5, 1.5, None, 1.5, 0.5, 1.5):
+        reading = _reading(step=StepReading(curvature=value))
+        count_sustained(reading.step_reading, state, limits)
+        found = instability_amplification(reading, state, limits)
+        severities.append(None if found is None else found.severity)
+    assert severities == ["warning", "warning", None, "alarm", None, "warning"]
+
+
+def test_alpha_is_shared_among_required_capabilities_and_restarts():
+    state = MonitorState()
+    assert evidence_needed(10, SETTINGS, state) == math.log(10 / 0.05)
+    again = MonitorSettings(action="roll_back", after_roll_back="continue")
+    total = 0.0
+    for restarts in range(50):
+        state.num_restarts = restarts
+        total += math.exp(-evidence_needed(1, again, state))
+    assert total <= again.alpha
