@@ -31,7 +31,6 @@ class Cells:
     predicted: Float[ndarray, " cells"]
     low: Float[ndarray, " cells"]
     high: Float[ndarray, " cells"]
-    novelty: Float[ndarray, " cells"]
     actual: Float[ndarray, " cells"]
     """Not clipped."""
 
@@ -62,7 +61,6 @@ def cells_of(rows: Sequence[Row]) -> Cells:
         column(lambda _run, _capability, made: made.value),
         column(lambda _run, _capability, made: made.low),
         column(lambda _run, _capability, made: made.high),
-        column(lambda _run, _capability, made: made.novelty),
         column(lambda run, capability, _made: run.finished.final_losses[capability]),
     )
 

@@ -4,7 +4,8 @@ The probe's own loss, as it is, is where a forecast starts. A Gaussian process s
 went on from there. Each capability of each run is a case; its inputs are the losses that the probe
 saw, of the capability itself and on average over all capabilities of the run. Far from all finished
 runs the process says nothing, so that the forecast falls back to the probe's loss, with a larger
-deviation, and the interval grows with it:
+deviation, and the interval grows with it. Where it does not make errors on tasks left out
+smaller, nothing is added to the probe's loss:
 
     half = q * sqrt(deviation^2 + (floor + share * |prediction|)^2)
 
@@ -55,9 +56,10 @@ class LossForecast:
     value: float
     low: float
     high: float
-    novelty: float = 1.0
+    novelty: float | None = None
     """How unsure the fit is of such a case, as a multiple of how unsure it is of a finished run's in
-    the middle: 1 is usual, 3 is far from everything that was calibrated on."""
+    the middle: 1 is usual, 3 is far from everything that was calibrated on. None where nothing was
+    learnt, so that every case is alike."""
 
 
 class Case(NamedTuple):
@@ -178,7 +180,7 @@ class Forecaster:
     """Of which the first number is added to what is fitted."""
     bound: float
     fitted: "GaussianProcess | _Line | None"
-    """None where the first input is the prediction."""
+    """None where nothing is added: the start is the prediction."""
     floor: float
     share: float
     quantile: float
@@ -198,8 +200,7 @@ class Forecaster:
         value, deviation = _predict(self.fitted, [self.inputs(case, self.bound)])
         mean, unsure = _clipped(start + float(value[0]), self.bound), float(deviation[0])
         half = self.quantile * math.hypot(unsure, self.floor + self.share * abs(mean))
-        usual = max(self.usual_deviation, 1e-9)
-        novelty = unsure / usual if self.usual_deviation > 0 else 1.0
+        novelty = unsure / self.usual_deviation if self.usual_deviation > 0 else None
         return LossForecast(mean, mean - half, mean + half, novelty)
 
 
@@ -246,9 +247,7 @@ def fit_forecaster(
         raise RunError(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
         )
-    ours = method == "driftline"
-    inputs = looks_inputs(PROBES[probe]) if ours else RIVALS[method]
-    start = start_of(PROBES[probe]) if ours else _from_zero
+    inputs, start = _inputs_and_start(method, probe)
     bound = calibration.collapse_bound
     cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
     x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
@@ -259,6 +258,8 @@ def fit_forecaster(
     groups = _groups(runs, cases, unseen_model)
     rise, deviation = _left_out(method, fitted, x, y - starts, groups=groups)
     left_out = (starts + rise).clip(-bound, bound)
+    if isinstance(fitted, GaussianProcess) and not _helps(left_out, starts, y):
+        fitted, left_out, deviation = None, starts, numpy.zeros(len(y))
     errors = numpy.abs(left_out - y)
     floor, share = _fit_scale(errors, left_out, deviation)
     scores = errors / numpy.hypot(deviation, floor + share * numpy.abs(left_out))
@@ -274,6 +275,22 @@ def fit_forecaster(
         float(numpy.median(deviation)),
         level,
     )
+
+
+def _inputs_and_start(method: Method, probe: Probe) -> tuple[Inputs, Inputs]:
+    """What a method learns from, and the prediction that it starts from."""
+    if method == "driftline":
+        return looks_inputs(PROBES[probe]), start_of(PROBES[probe])
+    return (_nothing, RIVALS[method]) if method in _AS_IT_IS else (RIVALS[method], _from_zero)
+
+
+def _helps(
+    corrected: Float[ndarray, " cases"],
+    starts: Float[ndarray, " cases"],
+    actual: Float[ndarray, " cases"],
+) -> bool:
+    """Whether what was learnt makes errors on groups that were left out smaller."""
+    return float(((corrected - actual) ** 2).sum()) < float(((starts - actual) ** 2).sum())
 
 
 def _has_inputs(run: FinishedRun, method: Method, *, target: bool) -> bool:
@@ -322,7 +339,7 @@ def _predict(
     x = numpy.array(inputs, dtype=float).reshape(len(inputs), -1)
     nothing = numpy.zeros(len(x))
     if fitted is None:
-        return x[:, 0], nothing
+        return nothing, nothing
     if isinstance(fitted, _Line):
         return fitted.level + (x - fitted.centre) @ fitted.slope, nothing
     return fitted.predict(x)
