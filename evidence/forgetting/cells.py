@@ -82,6 +82,9 @@ def figures(cells: Cells) -> dict[str, Any]:
         "mae_nats": rounded(numpy.abs(cells.predicted - cells.clipped).mean()),
         "coverage": rounded(inside(cells).mean()),
         "mean_width_nats": rounded((cells.high - cells.low).mean()),
+        "decided": rounded(
+            ((cells.high <= cells.tolerances) | (cells.low > cells.tolerances)).mean()
+        ),
         "worst_named_first": _worst_named(cells),
         "at_risk_auroc": _auroc(cells),
     }
@@ -92,7 +95,8 @@ def _worst_named(cells: Cells) -> dict[str, int]:
     for run in sorted(set(cells.runs)):
         own = [n for n, name in enumerate(cells.runs) if name == run]
         actual, predicted = cells.clipped[own], cells.predicted[own]
-        if actual.max() >= REAL_LOSS:
+        # Who predicts the same for all names none.
+        if actual.max() >= REAL_LOSS and numpy.ptp(predicted) > 0:
             total += 1
             named += int(actual.argmax() == predicted.argmax())
     return {"runs": total, "named": named}

@@ -87,6 +87,7 @@ def _outside(record: dict[str, Any]) -> FinishedRun:
     readings = {
         entry["capability"]: CapabilityReading(
             capability=entry["capability"],
+            metric=entry["metric"],
             base_value=entry["base_value"],
             losses={look: entry["loss"][step] for look, step in zip(EARLY, early, strict=True)},
         )
@@ -116,7 +117,7 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
     planned, rivals = record["legs"]["planned"], record["rivals"]
     steps = list(planned["summed_learning_rate"])
     summed = list(planned["summed_learning_rate"].values())
-    straight = rivals.get("straight_line") or {}
+    straight = _straight_line(record)
 
     def reading(capability: str) -> CapabilityReading:
         along = planned["losses"][capability]
@@ -124,12 +125,12 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
             look: _mean(along[step]) for look, step in zip(EARLY, steps, strict=False)
         }
         losses["replica_10"] = replica_loss(record, "replica_10", capability)
-        seen = straight.get(capability)
         return CapabilityReading(
             capability=capability,
+            metric=record["metrics"][capability],
             base_value=_mean(record["base_values"][capability]),
             losses=losses,
-            straight_line=None if seen is None else _mean(seen),
+            straight_line=straight.get(capability),
         )
 
     return FinishedRun(
@@ -148,6 +149,14 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
         ),
         final_losses={c: _mean(planned["losses"][c][steps[-1]]) for c in record["metrics"]},
     )
+
+
+def _straight_line(record: dict[str, Any]) -> dict[str, float]:
+    """Losses on the straight line; the collapse bound where scores were not finite there."""
+    if not record["rivals"]:
+        return {}
+    seen = record["rivals"]["straight_line"]
+    return {c: COLLAPSE_NATS if seen is None else _mean(seen[c]) for c in record["metrics"]}
 
 
 def replica_loss(record: dict[str, Any], leg: str, capability: str) -> float:

@@ -9,17 +9,21 @@ from driftline.analyses._caveats import caveats
 from driftline.models import TrainingPlan
 
 CALIBRATION = shipped_calibration()
-LOW, HIGH = CALIBRATION.learning_rate_range
+LOW, HIGH = CALIBRATION.learning_rate_range(adapter=False)
+NUM_STEPS = CALIBRATION.step_range[0]
 
 
 def found(peak, **changes):
     digest = changes.get("digest", next(iter(CALIBRATION.models)))
     metric, part = changes.get("metric", "margin_nats"), changes.get("part", "map")
-    rates = (peak / 2, peak, peak / 3, *changes.get("more_rates", ()))
+    rates = (peak / 2, peak) + (peak / 3,) * (NUM_STEPS - 2)
+    rates = changes.get("rates", rates)
     trajectory = SimpleNamespace(plan=TrainingPlan(len(rates), rates), kept_steps=(1, 2))
     config = SimpleNamespace(adapter_config=lambda: changes.get("adapter"))
     opened = SimpleNamespace(digest=digest, source="./mine")
-    request = SimpleNamespace(opened=opened, part=part, config=config, calibration=CALIBRATION)
+    request = SimpleNamespace(
+        opened=opened, part=part, config=config, calibration=CALIBRATION, probe="0.2"
+    )
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
@@ -34,7 +38,7 @@ def test_the_limits_are_always_said():
     usual = found(LOW)
     assert len(usual) == 9
     assert f"{len(CALIBRATION.runs)} finished runs of smollm2-135m" in usual[0]
-    assert "2 of 3 planned steps, one seed" in usual[1]
+    assert f"2 of {NUM_STEPS} planned steps, one seed" in usual[1]
 
 
 @pytest.mark.parametrize("rate", [LOW, (LOW + HIGH) / 2, HIGH])
@@ -50,9 +54,10 @@ def test_a_rate_out_of_range_comes_first(rate):
 
 
 def test_another_model_comes_before_all():
-    first, second, *rest = found(HIGH * 10, digest="sha256:other")
-    assert first == "Neither forecast nor path margins were calibrated on ./mine."
-    assert second.startswith("The learning rate")
+    first, second, third, *rest = found(HIGH * 10, digest="sha256:other")
+    assert first == "The forecast was not calibrated on ./mine."
+    assert second == "Path margins were not calibrated on ./mine."
+    assert third.startswith("The learning rate")
     assert tuple(rest) == found(LOW)
 
 
@@ -76,12 +81,18 @@ def test_a_belief_space_that_cannot_be_read_is_named(part):
 
 
 def test_a_longer_run_than_any_comes_first():
-    first, *rest = found(LOW, more_rates=(LOW / 2,) * 100)
+    first, second, *rest = found(LOW, rates=(LOW,) * 103)
     assert first == "The run has 103 steps; nothing longer than 60 was ever measured."
+    assert second.startswith("The run has 103 steps; the forecast rests on runs of 40 to")
+    assert len(rest) == len(found(LOW))
+
+
+def test_a_shorter_run_than_any_comes_first():
+    first, *rest = found(LOW, rates=(LOW,) * 3)
+    assert first.startswith("The run has 3 steps; the forecast rests on runs of 40")
     assert len(rest) == len(found(LOW))
 
 
 def test_an_adapter_borrows_the_power_of_the_rate():
-    *usual, last = found(LOW, adapter=object())
+    *_, last = found(LOW, adapter=object())
     assert "take the power of full fine-tuning" in last
-    assert tuple(usual) == found(LOW)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.analyses._explanation import _safe_multiples, failure_mode
+from driftline.analyses._explanation import critical_multiples, failure_mode
 from driftline.analyses._path_model import Exponent
 from driftline.results import CapabilityForecast, TargetForecast
 
@@ -52,22 +52,19 @@ def test_without_a_target_nothing_is_said_of_it():
 @pytest.mark.parametrize("metric", ["margin_nats", "nll_nats"])
 def test_the_rate_at_which_the_loss_is_the_tolerance(metric):
     exponent = Exponent(value=2.0, low=1.0, high=4.0)
-    safe, cautious = _safe_multiples([row("a", 1.0, half=0.0, metric=metric)], exponent)
-    assert safe == pytest.approx(0.5)
-    assert cautious == pytest.approx(0.25)
+    found = critical_multiples([row("a", 1.0, metric=metric)], exponent)
+    assert found == pytest.approx((0.5, 0.25, 0.25**0.25))
 
 
-def test_a_run_within_all_tolerances_keeps_its_rate():
-    exponent = Exponent(value=1.1, low=0.65, high=1.7)
-    assert _safe_multiples([row("a", 0.1), row("b", -0.4)], exponent) == (1.0, 1.0)
-    safe, cautious = _safe_multiples([row("a", 0.2)], exponent)
-    assert safe == 1.0
-    assert cautious < 1.0
-
-
-def test_what_is_not_required_sets_no_limit():
+def test_the_worst_capability_sets_the_rate():
     exponent = Exponent(value=1.0, low=1.0, high=1.0)
-    assert _safe_multiples([row("a", 9.0, required=False)], exponent) == (None, None)
+    rows = [row("a", 0.5), row("b", 2.5), row("c", 0.1)]
+    assert critical_multiples(rows, exponent) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_what_is_within_tolerance_or_not_required_sets_no_limit():
+    exponent = Exponent(value=1.0, low=1.0, high=1.0)
+    assert critical_multiples([row("a", 9.0, required=False), row("b", 0.1)], exponent) is None
 
 
 def test_an_assessment_explains_itself(assessment):

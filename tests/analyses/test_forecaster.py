@@ -20,7 +20,9 @@ NAMES = ("a", "b", "c", "d", "e")
 
 def reading(name, early, replica, straight=0.0):
     losses = {"early_5": early / 4, "early_10": early / 2, "early_20": early, "replica_10": replica}
-    return CapabilityReading(capability=name, base_value=2.0, losses=losses, straight_line=straight)
+    return CapabilityReading(
+        capability=name, metric="margin_nats", base_value=2.0, losses=losses, straight_line=straight
+    )
 
 
 def run(number, generator, *, rise=0.6, noise=0.05, model="one"):
@@ -114,11 +116,12 @@ def test_the_truncated_run_is_nothing_but_its_last_look():
         assert forecaster.predict(Case(one.probe, c)).value == c.losses["early_20"]
 
 
-def test_linear_in_steps_divides_by_the_clock():
+@pytest.mark.parametrize(("method", "share"), [("linear_in_steps", 0.2), ("linear_in_rate", 0.3)])
+def test_a_straight_line_divides_by_its_clock(method, share):
     (one,) = runs(1, seed=3)
     c = min(one.probe.capabilities, key=lambda each: abs(each.losses["early_20"]))
-    found = fitted(runs(12), method="linear_in_steps").predict(Case(one.probe, c))
-    assert found.value == pytest.approx(min(3.0, c.losses["early_20"] / 0.3))
+    found = fitted(runs(12), method=method).predict(Case(one.probe, c))
+    assert found.value == pytest.approx(min(3.0, c.losses["early_20"] / share))
 
 
 def test_the_mean_is_that_of_all_cases():
@@ -179,6 +182,32 @@ def test_the_shipped_runs_have_every_look(probe):
     forecaster = fit_forecaster(shipped.runs, shipped, probe=probe)
     found = forecaster.predict(Case(shipped.runs[0].probe, shipped.runs[0].probe.capabilities[0]))
     assert found.low < found.value < found.high
+
+
+def test_no_more_is_seen_than_the_probe_shows():
+    early, late = (fitted(runs(30), method="truncated", probe=probe) for probe in ("0.05", "0.2"))
+    assert early.floor + early.share > late.floor + late.share
+
+
+def test_other_units_stay_out_of_the_mean():
+    forecaster, (one,) = fitted(runs(30)), runs(1, seed=4)
+    first, second, *rest = one.probe.capabilities
+    wild = second.model_copy(
+        update={"metric": "accuracy", "losses": dict.fromkeys(second.losses, 2.5)}
+    )
+    with_it, without = (
+        one.probe.model_copy(update={"capabilities": (first, *more, *rest)})
+        for more in ((wild,), ())
+    )
+    assert forecaster.predict(Case(with_it, first)) == forecaster.predict(Case(without, first))
+
+
+def test_few_cases_a_group_are_left_out_run_by_run():
+    few = [
+        one.model_copy(update={"task": task, "final_losses": {"a": one.final_losses["a"]}})
+        for task, one in zip("aabc", runs(4), strict=True)
+    ]
+    assert fitted(few).quantile > 0
 
 
 def test_every_rival_can_be_fitted_to_the_shipped_runs():

@@ -17,8 +17,7 @@ FOUND = ForecastExplanation(
     items=(AtRiskItem(capability="facts", item="paris\x1b[31m", loss=1.25),),
     rate_effect=(0.47, 0.31, 0.64),
     steps_effect=(0.85, 0.59, 1.19),
-    safe_learning_rate=1.1e-4,
-    cautious_learning_rate=2e-5,
+    critical_learning_rate=(1.1e-4, 2e-5, 1.4e-4),
     conflict_share=0.12,
     conflicts=(ConflictingExample(example="17", share=0.5),),
 )
@@ -35,8 +34,8 @@ def test_without_a_forecast_nothing_is_said():
 def test_mode_levers_items_and_data_are_named_in_that_order():
     mode, safe, rate, steps, items, data = said()
     assert mode.startswith("Failure mode that this points to: selective capability loss (1 of 4")
-    assert "within their tolerances at a learning rate of" in safe
-    assert "by the whole interval, at" in safe
+    assert "would be just its tolerance at a learning rate of" in safe
+    assert safe.endswith("stay below.")
     assert rate == "Half the learning rate leaves 47% of a loss (31% to 64%)."
     assert steps == "Half the steps leaves 85% of a loss (59% to 119%)."
     assert "of facts (+1.25)" in items

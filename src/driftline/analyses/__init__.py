@@ -22,6 +22,7 @@ from ._forecaster import LossForecast as LossForecast
 from ._forecaster import Method as Method
 from ._forecaster import Probe as Probe
 from ._forecaster import fit_forecaster as fit_forecaster
+from ._forecaster import seen_by as seen_by
 from ._most_fragile import most_fragile as most_fragile
 from ._path_model import Exponent as Exponent
 from ._path_model import PathCalibration as PathCalibration

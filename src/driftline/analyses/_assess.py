@@ -56,7 +56,7 @@ from ._forecast import (
     read_probe,
     target_forecast,
 )
-from ._forecaster import FEWEST_RUNS, PROBES, Method, Probe
+from ._forecaster import FEWEST_RUNS, NEEDS_START, PROBES, Method, Probe
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
@@ -103,6 +103,20 @@ class AssessmentRequest:
         if not self.has_path and self.part != "forecast":
             raise ConfigError(
                 f"--probe {self.probe}: {self.part} needs the first fifth of the run; take 0.2 or 0.3"
+            )
+        if self.method in NEEDS_START and not early_looks(self.probe):
+            raise ConfigError(
+                f"--method {self.method}: it looks at the start of the run, and --probe {self.probe} is "
+                "a replica alone; take a probe of 0.2"
+            )
+        if self.method in ("straight_line", "update_norm") and not self.has_path:
+            raise ConfigError(f"--method {self.method}: takes a probe of 0.2 or 0.3")
+        usable = len(self.calibration.with_looks(PROBES[self.probe]))
+        if usable < FEWEST_RUNS:
+            raise ConfigError(
+                f"--calibration: {usable} of its {len(self.calibration.runs)} runs were probed at "
+                f"{' and '.join(PROBES[self.probe])}, as --probe {self.probe} is; at least {FEWEST_RUNS} "
+                "are needed"
             )
 
     @property
@@ -273,7 +287,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         regions=found.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
-        explanation=predicted.explanation if shows_forecast else None,
+        explanation=predicted.explanation,
         method=request.method,
         probe=predicted.reading,
         belief_space=belief,
@@ -294,7 +308,7 @@ class _Predicted:
     capabilities: tuple[CapabilityForecast, ...]
     target: TargetForecast | None
     """None where too few finished runs say how they did on their own task."""
-    explanation: ForecastExplanation
+    explanation: ForecastExplanation | None
 
 
 def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predicted:
@@ -307,7 +321,9 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
         target = target_forecast(study, fit(target=True), reading)
     losses = forecast_losses(fitted, reading)
     rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
-    return _Predicted(reading, rows, target, explain(study, table, rows, target))
+    shown = request.part in ("assess", "forecast")
+    why = explain(study, table, rows, target) if shown else None
+    return _Predicted(reading, rows, target, why)
 
 
 def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:

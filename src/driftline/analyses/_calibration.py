@@ -41,10 +41,17 @@ class ForecastCalibration(Document):
         """The models behind the runs, by digest."""
         return {run.probe.model_digest: run.probe.model for run in self.runs}
 
-    @property
-    def learning_rate_range(self) -> tuple[float, float]:
-        """Of the runs."""
-        rates = [run.probe.learning_rate for run in self.runs]
+    def learning_rate_range(self, *, adapter: bool) -> tuple[float, float]:
+        """Of the runs that train an adapter, or of those that train the weights themselves.
+
+        Args:
+            adapter: Which.
+
+        Returns:
+            The lowest and the highest; those of all runs where there are none of the kind.
+        """
+        own = [r.probe.learning_rate for r in self.runs if r.probe.adapter == adapter]
+        rates = own or [r.probe.learning_rate for r in self.runs]
         return min(rates), max(rates)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..engine import has_slope
+from ._forecaster import PROBES
 
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
@@ -37,10 +38,9 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     return (
-        f"The forecast rests on {len(calibration.runs)} finished runs of "
+        f"The forecast rests on {len(calibration.with_looks(PROBES[request.probe]))} finished runs of "
         f"{', '.join(sorted(set(calibration.models.values())))}, of {_range(calibration.step_range)} "
-        "steps on a cosine; on another model, or another kind of run, its intervals are not known to "
-        "cover. Losses are forecast up to a collapse bound of "
+        "steps; on another model, schedule or kind of run its intervals are not known to cover. Losses are forecast up to a collapse bound of "
         f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
         "between seeds is not in the intervals of the margins.",
@@ -74,21 +74,30 @@ def _of_this_run(
 ) -> tuple[list[str], list[str]]:
     """What is wrong this time: what comes before the usual ones, and what comes after."""
     plan, source, calibration = study.trajectory.plan, request.opened.source, request.calibration
-    peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range
+    adapter = request.config.adapter_config() is not None
+    peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range(adapter=adapter)
     first, last = [], []
     if plan.num_steps > paths.longest_num_steps:
         first.append(
             f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
             "ever measured."
         )
+    fewest, most = calibration.step_range
+    if not fewest <= plan.num_steps <= most:
+        first.append(
+            f"The run has {plan.num_steps} steps; the forecast rests on runs of {fewest} to {most}."
+        )
     if request.opened.digest not in calibration.models:
-        first.append(f"Neither forecast nor path margins were calibrated on {source}.")
+        first.append(f"The forecast was not calibrated on {source}.")
+    if request.opened.digest != paths.model_digest:
+        first.append(f"Path margins were not calibrated on {source}.")
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
     if unlike:
         first.append(f"The forecast was never calibrated on {' or '.join(unlike)}.")
     if not low <= peak <= high:
         first.append(
-            f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g}: "
+            f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g} of "
+            f"{'adapters' if adapter else 'full fine-tuning'}: "
             "the forecast extrapolates."
         )
     if request.part in ("assess", "margin") and study.anchors is None:
@@ -96,7 +105,7 @@ def _of_this_run(
     left_out = [c.name for c in study.capabilities if not has_slope(c)]
     if left_out:
         last.append(f"Not mapped, for want of a gradient: {', '.join(left_out)}.")
-    if request.config.adapter_config() is not None:
+    if adapter:
         last.append(
             "How losses under LoRA grow with the learning rate was not measured: critical rates take "
             "the power of full fine-tuning."

@@ -47,7 +47,7 @@ def explain(
         "lora" if study.trajectory.config.uses_peft else "full"
     ]
     peak = max(study.trajectory.plan.learning_rates)
-    safe, cautious = _safe_multiples(forecast, calibration.rate_exponent)
+    critical = critical_multiples(forecast, calibration.rate_exponent)
     share, conflicts = _conflicts(study)
     return ForecastExplanation(
         failure_mode=mode,
@@ -55,8 +55,9 @@ def explain(
         items=_items(study, table, forecast),
         rate_effect=_halved(calibration.rate_exponent),
         steps_effect=_halved(steps_exponent),
-        safe_learning_rate=None if safe is None else peak * safe,
-        cautious_learning_rate=None if cautious is None else peak * cautious,
+        critical_learning_rate=None
+        if critical is None
+        else (peak * critical[0], peak * critical[1], peak * critical[2]),
         conflict_share=share,
         conflicts=conflicts,
     )
@@ -112,29 +113,35 @@ def _halved(exponent: Exponent) -> tuple[float, float, float]:
     return 0.5**exponent.value, 0.5**exponent.high, 0.5**exponent.low
 
 
-def _safe_multiples(
+def critical_multiples(
     forecast: Sequence[CapabilityForecast], exponent: Exponent
-) -> tuple[float | None, float | None]:
-    """Multiples of the learning rate, at most 1, for the prediction and for the whole interval."""
-    required = [row for row in forecast if row.required]
-    if not required:
-        return None, None
-    safe, cautious = 1.0, 1.0
-    spread = (exponent.low, exponent.value, exponent.high)
-    for row in required:
-        value, high = _losses(row)
-        if value > row.tolerance:
-            safe = min(safe, *tolerated_multiple(value, row.tolerance, [exponent.value]))
-        if high > row.tolerance:
-            cautious = min(cautious, *tolerated_multiple(high, row.tolerance, spread))
-    return safe, cautious
+) -> tuple[float, float, float] | None:
+    """Multiples of the learning rate at which the worst required loss would be its tolerance.
+
+    Args:
+        forecast: One row a capability.
+        exponent: Of losses in the rate.
+
+    Returns:
+        Value, low and high, all below 1; None where no required capability is predicted beyond its
+        tolerance.
+    """
+    spread = (exponent.value, exponent.low, exponent.high)
+    found = [
+        tolerated_multiple(_loss(row), row.tolerance, spread)
+        for row in forecast
+        if row.required and row.at_risk
+    ]
+    if not found:
+        return None
+    # A small power means that the rate has to fall far.
+    value, low, high = (min(column) for column in zip(*found, strict=True))
+    return value, low, high
 
 
-def _losses(row: CapabilityForecast) -> tuple[float, float]:
-    """The predicted loss and the larger end of its interval, whichever way the metric points."""
-    if row.metric == "nll_nats":
-        return row.predicted_change, row.high
-    return -row.predicted_change, -row.low
+def _loss(row: CapabilityForecast) -> float:
+    """The predicted loss, whichever way the metric points."""
+    return row.predicted_change if row.metric == "nll_nats" else -row.predicted_change
 
 
 def _conflicts(study: Study) -> tuple[float | None, tuple[ConflictingExample, ...]]:

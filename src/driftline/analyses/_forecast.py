@@ -10,6 +10,7 @@ from ..models import BASE, Point, Term
 from ..results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ._calibration import ForecastCalibration
 from ._forecaster import (
+    EARLY_SHARES,
     PROBES,
     Case,
     Forecaster,
@@ -19,8 +20,6 @@ from ._forecaster import (
     fit_forecaster,
 )
 from ._study import Study, losses_at
-
-EARLY_SHARES: dict[Look, float] = {"early_5": 0.05, "early_10": 0.1, "early_20": 0.2}
 
 
 def early_step(look: Look, num_steps: int) -> int:
@@ -71,6 +70,7 @@ def read_probe(study: Study, table: Table, probe: Probe, *, straight_line: bool)
     def reading(capability: Capability) -> CapabilityReading:
         return CapabilityReading(
             capability=capability.name,
+            metric=capability.metric,
             base_value=float(table.values(BASE, capability).mean()),
             losses={look: _loss(table, capability, point) for look, point in points.items()},
             straight_line=None if line is None else _loss(table, capability, line),

@@ -14,6 +14,7 @@ tasks that were left out. The rivals go the same way with other inputs, and a st
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -37,10 +38,21 @@ PROBES: dict[Probe, tuple[Look, ...]] = {
     "0.2": ("early_20",),
     "0.3": ("early_20", "replica_10"),
 }
+EARLY_SHARES: dict[Look, float] = {"early_5": 0.05, "early_10": 0.1, "early_20": 0.2}
+"""Of the planned steps, at which an early look lies."""
+NEEDS_START: tuple[str, ...] = (
+    "truncated",
+    "linear_in_steps",
+    "linear_in_rate",
+    "straight_line",
+    "update_norm",
+)
+"""Methods that look at the start of the planned run; the last two at its first fifth."""
 Method = Literal[
     "driftline",
     "truncated",
     "linear_in_steps",
+    "linear_in_rate",
     "straight_line",
     "learning_rate",
     "rate_times_steps",
@@ -86,7 +98,13 @@ def _truncated(case: Case, _bound: float) -> list[float]:
 
 def _linear_in_steps(case: Case, _bound: float) -> list[float]:
     look = _last_early(case)
-    return [case.reading.losses[look] / case.probe.clock[look]]
+    return [case.reading.losses[look] / EARLY_SHARES[look]]
+
+
+def _linear_in_rate(case: Case, _bound: float) -> list[float]:
+    look = _last_early(case)
+    clock = case.probe.clock[look]
+    return [case.reading.losses[look] / clock if clock > 0 else 0.0]
 
 
 def _straight_line(case: Case, _bound: float) -> list[float]:
@@ -114,18 +132,25 @@ def _nothing(_case: Case, _bound: float) -> list[float]:
     return []
 
 
+_FEWEST_CASES = 3
 FEWEST_RUNS = 4
 """To fit to: each is left out once, and three must remain."""
 RIVALS: dict[Method, Inputs] = {
     "truncated": _truncated,
     "linear_in_steps": _linear_in_steps,
+    "linear_in_rate": _linear_in_rate,
     "straight_line": _straight_line,
     "learning_rate": _learning_rate,
     "rate_times_steps": _rate_times_steps,
     "update_norm": _update_norm,
     "mean": _nothing,
 }
-_AS_IT_IS: tuple[Method, ...] = ("truncated", "linear_in_steps", "straight_line")
+_AS_IT_IS: tuple[Method, ...] = (
+    "truncated",
+    "linear_in_steps",
+    "linear_in_rate",
+    "straight_line",
+)
 """Methods that are a prediction already: nothing is fitted."""
 
 
@@ -136,13 +161,17 @@ def looks_inputs(looks: Sequence[Look]) -> Inputs:
         looks: Of the probe.
 
     Returns:
-        The capability's own losses, and their means over the run's capabilities.
+        The capability's own losses, and their means over the run's capabilities in nats.
     """
 
     def inputs(case: Case, bound: float) -> list[float]:
         found = []
         for look in looks:
-            losses = [_clipped(c.losses[look], bound) for c in case.probe.capabilities]
+            losses = [
+                _clipped(c.losses[look], bound)
+                for c in case.probe.capabilities
+                if c.metric.endswith("_nats")
+            ] or [_clipped(case.reading.losses[look], bound)]
             found += [_clipped(case.reading.losses[look], bound), float(numpy.mean(losses))]
         return found
 
@@ -221,6 +250,7 @@ def fit_forecaster(
     target: bool = False,
     unseen_model: bool = False,
     confidence_level: float = CONFIDENCE_LEVEL,
+    looks: tuple[Look, ...] | None = None,
 ) -> Forecaster:
     """Fit a method to finished runs.
 
@@ -234,6 +264,7 @@ def fit_forecaster(
         target: Predict the run's own task instead of the capabilities.
         unseen_model: Have the intervals hold on a model that no run is of: errors are those on models
             left out, where the runs are of more than one.
+        looks: That the method may see; those of the probe by default.
         confidence_level: Of the intervals; where there are too few cases for it, as high as they allow.
 
     Returns:
@@ -242,7 +273,8 @@ def fit_forecaster(
     Raises:
         RunError: There are too few runs.
     """
-    runs = [run for run in runs if _has_inputs(run, method, target=target)]
+    seen = PROBES[probe] if looks is None else looks
+    runs = [_cut(run, seen) for run in runs if _has_inputs(run, method, target=target)]
     if len(runs) < FEWEST_RUNS:
         raise RunError(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
@@ -255,7 +287,7 @@ def fit_forecaster(
     y = numpy.array([_clipped(run.final_losses[r.capability], bound) for run, r in cases])
     starts = numpy.array([start(Case(run.probe, r), bound)[0] for run, r in cases])
     fitted = _fit(method, x, y - starts)
-    groups = _groups(runs, cases, unseen_model)
+    groups = _groups(cases, unseen_model)
     rise, deviation = _left_out(method, fitted, x, y - starts, groups=groups)
     left_out = (starts + rise).clip(-bound, bound)
     if isinstance(fitted, GaussianProcess) and not _helps(left_out, starts, y):
@@ -303,21 +335,57 @@ def _has_inputs(run: FinishedRun, method: Method, *, target: bool) -> bool:
     )
 
 
+def _cut(run: FinishedRun, looks: tuple[Look, ...]) -> FinishedRun:
+    """A finished run of which no more is seen than these looks."""
+    return run.model_copy(update={"probe": seen_by(run.probe, looks)})
+
+
+def seen_by(probe: ProbeReading, looks: tuple[Look, ...]) -> ProbeReading:
+    """A reading of which no more is left than some looks.
+
+    Args:
+        probe: The reading.
+        looks: Those to be left.
+
+    Returns:
+        The smaller reading.
+    """
+
+    def cut(reading: CapabilityReading) -> CapabilityReading:
+        losses = {look: loss for look, loss in reading.losses.items() if look in looks}
+        return reading.model_copy(update={"losses": losses})
+
+    return probe.model_copy(
+        update={
+            "target": cut(probe.target),
+            "capabilities": tuple(cut(c) for c in probe.capabilities),
+        }
+    )
+
+
 def _readings(run: FinishedRun, *, target: bool) -> tuple[CapabilityReading, ...]:
     readings = (run.probe.target,) if target else run.probe.capabilities
     return tuple(r for r in readings if r.capability in run.final_losses)
 
 
 def _groups(
-    runs: Sequence[FinishedRun],
     cases: Sequence[tuple[FinishedRun, CapabilityReading]],
     unseen_model: bool,
 ) -> list[str]:
-    """What is left out together: tasks, or single runs where there are fewer than three tasks."""
-    if unseen_model and len({run.probe.model_digest for run in runs}) > 1:
-        return [run.probe.model_digest for run, _ in cases]
-    few = len({run.task for run in runs}) < 3
-    return [run.run if few else run.task for run, _ in cases]
+    """What is left out together: tasks, or single runs where too little would be left."""
+    kinds = [
+        [run.task for run, _ in cases],
+        [run.run for run, _ in cases],
+    ]
+    if unseen_model:
+        kinds.insert(0, [run.probe.model_digest for run, _ in cases])
+    return next((kind for kind in kinds if _leaves_enough(kind)), kinds[-1])
+
+
+def _leaves_enough(groups: Sequence[str]) -> bool:
+    """Whether there are groups, and without any of them enough cases for a fit."""
+    counts = Counter(groups)
+    return len(counts) > 1 and len(groups) - max(counts.values()) >= _FEWEST_CASES
 
 
 def _fit(

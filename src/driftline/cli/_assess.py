@@ -37,6 +37,7 @@ MethodName = Literal[
     "driftline",
     "truncated",
     "linear_in_steps",
+    "linear_in_rate",
     "straight_line",
     "learning_rate",
     "rate_times_steps",
@@ -61,7 +62,7 @@ ProbeOption = Annotated[
     typer.Option(
         "--probe",
         help="Share of the planned steps that is trained. 0.05 and 0.1 are for `forecast` alone; "
-        "more costs more and errs less.",
+        "0.05 tells next to nothing.",
     ),
 ]
 MethodOption = Annotated[
@@ -265,4 +266,8 @@ def _identity(
 def _default_folder(request: Request) -> Path:
     model = Path(request.model.source).name.removesuffix(".gguf").replace("@", "-")
     name = f"{request.part}-{model}-{request.data.stem}-{request.config.stem}"
+    chosen, usual = request.forecast, ForecastChoice()
+    # Forecasts to be held against each other stand beside each other.
+    for own, default in ((chosen.method, usual.method), (chosen.probe, usual.probe)):
+        name += "" if own == default else f"-{own}"
     return Path("driftline-runs") / name

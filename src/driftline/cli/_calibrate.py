@@ -35,7 +35,7 @@ def calibrate(
     shipped = shipped_calibration()
     own = [
         finished_run(
-            folder.name,
+            folder.resolve().name,
             Assessment.from_json(_text(folder / "forecast.json"), origin=f"{folder}/forecast.json"),
             Certification.from_json(
                 _text(folder / "certification.json"), origin=f"{folder}/certification.json"
@@ -44,13 +44,21 @@ def calibrate(
         for folder in run
     ]
     made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(made.to_json(), encoding="utf-8")
-    partial.replace(out)
+    _write(out, made.to_json())
     typer.echo(
         f"{out}: {len(made.runs)} finished runs, {len(own)} of them yours; "
         f"forecast from them with --calibration {out}"
     )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _text(path: Path) -> str:

@@ -36,8 +36,8 @@ def count_conflicts(
 def _count(opened: LanguageModel, sequence: TokenSequence) -> int:
     tokens = torch.tensor([sequence.tokens], device=opened.device)
     # Not kept: a cache is of no use to a single pass.
-    logits = opened.model(input_ids=tokens[:, :-1], use_cache=False).logits[0].float()
-    probabilities = logits.softmax(dim=-1)[sequence.start - 1 :]
+    logits = opened.model(input_ids=tokens[:, :-1], use_cache=False).logits
+    probabilities = logits[0, sequence.start - 1 :].float().softmax(dim=-1)
     wanted = tokens[0, sequence.start :, None]
     own = probabilities.gather(1, wanted)[:, 0]
     conflict = (own <= UNLIKELY) & (probabilities.amax(dim=-1) >= CONFIDENT)

@@ -13,6 +13,7 @@ class CapabilityReading(Value):
     """One capability along a probe."""
 
     capability: str
+    metric: str
     base_value: float
     losses: dict[Look, float]
     """Mean loss from the base, in the metric's unit; positive is worse."""
