@@ -26,7 +26,7 @@ COSTS = {"cost-5": 0.05, "tolerances": None}
 """Share of the target's gain that may be given up; None for no limit."""
 ENOUGH, MOST_COST = 0.6, 0.05
 """The bar: share given back, and share of the target's gain given up."""
-NUM_SEARCH = 24
+NUM_SEARCH = 16
 
 
 def main() -> None:

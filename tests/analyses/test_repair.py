@@ -8,6 +8,7 @@ import torch
 
 from driftline.analyses import RepairRequest, repair
 from driftline.analyses import _repair as module
+from driftline.analyses import _repair_search as search_module
 from driftline.capabilities import Capability, Suite
 from driftline.engine import LocalEngine, RunFolder
 from driftline.errors import ConfigError, ModelError, OutputError
@@ -56,6 +57,13 @@ def tuned(sums, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned") / "tuned"
     model.save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture
+def one_family(monkeypatch):
+    """Enough where what is tested is not the search."""
+    families = {"interpolation": search_module.FAMILIES["interpolation"]}
+    monkeypatch.setattr(search_module, "FAMILIES", families)
 
 
 def _ask(request, path):
@@ -128,6 +136,7 @@ def test_a_second_process_scores_nothing_again(answer, asked, monkeypatch):
     assert again.output == found.output
 
 
+@pytest.mark.usefixtures("one_family")
 def test_an_adapter_stays_one_and_needs_no_target(opened, suite, tmp_path):
     folder, _merged = adapters.save_both(
         tmp_path, tiny.model(), target_modules=["q_proj", "up_proj"]
@@ -139,20 +148,23 @@ def test_an_adapter_stays_one_and_needs_no_target(opened, suite, tmp_path):
     assert all(look.target_gain is None for look in found.looks)
 
 
-def test_where_only_the_base_will_do_nothing_is_written(opened, suite, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("one_family")
+def test_where_only_the_base_will_do_nothing_is_written(opened, suite, tmp_path):
     model = tiny.model()
     torch.manual_seed(1)
     with torch.no_grad():
         model.lm_head.weight.add_(torch.randn_like(model.lm_head.weight), alpha=5.0)
     model.save_pretrained(tmp_path / "tuned")
-    # One family is enough to see that the base is left.
-    kept = {"interpolation": module.search_repair.__globals__["FAMILIES"]["interpolation"]}
-    monkeypatch.setitem(module.search_repair.__globals__, "FAMILIES", kept)
+    # What an earlier repair left must not outlive its report.
+    earlier = tmp_path / "out" / "repaired"
+    earlier.mkdir(parents=True)
+    (earlier / "driftline-repair.json").write_text("{}")
     strict = Suite("strict", (replace(suite.capabilities[0], tolerance=1e-6),))
-    found = _ask(RepairRequest(opened, str(tmp_path / "tuned"), (strict,)), tmp_path / "out")
+    with RunFolder.open(tmp_path / "out", "repair", outputs=(), force=True) as folder:
+        found = repair(RepairRequest(opened, str(tmp_path / "tuned"), (strict,)), folder)
     assert (found.chosen.label, found.output, found.verdict) == ("base", None, "fail")
     assert "only the base itself" in found.reasons[0]
-    assert not (tmp_path / "out" / "repaired").exists()
+    assert not earlier.exists()
 
 
 def test_what_another_program_left_is_not_overwritten(asked, tmp_path):

@@ -4,10 +4,18 @@ import pytest
 import torch
 import yaml
 
+from driftline.analyses import _repair_search as search_module
 from driftline.models import open_tuned_model
 from driftline.results import Repair
 from tests import tiny
 from tests.known_pairs import known_pairs
+
+
+@pytest.fixture(autouse=True)
+def _one_family(monkeypatch):
+    """The search itself is tested with the analysis."""
+    families = {"interpolation": search_module.FAMILIES["interpolation"]}
+    monkeypatch.setattr(search_module, "FAMILIES", families)
 
 
 @pytest.fixture

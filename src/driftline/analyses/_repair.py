@@ -20,6 +20,7 @@ from ..models import (
     Term,
     TrainingData,
     TunedModel,
+    WeightNorms,
     change_norms,
     digest_at,
     open_tuned_model,
@@ -223,8 +224,8 @@ def _search(
     return RepairSearch(engine, tuned, ruler, cells, _squared_norms(cells, norms))
 
 
-def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, object]) -> dict[str, float]:
-    changes = {name: float(norm[0]) for name, norm in norms.items()}  # type: ignore[index]
+def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, WeightNorms]) -> dict[str, float]:
+    changes = {name: norm.change for name, norm in norms.items()}
     return {c.name: sum(changes.get(name, 0.0) ** 2 for name in c.weights) for c in cells}
 
 
@@ -243,13 +244,14 @@ def _write(
     request: RepairRequest, search: RepairSearch, best: Look, output: Path
 ) -> tuple[Point, RepairedModel | None]:
     """Write the repaired model, whole or not at all, and open it as a user will."""
-    if not any(best.candidate.scales.values()):
-        return BASE, None
     opened, scales = request.opened, _scales(search, best.candidate)
     partial = output.with_name(f"{output.name}.partial")
+    # `_check_output` has seen that it is ours; an earlier model must not outlive its report.
     for path in (partial, output):
-        if (path / _MARKER).is_file() or path == partial:
-            shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(path)
+    if not any(best.candidate.scales.values()):
+        return BASE, None
     kind = write_scaled(search.tuned, opened, scales, folder=partial)
     said = {
         "schema": "driftline/repaired-model/1",
