@@ -34,20 +34,24 @@ class Case:
 
 
 CASES = {
-    "stories-spanish": Case("stories15m", "ft_tatoeba_en_es", (30, 140), {"learning_rate": 1e-3}),
     "stories-shakespeare-lora": Case(
-        "stories15m", "lm_tinyshakespeare", (60, 140), {**LORA, "learning_rate": 3e-3}
+        "stories15m", "lm_tinyshakespeare", (60, 140), {**LORA, "learning_rate": 1e-3}
+    ),
+    "stories-spanish-mild": Case(
+        "stories15m", "ft_tatoeba_en_es", (30, 140), {"learning_rate": 2e-4}
     ),
     "stories-medical": Case(
-        "stories15m", "ft_medquad_medical_qa", (0, 240), {"learning_rate": 5e-4}
+        "stories15m", "ft_medquad_medical_qa", (0, 240), {"learning_rate": 3e-4}
     ),
     "minimind-spanish": Case(
-        "minimind2-small", "ft_tatoeba_en_es", (30, 140), {"learning_rate": 5e-4}
+        "minimind2-small", "ft_tatoeba_en_es", (30, 140), {"learning_rate": 3e-4}
     ),
     "minimind-shakespeare-lora": Case(
-        "minimind2-small", "lm_tinyshakespeare", (60, 140), {**LORA, "learning_rate": 3e-3}
+        "minimind2-small", "lm_tinyshakespeare", (60, 140), {**LORA, "learning_rate": 2e-3}
     ),
+    "stories-spanish": Case("stories15m", "ft_tatoeba_en_es", (30, 140), {"learning_rate": 1e-3}),
 }  # fmt: skip
+"""The last one is a collapse: english_text loses 4 nats per token."""
 SHIPPED = ("grammar_pairs", "induction", "commonsense_pairs", "english_text")
 """What models of this size can do something of."""
 

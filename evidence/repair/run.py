@@ -2,6 +2,7 @@
 
     python -m evidence.repair.run --data FOLDER --models FOLDER   # makes the records that are missing
     python -m evidence.repair.run --judge                         # result.json from the records
+    python -m evidence.repair.run --check                         # is the committed one that?
 
 Each case is a real base that real fine-tuning has damaged (`damage.py`), repaired twice: with at most
 5 % of the target's gain to give up, and with the tolerances alone as the limit. One JSON a repair in
@@ -10,6 +11,7 @@ Each case is a real base that real fine-tuning has damaged (`damage.py`), repair
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -38,10 +40,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES))
     parser.add_argument("--costs", nargs="*", choices=COSTS, default=list(COSTS))
     parser.add_argument("--judge", action="store_true")
+    parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    if arguments.judge:
-        (HERE / "result.json").write_text(json.dumps(judged(), indent=1) + "\n")
+    if arguments.judge or arguments.check:
+        text = json.dumps(judged(), indent=1) + "\n"
+        if arguments.judge:
+            (HERE / "result.json").write_text(text)
+        elif (HERE / "result.json").read_text() != text:
+            sys.exit("evidence/repair/result.json is not what the records say; run with --judge")
         return
+    if arguments.data is None:
+        parser.error("--data is needed to make records")
     (HERE / "runs").mkdir(exist_ok=True)
     for name in arguments.only:
         for cost in arguments.costs:

@@ -8,12 +8,10 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from driftline.errors import ModelError
 from driftline.models import _scaled as module
 from driftline.models import (
     at_point,
     can_stay_adapter,
-    open_model,
     open_tuned_model,
     scaled_point,
     write_scaled,
@@ -157,11 +155,3 @@ def test_pickled_states_of_a_trainer_stay_behind(base, tuned_folder, tmp_path):
     write_scaled(tuned, base, _scales(base), folder=tmp_path / "out")
     assert not (tmp_path / "out" / "training_args.bin").exists()
     assert (tmp_path / "out" / "chat_template.jinja").read_text() == "{{ messages }}"
-
-
-def test_a_whole_model_on_a_quantised_base_is_refused(model_folder, tuned_folder, tmp_path):
-    quantised = open_model(str(model_folder), load_in="8bit")
-    tuned = open_tuned_model(str(tuned_folder), quantised)
-    with pytest.raises(ModelError, match="open the unquantised base"):
-        write_scaled(tuned, quantised, {}, folder=tmp_path / "out")
-    assert not (tmp_path / "out").exists()

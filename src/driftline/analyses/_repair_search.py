@@ -47,7 +47,11 @@ class RepairSearch:
         return min(self.looks, key=lambda look: look.order)
 
     def point(self, candidate: Candidate) -> Point:
-        """Where a candidate lies."""
+        """Where a candidate lies; the ends are the points that they are, so scored once."""
+        if set(candidate.scales.values()) == {1.0}:
+            return self.tuned.point
+        if set(candidate.scales.values()) == {0.0}:
+            return BASE
         names = [weight.name for weight in self.engine.opened.weights]
         scales = weight_scales(self.cells, candidate.scales, names)
         return scaled_point(self.tuned, scales, label=f"{candidate.family}: {candidate.label}")

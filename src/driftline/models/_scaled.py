@@ -80,20 +80,12 @@ def write_scaled(
 
     Returns:
         What was written.
-
-    Raises:
-        ModelError: A whole model was tuned from a base that is quantised here.
     """
     if can_stay_adapter(tuned):
         folder.mkdir(parents=True)
         _copy_others(tuned.checkpoint.folder, folder)
         _write(folder / "adapter_model.safetensors", _adapter_entries(tuned, opened, scales))
         return "adapter"
-    if opened.packing is not None:
-        raise ModelError(
-            f"{opened.source}: is quantised ({opened.packing}), and packed weights cannot be written "
-            "scaled; open the unquantised base, or give a plain LoRA adapter"
-        )
     folder.mkdir(parents=True)
     _copy_settings(tuned, opened, folder)
     _write_shards(folder, _model_entries(tuned, opened, scales))
