@@ -74,6 +74,9 @@ def test_damage_in_one_place_is_taken_out_there_and_nothing_else_is(search):
     assert scales["layer 0 attention"] == 0.125
     assert {look.candidate.family for look in made.looks} == {"ends", *FAMILIES}
     assert len(made.looks) <= NUM_LOOKS
+    labels = [(look.candidate.family, look.candidate.label) for look in made.looks]
+    resets = [label for label in labels if label[0] == "selective reset"]
+    assert len(set(resets)) == len(resets)
 
 
 def test_even_damage_is_scaled_back_everywhere(search):

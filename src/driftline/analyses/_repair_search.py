@@ -39,7 +39,8 @@ class RepairSearch:
     norms: Mapping[str, float]
     """Squared norm of each cell's update."""
     looks: list[Look] = field(default_factory=list)
-    points: list[Point] = field(default_factory=list)
+    priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
+    """Parts that give something back when they are taken out alone, the cheapest first."""
 
     @property
     def best(self) -> Look:
@@ -151,13 +152,14 @@ def _reset(search: RepairSearch) -> None:
 
     Each part is taken out alone; then the first one, two, three ... of the order together.
     """
-    order = _by_price(search)
+    search.priced = _by_price(search)
     wanted = []
     scales = search.everywhere(1.0)
-    for num, (name, members) in enumerate(order, start=1):
+    for num, (name, members) in enumerate(search.priced, start=1):
         scales.update({cell.name: 0.0 for cell in members})
-        label = f"without {name}" if num == 1 else f"without {num} parts, {name} last"
-        wanted.append((label, dict(scales)))
+        # The first one alone was looked at already.
+        if num > 1:
+            wanted.append((f"without {num} parts, {name} last", dict(scales)))
     if wanted:
         search.look("selective reset", wanted)
 
@@ -166,12 +168,11 @@ def _priced(search: RepairSearch) -> None:
     """Scale down every part, the more the less gain it costs for what it gives back.
 
     The part at rank r of n is scaled by 1 - strength * (1 - r / n): a line by price as LiNeS is
-    one by depth. A strength is tried on the update as it is and on the best interpolation.
+    one by depth. Each strength is tried on the whole update and on 0.85 of it.
     """
-    order = _by_price(search)
+    order, wanted = search.priced, []
     if not order:
         return
-    wanted = []
     for strength in _STRENGTHS:
         for whole in _WHOLES:
             scales = search.everywhere(whole)
@@ -183,7 +184,7 @@ def _priced(search: RepairSearch) -> None:
 
 
 def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
-    """Parts that give something back when they are taken out alone, the cheapest first."""
+    """Take every part out alone, and order those that give something back by what that costs."""
     parts = segments(search.cells, _NUM_RESET_SEGMENTS)
     tuned = search.looks[0]
     wanted = []
