@@ -51,10 +51,14 @@ def main() -> None:
                 "conflict_share": rounded(found / tokens),
                 "mean_loss_nats": rounded(float(numpy.mean(losses))),
             }
-    shares, losses = zip(*(row.values() for row in rows.values()), strict=True)
     result = {
         "tasks": rows,
-        "spearman": rounded(scipy.stats.spearmanr(shares, losses).statistic),
+        "spearman": rounded(
+            scipy.stats.spearmanr(
+                [row["conflict_share"] for row in rows.values()],
+                [row["mean_loss_nats"] for row in rows.values()],
+            ).statistic
+        ),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

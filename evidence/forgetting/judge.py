@@ -353,7 +353,11 @@ def item_precision(runs: Sequence[BenchmarkRun], *, num: int = 3) -> dict[str, f
                 worst = set(numpy.argsort(-end)[: len(end) // 4].tolist())
                 named = numpy.argsort(-fifth)[:num].tolist()
                 shares.append(len(worst & set(named)) / num)
-    return {"cells": len(shares), "in_worst_quarter": rounded(numpy.mean(shares)), "chance": 0.25}
+    return {
+        "cells": len(shares),
+        "in_worst_quarter": rounded(float(numpy.mean(shares))),
+        "chance": 0.25,
+    }
 
 
 def _partitions(runs: Sequence[BenchmarkRun]) -> dict[str, Callable[[str, str], str]]:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from .analyses import AssessmentRequest as AssessmentRequest
     from .analyses import CertifyRequest as CertifyRequest
     from .analyses import DiffRequest as DiffRequest
+    from .analyses import RepairRequest as RepairRequest
     from .analyses import ScoreRequest as ScoreRequest
     from .analyses import assess as assess
     from .analyses import certify as certify
     from .analyses import diff as diff
+    from .analyses import repair as repair
     from .analyses import score as score
     from .capabilities import read_scored_log as read_scored_log
     from .capabilities import read_suite as read_suite
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .models import read_training_data as read_training_data
     from .results import Assessment as Assessment
     from .results import Certification as Certification
+    from .results import Repair as Repair
     from .results import Scores as Scores
     from .results import TrainingRun as TrainingRun
     from .results import WeightDiff as WeightDiff
@@ -41,6 +44,8 @@ _HOMES = {
     "CertifyRequest": "analyses",
     "DiffRequest": "analyses",
     "MonitorSettings": "training",
+    "Repair": "results",
+    "RepairRequest": "analyses",
     "RunFolder": "engine",
     "ScoreRequest": "analyses",
     "Scores": "results",
@@ -56,6 +61,7 @@ _HOMES = {
     "read_suite": "capabilities",
     "read_training_config": "models",
     "read_training_data": "models",
+    "repair": "analyses",
     "score": "analyses",
     "train": "training",
 }

@@ -133,3 +133,11 @@ def test_examples_beyond_the_context_are_passed_over(opened):
 def test_one_example_is_not_enough(examples):
     with pytest.raises(DataError, match=r"mine.jsonl: . of its . examples can be scored"):
         target_capability(data("text", *examples), seed=0)
+
+
+def test_as_many_examples_as_were_asked_for_are_drawn():
+    examples = [{"text": f"It rained on day {i}."} for i in range(100)]
+    few = target_capability(data("text", *examples), seed=0)
+    many = target_capability(data("text", *examples), seed=0, num_items=64)
+    assert (len(few.items), len(many.items)) == (NUM_TARGET_ITEMS, 64)
+    assert len(target_capability(data("text", *examples), seed=0, num_items=500).items) == 100

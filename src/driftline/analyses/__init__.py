@@ -29,6 +29,8 @@ from ._path_model import PathCalibration as PathCalibration
 from ._path_model import PathLosses as PathLosses
 from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
+from ._repair import RepairRequest as RepairRequest
+from ._repair import repair as repair
 from ._score import ScoredModel as ScoredModel
 from ._score import ScoreRequest as ScoreRequest
 from ._score import score as score

@@ -17,10 +17,9 @@ from ..models import (
     ScoringOptions,
     TunedModel,
     digest_at,
-    model_files,
     open_tuned_model,
 )
-from ..provenance import digest_file, driftline_version, package_versions, python_version
+from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     CapabilityClaim,
     Certification,
@@ -31,8 +30,6 @@ from ..results import (
     ClaimVerdict,
     Cost,
     NoiseFloor,
-    SourceProvenance,
-    Subject,
 )
 from ._certify_caveats import certify_caveats
 from ._claims import adjusted_claims, capability_claim, check_claims, suite_claim
@@ -41,6 +38,7 @@ from ._paired import Paired, is_bounded
 from ._recovery import probe_recovery
 from ._score import batches, check_names
 from ._sequential_scoring import score_until_clear
+from ._subjects import base_subject, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -121,7 +119,7 @@ def certify(
     tuned = open_tuned_model(request.tuned, opened)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
-        _check_tokens(tuned, capabilities, engine)
+        check_tokens(tuned, capabilities, engine)
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, engine, tuned)
@@ -212,10 +210,15 @@ def _answered(
     )
 
 
-def _check_tokens(
+def check_tokens(
     tuned: TunedModel, capabilities: Sequence[Capability], engine: LocalEngine
 ) -> None:
     """Both models must be asked the same: tokens, template and all.
+
+    Args:
+        tuned: The tuned model, with the tokenizer that it came with, if any.
+        capabilities: What both are to be asked.
+        engine: Knows the base's tokens.
 
     Raises:
         ModelError: The tuned model's own tokenizer makes other tokens of an item.
@@ -304,30 +307,14 @@ def _noise(paired: Paired, part: Capability, again: Table) -> tuple[NoiseFloor, 
 def _provenance(
     request: CertifyRequest, tuned: TunedModel, engine: LocalEngine, tuned_digest: str | None
 ) -> CertificationProvenance:
-    opened, checkpoint = request.opened, tuned.checkpoint
+    opened = request.opened
     return CertificationProvenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
         packages=package_versions(),
         command="certify",
-        base=Subject(
-            source=opened.source,
-            revision=opened.revision,
-            kind="model",
-            files=tuple(
-                SourceProvenance(name=file.name, digest=digest_file(file))
-                for file in model_files(opened.source)
-            ),
-        ),
-        tuned=Subject(
-            source=checkpoint.source,
-            revision=checkpoint.revision,
-            kind="adapter" if checkpoint.is_adapter else "model",
-            files=tuple(
-                SourceProvenance(name=file.name, digest=digest_file(file))
-                for file in checkpoint.files
-            ),
-        ),
+        base=base_subject(opened),
+        tuned=tuned_subject(tuned.checkpoint),
         base_model=opened.provenance(),
         tuned_digest=tuned_digest,
         suites=tuple(suite.provenance() for suite in request.suites),

@@ -18,7 +18,11 @@ _NO_TOLERANCE = 1e9
 
 
 def target_capability(
-    data: TrainingData, *, seed: int, opened: LanguageModel | None = None
+    data: TrainingData,
+    *,
+    seed: int,
+    opened: LanguageModel | None = None,
+    num_items: int = NUM_TARGET_ITEMS,
 ) -> Capability:
     """A capability from a random sample of the training data.
 
@@ -29,6 +33,7 @@ def target_capability(
         data: The training data.
         seed: Of the sample.
         opened: Pass over what this model cannot score, such as a prompt beyond its context.
+        num_items: How many; fewer where the data have no more.
 
     Returns:
         The capability, mean NLL in nats per token: lower is better.
@@ -37,7 +42,7 @@ def target_capability(
         DataError: Fewer than two examples can be scored.
     """
     generator, everything = random.Random(seed), range(len(data.examples))
-    first = generator.sample(everything, min(NUM_TARGET_ITEMS, len(everything)))
+    first = generator.sample(everything, min(num_items, len(everything)))
     rest = sorted(set(everything) - set(first))
     generator.shuffle(rest)
     found: dict[int, Item] = {}
@@ -53,7 +58,7 @@ def target_capability(
             continue
         if item is not None:
             found[index] = item
-        if len(found) == NUM_TARGET_ITEMS:
+        if len(found) == num_items:
             break
     if len(found) < 2:
         raise DataError(

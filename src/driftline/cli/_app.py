@@ -13,6 +13,7 @@ from ._demo import demo
 from ._diff import diff
 from ._doctor import doctor
 from ._keygen import keygen
+from ._repair import repair
 from ._runs import runs
 from ._sample_size import sample_size
 from ._score import score
@@ -44,6 +45,7 @@ app.command("score")(score)
 app.command("train")(train)
 app.command("diff")(diff)
 app.command("certify")(certify)
+app.command("repair")(repair)
 app.command("sample-size")(sample_size)
 app.command("keygen")(keygen)
 app.command("sign")(sign)

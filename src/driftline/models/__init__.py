@@ -41,6 +41,10 @@ from ._points import relative_norm as relative_norm
 from ._prefix_tree import TokenSequence as TokenSequence
 from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
+from ._scaled import ScaledKind as ScaledKind
+from ._scaled import can_stay_adapter as can_stay_adapter
+from ._scaled import scaled_point as scaled_point
+from ._scaled import write_scaled as write_scaled
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
 from ._scoring import SequenceScore as SequenceScore

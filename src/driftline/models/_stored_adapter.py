@@ -15,7 +15,8 @@ from ._low_rank import unreadable_field
 from ._sources import Checkpoint
 from ._stored import StoredTensor
 
-_PREFIX = "base_model.model."
+ADAPTER_PREFIX = "base_model.model."
+"""What PEFT puts before the name of a module of the base."""
 _PARTS = {
     ".lora_A.weight": (1, False),
     ".lora_B.weight": (0, False),
@@ -79,7 +80,7 @@ def read_adapter(checkpoint: Checkpoint) -> StoredAdapter:
     parts: dict[str, list[StoredTensor | None]] = {}
     embeddings, saved = set(), {}
     for full, tensor in checkpoint.tensors.items():
-        name = full.removeprefix(_PREFIX)
+        name = full.removeprefix(ADAPTER_PREFIX)
         end = next((end for end in _PARTS if name.endswith(end)), None)
         if end is not None and len(tensor.shape) == 2:
             module = name.removesuffix(end)

@@ -54,6 +54,17 @@ from ._provenance import Provenance as Provenance
 from ._provenance import SourceProvenance as SourceProvenance
 from ._recovery import RecoveryFinding as RecoveryFinding
 from ._recovery import RecoveryProbe as RecoveryProbe
+from ._repair import CapabilityRecovery as CapabilityRecovery
+from ._repair import CellScale as CellScale
+from ._repair import Recovery as Recovery
+from ._repair import Repair as Repair
+from ._repair import RepairedModel as RepairedModel
+from ._repair import RepairFamily as RepairFamily
+from ._repair import RepairLook as RepairLook
+from ._repair import RepairProvenance as RepairProvenance
+from ._repair import RepairVerdict as RepairVerdict
+from ._repair import TargetRecovery as TargetRecovery
+from ._repair_summary import repair_summary as repair_summary
 from ._runs import PrunedRuns as PrunedRuns
 from ._runs import RunContents as RunContents
 from ._runs import RunList as RunList

@@ -1,0 +1,1 @@
+"""Repair of models that real fine-tuning has damaged, judged on items that chose nothing."""
