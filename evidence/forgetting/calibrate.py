@@ -14,7 +14,7 @@ from .grid import COLLAPSE_NATS
 from .table import read_runs
 
 SHIPPED = Path(__file__).parents[2] / "src" / "driftline" / "analyses" / "forecast_calibration.json"
-MODELS = ("smollm2-135m",)
+MODELS = ("smollm2-135m", "stories15m", "minimind2-small")
 
 
 def main() -> None:

@@ -221,7 +221,7 @@ def other_seed(runs: Sequence[BenchmarkRun], judged: dict[str, Cells]) -> dict[s
     """How well one seed of a run tells the other, and how well forecasts tell it, on those cells."""
     by_name = {run.finished.run: run for run in runs}
     pairs = [
-        (by_name[f"{run.task}-{run.record['config_name']}-0"], run)
+        (by_name[f"smollm2-135m/{run.task}-{run.record['config_name']}-0"], run)
         for run in runs
         if run.record["seed"] == 1
     ]

@@ -118,6 +118,7 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
     steps = list(planned["summed_learning_rate"])
     summed = list(planned["summed_learning_rate"].values())
     straight = _straight_line(record)
+    model = Path(record["base"]["source"]).name
 
     def reading(capability: str) -> CapabilityReading:
         along = planned["losses"][capability]
@@ -134,10 +135,11 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
         )
 
     return FinishedRun(
-        run=record["run"],
+        # Runs of several models share one table.
+        run=f"{model}/{record['run']}",
         task=record["task"],
         probe=ProbeReading(
-            model=Path(record["base"]["source"]).name,
+            model=model,
             model_digest=record["base"]["digest"],
             adapter=bool(record["config"].get("use_peft", False)),
             learning_rate=record["learning_rate"],

@@ -4,7 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses import Case, calibrate, finished_run, fit_forecaster, shipped_calibration
+from driftline.analyses import (
+    PROBES,
+    Case,
+    calibrate,
+    finished_run,
+    fit_forecaster,
+    shipped_calibration,
+)
 from driftline.analyses._calibration import read_calibration
 from driftline.errors import DataError, InputError
 from driftline.results import CapabilityClaim
@@ -96,3 +103,14 @@ def test_a_file_that_is_no_calibration_is_named(tmp_path):
     path.write_text("{}")
     with pytest.raises(InputError, match=r"other\.json: "):
         read_calibration(path)
+
+
+def test_runs_of_the_model_itself_are_taken_where_there_are_enough():
+    looks = PROBES["0.2"]
+    (smollm2,) = (digest for digest, name in SHIPPED.models.items() if name == "smollm2-135m")
+    own = SHIPPED.runs_for(smollm2, looks)
+    assert not own.unseen_model
+    assert {run.probe.model for run in own.runs} == {"smollm2-135m"}
+    others = SHIPPED.runs_for("sha256:never seen", looks)
+    assert others.unseen_model
+    assert others.runs == SHIPPED.runs

@@ -2,13 +2,16 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from ..errors import DataError
 from ..provenance import digest_bytes
 from ..results import Document, Look, ProbeReading, Value
+
+ENOUGH_RUNS = 12
+"""Of a model, to forecast from them alone."""
 
 
 class FinishedRun(Value):
@@ -20,6 +23,14 @@ class FinishedRun(Value):
     probe: ProbeReading
     final_losses: dict[str, float]
     """By capability; `target` is the run's own task."""
+
+
+class RunsToFit(NamedTuple):
+    """Finished runs that a forecast is fitted to."""
+
+    runs: tuple[FinishedRun, ...]
+    unseen_model: bool
+    """They are not, or too few of them are, of the model that is forecast."""
 
 
 class ForecastCalibration(Document):
@@ -63,6 +74,22 @@ class ForecastCalibration(Document):
     def with_looks(self, looks: tuple[Look, ...]) -> tuple[FinishedRun, ...]:
         """The runs whose probes have all these looks."""
         return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
+
+    def runs_for(self, model_digest: str, looks: tuple[Look, ...]) -> "RunsToFit":
+        """What to fit to for a run of one model.
+
+        Args:
+            model_digest: Of its base.
+            looks: Of its probe.
+
+        Returns:
+            The runs of that model, where there are enough; else those of all models.
+        """
+        every = self.with_looks(looks)
+        own = tuple(run for run in every if run.probe.model_digest == model_digest)
+        if len(own) >= ENOUGH_RUNS:
+            return RunsToFit(own, unseen_model=False)
+        return RunsToFit(every, unseen_model=True)
 
 
 def read_calibration(path: Path) -> ForecastCalibration:

@@ -36,11 +36,13 @@ def caveats(
 def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:
     """What is true of every assessment."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
+    fitted = calibration.runs_for(request.opened.digest, PROBES[request.probe])
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     return (
-        f"The forecast rests on {len(calibration.with_looks(PROBES[request.probe]))} finished runs of "
-        f"{', '.join(sorted(set(calibration.models.values())))}, of {_range(calibration.step_range)} "
-        "steps; on another model, schedule or kind of run its intervals are not known to cover. Losses are forecast up to a collapse bound of "
+        f"The forecast rests on {len(fitted.runs)} finished runs of "
+        f"{', '.join(sorted({run.probe.model for run in fitted.runs}))}, of "
+        f"{_range(calibration.step_range)} steps; on another model, schedule or kind of run its "
+        "intervals are not known to cover. Losses are forecast up to a collapse bound of "
         f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
         "between seeds is not in the intervals of the margins.",
@@ -87,8 +89,11 @@ def _of_this_run(
         first.append(
             f"The run has {plan.num_steps} steps; the forecast rests on runs of {fewest} to {most}."
         )
-    if request.opened.digest not in calibration.models:
-        first.append(f"The forecast was not calibrated on {source}.")
+    if calibration.runs_for(request.opened.digest, PROBES[request.probe]).unseen_model:
+        first.append(
+            f"The forecast was not calibrated on {source}: its intervals are as wide as errors on models "
+            "that were left out."
+        )
     if request.opened.digest != paths.model_digest:
         first.append(f"Path margins were not calibrated on {source}.")
     unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})

@@ -126,13 +126,14 @@ def fit_to(
         The forecaster; on a model that no finished run is of, its intervals are as wide as errors on
         models that were left out, where the finished runs are of several.
     """
+    chosen = calibration.runs_for(reading.model_digest, PROBES[probe])
     return fit_forecaster(
-        calibration.with_looks(PROBES[probe]),
+        chosen.runs,
         calibration,
         method=method,
         probe=probe,
         target=target,
-        unseen_model=reading.model_digest not in calibration.models,
+        unseen_model=chosen.unseen_model,
     )
 
 

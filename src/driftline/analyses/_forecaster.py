@@ -215,6 +215,9 @@ class Forecaster:
     quantile: float
     usual_deviation: float
     confidence_level: float
+    on_other_models: bool
+    """The interval is from errors on models that were left out. Fits to so different cases differ in
+    how unsure they are, so the deviation does not count there."""
 
     def predict(self, case: Case) -> LossForecast:
         """Predict the loss of one capability at the end of its run.
@@ -228,7 +231,8 @@ class Forecaster:
         start = self.start(case, self.bound)[0]
         value, deviation = _predict(self.fitted, [self.inputs(case, self.bound)])
         mean, unsure = _clipped(start + float(value[0]), self.bound), float(deviation[0])
-        half = self.quantile * math.hypot(unsure, self.floor + self.share * abs(mean))
+        counted = 0.0 if self.on_other_models else unsure
+        half = self.quantile * math.hypot(counted, self.floor + self.share * abs(mean))
         novelty = unsure / self.usual_deviation if self.usual_deviation > 0 else None
         return LossForecast(mean, mean - half, mean + half, novelty)
 
@@ -293,8 +297,10 @@ def fit_forecaster(
     if isinstance(fitted, GaussianProcess) and not _helps(left_out, starts, y):
         fitted, left_out, deviation = None, starts, numpy.zeros(len(y))
     errors = numpy.abs(left_out - y)
-    floor, share = _fit_scale(errors, left_out, deviation)
-    scores = errors / numpy.hypot(deviation, floor + share * numpy.abs(left_out))
+    on_other_models = groups[0] == cases[0][0].probe.model_digest
+    counted = numpy.zeros(len(y)) if on_other_models else deviation
+    floor, share = _fit_scale(errors, left_out, counted)
+    scores = errors / numpy.hypot(counted, floor + share * numpy.abs(left_out))
     level = min(confidence_level, len(scores) / (len(scores) + 1))
     return Forecaster(
         inputs,
@@ -306,6 +312,7 @@ def fit_forecaster(
         conformal_quantile(scores, confidence_level=level),
         float(numpy.median(deviation)),
         level,
+        on_other_models,
     )
 
 
