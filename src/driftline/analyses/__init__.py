@@ -15,11 +15,8 @@ from ._certify import certify as certify
 from ._diff import DiffRequest as DiffRequest
 from ._diff import diff as diff
 from ._forecaster import PROBES as PROBES
-from ._forecaster import RIVALS as RIVALS
-from ._forecaster import Case as Case
 from ._forecaster import Forecaster as Forecaster
 from ._forecaster import LossForecast as LossForecast
-from ._forecaster import Method as Method
 from ._forecaster import Probe as Probe
 from ._forecaster import fit_forecaster as fit_forecaster
 from ._forecaster import seen_by as seen_by
@@ -31,6 +28,9 @@ from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
 from ._repair import RepairRequest as RepairRequest
 from ._repair import repair as repair
+from ._rivals import RIVALS as RIVALS
+from ._rivals import Case as Case
+from ._rivals import Method as Method
 from ._score import ScoredModel as ScoredModel
 from ._score import ScoreRequest as ScoreRequest
 from ._score import score as score

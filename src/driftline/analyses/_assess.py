@@ -56,7 +56,7 @@ from ._forecast import (
     read_probe,
     target_forecast,
 )
-from ._forecaster import FEWEST_RUNS, NEEDS_START, PROBES, Method, Probe
+from ._forecaster import FEWEST_RUNS, PROBES, Probe
 from ._fragility import FragilityMap, fragility_map, map_capabilities
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
@@ -64,6 +64,7 @@ from ._path_margin import path_losses, path_margins
 from ._path_model import shipped_path_calibration
 from ._radius import radius_margins
 from ._replica import replica_of
+from ._rivals import NEEDS_START, Method
 from ._score import capability_score, check_names
 from ._study import Effort, Study, probe_steps
 from ._target import target_capability

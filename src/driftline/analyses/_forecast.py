@@ -10,15 +10,13 @@ from ..models import BASE, Point, Term
 from ..results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ._calibration import ForecastCalibration
 from ._forecaster import (
-    EARLY_SHARES,
     PROBES,
-    Case,
     Forecaster,
     LossForecast,
-    Method,
     Probe,
     fit_forecaster,
 )
+from ._rivals import EARLY_SHARES, Case, Method
 from ._study import Study, losses_at
 
 

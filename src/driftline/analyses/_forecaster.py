@@ -15,7 +15,7 @@ tasks that were left out. The rivals go the same way with other inputs, and a st
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -28,6 +28,7 @@ from ..errors import RunError
 from ..results import CapabilityReading, Look, ProbeReading
 from ..stats import GaussianProcess, conformal_quantile, fit_gaussian_process
 from ._calibration import FinishedRun, ForecastCalibration
+from ._rivals import AS_IT_IS, RIVALS, Case, Inputs, Method, nothing
 from ._study import CONFIDENCE_LEVEL
 
 Probe = Literal["0.05", "0.1", "0.2", "0.3"]
@@ -38,27 +39,6 @@ PROBES: dict[Probe, tuple[Look, ...]] = {
     "0.2": ("early_20",),
     "0.3": ("early_20", "replica_10"),
 }
-EARLY_SHARES: dict[Look, float] = {"early_5": 0.05, "early_10": 0.1, "early_20": 0.2}
-"""Of the planned steps, at which an early look lies."""
-NEEDS_START: tuple[str, ...] = (
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-    "update_norm",
-)
-"""Methods that look at the start of the planned run; the last two at its first fifth."""
-Method = Literal[
-    "driftline",
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-    "learning_rate",
-    "rate_times_steps",
-    "update_norm",
-    "mean",
-]
 
 
 @dataclass(frozen=True)
@@ -74,84 +54,9 @@ class LossForecast:
     learnt, so that every case is alike."""
 
 
-class Case(NamedTuple):
-    """One capability of one run."""
-
-    probe: ProbeReading
-    reading: CapabilityReading
-
-
-Inputs = Callable[[Case, float], list[float]]
-"""Of a case and the collapse bound, what a method predicts from."""
-
-
-def _last_early(case: Case) -> Look:
-    early = [look for look in case.reading.losses if look.startswith("early")]
-    if not early:
-        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
-    return max(early, key=lambda look: case.probe.clock[look])
-
-
-def _truncated(case: Case, _bound: float) -> list[float]:
-    return [case.reading.losses[_last_early(case)]]
-
-
-def _linear_in_steps(case: Case, _bound: float) -> list[float]:
-    look = _last_early(case)
-    return [case.reading.losses[look] / EARLY_SHARES[look]]
-
-
-def _linear_in_rate(case: Case, _bound: float) -> list[float]:
-    look = _last_early(case)
-    clock = case.probe.clock[look]
-    return [case.reading.losses[look] / clock if clock > 0 else 0.0]
-
-
-def _straight_line(case: Case, _bound: float) -> list[float]:
-    if case.reading.straight_line is None:
-        raise RunError("this probe did not look along the straight line")
-    return [case.reading.straight_line]
-
-
-def _learning_rate(case: Case, _bound: float) -> list[float]:
-    return [math.log10(case.probe.learning_rate), float(case.probe.adapter)]
-
-
-def _rate_times_steps(case: Case, _bound: float) -> list[float]:
-    product = case.probe.learning_rate * case.probe.num_steps
-    return [math.log10(product), float(case.probe.adapter)]
-
-
-def _update_norm(case: Case, _bound: float) -> list[float]:
-    if case.probe.update_norm is None:
-        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
-    return [math.log10(case.probe.update_norm)]
-
-
-def _nothing(_case: Case, _bound: float) -> list[float]:
-    return []
-
-
 _FEWEST_CASES = 3
 FEWEST_RUNS = 4
 """To fit to: each is left out once, and three must remain."""
-RIVALS: dict[Method, Inputs] = {
-    "truncated": _truncated,
-    "linear_in_steps": _linear_in_steps,
-    "linear_in_rate": _linear_in_rate,
-    "straight_line": _straight_line,
-    "learning_rate": _learning_rate,
-    "rate_times_steps": _rate_times_steps,
-    "update_norm": _update_norm,
-    "mean": _nothing,
-}
-_AS_IT_IS: tuple[Method, ...] = (
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-)
-"""Methods that are a prediction already: nothing is fitted."""
 
 
 def looks_inputs(looks: Sequence[Look]) -> Inputs:
@@ -320,7 +225,7 @@ def _inputs_and_start(method: Method, probe: Probe) -> tuple[Inputs, Inputs]:
     """What a method learns from, and the prediction that it starts from."""
     if method == "driftline":
         return looks_inputs(PROBES[probe]), start_of(PROBES[probe])
-    return (_nothing, RIVALS[method]) if method in _AS_IT_IS else (RIVALS[method], _from_zero)
+    return (nothing, RIVALS[method]) if method in AS_IT_IS else (RIVALS[method], _from_zero)
 
 
 def _helps(
@@ -398,7 +303,7 @@ def _leaves_enough(groups: Sequence[str]) -> bool:
 def _fit(
     method: Method, x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]
 ) -> "GaussianProcess | _Line | None":
-    if method in _AS_IT_IS:
+    if method in AS_IT_IS:
         return None
     if method == "driftline":
         return fit_gaussian_process(x, y)
