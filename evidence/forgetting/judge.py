@@ -35,7 +35,7 @@ SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
     "task": lambda run: run.task,
     "region": lambda run: run.region,
 }
-TOLERANCE = 0.05
+TOLERANCE = 0.01
 """Of `--check`."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 

@@ -317,11 +317,11 @@ def _predict(
     fitted: "GaussianProcess | _Line | None", inputs: Sequence[Sequence[float]]
 ) -> tuple[Float[ndarray, " cases"], Float[ndarray, " cases"]]:
     x = numpy.array(inputs, dtype=float).reshape(len(inputs), -1)
-    nothing = numpy.zeros(len(x))
+    zeros = numpy.zeros(len(x))
     if fitted is None:
-        return nothing, nothing
+        return zeros, zeros
     if isinstance(fitted, _Line):
-        return fitted.level + (x - fitted.centre) @ fitted.slope, nothing
+        return fitted.level + (x - fitted.centre) @ fitted.slope, zeros
     return fitted.predict(x)
 
 
