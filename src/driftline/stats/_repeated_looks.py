@@ -75,7 +75,7 @@ def look_evidence(
     The price: look k needs 1 / (k (k + 1)) of alpha's evidence, some 2 log k nats more.
 
     >>> round(look_evidence(numpy.full(40, 0.5), tolerance=0.25, largest_gain=1.0), 1)
-    5.4
+    5.5
 
     Source: for bets on bounded means, Waudby-Smith and Ramdas 2024, JRSS-B 86, 1-27; for merging
     e-values, Vovk and Wang 2021, Annals of Statistics 49, 1736-1754.
