@@ -7,11 +7,8 @@ part: power and flips by exact enumeration, the others by simulation with fixed 
 the probability of a false claim with the true change on the edge of the null hypothesis.
 """
 
-import argparse
-import json
 import math
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy
 import scipy.special
@@ -21,97 +18,41 @@ from numpy import ndarray
 # The public functions judge one sample; 10 000 at once need what lies beneath them.
 from driftline.stats import (
     _bounded,
-    _flips,
     _sequential,
+    _unbounded,
     mean_num_items_needed,
     noninferiority_power,
     num_items_needed,
 )
 from driftline.stats._noninferiority import Units
 
-NUM_ITEMS = (20, 50, 100, 200, 500, 1000, 2000)
-DISCORDANCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-MARGINS = (0.01, 0.02, 0.05)
-NUM_REPEATS = 10_000
-ALPHA = 0.05
-NUM_CAPABILITIES = 8
-Cell = dict[str, float | int | str]
-Cells = Iterator[tuple[str, Callable[[], Cell]]]
+from .certification_cells import (
+    ALPHA,
+    DISCORDANCES,
+    MARGINS,
+    NUM_ITEMS,
+    NUM_REPEATS,
+    Cell,
+    Cells,
+    fill_in,
+)
+from .certification_flips import flips, suites
 
-
-def passing_flips(is_passing: Callable[[int, int], bool], num_items: int, margin: float) -> ndarray:
-    """Of each number of flips, the most lost that pass; the test is monotone in them."""
-    flips = _flips.likely_flips(num_items, 0.0, DISCORDANCES[-1])
-    z = float(scipy.special.ndtri(1 - ALPHA))
-    most = _flips.most_lost_at(flips, num_items, change=-margin, z=z)
-    for index, flip in enumerate(flips.tolist()):
-        lost = int(most[index])
-        if not is_likely(flip, num_items):
-            continue  # Counted by the asymptotic test; together they have a probability of 1e-5.
-        while lost >= 0 and not is_passing(lost, flip - lost):
-            lost -= 1
-        while lost < flip and is_passing(lost + 1, flip - lost - 1):
-            lost += 1
-        most[index] = lost
-    return most
-
-
-def is_likely(flip: int, num_items: int) -> bool:
-    """Whether so many flips are within reach of one of the discordances."""
-    return any(
-        abs(flip - num_items * share) <= 4.5 * math.sqrt(num_items * share * (1 - share)) + 4
-        for share in DISCORDANCES
-    )
-
-
-def flip_tests(num_items: int, margin: float) -> dict[str, Callable[[int, int], bool]]:
-    """The three things that `flip_noninferiority` claims, and Holm's first step."""
-    level = 1 - ALPHA
-
-    def pvalue(lost: int, gained: int) -> float:
-        evidence = _flips.evidence_at(lost, gained, num_items, -margin)
-        return _flips.evidence_pvalue(evidence, -margin)
-
-    def limit(lost: int, gained: int) -> float:
-        evidence = _flips.evidence_of(lost, gained, num_items, level)
-        return _flips.evidence_pvalue(evidence, -margin)
-
-    return {
-        "pvalue": lambda lost, gained: pvalue(lost, gained) <= ALPHA,
-        "low": lambda lost, gained: limit(lost, gained) <= ALPHA,
-        "holm": lambda lost, gained: pvalue(lost, gained) <= ALPHA / NUM_CAPABILITIES,
-    }
-
-
-def probability(most: ndarray, num_items: int, discordance: float, change: float) -> float:
-    """Of passing, by enumeration."""
-    flips = _flips.likely_flips(num_items, 0.0, DISCORDANCES[-1])
-    tails = scipy.stats.binom.cdf(most, flips, (1 - change / discordance) / 2)
-    return float((scipy.stats.binom.pmf(flips, num_items, discordance) * tails).sum())
-
-
-def flips() -> Cells:
-    """Exact error of the test, the limits and Holm's family, for every discordance."""
-    for num_items in NUM_ITEMS:
-        for margin in MARGINS:
-
-            def cell(num_items: int = num_items, margin: float = margin) -> Cell:
-                found: Cell = {"num_items": num_items, "margin": margin}
-                for name, is_passing in flip_tests(num_items, margin).items():
-                    most = passing_flips(is_passing, num_items, margin)
-                    for discordance in DISCORDANCES:
-                        if discordance < margin:
-                            continue
-                        error = probability(most, num_items, discordance, -margin)
-                        if name == "holm":
-                            error = 1 - (1 - error) ** NUM_CAPABILITIES
-                        found[f"{name}_error_at_{discordance:g}"] = round(error, 6)
-                        if name == "pvalue":
-                            power = probability(most, num_items, discordance, 0.0)
-                            found[f"power_at_{discordance:g}"] = round(power, 4)
-                return found
-
-            yield f"flips n={num_items} margin={margin:g}", cell
+UNBOUNDED = (
+    "normal",
+    "t3",
+    "exponential_loss",
+    "lognormal_loss",
+    "lognormal_gain",
+    "mixed_loss",
+)
+BOUNDED = ("flips", "skewed", "rare_loss", "unequal_groups")
+FLIPPED = tuple(
+    (discordance, margin)
+    for discordance in DISCORDANCES
+    for margin in (MARGINS[0], MARGINS[-1])
+    if discordance >= margin
+)
 
 
 def draws(shape: str, generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
@@ -126,76 +67,85 @@ def draws(shape: str, generator: numpy.random.Generator, size: tuple[int, int]) 
         return 1 - generator.exponential(size=size)
     if shape == "lognormal_loss":
         return math.exp(0.125) - generator.lognormal(0.0, 0.5, size)
+    if shape == "lognormal_gain":
+        return generator.lognormal(0.0, 0.5, size) - math.exp(0.125)
+    if shape == "mixed_loss":  # One item in twenty loses three standard deviations more.
+        return generator.normal(size=size) - 3 * (generator.random(size) < 0.05) + 0.15
     return generator.standard_t(3, size) if shape == "t3" else generator.normal(size=size)
 
 
 def bounded() -> Cells:
-    """Error of the fixed-size bets for shapes on which t tests fail, single items and groups."""
+    """Error of the fixed-size bets: flips, shapes on which t tests fail, and groups."""
     for num in NUM_ITEMS:
-        for shape in ("flips", "skewed", "rare_loss", "unequal_groups"):
+        for shape in BOUNDED:
 
             def cell(num: int = num, shape: str = shape) -> Cell:
                 generator = numpy.random.default_rng([num, len(shape)])
-                hits = student = 0
                 margin = 0.05
-                for _ in range(NUM_REPEATS):
+
+                def sample() -> Units:
                     if shape == "unequal_groups":  # Large groups lose what small ones gain.
                         sizes = generator.choice([1, 5], num)
                         drift = numpy.where(sizes == 5, -0.1, 0.5) * generator.integers(0, 2, num)
-                        units = Units((drift - margin) * sizes / 5, sizes / 5)
-                    else:
-                        values = draws(shape, generator, (1, num))[0] - margin
-                        units = Units(values, numpy.ones(num))
-                    statistic = bet_evidence(units, margin)
-                    hits += statistic >= -math.log(ALPHA)
-                    t = scipy.stats.t.ppf(1 - ALPHA, num - 1)
-                    pivot = units.sums + margin * units.sizes
-                    spread = pivot.std(ddof=1)
-                    student += bool(spread == 0 or math.sqrt(num) * pivot.mean() / spread >= t)
-                return {
-                    "num_units": num,
-                    "shape": shape,
-                    "error": hits / NUM_REPEATS,
-                    "error_of_student_t": student / NUM_REPEATS,
-                }
+                        return Units((drift - margin) * sizes / 5, sizes / 5)
+                    values = draws(shape, generator, (1, num))[0] - margin
+                    return Units(values, numpy.ones(num))
+
+                errors = bet_errors(sample, margin, -1.0 - margin)
+                return {"num_units": num, "shape": shape, **errors}
 
             yield f"bounded {shape} n={num}", cell
 
+        for discordance, margin in FLIPPED:
 
-def bet_evidence(units: Units, margin: float) -> float:
-    """Logarithm of the evidence of `bounded_noninferiority` against a mean of -margin."""
-    bets = _bounded.fixed_bets(units, margin, -1.0 - margin, ALPHA, 0)
-    return _bounded.log_evidence(bets, -margin)
+            def edge(
+                num: int = num, discordance: float = discordance, margin: float = margin
+            ) -> Cell:
+                generator = numpy.random.default_rng([num, round(1e6 * discordance)])
+                shares = (discordance + margin) / 2, 1 - discordance, (discordance - margin) / 2
+
+                def sample() -> Units:
+                    changes = generator.choice([-1.0, 0.0, 1.0], num, p=shares)
+                    return Units(changes, numpy.ones(num))
+
+                errors = bet_errors(sample, margin, -1.0)
+                return {"num_units": num, "discordance": discordance, "margin": margin, **errors}
+
+            yield f"bounded d={discordance:g} margin={margin:g} n={num}", edge
+
+
+def bet_errors(sample: Callable[[], Units], margin: float, least: float) -> dict[str, float]:
+    """How often `bounded_noninferiority` and Student's t claim what is not so."""
+    hits = student = 0
+    for _ in range(NUM_REPEATS):
+        units = sample()
+        bets = _bounded.fixed_bets(units, margin, least, ALPHA, 0)
+        hits += _bounded.log_evidence(bets, -margin) >= -math.log(ALPHA)
+        num = len(units.sums)
+        pivot = units.sums + margin * units.sizes
+        spread = pivot.std(ddof=1)
+        quantile = scipy.special.stdtrit(num - 1, 1 - ALPHA)
+        student += bool(spread == 0 or math.sqrt(num) * pivot.mean() / spread >= quantile)
+    return {"error": hits / NUM_REPEATS, "error_of_student_t": student / NUM_REPEATS}
 
 
 def unbounded() -> Cells:
     """Error of the cautious t test within what it assumes; refusing counts as no claim."""
-    for num in NUM_ITEMS[:5]:
-        for shape in ("normal", "t3", "exponential_loss", "lognormal_loss"):
+    for num in NUM_ITEMS:
+        for shape in UNBOUNDED:
 
             def cell(num: int = num, shape: str = shape) -> Cell:
                 generator = numpy.random.default_rng([num, len(shape)])
                 values = draws(shape, generator, (NUM_REPEATS, num))
-                counts = numpy.random.default_rng(0).multinomial(
-                    num, numpy.full(num, 1 / num), size=1999
-                )
-                pivots_above = numpy.zeros(NUM_REPEATS)
                 t = math.sqrt(num) * values.mean(axis=1) / values.std(axis=1, ddof=1)
-                for rows in numpy.array_split(counts.astype(float), 40):
-                    mean = values @ rows.T / num
-                    square = values**2 @ rows.T / num - mean**2
-                    with numpy.errstate(divide="ignore", invalid="ignore"):
-                        pivot = (mean - values.mean(axis=1)[:, None]) / numpy.sqrt(
-                            numpy.maximum(square, 0) / (num - 1)
-                        )
-                    pivots_above += (numpy.nan_to_num(pivot) >= t[:, None]).sum(axis=1)
-                is_claimed = (1 + pivots_above) / 2000 <= ALPHA
-                is_claimed &= t >= scipy.stats.t.ppf(1 - ALPHA, num - 1)
+                tails = numpy.maximum(bootstrap_tails(values, t), scipy.stats.t.sf(t, num - 1))
+                is_claimed = tails / _unbounded.CAUTION <= ALPHA
                 is_refused = 25 * scipy.stats.skew(values, axis=1) ** 2 > num
                 return {
                     "num_units": num,
                     "shape": shape,
                     "error": float((is_claimed & ~is_refused).mean()),
+                    "error_without_caution": float(((tails <= ALPHA) & ~is_refused).mean()),
                     "refused": float(is_refused.mean()),
                     "error_of_student_t": float(
                         (t >= scipy.stats.t.ppf(1 - ALPHA, num - 1)).mean()
@@ -203,6 +153,22 @@ def unbounded() -> Cells:
                 }
 
             yield f"unbounded {shape} n={num}", cell
+
+
+def bootstrap_tails(values: ndarray, t: ndarray) -> ndarray:
+    """Of each sample, how often a resample's own t statistic is as large."""
+    num, resamples = values.shape[1], _unbounded.NUM_RESAMPLES
+    centred = values - values.mean(axis=1)[:, None]
+    squares = centred**2
+    counts = numpy.random.default_rng(0).multinomial(num, numpy.full(num, 1 / num), size=resamples)
+    above = numpy.zeros(len(values))
+    for rows in numpy.array_split(counts.astype(float), resamples // 50):
+        mean = centred @ rows.T / num
+        variance = (squares @ rows.T / num - mean**2) / (num - 1)
+        with numpy.errstate(divide="ignore", invalid="ignore"):
+            pivot = mean / numpy.sqrt(numpy.maximum(variance, 0))
+        above += (numpy.nan_to_num(pivot) >= t[:, None]).sum(axis=1)
+    return (1 + above) / (1 + resamples)
 
 
 def sequential() -> Cells:
@@ -307,32 +273,12 @@ def power() -> Cells:
 PARTS = {
     "power": power,
     "flips": flips,
+    "suites": suites,
     "sequential": sequential,
     "saving": saving,
     "unbounded": unbounded,
     "bounded": bounded,
 }
-
-
-def fill_in(parts: dict[str, Callable[[], Cells]], description: str | None) -> None:
-    """Compute the cells that are missing in a file, part by part.
-
-    Args:
-        parts: Name to cells.
-        description: Of the command line.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--part", choices=parts, action="append")
-    parser.add_argument("--out", type=Path, required=True)
-    chosen = parser.parse_args()
-    found = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
-    for part in chosen.part or parts:
-        for name, compute in parts[part]():
-            if name in found:
-                continue
-            found[name] = compute()
-            chosen.out.write_text(json.dumps(found, indent=1) + "\n")
-            print(name, found[name], flush=True)
 
 
 if __name__ == "__main__":

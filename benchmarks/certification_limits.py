@@ -21,7 +21,7 @@ from driftline.stats import (
     suite_pvalue,
 )
 
-from .certification_errors import ALPHA, NUM_REPEATS, Cell, Cells, fill_in
+from .certification_cells import ALPHA, NUM_REPEATS, Cell, Cells, fill_in
 
 DISCORDANCE = 0.1
 NUM_CAPABILITIES = 4
