@@ -104,6 +104,9 @@ def test_cadence_costs_no_more_than_it_may(tmp_path):
     steps = steps_between_checks(args, rows, 9000, overhead=0.025)
     assert 9000 / (steps * 3 * 8 * 100) <= 0.025
     assert 9000 / ((steps - 1) * 3 * 8 * 100) > 0.025
+    # Two answers put their prompt through the model twice.
+    pairs = [{"prompt_ids": [1] * 30, "chosen_ids": [1] * 20, "rejected_ids": [1] * 20}]
+    assert steps_between_checks(args, pairs, 9000, overhead=0.025) == steps
     assert steps_between_checks(args, [{"prompt": "a"}], 9000, overhead=0.025) == 50
 
 

@@ -19,6 +19,7 @@ from ..capabilities import Capability, right_text
 from ..errors import ModelError, RunError
 from ..measures import debiased_linear_cka, effective_rank, gram_matrix, kl_divergence_nats
 from ..models import PackedRows, encode_packed, num_layers
+from ._dataset_rows import first_rows
 from ._live import LiveModel
 from ._sharded import agreed, is_sharded, reshard
 from ._snapshots import BaseWeights
@@ -274,14 +275,9 @@ def _layers(live: LiveModel) -> torch.nn.ModuleList:
 
 def _task_rows(dataset: object, num_rows: int, row_tokens: int) -> tuple[tuple[int, ...], ...]:
     """The first rows of a tokenised data set, cut to one length; none where it has no tokens."""
-    rows: list[tuple[int, ...]] = []
-    try:
-        for index in range(min(8 * num_rows, len(dataset))):  # type: ignore[arg-type]
-            tokens = dataset[index].get("input_ids")  # type: ignore[index]
-            if tokens is not None and len(tokens) >= 2:
-                rows.append(tuple(int(token) for token in tokens[:row_tokens]))
-    except (TypeError, AttributeError, KeyError, IndexError):
-        return ()
+    found = first_rows(dataset, 8 * num_rows) or ()
+    # Of two answers the first is the one that is wanted.
+    rows = [row[0][:row_tokens] for row in found if row and len(row[0]) >= 2]
     if not rows:
         return ()
     # Rows of one length need no padding; a few long ones say more than many short.

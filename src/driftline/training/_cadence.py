@@ -7,6 +7,8 @@ import math
 
 from transformers import TrainingArguments
 
+from ._dataset_rows import first_rows
+
 _FALLBACK_STEPS = 50
 _PASSES_OF_A_STEP = 3
 """A forward pass, and a backward pass that costs twice as much."""
@@ -36,9 +38,5 @@ def steps_between_checks(
 
 
 def _mean_length(dataset: object) -> float | None:
-    try:
-        rows = [dataset[i].get("input_ids") for i in range(min(64, len(dataset)))]  # type: ignore[arg-type, index]
-    except (TypeError, AttributeError, KeyError, IndexError):
-        return None
-    lengths = [len(row) for row in rows if row is not None]
+    lengths = [sum(map(len, row)) for row in first_rows(dataset, 64) or () if row]
     return sum(lengths) / len(lengths) if lengths else None

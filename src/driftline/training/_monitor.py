@@ -21,7 +21,7 @@ from ._reforecast import planned_rates
 from ._session import Session, clear_folder
 from ._settings import MonitorSettings
 from ._state import MonitorState
-from ._step_probe import BatchRecorder, StepProbe, StepReading
+from ._step_probe import BatchRecorder, StepProbe, StepReading, is_loss_of_labels
 from ._update_norm import critical_relative_norm
 
 LOG_NAME = "monitor.jsonl"
@@ -142,7 +142,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)
-            self._probe = StepProbe(live, self.settings.step_tokens)
+            self._probe = StepProbe(live, self.settings.step_tokens, is_loss_of_labels(args))
         self.seconds_spent += time.monotonic() - began
 
     def on_step_begin(

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor
+from transformers import TrainingArguments
+from trl import SFTConfig
 
 from ._live import LiveModel
 from ._sharded import local, mean_over_processes, reshard, squares, summed, trained_parameters
@@ -24,6 +26,9 @@ _REACH = 0.25
 """Of the optimiser's own step, to either side: short enough for the curvature to be that of the place
 (a full step gave a third of it where losses bend at higher orders), long enough for float32."""
 _DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
+
+
+NO_LABELS = "the trainer's loss is not that of labels in the batch"
 
 
 class StepReading(NamedTuple):
@@ -41,6 +46,25 @@ class StepReading(NamedTuple):
     unpredictability: float | None = None
     """|measured - second order| over the larger of both."""
     reason: str | None = None
+
+
+def is_loss_of_labels(args: TrainingArguments) -> bool:
+    """Whether a trainer minimises the mean negative log-likelihood of labelled tokens.
+
+    TRL's trainers of preferences and rewards hand labels to the model as well, to get
+    log-probabilities for a loss of their own, so the batch does not tell.
+
+    Args:
+        args: The trainer's.
+
+    Returns:
+        True for plain arguments of transformers and for SFT with its default loss.
+    """
+    if args.label_smoothing_factor:
+        return False
+    if isinstance(args, SFTConfig):
+        return args.loss_type in ("nll", "chunked_nll")
+    return not any(kind.__module__.split(".")[0] == "trl" for kind in type(args).__mro__)
 
 
 class BatchRecorder:
@@ -71,6 +95,8 @@ class StepProbe:
 
     live: LiveModel
     num_tokens: int
+    is_loss_of_labels: bool = True
+    """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
     _before: dict[str, Tensor] | None = None
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)
@@ -92,7 +118,7 @@ class StepProbe:
             optimizer: The trainer's.
         """
         self._reading, self._before, self._batch = StepReading(), None, None
-        found = _Batch.of(batch, self.num_tokens)
+        found = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
         if isinstance(found, str):
             self._reading = StepReading(reason=found)
             return
@@ -205,7 +231,7 @@ class _Batch(NamedTuple):
             return "no forward pass was seen"
         labels, ids = given.get("labels"), given.get("input_ids")
         if labels is None or ids is None or ids.shape != labels.shape:
-            return "the trainer's loss is not that of labels in the batch"
+            return NO_LABELS
         rows = max(1, num_tokens // ids.shape[1])
         inputs = {
             key: value[:rows]
