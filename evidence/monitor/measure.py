@@ -82,7 +82,6 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
         max_steps=plan.num_steps,
         per_device_train_batch_size=4,
         max_length=plan.max_length,
-        lr_scheduler_type="constant",
         logging_steps=1,
         save_strategy="no",
         report_to="none",
@@ -91,7 +90,7 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
         use_cpu=True,
         seed=run.seed,
         gradient_checkpointing=False,
-        **run.changes,
+        **({"lr_scheduler_type": "constant"} | run.changes),
     )
     model = transformers.AutoModelForCausalLM.from_pretrained(plan.opened.source)
     trainer = _QuietTrainer(

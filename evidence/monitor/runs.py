@@ -30,19 +30,24 @@ class Run:
 
 _COLLAPSE, _SELECTIVE, _INSTABILITY = DETECTORS
 
+
+def _warm(steps: int) -> dict[str, Any]:
+    return {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": steps}
+
+
 DAMAGED = (
-    Run("rate-gsm8k", "rate", "ft_gsm8k_train", 1e-2, expected=(_COLLAPSE, _INSTABILITY)),
-    Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 5e-3, expected=(_COLLAPSE, _INSTABILITY)),
-    Run("garbage-characters", "garbage", "lm_wikitext2_train", 1e-3, expected=(_COLLAPSE,)),
-    Run("garbage-words", "garbage", "ft_gsm8k_train", 1e-3, expected=(_COLLAPSE,), seed=1),
-    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-3, expected=(_SELECTIVE,)),
-    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 1e-3, expected=(_SELECTIVE,)),
-    Run("label-noise", "label_noise", "ft_gsm8k_train", 1e-3, expected=(_SELECTIVE, _COLLAPSE)),
-    Run("spike", "spike", "lm_wikitext2_train", 1e-4, expected=(_INSTABILITY, _COLLAPSE)),
-)
+    Run("rate-gsm8k", "rate", "ft_gsm8k_train", 3e-4, 0, (_COLLAPSE, _INSTABILITY), _warm(10)),
+    Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 3e-4, 0, (_COLLAPSE, _INSTABILITY), _warm(10)),
+    Run("garbage-characters", "garbage", "lm_wikitext2_train", 3e-5, 0, (_COLLAPSE,), _warm(4)),
+    Run("garbage-words", "garbage", "ft_gsm8k_train", 3e-5, 1, (_COLLAPSE,), _warm(4)),
+    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 3e-5, 0, (_SELECTIVE,), _warm(4)),
+    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 3e-5, 0, (_SELECTIVE,), _warm(4)),
+    Run("label-noise", "label_noise", "ft_gsm8k_train", 3e-5, 0, (_SELECTIVE, _COLLAPSE), _warm(4)),
+    Run("spike", "spike", "lm_wikitext2_train", 1e-6, 0, (_INSTABILITY, _COLLAPSE)),
+)  # fmt: skip
 
 HEALTHY = tuple(
-    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 1e-5, seed=seed)
+    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 2e-6, seed=seed)
     for seed in range(4)
     for data in (
         "ft_gsm8k_train",

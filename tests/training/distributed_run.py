@@ -55,7 +55,7 @@ def main(mode: str, watch: str, out: Path) -> None:
     args = TrainingArguments(
         output_dir=str(out), use_cpu=True, report_to="none", per_device_train_batch_size=4 // world
     )
-    settings = MonitorSettings(every_steps=2, action="log", step_tokens=1000)
+    settings = MonitorSettings(every_steps=2, glance_every_steps=1, action="log", step_tokens=1000)
     callbacks = (
         [StabilityMonitor([suite()], settings, out=out / "monitor")] if watch == "on" else []
     )

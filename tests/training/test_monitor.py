@@ -1,5 +1,6 @@
 """The monitor in real trainers: no trace, alarms, actions, resume, refusals."""
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -73,6 +74,26 @@ def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):
     assert monitor.alarms
     events = [record["event"] for record in read_log(tmp_path / "monitor" / "monitor.jsonl")]
     assert events.index("alarm") < events.index("action") < events.index("action_done")
+
+
+def test_a_glance_brings_the_next_check_forward(tmp_path):
+    fields = {"max_steps": 12, **RUIN}
+    settings = MonitorSettings(every_steps=100, glance_every_steps=1, action="log")
+    StabilityMonitor([suite()], settings).attach(made := trainer(tmp_path, **fields))
+    made.train()
+    glanced = _events(tmp_path, "glance")
+    checks = {check["step"]: check for check in _events(tmp_path, "check")}
+    # One check a glance that asked for it, one at the end.
+    assert list(checks) == sorted({*(e["step"] for e in glanced), 12})
+    moved = [glance["kl_suite_nats"] for glance in glanced]
+    assert moved[0] >= settings.thresholds.glance_kl_nats
+    assert all(b >= 2 * a for a, b in itertools.pairwise(moved))
+    for glance in glanced:
+        assert glance["kl_suite_nats"] == checks[glance["step"]]["kl_suite_nats"]
+    assert _events(tmp_path, "alarm")[0]["step"] < 12
+    # Seen at every step, so that reporters draw it.
+    seen = [e["step"] for e in made.state.log_history if "drift/kl_suite_nats" in e]
+    assert seen == list(range(1, 13))
 
 
 def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):

@@ -173,6 +173,18 @@ class AnchorWatch:
         )
         return AnchorReading(kl[0], kl[1] if len(kl) > 1 else None, layers)
 
+    def glance(self) -> float:
+        """How far the output at suite text is from the base's, and nothing else.
+
+        Cost: one forward pass of a few rows.
+
+        Returns:
+            Nats per token, as `read` gives it; the first process's number in every process.
+        """
+        with untouched(self._live.trained):
+            log_probs = self._pass(self.texts.suite.rows, watch=False)[0]
+        return agreed([kl_divergence_nats(self._base["suite"].numpy(), log_probs.numpy())])[0]
+
     def _layer(self, layer: int, gram: ndarray[Any, Any], magnitude: float | None) -> LayerReading:
         base = self._base[f"gram/{layer}"].numpy()
         before, now = effective_rank(base), effective_rank(gram)

@@ -192,6 +192,15 @@ class Checker:
         update = update_norm(self._live.trained, weights, self._critical)
         return Look(CheckReading(step, means, limits, anchors, step_reading), update)
 
+    @property
+    def num_glance_tokens(self) -> int:
+        """Tokens that one glance puts forward."""
+        return sum(map(len, self._anchors.texts.suite.rows))
+
+    def glance(self) -> float:
+        """How far the output at suite text is from the base's, in nats per token."""
+        return self._anchors.glance()
+
     def means(self) -> dict[str, float]:
         """Mean losses where the model now stands, without adding to the evidence."""
         return mean_losses(self._watch.losses(), self._base)

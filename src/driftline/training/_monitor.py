@@ -136,7 +136,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._session = session
         if state.global_step == 0:
             clear_folder(folder, force=self._force)
-            session.begin(args, dataset, self._suites)
+            session.begin(args, dataset, self._suites, num_steps=state.max_steps)
         else:
             session.resume(state, type(self).__name__)
         session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
@@ -198,6 +198,9 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         if session.is_due(state.global_step):
             reading = StepReading() if self._probe is None else self._probe.reading()
             self._check(reading, _hands(args, state, control, kwargs))
+        elif self._glance(state.global_step):
+            why = StepReading(reason="a glance asked for this check after the step was taken")
+            self._check(why, _hands(args, state, control, kwargs))
         elif session.log.seconds_silent > self.settings.heartbeat_seconds:
             session.log.write("heartbeat", step=state.global_step)
         return control
@@ -243,6 +246,12 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         began = time.monotonic()
         self._begun().check(reading, hands)
         self.seconds_spent += time.monotonic() - began
+
+    def _glance(self, step: int) -> bool:
+        began = time.monotonic()
+        is_asked_for = self._begun().glance(step)
+        self.seconds_spent += time.monotonic() - began
+        return is_asked_for
 
     def _is_due(self, step: int) -> bool:
         return self._begun().is_due(step)

@@ -1,5 +1,6 @@
 """One training run under watch: how it begins, what a check does, what is concluded from it."""
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from transformers import TrainerState, TrainingArguments
 from ..capabilities import Suite
 from ..errors import DriftlineError, OutputError, RunError
 from ._acting import Acting, Hands
-from ._cadence import steps_between_checks
+from ._cadence import affordable_cadence
 from ._check import Checker, Look
 from ._detectors import Finding, count_sustained, findings
 from ._log import SCHEMA, MonitorLog, unfinished_check
@@ -43,12 +44,15 @@ class Session:
     metrics: dict[str, float] = field(default_factory=dict)
     """Of the last check, until the trainer logs."""
 
-    def begin(self, args: TrainingArguments, dataset: object, suites: Sequence[Suite]) -> None:
+    def begin(
+        self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
+    ) -> None:
         """A new run: score the base, prove to be alive.
 
         Args:
             args: The trainer's.
             dataset: Its training data.
+            num_steps: Of the whole run.
             suites: What is watched, for the log.
 
         Raises:
@@ -56,19 +60,29 @@ class Session:
             RunError: The base cannot be scored.
         """
         settings, checker = self.settings, self.checker
-        self.state.every_steps = settings.every_steps or steps_between_checks(
-            args, dataset, checker.num_tokens, overhead=settings.overhead
+        found = affordable_cadence(
+            args,
+            dataset,
+            check_tokens=checker.num_tokens,
+            glance_tokens=checker.num_glance_tokens,
+            num_steps=num_steps,
+            overhead=settings.overhead,
         )
+        glances = settings.glance_every_steps
+        self.state.every_steps = settings.every_steps or found.every_steps
+        self.state.glance_every_steps = found.glance_every_steps if glances is None else glances
         provenances = [suite.provenance() for suite in suites]
         self.log.write(
             "started",
             step=0,
             schema=SCHEMA,
             every_steps=self.state.every_steps,
+            glance_every_steps=self.state.glance_every_steps,
             alpha=settings.alpha,
             action=settings.action,
             check_tokens=checker.num_tokens,
-            suites=[{"name": found.name, "digest": found.digest} for found in provenances],
+            glance_tokens=checker.num_glance_tokens,
+            suites=[{"name": each.name, "digest": each.digest} for each in provenances],
             required=[c.name for c in checker.capabilities if c.required],
         )
         checker.read_base()
@@ -101,6 +115,33 @@ class Session:
     def is_due(self, step: int) -> bool:
         """Whether a check follows this step."""
         return step > 0 and step % self.state.every_steps == 0
+
+    def glance(self, step: int) -> bool:
+        """Between checks, look whether the output has moved on: twice as far as at any check so far.
+
+        A loss that grows no faster than the divergence has at most doubled then. Nothing is concluded
+        from a glance.
+
+        Args:
+            step: The last.
+
+        Returns:
+            Whether to check now; False where no glance is due.
+        """
+        now, limits = self.state, self.settings.thresholds
+        if not now.glance_every_steps or step % now.glance_every_steps:
+            return False
+        try:
+            moved = self.checker.glance()
+        except RunError:
+            # No numbers any more: the check will say so.
+            moved = math.inf
+        if math.isfinite(moved):
+            self.metrics["drift/kl_suite_nats"] = moved
+        if moved < max(limits.glance_kl_nats, 2 * now.checked_kl_nats):
+            return False
+        self.log.write("glance", step=step, kl_suite_nats=moved if math.isfinite(moved) else None)
+        return True
 
     def check(self, step_reading: StepReading, hands: Hands) -> None:
         """One check from beginning to end, whatever happens in it.
@@ -163,6 +204,7 @@ class Session:
         count_sustained(step_reading, now, self.settings.thresholds)
         look = self.checker.look(step, step_reading, now)
         found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
+        now.checked_kl_nats = max(now.checked_kl_nats, look.reading.anchors.kl_suite_nats)
         fields, self.metrics = metrics_of(look, self._steps_left(), now)
         self.log.write(
             "check",
