@@ -4,10 +4,11 @@
         --out evidence/monitor/stories15m.json
 
 Every damaged run is made twice: once with the action `log`, for what is raised when, and once with
-`roll_back` at the first measured breach of a required tolerance, for where that leads. A run that is in
-the result file is not made again, so a measurement that was cut off goes on. What is watched is the
-suite `core`; a capability that the model knows too little of to lose is watched and not required, which
-the proof of life finds out by itself.
+`roll_back`, for where that leads; both with `act_on="measured"`. Evidence at level alpha is in the log of
+each check, so the same runs tell when `act_on="evidence"` would have spoken. A run that is in the result
+file is not made again, so a measurement that was cut off goes on. What is watched is the suite `core`; a
+capability that the model knows too little of to lose is watched and not required, which the proof of
+life finds out by itself.
 """
 
 import argparse
@@ -103,8 +104,9 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
     trainer.remove_callback(transformers.PrinterCallback)
     settings = MonitorSettings(
         every_steps=plan.every_steps,
+        glance_every_steps=1,
         action=action,
-        act_on="measured" if action == "roll_back" else "evidence",
+        act_on="measured",
         num_snapshots=2,
         step_tokens=128,
     )
@@ -176,6 +178,7 @@ def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
                 "step": event["step"],
                 **{key: event[key] for key in keys},
                 "losses": event["losses"],
+                "log_evidence": event["log_evidence"],
                 "worst": worst,
                 "worst_in_tolerances": event["losses"][worst] / required[worst],
                 "rank_ratios": [layer["rank_ratio"] for layer in event["layers"]],
@@ -191,6 +194,7 @@ def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
     return {
         "checks": checks,
         "alarms": alarms,
+        "glances": [e["step"] for e in events if e["event"] == "glance"],
         "spikes": [e["step"] for e in events if e["event"] == "spike"],
         "failed": [e["reason"] for e in events if e["event"] == "check_failed"],
         "roll_back": back
@@ -205,8 +209,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--every", type=int, default=3)
-    parser.add_argument("--items", type=int, default=100, help="of each capability, at most")
+    parser.add_argument("--every", type=int, default=5)
+    parser.add_argument("--items", type=int, default=40, help="of each capability, at most")
     parser.add_argument("--max-length", type=int, default=64)
     parser.add_argument("--runs", choices=("damaged", "healthy", "all"), default="all")
     wanted = parser.parse_args()
@@ -235,6 +239,7 @@ def main() -> None:
             "steps": plan.num_steps,
             "every_steps": plan.every_steps,
             "max_length": plan.max_length,
+            "tolerances": {c.name: c.tolerance for c in plan.suite.capabilities},
             "items": {c.name: len(c.items) for c in plan.suite.capabilities},
             "watched_only": [c.name for c in plan.suite.capabilities if not c.required],
             "packages": package_versions(),

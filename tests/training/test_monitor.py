@@ -33,9 +33,10 @@ def _events(out: Path, event: str):
     return [r for r in read_log(out / "monitor" / "monitor.jsonl") if r["event"] == event]
 
 
-@pytest.mark.parametrize("lora", [False, True])
-def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora):
-    fields = {"gradient_accumulation_steps": 2, "max_steps": 5}
+@pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bf16"])
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora, bf16):
+    fields = {"gradient_accumulation_steps": 2, "max_steps": 5, "bf16": bf16}
     plain = trainer(tmp_path / "off", lora=lora, **fields)
     plain.train()
     off, off_numbers = _traces(plain), _numbers()
@@ -54,6 +55,18 @@ def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path,
     assert check["update_relative_norm"] > 0
     assert check["functional_magnitude"] > 0
     assert check["kl_task_nats"] > 0
+
+
+def test_a_step_is_measured_in_float32_whatever_training_computes_in(tmp_path):
+    curvatures = {}
+    for bf16 in (False, True):
+        made = trainer(tmp_path / str(bf16), bf16=bf16, max_steps=2, lr_scheduler_type="constant")
+        StabilityMonitor([suite()], LOOK).attach(made)
+        made.train()
+        (check,) = _events(tmp_path / str(bf16), "check")
+        curvatures[bf16] = check["curvature"]
+    # Rounding to eight bits would make the second difference a random number.
+    assert curvatures[True] == pytest.approx(curvatures[False], rel=0.3)
 
 
 def test_metrics_reach_the_trainers_own_log(tmp_path):

@@ -13,6 +13,7 @@ from driftline.training._cadence import affordable_cadence
 from driftline.training._interventions import last_safe, lower_learning_rate
 from driftline.training._log import MonitorLog, unfinished_check
 from driftline.training._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from driftline.training._shelf import Shelf
 from driftline.training._spikes import SpikeWatch
 from driftline.training._state import MonitorState
 
@@ -133,3 +134,27 @@ def test_the_last_safe_snapshot():
     assert last_safe([0, 4, 8], 6) == 4
     with pytest.raises(RunError, match="no snapshot"):
         last_safe([8], 6)
+
+
+def test_a_shelf_gives_back_every_bit_and_leaves_no_file(tmp_path):
+    kept = {
+        "a": torch.tensor([[1.0, float("nan")], [-0.0, 1e-40]]),
+        "b": torch.randn(3, 5).T.to(torch.bfloat16),
+        "c": torch.tensor(7, dtype=torch.int8),
+    }
+    shelf = Shelf.of(kept, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    for name, tensor in [*kept.items(), *reversed(kept.items())]:
+        found = shelf.get(name)
+        assert (found.shape, found.dtype) == (tensor.shape, tensor.dtype)
+        wanted = tensor.contiguous().flatten().view(torch.uint8)
+        assert torch.equal(found.contiguous().flatten().view(torch.uint8), wanted)
+    # What is handed out is a copy.
+    shelf.get("a").zero_()
+    assert shelf.get("a")[0, 0] == 1
+    shelf.close()
+
+
+def test_a_shelf_says_where_there_is_no_room(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        Shelf.of({"a": torch.zeros(2)}, tmp_path / "gone")

@@ -142,7 +142,9 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)
-            self._probe = StepProbe(live, self.settings.step_tokens, is_loss_of_labels(args))
+            self._probe = StepProbe(
+                live, self.settings.step_tokens, folder, is_loss_of_labels(args)
+            )
         self.seconds_spent += time.monotonic() - began
 
     def on_step_begin(
@@ -240,6 +242,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
             self._recorder.close()
+        if self._probe is not None:
+            self._probe.forget()
         return control
 
     def _check(self, reading: StepReading, hands: Hands) -> None:
