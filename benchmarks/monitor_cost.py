@@ -157,7 +157,8 @@ class Costs:
 
         def outside(run: dict[str, Any]) -> float:
             total: float = run["train_seconds"][clock]
-            return total - sum(both[clock] for both in run["step_seconds"])
+            steps: float = sum(both[clock] for both in run["step_seconds"])
+            return total - steps
 
         return cls(
             step_off=statistics.median(both[clock] for both in off["step_seconds"][1:]),
@@ -181,7 +182,8 @@ class Costs:
         added = self.start + num_steps * (
             self.step_on - self.step_off + self.check / every + self.glance / glance_every
         )
-        return added / (num_steps * self.step_off)
+        share: float = added / (num_steps * self.step_off)
+        return share
 
 
 def main() -> None:

@@ -86,28 +86,35 @@ def events(out: Path) -> dict[str, list[Any]]:
     }
 
 
-def killed_and_resumed(out: Path, generator: random.Random, seconds: float) -> list[dict[str, Any]]:
-    """One run, killed at random moments until a life reaches its end.
+def killed_and_resumed(
+    out: Path, generator: random.Random, num_events: int
+) -> list[dict[str, Any]]:
+    """One run, killed some times at random moments and then left alone.
+
+    A moment is so many events of the log and a fraction of a second later, not a time of the clock,
+    so that it falls everywhere in the run however busy the machine is.
 
     Args:
         out: Where it writes.
         generator: Of the moments.
-        seconds: What a life takes that nobody ends.
+        num_events: In the log of a run that nobody ends.
 
     Returns:
         Its lives: exit status, the last checkpoint, and what the log ended with.
     """
     lives: list[dict[str, Any]] = []
+    num_kills = generator.randint(1, 4)
     while not lives or lives[-1]["exit"] != 0:
         process = start(out)
-        process.join(generator.uniform(0.1, 0.8) * seconds)
-        if process.is_alive():
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
+        if len(lives) < num_kills:
+            _wait(process, out, generator.randint(0, num_events // 2))
+            process.join(generator.uniform(0, 0.3))
+            if process.is_alive():
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
+        process.join()
         steps = [int(p.name.split("-")[1]) for p in out.glob("checkpoint-*")]
-        log = out / "monitor" / "monitor.jsonl"
-        last = list(read_log(log))[-1:] if log.exists() else []
+        last = _held(out)[-1:]
         lives.append(
             {
                 "exit": process.exitcode,
@@ -116,6 +123,23 @@ def killed_and_resumed(out: Path, generator: random.Random, seconds: float) -> l
             }
         )
     return lives
+
+
+def _wait(process: multiprocessing.process.BaseProcess, out: Path, num_more: int) -> None:
+    """Until the log has so many lines more, or the process has ended."""
+    log = out / "monitor" / "monitor.jsonl"
+
+    def lines() -> int:
+        return log.read_bytes().count(b"\n") if log.exists() else 0
+
+    wanted = lines() + num_more
+    while process.is_alive() and lines() < wanted:
+        time.sleep(0.01)
+
+
+def _held(out: Path) -> list[Any]:
+    log = out / "monitor" / "monitor.jsonl"
+    return list(read_log(log)) if log.exists() else []
 
 
 def main() -> None:
@@ -131,16 +155,14 @@ def main() -> None:
     generator = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
-        began = time.monotonic()
         process = start(whole)
         process.join()
-        seconds = time.monotonic() - began
         assert process.exitcode == 0
-        alone, runs = events(whole), []
-        num_kills = 0
+        alone, num_kills = events(whole), 0
+        runs: list[dict[str, Any]] = []
         while num_kills < wanted.kills:
             cut = Path(folder) / f"cut-{len(runs)}"
-            lives = killed_and_resumed(cut, generator, seconds)
+            lives = killed_and_resumed(cut, generator, len(_held(whole)))
             num_kills += len(lives) - 1
             again = events(cut)
             runs.append(

@@ -7,13 +7,11 @@ Every damaged run is made twice: once with the action `log`, for what is raised 
 `roll_back`, for where that leads; both with `act_on="measured"`. Evidence at level alpha is in the log of
 each check, so the same runs tell when `act_on="evidence"` would have spoken. A run that is in the result
 file is not made again, so a measurement that was cut off goes on. What is watched is the suite `core`; a
-capability that the model knows too little of to lose is watched and not required, which the proof of
-life finds out by itself.
+capability at which the base is no better than guessing is watched and not required.
 """
 
 import argparse
 import json
-import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +23,12 @@ import transformers
 from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Suite, read_suite
-from driftline.errors import ConfigError
 from driftline.models import LanguageModel, open_model
 from driftline.provenance import package_versions
 from driftline.training import Action, MonitorSettings, StabilityMonitor, read_log
+from driftline.training._check import is_held
+from driftline.training._live import CapabilityWatch, LiveModel
 from evidence.monitor.runs import DAMAGED, HEALTHY, Run, examples
-
-BLIND = re.compile(r"monitor: (.*): would raise no alarm")
 
 
 @dataclass(frozen=True)
@@ -134,25 +131,14 @@ def watched_suite(opened: LanguageModel, num_items: int) -> Suite:
     return Suite(suite.name, tuple(kept))
 
 
-def with_blind_ones_watched(plan: Plan) -> Plan:
-    """The plan, with capabilities that could raise no alarm watched and not required."""
-    while True:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                make(replace(plan, num_steps=1), HEALTHY[0], "log", Path(folder))
-            except ConfigError as error:
-                found = BLIND.match(str(error))
-                if found is None:
-                    raise
-                blind = set(found.group(1).split(", "))
-                print("watched, not required:", ", ".join(sorted(blind)))
-                kept = tuple(
-                    replace(c, required=c.required and c.name not in blind)
-                    for c in plan.suite.capabilities
-                )
-                plan = replace(plan, suite=Suite(plan.suite.name, kept))
-                continue
-            return plan
+def with_what_the_base_has_required(plan: Plan) -> Plan:
+    """The plan, with capabilities at which the base is no better than guessing watched, not required."""
+    live = LiveModel.of(
+        plan.opened.model.float(), plan.opened.tokenizer, bfloat16=False, source="base"
+    )
+    losses = CapabilityWatch(live, plan.suite.capabilities).losses()
+    kept = tuple(replace(c, required=is_held(c, losses[c.name])) for c in plan.suite.capabilities)
+    return replace(plan, suite=Suite(plan.suite.name, kept))
 
 
 def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
@@ -232,7 +218,7 @@ def main() -> None:
         kept = tuple(replace(c, required=c.name not in blind) for c in plan.suite.capabilities)
         plan = replace(plan, suite=Suite(plan.suite.name, kept))
     else:
-        plan = with_blind_ones_watched(plan)
+        plan = with_what_the_base_has_required(plan)
         held |= {
             "model": Path(wanted.model).name,
             "model_digest": plan.opened.digest,

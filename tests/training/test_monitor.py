@@ -12,6 +12,7 @@ import torch
 from driftline.capabilities import Capability, Generation, Suite
 from driftline.errors import ConfigError, OutputError, RunError
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
+from driftline.training._reforecast import StepsLeft
 from tests.training.runs import suite, trainer
 
 LOOK = MonitorSettings(every_steps=2, action="log", step_tokens=128)
@@ -107,6 +108,21 @@ def test_a_glance_brings_the_next_check_forward(tmp_path):
     # Seen at every step, so that reporters draw it.
     seen = [e["step"] for e in made.state.log_history if "drift/kl_suite_nats" in e]
     assert seen == list(range(1, 13))
+
+
+def test_a_forecast_brings_the_next_check_forward_and_not_for_ever(tmp_path, monkeypatch):
+    left = iter([3.0, 5.0, None, *[1.0] * 40])
+    monkeypatch.setattr(
+        "driftline.training._session.Session._steps_left",
+        lambda _self: StepsLeft("texts", next(left)),
+    )
+    made = trainer(tmp_path, max_steps=22, learning_rate=1e-5)
+    settings = MonitorSettings(every_steps=10, glance_every_steps=0, action="log", step_tokens=0)
+    StabilityMonitor([suite()], settings).attach(made)
+    made.train()
+    # At 10, 3 left: halfway is 11. Then 5 left: 13. Then none, until the next in turn; and so on.
+    steps = [check["step"] for check in _events(tmp_path, "check")]
+    assert steps == [10, 11, 13, 20, 21, 22]
 
 
 def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):

@@ -18,6 +18,9 @@ class MonitorState:
     """0: no glances."""
     checked_kl_nats: float = 0.0
     """The furthest that the output had moved at a check."""
+    next_check: int = 0
+    """A step that is checked out of turn; 0: none."""
+    num_out_of_turn: int = 0
     steps: list[int] = field(default_factory=list)
     """Of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)

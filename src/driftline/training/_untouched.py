@@ -30,7 +30,7 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
         Nothing.
     """
     modes = [(module, module.training) for module in model.modules()]
-    wrapped, own = vars(model).get("forward"), vars(model).get("_original_forward")
+    own, wrapped = vars(model).get("_original_forward"), model.forward
     python, numbers = random.getstate(), numpy.random.get_state()
     with torch.random.fork_rng(), torch.no_grad():
         model.eval()
