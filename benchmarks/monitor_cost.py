@@ -3,9 +3,11 @@
     python -m benchmarks.monitor_cost --model smollm2-135m --out benchmarks/results/monitor_cost.json
 
 Each run is a process of its own, forked once everything is imported, with one thread. Processor time is
-what counts, so that other work on the machine does not; the clock's is beside it. A run long enough for
-several checks at the default cadence takes forty times as long as they do, so its share is put together
-from what was measured in pairs: a step, a check, a glance, and the start.
+what counts, so that other work on the machine does not; the clock's is beside it. What the monitor
+spends is timed in its own callbacks, since steps differ from each other by more than a glance costs; what
+is left of a watched step is compared with a step of the other run. A run long enough for several checks
+at the default cadence takes forty times as long as they do, so its share is put together from a step, a
+check, a glance, and the start.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ from driftline.models import open_model
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
 from driftline.training._cadence import affordable_cadence
 
-NUM_STEPS, EVERY, GLANCE_EVERY, MAX_LENGTH, BATCH = 12, 4, 2, 128, 4
+NUM_STEPS, EVERY, GLANCE_EVERY, MAX_LENGTH, BATCH = 8, 4, 2, 128, 4
 OVERHEAD = MonitorSettings().overhead
 TEXT = "The shop opens at nine and nobody had seen the key that hung beside the old door. " * 12
 
@@ -50,6 +53,41 @@ class _Clock(transformers.TrainerCallback):  # type: ignore[misc]
         """Stop."""
         now, began = (time.process_time(), time.perf_counter()), self._began
         self.seconds.append((now[0] - began[0], now[1] - began[1]))
+
+
+CALLBACKS = ("on_step_begin", "on_pre_optimizer_step", "on_optimizer_step", "on_step_end")
+
+
+def timed(monitor: StabilityMonitor) -> tuple[list[list[float]], list[float]]:
+    """Let a monitor's callbacks be timed.
+
+    Args:
+        monitor: Before training.
+
+    Returns:
+        Processor and wall seconds of each step, and of the start; filled as training goes.
+    """
+    steps: list[list[float]] = []
+    start = [0.0, 0.0]
+
+    def watch(name: str) -> None:
+        call: Callable[..., object] = getattr(monitor, name)
+
+        def calling(*args: object, **kwargs: object) -> object:
+            if name == "on_step_begin":
+                steps.append([0.0, 0.0])
+            into = start if name == "on_train_begin" else steps[-1]
+            began = (time.process_time(), time.perf_counter())
+            found = call(*args, **kwargs)
+            into[0] += time.process_time() - began[0]
+            into[1] += time.perf_counter() - began[1]
+            return found
+
+        setattr(monitor, name, calling)
+
+    for name in ("on_train_begin", *CALLBACKS):
+        watch(name)
+    return steps, start
 
 
 class _QuietTrainer(SFTTrainer):  # type: ignore[misc]
@@ -97,14 +135,15 @@ def run(model: str, suite: Suite, out: Path, *, watched: bool) -> None:
         )
         trainer.remove_callback(transformers.PrinterCallback)
         clock = _Clock()
-        before = (time.process_time(), time.perf_counter())
         log: list[Any] = []
+        steps: list[list[float]] = []
+        start: list[float] = []
         if watched:
             settings = MonitorSettings(
                 every_steps=EVERY, glance_every_steps=GLANCE_EVERY, action="log"
             )
             monitor = StabilityMonitor([suite], settings, out=Path(folder) / "monitor")
-            monitor.attach(trainer)
+            steps, start = timed(monitor.attach(trainer))
         # After the monitor at a step's beginning and end, so that its work in between is counted.
         trainer.add_callback(clock)
         trainer.train()
@@ -113,7 +152,8 @@ def run(model: str, suite: Suite, out: Path, *, watched: bool) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         found = {
             "step_seconds": clock.seconds,
-            "train_seconds": (time.process_time() - before[0], time.perf_counter() - before[1]),
+            "monitor_seconds": steps,
+            "start_seconds": start,
             "peak_mib": peak,
             "check_tokens": log[0]["check_tokens"] if log else None,
             "glance_tokens": log[0]["glance_tokens"] if log else None,
@@ -132,7 +172,9 @@ class Costs:
 
     step_off: float
     step_on: float
-    """A step in the watched run that nothing follows."""
+    """Of the watched run, without what the monitor spends."""
+    plain: float
+    """What the monitor spends in a step that nothing follows."""
     check: float
     glance: float
     start: float
@@ -149,23 +191,19 @@ class Costs:
         Returns:
             The costs.
         """
-        taken: dict[str, list[float]] = {"check": [], "glance": [], "plain": []}
-        for number, both in enumerate(on["step_seconds"], start=1):
+        spent: dict[str, list[float]] = {"check": [], "glance": [], "plain": []}
+        rest = []
+        for number, (step, own) in enumerate(
+            zip(on["step_seconds"], on["monitor_seconds"], strict=True), start=1
+        ):
             kind = "glance" if number % GLANCE_EVERY == 0 else "plain"
-            taken["check" if number % EVERY == 0 else kind].append(both[clock])
-        plain = statistics.median(taken["plain"][1:])
-
-        def outside(run: dict[str, Any]) -> float:
-            total: float = run["train_seconds"][clock]
-            steps: float = sum(both[clock] for both in run["step_seconds"])
-            return total - steps
-
+            spent["check" if number % EVERY == 0 else kind].append(own[clock])
+            rest.append(step[clock] - own[clock])
         return cls(
             step_off=statistics.median(both[clock] for both in off["step_seconds"][1:]),
-            step_on=plain,
-            check=statistics.median(taken["check"]) - plain,
-            glance=statistics.median(taken["glance"]) - plain,
-            start=outside(on) - outside(off),
+            step_on=statistics.median(rest[1:]),
+            start=on["start_seconds"][clock],
+            **{kind: statistics.median(taken) for kind, taken in spent.items()},
         )
 
     def share(self, num_steps: int, every: int, glance_every: int) -> float:
@@ -180,7 +218,7 @@ class Costs:
             A ratio.
         """
         added = self.start + num_steps * (
-            self.step_on - self.step_off + self.check / every + self.glance / glance_every
+            self.plain + self.check / every + self.glance / glance_every
         )
         share: float = added / (num_steps * self.step_off)
         return share

@@ -85,6 +85,8 @@ def of_model(measured: dict[str, Any]) -> dict[str, Any]:
     healthy = {
         name.removesuffix("/log"): run for name, run in runs.items() if run["fault"] == "none"
     }
+    ruinous = {name: run for name, run in damaged.items() if runs[f"{name}/log"]["fault"] == "ruin"}
+    damaged = {name: run for name, run in damaged.items() if name not in ruinous}
     backs = [each["beyond_after_roll_back"] for each in damaged.values()]
     return {
         "model": measured["model"],
@@ -110,6 +112,7 @@ def of_model(measured: dict[str, Any]) -> dict[str, Any]:
         },
         "checks_a_healthy_run": _mean([len(run["checks"]) for run in healthy.values()]),
         "damaged": damaged,
+        "ruined_by_the_first_step": ruinous,
     }
 
 

@@ -28,7 +28,7 @@ from driftline.provenance import package_versions
 from driftline.training import Action, MonitorSettings, StabilityMonitor, read_log
 from driftline.training._check import is_held
 from driftline.training._live import CapabilityWatch, LiveModel
-from evidence.monitor.runs import DAMAGED, HEALTHY, Run, examples
+from evidence.monitor.runs import DAMAGED, HEALTHY, RUINOUS, Run, examples
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=5)
     parser.add_argument("--items", type=int, default=40, help="of each capability, at most")
     parser.add_argument("--max-length", type=int, default=64)
-    parser.add_argument("--runs", choices=("damaged", "healthy", "all"), default="all")
+    parser.add_argument("--runs", choices=("damaged", "ruinous", "healthy", "all"), default="all")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
@@ -230,9 +230,14 @@ def main() -> None:
             "watched_only": [c.name for c in plan.suite.capabilities if not c.required],
             "packages": package_versions(),
         }
-    chosen = {"damaged": DAMAGED, "healthy": HEALTHY, "all": DAMAGED + HEALTHY}[wanted.runs]
+    chosen = {
+        "damaged": DAMAGED,
+        "ruinous": RUINOUS,
+        "healthy": HEALTHY,
+        "all": DAMAGED + RUINOUS + HEALTHY,
+    }[wanted.runs]
     pairs: list[tuple[Run, Action]] = [(run, "log") for run in chosen]
-    pairs += [(run, "roll_back") for run in chosen if run.fault != "none"]
+    pairs += [(run, "roll_back") for run in chosen if run.fault not in ("none", "ruin")]
     for run, action in pairs:
         name = f"{run.name}/{action}"
         if name in held["runs"]:

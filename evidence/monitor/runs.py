@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from driftline.training import DETECTORS
 
-Fault = Literal["none", "rate", "garbage", "narrow", "label_noise", "spike"]
+Fault = Literal["none", "rate", "garbage", "narrow", "label_noise", "spike", "ruin"]
 NUM_EXAMPLES = 200
 
 
@@ -40,11 +40,17 @@ DAMAGED = (
     Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 3e-4, 0, (_COLLAPSE, _INSTABILITY), _warm(10)),
     Run("garbage-characters", "garbage", "lm_wikitext2_train", 3e-5, 0, (_COLLAPSE,), _warm(4)),
     Run("garbage-words", "garbage", "ft_gsm8k_train", 3e-5, 1, (_COLLAPSE,), _warm(4)),
-    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 3e-5, 0, (_SELECTIVE,), _warm(4)),
+    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-4, 0, (_SELECTIVE,), _warm(6)),
     Run("narrow-code", "narrow", "ft_gpteacher_codegen", 3e-5, 0, (_SELECTIVE,), _warm(4)),
     Run("label-noise", "label_noise", "ft_gsm8k_train", 3e-5, 0, (_SELECTIVE, _COLLAPSE), _warm(4)),
     Run("spike", "spike", "lm_wikitext2_train", 1e-6, 0, (_INSTABILITY, _COLLAPSE)),
 )  # fmt: skip
+
+RUINOUS = (
+    Run("ruin-medquad", "ruin", "ft_medquad_medical_qa", 5e-3, 0, (_INSTABILITY, _COLLAPSE)),
+    Run("ruin-code", "ruin", "ft_gpteacher_codegen", 1e-2, 0, (_INSTABILITY, _COLLAPSE)),
+)
+"""Ruined by the very first step, so that no look can come before; does instability show?"""
 
 HEALTHY = tuple(
     Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 2e-6, seed=seed)

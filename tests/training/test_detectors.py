@@ -100,6 +100,17 @@ def test_curvature_must_last():
     assert severities == ["warning", "warning", None, "alarm", None, "warning"]
 
 
+def test_two_unpredictable_checks_in_a_row_are_enough():
+    state, limits = MonitorState(), Thresholds()
+    severities = []
+    for value in (0.9, 0.1, 0.9, None, 0.9):
+        reading = _reading(step=StepReading(unpredictability=value))
+        count_sustained(reading.step_reading, state, limits)
+        found = instability_amplification(reading, state, limits)
+        severities.append(None if found is None else found.severity)
+    assert severities == ["warning", None, "warning", None, "alarm"]
+
+
 def test_alpha_is_shared_among_required_capabilities_and_restarts():
     state = MonitorState()
     assert evidence_needed(10, SETTINGS, state) == math.log(10 / 0.05)

@@ -146,17 +146,19 @@ def instability_amplification(
     alarms: list[str] = []
     warnings: list[str] = []
     step = reading.step_reading
-    for name, value, limit, words in (
+    for name, value, limit, num_needed, words in (
         (
             "curvature",
             step.curvature,
             limits.curvature,
+            limits.num_sustained,
             "curvature along the preconditioned gradient is {0:.2f} times the bound 2 / learning rate",
         ),
         (
             "unpredictability",
             step.unpredictability,
             limits.unpredictability,
+            limits.num_unpredictable,
             "a step's effect on its batch is off its second-order prediction by {0:.0%}",
         ),
     ):
@@ -164,7 +166,7 @@ def instability_amplification(
         if value is None or value <= limit or not times:
             continue
         sentence = f"{words.format(value)}, {times} checks in a row"
-        (alarms if times >= limits.num_sustained else warnings).append(sentence)
+        (alarms if times >= num_needed else warnings).append(sentence)
     spikes = {w.name: w.num_recent(limits.spike_window) for w in (state.grad_norm, state.loss)}
     told = [f"{n} spikes of the {name}" for name, n in spikes.items() if n]
     if told:

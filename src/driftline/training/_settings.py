@@ -146,7 +146,10 @@ class Thresholds:
     unpredictability: float = 0.5
     """|measured - predicted| over the larger of them, of one step's change of the batch's loss."""
     num_sustained: int = 3
-    """Checks in a row above a threshold that make it an alarm."""
+    """Checks in a row above its threshold that make curvature an alarm: it hovers about the bound where
+    training is well too."""
+    num_unpredictable: int = 2
+    """And unpredictability, which stays far below its threshold there."""
     spike_deviations: float = 6.0
     """Robust standard deviations above the running median of the logarithm."""
     spike_factor: float = 2.0
