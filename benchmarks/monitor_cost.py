@@ -264,7 +264,7 @@ def document(model: str, found: dict[str, Any]) -> dict[str, Any]:
     rows = [{"input_ids": [0] * MAX_LENGTH}]
     costs = {"processor": Costs.of(on, off, 0), "wall": Costs.of(on, off, 1)}
     shares = []
-    for num_steps in (5_000, 20_000, 100_000):
+    for num_steps in (500, 1_000, 5_000, 100_000):
         every, glance_every = affordable_cadence(
             args,
             rows,

@@ -53,14 +53,15 @@ RUINOUS = (
 """Ruined by the very first step, so that no look can come before; does instability show?"""
 
 HEALTHY = tuple(
-    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 2e-6, seed=seed)
+    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, rate, seed=seed)
     for seed in range(4)
-    for data in (
-        "ft_gsm8k_train",
-        "ft_tatoeba_en_es",
-        "ft_gpteacher_codegen",
-        "lm_wikitext2_train",
-        "ft_medquad_medical_qa",
+    for data, rate in (
+        ("ft_gsm8k_train", 2e-6),
+        ("ft_tatoeba_en_es", 2e-6),
+        ("lm_wikitext2_train", 2e-6),
+        # At 2e-6 these two cost stories15m its French, slowly and for good: no healthy runs.
+        ("ft_gpteacher_codegen", 5e-7),
+        ("ft_medquad_medical_qa", 5e-7),
     )
 )
 
