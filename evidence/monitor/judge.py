@@ -82,9 +82,9 @@ def of_model(measured: dict[str, Any]) -> dict[str, Any]:
         for name, run in runs.items()
         if run["fault"] != "none" and name.endswith("/log")
     }
-    healthy = {
-        name.removesuffix("/log"): run for name, run in runs.items() if run["fault"] == "none"
-    }
+    meant = {name.removesuffix("/log"): run for name, run in runs.items() if run["fault"] == "none"}
+    # What is meant to be harmless may do harm all the same; that is no false alarm.
+    healthy = {n: run for n, run in meant.items() if run["checks"][-1]["worst_in_tolerances"] <= 1}
     ruinous = {name: run for name, run in damaged.items() if runs[f"{name}/log"]["fault"] == "ruin"}
     damaged = {name: run for name, run in damaged.items() if name not in ruinous}
     backs = [each["beyond_after_roll_back"] for each in damaged.values()]
@@ -110,10 +110,39 @@ def of_model(measured: dict[str, Any]) -> dict[str, Any]:
             name: round(max(c["worst_in_tolerances"] for c in run["checks"]), 2)
             for name, run in healthy.items()
         },
+        "meant_healthy_and_beyond_at_the_end": {
+            name: {
+                "worst": run["checks"][-1]["worst"],
+                "in_tolerances": round(run["checks"][-1]["worst_in_tolerances"], 2),
+                "first_alarm": min((a["step"] for a in run["alarms"]), default=None),
+            }
+            for name, run in meant.items()
+            if name not in healthy
+        },
+        "largest_signal_of_healthy_runs": {
+            key: _largest([c[key] for run in healthy.values() for c in run["checks"]])
+            for key in ("curvature", "unpredictability", "kl_suite_nats", "representation_drift")
+        },
+        "largest_signal_of_damaged_runs": {
+            name: {
+                key: _largest([c[key] for c in runs[f"{name}/log"]["checks"]])
+                for key in (
+                    "curvature",
+                    "unpredictability",
+                    "kl_suite_nats",
+                    "representation_drift",
+                )
+            }
+            for name in (*damaged, *ruinous)
+        },
         "checks_a_healthy_run": _mean([len(run["checks"]) for run in healthy.values()]),
         "damaged": damaged,
         "ruined_by_the_first_step": ruinous,
     }
+
+
+def _largest(values: list[float | None]) -> float | None:
+    return max((round(value, 3) for value in values if value is not None), default=None)
 
 
 def _mean(numbers: list[int]) -> float | None:

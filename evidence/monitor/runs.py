@@ -54,7 +54,7 @@ RUINOUS = (
 
 HEALTHY = tuple(
     Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, rate, seed=seed)
-    for seed in range(4)
+    for seed in range(5)
     for data, rate in (
         ("ft_gsm8k_train", 2e-6),
         ("ft_tatoeba_en_es", 2e-6),
