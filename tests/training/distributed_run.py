@@ -6,6 +6,7 @@ The trainer of transformers does not shard on CPUs, so the loop is written out h
 own callback handler and its order of events.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def main(mode: str, watch: str, out: Path) -> None:
         save_file(weights, out / "weights.safetensors")
     if world > 1:
         torch.distributed.destroy_process_group()
+        # On a busy machine DDP's own clean-up, freed after the group, has been seen to wait for ever.
+        os._exit(0)
 
 
 if __name__ == "__main__":
