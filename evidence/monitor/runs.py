@@ -54,7 +54,7 @@ RUINOUS = (
 
 HEALTHY = tuple(
     Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, rate, seed=seed)
-    for seed in range(5)
+    for seed in range(6)
     for data, rate in (
         ("ft_gsm8k_train", 2e-6),
         ("ft_tatoeba_en_es", 2e-6),
@@ -63,6 +63,8 @@ HEALTHY = tuple(
         ("ft_gpteacher_codegen", 5e-7),
         ("ft_medquad_medical_qa", 5e-7),
     )
+    # Four seeds of WikiText lost French as well; it is not tried again.
+    if seed < 4 or not data.startswith("lm_")
 )
 
 
@@ -78,7 +80,9 @@ def examples(run: Run, folder: Path) -> list[dict[str, str]]:
     """
     lines = (folder / f"{run.data}.jsonl").read_text(encoding="utf-8").splitlines()
     generator = random.Random(run.seed)
-    rows = [json.loads(line) for line in generator.sample(lines, min(NUM_EXAMPLES, len(lines)))]
+    rows = [
+        json.loads(line) for line in generator.sample(lines, min(NUM_EXAMPLES, len(lines))) if line
+    ]
     pairs = [_pair(row) for row in rows]
     if run.fault == "label_noise":
         answers = [answer for _, answer in pairs]
