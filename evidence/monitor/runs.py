@@ -80,9 +80,9 @@ def examples(run: Run, folder: Path) -> list[dict[str, str]]:
     """
     lines = (folder / f"{run.data}.jsonl").read_text(encoding="utf-8").splitlines()
     generator = random.Random(run.seed)
-    rows = [
-        json.loads(line) for line in generator.sample(lines, min(NUM_EXAMPLES, len(lines))) if line
-    ]
+    chosen = generator.sample(lines, min(NUM_EXAMPLES, len(lines)))
+    # Some texts hold Unicode's own line separators, at which a row is cut: its parts are left out.
+    rows = [json.loads(line) for line in chosen if line.startswith("{") and line.endswith("}")]
     pairs = [_pair(row) for row in rows]
     if run.fault == "label_noise":
         answers = [answer for _, answer in pairs]

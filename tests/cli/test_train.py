@@ -64,7 +64,7 @@ def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_
     assert "<script" not in page
     assert AutoModelForCausalLM.from_pretrained(out / document.model_folder).num_parameters() > 0
     events = [record["event"] for record in read_log(out / "monitor" / "monitor.jsonl")]
-    assert events[:2] == ["started", "alive"]
+    assert events[:3] == ["started", "base", "alive"]
     # A finished run is not overwritten.
     code, _, err = run("train", str(protocol), "--out", str(out))
     assert code == 2
