@@ -7,7 +7,7 @@ import json
 import types
 import typing
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -60,6 +60,7 @@ _IGNORED = {
 }  # fmt: skip
 """Fields about bookkeeping, or about the model that the command line names."""
 
+_ADAPTER_SWITCHES = {"use_peft", "use_rslora", "use_dora"}
 _REFUSED = {
     "deepspeed": "a distributed run",
     "fsdp": "a distributed run",
@@ -89,6 +90,22 @@ class TrainingConfig:
         return TrainingConfig(
             self.name, values, digest_bytes(repr(sorted(values.items())).encode())
         )
+
+    def without(self, *names: str) -> "TrainingConfig":
+        """The config without some fields, if it has them."""
+        kept = {key: value for key, value in self.values.items() if key not in names}
+        return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
+
+    def without_adapter(self) -> "TrainingConfig":
+        """The config of full fine-tuning with the same fields otherwise."""
+        adapters = _PEFT_FIELDS - _SFT_FIELDS - _MODEL_FIELDS
+        lora = {n for n in _MODEL_FIELDS if n.startswith("lora_") or n in _ADAPTER_SWITCHES}
+        return self.without(*adapters, *lora)
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak of the schedule; TRL's default where the file is silent."""
+        return float(self.trainer_arguments(Path("unused"), use_cpu=True).learning_rate)
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
