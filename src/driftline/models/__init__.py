@@ -20,6 +20,7 @@ from ._hidden_states import LogProbs as LogProbs
 from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
 from ._hidden_states import observe as observe
+from ._levers import Levers as Levers
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS

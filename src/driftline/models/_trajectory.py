@@ -11,7 +11,7 @@ import random
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import datasets
@@ -29,6 +29,7 @@ from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import Change, StoredDirection, as_tensors, store_direction
 from ._interrupts import interrupts_heard
+from ._levers import Levers
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
 from ._training_config import TrainingConfig
@@ -74,7 +75,10 @@ class Trajectory:
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
     frozen: tuple[str, ...] = ()
-    """Modules whose weights stay where they are, by name; of a full fine-tuning only."""
+    """Modules whose weights stay where they are, beside those that the levers freeze; of a full
+    fine-tuning only."""
+    levers: Levers = field(default_factory=Levers)
+    """What holds the run back from forgetting."""
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -89,9 +93,12 @@ class Trajectory:
             "data": self.data.digest,
             "step": step,
         }
-        # Left out where nothing is frozen, so that what was kept before keeps its name.
-        if self.frozen:
-            recipe["frozen"] = list[JsonValue](sorted(self.frozen))
+        # Left out where nothing is set, so that what was kept before keeps its name.
+        held = self._held
+        if held.frozen_modules:
+            recipe["frozen"] = list[JsonValue](sorted(held.frozen_modules))
+        if levers := held.recipe():
+            recipe["levers"] = levers
         return recipe
 
     def path(self, step: int) -> Path:
@@ -107,7 +114,7 @@ class Trajectory:
         if self.is_trained():
             return
         self._own_folder.mkdir(parents=True, exist_ok=True)
-        with _trainer(self.opened, self.config, self.data, self.frozen) as trainer:
+        with _trainer(self.opened, self.config, self.data, self._held.frozen_modules) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
             try:
@@ -135,6 +142,12 @@ class Trajectory:
         longest = args.max_length or max(lengths)
         mean = longest if args.packing else sum(min(n, longest) for n in lengths) / len(lengths)
         return float(mean * args.per_device_train_batch_size * args.gradient_accumulation_steps)
+
+    @property
+    def _held(self) -> Levers:
+        """The levers, with all that is frozen among them."""
+        frozen = dict.fromkeys((*self.frozen, *self.levers.frozen_modules))
+        return replace(self.levers, frozen_modules=tuple(frozen))
 
     @property
     def _tokens_file(self) -> Path:
