@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from ..engine import LocalEngine, Meter
 from ..errors import ConfigError
-from ..models import TrainingConfig
 from ..results import PlanBudget
 from ._plan_space import Candidate
 
@@ -16,6 +15,8 @@ DEFAULT_RUNS = 20.0
 SEARCH_SHARE = 0.75
 """Of what is left after the base and the report: the rest is for what each lever bought."""
 _FORWARD = 1 / Meter.TRAINED_TOKEN
+_TEMPLATE = 32
+"""Tokens that a chat template may put around a text."""
 
 
 @dataclass
@@ -37,7 +38,6 @@ class Budget:
     earlier_seconds: float = 0.0
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     started: float = field(init=False)
-    _forward_at_start: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -46,7 +46,8 @@ class Budget:
     @property
     def used_tokens(self) -> float:
         """Weighed tokens so far."""
-        return self.trained + _FORWARD * self.engine.tokens_used + self.engine.tokens_backward
+        scored = _FORWARD * self.engine.tokens_used + (1 - _FORWARD) * self.engine.tokens_backward
+        return self.trained + scored
 
     @property
     def used_seconds(self) -> float:
@@ -63,22 +64,23 @@ class Budget:
         Returns:
             Whether it can, with the report still to come.
         """
-        wanted = tokens + _FORWARD * self.reserve
         if self.max_tokens is not None:
-            return self.used_tokens + tokens <= share * (self.max_tokens - self.reserved) + 1e-9
-        assert self.max_seconds is not None
-        return self.used_seconds + self._seconds(wanted) <= share * self.max_seconds
+            return self.used_tokens + tokens <= share * (self.max_tokens - self.reserved)
+        left = share * (self._end - self._seconds(self.reserved))
+        return self.used_seconds + self._seconds(tokens) <= left
 
     def is_out_of_time(self) -> bool:
         """Whether what is running has to end for the report to be in time."""
-        if self.max_seconds is None:
-            return False
-        return self.used_seconds + self._seconds(self.reserved) >= self.max_seconds
+        return self.used_seconds + self._seconds(self.reserved) >= self._end
 
     @property
     def reserved(self) -> float:
         """Weighed tokens of the report."""
         return _FORWARD * self.reserve
+
+    @property
+    def _end(self) -> float:
+        return math.inf if self.max_seconds is None else self.max_seconds
 
     def _seconds(self, tokens: float) -> float:
         """How long so many tokens take, at the pace so far."""
@@ -107,38 +109,39 @@ class Budget:
         )
 
 
-def tokens_of_run(candidate: Candidate, num_steps: int, *, replayed: int = 0) -> float:
-    """Weighed tokens of the first steps of a run, at most.
+def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
+    """Tokens of the first steps of a run, at most.
 
-    Whole epochs are what they are; of the last one the longest examples are taken. KL to the base is
-    one more forward pass.
+    Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
+    for replay is about as long as the examples, twice that in a chat, and stands for the shortest ones.
 
     Args:
         candidate: The protocol.
         num_steps: Of its optimiser steps.
-        replayed: The longest example of replay, in tokens; 0 where nothing is replayed.
 
     Returns:
         The tokens.
     """
     lengths = sorted(candidate.plan.example_tokens, reverse=True)
-    if replayed:
-        lengths = [max(length, replayed) for length in lengths]
-    rows = num_steps * rows_of_step(candidate.config)
+    num_replaced = math.ceil(candidate.levers.replay_share * len(lengths))
+    if num_replaced:
+        written = round(2 * sum(lengths) / len(lengths)) + _TEMPLATE
+        lengths = sorted([*lengths[:-num_replaced], *[written] * num_replaced], reverse=True)
+    rows = num_steps * candidate.plan.examples_per_step
     epochs, rest = divmod(rows, len(lengths))
-    tokens = epochs * sum(lengths) + sum(lengths[:rest])
-    return tokens * weight_of(candidate)
+    return float(epochs * sum(lengths) + sum(lengths[:rest]))
 
 
 def weight_of(candidate: Candidate) -> float:
-    """What a trained token of a protocol counts."""
-    return 1 + (_FORWARD if candidate.levers.kl_to_base else 0.0)
+    """What a trained token of a protocol counts.
 
+    KL to the base is one more forward pass, and each token of replay was written once.
 
-def rows_of_step(config: TrainingConfig) -> int:
-    """Examples of one optimiser step."""
-    from_config = config.batch_size
-    return from_config
+    Returns:
+        At least 1.
+    """
+    extra = (1.0 if candidate.levers.kl_to_base else 0.0) + candidate.levers.replay_share
+    return 1 + _FORWARD * extra
 
 
 def check_budget(tokens: float | None, minutes: float | None) -> None:

@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from ..errors import ConfigError
-from ..models import LanguageModel, TrainingConfig, TrainingData, TrainingPlan, Weight, plan_training
+from ..models import (
+    LanguageModel,
+    TrainingConfig,
+    TrainingData,
+    TrainingPlan,
+    Weight,
+    plan_training,
+)
 from ._plan_space import KL, RANKS, REPLAY, STRONG_DECAY, Choice, PlanSpace
 
 _MLP = ("gate", "up", "gate_up", "down")
@@ -44,7 +51,9 @@ def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData
         lever: tuple(choice for choice in own if _can_be(space, lever, choice))
         for lever, own in choices.items()
     }
-    return PlanSpace(config, plans, {k: v for k, v in kept.items() if len(v) > 1 or k in _NEEDED}, mlp)
+    return PlanSpace(
+        config, plans, {k: v for k, v in kept.items() if len(v) > 1 or k in _NEEDED}, mlp
+    )
 
 
 _NEEDED = ("method", "rank", "weight_decay")
@@ -96,9 +105,7 @@ def _plans(
                 yield share, plan
 
 
-def _methods(
-    opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]
-) -> Iterator[str]:
+def _methods(opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]) -> Iterator[str]:
     """The user's own first. Packed weights cannot be trained, so there it is an adapter's."""
     can_be_full = opened.packing is None and not opened.is_offloaded
     yield "lora" if config.uses_peft else "full"

@@ -75,6 +75,10 @@ class Candidate(NamedTuple):
         """Optimiser steps of the whole run."""
         return self.plan.num_steps
 
+    def with_scale(self, scale: float) -> "Candidate":
+        """The same protocol, with its update scaled after training."""
+        return self._replace(levers=replace(self.levers, interpolation=scale))
+
 
 @dataclass(frozen=True)
 class PlanSpace:
@@ -264,9 +268,7 @@ class PlanSpace:
             "protected": method == "full",
         }
         return tuple(
-            lever
-            for lever in self.choices
-            if lever != "method" and apart.get(lever, True)
+            lever for lever in self.choices if lever != "method" and apart.get(lever, True)
         )
 
     def _with_method(

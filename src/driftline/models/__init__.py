@@ -66,6 +66,7 @@ from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import read_training_config as read_training_config
 from ._training_data import TrainingData as TrainingData
 from ._training_data import read_training_data as read_training_data
+from ._trajectory import TrainingOutcome as TrainingOutcome
 from ._trajectory import TrainingPlan as TrainingPlan
 from ._trajectory import Trajectory as Trajectory
 from ._trajectory import TrajectoryDirection as TrajectoryDirection

@@ -8,11 +8,13 @@ import contextlib
 import copy
 import math
 import random
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 import numpy
@@ -52,12 +54,24 @@ class TrainingPlan:
     num_steps: int
     learning_rates: tuple[float, ...]
     """The learning rate of each optimiser step of the whole planned run."""
+    example_tokens: tuple[int, ...] = ()
+    """Tokens of every example, or packed row, as the trainer has it."""
+    examples_per_step: int = 1
 
     def summed_learning_rate(self, num_steps: float) -> float:
         """Sum of the learning rates of the first steps, a fraction of a step by interpolation."""
         whole = min(int(num_steps), self.num_steps)
         rest = (num_steps - whole) * self.learning_rates[min(whole, self.num_steps - 1)]
         return sum(self.learning_rates[:whole]) + (rest if whole < self.num_steps else 0.0)
+
+
+class TrainingOutcome(NamedTuple):
+    """What came of training."""
+
+    is_whole: bool
+    """Every kept step is on disk; otherwise it was ended on the way."""
+    num_tokens: int
+    """Tokens that went forward and backward, padding left out."""
 
 
 @dataclass
@@ -79,6 +93,8 @@ class Trajectory:
     fine-tuning only."""
     levers: Levers = field(default_factory=Levers)
     """What holds the run back from forgetting."""
+    goes_on: Callable[[int], bool] = field(default=lambda _step: True)
+    """Asked after every step, when a kept step's change is on disk; False ends training there."""
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -111,8 +127,20 @@ class Trajectory:
         Raises:
             RunError: Training broke off, or the loss was not finite.
         """
+        if not self.train().is_whole:
+            raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+
+    def train(self) -> TrainingOutcome:
+        """Train to the last kept step or to where `goes_on` ends it, unless all is on disk already.
+
+        Returns:
+            What came of it.
+
+        Raises:
+            RunError: Training broke off, or the loss was not finite.
+        """
         if self.is_trained():
-            return
+            return TrainingOutcome(True, self.num_tokens_trained())
         self._own_folder.mkdir(parents=True, exist_ok=True)
         with _trainer(self.opened, self.config, self.data, self._held.frozen_modules) as trainer:
             keeper = _Keeper(self)
@@ -122,9 +150,14 @@ class Trajectory:
             except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
                 raise RunError(f"{self.config.name}: training broke off: {error}") from error
             num_tokens = int(trainer.state.num_input_tokens_seen)
-        if not self.path(self.kept_steps[-1]).exists():
-            raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+        if not keeper.reached_end:
+            return TrainingOutcome(False, num_tokens)
         self._tokens_file.write_text(str(num_tokens), encoding="utf-8")
+        return TrainingOutcome(True, num_tokens)
+
+    def discard(self) -> None:
+        """Remove the changes that are kept; they are trained again when they are needed."""
+        shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def is_trained(self) -> bool:
         """Whether every kept step is on disk."""
@@ -214,7 +247,11 @@ def plan_training(
             rates.append(float(scheduler.get_last_lr()[0]))
             optimizer.step()
             scheduler.step()
-    return TrainingPlan(num_steps, tuple(rates))
+        rows = trainer.train_dataset
+        tokens = rows["input_ids"] if "input_ids" in rows.column_names else ()
+        lengths = tuple(len(ids) for ids in tokens)
+        per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    return TrainingPlan(num_steps, tuple(rates), lengths, per_step)
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
@@ -222,6 +259,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trajectory: Trajectory) -> None:
         self._trajectory = trajectory
+        self.reached_end = False
 
     def on_train_begin(
         self,
@@ -248,7 +286,8 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
             assert model is not None
             change = _change(trajectory.opened, model)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
-        if step >= trajectory.kept_steps[-1]:
+        self.reached_end = step >= trajectory.kept_steps[-1]
+        if self.reached_end or not trajectory.goes_on(step):
             control.should_training_stop = True
         return control
 
