@@ -113,7 +113,8 @@ def _methods(opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]) 
         yield "lora"
     elif can_be_full:
         yield "full"
-    if mlp and set(config.values.get("lora_target_modules") or ()) != set(mlp):
+    own = config.values.get("lora_target_modules")
+    if mlp and not (isinstance(own, list) and {*own} == {*mlp}):
         yield "lora_mlp"
     if can_be_full:
         yield "osf"

@@ -1,5 +1,8 @@
 """Which modules a plan may freeze or slow: the most fragile ones, by the map along a short probe."""
 
+import math
+from typing import NamedTuple
+
 from ..engine import SLOPE_TOKEN, has_slope
 from ..errors import RunError
 from ..models import Trajectory, gradient_obstacle
@@ -38,26 +41,33 @@ def fragile_modules(
         the budget is too small.
     """
     kept = study.note(_NOTE)
-    if not isinstance(kept, dict):
-        kept = _found(bench, space, seed=seed)
-        study.keep(_NOTE, kept)
+    if isinstance(kept, dict):
+        found = _Mapped(**kept)
+        bench.engine.tokens_used += found.forward
+        bench.engine.tokens_backward += found.backward
     else:
-        bench.engine.tokens_used += kept["forward"]
-        bench.engine.tokens_backward += kept["backward"]
-    bench.budget.trained += kept["trained"]
-    return tuple(kept["modules"])
+        found = _mapped(bench, space, seed=seed)
+        study.keep(_NOTE, found._asdict())
+    bench.budget.trained += found.trained
+    return tuple(found.modules)
 
 
-def _found(bench: Bench, space: PlanSpace, *, seed: int) -> dict[str, list[str] | int | float]:
+class _Mapped(NamedTuple):
+    """What was found, and the tokens that it took."""
+
+    modules: list[str]
+    trained: int = 0
+    forward: int = 0
+    backward: int = 0
+
+
+def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     engine, ruler = bench.engine, bench.ruler
-    nothing: dict[str, list[str] | int | float] = {
-        "modules": [], "trained": 0, "forward": 0, "backward": 0,
-    }  # fmt: skip
     capabilities = tuple(c for c in ruler.capabilities if c.required and has_slope(c))
     if "full" not in space.choices["method"] or not capabilities:
-        return nothing
+        return _Mapped([])
     if gradient_obstacle(engine.opened) is not None:
-        return nothing
+        return _Mapped([])
     candidate = space.candidate(space.of_method("full", {}))
     step = early_step(candidate.plan) or candidate.num_steps
     trajectory = Trajectory(
@@ -67,25 +77,25 @@ def _found(bench: Bench, space: PlanSpace, *, seed: int) -> dict[str, list[str] 
     tokens = SLOPE_TOKEN * engine.num_tokens((*capabilities, ruler.target)) + noise_tokens(mapped)
     trained = tokens_of_run(candidate, step)
     if not bench.budget.fits(trained + tokens / 4, share=_BUDGET_SHARE):
-        return nothing
+        return _Mapped([])
     engine.meter.enter("mapping what is fragile")
     before = engine.tokens_used, engine.tokens_backward
     try:
         trajectory.ensure_trained()
         found = fragility_map(mapped)
     except RunError:
-        return {**nothing, "trained": trained}
+        return _Mapped([], trained=math.ceil(trained))
     modules = most_fragile(
         found.rows,
         PROTECTED_SHARE,
         noise=found.noise,
         tolerances={c.name: c.tolerance for c in capabilities},
     )
-    kept = {
-        "modules": list(modules),
-        "trained": trajectory.num_tokens_trained(),
-        "forward": engine.tokens_used - before[0],
-        "backward": engine.tokens_backward - before[1],
-    }
+    kept = _Mapped(
+        list(modules),
+        trajectory.num_tokens_trained(),
+        engine.tokens_used - before[0],
+        engine.tokens_backward - before[1],
+    )
     trajectory.discard()
     return kept

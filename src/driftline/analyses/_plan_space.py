@@ -292,7 +292,8 @@ class PlanSpace:
         return self.config.without(*dropped)
 
     def _levers(self, method: str, settings: Settings) -> Levers:
-        frozen, slowed = (), ()
+        frozen: tuple[str, ...] = ()
+        slowed: tuple[tuple[str, float], ...] = ()
         if settings.get("protected") == "frozen":
             frozen = self.fragile_modules
         elif settings.get("protected") == "slowed":
