@@ -58,6 +58,8 @@ class TrainedPass:
     def __call__(self, **inputs: Any) -> ModelOutput:  # noqa: ANN401 - whatever the model takes
         """The model's pass with TRL's fused head; log-probabilities come out weighed."""
         outputs: ModelOutput = self._model(**inputs)
+        # The head below calls the body too.
+        self._hooks.close()
         self._mask = outputs.label_mask
         if self._entropy_gate:
             with torch.no_grad():
