@@ -1,6 +1,5 @@
 """Replay: some of the training examples give way to others that keep the base what it is."""
 
-import json
 import math
 import random
 from pathlib import Path
@@ -15,7 +14,7 @@ from ._numerics import ScoringOptions
 from ._opening import LanguageModel
 from ._tokens import encode_prompt
 from ._training_config import TrainingConfig
-from ._training_data import TrainingData, read_training_data
+from ._training_data import TrainingData, json_lines, read_training_data
 
 _LONGEST = 256
 """Tokens of a text that the base writes, at the most."""
@@ -202,9 +201,3 @@ def _texts(value: JsonValue) -> list[str]:
     if isinstance(value, list):
         return [text for each in value for text in _texts(each)]
     return [str(value.get("content", ""))] if isinstance(value, dict) else []
-
-
-def json_lines(examples: list[dict[str, JsonValue]]) -> bytes:
-    """Examples as a file of training data."""
-    lines = [json.dumps(example, ensure_ascii=False) + "\n" for example in examples]
-    return "".join(lines).encode()
