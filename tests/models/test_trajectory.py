@@ -372,5 +372,5 @@ def test_freezing_what_is_not_there_or_under_an_adapter_is_refused(trajectory):
         ConfigError, match=r"config.yaml: the model has no module nowhere to freeze"
     ):
         replace(trajectory(), frozen=("nowhere",)).ensure_trained()
-    with pytest.raises(ConfigError, match="use_peft: modules are frozen in full fine-tuning only"):
+    with pytest.raises(ConfigError, match="frozen_modules: is for full fine-tuning only"):
         replace(trajectory(LORA), frozen=FROZEN).ensure_trained()

@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,31 +20,24 @@ import datasets
 import numpy
 import torch
 import transformers
-from jinja2 import TemplateError
 from peft import PeftModel
 from pydantic import JsonValue
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTTrainer
 
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import Change, StoredDirection, as_tensors, store_direction
-from ._interrupts import interrupts_heard
+from ._lever_outcome import is_osf, osf_change, scaled_change
+from ._lever_trainer import LeverTrainer, lever_trainer
 from ._levers import Levers
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
+from ._replay import with_replay
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
 from ._tuned import merge_adapter
 from ._weights import weights_change
-
-
-class _SilentTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer without its telemetry."""
-
-    def _send_telemetry(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -142,7 +135,9 @@ class Trajectory:
         if self.is_trained():
             return TrainingOutcome(True, self.num_tokens_trained())
         self._own_folder.mkdir(parents=True, exist_ok=True)
-        with _trainer(self.opened, self.config, self.data, self._held.frozen_modules) as trainer:
+        with _trainer(
+            self.opened, self.config, self.data, levers=self._held, num_steps=self.plan.num_steps
+        ) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
             try:
@@ -231,7 +226,7 @@ def plan_training(
     Raises:
         ConfigError: The plan has no step.
     """
-    with _trainer(opened, config, data) as trainer:
+    with _trainer(opened, config, data, levers=Levers(), num_steps=0) as trainer:
         args = trainer.args
         batches = len(trainer.get_train_dataloader())
         updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
@@ -284,7 +279,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         trajectory.on_step(step)
         if step in trajectory.kept_steps:
             assert model is not None
-            change = _change(trajectory.opened, model)
+            change = _change(trajectory.opened, model, trajectory.levers.interpolation)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
         self.reached_end = step >= trajectory.kept_steps[-1]
         if self.reached_end or not trajectory.goes_on(step):
@@ -292,23 +287,26 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-def _change(opened: LanguageModel, trained: torch.nn.Module) -> Change:
+def _change(opened: LanguageModel, trained: torch.nn.Module, interpolation: float) -> Change:
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
     change: Change
     if not isinstance(trained, PeftModel):
         change = weights_change(opened.model, trained)
-    elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
-        change = lora_change(trained, opened.model)
     else:
-        # On a copy: merging and unmerging would round the weights that are being trained.
-        change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
+        if is_osf(trained):
+            change = osf_change(trained)
+        elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
+            change = lora_change(trained, opened.model)
+        else:
+            # On a copy: merging and unmerging would round the weights that are being trained.
+            change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
     for name, tensor in as_tensors(change).items():
         if not torch.isfinite(tensor).all():
             weight = name.partition("|")[0]
             raise RunError(f"training made {weight} infinite or NaN; lower the learning rate")
     if not change:
         raise RunError("training moved no weight; check the learning rate and the frozen parts")
-    return change
+    return change if interpolation == 1.0 else scaled_change(change, interpolation)
 
 
 @contextlib.contextmanager
@@ -316,12 +314,12 @@ def _trainer(
     opened: LanguageModel,
     config: TrainingConfig,
     data: TrainingData,
-    frozen: Sequence[str] = (),
-) -> Iterator[_SilentTrainer]:
+    *,
+    levers: Levers,
+    num_steps: int,
+) -> Iterator[LeverTrainer]:
     """TRL's trainer on a copy of the model; random states and progress bars are put back."""
     _check_base(opened, config)
-    model = copy.deepcopy(opened.model)
-    _freeze(model, frozen, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
         _random_states_kept(),
@@ -333,19 +331,11 @@ def _trainer(
         args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
         args.include_num_input_tokens_seen = "non_padding"
         transformers.set_seed(args.seed)
-        try:
-            with interrupts_heard():
-                trainer = _SilentTrainer(
-                    model=model,
-                    args=args,
-                    train_dataset=datasets.Dataset.from_list(list(data.examples)),
-                    processing_class=copy.deepcopy(opened.tokenizer),
-                    peft_config=config.adapter_config(),
-                )
-        except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
-            raise ConfigError(
-                f"{config.name} with {data.name}: the trainer refuses them: {error}"
-            ) from error
+        if levers.replay_share:
+            data = with_replay(opened, config, data, levers=levers, num_steps=num_steps)
+            # Other lengths would pack into another number of batches.
+            args.max_steps = num_steps
+        trainer = lever_trainer(opened, config, data, arguments=args, levers=levers)
         if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
             raise ConfigError(
                 f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
@@ -354,19 +344,6 @@ def _trainer(
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
-
-
-def _freeze(model: torch.nn.Module, frozen: Sequence[str], config: TrainingConfig) -> None:
-    if frozen and config.adapter_config() is not None:
-        raise ConfigError(
-            f"{config.name}: use_peft: modules are frozen in full fine-tuning only; leave them out of "
-            "lora_target_modules instead"
-        )
-    modules = dict(model.named_modules())
-    for name in frozen:
-        if name not in modules:
-            raise ConfigError(f"{config.name}: the model has no module {name} to freeze")
-        modules[name].requires_grad_(False)
 
 
 def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
