@@ -29,6 +29,8 @@ from ._path_model import PathCalibration as PathCalibration
 from ._path_model import PathLosses as PathLosses
 from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
+from ._plan_data import PlanData as PlanData
+from ._plan_data import hold_out as hold_out
 from ._repair import RepairRequest as RepairRequest
 from ._repair import repair as repair
 from ._rivals import RIVALS as RIVALS

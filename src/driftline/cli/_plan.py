@@ -164,7 +164,7 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
     from driftline.engine import RunFolder
     from driftline.models import read_training_config, read_training_data
     from driftline.report import render_plan
-    from driftline.training import PLAN_FILES, plan_files
+    from driftline.training import PLAN_FILES, write_plan_files
 
     data = read_training_data(wanted.data)
     config = None if wanted.config is None else read_training_config(wanted.config)
@@ -176,7 +176,7 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
             data.digest,
             None if config is None else config.digest,
         ),
-        outputs=(*REPORTS, *PLAN_FILES),
+        outputs=(*PLAN_FILES, *REPORTS),
         force=wanted.force,
         command="plan",
         model=wanted.model.source,
@@ -198,13 +198,12 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
         )
         with shown(printer, folder):
             found = search(asked, folder, listener=printer.update)
-        written, found = plan_files(found, asked, folder=folder.path, suites=wanted.suites)
-        # The documents come last: a folder that holds them is a finished one.
-        folder.write_outputs({
-            **written,
-            REPORTS[0]: render_plan(found),
-            REPORTS[1]: found.to_json(),
-        })  # fmt: skip
+        found = write_plan_files(
+            found, asked, folder=folder.path, model=wanted.model.source, suites=wanted.suites
+        )
+        # The document comes last: a folder that holds it is a finished one.
+        contents = (render_plan(found), found.to_json())
+        folder.write_outputs(dict(zip(REPORTS, contents, strict=True)))
     return found, folder.path
 
 
