@@ -113,7 +113,10 @@ def test_what_is_required_can_be_said(opened, data):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"budget_tokens": 10.0}, r"--budget-tokens: 10 does not hold one trial .*; give [\d,]+ or"),
+        (
+            {"budget_tokens": 10.0},
+            r"--budget-tokens: 10 does not hold one trial .*; give [\d,]+ or",
+        ),
         ({"budget_tokens": -1.0}, "--budget-tokens: -1 is not above 0"),
         ({"budget_tokens": 1.0, "budget_minutes": 1.0}, "give one of them"),
         ({"require": ("facts",)}, "--require facts: the suites have no such capability"),
