@@ -1,10 +1,14 @@
 """The study of a plan: what is picked hangs on the trials before, and a kill loses nothing."""
 
+import json
+
 import pytest
 
+from driftline.analyses._plan_looks import Look
 from driftline.analyses._plan_space import PlanSpace
 from driftline.analyses._plan_study import PlanStudy
 from driftline.analyses._plan_trials import Trial
+from driftline.analyses._repair_looks import Loss
 from driftline.models import TrainingConfig, TrainingPlan
 
 SPACE = PlanSpace(
@@ -90,8 +94,6 @@ def test_notes_are_kept(tmp_path):
 
 
 def test_the_study_is_plain_json(tmp_path):
-    import json
-
     path = tmp_path / "study.jsonl"
     _run(PlanStudy(path, seed=0))
     for line in path.read_text().splitlines():
@@ -101,9 +103,6 @@ def test_the_study_is_plain_json(tmp_path):
 @pytest.mark.parametrize("state", ["finished", "stopped"])
 def test_gains_within_the_tolerances_are_sought(tmp_path, state):
     """With a feasible region that it can learn, the sampler goes there."""
-    from driftline.analyses._plan_looks import Look
-    from driftline.analyses._repair_looks import Loss
-
     study = PlanStudy(tmp_path / "study.jsonl", seed=1)
     late = []
     for number in range(40):
