@@ -90,6 +90,21 @@ class TrainingConfig:
             self.name, values, digest_bytes(repr(sorted(values.items())).encode())
         )
 
+    def value(self, name: str) -> JsonValue:
+        """A field of TRL's as the user set it, or as TRL defaults to.
+
+        Unlike `trainer_arguments` it does not touch accelerate's state, which the last arguments that
+        were made decide for the whole process.
+
+        Args:
+            name: A field of SFTConfig.
+
+        Returns:
+            The value.
+        """
+        value: JsonValue = self.values.get(name, SFTConfig.__dataclass_fields__[name].default)
+        return value
+
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
 
