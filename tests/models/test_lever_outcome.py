@@ -25,7 +25,7 @@ def tuned(base, tmp_path, write_config, write_data):
         finish(trainer, base)
         trainer.save_model(str(tmp_path / name))
         base.tokenizer.save_pretrained(str(tmp_path / name))
-        direction = open_tuned(str(tmp_path / name), base)
+        direction = open_tuned(tmp_path / name, base)
         direction.prepare()
         found = {n: direction.delta(n, w.detach()) for n, w in base.model.named_parameters()}
         return {n: change for n, change in found.items() if change is not None}, before

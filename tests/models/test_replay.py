@@ -9,11 +9,13 @@ import torch
 from driftline.errors import ConfigError, DataError
 from driftline.models import (
     Levers,
+    ScoringOptions,
     plan_training,
     read_training_data,
     with_replay,
     write_training_data,
 )
+from driftline.models._generation import sample_texts
 from driftline.models._replay import mean_tokens, self_replay
 from tests.models.runs import FULL, TEXTS
 from tests.models.test_trajectory import changes
@@ -65,15 +67,24 @@ def test_what_is_written_is_as_long_as_the_data_and_no_more_than_the_run_sees(
     assert max(lengths) <= 3 * mean_tokens(base, data)
 
 
-def test_replay_is_a_sample_of_the_bases_own_distribution(base, write_config, write_data):
-    config, data = write_config(**FULL), write_data([{"text": "ab"}] * 4)
+def test_texts_are_a_sample_of_the_bases_own_distribution(base):
     with torch.no_grad():
-        first = base.model(torch.tensor([[256]])).logits[0, -1].softmax(-1)
-    texts = [each["text"] for each in self_replay(base, config, data, 800)]
-    assert len(texts) == 800
-    # The tiny model is random, so no first byte is likely; a greedy sample would be one text.
-    assert len(set(texts)) > 700
-    assert first.max() < 0.2
+        probabilities = base.model(torch.tensor([[256]])).logits[0, -1].softmax(-1)
+    texts = sample_texts(
+        base, [(256,)] * 2000, ScoringOptions(bfloat16=False), max_new_tokens=1, seed=0
+    )
+    letters = {base.tokenizer.decode([i]): float(probabilities[i]) for i in range(256)}
+    likeliest = sorted((p, letter) for letter, p in letters.items() if letter.isascii())[-5:]
+    for probability, letter in likeliest:
+        error = (probability * (1 - probability) / 2000) ** 0.5
+        assert abs(texts.count(letter) / 2000 - probability) < 4 * error, letter
+
+
+def test_the_base_writes_as_many_texts_as_are_asked_for(base, write_config, write_data):
+    config, data = write_config(**FULL), write_data([{"text": "ab"}] * 4)
+    texts = [each["text"] for each in self_replay(base, config, data, 70)]
+    assert len(texts) == 70
+    assert len(set(texts)) > 60
 
 
 def test_a_file_of_replay_takes_their_place(base, write_config, write_data, tmp_path):

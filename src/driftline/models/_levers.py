@@ -162,7 +162,7 @@ class Levers:
         Raises:
             ConfigError: A lever is for full fine-tuning or asks for another loss, or would overshoot.
         """
-        arguments = config.trainer_arguments(Path("unused"), use_cpu=True)
+        rate = float(str(config.value("learning_rate")))
         has_adapter = config.uses_peft or self.osf_rank is not None
         for name, mend in (
             ("frozen_modules", "leave them out of lora_target_modules instead"),
@@ -173,18 +173,18 @@ class Levers:
                 raise ConfigError(f"{config.name}: {name}: is for full fine-tuning only; {mend}")
         if self.osf_rank is not None and config.uses_peft:
             raise ConfigError(f"{config.name}: osf_rank: replaces LoRA; remove use_peft")
-        pull = arguments.learning_rate * self.l2_to_base
+        pull = rate * self.l2_to_base
         if pull >= 1:
             raise ConfigError(
                 f"{config.name}: l2_to_base: a step would take back {pull:.3g} times the distance; "
-                f"stay below {1 / arguments.learning_rate:.3g}, 1 / learning_rate"
+                f"stay below {1 / rate:.3g}, 1 / learning_rate"
             )
-        if self.entropy_gate and arguments.loss_type != "nll":
+        if self.entropy_gate and config.value("loss_type") == "dft":
             raise ConfigError(
                 f"{config.name}: entropy_gate: weighs the plain loss; remove loss_type"
             )
         smoothed = [name for name in _LOSSES if getattr(self, name)]
-        if arguments.label_smoothing_factor and smoothed:
+        if config.value("label_smoothing_factor") and smoothed:
             raise ConfigError(
                 f"{config.name}: {smoothed[0]}: does not go with label_smoothing_factor; remove one"
             )

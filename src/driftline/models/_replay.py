@@ -58,14 +58,13 @@ def with_replay(
             f"levers: replay_share: {levers.replay_share} of {len(data.examples)} examples is "
             f"{num_replaced}; it must leave and replace at least one"
         )
-    arguments = config.trainer_arguments(Path("unused"), use_cpu=True)
-    chance = random.Random(arguments.seed)
+    chance = random.Random(_whole(config, "seed"))
     places = chance.sample(range(len(data.examples)), num_replaced)
     if levers.replay_source == SELF:
-        rows = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-        seen = num_steps * rows
-        if arguments.packing:
-            seen *= math.ceil((arguments.max_length or _LONGEST) / mean_tokens(opened, data))
+        rows = _whole(config, "per_device_train_batch_size")
+        seen = num_steps * rows * _whole(config, "gradient_accumulation_steps")
+        if config.value("packing"):
+            seen *= math.ceil(_whole(config, "max_length") / mean_tokens(opened, data))
         wanted = min(num_replaced, math.ceil(levers.replay_share * seen))
         replay = self_replay(opened, config, data, wanted)
     else:
@@ -98,8 +97,7 @@ def self_replay(
     Raises:
         ConfigError: The base writes nothing but empty texts.
     """
-    arguments = config.trainer_arguments(Path("unused"), use_cpu=True)
-    options = ScoringOptions(bfloat16=bool(arguments.bf16))
+    options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
     length = min(_LONGEST, max(8, round(mean_tokens(opened, data))))
     is_chat = any(isinstance(value, list) for value in data.examples[0].values())
     prompt = _user_prefix(opened) if is_chat else encode_prompt(opened, "")
@@ -110,7 +108,7 @@ def self_replay(
             [prompt] * (num - len(found)),
             options,
             max_new_tokens=length,
-            seed=arguments.seed + attempt,
+            seed=_whole(config, "seed") + attempt,
         )
         texts = [text for text in texts if text.strip()]
         found += (
@@ -128,6 +126,12 @@ def self_replay(
             f"levers: replay_source: {opened.source} writes only empty texts; give a file of replay"
         )
     return found
+
+
+def _whole(config: TrainingConfig, name: str) -> int:
+    """A whole number of TRL's; null stands for no limit, and there a text of ours is the longest."""
+    value = config.value(name)
+    return value if isinstance(value, int) else _LONGEST
 
 
 def _as_chats(

@@ -105,7 +105,24 @@ class TrainingConfig:
     @property
     def learning_rate(self) -> float:
         """The peak of the schedule; TRL's default where the file is silent."""
-        return float(self.trainer_arguments(Path("unused"), use_cpu=True).learning_rate)
+        rate = self.value("learning_rate")
+        assert isinstance(rate, int | float)
+        return float(rate)
+
+    def value(self, name: str) -> JsonValue:
+        """A field of TRL's as the user set it, or as TRL defaults to.
+
+        Unlike `trainer_arguments` it does not touch accelerate's state, which the last arguments that
+        were made decide for the whole process.
+
+        Args:
+            name: A field of SFTConfig.
+
+        Returns:
+            The value.
+        """
+        value: JsonValue = self.values.get(name, SFTConfig.__dataclass_fields__[name].default)
+        return value
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.

@@ -1,6 +1,8 @@
 """Training under the monitor: `StabilityMonitor`, and a thin runner over TRL's trainer."""
 
 from ._detectors import Finding as Finding
+from ._exports import ExportedRun as ExportedRun
+from ._exports import write_exports as write_exports
 from ._log import read_log as read_log
 from ._monitor import LOG_NAME as LOG_NAME
 from ._monitor import StabilityMonitor as StabilityMonitor

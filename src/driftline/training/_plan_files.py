@@ -11,7 +11,16 @@ from ..analyses import hold_out
 from ..models import Levers, TrainingConfig, with_replay, write_training_data
 from ..provenance import digest_bytes, digest_file
 from ..results import Plan, PlanFile
-from ._exports import AXOLOTL, DATA, DATASET_INFO, LLAMA_FACTORY, TRL, ExportedRun, write_exports
+from ._exports import (
+    AXOLOTL,
+    DATA,
+    DATASET_INFO,
+    LLAMA_FACTORY,
+    MESSAGES,
+    TRL,
+    ExportedRun,
+    write_exports,
+)
 from ._protocol import SCHEMA
 
 if TYPE_CHECKING:
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
     from ..analyses import PlanRequest
 
 PROTOCOL, ROWS = "protocol.yaml", "training-rows.jsonl"
-PLAN_FILES = (PROTOCOL, ROWS, TRL, AXOLOTL, LLAMA_FACTORY, DATA, DATASET_INFO)
+PLAN_FILES = (PROTOCOL, ROWS, TRL, AXOLOTL, LLAMA_FACTORY, DATA, MESSAGES, DATASET_INFO)
 """All that `write_plan_files` may write."""
 
 

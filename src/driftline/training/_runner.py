@@ -131,14 +131,17 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "
             "with TRL itself and attach StabilityMonitor to the trainer"
         )
-    args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
     was_on = datasets.are_progress_bars_disabled() is False
     datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
             # What the libraries say about their own future is for who writes code against them.
             warnings.simplefilter("ignore")
-            data = _mixed(request, folder / MIXED, args)
+            data, num_steps = _mixed(request, folder / MIXED)
+            args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
+            if num_steps is not None:
+                # Other lengths would pack into another number of batches.
+                args.max_steps = num_steps
             transformers.set_seed(args.seed)
             trainer = lever_trainer(opened, config, data, arguments=args, levers=request.levers)
             trainer.remove_callback(transformers.PrinterCallback)
@@ -148,24 +151,23 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
             datasets.enable_progress_bars()
 
 
-def _mixed(request: TrainRequest, path: Path, args: SFTConfig) -> TrainingData:
-    """The data with replay, as on disk: a run that goes on meets what it began with."""
-    if not request.levers.replay_share:
-        return request.data
-    request.levers.check(request.config)
-    plan = plan_training(request.opened, request.config, request.data)
+def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
+    """The data with replay, from disk, so that a run that goes on meets what it began with.
+
+    Returns:
+        The data, and the steps that the run keeps; None where nothing is replayed.
+    """
+    levers = request.levers
+    if not levers.replay_share:
+        return request.data, None
+    levers.check(request.config)
+    num_steps = plan_training(request.opened, request.config, request.data).num_steps
     if not path.exists():
         data = with_replay(
-            request.opened,
-            request.config,
-            request.data,
-            levers=request.levers,
-            num_steps=plan.num_steps,
+            request.opened, request.config, request.data, levers=levers, num_steps=num_steps
         )
         write_training_data(data, path)
-    # Other lengths would pack into another number of batches.
-    args.max_steps = plan.num_steps
-    return read_training_data(path)
+    return read_training_data(path), num_steps
 
 
 def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
