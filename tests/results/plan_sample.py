@@ -93,7 +93,7 @@ def build_plan(text: str = "", **fields) -> Plan:
             ablation(),
             ablation(lever="entropy-gated loss", bought=-0.01, was_dropped=True),
             ablation(lever="steps", gain_without=None, worst_loss_without=None, bought=None,
-                     reason="the budget did not hold the run that would tell"),
+                     reason="the budget did not hold it"),
         ),
         "files": (
             PlanFile(name="protocol.yaml", digest="sha256:" + "c" * 64),

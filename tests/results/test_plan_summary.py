@@ -11,7 +11,7 @@ def test_the_verdict_comes_first_with_the_gain_and_what_it_rests_on():
         "INCONCLUSIVE: target gain +1.20 nats per token ([+1.10, +1.30], 64 unseen"
     )
     assert "Protocol: 60 steps" in text
-    assert "method          LoRA   (your config: full fine-tuning)" in text
+    assert "method          LoRA  (your config: full fine-tuning)" in text
     assert "Written: trl.yaml (has no words for: kl_to_base)" in text
     assert "Budget: 310,000 of 400,000 tokens (your own run trains 15,000)" in text
     assert text.endswith("\n")
@@ -26,7 +26,7 @@ def test_what_each_lever_bought_is_a_row():
     assert gate.endswith("dropped")
     (steps,) = (line for line in lines if line.startswith("  steps"))
     assert "–" in steps
-    assert steps.endswith("the budget did not hold the run that would tell")
+    assert steps.endswith("the budget did not hold it")
 
 
 def test_trials_are_listed_the_best_first():

@@ -12,7 +12,7 @@ from ._plan_trials import Bench, Trial
 _MOST = 500
 """Search trials; a model so small that a budget holds more is no one's."""
 _ENDED = "ended"
-_UNAFFORDABLE = "the budget did not hold the run that would tell"
+_UNAFFORDABLE = "the budget did not hold it"
 _NO_SCALE = "without it no scale that was looked at is within the tolerances"
 _MISSES = "the protocol itself is not within the tolerances"
 
