@@ -80,7 +80,9 @@ def test_a_torn_line_and_a_stale_lock_do_no_harm(tmp_path):
     path.write_bytes(whole + b'{"op_code": 4, "wor')
     (tmp_path / "study.jsonl.lock").symlink_to(path)
     study = PlanStudy(path, seed=0)
-    assert path.read_bytes() == whole
+    # Optuna writes down that it was opened.
+    assert path.read_bytes().startswith(whole)
+    assert b'"wor' not in path.read_bytes()
     _run(study)
     assert len(PlanStudy(path, seed=0).earlier(SPACE)) == 2
 
