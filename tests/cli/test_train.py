@@ -86,7 +86,7 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
     assert document.num_steps == 4
     assert document.provenance.config_values["levers"] == values["levers"]
     assert "interpolated towards the base after the last check" in document.caveats[-1]
-    mixed = (out / "train-with-replay.jsonl").read_text().splitlines()
+    mixed = (out / "train-with-replay.jsonl").read_text().removesuffix("\n").split("\n")
     known = {json.dumps({"text": text}) for text in TEXTS}
     assert len(mixed) == len(TEXTS)
     assert sum(line not in known for line in mixed) == len(TEXTS) // 4
