@@ -37,6 +37,8 @@ class Effort:
     """Random directions; at least 2."""
     margin_ratio: float = 1.05
     """A radius is found to lie between two norms of this ratio."""
+    assess_margin_ratio: float = 1.3
+    """The same in `assess`, which reads a radius off between the two; `margin` looks closer."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
     num_ascent_items: int = 40
