@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from driftline.analyses import _plan_protect as module
+from driftline.analyses._plan_budget import Budget
 from driftline.analyses._plan_protect import fragile_modules
 from driftline.analyses._plan_study import PlanStudy
 
@@ -11,7 +12,7 @@ from .plans import ask, request, sums
 
 def _bench():
     engine = SimpleNamespace(tokens_used=5, tokens_backward=1)
-    return SimpleNamespace(engine=engine, budget=SimpleNamespace(trained=10.0))
+    return SimpleNamespace(engine=engine, budget=Budget(engine, 1e6, None, 0.0))
 
 
 def test_what_an_earlier_process_found_is_taken_up_and_counted(tmp_path, monkeypatch):
@@ -21,10 +22,10 @@ def test_what_an_earlier_process_found_is_taken_up_and_counted(tmp_path, monkeyp
     first = _bench()
     assert fragile_modules(first, None, study, seed=0) == ("a", "b")
     # What was mapped now, its engine has counted.
-    assert (first.budget.trained, first.engine.tokens_used) == (110.0, 5)
+    assert (first.budget.trained, first.engine.tokens_used) == (100.0, 5)
     again = _bench()
     assert fragile_modules(again, None, study, seed=0) == ("a", "b")
-    assert again.budget.trained == 110.0
+    assert again.budget.trained == again.budget.num_trained == 100
     assert (again.engine.tokens_used, again.engine.tokens_backward) == (45, 21)
 
 

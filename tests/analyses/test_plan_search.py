@@ -30,7 +30,9 @@ def _loss(value):
 
 
 class Bench:
-    """Gains one nat, and 0.5 more within the tolerances with KL; the gate does nothing."""
+    """Gains one nat, and more within the tolerances with KL; the gate does nothing."""
+
+    words = "so many tokens"
 
     def __init__(self, max_trials=99, gain_of_gate=0.0):
         self.engine = type("Engine", (), {"meter": Meter()})()

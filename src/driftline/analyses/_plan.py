@@ -249,7 +249,7 @@ def _document(
         cost=Cost(
             wall_seconds=round(time.monotonic() - started, 1),
             tokens_forward=engine.tokens_used,
-            tokens_backward=sum(t.tokens for t in bench.trials) + engine.tokens_backward,
+            tokens_backward=bench.budget.num_trained + engine.tokens_backward,
             fraction_of_planned_run=None,
         ),
         caveats=plan_caveats(

@@ -35,6 +35,8 @@ class Budget:
     """Forward tokens of the report, which is made whatever was found."""
     trained: float = 0.0
     """Weighed tokens of all training so far."""
+    num_trained: int = 0
+    """The same, each counting 1."""
     earlier_seconds: float = 0.0
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     started: float = field(init=False)
@@ -53,6 +55,23 @@ class Budget:
     def used_seconds(self) -> float:
         """Of all processes so far."""
         return self.earlier_seconds + self.clock() - self.started
+
+    @property
+    def words(self) -> str:
+        """What may be spent, for people."""
+        if self.max_tokens is not None:
+            return f"{self.max_tokens:,.0f} tokens of training"
+        return f"{self._end / 60:g} minutes"
+
+    def spend(self, num_tokens: int, weight: float = 1.0) -> None:
+        """Count tokens that were trained.
+
+        Args:
+            num_tokens: How many.
+            weight: What each of them counts.
+        """
+        self.num_trained += num_tokens
+        self.trained += num_tokens * weight
 
     def fits(self, tokens: float, *, share: float = 1.0) -> bool:
         """Whether so much more can be spent.

@@ -48,7 +48,7 @@ def fragile_modules(
     else:
         found = _mapped(bench, space, seed=seed)
         study.keep(_NOTE, found._asdict())
-    bench.budget.trained += found.trained
+    bench.budget.spend(found.trained)
     return tuple(found.modules)
 
 

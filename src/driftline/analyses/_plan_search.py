@@ -45,7 +45,7 @@ def search_protocols(
     """
     for trial in study.earlier(space):
         bench.restore(trial)
-    bench.engine.meter.enter("searching protocols")
+    bench.engine.meter.enter(f"searching protocols within {bench.budget.words}")
     ended = study.note(_ENDED)
     while not isinstance(ended, str):
         ended = _search_once(bench, space, study, max_trials=max_trials)
@@ -100,7 +100,7 @@ def _ablate(
         rows.append(_row(word, best, other, reason=reason, was_dropped=is_no_worse))
         if other is not None and is_no_worse:
             best = other
-            bench.keep_only(best)
+        bench.keep_only(best)
     if best.scale != 1.0:
         whole = next(look for look in _trial_of(bench, best).looks if look.scale == 1.0)
         word = LeverSetting(lever=SCALE, value=f"{best.scale:g}", plain="1")

@@ -201,7 +201,7 @@ class Bench:
                 trajectory.discard()
 
     def _enter(self, trial: Trial) -> None:
-        self.budget.trained += trial.tokens * weight_of(trial.candidate)
+        self.budget.spend(trial.tokens, weight_of(trial.candidate))
         self.trials.append(trial)
 
     def _rival(self, early: Look) -> Trial | None:
