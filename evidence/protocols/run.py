@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from driftline.analyses._plan_data import hold_out
-
 from driftline.analyses._repair_cells import Cell, depths, list_cells, weight_scales
 from driftline.analyses._repair_split import Halves, split_items
 from driftline.capabilities import Capability, Suite

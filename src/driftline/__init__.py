@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from .analyses import AssessmentRequest as AssessmentRequest
     from .analyses import CertifyRequest as CertifyRequest
     from .analyses import DiffRequest as DiffRequest
+    from .analyses import PlanRequest as PlanRequest
     from .analyses import RepairRequest as RepairRequest
     from .analyses import ScoreRequest as ScoreRequest
     from .analyses import assess as assess
     from .analyses import certify as certify
     from .analyses import diff as diff
+    from .analyses import plan as plan
     from .analyses import repair as repair
     from .analyses import score as score
     from .capabilities import read_scored_log as read_scored_log
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .models import read_training_data as read_training_data
     from .results import Assessment as Assessment
     from .results import Certification as Certification
+    from .results import Plan as Plan
     from .results import Repair as Repair
     from .results import Scores as Scores
     from .results import TrainingRun as TrainingRun
@@ -44,6 +47,8 @@ _HOMES = {
     "CertifyRequest": "analyses",
     "DiffRequest": "analyses",
     "MonitorSettings": "training",
+    "Plan": "results",
+    "PlanRequest": "analyses",
     "Repair": "results",
     "RepairRequest": "analyses",
     "RunFolder": "engine",
@@ -57,6 +62,7 @@ _HOMES = {
     "certify": "analyses",
     "diff": "analyses",
     "open_model": "models",
+    "plan": "analyses",
     "read_scored_log": "capabilities",
     "read_suite": "capabilities",
     "read_training_config": "models",

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
@@ -69,6 +70,40 @@ def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_
     code, _, err = run("train", str(protocol), "--out", str(out))
     assert code == 2
     assert "finished run" in err
+
+
+def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path):
+    values = yaml.safe_load(protocol.read_text())
+    values["levers"] = {
+        "frozen_modules": ["model.layers.0"], "kl_to_base": 0.5, "replay_share": 0.25,
+        "interpolation": 0.5,
+    }  # fmt: skip
+    protocol.write_text(yaml.safe_dump(values))
+    out = tmp_path / "out"
+    code, text, err = run("train", str(protocol), "--out", str(out), "--json")
+    assert code in (0, 1, 3), err
+    document = TrainingRun.from_json(text)
+    assert document.num_steps == 4
+    assert document.provenance.config_values["levers"] == values["levers"]
+    assert "interpolated towards the base after the last check" in document.caveats[-1]
+    mixed = (out / "train-with-replay.jsonl").read_text().removesuffix("\n").split("\n")
+    known = {json.dumps({"text": text}) for text in TEXTS}
+    assert len(mixed) == len(TEXTS)
+    assert sum(line not in known for line in mixed) == len(TEXTS) // 4
+    base, tuned = (
+        dict(AutoModelForCausalLM.from_pretrained(folder).named_parameters())
+        for folder in (tmp_path / "base", out / "model")
+    )
+    for name, weight in tuned.items():
+        assert torch.equal(weight, base[name]) == name.startswith("model.layers.0."), name
+
+
+def test_an_unknown_lever_is_bad_input(run, protocol, tmp_path):
+    values = yaml.safe_load(protocol.read_text()) | {"levers": {"kl": 0.5, "frozen": []}}
+    protocol.write_text(yaml.safe_dump(values))
+    code, _, err = run("train", str(protocol), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "levers: unknown key kl;" in err
 
 
 def test_trls_own_yaml_with_ruinous_rate_is_called_unsafe(run, protocol, tmp_path):

@@ -249,3 +249,15 @@ def test_changed_values_change_the_digest(read):
     digests = {config.digest, changed.digest, config.with_values(seed=1).digest}
     assert len(digests) == 3
     assert config.with_values(learning_rate=2e-3).digest == changed.digest
+
+
+def test_full_fine_tuning_takes_over_all_that_is_not_an_adapters(read):
+    config = read(
+        "learning_rate: 1e-3\nuse_peft: true\nr: 8\nlora_alpha: 16\nuse_dora: true\nseed: 3\n"
+    )
+    full = config.without_adapter()
+    assert full.values == {"learning_rate": 1e-3, "seed": 3}
+    assert full.adapter_config() is None
+    assert full.digest != config.digest
+    assert full.without("use_peft") is full
+    assert (full.learning_rate, read("seed: 3\n").learning_rate) == (1e-3, 2e-5)

@@ -46,3 +46,12 @@ def test_learning_rates_add_up(trajectory):
     assert plan.summed_learning_rate(8) == pytest.approx(sum(rates))
     assert plan.summed_learning_rate(7.5) == pytest.approx(sum(rates[:7]) + rates[7] / 2)
     assert plan.summed_learning_rate(9.5) == pytest.approx(sum(rates))
+
+
+def test_it_has_the_length_of_every_example_and_how_many_a_step_takes(trajectory):
+    fields = {**FULL, "gradient_accumulation_steps": 2, "max_length": 30}
+    plan = trajectory(fields, kept=(1,)).plan
+    assert len(plan.example_tokens) == len(TEXTS)
+    assert max(plan.example_tokens) == 30
+    assert min(plan.example_tokens) < 30
+    assert plan.examples_per_step == 8

@@ -372,5 +372,28 @@ def test_freezing_what_is_not_there_or_under_an_adapter_is_refused(trajectory):
         ConfigError, match=r"config.yaml: the model has no module nowhere to freeze"
     ):
         replace(trajectory(), frozen=("nowhere",)).ensure_trained()
-    with pytest.raises(ConfigError, match="use_peft: modules are frozen in full fine-tuning only"):
+    with pytest.raises(ConfigError, match="frozen_modules: is for full fine-tuning only"):
         replace(trajectory(LORA), frozen=FROZEN).ensure_trained()
+
+
+def test_a_run_can_be_ended_on_the_way_with_its_changes_at_hand(trajectory):
+    made, asked = trajectory(FULL, kept=(2, 5)), []
+
+    def goes_on(step: int) -> bool:
+        asked.append((step, made.path(2).exists()))
+        return step < 3
+
+    made.goes_on = goes_on
+    outcome = made.train()
+    assert not outcome.is_whole
+    assert asked == [(1, False), (2, True), (3, True)]
+    assert not made.is_trained()
+    with pytest.raises(RunError, match="training ended before step 5"):
+        made.ensure_trained()
+    made.goes_on = lambda _step: True
+    whole = made.train()
+    assert whole.is_whole
+    assert whole.num_tokens == made.num_tokens_trained() > outcome.num_tokens
+    made.discard()
+    assert not made.path(2).exists()
+    assert not made.is_trained()

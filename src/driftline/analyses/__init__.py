@@ -1,5 +1,8 @@
 """One file a question. An analysis decides which points to ask for, and what to conclude."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ._assess import PARTS as PARTS
 from ._assess import AssessmentRequest as AssessmentRequest
 from ._assess import Part as Part
@@ -26,6 +29,8 @@ from ._path_model import PathCalibration as PathCalibration
 from ._path_model import PathLosses as PathLosses
 from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
+from ._plan_data import PlanData as PlanData
+from ._plan_data import hold_out as hold_out
 from ._repair import RepairRequest as RepairRequest
 from ._repair import repair as repair
 from ._rivals import RIVALS as RIVALS
@@ -37,3 +42,14 @@ from ._score import score as score
 from ._study import Effort as Effort
 from ._study import probe_steps as probe_steps
 from ._target import target_capability as target_capability
+
+if TYPE_CHECKING:
+    from ._plan import PlanRequest as PlanRequest
+    from ._plan import plan as plan
+
+
+def __getattr__(name: str) -> object:
+    # Nobody but a plan needs Optuna.
+    if name in ("PlanRequest", "plan"):
+        return getattr(importlib.import_module("._plan", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

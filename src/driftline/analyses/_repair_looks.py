@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy
 from jaxtyping import Float
@@ -64,6 +64,11 @@ class Look:
         return max(self.losses, key=lambda name: self.losses[name].mean)
 
     @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+    @property
     def worth(self) -> float:
         """What is to be kept: gain, or, without a target, as much of the update as can be."""
         return self.candidate.kept_change if self.gain is None else self.gain
@@ -92,7 +97,7 @@ class Ruler:
         for capability in self.capabilities:
             if capability.required:
                 values = table.item_losses(point, capability, base=BASE)
-                mean, bound = self._bound(values, capability)
+                mean, _, bound = mean_limits(values, capability, self.alpha)
                 losses[capability.name] = Loss(
                     mean / capability.tolerance, bound / capability.tolerance
                 )
@@ -103,23 +108,49 @@ class Ruler:
             gain, whole = float(gains.mean()), float(full.mean())
             share = gain / whole if whole > 0 else None
             if self.max_cost is not None:
-                _, missed = self._bound((1 - self.max_cost) * full - gains, self.target)
-                shortfall = max(0.0, missed)
+                missed = mean_limits((1 - self.max_cost) * full - gains, self.target, self.alpha)
+                shortfall = max(0.0, missed[2])
         return Look(candidate, gain, share, shortfall, losses)
 
-    def _bound(
-        self, values: Float[ndarray, " items"], capability: Capability
-    ) -> tuple[float, float]:
-        """Mean and one-sided upper bound."""
-        if not numpy.any(values != values[0]):
-            return float(values[0]), float(values[0])
-        found = mean_interval(
-            values, groups=capability.groups(), confidence_level=1 - 2 * self.alpha
-        )
-        return found.value, found.high
+
+def mean_limits(
+    values: Float[ndarray, " items"], capability: Capability, alpha: float
+) -> tuple[float, float, float]:
+    """The mean over items, and its one-sided limits.
+
+    Args:
+        values: One an item.
+        capability: Whose items they are; items of one group count together.
+        alpha: Of each limit.
+
+    Returns:
+        Mean, lower and upper limit; all the mean where every item says the same.
+    """
+    if not numpy.any(values != values[0]):
+        same = float(values[0])
+        return same, same, same
+    found = mean_interval(values, groups=capability.groups(), confidence_level=1 - 2 * alpha)
+    return found.value, found.low, found.high
 
 
-def front(looks: Sequence[Look]) -> list[Look]:
+class Seen(Protocol):
+    """What a front goes by."""
+
+    @property
+    def worth(self) -> float:
+        """The more, the better."""
+        ...
+
+    @property
+    def worst_loss(self) -> float:
+        """The less, the better."""
+        ...
+
+
+_SeenT = TypeVar("_SeenT", bound=Seen)
+
+
+def front(looks: Sequence[_SeenT]) -> list[_SeenT]:
     """The looks that none beats both in worth and in the worst capability's loss.
 
     Args:
@@ -128,14 +159,10 @@ def front(looks: Sequence[Look]) -> list[Look]:
     Returns:
         By falling worth.
     """
-    found: list[Look] = []
+    found: list[_SeenT] = []
     lowest = float("inf")
-    for look in sorted(looks, key=lambda look: (-look.worth, _worst_loss(look))):
-        if _worst_loss(look) < lowest:
-            lowest = _worst_loss(look)
+    for look in sorted(looks, key=lambda look: (-look.worth, look.worst_loss)):
+        if look.worst_loss < lowest:
+            lowest = look.worst_loss
             found.append(look)
     return found
-
-
-def _worst_loss(look: Look) -> float:
-    return look.losses[look.worst].mean

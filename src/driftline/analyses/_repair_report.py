@@ -17,11 +17,10 @@ from ..results import (
     SuiteClaim,
     TargetRecovery,
 )
-from ..stats import mean_interval
 from ._claims import adjusted_claims, capability_claim, suite_claim
 from ._paired import Paired
 from ._repair_cells import Cell
-from ._repair_looks import Candidate, Look, front
+from ._repair_looks import Candidate, Look, front, mean_limits
 from ._repair_search import RepairSearch
 from ._repair_split import Halves
 
@@ -219,10 +218,7 @@ def _target(
 ) -> TargetRecovery:
     base, tuned, repaired = (float(table.values(p, target).mean()) for p in (BASE, *points))
     gains = -table.item_losses(points[1], target, base=BASE)
-    low = high = float(gains.mean())
-    if (gains != gains[0]).any():
-        found = mean_interval(gains, groups=target.groups(), confidence_level=1 - 2 * alpha)
-        low, high = found.low, found.high
+    _, low, high = mean_limits(gains, target, alpha)
     is_gain = tuned < base
     return TargetRecovery(
         metric=target.metric,

@@ -55,4 +55,5 @@ def replica_of(planned: Trajectory, acceleration: int = ACCELERATION) -> Traject
         TrainingPlan(num_steps, tuple(rate * factor for rate in rates)),
         on_step=planned.on_step,
         frozen=planned.frozen,
+        levers=planned.levers,
     )

@@ -13,6 +13,7 @@ from ._demo import demo
 from ._diff import diff
 from ._doctor import doctor
 from ._keygen import keygen
+from ._plan import plan
 from ._repair import repair
 from ._runs import runs
 from ._sample_size import sample_size
@@ -42,6 +43,7 @@ app.command("forecast", help="Which capabilities this run will lose, and how muc
 )
 app.command("calibrate")(calibrate)
 app.command("score")(score)
+app.command("plan")(plan)
 app.command("train")(train)
 app.command("diff")(diff)
 app.command("certify")(certify)

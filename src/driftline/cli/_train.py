@@ -136,7 +136,13 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
             _move_aside(folder.path)
         printer.note(f"opening {protocol.model}")
         asked = TrainRequest(
-            choice.open(), data, protocol.config, suites, protocol.settings, assessment
+            choice.open(),
+            data,
+            protocol.config,
+            suites,
+            protocol.settings,
+            assessment,
+            protocol.levers,
         )
         try:
             with printer:
@@ -189,7 +195,7 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
 def _identity(
     choice: ModelChoice, protocol: "Protocol", data: str, suites: "list[JsonValue]"
 ) -> "JsonValue":
-    return {
+    identity: dict[str, JsonValue] = {
         **choice.identity(),
         "part": "train",
         "data": data,
@@ -197,11 +203,16 @@ def _identity(
         "suites": suites,
         "monitor": repr(protocol.settings),
     }
+    # Left out where none is set, so that a run from before levers goes on.
+    held = {**protocol.levers.to_values(), **protocol.levers.recipe()}
+    return identity | ({"levers": held} if held else {})
 
 
 def _move_aside(folder: Path) -> None:
     """With --force: what an earlier run trained is moved, never deleted."""
-    left = [folder / name for name in ("checkpoints", "monitor", "model")]
+    left = [
+        folder / name for name in ("checkpoints", "monitor", "model", "train-with-replay.jsonl")
+    ]
     left = [path for path in left if path.exists()]
     if left:
         aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"

@@ -21,6 +21,7 @@ _MARKER = "driftline-run.json"
 _LOCK = "driftline-run.lock"
 _STORE = "results.sqlite"
 _DIRECTIONS = "directions"
+_STUDY = "study.jsonl"
 _EARLIER_OUTPUTS = ("report.html", "report.json")
 """What a run wrote before the marker said it."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -56,6 +57,11 @@ class RunFolder:
     def directions(self) -> Path:
         """Where changes of weights are kept while they are needed."""
         return self.path / _DIRECTIONS
+
+    @property
+    def study(self) -> Path:
+        """The journal of a search."""
+        return self.path / _STUDY
 
     @property
     def lock(self) -> FolderLock:
@@ -150,8 +156,8 @@ class RunFolder:
         )
 
     def is_finished(self, outputs: tuple[str, ...]) -> bool:
-        """Whether one of the outputs is there."""
-        return any((self.path / name).exists() for name in outputs)
+        """Whether the last of the outputs is there; it is written after all others."""
+        return any((self.path / name).exists() for name in outputs[-1:])
 
     def write_outputs(self, contents: dict[str, str]) -> None:
         """Write the outputs, each whole, and drop what only an unfinished run needs.
@@ -178,7 +184,16 @@ class RunFolder:
     @staticmethod
     def own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
         """Names of all that Driftline may write into the folder."""
-        return (*outputs, _MARKER, _LOCK, _STORE, f"{_STORE}-wal", f"{_STORE}-shm", _DIRECTIONS)
+        return (
+            *outputs,
+            _MARKER,
+            _LOCK,
+            _STORE,
+            f"{_STORE}-wal",
+            f"{_STORE}-shm",
+            _DIRECTIONS,
+            _STUDY,
+        )
 
     def _refuse_foreign(self, outputs: tuple[str, ...], *, force: bool) -> None:
         """Refuse what another program left, before anything is written beside it."""

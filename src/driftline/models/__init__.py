@@ -20,6 +20,10 @@ from ._hidden_states import LogProbs as LogProbs
 from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
 from ._hidden_states import observe as observe
+from ._lever_outcome import finish as finish
+from ._lever_trainer import LeverTrainer as LeverTrainer
+from ._lever_trainer import lever_trainer as lever_trainer
+from ._levers import Levers as Levers
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS
@@ -41,6 +45,7 @@ from ._points import relative_norm as relative_norm
 from ._prefix_tree import TokenSequence as TokenSequence
 from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
+from ._replay import with_replay as with_replay
 from ._scaled import ScaledKind as ScaledKind
 from ._scaled import can_stay_adapter as can_stay_adapter
 from ._scaled import scaled_point as scaled_point
@@ -65,6 +70,8 @@ from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import read_training_config as read_training_config
 from ._training_data import TrainingData as TrainingData
 from ._training_data import read_training_data as read_training_data
+from ._training_data import write_training_data as write_training_data
+from ._trajectory import TrainingOutcome as TrainingOutcome
 from ._trajectory import TrainingPlan as TrainingPlan
 from ._trajectory import Trajectory as Trajectory
 from ._trajectory import TrajectoryDirection as TrajectoryDirection

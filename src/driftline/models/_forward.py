@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedConfig
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from ._opening import LanguageModel
@@ -105,15 +105,22 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
     ids = torch.zeros((1, 1), dtype=torch.long, device=opened.device)
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.autocast(opened.device.type, enabled=False))
-        for body in _bodies(opened):
+        for body in bodies_of(opened.model):
             stack.enter_context(replaced_forward(body, lambda *_args, **_kwargs: given))
         logits: Tensor = opened.model(input_ids=ids, use_cache=False).logits
     return logits[0].float()
 
 
-def _bodies(opened: LanguageModel) -> Iterator[torch.nn.Module]:
-    """Whatever the model may call for its body: some call the decoder inside it, such as OPT."""
-    whole, body = opened.model, opened.model.base_model
+def bodies_of(whole: PreTrainedModel) -> Iterator[torch.nn.Module]:
+    """Whatever a model may call for its body: some call the decoder inside it, such as OPT.
+
+    Args:
+        whole: The causal language model.
+
+    Yields:
+        The body, and the decoder where that is another module.
+    """
+    body = whole.base_model
     yield body
     decoder = whole.get_decoder()
     if decoder is not body and decoder is not whole:

@@ -7,7 +7,7 @@ import json
 import types
 import typing
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peft import LoraConfig
@@ -60,6 +60,7 @@ _IGNORED = {
 }  # fmt: skip
 """Fields about bookkeeping, or about the model that the command line names."""
 
+_ADAPTER_SWITCHES = {"use_peft", "use_rslora", "use_dora"}
 _REFUSED = {
     "deepspeed": "a distributed run",
     "fsdp": "a distributed run",
@@ -89,6 +90,39 @@ class TrainingConfig:
         return TrainingConfig(
             self.name, values, digest_bytes(repr(sorted(values.items())).encode())
         )
+
+    def without(self, *names: str) -> "TrainingConfig":
+        """The config without some fields, if it has them."""
+        kept = {key: value for key, value in self.values.items() if key not in names}
+        return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
+
+    def without_adapter(self) -> "TrainingConfig":
+        """The config of full fine-tuning with the same fields otherwise."""
+        adapters = _PEFT_FIELDS - _SFT_FIELDS - _MODEL_FIELDS
+        lora = {n for n in _MODEL_FIELDS if n.startswith("lora_") or n in _ADAPTER_SWITCHES}
+        return self.without(*adapters, *lora)
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak of the schedule; TRL's default where the file is silent."""
+        rate = self.value("learning_rate")
+        assert isinstance(rate, int | float)
+        return float(rate)
+
+    def value(self, name: str) -> JsonValue:
+        """A field of TRL's as the user set it, or as TRL defaults to.
+
+        Unlike `trainer_arguments` it does not touch accelerate's state, which the last arguments that
+        were made decide for the whole process.
+
+        Args:
+            name: A field of SFTConfig.
+
+        Returns:
+            The value.
+        """
+        value: JsonValue = self.values.get(name, SFTConfig.__dataclass_fields__[name].default)
+        return value
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.

@@ -1,13 +1,14 @@
 """A training set as TRL takes it: JSON Lines with messages, prompt and completion, or text."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
 
-from ..errors import DataError
+from ..errors import DataError, OutputError
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 
@@ -71,6 +72,37 @@ def read_training_data(path: Path) -> TrainingData:
             raise DataError(f"{path}: line {number}: mixes texts and chats with the lines before")
     assert layout is not None
     return TrainingData(path.name, layout, tuple(examples), digest_bytes(content))
+
+
+def write_training_data(data: TrainingData, path: Path) -> None:
+    """Write a training set, so that `read_training_data` and TRL take it.
+
+    Args:
+        data: The examples.
+        path: Where to; it appears whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(json_lines(data.examples))
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def json_lines(examples: Sequence[dict[str, JsonValue]]) -> bytes:
+    """Examples as the content of a file.
+
+    Args:
+        examples: The examples.
+
+    Returns:
+        JSON Lines in UTF-8.
+    """
+    lines = [json.dumps(example, ensure_ascii=False) + "\n" for example in examples]
+    return "".join(lines).encode()
 
 
 def _parse(line: str, where: str) -> dict[str, JsonValue]:

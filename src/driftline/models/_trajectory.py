@@ -8,40 +8,36 @@ import contextlib
 import copy
 import math
 import random
+import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 import numpy
 import torch
 import transformers
-from jinja2 import TemplateError
 from peft import PeftModel
 from pydantic import JsonValue
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTTrainer
 
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import Change, StoredDirection, as_tensors, store_direction
-from ._interrupts import interrupts_heard
+from ._lever_outcome import is_osf, osf_change, scaled_change
+from ._lever_trainer import LeverTrainer, lever_trainer
+from ._levers import Levers
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
+from ._replay import with_replay
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
 from ._tuned import merge_adapter
 from ._weights import weights_change
-
-
-class _SilentTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer without its telemetry."""
-
-    def _send_telemetry(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -51,12 +47,24 @@ class TrainingPlan:
     num_steps: int
     learning_rates: tuple[float, ...]
     """The learning rate of each optimiser step of the whole planned run."""
+    example_tokens: tuple[int, ...] = ()
+    """Tokens of every example, or packed row, as the trainer has it."""
+    examples_per_step: int = 1
 
     def summed_learning_rate(self, num_steps: float) -> float:
         """Sum of the learning rates of the first steps, a fraction of a step by interpolation."""
         whole = min(int(num_steps), self.num_steps)
         rest = (num_steps - whole) * self.learning_rates[min(whole, self.num_steps - 1)]
         return sum(self.learning_rates[:whole]) + (rest if whole < self.num_steps else 0.0)
+
+
+class TrainingOutcome(NamedTuple):
+    """What came of training."""
+
+    is_whole: bool
+    """Every kept step is on disk; otherwise it was ended on the way."""
+    num_tokens: int
+    """Tokens that went forward and backward, padding left out."""
 
 
 @dataclass
@@ -74,7 +82,12 @@ class Trajectory:
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
     frozen: tuple[str, ...] = ()
-    """Modules whose weights stay where they are, by name; of a full fine-tuning only."""
+    """Modules whose weights stay where they are, beside those that the levers freeze; of a full
+    fine-tuning only."""
+    levers: Levers = field(default_factory=Levers)
+    """What holds the run back from forgetting."""
+    goes_on: Callable[[int], bool] = field(default=lambda _step: True)
+    """Asked after every step, when a kept step's change is on disk; False ends training there."""
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -89,9 +102,12 @@ class Trajectory:
             "data": self.data.digest,
             "step": step,
         }
-        # Left out where nothing is frozen, so that what was kept before keeps its name.
-        if self.frozen:
-            recipe["frozen"] = list[JsonValue](sorted(self.frozen))
+        # Left out where nothing is set, so that what was kept before keeps its name.
+        held = self._held
+        if held.frozen_modules:
+            recipe["frozen"] = list[JsonValue](sorted(held.frozen_modules))
+        if levers := held.recipe():
+            recipe["levers"] = levers
         return recipe
 
     def path(self, step: int) -> Path:
@@ -104,10 +120,24 @@ class Trajectory:
         Raises:
             RunError: Training broke off, or the loss was not finite.
         """
+        if not self.train().is_whole:
+            raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+
+    def train(self) -> TrainingOutcome:
+        """Train to the last kept step or to where `goes_on` ends it, unless all is on disk already.
+
+        Returns:
+            What came of it.
+
+        Raises:
+            RunError: Training broke off, or the loss was not finite.
+        """
         if self.is_trained():
-            return
+            return TrainingOutcome(True, self.num_tokens_trained())
         self._own_folder.mkdir(parents=True, exist_ok=True)
-        with _trainer(self.opened, self.config, self.data, self.frozen) as trainer:
+        with _trainer(
+            self.opened, self.config, self.data, levers=self._held, num_steps=self.plan.num_steps
+        ) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
             try:
@@ -115,9 +145,14 @@ class Trajectory:
             except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
                 raise RunError(f"{self.config.name}: training broke off: {error}") from error
             num_tokens = int(trainer.state.num_input_tokens_seen)
-        if not self.path(self.kept_steps[-1]).exists():
-            raise RunError(f"{self.config.name}: training ended before step {self.kept_steps[-1]}")
+        if not keeper.reached_end:
+            return TrainingOutcome(False, num_tokens)
         self._tokens_file.write_text(str(num_tokens), encoding="utf-8")
+        return TrainingOutcome(True, num_tokens)
+
+    def discard(self) -> None:
+        """Remove the changes that are kept; they are trained again when they are needed."""
+        shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def is_trained(self) -> bool:
         """Whether every kept step is on disk."""
@@ -135,6 +170,12 @@ class Trajectory:
         longest = args.max_length or max(lengths)
         mean = longest if args.packing else sum(min(n, longest) for n in lengths) / len(lengths)
         return float(mean * args.per_device_train_batch_size * args.gradient_accumulation_steps)
+
+    @property
+    def _held(self) -> Levers:
+        """The levers, with all that is frozen among them."""
+        frozen = dict.fromkeys((*self.frozen, *self.levers.frozen_modules))
+        return replace(self.levers, frozen_modules=tuple(frozen))
 
     @property
     def _tokens_file(self) -> Path:
@@ -185,7 +226,7 @@ def plan_training(
     Raises:
         ConfigError: The plan has no step.
     """
-    with _trainer(opened, config, data) as trainer:
+    with _trainer(opened, config, data, levers=Levers(), num_steps=0) as trainer:
         args = trainer.args
         batches = len(trainer.get_train_dataloader())
         updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
@@ -201,7 +242,11 @@ def plan_training(
             rates.append(float(scheduler.get_last_lr()[0]))
             optimizer.step()
             scheduler.step()
-    return TrainingPlan(num_steps, tuple(rates))
+        rows = trainer.train_dataset
+        tokens = rows["input_ids"] if "input_ids" in rows.column_names else ()
+        lengths = tuple(len(ids) for ids in tokens)
+        per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    return TrainingPlan(num_steps, tuple(rates), lengths, per_step)
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
@@ -209,6 +254,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trajectory: Trajectory) -> None:
         self._trajectory = trajectory
+        self.reached_end = False
 
     def on_train_begin(
         self,
@@ -233,30 +279,34 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         trajectory.on_step(step)
         if step in trajectory.kept_steps:
             assert model is not None
-            change = _change(trajectory.opened, model)
+            change = _change(trajectory.opened, model, trajectory.levers.interpolation)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
-        if step >= trajectory.kept_steps[-1]:
+        self.reached_end = step >= trajectory.kept_steps[-1]
+        if self.reached_end or not trajectory.goes_on(step):
             control.should_training_stop = True
         return control
 
 
-def _change(opened: LanguageModel, trained: torch.nn.Module) -> Change:
+def _change(opened: LanguageModel, trained: torch.nn.Module, interpolation: float) -> Change:
     """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
     change: Change
     if not isinstance(trained, PeftModel):
         change = weights_change(opened.model, trained)
-    elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
-        change = lora_change(trained, opened.model)
     else:
-        # On a copy: merging and unmerging would round the weights that are being trained.
-        change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
+        if is_osf(trained):
+            change = osf_change(trained)
+        elif unreadable_field(trained.peft_config[trained.active_adapter]) is None:
+            change = lora_change(trained, opened.model)
+        else:
+            # On a copy: merging and unmerging would round the weights that are being trained.
+            change = weights_change(opened.model, merge_adapter(copy.deepcopy(trained)))
     for name, tensor in as_tensors(change).items():
         if not torch.isfinite(tensor).all():
             weight = name.partition("|")[0]
             raise RunError(f"training made {weight} infinite or NaN; lower the learning rate")
     if not change:
         raise RunError("training moved no weight; check the learning rate and the frozen parts")
-    return change
+    return change if interpolation == 1.0 else scaled_change(change, interpolation)
 
 
 @contextlib.contextmanager
@@ -264,12 +314,12 @@ def _trainer(
     opened: LanguageModel,
     config: TrainingConfig,
     data: TrainingData,
-    frozen: Sequence[str] = (),
-) -> Iterator[_SilentTrainer]:
+    *,
+    levers: Levers,
+    num_steps: int,
+) -> Iterator[LeverTrainer]:
     """TRL's trainer on a copy of the model; random states and progress bars are put back."""
     _check_base(opened, config)
-    model = copy.deepcopy(opened.model)
-    _freeze(model, frozen, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
         _random_states_kept(),
@@ -281,19 +331,11 @@ def _trainer(
         args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
         args.include_num_input_tokens_seen = "non_padding"
         transformers.set_seed(args.seed)
-        try:
-            with interrupts_heard():
-                trainer = _SilentTrainer(
-                    model=model,
-                    args=args,
-                    train_dataset=datasets.Dataset.from_list(list(data.examples)),
-                    processing_class=copy.deepcopy(opened.tokenizer),
-                    peft_config=config.adapter_config(),
-                )
-        except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
-            raise ConfigError(
-                f"{config.name} with {data.name}: the trainer refuses them: {error}"
-            ) from error
+        if levers.replay_share:
+            data = with_replay(opened, config, data, levers=levers, num_steps=num_steps)
+            # Other lengths would pack into another number of batches.
+            args.max_steps = num_steps
+        trainer = lever_trainer(opened, config, data, arguments=args, levers=levers)
         if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
             raise ConfigError(
                 f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
@@ -302,19 +344,6 @@ def _trainer(
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
-
-
-def _freeze(model: torch.nn.Module, frozen: Sequence[str], config: TrainingConfig) -> None:
-    if frozen and config.adapter_config() is not None:
-        raise ConfigError(
-            f"{config.name}: use_peft: modules are frozen in full fine-tuning only; leave them out of "
-            "lora_target_modules instead"
-        )
-    modules = dict(model.named_modules())
-    for name in frozen:
-        if name not in modules:
-            raise ConfigError(f"{config.name}: the model has no module {name} to freeze")
-        modules[name].requires_grad_(False)
 
 
 def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:

@@ -9,13 +9,13 @@ import yaml
 from pydantic import JsonValue
 
 from ..errors import ConfigError
-from ..models import TrainingConfig, read_training_config
+from ..models import Levers, TrainingConfig, read_training_config
 from ..parsing import parse_yaml
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
 
 SCHEMA = "driftline/protocol/1"
-_KEYS = ("schema", "model", "data", "config", "suites", "monitor", "assessment")
+_KEYS = ("schema", "model", "data", "config", "levers", "suites", "monitor", "assessment")
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,16 @@ class Protocol:
     suites: tuple[str, ...] = ()
     settings: MonitorSettings = field(default_factory=MonitorSettings)
     assessment: Path | None = None
+    levers: Levers = field(default_factory=Levers)
 
 
 def read_protocol(path: Path) -> Protocol:
     """Read a protocol, or the user's own TRL YAML, which says less.
 
     A protocol has `schema: driftline/protocol/1`, `config` (fields of TRL and PEFT, or the name of a
-    file that holds them), and may have `model`, `data`, `suites`, `monitor` (fields of
-    `MonitorSettings`) and `assessment` (a `report.json` of `assess`). Files are named relative to it.
+    file that holds them), and may have `model`, `data`, `levers` (fields of `Levers`), `suites`,
+    `monitor` (fields of `MonitorSettings`) and `assessment` (a `report.json` of `assess`). Files are
+    named relative to it.
 
     Args:
         path: The YAML file.
@@ -68,6 +70,7 @@ def read_protocol(path: Path) -> Protocol:
         suites=_suites(values.get("suites"), path),
         settings=_settings(values.get("monitor"), path),
         assessment=None if assessment is None else path.parent / assessment,
+        levers=_levers(values.get("levers"), path),
     )
 
 
@@ -107,6 +110,14 @@ def _settings(value: object, path: Path) -> MonitorSettings:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: monitor: give one `field: value` a line")
     return MonitorSettings.from_values(value, origin=str(path))
+
+
+def _levers(value: object, path: Path) -> Levers:
+    if value is None:
+        return Levers()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: levers: give one `lever: value` a line")
+    return Levers.from_values(value, origin=str(path), folder=path.parent)
 
 
 def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..capabilities import Capability, Suite
-from ..models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData, numerics
+from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     CapabilityCourse,
@@ -28,6 +28,10 @@ _CAVEATS = (
     "No alarm is no proof that nothing was lost: `driftline certify` tests that.",
     "Steps to the tolerance are a point forecast whose form was calibrated on SmolLM2-135M.",
 )
+_INTERPOLATED = (
+    "The model was interpolated towards the base after the last check; every number here is of the "
+    "weights before that."
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def training_run(
     opened: LanguageModel,
     data: TrainingData,
     config: TrainingConfig,
+    levers: Levers,
     suites: Sequence[Suite],
     settings: MonitorSettings,
 ) -> TrainingRun:
@@ -57,6 +62,7 @@ def training_run(
         opened: The base.
         data: What was trained on.
         config: How.
+        levers: What held it back.
         suites: What was watched.
         settings: Of the monitor.
 
@@ -73,6 +79,7 @@ def training_run(
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
+    held = levers.to_values()
     return TrainingRun(
         verdict=verdict,
         reasons=reasons,
@@ -90,7 +97,7 @@ def training_run(
             monitor_seconds=facts.monitor_seconds,
             monitor_share=facts.monitor_seconds / facts.wall_seconds,
         ),
-        caveats=_CAVEATS,
+        caveats=_CAVEATS if levers.interpolation == 1.0 else (*_CAVEATS, _INTERPOLATED),
         provenance=Provenance(
             driftline_version=driftline_version(),
             python_version=python_version(),
@@ -99,7 +106,7 @@ def training_run(
             model=opened.provenance(),
             data=data.provenance(),
             config=config.provenance(),
-            config_values=config.values,
+            config_values=config.values | ({"levers": held} if held else {}),
             suites=tuple(suite.provenance() for suite in suites),
             numerics=numerics(opened, options),
             seed=settings.seed,

@@ -1,30 +1,42 @@
 """`driftline train`: a thin runner over TRL's own trainer, with the monitor on."""
 
 import contextlib
-import copy
 import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
 import transformers
-from jinja2 import TemplateError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from ..capabilities import Suite
 from ..engine import Progress, RunFolder
 from ..errors import ConfigError, OutputError, RunError
-from ..models import LanguageModel, TrainingConfig, TrainingData
+from ..models import (
+    LanguageModel,
+    Levers,
+    LeverTrainer,
+    TrainingConfig,
+    TrainingData,
+    finish,
+    lever_trainer,
+    plan_training,
+    read_training_data,
+    with_replay,
+    write_training_data,
+)
 from ..results import Assessment, TrainingRun
 from ._monitor import LOG_NAME, StabilityMonitor
 from ._run_document import RunFacts, training_run
 from ._settings import MonitorSettings
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
+MIXED = "train-with-replay.jsonl"
+"""The data that are trained on, where some of them gave way to replay."""
 _OURS = {"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"}
 """Fields that the runner sets, whatever the config says."""
 _SECONDS_BETWEEN_LINES = 5.0
@@ -40,13 +52,8 @@ class TrainRequest:
     suites: tuple[Suite, ...]
     settings: MonitorSettings
     assessment: Assessment | None = None
-
-
-class _QuietTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer without its telemetry."""
-
-    def _send_telemetry(self) -> None:
-        pass
+    levers: Levers = field(default_factory=Levers)
+    """What holds the run back from forgetting."""
 
 
 def train(
@@ -58,7 +65,7 @@ def train(
     """Train under the monitor, going on from the last checkpoint if the folder holds one.
 
     The folder gets `checkpoints/` (TRL's own), `monitor/` (`monitor.jsonl`, snapshots, quarantine) and
-    `model/`, the tuned model or adapter with its tokenizer.
+    `model/`, the tuned model or adapter with its tokenizer; with replay also the data as mixed.
 
     Args:
         request: What to train.
@@ -87,13 +94,14 @@ def train(
         force=checkpoint is None,
     )
     began = time.monotonic()
-    with _training_of(request, folder.path / CHECKPOINTS) as trainer:
+    with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
         trainer.add_callback(_Teller(listener))
         try:
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise RunError(f"{request.config.name}: training broke off: {error}") from error
+        finish(trainer, request.opened)
         trainer.save_model(str(folder.path / MODEL))
         request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))
         facts = RunFacts(
@@ -108,13 +116,14 @@ def train(
         opened=request.opened,
         data=request.data,
         config=request.config,
+        levers=request.levers,
         suites=request.suites,
         settings=request.settings,
     )
 
 
 @contextlib.contextmanager
-def _training_of(request: TrainRequest, output_dir: Path) -> Iterator[_QuietTrainer]:
+def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
     """TRL's trainer on a copy of the model, with the user's own fields."""
     opened, config = request.opened, request.config
     if opened.packing is not None or opened.is_offloaded:
@@ -122,33 +131,43 @@ def _training_of(request: TrainRequest, output_dir: Path) -> Iterator[_QuietTrai
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "
             "with TRL itself and attach StabilityMonitor to the trainer"
         )
-    args = _arguments(config, output_dir, use_cpu=opened.device.type == "cpu")
     was_on = datasets.are_progress_bars_disabled() is False
     datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
             # What the libraries say about their own future is for who writes code against them.
             warnings.simplefilter("ignore")
+            data, num_steps = _mixed(request, folder / MIXED)
+            args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
+            if num_steps is not None:
+                # Other lengths would pack into another number of batches.
+                args.max_steps = num_steps
             transformers.set_seed(args.seed)
-            try:
-                trainer = _QuietTrainer(
-                    model=copy.deepcopy(opened.model),
-                    args=args,
-                    train_dataset=datasets.Dataset.from_list(list(request.data.examples)),
-                    processing_class=copy.deepcopy(opened.tokenizer),
-                    peft_config=config.adapter_config(),
-                )
-            except (
-                ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError,
-            ) as error:  # fmt: skip
-                raise ConfigError(
-                    f"{config.name} with {request.data.name}: the trainer refuses them: {error}"
-                ) from error
+            trainer = lever_trainer(opened, config, data, arguments=args, levers=request.levers)
             trainer.remove_callback(transformers.PrinterCallback)
             yield trainer
     finally:
         if was_on:
             datasets.enable_progress_bars()
+
+
+def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
+    """The data with replay, from disk, so that a run that goes on meets what it began with.
+
+    Returns:
+        The data, and the steps that the run keeps; None where nothing is replayed.
+    """
+    levers = request.levers
+    if not levers.replay_share:
+        return request.data, None
+    levers.check(request.config)
+    num_steps = plan_training(request.opened, request.config, request.data).num_steps
+    if not path.exists():
+        data = with_replay(
+            request.opened, request.config, request.data, levers=levers, num_steps=num_steps
+        )
+        write_training_data(data, path)
+    return read_training_data(path), num_steps
 
 
 def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:

@@ -212,7 +212,7 @@ class StepProbe:
         moved = {n: p for n, p in parameters.items() if p.grad is not None}
 
         def direction(name: str) -> Tensor:
-            return adam.direction(parameters[name], adam.learning_rate)
+            return adam.direction(parameters[name])
 
         # g' u, with the learning rate in u already.
         slope = summed(
@@ -288,7 +288,6 @@ class _Adam(NamedTuple):
 
     state: Any
     groups: dict[Tensor, dict[str, Any]]
-    learning_rate: float
     momentum_factor: float
 
     @classmethod
@@ -298,15 +297,14 @@ class _Adam(NamedTuple):
         if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW):
             return f"{type(inner).__name__} is not Adam or AdamW"
         groups = {p: group for group in inner.param_groups for p in group["params"]}
-        rates = {float(group["lr"]) for group in inner.param_groups}
         steps = [float(held["step"]) for held in inner.state.values() if "step" in held]
         beta = float(inner.param_groups[0]["betas"][0])
         taken = 1 + (max(steps) if steps else 0)
         factor = (1 - beta) / ((1 - beta**taken) * (1 + beta))
-        return cls(inner.state, groups, max(rates), factor)
+        return cls(inner.state, groups, factor)
 
-    def direction(self, parameter: Tensor, learning_rate: float) -> Tensor:
-        """This process's part of learning rate * D g, in float32."""
+    def direction(self, parameter: Tensor) -> Tensor:
+        """This process's part of learning rate * D g, in float32; modules may have rates of their own."""
         group = self.groups[parameter]
         beta, gradient = float(group["betas"][1]), local(_grad(parameter)).float()
         held = self.state.get(parameter, {})
@@ -316,7 +314,7 @@ class _Adam(NamedTuple):
         if "exp_avg_sq" in held:
             size.add_(local(held["exp_avg_sq"]).float(), alpha=beta)
         size.div_(1 - beta**taken).sqrt_().add_(float(group["eps"]))
-        return size.reciprocal_().mul_(gradient).mul_(learning_rate)
+        return size.reciprocal_().mul_(gradient).mul_(float(group["lr"]))
 
 
 def gradient_norm(model: torch.nn.Module) -> float:

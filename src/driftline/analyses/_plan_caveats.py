@@ -1,0 +1,79 @@
+"""What a plan does not say, for the document itself."""
+
+from collections.abc import Iterator
+
+from ..results import Numerics
+from ._plan_search import Found
+from ._plan_space import PlanSpace
+from ._plan_trials import Bench
+
+_SPLIT = (
+    "Items that chose the protocol are in no claim, no margin and no gain on this page but the "
+    "search's own tables and chart, whose numbers are optimistic: they are the best of {num} looks."
+)
+_CLAIMS = (
+    "Claims are those of a certification, on half of the items or more, about the run that was trained "
+    "here. Training it again with other seeds gives other weights: certify what you deploy."
+)
+_SEED = "Every protocol was trained once, with the config's own seed; how much a seed moves is not known."
+_UNMET = "No point of the search meets the constraint but the base, which is what is left."
+_NO_MAP = "No modules were frozen or slowed: {reason}."
+_TARGET = (
+    "The target is {num} rows of the data that were kept out of training, half of which report; the "
+    "protocol trains the rest, written beside it."
+)
+_BFLOAT16 = "Matrix products ran in bfloat16, in which a score moves a little with what else is in its batch."
+_UNMEASURED = "The budget did not hold the runs that would tell what these levers bought: {names}."
+_NEVER = "Whether a slower schedule, another batch size or more data would do better was not tried."
+
+
+def plan_caveats(
+    found: Found,
+    bench: Bench,
+    space: PlanSpace,
+    numerics: Numerics,
+    *,
+    num_held_out: int,
+    alpha: float,
+) -> tuple[str, ...]:
+    """The caveats of one plan, those that bear on its verdict first.
+
+    Args:
+        found: By the search.
+        bench: On which it was found.
+        space: In which.
+        numerics: In which all was scored.
+        num_held_out: Rows that were not trained on.
+        alpha: Of each claim.
+
+    Returns:
+        Sentences.
+    """
+
+    def chosen() -> Iterator[str]:
+        if found.trial is None:
+            yield _UNMET
+        unmeasured = [
+            row.lever for row in found.ablation if row.bought is None and row.gain_without is None
+        ]
+        if unmeasured:
+            yield _UNMEASURED.format(names=", ".join(unmeasured))
+        yield _SPLIT.format(num=len(bench.looks))
+        yield _CLAIMS
+        yield _SEED
+        yield _TARGET.format(num=num_held_out)
+        yield (
+            f"Limits are one-sided at {1 - alpha:.4g} for each capability by itself; a capability "
+            "that is broken passes with a chance of at most alpha."
+        )
+        if "full" not in space.choices["method"]:
+            yield _NO_MAP.format(reason="full fine-tuning is not possible with this base")
+        elif not space.fragile_modules:
+            yield _NO_MAP.format(
+                reason="the budget was too small for the map, or nothing required has a gradient"
+            )
+        yield _NEVER
+        if "bfloat16" in numerics.compute_dtype:
+            yield _BFLOAT16
+
+    return tuple(chosen())

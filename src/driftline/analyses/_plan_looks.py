@@ -1,0 +1,124 @@
+"""What a plan sees at one point, on items that only choose, and which point is better."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..capabilities import Capability
+from ..engine import Table
+from ..models import BASE, Point
+from ..results import PlanLook
+from ._repair_looks import Loss, front, mean_limits
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the items that choose say of a protocol's update at one scale."""
+
+    trial: int | None
+    """None for the base."""
+    step: int
+    scale: float
+    gain: float
+    """Fall of the target's loss from the base, nats per token."""
+    losses: Mapping[str, Loss]
+    """Of the required capabilities, in their tolerances."""
+
+    @property
+    def excess(self) -> float:
+        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
+
+    @property
+    def violation(self) -> float:
+        """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint."""
+        return max(loss.bound for loss in self.losses.values()) - 1.0
+
+    @property
+    def worst(self) -> str:
+        """The capability with the largest loss in its tolerances."""
+        return max(self.losses, key=lambda name: self.losses[name].mean)
+
+    @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+    @property
+    def worth(self) -> float:
+        """What a front goes by."""
+        return self.gain
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """Smaller is better: first the constraint, then the gain."""
+        return (self.excess, -self.gain)
+
+    def is_dominated_by(self, other: "Look") -> bool:
+        """Whether another had gained more and lost less."""
+        return other.gain > self.gain and other.worst_loss < self.worst_loss
+
+
+@dataclass(frozen=True)
+class PlanRuler:
+    """Reads looks out of tables."""
+
+    capabilities: tuple[Capability, ...]
+    """The items that choose; those that are not required do not count."""
+    target: Capability
+    alpha: float
+
+    @property
+    def watched(self) -> tuple[Capability, ...]:
+        """What has to be scored for a look."""
+        return (*(c for c in self.capabilities if c.required), self.target)
+
+    def look(
+        self, table: Table, point: Point, *, trial: int | None, step: int, scale: float
+    ) -> Look:
+        """What a table says of one point; the base must be in it too.
+
+        Args:
+            table: The scores.
+            point: Which.
+            trial: Whose it is.
+            step: After which its update was taken.
+            scale: Of that update.
+
+        Returns:
+            The look.
+        """
+        losses = {}
+        for capability in self.capabilities:
+            if capability.required:
+                values = table.item_losses(point, capability, base=BASE)
+                mean, _, bound = mean_limits(values, capability, self.alpha)
+                tolerance = capability.tolerance
+                losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
+        gain = -float(table.item_losses(point, self.target, base=BASE).mean())
+        return Look(trial, step, scale, gain, losses)
+
+
+def best_of(looks: Iterable[Look]) -> Look:
+    """The look that comes first in the order; of equals the first."""
+    return min(looks, key=lambda look: look.order)
+
+
+def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
+    """A look as the document has it."""
+    return PlanLook(
+        trial=look.trial,
+        step=look.step,
+        scale=look.scale,
+        target_gain=look.gain,
+        worst_capability=look.worst,
+        worst_loss=look.worst_loss,
+        excess=look.excess,
+        meets_constraint=look.excess == 0,
+        is_on_front=is_on_front,
+    )
+
+
+def look_rows(looks: Sequence[Look]) -> list[PlanLook]:
+    """Every look, as the document has it, with the front marked."""
+    on_front = {id(look) for look in front(looks)}
+    return [look_row(look, is_on_front=id(look) in on_front) for look in looks]

@@ -1,0 +1,101 @@
+"""Which modules a plan may freeze or slow: the most fragile ones, by the map along a short probe."""
+
+import math
+from typing import NamedTuple
+
+from ..engine import SLOPE_TOKEN, has_slope
+from ..errors import RunError
+from ..models import Trajectory, gradient_obstacle
+from ._fragility import fragility_map
+from ._most_fragile import most_fragile
+from ._noise_sensitivity import noise_tokens
+from ._plan_budget import tokens_of_run
+from ._plan_space import PlanSpace
+from ._plan_study import PlanStudy
+from ._plan_trials import Bench, early_step
+from ._study import Effort, Study
+
+PROTECTED_SHARE = 0.25
+"""Of the parameters inside layers."""
+_BUDGET_SHARE = 0.1
+"""That the probe and the map may take, at most."""
+_NOTE = "fragile"
+
+
+def fragile_modules(
+    bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int
+) -> tuple[str, ...]:
+    """The most fragile quarter of the modules, from the start of a full fine-tuning.
+
+    Cost: a fifth of the run, and about four forward passes over the items that choose. What an
+    earlier process found is taken up.
+
+    Args:
+        bench: Nothing is on it yet.
+        space: What may be tried.
+        study: Keeps what was found.
+        seed: Of the items that the map takes.
+
+    Returns:
+        Module names; none where full fine-tuning is not tried, nothing required has a gradient, or
+        the budget is too small.
+    """
+    kept = study.note(_NOTE)
+    if isinstance(kept, dict):
+        found = _Mapped(**kept)
+        bench.engine.tokens_used += found.forward
+        bench.engine.tokens_backward += found.backward
+    else:
+        found = _mapped(bench, space, seed=seed)
+        study.keep(_NOTE, found._asdict())
+    bench.budget.spend(found.trained)
+    return tuple(found.modules)
+
+
+class _Mapped(NamedTuple):
+    """What was found, and the tokens that it took."""
+
+    modules: list[str]
+    trained: int = 0
+    forward: int = 0
+    backward: int = 0
+
+
+def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
+    engine, ruler = bench.engine, bench.ruler
+    capabilities = tuple(c for c in ruler.capabilities if c.required and has_slope(c))
+    if "full" not in space.choices["method"] or not capabilities:
+        return _Mapped([])
+    if gradient_obstacle(engine.opened) is not None:
+        return _Mapped([])
+    candidate = space.candidate(space.of_method("full", {}))
+    step = early_step(candidate.plan) or candidate.num_steps
+    trajectory = Trajectory(
+        engine.opened, candidate.config, bench.data, bench.folder, (step,), candidate.plan
+    )
+    mapped = Study(engine, capabilities, ruler.target, trajectory, Effort(), seed)
+    tokens = SLOPE_TOKEN * engine.num_tokens((*capabilities, ruler.target)) + noise_tokens(mapped)
+    trained = tokens_of_run(candidate, step)
+    if not bench.budget.fits(trained + tokens / 4, share=_BUDGET_SHARE):
+        return _Mapped([])
+    engine.meter.enter("mapping what is fragile")
+    before = engine.tokens_used, engine.tokens_backward
+    try:
+        trajectory.ensure_trained()
+        found = fragility_map(mapped)
+    except RunError:
+        return _Mapped([], trained=math.ceil(trained))
+    modules = most_fragile(
+        found.rows,
+        PROTECTED_SHARE,
+        noise=found.noise,
+        tolerances={c.name: c.tolerance for c in capabilities},
+    )
+    kept = _Mapped(
+        list(modules),
+        trajectory.num_tokens_trained(),
+        engine.tokens_used - before[0],
+        engine.tokens_backward - before[1],
+    )
+    trajectory.discard()
+    return kept

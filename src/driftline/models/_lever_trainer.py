@@ -1,0 +1,281 @@
+"""TRL's trainer with the levers on it; without levers it is TRL's own, bit for bit.
+
+Three places of the trainer are overridden, and each calls the trainer's own: the loss, the making of the
+optimiser, and, through a callback, the moments before and after an optimiser step.
+"""
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import datasets
+import torch
+from jinja2 import TemplateError
+from peft import LoraConfig, OSFConfig, PeftConfig, PeftModel
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+
+from ..errors import ConfigError
+from ._interrupts import interrupts_heard
+from ._lever_losses import TrainedPass
+from ._levers import Levers
+from ._opening import LanguageModel
+from ._training_config import TrainingConfig
+from ._training_data import TrainingData
+
+MOST_RATE = 2.0
+"""The loss-adaptive rate is at most so many times the planned one."""
+
+
+class LeverTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer, with levers and without its telemetry."""
+
+    def __init__(self, base: LanguageModel, levers: Levers, **kwargs: Any) -> None:  # noqa: ANN401
+        """Set up TRL's trainer.
+
+        Args:
+            base: What the trained weights are held to; read, never changed.
+            levers: What to hold them by.
+            **kwargs: TRL's own.
+        """
+        self._base, self._levers = base, levers
+        self._reads_body = levers.entropy_gate or levers.kl_to_base > 0
+        self._step_losses: list[Tensor] = []
+        super().__init__(**kwargs)
+        if levers.loss_adaptive_rate or levers.l2_to_base:
+            self.add_callback(_AroundStep(self))
+
+    @property
+    def levers(self) -> Levers:
+        """What is on."""
+        return self._levers
+
+    def step_loss(self) -> float:
+        """The training loss of the step that is about to be taken, in nats per token; reads once."""
+        losses, self._step_losses = self._step_losses, []
+        return float(torch.stack(losses).sum())
+
+    def distance_to_base(self) -> dict[str, tuple[torch.nn.Parameter, Tensor]]:
+        """Each trained weight of a full fine-tuning with what it was at the start."""
+        start = dict(self._base.model.named_parameters())
+        return {
+            name: (weight, start[name].detach())
+            for name, weight in self.model.named_parameters()
+            if weight.requires_grad
+        }
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 - a loss, or with its outputs, as in TRL
+        """TRL's loss, each token weighed by the entropy gate, and the KL to the base on top."""
+        levers = self._levers
+        if not self.model.training or not (self._reads_body or levers.loss_adaptive_rate):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if not self._reads_body:
+            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+            self._note(loss, num_items_in_batch)
+            return loss
+        inner = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        with TrainedPass(model, inner, entropy_gate=levers.entropy_gate) as trained:
+            loss = super().compute_loss(trained, inputs, num_items_in_batch=num_items_in_batch)
+        self._note(loss, num_items_in_batch)
+        if levers.kl_to_base:
+            with self.accelerator.autocast():
+                total, num_here = trained.kl_from(self._base.model)
+            num_tokens = num_here if num_items_in_batch is None else num_items_in_batch
+            loss = loss + levers.kl_to_base * total / torch.as_tensor(num_tokens).clamp(min=1)
+            self._metrics["train"]["kl_to_base"].append(float(total.detach()) / max(1, num_here))
+        return loss
+
+    def _note(self, loss: Tensor, num_items_in_batch: Tensor | int | None) -> None:
+        """Keep a part of the step's loss; without a count of tokens it is a mean of its own."""
+        if self._levers.loss_adaptive_rate:
+            parts = (
+                1 if num_items_in_batch is not None else self.current_gradient_accumulation_steps
+            )
+            self._step_losses.append(loss.detach() / parts)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
+        """TRL's optimiser, with slowed modules in groups of their own."""
+        is_new = self.optimizer is None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
+        if is_new and self._levers.slowed_modules:
+            slow_modules(optimizer, self.model, dict(self._levers.slowed_modules))
+        return optimizer
+
+    def _send_telemetry(self) -> None:
+        pass
+
+
+class _AroundStep(TrainerCallback):  # type: ignore[misc]
+    """Scales the step's learning rate before it, and pulls the weights to the base after it."""
+
+    def __init__(self, trainer: LeverTrainer) -> None:
+        self._trainer = trainer
+        self._planned: list[float] = []
+        self._pairs: dict[int, Tensor] = {}
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        groups = self._trainer.optimizer.param_groups
+        self._planned = [float(group["lr"]) for group in groups]
+        if self._trainer.levers.loss_adaptive_rate:
+            factor = adaptive_rate_factor(self._trainer.step_loss())
+            for group in groups:
+                group["lr"] *= factor
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        groups = self._trainer.optimizer.param_groups
+        if weight := self._trainer.levers.l2_to_base:
+            if not self._pairs:
+                pairs = self._trainer.distance_to_base().values()
+                self._pairs = {id(trained): start for trained, start in pairs}
+            with torch.no_grad():
+                for group in groups:
+                    for trained in group["params"]:
+                        start = self._pairs[id(trained)]
+                        trained.lerp_(start.to(trained), float(group["lr"]) * weight)
+        # Schedules that go by the last rate, and the logs, must meet the planned one.
+        for group, rate in zip(groups, self._planned, strict=True):
+            group["lr"] = rate
+
+
+def adaptive_rate_factor(loss: float) -> float:
+    """The factor of a step's learning rate, min(2, 1 / sqrt(loss)).
+
+    Args:
+        loss: The step's training loss, in nats per token.
+
+    Returns:
+        The factor; 1 at a loss of 1 nat.
+
+    >>> adaptive_rate_factor(4.0)
+    0.5
+    >>> adaptive_rate_factor(0.0)
+    2.0
+    """
+    return MOST_RATE if loss <= MOST_RATE**-2 else 1 / math.sqrt(loss)
+
+
+def slow_modules(
+    optimizer: torch.optim.Optimizer, model: torch.nn.Module, factors: Mapping[str, float]
+) -> None:
+    """Put the weights of some modules into groups with a lower learning rate.
+
+    Args:
+        optimizer: Has not stepped yet.
+        model: What it trains.
+        factors: Module name to factor; of nested modules the innermost counts.
+    """
+    modules = dict(model.named_modules())
+    by_weight = {
+        id(weight): factors[name]
+        for name in sorted(factors, key=lambda name: name.count("."))
+        for weight in modules[name].parameters()
+    }
+    for group in list(optimizer.param_groups):
+        slowed: dict[float, list[Tensor]] = {}
+        for weight in group["params"]:
+            if id(weight) in by_weight:
+                slowed.setdefault(by_weight[id(weight)], []).append(weight)
+        group["params"] = [weight for weight in group["params"] if id(weight) not in by_weight]
+        for factor, weights in slowed.items():
+            settings = {key: value for key, value in group.items() if key != "params"}
+            rate = float(group["lr"]) * factor
+            optimizer.add_param_group({**settings, "params": weights, "lr": rate})
+
+
+def lever_trainer(
+    opened: LanguageModel,
+    config: TrainingConfig,
+    data: TrainingData,
+    *,
+    arguments: SFTConfig,
+    levers: Levers,
+) -> LeverTrainer:
+    """TRL's trainer on a copy of the model.
+
+    Args:
+        opened: The base; it is not changed.
+        config: The user's config.
+        data: What to train on, replay included.
+        arguments: TRL's arguments.
+        levers: What holds the run back.
+
+    Returns:
+        The trainer.
+
+    Raises:
+        ConfigError: Config, data or levers cannot be used with this model, or with each other.
+    """
+    levers.check(config)
+    if levers.to_values() and (arguments.n_gpu > 1 or arguments.world_size > 1):
+        raise ConfigError(
+            f"levers: {arguments.n_gpu} GPUs and {arguments.world_size} processes: levers are for one "
+            "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
+        )
+    model = copy.deepcopy(opened.model)
+    for name in levers.frozen_modules:
+        _module(model, name, config).requires_grad_(False)
+    for name, _ in levers.slowed_modules:
+        _module(model, name, config)
+    try:
+        with interrupts_heard():
+            trainer = LeverTrainer(
+                opened,
+                levers,
+                model=model,
+                args=arguments,
+                train_dataset=datasets.Dataset.from_list(list(data.examples)),
+                processing_class=copy.deepcopy(opened.tokenizer),
+                peft_config=_adapter_config(config, levers),
+            )
+    except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
+        raise ConfigError(
+            f"{config.name} with {data.name}: the trainer refuses them: {error}"
+        ) from error
+    _check_shapes(trainer, opened, config)
+    return trainer
+
+
+def _module(model: torch.nn.Module, name: str, config: TrainingConfig) -> torch.nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        raise ConfigError(
+            f"{config.name}: the model has no module {name} to freeze or to slow"
+        ) from None
+
+
+def _adapter_config(config: TrainingConfig, levers: Levers) -> PeftConfig | LoraConfig | None:
+    rank = levers.osf_rank
+    if rank is None:
+        return config.adapter_config()
+    return OSFConfig(
+        effective_rank=rank if rank < 1 else int(rank),
+        target_modules=config.values.get("lora_target_modules", "all-linear"),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _check_shapes(trainer: LeverTrainer, opened: LanguageModel, config: TrainingConfig) -> None:
+    """Refuse to hold a model to its base where TRL gave it a larger vocabulary."""
+    levers = trainer.levers
+    if levers.kl_to_base or levers.l2_to_base or levers.interpolation != 1.0:
+        sizes = [
+            model.get_input_embeddings().weight.shape for model in (trainer.model, opened.model)
+        ]
+        if sizes[0] != sizes[1]:
+            raise ConfigError(
+                f"{config.name}: the run adds tokens to the vocabulary, so its weights cannot be held "
+                "to the base's; remove kl_to_base, l2_to_base and interpolation"
+            )

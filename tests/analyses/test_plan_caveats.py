@@ -1,0 +1,31 @@
+"""What a plan does not say, said."""
+
+from types import SimpleNamespace
+
+from driftline.analyses._plan_caveats import plan_caveats
+
+
+def _caveats(*, trial="one", methods=("full", "lora"), fragile=(), ablation=(), dtype="float32"):
+    found = SimpleNamespace(trial=trial, ablation=ablation)
+    bench = SimpleNamespace(looks=[None] * 21)
+    space = SimpleNamespace(choices={"method": methods}, fragile_modules=fragile)
+    numerics = SimpleNamespace(compute_dtype=dtype)
+    return " ".join(plan_caveats(found, bench, space, numerics, num_held_out=40, alpha=0.05))
+
+
+def test_optimism_seeds_and_rows_are_always_said():
+    text = _caveats(fragile=("a",))
+    for part in ("best of 21 looks", "trained once", "40 rows", "one-sided at 0.95"):
+        assert part in text
+    assert "No modules were frozen" not in text
+    assert "bfloat16" not in text
+
+
+def test_what_was_left_out_is_named():
+    row = SimpleNamespace(lever="steps", bought=None, gain_without=None)
+    text = _caveats(trial=None, ablation=(row,), dtype="bfloat16")
+    assert "No point of the search meets the constraint but the base" in text
+    assert "what these levers bought: steps." in text
+    assert "the budget was too small for the map" in text
+    assert "bfloat16" in text
+    assert "not possible with this base" in _caveats(methods=("lora",))

@@ -1,0 +1,135 @@
+"""The search of a plan, on trials that only pretend to train."""
+
+import pytest
+
+from driftline.analyses import _plan_search as module
+from driftline.analyses._plan_looks import Look
+from driftline.analyses._plan_search import search_protocols
+from driftline.analyses._plan_space import PlanSpace
+from driftline.analyses._plan_study import PlanStudy
+from driftline.analyses._plan_trials import Trial
+from driftline.analyses._repair_looks import Loss
+from driftline.engine import Meter
+from driftline.models import TrainingConfig, TrainingPlan
+
+SPACE = PlanSpace(
+    TrainingConfig("c.yaml", {"learning_rate": 1e-3}, "sha256:0"),
+    {1.0: TrainingPlan(10, (1e-3,) * 10)},
+    {
+        "method": ("full",),
+        "steps": (1.0,),
+        "kl_to_base": (0.0, 1.0),
+        "entropy_gate": (False, True),
+    },
+    (),
+)
+
+
+def _loss(value):
+    return {"c": Loss(value, value + 0.1)}
+
+
+class Bench:
+    """Gains one nat, and more within the tolerances with KL; the gate does nothing."""
+
+    words = "so many tokens"
+
+    def __init__(self, max_trials=99, gain_of_gate=0.0):
+        self.engine = type("Engine", (), {"meter": Meter()})()
+        self.budget = self
+        self.base = Look(None, 0, 0.0, 0.0, _loss(-0.1))
+        self.trials, self.left, self.gain_of_gate = [], max_trials, gain_of_gate
+
+    @property
+    def looks(self):
+        return [self.base, *(look for trial in self.trials for look in trial.looks)]
+
+    def cost(self, candidate, *, screened):
+        return 1
+
+    def fits(self, tokens, *, share=1.0):
+        return self.left >= tokens
+
+    def run(self, number, purpose, candidate):
+        self.left -= 1
+        trial = Trial(number, purpose, candidate)
+        self._look(trial)
+        self.trials.append(trial)
+        return trial
+
+    def restore(self, trial):
+        self._look(trial)
+        self.trials.append(trial)
+
+    def keep_only(self, best):
+        pass
+
+    def _look(self, trial):
+        has_kl = trial.settings["kl_to_base"] == 1.0
+        gain = 1.0 + self.gain_of_gate * (trial.settings["entropy_gate"] is True)
+        trial.looks = (
+            Look(trial.number, 10, 1.0, 1.0 + gain, _loss(0.5 if has_kl else 2.0)),
+            Look(trial.number, 10, 0.5, 0.5 + gain / 4, _loss(0.2 if has_kl else 0.5)),
+        )
+
+
+@pytest.fixture
+def study(tmp_path):
+    return PlanStudy(tmp_path / "study.jsonl", seed=0)
+
+
+def test_what_each_lever_bought_is_measured_and_what_bought_nothing_is_dropped(study, monkeypatch):
+    both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain, both))
+    found = search_protocols(Bench(), SPACE, study, max_trials=2)
+    rows = {row.lever: row for row in found.ablation}
+    assert rows["KL to the base"].bought == pytest.approx(2.0 - 0.75)
+    assert not rows["KL to the base"].was_dropped
+    assert rows["entropy-gated loss"].was_dropped
+    assert found.trial.settings == {**both, "entropy_gate": False}
+    assert (found.best.gain, found.best.scale) == (2.0, 1.0)
+    assert "2 trials were run" in found.ended
+
+
+def test_a_lever_that_helps_stays(study, monkeypatch):
+    both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (both,))
+    found = search_protocols(Bench(gain_of_gate=0.4), SPACE, study, max_trials=1)
+    rows = {row.lever: row for row in found.ablation}
+    assert rows["entropy-gated loss"].bought == pytest.approx(0.4)
+    assert found.trial.settings == both
+
+
+def test_a_scale_is_a_lever_that_costs_no_training(study, monkeypatch):
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
+    bench = Bench()
+    found = search_protocols(bench, SPACE, study, max_trials=1)
+    (row,) = found.ablation
+    assert (row.lever, row.value, row.bought) == ("scale of the update", "0.5", None)
+    assert row.reason == "the whole update is not within the tolerances"
+    assert len(bench.trials) == 1
+
+
+def test_what_the_budget_does_not_hold_is_said(study, monkeypatch):
+    both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (both,))
+    found = search_protocols(Bench(max_trials=1), SPACE, study, max_trials=None)
+    assert "does not hold one more trial" in found.ended
+    assert {row.reason for row in found.ablation} == {"the budget did not hold it"}
+    assert {row.bought for row in found.ablation} == {None}
+
+
+def test_where_nothing_is_within_the_tolerances_the_base_is_best(study, monkeypatch):
+    monkeypatch.setattr(Bench, "_look", lambda _self, trial: setattr(trial, "looks", ()))
+    found = search_protocols(Bench(), SPACE, study, max_trials=2)
+    assert (found.best.trial, found.trial, found.ablation) == (None, None, ())
+
+
+def test_a_search_that_had_ended_is_not_begun_again(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
+    first = search_protocols(Bench(), SPACE, study, max_trials=1)
+    monkeypatch.setattr(module, "_search_once", None)
+    again = search_protocols(
+        Bench(), SPACE, PlanStudy(tmp_path / "study.jsonl", seed=0), max_trials=1
+    )
+    assert (again.best, again.ablation, again.ended) == (first.best, first.ablation, first.ended)

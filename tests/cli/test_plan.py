@@ -1,0 +1,77 @@
+"""`plan` through the command line: documents, protocols beside them, refusals."""
+
+import pytest
+import yaml
+
+from driftline.results import Plan
+from driftline.training import read_protocol
+from tests.analyses.plans import VALUES, write_sums
+
+
+@pytest.fixture
+def suite(tmp_path):
+    items = [{"id": str(i), "text": f"It rained on day {i} and on."} for i in range(24)]
+    entry = {
+        "name": "texts", "scorer": "perplexity", "metric": "nll_nats", "tolerance": 0.1,
+        "items": items,
+    }  # fmt: skip
+    path = tmp_path / "suite.yaml"
+    path.write_text(yaml.safe_dump({"schema": "driftline/suite/1", "capabilities": [entry]}))
+    return str(path)
+
+
+@pytest.fixture
+def asked(model_folder, suite, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(VALUES))
+    data = write_sums(tmp_path / "sums.jsonl")
+    return [
+        "plan", str(model_folder), "--data", str(data), "--config", str(config), "--suite", suite,
+        "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+
+
+def test_the_protocol_is_written_and_can_be_read_by_train(run, asked, tmp_path):
+    out = tmp_path / "out"
+    code, text, err = run(*asked, "--trials", "1", "--json")
+    document = Plan.from_json(text)
+    assert code == {"pass": 0, "fail": 1, "inconclusive": 3}[document.verdict], err
+    assert document.to_json() == text == (out / "report.json").read_text()
+    assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert document.protocol is not None
+    protocol = read_protocol(out / "protocol.yaml")
+    assert protocol.config.values == document.protocol.config
+    assert protocol.levers.to_values() == document.protocol.levers
+    rows = protocol.data.read_text().splitlines()
+    assert len(rows) == 60 - document.provenance.held_out
+    assert {file.name for file in document.files} <= {path.name for path in out.iterdir()}
+    trl = yaml.safe_load((out / "trl.yaml").read_text())
+    assert trl["max_steps"] == document.protocol.num_steps
+    code, text, err = run(*asked)
+    assert (code, text) == (2, "")
+    assert "holds a finished run" in err or "another request" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "culprit"),
+    [
+        (("--budget-tokens", "10"), "--budget-tokens: 10 does not hold one trial"),
+        (("--budget-tokens", "9e9", "--budget-minutes", "1"), "give one of them"),
+        (("--require", "nothing"), "--require nothing: the suites have no such capability"),
+        (("--data", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--config", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_bad_input_is_exit_code_2_and_named(run, asked, tmp_path, more, culprit):
+    code, text, err = run(*asked, *more)
+    assert (code, text) == (2, "")
+    assert culprit in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_its_help_names_its_own_options(run):
+    code, text, _err = run("plan", "--help")
+    assert code == 0
+    for option in ("--require", "--budget-tokens", "--budget-minutes", "--trials"):
+        assert option in text
