@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from driftline.capabilities import Capability, MinimalPair, Passage, Suite, read_suite
-from driftline.models import LanguageModel, TrainingData, read_training_data
+from driftline.models import (
+    LanguageModel,
+    Levers,
+    TrainingData,
+    plan_training,
+    read_training_data,
+)
 from driftline.models._trajectory import _trainer
 
 from ..tasks import task_config, task_data
@@ -81,7 +87,10 @@ def damaged_model(
     tuned = work / "tuned"
     if not tuned.exists():
         config = task_config(name, case.more)
-        with _trainer(opened, config, data["train"]) as trainer:
+        num_steps = plan_training(opened, config, data["train"]).num_steps
+        with _trainer(
+            opened, config, data["train"], levers=Levers(), num_steps=num_steps
+        ) as trainer:
             trainer.train()
             trainer.save_model(str(work / "tuned.partial"))
         (work / "tuned.partial").replace(tuned)

@@ -24,7 +24,7 @@ from .damage import CASES, damaged_model, suite
 HERE = Path(__file__).parent
 COSTS = {"cost-5": 0.05, "tolerances": None}
 """Share of the target's gain that may be given up; None for no limit."""
-NUM_SEARCH = 16
+NUM_SEARCH = 32
 
 
 def main() -> None:
