@@ -1,11 +1,11 @@
-"""Kill a watched run at random moments, resume it each time, and compare it with one that was left alone.
+"""Kill watched runs at random moments, resume them each time, and compare each with one left alone.
 
-    python -m benchmarks.monitor_kill_and_resume --kills 6 \
+    python -m benchmarks.monitor_kill_and_resume --kills 20 \
         --out benchmarks/results/monitor_kill_and_resume.json
 
 A tiny Llama that has learnt the suite's texts is trained at a ruinous rate, saving a checkpoint at every
 second step. Each life is a process of its own, forked, and ended with SIGKILL; the next goes on from the
-last checkpoint whose files are whole.
+last checkpoint whose files are whole. Runs are begun anew until there were so many kills.
 """
 
 import argparse
@@ -33,6 +33,7 @@ FIELDS: dict[str, Any] = {
 }
 KEYS = {
     "check": ("step", "losses", "log_evidence", "curvature", "unpredictability", "kl_suite_nats"),
+    "glance": ("step", "kl_suite_nats"),
     "alarm": ("step", "detector", "capabilities", "evidence"),
 }
 
@@ -49,7 +50,7 @@ def life(out: Path) -> None:
         key=lambda path: int(path.name.removeprefix("checkpoint-")),
     )
     made = trainer(out, **FIELDS)
-    settings = MonitorSettings(every_steps=2, action="log", step_tokens=128)
+    settings = MonitorSettings(every_steps=4, glance_every_steps=1, action="log", step_tokens=128)
     # Until there is a checkpoint, a new life is a new beginning.
     StabilityMonitor([suite()], settings, force=not found).attach(made)
     made.train(resume_from_checkpoint=str(found[-1]) if found else None)
@@ -85,10 +86,66 @@ def events(out: Path) -> dict[str, list[Any]]:
     }
 
 
+def killed_and_resumed(
+    out: Path, generator: random.Random, num_events: int
+) -> list[dict[str, Any]]:
+    """One run, killed some times at random moments and then left alone.
+
+    A moment is so many events of the log and a fraction of a second later, not a time of the clock,
+    so that it falls everywhere in the run however busy the machine is.
+
+    Args:
+        out: Where it writes.
+        generator: Of the moments.
+        num_events: In the log of a run that nobody ends.
+
+    Returns:
+        Its lives: exit status, the last checkpoint, and what the log ended with.
+    """
+    lives: list[dict[str, Any]] = []
+    num_kills = generator.randint(1, 4)
+    while not lives or lives[-1]["exit"] != 0:
+        process = start(out)
+        if len(lives) < num_kills:
+            _wait(process, out, generator.randint(0, num_events // 2))
+            process.join(generator.uniform(0, 0.3))
+            if process.is_alive():
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        steps = [int(p.name.split("-")[1]) for p in out.glob("checkpoint-*")]
+        last = _held(out)[-1:]
+        lives.append(
+            {
+                "exit": process.exitcode,
+                "last_checkpoint": max(steps, default=0),
+                "log_ends_with": [(r["event"], r["step"]) for r in last],
+            }
+        )
+    return lives
+
+
+def _wait(process: multiprocessing.process.BaseProcess, out: Path, num_more: int) -> None:
+    """Until the log has so many lines more, or the process has ended."""
+    log = out / "monitor" / "monitor.jsonl"
+
+    def lines() -> int:
+        return log.read_bytes().count(b"\n") if log.exists() else 0
+
+    wanted = lines() + num_more
+    while process.is_alive() and lines() < wanted:
+        time.sleep(0.01)
+
+
+def _held(out: Path) -> list[Any]:
+    log = out / "monitor" / "monitor.jsonl"
+    return list(read_log(log)) if log.exists() else []
+
+
 def main() -> None:
     """Kill, resume, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     wanted = parser.parse_args()
@@ -97,39 +154,31 @@ def main() -> None:
     taught_model()
     generator = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
-        whole, cut = Path(folder) / "whole", Path(folder) / "cut"
-        began = time.monotonic()
+        whole = Path(folder) / "whole"
         process = start(whole)
         process.join()
-        seconds = time.monotonic() - began
         assert process.exitcode == 0
-        lives = []
-        for _ in range(wanted.kills):
-            process = start(cut)
-            process.join(generator.uniform(0.3, 0.9) * seconds)
-            if process.is_alive():
-                assert process.pid is not None
-                os.kill(process.pid, signal.SIGKILL)
-                process.join()
-            steps = [int(p.name.split("-")[1]) for p in cut.glob("checkpoint-*")]
-            lives.append({"exit": process.exitcode, "last_checkpoint": max(steps, default=0)})
-            if process.exitcode == 0:
-                break
-        if lives[-1]["exit"] != 0:
-            process = start(cut)
-            process.join()
-            lives.append({"exit": process.exitcode, "last_checkpoint": FIELDS["max_steps"]})
-        alone, again = events(whole), events(cut)
-        document = {
-            "steps": FIELDS["max_steps"],
-            "lives": lives,
-            "checks": len(alone["check"]),
-            "alarms": len(alone["alarm"]),
-            "checks_equal": alone["check"] == again["check"],
-            "alarms_equal": alone["alarm"] == again["alarm"],
-        }
-    wanted.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    print(document)
+        alone, num_kills = events(whole), 0
+        runs: list[dict[str, Any]] = []
+        while num_kills < wanted.kills:
+            cut = Path(folder) / f"cut-{len(runs)}"
+            lives = killed_and_resumed(cut, generator, len(_held(whole)))
+            num_kills += len(lives) - 1
+            again = events(cut)
+            runs.append(
+                {"lives": lives} | {f"{name}s_equal": alone[name] == again[name] for name in KEYS}
+            )
+            print(len(runs), num_kills, {k: v for k, v in runs[-1].items() if k != "lives"})
+    document = {
+        "steps": FIELDS["max_steps"],
+        "kills": num_kills,
+        "runs": len(runs),
+        **{f"{name}s": len(alone[name]) for name in KEYS},
+        **{f"all_{name}s_equal": all(run[f"{name}s_equal"] for run in runs) for name in KEYS},
+        "each": runs,
+    }
+    wanted.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print({key: value for key, value in document.items() if key != "each"})
 
 
 if __name__ == "__main__":

@@ -4,15 +4,14 @@
         --out evidence/monitor/stories15m.json
 
 Every damaged run is made twice: once with the action `log`, for what is raised when, and once with
-`roll_back` at the first measured breach of a required tolerance, for where that leads. A run that is in
-the result file is not made again, so a measurement that was cut off goes on. What is watched is the
-suite `core`; a capability that the model knows too little of to lose is watched and not required, which
-the proof of life finds out by itself.
+`roll_back`, for where that leads; both with `act_on="measured"`. Evidence at level alpha is in the log of
+each check, so the same runs tell when `act_on="evidence"` would have spoken. A run that is in the result
+file is not made again, so a measurement that was cut off goes on. What is watched is the suite `core`; a
+capability at which the base is no better than guessing is watched and not required.
 """
 
 import argparse
 import json
-import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +23,12 @@ import transformers
 from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Suite, read_suite
-from driftline.errors import ConfigError
 from driftline.models import LanguageModel, open_model
 from driftline.provenance import package_versions
 from driftline.training import Action, MonitorSettings, StabilityMonitor, read_log
-from evidence.monitor.runs import DAMAGED, HEALTHY, Run, examples
-
-BLIND = re.compile(r"monitor: (.*): would raise no alarm")
+from driftline.training._check import is_held
+from driftline.training._live import CapabilityWatch, LiveModel
+from evidence.monitor.runs import DAMAGED, HEALTHY, RUINOUS, Run, examples
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,6 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
         max_steps=plan.num_steps,
         per_device_train_batch_size=4,
         max_length=plan.max_length,
-        lr_scheduler_type="constant",
         logging_steps=1,
         save_strategy="no",
         report_to="none",
@@ -91,7 +88,7 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
         use_cpu=True,
         seed=run.seed,
         gradient_checkpointing=False,
-        **run.changes,
+        **({"lr_scheduler_type": "constant"} | run.changes),
     )
     model = transformers.AutoModelForCausalLM.from_pretrained(plan.opened.source)
     trainer = _QuietTrainer(
@@ -104,8 +101,9 @@ def make(plan: Plan, run: Run, action: Action, folder: Path) -> list[Any]:
     trainer.remove_callback(transformers.PrinterCallback)
     settings = MonitorSettings(
         every_steps=plan.every_steps,
+        glance_every_steps=1,
         action=action,
-        act_on="measured" if action == "roll_back" else "evidence",
+        act_on="measured",
         num_snapshots=2,
         step_tokens=128,
     )
@@ -133,25 +131,14 @@ def watched_suite(opened: LanguageModel, num_items: int) -> Suite:
     return Suite(suite.name, tuple(kept))
 
 
-def with_blind_ones_watched(plan: Plan) -> Plan:
-    """The plan, with capabilities that could raise no alarm watched and not required."""
-    while True:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                make(replace(plan, num_steps=1), HEALTHY[0], "log", Path(folder))
-            except ConfigError as error:
-                found = BLIND.match(str(error))
-                if found is None:
-                    raise
-                blind = set(found.group(1).split(", "))
-                print("watched, not required:", ", ".join(sorted(blind)))
-                kept = tuple(
-                    replace(c, required=c.required and c.name not in blind)
-                    for c in plan.suite.capabilities
-                )
-                plan = replace(plan, suite=Suite(plan.suite.name, kept))
-                continue
-            return plan
+def with_what_the_base_has_required(plan: Plan) -> Plan:
+    """The plan, with capabilities at which the base is no better than guessing watched, not required."""
+    live = LiveModel.of(
+        plan.opened.model.float(), plan.opened.tokenizer, bfloat16=False, source="base"
+    )
+    losses = CapabilityWatch(live, plan.suite.capabilities).losses()
+    kept = tuple(replace(c, required=is_held(c, losses[c.name])) for c in plan.suite.capabilities)
+    return replace(plan, suite=Suite(plan.suite.name, kept))
 
 
 def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
@@ -177,6 +164,7 @@ def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
                 "step": event["step"],
                 **{key: event[key] for key in keys},
                 "losses": event["losses"],
+                "log_evidence": event["log_evidence"],
                 "worst": worst,
                 "worst_in_tolerances": event["losses"][worst] / required[worst],
                 "rank_ratios": [layer["rank_ratio"] for layer in event["layers"]],
@@ -192,6 +180,7 @@ def timeline(events: list[Any], plan: Plan) -> dict[str, Any]:
     return {
         "checks": checks,
         "alarms": alarms,
+        "glances": [e["step"] for e in events if e["event"] == "glance"],
         "spikes": [e["step"] for e in events if e["event"] == "spike"],
         "failed": [e["reason"] for e in events if e["event"] == "check_failed"],
         "roll_back": back
@@ -206,10 +195,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--every", type=int, default=3)
-    parser.add_argument("--items", type=int, default=100, help="of each capability, at most")
+    parser.add_argument("--every", type=int, default=5)
+    parser.add_argument("--items", type=int, default=40, help="of each capability, at most")
     parser.add_argument("--max-length", type=int, default=64)
-    parser.add_argument("--runs", choices=("damaged", "healthy", "all"), default="all")
+    parser.add_argument("--runs", choices=("damaged", "ruinous", "healthy", "all"), default="all")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
@@ -229,20 +218,26 @@ def main() -> None:
         kept = tuple(replace(c, required=c.name not in blind) for c in plan.suite.capabilities)
         plan = replace(plan, suite=Suite(plan.suite.name, kept))
     else:
-        plan = with_blind_ones_watched(plan)
+        plan = with_what_the_base_has_required(plan)
         held |= {
             "model": Path(wanted.model).name,
             "model_digest": plan.opened.digest,
             "steps": plan.num_steps,
             "every_steps": plan.every_steps,
             "max_length": plan.max_length,
+            "tolerances": {c.name: c.tolerance for c in plan.suite.capabilities},
             "items": {c.name: len(c.items) for c in plan.suite.capabilities},
             "watched_only": [c.name for c in plan.suite.capabilities if not c.required],
             "packages": package_versions(),
         }
-    chosen = {"damaged": DAMAGED, "healthy": HEALTHY, "all": DAMAGED + HEALTHY}[wanted.runs]
+    chosen = {
+        "damaged": DAMAGED,
+        "ruinous": RUINOUS,
+        "healthy": HEALTHY,
+        "all": DAMAGED + RUINOUS + HEALTHY,
+    }[wanted.runs]
     pairs: list[tuple[Run, Action]] = [(run, "log") for run in chosen]
-    pairs += [(run, "roll_back") for run in chosen if run.fault != "none"]
+    pairs += [(run, "roll_back") for run in chosen if run.fault not in ("none", "ruin")]
     for run, action in pairs:
         name = f"{run.name}/{action}"
         if name in held["runs"]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from driftline.training import DETECTORS
 
-Fault = Literal["none", "rate", "garbage", "narrow", "label_noise", "spike"]
+Fault = Literal["none", "rate", "garbage", "narrow", "label_noise", "spike", "ruin"]
 NUM_EXAMPLES = 200
 
 
@@ -30,27 +30,41 @@ class Run:
 
 _COLLAPSE, _SELECTIVE, _INSTABILITY = DETECTORS
 
+
+def _warm(steps: int) -> dict[str, Any]:
+    return {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": steps}
+
+
 DAMAGED = (
-    Run("rate-gsm8k", "rate", "ft_gsm8k_train", 1e-2, expected=(_COLLAPSE, _INSTABILITY)),
-    Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 5e-3, expected=(_COLLAPSE, _INSTABILITY)),
-    Run("garbage-characters", "garbage", "lm_wikitext2_train", 1e-3, expected=(_COLLAPSE,)),
-    Run("garbage-words", "garbage", "ft_gsm8k_train", 1e-3, expected=(_COLLAPSE,), seed=1),
-    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-3, expected=(_SELECTIVE,)),
-    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 1e-3, expected=(_SELECTIVE,)),
-    Run("label-noise", "label_noise", "ft_gsm8k_train", 1e-3, expected=(_SELECTIVE, _COLLAPSE)),
-    Run("spike", "spike", "lm_wikitext2_train", 1e-4, expected=(_INSTABILITY, _COLLAPSE)),
+    Run("rate-gsm8k", "rate", "ft_gsm8k_train", 3e-4, 0, (_COLLAPSE, _INSTABILITY), _warm(10)),
+    Run("rate-shakespeare", "rate", "lm_tinyshakespeare", 3e-4, 0, (_COLLAPSE, _INSTABILITY), _warm(10)),
+    Run("garbage-characters", "garbage", "lm_wikitext2_train", 3e-5, 0, (_COLLAPSE,), _warm(4)),
+    Run("garbage-words", "garbage", "ft_gsm8k_train", 3e-5, 1, (_COLLAPSE,), _warm(4)),
+    Run("narrow-spanish", "narrow", "ft_tatoeba_en_es", 1e-4, 0, (_SELECTIVE,), _warm(6)),
+    Run("narrow-code", "narrow", "ft_gpteacher_codegen", 3e-5, 0, (_SELECTIVE,), _warm(4)),
+    Run("label-noise", "label_noise", "ft_gsm8k_train", 3e-5, 0, (_SELECTIVE, _COLLAPSE), _warm(4)),
+    Run("spike", "spike", "lm_wikitext2_train", 1e-6, 0, (_INSTABILITY, _COLLAPSE)),
+)  # fmt: skip
+
+RUINOUS = (
+    Run("ruin-medquad", "ruin", "ft_medquad_medical_qa", 5e-3, 0, (_INSTABILITY, _COLLAPSE)),
+    Run("ruin-code", "ruin", "ft_gpteacher_codegen", 1e-2, 0, (_INSTABILITY, _COLLAPSE)),
 )
+"""Ruined by the very first step, so that no look can come before; does instability show?"""
 
 HEALTHY = tuple(
-    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, 1e-5, seed=seed)
-    for seed in range(4)
-    for data in (
-        "ft_gsm8k_train",
-        "ft_tatoeba_en_es",
-        "ft_gpteacher_codegen",
-        "lm_wikitext2_train",
-        "ft_medquad_medical_qa",
+    Run(f"healthy-{data.split('_')[1]}-{seed}", "none", data, rate, seed=seed)
+    for seed in range(6)
+    for data, rate in (
+        ("ft_gsm8k_train", 2e-6),
+        ("ft_tatoeba_en_es", 2e-6),
+        ("lm_wikitext2_train", 2e-6),
+        # At 2e-6 these two cost stories15m its French, slowly and for good: no healthy runs.
+        ("ft_gpteacher_codegen", 5e-7),
+        ("ft_medquad_medical_qa", 5e-7),
     )
+    # Four seeds of WikiText lost French as well; it is not tried again.
+    if seed < 4 or not data.startswith("lm_")
 )
 
 
@@ -66,7 +80,9 @@ def examples(run: Run, folder: Path) -> list[dict[str, str]]:
     """
     lines = (folder / f"{run.data}.jsonl").read_text(encoding="utf-8").splitlines()
     generator = random.Random(run.seed)
-    rows = [json.loads(line) for line in generator.sample(lines, min(NUM_EXAMPLES, len(lines)))]
+    chosen = generator.sample(lines, min(NUM_EXAMPLES, len(lines)))
+    # Some texts hold Unicode's own line separators, at which a row is cut: its parts are left out.
+    rows = [json.loads(line) for line in chosen if line.startswith("{") and line.endswith("}")]
     pairs = [_pair(row) for row in rows]
     if run.fault == "label_noise":
         answers = [answer for _, answer in pairs]

@@ -65,7 +65,7 @@ def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_
     assert "<script" not in page
     assert AutoModelForCausalLM.from_pretrained(out / document.model_folder).num_parameters() > 0
     events = [record["event"] for record in read_log(out / "monitor" / "monitor.jsonl")]
-    assert events[:2] == ["started", "alive"]
+    assert events[:3] == ["started", "base", "alive"]
     # A finished run is not overwritten.
     code, _, err = run("train", str(protocol), "--out", str(out))
     assert code == 2
@@ -133,6 +133,14 @@ def test_a_run_that_was_cut_off_goes_on_from_its_checkpoint(run, protocol, tmp_p
     assert again.capabilities == first.capabilities
     log = (out / "monitor" / "monitor.jsonl").read_text()
     assert '"resumed"' in log
+
+
+def test_a_key_that_stands_twice_in_a_protocol_is_refused(run, protocol):
+    protocol.write_text(protocol.read_text() + "model: other\n")
+    code, _, err = run("train", str(protocol))
+    assert code == 2
+    assert "protocol.yaml: line" in err
+    assert "model stands there twice" in err
 
 
 @pytest.mark.parametrize(

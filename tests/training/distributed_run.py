@@ -6,6 +6,7 @@ The trainer of transformers does not shard on CPUs, so the loop is written out h
 own callback handler and its order of events.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def main(mode: str, watch: str, out: Path) -> None:
     args = TrainingArguments(
         output_dir=str(out), use_cpu=True, report_to="none", per_device_train_batch_size=4 // world
     )
-    settings = MonitorSettings(every_steps=2, action="log", step_tokens=1000)
+    settings = MonitorSettings(every_steps=2, glance_every_steps=1, action="log", step_tokens=1000)
     callbacks = (
         [StabilityMonitor([suite()], settings, out=out / "monitor")] if watch == "on" else []
     )
@@ -84,6 +85,8 @@ def main(mode: str, watch: str, out: Path) -> None:
         save_file(weights, out / "weights.safetensors")
     if world > 1:
         torch.distributed.destroy_process_group()
+        # On a busy machine DDP's own clean-up, freed after the group, has been seen to wait for ever.
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The three detectors on made-up readings."""
 
 import math
+from dataclasses import replace
+
+import numpy
 
 from driftline.stats import Looks
 from driftline.training import MonitorSettings, Thresholds
 from driftline.training._anchors import AnchorReading, LayerReading
+from driftline.training._check import is_held
 from driftline.training._detectors import (
     CheckReading,
     count_sustained,
@@ -49,6 +53,23 @@ def test_a_measured_loss_warns_and_evidence_alarms():
     assert "texts has lost 0.2 nats per token" in found[0].evidence[0]
 
 
+def test_a_loss_is_broad_among_what_the_base_has():
+    lost = _reading(texts=0.2, pairs=0.3, kl=0.6)
+    assert ("belief_space_collapse", "alarm") in _found(lost)
+    assert ("belief_space_collapse", "alarm") not in _found(
+        replace(lost, held=frozenset({"texts"}))
+    )
+
+
+def test_what_the_base_has_is_better_than_guessing():
+    pairs = CAPABILITIES[1]
+    for num_right, has in ((40, True), (26, True), (25, False), (20, False), (0, False)):
+        losses = numpy.where(numpy.arange(40) < num_right, -1.0, 1.0)
+        assert is_held(pairs, losses) is has
+    # Nobody guesses a text.
+    assert is_held(CAPABILITIES[0], numpy.full(40, 9.0))
+
+
 def test_a_watched_capability_never_alarms():
     settings = MonitorSettings(act_on="measured")
     assert _found(_reading(pairs=3.0), settings=settings) == [
@@ -77,6 +98,17 @@ def test_curvature_must_last():
         found = instability_amplification(reading, state, limits)
         severities.append(None if found is None else found.severity)
     assert severities == ["warning", "warning", None, "alarm", None, "warning"]
+
+
+def test_two_unpredictable_checks_in_a_row_are_enough():
+    state, limits = MonitorState(), Thresholds()
+    severities = []
+    for value in (0.9, 0.1, 0.9, None, 0.9):
+        reading = _reading(step=StepReading(unpredictability=value))
+        count_sustained(reading.step_reading, state, limits)
+        found = instability_amplification(reading, state, limits)
+        severities.append(None if found is None else found.severity)
+    assert severities == ["warning", None, "warning", None, "alarm"]
 
 
 def test_alpha_is_shared_among_required_capabilities_and_restarts():

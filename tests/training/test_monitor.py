@@ -1,5 +1,6 @@
 """The monitor in real trainers: no trace, alarms, actions, resume, refusals."""
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from driftline.capabilities import Capability, Generation, Suite
 from driftline.errors import ConfigError, OutputError, RunError
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
+from driftline.training._reforecast import StepsLeft
 from tests.training.runs import suite, trainer
 
 LOOK = MonitorSettings(every_steps=2, action="log", step_tokens=128)
@@ -32,9 +34,10 @@ def _events(out: Path, event: str):
     return [r for r in read_log(out / "monitor" / "monitor.jsonl") if r["event"] == event]
 
 
-@pytest.mark.parametrize("lora", [False, True])
-def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora):
-    fields = {"gradient_accumulation_steps": 2, "max_steps": 5}
+@pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bf16"])
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora, bf16):
+    fields = {"gradient_accumulation_steps": 2, "max_steps": 5, "bf16": bf16}
     plain = trainer(tmp_path / "off", lora=lora, **fields)
     plain.train()
     off, off_numbers = _traces(plain), _numbers()
@@ -55,6 +58,18 @@ def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path,
     assert check["kl_task_nats"] > 0
 
 
+def test_a_step_is_measured_in_float32_whatever_training_computes_in(tmp_path):
+    curvatures = {}
+    for bf16 in (False, True):
+        made = trainer(tmp_path / str(bf16), bf16=bf16, max_steps=2, lr_scheduler_type="constant")
+        StabilityMonitor([suite()], LOOK).attach(made)
+        made.train()
+        (check,) = _events(tmp_path / str(bf16), "check")
+        curvatures[bf16] = check["curvature"]
+    # Rounding to eight bits would make the second difference a random number.
+    assert curvatures[True] == pytest.approx(curvatures[False], rel=0.3)
+
+
 def test_metrics_reach_the_trainers_own_log(tmp_path):
     made = trainer(tmp_path, max_steps=2)
     StabilityMonitor([suite()], LOOK).attach(made)
@@ -73,6 +88,41 @@ def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):
     assert monitor.alarms
     events = [record["event"] for record in read_log(tmp_path / "monitor" / "monitor.jsonl")]
     assert events.index("alarm") < events.index("action") < events.index("action_done")
+
+
+def test_a_glance_brings_the_next_check_forward(tmp_path):
+    fields = {"max_steps": 12, **RUIN}
+    settings = MonitorSettings(every_steps=100, glance_every_steps=1, action="log")
+    StabilityMonitor([suite()], settings).attach(made := trainer(tmp_path, **fields))
+    made.train()
+    glanced = _events(tmp_path, "glance")
+    checks = {check["step"]: check for check in _events(tmp_path, "check")}
+    # One check a glance that asked for it, one at the end.
+    assert list(checks) == sorted({*(e["step"] for e in glanced), 12})
+    moved = [glance["kl_suite_nats"] for glance in glanced]
+    assert moved[0] >= settings.thresholds.glance_kl_nats
+    assert all(b >= 2 * a for a, b in itertools.pairwise(moved))
+    for glance in glanced:
+        assert glance["kl_suite_nats"] == checks[glance["step"]]["kl_suite_nats"]
+    assert _events(tmp_path, "alarm")[0]["step"] < 12
+    # Seen at every step, so that reporters draw it.
+    seen = [e["step"] for e in made.state.log_history if "drift/kl_suite_nats" in e]
+    assert seen == list(range(1, 13))
+
+
+def test_a_forecast_brings_the_next_check_forward_and_not_for_ever(tmp_path, monkeypatch):
+    left = iter([3.0, 5.0, None, *[1.0] * 40])
+    monkeypatch.setattr(
+        "driftline.training._session.Session._steps_left",
+        lambda _self: StepsLeft("texts", next(left)),
+    )
+    made = trainer(tmp_path, max_steps=22, learning_rate=1e-5)
+    settings = MonitorSettings(every_steps=10, glance_every_steps=0, action="log", step_tokens=0)
+    StabilityMonitor([suite()], settings).attach(made)
+    made.train()
+    # At 10, 3 left: halfway is 11. Then 5 left: 13. Then none, until the next in turn; and so on.
+    steps = [check["step"] for check in _events(tmp_path, "check")]
+    assert steps == [10, 11, 13, 20, 21, 22]
 
 
 def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):

@@ -9,10 +9,11 @@ from transformers import TrainingArguments
 from driftline.errors import ConfigError, RunError
 from driftline.stats import Looks
 from driftline.training import MonitorSettings, read_log
-from driftline.training._cadence import steps_between_checks
+from driftline.training._cadence import affordable_cadence
 from driftline.training._interventions import last_safe, lower_learning_rate
 from driftline.training._log import MonitorLog, unfinished_check
 from driftline.training._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from driftline.training._shelf import Shelf
 from driftline.training._spikes import SpikeWatch
 from driftline.training._state import MonitorState
 
@@ -95,16 +96,28 @@ def test_settings_that_make_no_sense_are_refused(change):
         MonitorSettings(**change)
 
 
-def test_cadence_costs_no_more_than_it_may(tmp_path):
+def test_start_checks_and_glances_cost_no_more_than_they_may(tmp_path):
     args = TrainingArguments(
         output_dir=str(tmp_path), per_device_train_batch_size=4, gradient_accumulation_steps=2,
         use_cpu=True, report_to="none",
     )  # fmt: skip
+
+    def found(rows, num_steps=2000):
+        return affordable_cadence(
+            args, rows, check_tokens=9000, glance_tokens=200, num_steps=num_steps, overhead=0.025
+        )
+
     rows = [{"input_ids": [1] * 100}] * 10
-    steps = steps_between_checks(args, rows, 9000, overhead=0.025)
-    assert 9000 / (steps * 3 * 8 * 100) <= 0.025
-    assert 9000 / ((steps - 1) * 3 * 8 * 100) > 0.025
-    assert steps_between_checks(args, [{"prompt": "a"}], 9000, overhead=0.025) == 50
+    cadence, step = found(rows), 3 * 8 * 100
+    num_checks, num_glances = 2000 / cadence.every_steps, 2000 / cadence.glance_every_steps
+    assert 4 * 9000 + num_checks * 9000 + num_glances * 200 <= 0.025 * 2000 * step
+    assert 4 * 9000 + (num_checks + 2) * 9000 + num_glances * 200 > 0.025 * 2000 * step
+    # A run that cannot pay for a check has one at its end.
+    assert found(rows, num_steps=60).every_steps == 60
+    # Two answers put their prompt through the model twice.
+    pairs = [{"prompt_ids": [1] * 30, "chosen_ids": [1] * 20, "rejected_ids": [1] * 20}]
+    assert found(pairs) == cadence
+    assert found([{"prompt": "a"}]) == (50, 5)
 
 
 def test_state_survives_json():
@@ -121,3 +134,27 @@ def test_the_last_safe_snapshot():
     assert last_safe([0, 4, 8], 6) == 4
     with pytest.raises(RunError, match="no snapshot"):
         last_safe([8], 6)
+
+
+def test_a_shelf_gives_back_every_bit_and_leaves_no_file(tmp_path):
+    kept = {
+        "a": torch.tensor([[1.0, float("nan")], [-0.0, 1e-40]]),
+        "b": torch.randn(3, 5).T.to(torch.bfloat16),
+        "c": torch.tensor(7, dtype=torch.int8),
+    }
+    shelf = Shelf.of(kept, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    for name, tensor in [*kept.items(), *reversed(kept.items())]:
+        found = shelf.get(name)
+        assert (found.shape, found.dtype) == (tensor.shape, tensor.dtype)
+        wanted = tensor.contiguous().flatten().view(torch.uint8)
+        assert torch.equal(found.contiguous().flatten().view(torch.uint8), wanted)
+    # What is handed out is a copy.
+    shelf.get("a").zero_()
+    assert shelf.get("a")[0, 0] == 1
+    shelf.close()
+
+
+def test_a_shelf_says_where_there_is_no_room(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        Shelf.of({"a": torch.zeros(2)}, tmp_path / "gone")

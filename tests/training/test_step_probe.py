@@ -10,7 +10,7 @@ from tests.training.runs import taught_model
 
 
 @pytest.fixture
-def run():
+def run(tmp_path):
     """A model with gradients, its optimiser in mid-run, and the batch that they come from."""
     model = taught_model()
     # The fused kernels have no second backward pass.
@@ -26,7 +26,9 @@ def run():
     optimizer.zero_grad()
     model(input_ids=ids, labels=ids).loss.backward()
     live = LiveModel.of(model, tokens, bfloat16=False, source="tiny")
-    return model, optimizer, {"input_ids": ids, "labels": ids}, StepProbe(live, 1000)
+    probe = StepProbe(live, 1000, tmp_path)
+    yield model, optimizer, {"input_ids": ids, "labels": ids}, probe
+    probe.forget()
 
 
 def _exact(model, optimizer, batch):

@@ -126,6 +126,7 @@ class Acting:
         state.raised.clear()
         state.evidence.clear()
         state.sustained.clear()
+        state.checked_kl_nats, state.next_check, state.num_out_of_turn = 0.0, 0, 0
         state.num_restarts += 1
         forget_moments(hands.optimizer)
         return {**outcome, "learning_rate": self._lower(hands)}

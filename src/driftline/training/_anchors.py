@@ -19,6 +19,7 @@ from ..capabilities import Capability, right_text
 from ..errors import ModelError, RunError
 from ..measures import debiased_linear_cka, effective_rank, gram_matrix, kl_divergence_nats
 from ..models import PackedRows, encode_packed, num_layers
+from ._dataset_rows import first_rows
 from ._live import LiveModel
 from ._sharded import agreed, is_sharded, reshard
 from ._snapshots import BaseWeights
@@ -172,6 +173,18 @@ class AnchorWatch:
         )
         return AnchorReading(kl[0], kl[1] if len(kl) > 1 else None, layers)
 
+    def glance(self) -> float:
+        """How far the output at suite text is from the base's, and nothing else.
+
+        Cost: one forward pass of a few rows.
+
+        Returns:
+            Nats per token, as `read` gives it; the first process's number in every process.
+        """
+        with untouched(self._live.trained):
+            log_probs = self._pass(self.texts.suite.rows, watch=False)[0]
+        return agreed([kl_divergence_nats(self._base["suite"].numpy(), log_probs.numpy())])[0]
+
     def _layer(self, layer: int, gram: ndarray[Any, Any], magnitude: float | None) -> LayerReading:
         base = self._base[f"gram/{layer}"].numpy()
         before, now = effective_rank(base), effective_rank(gram)
@@ -274,14 +287,9 @@ def _layers(live: LiveModel) -> torch.nn.ModuleList:
 
 def _task_rows(dataset: object, num_rows: int, row_tokens: int) -> tuple[tuple[int, ...], ...]:
     """The first rows of a tokenised data set, cut to one length; none where it has no tokens."""
-    rows: list[tuple[int, ...]] = []
-    try:
-        for index in range(min(8 * num_rows, len(dataset))):  # type: ignore[arg-type]
-            tokens = dataset[index].get("input_ids")  # type: ignore[index]
-            if tokens is not None and len(tokens) >= 2:
-                rows.append(tuple(int(token) for token in tokens[:row_tokens]))
-    except (TypeError, AttributeError, KeyError, IndexError):
-        return ()
+    found = first_rows(dataset, 8 * num_rows) or ()
+    # Of two answers the first is the one that is wanted.
+    rows = [row[0][:row_tokens] for row in found if row and len(row[0]) >= 2]
     if not rows:
         return ()
     # Rows of one length need no padding; a few long ones say more than many short.

@@ -1,44 +1,68 @@
-"""How often to check, so that checks cost a stated share of the run; by tokens, not by a clock.
+"""How often to check and to glance, so that both cost a stated share of the run; by tokens, not by a clock.
 
 A clock would give another cadence after a kill than before it, and other alarms.
 """
 
 import math
+from typing import NamedTuple
 
 from transformers import TrainingArguments
 
-_FALLBACK_STEPS = 50
+from ._dataset_rows import first_rows
+
 _PASSES_OF_A_STEP = 3
 """A forward pass, and a backward pass that costs twice as much."""
+_SCORINGS_AT_START = 4
+"""Of the base, twice in the proof of life, and once more when it is put back."""
+_SHARE_OF_GLANCES = 0.2
 
 
-def steps_between_checks(
-    args: TrainingArguments, dataset: object, check_tokens: int, *, overhead: float
-) -> int:
-    """The cadence at which checks cost at most so much.
+class Cadence(NamedTuple):
+    """Optimiser steps between two checks, and between two glances (0: none)."""
+
+    every_steps: int
+    glance_every_steps: int
+
+
+_FALLBACK = Cadence(50, 5)
+
+
+def affordable_cadence(
+    args: TrainingArguments,
+    dataset: object,
+    *,
+    check_tokens: int,
+    glance_tokens: int,
+    num_steps: int,
+    overhead: float,
+) -> Cadence:
+    """The cadence at which the start, all checks and all glances cost at most so much of the run.
+
+    Checks that a glance brings forward come on top; they are few, since each asks for the output to
+    have moved twice as far as before. A run too short to pay for one check has one, at its end.
 
     Args:
         args: The trainer's.
         dataset: Its training data; lengths are those of its first rows.
         check_tokens: Tokens that one check puts forward, in each process.
+        glance_tokens: And one glance.
+        num_steps: Of the whole run.
         overhead: Share of the run's forward and backward tokens.
 
     Returns:
-        Optimiser steps, at least 1; 50 where the lengths cannot be seen.
+        Steps, at least 1; 50 and 5 where the lengths cannot be seen.
     """
     length = _mean_length(dataset)
     if length is None:
-        return _FALLBACK_STEPS
+        return _FALLBACK
     rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
     step_tokens = _PASSES_OF_A_STEP * rows * length
-    found: int = max(1, math.ceil(check_tokens / (overhead * step_tokens)))
-    return found
+    glance_every = math.ceil(glance_tokens / (_SHARE_OF_GLANCES * overhead * step_tokens))
+    share = (1 - _SHARE_OF_GLANCES) * overhead
+    num_checks = math.floor(share * step_tokens * num_steps / check_tokens) - _SCORINGS_AT_START
+    return Cadence(math.ceil(num_steps / max(1, num_checks)), max(1, glance_every))
 
 
 def _mean_length(dataset: object) -> float | None:
-    try:
-        rows = [dataset[i].get("input_ids") for i in range(min(64, len(dataset)))]  # type: ignore[arg-type, index]
-    except (TypeError, AttributeError, KeyError, IndexError):
-        return None
-    lengths = [len(row) for row in rows if row is not None]
+    lengths = [sum(map(len, row)) for row in first_rows(dataset, 64) or () if row]
     return sum(lengths) / len(lengths) if lengths else None

@@ -1,6 +1,8 @@
 """One look at the model: capabilities, output, representation, update; against the base of step 0."""
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,8 @@ from ._step_probe import StepReading
 from ._update_norm import UpdateNorm, update_norm
 
 _BASE_FILE = "base.safetensors"
+_STANDARD_ERRORS = 1.645
+"""One-sided, at a level of 5 %."""
 _GAIN_NATS, _GAIN_TOLERANCES = 1.0, 4.0
 """An item's gain pays for at most so much loss of others: nats, or tolerances if that is more."""
 
@@ -190,7 +194,21 @@ class Checker:
         weights = self._weights()
         anchors = self._anchors.read(weights)
         update = update_norm(self._live.trained, weights, self._critical)
-        return Look(CheckReading(step, means, limits, anchors, step_reading), update)
+        return Look(CheckReading(step, means, limits, anchors, step_reading, self.held), update)
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Capabilities at which the base is better than guessing."""
+        return frozenset(c.name for c in self.capabilities if is_held(c, self._base[c.name]))
+
+    @property
+    def num_glance_tokens(self) -> int:
+        """Tokens that one glance puts forward."""
+        return sum(map(len, self._anchors.texts.suite.rows))
+
+    def glance(self) -> float:
+        """How far the output at suite text is from the base's, in nats per token."""
+        return self._anchors.glance()
 
     def means(self) -> dict[str, float]:
         """Mean losses where the model now stands, without adding to the evidence."""
@@ -225,6 +243,25 @@ class Checker:
     def _digest(self) -> str:
         watched: list[JsonValue] = [[c.name, c.digest] for c in self.capabilities]
         return digest_value(watched)
+
+
+def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
+    """Whether a model is better than guessing at a capability, so that there is something to lose.
+
+    The share of items that it gets right lies above chance by 1.64 standard errors of a guess.
+
+    Args:
+        capability: With its items.
+        losses: Each item's score, more being worse.
+
+    Returns:
+        True where guessing has no meaning.
+    """
+    chance = capability.chance
+    if chance is None or chance in (0.0, 1.0):
+        return True
+    right = float(numpy.mean(losses < 0))
+    return right - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
 
 
 def largest_gain(capability: Capability) -> float:

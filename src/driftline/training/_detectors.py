@@ -40,6 +40,8 @@ class CheckReading:
     """Of required capabilities: lower end of the confidence sequence."""
     anchors: AnchorReading
     step_reading: StepReading
+    held: frozenset[str] | None = None
+    """Capabilities at which the base is better than guessing; None: all."""
 
 
 def evidence_needed(num_required: int, settings: MonitorSettings, state: MonitorState) -> float:
@@ -96,6 +98,7 @@ def belief_space_collapse(
 ) -> Finding | None:
     """Output or representation have left the base's range, and many capabilities fall together.
 
+    Capabilities that the base does not have are not counted: they wobble, and have nothing to lose.
     Effective rank counts in either direction, since some kinds of tuning raise it and some lower it
     (Li et al. 2025, arXiv 2509.23024). Thresholds carry no error rate.
 
@@ -109,12 +112,13 @@ def belief_space_collapse(
         capabilities have not followed; None else.
     """
     output, representation = _output(reading.anchors, limits), _representation(reading, limits)
-    over = [c for c in capabilities if reading.mean_losses[c.name] > c.tolerance]
-    is_broad = len(over) >= max(2, math.ceil(limits.broad_share * len(capabilities)))
+    held = [c for c in capabilities if reading.held is None or c.name in reading.held]
+    over = [c for c in held if reading.mean_losses[c.name] > c.tolerance]
+    is_broad = len(over) >= max(2, math.ceil(limits.broad_share * len(held)))
     if is_broad and (output or representation):
         worst = sorted(over, key=lambda c: -reading.mean_losses[c.name] / c.tolerance)
         named = ", ".join(c.name for c in worst)
-        broad = f"{len(over)} of {len(capabilities)} capabilities are beyond tolerance: {named}"
+        broad = f"{len(over)} of {len(held)} capabilities are beyond tolerance: {named}"
         return Finding(
             "belief_space_collapse",
             "alarm",
@@ -142,17 +146,19 @@ def instability_amplification(
     alarms: list[str] = []
     warnings: list[str] = []
     step = reading.step_reading
-    for name, value, limit, words in (
+    for name, value, limit, num_needed, words in (
         (
             "curvature",
             step.curvature,
             limits.curvature,
+            limits.num_sustained,
             "curvature along the preconditioned gradient is {0:.2f} times the bound 2 / learning rate",
         ),
         (
             "unpredictability",
             step.unpredictability,
             limits.unpredictability,
+            limits.num_unpredictable,
             "a step's effect on its batch is off its second-order prediction by {0:.0%}",
         ),
     ):
@@ -160,7 +166,7 @@ def instability_amplification(
         if value is None or value <= limit or not times:
             continue
         sentence = f"{words.format(value)}, {times} checks in a row"
-        (alarms if times >= limits.num_sustained else warnings).append(sentence)
+        (alarms if times >= num_needed else warnings).append(sentence)
     spikes = {w.name: w.num_recent(limits.spike_window) for w in (state.grad_norm, state.loss)}
     told = [f"{n} spikes of the {name}" for name, n in spikes.items() if n]
     if told:

@@ -21,7 +21,7 @@ from ._reforecast import planned_rates
 from ._session import Session, clear_folder
 from ._settings import MonitorSettings
 from ._state import MonitorState
-from ._step_probe import BatchRecorder, StepProbe, StepReading
+from ._step_probe import BatchRecorder, StepProbe, StepReading, is_loss_of_labels
 from ._update_norm import critical_relative_norm
 
 LOG_NAME = "monitor.jsonl"
@@ -136,13 +136,15 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._session = session
         if state.global_step == 0:
             clear_folder(folder, force=self._force)
-            session.begin(args, dataset, self._suites)
+            session.begin(args, dataset, self._suites, num_steps=state.max_steps)
         else:
             session.resume(state, type(self).__name__)
         session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)
-            self._probe = StepProbe(live, self.settings.step_tokens)
+            self._probe = StepProbe(
+                live, self.settings.step_tokens, folder, is_loss_of_labels(args)
+            )
         self.seconds_spent += time.monotonic() - began
 
     def on_step_begin(
@@ -198,6 +200,9 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         if session.is_due(state.global_step):
             reading = StepReading() if self._probe is None else self._probe.reading()
             self._check(reading, _hands(args, state, control, kwargs))
+        elif self._glance(state.global_step):
+            why = StepReading(reason="a glance asked for this check after the step was taken")
+            self._check(why, _hands(args, state, control, kwargs))
         elif session.log.seconds_silent > self.settings.heartbeat_seconds:
             session.log.write("heartbeat", step=state.global_step)
         return control
@@ -237,12 +242,20 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
             self._recorder.close()
+        if self._probe is not None:
+            self._probe.forget()
         return control
 
     def _check(self, reading: StepReading, hands: Hands) -> None:
         began = time.monotonic()
         self._begun().check(reading, hands)
         self.seconds_spent += time.monotonic() - began
+
+    def _glance(self, step: int) -> bool:
+        began = time.monotonic()
+        is_asked_for = self._begun().glance(step)
+        self.seconds_spent += time.monotonic() - began
+        return is_asked_for
 
     def _is_due(self, step: int) -> bool:
         return self._begun().is_due(step)

@@ -1,5 +1,7 @@
 """One training run under watch: how it begins, what a check does, what is concluded from it."""
 
+import logging
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from transformers import TrainerState, TrainingArguments
 from ..capabilities import Suite
 from ..errors import DriftlineError, OutputError, RunError
 from ._acting import Acting, Hands
-from ._cadence import steps_between_checks
+from ._cadence import affordable_cadence
 from ._check import Checker, Look
 from ._detectors import Finding, count_sustained, findings
 from ._log import SCHEMA, MonitorLog, unfinished_check
@@ -23,8 +25,14 @@ from ._sharded import is_main, wait_for_all
 from ._state import MonitorState
 from ._step_probe import StepReading
 
+_LOG = logging.getLogger(__name__)
 _FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
 """What a check may raise beside our own errors; it is an alarm, and training need not die of it."""
+
+
+_OUT_OF_TURN = 8
+"""Checks of a run that a forecast may bring forward: halving eight times comes close enough, and a run
+that hovers under a tolerance is not looked at for ever."""
 
 
 @dataclass
@@ -43,12 +51,15 @@ class Session:
     metrics: dict[str, float] = field(default_factory=dict)
     """Of the last check, until the trainer logs."""
 
-    def begin(self, args: TrainingArguments, dataset: object, suites: Sequence[Suite]) -> None:
+    def begin(
+        self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
+    ) -> None:
         """A new run: score the base, prove to be alive.
 
         Args:
             args: The trainer's.
             dataset: Its training data.
+            num_steps: Of the whole run.
             suites: What is watched, for the log.
 
         Raises:
@@ -56,23 +67,45 @@ class Session:
             RunError: The base cannot be scored.
         """
         settings, checker = self.settings, self.checker
-        self.state.every_steps = settings.every_steps or steps_between_checks(
-            args, dataset, checker.num_tokens, overhead=settings.overhead
+        found = affordable_cadence(
+            args,
+            dataset,
+            check_tokens=checker.num_tokens,
+            glance_tokens=checker.num_glance_tokens,
+            num_steps=num_steps,
+            overhead=settings.overhead,
         )
+        glances = settings.glance_every_steps
+        self.state.every_steps = settings.every_steps or found.every_steps
+        self.state.glance_every_steps = found.glance_every_steps if glances is None else glances
         provenances = [suite.provenance() for suite in suites]
         self.log.write(
             "started",
             step=0,
             schema=SCHEMA,
             every_steps=self.state.every_steps,
+            glance_every_steps=self.state.glance_every_steps,
             alpha=settings.alpha,
             action=settings.action,
             check_tokens=checker.num_tokens,
-            suites=[{"name": found.name, "digest": found.digest} for found in provenances],
+            glance_tokens=checker.num_glance_tokens,
+            suites=[{"name": each.name, "digest": each.digest} for each in provenances],
             required=[c.name for c in checker.capabilities if c.required],
         )
         checker.read_base()
+        self._tell_what_the_base_lacks()
         self.log.write("alive", step=0, tripped_at_noise=checker.prove_alive())
+
+    def _tell_what_the_base_lacks(self) -> None:
+        lacking = [c.name for c in self.checker.capabilities if c.name not in self.checker.held]
+        self.log.write("base", step=0, no_better_than_guessing=list[JsonValue](lacking))
+        required = [c.name for c in self.checker.capabilities if c.required and c.name in lacking]
+        if required and self.settings.action != "log":
+            _LOG.warning(
+                "the base is no better than guessing at %s: what it loses there says little; write "
+                "`required: false` in the suite",
+                ", ".join(required),
+            )
 
     def resume(self, state: TrainerState, key: str) -> None:
         """A run that goes on: what was remembered, and what the base scored.
@@ -100,7 +133,35 @@ class Session:
 
     def is_due(self, step: int) -> bool:
         """Whether a check follows this step."""
-        return step > 0 and step % self.state.every_steps == 0
+        now = self.state
+        return step > 0 and (step % now.every_steps == 0 or step == now.next_check)
+
+    def glance(self, step: int) -> bool:
+        """Between checks, look whether the output has moved on: twice as far as at any check so far.
+
+        A loss that grows no faster than the divergence has at most doubled then. Nothing is concluded
+        from a glance.
+
+        Args:
+            step: The last.
+
+        Returns:
+            Whether to check now; False where no glance is due.
+        """
+        now, limits = self.state, self.settings.thresholds
+        if not now.glance_every_steps or step % now.glance_every_steps:
+            return False
+        try:
+            moved = self.checker.glance()
+        except RunError:
+            # No numbers any more: the check will say so.
+            moved = math.inf
+        if math.isfinite(moved):
+            self.metrics["drift/kl_suite_nats"] = moved
+        if moved < max(limits.glance_kl_nats, 2 * now.checked_kl_nats):
+            return False
+        self.log.write("glance", step=step, kl_suite_nats=moved if math.isfinite(moved) else None)
+        return True
 
     def check(self, step_reading: StepReading, hands: Hands) -> None:
         """One check from beginning to end, whatever happens in it.
@@ -163,7 +224,10 @@ class Session:
         count_sustained(step_reading, now, self.settings.thresholds)
         look = self.checker.look(step, step_reading, now)
         found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
-        fields, self.metrics = metrics_of(look, self._steps_left(), now)
+        now.checked_kl_nats = max(now.checked_kl_nats, look.reading.anchors.kl_suite_nats)
+        left = self._steps_left()
+        self._bring_forward(step, left)
+        fields, self.metrics = metrics_of(look, left, now)
         self.log.write(
             "check",
             step=step,
@@ -181,6 +245,16 @@ class Session:
         required = [c for c in self.checker.capabilities if c.required]
         within = all(losses[c.name] <= c.tolerance for c in required)
         return within and all(finding.severity != "alarm" for finding in found)
+
+    def _bring_forward(self, step: int, left: StepsLeft | None) -> None:
+        """Where a tolerance is forecast to be passed before the next check, look halfway there."""
+        now = self.state
+        now.num_out_of_turn += step == now.next_check and step % now.every_steps > 0
+        now.next_check = 0
+        ahead = None if left is None else left.steps
+        wait = now.every_steps - step % now.every_steps
+        if ahead and ahead < wait and now.num_out_of_turn < _OUT_OF_TURN:
+            now.next_check = step + max(1, math.floor(ahead / 2))
 
     def _steps_left(self) -> StepsLeft | None:
         now, rates = self.state, self.rates

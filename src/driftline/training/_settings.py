@@ -27,8 +27,11 @@ class MonitorSettings:
     every_steps: int | None = None
     """Optimiser steps between checks; None: as often as `overhead` allows, by tokens."""
     overhead: float = 0.025
-    """Share of the run's forward and backward tokens that checks may cost, where `every_steps` is
-    None."""
+    """Share of the run's forward and backward tokens that checks and glances may cost, where
+    `every_steps` is None."""
+    glance_every_steps: int | None = None
+    """Optimiser steps between glances, which read the output at suite text alone and bring the next
+    check forward where it has moved on; None: as often as a fifth of `overhead` allows; 0: none."""
     alpha: float = 0.05
     """Accepted chance that a run within its tolerances is accused, over all looks and all required
     capabilities together."""
@@ -70,6 +73,11 @@ class MonitorSettings:
         """
         for name, is_right, wanted in (
             ("every_steps", self.every_steps is None or self.every_steps >= 1, "at least 1"),
+            (
+                "glance_every_steps",
+                self.glance_every_steps is None or self.glance_every_steps >= 0,
+                "at least 0",
+            ),
             ("overhead", 0 < self.overhead <= 1, "above 0 and at most 1"),
             ("alpha", 0 < self.alpha < 1, "between 0 and 1"),
             ("action", self.action in ACTIONS, f"one of {', '.join(ACTIONS)}"),
@@ -124,6 +132,9 @@ class Thresholds:
 
     kl_nats: float = 0.5
     """D_KL(base || now) at suite text, nats per token: the output has left the base's range."""
+    glance_kl_nats: float = 0.02
+    """The same, at a glance: from here on every doubling since the last check asks for a check at
+    once."""
     representation_drift: float = 0.1
     """1 - debiased linear CKA with the base, mean over watched layers."""
     rank_factor: float = 1.5
@@ -135,7 +146,10 @@ class Thresholds:
     unpredictability: float = 0.5
     """|measured - predicted| over the larger of them, of one step's change of the batch's loss."""
     num_sustained: int = 3
-    """Checks in a row above a threshold that make it an alarm."""
+    """Checks in a row above its threshold that make curvature an alarm: it hovers about the bound where
+    training is well too."""
+    num_unpredictable: int = 2
+    """And unpredictability, which stays far below its threshold there."""
     spike_deviations: float = 6.0
     """Robust standard deviations above the running median of the logarithm."""
     spike_factor: float = 2.0

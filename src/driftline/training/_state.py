@@ -14,6 +14,13 @@ class MonitorState:
     """Everything that a later conclusion depends on, beside the base's scores on disk."""
 
     every_steps: int = 1
+    glance_every_steps: int = 0
+    """0: no glances."""
+    checked_kl_nats: float = 0.0
+    """The furthest that the output had moved at a check."""
+    next_check: int = 0
+    """A step that is checked out of turn; 0: none."""
+    num_out_of_turn: int = 0
     steps: list[int] = field(default_factory=list)
     """Of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)

@@ -8,14 +8,18 @@ exists for none of the fused kernels.
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor
+from transformers import TrainingArguments
+from trl import SFTConfig
 
 from ._live import LiveModel
 from ._sharded import local, mean_over_processes, reshard, squares, summed, trained_parameters
+from ._shelf import Shelf
 from ._untouched import put, untouched
 
 _LEAST_NATS = 2e-5
@@ -24,6 +28,9 @@ _REACH = 0.25
 """Of the optimiser's own step, to either side: short enough for the curvature to be that of the place
 (a full step gave a third of it where losses bend at higher orders), long enough for float32."""
 _DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
+
+
+NO_LABELS = "the trainer's loss is not that of labels in the batch"
 
 
 class StepReading(NamedTuple):
@@ -41,6 +48,25 @@ class StepReading(NamedTuple):
     unpredictability: float | None = None
     """|measured - second order| over the larger of both."""
     reason: str | None = None
+
+
+def is_loss_of_labels(args: TrainingArguments) -> bool:
+    """Whether a trainer minimises the mean negative log-likelihood of labelled tokens.
+
+    TRL's trainers of preferences and rewards hand labels to the model as well, to get
+    log-probabilities for a loss of their own, so the batch does not tell.
+
+    Args:
+        args: The trainer's.
+
+    Returns:
+        True for plain arguments of transformers and for SFT with its default loss.
+    """
+    if args.label_smoothing_factor:
+        return False
+    if isinstance(args, SFTConfig):
+        return args.loss_type in ("nll", "chunked_nll")
+    return not any(kind.__module__.split(".")[0] == "trl" for kind in type(args).__mro__)
 
 
 class BatchRecorder:
@@ -71,7 +97,11 @@ class StepProbe:
 
     live: LiveModel
     num_tokens: int
-    _before: dict[str, Tensor] | None = None
+    folder: Path
+    """For copies of weights, for the time of a step."""
+    is_loss_of_labels: bool = True
+    """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
+    _before: Shelf | None = None
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)
 
@@ -85,20 +115,25 @@ class StepProbe:
         g' D H g / g' g. u' H u is a central second difference of the loss, a quarter of
         learning rate * u to either side.
 
-        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights until `after`.
+        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights on a shelf until
+        `after`.
 
         Args:
             batch: Inputs of the last forward pass in training.
             optimizer: The trainer's.
         """
-        self._reading, self._before, self._batch = StepReading(), None, None
-        found = _Batch.of(batch, self.num_tokens)
+        self.forget()
+        found = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
         if isinstance(found, str):
             self._reading = StepReading(reason=found)
             return
         self._batch = found
         parameters = trained_parameters(self.live.trained)
-        self._before = {name: local(p).clone() for name, p in parameters.items()}
+        try:
+            self._before = Shelf.of(parameters, self.folder)
+        except OSError as error:
+            self._reading = StepReading(reason=f"no room for copies of the weights: {error}")
+            return
         adam = _Adam.of(optimizer)
         if isinstance(adam, str):
             self._reading = StepReading(reason=adam)
@@ -118,16 +153,28 @@ class StepProbe:
             return self._reading
         before, self._before = self._before, None
         parameters = trained_parameters(self.live.trained)
-        taken = {name: local(p).clone() for name, p in parameters.items()}
+        try:
+            taken = Shelf.of(parameters, self.folder)
+        except OSError as error:
+            before.close()
+            why = f"no room for copies of the weights: {error}"
+            self._reading = self._reading._replace(reason=why)
+            return self._reading
 
         def at(share: float) -> float:
-            put(parameters, lambda n, _now: before[n] + share * (taken[n] - before[n]))
+            def place(name: str, _now: Tensor) -> Tensor:
+                start = before.get(name)
+                return taken.get(name).sub_(start).mul_(share).add_(start)
+
+            put(parameters, place)
             return self._loss()
 
         try:
             back, here, ahead = at(-0.5), at(0.0), at(0.5)
         finally:
-            put(parameters, lambda name, _now: taken[name])
+            put(parameters, lambda name, _now: taken.get(name))
+            before.close()
+            taken.close()
         whole = self._loss()
         back, here, ahead, whole = mean_over_processes([back, here, ahead, whole])
         slope, bend = ahead - back, 4 * (ahead - 2 * here + back)
@@ -145,9 +192,15 @@ class StepProbe:
             why = f"the step changes the batch's loss by less than {10 * _LEAST_NATS:g} nats"
             self._reading = reading._replace(reason=reading.reason or why)
         else:
-            error = abs(measured - predicted) / larger
-            self._reading = reading._replace(unpredictability=error)
+            off = abs(measured - predicted) / larger
+            self._reading = reading._replace(unpredictability=off)
         return self._reading
+
+    def forget(self) -> None:
+        """Drop what was measured, and the copies of the weights."""
+        if self._before is not None:
+            self._before.close()
+        self._reading, self._before, self._batch = StepReading(), None, None
 
     def reading(self) -> StepReading:
         """What was measured of the last step that was looked at."""
@@ -163,7 +216,7 @@ class StepProbe:
 
         # g' u, with the learning rate in u already.
         slope = summed(
-            (p, float((local(_grad(p)).double() * direction(n).double()).sum()))
+            (p, float(direction(n).mul_(local(_grad(p))).sum(dtype=torch.float64)))
             for n, p in moved.items()
         )
         if not math.isfinite(slope):
@@ -172,12 +225,12 @@ class StepProbe:
             return StepReading(reason="the learning rate or the gradient is 0")
         try:
             here = self._loss()
-            put(moved, lambda n, _now: before[n] + _REACH * direction(n))
+            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=_REACH))
             ahead = self._loss()
-            put(moved, lambda n, _now: before[n] - _REACH * direction(n))
+            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=-_REACH))
             back = self._loss()
         finally:
-            put(moved, lambda n, _now: before[n])
+            put(moved, lambda n, _now: before.get(n))
         back, here, ahead = mean_over_processes([back, here, ahead])
         bend, rise = ahead - 2 * here + back, ahead - back
         if not math.isfinite(bend):
@@ -205,7 +258,7 @@ class _Batch(NamedTuple):
             return "no forward pass was seen"
         labels, ids = given.get("labels"), given.get("input_ids")
         if labels is None or ids is None or ids.shape != labels.shape:
-            return "the trainer's loss is not that of labels in the batch"
+            return NO_LABELS
         rows = max(1, num_tokens // ids.shape[1])
         inputs = {
             key: value[:rows]
@@ -256,12 +309,12 @@ class _Adam(NamedTuple):
         beta, gradient = float(group["betas"][1]), local(_grad(parameter)).float()
         held = self.state.get(parameter, {})
         taken = 1 + float(held["step"]) if "step" in held else 1.0
-        second = (1 - beta) * gradient.square()
+        # In place where it can be: these are as large as the largest matrix.
+        size = gradient.square().mul_(1 - beta)
         if "exp_avg_sq" in held:
-            second += beta * local(held["exp_avg_sq"]).float()
-        size: Tensor = (second / (1 - beta**taken)).sqrt_().add_(float(group["eps"]))
-        step: Tensor = float(group["lr"]) * gradient / size
-        return step
+            size.add_(local(held["exp_avg_sq"]).float(), alpha=beta)
+        size.div_(1 - beta**taken).sqrt_().add_(float(group["eps"]))
+        return size.reciprocal_().mul_(gradient).mul_(float(group["lr"]))
 
 
 def gradient_norm(model: torch.nn.Module) -> float:

@@ -19,6 +19,10 @@ from ._sharded import local, reshard
 def untouched(model: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; modes and all random states are put back.
 
+    Accelerate wraps a model's forward pass in its own autocast; in the block the pass is the model's
+    own, so that whoever scores decides in what numbers. Half precision by the back door would drown
+    the small differences that are looked for.
+
     Args:
         model: The model in training.
 
@@ -26,12 +30,17 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
         Nothing.
     """
     modes = [(module, module.training) for module in model.modules()]
+    own, wrapped = vars(model).get("_original_forward"), model.forward
     python, numbers = random.getstate(), numpy.random.get_state()
     with torch.random.fork_rng(), torch.no_grad():
         model.eval()
+        if own is not None:
+            model.forward = own
         try:
             yield
         finally:
+            if own is not None:
+                model.forward = wrapped
             reshard(model)
             for module, was_training in modes:
                 module.training = was_training

@@ -1,0 +1,103 @@
+"""Copies of weights where they take no room beside the training: on disk, or in a GPU's host memory."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from ._sharded import local
+
+
+class _Place(NamedTuple):
+    offset: int
+    like: Tensor
+    """On no device: shape and type alone."""
+
+
+class Shelf:
+    """This process's part of every parameter, as it was.
+
+    A model that is trained on the CPU shares its memory with all else, so copies go into a file without
+    a name, which the system removes with the process, however that ends. A GPU's copies go to its host.
+    """
+
+    def __init__(self) -> None:
+        """Empty; see `of`."""
+        self._file: BinaryIO | None = None
+        self._places: dict[str, _Place] = {}
+        self._held: dict[str, tuple[Tensor, torch.device]] = {}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Tensor], folder: Path) -> Self:
+        """Copy.
+
+        Cost: writing the parameters once.
+
+        Args:
+            parameters: By name.
+            folder: On the disk that has room.
+
+        Returns:
+            The copies.
+
+        Raises:
+            OSError: The disk is full, or cannot be written.
+        """
+        made = cls()
+        try:
+            for name, parameter in parameters.items():
+                made._put(name, local(parameter), folder)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def get(self, name: str) -> Tensor:
+        """One of them, in new memory on the device that it came from.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The copy, bit for bit.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if name in self._held:
+            kept, device = self._held[name]
+            return kept.to(device)
+        assert self._file is not None
+        place = self._places[name]
+        found = torch.empty_like(place.like, device="cpu")
+        self._file.seek(place.offset)
+        wanted = _bytes(found)
+        if self._file.readinto(wanted) != len(wanted):  # type: ignore[attr-defined]
+            raise OSError(f"{name}: its copy was cut short")
+        return found
+
+    def close(self) -> None:
+        """Forget them."""
+        self._held.clear()
+        self._places.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _put(self, name: str, now: Tensor, folder: Path) -> None:
+        if now.device.type != "cpu":
+            self._held[name] = (now.to("cpu"), now.device)
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
+        whole = now.contiguous()
+        self._places[name] = _Place(self._file.tell(), torch.empty_like(whole, device="meta"))
+        self._file.write(_bytes(whole))
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The memory of a contiguous tensor on the CPU."""
+    return memoryview(tensor.view(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]  # it is one
