@@ -53,7 +53,12 @@ def write_plan_files(
     if found.protocol is None:
         return found
     rows = hold_out(request.data, seed=request.seed, opened=request.opened).train
-    write_training_data(rows, folder / ROWS)
+    levers = Levers.from_values(found.protocol.levers, origin=PROTOCOL)
+    digest = digest_bytes(repr(sorted(found.protocol.config.items())).encode())
+    config = TrainingConfig(PROTOCOL, found.protocol.config, digest)
+    num_steps = found.protocol.num_steps
+    # What takes long comes before the first file: a folder that holds one counts as finished.
+    mixed = with_replay(request.opened, config, rows, levers=levers, num_steps=num_steps)
     values: dict[str, JsonValue] = {
         "schema": SCHEMA,
         "model": _placed(model),
@@ -64,12 +69,8 @@ def write_plan_files(
     if found.protocol.levers:
         values["levers"] = found.protocol.levers
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    write_training_data(rows, folder / ROWS)
     (folder / PROTOCOL).write_text(f"# driftline train {PROTOCOL}\n{text}", encoding="utf-8")
-    levers = Levers.from_values(found.protocol.levers, origin=PROTOCOL)
-    digest = digest_bytes(repr(sorted(found.protocol.config.items())).encode())
-    config = TrainingConfig(PROTOCOL, found.protocol.config, digest)
-    num_steps = found.protocol.num_steps
-    mixed = with_replay(request.opened, config, rows, levers=levers, num_steps=num_steps)
     lacks = write_exports(ExportedRun(_placed(model), mixed, config, levers, num_steps), folder)
     files = tuple(
         PlanFile(name=name, digest=digest_file(folder / name), lacks=lacks.get(name, ()))
