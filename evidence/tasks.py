@@ -39,6 +39,7 @@ def task_data(
     *,
     characters: tuple[int, int] | None = None,
     shuffled: bool = False,
+    num_examples: int = NUM_EXAMPLES,
 ) -> TrainingData:
     """The demo's data, or a seeded sample of one file in TRL's layout.
 
@@ -48,6 +49,7 @@ def task_data(
         work: Where the sample is written.
         characters: Examples whose texts together are this long alone, both ends included.
         shuffled: Give every prompt the completion of the one before it, so that none fits.
+        num_examples: Of the sample.
 
     Returns:
         The data, named by the digest of the sample.
@@ -59,7 +61,7 @@ def task_data(
     if characters is not None:
         low, high = characters
         rows = [r for r in rows if low <= sum(len(t) for t in _example(r).values()) <= high]
-    chosen = random.Random(0).sample(rows, min(NUM_EXAMPLES, len(rows)))
+    chosen = random.Random(0).sample(rows, min(num_examples, len(rows)))
     examples = [_example(row) for row in chosen]
     if shuffled:
         completions = [example["completion"] for example in examples]

@@ -30,6 +30,9 @@ from driftline.results import Certification
 HERE = Path(__file__).parent
 NUM_ITEMS = 160
 """Of each capability: enough for a margin of 5 points where hardly any item flips, and no more."""
+NUM_ITEMS_IN_SEQUENCE = 364
+"""Of each capability that the sequential mode may use: those that a test of all items needs for 90 %
+power at the margin with 10 % discordance, as `driftline sample-size` says."""
 MARGIN = 0.05
 TRAINED: dict[str, dict[str, Any]] = {
     "damaged": {"learning_rate": 2e-3, "max_steps": 6},
@@ -43,6 +46,7 @@ CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "damaged": ("damaged", {"recovery": True}),
     "harmless": ("harmless", {}),
     "damaged-sequential": ("damaged", {"sequential": True}),
+    "harmless-sequential": ("harmless", {"sequential": True}),
     "itself-sequential": ("base", {"sequential": True}),
     "adapter": ("adapter", {}),
     "merged": ("merged", {}),
@@ -58,7 +62,7 @@ def read_rows(folder: Path, name: str, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def arithmetic(folder: Path) -> tuple[Item, ...]:
+def arithmetic(folder: Path, num_items: int) -> tuple[Item, ...]:
     """Sums with four answers."""
     return tuple(
         MultipleChoice(
@@ -67,23 +71,24 @@ def arithmetic(folder: Path) -> tuple[Item, ...]:
             choices=tuple(f" {choice}" for choice in row["choices"]),
             answer=row["answer"],
         )
-        for index, row in enumerate(read_rows(folder, "probe_basic_arithmetic_mc")[:NUM_ITEMS])
+        for index, row in enumerate(read_rows(folder, "probe_basic_arithmetic_mc")[:num_items])
     )
 
 
-def grammar(folder: Path) -> tuple[Item, ...]:
+def grammar(folder: Path, num_items: int) -> tuple[Item, ...]:
     """Sentences beside ungrammatical ones, over all of BLiMP's paradigms."""
     return tuple(
         MinimalPair(id=f"{index}", good=row["good"], bad=row["bad"])
-        for index, row in enumerate(read_rows(folder, "probe_blimp")[:NUM_ITEMS])
+        for index, row in enumerate(read_rows(folder, "probe_blimp")[:num_items])
     )
 
 
-def read_own_suite(folder: Path) -> Suite:
+def read_own_suite(folder: Path, num_items: int) -> Suite:
     """Two capabilities of as many items, with one margin."""
+    sums, pairs = arithmetic(folder, num_items), grammar(folder, num_items)
     capabilities = (
-        Capability("arithmetic", "multiple_choice", "accuracy", MARGIN, arithmetic(folder)),
-        Capability("grammar", "minimal_pair", "accuracy", MARGIN, grammar(folder)),
+        Capability("arithmetic", "multiple_choice", "accuracy", MARGIN, sums),
+        Capability("grammar", "minimal_pair", "accuracy", MARGIN, pairs),
     )
     return Suite("evidence", capabilities)
 
@@ -163,7 +168,7 @@ def main() -> None:
     parser.add_argument("--checks", nargs="*", choices=CHECKS, default=list(CHECKS))
     chosen = parser.parse_args()
     (HERE / "results").mkdir(exist_ok=True)
-    suite, opened = read_own_suite(chosen.data), open_model("smollm2-135m")
+    opened = open_model("smollm2-135m")
     for check in chosen.checks:
         path = HERE / "results" / f"{check}.json"
         if path.exists():
@@ -172,11 +177,12 @@ def main() -> None:
         print(time.strftime("%H:%M:%S"), check, flush=True)
         folder = tuned_folder(tuned, opened, chosen.data, chosen.work)
         print(time.strftime("%H:%M:%S"), "certifying", flush=True)
-        # One folder for all checks, so that the base is scored once.
+        num_items = NUM_ITEMS_IN_SEQUENCE if asked.get("sequential") else NUM_ITEMS
+        suite = read_own_suite(chosen.data, num_items)
+        # One folder for all checks of a suite, so that the base is scored once.
+        scores = chosen.work / f"scores-{num_items}"
         identity = digest_value([c.digest for c in suite.capabilities])
-        with RunFolder.open(
-            chosen.work / "scores", identity, outputs=(), force=False
-        ) as run_folder:
+        with RunFolder.open(scores, identity, outputs=(), force=False) as run_folder:
             found = certify(CertifyRequest(opened, str(folder), (suite,), **asked), run_folder)
         config = TRAINED.get("adapter" if tuned == "merged" else tuned)
         path.write_text(json.dumps(record(found, config), indent=1) + "\n")

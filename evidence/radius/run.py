@@ -1,6 +1,7 @@
 """The radius by search against the radius by a fine grid, on SmolLM2-135M.
 
-    python -m evidence.radius.run [--work FOLDER]     # resumes; writes result.json
+    python -m evidence.radius.run [--work FOLDER]            # resumes; writes result.json
+    python -m evidence.radius.run --assess [--work FOLDER]   # assess.json, against the grid of result.json
 
 Two random directions and the straight line of the demo's probe; every capability of the shipped
 suite, on as many items as an assessment takes. The grid is coarse everywhere, so that no earlier
@@ -16,7 +17,7 @@ from typing import Any
 import numpy
 
 from driftline.analyses import Effort
-from driftline.analyses._lines import Line, scan_lines
+from driftline.analyses._lines import Line, LineScan, scan_lines
 from driftline.analyses._radius import FIRST_GUESS, LARGEST_NORM, SMALLEST_NORM
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
@@ -38,8 +39,8 @@ from driftline.stats import Ladder, first_crossing
 from ..tasks import task_config, task_data
 
 HERE = Path(__file__).parent
-RATIO = Effort().margin_ratio
-"""As an assessment has it."""
+RATIO, ASSESS_RATIO = Effort().margin_ratio, Effort().assess_margin_ratio
+"""As `margin` and `assess` have it."""
 PROBE_STEP = 12
 
 
@@ -47,10 +48,14 @@ def main() -> None:
     """Scan, lay the grid, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/radius"))
-    work: Path = parser.parse_args().work
+    parser.add_argument("--assess", action="store_true", help="search as coarsely as assess does")
+    arguments = parser.parse_args()
+    work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     opened = open_model("smollm2-135m")
-    ladder = Ladder(RATIO, SMALLEST_NORM, LARGEST_NORM)
+    ratio = ASSESS_RATIO if arguments.assess else RATIO
+    ladder = Ladder(ratio, SMALLEST_NORM, LARGEST_NORM)
+    known = json.loads((HERE / "result.json").read_text()) if arguments.assess else None
     suite = read_suite("core")
     capabilities = tuple(c.sample(Effort().num_line_items, seed=0) for c in suite.capabilities)
     with ResultStore(work / "results.sqlite") as store:
@@ -58,7 +63,7 @@ def main() -> None:
         rows = [
             row
             for line in lines(opened, work)
-            for row in compare(engine, line, capabilities, ladder)
+            for row in compare(engine, line, capabilities, ladder, known=known)
         ]
     found = [row for row in rows if row["relative_error"] is not None]
     errors = [row["relative_error"] for row in found]
@@ -67,7 +72,7 @@ def main() -> None:
         "suite": suite.provenance().model_dump(),
         "numerics": numerics(opened, engine.options).model_dump(),
         "packages": package_versions(),
-        "ladder_ratio": RATIO,
+        "ladder_ratio": ratio,
         "num_curves": len(rows),
         "num_curves_that_pass": len(found),
         "mean_looks_a_curve": round(float(numpy.mean([row["looks"] for row in rows])), 2),
@@ -77,7 +82,9 @@ def main() -> None:
         "largest_relative_error": max(errors),
         "curves": rows,
     }
-    (HERE / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    (HERE / ("assess.json" if arguments.assess else "result.json")).write_text(
+        json.dumps(result, indent=1) + "\n"
+    )
     print(json.dumps({k: v for k, v in result.items() if k != "curves"}, indent=1))
 
 
@@ -93,7 +100,12 @@ def lines(opened: LanguageModel, work: Path) -> list[Line]:
 
 
 def compare(
-    engine: LocalEngine, line: Line, capabilities: tuple[Capability, ...], ladder: Ladder
+    engine: LocalEngine,
+    line: Line,
+    capabilities: tuple[Capability, ...],
+    ladder: Ladder,
+    *,
+    known: dict[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """One line by search and by grid.
 
@@ -102,6 +114,7 @@ def compare(
         line: Where.
         capabilities: What.
         ladder: Of the search.
+        known: An earlier result whose grid is taken; None lays one.
 
     Returns:
         A row a capability.
@@ -111,36 +124,65 @@ def compare(
     begun = time.monotonic()
     (scan,) = scan_lines(engine, [line], capabilities, ladder, base=base, guesses=guesses)
     seconds = time.monotonic() - begun
+    wanted = (
+        grid_radii(engine, line, scan, capabilities) if known is None else radii_in(known, line)
+    )
+    rows = []
+    for capability in capabilities:
+        curve = scan.curve(capability)
+        square = first_crossing(
+            curve.scales**2, curve.item_losses.mean(axis=1), capability.tolerance
+        )
+        own, grid = None if square is None else square**0.5, wanted[capability.name]
+        error = None if own is None or grid is None else round(abs(own / grid - 1), 4)
+        rows.append(
+            {
+                "line": line.label,
+                "capability": capability.name,
+                "looks": len(curve.scales),
+                "by_search": own if own is None else round(own, 5),
+                "by_grid": grid if grid is None else round(grid, 5),
+                "relative_error": error,
+                "seconds_of_the_line": round(seconds, 1),
+            }
+        )
+    return rows
+
+
+def grid_radii(
+    engine: LocalEngine, line: Line, scan: LineScan, capabilities: tuple[Capability, ...]
+) -> dict[str, float | None]:
+    """Where each capability passes on a grid; None where it does not.
+
+    Args:
+        engine: Evaluates.
+        line: Where.
+        scan: Of the same line, which says where the grid is to be fine.
+        capabilities: What.
+
+    Returns:
+        Name to relative norm.
+    """
     norms = {c.digest: grid_norms(scan.passage(c)) for c in capabilities}
     asked = sorted({norm for chosen in norms.values() for norm in chosen})
     grid = engine.evaluate_each(
         [(BASE, capabilities)]
         + [(line.point(n), [c for c in capabilities if n in norms[c.digest]]) for n in asked]
     )
-    rows = []
+    radii = {}
     for capability in capabilities:
-        curve = scan.curve(capability)
-        found = first_crossing(
-            curve.scales**2, curve.item_losses.mean(axis=1), capability.tolerance
-        )
         own = norms[capability.digest]
         fine = [grid.item_losses(line.point(n), capability, base=BASE).mean() for n in own]
-        wanted = first_crossing(
+        square = first_crossing(
             numpy.array(own) ** 2, numpy.array(fine, dtype=float), capability.tolerance
         )
-        both = None if found is None or wanted is None else (found**0.5, wanted**0.5)
-        rows.append(
-            {
-                "line": line.label,
-                "capability": capability.name,
-                "looks": len(curve.scales),
-                "by_search": None if both is None else round(both[0], 5),
-                "by_grid": None if both is None else round(both[1], 5),
-                "relative_error": None if both is None else round(abs(both[0] / both[1] - 1), 4),
-                "seconds_of_the_line": round(seconds, 1),
-            }
-        )
-    return rows
+        radii[capability.name] = None if square is None else square**0.5
+    return radii
+
+
+def radii_in(known: dict[str, Any], line: Line) -> dict[str, float | None]:
+    """The same from an earlier result."""
+    return {r["capability"]: r["by_grid"] for r in known["curves"] if r["line"] == line.label}
 
 
 def grid_norms(passage: float | None) -> list[float]:

@@ -16,6 +16,7 @@ EFFORT = Effort(
     probe_fraction=0.5,
     num_noise_seeds=2,
     margin_ratio=2.0,
+    assess_margin_ratio=2.0,
     num_line_items=4,
     num_ascent_refinements=1,
     worst_case_in_assess=True,

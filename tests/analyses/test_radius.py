@@ -53,13 +53,13 @@ def radii(criticals, *, capabilities=(PAIRS, CHOICES, TEXTS), **effort):
     engine = PlantedEngine(criticals)
     study = SimpleNamespace(
         engine=engine,
-        effort=Effort(num_noise_seeds=3, margin_ratio=1.05, **effort),
+        effort=Effort(num_noise_seeds=3, **effort),
         seed=0,
         update=NoiseDirection(99),
         update_norms={"w": WeightNorms(UPDATE_NORM, 1.0)},
         sampled=lambda _count: capabilities,
     )
-    return engine, {(m.direction, m.capability): m for m in radius_margins(study)}
+    return engine, {(m.direction, m.capability): m for m in radius_margins(study, ratio=1.05)}
 
 
 CRITICALS = {"pairs": 0.02, "choices": 0.3, "texts": 0.07}

@@ -65,6 +65,11 @@ def test_what_stands_in_the_file(read):
         ("{name: style, tier: advisory}", "style", "must be a mapping of keys to values"),
         (GOOD, "", "release.yaml: must be a mapping of keys to values"),
         (GOOD, "a: [", "not YAML"),
+        (
+            "alpha: 0.01",
+            "alpha: 0.01\nalpha: 0.5",
+            "line 4: alpha stands there twice, first in line 3",
+        ),
     ],
 )
 def test_every_mistake_is_named(read, old, new, fault):

@@ -150,7 +150,8 @@ def test_a_policy_binds_what_is_certified_signed_and_verified(
     assert code == 0, text
     code, text, _err = run(*verify)
     assert code == 1
-    assert "no claim is about pairs with a margin of 0.1" in " ".join(text.split())
+    told = " ".join(text.split())
+    assert "no claim is about pairs with a margin of 0.1, required; give release.yaml by" in told
     write_policy(alpha=0.02)
     code, text, _err = run(*verify, "--policy", policy)
     assert code == 1

@@ -135,6 +135,14 @@ def test_a_run_that_was_cut_off_goes_on_from_its_checkpoint(run, protocol, tmp_p
     assert '"resumed"' in log
 
 
+def test_a_key_that_stands_twice_in_a_protocol_is_refused(run, protocol):
+    protocol.write_text(protocol.read_text() + "model: other\n")
+    code, _, err = run("train", str(protocol))
+    assert code == 2
+    assert "protocol.yaml: line" in err
+    assert "model stands there twice" in err
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -77,6 +77,22 @@ def test_a_pvalue_is_the_sum_of_its_outcomes():
         assert found[0] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("change", [-0.05, -0.02, 0.0, 0.3])
+@pytest.mark.parametrize(
+    ("lost", "gained", "num_items"), [(0, 0, 40), (0, 30, 90), (25, 0, 60), (105, 95, 2000)]
+)
+def test_tails_made_from_each_other_are_those_of_scipy(lost, gained, num_items, change):
+    evidence = evidence_at(lost, gained, num_items, -0.02)
+    discordances = numpy.array([max(abs(change), 0.001), max(abs(change), 0.1), 0.5, 1.0])
+    found = outcome_probabilities(evidence, discordances, change)
+    for discordance, probability in zip(discordances, found, strict=True):
+        weights = scipy.stats.binom.pmf(evidence.num_flips, num_items, discordance)
+        lost_share = numpy.clip((1 - change / discordance) / 2, 0, 1)
+        tails = scipy.stats.binom.cdf(evidence.most_lost, evidence.num_flips, lost_share)
+        expected = (weights * tails).sum() + 1 - weights.sum()
+        assert probability == pytest.approx(expected, abs=1e-11)
+
+
 @pytest.mark.parametrize(("lost", "gained", "num_items"), [(1, 2, 30), (9, 11, 200), (60, 50, 600)])
 def test_no_discordance_is_overlooked(lost, gained, num_items):
     evidence = evidence_at(lost, gained, num_items, -0.05)

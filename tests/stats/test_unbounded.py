@@ -71,6 +71,23 @@ def test_what_it_cannot_judge_is_refused(changes, message):
         unbounded_noninferiority(changes, margin=0.3)
 
 
+def test_as_many_items_are_needed_as_one_over_alpha():
+    changes = numpy.random.default_rng(0).normal(size=99)
+    with pytest.raises(RunError, match="at least 100 are needed"):
+        unbounded_noninferiority(changes, margin=9.0, confidence_level=0.99)
+    # However clear the case is, Holm's correction does not get more than the items can show.
+    assert unbounded_noninferiority(changes, margin=9.0).pvalue == pytest.approx(1 / 99)
+
+
+def test_it_is_read_at_four_fifths_of_alpha():
+    """Where nothing is skewed, a p-value is a quarter larger than Student's."""
+    changes = numpy.random.default_rng(3).normal(size=400)
+    found = unbounded_noninferiority(changes, margin=0.1 - changes.mean())
+    student = scipy.stats.ttest_1samp(changes, -found.margin, alternative="greater")
+    assert found.pvalue >= student.pvalue / 0.8
+    assert found.pvalue == pytest.approx(student.pvalue / 0.8, rel=0.25)
+
+
 def test_a_level_beyond_the_bootstrap_is_refused():
     with pytest.raises(ConfigError, match="reach"):
         unbounded_noninferiority(numpy.arange(40.0), margin=0.3, confidence_level=0.9999)
@@ -78,7 +95,7 @@ def test_a_level_beyond_the_bootstrap_is_refused():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_at_the_edge_nothing_passes_with_a_pvalue_above_alpha(seed):
-    changes = numpy.random.default_rng(seed).normal(0.0, 1.0, 40)
+    changes = numpy.random.default_rng(seed).normal(0.0, 1.0, 100)
     for level in (0.95, 0.99):
         first = unbounded_noninferiority(changes, margin=0.5, confidence_level=level)
         edge = unbounded_noninferiority(changes, margin=-first.low, confidence_level=level)

@@ -263,7 +263,9 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         envelope = safe_envelope(study, on_the_way, paths)
         meter.enter("moving along straight lines")
         with meter.estimated(_tokens_for_lines(study)):
-            margins = (*path, *radius_margins(study))
+            effort = study.effort
+            ratio = effort.assess_margin_ratio if part == "assess" else effort.margin_ratio
+            margins = (*path, *radius_margins(study, ratio=ratio))
         if has_worst_case(part, study.effort):
             meter.enter("climbing to the worst case")
             with meter.estimated(worst_case_tokens(study)):

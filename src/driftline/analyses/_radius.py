@@ -22,7 +22,7 @@ FIRST_GUESS = 0.05
 TAIL_SHARE = 0.1
 
 
-def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
+def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]:
     """The radius of every capability, over random directions and along the probe's update.
 
     Cost: per direction some five to ten looks, each of which moves all weights and scores a sample of
@@ -30,12 +30,13 @@ def radius_margins(study: Study) -> tuple[StabilityMargin, ...]:
 
     Args:
         study: The planned run.
+        ratio: Of two neighbouring norms between which a radius is found to lie.
 
     Returns:
         One margin a kind of direction and capability.
     """
     effort = study.effort
-    ladder = Ladder(effort.margin_ratio, SMALLEST_NORM, LARGEST_NORM)
+    ladder = Ladder(ratio, SMALLEST_NORM, LARGEST_NORM)
     capabilities = study.sampled(effort.num_line_items)
     seeds = range(study.seed, study.seed + effort.num_noise_seeds)
     noise = [Line(f"noise {seed}", HeldDirection(NoiseDirection(seed))) for seed in seeds]

@@ -31,12 +31,14 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
-    num_probe_items: int = 40
+    num_probe_items: int = 24
     """Items of a capability that are scored at the base and wherever the probe looks, at most."""
     num_noise_seeds: int = 3
     """Random directions; at least 2."""
     margin_ratio: float = 1.05
     """A radius is found to lie between two norms of this ratio."""
+    assess_margin_ratio: float = 1.3
+    """The same in `assess`, which reads a radius off between the two; `margin` looks closer."""
     num_line_items: int = 12
     """Items of a capability that are scored along lines."""
     num_ascent_items: int = 40
@@ -47,7 +49,7 @@ class Effort:
     """A worst-case radius is found to lie between two norms of this ratio."""
     worst_case_in_assess: bool = False
     """Whether `assess` has the worst case too; `margin` always has it."""
-    num_map_items: int = 24
+    num_map_items: int = 16
     """Items of a capability that are measured for the map."""
     num_fisher_draws: int = 4
     """Draws of labels for the map's noise; at least 2."""

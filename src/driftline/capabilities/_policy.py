@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigError
+from ..parsing import parse_yaml
 from ..provenance import digest_bytes
 from ..results import CertificationPolicy, PolicyRule
 from ._capability import Capability
@@ -36,16 +36,14 @@ def read_policy(path: Path) -> CertificationPolicy:
         The policy, with the digest of the file as it lies there.
 
     Raises:
-        ConfigError: It cannot be read, is not YAML, has a key or value that is not right, or names
-            a capability twice.
+        ConfigError: It cannot be read, is not YAML, has a key or value that is not right, or has a key
+            or a capability twice.
     """
     try:
         content = path.read_bytes()
-        parsed = yaml.safe_load(content)
     except OSError as error:
         raise ConfigError(f"--policy: {path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--policy: {path}: not YAML ({' '.join(str(error).split())})") from None
+    parsed = parse_yaml(content, f"--policy: {path}", ConfigError)
     try:
         said = _PolicyFile.model_validate(parsed)
     except ValidationError as error:

@@ -7,10 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
+from ..parsing import parse_yaml
 from ..provenance import digest_value
 from ..results import SourceProvenance
 from ._capability import Capability
@@ -93,16 +93,15 @@ def read_suite(name: str) -> Suite:
 
 def _parse_yaml(path: Path, name: str) -> _SuiteFile:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise SuiteError(
             f"{name}: no such suite ({error.strerror}); give a YAML file, {PREFIX}TASK, or one of: "
             f"{', '.join(SHIPPED_SUITES)}"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    parsed = parse_yaml(content, path, SuiteError)
     try:
-        return _SuiteFile.model_validate(content)
+        return _SuiteFile.model_validate(parsed)
     except ValidationError as error:
         raise SuiteError(f"{path}: {describe_fault(error)}") from None
 

@@ -60,7 +60,8 @@ def read_private_key(pem: bytes, *, passphrase: bytes | None = None) -> Ed25519P
     try:
         key = load_pem_private_key(pem, passphrase)
     except TypeError:
-        fault = "is encrypted; give its passphrase" if passphrase is None else "is not encrypted"
+        mend = "is encrypted; give its passphrase by --passphrase-env"
+        fault = mend if passphrase is None else "is not encrypted"
         raise CertificateError(fault) from None
     except (ValueError, UnsupportedAlgorithm):
         wrong = "" if passphrase is None else ", or the passphrase is wrong"

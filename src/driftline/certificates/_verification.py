@@ -138,7 +138,7 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
         _files_check("tuned", statement.files(TUNED), evidence.tuned),
         _files_check("base", statement.files(BASE), evidence.base),
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
-        _suites_check(statement.certification, evidence.suites),
+        _suites_check(statement.certification, evidence),
         _policy_check(statement.certification, evidence.policy),
         _judged("claims", faults, f"the verdicts follow from the numbers of {len(claims)} claims"),
     ]
@@ -176,7 +176,8 @@ def _manifest_check(certified: dict[str, str], path: Path | None) -> Verificatio
     return _judged("manifest", faults, f"{found.name} as certified")
 
 
-def _suites_check(certification: Certification, asked: Sequence[AskedSuite]) -> VerificationCheck:
+def _suites_check(certification: Certification, evidence: Evidence) -> VerificationCheck:
+    asked, policy = evidence.suites, certification.provenance.policy
     if not asked:
         return _skipped("suites", "none was given")
     certified = {suite.digest: suite.name for suite in certification.provenance.suites}
@@ -184,6 +185,8 @@ def _suites_check(certification: Certification, asked: Sequence[AskedSuite]) -> 
         WatchedCapability(claim.capability, claim.margin, claim.required)
         for claim in certification.claims
     }
+    # A policy replaces margins and tiers, so that without it no suite is as certified.
+    mend = f"; give {policy.name} by --policy" if policy and evidence.policy is None else ""
     faults = []
     for suite in asked:
         if suite.digest not in certified:
@@ -192,7 +195,7 @@ def _suites_check(certification: Certification, asked: Sequence[AskedSuite]) -> 
             continue
         faults += [
             f"{suite.name}: no claim is about {wanted.name} with a margin of {wanted.tolerance:g}, "
-            f"{'required' if wanted.required else 'watched'}"
+            f"{'required' if wanted.required else 'watched'}{mend}"
             for wanted in suite.capabilities
             if wanted not in held
         ]

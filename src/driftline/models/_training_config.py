@@ -10,12 +10,12 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from peft import LoraConfig
 from pydantic import JsonValue
 from trl import ModelConfig, ScriptArguments, SFTConfig
 
 from ..errors import ConfigError
+from ..parsing import parse_yaml
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 
@@ -187,10 +187,7 @@ def read_training_config(path: Path) -> TrainingConfig:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    try:
-        values = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({_one_line(error)})") from None
+    values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
     # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
@@ -253,7 +250,3 @@ def _as_number(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
             with contextlib.suppress(ValueError):
                 return kind(value)
     return value
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())

@@ -11,8 +11,8 @@ from numpy import ndarray
 from ..errors import ConfigError, RunError
 from ._noninferiority import Units
 
-_PRIOR_UNITS = 5
-_PRIOR_SPREAD = 5.0
+PRIOR_UNITS = 5
+PRIOR_SPREAD = 5.0
 """Standard deviation, in margins, before anything was seen; it costs power, not validity."""
 _LIMIT_ERROR = 1e-10
 
@@ -98,16 +98,20 @@ def past_of(
 
     def before(values: Float[ndarray, "orders units"]) -> Float[ndarray, "orders units"]:
         sums = numpy.zeros_like(values)
-        sums[:, 1:] = values[:, :-1].cumsum(axis=1)
+        numpy.cumsum(values[:, :-1], axis=1, out=sums[:, 1:])
         return sums
 
-    count = numpy.arange(totals.shape[1]) + _PRIOR_UNITS
-    mean = before(totals) / (before(sizes) + _PRIOR_UNITS)
-    squares = before(totals**2) - 2 * mean * before(totals * sizes) + mean**2 * before(sizes**2)
-    imagined = _PRIOR_UNITS * (_PRIOR_SPREAD * margin) ** 2
-    return Past(
-        (numpy.maximum(squares, 0.0) + imagined) / count, (before(sizes) + _PRIOR_UNITS) / count
-    )
+    count = numpy.arange(totals.shape[1]) + PRIOR_UNITS
+    total, size = before(totals), before(sizes)
+    mean = total / (size + PRIOR_UNITS)
+    one = sizes[0, 0]
+    if (sizes == one).all():  # Single items: two sums of five are enough.
+        squares = before(totals**2) + mean * one * (mean * size - 2 * total)
+    else:
+        products, square_sizes = before(totals * sizes), before(sizes**2)
+        squares = before(totals**2) - 2 * mean * products + mean**2 * square_sizes
+    imagined = PRIOR_UNITS * (PRIOR_SPREAD * margin) ** 2
+    return Past((numpy.maximum(squares, 0.0) + imagined) / count, (size + PRIOR_UNITS) / count)
 
 
 def check_bounds(

@@ -1,5 +1,6 @@
 """Non-inferiority of the mean of bounded scores, without any assumption on their shape."""
 
+import functools
 import math
 
 import numpy
@@ -18,7 +19,7 @@ from ._noninferiority import (
 )
 
 _NUM_ORDERS = 32
-_LARGEST_SHARE = 0.75
+LARGEST_SHARE = 0.75
 
 
 def bounded_noninferiority(
@@ -93,12 +94,18 @@ def bounded_noninferiority(
 def fixed_bets(shares: Units, margin: float, least: float, alpha: float, seed: int) -> Bets:
     """Bets for a number of units that is fixed beforehand, in several orders."""
     num = len(shares.sums)
-    generator = numpy.random.default_rng(seed)
-    order = generator.permuted(numpy.tile(numpy.arange(num), (_NUM_ORDERS, 1)), axis=1)
+    order = orders_of(num, seed)
     totals, sizes = shares.sums[order], shares.sizes[order]
     variance = past_of(totals, sizes, margin).variance
     stakes = numpy.sqrt(2 * math.log(1 / alpha) / (num * variance))
-    return Bets(totals, sizes, stakes, least, _LARGEST_SHARE)
+    return Bets(totals, sizes, stakes, least, LARGEST_SHARE)
+
+
+@functools.lru_cache(maxsize=2)
+def orders_of(num: int, seed: int) -> Int[ndarray, "orders units"]:
+    """Kept, since either limit bets in the same ones."""
+    generator = numpy.random.default_rng(seed)
+    return generator.permuted(numpy.tile(numpy.arange(num), (_NUM_ORDERS, 1)), axis=1)
 
 
 def log_evidence(bets: Bets, mean: float) -> float:

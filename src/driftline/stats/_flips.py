@@ -20,7 +20,6 @@ _NUM_DISCORDANCES = 64
 _NUM_ZOOMED = 17
 _LIMIT_ERROR = 1e-10
 _SMALLEST = 1e-300
-_NEGLIGIBLE = 1e-12
 
 
 class Evidence(NamedTuple):
@@ -29,6 +28,7 @@ class Evidence(NamedTuple):
     discordances: Float[ndarray, " discordances"]
     """Ascending, over a Clopper-Pearson interval at level 1 - GAMMA."""
     num_flips: Int[ndarray, " flips"]
+    """Ascending and without a gap."""
     most_lost: Int[ndarray, " flips"]
     """An outcome with so many flips is at least as good where at most these are lost; -1: never."""
     num_items: int
@@ -61,7 +61,7 @@ def flip_noninferiority(
     Limits: items must be drawn independently; where some share a source take `bounded_noninferiority`
     with groups and bounds (-1, 1). A p-value cannot be smaller than 1e-5.
 
-    Cost: 0.1 to 0.3 s for up to 10 000 items.
+    Cost: 0.05 s for 2 000 items, 0.2 s for 10 000.
 
     Args:
         lost: Items that the base gets right and the tuned model wrong.
@@ -192,24 +192,32 @@ def outcome_probabilities(
     Returns:
         Probabilities.
     """
-    share = discordances[:, None]
-    weights = numpy.exp(_log_binomial(evidence.num_flips, evidence.num_items, share))
-    lost_share = numpy.clip((1 - change / numpy.maximum(share, _SMALLEST)) / 2, 0.0, 1.0)
-    # The binomial tail is what costs, so it is left out where it could hardly count.
-    point, flip = numpy.nonzero(weights > _NEGLIGIBLE)
-    most_lost = evidence.most_lost[flip]
-    tails = numpy.ones(weights.shape)
-    tails[point, flip] = numpy.where(
-        most_lost < 0,
-        0.0,
-        scipy.special.bdtr(
-            numpy.maximum(most_lost, 0).astype(float),
-            evidence.num_flips[flip],
-            lost_share[point, 0],
-        ),
-    )
+    weights = _binomial(evidence.num_flips, evidence.num_items, discordances)
+    lost_share = (1 - change / numpy.maximum(discordances, _SMALLEST)) / 2
+    tails = _lost_tails(evidence, numpy.clip(lost_share, 0.0, 1.0))
     left_out = numpy.maximum(1 - weights.sum(axis=1), 0.0)
     found: Float[ndarray, " points"] = (weights * tails).sum(axis=1) + left_out
+    return found
+
+
+def _lost_tails(
+    evidence: Evidence, lost_share: Float[ndarray, " points"]
+) -> Float[ndarray, "points flips"]:
+    """The binomial probability that at most `most_lost` of each number of flips are lost."""
+    # A tail costs much more than a point, so each is made from the one before:
+    # P(m of f + 1) = P(m of f) - share * p(m of f) and P(m + 1 of f) = P(m of f) + p(m + 1 of f).
+    flips, most = evidence.num_flips, evidence.most_lost
+    first = numpy.zeros(len(lost_share))
+    if most[0] >= 0:
+        first = scipy.special.bdtr(float(most[0]), int(flips[0]), lost_share)
+    steps = -lost_share[:, None] * _binomial(most[:-1], flips[:-1], lost_share)
+    rise = numpy.diff(most)
+    for index in range(int(numpy.abs(rise).max(initial=0))):
+        count = numpy.where(rise > 0, most[:-1] + 1 + index, most[:-1] - index)
+        sign = numpy.where(numpy.abs(rise) > index, numpy.sign(rise), 0)
+        steps += sign * _binomial(count, flips[1:], lost_share)
+    tails = numpy.concatenate([first[:, None], steps], axis=1).cumsum(axis=1)
+    found: Float[ndarray, "points flips"] = numpy.clip(tails, 0.0, 1.0)
     return found
 
 
@@ -265,12 +273,16 @@ def _highest_refused(evidence: Evidence, alpha: float) -> float:
     return max(-1.0, root - 2 * _LIMIT_ERROR)
 
 
-def _log_binomial(
-    count: Int[ndarray, " flips"], num: int, share: Float[ndarray, "points 1"]
+def _binomial(
+    count: Int[ndarray, " flips"],
+    num: Int[ndarray, " flips"] | int,
+    share: Float[ndarray, " points"],
 ) -> Float[ndarray, "points flips"]:
-    """Logarithm of the binomial probability of each count."""
+    """The binomial probability of each count; 0 where it is none of 0 to `num`."""
+    is_possible = (count >= 0) & (count <= num)
+    count = numpy.clip(count, 0, num)
     log_ways = -scipy.special.betaln(count + 1, num - count + 1) - numpy.log(num + 1)
-    found: Float[ndarray, "points flips"] = (
-        log_ways + scipy.special.xlogy(count, share) + scipy.special.xlog1py(num - count, -share)
-    )
+    logs = numpy.log(numpy.maximum([share, 1 - share], _SMALLEST))
+    powers = logs.T @ numpy.array([count, num - count], dtype=float)
+    found: Float[ndarray, "points flips"] = numpy.exp(log_ways + powers) * is_possible
     return found

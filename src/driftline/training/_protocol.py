@@ -1,6 +1,7 @@
 """A protocol: which model is trained on what, how, and under which watch."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import JsonValue
 
 from ..errors import ConfigError
 from ..models import Levers, TrainingConfig, read_training_config
+from ..parsing import parse_yaml
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
 
@@ -50,11 +52,7 @@ def read_protocol(path: Path) -> Protocol:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    try:
-        values = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML ({told})") from None
+    values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict) or "schema" not in values:
         config = read_training_config(path)
         named = config.values.get("model_name_or_path")
@@ -122,7 +120,7 @@ def _levers(value: object, path: Path) -> Levers:
     return Levers.from_values(value, origin=str(path), folder=path.parent)
 
 
-def _text(values: dict[str, object], key: str, path: Path) -> str | None:
+def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:
     value = values.get(key)
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{path}: {key}: {value!r} is not a text")
