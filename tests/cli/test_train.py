@@ -99,7 +99,7 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
 
 
 def test_an_unknown_lever_is_bad_input(run, protocol, tmp_path):
-    values = yaml.safe_load(protocol.read_text()) | {"levers": {"kl": 0.5, "frozen": []}}
+    values = yaml.safe_load(protocol.read_text()) | {"levers": {"kl": 0.5}}
     protocol.write_text(yaml.safe_dump(values))
     code, _, err = run("train", str(protocol), "--out", str(tmp_path / "out"))
     assert code == 2

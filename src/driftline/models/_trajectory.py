@@ -226,7 +226,7 @@ def plan_training(
     Raises:
         ConfigError: The plan has no step.
     """
-    with _trainer(opened, config, data, levers=Levers(), num_steps=0) as trainer:
+    with _trainer(opened, config, data) as trainer:
         args = trainer.args
         batches = len(trainer.get_train_dataloader())
         updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
@@ -315,10 +315,11 @@ def _trainer(
     config: TrainingConfig,
     data: TrainingData,
     *,
-    levers: Levers,
-    num_steps: int,
+    levers: Levers | None = None,
+    num_steps: int = 0,
 ) -> Iterator[LeverTrainer]:
     """TRL's trainer on a copy of the model; random states and progress bars are put back."""
+    levers = Levers() if levers is None else levers
     _check_base(opened, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
