@@ -160,11 +160,11 @@ class PlanSpace:
         own = self.own_method
         wanted = [
             self.plain,
+            self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
+            self.of_method(own, {"rate": 0.3, "kl_to_base": KL[-1]}),
+            self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
             self.of_method(own, {"kl_to_base": KL[-1]}),
             self.of_method("lora", {"weight_decay": STRONG_DECAY}),
-            self.of_method(own, {"rate": 0.3}),
-            self.of_method("full", {"protected": "frozen", "replay_share": REPLAY}),
-            self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
         ]
         found: list[Settings] = []
         for settings in wanted:
