@@ -53,6 +53,7 @@ from .field import (
     SCALES,
     SEEDS,
     TASKS,
+    TOLERANCES,
     Method,
     levers_of,
 )
@@ -104,7 +105,11 @@ def read_task(name: str, seed: int, opened: LanguageModel, folder: Path, work: P
     parts = hold_out(data, seed=seed, opened=opened)
     whole = suite(folder)
     chosen = replace(
-        whole, capabilities=tuple(c.sample(2 * NUM_CHOOSING, seed=0) for c in whole.capabilities)
+        whole,
+        capabilities=tuple(
+            replace(c.sample(2 * NUM_CHOOSING, seed=0), tolerance=TOLERANCES * c.tolerance)
+            for c in whole.capabilities
+        ),
     )
     replayed = work / "replayed.jsonl"
     rows = _general(folder, data.layout)
@@ -279,23 +284,22 @@ def main() -> None:
     opened, name = open_model(arguments.model), Path(arguments.model).name
     runs = HERE / "runs" / name
     runs.mkdir(parents=True, exist_ok=True)
+    wanted = [(t, m, r) for m in arguments.only for t in arguments.tasks for r in METHODS[m].rates]
     for seed in arguments.seeds:
-        for task_name in arguments.tasks:
-            work = arguments.work / name / task_name
-            task = read_task(task_name, seed, opened, arguments.data, work)
-            for method in arguments.only:
-                for rate in METHODS[method].rates:
-                    run = f"{task_name}-{method}-{rate:g}-{seed}"
-                    path = runs / f"{run}.json"
-                    with claimed(work / f"{run}.claim") as mine:
-                        if not mine or path.exists():
-                            continue
-                        print(time.strftime("%H:%M:%S"), run, flush=True)
-                        record = make_run(task, method, rate, work / run)
-                        partial = path.with_suffix(".partial")
-                        partial.write_text(json.dumps(record) + "\n")
-                        partial.replace(path)
-                        shutil.rmtree(work / run, ignore_errors=True)
+        for task_name, method, rate in wanted:
+            work, run = arguments.work / name / task_name, f"{task_name}-{method}-{rate:g}-{seed}"
+            path = runs / f"{run}.json"
+            work.mkdir(parents=True, exist_ok=True)
+            with claimed(work / f"{run}.claim") as mine:
+                if not mine or path.exists():
+                    continue
+                print(time.strftime("%H:%M:%S"), run, flush=True)
+                task = read_task(task_name, seed, opened, arguments.data, work)
+                record = make_run(task, method, rate, work / run)
+                partial = path.with_suffix(".partial")
+                partial.write_text(json.dumps(record) + "\n")
+                partial.replace(path)
+                shutil.rmtree(work / run, ignore_errors=True)
 
 
 if __name__ == "__main__":
