@@ -270,7 +270,7 @@ def ratio(pair: dict[str, Any], method: str) -> float | None:
     other = pair["methods"].get(method)
     if other is None or other["worst"] <= 0:
         return None
-    return round(max(0.0, pair["worst"]) / other["worst"], 3)
+    return round(float(max(0.0, pair["worst"]) / other["worst"]), 3)
 
 
 def is_at_most(pair: dict[str, Any], method: str, share: float) -> bool:
