@@ -1,7 +1,6 @@
 """Real optimiser steps of the user's own config, through TRL's own trainer.
 
-A trajectory trains a copy of the base, stops early, and keeps the change of the weights at some of
-its steps as directions. It runs only when one of them is first needed and is not on disk yet.
+Of a copy of the base; the changes of the weights at some steps are kept on disk, as directions.
 """
 
 import contextlib
