@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -155,3 +156,21 @@ def test_the_tree_in_the_docstring_shows_every_exception_with_its_exit_code():
     codes = {error.__name__: error.exit_code for error in classes}
     assert codes["InputError"] == codes["OutputError"] == codes["SuiteError"] == 2
     assert codes["RunError"] == 4
+
+
+def _places_of_one_machine(text: str) -> list[str]:
+    return re.findall(r'"(?:/[\w.-]+){2,}[^"]*"|"[A-Za-z]:\\\\[^"]*"', text)
+
+
+def test_no_record_names_a_place_of_one_machine():
+    records = [p for room in ("evidence", "benchmarks") for p in (ROOT / room).rglob("*.json")]
+    assert len(records) > 100
+    found = {p.name: _places_of_one_machine(p.read_text()) for p in records}
+    assert not {name: places for name, places in found.items() if places}
+
+
+def test_the_test_for_places_can_fail():
+    assert _places_of_one_machine('{"source": "/home/me/model"}')
+    assert not _places_of_one_machine(
+        '{"source": "owner/name", "unit": "a/b", "schema": "driftline/plan/1"}'
+    )

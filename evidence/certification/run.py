@@ -146,9 +146,9 @@ def tuned_folder(name: str, opened: LanguageModel, data: Path, work: Path) -> Pa
     return out
 
 
-def record(found: Certification, config: dict[str, Any] | None) -> dict[str, Any]:
-    """A certification without the texts of its items."""
-    document = json.loads(found.to_json())
+def record(found: Certification, config: dict[str, Any] | None, work: Path) -> dict[str, Any]:
+    """A certification without the texts of its items, and without the place where it was made."""
+    document = json.loads(found.to_json().replace(f"{work}/", ""))
     for claim in document["claims"]:
         flips = claim["flips"]
         claim["flips"] = {
@@ -185,7 +185,7 @@ def main() -> None:
         with RunFolder.open(scores, identity, outputs=(), force=False) as run_folder:
             found = certify(CertifyRequest(opened, str(folder), (suite,), **asked), run_folder)
         config = TRAINED.get("adapter" if tuned == "merged" else tuned)
-        path.write_text(json.dumps(record(found, config), indent=1) + "\n")
+        path.write_text(json.dumps(record(found, config, chosen.work), indent=1) + "\n")
         print(
             found.verdict, [(c.capability, c.verdict, c.change) for c in found.claims], flush=True
         )

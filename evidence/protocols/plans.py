@@ -160,7 +160,7 @@ def main() -> None:
                 "task": task_name,
                 "seed": seed,
                 "cpu_seconds": seconds,
-                "plan": json.loads(found.to_json()),
+                "plan": json.loads(found.to_json().replace(f"{Path(arguments.model).parent}/", "")),
                 "looks": after,
             }
             path.write_text(json.dumps(document) + "\n")

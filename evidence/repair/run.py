@@ -74,7 +74,11 @@ def make_record(name: str, cost: str, arguments: argparse.Namespace) -> dict[str
     out = work / "out"
     with RunFolder.open(out, name, outputs=(), force=False) as folder:
         found = repair(request, folder)
-    return {"case": name, "limit": cost, "repair": json.loads(found.to_json())}
+    # Names of files without the place where they lay.
+    text = found.to_json()
+    for place in (arguments.work, arguments.models):
+        text = text.replace(f"{place}/", "")
+    return {"case": name, "limit": cost, "repair": json.loads(text)}
 
 
 if __name__ == "__main__":

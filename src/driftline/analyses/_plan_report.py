@@ -16,11 +16,11 @@ from ..results import (
     PlanVerdict,
     SuiteClaim,
 )
-from ._claims import adjusted_claims, capability_claim, suite_claim
-from ._paired import Paired
+from ._claims import suite_claim
 from ._plan_space import PlanSpace
 from ._plan_trials import Trial
 from ._repair_looks import mean_limits
+from ._unseen import point_claims, weighed
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,7 @@ def judge(
     Returns:
         What can be said.
     """
-    claims = adjusted_claims(
-        [
-            capability_claim(
-                Paired(c, table.item_metrics(BASE, c), table.item_metrics(point, c)),
-                alpha=alpha,
-                seed=seed,
-            )
-            for c in capabilities
-        ],
-        alpha,
-    )
+    claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
     base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))
     gains = -table.item_losses(point, target, base=BASE)
     gain, low, high = mean_limits(gains, target, alpha)
@@ -103,21 +93,12 @@ def verdict_of(judged: Judged, *, has_protocol: bool) -> tuple[PlanVerdict, tupl
             "no protocol that was tried gains anything within the tolerances, so nothing is to be "
             "trained",
         )
-    claim, target = judged.suite_claim, judged.target
     against, undecided = [], []
-    if claim.verdict == "inferior":
-        against.append(str(claim.reason))
-    elif claim.verdict == "inconclusive":
-        undecided.append(str(claim.reason))
-    if target.high <= 0:
+    if judged.target.high <= 0:
         against.append("the target is no better than in the base")
-    elif target.low <= 0:
+    elif judged.target.low <= 0:
         undecided.append("whether the target gains is not settled")
-    if against:
-        return "fail", (*against, *undecided)
-    if undecided:
-        return "inconclusive", tuple(undecided)
-    return "pass", (f"all {claim.num_required} required capabilities are retained",)
+    return weighed(judged.suite_claim, against=against, undecided=undecided)
 
 
 def trial_rows(

@@ -17,12 +17,12 @@ from ..results import (
     SuiteClaim,
     TargetRecovery,
 )
-from ._claims import adjusted_claims, capability_claim, suite_claim
-from ._paired import Paired
+from ._claims import suite_claim
 from ._repair_cells import Cell
 from ._repair_looks import Candidate, Look, front, mean_limits
 from ._repair_search import RepairSearch
 from ._repair_split import Halves
+from ._unseen import point_claims, weighed
 
 _NOTHING_LOST = "no required capability lost more than its tolerance on the items that choose"
 _NOT_LOST_HERE = "on these items tuning cost nothing"
@@ -65,18 +65,7 @@ def judge(
         What can be said.
     """
     reported = [halves.report for halves in capabilities]
-    repaired = points[1]
-    claims = adjusted_claims(
-        [
-            capability_claim(
-                Paired(c, table.item_metrics(BASE, c), table.item_metrics(repaired, c)),
-                alpha=alpha,
-                seed=seed,
-            )
-            for c in reported
-        ],
-        alpha,
-    )
+    claims = point_claims(table, points[1], reported, alpha=alpha, seed=seed)
     return Judged(
         _recovery(table, points, reported, lost),
         None if target is None else _target(table, points, target.report, alpha),
@@ -95,26 +84,17 @@ def verdict_of(judged: Judged, *, has_output: bool) -> tuple[RepairVerdict, tupl
     Returns:
         pass needs both: every required capability retained, and some gain left where it is known.
     """
-    claim, target = judged.suite_claim, judged.target
-    against, open_reasons = [], []
+    target = judged.target
+    against, undecided = [], []
     if not has_output:
         against.append(
             "only the base itself meets the constraint, so nothing of the update is left"
         )
-    if claim.verdict == "inferior":
-        against.append(str(claim.reason))
-    elif claim.verdict == "inconclusive":
-        open_reasons.append(str(claim.reason))
-    if target is not None and has_output:
-        if target.high <= 0:
-            against.append("the repaired model is no better at the target than the base")
-        elif target.low <= 0:
-            open_reasons.append("whether any of the target's gain is left is not settled")
-    if against:
-        return "fail", (*against, *open_reasons)
-    if open_reasons:
-        return "inconclusive", tuple(open_reasons)
-    return "pass", (f"all {claim.num_required} required capabilities are retained",)
+    elif target is not None and target.high <= 0:
+        against.append("the repaired model is no better at the target than the base")
+    elif target is not None and target.low <= 0:
+        undecided.append("whether any of the target's gain is left is not settled")
+    return weighed(judged.suite_claim, against=against, undecided=undecided)
 
 
 def look_rows(search: RepairSearch) -> list[RepairLook]:

@@ -6,13 +6,11 @@ from ..results import Plan, PlanLook
 from ..results._plan_summary import budget_words, plan_headline, setting_words, trial_order
 from ..results._readings import DASH, clean, duration, interval, number, percent
 from ..results._repair_summary import CLAIM_WORDS
+from ._claims import BADGES, claim_reasons
 from ._drawing import to_svg
 from ._page import Figure, page
 from ._plan_chart import plan_front
 from ._tables import Table, table
-
-_BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
-"""Verdict to the colour of its badge."""
 
 
 def render_plan(found: Plan) -> str:
@@ -35,7 +33,7 @@ def render_plan(found: Plan) -> str:
     return page(
         "_plan.html.j2",
         word=found.verdict.upper(),
-        badge=_BADGES[found.verdict],
+        badge=BADGES[found.verdict],
         rest=plan_headline(found),
         model=clean(p.base_model.source),
         data=clean(p.data.name),
@@ -132,12 +130,7 @@ def _margins_table(found: Plan) -> Table:
             for row in found.margins_left
         ),
     )
-    reasons = dict.fromkeys(
-        f"{clean(claim.capability)}: {clean(claim.reason)}"
-        for claim in found.claims
-        if claim.reason
-    )
-    return Table(made.titles, made.kinds, made.rows, tuple(reasons))
+    return Table(made.titles, made.kinds, made.rows, claim_reasons(found.claims))
 
 
 def _ablation_table(found: Plan) -> Table:

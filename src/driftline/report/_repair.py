@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from ..results import Repair, Subject
 from ..results._readings import DASH, clean, duration, interval, number, percent
 from ..results._repair_summary import CLAIM_WORDS, chosen_words, repair_headline, scale_lines
+from ._claims import BADGES, claim_reasons
 from ._drawing import to_svg
 from ._page import Figure, page
 from ._repair_chart import repair_front
 from ._tables import Table, table
-
-_BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
-"""Verdict to the colour of its badge."""
 
 
 def render_repair(found: Repair) -> str:
@@ -32,7 +30,7 @@ def render_repair(found: Repair) -> str:
     return page(
         "_repair.html.j2",
         word=found.verdict.upper(),
-        badge=_BADGES[found.verdict],
+        badge=BADGES[found.verdict],
         rest=repair_headline(found),
         base=clean(found.provenance.base.source),
         tuned=clean(found.provenance.tuned.source),
@@ -136,12 +134,7 @@ def _claims_table(found: Repair) -> Table:
             for claim in found.claims
         ),
     )
-    reasons = dict.fromkeys(
-        f"{clean(claim.capability)}: {clean(claim.reason)}"
-        for claim in found.claims
-        if claim.reason
-    )
-    return Table(made.titles, made.kinds, made.rows, tuple(reasons))
+    return Table(made.titles, made.kinds, made.rows, claim_reasons(found.claims))
 
 
 def _families_table(found: Repair) -> Table:
