@@ -76,7 +76,7 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
     values = yaml.safe_load(protocol.read_text())
     values["levers"] = {
         "frozen_modules": ["model.layers.0"], "kl_to_base": 0.5, "replay_share": 0.25,
-        "interpolation": 0.5,
+        "interpolation": 0.5, "interpolated_modules": {"model.layers.1.mlp": 0.0},
     }  # fmt: skip
     protocol.write_text(yaml.safe_dump(values))
     out = tmp_path / "out"
@@ -95,7 +95,8 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
         for folder in (tmp_path / "base", out / "model")
     )
     for name, weight in tuned.items():
-        assert torch.equal(weight, base[name]) == name.startswith("model.layers.0."), name
+        is_the_bases = name.startswith(("model.layers.0.", "model.layers.1.mlp."))
+        assert torch.equal(weight, base[name]) == is_the_bases, name
 
 
 def test_an_unknown_lever_is_bad_input(run, protocol, tmp_path):

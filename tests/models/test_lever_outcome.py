@@ -1,10 +1,11 @@
-"""What comes out of a run is base + interpolation * (tuned - base), and OSF is plain weights."""
+"""What comes out of a run is base + scale * (tuned - base), and OSF is plain weights."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
+from driftline.errors import RunError
 from driftline.models import Levers, LowRank, open_tuned
 from driftline.models._lever_outcome import finish, osf_change, scaled_change
 from driftline.models._lever_trainer import lever_trainer
@@ -16,7 +17,7 @@ from tests.models.test_trajectory import changes
 def tuned(base, tmp_path, write_config, write_data):
     """Trains, finishes and saves; gives the change that the saved model is."""
 
-    def run(fields, levers, name):
+    def run(fields, levers, name, base=base):
         config, data = write_config(**fields), write_data(TEXTS)
         arguments = config.trainer_arguments(tmp_path / "out", use_cpu=True)
         trainer = lever_trainer(base, config, data, arguments=arguments, levers=levers)
@@ -50,6 +51,81 @@ def test_half_the_interpolation_is_half_the_change(tuned, trajectory, fields):
         assert torch.allclose(planned[name], change / 2, rtol=1e-3, atol=1e-6), name
 
 
+PARTS = Levers(
+    interpolation=0.5,
+    interpolated_modules=(
+        ("model.layers.0", 0.25),
+        ("model.layers.0.self_attn.q_proj", 1.0),
+        ("model.layers.1.self_attn", 0.0),
+        ("model.norm", 0.75),
+        ("model.embed_tokens", 0.125),
+    ),
+)
+
+
+def scale_in_parts(name):
+    """Of PARTS, by hand."""
+    if name.startswith("model.layers.0."):
+        return 1.0 if name == "model.layers.0.self_attn.q_proj.weight" else 0.25
+    own = {"model.norm.weight": 0.75, "model.embed_tokens.weight": 0.125}
+    return 0.0 if name.startswith("model.layers.1.self_attn.") else own.get(name, 0.5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("family", "fields"),
+    [("llama", FULL), ("llama-tied", FULL), ("llama", {**LORA, "lora_target_modules": "all-linear"}),
+     ("llama", {**LORA, "lora_target_modules": ["q_proj", "embed_tokens"]}),
+     ("llama", {**LORA, "lora_modules_to_save": ["lm_head", "embed_tokens"]})],
+    ids=["full", "tied", "lora", "embedding", "saved-modules"],
+)  # fmt: skip
+def test_each_part_of_the_change_has_its_own_scale(open_family, tuned, trajectory, family, fields):
+    opened = open_family(family)
+    whole, _ = tuned(fields, Levers(), "whole", opened)
+    parts, _ = tuned(fields, PARTS, "parts", opened)
+    made = trajectory(fields, kept=(8,), opened=opened)
+    planned = changes(replace(made, levers=PARTS), 8)
+    assert len({scale_in_parts(name) for name in whole}) >= 3
+    for name, change in whole.items():
+        assert change.any(), name
+        scale = scale_in_parts(name)
+        if scale == 0.0:
+            # Back to the base bit for bit.
+            assert name not in planned
+            assert name not in parts or not parts[name].any(), name
+            continue
+        wanted = change * scale
+        assert torch.allclose(parts[name], wanted, rtol=1e-3, atol=1e-7), name
+        assert torch.allclose(planned[name], wanted, rtol=1e-3, atol=1e-6), name
+    assert planned.keys() <= whole.keys()
+    assert parts.keys() <= whole.keys()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_head_trained_apart_from_its_embedding_is_scaled_from_what_it_was_tied_to(
+    open_family, tmp_path, write_config, write_data
+):
+    opened = open_family("llama-tied")
+    config = write_config(**{**LORA, "lora_modules_to_save": ["lm_head"]})
+    arguments = config.trainer_arguments(tmp_path / "out", use_cpu=True)
+    levers = Levers(interpolated_modules=(("model.embed_tokens", 0.5),))
+    trainer = lever_trainer(opened, config, write_data(TEXTS), arguments=arguments, levers=levers)
+    trainer.train()
+    (head,) = (w for n, w in trainer.model.named_parameters() if "lm_head.modules_to_save" in n)
+    start, end = opened.model.lm_head.weight.detach(), head.detach().clone()
+    assert not torch.equal(start, end)
+    finish(trainer, opened)
+    assert torch.allclose(head.detach(), (start + end) / 2, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_of_which_nothing_is_left_is_an_error(trajectory):
+    made = trajectory({**LORA, "lora_target_modules": ["q_proj"]}, kept=(1,))
+    levers = Levers(interpolated_modules=(("model.layers", 0.0),))
+    with pytest.raises(RunError, match=r"no weight moved; check .* what is frozen or scaled by 0"):
+        replace(made, levers=levers).ensure_trained()
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_osf_is_saved_as_a_plain_model(tuned, trajectory):
     levers = Levers(osf_rank=0.5)
@@ -65,7 +141,11 @@ def test_osf_is_saved_as_a_plain_model(tuned, trajectory):
 
 def test_a_low_rank_change_stays_low_rank():
     left, right = torch.ones(3, 1), torch.ones(1, 2)
-    found = scaled_change({"a": LowRank(left, right), "b": torch.ones(2)}, 0.25)
-    assert torch.equal(found["a"].left, left / 4)
-    assert torch.equal(found["a"].right, right)
-    assert torch.equal(found["b"], torch.full((2,), 0.25))
+    change = {"a.weight": LowRank(left, right), "b.weight": torch.ones(2), "c.weight": left}
+    levers = Levers(interpolation=0.25, interpolated_modules=(("c", 0.0),))
+    found = scaled_change(change, levers)
+    assert torch.equal(found["a.weight"].left, left / 4)
+    assert torch.equal(found["a.weight"].right, right)
+    assert torch.equal(found["b.weight"], torch.full((2,), 0.25))
+    assert "c.weight" not in found
+    assert scaled_change(change, Levers()) is change

@@ -188,8 +188,26 @@ def test_several_processes_are_refused(base, write_config, write_data):
 
 
 def test_a_module_that_is_not_there_is_refused(train):
-    for levers in (Levers(frozen_modules=("nowhere",)), Levers(slowed_modules=(("nowhere", 0.5),))):
-        with pytest.raises(
-            ConfigError, match="the model has no module nowhere to freeze or to slow"
-        ):
-            train(levers)
+    scaled = (("nowhere", 0.5),)
+    for lever, value in (
+        ("frozen_modules", ("nowhere",)),
+        ("slowed_modules", scaled),
+        ("interpolated_modules", scaled),
+    ):
+        with pytest.raises(ConfigError, match=f"{lever}: the model has no module nowhere; take"):
+            train(Levers(**{lever: value}))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [("lm_head", "lm_head: is tied to another module; name model.embed_tokens instead"),
+     ("model.layers.0.mlp.act_fn", "act_fn: holds no weight (.*); leave it out")],
+)  # fmt: skip
+def test_a_module_whose_scale_would_do_nothing_is_refused(
+    open_family, write_config, write_data, tmp_path, module, message
+):
+    config, data = write_config(**FULL), write_data(TEXTS)
+    arguments = config.trainer_arguments(tmp_path / "out", use_cpu=True)
+    levers = Levers(interpolated_modules=((module, 0.5),))
+    with pytest.raises(ConfigError, match=f"config.yaml: interpolated_modules: .*{message}"):
+        lever_trainer(open_family("llama-tied"), config, data, arguments=arguments, levers=levers)

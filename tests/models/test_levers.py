@@ -18,7 +18,10 @@ ALL = {
     "entropy_gate": True,
     "osf_rank": 0.5,
     "interpolation": 0.7,
+    "interpolated_modules": {"lm_head": 0.0, "model.layers.0": 1.0},
 }
+
+PART = (("model.layers.0", 0.5),)
 
 
 def test_plain_values_make_the_round_trip():
@@ -26,6 +29,7 @@ def test_plain_values_make_the_round_trip():
     assert levers.to_values() == ALL
     assert Levers.from_values(levers.to_values(), origin="p.yaml") == levers
     assert levers.slowed_modules == (("model.layers.0", 0.1), ("model.layers.1", 0.5))
+    assert levers.interpolated_modules == (("lm_head", 0.0), ("model.layers.0", 1.0))
 
 
 def test_nothing_is_on_by_default():
@@ -52,6 +56,25 @@ def test_a_text_that_yaml_leaves_of_a_number_is_a_number():
         ({"interpolation": 0}, "interpolation: 0.0 is not above 0 and at most 1"),
         ({"interpolation": 1.5}, "interpolation: 1.5 is not above 0 and at most 1"),
         ({"osf_rank": 2.5}, "osf_rank: 2.5 is not a whole number above 0, or a share below 1"),
+        ({"interpolated_modules": ["a"]}, "interpolated_modules: give one `module: scale` a line"),
+        (
+            {"interpolated_modules": {1: 2.0}},
+            "interpolated_modules: '1': 2.0 is not a module's name",
+        ),
+        ({"interpolated_modules": {"a": "b"}}, "interpolated_modules: a: 'b' is not a number"),
+        (
+            {"interpolated_modules": {"a": 1.5}},
+            "'a': 1.5 is not a module's name with a scale of at",
+        ),
+        (
+            {"interpolated_modules": {"a": -0.5}},
+            "interpolated_modules: 'a': -0.5 is not a module's",
+        ),
+        ({"interpolated_modules": {"a": float("nan")}}, "'a': nan is not a module's name with"),
+        (
+            {"interpolated_modules": {"": 0.5}},
+            "interpolated_modules: '': 0.5 is not a module's name",
+        ),
         ({"entropy_gate": 1}, "entropy_gate: 1 is not true or false"),
         ({"frozen_modules": "a"}, "frozen_modules: 'a' is not a list of module names"),
         ({"slowed_modules": ["a"]}, "slowed_modules: give one `module: factor` a line"),
@@ -79,6 +102,8 @@ def test_what_cannot_be_meant_is_refused(values, message):
         (Levers(osf_rank=4, l2_to_base=1.0), FULL, "l2_to_base: is for full fine-tuning only"),
         (Levers(osf_rank=4, interpolation=0.5), FULL, "interpolation: with osf_rank"),
         (Levers(interpolation=0.5), {**LORA, "use_dora": True}, "interpolation: with use_dora"),
+        (Levers(osf_rank=4, interpolated_modules=PART), FULL, "_modules: with osf_rank the change"),
+        (Levers(interpolated_modules=PART), {**LORA, "use_dora": True}, "_modules: with use_dora"),
         (Levers(entropy_gate=True), {**FULL, "loss_type": "dft"}, "remove loss_type"),
         (
             Levers(kl_to_base=0.1),
@@ -93,6 +118,23 @@ def test_levers_that_the_config_cannot_be_trained_with_are_refused(
     with pytest.raises(ConfigError, match=message):
         levers.check(write_config(**fields))
     Levers().check(write_config(**fields))
+
+
+def test_the_innermost_module_that_is_named_gives_a_weight_its_scale():
+    named = (("model.layers.1", 0.5), ("model.layers.1.mlp.up_proj", 0.0), ("model.norm", 1.0))
+    levers = Levers(interpolation=0.75, interpolated_modules=named)
+    assert levers.is_interpolated
+    for weight, scale in {
+        "model.layers.1.mlp.up_proj.weight": 0.0,
+        "model.layers.1.mlp.up_proj_2.weight": 0.5,
+        "model.layers.1.input_layernorm.weight": 0.5,
+        "model.layers.10.input_layernorm.weight": 0.75,
+        "model.norm.weight": 1.0,
+        "lm_head.weight": 0.75,
+    }.items():
+        assert levers.scale_of(weight) == scale, weight
+    assert Levers(interpolated_modules=named).scale_of("lm_head.weight") == 1.0
+    assert not Levers().is_interpolated
 
 
 def test_a_file_of_replay_is_named_from_where_the_protocol_lies_and_known_by_its_content(tmp_path):

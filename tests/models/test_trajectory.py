@@ -369,7 +369,7 @@ def test_what_is_frozen_is_part_of_the_identity(trajectory):
 
 def test_freezing_what_is_not_there_or_under_an_adapter_is_refused(trajectory):
     with pytest.raises(
-        ConfigError, match=r"config.yaml: the model has no module nowhere to freeze"
+        ConfigError, match=r"config.yaml: frozen_modules: the model has no module nowhere"
     ):
         replace(trajectory(), frozen=("nowhere",)).ensure_trained()
     with pytest.raises(ConfigError, match="frozen_modules: is for full fine-tuning only"):

@@ -102,9 +102,14 @@ def test_the_same_run_in_each_trainers_words(made, tmp_path):
 
 def test_what_a_trainer_has_no_word_for_is_named(made, tmp_path):
     fields = {**LORA, "init_lora_weights": "pissa", "loss_type": "dft"}
-    levers = Levers(kl_to_base=0.1, interpolation=0.5, replay_share=0.1)
+    levers = Levers(
+        kl_to_base=0.1,
+        interpolation=0.5,
+        interpolated_modules=(("lm_head", 0.0),),
+        replay_share=0.1,
+    )
     _, left_out, _ = made(fields, levers=levers)
-    held = ("kl_to_base", "interpolation")
+    held = ("kl_to_base", "interpolation", "interpolated_modules")
     assert left_out["trl.yaml"] == (*held, "init_lora_weights")
     assert left_out["axolotl.yaml"] == (*held, "init_lora_weights", "loss_type")
     for name, missing in left_out.items():

@@ -11,26 +11,32 @@ from torch import Tensor
 
 from ._directions import Change, LowRank
 from ._lever_trainer import LeverTrainer
+from ._levers import Levers
 from ._opening import LanguageModel
-from ._places import list_places
+from ._places import list_places, tied_names
 
 
-def scaled_change(change: Change, factor: float) -> dict[str, Tensor | LowRank]:
-    """A change of weights, interpolated.
+def scaled_change(change: Change, levers: Levers) -> Change:
+    """What comes out of a change of weights: each times its scale after training.
 
     Args:
         change: Weight name to change.
-        factor: The interpolation.
+        levers: What was on.
 
     Returns:
-        factor * change; a low-rank one stays low-rank.
+        scale * change; a low-rank one stays low-rank, and weights that go back to the base are left
+        out.
     """
-    return {
-        name: LowRank(value.left * factor, value.right)
-        if isinstance(value, LowRank)
-        else value * factor
-        for name, value in change.items()
-    }
+    if not levers.is_interpolated:
+        return change
+    scales = {name: scale for name in change if (scale := levers.scale_of(name))}
+    return {name: _times(change[name], scale) for name, scale in scales.items()}
+
+
+def _times(change: Tensor | LowRank, scale: float) -> Tensor | LowRank:
+    if isinstance(change, LowRank):
+        return LowRank(change.left * scale, change.right)
+    return change * scale
 
 
 def is_osf(trained: torch.nn.Module) -> bool:
@@ -62,36 +68,42 @@ def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
 def finish(trainer: LeverTrainer, opened: LanguageModel) -> None:
     """Put what is to come out of a run into the trainer's model, before it is saved.
 
-    With `interpolation` every trained weight ends at base + interpolation * (tuned - base); of LoRA, B is
-    scaled, which is the same. OSF's parts become plain weights, since to take them apart again PEFT
-    would need the same singular vectors.
+    Every trained weight ends at base + scale * (tuned - base), its scale being that of `interpolation`
+    and `interpolated_modules`; of LoRA, B is scaled, which is the same. OSF's parts become plain
+    weights, since to take them apart again PEFT would need the same singular vectors.
 
     Args:
         trainer: Has trained.
         opened: The base.
     """
-    model, factor = trainer.model, trainer.levers.interpolation
+    model, levers = trainer.model, trainer.levers
     if is_osf(model):
         trainer.model = _with_osf_merged(model)
-    if factor == 1.0:
+    if not levers.is_interpolated:
         return
-    places = list_places(opened.model)
     with torch.no_grad():
         if not isinstance(model, PeftModel):
-            for trained, start in trainer.distance_to_base().values():
-                trained.lerp_(start.to(trained), 1 - factor)
-            return
-        adapter = model.active_adapter
-        for name, module in model.base_model.model.named_modules():
-            if isinstance(module, LoraLayer):
-                if adapter in module.lora_embedding_B:
-                    module.lora_embedding_B[adapter].mul_(factor)
-                else:
-                    module.lora_B[adapter].weight.mul_(factor)
-            elif isinstance(module, ModulesToSaveWrapper):
-                for key, saved in module.modules_to_save[adapter].named_parameters():
-                    start = places[f"{name}.{key}"].value()
-                    saved.lerp_(start.to(saved), 1 - factor)
+            for name, (trained, start) in trainer.distance_to_base().items():
+                trained.lerp_(start.to(trained), 1 - levers.scale_of(name))
+        else:
+            _scale_adapter(model, opened, levers)
+
+
+def _scale_adapter(model: PeftModel, opened: LanguageModel, levers: Levers) -> None:
+    places, aliases = list_places(opened.model), tied_names(opened.model)
+    adapter = model.active_adapter
+    for name, module in model.base_model.model.named_modules():
+        if isinstance(module, LoraLayer):
+            scale = levers.scale_of(f"{name}.weight")
+            if adapter in module.lora_embedding_B:
+                module.lora_embedding_B[adapter].mul_(scale)
+            else:
+                module.lora_B[adapter].weight.mul_(scale)
+        elif isinstance(module, ModulesToSaveWrapper):
+            for key, saved in module.modules_to_save[adapter].named_parameters():
+                # A head that is trained on its own starts from the embedding that it was tied to.
+                weight = aliases.get(f"{name}.{key}", f"{name}.{key}")
+                saved.lerp_(places[weight].value().to(saved), 1 - levers.scale_of(weight))
 
 
 def _with_osf_merged(trained: PeftModel) -> torch.nn.Module:

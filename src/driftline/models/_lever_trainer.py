@@ -22,6 +22,7 @@ from ._interrupts import interrupts_heard
 from ._lever_losses import TrainedPass
 from ._levers import Levers
 from ._opening import LanguageModel
+from ._places import list_places, tied_names
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
 
@@ -225,9 +226,11 @@ def lever_trainer(
         )
     model = copy.deepcopy(opened.model)
     for name in levers.frozen_modules:
-        _module(model, name, config).requires_grad_(False)
+        _module(model, name, f"{config.name}: frozen_modules").requires_grad_(False)
     for name, _ in levers.slowed_modules:
-        _module(model, name, config)
+        _module(model, name, f"{config.name}: slowed_modules")
+    for name, _ in levers.interpolated_modules:
+        _check_has_weights(opened, name, f"{config.name}: interpolated_modules")
     try:
         with interrupts_heard():
             trainer = LeverTrainer(
@@ -247,13 +250,29 @@ def lever_trainer(
     return trainer
 
 
-def _module(model: torch.nn.Module, name: str, config: TrainingConfig) -> torch.nn.Module:
+def _module(model: torch.nn.Module, name: str, lever: str) -> torch.nn.Module:
     try:
         return model.get_submodule(name)
     except AttributeError:
         raise ConfigError(
-            f"{config.name}: the model has no module {name} to freeze or to slow"
+            f"{lever}: the model has no module {name}; take names such as model.layers.0.mlp from it"
         ) from None
+
+
+def _check_has_weights(opened: LanguageModel, name: str, lever: str) -> None:
+    """Refuse a module to scale that no weight is named after: its scale would silently do nothing."""
+    module = _module(opened.model, name, lever)
+    if any(weight.startswith(f"{name}.") for weight in list_places(opened.model)):
+        return
+    aliases = tied_names(opened.model)
+    own = next((w for alias, w in aliases.items() if alias.startswith(f"{name}.")), None)
+    if own is None:
+        raise ConfigError(
+            f"{lever}: {name}: holds no weight ({type(module).__name__}); leave it out"
+        )
+    raise ConfigError(
+        f"{lever}: {name}: is tied to another module; name {own.rpartition('.')[0]} instead"
+    )
 
 
 def _adapter_config(config: TrainingConfig, levers: Levers) -> PeftConfig | LoraConfig | None:
@@ -270,12 +289,12 @@ def _adapter_config(config: TrainingConfig, levers: Levers) -> PeftConfig | Lora
 def _check_shapes(trainer: LeverTrainer, opened: LanguageModel, config: TrainingConfig) -> None:
     """Refuse to hold a model to its base where TRL gave it a larger vocabulary."""
     levers = trainer.levers
-    if levers.kl_to_base or levers.l2_to_base or levers.interpolation != 1.0:
+    if levers.kl_to_base or levers.l2_to_base or levers.is_interpolated:
         sizes = [
             model.get_input_embeddings().weight.shape for model in (trainer.model, opened.model)
         ]
         if sizes[0] != sizes[1]:
             raise ConfigError(
                 f"{config.name}: the run adds tokens to the vocabulary, so its weights cannot be held "
-                "to the base's; remove kl_to_base, l2_to_base and interpolation"
+                "to the base's; remove kl_to_base, l2_to_base, interpolation and interpolated_modules"
             )

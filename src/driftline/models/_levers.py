@@ -17,6 +17,8 @@ from ._training_config import TrainingConfig
 
 SELF = "self"
 """Replay that the base writes itself."""
+_FACTORS = {"slowed_modules": "factor", "interpolated_modules": "scale"}
+"""Levers that map a module to a number, and what that is called."""
 _LOSSES = ("entropy_gate", "loss_adaptive_rate", "kl_to_base")
 
 
@@ -59,6 +61,10 @@ class Levers:
     interpolation: float = 1.0
     """After training: base + interpolation * (tuned - base) is what comes out (WiSE-FT, Wortsman et
     al. 2022)."""
+    interpolated_modules: tuple[tuple[str, float], ...] = ()
+    """Modules with a scale of their own in place of `interpolation`, which then counts for all other
+    weights; of nested ones the innermost counts, and 0 takes a module back to the base (WiSE-FT by
+    parts; by depth it is LiNeS, Wang et al. 2024)."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -83,6 +89,12 @@ class Levers:
                     f"levers: slowed_modules: {module}: {factor} is not between 0 and 1; put it into "
                     "frozen_modules, or leave it out"
                 )
+        for module, scale in self.interpolated_modules:
+            if not module or not 0 <= scale <= 1:
+                raise ConfigError(
+                    f"levers: interpolated_modules: {module!r}: {scale} is not a module's name with a "
+                    "scale of at least 0 and at most 1"
+                )
         both = set(self.frozen_modules) & {module for module, _ in self.slowed_modules}
         if both:
             raise ConfigError(
@@ -91,6 +103,27 @@ class Levers:
         if self.replay_source != SELF and not self.replay_share:
             raise ConfigError("levers: replay_source: nothing is replayed; set replay_share")
 
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether what comes out is not the tuned weights themselves."""
+        return self.interpolation != 1.0 or bool(self.interpolated_modules)
+
+    def scale_of(self, weight: str) -> float:
+        """The scale of one weight's update after training.
+
+        Args:
+            weight: The weight's name in the base.
+
+        Returns:
+            That of the innermost module around it that has one; else `interpolation`.
+        """
+        scales, module = dict(self.interpolated_modules), weight
+        while module:
+            module = module.rpartition(".")[0]
+            if module in scales:
+                return scales[module]
+        return self.interpolation
+
     @classmethod
     def from_values(
         cls, values: Mapping[str, JsonValue], *, origin: str, folder: Path | None = None
@@ -98,7 +131,7 @@ class Levers:
         """Levers from a file.
 
         Args:
-            values: Lever to value; `slowed_modules` maps a name to its factor.
+            values: Lever to value; `slowed_modules` and `interpolated_modules` map names to numbers.
             origin: What to call the file in messages.
             folder: What a relative `replay_source` is relative to.
 
@@ -133,7 +166,7 @@ class Levers:
                 continue
             if field.name == "frozen_modules":
                 value = sorted(value)
-            elif field.name == "slowed_modules":
+            elif field.name in _FACTORS:
                 value = dict(sorted(value))
             values[field.name] = value
         return values
@@ -188,7 +221,7 @@ class Levers:
             raise ConfigError(
                 f"{config.name}: {smoothed[0]}: does not go with label_smoothing_factor; remove one"
             )
-        if self.interpolation != 1.0:
+        if self.is_interpolated:
             self._check_interpolation(config)
 
     def _check_interpolation(self, config: TrainingConfig) -> None:
@@ -196,8 +229,9 @@ class Levers:
         more = None if adapter is None else unreadable_field(adapter)
         more = "osf_rank" if self.osf_rank is not None else more
         if more is not None:
+            lever = "interpolation" if self.interpolation != 1.0 else "interpolated_modules"
             raise ConfigError(
-                f"{config.name}: interpolation: with {more} the change is more than B times A, which "
+                f"{config.name}: {lever}: with {more} the change is more than B times A, which "
                 "cannot be scaled in place; remove it and run `driftline repair` on the tuned model"
             )
 
@@ -216,12 +250,13 @@ def _read(key: str, value: JsonValue, origin: str) -> object:
         if isinstance(value, list) and all(isinstance(name, str) for name in value):
             return tuple(value)
         raise ConfigError(f"{origin}: levers: {key}: {value!r} is not a list of module names")
-    if key == "slowed_modules":
+    if key in _FACTORS:
         if isinstance(value, dict):
             return tuple(
-                (name, _number(factor, f"{key}: {name}", origin)) for name, factor in value.items()
+                (str(name), _number(factor, f"{key}: {name}", origin))
+                for name, factor in value.items()
             )
-        raise ConfigError(f"{origin}: levers: {key}: give one `module: factor` a line")
+        raise ConfigError(f"{origin}: levers: {key}: give one `module: {_FACTORS[key]}` a line")
     wanted = type(getattr(Levers, key))
     if wanted is bool or wanted is str:
         if type(value) is wanted:

@@ -278,7 +278,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         trajectory.on_step(step)
         if step in trajectory.kept_steps:
             assert model is not None
-            change = _change(trajectory.opened, model, trajectory.levers.interpolation)
+            change = _change(trajectory.opened, model, trajectory.levers)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
         self.reached_end = step >= trajectory.kept_steps[-1]
         if self.reached_end or not trajectory.goes_on(step):
@@ -286,8 +286,8 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-def _change(opened: LanguageModel, trained: torch.nn.Module, interpolation: float) -> Change:
-    """The change (tuned - base) of every weight that moved, whatever adapter was trained."""
+def _change(opened: LanguageModel, trained: torch.nn.Module, levers: Levers) -> Change:
+    """What comes out of a run as a change of the base's weights, whatever adapter was trained."""
     change: Change
     if not isinstance(trained, PeftModel):
         change = weights_change(opened.model, trained)
@@ -303,9 +303,11 @@ def _change(opened: LanguageModel, trained: torch.nn.Module, interpolation: floa
         if not torch.isfinite(tensor).all():
             weight = name.partition("|")[0]
             raise RunError(f"training made {weight} infinite or NaN; lower the learning rate")
-    if not change:
-        raise RunError("training moved no weight; check the learning rate and the frozen parts")
-    return change if interpolation == 1.0 else scaled_change(change, interpolation)
+    if not (change := scaled_change(change, levers)):
+        raise RunError(
+            "no weight moved; check the learning rate, and what is frozen or scaled by 0"
+        )
+    return change
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ def training_run(
             monitor_seconds=facts.monitor_seconds,
             monitor_share=facts.monitor_seconds / facts.wall_seconds,
         ),
-        caveats=_CAVEATS if levers.interpolation == 1.0 else (*_CAVEATS, _INTERPOLATED),
+        caveats=(*_CAVEATS, _INTERPOLATED) if levers.is_interpolated else _CAVEATS,
         provenance=Provenance(
             driftline_version=driftline_version(),
             python_version=python_version(),
