@@ -304,9 +304,7 @@ def _change(opened: LanguageModel, trained: torch.nn.Module, levers: Levers) -> 
             weight = name.partition("|")[0]
             raise RunError(f"training made {weight} infinite or NaN; lower the learning rate")
     if not (change := scaled_change(change, levers)):
-        raise RunError(
-            "no weight moved; check the learning rate, and what is frozen or scaled by 0"
-        )
+        raise RunError("training moved no weight; check learning rate, frozen parts, scales of 0")
     return change
 
 
