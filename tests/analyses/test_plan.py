@@ -8,7 +8,8 @@ from driftline.analyses import _plan_trials as trials_module
 from driftline.analyses._plan_data import hold_out
 from driftline.capabilities import Suite
 from driftline.errors import ConfigError
-from driftline.models import Trajectory
+from driftline.models import Scorer
+from driftline.models._lever_trainer import LeverTrainer
 from driftline.results import Plan
 
 from .plans import SUITE, TEXTS, ask, request, sums
@@ -70,10 +71,13 @@ def test_changes_of_trials_that_lost_are_not_kept(answer):
 
 def test_a_second_process_trains_and_scores_nothing_again(answer, asked, monkeypatch):
     found, path = answer
-    trained = []
-    monkeypatch.setattr(Trajectory, "train", lambda self: trained.append(self))
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("trains again")
+
+    monkeypatch.setattr(LeverTrainer, "train", refuse)
+    monkeypatch.setattr(Scorer, "score", refuse)
     again = ask(asked, path)
-    assert trained == []
     assert (again.looks, again.claims, again.ablation) == (
         found.looks, found.claims, found.ablation,
     )  # fmt: skip

@@ -52,6 +52,14 @@ def test_the_constraint_comes_before_the_gain():
     assert best_of([within, _look(2.0, 0.9)]).gain == 2.0
 
 
+def test_a_tolerance_lost_is_worth_a_tenth_of_the_gain():
+    assert best_of([_look(1.0, 0.8, bound=0.9), _look(0.95, 0.2)]).gain == 0.95
+    assert best_of([_look(1.0, 0.8, bound=0.9), _look(0.9, 0.2)]).gain == 1.0
+    # A capability that gains is no reason to give up the target's gain.
+    assert best_of([_look(1.0, 0.0), _look(0.99, -5.0)]).gain == 1.0
+    assert _look(-1.0, 0.5).merit == -1.0
+
+
 def test_a_look_is_dominated_only_in_both():
     look = _look(1.0, 0.5)
     assert look.is_dominated_by(_look(1.1, 0.4))

@@ -1,9 +1,11 @@
 """The search of a plan, on trials that only pretend to train."""
 
+from dataclasses import replace
+
 import pytest
 
 from driftline.analyses import _plan_search as module
-from driftline.analyses._plan_looks import Look
+from driftline.analyses._plan_looks import Look, PartScales
 from driftline.analyses._plan_search import search_protocols
 from driftline.analyses._plan_space import PlanSpace
 from driftline.analyses._plan_study import PlanStudy
@@ -78,10 +80,31 @@ def study(tmp_path):
     return PlanStudy(tmp_path / "study.jsonl", seed=0)
 
 
+@pytest.fixture(autouse=True)
+def whole_updates(monkeypatch):
+    """Parts are a matter of their own."""
+    monkeypatch.setattr(module, "scale_parts", lambda _bench, _trial, best, seed: best)
+
+
+def test_what_scaling_parts_bought_is_the_last_row(study, monkeypatch):
+    def scaled(_bench, trial, best, seed):
+        assert (trial.number, best.scale, seed) == (0, 0.5, 5)
+        parts = PartScales({"head": 0.25}, (("lm_head", 0.25),))
+        return replace(best, gain=1.0, scale=0.75, parts=parts)
+
+    monkeypatch.setattr(module, "scale_parts", scaled)
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
+    found = search_protocols(Bench(), SPACE, study, max_trials=1, seed=5)
+    row = found.ablation[-1]
+    assert (row.lever, row.value) == ("scales of parts of the update", "head 0.25")
+    assert row.bought == pytest.approx(1.0 - 0.75)
+    assert found.best.parts.modules == (("lm_head", 0.25),)
+
+
 def test_what_each_lever_bought_is_measured_and_what_bought_nothing_is_dropped(study, monkeypatch):
     both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain, both))
-    found = search_protocols(Bench(), SPACE, study, max_trials=2)
+    found = search_protocols(Bench(), SPACE, study, max_trials=2, seed=0)
     rows = {row.lever: row for row in found.ablation}
     assert rows["KL to the base"].bought == pytest.approx(2.0 - 0.75)
     assert not rows["KL to the base"].was_dropped
@@ -94,7 +117,7 @@ def test_what_each_lever_bought_is_measured_and_what_bought_nothing_is_dropped(s
 def test_a_lever_that_helps_stays(study, monkeypatch):
     both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (both,))
-    found = search_protocols(Bench(gain_of_gate=0.4), SPACE, study, max_trials=1)
+    found = search_protocols(Bench(gain_of_gate=0.4), SPACE, study, max_trials=1, seed=0)
     rows = {row.lever: row for row in found.ablation}
     assert rows["entropy-gated loss"].bought == pytest.approx(0.4)
     assert found.trial.settings == both
@@ -103,7 +126,7 @@ def test_a_lever_that_helps_stays(study, monkeypatch):
 def test_a_scale_is_a_lever_that_costs_no_training(study, monkeypatch):
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
     bench = Bench()
-    found = search_protocols(bench, SPACE, study, max_trials=1)
+    found = search_protocols(bench, SPACE, study, max_trials=1, seed=0)
     (row,) = found.ablation
     assert (row.lever, row.value, row.bought) == ("scale of the update", "0.5", None)
     assert row.reason == "the whole update is not within the tolerances"
@@ -113,7 +136,7 @@ def test_a_scale_is_a_lever_that_costs_no_training(study, monkeypatch):
 def test_what_the_budget_does_not_hold_is_said(study, monkeypatch):
     both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (both,))
-    found = search_protocols(Bench(max_trials=1), SPACE, study, max_trials=None)
+    found = search_protocols(Bench(max_trials=1), SPACE, study, max_trials=None, seed=0)
     assert "does not hold one more trial" in found.ended
     assert {row.reason for row in found.ablation} == {"the budget did not hold it"}
     assert {row.bought for row in found.ablation} == {None}
@@ -121,15 +144,15 @@ def test_what_the_budget_does_not_hold_is_said(study, monkeypatch):
 
 def test_where_nothing_is_within_the_tolerances_the_base_is_best(study, monkeypatch):
     monkeypatch.setattr(Bench, "_look", lambda _self, trial: setattr(trial, "looks", ()))
-    found = search_protocols(Bench(), SPACE, study, max_trials=2)
+    found = search_protocols(Bench(), SPACE, study, max_trials=2, seed=0)
     assert (found.best.trial, found.trial, found.ablation) == (None, None, ())
 
 
 def test_a_search_that_had_ended_is_not_begun_again(study, tmp_path, monkeypatch):
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
-    first = search_protocols(Bench(), SPACE, study, max_trials=1)
+    first = search_protocols(Bench(), SPACE, study, max_trials=1, seed=0)
     monkeypatch.setattr(module, "_search_once", None)
     again = search_protocols(
-        Bench(), SPACE, PlanStudy(tmp_path / "study.jsonl", seed=0), max_trials=1
+        Bench(), SPACE, PlanStudy(tmp_path / "study.jsonl", seed=0), max_trials=1, seed=0
     )
     assert (again.best, again.ablation, again.ended) == (first.best, first.ablation, first.ended)

@@ -21,7 +21,7 @@ from .certification_sample import KEPT, OPEN
 
 def look(**fields) -> PlanLook:
     return PlanLook(**{
-        "trial": 2, "step": 60, "scale": 0.75, "target_gain": 1.2, "worst_capability": "facts",
+        "trial": 2, "step": 60, "scale": 0.75, "parts": {}, "target_gain": 1.2, "worst_capability": "facts",
         "worst_loss": 0.6, "excess": 0.0, "meets_constraint": True, "is_on_front": True, **fields,
     })  # fmt: skip
 

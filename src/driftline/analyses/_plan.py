@@ -105,8 +105,8 @@ def plan(
     A protocol is the user's config with some levers moved (`_plan_space`). Each is trained by TRL's own
     trainer, stopped at a fifth of its steps where a finished one had gained more and lost less by then,
     and scored at four scales of its update. The upper bound of each required loss must stay within its
-    tolerance. The levers of the best are then switched back one by one. Items that choose, items that
-    report and rows that are trained on are never the same.
+    tolerance. The levers of the best are then switched back one by one, and the parts of its update
+    scaled apart. Items that choose, items that report and rows that are trained on are never the same.
 
     Cost: the budget. What an earlier process stored in the folder is taken up.
 
@@ -136,7 +136,9 @@ def plan(
         study = PlanStudy(folder.study, seed=request.seed)
         bench = _bench(request, asked, space, engine, folder)
         space = space.with_fragile(fragile_modules(bench, space, study, seed=request.seed))
-        found = search_protocols(bench, space, study, max_trials=request.num_trials)
+        found = search_protocols(
+            bench, space, study, max_trials=request.num_trials, seed=request.seed
+        )
         meter.enter("scoring what was chosen on unseen items")
         point = bench.point(found.best)
         table = engine.evaluate((BASE, point), asked.report)
@@ -232,9 +234,7 @@ def _document(
         verdict=verdict,
         reasons=reasons,
         chosen=best,
-        protocol=(
-            None if found.trial is None else protocol_of(space, found.trial, found.best.scale)
-        ),
+        protocol=None if found.trial is None else protocol_of(space, found.trial, found.best),
         target=judged.target,
         margins_left=judged.margins_left,
         suite_claim=judged.suite_claim,

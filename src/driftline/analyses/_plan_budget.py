@@ -12,8 +12,11 @@ from ._plan_space import Candidate
 
 DEFAULT_RUNS = 20.0
 """Tokens of so many of the user's own runs, where no budget is given."""
-SEARCH_SHARE = 0.75
-"""Of what is left after the base and the report: the rest is for what each lever bought."""
+SEARCH_SHARE = 0.65
+"""Of what is left after the base and the report: the rest is for what each lever bought, and for
+scaling parts of the best update."""
+ABLATION_SHARE = 0.85
+"""Likewise; the rest is for parts."""
 _FORWARD = 1 / Meter.TRAINED_TOKEN
 _TEMPLATE = 32
 """Tokens that a chat template may put around a text."""

@@ -2,12 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..capabilities import Capability
 from ..engine import Table
 from ..models import BASE, Point
 from ..results import PlanLook
 from ._repair_looks import Loss, front, mean_limits
+
+THRIFT = 0.1
+"""Share of the gain that is worth losing one tolerance less of the worst capability."""
+
+
+class PartScales(NamedTuple):
+    """Scales of an update part by part."""
+
+    parts: Mapping[str, float]
+    """Part of the model to scale, for people."""
+    modules: tuple[tuple[str, float], ...]
+    """The same as levers have it: modules whose scale is not the look's."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +31,13 @@ class Look:
     """None for the base."""
     step: int
     scale: float
+    """Of the update, but for what has one of its own."""
     gain: float
     """Fall of the target's loss from the base, nats per token."""
     losses: Mapping[str, Loss]
     """Of the required capabilities, in their tolerances."""
+    parts: PartScales | None = None
+    """None where all have one scale."""
 
     @property
     def excess(self) -> float:
@@ -49,9 +65,18 @@ class Look:
         return self.gain
 
     @property
+    def merit(self) -> float:
+        """The gain, less a tenth of it for each tolerance that the worst capability loses.
+
+        Within the tolerances a little gain is not worth a large loss, and the items could not tell
+        the little gain from none.
+        """
+        return self.gain - THRIFT * max(0.0, self.gain) * max(0.0, self.worst_loss)
+
+    @property
     def order(self) -> tuple[float, float]:
-        """Smaller is better: first the constraint, then the gain."""
-        return (self.excess, -self.gain)
+        """Smaller is better: first the constraint, then the merit."""
+        return (self.excess, -self.merit)
 
     def is_dominated_by(self, other: "Look") -> bool:
         """Whether another had gained more and lost less."""
@@ -73,7 +98,14 @@ class PlanRuler:
         return (*(c for c in self.capabilities if c.required), self.target)
 
     def look(
-        self, table: Table, point: Point, *, trial: int | None, step: int, scale: float
+        self,
+        table: Table,
+        point: Point,
+        *,
+        trial: int | None,
+        step: int,
+        scale: float,
+        parts: PartScales | None = None,
     ) -> Look:
         """What a table says of one point; the base must be in it too.
 
@@ -83,6 +115,7 @@ class PlanRuler:
             trial: Whose it is.
             step: After which its update was taken.
             scale: Of that update.
+            parts: Where parts have scales of their own.
 
         Returns:
             The look.
@@ -95,7 +128,7 @@ class PlanRuler:
                 tolerance = capability.tolerance
                 losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
-        return Look(trial, step, scale, gain, losses)
+        return Look(trial, step, scale, gain, losses, parts)
 
 
 def best_of(looks: Iterable[Look]) -> Look:
@@ -109,6 +142,7 @@ def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
         trial=look.trial,
         step=look.step,
         scale=look.scale,
+        parts={} if look.parts is None else dict(look.parts.parts),
         target_gain=look.gain,
         worst_capability=look.worst,
         worst_loss=look.worst_loss,

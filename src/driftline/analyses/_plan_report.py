@@ -17,6 +17,7 @@ from ..results import (
     SuiteClaim,
 )
 from ._claims import suite_claim
+from ._plan_looks import Look, PartScales
 from ._plan_space import PlanSpace
 from ._plan_trials import Trial
 from ._repair_looks import mean_limits
@@ -130,14 +131,15 @@ def trial_rows(
     )
 
 
-def protocol_of(space: PlanSpace, trial: Trial, scale: float) -> PlannedProtocol:
-    """A trial at a scale of its update, exactly."""
-    candidate = trial.candidate.with_scale(scale)
+def protocol_of(space: PlanSpace, trial: Trial, look: Look) -> PlannedProtocol:
+    """A trial with its update scaled as at a look, exactly."""
+    parts = PartScales({}, ()) if look.parts is None else look.parts
+    candidate = trial.candidate.with_scale(look.scale, parts.modules)
     return PlannedProtocol(
         config=candidate.config.values,
         levers=candidate.levers.to_values(),
         num_steps=candidate.num_steps,
-        settings=space.words(trial.settings, scale=scale),
+        settings=space.words(trial.settings, scale=look.scale, parts=parts.parts),
     )
 
 

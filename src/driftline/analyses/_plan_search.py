@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from ..results import LeverAblation, LeverSetting
-from ._plan_budget import SEARCH_SHARE
+from ._plan_budget import ABLATION_SHARE, SEARCH_SHARE
 from ._plan_looks import Look, best_of
-from ._plan_space import SCALE, PlanSpace, Settings
+from ._plan_parts import scale_parts
+from ._plan_space import SCALE, PlanSpace, Settings, parts_word
 from ._plan_study import SEARCH, PlanStudy
 from ._plan_trials import Bench, Trial
 
@@ -30,15 +31,16 @@ class Found:
 
 
 def search_protocols(
-    bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None
+    bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None, seed: int
 ) -> Found:
-    """Try protocols while the budget lasts, and take the levers of the best away one by one.
+    """Try protocols while the budget lasts, take the levers of the best away, and scale its parts.
 
     Args:
         bench: Runs trials; nothing is on it yet.
         space: What may be tried.
         study: Picks what is tried, and has what earlier processes tried.
         max_trials: Of the search; None leaves it to the budget.
+        seed: Of the scales of parts that are proposed.
 
     Returns:
         The best protocol and how it was found.
@@ -57,7 +59,13 @@ def search_protocols(
     if best.trial is None:
         return Found(best, None, (), ended)
     best, ablation = _ablate(bench, space, study, best)
-    return Found(best, _trial_of(bench, best), tuple(ablation), ended)
+    bench.engine.meter.enter("scaling parts of the best update")
+    whole, trial = best, _trial_of(bench, best)
+    best = scale_parts(bench, trial, whole, seed=seed)
+    if best.parts is not None:
+        word = parts_word(best.parts.parts)
+        ablation.append(_row(word, best, whole, reason=None, was_dropped=False))
+    return Found(best, trial, tuple(ablation), ended)
 
 
 def _search_once(
@@ -117,7 +125,8 @@ def _variant(
             if trial.settings == settings and trial.state in ("finished", "failed"):
                 return trial
         candidate = space.candidate(settings)
-        if not bench.budget.fits(bench.cost(candidate, screened=False)):
+        cost = bench.cost(candidate, screened=False)
+        if not bench.budget.fits(cost, share=ABLATION_SHARE):
             return None
         asked = study.ask(space, settings, purpose)
         # What a killed process had begun comes first, whatever it was.

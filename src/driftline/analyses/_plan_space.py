@@ -30,6 +30,7 @@ OSF_SHARE = 0.5
 """Of each matrix's directions that an orthogonal-subspace run preserves."""
 STRONG_DECAY = 0.3
 SCALE = "scale of the update"
+PART_SCALES = "scales of parts of the update"
 _NAMES = {
     "rate": "learning rate",
     "steps": "steps",
@@ -75,9 +76,10 @@ class Candidate(NamedTuple):
         """Optimiser steps of the whole run."""
         return self.plan.num_steps
 
-    def with_scale(self, scale: float) -> "Candidate":
-        """The same protocol, with its update scaled after training."""
-        return self._replace(levers=replace(self.levers, interpolation=scale))
+    def with_scale(self, scale: float, modules: tuple[tuple[str, float], ...] = ()) -> "Candidate":
+        """The same protocol, with its update scaled after training, some modules by themselves."""
+        levers = replace(self.levers, interpolation=scale, interpolated_modules=modules)
+        return self._replace(levers=levers)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,9 @@ class PlanSpace:
         wanted = [
             self.plain,
             self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
+            self.of_method(
+                "full", {"protected": "frozen", "kl_to_base": KL[0], "replay_share": REPLAY}
+            ),
             self.of_method(own, {"rate": 0.3, "kl_to_base": KL[-1]}),
             self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
             self.of_method(own, {"kl_to_base": KL[-1]}),
@@ -220,12 +225,15 @@ class PlanSpace:
                 found[lever] = {**settings, lever: usual}
         return found
 
-    def words(self, settings: Settings, *, scale: float = 1.0) -> tuple[LeverSetting, ...]:
+    def words(
+        self, settings: Settings, *, scale: float = 1.0, parts: Mapping[str, float] | None = None
+    ) -> tuple[LeverSetting, ...]:
         """The levers that are not plain, for people.
 
         Args:
             settings: The protocol.
             scale: Of its update, after training.
+            parts: Part to its own scale.
 
         Returns:
             One entry a lever, what is trained first.
@@ -233,7 +241,9 @@ class PlanSpace:
         order = ("method", *(lever for lever in _NAMES if lever != "method"))
         changed = [lever for lever in order if lever in self.without(settings)]
         found = [self.word(lever, settings) for lever in changed]
-        if scale != 1.0:
+        if parts:
+            found.append(parts_word(parts))
+        elif scale != 1.0:
             found.append(LeverSetting(lever=SCALE, value=f"{scale:g}", plain="1"))
         return tuple(found)
 
@@ -313,3 +323,9 @@ class PlanSpace:
         """Alpha over rank, which stays when the rank changes."""
         adapter = self.config.adapter_config()
         return 2.0 if adapter is None else float(adapter.lora_alpha / adapter.r)
+
+
+def parts_word(parts: Mapping[str, float]) -> LeverSetting:
+    """The scales of parts, for people."""
+    value = ", ".join(f"{part} {scale:g}" for part, scale in parts.items())
+    return LeverSetting(lever=PART_SCALES, value=value, plain="1")

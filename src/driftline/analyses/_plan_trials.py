@@ -21,7 +21,7 @@ from ..models import (
 )
 from ..results import TrialState
 from ._plan_budget import Budget, tokens_of_run, weight_of
-from ._plan_looks import Look, PlanRuler, best_of
+from ._plan_looks import Look, PartScales, PlanRuler, best_of
 from ._plan_space import Candidate, Settings
 
 SCALES = (1.0, 0.75, 0.5, 0.25)
@@ -40,7 +40,7 @@ class Trial:
     state: TrialState = "finished"
     early: Look | None = None
     looks: tuple[Look, ...] = ()
-    """At its end, one a scale."""
+    """At its end, one a scale, then those with scales part by part."""
     tokens: int = 0
     seconds: float = 0.0
     reason: str | None = None
@@ -52,14 +52,14 @@ class Trial:
 
     @property
     def best(self) -> Look | None:
-        """Of its scales; None where it did not come to its end."""
+        """Of its looks; None where it did not come to its end."""
         return best_of(self.looks) if self.looks else None
 
     @property
     def value(self) -> float:
-        """What the sampler is told: the gain at the best scale, or early."""
+        """What the sampler is told: the merit of the best look, or of the early one."""
         look = self.best or self.early
-        return 0.0 if look is None else look.gain
+        return 0.0 if look is None else look.merit
 
     @property
     def violation(self) -> float:
@@ -186,7 +186,46 @@ class Bench:
         if look.trial is None:
             return BASE
         trial = next(t for t in self.trials if t.number == look.trial)
-        return _point(trial, _end_of(self.trajectory(trial.candidate)), look.scale)
+        direction = _end_of(self.trajectory(trial.candidate))
+        if look.parts is None:
+            return _point(trial, direction, look.scale)
+        return self._point_of_parts(trial, direction, look.scale, look.parts)
+
+    def update(self, trial: Trial) -> HeldDirection:
+        """The whole update of a trial, in memory."""
+        return HeldDirection(_end_of(self.trajectory(trial.candidate)))
+
+    def look_at_parts(
+        self, trial: Trial, update: HeldDirection, scale: float, parts: PartScales
+    ) -> Look:
+        """Look at a trial's update with parts of it scaled apart.
+
+        Args:
+            trial: Finished.
+            update: Its own.
+            scale: Of what is in no part.
+            parts: The others.
+
+        Returns:
+            The look, which is among the trial's now.
+        """
+        point = self._point_of_parts(trial, update, scale, parts)
+        self._evaluate([point])
+        step = trial.candidate.num_steps
+        look = self.ruler.look(
+            self._table, point, trial=trial.number, step=step, scale=scale, parts=parts
+        )
+        trial.looks = (*trial.looks, look)
+        return look
+
+    def _point_of_parts(
+        self, trial: Trial, direction: Direction, scale: float, parts: PartScales
+    ) -> Point:
+        levers = trial.candidate.with_scale(scale, parts.modules).levers
+        scales = {
+            weight.name: levers.scale_of(weight.name) for weight in self.engine.opened.weights
+        }
+        return Point(f"trial {trial.number} in parts", (Term(direction, scales),))
 
     def keep_only(self, best: Look) -> None:
         """Remove the changes of all trials but the best: the disk would fill, and scores stay."""

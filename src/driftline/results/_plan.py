@@ -30,7 +30,9 @@ class PlanLook(Value):
     """None for the base."""
     step: int
     scale: float
-    """Of the update, after training; 0 for the base."""
+    """Of the update, after training, but for what is in `parts`; 0 for the base."""
+    parts: dict[str, float]
+    """Parts of the model whose update has a scale of its own; empty where all have one."""
     target_gain: float
     """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
     worst_capability: str
@@ -55,7 +57,7 @@ class PlanTrial(Value):
     num_steps: int
     """Planned; a stopped trial took fewer."""
     best: PlanLook | None
-    """Of its scales, by the order of the search; None where it was not trained to its end."""
+    """Of all looks at its end, by the order of the search; None where it did not come there."""
     tokens_trained: int
     wall_seconds: float
     reason: str | None
