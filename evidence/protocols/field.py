@@ -1,12 +1,16 @@
 """The field: tasks, methods, rates and seeds, all fixed before the first run."""
 
+import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from driftline.analyses._plan_space import Candidate, Choice, PlanSpace
 from driftline.models import LanguageModel, Levers
 
-NUM_STEPS = 40
-BATCH = 4
+NUM_STEPS = 80
+BATCH = 8
 SEEDS = (0, 1, 2)
 TASKS = {
     "spanish": ("ft_tatoeba_en_es", (30, 140)),
@@ -19,21 +23,24 @@ REPLAYED = "lm_wikitext2_train"
 
 FULL_RATES = (3e-5, 1e-4, 3e-4)
 LORA_RATES = (3e-4, 1e-3, 3e-3)
-FULL_RATES_TWICE = (*FULL_RATES, 1.5e-5, 6e-5, 1.8e-4)
-LORA_RATES_TWICE = (*LORA_RATES, 1.5e-4, 6e-4, 1.8e-3)
-PLANNED_RUNS = 9
-"""What a plan may spend, in runs with their looks, its report, its map and its ablation included: five to
-seven runs are then trained. So plain full fine-tuning and LoRA, which it is held against, have six rates. The
-rates go from hardly learning to plain damage, by one task's first three runs at 1e-4 to 1e-3."""
+"""From hardly learning to plain damage."""
+PLAIN_RATE = FULL_RATES[1]
+"""Of the config that a plan and a random search start from."""
+MANY = (1.5e-5, 2.2e-5, 3e-5, 4.5e-5, 7e-5, 1e-4, 1.5e-4, 2e-4, 3e-4)
+PLANNED_RUNS = len(MANY)
+"""What a plan may spend, in runs with their looks; its map, its ablation, its scaling of parts and its report
+are in that. So plain full fine-tuning and LoRA, which it is held against, have as many rates, and a random
+search as many draws."""
 TOLERANCES = 4.0
-"""Of the suite's own: 24 items of a capability bound its loss no closer than to about a nat."""
+"""Of the suite's own: 32 items of a capability bound its loss no closer than to most of a nat."""
 SCALES = (1.0, 0.7, 0.4)
 """WiSE-FT: the update scaled as a whole."""
 DEPTH_LINES = ((0.5, 1.0),)
 """LiNeS: scales at the embedding and at the head, linear in depth between them."""
-EARLY_STEPS = (10, 20, 30)
+EARLY_STEPS = (20, 40, 60)
 """Where early stopping may stop."""
 
+RANDOM = "random_search"
 _LORA: dict[str, Any] = {
     "use_peft": True,
     "lora_r": 16,
@@ -55,8 +62,8 @@ class Method:
 
 
 METHODS = {
-    "full": Method(rates=FULL_RATES_TWICE),
-    "lora": Method(_LORA, rates=LORA_RATES_TWICE),
+    "full": Method(rates=MANY),
+    "lora": Method(_LORA, rates=tuple(10 * rate for rate in MANY)),
     "lora_mlp": Method({**_LORA, "lora_target_modules": _MLP}, rates=LORA_RATES),
     "kl_to_base": Method(levers={"kl_to_base": 0.5}),
     "replay_5": Method(levers={"replay_share": 0.05, "replay_source": REPLAYED}),
@@ -68,9 +75,44 @@ METHODS = {
     "l2_sp": Method(levers={"l2_to_base": 100.0}),
     "lora_weight_decay": Method({**_LORA, "weight_decay": 0.3}, rates=LORA_RATES),
     "replay_1": Method(levers={"replay_share": 0.01, "replay_source": REPLAYED}),
+    RANDOM: Method(rates=tuple(range(PLANNED_RUNS))),
     "early_stopping": Method(is_stopped_early=True),
 }
-"""`early_stopping` shares the runs of `full`."""
+"""`early_stopping` shares the runs of `full`; a random search has the numbers of its draws for rates."""
+RIVALS = ("full", "lora", "kl_to_base", "replay_self", "lora_mlp")
+"""Plain full fine-tuning and LoRA, and those that came nearest to a plan on the first seed of the small model
+in an earlier field of half the length: these are trained on larger models."""
+
+
+def random_draw(space: PlanSpace, seed: int, number: int) -> Candidate:
+    """A protocol drawn from what a plan may choose from, but for the modules that its map protects.
+
+    Args:
+        space: Of the plan.
+        seed: Of the search.
+        number: Of the draw.
+
+    Returns:
+        The protocol.
+    """
+    return space.candidate(space.suggest(_Dice(random.Random(f"{seed}|{number}"))))
+
+
+@dataclass(frozen=True)
+class _Dice:
+    """Picks at random what a sampler would suggest."""
+
+    draw: random.Random
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
+        """Uniform, or so in the logarithm."""
+        if log:
+            return math.exp(self.draw.uniform(math.log(low), math.log(high)))
+        return self.draw.uniform(low, high)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Choice:
+        """Any of them."""
+        return self.draw.choice(choices)
 
 
 def levers_of(method: Method, opened: LanguageModel, replayed: str) -> Levers:

@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 def worst(half: dict[str, Any]) -> float:
     """The largest mean loss in tolerances."""
-    return float(max(loss["mean"] / loss["tolerance"] for loss in half["losses"].values()))
+    return float(max(loss["mean"] for loss in half["losses"].values()))
 
 
 def mixed(low: dict[str, Any], high: dict[str, Any], share: float) -> Place:
@@ -48,8 +48,7 @@ def mixed(low: dict[str, Any], high: dict[str, Any], share: float) -> Place:
 
     def half(name: str) -> tuple[float, float]:
         losses = [
-            ((1 - share) * low[name]["losses"][c]["mean"] + share * loss["mean"])
-            / loss["tolerance"]
+            (1 - share) * low[name]["losses"][c]["mean"] + share * loss["mean"]
             for c, loss in high[name]["losses"].items()
         ]
         gain = (1 - share) * low[name]["gain"] + share * high[name]["gain"]
@@ -64,10 +63,7 @@ def base_like(look: dict[str, Any]) -> dict[str, Any]:
     return {
         half: {
             "gain": 0.0,
-            "losses": {
-                c: {"mean": 0.0, "tolerance": loss["tolerance"]}
-                for c, loss in look[half]["losses"].items()
-            },
+            "losses": {c: {"mean": 0.0} for c in look[half]["losses"]},
         }
         for half in ("choose", "report")
     }
@@ -147,7 +143,7 @@ def judged(model: str) -> dict[str, Any]:
 
 
 def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """One plan, and the same after repair has scaled its parts, against every method.
+    """One plan against every method.
 
     Args:
         plan: A record of `plans.py`.
@@ -161,6 +157,8 @@ def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> 
         name: places(records, is_stopped_early=name == "early_stopping")
         for name, records in methods.items()
     }
+    fronts = {name: [(p.gain, p.worst) for p in ps] for name, ps in found.items()}
+    fronts["plan"] = [(look["target_gain"], look["worst_loss"]) for look in document["looks"]]
     row = {
         "task": plan["task"],
         "seed": plan["seed"],
@@ -173,24 +171,23 @@ def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> 
             name: sum(record.get("tokens_trained", 0) for record in records)
             for name, records in methods.items()
         },
-        "num_rates": {name: len(records) for name, records in methods.items()},
-    }
-    fronts = {name: [(p.gain, p.worst) for p in ps] for name, ps in found.items()}
-    fronts["plan"] = [(look["target_gain"], look["worst_loss"]) for look in document["looks"]]
-    if looks is not None:
-        own = [(each["gain"], each["worst"]) for each in looks["front"]]
-        fronts["plan and repair"] = fronts["plan"] + own
-    row["hypervolume"] = {
-        f"{most:g}": {name: round(hypervolume(front, most), 4) for name, front in fronts.items()}
-        for most in MOST_LOSSES
+        "num_runs": {name: len(records) for name, records in methods.items()},
+        "hypervolume": {
+            f"{most:g}": {
+                name: round(hypervolume(front, most), 4) for name, front in fronts.items()
+            }
+            for most in MOST_LOSSES
+        },
+        "at_matched_gain": None,
     }
     if looks is None:
-        return {**row, "at_matched_gain": None}
-    row["at_matched_gain"] = {name: against(looks[name], found) for name in ("plan", "parts")}
-    row["is_retained_on_unseen_items"] = {
-        name: worst(looks[name]["report"]) <= 1 for name in ("plan", "parts")
+        return row
+    return {
+        **row,
+        "at_matched_gain": against(looks["plan"], found),
+        "before_its_update_was_scaled": against(looks["whole"], found),
+        "is_retained_on_unseen_items": worst(looks["plan"]["report"]) <= 1,
     }
-    return row
 
 
 def against(look: dict[str, Any], found: dict[str, list[Place]]) -> dict[str, Any]:
@@ -228,41 +225,67 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         rows: Of `plan_row`.
 
     Returns:
-        For the plan alone and after repair: how many lose at most half of what tuned LoRA and tuned full
-        fine-tuning lose, how many no more than the best single method, the ratios, and how much larger the
-        front is than the best method's.
+        How many lose at most half of what tuned LoRA and tuned full fine-tuning lose, how many no more
+        than the best single method, the ratios, how much larger the front is than the best method's, and
+        how many are retained.
     """
-    found: dict[str, Any] = {"num_plans": len(rows)}
-    for name in ("plan", "parts"):
-        pairs = [row["at_matched_gain"][name] for row in rows if row["at_matched_gain"]]
-        found[name] = {
-            "num_with_a_protocol": len(pairs),
-            "ratio_to": {m: [ratio(pair, m) for pair in pairs] for m in METHODS},
-            "at_most_half_of_lora_and_full": sum(
-                all(is_at_most(pair, m, 0.5) for m in ("lora", "full")) for pair in pairs
-            ),
-            "no_worse_than_the_best_method": sum(
-                all(is_at_most(pair, m, 1.0) for m in pair["methods"]) for pair in pairs
-            ),
-        }
-    found["front_over_the_best_method"] = {
-        f"{most:g}": {
-            name: [over_best(row["hypervolume"][f"{most:g}"], name) for row in rows]
-            for name in ("plan", "plan and repair")
-        }
-        for most in MOST_LOSSES
+    found = [row for row in rows if row["at_matched_gain"]]
+    pairs = [row["at_matched_gain"] for row in found]
+    return {
+        "num_plans": len(rows),
+        "num_with_a_protocol": len(found),
+        "at_most_half_of": {
+            name: sum(is_at_most(pair, name, 0.5) for pair in pairs) for name in METHODS
+        },
+        "at_most_half_of_lora_and_full": sum(
+            all(is_at_most(pair, m, 0.5) for m in ("lora", "full")) for pair in pairs
+        ),
+        "no_worse_than": {
+            name: sum(is_at_most(pair, name, 1.0) for pair in pairs) for name in METHODS
+        },
+        "no_worse_than_the_best_method": sum(
+            all(is_at_most(pair, m, 1.0) for m in pair["methods"]) for pair in pairs
+        ),
+        "ratio_by_task": {
+            task: {m: over_seeds(found, task, m) for m in METHODS}
+            for task in sorted({row["task"] for row in rows})
+        },
+        "front_over_the_best_method": {
+            f"{most:g}": {
+                f"{row['task']}-{row['seed']}": over_best(row["hypervolume"][f"{most:g}"])
+                for row in rows
+            }
+            for most in MOST_LOSSES
+        },
+        "retained_on_unseen_items": sum(row["is_retained_on_unseen_items"] for row in found),
     }
-    retained = [r["is_retained_on_unseen_items"] for r in rows if r["at_matched_gain"]]
-    found["retained_on_unseen_items"] = {
-        name: sum(each[name] for each in retained) for name in ("plan", "parts")
-    }
-    return found
 
 
-def over_best(areas: dict[str, float], name: str) -> float | None:
-    """An area over the largest of any method; None where there is none."""
-    best = max(areas[method] for method in METHODS if method in areas)
-    return round(areas[name] / best, 4) if name in areas and best > 0 else None
+def over_seeds(rows: Sequence[dict[str, Any]], task: str, method: str) -> dict[str, Any]:
+    """Worst losses of the plans of one task over a method's, seed by seed and of the means over seeds.
+
+    Args:
+        rows: With a protocol.
+        task: Which.
+        method: Which.
+
+    Returns:
+        Both; the second is None where the method misses the gain in some seed.
+    """
+    pairs = [row["at_matched_gain"] for row in rows if row["task"] == task]
+    others = [pair["methods"].get(method) for pair in pairs]
+    ours = sum(max(0.0, pair["worst"]) for pair in pairs)
+    theirs = None if None in others else sum(max(0.0, other["worst"]) for other in others if other)
+    return {
+        "by_seed": [ratio(pair, method) for pair in pairs],
+        "of_means": round(ours / theirs, 3) if theirs else None,
+    }
+
+
+def over_best(areas: dict[str, float]) -> float | None:
+    """The plan's area over the largest of any method; None where there is none."""
+    best = max((areas[method] for method in METHODS if method in areas), default=0.0)
+    return round(areas["plan"] / best, 4) if best > 0 else None
 
 
 def ratio(pair: dict[str, Any], method: str) -> float | None:

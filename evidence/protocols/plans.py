@@ -1,24 +1,21 @@
-"""Make the plans that are judged against the field, and random searches of the same space and budget.
+"""Make the plans that are judged against the field.
 
     python -m evidence.protocols.plans --data FOLDER --model build/models/stories15m
 
-One JSON a plan in `plans/MODEL/`: the document of `driftline plan`. A plan starts from the same config
-as the field's full fine-tuning at its middle rate, and may spend what six runs of it cost, training and looks together.
+One JSON a plan in `plans/MODEL/`: the document of `driftline plan`, and what it chose read as a run of the
+field is. A plan starts from the field's full fine-tuning at its middle rate, and may spend what nine such runs
+cost, training and looks together.
 """
 
-import argparse
 import json
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+import numpy
 
 from driftline.analyses import PlanRequest, plan
-from driftline.analyses._plan_trials import early_step
-from driftline.analyses._repair_cells import list_cells
-from driftline.analyses._repair_looks import Ruler
-from driftline.analyses._repair_search import RepairSearch, search_repair
 from driftline.engine import LocalEngine, ResultStore, RunFolder
 from driftline.models import (
     BASE,
@@ -28,17 +25,25 @@ from driftline.models import (
     Term,
     TrainingConfig,
     Trajectory,
-    TunedModel,
-    change_norms,
     open_model,
     plan_training,
 )
 from driftline.results import Plan
 
-from .field import DEPTH_LINES, FULL_RATES, METHODS, PLANNED_RUNS, SCALES, SEEDS, TASKS
-from .run import ALPHA, NUM_CHOOSING, Task, config_of, read_task, reading
+from ..forgetting.run import claimed
+from .field import BATCH, DEPTH_LINES, METHODS, NUM_STEPS, PLAIN_RATE, PLANNED_RUNS, SCALES
+from .run import (
+    HERE,
+    NUM_CHOOSING,
+    Field,
+    Task,
+    config_of,
+    field_parser,
+    read_task,
+    reading,
+    write_record,
+)
 
-HERE = Path(__file__).parent
 NUM_LOOKS = len(SCALES) + len(DEPTH_LINES)
 
 
@@ -52,119 +57,116 @@ def tokens_of_a_run(task: Task, work: Path) -> float:
     Returns:
         Tokens, with looks at the items that choose alone.
     """
-    runs = HERE / "runs" / Path(task.opened.source).name
-    record = json.loads((runs / f"{task.name}-full-{FULL_RATES[1]:g}-{task.seed}.json").read_text())
+    config = config_of(task, METHODS["full"], PLAIN_RATE)
+    lengths = plan_training(task.opened, config, task.train).example_tokens
     with ResultStore(work / "count.sqlite") as store:
         choosing = [halves.search for halves in (*task.capabilities, task.target)]
         scored = LocalEngine(task.opened, store).num_tokens(choosing)
-    return float(record["tokens_trained"] + NUM_LOOKS * scored / 4)
+    return NUM_STEPS * BATCH * float(numpy.mean(lengths)) + NUM_LOOKS * scored / 4
 
 
-def scaled_by_parts(task: Task, found: Plan, folder: RunFolder) -> dict[str, Any]:
-    """What repair makes of the chosen protocol: its update scaled part by part, on the same items.
+def readings(task: Task, found: Plan, folder: RunFolder) -> dict[str, Any]:
+    """What was chosen as `train` would make it, before its update was scaled in any way and after.
 
     Args:
         task: What was planned for.
         found: The plan; it has a protocol.
-        folder: Of the plan, with the change of weights that was chosen.
+        folder: Of the plan, with scores and scratch.
 
     Returns:
-        Readings of the chosen point and of the scaled one, as in the field, and what the search took.
+        Name to reading, as in the field.
     """
     protocol = found.protocol
     assert protocol is not None
-    opened = task.opened
-    levers = Levers.from_values(
-        {k: v for k, v in protocol.levers.items() if k != "interpolation"}, origin="plan"
-    )
-    config = TrainingConfig(task.name, protocol.config, "")
-    plan_of_run = plan_training(opened, config, task.train)
-    early = early_step(plan_of_run)
-    kept = (early, protocol.num_steps) if early else (protocol.num_steps,)
-    trajectory = Trajectory(
-        opened, config, task.train, folder.directions, kept, plan_of_run, levers=levers
-    )
-    direction = HeldDirection(trajectory.direction(protocol.num_steps))
-    tuned = Point("tuned", (Term(direction, 1.0),))
-    norms = change_norms(opened, direction)
-    cells = list_cells(opened.weights, {n for n, norm in norms.items() if norm.change > 0})
-    squared = {c.name: sum(norms[w].change ** 2 for w in c.weights if w in norms) for c in cells}
-    began = time.process_time()
+    opened, points = task.opened, {}
+    after = ("interpolation", "interpolated_modules")
+    for name, left_out in (("whole", after), ("plan", ())):
+        values = {k: v for k, v in protocol.levers.items() if k not in left_out}
+        config = TrainingConfig(task.name, protocol.config, "")
+        trajectory = Trajectory(
+            opened,
+            config,
+            task.train,
+            folder.path / name,
+            (protocol.num_steps,),
+            plan_training(opened, config, task.train),
+            levers=Levers.from_values(values, origin="plan"),
+        )
+        trajectory.ensure_trained()
+        direction = HeldDirection(trajectory.direction(protocol.num_steps))
+        points[name] = Point(name, (Term(direction, 1.0),))
     with ResultStore(folder.store) as store:
-        engine = LocalEngine(opened, store)
-        choosing = tuple(halves.search for halves in task.capabilities)
-        ruler = Ruler(choosing, task.target.search, tuned, ALPHA, None)
-        # Only the point of the tuned model is asked for by a search.
-        search = RepairSearch(engine, cast(TunedModel, _Tuned(tuned)), ruler, cells, squared)
-        best = search_repair(search)
-        chosen = Point("chosen", (Term(direction, found.chosen.scale),))
-        points = {"plan": chosen, "parts": search.point(best.candidate)}
-        table = engine.evaluate((BASE, *points.values()), task.watched)
+        table = LocalEngine(opened, store).evaluate((BASE, *points.values()), task.watched)
+    return {name: reading(table, point, task) for name, point in points.items()}
+
+
+def make_plan(task: Task, work: Path) -> dict[str, Any]:
+    """Plan one task.
+
+    Args:
+        task: What is to be learnt and kept.
+        work: Scratch.
+
+    Returns:
+        The record.
+    """
+    request = PlanRequest(
+        task.opened,
+        task.data,
+        (task.suite,),
+        config_of(task, METHODS["full"], PLAIN_RATE),
+        num_search_items=NUM_CHOOSING,
+        budget_tokens=PLANNED_RUNS * tokens_of_a_run(task, work),
+        seed=task.seed,
+    )
+    began = time.process_time()
+    with RunFolder.open(work / "plan", task.name, outputs=(), force=False) as folder:
+        found = plan(request, folder)
+        seconds = round(time.process_time() - began, 1)
+        after = None if found.protocol is None else readings(task, found, folder)
+    place = f"{Path(task.opened.source).parent}/"
     return {
-        **{name: reading(table, point, task) for name, point in points.items()},
-        "family": best.candidate.family,
-        "num_looks": len(search.looks),
-        "cpu_seconds": round(time.process_time() - began, 1),
-        "scales": dict(best.candidate.scales),
-        "front": [
-            {"gain": look.gain, "worst": max(loss.mean for loss in look.losses.values())}
-            for look in search.looks
-        ],
+        "task": task.name,
+        "seed": task.seed,
+        "cpu_seconds": seconds,
+        "plan": json.loads(found.to_json().replace(place, "")),
+        "looks": after,
     }
 
 
-@dataclass(frozen=True)
-class _Tuned:
-    point: Point
+def ensure_plan(field: Field, task_name: str, seed: int) -> bool:
+    """Make one plan, unless it is there or another process makes it.
+
+    Args:
+        field: Of the model.
+        task_name: A key of `TASKS`.
+        seed: Of the plan.
+
+    Returns:
+        Whether it was made now.
+    """
+    name = f"{task_name}-{seed}"
+    path, work = HERE / "plans" / field.work.name / f"{name}.json", field.work / f"plan-{name}"
+    for folder in (path.parent, work):
+        folder.mkdir(parents=True, exist_ok=True)
+    with claimed(field.work / f"plan-{name}.claim") as mine:
+        if not mine or path.exists():
+            return False
+        print(time.strftime("%H:%M:%S"), "plan", name, flush=True)
+        task = read_task(task_name, seed, field.opened, field.data, work)
+        write_record(path, make_plan(task, work))
+        shutil.rmtree(work)
+    return True
 
 
 def main() -> None:
     """Make what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with ft_, lm_, probe_ files"
-    )
-    parser.add_argument("--model", default="build/models/stories15m")
-    parser.add_argument("--work", type=Path, default=Path("build/protocols"))
-    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
-    arguments = parser.parse_args()
-    opened, name = open_model(arguments.model), Path(arguments.model).name
-    plans = HERE / "plans" / name
-    plans.mkdir(parents=True, exist_ok=True)
+    arguments = field_parser(__doc__).parse_args()
+    work = arguments.work / Path(arguments.model).name
+    field = Field(open_model(arguments.model), arguments.data, work)
     for seed in arguments.seeds:
         for task_name in arguments.tasks:
-            path = plans / f"{task_name}-{seed}.json"
-            if path.exists():
-                continue
-            print(time.strftime("%H:%M:%S"), path.stem, flush=True)
-            work = arguments.work / name / task_name
-            task = read_task(task_name, seed, opened, arguments.data, work)
-            config = config_of(task, METHODS["full"], FULL_RATES[1])
-            request = PlanRequest(
-                opened,
-                task.data,
-                (task.suite,),
-                config,
-                num_search_items=NUM_CHOOSING,
-                budget_tokens=PLANNED_RUNS * tokens_of_a_run(task, work),
-                seed=seed,
-            )
-            began = time.process_time()
-            own = work / f"plan-{seed}"
-            with RunFolder.open(own, path.stem, outputs=(), force=False) as folder:
-                found = plan(request, folder)
-                seconds = round(time.process_time() - began, 1)
-                after = None if found.protocol is None else scaled_by_parts(task, found, folder)
-            document = {
-                "task": task_name,
-                "seed": seed,
-                "cpu_seconds": seconds,
-                "plan": json.loads(found.to_json().replace(f"{Path(arguments.model).parent}/", "")),
-                "looks": after,
-            }
-            path.write_text(json.dumps(document) + "\n")
-            shutil.rmtree(own)
+            ensure_plan(field, task_name, seed)
 
 
 if __name__ == "__main__":

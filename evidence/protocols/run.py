@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from driftline.analyses._plan_choices import plan_space
 from driftline.analyses._plan_data import hold_out
+from driftline.analyses._plan_space import Candidate
 from driftline.analyses._repair_cells import Cell, depths, list_cells, weight_scales
 from driftline.analyses._repair_split import Halves, split_items
 from driftline.capabilities import Capability, Suite
@@ -49,6 +51,8 @@ from .field import (
     EARLY_STEPS,
     METHODS,
     NUM_STEPS,
+    PLAIN_RATE,
+    RANDOM,
     REPLAYED,
     SCALES,
     SEEDS,
@@ -56,12 +60,14 @@ from .field import (
     TOLERANCES,
     Method,
     levers_of,
+    random_draw,
 )
 
 HERE = Path(__file__).parent
 NUM_EXAMPLES = 800
-NUM_CHOOSING = 24
-"""Items of each capability that choose; as many report."""
+NUM_CHOOSING = 32
+"""Items of each capability that choose, at most; all others report."""
+_DIGITS = 5
 ALPHA = 0.05
 
 
@@ -107,8 +113,7 @@ def read_task(name: str, seed: int, opened: LanguageModel, folder: Path, work: P
     chosen = replace(
         whole,
         capabilities=tuple(
-            replace(c.sample(2 * NUM_CHOOSING, seed=0), tolerance=TOLERANCES * c.tolerance)
-            for c in whole.capabilities
+            replace(c, tolerance=TOLERANCES * c.tolerance) for c in whole.capabilities
         ),
     )
     replayed = work / "replayed.jsonl"
@@ -162,7 +167,7 @@ def looks(trajectory: Trajectory, *, is_stopped_early: bool) -> Iterator[tuple[s
     Yields:
         Name and point.
     """
-    last = HeldDirection(trajectory.direction(NUM_STEPS))
+    last = HeldDirection(trajectory.direction(trajectory.kept_steps[-1]))
     for scale in SCALES:
         yield f"scale {scale:g}", Point(f"scale {scale:g}", (Term(last, scale),))
     opened = trajectory.opened
@@ -191,7 +196,7 @@ def reading(table: Table, point: Point, task: Task) -> dict[str, Any]:
         task: What is watched.
 
     Returns:
-        Half to name to mean, bound and tolerance, in the capability's unit; the target's gain.
+        Half to name to mean and bound, in tolerances; the target's gain in nats.
     """
     found: dict[str, Any] = {}
     for half, index in (("choose", 0), ("report", 1)):
@@ -205,14 +210,33 @@ def reading(table: Table, point: Point, task: Task) -> dict[str, Any]:
                     values, groups=capability.groups(), confidence_level=1 - 2 * ALPHA
                 )
                 mean, bound = interval.value, interval.high
+            tolerance = capability.tolerance
             losses[capability.name] = {
-                "mean": mean,
-                "bound": bound,
-                "tolerance": capability.tolerance,
+                "mean": round(mean / tolerance, _DIGITS),
+                "bound": round(bound / tolerance, _DIGITS),
             }
         gain = -float(table.item_losses(point, task.target[index], base=BASE).mean())
-        found[half] = {"losses": losses, "gain": gain}
+        found[half] = {"losses": losses, "gain": round(gain, _DIGITS)}
     return found
+
+
+def protocol(task: Task, method: str, rate: float) -> Candidate:
+    """What one run trains.
+
+    Args:
+        task: What is learnt.
+        method: A key of `METHODS`.
+        rate: Peak learning rate; of a random search, which draw.
+
+    Returns:
+        Its config and levers.
+    """
+    if method == RANDOM:
+        space = plan_space(task.opened, config_of(task, METHODS["full"], PLAIN_RATE), task.train)
+        return random_draw(space, task.seed, int(rate))
+    config = config_of(task, METHODS[method], rate)
+    levers = levers_of(METHODS[method], task.opened, str(task.replayed))
+    return Candidate({}, config, levers, plan_training(task.opened, config, task.train))
 
 
 def make_run(task: Task, method: str, rate: float, work: Path) -> dict[str, Any]:
@@ -221,23 +245,22 @@ def make_run(task: Task, method: str, rate: float, work: Path) -> dict[str, Any]
     Args:
         task: What is learnt.
         method: A key of `METHODS`.
-        rate: Peak learning rate.
+        rate: Peak learning rate; of a random search, which draw.
         work: Scratch.
 
     Returns:
         The record.
     """
-    chosen = METHODS[method]
-    config = config_of(task, chosen, rate)
-    levers = levers_of(chosen, task.opened, str(task.replayed))
+    _, config, levers, planned = protocol(task, method, rate)
     is_early = method == "full"
+    last = planned.num_steps
     trajectory = Trajectory(
         task.opened,
         config,
         task.train,
         work,
-        (*EARLY_STEPS, NUM_STEPS) if is_early else (NUM_STEPS,),
-        plan_training(task.opened, config, task.train),
+        (*EARLY_STEPS, last) if is_early else (last,),
+        planned,
         levers=levers,
     )
     record: dict[str, Any] = {
@@ -245,6 +268,7 @@ def make_run(task: Task, method: str, rate: float, work: Path) -> dict[str, Any]
         "method": method,
         "rate": rate,
         "seed": task.seed,
+        "tolerances": {halves.search.name: halves.search.tolerance for halves in task.capabilities},
         "config": dict(config.values),
         "levers": {k: v for k, v in levers.to_values().items() if k != "replay_source"},
         "data": task.train.digest,
@@ -268,38 +292,80 @@ def make_run(task: Task, method: str, rate: float, work: Path) -> dict[str, Any]
     return record
 
 
-def main() -> None:
-    """Make what is missing, seed by seed, so that a broken-off field is a whole one of fewer seeds."""
-    parser = argparse.ArgumentParser(description=__doc__)
+@dataclass(frozen=True)
+class Field:
+    """The field of one model: where its records go, and what they are made from."""
+
+    opened: LanguageModel
+    data: Path
+    """Folder with the public sets."""
+    work: Path
+    """Scratch of this model."""
+
+    @property
+    def runs(self) -> Path:
+        """The folder of its records."""
+        return HERE / "runs" / self.work.name
+
+    def ensure(self, task_name: str, seed: int, method: str, rate: float) -> bool:
+        """Make one record, unless it is there or another process makes it.
+
+        Args:
+            task_name: A key of `TASKS`.
+            seed: Of the run.
+            method: A key of `METHODS`.
+            rate: One of its rates.
+
+        Returns:
+            Whether it was made now.
+        """
+        run = f"{task_name}-{method}-{rate:g}-{seed}"
+        path, work = self.runs / f"{run}.json", self.work / run
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self.work.mkdir(parents=True, exist_ok=True)
+        with claimed(self.work / f"{run}.claim") as mine:
+            if not mine or path.exists():
+                return False
+            print(time.strftime("%H:%M:%S"), run, flush=True)
+            task = read_task(task_name, seed, self.opened, self.data, work)
+            write_record(path, make_run(task, method, rate, work / "run"))
+            shutil.rmtree(work)
+        return True
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(record) + "\n")
+    partial.replace(path)
+
+
+def field_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that runs and plans share."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with ft_, lm_, probe_ files"
     )
     parser.add_argument("--model", default="build/models/stories15m")
     parser.add_argument("--work", type=Path, default=Path("build/protocols"))
-    trained = [name for name, method in METHODS.items() if not method.is_stopped_early]
-    parser.add_argument("--only", nargs="*", choices=trained, default=trained)
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
+    return parser
+
+
+def main() -> None:
+    """Make what is missing, seed by seed, so that a broken-off field is a whole one of fewer seeds."""
+    parser = field_parser(__doc__)
+    trained = [name for name, method in METHODS.items() if not method.is_stopped_early]
+    parser.add_argument("--only", nargs="*", choices=trained, default=trained)
     arguments = parser.parse_args()
-    opened, name = open_model(arguments.model), Path(arguments.model).name
-    runs = HERE / "runs" / name
-    runs.mkdir(parents=True, exist_ok=True)
-    wanted = [(t, m, r) for m in arguments.only for t in arguments.tasks for r in METHODS[m].rates]
+    work = arguments.work / Path(arguments.model).name
+    field = Field(open_model(arguments.model), arguments.data, work)
     for seed in arguments.seeds:
-        for task_name, method, rate in wanted:
-            work, run = arguments.work / name / task_name, f"{task_name}-{method}-{rate:g}-{seed}"
-            path = runs / f"{run}.json"
-            work.mkdir(parents=True, exist_ok=True)
-            with claimed(work / f"{run}.claim") as mine:
-                if not mine or path.exists():
-                    continue
-                print(time.strftime("%H:%M:%S"), run, flush=True)
-                task = read_task(task_name, seed, opened, arguments.data, work)
-                record = make_run(task, method, rate, work / run)
-                partial = path.with_suffix(".partial")
-                partial.write_text(json.dumps(record) + "\n")
-                partial.replace(path)
-                shutil.rmtree(work / run, ignore_errors=True)
+        for method in arguments.only:
+            for task_name in arguments.tasks:
+                for rate in METHODS[method].rates:
+                    field.ensure(task_name, seed, method, rate)
 
 
 if __name__ == "__main__":
