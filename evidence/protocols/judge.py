@@ -93,10 +93,10 @@ def places(records: Sequence[dict[str, Any]], *, is_stopped_early: bool = False)
     ]
 
 
-def at_gain(found: Sequence[Place], gain: float) -> Place | None:
-    """Where a method loses least among the places that gain so much; None where it never does."""
-    enough = [place for place in found if place.gain >= gain - MATCH]
-    return min(enough, key=lambda place: place.worst, default=None)
+def at_gain(found: Sequence[Place], gain: float) -> Place:
+    """Where a method loses least among the places that gain so much, or all that it can."""
+    wanted = min(gain, max(place.gain for place in found))
+    return min((p for p in found if p.gain >= wanted - MATCH), key=lambda place: place.worst)
 
 
 def hypervolume(front: Sequence[tuple[float, float]], most: float) -> float:
@@ -158,7 +158,7 @@ def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> 
         for name, records in methods.items()
     }
     fronts = {name: [(p.gain, p.worst) for p in ps] for name, ps in found.items()}
-    fronts["plan"] = [(look["target_gain"], look["worst_loss"]) for look in document["looks"]]
+    fronts["plan"] = plan_front(document["looks"])
     row = {
         "task": plan["task"],
         "seed": plan["seed"],
@@ -190,31 +190,62 @@ def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> 
     }
 
 
+def plan_front(looks: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
+    """Gain and worst loss of a plan's looks, with the straight lines that methods have too.
+
+    Between two looks the worst loss is at most what the line says, since each capability has its own.
+
+    Args:
+        looks: Of the document.
+
+    Returns:
+        Points: the looks, and a hundredth of the way between two scales of one trial.
+    """
+    points = [(look["target_gain"], look["worst_loss"]) for look in looks]
+    scaled: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
+    for look in looks:
+        if look["trial"] is not None and not look["parts"]:
+            scaled[look["trial"]].append((look["scale"], look["target_gain"], look["worst_loss"]))
+    for own in scaled.values():
+        for low, high in itertools.pairwise([(0.0, 0.0, 0.0), *sorted(own)]):
+            points += [
+                tuple((1 - share) * a + share * b for a, b in zip(low[1:], high[1:], strict=True))
+                for share in numpy.linspace(0, 1, 51)
+            ]
+    return points
+
+
 def against(look: dict[str, Any], found: dict[str, list[Place]]) -> dict[str, Any]:
     """One point against what each method loses where it gains as much.
+
+    A method that never gains so much is met at the most that it gains: there our update is scaled down,
+    and loses no more than the same share of what the whole loses.
 
     Args:
         look: The point, read on both halves.
         found: Places by method.
 
     Returns:
-        Its own figures, and each method's, None where it never gains so much.
+        Its own figures, and each method's beside what we lose where it is met.
     """
     gain = look["choose"]["gain"]
-    others = {name: at_gain(ps, gain) for name, ps in found.items()}
+    ours = worst(look["report"])
+    methods = {}
+    for name, places_of_it in found.items():
+        place = at_gain(places_of_it, gain)
+        gets_there = place.gain >= gain - MATCH
+        methods[name] = {
+            "gets_there": gets_there,
+            "gain": round(place.reported_gain, 4),
+            "worst": round(place.reported_worst, 4),
+            "worst_where_chosen": round(place.worst, 4),
+            "ours": round(ours if gets_there else ours * place.gain / gain, 4),
+        }
     return {
         "gain": round(look["report"]["gain"], 4),
-        "worst": round(worst(look["report"]), 4),
+        "worst": round(ours, 4),
         "worst_where_chosen": round(worst(look["choose"]), 4),
-        "methods": {
-            name: place
-            and {
-                "gain": round(place.reported_gain, 4),
-                "worst": round(place.reported_worst, 4),
-                "worst_where_chosen": round(place.worst, 4),
-            }
-            for name, place in others.items()
-        },
+        "methods": methods,
     }
 
 
@@ -231,23 +262,23 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """
     found = [row for row in rows if row["at_matched_gain"]]
     pairs = [row["at_matched_gain"] for row in found]
+    # A method that was not run in every seed is compared in the rows alone.
+    run = [m for m in METHODS if pairs and all(m in pair["methods"] for pair in pairs)]
     return {
         "num_plans": len(rows),
         "num_with_a_protocol": len(found),
         "at_most_half_of": {
-            name: sum(is_at_most(pair, name, 0.5) for pair in pairs) for name in METHODS
+            name: sum(is_at_most(pair, name, 0.5) for pair in pairs) for name in run
         },
         "at_most_half_of_lora_and_full": sum(
             all(is_at_most(pair, m, 0.5) for m in ("lora", "full")) for pair in pairs
         ),
-        "no_worse_than": {
-            name: sum(is_at_most(pair, name, 1.0) for pair in pairs) for name in METHODS
-        },
+        "no_worse_than": {name: sum(is_at_most(pair, name, 1.0) for pair in pairs) for name in run},
         "no_worse_than_the_best_method": sum(
             all(is_at_most(pair, m, 1.0) for m in pair["methods"]) for pair in pairs
         ),
         "ratio_by_task": {
-            task: {m: over_seeds(found, task, m) for m in METHODS}
+            task: {name: over_seeds(found, task, name) for name in run}
             for task in sorted({row["task"] for row in rows})
         },
         "front_over_the_best_method": {
@@ -270,15 +301,14 @@ def over_seeds(rows: Sequence[dict[str, Any]], task: str, method: str) -> dict[s
         method: Which.
 
     Returns:
-        Both; the second is None where the method misses the gain in some seed.
+        Both, None where the method loses nothing; and in how many seeds it gains as much.
     """
-    pairs = [row["at_matched_gain"] for row in rows if row["task"] == task]
-    others = [pair["methods"].get(method) for pair in pairs]
-    ours = sum(max(0.0, pair["worst"]) for pair in pairs)
-    theirs = None if None in others else sum(max(0.0, other["worst"]) for other in others if other)
+    others = [row["at_matched_gain"]["methods"][method] for row in rows if row["task"] == task]
+    ours, theirs = (sum(max(0.0, o[name]) for o in others) for name in ("ours", "worst"))
     return {
-        "by_seed": [ratio(pair, method) for pair in pairs],
-        "of_means": round(ours / theirs, 3) if theirs else None,
+        "by_seed": [ratio(other) for other in others],
+        "of_means": round(ours / theirs, 3) if theirs > 0 else None,
+        "gets_there": sum(other["gets_there"] for other in others),
     }
 
 
@@ -288,18 +318,15 @@ def over_best(areas: dict[str, float]) -> float | None:
     return round(areas["plan"] / best, 4) if best > 0 else None
 
 
-def ratio(pair: dict[str, Any], method: str) -> float | None:
-    """Our worst loss over a method's at the same gain; None where it does not get there or loses nothing."""
-    other = pair["methods"].get(method)
-    if other is None or other["worst"] <= 0:
-        return None
-    return round(float(max(0.0, pair["worst"]) / other["worst"]), 3)
+def ratio(other: dict[str, Any]) -> float | None:
+    """Our worst loss over a method's where both gain as much; None where it loses nothing."""
+    return round(max(0.0, other["ours"]) / other["worst"], 3) if other["worst"] > 0 else None
 
 
 def is_at_most(pair: dict[str, Any], method: str, share: float) -> bool:
-    """Whether we lose at most so much of what a method loses; one that never gains as much is beaten."""
-    other = pair["methods"].get(method)
-    return other is None or max(0.0, pair["worst"]) <= share * max(0.0, other["worst"])
+    """Whether we lose at most so much of what a method loses."""
+    other = pair["methods"][method]
+    return bool(max(0.0, other["ours"]) <= share * max(0.0, other["worst"]))
 
 
 def main() -> None:

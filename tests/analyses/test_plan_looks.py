@@ -62,9 +62,9 @@ def test_a_tolerance_lost_is_worth_a_tenth_of_the_gain():
 
 def test_a_look_is_dominated_only_in_both():
     look = _look(1.0, 0.5)
-    assert look.is_dominated_by(_look(1.1, 0.4))
-    assert not look.is_dominated_by(_look(1.1, 0.5))
-    assert not look.is_dominated_by(_look(1.0, 0.4))
+    assert look.is_dominated_by(_look(1.1, 0.35))
+    assert not look.is_dominated_by(_look(1.1, 0.45))
+    assert not look.is_dominated_by(_look(1.0, 0.3))
 
 
 def test_the_front_holds_what_none_beats():

@@ -156,3 +156,28 @@ def test_a_search_that_had_ended_is_not_begun_again(study, tmp_path, monkeypatch
         Bench(), SPACE, PlanStudy(tmp_path / "study.jsonl", seed=0), max_trials=1, seed=0
     )
     assert (again.best, again.ablation, again.ended) == (first.best, first.ablation, first.ended)
+
+
+def test_after_the_known_ones_it_steps_from_the_best_then_the_sampler_chooses(study, monkeypatch):
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
+    monkeypatch.setattr(module, "_NUM_GUIDED", 4)
+    asked, ask = [], study.ask
+
+    def kept(space, settings, *rest):
+        asked.append(settings)
+        return ask(space, settings, *rest)
+
+    monkeypatch.setattr(study, "ask", kept)
+    bench = Bench()
+    search_protocols(bench, SPACE, study, max_trials=6, seed=0)
+    assert asked[:3] == [SPACE.plain, {**SPACE.plain, "rate": 3.0}, {**SPACE.plain, "rate": 0.5}]
+    assert asked[4] is None
+    # With KL to the base as the best, every step keeps it.
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: ({**SPACE.plain, "kl_to_base": 1.0},))
+    assert module._guided(bench, SPACE, 3)["rate"] in (3.0, 0.5, 1.7)
+
+
+def test_where_only_the_base_is_within_the_tolerances_it_steps_from_the_users_own(monkeypatch):
+    bench = Bench()
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: ())
+    assert module._guided(bench, SPACE, 0) == {**SPACE.plain, "rate": 3.0}

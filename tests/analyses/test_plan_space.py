@@ -126,3 +126,35 @@ def test_what_a_method_has_no_use_for_is_not_asked(full):
     assert First("full").method == "full"
     assert "protected" in full.suggest(First("full"))
     assert full.suggest(First("full")) == full.plain
+
+
+def test_a_step_from_the_best_moves_one_lever_and_the_rate_first(full):
+    moves = list(full.moves(full.plain))
+    assert moves[0] == {**full.plain, "rate": 3.0}
+    for move in moves[:-1]:
+        assert sum(move[lever] != choice for lever, choice in full.plain.items()) == 1
+    assert {**full.plain, "replay_share": 0.05} in moves
+    assert {**full.plain, "protected": "frozen"} in moves
+    assert moves[-1]["method"] == "lora_mlp"
+
+
+def test_a_step_goes_nowhere_beyond_the_ends_nor_where_it_is(full):
+    best = {**full.plain, "rate": 3.0, "replay_share": 0.05}
+    moves = list(full.moves(best))
+    assert best not in moves
+    assert all(0.1 <= move["rate"] <= 3.0 for move in moves)
+    assert [move["rate"] for move in moves if move["rate"] != 3.0] == [1.5, 1.0]
+
+
+def test_the_pull_shrinks_an_update_alike_at_every_rate_and_length():
+    choices = {"method": ("full", "lora"), "steps": (1.0, 0.5), "l2_pull": (0.0, 1.0)}
+    choices |= {"rank": (16,), "weight_decay": (0.0,)}
+    space = PlanSpace(FULL, PLANS, choices, ())
+    for rate, steps in ((1.0, 1.0), (3.0, 1.0), (1.0, 0.5)):
+        settings = {**space.plain, "l2_pull": 1.0, "rate": rate, "steps": steps}
+        candidate = space.candidate(settings)
+        summed = candidate.config.learning_rate * candidate.num_steps
+        assert candidate.levers.l2_to_base * summed == pytest.approx(1.0, rel=0.01)
+    assert {move["method"] for move in space.moves(space.plain)} == {"full"}
+    # An adapter has weight decay instead.
+    assert "l2_pull" not in space.of_method("lora", {"l2_pull": 1.0})

@@ -11,7 +11,7 @@ from ..models import (
     Weight,
     plan_training,
 )
-from ._plan_space import KL, RANKS, REPLAY, STRONG_DECAY, Choice, PlanSpace
+from ._plan_space import KL, PULL, RANKS, REPLAY, STRONG_DECAY, Choice, PlanSpace
 
 _MLP = ("gate", "up", "gate_up", "down")
 _SHARES = (1.0, 0.5)
@@ -43,6 +43,7 @@ def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData
         "weight_decay": tuple(_first(_own_decay(config), (0.0, STRONG_DECAY))),
         "kl_to_base": (0.0, *KL),
         "replay_share": (0.0, REPLAY),
+        "l2_pull": (0.0, PULL),
         "loss_adaptive_rate": (False, True),
         "entropy_gate": (False, True),
     }
@@ -122,9 +123,10 @@ def _methods(opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]) 
 
 def _can_be(space: PlanSpace, lever: str, choice: Choice) -> bool:
     """Whether the levers take such a choice with this config."""
-    settings = (
-        space.of_method(str(choice), {}) if lever == "method" else {**space.plain, lever: choice}
-    )
+    method = str(choice) if lever == "method" else space.own_method
+    if lever == "l2_pull" and "full" in space.choices["method"]:
+        method = "full"
+    settings = {**space.of_method(method, {}), lever: choice}
     if lever in ("rank", "weight_decay", "steps"):
         return True
     candidate = space.candidate(settings)

@@ -13,6 +13,9 @@ from ._repair_looks import Loss, front, mean_limits
 THRIFT = 0.1
 """Share of the gain that is worth losing one tolerance less of the worst capability."""
 
+CLEARLY = 0.1
+"""Tolerances; early in a run losses are near 0, and which of two is larger is chance."""
+
 
 class PartScales(NamedTuple):
     """Scales of an update part by part."""
@@ -79,8 +82,8 @@ class Look:
         return (self.excess, -self.merit)
 
     def is_dominated_by(self, other: "Look") -> bool:
-        """Whether another had gained more and lost less."""
-        return other.gain > self.gain and other.worst_loss < self.worst_loss
+        """Whether another had gained more and clearly lost less."""
+        return other.gain > self.gain and other.worst_loss < self.worst_loss - CLEARLY
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from ._plan_trials import Bench, Trial
 
 _MOST = 500
 """Search trials; a model so small that a budget holds more is no one's."""
+_NUM_GUIDED = 12
+"""Trials before the sampler has seen enough to choose."""
 _ENDED = "ended"
 _UNAFFORDABLE = "the budget did not hold it"
 _NO_SCALE = "without it no scale that was looked at is within the tolerances"
@@ -72,10 +74,10 @@ def _search_once(
     bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None
 ) -> str | None:
     """One more trial; or why there is none."""
-    number, first = study.num_searched, space.first()
+    number = study.num_searched
     if number >= min(_MOST, _MOST if max_trials is None else max_trials):
         return f"{number} trials were run, as many as may be"
-    asked = study.ask(space, first[number] if number < len(first) else None)
+    asked = study.ask(space, _guided(bench, space, number))
     candidate = space.candidate(asked.settings)
     share = SEARCH_SHARE if bench.trials else 1.0
     if not bench.budget.fits(bench.cost(candidate, screened=True), share=share):
@@ -85,6 +87,19 @@ def _search_once(
     study.tell(trial)
     bench.keep_only(best_of(bench.looks))
     return "time was up" if trial.state == "out of budget" else None
+
+
+def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
+    """What is tried next, or None where the sampler chooses: known ones, then steps from the best."""
+    first = space.first()
+    if number < len(first):
+        return first[number]
+    if number >= _NUM_GUIDED:
+        return None
+    best = best_of(bench.looks)
+    settings = space.plain if best.trial is None else _trial_of(bench, best).settings
+    tried = [trial.settings for trial in bench.trials]
+    return next((move for move in space.moves(settings) if move not in tried), None)
 
 
 def _ablate(

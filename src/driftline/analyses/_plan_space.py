@@ -4,7 +4,7 @@ A lever at its plain choice leaves the user's own config as it is, so that every
 changes and each change can be taken back alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -26,6 +26,10 @@ SLOWED = 0.1
 LORA_METHODS = ("lora", "lora_mlp")
 RANKS = (8, 16, 64)
 KL, REPLAY = (0.1, 1.0), 0.05
+PULL = 1.0
+"""L2-SP's weight times the sum of the learning rates: left alone, an update would shrink by exp(-1)."""
+RATE_MOVES = (3.0, 0.5, 1.7)
+"""Of the best protocol's rate: a large step first, since an update that is too large can be scaled down."""
 OSF_SHARE = 0.5
 """Of each matrix's directions that an orthogonal-subspace run preserves."""
 STRONG_DECAY = 0.3
@@ -40,6 +44,7 @@ _NAMES = {
     "protected": "fragile modules",
     "kl_to_base": "KL to the base",
     "replay_share": "self-generated replay",
+    "l2_pull": "pull to the base",
     "loss_adaptive_rate": "loss-adaptive rate",
     "entropy_gate": "entropy-gated loss",
 }
@@ -159,23 +164,48 @@ class PlanSpace:
 
     def first(self) -> tuple[Settings, ...]:
         """Protocols that are tried before the sampler chooses: the user's own, and known strong ones."""
-        own = self.own_method
         wanted = [
             self.plain,
             self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
-            self.of_method(
-                "full", {"protected": "frozen", "kl_to_base": KL[0], "replay_share": REPLAY}
-            ),
-            self.of_method(own, {"rate": 0.3, "kl_to_base": KL[-1]}),
+            self.of_method("full", {"protected": "frozen", "replay_share": REPLAY}),
             self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
-            self.of_method(own, {"kl_to_base": KL[-1]}),
-            self.of_method("lora", {"weight_decay": STRONG_DECAY}),
         ]
+        if self.own_method == "full":
+            wanted.pop()
         found: list[Settings] = []
         for settings in wanted:
             if settings["method"] in self.choices["method"] and settings not in found:
                 found.append(settings)
         return tuple(found)
+
+    def moves(self, best: Settings) -> Iterator[Settings]:
+        """Protocols one lever away from the best so far, those first that have bought most.
+
+        Args:
+            best: Its settings.
+
+        Yields:
+            Settings.
+        """
+        yield from self._with_rate(best, RATE_MOVES[0])
+        for lever, choice in (
+            ("l2_pull", PULL),
+            ("replay_share", REPLAY),
+            ("kl_to_base", KL[0]),
+            ("protected", "frozen"),
+            ("weight_decay", STRONG_DECAY),
+        ):
+            if choice in self.choices.get(lever, ()) and best.get(lever, choice) != choice:
+                yield {**best, lever: choice}
+        for factor in RATE_MOVES[1:]:
+            yield from self._with_rate(best, factor)
+        if "lora_mlp" in self.choices["method"]:
+            yield self.of_method("lora_mlp", {"kl_to_base": KL[0]})
+
+    def _with_rate(self, settings: Settings, factor: float) -> Iterator[Settings]:
+        rate = min(RATE_RANGE[1], max(RATE_RANGE[0], round(float(settings["rate"]) * factor, 4)))
+        if rate != settings["rate"]:
+            yield {**settings, "rate": rate}
 
     def candidate(self, settings: Settings) -> Candidate:
         """The config and levers that settings stand for.
@@ -202,7 +232,11 @@ class PlanSpace:
         return Candidate(
             settings,
             config.with_values(**changes) if changes else config,
-            self._levers(method, settings),
+            self._levers(
+                method,
+                settings,
+                self.plans[share].summed_learning_rate(self.plans[share].num_steps) * factor,
+            ),
             self.plans[share],
         )
 
@@ -276,6 +310,7 @@ class PlanSpace:
             "rank": method in LORA_METHODS,
             "weight_decay": method in LORA_METHODS,
             "protected": method == "full",
+            "l2_pull": method == "full",
         }
         return tuple(
             lever for lever in self.choices if lever != "method" and apart.get(lever, True)
@@ -301,7 +336,7 @@ class PlanSpace:
         dropped = [name for key, names in own.items() if key in changes for name in names]
         return self.config.without(*dropped)
 
-    def _levers(self, method: str, settings: Settings) -> Levers:
+    def _levers(self, method: str, settings: Settings, summed_rate: float) -> Levers:
         frozen: tuple[str, ...] = ()
         slowed: tuple[tuple[str, float], ...] = ()
         if settings.get("protected") == "frozen":
@@ -312,6 +347,7 @@ class PlanSpace:
             frozen_modules=frozen,
             slowed_modules=slowed,
             kl_to_base=float(settings.get("kl_to_base", 0.0)),
+            l2_to_base=float(f"{float(settings.get('l2_pull', 0.0)) / summed_rate:.3g}"),
             replay_share=float(settings.get("replay_share", 0.0)),
             loss_adaptive_rate=bool(settings.get("loss_adaptive_rate", False)),
             entropy_gate=bool(settings.get("entropy_gate", False)),
