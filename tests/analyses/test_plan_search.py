@@ -89,14 +89,14 @@ def whole_updates(monkeypatch):
 def test_what_scaling_parts_bought_is_the_last_row(study, monkeypatch):
     def scaled(_bench, trial, best, seed):
         assert (trial.number, best.scale, seed) == (0, 0.5, 5)
-        parts = PartScales({"head": 0.25}, (("lm_head", 0.25),))
+        parts = PartScales({"embedding": 0.75, "head": 0.25}, (("lm_head", 0.25),))
         return replace(best, gain=1.0, scale=0.75, parts=parts)
 
     monkeypatch.setattr(module, "scale_parts", scaled)
     monkeypatch.setattr(PlanSpace, "first", lambda _self: (SPACE.plain,))
     found = search_protocols(Bench(), SPACE, study, max_trials=1, seed=5)
     row = found.ablation[-1]
-    assert (row.lever, row.value) == ("scales of parts of the update", "head 0.25")
+    assert (row.lever, row.value) == ("scales of parts of the update", "2 parts at 0.25 to 0.75")
     assert row.bought == pytest.approx(1.0 - 0.75)
     assert found.best.parts.modules == (("lm_head", 0.25),)
 

@@ -4,7 +4,7 @@ import pytest
 
 from driftline.report import render_plan
 
-from ..results.plan_sample import BASE, build_plan
+from ..results.plan_sample import BASE, build_plan, look
 from .sample import IMAGE, SCRIPT
 from .test_html import Page, assert_inert
 
@@ -74,3 +74,12 @@ def test_a_page_of_a_plan_that_found_nothing():
 
 def test_equal_plans_make_equal_pages(html):
     assert render_plan(build_plan()) == html
+
+
+def test_scales_of_parts_have_a_table_where_there_are_any(page):
+    assert "Scales of parts" not in page.text
+    chosen = look(parts={"layers 0-1 MLP": 0.25, "head": 1.0})
+    text = Page(render_plan(build_plan(chosen=chosen, looks=(BASE, chosen)))).text
+    assert "Scales of parts" in text
+    assert "layers 0-1 MLP" in text
+    assert "in parts" in text

@@ -362,6 +362,6 @@ class PlanSpace:
 
 
 def parts_word(parts: Mapping[str, float]) -> LeverSetting:
-    """The scales of parts, for people."""
-    value = ", ".join(f"{part} {scale:g}" for part, scale in parts.items())
+    """The scales of parts, for people; each of them stands at the chosen look."""
+    value = f"{len(parts)} parts at {min(parts.values()):g} to {max(parts.values()):g}"
     return LeverSetting(lever=PART_SCALES, value=value, plain="1")

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from ..results import Plan, PlanLook
-from ..results._plan_summary import budget_words, plan_headline, setting_words, trial_order
+from ..results._plan_summary import (
+    budget_words,
+    plan_headline,
+    scale_word,
+    setting_words,
+    trial_order,
+)
 from ..results._readings import DASH, clean, duration, interval, number, percent
 from ..results._repair_summary import CLAIM_WORDS
 from ._claims import BADGES, claim_reasons
@@ -41,6 +47,7 @@ def render_plan(found: Plan) -> str:
         version=clean(p.driftline_version),
         tiles=tuple(_tiles(found)),
         protocol=_protocol_table(found),
+        parts=_parts_table(found) if found.chosen.parts else None,
         files=_files_table(found),
         margins=_margins_table(found),
         target=_target_line(found),
@@ -163,6 +170,13 @@ def _ablation_table(found: Plan) -> Table:
     )
 
 
+def _parts_table(found: Plan) -> Table:
+    return table(
+        [("part", "text"), ("scale of its update", "number")],
+        ((part, f"{scale:g}") for part, scale in found.chosen.parts.items()),
+    )
+
+
 def _trials_table(found: Plan) -> Table:
     return table(
         [
@@ -201,7 +215,7 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
         number(best.target_gain),
         number(best.worst_loss),
         best.worst_capability,
-        f"{best.scale:g}",
+        scale_word(best),
     )
 
 
@@ -218,7 +232,7 @@ def _front_table(found: Plan) -> Table:
         (
             (
                 "base" if look.trial is None else f"{look.trial}",
-                f"{look.scale:g}",
+                scale_word(look),
                 number(look.target_gain),
                 number(look.worst_loss),
                 look.worst_capability,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ._plan import LeverSetting, Plan, PlanBudget, PlanTrial
+from ._plan import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
 from ._readings import DASH, clean, duration, interval, number, percent
 from ._repair_summary import CLAIM_WORDS
 from ._summary import aligned, wrapped
@@ -69,6 +69,11 @@ def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
     return (best is None, best.excess if best else 0.0, -best.target_gain if best else 0.0)
 
 
+def scale_word(look: PlanLook) -> str:
+    """The scale of an update, for people."""
+    return "in parts" if look.parts else f"{look.scale:g}"
+
+
 def _protocol(found: Plan) -> list[str]:
     if found.protocol is None:
         return wrapped("Protocol: none; the base is the best that was found")
@@ -126,7 +131,7 @@ def _trials(found: Plan) -> list[str]:
             str(trial.number),
             DASH if best is None else number(best.target_gain),
             DASH if best is None else number(best.worst_loss),
-            DASH if best is None else f"{best.scale:g}",
+            DASH if best is None else scale_word(best),
             state,
             setting_words(trial.settings),
         ))  # fmt: skip
