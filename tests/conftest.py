@@ -1,6 +1,10 @@
 """Fixtures that several rooms share."""
 
+import os
 from pathlib import Path
+
+# Tests compare with tensors on the CPU, to digits that GPUs do not keep. Before torch looks.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
 import torch

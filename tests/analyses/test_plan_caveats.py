@@ -5,9 +5,11 @@ from types import SimpleNamespace
 from driftline.analyses._plan_caveats import plan_caveats
 
 
-def _caveats(*, trial="one", methods=("full", "lora"), fragile=(), ablation=(), dtype="float32"):
+def _caveats(
+    *, trial="one", methods=("full", "lora"), fragile=(), ablation=(), dtype="float32", blind=()
+):
     found = SimpleNamespace(trial=trial, ablation=ablation)
-    bench = SimpleNamespace(looks=[None] * 21)
+    bench = SimpleNamespace(looks=[None] * 21, blind=blind)
     space = SimpleNamespace(choices={"method": methods}, fragile_modules=fragile)
     numerics = SimpleNamespace(compute_dtype=dtype)
     return " ".join(plan_caveats(found, bench, space, numerics, num_held_out=40, alpha=0.05))
@@ -29,3 +31,8 @@ def test_what_was_left_out_is_named():
     assert "the budget was too small for the map" in text
     assert "bfloat16" in text
     assert "not possible with this base" in _caveats(methods=("lora",))
+
+
+def test_what_nothing_can_cost_is_named():
+    assert "ruined" not in _caveats()
+    assert "refuses to watch them: facts. Give more items" in _caveats(blind=("facts",))

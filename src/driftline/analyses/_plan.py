@@ -198,7 +198,7 @@ def _bench(
     budget = Budget(engine, request.budget_tokens, seconds, reserve)
     directions = folder.directions
     directions.mkdir(parents=True, exist_ok=True)
-    bench = Bench(engine, ruler, asked.data.train, directions, budget)
+    bench = Bench(engine, ruler, asked.data.train, directions, budget, request.seed)
     one = bench.cost(space.candidate(space.plain), screened=True)
     if budget.max_tokens is None and budget.max_seconds is None:
         budget.max_tokens = DEFAULT_RUNS * one

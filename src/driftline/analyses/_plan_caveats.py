@@ -17,6 +17,11 @@ _CLAIMS = (
 )
 _SEED = "Every protocol was trained once, with the config's own seed; how much a seed moves is not known."
 _UNMET = "No point of the search meets the constraint but the base, which is what is left."
+_BLIND = (
+    "Even ruined weights do not clearly cost these more than their tolerance, by the items that choose, so "
+    "they hold no protocol back, and `driftline train` refuses to watch them: {names}. Give more items, or "
+    "write `required: false`."
+)
 _NO_MAP = "No modules were frozen or slowed: {reason}."
 _TARGET = (
     "The target is {num} rows of the data that were kept out of training, half of which report; the "
@@ -53,6 +58,8 @@ def plan_caveats(
     def chosen() -> Iterator[str]:
         if found.trial is None:
             yield _UNMET
+        if bench.blind:
+            yield _BLIND.format(names=", ".join(bench.blind))
         unmeasured = [
             row.lever for row in found.ablation if row.bought is None and row.gain_without is None
         ]

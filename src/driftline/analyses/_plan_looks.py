@@ -133,6 +133,11 @@ class PlanRuler:
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
         return Look(trial, step, scale, gain, losses, parts)
 
+    def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
+        """The one-sided lower bound of one capability's loss, in its own unit."""
+        values = table.item_losses(point, capability, base=BASE)
+        return mean_limits(values, capability, self.alpha)[1]
+
 
 def best_of(looks: Iterable[Look]) -> Look:
     """The look that comes first in the order; of equals the first."""

@@ -12,6 +12,7 @@ from ..models import (
     BASE,
     Direction,
     HeldDirection,
+    NoiseDirection,
     Point,
     StoredDirection,
     Term,
@@ -69,6 +70,8 @@ class Trial:
 
 
 _BROKEN = 1e3
+_RUIN = 2.0
+"""Noise on every matrix, in its own norms."""
 
 
 @dataclass
@@ -80,13 +83,18 @@ class Bench:
     data: TrainingData
     folder: Path
     budget: Budget
+    seed: int = 0
     base: Look = field(init=False)
+    blind: tuple[str, ...] = field(init=False)
+    """Required capabilities that even ruined weights do not clearly cost more than their tolerance, by
+    the items that choose: they hold nothing back, and a monitor refuses them."""
     trials: list[Trial] = field(default_factory=list)
     _table: Table = field(default_factory=Table)
 
     def __post_init__(self) -> None:
-        """Score the base, which is the first look."""
+        """Score the base, which is the first look, and see what can be lost at all."""
         self.base = self._look(BASE, None, 0, 0.0)
+        self.blind = self._blind()
 
     @property
     def looks(self) -> list[Look]:
@@ -238,6 +246,20 @@ class Bench:
             last = trajectory.kept_steps[-1]
             if kept is None or trajectory.path(last) != kept.path(kept.kept_steps[-1]):
                 trajectory.discard()
+
+    def _blind(self) -> tuple[str, ...]:
+        ruined = Point("ruined", (Term(NoiseDirection(self.seed), _RUIN),))
+        try:
+            self._evaluate([ruined])
+        except RunError:
+            # Not a number at all: that says nothing of one capability by itself.
+            return ()
+        return tuple(
+            capability.name
+            for capability in self.ruler.capabilities
+            if capability.required
+            and self.ruler.least_loss(self._table, ruined, capability) <= capability.tolerance
+        )
 
     def _enter(self, trial: Trial) -> None:
         self.budget.spend(trial.tokens, weight_of(trial.candidate))
