@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from driftline.results import TrainingRun
 from driftline.training import read_log
+from driftline.training._live import CapabilityWatch, LiveModel
 from tests import tiny
 from tests.training.runs import TEXTS, suite, taught_model
 
@@ -85,7 +86,7 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
     document = TrainingRun.from_json(text)
     assert document.num_steps == 4
     assert document.provenance.config_values["levers"] == values["levers"]
-    assert "interpolated towards the base after the last check" in document.caveats[-1]
+    assert "as they would have come out at each check" in document.caveats[-1]
     mixed = (out / "train-with-replay.jsonl").read_text().removesuffix("\n").split("\n")
     known = {json.dumps({"text": text}) for text in TEXTS}
     assert len(mixed) == len(TEXTS)
@@ -97,6 +98,29 @@ def test_levers_of_a_protocol_are_honoured_and_reported(run, protocol, tmp_path)
     for name, weight in tuned.items():
         is_the_bases = name.startswith(("model.layers.0.", "model.layers.1.mlp."))
         assert torch.equal(weight, base[name]) == is_the_bases, name
+
+
+@pytest.mark.parametrize("fields", [{}, {"use_peft": True, "lora_r": 4}])
+def test_the_monitor_sees_a_scaled_update_as_it_comes_out(run, protocol, tmp_path, fields):
+    values = yaml.safe_load(protocol.read_text())
+    values["levers"] = {"interpolation": 0.25, "interpolated_modules": {"model.layers.1.mlp": 0.5}}
+    values["config"] |= {"learning_rate": 1e-2, **fields}
+    protocol.write_text(yaml.safe_dump(values))
+    out = tmp_path / "out"
+    code, text, err = run("train", str(protocol), "--out", str(out), "--action", "warn", "--json")
+    assert code in (0, 1, 3), err
+    document = TrainingRun.from_json(text)
+    losses = []
+    for source in (tmp_path / "base", out / document.model_folder):
+        model = AutoModelForCausalLM.from_pretrained(source)
+        live = LiveModel.of(model, tiny.tokenizer(), bfloat16=False, source="tiny")
+        losses.append(CapabilityWatch(live, suite().capabilities).losses())
+    last = document.checks[-1]
+    assert last.step == document.num_steps
+    for name, seen in last.losses.items():
+        lost = (losses[1][name] - losses[0][name]).mean()
+        assert seen == pytest.approx(lost, abs=1e-4)
+        assert abs(seen) > 1e-3
 
 
 def test_an_unknown_lever_is_bad_input(run, protocol, tmp_path):

@@ -23,7 +23,7 @@ def tuned(base, tmp_path, write_config, write_data):
         trainer = lever_trainer(base, config, data, arguments=arguments, levers=levers)
         trainer.train()
         before = osf_change(trainer.model) if levers.osf_rank else {}
-        finish(trainer, base)
+        finish(trainer)
         trainer.save_model(str(tmp_path / name))
         base.tokenizer.save_pretrained(str(tmp_path / name))
         direction = open_tuned(tmp_path / name, base)
@@ -114,7 +114,7 @@ def test_a_head_trained_apart_from_its_embedding_is_scaled_from_what_it_was_tied
     (head,) = (w for n, w in trainer.model.named_parameters() if "lm_head.modules_to_save" in n)
     start, end = opened.model.lm_head.weight.detach(), head.detach().clone()
     assert not torch.equal(start, end)
-    finish(trainer, opened)
+    finish(trainer)
     assert torch.allclose(head.detach(), (start + end) / 2, atol=1e-7)
 
 

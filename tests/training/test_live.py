@@ -1,5 +1,7 @@
 """Scoring a model in training: by any way the same numbers, and the model as it was."""
 
+from dataclasses import replace
+
 import numpy
 import pytest
 import torch
@@ -47,6 +49,29 @@ def test_losses_are_turned_so_that_more_is_worse(live):
     after = watch.losses()
     assert (after["texts"] - before["texts"]).mean() > 0
     assert numpy.abs(after["pairs"]).max() <= 5.0
+
+
+def test_a_run_whose_update_is_scaled_is_scored_as_it_would_come_out(live):
+    watch = CapabilityWatch(live, suite().capabilities)
+    before = {name: weight.clone() for name, weight in live.trained.named_parameters()}
+    base = watch.losses()["texts"]
+
+    def scale():
+        with torch.no_grad():
+            for name, weight in live.trained.named_parameters():
+                weight.lerp_(before[name], 1.0)
+
+    with torch.no_grad():
+        for weight in live.trained.parameters():
+            weight += 0.5 * weight.std() * torch.randn_like(weight)
+    moved = {name: weight.clone() for name, weight in live.trained.named_parameters()}
+    scaled = replace(live, scale=scale)
+    assert numpy.allclose(CapabilityWatch(scaled, suite().capabilities).losses()["texts"], base)
+    assert not numpy.allclose(watch.losses()["texts"], base)
+    with pytest.raises(ZeroDivisionError), scaled.at_rest():
+        _ = 1 / 0
+    for name, weight in live.trained.named_parameters():
+        assert torch.equal(weight, moved[name])
 
 
 def test_an_adapter_is_scored_with_the_adapter(live):

@@ -21,6 +21,7 @@ from ._hidden_states import States as States
 from ._hidden_states import num_layers as num_layers
 from ._hidden_states import observe as observe
 from ._lever_outcome import finish as finish
+from ._lever_outcome import scale_update as scale_update
 from ._lever_scales import compress_scales as compress_scales
 from ._lever_trainer import LeverTrainer as LeverTrainer
 from ._lever_trainer import lever_trainer as lever_trainer

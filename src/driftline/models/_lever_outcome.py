@@ -65,7 +65,7 @@ def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
     return found
 
 
-def finish(trainer: LeverTrainer, opened: LanguageModel) -> None:
+def finish(trainer: LeverTrainer) -> None:
     """Put what is to come out of a run into the trainer's model, before it is saved.
 
     Every trained weight ends at base + scale * (tuned - base), its scale being that of `interpolation`
@@ -74,11 +74,19 @@ def finish(trainer: LeverTrainer, opened: LanguageModel) -> None:
 
     Args:
         trainer: Has trained.
-        opened: The base.
+    """
+    if is_osf(trainer.model):
+        trainer.model = _with_osf_merged(trainer.model)
+    scale_update(trainer)
+
+
+def scale_update(trainer: LeverTrainer) -> None:
+    """Scale the update of a trainer's model in place, as its levers say.
+
+    Args:
+        trainer: Anywhere in training.
     """
     model, levers = trainer.model, trainer.levers
-    if is_osf(model):
-        trainer.model = _with_osf_merged(model)
     if not levers.is_interpolated:
         return
     with torch.no_grad():
@@ -86,7 +94,7 @@ def finish(trainer: LeverTrainer, opened: LanguageModel) -> None:
             for name, (trained, start) in trainer.distance_to_base().items():
                 trained.lerp_(start.to(trained), 1 - levers.scale_of(name))
         else:
-            _scale_adapter(model, opened, levers)
+            _scale_adapter(model, trainer.base, levers)
 
 
 def _scale_adapter(model: PeftModel, opened: LanguageModel, levers: Levers) -> None:

@@ -53,6 +53,11 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         """What is on."""
         return self._levers
 
+    @property
+    def base(self) -> LanguageModel:
+        """What the trained weights are held to."""
+        return self._base
+
     def step_loss(self) -> float:
         """The training loss of the step that is about to be taken, in nats per token; reads once."""
         losses, self._step_losses = self._step_losses, []

@@ -23,7 +23,6 @@ from ._dataset_rows import first_rows
 from ._live import LiveModel
 from ._sharded import agreed, is_sharded, reshard
 from ._snapshots import BaseWeights
-from ._untouched import untouched
 
 _LOG_PROBS_AT_MOST = 2**22
 """Log-probabilities that are kept of the base: 16 MiB of float32 a kind of text."""
@@ -127,7 +126,7 @@ class AnchorWatch:
         Returns:
             What later readings are compared with, for a file.
         """
-        with untouched(self._live.trained):
+        with self._live.at_rest():
             log_probs, grams, _ = self._pass(self.texts.suite.rows, watch=True)
             self._base = {f"gram/{n}": torch.from_numpy(g) for n, g in grams.items()}
             self._base["suite"] = log_probs
@@ -157,7 +156,7 @@ class AnchorWatch:
         Raises:
             RunError: A state or a log-probability is not finite.
         """
-        with untouched(self._live.trained):
+        with self._live.at_rest():
             log_probs, grams, magnitudes = self._pass(
                 self.texts.suite.rows, watch=True, weights=weights
             )
@@ -181,7 +180,7 @@ class AnchorWatch:
         Returns:
             Nats per token, as `read` gives it; the first process's number in every process.
         """
-        with untouched(self._live.trained):
+        with self._live.at_rest():
             log_probs = self._pass(self.texts.suite.rows, watch=False)[0]
         return agreed([kl_divergence_nats(self._base["suite"].numpy(), log_probs.numpy())])[0]
 

@@ -1,6 +1,7 @@
 """Scoring capabilities on a model that is being trained, in whatever form the trainer holds it."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -15,8 +16,8 @@ from ..capabilities import Capability, Likelihood, score_likelihoods
 from ..engine import CapabilityScorer
 from ..errors import ConfigError, RunError
 from ..models import LanguageModel, Scorer, ScoringOptions, SequenceScore, TokenSequence
-from ._sharded import agreed, is_sharded, reshard
-from ._untouched import untouched
+from ._sharded import agreed, is_sharded, reshard, trained_parameters
+from ._untouched import untouched, weights_put_back
 
 _BATCH_TOKENS = 2048
 """Of one pass of a sharded model, padding included."""
@@ -31,10 +32,18 @@ class LiveModel:
     opened: LanguageModel
     """The causal language model itself, adapters inside its layers."""
     options: ScoringOptions
+    scale: Callable[[], None] | None = None
+    """Makes of the trained weights, in place, what will come out of the run; None where they are it."""
 
     @classmethod
     def of(
-        cls, model: torch.nn.Module, tokenizer: object, *, bfloat16: bool, source: str
+        cls,
+        model: torch.nn.Module,
+        tokenizer: object,
+        *,
+        bfloat16: bool,
+        source: str,
+        scale: Callable[[], None] | None = None,
     ) -> "LiveModel":
         """Take the trainer's model as one that can be scored.
 
@@ -43,6 +52,7 @@ class LiveModel:
             tokenizer: Likewise; a processor will not do.
             bfloat16: Score under autocast, as the trainer trains.
             source: What to call the model.
+            scale: Makes of the trained weights what will come out.
 
         Returns:
             The model.
@@ -70,7 +80,23 @@ class LiveModel:
             )
         # No digest: these weights change with every step.
         opened = LanguageModel(inner, tokenizer, source, None, "")
-        return cls(model, opened, ScoringOptions(bfloat16=bfloat16))
+        return cls(model, opened, ScoringOptions(bfloat16=bfloat16), scale)
+
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Stand where the run would come out if it ended now, in evaluation mode; all is put back.
+
+        Cost: where the update is scaled after training, a copy of the trained weights.
+
+        Yields:
+            Nothing.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(untouched(self.trained))
+            if self.scale is not None:
+                stack.enter_context(weights_put_back(trained_parameters(self.trained)))
+                self.scale()
+            yield
 
 
 class CapabilityWatch:
@@ -122,7 +148,7 @@ class CapabilityWatch:
         Raises:
             RunError: The model gives a log-probability that is not finite.
         """
-        with untouched(self._live.trained):
+        with self._live.at_rest():
             scores = self._scores()
         found, at = {}, 0
         for capability, encoded in zip(self.capabilities, self._encoded, strict=True):

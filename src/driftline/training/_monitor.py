@@ -1,7 +1,8 @@
 """`StabilityMonitor`: watches capabilities, representation and steps from inside the trainer."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers.trainer_callback import ExportableState
 
 from ..capabilities import Suite
 from ..errors import ConfigError
+from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._acting import Acting, Hands
 from ._check import Checker
@@ -75,6 +77,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._critical = None if assessment is None else critical_relative_norm(assessment)
         self.seconds_spent = 0.0
         """In checks, and at the start, by this process."""
+        self._scale: Callable[[], None] | None = None
         self._session: Session | None = None
         self._probe: StepProbe | None = None
         self._recorder: BatchRecorder | None = None
@@ -94,6 +97,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             The monitor.
         """
         trainer.callback_handler.callbacks.insert(0, self)
+        if isinstance(trainer, LeverTrainer) and trainer.levers.is_interpolated:
+            self._scale = functools.partial(scale_update, trainer)
         return self
 
     def state(self) -> dict[str, Any]:
@@ -121,7 +126,11 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         dataset = None if loader is None else loader.dataset
         folder = self._out or Path(args.output_dir) / "monitor"
         live = LiveModel.of(
-            model, kwargs["processing_class"], bfloat16=args.bf16, source=_name(model)
+            model,
+            kwargs["processing_class"],
+            bfloat16=args.bf16,
+            source=_name(model),
+            scale=self._scale,
         )
         checker = Checker(
             live,

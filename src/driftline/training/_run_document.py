@@ -29,8 +29,8 @@ _CAVEATS = (
     "Steps to the tolerance are a point forecast whose form was calibrated on SmolLM2-135M.",
 )
 _INTERPOLATED = (
-    "The model was interpolated towards the base after the last check; every number here is of the "
-    "weights before that."
+    "The update is scaled after training. Losses, KL and drift here are of the weights as they would have "
+    "come out at each check; the size of the update is of the weights in training."
 )
 
 

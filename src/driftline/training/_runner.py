@@ -101,7 +101,7 @@ def train(
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise RunError(f"{request.config.name}: training broke off: {error}") from error
-        finish(trainer, request.opened)
+        finish(trainer)
         trainer.save_model(str(folder.path / MODEL))
         request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))
         facts = RunFacts(
