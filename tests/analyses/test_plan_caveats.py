@@ -6,9 +6,20 @@ from driftline.analyses._plan_caveats import plan_caveats
 
 
 def _caveats(
-    *, trial="one", methods=("full", "lora"), fragile=(), ablation=(), dtype="float32", blind=()
+    *,
+    scale=1.0,
+    trial="one",
+    methods=("full", "lora"),
+    fragile=(),
+    ablation=(),
+    dtype="float32",
+    blind=(),
 ):
-    found = SimpleNamespace(trial=trial, ablation=ablation)
+    whole = SimpleNamespace(scale=1.0, parts=None, gain=2.5, worst="facts", worst_loss=1.5)
+    if trial is not None:
+        trial = SimpleNamespace(looks=(whole,))
+    best = whole if scale == 1.0 else SimpleNamespace(scale=scale, parts=None)
+    found = SimpleNamespace(trial=trial, ablation=ablation, best=best)
     bench = SimpleNamespace(looks=[None] * 21, blind=blind)
     space = SimpleNamespace(choices={"method": methods}, fragile_modules=fragile)
     numerics = SimpleNamespace(compute_dtype=dtype)
@@ -35,4 +46,10 @@ def test_what_was_left_out_is_named():
 
 def test_what_nothing_can_cost_is_named():
     assert "ruined" not in _caveats()
-    assert "refuses to watch them: facts. Give more items" in _caveats(blind=("facts",))
+    assert "may refuse to watch them: facts. Give more items" in _caveats(blind=("facts",))
+
+
+def test_what_other_trainers_files_lead_to_is_said_where_the_update_is_scaled():
+    assert "other trainers do not" not in _caveats()
+    said = _caveats(scale=0.5)
+    assert "gains 2.5 nats per token and its worst capability, facts, loses 1.5 tolerances" in said

@@ -11,6 +11,7 @@ from driftline.analyses._plan_parts import scale_parts
 from driftline.analyses._plan_space import Candidate
 from driftline.analyses._plan_trials import Trial
 from driftline.analyses._repair_looks import Loss
+from driftline.errors import RunError
 from driftline.models import (
     HeldDirection,
     Levers,
@@ -85,6 +86,22 @@ def test_the_part_that_forgets_is_scaled_down_and_the_other_up():
     assert found.excess == 0
     assert found.merit > 2 * before.merit
     assert len(bench.looked) <= module.MOST_LOOKS
+
+
+def test_scores_that_are_not_finite_cost_a_look_and_not_the_plan():
+    class Breaking(Bench):
+        num_broken = 0
+
+        def look_at_parts(self, trial, update, scale, parts):
+            if parts.parts["embedding"] < 0.2:
+                self.num_broken += 1
+                raise RunError("not finite")
+            return Bench.look_at_parts(self, trial, update, scale, parts)
+
+    bench, trial = Breaking(), _trial()
+    found = scale_parts(bench, trial, trial.looks[3], seed=0)
+    assert bench.num_broken > 0
+    assert found.parts.parts["embedding"] > 0.9
 
 
 def test_no_more_is_looked_at_than_the_budget_holds():

@@ -35,6 +35,7 @@ class Bench:
     """Gains one nat, and more within the tolerances with KL; the gate does nothing."""
 
     words = "so many tokens"
+    used_seconds = 7.0
 
     def __init__(self, max_trials=99, gain_of_gate=0.0):
         self.engine = type("Engine", (), {"meter": Meter()})()
@@ -64,7 +65,7 @@ class Bench:
         self.trials.append(trial)
 
     def keep_only(self, best):
-        pass
+        self.kept = best.trial
 
     def _look(self, trial):
         has_kl = trial.settings["kl_to_base"] == 1.0
@@ -180,4 +181,20 @@ def test_after_the_known_ones_it_steps_from_the_best_then_the_sampler_chooses(st
 def test_where_only_the_base_is_within_the_tolerances_it_steps_from_the_users_own(monkeypatch):
     bench = Bench()
     monkeypatch.setattr(PlanSpace, "first", lambda _self: ())
-    assert module._guided(bench, SPACE, 0) == {**SPACE.plain, "rate": 3.0}
+    assert module._guided(bench, SPACE, 0) == {**SPACE.plain, "rate": 0.3333}
+
+
+def test_a_second_process_throws_no_winner_away(study, tmp_path, monkeypatch):
+    """One lever is kept and the next one dropped: only then is the last trial the best."""
+    both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}
+    monkeypatch.setattr(PlanSpace, "first", lambda _self: (both,))
+    first = Bench()
+    found = search_protocols(first, SPACE, study, max_trials=1, seed=0)
+    assert first.kept == found.trial.number > 0
+    again = Bench()
+    search_protocols(
+        again, SPACE, PlanStudy(tmp_path / "study.jsonl", seed=0), max_trials=1, seed=0
+    )
+    assert not hasattr(again, "kept")
+    # Time that the first process took counts in the second.
+    assert again.earlier_seconds == 7.0

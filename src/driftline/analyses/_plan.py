@@ -100,7 +100,7 @@ def plan(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> Plan:
-    """Search the protocol with the largest target gain whose losses stay within their tolerances.
+    """Search the protocol that adapts most while its losses stay within their tolerances.
 
     A protocol is the user's config with some levers moved (`_plan_space`). Each is trained by TRL's own
     trainer, stopped at a fifth of its steps where a finished one had gained more and lost less by then,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..results import Numerics
+from ._plan_looks import Look
 from ._plan_search import Found
 from ._plan_space import PlanSpace
 from ._plan_trials import Bench
@@ -19,8 +20,13 @@ _SEED = "Every protocol was trained once, with the config's own seed; how much a
 _UNMET = "No point of the search meets the constraint but the base, which is what is left."
 _BLIND = (
     "Even ruined weights do not clearly cost these more than their tolerance, by the items that choose, so "
-    "they hold no protocol back, and `driftline train` refuses to watch them: {names}. Give more items, or "
+    "they hold no protocol back, and `driftline train` may refuse to watch them: {names}. Give more items, or "
     "write `required: false`."
+)
+_UNSCALED = (
+    "The update is scaled after training, which `driftline train` does and other trainers do not: what their "
+    "files train gains {gain:.3g} nats per token and its worst capability, {name}, loses {loss:.3g} tolerances, by "
+    "the items that choose."
 )
 _NO_MAP = "No modules were frozen or slowed: {reason}."
 _TARGET = (
@@ -63,6 +69,9 @@ def plan_caveats(
         unmeasured = [
             row.lever for row in found.ablation if row.bought is None and row.gain_without is None
         ]
+        whole = _unscaled(found)
+        if whole is not None:
+            yield _UNSCALED.format(gain=whole.gain, name=whole.worst, loss=whole.worst_loss)
         if unmeasured:
             yield _UNMEASURED.format(names=", ".join(unmeasured))
         yield _SPLIT.format(num=len(bench.looks))
@@ -84,3 +93,10 @@ def plan_caveats(
             yield _BFLOAT16
 
     return tuple(chosen())
+
+
+def _unscaled(found: Found) -> Look | None:
+    """The look at the whole update of the chosen trial; None where that is what was chosen."""
+    if found.trial is None or (found.best.scale == 1.0 and found.best.parts is None):
+        return None
+    return next((look for look in found.trial.looks if look.scale == 1.0 and not look.parts), None)

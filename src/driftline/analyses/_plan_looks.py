@@ -150,6 +150,7 @@ def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
         trial=look.trial,
         step=look.step,
         scale=look.scale,
+        merit=look.merit,
         parts={} if look.parts is None else dict(look.parts.parts),
         target_gain=look.gain,
         worst_capability=look.worst,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..engine import LocalEngine
+from ..errors import RunError
 from ..models import HeldDirection, change_norms, compress_scales
 from ._part_sampler import Tried, propose_scales
 from ._plan_looks import Look, PartScales, best_of
@@ -16,6 +17,9 @@ _NUM_SEGMENTS = 3
 """Of the depth, attention and MLP apart."""
 _MOST_REPEATS = 3
 """Proposals that were looked at already, after which nothing better is expected."""
+
+_BROKEN = 10.0
+"""Tolerances beyond every tolerance."""
 
 Scales = Mapping[str, float]
 """Part to scale."""
@@ -100,9 +104,15 @@ class _PartSearch:
         by_weight = {name: scales[part] for part in self.parts for name in self.weights[part]}
         interpolation, modules = compress_scales(by_weight)
         parts = PartScales(scales, modules)
-        look = self.bench.look_at_parts(self.trial, self.update, interpolation, parts)
-        self.tried.append(_tried(look, scales))
         self.num_looks += 1
+        try:
+            look = self.bench.look_at_parts(self.trial, self.update, interpolation, parts)
+        except RunError:
+            # Scores that are not finite: as bad as can be, and no reason to lose the plan.
+            num = len(self.trial.looks[0].losses)
+            self.tried.append(Tried(scales, 0.0, (_BROKEN,) * num))
+        else:
+            self.tried.append(_tried(look, scales))
 
 
 def _tried(look: Look, scales: Scales) -> Tried:

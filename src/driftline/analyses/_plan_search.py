@@ -15,8 +15,11 @@ _MOST = 500
 _NUM_GUIDED = 12
 """Trials before the sampler has seen enough to choose."""
 _ENDED = "ended"
+_SECONDS = "seconds"
+"""Of all processes, up to the last trial that ended."""
 _UNAFFORDABLE = "the budget did not hold it"
 _NO_SCALE = "without it no scale that was looked at is within the tolerances"
+_SMALLER_LOSS = "kept since its worst capability loses less"
 _MISSES = "the protocol itself is not within the tolerances"
 
 
@@ -47,6 +50,7 @@ def search_protocols(
     Returns:
         The best protocol and how it was found.
     """
+    bench.budget.earlier_seconds = float(str(study.note(_SECONDS) or 0.0))
     for trial in study.earlier(space):
         bench.restore(trial)
     bench.engine.meter.enter(f"searching protocols within {bench.budget.words}")
@@ -85,6 +89,7 @@ def _search_once(
         return "the search's part of the budget does not hold one more trial"
     trial = bench.run(asked.number, asked.purpose, candidate)
     study.tell(trial)
+    study.keep(_SECONDS, bench.budget.used_seconds)
     bench.keep_only(best_of(bench.looks))
     return "time was up" if trial.state == "out of budget" else None
 
@@ -97,9 +102,12 @@ def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
     if number >= _NUM_GUIDED:
         return None
     best = best_of(bench.looks)
-    settings = space.plain if best.trial is None else _trial_of(bench, best).settings
     tried = [trial.settings for trial in bench.trials]
-    return next((move for move in space.moves(settings) if move not in tried), None)
+    if best.trial is None:
+        moves = space.moves(space.plain, is_within=False)
+    else:
+        moves = space.moves(_trial_of(bench, best).settings)
+    return next((move for move in moves if move not in tried), None)
 
 
 def _ablate(
@@ -116,6 +124,7 @@ def _ablate(
         lever, without = next(iter(left.items()))
         tried.add(lever)
         word = space.word(lever, settings)
+        num_trials = len(bench.trials)
         variant = _variant(bench, space, study, without, purpose=word.lever)
         other = None if variant is None else variant.best
         reason = _UNAFFORDABLE if variant is None else variant.reason
@@ -123,7 +132,9 @@ def _ablate(
         rows.append(_row(word, best, other, reason=reason, was_dropped=is_no_worse))
         if other is not None and is_no_worse:
             best = other
-        bench.keep_only(best)
+        if len(bench.trials) > num_trials:
+            # What an earlier process ran may hold the winner of a later row.
+            bench.keep_only(best)
     if best.scale != 1.0:
         whole = next(look for look in _trial_of(bench, best).looks if look.scale == 1.0)
         word = LeverSetting(lever=SCALE, value=f"{best.scale:g}", plain="1")
@@ -147,6 +158,7 @@ def _variant(
         # What a killed process had begun comes first, whatever it was.
         trial = bench.run(asked.number, asked.purpose, space.candidate(asked.settings))
         study.tell(trial)
+        study.keep(_SECONDS, bench.budget.used_seconds)
         if trial.state == "out of budget":
             return None
 
@@ -163,6 +175,8 @@ def _row(
         )
     elif other is not None:
         bought, reason = best.gain - other.gain, None
+        if bought < 0 and not was_dropped:
+            reason = _SMALLER_LOSS
     return LeverAblation(
         lever=word.lever,
         value=word.value,

@@ -178,16 +178,17 @@ class PlanSpace:
                 found.append(settings)
         return tuple(found)
 
-    def moves(self, best: Settings) -> Iterator[Settings]:
+    def moves(self, best: Settings, *, is_within: bool = True) -> Iterator[Settings]:
         """Protocols one lever away from the best so far, those first that have bought most.
 
         Args:
             best: Its settings.
+            is_within: Whether some scale of it is within the tolerances; if not, less comes first.
 
         Yields:
             Settings.
         """
-        yield from self._with_rate(best, RATE_MOVES[0])
+        yield from self._with_rate(best, RATE_MOVES[0] if is_within else 1 / RATE_MOVES[0])
         for lever, choice in (
             ("l2_pull", PULL),
             ("replay_share", REPLAY),

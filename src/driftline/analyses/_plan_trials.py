@@ -168,7 +168,6 @@ class Bench:
         screened = trial.purpose == "search" and len(trajectory.kept_steps) > 1
         if screened and trial.state in ("finished", "stopped"):
             trial.early = self._early(trial, trajectory)
-        self.budget.earlier_seconds += trial.seconds
         self._enter(trial)
 
     def trajectory(self, candidate: Candidate) -> Trajectory:

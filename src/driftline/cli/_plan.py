@@ -1,4 +1,4 @@
-"""`plan`: the protocol with the largest target gain whose losses stay within their tolerances."""
+"""`plan`: the protocol that adapts most while its losses stay within their tolerances."""
 
 import re
 from dataclasses import dataclass

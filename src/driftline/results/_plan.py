@@ -31,8 +31,11 @@ class PlanLook(Value):
     step: int
     scale: float
     """Of the update, after training, but for what is in `parts`; 0 for the base."""
-    parts: dict[str, float]
+    parts: dict[str, float] = Field(default_factory=dict)
     """Parts of the model whose update has a scale of its own; empty where all have one."""
+    merit: float | None = None
+    """What the search goes by: the gain, less a tenth of it for each tolerance that the worst capability
+    loses; None in documents of older versions."""
     target_gain: float
     """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
     worst_capability: str
@@ -52,7 +55,7 @@ class PlanTrial(Value):
     purpose: str
     """`search`, or the lever that was switched back."""
     state: TrialState
-    """stopped: at its early look, since a finished trial had gained more and lost less there."""
+    """stopped: at its early look, since a finished trial had gained more and clearly lost less there."""
     settings: tuple[LeverSetting, ...]
     num_steps: int
     """Planned; a stopped trial took fewer."""

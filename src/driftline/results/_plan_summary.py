@@ -66,7 +66,9 @@ def budget_words(budget: PlanBudget) -> str:
 def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
     """The best trials first; those that did not come to their end last."""
     best = trial.best
-    return (best is None, best.excess if best else 0.0, -best.target_gain if best else 0.0)
+    if best is None:
+        return (True, 0.0, 0.0)
+    return (False, best.excess, -(best.target_gain if best.merit is None else best.merit))
 
 
 def scale_word(look: PlanLook) -> str:
