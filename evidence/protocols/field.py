@@ -1,4 +1,4 @@
-"""The field: tasks, methods, rates and seeds, all fixed before the first run."""
+"""The field: tasks, methods, rates and seeds; `RIVALS` and the rates come from an earlier, shorter field."""
 
 import math
 import random
@@ -52,7 +52,7 @@ _MLP = ["gate_proj", "up_proj", "down_proj"]
 
 @dataclass(frozen=True)
 class Method:
-    """One way to train that is swept over three learning rates."""
+    """One way to train that is swept over learning rates."""
 
     config: dict[str, Any] = field(default_factory=dict)
     levers: dict[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ from .field import METHODS, SCALES
 HERE = Path(__file__).parent
 MATCH = 0.01
 """Nats by which the target may differ."""
+LEAST_LOSS = 0.1
+"""Tolerances; where a method loses less, there is nothing to lose half of."""
 MOST_LOSSES = (1.0, 4.0)
 """Tolerances; the front is measured up to each."""
 
@@ -41,6 +43,11 @@ class Place(NamedTuple):
 def worst(half: dict[str, Any]) -> float:
     """The largest mean loss in tolerances."""
     return float(max(loss["mean"] for loss in half["losses"].values()))
+
+
+def bound(half: dict[str, Any]) -> float:
+    """The largest one-sided upper bound of a loss, in tolerances."""
+    return float(max(loss["bound"] for loss in half["losses"].values()))
 
 
 def mixed(low: dict[str, Any], high: dict[str, Any], share: float) -> Place:
@@ -84,7 +91,7 @@ def legs(
 
 
 def places(records: Sequence[dict[str, Any]], *, is_stopped_early: bool = False) -> list[Place]:
-    """The places of a method, over all its rates, a hundredth of a leg apart."""
+    """The places of a method, over all its rates, a fiftieth of a leg apart."""
     return [
         mixed(low, high, share)
         for record in records
@@ -118,28 +125,35 @@ def hypervolume(front: Sequence[tuple[float, float]], most: float) -> float:
     return area + reach * (most - at)
 
 
-def judged(model: str) -> dict[str, Any]:
+def judged(plans: str) -> dict[str, Any]:
     """Every plan of one model against every method, task by task and seed by seed.
 
     Args:
-        model: A folder in `runs/` and `plans/`.
+        plans: A folder in `plans/`: the model's name, as in `runs/`, and after an @ which search.
 
     Returns:
         Numbers.
     """
     runs: dict[tuple[str, int, str], list[dict[str, Any]]] = defaultdict(list)
-    for path in sorted((HERE / "runs" / model).glob("*.json")):
+    for path in sorted((HERE / "runs" / plans.partition("@")[0]).glob("*.json")):
         record = json.loads(path.read_text())
         runs[record["task"], record["seed"], record["method"]].append(record)
         if record["method"] == "full":
             runs[record["task"], record["seed"], "early_stopping"].append(record)
     rows = []
-    for path in sorted((HERE / "plans" / model).glob("*.json")):
+    for path in sorted((HERE / "plans" / plans).glob("*.json")):
         plan = json.loads(path.read_text())
         task, seed = plan["task"], plan["seed"]
-        methods = {m: runs[task, seed, m] for m in METHODS if runs[task, seed, m]}
+        # A sweep or a search that was broken off is none.
+        methods = {m: found for m in METHODS if is_whole(found := runs[task, seed, m], m)}
         rows.append(plan_row(plan, methods))
     return {"plans": rows, "summary": summary(rows)}
+
+
+def is_whole(records: Sequence[dict[str, Any]], method: str) -> bool:
+    """Whether a method was run at all its rates, and something came of one."""
+    num_rates = len(METHODS["full" if method == "early_stopping" else method].rates)
+    return len(records) == num_rates and any(record["looks"] for record in records)
 
 
 def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -186,7 +200,10 @@ def plan_row(plan: dict[str, Any], methods: dict[str, list[dict[str, Any]]]) -> 
         **row,
         "at_matched_gain": against(looks["plan"], found),
         "before_its_update_was_scaled": against(looks["whole"], found),
-        "is_retained_on_unseen_items": worst(looks["plan"]["report"]) <= 1,
+        "is_retained_on_unseen_items": {
+            "by_mean": worst(looks["plan"]["report"]) <= 1,
+            "by_bound": bound(looks["plan"]["report"]) <= 1,
+        },
     }
 
 
@@ -199,7 +216,7 @@ def plan_front(looks: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
         looks: Of the document.
 
     Returns:
-        Points: the looks, and a hundredth of the way between two scales of one trial.
+        Points: the looks, and a fiftieth of the way apart between two scales of one trial.
     """
     points = [(look["target_gain"], look["worst_loss"]) for look in looks]
     scaled: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
@@ -256,9 +273,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         rows: Of `plan_row`.
 
     Returns:
-        How many lose at most half of what tuned LoRA and tuned full fine-tuning lose, how many no more
-        than the best single method, the ratios, how much larger the front is than the best method's, and
-        how many are retained.
+        How many lose at most half of what a method loses, of those plans where it loses something; how many
+        no more; the ratios; how much larger the front is than the best method's; how many are retained, and
+        how many would be under each method at the same gain.
     """
     found = [row for row in rows if row["at_matched_gain"]]
     pairs = [row["at_matched_gain"] for row in found]
@@ -267,11 +284,14 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "num_plans": len(rows),
         "num_with_a_protocol": len(found),
+        "num_compared": {name: sum(loses(pair, name) for pair in pairs) for name in run},
         "at_most_half_of": {
-            name: sum(is_at_most(pair, name, 0.5) for pair in pairs) for name in run
+            name: sum(is_at_most(pair, name, 0.5) for pair in pairs if loses(pair, name))
+            for name in run
         },
         "at_most_half_of_lora_and_full": sum(
-            all(is_at_most(pair, m, 0.5) for m in ("lora", "full")) for pair in pairs
+            all(loses(pair, m) and is_at_most(pair, m, 0.5) for m in ("lora", "full"))
+            for pair in pairs
         ),
         "no_worse_than": {name: sum(is_at_most(pair, name, 1.0) for pair in pairs) for name in run},
         "no_worse_than_the_best_method": sum(
@@ -288,7 +308,14 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             }
             for most in MOST_LOSSES
         },
-        "retained_on_unseen_items": sum(row["is_retained_on_unseen_items"] for row in found),
+        "retained_on_unseen_items": {
+            how: sum(row["is_retained_on_unseen_items"][how] for row in found)
+            for how in ("by_mean", "by_bound")
+        },
+        "retained_by_mean_under_methods": {
+            name: sum(pair["methods"][name]["worst"] <= 1 for pair in pairs) for name in run
+        },
+        "verdicts": dict(Counter(row["verdict"] for row in rows)),
     }
 
 
@@ -323,6 +350,11 @@ def ratio(other: dict[str, Any]) -> float | None:
     return round(max(0.0, other["ours"]) / other["worst"], 3) if other["worst"] > 0 else None
 
 
+def loses(pair: dict[str, Any], method: str) -> bool:
+    """Whether a method loses enough to be compared with."""
+    return bool(pair["methods"][method]["worst"] >= LEAST_LOSS)
+
+
 def is_at_most(pair: dict[str, Any], method: str, share: float) -> bool:
     """Whether we lose at most so much of what a method loses."""
     other = pair["methods"][method]
@@ -333,8 +365,8 @@ def main() -> None:
     """Write or check the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
-    models = sorted(path.name for path in (HERE / "plans").iterdir())
-    text = json.dumps({model: judged(model) for model in models}, indent=1) + "\n"
+    folders = sorted(path.name for path in (HERE / "plans").iterdir())
+    text = json.dumps({plans: judged(plans) for plans in folders}, indent=1) + "\n"
     path = HERE / "result.json"
     if not parser.parse_args().check:
         path.write_text(text)
