@@ -7,8 +7,8 @@ from driftline.analyses._repair_caveats import repair_caveats
 
 def _caveats(*, excess=0.0, target="target", gain_share=1.0, lost=("pairs",), kind="model",
              dtype="float32"):  # fmt: skip
-    tuned = SimpleNamespace(gain_share=gain_share, excess=9.0, shortfall=0.0)
-    best = SimpleNamespace(excess=excess, shortfall=0.0)
+    tuned = SimpleNamespace(gain_share=gain_share, excess=9.0)
+    best = SimpleNamespace(meets_all=excess == 0)
     search = SimpleNamespace(best=best, looks=[tuned, best], ruler=SimpleNamespace(target=target))
     judged = SimpleNamespace(recovery=SimpleNamespace(lost=lost))
     output = None if kind is None else SimpleNamespace(kind=kind)

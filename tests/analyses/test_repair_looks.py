@@ -31,9 +31,9 @@ def _table(pairs, target):
     return Table(rows)
 
 
-def _look(losses, gain=None, kept=1.0, shortfall=0.0):
+def _look(losses, gain=None, kept=1.0, missed=None):
     named = {f"c{i}": Loss(*loss) for i, loss in enumerate(losses)}
-    return Look(Candidate("f", "l", {}, kept), gain, None, shortfall, named)
+    return Look(Candidate("f", "l", {}, kept), gain, None, missed, named)
 
 
 def test_losses_are_in_tolerances_and_gain_is_a_share_of_the_tuned_one():
@@ -49,7 +49,7 @@ def test_losses_are_in_tolerances_and_gain_is_a_share_of_the_tuned_one():
     assert look.losses["pairs"].bound == pytest.approx((0.5 + 2.3534 * 0.20412) / 0.5, rel=1e-3)
     assert (look.gain, look.gain_share) == (1.5, 0.75)
     assert look.excess == pytest.approx(look.losses["pairs"].bound - 1)
-    assert look.shortfall == 0
+    assert (look.missed, look.shortfall) == (None, 0)
     base = ruler.look(table, BASE, CANDIDATE)
     assert (base.excess, base.damage, base.gain) == (0, 0, 0)
 
@@ -61,6 +61,8 @@ def test_a_gain_that_must_be_kept_is_judged_by_its_lower_bound():
     assert strict.gain_share == pytest.approx(0.95)
     assert strict.shortfall > 0
     loose = Ruler((PAIRS,), TARGET, TUNED, 0.05, 0.2).look(table, SCALED, CANDIDATE)
+    # At least 1.6 nats must be kept; the bound of what is misses them by less than nothing.
+    assert loose.missed < 0
     assert loose.shortfall == 0
 
 
@@ -75,7 +77,7 @@ def test_order_is_the_gain_that_must_be_kept_then_the_constraint_then_the_gain()
     keeps = _look([(0.5, 0.9)], gain=1.0)
     assert keeps.order < _look([(0.5, 0.9)], gain=0.9).order
     assert keeps.order < _look([(0.5, 1.2)], gain=2.0).order
-    assert _look([(3.0, 4.0)], gain=1.0).order < _look([(0.0, 0.0)], gain=0.5, shortfall=0.1).order
+    assert _look([(3.0, 4.0)], gain=1.0).order < _look([(0.0, 0.0)], gain=0.5, missed=0.1).order
     # Without a target, what is kept of the update counts.
     assert _look([(0.5, 0.9)], kept=0.9).order < _look([(0.5, 0.9)], kept=0.8).order
 

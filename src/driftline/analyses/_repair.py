@@ -107,12 +107,12 @@ def repair(
     The repaired weights are base + scale * (tuned - base), with a scale for attention and MLP of
     each layer. Families: one scale (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903), scales linear
     in depth (LiNeS, Wang et al. 2024, arXiv 2410.17146), resetting parts, scaling parts by what they
-    cost, and moving groups one by one from the best of all these. The search keeps the target's gain
+    cost, and scales of groups that a Gaussian process proposes from all these looks. The search keeps the target's gain
     as high as it can while the upper bound of each required capability's loss stays within its
     tolerance. One half of the items chooses; the claims are made on the other half, with the weights
     as they were written.
 
-    Cost: up to some 66 forward passes over the items that choose, three over the others. No
+    Cost: up to some 73 forward passes over the items that choose, three over the others. No
     gradients. What an earlier process stored in the folder is taken up.
 
     Args:
@@ -221,7 +221,8 @@ def _search(
         request.alpha,
         request.max_cost,
     )
-    return RepairSearch(engine, tuned, ruler, cells, _squared_norms(cells, norms))
+    squared = _squared_norms(cells, norms)
+    return RepairSearch(engine, tuned, ruler, cells, squared, request.seed)
 
 
 def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, WeightNorms]) -> dict[str, float]:

@@ -60,7 +60,7 @@ def repair_caveats(
     def chosen() -> Iterator[str]:
         if output is None:
             yield _BASE
-        if best.excess > 0 or best.shortfall > 0:
+        if not best.meets_all:
             yield _UNMET
         if search.ruler.target is None:
             yield _NO_TARGET

@@ -43,10 +43,16 @@ class Look:
     """Fall of the target's loss from the base, nats per token; None without a target."""
     gain_share: float | None
     """Of what the tuned model gained; None without a target, or where it gained nothing."""
-    shortfall: float
-    """Nats by which the lower bound of the gain misses what has to be kept; 0 where it does not."""
+    missed: float | None
+    """Nats by which the lower bound of the gain misses what has to be kept, below 0 where there is
+    more; None where nothing has to be."""
     losses: Mapping[str, Loss]
     """Of the required capabilities."""
+
+    @property
+    def shortfall(self) -> float:
+        """Nats of the gain that has to be kept and is missed; 0 where none is."""
+        return max(0.0, self.missed or 0.0)
 
     @property
     def excess(self) -> float:
@@ -72,6 +78,11 @@ class Look:
     def worth(self) -> float:
         """What is to be kept: gain, or, without a target, as much of the update as can be."""
         return self.candidate.kept_change if self.gain is None else self.gain
+
+    @property
+    def meets_all(self) -> bool:
+        """Whether the gain is kept that must be, and every loss is within its tolerance."""
+        return self.shortfall == 0 and self.excess == 0
 
     @property
     def order(self) -> tuple[float, float, float]:
@@ -101,16 +112,16 @@ class Ruler:
                 losses[capability.name] = Loss(
                     mean / capability.tolerance, bound / capability.tolerance
                 )
-        gain, share, shortfall = None, None, 0.0
+        gain, share, missed = None, None, None
         if self.target is not None:
             gains = -table.item_losses(point, self.target, base=BASE)
             full = -table.item_losses(self.tuned, self.target, base=BASE)
             gain, whole = float(gains.mean()), float(full.mean())
             share = gain / whole if whole > 0 else None
             if self.max_cost is not None:
-                missed = mean_limits((1 - self.max_cost) * full - gains, self.target, self.alpha)
-                shortfall = max(0.0, missed[2])
-        return Look(candidate, gain, share, shortfall, losses)
+                short = (1 - self.max_cost) * full - gains
+                missed = mean_limits(short, self.target, self.alpha)[2]
+        return Look(candidate, gain, share, missed, losses)
 
 
 def mean_limits(

@@ -111,7 +111,7 @@ def look_rows(search: RepairSearch) -> list[RepairLook]:
             worst_loss=look.losses[look.worst].mean,
             damage=look.damage,
             excess=look.excess,
-            meets_constraint=look.excess == 0 and look.shortfall == 0,
+            meets_constraint=look.meets_all,
             is_on_front=id(look) in on_front,
         )
         for look in search.looks

@@ -1,6 +1,7 @@
 """The search for a repair: families of scales, each looked at where the last looks point."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from ..capabilities import Capability
 from ..engine import LocalEngine
 from ..errors import RunError
 from ..models import BASE, Point, TunedModel, scaled_point
+from ._part_sampler import Tried, propose_scales
 from ._repair_cells import Cell, depths, segments, weight_scales
 from ._repair_looks import Candidate, Look, Ruler
 
@@ -15,16 +17,20 @@ _GLOBAL = (0.9, 0.8, 0.6, 0.4, 0.2)
 _DEPTH_LINES = ((0.0, 1.0), (0.5, 1.0), (0.8, 1.0), (1.0, 0.5), (1.0, 0.0))
 """Scales at the embedding and at the head."""
 _NUM_RESET_SEGMENTS = 4
-_NUM_GROUP_SEGMENTS = 3
-_STEPS = (0.25, 0.125)
-"""Of a coordinate, first and then."""
-_MAX_GROUP_LOOKS = 24
+_NUM_GROUP_SEGMENTS = (4, 8)
+"""Coarse groups, the same that resets take out, and finer ones: at most 18, whatever the depth."""
+_NUM_PROPOSALS = 16
+"""For each of the two."""
+_MOST_REPEATS = 3
+"""Proposals of what was looked at, after which nothing better is expected."""
+_SEEDS = 1_000
+"""More than one search takes."""
 _STRENGTHS = (0.3, 0.6, 1.0)
 _WHOLES = (1.0, 0.85)
 _DIGITS = 4
 """Of a scale, so that it is the same number in every process."""
 
-NUM_LOOKS = 66
+NUM_LOOKS = 73
 """About as many as a search takes; for planning time only."""
 
 
@@ -38,6 +44,8 @@ class RepairSearch:
     cells: tuple[Cell, ...]
     norms: Mapping[str, float]
     """Squared norm of each cell's update."""
+    seed: int = 0
+    """Of the proposals."""
     looks: list[Look] = field(default_factory=list)
     priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
     """Parts that give something back when they are taken out alone, the cheapest first."""
@@ -203,34 +211,46 @@ def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
 
 
 def _groups(search: RepairSearch) -> None:
-    """Move one group of cells at a time from the best so far, keeping what is better."""
-    groups = segments(search.cells, _NUM_GROUP_SEGMENTS)
-    best, left = search.best, _MAX_GROUP_LOOKS
-    for step in _STEPS:
-        improved = True
-        while improved and left > 0:
-            improved = False
-            for name, members in groups.items():
-                wanted = [
-                    (f"{name} by {change:+g}", scales)
-                    for change in (step, -step)
-                    if (scales := _moved(best, members, change)) is not None
-                ]
-                if not wanted or left <= 0:
-                    continue
-                left -= len(wanted)
-                found = min(search.look("groups", wanted), key=lambda look: look.order)
-                if found.order < best.order:
-                    best, improved = found, True
+    """Scales of groups that promise most by all looks so far: of coarse groups, then of finer ones."""
+    for num_segments in _NUM_GROUP_SEGMENTS:
+        groups, repeats = segments(search.cells, num_segments), 0
+        for num in range(1, _NUM_PROPOSALS + 1):
+            tried = _tried(search.looks, groups)
+            seed = search.seed * _SEEDS + num_segments * _NUM_PROPOSALS + num
+            proposal = propose_scales(list(groups), tried, seed=seed)
+            if any(each.scales == proposal for each in tried):
+                repeats += 1
+                if repeats == _MOST_REPEATS:
+                    break
+                continue
+            scales = {cell.name: proposal[name] for name in groups for cell in groups[name]}
+            search.look("groups", [(f"proposal {num} for {len(groups)} groups", scales)])
 
 
-def _moved(look: Look, members: Sequence[Cell], change: float) -> dict[str, float] | None:
-    """The scales of a look with some cells moved; None where they are at their end already."""
-    scales = dict(look.candidate.scales)
-    before = dict(scales)
-    for cell in members:
-        scales[cell.name] = round(min(1.0, max(0.0, scales[cell.name] + change)), _DIGITS)
-    return None if scales == before else scales
+def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[Tried]:
+    """The looks at scales that are one number in each group, once each, as the process reads them.
+
+    As long as none meets all that is asked, the excess is to fall while the gain is kept; from then
+    on the worth is to rise while all is met. The base is within every tolerance, so where no gain
+    must be kept it is worth from the start. Numbers far from what is asked are drawn together, their
+    sign kept: the process has one length for all of a function, and is wanted near the limits.
+    """
+    is_met = any(look.meets_all for look in looks)
+    usual = statistics.median(abs(look.missed or 0.0) for look in looks) or 1.0
+    found: dict[tuple[float, ...], Tried] = {}
+    for look in looks:
+        sets = [{look.candidate.scales[cell.name] for cell in cells} for cells in groups.values()]
+        if all(len(own) == 1 for own in sets):
+            scales = dict(zip(groups, (own.pop() for own in sets), strict=True))
+            kept = () if look.missed is None else (math.asinh(look.missed / usual),)
+            bounds = tuple(math.asinh(loss.bound - 1.0) for loss in look.losses.values())
+            tried = (
+                Tried(scales, look.worth, (*bounds, *kept))
+                if is_met
+                else Tried(scales, -math.log1p(look.excess), kept)
+            )
+            found.setdefault(tuple(scales.values()), tried)
+    return list(found.values())
 
 
 def _own(search: RepairSearch, *families: str) -> list[Look]:
@@ -244,4 +264,4 @@ FAMILIES: dict[str, Callable[[RepairSearch], None]] = {
     "by price": _priced,
     "groups": _groups,
 }
-"""In this order, since the last one starts from the best of the others."""
+"""In this order, since the last one learns from all the others."""
