@@ -1,12 +1,15 @@
 """The search on losses that are known functions of the scales."""
 
+import math
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses._repair_cells import list_cells
-from driftline.analyses._repair_looks import Ruler
+from driftline.analyses import _repair_search as search_module
+from driftline.analyses._part_sampler import Tried
+from driftline.analyses._repair_cells import list_cells, segments
+from driftline.analyses._repair_looks import Candidate, Look, Loss, Ruler
 from driftline.analyses._repair_search import FAMILIES, NUM_LOOKS, RepairSearch, search_repair
 from driftline.engine import Meter, Table
 from driftline.engine._store import StoredScores
@@ -15,6 +18,7 @@ from driftline.models import NoiseDirection, Point, Term
 
 from .test_repair_looks import PAIRS, TARGET
 
+ALL_PROPOSALS = 2 * search_module._NUM_PROPOSALS
 TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))
 
 
@@ -48,6 +52,12 @@ def _mean(scales, mark):
     return sum(own) / len(own)
 
 
+@pytest.fixture(autouse=True)
+def few_proposals(monkeypatch):
+    """Enough for a model of two layers."""
+    monkeypatch.setattr(search_module, "_NUM_PROPOSALS", 6)
+
+
 @pytest.fixture
 def search(opened):
     def make(damage, gain, max_cost=None, target=TARGET):
@@ -70,10 +80,11 @@ def test_damage_in_one_place_is_taken_out_there_and_nothing_else_is(search):
     assert best.gain_share > 0.9
     scales = best.candidate.scales
     assert scales["layer 1 MLP"] == scales["layer 1 attention"] == 1.0
-    # 3 nats are 6 tolerances, so a sixth may stay; steps are an eighth.
-    assert scales["layer 0 attention"] == 0.125
+    # 3 nats are 6 tolerances, so a sixth may stay; a proposal has two digits.
+    assert 0.12 <= scales["layer 0 attention"] <= 0.16
     assert {look.candidate.family for look in made.looks} == {"ends", *FAMILIES}
-    assert len(made.looks) <= NUM_LOOKS
+    others = [look for look in made.looks if look.candidate.family != "groups"]
+    assert len(others) + ALL_PROPOSALS <= NUM_LOOKS
     labels = [(look.candidate.family, look.candidate.label) for look in made.looks]
     resets = [label for label in labels if label[0] == "selective reset"]
     assert len(set(resets)) == len(resets)
@@ -83,7 +94,7 @@ def test_even_damage_is_scaled_back_everywhere(search):
     made = search(lambda s: 2 * _mean(s, "layers") ** 2, lambda s: _mean(s, "layers"))
     best = search_repair(made)
     assert best.excess == 0
-    # 2 x^2 = 0.5 at x = 0.5.
+    # 2 x^2 = 0.5 at x = 0.5, wherever the parts are.
     assert 0.45 <= best.gain_share <= 0.5
 
 
@@ -97,6 +108,92 @@ def test_the_gain_that_must_be_kept_comes_before_the_tolerance(search):
     best = search_repair(made)
     assert 0.9 <= best.gain_share <= 0.93
     assert 0 < best.excess < made.looks[0].excess
+
+
+def test_proposals_find_the_parts_that_cost_and_gain_nothing(search):
+    harm = {"layers.0.self_attn": 3.0, "layers.0.mlp": 2.0, "layers.1.self_attn": 0.5}
+    worth = {"layers.0.self_attn": 0.3, "layers.1.self_attn": 1.0, "layers.1.mlp": 1.0}
+
+    def sums(weights, curve):
+        return lambda s: sum(weight * curve(_mean(s, mark)) for mark, weight in weights.items())
+
+    made = search(
+        sums(harm, lambda scale: scale**2), sums(worth, lambda scale: 2 * scale - scale**2),
+        max_cost=0.05,
+    )  # fmt: skip
+    best = search_repair(made)
+    assert best.candidate.family == "groups"
+    assert best.shortfall == 0
+    others = [look for look in made.looks if look.candidate.family != "groups"]
+    assert best.excess < 0.8 * min(look.excess for look in others if look.shortfall == 0)
+
+
+def test_proposals_of_what_was_looked_at_end_the_search(search, monkeypatch):
+    asked = []
+
+    def propose(parts, tried, *, seed):
+        asked.append(seed)
+        assert all(each.scales.keys() == set(parts) for each in tried)
+        return dict.fromkeys(parts, 0.33)
+
+    monkeypatch.setattr(search_module, "propose_scales", propose)
+    made = search(lambda s: 2 * _mean(s, "layers"), lambda s: _mean(s, "layers"))
+    search_repair(made)
+    labels = [look.candidate.label for look in made.looks if look.candidate.family == "groups"]
+    assert len(labels) == 1
+    # The first time it is new; three times more, and three of the finer groups, it is not.
+    assert len(asked) == len(set(asked)) == 7
+
+
+@pytest.mark.parametrize(("seeds", "same"), [((0, 0), True), ((0, 1), False)])
+def test_a_seed_decides_what_is_proposed(search, monkeypatch, seeds, same):
+    monkeypatch.setattr(
+        search_module,
+        "propose_scales",
+        lambda parts, tried, *, seed: dict.fromkeys(parts, seed / 1e4),
+    )
+    proposed = []
+    for seed in seeds:
+        made = search(lambda s: 2 * _mean(s, "layers"), lambda s: _mean(s, "layers"))
+        made.seed = seed
+        search_repair(made)
+        proposed.append([look.candidate.scales for look in made.looks])
+    assert (proposed[0] == proposed[1]) is same
+
+
+def _seen(scales, *, bound, gain, missed):
+    return Look(Candidate("f", "l", scales, 1.0), gain, None, missed, {"c": Loss(bound - 1, bound)})
+
+
+def test_the_process_reads_each_look_whose_groups_have_one_scale_once(opened):
+    cells = list_cells(opened.weights, {w.name for w in opened.weights if w.is_matrix})
+    halves = segments(cells, 1)
+    whole = dict.fromkeys((cell.name for cell in cells), 0.5)
+    split = {**whole, "layer 0 MLP": 0.25}
+    looks = [
+        _seen(scales, bound=3.0, gain=1.0, missed=missed)
+        for scales, missed in ((whole, -0.2), (whole, -0.2), (split, 0.1))
+    ]
+    tried = search_module._tried(looks, halves)
+    assert [set(each.scales) for each in tried] == [set(halves)]
+    # Two tolerances over; the gain is kept.
+    assert tried[0].value == pytest.approx(-math.log(3))
+    assert [c < 0 for c in tried[0].constraints] == [True]
+
+
+def test_once_all_is_met_the_process_is_asked_for_worth(opened):
+    cells = list_cells(opened.weights, {w.name for w in opened.weights if w.is_matrix})
+    each_alone = segments(cells, 2)
+    low, high = ({cell.name: scale for cell in cells} for scale in (0.2, 0.9))
+    met = _seen(low, bound=0.5, gain=1.0, missed=-0.1)
+    unmet = _seen(high, bound=4.0, gain=2.0, missed=-0.3)
+    first, second = search_module._tried([met, unmet], each_alone)
+    assert (first.value, second.value) == (1.0, 2.0)
+    assert [c <= 0 for c in first.constraints] == [True, True]
+    assert [c <= 0 for c in second.constraints] == [False, True]
+    (free,) = search_module._tried([_seen(low, bound=0.5, gain=1.0, missed=None)], each_alone)
+    assert isinstance(free, Tried)
+    assert len(free.constraints) == 1
 
 
 def test_without_a_target_as_much_of_the_update_is_kept_as_can_be(search):

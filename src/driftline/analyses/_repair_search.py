@@ -228,14 +228,12 @@ def _groups(search: RepairSearch) -> None:
 
 
 def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[Tried]:
-    """The looks at scales that are one number in each group, once each, as the process reads them.
-
-    As long as none meets all that is asked, the excess is to fall while the gain is kept; from then
-    on the worth is to rise while all is met. The base is within every tolerance, so where no gain
-    must be kept it is worth from the start. Numbers far from what is asked are drawn together, their
-    sign kept: the process has one length for all of a function, and is wanted near the limits.
-    """
+    """The looks whose groups have one scale each, none twice, as the process is to read them."""
+    # As long as none meets all, the excess is to fall; from then on the worth is to rise. The base is
+    # within every tolerance, so where no gain must be kept it is worth from the start.
     is_met = any(look.meets_all for look in looks)
+    # The process has one length for all of a function, and is wanted near the limits: what is far
+    # from them is drawn together, its sign kept.
     usual = statistics.median(abs(look.missed or 0.0) for look in looks) or 1.0
     found: dict[tuple[float, ...], Tried] = {}
     for look in looks:
