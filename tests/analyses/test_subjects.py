@@ -1,7 +1,10 @@
 """The files of two models, as documents name them."""
 
-from driftline.analyses._subjects import base_subject, tuned_subject
-from driftline.models import open_checkpoint
+import pytest
+
+from driftline.analyses._subjects import base_subject, stray_caveats, tuned_subject
+from driftline.errors import ModelError
+from driftline.models import OpenedFiles, open_model, open_tuned_model
 from driftline.provenance import digest_file
 from tests import adapters, tiny
 
@@ -9,9 +12,36 @@ from tests import adapters, tiny
 def test_both_are_named_by_the_digests_of_their_files(opened, model_folder, tmp_path):
     base = base_subject(opened)
     assert (base.kind, base.source) == ("model", str(model_folder))
-    weights = next(f for f in base.files if f.name == "model.safetensors")
-    assert weights.digest == digest_file(model_folder / "model.safetensors")
+    assert {f.name for f in base.files} == {path.name for path in model_folder.iterdir()}
+    for file in base.files:
+        assert file.digest == digest_file(model_folder / file.name)
     folder, _merged = adapters.save_both(tmp_path, tiny.model(), target_modules=["q_proj"])
-    tuned = tuned_subject(open_checkpoint(folder))
+    tuned = tuned_subject(open_tuned_model(folder, opened))
     assert tuned.kind == "adapter"
     assert {f.name for f in tuned.files} == {"adapter_model.safetensors", "adapter_config.json"}
+
+
+def test_other_weights_beside_the_base_are_named(tmp_path):
+    folder = tiny.save(tmp_path / "base")
+    assert stray_caveats(open_model(str(folder))) == ()
+    (folder / "model_ema.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    (caveat,) = stray_caveats(open_model(str(folder)))
+    assert caveat.startswith("model_ema.safetensors: lie in the base's folder and were not read")
+
+
+@pytest.mark.parametrize("how", ["changed", "replaced", "deleted"])
+def test_a_file_that_does_not_stay_as_it_was_opened_is_an_error(tmp_path, how):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"weights")
+    files = OpenedFiles.take((path, path))
+    files.check_unchanged()
+    if how == "changed":
+        with path.open("r+b") as file:
+            file.write(b"W")
+    elif how == "replaced":
+        (tmp_path / "new").write_bytes(b"other")
+        (tmp_path / "new").replace(path)
+    else:
+        path.unlink()
+    with pytest.raises(ModelError, match=r"model.safetensors: was changed or replaced while"):
+        files.check_unchanged()

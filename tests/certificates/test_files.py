@@ -53,6 +53,38 @@ def test_weights_beside_them_are_named(folder, certified, name):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors.index.json",
+        "adapter_config.json",
+        "chat_template.jinja",
+        "tokenizer.json",
+    ],
+)
+def test_settings_beside_them_that_a_loader_reads_are_named(folder, certified, name):
+    (folder / name).write_bytes(b"{}")
+    for others in (True, False):
+        found = file_faults(certified, folder, others_are_faults=others)
+        assert found == (f"{name} would be read and was not certified",)
+
+
+def test_of_a_base_only_what_transformers_would_read_counts(folder, certified):
+    for name in ("pytorch_model.bin", "model_ema.safetensors"):
+        (folder / name).write_bytes(b"")
+    assert file_faults(certified, folder, others_are_faults=False) == ()
+    sharded = {name: digest for name, digest in certified.items() if name == "config.json"}
+    (fault,) = file_faults(sharded, folder, others_are_faults=False)
+    assert fault == "model.safetensors holds weights that were not certified"
+
+
+def test_beside_an_adapter_the_config_of_a_model_is_not_read(tmp_path):
+    (tmp_path / "adapter_config.json").write_bytes(b"{}")
+    certified = {"adapter_config.json": hashlib.sha256(b"{}").hexdigest()}
+    (tmp_path / "config.json").write_bytes(b"{}")
+    assert file_faults(certified, tmp_path) == ()
+
+
+@pytest.mark.parametrize(
     "name", ["model.sig", "manifest.json", "README.md", "training_args.bin", "optimizer.pt"]
 )
 def test_what_is_no_weights_may_be_there(folder, certified, name):

@@ -7,9 +7,9 @@ import pytest
 
 from driftline.errors import ModelError
 from driftline.models._checkpoint import (
-    check_adapter_folder,
     check_model_folder,
     is_adapter_folder,
+    read_folder,
     read_json,
 )
 from tests import tiny
@@ -39,8 +39,6 @@ def test_a_whole_folder_passes(folder, sharded):
 def test_an_empty_folder_names_what_is_missing(tmp_path):
     with pytest.raises(ModelError, match=r"config.json: no such file; a model is a folder with"):
         check_model_folder(tmp_path)
-    with pytest.raises(ModelError, match=r"adapter_config.json: no such file"):
-        check_adapter_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ def test_a_pickle_beside_safetensors_does_no_harm(folder):
 
 def test_no_weights_at_all(folder):
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"holds no model\*.safetensors"):
+    with pytest.raises(ModelError, match=r"holds no model.safetensors"):
         check_model_folder(folder)
 
 
@@ -125,10 +123,10 @@ def test_an_adapter_without_its_weights(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     assert is_adapter_folder(tmp_path)
     with pytest.raises(ModelError, match=r"holds no adapter_model.safetensors"):
-        check_adapter_folder(tmp_path)
+        read_folder(tmp_path)
     (tmp_path / "adapter_model.bin").write_bytes(b"pickle")
     with pytest.raises(ModelError, match=r"adapter_model.bin: a pickled checkpoint"):
-        check_adapter_folder(tmp_path)
+        read_folder(tmp_path)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"short")
     with pytest.raises(ModelError, match="truncated or corrupt"):
-        check_adapter_folder(tmp_path)
+        read_folder(tmp_path)

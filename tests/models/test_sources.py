@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
-from driftline.models import _sources, model_files, open_checkpoint
+from driftline.models import _locations, _sources, open_checkpoint
+from driftline.models._locations import locate_base
 from tests import checkpoints
 
 
@@ -29,25 +30,125 @@ def test_a_folder_a_file_and_shards_hold_the_same(folder, sharded):
     for name, tensor in whole.tensors.items():
         assert torch.equal(tensor.value(), parts.tensors[name].value())
     assert [file.name for file in whole.files] == ["model.safetensors", "config.json"]
-    assert len(parts.files) == 4
+    assert [file.name for file in parts.files[3:]] == [
+        "model.safetensors.index.json",
+        "config.json",
+    ]
     assert [file.name for file in bare.files] == ["model.safetensors"]
     assert (whole.config["model_type"], bare.config) == ("llama", {})
     assert not whole.is_adapter
 
 
-def test_one_file_goes_before_shards_that_were_left_behind(folder, sharded):
+def test_two_sets_of_weights_are_refused(folder, sharded):
+    """Transformers takes the single file, others the index; nobody can say which is meant."""
     for file in sharded.iterdir():
         if file.name != "config.json":
             shutil.copy(file, folder)
-    assert [file.name for file in open_checkpoint(str(folder)).files] == [
+    with pytest.raises(
+        ModelError, match=r"names other files than model.safetensors.*delete the one"
+    ):
+        open_checkpoint(str(folder))
+
+
+def test_an_index_of_the_single_file_is_the_same_model(folder):
+    where = dict.fromkeys(checkpoints.SHAPES, "model.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    found = open_checkpoint(str(folder))
+    assert [file.name for file in found.files] == [
         "model.safetensors",
+        "model.safetensors.index.json",
         "config.json",
     ]
 
 
-def test_a_shard_outside_the_index_is_not_read(sharded):
-    save_file({"old": torch.ones(2)}, sharded / "model-old.safetensors")
-    assert "old" not in open_checkpoint(str(sharded)).tensors
+STRAYS = [
+    "model2.safetensors",
+    "model_ema.safetensors",
+    "model_backup.safetensors",
+    "model-00001-of-00009.safetensors",
+    "model.fp16.safetensors",
+    "consolidated.safetensors",
+    "optimizer.safetensors",
+    "pytorch_model.bin",
+    "consolidated.00.pth",
+    "tf_model.h5",
+    "model.Q4_0.GGUF",
+    "Model.Safetensors",
+]
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_stray_weights_are_never_read_and_are_named(folder, sharded, name):
+    for place in (folder, sharded):
+        whole = open_checkpoint(str(place))
+        save_file({next(iter(checkpoints.SHAPES)): torch.ones(2)}, place / name)
+        found = open_checkpoint(str(place))
+        assert (found.tensors, found.files) == (whole.tensors, whole.files)
+        assert found.strays == (name,)
+        with pytest.raises(ModelError, match=rf"{name}: other weights lie beside.*move them out"):
+            found.check_alone()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "training_args.bin",
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state_0.pth",
+        "random_states_0.pkl",
+        "trainer_state.json",
+        "model.safetensors.sig",
+    ],
+)
+def test_other_files_may_lie_beside(folder, name):
+    (folder / name).write_bytes(b"")
+    (folder / "checkpoint-500").mkdir()
+    shutil.copy(folder / "model.safetensors", folder / "checkpoint-500")
+    found = open_checkpoint(str(folder))
+    found.check_alone()
+    assert found.strays == ()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model-00001-of-00002.safetensors"])
+def test_a_whole_model_beside_an_adapter_is_refused(folder, name):
+    (folder / "model.safetensors").rename(folder / name)
+    (folder / "adapter_config.json").write_text("{}")
+    save_file({"a": torch.ones(2)}, folder / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=rf"{name}: a whole model lies beside the adapter"):
+        open_checkpoint(str(folder))
+
+
+def test_a_merged_copy_of_another_name_beside_an_adapter_is_a_stray(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    for name in ("adapter_model.safetensors", "pytorch_model.bin"):
+        save_file({"a": torch.ones(2)}, tmp_path / name)
+    assert open_checkpoint(str(tmp_path)).strays == ("pytorch_model.bin",)
+
+
+@pytest.mark.parametrize("key", ["transformers_weights", "configuration_files"])
+def test_a_config_that_redirects_the_loader_is_refused(tmp_path, key):
+    folder = checkpoints.save(tmp_path, checkpoints.weights(), **{key: ["other.safetensors"]})
+    with pytest.raises(ModelError, match=rf"{key} sends transformers to other files"):
+        open_checkpoint(str(folder))
+
+
+def test_shards_without_their_index_are_no_model(sharded):
+    (sharded / "model.safetensors.index.json").unlink()
+    with pytest.raises(ModelError, match=r"nothing says that model-00001-of-00003.safetensors"):
+        open_checkpoint(str(sharded))
+
+
+@pytest.mark.parametrize("where", ["another shard", "nowhere"])
+def test_a_shard_that_holds_more_than_the_index_says_is_refused(sharded, where):
+    first, second = sorted(sharded.glob("model-*.safetensors"))[:2]
+    held = load_file(first)
+    name = next(iter(load_file(second))) if where == "another shard" else "left.over"
+    save_file({**held, name: torch.ones(2)}, first)
+    reason = "puts into" if where == "another shard" else "does not name"
+    with pytest.raises(ModelError, match=rf"{first.name}: holds {name}, which .* {reason}"):
+        open_checkpoint(str(sharded))
 
 
 def test_an_index_that_lies_is_named(sharded):
@@ -55,14 +156,36 @@ def test_an_index_that_lies_is_named(sharded):
     mapping = json.loads(index.read_text())["weight_map"]
     mapping["lm_head.weight"] = mapping["model.embed_tokens.weight"]
     index.write_text(json.dumps({"weight_map": mapping}))
-    with pytest.raises(ModelError, match=r"lacks lm_head.weight, which the index puts there"):
+    with pytest.raises(ModelError, match=r"holds lm_head.weight, which .* puts into"):
         open_checkpoint(str(sharded))
 
 
-def test_an_index_does_not_lead_out_of_its_folder(sharded, folder):
+def test_a_tensor_that_no_shard_holds_is_named(sharded):
     index = sharded / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": f"../{folder.name}/model.safetensors"}}))
+    mapping = json.loads(index.read_text())["weight_map"]
+    index.write_text(json.dumps({"weight_map": {**mapping, "more": next(iter(mapping.values()))}}))
+    with pytest.raises(ModelError, match=r"lacks more, which the index puts there"):
+        open_checkpoint(str(sharded))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["../model/model.safetensors", "sub/x.safetensors", "/x.safetensors", "..", "", "a\\b"],
+)
+def test_an_index_does_not_lead_out_of_its_folder(sharded, folder, target):
+    (sharded / "sub").mkdir()
+    shutil.copy(folder / "model.safetensors", sharded / "sub/x.safetensors")
+    index = sharded / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": target}}))
     with pytest.raises(ModelError, match="outside its folder"):
+        open_checkpoint(str(sharded))
+
+
+def test_an_index_names_safetensors_alone(sharded):
+    (sharded / "model.bin").write_bytes(b"pickle")
+    index = sharded / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model.bin"}}))
+    with pytest.raises(ModelError, match=r"'model.bin', which is not a .safetensors file"):
         open_checkpoint(str(sharded))
 
 
@@ -117,7 +240,7 @@ def test_a_hub_id_is_fetched_at_its_revision(folder, monkeypatch):
         asked.update(options, name=name)
         return str(folder)
 
-    monkeypatch.setattr(_sources, "snapshot_download", fetched)
+    monkeypatch.setattr(_locations, "snapshot_download", fetched)
     found = open_checkpoint("owner/name@v1")
     assert (asked["name"], asked["revision"]) == ("owner/name", "v1")
     assert all(pattern.endswith((".safetensors", ".json")) for pattern in asked["allow_patterns"])
@@ -128,21 +251,35 @@ def test_a_hub_id_that_cannot_be_fetched_is_named(monkeypatch):
     def failed(_name, **_options):
         raise OSError("no route to the hub\nmore")
 
-    monkeypatch.setattr(_sources, "snapshot_download", failed)
+    monkeypatch.setattr(_locations, "snapshot_download", failed)
     with pytest.raises(ModelError, match=r"owner/name: cannot be fetched.*\(no route to the hub\)"):
         open_checkpoint("owner/name")
 
 
-def test_the_files_of_a_base_are_those_it_was_read_from(folder, sharded, monkeypatch, tmp_path):
-    assert model_files(str(folder)) == (folder / "model.safetensors", folder / "config.json")
-    assert set(model_files(str(sharded))) == set(open_checkpoint(str(sharded)).files)
+def test_the_files_of_a_base_are_those_it_is_read_from(folder, sharded, monkeypatch, tmp_path):
+    assert locate_base(str(folder)).files == (folder / "model.safetensors", folder / "config.json")
+    assert set(locate_base(str(sharded)).files) == set(open_checkpoint(str(sharded)).files)
     packed = tmp_path / "model.gguf"
     packed.touch()
-    assert model_files(str(packed)) == (packed,)
-    monkeypatch.setattr(_sources, "find_named_model", lambda _name: packed)
-    assert model_files("smollm2-135m") == (packed,)
-    monkeypatch.setattr(_sources, "snapshot_download", lambda _name, **_options: str(folder))
-    assert model_files("owner/name@v1") == model_files(str(folder))
+    assert locate_base(str(packed)).files == (packed,)
+    monkeypatch.setattr(_locations, "find_named_model", lambda _name: packed)
+    assert locate_base("smollm2-135m").files == (packed,)
+    monkeypatch.setattr(_locations, "snapshot_download", lambda _name, **_options: str(folder))
+    found = locate_base("owner/name@v1")
+    assert (found.folder, found.revision) == (folder, "v1")
+    assert found.files == locate_base(str(folder)).files
+
+
+def test_what_lies_beside_a_base_is_read_or_named(folder):
+    for name in ("tokenizer.json", "chat_template.jinja", "modeling_own.py", "pytorch_model.bin"):
+        (folder / name).write_text("{}")
+    found = locate_base(str(folder))
+    assert [file.name for file in found.files[2:]] == ["chat_template.jinja", "tokenizer.json"]
+    assert found.strays == ("pytorch_model.bin",)
+    trusted = locate_base(str(folder), runs_code=True)
+    assert {file.name for file in trusted.files} - {file.name for file in found.files} == {
+        "modeling_own.py"
+    }
 
 
 def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatch):
@@ -152,7 +289,7 @@ def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatc
         asked.append((name, options["revision"], options["allow_patterns"]))
         return str(folder)
 
-    monkeypatch.setattr(_sources, "snapshot_download", fetched)
+    monkeypatch.setattr(_locations, "snapshot_download", fetched)
     checkpoint = open_checkpoint("owner/name@v1")
     assert _sources.fetch_tokenizer(checkpoint) == folder
     assert asked[1][:2] == ("owner/name", "v1")

@@ -38,7 +38,7 @@ from ._paired import Paired, is_bounded
 from ._recovery import probe_recovery
 from ._score import batches, check_names
 from ._sequential_scoring import score_until_clear
-from ._subjects import base_subject, tuned_subject
+from ._subjects import base_subject, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -137,6 +137,8 @@ def certify(
                 pairs, claims, engine, tuned.point, alpha=request.alpha, seed=request.seed
             )
         engine.check_unchanged()
+        for files in (opened.files, tuned.files):
+            files.check_unchanged()
     guards = CertificationGuards(
         tuned_is_base=tuned_digest == opened.digest,
         num_items_moved=sum(pair.num_moved for pair in pairs),
@@ -157,8 +159,11 @@ def certify(
             tokens_backward=0,
             fraction_of_planned_run=None,
         ),
-        caveats=certify_caveats(
-            claims, guards, engine.numerics, alpha=request.alpha, policy=request.policy
+        caveats=(
+            *stray_caveats(opened),
+            *certify_caveats(
+                claims, guards, engine.numerics, alpha=request.alpha, policy=request.policy
+            ),
         ),
         provenance=_provenance(request, tuned, engine, tuned_digest),
     )
@@ -314,7 +319,7 @@ def _provenance(
         packages=package_versions(),
         command="certify",
         base=base_subject(opened),
-        tuned=tuned_subject(tuned.checkpoint),
+        tuned=tuned_subject(tuned),
         base_model=opened.provenance(),
         tuned_digest=tuned_digest,
         suites=tuple(suite.provenance() for suite in request.suites),

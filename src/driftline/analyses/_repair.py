@@ -149,6 +149,8 @@ def repair(
         extra = () if asked.target is None else (asked.target.report,)
         table = engine.evaluate((BASE, tuned.point, point), (*asked.report, *extra))
         engine.check_unchanged()
+        for files in (opened.files, tuned.files):
+            files.check_unchanged()
     judged = judge(
         table,
         (tuned.point, point),
@@ -320,7 +322,7 @@ def _provenance(request: RepairRequest, tuned: TunedModel, engine: LocalEngine) 
         packages=package_versions(),
         command="repair",
         base=base_subject(request.opened),
-        tuned=tuned_subject(tuned.checkpoint),
+        tuned=tuned_subject(tuned),
         base_model=request.opened.provenance(),
         data=None if request.data is None else request.data.provenance(),
         suites=tuple(suite.provenance() for suite in request.suites),

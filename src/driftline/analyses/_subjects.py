@@ -1,26 +1,46 @@
 """The files of the two models that are compared, as documents name them."""
 
-from ..models import Checkpoint, LanguageModel, model_files
-from ..provenance import digest_file
+from ..models import LanguageModel, OpenedFiles, TunedModel
 from ..results import SourceProvenance, Subject
 
 
 def base_subject(opened: LanguageModel) -> Subject:
-    """The base, with the digests of the files that it was opened from."""
-    files = model_files(opened.source)
+    """Describe the base by the files that it was opened from.
+
+    Args:
+        opened: The base.
+
+    Returns:
+        Its source, and each file with the digest that it had on opening.
+    """
     return Subject(
-        source=opened.source,
-        revision=opened.revision,
-        kind="model",
-        files=tuple(SourceProvenance(name=f.name, digest=digest_file(f)) for f in files),
+        source=opened.source, revision=opened.revision, kind="model", files=_files(opened.files)
     )
 
 
-def tuned_subject(checkpoint: Checkpoint) -> Subject:
-    """The tuned model or adapter, likewise."""
+def tuned_subject(tuned: TunedModel) -> Subject:
+    """Describe the tuned model or adapter by the files that it was opened from."""
+    checkpoint = tuned.checkpoint
     return Subject(
         source=checkpoint.source,
         revision=checkpoint.revision,
         kind="adapter" if checkpoint.is_adapter else "model",
-        files=tuple(SourceProvenance(name=f.name, digest=digest_file(f)) for f in checkpoint.files),
+        files=_files(tuned.files),
+    )
+
+
+def stray_caveats(opened: LanguageModel) -> tuple[str, ...]:
+    """Name the files with other weights that lie beside the base and were not read."""
+    names = opened.files.strays
+    if not names:
+        return ()
+    return (
+        f"{', '.join(names)}: lie in the base's folder and were not read, as transformers would not "
+        "read them; a loader of another library might.",
+    )
+
+
+def _files(opened: OpenedFiles) -> tuple[SourceProvenance, ...]:
+    return tuple(
+        SourceProvenance(name=path.name, digest=digest) for path, digest in opened.digests.items()
     )

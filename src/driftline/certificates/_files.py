@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import CertificateError
+from ..model_files import (
+    ADAPTER_CONFIG,
+    CONFIG,
+    is_weights,
+    redirecting_files,
+    unlisted_files,
+)
 from ..provenance import digest_file
 from ._certification import FileDigest
-
-_WEIGHTS = (
-    ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack", ".npz",
-    ".onnx",
-)  # fmt: skip
-"""What some loader would take for weights."""
-
-_TRAINER_STATE = ("training_args", "optimizer", "scheduler", "scaler", "rng_state")
-"""Beginnings of names that trainers give to what no loader takes for weights."""
 
 
 def file_digest(path: Path) -> FileDigest:
@@ -32,19 +30,25 @@ def file_digest(path: Path) -> FileDigest:
     return FileDigest(name=path.name, sha256=_digest(path))
 
 
-def file_faults(certified: Mapping[str, str], place: Path) -> tuple[str, ...]:
-    """In what a folder differs from the files that were certified.
+def file_faults(
+    certified: Mapping[str, str], place: Path, *, others_are_faults: bool = True
+) -> tuple[str, ...]:
+    """List in what a folder differs from the files that were certified.
 
-    Weights that were not certified are faults too, since a loader might prefer them; other files
-    (a README, a signature, the state of a trainer) are not. Folders within are not looked into.
+    Files that were not certified are faults too where a loader would read them: weights, since
+    some loader might prefer them, and settings such as an index or a chat template. Other files (a
+    README, a signature, the state of a trainer) are not. Folders within are not looked into.
+
     Cost: one pass over the certified files, at the speed of the disk; memory for a megabyte.
 
     Args:
         certified: SHA-256 in hex, by plain name.
         place: The folder, or the one file.
+        others_are_faults: Whether weights count that transformers itself passes over beside the
+            certified ones. They do for the tuned model, whose certificate it is.
 
     Returns:
-        A sentence for each file that is missing, changed, or there beside them.
+        A sentence for each file that is missing, changed, or not certified.
 
     Raises:
         CertificateError: There is no such place, or a file cannot be read.
@@ -61,16 +65,19 @@ def file_faults(certified: Mapping[str, str], place: Path) -> tuple[str, ...]:
             faults.append(f"{name} is missing")
         elif (found := _digest(held[name])) != wanted:
             faults.append(f"{name} was changed: its SHA-256 is {found}, certified was {wanted}")
-    faults += [
-        f"{name} holds weights that were not certified"
-        for name in held
-        if name not in certified and _is_weights(name)
-    ]
+    if others_are_faults:
+        others = unlisted_files(held, certified)
+    else:
+        others = redirecting_files(held, certified) if _is_folder(certified) else ()
+    for name in others:
+        kind = "holds weights that were" if is_weights(name) else "would be read and was"
+        faults.append(f"{name} {kind} not certified")
     return tuple(faults)
 
 
-def _is_weights(name: str) -> bool:
-    return name.lower().endswith(_WEIGHTS) and not name.startswith(_TRAINER_STATE)
+def _is_folder(certified: Mapping[str, str]) -> bool:
+    """Tell whether a model folder was certified, not a single GGUF file."""
+    return CONFIG in certified or ADAPTER_CONFIG in certified
 
 
 def _digest(path: Path) -> str:

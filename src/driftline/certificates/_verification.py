@@ -159,7 +159,7 @@ def _files_check(
 ) -> VerificationCheck:
     if place is None:
         return _skipped(name, "no files were given")
-    faults = file_faults(certified, place)
+    faults = file_faults(certified, place, others_are_faults=name == "tuned")
     return _judged(name, faults, f"{len(certified)} files as certified")
 
 

@@ -26,12 +26,14 @@ from ._lever_scales import compress_scales as compress_scales
 from ._lever_trainer import LeverTrainer as LeverTrainer
 from ._lever_trainer import lever_trainer as lever_trainer
 from ._levers import Levers as Levers
+from ._locations import NAMED_MODELS as NAMED_MODELS
+from ._locations import find_named_model as find_named_model
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
-from ._opening import NAMED_MODELS as NAMED_MODELS
+from ._opened_files import OpenedFiles as OpenedFiles
+from ._opened_files import companions as companions
 from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
-from ._opening import find_named_model as find_named_model
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
 from ._paired_checkpoints import PairedCheckpoints as PairedCheckpoints
@@ -60,7 +62,6 @@ from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
 from ._sources import Checkpoint as Checkpoint
-from ._sources import model_files as model_files
 from ._sources import open_checkpoint as open_checkpoint
 from ._stored import StoredTensor as StoredTensor
 from ._tokens import PackedRows as PackedRows

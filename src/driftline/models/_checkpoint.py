@@ -1,52 +1,113 @@
-"""Is this folder a checkpoint that can be read? Asked before any library opens it.
+"""Which files and tensors belong to a model folder. Every room asks here, before any library opens it.
 
-The checks read headers only, so they cost next to nothing whatever the size of the model.
+The answer is the one of transformers and PEFT: the shards that `model.safetensors.index.json` names,
+else `model.safetensors`; of an adapter, `adapter_model.safetensors`. A folder that could be read in
+more than one way is refused. Headers alone are read, so the cost does not grow with the model.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
+from typing import NoReturn
 
 from ..errors import ModelError
+from ..model_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CONFIG,
+    INDEX,
+    SINGLE_FILE,
+    is_weights,
+    unlisted_files,
+)
+from ._stored import StoredTensor, read_header
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Files that can run code when they are read."""
+_REDIRECTS = ("transformers_weights", "configuration_files")
+"""Keys of a config that send transformers to other files than the usual ones."""
+
+
+@dataclass(frozen=True)
+class FolderContent:
+    """The files and tensors that a loader takes from one folder."""
+
+    folder: Path
+    weights: tuple[Path, ...]
+    """The files that hold tensors, sorted by name."""
+    index: Path | None
+    """The file that maps tensors to shards; None where one file holds all."""
+    config_file: Path
+    config: Mapping[str, object]
+    """The model's or the adapter's config."""
+    tensors: Mapping[str, StoredTensor]
+    is_adapter: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides about the weights: shards, index, config."""
+        return (*self.weights, *((self.index,) if self.index else ()), self.config_file)
+
+    @property
+    def strays(self) -> tuple[str, ...]:
+        """Names of files with other weights in the folder, which are never read."""
+        known = {file.name for file in self.files}
+        return tuple(
+            name for name in unlisted_files(_names(self.folder), known) if is_weights(name)
+        )
+
+
+def read_folder(folder: Path) -> FolderContent:
+    """Find the weights of a model or an adapter.
+
+    Args:
+        folder: A folder in the layout of Hugging Face.
+
+    Returns:
+        What belongs to it.
+
+    Raises:
+        ModelError: No config or no weights; pickled, truncated or corrupt weights; an index that
+            does not agree with its shards, or names files outside the folder; two sets of weights.
+    """
+    if is_adapter_folder(folder):
+        return _read_adapter(folder)
+    config = read_json(folder / CONFIG)
+    _refuse_redirects(config, folder / CONFIG)
+    names = _names(folder)
+    if INDEX in names:
+        index, weights = folder / INDEX, _indexed_weights(folder)
+        tensors = _indexed_tensors(index, weights)
+        if SINGLE_FILE in names and folder / SINGLE_FILE not in weights:
+            raise ModelError(
+                f"{index}: names other files than {SINGLE_FILE}, which lies beside it, and loaders "
+                "differ in which of the two they read; delete the one that is left over"
+            )
+    elif SINGLE_FILE in names:
+        index, weights = None, (folder / SINGLE_FILE,)
+        tensors = read_header(weights[0])
+    else:
+        _refuse_without_weights(folder, SINGLE_FILE)
+    return FolderContent(folder, weights, index, folder / CONFIG, config, tensors, is_adapter=False)
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder that does not hold a readable safetensors model.
+    """Refuse a folder that does not hold one readable safetensors model.
 
     Args:
-        folder: A folder in the Hugging Face layout.
+        folder: A folder in the layout of Hugging Face.
 
     Raises:
-        ModelError: No config, no weights, pickled weights, or a shard that is missing, truncated
-            or corrupt.
+        ModelError: See `read_folder`.
     """
-    read_json(folder / "config.json")
-    check_safetensors(folder, "model*.safetensors")
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        _check_shards(index)
-
-
-def check_adapter_folder(folder: Path) -> None:
-    """Refuse a folder that does not hold a readable PEFT adapter.
-
-    Args:
-        folder: A folder with `adapter_config.json`.
-
-    Raises:
-        ModelError: No config, no weights, pickled weights, or truncated or corrupt weights.
-    """
-    read_json(folder / "adapter_config.json")
-    check_safetensors(folder, "adapter_model.safetensors")
+    read_json(folder / CONFIG)
+    read_folder(folder)
 
 
 def is_adapter_folder(folder: Path) -> bool:
-    """Whether a folder holds a PEFT adapter rather than a whole model."""
-    return (folder / "adapter_config.json").exists()
+    """Tell whether a folder holds a PEFT adapter rather than a whole model."""
+    return (folder / ADAPTER_CONFIG).exists()
 
 
 def read_json(path: Path) -> dict[str, object]:
@@ -75,40 +136,108 @@ def read_json(path: Path) -> dict[str, object]:
     return value
 
 
-def check_safetensors(folder: Path, pattern: str) -> None:
-    """Refuse a folder without readable safetensors files of that name pattern.
+def _read_adapter(folder: Path) -> FolderContent:
+    config = read_json(folder / ADAPTER_CONFIG)
+    names = _names(folder)
+    whole = sorted(n for n in names if n in (SINGLE_FILE, INDEX) or n.startswith("model-"))
+    if whole:
+        raise ModelError(
+            f"{folder / whole[0]}: a whole model lies beside the adapter of {ADAPTER_CONFIG}, so it "
+            "is not clear which of the two is meant; move one of them to a folder of its own"
+        )
+    if ADAPTER_WEIGHTS not in names:
+        _refuse_without_weights(folder, ADAPTER_WEIGHTS)
+    weights = folder / ADAPTER_WEIGHTS
+    return FolderContent(
+        folder,
+        (weights,),
+        None,
+        folder / ADAPTER_CONFIG,
+        config,
+        read_header(weights),
+        is_adapter=True,
+    )
 
-    Args:
-        folder: The folder.
-        pattern: A glob.
 
-    Raises:
-        ModelError: None there, only pickles there, or one of them truncated or corrupt.
-    """
-    files = sorted(folder.glob(pattern))
-    if not files:
-        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLE_SUFFIXES)
-        if pickles:
+def _indexed_weights(folder: Path) -> tuple[Path, ...]:
+    """The shards that an index names, each of them there."""
+    index = folder / INDEX
+    names = sorted(set(_weight_map(index).values()))
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
             raise ModelError(
-                f"{folder / pickles[0]}: a pickled checkpoint can run code when it is read, so "
-                "Driftline does not; save it again with save_pretrained(...), which writes "
-                "safetensors"
+                f"{index}: names {name!r}, which is outside its folder; a shard is a plain file "
+                "name: download or save the model again"
             )
-        raise ModelError(f"{folder}: holds no {pattern}; save the model with save_pretrained(...)")
-    for file in files:
-        try:
-            with safe_open(file, framework="pt") as opened:
-                list(opened.keys())
-        except (SafetensorError, OSError) as error:
+        if not name.endswith(".safetensors"):
             raise ModelError(
-                f"{file}: truncated or corrupt ({error}); download or save it again"
-            ) from None
+                f"{index}: names {name!r}, which is not a .safetensors file; save the model again "
+                "with save_pretrained(...)"
+            )
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder / name}: missing shard; download or save the model again")
+    return tuple(folder / name for name in names)
 
 
-def _check_shards(index: Path) -> None:
-    mapping = read_json(index).get("weight_map")
-    if not isinstance(mapping, dict):
-        raise ModelError(f"{index}: has no weight_map; download or save it again")
-    for shard in sorted(set(mapping.values())):
-        if not (index.parent / str(shard)).exists():
-            raise ModelError(f"{index.parent / str(shard)}: missing shard; download it again")
+def _indexed_tensors(index: Path, weights: tuple[Path, ...]) -> dict[str, StoredTensor]:
+    """The tensors of all shards; index and shards must agree, for loaders differ where they do not."""
+    mapping, tensors = _weight_map(index), {}
+    for file in weights:
+        for name, tensor in read_header(file).items():
+            if mapping.get(name) != file.name:
+                where = f"puts into {mapping[name]}" if name in mapping else "does not name"
+                raise ModelError(
+                    f"{file}: holds {name}, which {index.name} {where}, so loaders differ in what "
+                    "they read; save the model again into an empty folder"
+                )
+            tensors[name] = tensor
+    for name, shard in mapping.items():
+        if name not in tensors:
+            raise ModelError(
+                f"{index.parent / shard}: lacks {name}, which the index puts there; download or "
+                "save the model again"
+            )
+    return tensors
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    found = read_json(index).get("weight_map")
+    if (
+        not isinstance(found, dict)
+        or not found
+        or not all(isinstance(v, str) for v in found.values())
+    ):
+        raise ModelError(f"{index}: has no weight_map of names to files; download or save it again")
+    return found
+
+
+def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
+    for key in _REDIRECTS:
+        if config.get(key):
+            raise ModelError(
+                f"{path}: {key} sends transformers to other files ({config[key]!r}); save the model "
+                "again with save_pretrained(...), which leaves it out"
+            )
+
+
+def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
+    """Name the likely reason why a folder has no weights that can be read."""
+    names = sorted(_names(folder))
+    if pickles := [name for name in names if Path(name).suffix in PICKLE_SUFFIXES]:
+        raise ModelError(
+            f"{folder / pickles[0]}: a pickled checkpoint can run code when it is read, so "
+            "Driftline does not; save it again with save_pretrained(...), which writes safetensors"
+        )
+    if others := [name for name in names if name.endswith(".safetensors")]:
+        raise ModelError(
+            f"{folder}: holds no {wanted} and no {INDEX}, so nothing says that {others[0]} is the "
+            "model; save it again with save_pretrained(...)"
+        )
+    raise ModelError(f"{folder}: holds no {wanted}; save the model with save_pretrained(...)")
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir() if path.is_file()}
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read ({error.strerror})") from None

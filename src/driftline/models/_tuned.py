@@ -12,12 +12,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..provenance import digest_file
-from ._checkpoint import (
-    check_adapter_folder,
-    check_model_folder,
-    is_adapter_folder,
-    read_json,
-)
+from ._checkpoint import check_model_folder, is_adapter_folder, read_folder, read_json
 from ._directions import Change, Direction, LowRank, as_tensors
 from ._low_rank import lora_change, open_lora
 from ._opening import LanguageModel, load_weights, quiet_loading
@@ -121,7 +116,7 @@ def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
         if all(name in names for name in list_places(opened.model)):
             return DeltaDirection(folder, opened)
         return _loaded_model(folder, opened)
-    check_adapter_folder(folder)
+    read_folder(folder)
     return _merged_adapter(folder, opened)
 
 
@@ -179,7 +174,7 @@ def _loaded_model(folder: Path, opened: LanguageModel) -> Direction:
     for name, difference in change.items():
         if not torch.isfinite(difference).all():
             raise ModelError(f"{folder}: tensor {name} holds NaN or infinity")
-    digests = {file.name: digest_file(file) for file in sorted(folder.glob("model*.safetensors"))}
+    digests = {file.name: digest_file(file) for file in read_folder(folder).weights}
     return _HeldDirection(change, {"kind": "delta", "files": dict(digests)})
 
 
@@ -212,7 +207,7 @@ def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
             raise ModelError(f"{folder}: the adapter makes {weight} infinite or NaN; it is broken")
     if not change:
         raise ModelError(f"{folder}: the adapter changes no weight; it is untrained or not applied")
-    digests = {file.name: digest_file(file) for file in sorted(folder.glob("adapter_*"))}
+    digests = {file.name: digest_file(file) for file in read_folder(folder).files}
     return _HeldDirection(change, {"kind": "adapter", "files": dict(digests)})
 
 
@@ -227,8 +222,4 @@ def _check_keys_fit(folder: Path, adapted: PeftModel) -> None:
 
 
 def _locate_tensors(folder: Path) -> dict[str, Path]:
-    files = {}
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, framework="pt") as opened:
-            files.update(dict.fromkeys(opened.keys(), path))
-    return files
+    return {name: tensor.path for name, tensor in read_folder(folder).tensors.items()}

@@ -7,6 +7,7 @@ import transformers
 from transformers import AutoConfig
 
 from ..errors import ModelError
+from ._opened_files import OpenedFiles, companions
 from ._opening import LanguageModel, load_tokenizer, quiet_loading
 from ._points import Point, Term, at_point
 from ._sources import Checkpoint, fetch_tokenizer, open_checkpoint
@@ -31,6 +32,8 @@ class TunedModel:
     point: Point
     tokenizer: transformers.PreTrainedTokenizerBase | None
     """Its own; None where it came without one."""
+    files: OpenedFiles
+    """Every file that was read: weights, index, configs, and what the tokenizer is made from."""
 
 
 def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
@@ -54,11 +57,26 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
     checkpoint = open_checkpoint(source)
     if Path(source).is_file():
         raise ModelError(f"{source}: weights alone say too little; give the folder that holds them")
+    checkpoint.check_alone()
+    tokenizer_folder = fetch_tokenizer(checkpoint)
+    files = OpenedFiles.take(
+        (
+            *checkpoint.files,
+            *companions(
+                tokenizer_folder,
+                is_adapter=checkpoint.is_adapter,
+                runs_code=opened.trust_remote_code,
+            ),
+        )
+    )
     if not checkpoint.is_adapter:
         _check_config(checkpoint, opened)
     direction = open_tuned(checkpoint.folder, opened)
     return TunedModel(
-        checkpoint, Point("tuned", (Term(direction, 1.0),)), _tokenizer(checkpoint, opened)
+        checkpoint,
+        Point("tuned", (Term(direction, 1.0),)),
+        _tokenizer(tokenizer_folder, checkpoint, opened),
+        files,
     )
 
 
@@ -105,9 +123,8 @@ def _check_config(checkpoint: Checkpoint, opened: LanguageModel) -> None:
 
 
 def _tokenizer(
-    checkpoint: Checkpoint, opened: LanguageModel
+    folder: Path, checkpoint: Checkpoint, opened: LanguageModel
 ) -> transformers.PreTrainedTokenizerBase | None:
-    folder = fetch_tokenizer(checkpoint)
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
         return None
     with quiet_loading():

@@ -1,0 +1,120 @@
+"""Names of the files that make up a model folder, as transformers and PEFT read it.
+
+One place decides which files belong to a model. Scoring, certificates and verification share it, so a
+file that a loader would read is either a subject of the certificate or a fault.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+
+CONFIG = "config.json"
+SINGLE_FILE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+_SETTINGS = frozenset({
+    CONFIG, INDEX, ADAPTER_CONFIG, "generation_config.json", "tokenizer.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+    "chat_template.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
+    "sentencepiece.bpe.model",
+})  # fmt: skip
+"""Files without weights that loaders read where they exist, by their names."""
+_VERSIONED_TOKENIZER = re.compile(r"tokenizer\..*\.json")
+
+_WEIGHTS = (
+    ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack", ".npz",
+    ".onnx",
+)  # fmt: skip
+"""Ends of names that some loader takes for weights."""
+_TRAINER_STATE = re.compile(
+    r"(training_args|optimizer|scheduler|scaler|sampler|rng_state|random_states|dl_state_dict"
+    r"|custom_checkpoint)[^.]*\.(bin|pt|pth|pkl)"
+)
+"""Files in which trainers keep their own state; no loader takes them for weights."""
+
+
+def is_weights(name: str) -> bool:
+    """Tell whether some loader would take a file of this name for weights.
+
+    >>> is_weights("model_ema.safetensors"), is_weights("optimizer.pt"), is_weights("README.md")
+    (True, False, False)
+
+    Args:
+        name: The file's plain name.
+
+    Returns:
+        True for every weight format, also those that transformers passes over; False for the
+        state of a trainer.
+    """
+    lower = name.lower()
+    return lower.endswith(_WEIGHTS) and not _TRAINER_STATE.fullmatch(lower)
+
+
+def is_settings(name: str) -> bool:
+    """Tell whether loaders read a file of this name beside the weights.
+
+    >>> is_settings("tokenizer.json"), is_settings("trainer_state.json")
+    (True, False)
+
+    Args:
+        name: The file's plain name.
+
+    Returns:
+        True for configs, the index of shards, and everything that a tokenizer is made from.
+    """
+    return name in _SETTINGS or _VERSIONED_TOKENIZER.fullmatch(name) is not None
+
+
+def setting_files(
+    names: Iterable[str], *, is_adapter: bool = False, runs_code: bool = False
+) -> tuple[str, ...]:
+    """Pick the files that are read beside a model's or an adapter's weights.
+
+    Args:
+        names: Plain names of the files in the folder.
+        is_adapter: The folder holds an adapter; a config of a whole model is not read there.
+        runs_code: The folder's own Python code is trusted, so it is read too.
+
+    Returns:
+        The names, sorted.
+    """
+    unread = {CONFIG, INDEX, "generation_config.json"} if is_adapter else set()
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if (is_settings(name) and name not in unread) or (runs_code and name.endswith(".py"))
+        )
+    )
+
+
+def unlisted_files(names: Iterable[str], listed: Collection[str]) -> tuple[str, ...]:
+    """Pick the files that a loader could read and that a list does not name.
+
+    Args:
+        names: Plain names of the files in the folder.
+        listed: Names of the files that are known: those that were read, or certified.
+
+    Returns:
+        The names, sorted: weights first, then settings.
+    """
+    unlisted = sorted(set(names) - set(listed))
+    settings = setting_files(unlisted, is_adapter=ADAPTER_CONFIG in listed)
+    return (*(name for name in unlisted if is_weights(name)), *settings)
+
+
+def redirecting_files(names: Iterable[str], listed: Collection[str]) -> tuple[str, ...]:
+    """Pick the files that transformers itself would read and that a list does not name.
+
+    Other weights are no such files: transformers passes them over beside those that are listed.
+
+    Args:
+        names: Plain names of the files in the folder.
+        listed: Names of the files that are known.
+
+    Returns:
+        The names, sorted.
+    """
+    unlisted = unlisted_files(names, listed)
+    return tuple(name for name in unlisted if is_settings(name) or name == SINGLE_FILE)
