@@ -12,9 +12,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
-from driftline.models import _locations
+from driftline.models import _locations, find_named_model, open_model, weights_digest
 from driftline.models import _opening as module
-from driftline.models import find_named_model, open_model, weights_digest
 from tests import tiny
 
 NAME = "model.layers.1.mlp.up_proj.weight"
