@@ -34,10 +34,10 @@ class Checkpoint:
             ModelError: Files with other weights lie beside those that were read.
         """
         if self.strays:
-            more = f" (and {len(self.strays) - 1} more)" if len(self.strays) > 1 else ""
+            names = ", ".join(self.strays[:5]) + (", ..." if len(self.strays) > 5 else "")
             raise ModelError(
-                f"{self.folder / self.strays[0]}: other weights{more} lie beside those of "
-                f"{self.source}, and some loader would read them instead; move them out of the folder"
+                f"{self.folder}: other weights ({names}) lie beside those of {self.source}, and some "
+                "loader would read them instead; move them out of the folder"
             )
 
 
