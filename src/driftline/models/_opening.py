@@ -41,7 +41,7 @@ class LanguageModel:
     """How it was quantised on opening, so that another process can open the same."""
     asked_dtype: torch.dtype | None = None
     """What was asked for on opening, which decides what quantised layers compute in."""
-    files: OpenedFiles = field(default_factory=OpenedFiles)
+    files: OpenedFiles = field(default_factory=OpenedFiles, compare=False)
     """The files that it was opened from; none where the model was handed over in memory."""
 
     @cached_property
