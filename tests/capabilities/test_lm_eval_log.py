@@ -226,5 +226,5 @@ def test_a_file_that_is_no_log(tmp_path, log):
     refused(log(name="empty.jsonl"), r"empty.jsonl: holds no samples")
     refused(log(sample(0)), r"holds fewer than 2 independent items")
     (tmp_path / "odd.jsonl").write_bytes(b'{"doc_id": 0, "doc": "caf\xe9"}\n')
-    refused(tmp_path / "odd.jsonl", r"odd.jsonl: cannot be read .*utf-8")
+    refused(tmp_path / "odd.jsonl", r"odd.jsonl: cannot be read .*UTF-8")
     refused(log(generated(0), generated(1)), r"no metric in it is one number an item")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
+from ..parsing import parse_json, read_text
 from ..provenance import digest_bytes
 from ._items import describe_fault
 from ._scored import LoggedItem, ScoredLog, metrics_of
@@ -96,19 +97,17 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        # Not splitlines: a JSON string may hold U+2028 and the like as they are.
-        texts = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read as a log of lm-eval ({error})") from None
+    fault = "cannot be read as a log of lm-eval"
+    # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+    texts = read_text(path, SuiteError, fault=fault).removesuffix("\n").split("\n")
     if texts == [""]:
         raise SuiteError(f"{path}: holds no samples")
     for number, text in enumerate(texts, start=1):
         where = f"{path}: line {number}"
+        # lm-eval writes what is undefined as NaN.
+        record = parse_json(text, where, SuiteError, finite=False)
         try:
-            yield _Line(_Sample.model_validate(json.loads(text)), where)
-        except json.JSONDecodeError as error:
-            raise SuiteError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+            yield _Line(_Sample.model_validate(record), where)
         except ValidationError as error:
             raise SuiteError(
                 f"{where}: {describe_fault(error)}; it is not a sample that lm-eval wrote with "

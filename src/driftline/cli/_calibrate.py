@@ -30,15 +30,19 @@ def calibrate(
     # Heavy, and not needed for --help.
     from driftline.analyses import calibrate as put_together
     from driftline.analyses import finished_run, shipped_calibration
+    from driftline.parsing import read_text
     from driftline.results import Assessment, Certification
 
     shipped = shipped_calibration()
     own = [
         finished_run(
             folder.resolve().name,
-            Assessment.from_json(_text(folder / "forecast.json"), origin=f"{folder}/forecast.json"),
+            Assessment.from_json(
+                read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
+            ),
             Certification.from_json(
-                _text(folder / "certification.json"), origin=f"{folder}/certification.json"
+                read_text(folder / "certification.json", DataError),
+                origin=f"{folder}/certification.json",
             ),
         )
         for folder in run
@@ -59,10 +63,3 @@ def _write(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

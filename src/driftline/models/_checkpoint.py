@@ -3,12 +3,12 @@
 The checks read headers only, so they cost next to nothing whatever the size of the model.
 """
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from ..errors import ModelError
+from ..parsing import parse_json
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Files that can run code when they are read."""
@@ -62,14 +62,18 @@ def read_json(path: Path) -> dict[str, object]:
         ModelError: The file is missing, or not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(
             f"{path}: no such file; a model is a folder with config.json and *.safetensors, "
             "an adapter one with adapter_config.json"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: not JSON ({error}); download or save it again") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    # Some configs hold Infinity, such as the time steps of Mamba.
+    value: object = parse_json(
+        content, path, ModelError, finite=False, mend="download or save it again"
+    )
     if not isinstance(value, dict):
         raise ModelError(f"{path}: not a JSON object; download or save it again")
     return value

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from ..errors import ConfigError
 from ..models import Levers, TrainingConfig, read_training_config
-from ..parsing import parse_yaml
+from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
 
@@ -48,10 +48,7 @@ def read_protocol(path: Path) -> Protocol:
     Raises:
         ConfigError: No such file, not YAML, an unknown key, or a value that makes no sense.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    content = read_bytes(path, ConfigError)
     values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict) or "schema" not in values:
         config = read_training_config(path)
