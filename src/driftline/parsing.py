@@ -172,7 +172,7 @@ def json_value(
             parse_constant=partial(_real, finite=finite),
         )
     except json.JSONDecodeError as fault:
-        line = f"line {fault.lineno}, " if "\n" in text.strip() else ""
+        line = f"line {fault.lineno}, " if "\n" in text else ""
         raise NotJsonError(
             f"{fault.msg.removesuffix(' at')} at {line}column {fault.colno}"
         ) from None
