@@ -1,5 +1,6 @@
 """A protocol: which model is trained on what, how, and under which watch."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -126,6 +127,7 @@ def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:
 
 def _place(name: str | None, path: Path) -> str | None:
     """A name that is a file beside the protocol, as its path; any other as it stands."""
-    if name is None or not (path.parent / name).exists():
+    # Unlike Path.exists, this takes any text, such as one that is too long for a name.
+    if name is None or not os.path.exists(path.parent / name):
         return name
     return str(path.parent / name)
