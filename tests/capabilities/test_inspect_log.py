@@ -217,7 +217,7 @@ def test_a_file_that_is_no_log(tmp_path):
     for name, content, message in (
         ("none.json", None, r"cannot be read as a log of inspect_ai"),
         ("none.eval", None, r"cannot be read as a log of inspect_ai"),
-        ("odd.json", b"{\n", r"odd.json: line 2: not JSON"),
+        ("odd.json", b"{\n", r"odd.json: not JSON \(.* at line 2, column 1\)"),
         ("list.json", b"[]", r"list.json: must be a mapping of keys to values"),
         ("results.json", b'{"results": {}}', r"results.json: version: Field required"),
         ("odd.eval", b"PK no", r"odd.eval: cannot be read .*not a zip"),

@@ -149,12 +149,32 @@ def test_each_filter_has_metrics_of_its_own(log):
         for name, values in (("strict", (1.0, 0.0)), ("flexible", (1.0, 1.0)))
         for doc_id, value in enumerate(values)
     ]
-    first = read_scored_log(log(*lines))
+    first = read_scored_log(log(*lines), metric="exact_match,strict")
     assert (first.metric, first.values) == ("exact_match,strict", (1.0, 0.0))
     assert first.unit == "share of items"
     other = read_scored_log(log(*lines), metric="exact_match,flexible")
     assert other.values == (1.0, 1.0)
     assert other.item_ids == first.item_ids
+
+
+@pytest.mark.parametrize("metric", [None, "exact_match"])
+def test_two_filters_are_named_with_how_to_choose(log, metric):
+    lines = [
+        {**generated(doc_id, exact_match=1.0), "filter": name}
+        for name in ("strict-match", "flexible-extract")
+        for doc_id in range(2)
+    ]
+    refused(
+        log(*lines),
+        r"exact_match was logged under 2 filters \(strict-match, flexible-extract\), which need not "
+        r'agree; choose one: metric="exact_match,strict-match"',
+        metric=metric,
+    )
+
+
+def test_one_filter_needs_no_choice(log):
+    lines = [{**generated(doc_id, exact_match=1.0), "filter": "only"} for doc_id in range(2)]
+    assert read_scored_log(log(*lines)).metric == "exact_match"
 
 
 def test_perplexities_become_negative_log_likelihoods(log):
@@ -226,5 +246,5 @@ def test_a_file_that_is_no_log(tmp_path, log):
     refused(log(name="empty.jsonl"), r"empty.jsonl: holds no samples")
     refused(log(sample(0)), r"holds fewer than 2 independent items")
     (tmp_path / "odd.jsonl").write_bytes(b'{"doc_id": 0, "doc": "caf\xe9"}\n')
-    refused(tmp_path / "odd.jsonl", r"odd.jsonl: cannot be read .*utf-8")
+    refused(tmp_path / "odd.jsonl", r"odd.jsonl: cannot be read .*UTF-8")
     refused(log(generated(0), generated(1)), r"no metric in it is one number an item")

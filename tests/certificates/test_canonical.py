@@ -82,12 +82,17 @@ def test_what_has_no_canonical_form_is_refused(value):
 
 @pytest.mark.parametrize(
     "text",
-    [b'{"a": 1}', b'{"b":1,"a":1}', b'{"a":1,"a":1}', b"1.0", b"-0", b"1e2", b'"\\u0041"', b"1\n"],
+    [b'{"a": 1}', b'{"b":1,"a":1}', b"1.0", b"-0", b"1e2", b'"\\u0041"', b"1\n"],
 )
 def test_another_spelling_is_refused(text):
-    parse_json(text)
+    parse_json(text)  # It is JSON.
     with pytest.raises(CertificateError, match="not in its canonical form"):
         parse_canonical_json(text)
+
+
+def test_a_duplicate_key_is_refused_because_readers_disagree_on_which_counts():
+    with pytest.raises(CertificateError, match='duplicate key "a"'):
+        parse_json(b'{"a":1,"b":2,"a":1}')
 
 
 @pytest.mark.parametrize(

@@ -165,16 +165,29 @@ def test_messages_without_a_template_are_refused(base):
     opened = with_tokenizer(base, merging_tokenizer())
     assert opened.tokenizer.chat_template is None
 
-    with pytest.raises(ModelError, match=r"no chat template.*take a suite with prompts"):
+    with pytest.raises(
+        ModelError, match=r"no chat template.*chat_template.jinja.*with prompt instead"
+    ):
         encode_prompt(opened, [{"role": "user", "content": "hi"}])
     with pytest.raises(ModelError, match="no chat template"):
         encode_completions(opened, [{"role": "user", "content": "hi"}], ["yo"])
 
 
-def test_messages_that_the_template_refuses_are_named(base):
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{{ raise_exception('only users here') }}", "only users here"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ messages[9].content.upper() }}", "no element 9"),
+        ("{{ messages + 1 }}", "can only concatenate"),
+        ("{% for", "unexpected 'end of template'|Expected an expression|expected token"),
+        ({"tool_use": "x"}, "multiple chat templates"),
+    ],
+)
+def test_messages_that_the_template_refuses_are_named(base, template, fault):
     tokenizer = tiny.tokenizer()
-    tokenizer.chat_template = "{{ raise_exception('only users here') }}"
-    with pytest.raises(ModelError, match="template refuses the messages: only users here"):
+    tokenizer.chat_template = template
+    with pytest.raises(ModelError, match=f"template refuses the messages: .*({fault})"):
         encode_prompt(with_tokenizer(base, tokenizer), [{"role": "user", "content": "hi"}])
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from driftline.errors import ConfigError, RunError
+from driftline.errors import ConfigError, OutputError, RunError
 from driftline.stats import Looks
 from driftline.training import MonitorSettings, read_log
 from driftline.training._cadence import affordable_cadence
@@ -38,7 +38,7 @@ def test_a_log_forgets_what_a_kill_made_void(tmp_path):
 def test_a_changed_log_is_refused(tmp_path):
     path = tmp_path / "monitor.jsonl"
     path.write_text('{"event": "started", "step": 0}\nnonsense\n{"event": "check", "step": 2}\n')
-    with pytest.raises(RunError, match="line 2 is not JSON"):
+    with pytest.raises(OutputError, match="line 2 is not JSON"):
         read_log(path)
 
 

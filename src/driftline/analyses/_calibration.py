@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from ..errors import DataError
+from ..parsing import read_text
 from ..provenance import digest_bytes
 from ..results import Document, Look, ProbeReading, Value
 
@@ -104,10 +105,7 @@ def read_calibration(path: Path) -> ForecastCalibration:
     Raises:
         DataError: There is no such file, or it is no calibration.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    text = read_text(path, DataError)
     return ForecastCalibration.from_json(text, origin=str(path))
 
 

@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -13,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
+from ..parsing import parse_json, read_text
 from ..provenance import digest_bytes
 from ._items import describe_fault
 from ._scored import SHARE, LoggedItem, Reading, ScoredLog, metrics_of
@@ -22,6 +25,11 @@ _SAMPLE_NAME = re.compile(r"samples/.+_epoch_\d+(/sample)?\.json", re.DOTALL)
 _ZSTANDARD = 93
 _LOCAL_HEADER_BYTES = 30
 _DIGEST_DIGITS = 12
+_ZIP_FAULTS = (
+    OSError, ValueError, LookupError, RuntimeError, EOFError, OverflowError, MemoryError,
+    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
+"""All that Python's zipfile raises on damaged archives; encrypted ones and unknown methods too."""
 
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partial, incorrect, no answer: as inspect_ai itself turns them to numbers."""
@@ -117,13 +125,10 @@ def _parts(path: Path) -> tuple[JsonValue, list[tuple[str, JsonValue]]]:
         if path.suffix == ".eval":
             with zipfile.ZipFile(path) as archive:
                 return _archived(path, archive)
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+    except _ZIP_FAULTS as error:
         raise SuiteError(f"{path}: cannot be read as a log of inspect_ai ({error})") from None
-    except json.JSONDecodeError as error:
-        raise SuiteError(
-            f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno})"
-        ) from None
+    text = read_text(path, SuiteError, fault="cannot be read as a log of inspect_ai")
+    content = parse_json(text, path, SuiteError, finite=False)
     samples = content.get("samples") if isinstance(content, dict) else None
     found = samples if isinstance(samples, list) else []
     return content, [(f"{path}: samples.{i}", record) for i, record in enumerate(found)]
@@ -149,10 +154,9 @@ def _entry(path: Path, archive: zipfile.ZipFile, name: str) -> JsonValue:
     info = archive.getinfo(name)
     try:
         data = _unpacked(path, info) if info.compress_type == _ZSTANDARD else archive.read(info)
-        value: JsonValue = json.loads(data)
-    except (ValueError, zlib.error) as error:
+    except _ZIP_FAULTS as error:
         raise SuiteError(f"{path}: {name}: not JSON ({error}); the log is damaged") from None
-    return value
+    return parse_json(data, f"{path}: {name}", SuiteError, finite=False, mend="the log is damaged")
 
 
 def _unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:

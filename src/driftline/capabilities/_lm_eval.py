@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import SuiteError
+from ..parsing import read_text
 from ._items import (
     Alternative,
     Alternatives,
@@ -89,7 +90,8 @@ def _from_file(path: Path) -> tuple[TaskManager, str]:
     """A manager that knows what the file needs, and what to ask it for."""
     if not path.is_file():
         raise SuiteError(f"{PREFIX}{path}: no such file; give the YAML file of a task")
-    group = re.search(r"^group\s*:\s*(.+?)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    text = read_text(path, SuiteError)
+    group = re.search(r"^group\s*:\s*(.+?)\s*$", text, re.MULTILINE)
     if group is None:
         return TaskManager(include_defaults=False), str(path)
     # lm-eval finds groups by name alone, and their tasks too: all stand in one folder.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
+from ..parsing import parse_json, read_text
 from ..provenance import digest_bytes
 from ._items import describe_fault
 from ._scored import LoggedItem, ScoredLog, metrics_of
@@ -96,19 +97,17 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        # Not splitlines: a JSON string may hold U+2028 and the like as they are.
-        texts = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read as a log of lm-eval ({error})") from None
+    fault = "cannot be read as a log of lm-eval"
+    # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+    texts = read_text(path, SuiteError, fault=fault).removesuffix("\n").split("\n")
     if texts == [""]:
         raise SuiteError(f"{path}: holds no samples")
     for number, text in enumerate(texts, start=1):
         where = f"{path}: line {number}"
+        # lm-eval writes what is undefined as NaN.
+        record = parse_json(text, where, SuiteError, finite=False)
         try:
-            yield _Line(_Sample.model_validate(json.loads(text)), where)
-        except json.JSONDecodeError as error:
-            raise SuiteError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+            yield _Line(_Sample.model_validate(record), where)
         except ValidationError as error:
             raise SuiteError(
                 f"{where}: {describe_fault(error)}; it is not a sample that lm-eval wrote with "
@@ -125,19 +124,27 @@ def _numbers(sample: _Sample) -> dict[str, float]:
     """The sample's metrics that are one number, under names that say what the number is."""
     fields = sample.model_extra or {}
     # Older versions do not list the metrics; there they are the numbers among the other keys.
-    names: list[str] = fields.get("metrics") or [
-        name for name in fields if not name.endswith("_hash")
+    listed = fields.get("metrics")
+    names = [
+        name
+        for name in (listed if isinstance(listed, list) and listed else fields)
+        if isinstance(name, str) and not name.endswith("_hash")
     ]
-    found = {}
+    found: dict[str, float] = {}
     for name in names:
         value = fields.get(name)
         if name in _PER_LENGTH:
             metric, divisor = _PER_LENGTH[name]
-            if isinstance(value, list) and len(value) == 2 and value[1]:
-                found[metric] = -float(value[0]) / float(value[1]) / divisor
-        elif isinstance(value, (bool, int, float)):
+            pair = value if isinstance(value, list) else []
+            if len(pair) == 2 and all(map(_is_number, pair)) and pair[1]:
+                found[metric] = -float(pair[0]) / float(pair[1]) / divisor
+        elif isinstance(value, bool | int | float):
             found.update({"nll_nats": -value} if name == "perplexity" else {name: float(value)})
     return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _margins(lines: Sequence[_Line]) -> Mapping[int, dict[str, float]]:
@@ -198,7 +205,9 @@ def _choices(sample: _Sample) -> _Options | None:
 def _place(sample: _Sample, options: _Options) -> int | None:
     """The target as a place among the choices."""
     text = str(sample.target)
-    return int(text) if text.isdecimal() and int(text) < len(options) else None
+    # As long as a place is, and no longer: Python converts no text of thousands of digits.
+    is_place = text.isdecimal() and len(text) < 10 and int(text) < len(options)
+    return int(text) if is_place else None
 
 
 def _place_of_text(sample: _Sample, options: _Options) -> int | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigError
-from ..parsing import parse_yaml
+from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ..results import CertificationPolicy, PolicyRule
 from ._capability import Capability
@@ -39,10 +39,7 @@ def read_policy(path: Path) -> CertificationPolicy:
         ConfigError: It cannot be read, is not YAML, has a key or value that is not right, or has a key
             or a capability twice.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"--policy: {path}: cannot be read ({error.strerror})") from None
+    content = read_bytes(path, ConfigError, mend="check --policy")
     parsed = parse_yaml(content, f"--policy: {path}", ConfigError)
     try:
         said = _PolicyFile.model_validate(parsed)

@@ -103,6 +103,8 @@ def choose_metric(
         SuiteError: The log has no such metric, its direction is not known, or an item has no
             finite value.
     """
+    if metric is None or metric not in log.preferred:
+        _refuse_filters(log, source.name, metric)
     if metric is not None and metric not in log.preferred:
         raise SuiteError(
             f"{source.name}: has no metric {metric}; it has {_listed(log.preferred)}, item by item"
@@ -124,6 +126,25 @@ def choose_metric(
         groups=tuple(item.group for item in log.items),
         source=source,
         prompts_digest=log.prompts_digest,
+    )
+
+
+def _refuse_filters(log: ScoredLog, name: str, metric: str | None) -> None:
+    """Refuse a metric that stands under several filters, of which none was chosen.
+
+    lm-eval writes the filter behind the metric where a task has several, and they need not agree.
+
+    Raises:
+        SuiteError: It does.
+    """
+    wanted = metric or next(iter(log.preferred), "").partition(",")[0]
+    named = [known for known in log.preferred if known.startswith(f"{wanted},")]
+    if not named or (metric is None and len(named) < 2):
+        return
+    filters = ", ".join(known.partition(",")[2] for known in named)
+    raise SuiteError(
+        f"{name}: {wanted} was logged under {len(named)} filters ({filters}), which need not agree; "
+        f'choose one: metric="{named[0]}"'
     )
 
 

@@ -1,6 +1,5 @@
 """Suites: YAML files with capabilities, items inline or in JSON Lines files beside them."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
-from ..parsing import parse_yaml
+from ..parsing import parse_json, parse_yaml, read_text
 from ..provenance import digest_value
 from ..results import SourceProvenance
 from ._capability import Capability
@@ -94,9 +93,10 @@ def read_suite(name: str) -> Suite:
 def _parse_yaml(path: Path, name: str) -> _SuiteFile:
     try:
         content = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise SuiteError(
-            f"{name}: no such suite ({error.strerror}); give a YAML file, {PREFIX}TASK, or one of: "
+            f"{name}: no such suite ({reason}); give a YAML file, {PREFIX}TASK, or one of: "
             f"{', '.join(SHIPPED_SUITES)}"
         ) from None
     parsed = parse_yaml(content, path, SuiteError)
@@ -162,20 +162,13 @@ def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, s
             yield record, f"{path}: capability {entry.name}: item {number}"
         return
     file = path.parent / entry.items
-    try:
-        # Not splitlines: a JSON string may hold U+2028 and the like as they are.
-        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(
-            f"{file}: items of {entry.name} in {path.name} cannot be read ({error})"
-        ) from None
+    fault = f"items of {entry.name} in {path.name} cannot be read"
+    # Not splitlines: a JSON string may hold U+2028 and the like as they are.
+    lines = read_text(file, SuiteError, fault=fault).removesuffix("\n").split("\n")
     if lines == [""]:
         raise SuiteError(f"{file}: holds no items; write one JSON object a line")
     for number, line in enumerate(lines, start=1):
         where = f"{file}: line {number}"
         if not line.strip():
             raise SuiteError(f"{where}: empty; remove the line")
-        try:
-            yield json.loads(line), where
-        except json.JSONDecodeError as error:
-            raise SuiteError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+        yield parse_json(line, where, SuiteError), where

@@ -1,11 +1,10 @@
 """JSON with one spelling a value, so that bytes can be signed and compared. Source: RFC 8785."""
 
-import json
-
 import rfc8785
 from pydantic import JsonValue
 
 from ..errors import CertificateError
+from ..parsing import NotJsonError, json_value
 
 _EXACT = 2**53
 """Below it every whole number is a double, and so a number of JSON."""
@@ -45,16 +44,15 @@ def parse_json(content: bytes) -> JsonValue:
         content: UTF-8 text.
 
     Returns:
-        The value; of a key that stands twice the last.
+        The value.
 
     Raises:
-        CertificateError: It is not JSON.
+        CertificateError: It is not JSON, or has a duplicate key.
     """
     try:
-        value: JsonValue = json.loads(content.decode("utf-8"), parse_int=_integer)
-    except (ValueError, RecursionError) as error:
+        return json_value(content, parse_int=_integer)
+    except NotJsonError as error:
         raise CertificateError(f"is not JSON ({error})") from None
-    return value
 
 
 def _integer(text: str) -> int | float:

@@ -1,11 +1,13 @@
 """The application: the list of commands, and what an error looks like."""
 
+import sqlite3
 import sys
 import traceback
 
 import typer
 
-from ..errors import DriftlineError, RunError
+from ..errors import ConfigError, DriftlineError, InputError, RunError
+from ..escapes import visible
 from ._assess import part_command
 from ._calibrate import calibrate
 from ._certify import certify
@@ -19,6 +21,7 @@ from ._runs import runs
 from ._sample_size import sample_size
 from ._score import score
 from ._sign import sign
+from ._streams import safe_streams
 from ._train import train
 from ._verify import verify
 
@@ -59,13 +62,70 @@ app.add_typer(runs, name="runs")
 
 def main() -> None:
     """Run the command line; every error ends in a message and its exit code."""
-    try:
-        app()
-    except DriftlineError as error:
-        print(f"driftline: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
-    except Exception:
-        # Python would exit with 1, which means "unsafe" here.
-        traceback.print_exc()
-        print("driftline: this is a fault in Driftline, please report it", file=sys.stderr)  # noqa: T201
-        sys.exit(RunError.exit_code)
+    with safe_streams():
+        try:
+            _check_arguments()
+            app()
+        except DriftlineError as error:
+            sys.exit(_refusal(str(error), error.exit_code))
+        except SystemExit as stop:
+            # Typer ends with 1 where a pipe broke, which means "unsafe" here.
+            broken = stop.__context__ if stop.code == 1 else None
+            if not isinstance(broken, OSError):
+                raise
+            sys.exit(_refusal(_described(broken), RunError.exit_code))
+        except BaseException as error:
+            code = _known_exit_code(error)
+            if code is None:
+                raise
+            sys.exit(_refusal(_described(error), code))
+
+
+def _check_arguments() -> None:
+    """Refuse names that are not text, since every document names what it is about.
+
+    Raises:
+        ConfigError: An argument is not UTF-8, or not of this locale.
+    """
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"{argument}: is not text in this locale; rename it, or set LC_ALL=C.UTF-8"
+            ) from None
+        if not argument.isprintable():
+            # Rich would pass on what it finds in a wrong option.
+            app.rich_markup_mode = None
+
+
+def _known_exit_code(error: BaseException) -> int | None:
+    """Find the exit code of an error that is not one of ours; None where Python knows better."""
+    if isinstance(error, OSError | UnicodeError | sqlite3.Error):
+        # Files, disks and names are what the user gave.
+        return InputError.exit_code
+    # A panic of a library in Rust is no Exception, so that it is not caught by chance.
+    if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+        return RunError.exit_code
+    return None
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{error.filename}: "
+        return f"{name}{error.strerror or error}; check the path, its permissions and the disk"
+    if isinstance(error, UnicodeError):
+        return f"a text or a name is not UTF-8 ({error}); save or rename it as UTF-8"
+    if isinstance(error, sqlite3.Error):
+        return f"the result store cannot be used ({error}); use another --out"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}); take a smaller model, or a machine with more"
+    traceback.print_exc()
+    return "this is a fault in Driftline, please report it"
+
+
+def _refusal(message: str, code: int) -> int:
+    """Print a message as one line, whatever names and libraries put into it."""
+    line = " ".join(message.splitlines()) if "\n" in message else message
+    print(f"driftline: {visible(line, keep='')}", file=sys.stderr)  # noqa: T201
+    return code

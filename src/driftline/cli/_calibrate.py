@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DataError
+from ._key_files import check_free, write_file
 
 
 def calibrate(
@@ -25,44 +26,30 @@ def calibrate(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
 ) -> None:
     """Forecast from your own past runs: give each run's forecast and what came of it."""
-    if out.exists() and not force:
-        raise DataError(f"{out}: exists; take another name, or add --force")
+    check_free(out, force=force)
     # Heavy, and not needed for --help.
     from driftline.analyses import calibrate as put_together
     from driftline.analyses import finished_run, shipped_calibration
+    from driftline.parsing import read_text
     from driftline.results import Assessment, Certification
 
     shipped = shipped_calibration()
     own = [
         finished_run(
             folder.resolve().name,
-            Assessment.from_json(_text(folder / "forecast.json"), origin=f"{folder}/forecast.json"),
+            Assessment.from_json(
+                read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
+            ),
             Certification.from_json(
-                _text(folder / "certification.json"), origin=f"{folder}/certification.json"
+                read_text(folder / "certification.json", DataError),
+                origin=f"{folder}/certification.json",
             ),
         )
         for folder in run
     ]
     made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
-    _write(out, made.to_json())
+    write_file(out, made.to_json().encode(), force=force)
     typer.echo(
         f"{out}: {len(made.runs)} finished runs, {len(own)} of them yours; "
         f"forecast from them with --calibration {out}"
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

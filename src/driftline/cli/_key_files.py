@@ -1,5 +1,6 @@
 """Keys, documents and certificates as files, for the commands around certificates."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from ..errors import CertificateError, ConfigError, OutputError
+from ..parsing import read_bytes
 
 Read = TypeVar("Read")
 
@@ -34,10 +36,9 @@ def read_as(path: Path, read: Callable[[bytes], Read]) -> Read:
     Raises:
         CertificateError: The file cannot be read, or is not what it should be.
     """
+    content = read_bytes(path, CertificateError)
     try:
-        return read(path.read_bytes())
-    except OSError as error:
-        raise CertificateError(f"{path}: cannot be read ({error.strerror})") from None
+        return read(content)
     except CertificateError as error:
         raise CertificateError(f"{path}: {error}") from None
 
@@ -50,15 +51,17 @@ def check_free(*paths: Path, force: bool) -> None:
         force: Whether that was asked for.
 
     Raises:
-        OutputError: One of them is there.
+        OutputError: One of them is there, or is a folder or a device.
     """
     for path in paths:
-        if not force and (path.exists() or path.is_symlink()):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OutputError(f"{path}: is not a plain file; give another name")
+        if not force and (os.path.lexists(path)):
             raise OutputError(f"{path}: is there already; add --force to replace it")
 
 
 def write_file(path: Path, content: bytes, *, force: bool, mode: int = 0o644) -> None:
-    """Write a new file, with its permissions from the start.
+    """Write a file whole or not at all, with its permissions from the start.
 
     Args:
         path: The file.
@@ -70,14 +73,21 @@ def write_file(path: Path, content: bytes, *, force: bool, mode: int = 0o644) ->
         OutputError: It is there, or cannot be written.
     """
     check_free(path, force=force)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        if force:
-            path.unlink(missing_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+            file.flush()
+            os.fsync(file.fileno())
+        check_free(path, force=force)
+        partial.replace(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot be written ({reason})") from None
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
 
 
 def passphrase_from(name: str | None) -> bytes | None:
@@ -97,4 +107,4 @@ def passphrase_from(name: str | None) -> bytes | None:
     passphrase = os.environ.get(name, "")
     if not passphrase:
         raise ConfigError(f"--passphrase-env: the environment variable {name} is empty or not set")
-    return passphrase.encode()
+    return os.fsencode(passphrase)

@@ -26,6 +26,9 @@ def keygen(
     except OSError as error:
         raise OutputError(f"{out}: cannot be made ({error.strerror})") from None
     key = generate_key()
+    # After a kill in between there is no public key, rather than one of another pair.
+    if force:
+        public.unlink(missing_ok=True)
     write_file(private, private_key_pem(key, passphrase=passphrase), force=force, mode=0o600)
     write_file(public, public_key_pem(key.public_key()), force=force)
     typer.echo(f"{private}: keep it to yourself")

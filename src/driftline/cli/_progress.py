@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from ..escapes import visible
+from ._streams import terminal
+
 if TYPE_CHECKING:
     from driftline.engine import Progress as Moment
 
@@ -26,7 +29,7 @@ class ProgressPrinter:
 
     def __init__(self) -> None:
         """Print to stderr, which leaves stdout to the result."""
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=terminal(), highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -35,6 +38,9 @@ class ProgressPrinter:
             console=self._console,
             transient=True,
             disable=not sys.stderr.isatty(),
+            # What others write in the meantime goes through the guard of the stream.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._task = self._bar.add_task("starting", total=1.0, left="")
         self._last_line = 0.0
@@ -46,7 +52,7 @@ class ProgressPrinter:
 
     def note(self, text: str) -> None:
         """A line about something short that cannot be measured."""
-        self._console.print(f"{text} ...", markup=False)
+        self._console.print(f"{visible(text, keep='')} ...", markup=False)
 
     def update(self, moment: "Moment") -> None:
         """Show a moment of the work.
@@ -57,13 +63,14 @@ class ProgressPrinter:
         if self._interrupted:
             raise KeyboardInterrupt
         left = "" if moment.seconds_left is None else f"{_duration(moment.seconds_left)} left"
-        self._bar.update(self._task, completed=moment.fraction, description=moment.stage, left=left)
-        if not self._bar.disable and moment.stage == self._stage:
+        stage = visible(moment.stage, keep="")
+        self._bar.update(self._task, completed=moment.fraction, description=stage, left=left)
+        if not self._bar.disable and stage == self._stage:
             return
         now = time.monotonic()
-        if moment.stage != self._stage or now - self._last_line > _SECONDS_BETWEEN_LINES:
-            self._last_line, self._stage = now, moment.stage
-            share = f"{moment.fraction:4.0%}  {moment.stage}"
+        if stage != self._stage or now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line, self._stage = now, stage
+            share = f"{moment.fraction:4.0%}  {stage}"
             self._console.print(f"{share}  {left}".rstrip(), markup=False)
 
     def __enter__(self) -> Self:

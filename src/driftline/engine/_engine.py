@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..capabilities import Capability
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
 from ..results import Numerics
@@ -125,7 +126,10 @@ class Engine(ABC):
         for digest, point in points.items():
             missing = []
             for capability in asked[digest].values():
-                found = self.store.get(self._key(point, capability))
+                items, metric = None, None
+                if isinstance(capability, Capability):
+                    items, metric = len(capability.items), capability.metric
+                found = self.store.get(self._key(point, capability), num_items=items, metric=metric)
                 if found is None:
                     missing.append(capability)
                     continue

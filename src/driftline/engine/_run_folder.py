@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from typing import Self
 from pydantic import JsonValue
 
 from ..errors import OutputError
+from ..parsing import json_value
 from ..provenance import digest_value
 from ._lock import FolderLock
+from ._store import is_disk_fault
 
 _MARKER = "driftline-run.json"
 _LOCK = "driftline-run.lock"
@@ -105,7 +108,7 @@ class RunFolder:
         digest = digest_value(request)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         marker = RunMarker(digest, outputs, command, model, created)
-        with disk_errors_named(path):
+        with _names_refused(path), disk_errors_named(path):
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{path}: is a file; give a folder with --out")
             folder._refuse_foreign(outputs, force=force)
@@ -138,48 +141,76 @@ class RunFolder:
             The marker; None where the folder is no run of Driftline.
         """
         try:
-            value = json.loads(self.marker_file.read_text(encoding="utf-8"))
+            value = json_value(self.marker_file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
             return RunMarker(None)
         if not isinstance(value, dict):
             return RunMarker(None)
-        outputs = value.get("outputs", _EARLIER_OUTPUTS)
-        is_plain = isinstance(outputs, list | tuple) and all(map(_is_plain_name, outputs))
+        outputs = value.get("outputs")
+        names = (
+            tuple(name for name in outputs if isinstance(name, str) and _is_plain_name(name))
+            if isinstance(outputs, list)
+            else ()
+        )
+        is_plain = bool(names) and isinstance(outputs, list) and len(names) == len(outputs)
         return RunMarker(
             _text(value.get("request")),
-            tuple(outputs) if is_plain else _EARLIER_OUTPUTS,
+            names if is_plain else _EARLIER_OUTPUTS,
             _text(value.get("command")),
             _text(value.get("model")),
             _text(value.get("created")),
         )
 
     def is_finished(self, outputs: tuple[str, ...]) -> bool:
-        """Whether one of the outputs is there."""
-        return any((self.path / name).exists() for name in outputs)
+        """Whether the last of the outputs is there, which is written after all others."""
+        return bool(outputs) and (self.path / outputs[-1]).exists()
 
     def write_outputs(self, contents: dict[str, str]) -> None:
-        """Write the outputs, each whole, and drop what only an unfinished run needs.
+        """Write the outputs as a set, and drop what only an unfinished run needs.
+
+        All are on disk under other names before the first gets its own, and the last, the document,
+        gets its name last. A kill in between leaves an unfinished run, whose outputs the next start
+        removes; never a document beside the outputs of an earlier run.
 
         Args:
             contents: File name to text.
         """
+        partials = {name: _partial(self.path / name) for name in contents}
         with disk_errors_named(self.path):
-            for name, text in contents.items():
-                write_whole(self.path / name, text)
+            try:
+                for name, text in contents.items():
+                    _write_through(partials[name], text)
+                for name, partial in partials.items():
+                    partial.replace(self.path / name)
+            finally:
+                for partial in partials.values():
+                    partial.unlink(missing_ok=True)
+            _sync_folder(self.path)
             shutil.rmtree(self.directions, ignore_errors=True)
 
     def remove_own(self, outputs: tuple[str, ...]) -> None:
         """Remove all that Driftline wrote but the lock, which is held; other files stay.
 
+        The document goes first and the marker last: after a kill in between, what is left is an
+        unfinished run, and still ours.
+
         Args:
             outputs: Names of the files that a finished run holds.
         """
+        self._remove_outputs(outputs)
         shutil.rmtree(self.directions, ignore_errors=True)
         for name in self.own_names(outputs):
-            if name not in (_DIRECTIONS, _LOCK):
+            if name not in (_DIRECTIONS, _LOCK, _MARKER):
                 (self.path / name).unlink(missing_ok=True)
+        self.marker_file.unlink(missing_ok=True)
+
+    def _remove_outputs(self, outputs: tuple[str, ...]) -> None:
+        """Remove the outputs, the document first, and what a killed writer left of them."""
+        for name in reversed(outputs):
+            (self.path / name).unlink(missing_ok=True)
+            _partial(self.path / name).unlink(missing_ok=True)
 
     @staticmethod
     def own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
@@ -213,7 +244,11 @@ class RunFolder:
     def _take_over(self, digest: str, outputs: tuple[str, ...], *, force: bool) -> None:
         """Refuse what another run left; or clear the way with force."""
         marker = self.marker()
-        if marker is None or (marker.request == digest and not self.is_finished(outputs)):
+        if marker is None:
+            return
+        if marker.request == digest and not self.is_finished(outputs):
+            # Outputs without their document are of a process that was killed between them.
+            self._remove_outputs(outputs)
             return
         if force:
             self.remove_own(outputs)
@@ -233,9 +268,9 @@ def write_whole(path: Path, text: str) -> None:
         path: Where to.
         text: Its content.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     try:
-        partial.write_text(text, encoding="utf-8")
+        _write_through(partial, text)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -265,9 +300,42 @@ def disk_errors_named(path: Path) -> Iterator[None]:
             raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
         raise
     except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
+        if is_disk_fault(error):
             raise OutputError(_full(path)) from error
         raise
+
+
+@contextlib.contextmanager
+def _names_refused(path: Path) -> Iterator[None]:
+    """Turn a folder that cannot be, such as one with too long a name, into an error that names it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        place = getattr(error, "filename", None) or path
+        raise OutputError(f"{place}: cannot be used ({reason}); give another --out") from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _write_through(path: Path, text: str) -> None:
+    """Write a file to the disk itself, so that a rename never comes before its content."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Put renames on the disk, where the system can do that for a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _full(path: Path) -> str:
@@ -278,6 +346,6 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _is_plain_name(name: object) -> bool:
+def _is_plain_name(name: str) -> bool:
     """Whether it names a file in the folder itself and none elsewhere."""
-    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name
+    return name not in ("", ".", "..") and "\0" not in name and Path(name).name == name

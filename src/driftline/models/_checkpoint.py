@@ -5,7 +5,6 @@ else `model.safetensors`; of an adapter, `adapter_model.safetensors`. A folder t
 more than one way is refused. Headers alone are read, so the cost does not grow with the model.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..model_files import (
     is_weights,
     unlisted_files,
 )
+from ..parsing import parse_json
 from ._stored import StoredTensor, read_header
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -123,14 +123,18 @@ def read_json(path: Path) -> dict[str, object]:
         ModelError: The file is missing, or not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(
             f"{path}: no such file; a model is a folder with config.json and *.safetensors, "
             "an adapter one with adapter_config.json"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: not JSON ({error}); download or save it again") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    # Some configs hold Infinity, such as the time steps of Mamba.
+    value: object = parse_json(
+        content, path, ModelError, finite=False, mend="download or save it again"
+    )
     if not isinstance(value, dict):
         raise ModelError(f"{path}: not a JSON object; download or save it again")
     return value

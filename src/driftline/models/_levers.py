@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from ..errors import ConfigError
+from ..parsing import read_bytes
 from ..provenance import digest_bytes
 from ._low_rank import unreadable_field
 from ._training_config import TrainingConfig
@@ -277,9 +278,4 @@ def _number(value: JsonValue, key: str, origin: str) -> float:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"levers: replay_source: {path}: cannot be read ({error.strerror}); check the path"
-        ) from None
+    return read_bytes(path, ConfigError, mend="check replay_source of the levers")

@@ -164,9 +164,16 @@ def _user_prefix(opened: LanguageModel) -> tuple[int, ...]:
             f"levers: replay_source: {opened.source} has no chat template to write a chat by; give "
             "a file of replay"
         )
-    text = opened.tokenizer.apply_chat_template(
-        [{"role": "user", "content": _USER}], tokenize=False
-    )
+    try:
+        text = opened.tokenizer.apply_chat_template(
+            [{"role": "user", "content": _USER}], tokenize=False
+        )
+    except Exception as error:
+        # A template is its author's program, which may fail in any way.
+        raise ConfigError(
+            f"levers: replay_source: {opened.source}: its chat template refuses what a user says "
+            f"({str(error) or type(error).__name__}); give a file of replay"
+        ) from error
     before = text.partition(_USER)[0]
     return tuple(opened.tokenizer(before, add_special_tokens=False)["input_ids"])
 

@@ -5,17 +5,18 @@ closed. Plain reads into one small buffer keep memory the same whatever the size
 as fast. The format is a length of 8 bytes, a JSON header of that length, then the bytes of each tensor.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import ModelError
+from ..parsing import parse_json
 
 DTYPES = {
     "F64": torch.float64,
@@ -120,13 +121,15 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
             pass
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            entries = json.loads(file.read(length))
+            header = file.read(length)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; download it again") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{path}: truncated or corrupt ({error}); download or save it again"
         ) from None
+    # The library has checked what kinds of values they are.
+    entries: Any = parse_json(header, path, ModelError, mend="download or save it again")
     entries.pop("__metadata__", None)
     found = []
     for name, entry in entries.items():

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jinja2 import TemplateError
-
 from ..errors import ModelError
 from ._opening import LanguageModel
 from ._prefix_tree import TokenSequence, num_shared
@@ -150,16 +148,20 @@ def _prompt_text(opened: LanguageModel, prompt: str | Messages) -> tuple[str, bo
         return prompt, False
     if opened.tokenizer.chat_template is None:
         raise ModelError(
-            f"{opened.source}: its tokenizer has no chat template, so items with messages cannot "
-            "be scored; take a suite with prompts"
+            f"{opened.source}: its tokenizer has no chat template, and messages need one; put the "
+            "chat_template.jinja that the model is used with beside its tokenizer, or write the item "
+            "with prompt instead of messages"
         )
     try:
         text = opened.tokenizer.apply_chat_template(
             list(prompt), tokenize=False, add_generation_prompt=True
         )
-    except TemplateError as error:
+    except Exception as error:
+        # A template is its author's program, which may fail in any way.
         raise ModelError(
-            f"{opened.source}: its chat template refuses the messages: {error}"
+            f"{opened.source}: its chat template refuses the messages: "
+            f"{str(error) or type(error).__name__}; mend chat_template.jinja, or write the item with "
+            "prompt instead of messages"
         ) from error
     return text, True
 

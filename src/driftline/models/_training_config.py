@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from trl import ModelConfig, ScriptArguments, SFTConfig
 
 from ..errors import ConfigError
-from ..parsing import parse_yaml
+from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 
@@ -202,10 +202,7 @@ def read_training_config(path: Path) -> TrainingConfig:
         ConfigError: No such file, not a YAML mapping, an unknown key, a value of the wrong kind or
             out of range, or a kind of run that is not supported.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    content = read_bytes(path, ConfigError)
     values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ..errors import DataError, OutputError
+from ..parsing import parse_json, read_bytes
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 
@@ -48,10 +49,7 @@ def read_training_data(path: Path) -> TrainingData:
         DataError: No such file, an empty file, or a line that is empty, not JSON, or of another
             layout; the message has the line's number.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    content = read_bytes(path, DataError)
     try:
         # Not splitlines: a JSON string may hold U+2028 and the like as they are.
         lines = content.decode("utf-8").removesuffix("\n").split("\n")
@@ -108,10 +106,7 @@ def json_lines(examples: Sequence[dict[str, JsonValue]]) -> bytes:
 def _parse(line: str, where: str) -> dict[str, JsonValue]:
     if not line.strip():
         raise DataError(f"{where}: empty; remove the line")
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    record = parse_json(line, where, DataError)
     if not isinstance(record, dict):
         raise DataError(f"{where}: not a JSON object; write one example a line")
     return record

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ..escapes import visible
 from ._assessment import CapabilityScore, Cost
 from ._document import Document, Value
 from ._provenance import Provenance
@@ -41,4 +42,4 @@ def item_lines(items: tuple[ItemScore, ...]) -> str:
     Returns:
         One JSON object a line, each line ended.
     """
-    return "".join(item.model_dump_json() + "\n" for item in items)
+    return "".join(visible(item.model_dump_json()) + "\n" for item in items)

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from pydantic import JsonValue
 
-from ..errors import OutputError, RunError
+from ..errors import OutputError
+from ..parsing import NotJsonError, json_value, read_text
 from ._sharded import is_main
 
 SCHEMA = "driftline/monitor-log/1"
@@ -73,13 +74,13 @@ def read_log(path: Path) -> list[Record]:
         Events in order.
 
     Raises:
-        RunError: A line in the middle is not JSON.
+        OutputError: It cannot be read, or a line in the middle is no event.
     """
     kept: list[Record] = []
     for record in _records(path):
         if record["event"] == "resumed":
-            taken = int(str(record["step"]))
-            kept = [earlier for earlier in kept if int(str(earlier["step"])) <= taken]
+            taken = _step(record)
+            kept = [earlier for earlier in kept if _step(earlier) <= taken]
         kept.append(record)
     return kept
 
@@ -91,7 +92,7 @@ def unfinished_check(path: Path) -> int | None:
     begun = None
     for record in _records(path):
         if record["event"] == "check_begun":
-            begun = int(str(record["step"]))
+            begun = _step(record)
         elif record["event"] in ("check", "check_failed", "check_unfinished"):
             begun = None
     return begun
@@ -107,14 +108,40 @@ def _ends_whole(file: BinaryIO) -> bool:
 
 def _records(path: Path) -> Iterator[Record]:
     cut: int | None = None
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    lines = read_text(path, OutputError).removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = _event(json_value(line))
+        except NotJsonError:
             cut = cut or number
             continue
         # A kill cuts the last line of its life; whoever goes on says so first.
         if cut is not None and record["event"] != "resumed":
-            raise RunError(f"{path}: line {cut} is not JSON; the file was changed")
+            raise OutputError(
+                f"{path}: line {cut} is not JSON of an event; the file was changed: move its folder "
+                "away and train again"
+            )
         cut = None
         yield record
+
+
+def _event(record: JsonValue) -> Record:
+    """Check what every event has.
+
+    Returns:
+        The event.
+
+    Raises:
+        NotJsonError: It is none.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("event"), str):
+        raise NotJsonError("not an event")
+    if type(record.get("step")) is not int:
+        raise NotJsonError("an event without its step")
+    return record
+
+
+def _step(record: Record) -> int:
+    step = record["step"]
+    assert isinstance(step, int), "checked as it was read"
+    return step

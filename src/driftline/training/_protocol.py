@@ -1,5 +1,6 @@
 """A protocol: which model is trained on what, how, and under which watch."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from ..errors import ConfigError
 from ..models import Levers, TrainingConfig, read_training_config
-from ..parsing import parse_yaml
+from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
 
@@ -48,10 +49,7 @@ def read_protocol(path: Path) -> Protocol:
     Raises:
         ConfigError: No such file, not YAML, an unknown key, or a value that makes no sense.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    content = read_bytes(path, ConfigError)
     values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict) or "schema" not in values:
         config = read_training_config(path)
@@ -129,6 +127,7 @@ def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:
 
 def _place(name: str | None, path: Path) -> str | None:
     """A name that is a file beside the protocol, as its path; any other as it stands."""
-    if name is None or not (path.parent / name).exists():
+    # Unlike Path.exists, this takes any text, such as one that is too long for a name.
+    if name is None or not os.path.exists(path.parent / name):
         return name
     return str(path.parent / name)

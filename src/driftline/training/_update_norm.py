@@ -1,6 +1,5 @@
 """How far training has moved the matrices, relative to the base, and as a share of the margin."""
 
-import json
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import torch
 from peft.tuners.lora import LoraLayer
 
 from ..errors import ConfigError
+from ..parsing import parse_json, read_text
 from ..results import Assessment
 from ._sharded import is_sharded, norm, summed
 from ._snapshots import BaseWeights, lora_change
@@ -84,11 +84,8 @@ def read_assessment(path: Path) -> Assessment:
     Raises:
         ConfigError: No such file, or no assessment.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: is no report.json of assess ({error})") from None
+    text = read_text(path, ConfigError, mend="give the report.json of assess")
+    parse_json(text, path, ConfigError, mend="give the report.json of assess")
     return Assessment.from_json(text, origin=str(path))
 
 
