@@ -91,8 +91,8 @@ def mean_num_items_needed(
         )
 
     quantiles = scipy.special.ndtri([confidence_level, power])
-    start = (quantiles.sum() * standard_deviation / (margin + change)) ** 2
-    return max(2, smallest_sufficient(power_at, power, start=math.ceil(start)))
+    start = (float(quantiles.sum()) * standard_deviation / (margin + change)) ** 2
+    return max(2, smallest_sufficient(power_at, power, start=start))
 
 
 def _check_planned(margin: float, standard_deviation: float, confidence_level: float) -> None:
