@@ -65,6 +65,34 @@ def test_groups_of_unequal_size_do_not_deceive_it():
     assert claims / NUM_REPEATS <= MOST
 
 
+@pytest.mark.parametrize("largest", [50, None])
+@pytest.mark.parametrize("num", [20, 60, 200])
+def test_a_rare_and_large_group_that_the_sample_lacks_does_not_deceive_it(num, largest):
+    """One group in fifty holds fifty items and carries the whole loss."""
+    claims = 0
+    for seed in range(NUM_REPEATS):
+        sizes = numpy.where(
+            numpy.random.default_rng(seed).random(num) < 0.02, 50, [1, 2] * (num // 2)
+        )
+        drift = numpy.where(sizes == 50, -0.1, 0.0)
+        found = bounded_noninferiority(
+            numpy.repeat(drift, sizes), margin=0.04, bounds=BOUNDS,
+            groups=numpy.repeat(numpy.arange(num), sizes), max_group_size=largest,
+        )  # fmt: skip
+        claims += found.verdict == "non_inferior"
+    assert claims / NUM_REPEATS <= (MOST if largest else 0)
+
+
+def test_sizes_that_differ_and_no_largest_one_show_a_loss_alone():
+    sizes = numpy.resize([1, 2, 3], 300)
+    groups = numpy.repeat(numpy.arange(300), sizes)
+    for change, verdict in ((0.5, "inconclusive"), (-0.9, "inferior")):
+        found = bounded_noninferiority(
+            numpy.full(len(groups), change), margin=0.05, bounds=BOUNDS, groups=groups
+        )
+        assert (found.verdict, found.low, found.pvalue) == (verdict, -1.0, 1.0)
+
+
 def test_groups_of_one_are_no_groups():
     changes = numpy.random.default_rng(0).uniform(-0.3, 0.3, 60)
     one = bounded_noninferiority(changes, margin=0.2, bounds=BOUNDS)

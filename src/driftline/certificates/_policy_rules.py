@@ -35,25 +35,23 @@ def embedded_policy_faults(policy: Policy, claims: Sequence[Claim], alpha: float
             yield f"{rule.name}: it is {held_as}, and the policy {policy.name} says {rule.tier}"
 
 
-def asked_policy_faults(
-    certification: Certification, policy: CertificationPolicy, *, has_suites: bool
-) -> Iterator[str]:
-    """Compare claims with the policy of whoever verifies.
+def asked_policy_faults(certification: Certification, policy: CertificationPolicy) -> Iterator[str]:
+    """Compare a certification with the policy of whoever verifies.
 
-    A rule holds where the claim is at least as strict: a margin and an alpha that are not larger, and
-    a critical capability that is required. Whether a capability that the policy does not name is as
-    its suite says can only be told from the suite, which counts where the certificate was made under
-    another policy.
+    A certificate that was made under a policy must have been made under the same rules; comments and
+    the order of rules may differ. One that was made under none must keep to each rule: a margin and
+    an alpha that are not larger, and critical capabilities that are required.
 
     Args:
         certification: The document.
         policy: The file that was given.
-        has_suites: Whether the suites are compared as well.
 
     Yields:
         A sentence a rule that does not hold.
     """
-    alpha = certification.provenance.alpha
+    certified, alpha = certification.provenance.policy, certification.provenance.alpha
+    if certified is not None:
+        yield from _difference(certified, policy)
     if alpha > policy.alpha:
         yield f"alpha is {alpha}, and {policy.name} allows at most {policy.alpha}"
     held = {claim.capability: claim for claim in certification.claims}
@@ -69,13 +67,28 @@ def asked_policy_faults(
             )
         if rule.tier == "critical" and not claim.required:
             yield f"{rule.name}: it is watched, and {policy.name} says critical"
-    certified = certification.provenance.policy
-    if certified is None or has_suites:
-        return
-    for own in certified.capabilities:
-        rule_of_file = policy.rule(own.name)
-        if rule_of_file is None or (rule_of_file.margin is None and own.margin is not None):
+
+
+def _difference(certified: Policy, policy: CertificationPolicy) -> Iterator[str]:
+    """Name what two policies say differently."""
+    if certified.alpha != policy.alpha:
+        yield (
+            f"it was certified under {certified.name} with alpha {certified.alpha}, and {policy.name} "
+            f"says {policy.alpha}"
+        )
+    own = {rule.name: (rule.tier, rule.margin) for rule in certified.capabilities}
+    given = {rule.name: (rule.tier, rule.margin) for rule in policy.capabilities}
+    for name in dict.fromkeys((*own, *given)):
+        if own.get(name) != given.get(name):
             yield (
-                f"{own.name}: the certificate was made under {certified.name}, which changes it, and "
-                f"{policy.name} leaves it to its suite; give the suite by --suite"
+                f"{name}: it was certified under {certified.name} as {_rule(own.get(name))}, and "
+                f"{policy.name} says {_rule(given.get(name))}"
             )
+
+
+def _rule(rule: tuple[str, float | None] | None) -> str:
+    """A rule in words."""
+    if rule is None:
+        return "its suite says"
+    tier, margin = rule
+    return f"{tier} with the suite's margin" if margin is None else f"{tier} with margin {margin}"

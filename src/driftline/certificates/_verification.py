@@ -143,6 +143,10 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
     """The checks of what an authentic certificate says."""
     claims = statement.certification.claims
     faults = claim_faults(statement.certification)
+    is_identical = all(claim.basis == "identical" for claim in claims)
+    agreed = f"the verdicts follow from the numbers of {len(claims)} claims"
+    if is_identical:
+        agreed = "the tuned weights are the base's, bit for bit"
     return [
         _validity_check(statement.validity, now),
         _files_check("tuned", statement.files(TUNED), evidence.tuned),
@@ -150,7 +154,7 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
         _suites_check(statement.certification, evidence),
         _policy_check(statement.certification, evidence),
-        _judged("claims", faults, f"the verdicts follow from the numbers of {len(claims)} claims"),
+        _judged("claims", faults, agreed),
     ]
 
 
@@ -229,16 +233,15 @@ def _policy_check(certification: Certification, evidence: Evidence) -> Verificat
     certified, asked = certification.provenance.policy, evidence.policy
     if asked is None:
         return _skipped("policy", "none was given" if certified else "none was certified")
-    has_suites = bool(evidence.suites)
-    faults = list(asked_policy_faults(certification, asked, has_suites=has_suites))
+    faults = list(asked_policy_faults(certification, asked))
     if certified is None:
         message = f"every rule of {asked.name} holds; it was certified under no policy"
     elif asked.digest.removeprefix("sha256:") == certified.digest:
         message = f"{asked.name} as certified"
     else:
         message = (
-            f"every rule of {asked.name} holds; it was certified under other bytes, {certified.name} "
-            f"with SHA-256 {certified.digest[:16]}"
+            f"{asked.name} says the same as {certified.name}, under which it was certified, in other "
+            "bytes"
         )
     return _judged("policy", faults, message)
 
