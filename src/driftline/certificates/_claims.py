@@ -46,7 +46,6 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
         for claim in certification.claims
         for fault in _verdict_faults(claim, alpha)
     ]
-    faults += number_faults(certification)
     faults += _holm_faults(certification.claims)
     faults += _suite_faults(certification.suite_claim, certification.claims)
     if _RANK[certification.verdict] > _RANK[certification.suite_claim.verdict]:
@@ -54,6 +53,7 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
             f"the verdict {certification.verdict} is better than that of the claim about the "
             f"suite, {certification.suite_claim.verdict}"
         )
+    faults += number_faults(certification)
     if certification.provenance.policy is not None:
         faults += embedded_policy_faults(
             certification.provenance.policy, certification.claims, alpha
