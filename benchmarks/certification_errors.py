@@ -177,7 +177,11 @@ def evidence_of_many(rows: Units, margin: float, least: float) -> ndarray:
 
 
 def unbounded() -> Cells:
-    """Error of the cautious t test within what it assumes; refusing counts as no claim."""
+    """Error of `inferior` without bounds, by a sample turned round; refusing counts as no claim.
+
+    The worse of t and bootstrap-t is symmetric: that a mean is found above -margin as often as the
+    mean of the sample turned round is found below it. So a shape's losses are gains here.
+    """
     for num in NUM_ITEMS:
         for shape in UNBOUNDED:
 
