@@ -29,6 +29,7 @@ from ..results import (
     CertificationVerdict,
     ClaimVerdict,
     Cost,
+    EqualItems,
     NoiseFloor,
 )
 from ._certify_caveats import certify_caveats
@@ -134,15 +135,10 @@ def certify(
         tuned_digest = digest_at(opened, tuned.point)
         is_base = tuned_digest == opened.digest or _has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
-        pairs = (
-            _scored_once(capabilities, engine)
-            if is_base
-            else _scored(request, capabilities, engine, tuned)
-        )
+        score = _scored_once if is_base else _scored
+        pairs = score(request, capabilities, engine, tuned)
         meter.enter("scoring a part of the base again")
         noise = _repeatability(pairs, engine, request.seed)
-        if not is_base and not any(pair.num_moved for pair in pairs):
-            _check_effect(tuned, capabilities, engine)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
         claims = _answered(claims, pairs, engine, tuned.point)
         recovery = None
@@ -154,13 +150,8 @@ def certify(
         engine.check_unchanged()
         for files in (opened.files, tuned.files):
             files.check_unchanged()
-    guards = CertificationGuards(
-        tuned_is_base=is_base,
-        num_items_moved=sum(pair.num_moved for pair in pairs),
-        num_items=sum(len(pair.capability.items) for pair in pairs),
-        noise=tuple(floor for floor, _ in noise),
-        tokenizer="the base's" if tuned.tokenizer is None else "same tokens",
-        equal_items=asked.equal_items,
+    guards = _guards(
+        pairs, [floor for floor, _ in noise], tuned, asked.equal_items, is_base=is_base
     )
     together_claim = suite_claim(claims)
     return Certification(
@@ -190,6 +181,24 @@ def certify(
     )
 
 
+def _guards(
+    pairs: Sequence[Paired],
+    noise: Sequence[NoiseFloor],
+    tuned: TunedModel,
+    equal_items: tuple[EqualItems, ...],
+    *,
+    is_base: bool,
+) -> CertificationGuards:
+    return CertificationGuards(
+        tuned_is_base=is_base,
+        num_items_moved=sum(pair.num_moved for pair in pairs),
+        num_items=sum(len(pair.capability.items) for pair in pairs),
+        noise=tuple(noise),
+        tokenizer="the base's" if tuned.tokenizer is None else "same tokens",
+        equal_items=equal_items,
+    )
+
+
 def _governed(request: CertifyRequest) -> CertifyRequest:
     """The request as its policy wants it."""
     if request.policy is None:
@@ -204,7 +213,12 @@ def _has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
     return sides[0].kind == sides[1].kind and sides[0].files == sides[1].files
 
 
-def _scored_once(capabilities: Sequence[Capability], engine: LocalEngine) -> tuple[Paired, ...]:
+def _scored_once(
+    _request: CertifyRequest,
+    capabilities: Sequence[Capability],
+    engine: LocalEngine,
+    _tuned: TunedModel,
+) -> tuple[Paired, ...]:
     """The scores of the base, which are those of the tuned model too."""
     engine.meter.plan(engine.num_tokens(capabilities))
     rows = {}
@@ -232,6 +246,8 @@ def _scored(
     pairs += score_until_clear(
         in_sequence, engine, tuned.point, alpha=request.alpha, seed=request.seed
     )
+    if not any(pair.num_moved for pair in pairs):
+        _check_effect(tuned, capabilities, engine)
     found = {pair.capability.name: pair for pair in pairs}
     return tuple(found[capability.name] for capability in capabilities)
 
