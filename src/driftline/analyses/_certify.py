@@ -209,8 +209,8 @@ def _governed(request: CertifyRequest) -> CertifyRequest:
 
 def _has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
     """Whether both models are the same files, also where the base is kept quantised or offloaded."""
-    sides = (tuned_subject(tuned.checkpoint), base_subject(opened))
-    return sides[0].kind == sides[1].kind and sides[0].files == sides[1].files
+    own, base = tuned_subject(tuned), base_subject(opened)
+    return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
 
 
 def _scored_once(
