@@ -177,7 +177,8 @@ def evidence_of_many(rows: Units, margin: float, least: float) -> ndarray:
 
 
 def unbounded() -> Cells:
-    """Error of the cautious t test within what it assumes; refusing counts as no claim."""
+    """Error of `inferior` without bounds, by a sample turned round; refusing counts as no claim."""
+    # The worse of t and bootstrap-t is symmetric, so that a shape's losses stand for gains here.
     for num in NUM_ITEMS:
         for shape in UNBOUNDED:
 

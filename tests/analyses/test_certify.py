@@ -9,12 +9,17 @@ import torch
 
 from driftline.analyses import CertifyRequest, certify
 from driftline.analyses import _certify as module
-from driftline.capabilities import Capability, Cloze, MultipleChoice, Suite
+from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoice, Suite
 from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
-from driftline.errors import ConfigError, ModelError, RunError
+from driftline.errors import ConfigError, ModelError, RunError, SuiteError
 from driftline.models import Scorer
-from driftline.results import Certification, CertificationPolicy, PolicyRule
+from driftline.results import (
+    Certification,
+    CertificationPolicy,
+    PolicyRule,
+    certification_summary,
+)
 from tests import adapters, tiny
 from tests.known_pairs import known_pairs
 
@@ -66,7 +71,9 @@ def without_times(found):
     return document
 
 
-def test_the_base_against_itself_passes_with_enough_items_alone(ask, opened, pairs, model_folder):
+def test_the_base_against_itself_is_identical_and_passes_with_any_items(
+    ask, opened, pairs, model_folder
+):
     found = ask(model_folder, pairs)
     assert found.verdict == "pass"
     assert found.claims[0].verdict == found.claims[0].adjusted_verdict == "non_inferior"
@@ -82,8 +89,72 @@ def test_the_base_against_itself_passes_with_enough_items_alone(ask, opened, pai
     assert (noise.num_items, noise.largest_difference) == (module._NUM_REPEATED, 0.0)
     assert Certification.from_json(found.to_json()) == found
 
-    few = ask(model_folder, replace(pairs, items=pairs.items[:10]), out="few")
-    assert few.verdict == "inconclusive"
+    few = replace(pairs, items=pairs.items[:2])
+    guessed = tuple(
+        MinimalPair(id=p.id, good=p.bad, bad=p.good) if i % 2 else p
+        for i, p in enumerate(pairs.items)
+    )
+    texts = Capability(
+        "texts", "cloze", "nll_nats", 0.5,
+        tuple(Cloze(id=str(i), prompt=f"day {i}", completion=" it rained") for i in range(2)),
+    )  # fmt: skip
+    found = ask(
+        model_folder, few, texts, replace(pairs, name="at chance", items=guessed),
+        out="few", sequential=True,
+    )  # fmt: skip
+    assert found.verdict == "pass"
+    assert {c.basis for c in found.claims} == {"identical"}
+    assert certification_summary(found).startswith("PASS: identical: the tuned weights are the")
+    assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
+
+
+def test_weights_that_differ_are_not_identical_though_no_item_flips(ask, pairs, save_moved):
+    found = ask(save_moved(noisy(1e-5)), replace(pairs, items=pairs.items[:10]))
+    assert (found.guards.tuned_is_base, found.claims[0].basis) == (False, "test")
+    assert (found.claims[0].change, found.verdict) == (0.0, "inconclusive")
+
+
+def test_items_that_the_model_cannot_tell_apart_count_once(ask, opened, save_moved):
+    few = known_pairs(opened, 12)
+    copies = tuple(
+        p.model_copy(update={"id": f"{p.id} again {k}", "group": group})
+        for k, group in enumerate((None, "g", "h"))
+        for p in few
+    )
+    tuned = save_moved(noisy(1e-5))
+    capability = Capability("pairs", "minimal_pair", "accuracy", 0.1, (*few, *copies))
+    found = ask(tuned, capability)
+    assert (found.claims[0].num_items, found.verdict) == (12, "inconclusive")
+    assert [len(equal.left_out) for equal in found.guards.equal_items] == [3] * 12
+    assert any("count once: of pairs 36 were left out" in caveat for caveat in found.caveats)
+    with pytest.raises(SuiteError, match="copies of others under other ids"):
+        ask(tuned, replace(capability, items=(few[0], copies[0])), out="one")
+
+
+def test_an_order_of_options_or_white_space_makes_no_other_item(ask, opened, save_moved):
+    words = known_pairs(opened, 2)
+    items = tuple(
+        MultipleChoice(id=f"{p.id}{order}", prompt="the", choices=choices, answer=answer)
+        for p in words
+        for order, choices, answer in (
+            ("a", (p.good, p.bad), 0), ("b", (p.bad, p.good), 1), ("c", (p.good, p.bad), 1),
+        )
+    )  # fmt: skip
+    found = ask(
+        save_moved(noisy(1e-5)), Capability("words", "multiple_choice", "accuracy", 0.1, items)
+    )
+    equal = {(e.kept[-1], tuple(i[-1] for i in e.left_out)) for e in found.guards.equal_items}
+    assert equal == {("a", ("b",))}, "another right answer is another item"
+    assert found.claims[0].num_items == 4
+
+
+def test_the_same_items_under_two_names_are_said(ask, pairs, save_moved):
+    tuned = save_moved(noisy(1e-5))
+    again = replace(pairs, name="again")
+    margins = replace(pairs, name="margins", metric="margin_nats", tolerance=2.0)
+    found = ask(tuned, pairs, again, margins)
+    (said,) = [c for c in found.caveats if "of the same items" in c]
+    assert f"pairs and again ask {NUM} of the same items" in said
 
 
 def test_a_damaged_model_fails_and_the_base_stays_as_it_was(ask, opened, pairs, save_moved):
@@ -160,7 +231,7 @@ def test_what_was_broken_off_goes_on_and_says_the_same(ask, pairs, save_moved, m
     assert len(calls) == 4, "what was stored was scored again"
 
 
-def test_a_base_that_does_not_repeat_itself_claims_nothing(ask, pairs, model_folder, monkeypatch):
+def test_a_base_that_does_not_repeat_itself_claims_nothing(ask, pairs, save_moved, monkeypatch):
     evaluate = module.LocalEngine.evaluate
 
     def forgets(engine, points, capabilities):
@@ -173,7 +244,7 @@ def test_a_base_that_does_not_repeat_itself_claims_nothing(ask, pairs, model_fol
         return table
 
     monkeypatch.setattr(module.LocalEngine, "evaluate", forgets)
-    found = ask(model_folder, pairs)
+    found = ask(save_moved(noisy(1e-5)), pairs)
     assert found.verdict == "inconclusive"
     assert "does not repeat its own scores" in found.claims[0].reason
 
@@ -205,12 +276,11 @@ def test_equal_weights_under_another_config_are_another_model(ask, pairs, model_
     assert ask(folder, pairs, out="harmless").verdict == "pass"
 
 
-def test_in_sequence_fewer_items_are_scored_and_the_document_says_how_many(
-    ask, opened, model_folder, save_moved
-):
+def test_in_sequence_fewer_items_are_scored_and_the_document_says_how_many(ask, opened, save_moved):
     many = Capability("many", "minimal_pair", "accuracy", 0.1, known_pairs(opened, 400))
-    whole = ask(model_folder, many, out="whole")
-    found = ask(model_folder, many, out="sequential", sequential=True)
+    same = save_moved(noisy(1e-5), "same")
+    whole = ask(same, many, out="whole")
+    found = ask(same, many, out="sequential", sequential=True)
     (claim,) = found.claims
     assert (found.verdict, claim.method) == ("pass", "sequential")
     assert claim.num_items < claim.sequential.num_scored < claim.sequential.num_available == 400

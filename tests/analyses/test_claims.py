@@ -1,5 +1,7 @@
 """Claims about capabilities, from the scores of both models alone."""
 
+from dataclasses import replace
+
 import numpy
 import pytest
 
@@ -7,6 +9,7 @@ from driftline.analyses._claims import (
     adjusted_claims,
     capability_claim,
     check_claims,
+    identical_claim,
     suite_claim,
 )
 from driftline.analyses._paired import Paired
@@ -73,11 +76,122 @@ def test_at_chance_there_is_nothing_to_retain():
         assert "nothing to retain" in found.reason
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "margin_nats"])
+@pytest.mark.parametrize(("num", "right"), [(200, 104), (200, 100), (200, 90), (60, 36), (20, 13)])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_a_base_that_is_not_shown_to_be_above_chance_has_nothing_to_retain(
+    metric, num, right, shift
+):
+    """However large its mean margin, and however little changes."""
+    scores = [
+        {"accuracy": float(i < right), "margin_nats": 4.0 if i < right else -0.1}
+        for i in range(num)
+    ]
+    tuned = [{**s, "margin_nats": s["margin_nats"] + shift} for s in scores]
+    found = claim(pairs(num, metric=metric, tolerance=0.5), scores, tuned)
+    assert (found.verdict, found.pvalue, found.low) == ("inconclusive", None, None)
+    assert f"the base answers {right} of {num} items right" in found.reason
+    assert "ask items that the base can answer, or more of them" in found.reason
+
+
+def test_more_items_show_that_the_same_base_is_above_chance():
+    for num, verdict in ((100, "inconclusive"), (4000, "non_inferior")):
+        scores = [
+            {"accuracy": float(i % 100 < 56), "margin_nats": 1.0 if i % 100 < 56 else -1.0}
+            for i in range(num)
+        ]
+        assert (
+            claim(pairs(num, metric="margin_nats", tolerance=1.0), scores, scores).verdict
+            == verdict
+        )
+
+
+def test_a_base_in_groups_is_judged_by_its_groups():
+    """Twelve sources of ten items each, of which eight are right: no evidence by source."""
+    scores = shares(*[float(i // 10 < 8) for i in range(120)])
+    alone = claim(pairs(120, tolerance=0.09), scores, scores)
+    grouped = claim(pairs(120, tolerance=0.09, group=lambda i: f"g{i // 10}"), scores, scores)
+    assert "to be above chance" not in (alone.reason or "")
+    assert "not shown to be above chance" in grouped.reason
+
+
 def test_a_margin_that_accepts_a_fall_to_guessing_claims_nothing():
-    scores = shares(*[1] * 110, *[0] * 90)
-    found = claim(pairs(200, tolerance=0.06), scores, scores)
+    scores = shares(*[1] * 650, *[0] * 350)
+    found = claim(pairs(1000, tolerance=0.16), scores, scores)
     assert found.verdict == "inconclusive"
     assert "to the 50.0% of guessing" in found.reason
+
+
+@pytest.mark.parametrize("declared", [None, 3, 9])
+def test_groups_of_unequal_size_pass_only_with_a_declared_largest_one(declared):
+    capability = pairs(
+        600, tolerance=0.3, group=lambda i: f"g{i // 3 if i < 597 else i}", max_group_size=declared
+    )
+    scores = shares(*[1] * 600)
+    kept = claim(capability, scores, scores)
+    lost = claim(capability, scores, shares(*[0] * 600))
+    assert (kept.method, lost.verdict) == ("bounded", "inferior")
+    assert kept.max_group_size == declared
+    if declared:
+        assert (kept.verdict, kept.reason) == ("non_inferior", None)
+        return
+    assert (kept.verdict, kept.low, kept.pvalue, kept.loss_limit) == (
+        "inconclusive", None, None, None,
+    )  # fmt: skip
+    assert "declare max_group_size" in kept.reason
+    assert (lost.low, lost.pvalue) == (None, None)
+
+
+def test_groups_that_may_be_large_are_no_flips():
+    capability = pairs(80, max_group_size=4)
+    assert Paired(capability, [], []).method == "bounded"
+
+
+@pytest.mark.parametrize("num", [50, 500, 5000])
+def test_likelihoods_without_a_range_are_never_kept(num):
+    values = [2.0 + 0.01 * (i % 9) for i in range(num)]
+    before = [{"nll_nats": v} for v in values]
+    after = [{"nll_nats": v - 0.5 + 0.01 * (i % 2)} for i, v in enumerate(values)]
+    found = claim(texts(num), before, after)
+    assert (found.verdict, found.pvalue, found.loss_limit) == ("inconclusive", None, None)
+    assert "declare range" in found.reason
+
+
+@pytest.mark.parametrize(("num", "verdict"), [(50, "inconclusive"), (1000, "non_inferior")])
+def test_likelihoods_with_a_range_are_bounded(num, verdict):
+    capability = replace(texts(num), score_range=(0.0, 12.0))
+    before = [{"nll_nats": 2.0 + 0.01 * (i % 9)} for i in range(num)]
+    after = [{"nll_nats": s["nll_nats"] - 0.02} for s in before]
+    found = claim(capability, before, after)
+    assert (found.verdict, found.method) == (verdict, "bounded")
+    assert found.score_range == (0.0, 12.0)
+    assert found.low < found.change < found.high == found.loss_limit
+
+
+@pytest.mark.parametrize(("side", "value"), [("base", 12.5), ("tuned model", 99.0), ("base", -0.1)])
+def test_a_score_outside_of_the_declared_range_is_named(side, value):
+    capability = replace(texts(60), score_range=(0.0, 12.0))
+    plain = [{"nll_nats": 2.0}] * 60
+    outside = [*plain[:7], {"nll_nats": value}, *plain[8:]]
+    sides = (outside, plain) if side == "base" else (plain, outside)
+    found = claim(capability, *sides)
+    assert (found.verdict, found.low) == ("inconclusive", None)
+    assert f"item 7 scores {value:g} nats per token at the {side}" in found.reason
+
+
+@pytest.mark.parametrize("num", [2, 40])
+@pytest.mark.parametrize("metric", ["accuracy", "margin_nats", "nll_nats"])
+def test_identical_weights_keep_everything_without_a_test(metric, num):
+    """Also where the base guesses, nothing spreads, and there are two items."""
+    if metric == "nll_nats":
+        capability, scores = texts(num), [{"nll_nats": 3.0}] * num
+    else:
+        capability, scores = pairs(num, metric=metric), shares(*[1, 0] * (num // 2))
+    (found,) = adjusted_claims([identical_claim(Paired(capability, scores, scores))], 0.05)
+    assert (found.verdict, found.adjusted_verdict) == ("non_inferior", "non_inferior")
+    assert (found.change, found.low, found.high, found.pvalue) == (0.0, 0.0, 0.0, 0.0)
+    assert (found.basis, found.reason) == ("identical", None)
+    assert suite_claim([found]).verdict == "non_inferior"
 
 
 def test_answers_of_which_none_is_right_are_not_kept():
@@ -102,14 +216,14 @@ def test_groups_count_as_one_draw_each():
 def test_lower_is_better_where_the_metric_says_so():
     draws = numpy.random.default_rng(0)
     base = draws.normal(3.0, 0.5, 60)
-    for shift, verdict in ((-0.2, "non_inferior"), (0.4, "inferior")):
+    for shift, verdict in ((-0.2, "inconclusive"), (0.4, "inferior")):
         tuned = base + shift + draws.normal(0, 0.1, 60)
         before, after = ([{"nll_nats": float(v)} for v in side] for side in (base, tuned))
         found = claim(texts(60), before, after)
         assert (found.verdict, found.method) == (verdict, "unbounded")
         assert found.change == pytest.approx(float((tuned - base).mean()))
-        assert found.low < found.change < found.high
-        assert found.loss_limit == found.high
+        assert found.low < found.change
+        assert (found.loss_limit, found.high) == (None, None)
         assert not found.higher_is_better
 
 
@@ -118,7 +232,7 @@ def test_what_a_test_refuses_is_inconclusive_with_its_reason():
     after = [{"nll_nats": 2.0 + 0.2 * i} for i in range(12)]
     found = claim(texts(12), before, after)
     assert (found.verdict, found.pvalue) == ("inconclusive", None)
-    assert "too few" in found.reason
+    assert "nll_nats has no bounds" in found.reason
 
 
 def test_an_obstacle_stops_every_claim():
@@ -169,6 +283,9 @@ def test_watched_capabilities_neither_pass_nor_fail_a_suite():
         (pairs(2), 0.0, "--alpha: 0.0"),
         (pairs(2), 0.6, "--alpha: 0.6"),
         (pairs(2), float("nan"), "--alpha: nan"),
+        (pairs(2), float("inf"), "--alpha: inf"),
+        (pairs(2), 1e-300, "--alpha: 1e-300"),
+        (replace(texts(2, tolerance=12.0), score_range=(0.0, 12.0)), 0.05, "accepts every loss"),
         (texts(2), 1e-4, "--alpha: 0.0001 must lie between 0.0005"),
     ],
 )

@@ -1,5 +1,7 @@
 """Scores of two models on the same items: which way is better, and which test is right."""
 
+from dataclasses import replace
+
 import pytest
 
 from driftline.analyses._paired import Paired, Sample, is_bounded, largest_loss
@@ -37,6 +39,9 @@ def shares(*values, metric="accuracy"):
         (pairs(group=lambda i: str(i // 2)), None, "bounded"),
         (pairs("margin_nats"), None, "bounded"),
         (CLOZES, None, "unbounded"),
+        (replace(CLOZES, score_range=(0.0, 9.0)), None, "bounded"),
+        (replace(CLOZES, score_range=(0.0, 9.0)), SAMPLE, "sequential"),
+        (replace(ANSWERS, max_group_size=2), None, "bounded"),
         (pairs(), SAMPLE, "sequential"),
         (pairs("margin_nats"), SAMPLE, "sequential"),
         (pairs(group=lambda i: str(i // 2)), SAMPLE, "sequential"),
@@ -66,3 +71,4 @@ def test_what_an_item_can_lose_is_known_but_for_likelihoods():
     assert (largest_loss(pairs()), largest_loss(pairs("margin_nats"))) == (1.0, 10.0)
     assert is_bounded(ANSWERS)
     assert not is_bounded(CLOZES)
+    assert largest_loss(replace(CLOZES, score_range=(0.5, 9.0))) == 8.5

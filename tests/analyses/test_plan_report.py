@@ -11,12 +11,12 @@ from driftline.engine._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term
 
 POINT = Point("tuned", (Term(NoiseDirection(0), 1.0),))
-NUM = 40
+NUM = 120
 
 
 def _capability(name, **fields):
     items = tuple(Passage(id=f"{name}{i}", text=f"{name} {i}") for i in range(NUM))
-    return Capability(name, "perplexity", "nll_nats", 0.5, items, **fields)
+    return Capability(name, "perplexity", "nll_nats", 0.5, items, score_range=(2.0, 5.0), **fields)
 
 
 TEXTS, TARGET = _capability("texts"), _capability("target", required=False)

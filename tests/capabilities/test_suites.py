@@ -165,3 +165,52 @@ def test_a_wrong_line_is_named(lines, content, message):
 def test_what_is_shipped_can_be_read():
     for name in SHIPPED_SUITES:
         assert read_suite(name).name == name
+
+
+TEXTS = [{"id": f"i{i}", "text": f"text {i}"} for i in range(3)]
+
+
+def texts(**changes):
+    return entry(scorer="perplexity", metric="nll_nats", items=TEXTS, **changes)
+
+
+def test_a_range_and_a_group_size_are_declared(write):
+    (texts_, pairs_) = read_suite(
+        write(texts(range=[0, 12.5]), entry(name="pairs", max_group_size=4))
+    ).capabilities
+    assert (texts_.score_range, texts_.max_group_size) == ((0.0, 12.5), None)
+    assert (pairs_.score_range, pairs_.max_group_size) == (None, 4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [5, 1], [3, 3], [1], [1, 2, 3], 7, "wide", [0, float("inf")], [float("nan"), 1], [True, 2],
+        [0, True], [None, 2], ["a", "b"],
+    ],
+)  # fmt: skip
+def test_a_range_that_is_none_is_refused(write, value):
+    refused(write(texts(range=value)), "range")
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "margin_nats"])
+def test_a_metric_with_bounds_takes_no_range(write, metric):
+    refused(write(entry(metric=metric, range=[0, 1])), f"{metric} has a range of its own")
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, True, "four", float("nan"), float("inf")])
+def test_a_group_size_that_is_no_count_is_refused(write, value):
+    refused(write(entry(max_group_size=value)), "max_group_size")
+
+
+def test_a_group_that_is_larger_than_declared_is_named(write):
+    items = [{**item, "group": "g" if i < 2 else "h"} for i, item in enumerate(PAIRS)]
+    refused(write(entry(items=items, max_group_size=1)), "the group g holds 2 items")
+    assert read_suite(write(entry(items=items, max_group_size=2)))
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, float("nan"), float("inf"), -float("inf"), 0, -1, "wide", None, [0.1]]
+)
+def test_a_tolerance_that_is_no_positive_number_is_refused(write, value):
+    refused(write(entry(tolerance=value)), "tolerance")

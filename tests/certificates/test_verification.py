@@ -1,11 +1,12 @@
 """A certificate holds only as it was signed, for these files, in its time."""
 
 import json
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 
 from driftline.certificates import (
+    MAX_VALID_DAYS,
     AskedSuite,
     Evidence,
     Validity,
@@ -22,7 +23,7 @@ from driftline.certificates import (
     write_statement,
 )
 from driftline.errors import CertificateError
-from driftline.results import Verification
+from driftline.results import CertificationPolicy, PolicyRule, Verification
 
 from .conftest import NOW, SUITE_DIGEST
 
@@ -219,18 +220,110 @@ def test_evidence_that_is_not_there_is_bad_input(certificate, key, tmp_path):
         verify(certificate, key, Evidence(tuned=tmp_path / "nowhere"))
 
 
-def test_another_policy_is_refused(document, key, tmp_path):
-    path = tmp_path / "release.yaml"
-    path.write_bytes(b"alpha: 0.05")
-    faults = failed(verify(reforged(document, key), key, Evidence(policy=path)))
-    assert faults["policy"] == ("it was certified under no policy",)
-    document["provenance"]["policy"] = {
-        "name": "release.yaml", "digest": "sha256:" + file_digest(path).sha256, "alpha": 0.05,
-        "capabilities": [],
-    }  # fmt: skip
+def _policy(*rules, alpha=0.05, digest="7" * 64):
+    return CertificationPolicy(
+        name="release.yaml",
+        digest=f"sha256:{digest}",
+        alpha=alpha,
+        capabilities=tuple(PolicyRule(name=n, tier=t, margin=m) for n, t, m in rules),
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        (_policy(("facts", "critical", 0.02)), None),
+        (_policy(("facts", "critical", 0.5), alpha=0.5), None),
+        (_policy(("facts", "advisory", None), ("watched", "advisory", 0.02)), None),
+        (
+            _policy(("facts", "critical", 0.01)),
+            "facts: its margin is 0.02, and release.yaml allows",
+        ),
+        (
+            _policy(("facts", "critical", None), alpha=0.01),
+            "alpha is 0.05, and release.yaml allows",
+        ),
+        (_policy(("watched", "critical", None)), "watched: it is watched, and release.yaml says"),
+        (_policy(("logic", "advisory", None)), "logic: release.yaml names it, and no claim"),
+    ],
+)
+def test_what_was_certified_under_no_policy_must_keep_to_each_rule(document, key, policy, fault):
+    found = verify(reforged(document, key), key, Evidence(policy=policy))
+    if fault is None:
+        assert found.verdict == "pass"
+        assert "no policy" in next(c.message for c in found.checks if c.name == "policy")
+    else:
+        assert fault in failed(found)["policy"][0]
+
+
+RULES = (("facts", "critical", 0.02), ("watched", "advisory", None))
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        (_policy(*RULES), None),
+        (_policy(*RULES[::-1], digest="8" * 64), None),
+        (_policy(*RULES, alpha=0.1), "with alpha 0.05, and release.yaml says 0.1"),
+        (_policy(("facts", "critical", 0.5), RULES[1]), "with margin 0.02, and release.yaml says"),
+        (
+            _policy(("facts", "critical", 0.001), RULES[1]),
+            "with margin 0.02, and release.yaml says",
+        ),
+        (_policy(RULES[0], ("watched", "critical", None)), "watched: it was certified under"),
+        (_policy(RULES[0]), "watched: it was certified under"),
+        (_policy(*RULES, ("logic", "advisory", None)), "logic: it was certified under"),
+    ],
+)
+def test_what_was_certified_under_a_policy_must_be_under_the_same_rules(
+    document, key, policy, fault
+):
+    document["provenance"]["policy"] = _policy(*RULES).model_dump()
     content = reforged(document, key)
-    assert statuses(verify(content, key, Evidence(policy=path)))["policy"] == "passed"
+    found = verify(content, key, Evidence(policy=policy))
+    if fault is None:
+        assert (found.verdict, statuses(found)["policy"]) == ("pass", "passed")
+    else:
+        assert fault in failed(found)["policy"][0]
     assert statuses(verify(content, key))["policy"] == "skipped"
-    path.write_bytes(b"alpha: 0.5")
-    (fault,) = failed(verify(content, key, Evidence(policy=path)))["policy"]
-    assert "release.yaml has SHA-256" in fault
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "check", "message"),
+    [
+        ("2026-06-01T12:00:00+00:00", "2036-07-01T12:00:00+00:00", "validity", "3650 days"),
+        ("2026-06-01T12:00:00+00:00", "9999-12-31T23:59:59+00:00", "validity", "3650 days"),
+        ("0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00", "validity", "3650 days"),
+        ("2026-07-01T12:00:00+00:00", "2026-06-01T12:00:00+00:00", "validity", "not after"),
+        ("2026-06-01T12:00:00+00:00", "2026-06-01T12:00:00+00:00", "validity", "not after"),
+        ("2026-06-01T12:00:01+00:00", "2026-07-01T12:00:00+00:00", "validity", "not valid before"),
+        ("2026-06-01T12:00:00+00:00", "9999-12-31T23:59:59-14:00", "payload", "calendar"),
+        ("0001-01-01T00:00:00+14:00", "2026-07-01T12:00:00+00:00", "payload", "calendar"),
+        ("2026-06-01T12:00:00+00:00", "2026-12-31T23:59:60+00:00", "payload", "expires"),
+        ("2026-06-01T12:00:00+00:00", "10000-01-01T00:00:00+00:00", "payload", "expires"),
+        ("2026-06-01T12:00:00", "2026-07-01T12:00:00+00:00", "payload", "issued"),
+        ("2026-06-01T12:00:00+99:00", "2026-07-01T12:00:00+00:00", "payload", "issued"),
+        (1780000000, "2026-07-01T12:00:00+00:00", "payload", "issued"),
+    ],
+)
+def test_dates_at_the_edge_and_in_no_order_are_refused(
+    document, key, issued, expires, check, message
+):
+    def change(value):
+        value["predicate"].update(issued=issued, expires=expires)
+
+    faults = failed(verify(reforged(document, key, change), key))
+    assert any(message in fault for fault in faults[check]), faults
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=14)), timezone(-timedelta(hours=12))])
+def test_time_zones_do_not_matter(document, key, zone):
+    issued = NOW.astimezone(zone)
+    content = sign_certification(document, key, issued=issued, valid_days=30)
+    assert content == sign_certification(document, key, issued=NOW, valid_days=30)
+    assert verify(content, key, now=NOW.astimezone(zone)).verdict == "pass"
+
+
+def test_the_longest_validity_that_is_signed_is_verified(document, key):
+    content = sign_certification(document, key, issued=NOW, valid_days=MAX_VALID_DAYS)
+    assert verify(content, key).verdict == "pass"

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from driftline.capabilities import read_policy
+from driftline.errors import ConfigError
 from driftline.results import Certification
 from tests import tiny
 from tests.known_pairs import known_pairs
@@ -31,20 +32,30 @@ def write_suite(opened, tmp_path):
     return write
 
 
-@pytest.fixture
-def damaged(tmp_path):
+def _moved(folder, alpha):
     model = tiny.model()
     torch.manual_seed(1)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.5)
-    model.save_pretrained(tmp_path / "damaged")
-    return str(tmp_path / "damaged")
+            weight.add_(torch.randn_like(weight), alpha=alpha)
+    model.save_pretrained(folder)
+    return str(folder)
 
 
-def test_a_pass_is_exit_code_0_and_is_written(run, model_folder, write_suite, tmp_path):
+@pytest.fixture
+def damaged(tmp_path):
+    return _moved(tmp_path / "damaged", 0.5)
+
+
+@pytest.fixture
+def nudged(tmp_path):
+    """Other weights, with which no item flips."""
+    return _moved(tmp_path / "nudged", 1e-5)
+
+
+def test_a_pass_is_exit_code_0_and_is_written(run, model_folder, nudged, write_suite, tmp_path):
     base, out = str(model_folder), tmp_path / "out"
-    asked = ("certify", base, base, "--suite", write_suite(), "--out", str(out))
+    asked = ("certify", base, nudged, "--suite", write_suite(), "--out", str(out))
     code, text, err = run(*asked, "--json")
     assert code == 0, err
     document = Certification.from_json(text)
@@ -70,10 +81,12 @@ def test_a_loss_is_exit_code_1(run, model_folder, damaged, write_suite, tmp_path
 
 
 @pytest.mark.parametrize(("num", "fields"), [(10, {}), (60, {"required": False})])
-def test_what_is_not_settled_is_exit_code_3(run, model_folder, write_suite, tmp_path, num, fields):
+def test_what_is_not_settled_is_exit_code_3(
+    run, model_folder, nudged, write_suite, tmp_path, num, fields
+):
     base, out = str(model_folder), tmp_path / "out"
     suite = write_suite(num, **fields)
-    code, text, err = run("certify", base, base, "--suite", suite, "--out", str(out), "--json")
+    code, text, err = run("certify", base, nudged, "--suite", suite, "--out", str(out), "--json")
     assert code == 3, err
     assert json.loads(text)["verdict"] == "inconclusive"
 
@@ -118,11 +131,11 @@ def write_policy(tmp_path):
 
 
 def test_beside_the_document_lie_a_summary_a_model_card_and_junit(
-    run, model_folder, write_suite, tmp_path
+    run, model_folder, nudged, write_suite, tmp_path
 ):
     base, out = str(model_folder), tmp_path / "out"
     suite = write_suite(10)
-    assert run("certify", base, base, "--suite", suite, "--out", str(out))[0] == 3
+    assert run("certify", base, nudged, "--suite", suite, "--out", str(out))[0] == 3
     ours = {"summary.txt", "model_card.md", "junit.xml", "certification.json"}
     assert ours <= {path.name for path in out.iterdir()}
     assert "**INCONCLUSIVE**" in (out / "model_card.md").read_text()
@@ -155,7 +168,12 @@ def test_a_policy_binds_what_is_certified_signed_and_verified(
     write_policy(alpha=0.02)
     code, text, _err = run(*verify, "--policy", policy)
     assert code == 1
-    assert "REFUSED: policy: release.yaml has SHA-256" in text
+    assert "it was certified under release.yaml with alpha 0.01, and release.yaml says" in text
+    with Path(write_policy()).open("a") as file:
+        file.write("# a comment\n")
+    code, text, _err = run(*verify, "--policy", policy)
+    assert code == 0
+    assert "says the same as release.yaml" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
@@ -213,3 +231,90 @@ def test_the_documented_policy_and_action_can_be_read(tmp_path):
     (command,) = [s["run"] for s in steps if "certify" in s.get("run", "")]
     options = re.findall(r"--[\w-]+", command)
     assert set(options) == {"--suite", "--policy", "--out"}
+
+
+def test_a_base_against_itself_is_said_to_be_identical_up_to_verify(
+    run, model_folder, write_suite, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    base, suite = str(model_folder), write_suite(2, metric="margin_nats", tolerance=1e-9)
+    code, text, err = run("certify", base, base, "--suite", suite, "--out", "out")
+    assert code == 0, err
+    said = "identical: the tuned weights are the base's, bit for bit"
+    assert text.startswith(f"PASS: {said}")
+    for name in ("summary.txt", "model_card.md"):
+        found = " ".join((tmp_path / "out" / name).read_text().split())
+        assert "identical: the tuned weights are the base" in found
+    assert run("keygen", "--out", "keys")[0] == 0
+    assert run("sign", "out/certification.json", "--key", "keys/private.pem")[0] == 0
+    code, text, err = run("verify", "certificate.json", "--key", "keys/public.pem", "--model", base)
+    assert code == 0, text
+    assert "the tuned weights are the base's, bit for bit" in " ".join(text.split())
+
+
+def test_items_under_other_ids_are_named_and_count_once(
+    run, opened, model_folder, nudged, tmp_path, write_suite
+):
+    suite = Path(write_suite(20))
+    content = yaml.safe_load(suite.read_text())
+    items = content["capabilities"][0]["items"]
+    items += [{**item, "id": f"copy {index}", "group": "g"} for index, item in enumerate(items[:5])]
+    suite.write_text(yaml.safe_dump(content))
+    _code, text, err = run(
+        "certify", str(model_folder), nudged, "--suite", str(suite), "--out", str(tmp_path / "o"),
+        "--json",
+    )  # fmt: skip
+    document = Certification.from_json(text)
+    assert document.claims[0].num_items == 20, err
+    assert [e.left_out for e in document.guards.equal_items] == [
+        (f"copy {index}",) for index in range(5)
+    ]
+    assert any(f"copy 0 = {items[0]['id']}" in caveat for caveat in document.caveats)
+
+
+@pytest.mark.parametrize("alpha", ["nan", "inf", "-inf", "0", "1", "-1", "0.6", "1e-300", "text"])
+@pytest.mark.parametrize("command", ["certify", "repair", "plan", "sample-size"])
+def test_a_level_that_is_none_is_exit_code_2_before_anything_is_opened(run, command, alpha):
+    own = {
+        "certify": ("base", "tuned", "--suite", "core"),
+        "repair": ("base", "tuned", "--suite", "core"),
+        "plan": ("base", "--data", "rows.jsonl", "--suite", "core"),
+        "sample-size": ("--margin", "0.02", "--discordance", "0.1"),
+    }[command]
+    code, text, err = run(command, *own, "--alpha", alpha)
+    assert (code, text) == (2, "")
+    assert "--alpha" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("repair", "--max-cost"), ("plan", "--budget-tokens"), ("plan", "--budget-minutes")],
+)
+def test_an_option_that_is_no_finite_number_is_exit_code_2(run, command, option, number):
+    own = ("base", "tuned") if command == "repair" else ("base", "--data", "rows.jsonl")
+    code, _text, err = run(command, *own, "--suite", "core", option, number)
+    assert code == 2
+    assert f"{option}: {number} is not a finite number" in err
+
+
+@pytest.mark.parametrize("alpha", [".nan", ".inf", "0", "1", "-1", "0.6", "text", "true", "1.0e-9"])
+def test_a_level_of_a_policy_that_is_none_is_refused(tmp_path, alpha):
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        f"schema: driftline/policy/1\nalpha: {alpha}\ncapabilities:\n- {{name: a, tier: critical}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"policy\.yaml: alpha"):
+        read_policy(path)
+
+
+@pytest.mark.parametrize("margin", [".nan", ".inf", "0", "-1", "text", "true"])
+def test_a_margin_of_a_policy_that_is_none_is_refused(tmp_path, margin):
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "schema: driftline/policy/1\nalpha: 0.05\ncapabilities:\n"
+        f"- {{name: a, tier: critical, margin: {margin}}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"policy\.yaml: capabilities\.0\.margin"):
+        read_policy(path)

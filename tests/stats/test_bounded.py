@@ -39,6 +39,54 @@ def test_it_errs_at_most_as_often_as_it_says(draw, num):
     assert max(errors) / NUM_REPEATS <= MOST
 
 
+WORST = [
+    # The cells of benchmarks/certification_drawn.py with the highest errors, by the same draws.
+    (lambda g, n: _rare_of_range(g, n, 0.01, 10.0, 0.1), 200, 0.1, 12.0, 0.05),
+    (lambda g, n: _rare_of_range(g, n, 0.01, 10.0, 0.1), 50, 0.1, 12.0, 0.05),
+    (lambda g, n: _rare_of_range(g, n, 0.05, 10.0, 0.5), 200, 0.5, 12.0, 0.1),
+    (lambda g, n: numpy.where(g.random(n) < 0.1, -0.9, 0.1) - 0.05, 100, 0.05, 1.0, 0.1),
+]
+
+
+def _rare_of_range(generator, num, share, loss, margin):
+    """A mean of -margin: few items lose much, and the others gain a little."""
+    body = generator.normal(share * loss - margin, 0.1, num).clip(-1, 1)
+    return body - loss * (generator.random(num) < share)
+
+
+@pytest.mark.parametrize(("draw", "num", "margin", "bound", "alpha"), WORST)
+def test_the_worst_cells_of_a_declared_range_err_at_most_as_often_as_they_say(
+    draw, num, margin, bound, alpha
+):
+    claims = 0
+    for seed in range(NUM_REPEATS):
+        changes = draw(numpy.random.default_rng([seed, num]), num)
+        found = bounded_noninferiority(
+            changes, margin=margin, bounds=(-bound, bound), confidence_level=1 - alpha
+        )
+        claims += found.verdict == "non_inferior"
+    assert claims / NUM_REPEATS <= alpha + 3 * (alpha * (1 - alpha) / NUM_REPEATS) ** 0.5
+
+
+@pytest.mark.parametrize("num", [20, 100])
+def test_large_groups_that_lose_do_not_deceive_it(num):
+    """Sizes are geometric up to 20, and the loss of an item grows with its group."""
+    sizes, weights = numpy.arange(1, 21), 0.7 ** numpy.arange(20)
+    weights = weights / weights.sum()
+    slope = 0.05 * (sizes @ weights) / (sizes**2 @ weights)
+    claims = 0
+    for seed in range(NUM_REPEATS):
+        generator = numpy.random.default_rng([seed, num])
+        drawn = generator.choice(sizes, num, p=weights)
+        lost = -1.0 * (generator.random(num) < slope * drawn)
+        found = bounded_noninferiority(
+            numpy.repeat(lost, drawn), margin=0.05, bounds=BOUNDS,
+            groups=numpy.repeat(numpy.arange(num), drawn), max_group_size=20, confidence_level=0.9,
+        )  # fmt: skip
+        claims += found.verdict == "non_inferior"
+    assert claims / NUM_REPEATS <= 0.1 + 3 * (0.09 / NUM_REPEATS) ** 0.5
+
+
 def test_a_t_test_errs_where_it_does_not():
     claims = 0
     for seed in range(NUM_REPEATS):
@@ -63,6 +111,34 @@ def test_groups_of_unequal_size_do_not_deceive_it():
         )
         claims += found.verdict == "non_inferior"
     assert claims / NUM_REPEATS <= MOST
+
+
+@pytest.mark.parametrize("largest", [50, None])
+@pytest.mark.parametrize("num", [20, 60, 200])
+def test_a_rare_and_large_group_that_the_sample_lacks_does_not_deceive_it(num, largest):
+    """One group in fifty holds fifty items and carries the whole loss."""
+    claims = 0
+    for seed in range(NUM_REPEATS):
+        sizes = numpy.where(
+            numpy.random.default_rng(seed).random(num) < 0.02, 50, [1, 2] * (num // 2)
+        )
+        drift = numpy.where(sizes == 50, -0.1, 0.0)
+        found = bounded_noninferiority(
+            numpy.repeat(drift, sizes), margin=0.04, bounds=BOUNDS,
+            groups=numpy.repeat(numpy.arange(num), sizes), max_group_size=largest,
+        )  # fmt: skip
+        claims += found.verdict == "non_inferior"
+    assert claims / NUM_REPEATS <= (MOST if largest else 0)
+
+
+def test_sizes_that_differ_and_no_largest_one_show_a_loss_alone():
+    sizes = numpy.resize([1, 2, 3], 300)
+    groups = numpy.repeat(numpy.arange(300), sizes)
+    for change, verdict in ((0.5, "inconclusive"), (-0.9, "inferior")):
+        found = bounded_noninferiority(
+            numpy.full(len(groups), change), margin=0.05, bounds=BOUNDS, groups=groups
+        )
+        assert (found.verdict, found.low, found.pvalue) == (verdict, -1.0, 1.0)
 
 
 def test_groups_of_one_are_no_groups():

@@ -2,14 +2,12 @@
 
 import importlib
 
-import numpy
 import pytest
 
 from driftline.errors import ConfigError
 from driftline.stats import (
     mean_noninferiority_power,
     mean_num_items_needed,
-    unbounded_noninferiority,
 )
 
 
@@ -21,15 +19,6 @@ def test_it_agrees_with_statsmodels(num_items, change):
     )
     found = mean_noninferiority_power(num_items, margin=0.1, standard_deviation=0.3, change=change)
     assert found == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_cautious_test_has_nearly_this_power():
-    passed = 0
-    for seed in range(60):
-        changes = numpy.random.default_rng(seed).normal(0, 0.3, 60)
-        passed += unbounded_noninferiority(changes, margin=0.1).verdict == "non_inferior"
-    expected = mean_noninferiority_power(60, margin=0.1, standard_deviation=0.3)
-    assert passed / 60 == pytest.approx(expected, abs=0.16)
 
 
 @pytest.mark.parametrize("margin", [0.05, 0.1, 1.0])

@@ -29,12 +29,21 @@ from ..results import (
     CertificationVerdict,
     ClaimVerdict,
     Cost,
+    EqualItems,
     NoiseFloor,
 )
 from ._certify_caveats import certify_caveats
-from ._claims import adjusted_claims, capability_claim, check_claims, suite_claim
+from ._claim_obstacles import no_pass
+from ._claims import (
+    adjusted_claims,
+    capability_claim,
+    check_claims,
+    identical_claim,
+    suite_claim,
+)
+from ._distinct import distinct
 from ._flip_list import with_answers
-from ._paired import Paired, is_bounded
+from ._paired import Paired
 from ._recovery import probe_recovery
 from ._score import batches, check_names
 from ._sequential_scoring import score_until_clear
@@ -120,15 +129,17 @@ def certify(
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
         check_tokens(tuned, capabilities, engine)
+        asked = distinct(capabilities, engine)
+        capabilities = asked.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
+        tuned_digest = digest_at(opened, tuned.point)
+        is_base = tuned_digest == opened.digest or _has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
-        pairs = _scored(request, engine, tuned)
+        score = _scored_once if is_base else _scored
+        pairs = score(request, capabilities, engine, tuned)
         meter.enter("scoring a part of the base again")
         noise = _repeatability(pairs, engine, request.seed)
-        tuned_digest = digest_at(opened, tuned.point)
-        if not any(pair.num_moved for pair in pairs) and tuned_digest != opened.digest:
-            _check_effect(tuned, capabilities, engine)
-        claims = _claims(request, pairs, [obstacle for _, obstacle in noise])
+        claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
         claims = _answered(claims, pairs, engine, tuned.point)
         recovery = None
         if request.recovery:
@@ -139,12 +150,8 @@ def certify(
         engine.check_unchanged()
         for files in (opened.files, tuned.files):
             files.check_unchanged()
-    guards = CertificationGuards(
-        tuned_is_base=tuned_digest == opened.digest,
-        num_items_moved=sum(pair.num_moved for pair in pairs),
-        num_items=sum(len(pair.capability.items) for pair in pairs),
-        noise=tuple(floor for floor, _ in noise),
-        tokenizer="the base's" if tuned.tokenizer is None else "same tokens",
+    guards = _guards(
+        pairs, [floor for floor, _ in noise], tuned, asked.equal_items, is_base=is_base
     )
     together_claim = suite_claim(claims)
     return Certification(
@@ -162,10 +169,33 @@ def certify(
         caveats=(
             *stray_caveats(opened),
             *certify_caveats(
-                claims, guards, engine.numerics, alpha=request.alpha, policy=request.policy
+                claims,
+                guards,
+                engine.numerics,
+                alpha=request.alpha,
+                policy=request.policy,
+                shared=asked.shared,
             ),
         ),
         provenance=_provenance(request, tuned, engine, tuned_digest),
+    )
+
+
+def _guards(
+    pairs: Sequence[Paired],
+    noise: Sequence[NoiseFloor],
+    tuned: TunedModel,
+    equal_items: tuple[EqualItems, ...],
+    *,
+    is_base: bool,
+) -> CertificationGuards:
+    return CertificationGuards(
+        tuned_is_base=is_base,
+        num_items_moved=sum(pair.num_moved for pair in pairs),
+        num_items=sum(len(pair.capability.items) for pair in pairs),
+        noise=tuple(noise),
+        tokenizer="the base's" if tuned.tokenizer is None else "same tokens",
+        equal_items=equal_items,
     )
 
 
@@ -177,11 +207,37 @@ def _governed(request: CertifyRequest) -> CertifyRequest:
     return replace(request, suites=suites, alpha=request.policy.alpha)
 
 
-def _scored(request: CertifyRequest, engine: LocalEngine, tuned: TunedModel) -> tuple[Paired, ...]:
+def _has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
+    """Whether both models are the same files, also where the base is kept quantised or offloaded."""
+    own, base = tuned_subject(tuned), base_subject(opened)
+    return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
+
+
+def _scored_once(
+    _request: CertifyRequest,
+    capabilities: Sequence[Capability],
+    engine: LocalEngine,
+    _tuned: TunedModel,
+) -> tuple[Paired, ...]:
+    """The scores of the base, which are those of the tuned model too."""
+    engine.meter.plan(engine.num_tokens(capabilities))
+    rows = {}
+    for together in batches(capabilities, engine):
+        rows.update(engine.evaluate((BASE,), together).rows)
+    scores = [(c, Table(rows).item_metrics(BASE, c)) for c in capabilities]
+    return tuple(Paired(capability, base, base) for capability, base in scores)
+
+
+def _scored(
+    request: CertifyRequest,
+    capabilities: Sequence[Capability],
+    engine: LocalEngine,
+    tuned: TunedModel,
+) -> tuple[Paired, ...]:
     """The scores that each claim rests on, in the order of the capabilities."""
-    # Without bounds there are no bets, so such items are scored all of them.
-    in_sequence = tuple(c for c in request.capabilities if request.sequential and is_bounded(c))
-    whole = tuple(c for c in request.capabilities if c not in in_sequence)
+    # Where nothing could pass there are no bets, so such items are scored all of them.
+    in_sequence = tuple(c for c in capabilities if request.sequential and no_pass(c) is None)
+    whole = tuple(c for c in capabilities if c not in in_sequence)
     engine.meter.plan(2 * engine.num_tokens(whole))
     rows = {}
     for together in batches(whole, engine) if whole else ():
@@ -190,15 +246,23 @@ def _scored(request: CertifyRequest, engine: LocalEngine, tuned: TunedModel) -> 
     pairs += score_until_clear(
         in_sequence, engine, tuned.point, alpha=request.alpha, seed=request.seed
     )
+    if not any(pair.num_moved for pair in pairs):
+        _check_effect(tuned, capabilities, engine)
     found = {pair.capability.name: pair for pair in pairs}
-    return tuple(found[capability.name] for capability in request.capabilities)
+    return tuple(found[capability.name] for capability in capabilities)
 
 
 def _claims(
-    request: CertifyRequest, pairs: Sequence[Paired], obstacles: Sequence[str | None]
+    request: CertifyRequest,
+    pairs: Sequence[Paired],
+    obstacles: Sequence[str | None],
+    *,
+    is_base: bool,
 ) -> tuple[CapabilityClaim, ...]:
     claims = [
-        capability_claim(pair, alpha=request.alpha, seed=request.seed, obstacle=obstacle)
+        identical_claim(pair)
+        if is_base
+        else capability_claim(pair, alpha=request.alpha, seed=request.seed, obstacle=obstacle)
         for pair, obstacle in zip(pairs, obstacles, strict=True)
     ]
     return adjusted_claims(claims, request.alpha)

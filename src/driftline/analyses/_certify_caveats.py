@@ -33,15 +33,41 @@ _INFERIOR = (
     "would be."
 )
 _UNBOUNDED = (
-    "nll_nats has no bounds, so its test is approximate: it can miss a rare, large loss that no "
-    "item here shows."
+    "nll_nats without a declared range has no bounds, so that no test can show it to be retained: a "
+    "rare, large loss may be in no item here. That it is inferior is found by an approximate test."
 )
 _BFLOAT16 = (
     "Products ran in bfloat16, for both models in the same batches; guards.noise says how far the "
     "base's scores move in other batches."
 )
-_IS_BASE = "The tuned model is the base: every weight is equal, bit for bit."
+_NUM_NAMED = 10
+"""Copies that a caveat names."""
+_IS_BASE = (
+    "The tuned model is the base: every weight is equal, bit for bit. So every capability is retained "
+    "without a test, also where the base is at chance, and the number of items does not matter."
+)
+_EQUAL = (
+    "Items that the model cannot tell apart count once: of {capability} {num} were left out as copies "
+    "({ids})."
+)
+_SHARED = (
+    "{first} and {second} ask {num} of the same items by the same metric, so their claims are not "
+    "independent evidence."
+)
 _NO_TOKENIZER = "The tuned model came without a tokenizer, so it was asked with the base's."
+
+
+def _copies(guards: CertificationGuards) -> Iterator[str]:
+    """A sentence for each capability with copies; the document has all ids."""
+    left_out: dict[str, list[str]] = {}
+    for equal in guards.equal_items:
+        for copy in equal.left_out:
+            left_out.setdefault(equal.capability, []).append(f"{copy} = {equal.kept}")
+    for capability, ids in left_out.items():
+        shown = ", ".join(ids[:_NUM_NAMED])
+        if len(ids) > _NUM_NAMED:
+            shown += f" and {len(ids) - _NUM_NAMED} more, in guards.equal_items"
+        yield _EQUAL.format(capability=capability, num=len(ids), ids=shown)
 
 
 def certify_caveats(
@@ -51,6 +77,7 @@ def certify_caveats(
     *,
     alpha: float,
     policy: CertificationPolicy | None = None,
+    shared: Sequence[tuple[str, str, int]] = (),
 ) -> tuple[str, ...]:
     """The caveats of one certification, those that bear on its verdict first.
 
@@ -60,6 +87,7 @@ def certify_caveats(
         numerics: In which both were scored.
         alpha: Of each claim.
         policy: What fixed the margins; None where the suites did.
+        shared: Two capabilities, and how many items they have in common.
 
     Returns:
         Sentences.
@@ -70,6 +98,9 @@ def certify_caveats(
             yield _IS_BASE
         if guards.tokenizer == "the base's":
             yield _NO_TOKENIZER
+        for first, second, num in shared:
+            yield _SHARED.format(first=first, second=second, num=num)
+        yield from _copies(guards)
         yield _CLAIMS.format(num=len(claims))
         yield _SCOPE.format(alpha=alpha)
         if policy is None:

@@ -12,6 +12,7 @@ from ..capabilities import Capability
 from ..errors import ConfigError, RunError
 from ..results import CapabilityClaim, ClaimVerdict, SequentialUse, SuiteClaim
 from ..stats import (
+    SMALLEST_ALPHA,
     NoninferiorityTest,
     SequentialTest,
     bounded_noninferiority,
@@ -21,8 +22,9 @@ from ..stats import (
     suite_pvalue,
     unbounded_noninferiority,
 )
+from ._claim_obstacles import base_obstacle, no_pass, out_of_range
 from ._flip_list import flip_list
-from ._paired import RIGHT, Paired, largest_loss
+from ._paired import Paired, is_bounded, largest_loss
 
 _SMALLEST_ALPHA = 5e-4
 """What the bootstrap of the unbounded test can reach."""
@@ -40,6 +42,20 @@ class _Outcome(NamedTuple):
     """The e-values of a sequential test, for non_inferior and for inferior."""
 
 
+def check_alpha(alpha: float, *, least: float = SMALLEST_ALPHA) -> None:
+    """Refuse a level at which no test says anything.
+
+    Args:
+        alpha: Accepted chance that a loss of the margin passes, of one claim.
+        least: The smallest level that the tests reach.
+
+    Raises:
+        ConfigError: It lies outside.
+    """
+    if not least <= alpha <= 0.5:
+        raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
+
+
 def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     """Refuse margins and levels at which nothing could be tested, before anything is scored.
 
@@ -50,10 +66,8 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     Raises:
         ConfigError: alpha is out of reach, or a tolerance is as large as the largest possible loss.
     """
-    is_unbounded = any(capability.metric == "nll_nats" for capability in capabilities)
-    least = _SMALLEST_ALPHA if is_unbounded else 0.0
-    if not (least <= alpha <= 0.5 and alpha > 0):
-        raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
+    is_unbounded = any(not is_bounded(capability) for capability in capabilities)
+    check_alpha(alpha, least=_SMALLEST_ALPHA if is_unbounded else SMALLEST_ALPHA)
     for capability in capabilities:
         bound = largest_loss(capability)
         if capability.tolerance >= bound:
@@ -78,18 +92,49 @@ def capability_claim(
 
     Returns:
         The claim. Where there is no test, its limits and p-values are None and it is inconclusive.
+        Where no number of items could show that it is kept, there is no limit of the loss and no
+        p-value, and it is inferior or inconclusive.
     """
-    capability = paired.capability
-    base, tuned = paired.values(paired.base), paired.values(paired.tuned)
-    reason = obstacle or _nothing_to_retain(paired)
+    reason = obstacle or base_obstacle(paired, alpha, seed) or out_of_range(paired)
     outcome = _Outcome(None, reason)
     if reason is None:
         outcome = _tested(paired, alpha=alpha, seed=seed)
     test = outcome.test
-    limits = (None, None) if test is None else (test.low, test.high)
-    if test is not None and not capability.higher_is_better:
-        limits = (-test.high, -test.low)
-    verdict: ClaimVerdict = "inconclusive" if test is None else test.verdict
+    if test is None:
+        return _claim(paired, outcome)
+    low = None if no_pass(paired.capability) else test.low
+    limits: tuple[float | None, float | None] = (low, test.high)
+    if not paired.capability.higher_is_better:
+        limits = (-test.high, None if low is None else -low)
+    return _claim(paired, outcome).model_copy(
+        update={
+            "low": limits[0],
+            "high": limits[1],
+            "loss_limit": None if low is None else -low,
+            "pvalue": None if low is None else test.pvalue,
+            "verdict": test.verdict,
+        }
+    )
+
+
+def identical_claim(paired: Paired) -> CapabilityClaim:
+    """The claim about a capability of two models whose weights are equal, bit for bit.
+
+    Args:
+        paired: The scores of the base, twice.
+
+    Returns:
+        Retained without a test: the change is known to be 0, whatever the items.
+    """
+    zero = {"low": 0.0, "high": 0.0, "loss_limit": 0.0, "pvalue": 0.0}
+    update = {**zero, "verdict": "non_inferior", "basis": "identical"}
+    return _claim(paired, _Outcome(None, None)).model_copy(update=update)
+
+
+def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
+    """A claim without limits: what was scored."""
+    capability = paired.capability
+    base, tuned = paired.values(paired.base), paired.values(paired.tuned)
     right = paired.right(paired.base)
     return CapabilityClaim(
         capability=capability.name,
@@ -101,13 +146,13 @@ def capability_claim(
         base=float(base.mean()),
         tuned=float(tuned.mean()),
         change=float((tuned - base).mean()),
-        low=limits[0],
-        high=limits[1],
-        loss_limit=None if test is None else -test.low,
+        low=None,
+        high=None,
+        loss_limit=None,
         margin=capability.tolerance,
-        pvalue=None if test is None else test.pvalue,
+        pvalue=None,
         adjusted_pvalue=None,
-        verdict=verdict,
+        verdict="inconclusive",
         adjusted_verdict="inconclusive",
         required=capability.required,
         method=paired.method,
@@ -115,6 +160,8 @@ def capability_claim(
         base_accuracy=None if right is None else sum(right) / len(right),
         chance=capability.chance,
         flips=flip_list(paired),
+        score_range=capability.score_range,
+        max_group_size=capability.max_group_size,
         sequential=_sequential_use(paired, outcome),
     )
 
@@ -177,25 +224,6 @@ _WORDS: dict[ClaimVerdict, str] = {
 """In the order in which one decides the suite."""
 
 
-def _nothing_to_retain(paired: Paired) -> str | None:
-    """Why the base itself has nothing that could be lost; None where it has."""
-    capability, right = paired.capability, paired.right(paired.base)
-    if right is None:
-        return None
-    accuracy, floor = sum(right) / len(right), capability.chance or 0.0
-    if accuracy <= floor:
-        return (
-            f"the base has an accuracy of {accuracy:.1%} where guessing gives {floor:.1%}; there is "
-            "nothing to retain"
-        )
-    if capability.metric in RIGHT and accuracy - capability.tolerance <= floor:
-        return (
-            f"the margin of {100 * capability.tolerance:g} points accepts a fall of the base's "
-            f"accuracy of {accuracy:.1%} to the {floor:.1%} of guessing; lower the tolerance"
-        )
-    return None
-
-
 def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
     """The test of one capability."""
     if paired.method == "sequential":
@@ -204,15 +232,14 @@ def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
     try:
         test = _test(paired, gains, alpha=alpha, seed=seed)
     except RunError as error:
-        return _Outcome(None, str(error))
+        return _Outcome(None, no_pass(paired.capability) or str(error))
     if test.verdict != "inconclusive":
         return _Outcome(test, None)
-    # Without bounds, a sample that does not move has no spread and says nothing.
-    if paired.method != "unbounded":
-        best = _test(paired, numpy.zeros(len(gains)), alpha=alpha, seed=seed)
-        if best.verdict == "inconclusive":
-            return _Outcome(test, _TOO_FEW.format(num=paired.num_groups))
-    return _Outcome(test, _UNSETTLED)
+    if obstacle := no_pass(paired.capability):
+        return _Outcome(test, obstacle)
+    best = _test(paired, numpy.zeros(len(gains)), alpha=alpha, seed=seed)
+    is_hopeless = best.verdict == "inconclusive"
+    return _Outcome(test, _TOO_FEW.format(num=paired.num_groups) if is_hopeless else _UNSETTLED)
 
 
 def sequential_test(paired: Paired, alpha: float) -> SequentialTest:
@@ -258,15 +285,17 @@ def _tested_in_sequence(paired: Paired, alpha: float) -> _Outcome:
     )
     assert sample is not None
     # Limits and p-values say what the verdict says, also where they lie on the edge by rounding.
-    pvalue, high = min(1.0, 1 / test.evidence_non_inferior), test.high
+    pvalue = min(1.0, 1 / test.evidence_non_inferior)
+    # Both limits are the sharpest so far; wider ones that hold the change say no more than they do.
+    low, high = min(test.low, test.change), max(test.high, test.change)
     if test.verdict == "non_inferior":
-        pvalue = min(pvalue, alpha)
+        pvalue, low = min(pvalue, alpha), max(low, -margin)
     else:
         pvalue = max(pvalue, math.nextafter(alpha, 1.0))
     if test.verdict == "inferior":
         high = min(high, math.nextafter(-margin, -math.inf))
     outcome = NoninferiorityTest(
-        test.change, test.low, high, margin, test.confidence_level, pvalue, test.verdict
+        test.change, low, high, margin, test.confidence_level, pvalue, test.verdict
     )
     return _Outcome(
         outcome,
@@ -294,6 +323,7 @@ def _test(
             margin=capability.tolerance,
             bounds=(-bound, bound),
             groups=groups,
+            max_group_size=capability.max_group_size,
             confidence_level=level,
             seed=seed,
         )

@@ -1,5 +1,6 @@
 """The scores of two models on the same items of one capability."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -56,8 +57,10 @@ class Paired:
             return "unbounded"
         if self.sample is not None:
             return "sequential"
-        is_grouped = self.num_groups < len(self.capability.items)
-        return "bounded" if is_grouped or self.capability.metric == "margin_nats" else "flips"
+        declared = self.capability.max_group_size or 1
+        is_grouped = declared > 1 or self.num_groups < len(self.capability.items)
+        is_right_or_wrong = self.capability.metric in RIGHT
+        return "flips" if is_right_or_wrong and not is_grouped else "bounded"
 
     def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
         """The capability's own metric, item by item."""
@@ -88,5 +91,14 @@ def is_bounded(capability: Capability) -> bool:
 
 def largest_loss(capability: Capability) -> float:
     """The largest loss that a mean score could have."""
+    if capability.score_range is not None:
+        low, high = capability.score_range
+        return high - low
     bounds = {"margin_nats": 2 * MARGIN_BOUND_NATS, "nll_nats": float("inf")}
     return bounds.get(capability.metric, 1.0)
+
+
+def has_known_sizes(capability: Capability) -> bool:
+    """Whether the most items of a group are known: one size by design, or a declared maximum."""
+    sizes = set(Counter(capability.groups()).values())
+    return len(sizes) == 1 or capability.max_group_size is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..capabilities import Capability, Item
 from ..engine import Engine
 from ..models import BASE, Point
+from ._claim_obstacles import base_obstacle, out_of_range
 from ._claims import sequential_test
 from ._paired import Paired, Sample
 
@@ -49,7 +50,7 @@ def score_until_clear(
             for course, part in zip(running, parts, strict=True):
                 course.base += table.item_metrics(BASE, part)
                 course.tuned += table.item_metrics(point, part)
-                course.look(alpha)
+                course.look(alpha, seed)
     return tuple(course.decided() for course in courses)
 
 
@@ -80,7 +81,8 @@ class _Course:
 
     def __post_init__(self) -> None:
         """Know the largest group before any is scored."""
-        self.max_group_size = max(len(group) for group in self.waiting)
+        declared = self.capability.max_group_size
+        self.max_group_size = declared or max(len(group) for group in self.waiting)
 
     @property
     def is_over(self) -> bool:
@@ -105,12 +107,22 @@ class _Course:
             num_groups, num_items = num_groups + 1, num_items + len(group)
             yield from group
 
-    def look(self, alpha: float) -> None:
-        """Whether the items so far settle it."""
+    def look(self, alpha: float, seed: int) -> None:
+        """Stop where the items so far settle it, or show that nothing can be settled."""
         self.num_looks += 1
-        test = sequential_test(self._paired(len(self.items)), alpha)
-        if test.verdict != "inconclusive":
+        paired = self._paired(len(self.items))
+        if out_of_range(paired) is not None:
+            self.waiting.clear()
+            return
+        test = sequential_test(paired, alpha)
+        if test.verdict == "inconclusive":
+            return
+        first = self._paired(test.num_items)
+        if base_obstacle(first, alpha, seed) is None:
             self.num_decided = test.num_items
+        elif base_obstacle(paired, alpha, seed) is None:
+            # More items show that the base has the capability; the decision stays.
+            self.num_decided = len(self.items)
 
     def decided(self) -> Paired:
         """The items up to the decision; all of them where there was none."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ..errors import SuiteError
 from ..provenance import digest_value
+from ._declared import check_declared
 from ._items import Alternatives, Item, MinimalPair, MultipleChoice
 from ._scorers import METRICS, UNITS, Metric, Normalization, ScorerName
 
@@ -24,13 +25,19 @@ class Capability:
     required: bool = True
     description: str = ""
     normalization: Normalization = "none"
+    score_range: tuple[float, float] | None = None
+    """The least and the largest nll_nats that an item can have, declared before any is seen; None
+    leaves them unbounded."""
+    max_group_size: int | None = None
+    """The most items that a group can hold; needed to claim a pass where groups differ in size."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot give a number with an interval.
 
         Raises:
             SuiteError: Fewer than two items or groups, two items of one id, a metric that the
-                scorer does not give, or a tolerance that is not positive.
+                scorer does not give, a tolerance that is not positive, or a range or group size
+                that cannot hold.
         """
         if len(self.items) < 2:
             raise SuiteError(
@@ -54,6 +61,13 @@ class Capability:
             )
         if not 0 < self.tolerance < float("inf"):
             raise SuiteError(f"capability {self.name}: tolerance {self.tolerance} is not above 0")
+        check_declared(
+            self.name,
+            metric=self.metric,
+            score_range=self.score_range,
+            max_group_size=self.max_group_size,
+            groups=self.groups(),
+        )
 
     @property
     def unit(self) -> str:
@@ -68,8 +82,13 @@ class Capability:
     @property
     def chance(self) -> float | None:
         """Expected accuracy of a guess; None where guessing has no meaning."""
-        sizes = [size for size in map(_num_options, self.items) if size is not None]
-        return sum(1 / size for size in sizes) / len(sizes) if sizes else None
+        chances = self.chances()
+        return sum(chances) / len(chances) if chances else None
+
+    def chances(self) -> tuple[float, ...]:
+        """How likely a guess at each item is right; empty where guessing has no meaning."""
+        sizes = map(_num_options, self.items)
+        return tuple(1 / size for size in sizes if size is not None)
 
     @cached_property
     def digest(self) -> str:

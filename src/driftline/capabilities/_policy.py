@@ -22,7 +22,7 @@ class _PolicyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     schema_: Literal["driftline/policy/1"] = Field(alias="schema")
-    alpha: Annotated[float, Field(gt=0, le=0.5)]
+    alpha: Annotated[float, Field(ge=1e-4, le=0.5)]
     capabilities: Annotated[list[PolicyRule], Field(min_length=1)]
 
 

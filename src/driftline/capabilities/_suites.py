@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
 from ..parsing import parse_json, parse_yaml, read_text
@@ -21,6 +21,16 @@ SHIPPED_SUITES = ("core",)
 """Names that `read_suite` takes instead of a file."""
 
 
+def _no_switch(value: object) -> object:
+    """Refuse yes and no, which would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {str(value).lower()}")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_switch), Field(allow_inf_nan=False)]
+
+
 class _CapabilityEntry(BaseModel):
     """One capability as it stands in the YAML."""
 
@@ -29,11 +39,13 @@ class _CapabilityEntry(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     scorer: ScorerName
     metric: Metric
-    tolerance: float
+    tolerance: Number
     items: str | list[dict[str, JsonValue]]
     required: bool = True
     description: str = ""
     normalization: Normalization = "none"
+    range: tuple[Number, Number] | None = None
+    max_group_size: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class _SuiteFile(BaseModel):
@@ -125,6 +137,8 @@ def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
             required=entry.required,
             description=entry.description,
             normalization=normalization,
+            score_range=entry.range,
+            max_group_size=entry.max_group_size,
         )
     except SuiteError as error:
         raise SuiteError(f"{path}: {error}") from None

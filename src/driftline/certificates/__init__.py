@@ -25,9 +25,9 @@ from ._keys import private_key_pem as private_key_pem
 from ._keys import public_key_pem as public_key_pem
 from ._keys import read_private_key as read_private_key
 from ._keys import read_public_key as read_public_key
-from ._signing import MAX_VALID_DAYS as MAX_VALID_DAYS
 from ._signing import seal as seal
 from ._signing import sign_certification as sign_certification
+from ._statement import MAX_VALID_DAYS as MAX_VALID_DAYS
 from ._statement import Statement as Statement
 from ._statement import Validity as Validity
 from ._statement import read_statement as read_statement

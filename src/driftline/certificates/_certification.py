@@ -83,6 +83,8 @@ class SuiteDigest(_Part):
 
     name: str
     digest: str
+    num_records: int | None = None
+    """Items of all its capabilities."""
 
 
 class PolicyRule(_Part):
@@ -103,21 +105,46 @@ class Policy(_Part):
     capabilities: tuple[PolicyRule, ...]
 
 
+class WeightsDigest(_Part):
+    """The base as it was opened."""
+
+    digest: str | None = None
+    """Of its weights."""
+
+
 class CertifiedProvenance(_Part):
     """What was compared, and on what."""
 
     base: Side
     tuned: Side
+    base_model: WeightsDigest | None = None
+    tuned_digest: str | None = None
+    """Of the tuned weights as they were scored."""
     suites: Annotated[tuple[SuiteDigest, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(gt=0, le=0.5)]
     """Accepted chance that a loss of the margin passes."""
     policy: Policy | None = None
 
 
+class ChangedItems(_Part):
+    """The items that one of the two models gets right and the other wrong."""
+
+    lost: tuple[JsonValue, ...]
+    gained: tuple[JsonValue, ...]
+
+
 class Claim(_Part):
-    """What is said of one capability; None where a number is undefined."""
+    """What is said of one capability; None where a number is undefined, or was not written."""
 
     capability: str
+    metric: str | None = None
+    method: str | None = None
+    basis: Literal["test", "identical"] = "test"
+    base: float | None = None
+    tuned: float | None = None
+    loss_limit: float | None = None
+    num_groups: int | None = None
+    flips: ChangedItems | None = None
     required: bool
     higher_is_better: bool
     margin: Annotated[float, Field(gt=0)]
@@ -137,6 +164,7 @@ class SuiteClaim(_Part):
 
     verdict: ClaimVerdict
     pvalue: Share | None
+    num_required: int | None = None
 
 
 def _distinct_claims(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy
 
 from ..stats import holm_adjusted_pvalues, suite_pvalue
-from ._certification import Certification, Claim, ClaimVerdict, Policy, SuiteClaim
+from ._certification import Certification, Claim, ClaimVerdict, SuiteClaim
+from ._claim_numbers import number_faults
+from ._policy_rules import embedded_policy_faults
 
 _ROUNDING = 1e-9
 """Relative; numbers travel as the shortest decimal that reads back as the same double."""
@@ -26,6 +28,8 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
     - The suite is inferior where a required claim is, non_inferior where all of them are, else
       inconclusive; its p-value is the largest of theirs. The document's verdict is not better.
     - Where a policy is named: alpha, margins and which claims are required are as it says.
+    - Counts, limits and differences agree with one another, and identical weights have one digest:
+      see `number_faults`.
 
     It cannot tell whether the numbers were measured, only that they agree. Cost: microseconds.
     Source: Holm 1979; Berger 1982, as in `driftline.stats`.
@@ -49,28 +53,12 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
             f"the verdict {certification.verdict} is better than that of the claim about the "
             f"suite, {certification.suite_claim.verdict}"
         )
+    faults += number_faults(certification)
     if certification.provenance.policy is not None:
-        faults += _policy_faults(certification.provenance.policy, certification.claims, alpha)
+        faults += embedded_policy_faults(
+            certification.provenance.policy, certification.claims, alpha
+        )
     return tuple(faults)
-
-
-def _policy_faults(policy: Policy, claims: Sequence[Claim], alpha: float) -> Iterator[str]:
-    if policy.alpha != alpha:
-        yield f"alpha is {alpha}, and the policy {policy.name} wants {policy.alpha}"
-    held = {claim.capability: claim for claim in claims}
-    for rule in policy.capabilities:
-        claim = held.get(rule.name)
-        if claim is None:
-            yield f"{rule.name}: the policy {policy.name} names it, and no claim is about it"
-            continue
-        if rule.margin is not None and rule.margin != claim.margin:
-            yield (
-                f"{rule.name}: its margin is {claim.margin}, and the policy {policy.name} wants "
-                f"{rule.margin}"
-            )
-        if claim.required != (rule.tier == "critical"):
-            held_as = "required" if claim.required else "watched"
-            yield f"{rule.name}: it is {held_as}, and the policy {policy.name} says {rule.tier}"
 
 
 def _losses(claim: Claim) -> tuple[float | None, float | None]:

@@ -1,6 +1,6 @@
 """Signs a certification document."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import JsonValue
@@ -10,10 +10,7 @@ from ._certification import FileDigest, read_certification
 from ._claims import claim_faults
 from ._envelope import PAYLOAD_TYPE, Envelope, pre_authentication_encoding, write_envelope
 from ._keys import key_id
-from ._statement import Validity, write_statement
-
-MAX_VALID_DAYS = 3650
-"""Ten years: what a statement about weights should not outlive unseen."""
+from ._statement import MAX_VALID_DAYS, Validity, write_statement
 
 
 def sign_certification(
@@ -42,15 +39,21 @@ def sign_certification(
 
     Raises:
         CertificateError: The document has no verdict, is not one of ours, or its verdicts do not
-            follow from its numbers; or the days are out of reach.
+            follow from its numbers; or the days, or the date on which they end, are out of reach.
     """
     if not 1 <= valid_days <= MAX_VALID_DAYS:
         raise CertificateError(f"{valid_days} days must lie between 1 and {MAX_VALID_DAYS}")
     faults = claim_faults(read_certification(document))
     if faults:
         raise CertificateError(f"does not add up: {'; '.join(faults)}")
-    start = issued.replace(microsecond=0)
-    validity = Validity(start, start + timedelta(days=valid_days))
+    try:
+        start = issued.astimezone(UTC).replace(microsecond=0)
+        validity = Validity(start, start + timedelta(days=valid_days))
+    except OverflowError:
+        raise CertificateError(
+            f"{valid_days} days from {issued.isoformat()} end beyond the calendar; check this "
+            "machine's clock"
+        ) from None
     name = key_id(key.public_key())
     return seal(write_statement(document, validity, key_id=name, manifest=manifest), key)
 

@@ -1,7 +1,7 @@
 """The payload: which files are certified, and what is said of them. Source: in-toto Statement v1."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -15,6 +15,10 @@ PREDICATE_TYPE = "driftline/certificate/1"
 
 TUNED, BASE, MANIFEST = "tuned", "base", "manifest"
 """What stands before the slash in a subject's name."""
+
+
+MAX_VALID_DAYS = 3650
+"""Ten years: what a statement about weights should not outlive unseen."""
 
 
 class Validity(NamedTuple):
@@ -133,7 +137,9 @@ def read_statement(payload: bytes) -> Statement:
     predicate = file.predicate
     statement = Statement(
         certification=read_certification(predicate.certification),
-        validity=Validity(predicate.issued, predicate.expires),
+        validity=Validity(
+            _in_utc(predicate.issued, "issued"), _in_utc(predicate.expires, "expires")
+        ),
         key_id=predicate.key_id,
         subjects={subject.name: subject.digest.sha256 for subject in file.subject},
     )
@@ -144,6 +150,24 @@ def read_statement(payload: bytes) -> Statement:
     if found[: len(wanted)] != wanted or is_manifest not in ([], [True]):
         raise CertificateError("has other subjects than the files that its certification names")
     return statement
+
+
+def _in_utc(moment: datetime, name: str) -> datetime:
+    """A moment in UTC.
+
+    Returns:
+        The same moment.
+
+    Raises:
+        CertificateError: In UTC it lies before the year 1 or after the year 9999.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise CertificateError(
+            f"is no statement of ours: predicate.{name}: {moment.isoformat()} lies beyond the "
+            "calendar in UTC"
+        ) from None
 
 
 def _subjects(certification: Certification, manifest: FileDigest | None) -> dict[str, str]:

@@ -2,20 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ..errors import CertificateError
-from ..results import CheckName, Verification, VerificationCheck
+from ..results import CertificationPolicy, CheckName, Verification, VerificationCheck
 from ._certification import Certification
 from ._claims import claim_faults
 from ._envelope import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
 from ._files import file_digest, file_faults
 from ._keys import is_signature_of, key_id
-from ._statement import BASE, MANIFEST, TUNED, Statement, Validity, read_statement
+from ._policy_rules import asked_policy_faults
+from ._statement import (
+    BASE,
+    MANIFEST,
+    MAX_VALID_DAYS,
+    TUNED,
+    Statement,
+    Validity,
+    read_statement,
+)
 
 
 class WatchedCapability(NamedTuple):
@@ -44,7 +53,8 @@ class Evidence:
     base: Path | None = None
     manifest: Path | None = None
     suites: tuple[AskedSuite, ...] = ()
-    policy: Path | None = None
+    policy: CertificationPolicy | None = None
+    """As `read_policy` reads the file."""
 
 
 def verify_certificate(
@@ -133,20 +143,31 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
     """The checks of what an authentic certificate says."""
     claims = statement.certification.claims
     faults = claim_faults(statement.certification)
+    is_identical = all(claim.basis == "identical" for claim in claims)
+    agreed = f"the verdicts follow from the numbers of {len(claims)} claims"
+    if is_identical:
+        agreed = "the tuned weights are the base's, bit for bit"
     return [
         _validity_check(statement.validity, now),
         _files_check("tuned", statement.files(TUNED), evidence.tuned),
         _files_check("base", statement.files(BASE), evidence.base),
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
         _suites_check(statement.certification, evidence),
-        _policy_check(statement.certification, evidence.policy),
-        _judged("claims", faults, f"the verdicts follow from the numbers of {len(claims)} claims"),
+        _policy_check(statement.certification, evidence),
+        _judged("claims", faults, agreed),
     ]
 
 
 def _validity_check(validity: Validity, now: datetime) -> VerificationCheck:
     issued, expires = (_text(moment) for moment in validity)
     faults = []
+    if validity.expires <= validity.issued:
+        faults.append(f"it expires on {expires}, not after it was issued on {issued}")
+    elif validity.expires - validity.issued > timedelta(days=MAX_VALID_DAYS):
+        faults.append(
+            f"from {issued} until {expires} is longer than the {MAX_VALID_DAYS} days for which a "
+            "certificate can hold"
+        )
     if now < validity.issued:
         faults.append(f"not valid before {issued}; now it is {_text(now)}")
     if now >= validity.expires:
@@ -181,10 +202,6 @@ def _suites_check(certification: Certification, evidence: Evidence) -> Verificat
     if not asked:
         return _skipped("suites", "none was given")
     certified = {suite.digest: suite.name for suite in certification.provenance.suites}
-    held = {
-        WatchedCapability(claim.capability, claim.margin, claim.required)
-        for claim in certification.claims
-    }
     # A policy replaces margins and tiers, so that without it no suite is as certified.
     mend = f"; give {policy.name} by --policy" if policy and evidence.policy is None else ""
     faults = []
@@ -197,25 +214,36 @@ def _suites_check(certification: Certification, evidence: Evidence) -> Verificat
             f"{suite.name}: no claim is about {wanted.name} with a margin of {wanted.tolerance:g}, "
             f"{'required' if wanted.required else 'watched'}{mend}"
             for wanted in suite.capabilities
-            if wanted not in held
+            if not _is_held(wanted, certification, is_least=evidence.policy is not None)
         ]
     return _judged("suites", faults, f"{', '.join(s.name for s in asked)} as certified")
 
 
-def _policy_check(certification: Certification, path: Path | None) -> VerificationCheck:
-    certified = certification.provenance.policy
-    if path is None:
+def _is_held(wanted: WatchedCapability, certification: Certification, *, is_least: bool) -> bool:
+    """Whether a claim is as its suite asks; under a policy that is given, at least as strict."""
+    claim = next((c for c in certification.claims if c.capability == wanted.name), None)
+    if claim is None:
+        return False
+    if is_least:
+        return claim.margin <= wanted.tolerance and claim.required >= wanted.required
+    return (claim.margin, claim.required) == (wanted.tolerance, wanted.required)
+
+
+def _policy_check(certification: Certification, evidence: Evidence) -> VerificationCheck:
+    certified, asked = certification.provenance.policy, evidence.policy
+    if asked is None:
         return _skipped("policy", "none was given" if certified else "none was certified")
-    found = file_digest(path)
-    faults = []
+    faults = list(asked_policy_faults(certification, asked))
     if certified is None:
-        faults.append("it was certified under no policy")
-    elif found.sha256 != certified.digest:
-        faults.append(
-            f"{found.name} has SHA-256 {found.sha256}, certified was {certified.name} with "
-            f"{certified.digest}"
+        message = f"every rule of {asked.name} holds; it was certified under no policy"
+    elif asked.digest.removeprefix("sha256:") == certified.digest:
+        message = f"{asked.name} as certified"
+    else:
+        message = (
+            f"{asked.name} says the same as {certified.name}, under which it was certified, in other "
+            "bytes"
         )
-    return _judged("policy", faults, f"{found.name} as certified")
+    return _judged("policy", faults, message)
 
 
 def _judged(name: CheckName, faults: Sequence[str], message: str) -> VerificationCheck:

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import ConfigError
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, ModelChoice, TrustOption
+from ._numbers import checked_alpha
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
 from ._set_up import default_folder, read_suites, shown
 
@@ -42,6 +43,7 @@ AlphaOption = Annotated[
     float | None,
     typer.Option(
         "--alpha",
+        callback=checked_alpha,
         help="Accepted chance that a loss of the margin passes, of each claim; 0.05 if not given.",
     ),
 ]

@@ -16,6 +16,7 @@ from ._model_options import (
     ModelChoice,
     TrustOption,
 )
+from ._numbers import finite
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ TokensOption = Annotated[
     float | None,
     typer.Option(
         "--budget-tokens",
+        callback=finite,
         help="Tokens of training, one that is only scored counting a quarter. By default 20 trials of "
         "your own run.",
     ),
 ]
 MinutesOption = Annotated[
-    float | None, typer.Option("--budget-minutes", help="Minutes of this machine, instead.")
+    float | None,
+    typer.Option("--budget-minutes", callback=finite, help="Minutes of this machine, instead."),
 ]
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", help="Of the search, at most; else what the budget holds.")

@@ -9,6 +9,7 @@ import typer
 
 from ._certify import EXIT_CODES, AlphaOption, BaseArgument, TunedArgument
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, ModelChoice, TrustOption
+from ._numbers import finite
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ MaxCostOption = Annotated[
     float | None,
     typer.Option(
         "--max-cost",
+        callback=finite,
         help="Give up at most this share of the target's gain, as 0.05, and come as near to the "
         "tolerances as that allows; without it the tolerances rule.",
     ),

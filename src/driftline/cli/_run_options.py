@@ -16,7 +16,12 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", help="Run folder; by default one under driftline-runs/."),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of every random choice of ours.")]
+_LARGEST_SEED = 2**32 - 1
+"""What numpy and transformers take, and what a certificate can hold exactly."""
+SeedOption = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=_LARGEST_SEED, help="Of every random choice of ours."),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
 ]

@@ -15,6 +15,7 @@ _CAVEATS = (
     "direction; if more flip than was stated, the power is lower, the error is not",
     "power and error are those of the exact test, calculated and not simulated",
 )
+_MOST_CAPABILITIES = 1000
 _OF_ALL = "the power of the claim about all is for capabilities that err independently"
 
 
@@ -73,13 +74,19 @@ def _check(
             f"{discordance:g}",
         ),
         (abs(change) <= discordance, "--discordance", discordance, "at least as large as --change"),
-        (0 < alpha <= 0.5, "--alpha", alpha, "above 0 and at most 0.5, such as 0.05"),
+        (1e-4 <= alpha <= 0.5, "--alpha", alpha, "between 0.0001 and 0.5, such as 0.05"),
         (alpha < power < 1, "--power", power, f"between --alpha ({alpha:g}) and 1, such as 0.8"),
-        (capabilities >= 1, "--capabilities", capabilities, "a whole number from 1"),
+        (
+            1 <= capabilities <= _MOST_CAPABILITIES,
+            "--capabilities",
+            capabilities,
+            f"a whole number from 1 to {_MOST_CAPABILITIES}",
+        ),
     )
     for is_fine, option, value, mend in rules:
         if not is_fine:
-            raise ConfigError(f"sample-size: {option} {value:g} must be {mend}")
+            said = str(value) if isinstance(value, int) else f"{value:g}"
+            raise ConfigError(f"sample-size: {option} {said:.40} must be {mend}")
 
 
 def _sample_size(

@@ -12,6 +12,7 @@ from ._run_options import JsonOption
 
 if TYPE_CHECKING:
     from driftline.certificates import AskedSuite
+    from driftline.results import CertificationPolicy
 
 _EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
@@ -37,7 +38,7 @@ def verify(
         Path | None, typer.Option("--manifest", help="The file that was signed with --manifest.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option("--policy", help="The policy that it must be made under.")
+        Path | None, typer.Option("--policy", help="A policy whose rules the claims must keep to.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -47,8 +48,9 @@ def verify(
     from driftline.results import verification_summary
 
     trusted = read_as(key, read_public_key)
-    suites = _suites(suite or (), policy)
-    evidence = Evidence(model, base, manifest, suites, policy)
+    said = None if policy is None else _policy(policy)
+    suites = _suites(suite or (), said)
+    evidence = Evidence(model, base, manifest, suites, said)
     found = verify_certificate(
         read_as(certificate, bytes), trusted, now=datetime.now(UTC), evidence=evidence
     )
@@ -56,18 +58,24 @@ def verify(
     raise typer.Exit(_EXIT_CODES[found.verdict])
 
 
-def _suites(names: Sequence[str], policy: Path | None) -> "tuple[AskedSuite, ...]":
+def _policy(path: Path) -> "CertificationPolicy":
+    """The rules of the file that is given."""
+    from driftline.capabilities import read_policy
+
+    return read_policy(path)
+
+
+def _suites(names: Sequence[str], policy: "CertificationPolicy | None") -> "tuple[AskedSuite, ...]":
     """The suites as the policy wants them, where there is one."""
     if not names:
         return ()
-    from driftline.capabilities import governed, read_policy, read_suite
+    from driftline.capabilities import governed, read_suite
     from driftline.certificates import AskedSuite, WatchedCapability
 
-    said = None if policy is None else read_policy(policy)
     found = []
     for name in names:
         suite = read_suite(name)
-        wanted = (governed(capability, said) for capability in suite.capabilities)
+        wanted = (governed(capability, policy) for capability in suite.capabilities)
         found.append(
             AskedSuite(
                 name=name,

@@ -26,6 +26,7 @@ from ._certification import CertificationGuards as CertificationGuards
 from ._certification import CertificationProvenance as CertificationProvenance
 from ._certification import CertificationVerdict as CertificationVerdict
 from ._certification import ClaimVerdict as ClaimVerdict
+from ._certification import EqualItems as EqualItems
 from ._certification import Flip as Flip
 from ._certification import Flips as Flips
 from ._certification import NoiseFloor as NoiseFloor

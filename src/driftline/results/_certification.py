@@ -92,6 +92,14 @@ class CapabilityClaim(Value):
     chance: float | None
     flips: Flips | None
     """None where an item is not right or wrong."""
+    basis: Literal["test", "identical"] = "test"
+    """identical: the tuned weights are the base's, bit for bit, so that the change is 0 without a
+    test."""
+    score_range: tuple[float, float] | None = None
+    """The scores that an item can have, as the suite declares them; None where the metric has bounds
+    of its own, or none."""
+    max_group_size: int | None = None
+    """The most items that a group can hold, as the suite declares it."""
     sequential: SequentialUse | None = None
     """What a sequential claim took; None where all items were scored, whatever they say."""
 
@@ -117,6 +125,16 @@ class NoiseFloor(Value):
     largest_difference: float | None
 
 
+class EqualItems(Value):
+    """Items of one capability that are the same to the model and therefore count once."""
+
+    capability: str
+    kept: str
+    """The id of the item that counts."""
+    left_out: tuple[str, ...]
+    """The ids of the others."""
+
+
 class CertificationGuards(Value):
     """What was checked of the comparison itself."""
 
@@ -128,6 +146,8 @@ class CertificationGuards(Value):
     noise: tuple[NoiseFloor, ...]
     tokenizer: Literal["same tokens", "the base's"]
     """`the base's` where the tuned model came without one."""
+    equal_items: tuple[EqualItems, ...] = ()
+    """Items that count once; empty where all differ."""
 
 
 class CertificationProvenance(Value):

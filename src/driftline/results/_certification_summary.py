@@ -42,6 +42,8 @@ def certification_summary(found: Certification) -> str:
 
 def outcome_sentence(found: Certification) -> str:
     """What came out, in one sentence without the verdict's word and without names of models."""
+    if found.verdict == "pass" and found.guards.tuned_is_base:
+        return "identical: the tuned weights are the base's, bit for bit"
     if found.verdict == "pass":
         return f"all {found.suite_claim.num_required} required capabilities are retained"
     return clean(found.suite_claim.reason or "")

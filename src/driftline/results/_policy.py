@@ -15,7 +15,7 @@ class PolicyRule(Value):
     name: str
     tier: Tier
     """critical: it must be retained. advisory: it is tested and reported, and decides nothing."""
-    margin: Annotated[float, Field(gt=0, strict=True)] | None = None
+    margin: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] | None = None
     """The loss that is accepted, in the metric's unit; None: the suite's tolerance."""
 
 

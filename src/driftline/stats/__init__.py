@@ -1,5 +1,7 @@
 """Intervals, tests, quantiles and change points, as pure functions of arrays."""
 
+from ._above_chance import above_chance_evidence as above_chance_evidence
+from ._above_chance import above_chance_pvalue as above_chance_pvalue
 from ._bounded import bounded_noninferiority as bounded_noninferiority
 from ._conformal import conformal_quantile as conformal_quantile
 from ._crossing import Crossing as Crossing
@@ -22,6 +24,7 @@ from ._mean_power import mean_noninferiority_power as mean_noninferiority_power
 from ._mean_power import mean_num_items_needed as mean_num_items_needed
 from ._multiplicity import holm_adjusted_pvalues as holm_adjusted_pvalues
 from ._multiplicity import suite_pvalue as suite_pvalue
+from ._noninferiority import SMALLEST_ALPHA as SMALLEST_ALPHA
 from ._noninferiority import NoninferiorityTest as NoninferiorityTest
 from ._noninferiority import NoninferiorityVerdict as NoninferiorityVerdict
 from ._repeated_looks import Looks as Looks

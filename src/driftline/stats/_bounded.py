@@ -14,6 +14,7 @@ from ._noninferiority import (
     Units,
     check_level,
     check_margin,
+    has_one_size,
     judged,
     units_of,
 )
@@ -43,6 +44,8 @@ def bounded_noninferiority(
 
     A unit is a whole group where groups are given: they must be drawn independently, however alike
     their items are. The mean is that of items, E[total] / E[size], also for groups of unequal size.
+    Where sizes differ they are taken as drawn, and without a largest size that was declared nothing
+    but a loss is claimed: a rare and large group that the sample does not hold could carry it all.
 
     >>> changes = numpy.random.default_rng(0).normal(0.0, 0.3, 400)
     >>> bounded_noninferiority(changes, margin=0.1, bounds=(-2.0, 2.0)).verdict
@@ -59,8 +62,9 @@ def bounded_noninferiority(
         margin: Positive.
         bounds: The smallest and the largest change that an item could have, known beforehand.
         groups: A number for each item's group; None where each is its own.
-        max_group_size: The most items that a group could have, known beforehand; None: the most that
-            one has here, which is right where the groups of a suite count as given.
+        max_group_size: The most items that a group could have, known beforehand. None: groups of one
+            size are taken to have it by design; for groups of unequal sizes the lower limit is that
+            of the scores and the p-value 1, so that they never pass.
         confidence_level: Of each limit, one-sided: 1 - alpha.
         seed: Of the orders.
 
@@ -77,7 +81,9 @@ def bounded_noninferiority(
     check_bounds(changes, bounds, margin)
     shares = scaled(units, max_group_size)
     alpha = 1 - confidence_level
-    low, pvalue = _low_and_pvalue(shares, margin, bounds, alpha, seed)
+    low, pvalue = bounds[0], 1.0
+    if max_group_size is not None or has_one_size(units):
+        low, pvalue = _low_and_pvalue(shares, margin, bounds, alpha, seed)
     mirrored = Units(-shares.sums, shares.sizes)
     high = -_low_and_pvalue(mirrored, margin, (-bounds[1], -bounds[0]), alpha, seed)[0]
     return NoninferiorityTest(

@@ -128,17 +128,18 @@ def num_items_needed(
         )
 
     quantiles = scipy.special.ndtri([confidence_level, power])
-    start = quantiles.sum() ** 2 * max(discordance - change**2, 0.0) / (margin + change) ** 2
-    return smallest_sufficient(power_at, power, start=math.ceil(start) + _DISCRETENESS)
+    per_item = max(discordance - change**2, 0.0) ** 0.5 / (margin + change)
+    start = (float(quantiles.sum()) * per_item) ** 2 if per_item < _LARGEST else math.inf
+    return smallest_sufficient(power_at, power, start=start + _DISCRETENESS)
 
 
-def smallest_sufficient(power_at: Callable[[int], float], power: float, *, start: int) -> int:
+def smallest_sufficient(power_at: Callable[[int], float], power: float, *, start: float) -> int:
     """A number of items that has the power, while hardly fewer do not.
 
     Args:
         power_at: The power of a number of items, rising but for small steps back.
         power: Wanted.
-        start: A guess.
+        start: A guess; infinity where the margin is next to nothing.
 
     Returns:
         The number; above 1000 it may be 0.1 % too large.
@@ -146,7 +147,7 @@ def smallest_sufficient(power_at: Callable[[int], float], power: float, *, start
     Raises:
         ConfigError: More than ten million items would be needed.
     """
-    failing, passing, num = 0, 0, max(start, 2)
+    failing, passing, num = 0, 0, max(math.ceil(min(start, 2 * _LARGEST)), 2)
     stride = 0.01
     while not (failing and passing):
         if num > _LARGEST:

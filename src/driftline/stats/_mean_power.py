@@ -23,10 +23,8 @@ def mean_noninferiority_power(
     It is the upper tail of the noncentral t distribution with num_items - 1 degrees of freedom and
     noncentrality sqrt(num_items) (change + margin) / standard_deviation.
 
-    `unbounded_noninferiority` is more cautious: for its power, state the level 1 - 0.8 alpha, which
-    takes 9 % more items at the level 0.95. `bounded_noninferiority`
-    needs some 1.8 times as many items for the same power, and never fewer than
-    4 |low bound| / margin at the level 0.95.
+    `bounded_noninferiority` needs some 1.8 times as many items for the same power, and never fewer
+    than 4 |low bound| / margin at the level 0.95.
 
     >>> round(mean_noninferiority_power(60, margin=0.1, standard_deviation=0.3), 3)
     0.818
@@ -93,8 +91,8 @@ def mean_num_items_needed(
         )
 
     quantiles = scipy.special.ndtri([confidence_level, power])
-    start = (quantiles.sum() * standard_deviation / (margin + change)) ** 2
-    return max(2, smallest_sufficient(power_at, power, start=math.ceil(start)))
+    start = (float(quantiles.sum()) * standard_deviation / (margin + change)) ** 2
+    return max(2, smallest_sufficient(power_at, power, start=start))
 
 
 def _check_planned(margin: float, standard_deviation: float, confidence_level: float) -> None:

@@ -8,6 +8,9 @@ from numpy import ndarray
 
 from ..errors import ConfigError, RunError
 
+SMALLEST_ALPHA = 1e-4
+"""A p-value of exact flips cannot be below 1e-5, so that much smaller levels can show nothing."""
+
 NoninferiorityVerdict = Literal["non_inferior", "inferior", "inconclusive"]
 
 
@@ -64,6 +67,11 @@ class Units(NamedTuple):
     sums: Float[ndarray, " units"]
     """Total change of each unit's items."""
     sizes: Int[ndarray, " units"]
+
+
+def has_one_size(units: Units) -> bool:
+    """Tell whether all groups hold the same number of items, so that the number is one of design."""
+    return bool((units.sizes == units.sizes[0]).all())
 
 
 def units_of(changes: Float[ndarray, " items"], groups: Int[ndarray, " items"] | None) -> Units:

@@ -7,11 +7,13 @@ import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from ..errors import ConfigError
 from ._bets import Bets, check_bounds, highest_refused, log_wealth, past_of, scaled
 from ._noninferiority import (
     NoninferiorityVerdict,
     check_level,
     check_margin,
+    has_one_size,
     units_of,
 )
 
@@ -76,21 +78,24 @@ def sequential_noninferiority(
         margin: Positive.
         bounds: The smallest and the largest change that an item could have, known beforehand.
         groups: A number for each item's group; None where each is its own.
-        max_group_size: The most items that a group could have; None: the most that one has here,
-            which is only right where all groups are known at the first look.
+        max_group_size: The most items that a group could have, known beforehand; may be left out
+            where all groups have one size, by design.
         confidence_level: 1 - alpha, one-sided each way.
 
     Returns:
         The verdict, when it was reached, and the confidence sequence.
 
     Raises:
-        ConfigError: Margin, bounds, level or the largest size make no sense.
+        ConfigError: Margin, bounds, level or the largest size make no sense, or groups differ in
+            size and no largest one is given.
         RunError: No items, or a change outside of its bounds.
     """
     check_margin(margin, -bounds[0])
     check_level(confidence_level)
     units = units_of(changes, groups)
     check_bounds(changes, bounds, margin)
+    if max_group_size is None and not has_one_size(units):
+        raise ConfigError("groups differ in size; give max_group_size, known beforehand")
     shares = scaled(units, max_group_size)
     log_bound = -math.log(1 - confidence_level)
     totals, sizes = shares.sums[None], shares.sizes[None]

@@ -1,5 +1,6 @@
 """What a user may choose about the monitor."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Self
 
@@ -18,6 +19,21 @@ DETECTORS: tuple[Detector, ...] = (
 Action = Literal["log", "warn", "lower_learning_rate", "stop", "roll_back"]
 ACTIONS: tuple[Action, ...] = ("log", "warn", "lower_learning_rate", "stop", "roll_back")
 """By how far they go; each includes those before it but the learning rate."""
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(
+        (
+            "every_steps", "glance_every_steps", "max_interventions", "num_snapshots", "anchor_rows",
+            "anchor_row_tokens", "num_layers", "step_tokens", "seed",
+        ),
+        int,
+    ),
+    **dict.fromkeys(
+        ("overhead", "alpha", "lower_factor", "check_timeout_seconds", "heartbeat_seconds"), float
+    ),
+}  # fmt: skip
+"""The fields that are numbers, and whether each is a count."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class MonitorSettings:
                 "at least 0",
             ),
             ("overhead", 0 < self.overhead <= 1, "above 0 and at most 1"),
-            ("alpha", 0 < self.alpha < 1, "between 0 and 1"),
+            ("alpha", 0 < self.alpha <= 0.5, "above 0 and at most 0.5"),
             ("action", self.action in ACTIONS, f"one of {', '.join(ACTIONS)}"),
             ("act_on", self.act_on in ("evidence", "measured"), "evidence or measured"),
             ("after_roll_back", self.after_roll_back in ("stop", "continue"), "stop or continue"),
@@ -95,10 +111,27 @@ class MonitorSettings:
         ):
             if not is_right:
                 raise ConfigError(f"monitor: {name}: {getattr(self, name)!r} is not {wanted}")
+        self._check_kinds()
         if self.action == "roll_back" and self.num_snapshots == 0:
             raise ConfigError(
                 "monitor: num_snapshots: 0 leaves nothing to roll back to; set at least 1"
             )
+
+    def _check_kinds(self) -> None:
+        """Refuse yes and no for numbers, fractions for counts, and numbers without an end.
+
+        Raises:
+            ConfigError: A value is of another kind than its default; the message names it.
+        """
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if value is None and name in ("every_steps", "glance_every_steps"):
+                continue
+            is_count = isinstance(value, int) and not isinstance(value, bool)
+            is_number = is_count or (isinstance(value, float) and math.isfinite(value))
+            if not (is_count if kind is int else is_number):
+                wanted = "a whole number" if kind is int else "a finite number"
+                raise ConfigError(f"monitor: {name}: {value!r} is not {wanted}")
 
     @classmethod
     def from_values(cls, values: dict[str, JsonValue], *, origin: str) -> Self:
