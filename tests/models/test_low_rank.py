@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from driftline.errors import ModelError
-from driftline.models import Placement, Point, Term, at_point, open_model, open_tuned
+from driftline.models import Placement, Point, Term, at_point, open_model
 from driftline.models._directions import LowRank
 from driftline.models._low_rank import lora_change, open_lora, unreadable_field
 from driftline.models._tuned import merge_adapter
 from driftline.models._weights import weights_change
 from tests import tiny
+from tests.directions import open_tuned
 
 # Saving an adapter of the embedding saves the embedding too, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`:UserWarning")

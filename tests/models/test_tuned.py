@@ -11,8 +11,9 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
-from driftline.models import Point, Term, at_point, open_tuned
+from driftline.models import Point, Term, at_point
 from tests import tiny
+from tests.directions import open_tuned
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 
