@@ -78,7 +78,7 @@ def check_configs(
 
 def _watch(cls: type, reads: Reads, thread: int) -> "_PutBack":
     own = vars(cls).get("__getattribute__")
-    original: Callable[[object, str], object] = cls.__getattribute__
+    original: Callable[[object, str], object] = getattr(cls, "__getattribute__")  # noqa: B009
 
     def recording(self: object, key: str) -> object:
         if threading.get_ident() == thread:
@@ -98,7 +98,7 @@ class _PutBack:
 
     def __call__(self) -> None:
         if self._own is None:
-            del self._cls.__getattribute__  # type: ignore[misc]
+            del self._cls.__getattribute__
         else:
             self._cls.__getattribute__ = self._own  # type: ignore[method-assign,assignment]
 

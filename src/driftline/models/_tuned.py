@@ -96,7 +96,11 @@ class DeltaDirection:
 
 
 def open_tuned(
-    checkpoint: Checkpoint, opened: LanguageModel, config: PreTrainedConfig | None = None
+    checkpoint: Checkpoint,
+    opened: LanguageModel,
+    config: PreTrainedConfig | None = None,
+    *,
+    target: LanguageModel | None = None,
 ) -> Direction:
     """Open a tuned model as a direction: base + 1 * direction = tuned.
 
@@ -104,6 +108,7 @@ def open_tuned(
         checkpoint: A whole model or a PEFT adapter.
         opened: The base that it was tuned from.
         config: The whole model's config, where it was read already.
+        target: The base whose weights are to move, where it is the same with its head on its own.
 
     Returns:
         The direction. A whole model is read as it is needed where each stored name is a name of the
@@ -117,19 +122,20 @@ def open_tuned(
             be opened with its head on its own.
         ModelError: Unreadable files, or a model or adapter of another base.
     """
+    target = target or opened
     check_gathered(checkpoint.tensors)
     check_vocabulary(checkpoint.tensors, opened.model)
     try:
         if checkpoint.is_adapter:
-            change = adapter_change(checkpoint, opened)
+            change = adapter_change(checkpoint, opened, target)
             return _HeldDirection(change, _identity(checkpoint))
         skeleton = build_skeleton(
             config or read_config(checkpoint, opened), opened, checkpoint.source
         )
         is_alike = type(skeleton).__name__ == type(opened.model).__name__
         if is_alike and reads_plainly(checkpoint, skeleton):
-            return DeltaDirection(checkpoint, opened, plain_tensors(checkpoint, skeleton))
-        return _HeldDirection(_loaded_change(checkpoint, opened), _identity(checkpoint))
+            return DeltaDirection(checkpoint, target, plain_tensors(checkpoint, skeleton))
+        return _HeldDirection(_loaded_change(checkpoint, target), _identity(checkpoint))
     except TiedWeightsError as error:
         raise TiedWeightsError(f"{checkpoint.source}: {error.reason}", UNTIED_COPY) from None
 

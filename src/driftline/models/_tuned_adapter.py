@@ -10,15 +10,19 @@ from ..errors import ModelError
 from ._directions import Change, as_tensors
 from ._low_rank import lora_change, open_lora
 from ._opening import LanguageModel
+from ._places import tied_names
 from ._sources import Checkpoint
 from ._stored_names import check_wrappers
 from ._weights import TiedWeightsError, weights_change
 
 _NAME = "default"
 """The name that PEFT gives an adapter unless told otherwise."""
+_PREFIX = "base_model.model."
 
 
-def adapter_change(checkpoint: Checkpoint, opened: LanguageModel) -> Change:
+def adapter_change(
+    checkpoint: Checkpoint, opened: LanguageModel, target: LanguageModel | None = None
+) -> Change:
     """Compute the change that an adapter makes of its base.
 
     PEFT converts and places the tensors: experts that were trained one by one, names of earlier
@@ -26,7 +30,8 @@ def adapter_change(checkpoint: Checkpoint, opened: LanguageModel) -> Change:
 
     Args:
         checkpoint: The adapter.
-        opened: Its base; it is not touched.
+        opened: Its base, as PEFT is to see it; it is not touched.
+        target: The base whose weights are to change, where it is the same with its head on its own.
 
     Returns:
         Weight name to change, float32 on the CPU.
@@ -36,21 +41,18 @@ def adapter_change(checkpoint: Checkpoint, opened: LanguageModel) -> Change:
         ModelError: It was made for another model, cannot be merged, or changes nothing.
     """
     folder, kind = checkpoint.folder, checkpoint.config.get("peft_type")
+    change: Change
     try:
         with warnings.catch_warnings(), torch.random.fork_rng():
             warnings.simplefilter("ignore")
             # PEFT only warns when keys are missing; for us a misfit is an error.
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
             if opened.can_be_merged_into:
-                adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(folder))
+                change = _merged_change(checkpoint, opened, target or opened)
             else:
                 adapted = open_lora(folder, opened.model)
-            _check_all_placed(adapted, checkpoint, is_shape=not opened.can_be_merged_into)
-        change: Change
-        if opened.can_be_merged_into:
-            change = weights_change(opened.model, merge_adapter(adapted))
-        else:
-            change = lora_change(adapted, opened.model)
+                _check_all_placed(adapted, checkpoint, is_shape=True)
+                change = lora_change(adapted, opened.model)
     except TiedWeightsError:
         raise
     except Exception as error:
@@ -92,11 +94,34 @@ def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
     return merged
 
 
-def _check_all_placed(adapted: PeftModel, checkpoint: Checkpoint, *, is_shape: bool) -> None:
+def _merged_change(checkpoint: Checkpoint, opened: LanguageModel, target: LanguageModel) -> Change:
+    """Merge the adapter into a copy of its base, where each of two tied weights is merged by itself."""
+    adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(checkpoint.folder))
+    _check_all_placed(adapted, checkpoint)
+    ties = tied_names(opened.model)
+    for name in tied_names(adapted):
+        bare = name.removeprefix(_PREFIX)
+        for wrapper in ("base_layer.", "original_module."):
+            bare = bare.replace(wrapper, "")
+        if bare in ties:
+            module, _, key = name.rpartition(".")
+            own = torch.nn.Parameter(adapted.get_parameter(name).detach().clone(), False)
+            setattr(adapted.get_submodule(module), key, own)
+    return weights_change(target.model, adapted.merge_and_unload())
+
+
+def _check_all_placed(
+    adapted: PeftModel, checkpoint: Checkpoint, *, is_shape: bool = False
+) -> None:
     """Refuse tensors that PEFT passes over; it says so only when asked to load them again."""
     options = {"low_cpu_mem_usage": True, "torch_device": "cpu"} if is_shape else {}
     report = adapted.load_adapter(str(checkpoint.folder), _NAME, **options)
     unknown = sorted(name.replace(f".{_NAME}.", ".") for name in report.unexpected_keys)
+    if checkpoint.config.get("ensure_weight_tying"):
+        # PEFT saves such an adapter under each of the tied names, and loads it under one.
+        ties = getattr(adapted.get_base_model(), "all_tied_weights_keys", {})
+        tied = tuple(f"{_PREFIX}{name.removesuffix('weight')}" for name in ties)
+        unknown = [name for name in unknown if not name.startswith(tied or ("\0",))]
     if unknown:
         check_wrappers(checkpoint.tensors, checkpoint.source)
         first = next((name for name in unknown if name in checkpoint.tensors), unknown[0])

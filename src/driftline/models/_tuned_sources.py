@@ -99,7 +99,7 @@ def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, L
         if not opened.can_be_merged_into:
             raise
         base = untied(opened)
-        direction = open_tuned(checkpoint, base, config)
+        direction = open_tuned(checkpoint, opened, config, target=base)
     point = Point("tuned", (Term(direction, 1.0),))
     if opened.can_be_merged_into:
         reference = reference_logits(checkpoint, opened, tokens)
