@@ -7,7 +7,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-_SMALL = {
+SMALL = {
     "vocab_size": 320,
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -31,21 +31,21 @@ _GPT2 = {
 }
 
 FAMILIES = {
-    "llama": lambda: transformers.LlamaConfig(**_SMALL, tie_word_embeddings=False),
-    "llama-tied": lambda: transformers.LlamaConfig(**_SMALL, tie_word_embeddings=True),
-    "qwen2": lambda: transformers.Qwen2Config(**_SMALL),
-    "qwen3": lambda: transformers.Qwen3Config(**_SMALL),
+    "llama": lambda: transformers.LlamaConfig(**SMALL, tie_word_embeddings=False),
+    "llama-tied": lambda: transformers.LlamaConfig(**SMALL, tie_word_embeddings=True),
+    "qwen2": lambda: transformers.Qwen2Config(**SMALL),
+    "qwen3": lambda: transformers.Qwen3Config(**SMALL),
     "gpt2": lambda: transformers.GPT2Config(**_GPT2),
     "gpt-neox": lambda: transformers.GPTNeoXConfig(
-        **{k: v for k, v in _SMALL.items() if k not in ("num_key_value_heads", "head_dim")}
+        **{k: v for k, v in SMALL.items() if k not in ("num_key_value_heads", "head_dim")}
     ),
-    "mistral": lambda: transformers.MistralConfig(**_SMALL, sliding_window=16),
-    "gemma": lambda: transformers.GemmaConfig(**_SMALL),
+    "mistral": lambda: transformers.MistralConfig(**SMALL, sliding_window=16),
+    "gemma": lambda: transformers.GemmaConfig(**SMALL),
     "gemma2": lambda: transformers.Gemma2Config(
-        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+        **SMALL, query_pre_attn_scalar=8, sliding_window=16
     ),
     "gemma3": lambda: transformers.Gemma3TextConfig(
-        **_SMALL, query_pre_attn_scalar=8, sliding_window=16
+        **SMALL, query_pre_attn_scalar=8, sliding_window=16
     ),
 }
 

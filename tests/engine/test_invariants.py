@@ -14,7 +14,7 @@ import torch
 
 from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoice, Passage
 from driftline.engine import LocalEngine, ResultStore
-from driftline.models import BASE, Point, ScoringOptions, Term, open_tuned
+from driftline.models import BASE, Point, ScoringOptions, Term
 
 TOLERANCE_NATS = 1e-4
 CHOOSER = random.Random(0)

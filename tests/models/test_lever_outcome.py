@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from driftline.errors import RunError
-from driftline.models import Levers, LowRank, open_tuned
+from driftline.models import Levers, LowRank
 from driftline.models._lever_outcome import finish, osf_change, scaled_change
 from driftline.models._lever_trainer import lever_trainer
+from tests.directions import open_tuned
 from tests.models.runs import FULL, LORA, TEXTS
 from tests.models.test_trajectory import changes
 

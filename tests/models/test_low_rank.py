@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from driftline.errors import ModelError
-from driftline.models import Placement, Point, Term, at_point, open_model, open_tuned
+from driftline.models import Placement, Point, Term, at_point, open_model
 from driftline.models._directions import LowRank
 from driftline.models._low_rank import lora_change, open_lora, unreadable_field
-from driftline.models._tuned import merge_adapter
+from driftline.models._tuned_adapter import merge_adapter
 from driftline.models._weights import weights_change
 from tests import tiny
+from tests.directions import open_tuned
 
 # Saving an adapter of the embedding saves the embedding too, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`:UserWarning")
@@ -117,7 +118,7 @@ def test_another_kind_of_adapter_is_refused(base):
 def test_an_adapter_on_the_head_of_a_tied_base_is_refused(open_family):
     tied, untied = open_family("llama-tied"), open_family("llama")
     adapted = adapted_model(untied.model, target_modules=["lm_head"])
-    with pytest.raises(ModelError, match=r"the base has no lm_head.weight of its own"):
+    with pytest.raises(ModelError, match=r"lies on lm_head.weight, one of two tied"):
         lora_change(adapted, tied.model)
 
 

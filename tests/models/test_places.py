@@ -23,12 +23,12 @@ from driftline.models import (
     generate_greedily,
     list_weights,
     open_model,
-    open_tuned,
     plan_training,
     weights_digest,
 )
 from driftline.models._places import execution_device, list_places, tied_names
 from tests import tiny
+from tests.directions import open_tuned
 from tests.models.runs import FULL, LORA, TEXTS
 
 IDS = torch.tensor([[256, 1, 2, 3, 200, 100]])

@@ -25,12 +25,12 @@ from driftline.models import (
     change_norms,
     list_weights,
     open_model,
-    open_tuned,
     weights_digest,
 )
 from driftline.models._places import list_places
 from driftline.models._quantised import is_packed
 from tests import tiny
+from tests.directions import open_tuned
 from tests.models.runs import FULL, LORA
 
 needs_bitsandbytes = pytest.mark.skipif(

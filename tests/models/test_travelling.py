@@ -15,7 +15,6 @@ from driftline.models import (
     Term,
     files_of,
     open_model,
-    open_tuned,
     store_direction,
     travelling_point,
     with_files_at,

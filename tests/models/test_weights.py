@@ -164,11 +164,22 @@ def test_change_is_of_the_weights_that_differ_only():
     assert torch.allclose(change[name], torch.tensor(0.5))
 
 
+def test_a_head_that_only_the_tuned_model_ties_moves_to_the_tuned_embedding():
+    base, tuned = tiny.model("llama"), tiny.model("llama-tied", seed=1)
+    change = weights_change(base, tuned)
+    every = dict(tuned.named_parameters(remove_duplicate=False))
+    for name, weight in base.named_parameters():
+        assert torch.allclose(weight + change.get(name, 0.0), every[name], atol=1e-6), name
+    equal = tiny.model("llama-tied")
+    equal.lm_head.weight = torch.nn.Parameter(equal.lm_head.weight.detach().clone())
+    assert weights_change(tiny.model("llama-tied"), equal) == {}
+
+
 def test_change_between_other_shapes_or_names_is_refused():
-    with pytest.raises(ModelError, match=r"lm_head.weight.*tied"):
+    with pytest.raises(ModelError, match=r"lm_head.weight and .* differ after .* base ties them"):
         weights_change(tiny.model("llama-tied"), tiny.model("llama"))
-    with pytest.raises(ModelError, match=r"lm_head.weight: is missing"):
-        weights_change(tiny.model("llama"), tiny.model("llama-tied"))
+    with pytest.raises(ModelError, match=r"is missing after tuning"):
+        weights_change(tiny.model("llama"), tiny.model("gpt2"))
     wider = tiny.model("llama")
     wider.resize_token_embeddings(330, mean_resizing=False)
     with pytest.raises(ModelError, match=r"embed_tokens.weight: has shape \(330, 32\)"):

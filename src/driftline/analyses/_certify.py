@@ -126,6 +126,9 @@ def certify(
     meter = Meter(listener)
     meter.enter("opening the tuned model")
     tuned = open_tuned_model(request.tuned, opened)
+    # Where tuning moved the head away from an embedding that the base ties, the base is untied.
+    opened = tuned.base
+    request = replace(request, opened=opened)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
         check_tokens(tuned, capabilities, engine)

@@ -134,9 +134,11 @@ def repair(
     _check(request)
     output = folder.path / REPAIRED
     _check_output(output)
-    opened, meter = request.opened, Meter(listener)
+    meter = Meter(listener)
     meter.enter("opening the tuned model")
-    tuned = _held(open_tuned_model(request.tuned, opened))
+    tuned = _held(open_tuned_model(request.tuned, request.opened))
+    opened = tuned.base
+    request = replace(request, opened=opened)
     asked = _asked(request)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import ModelError
 from ._directions import LowRank
 from ._places import list_places, tied_names
+from ._weights import TiedWeightsError
 
 _OF_NO_ACCOUNT = {
     "task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
@@ -88,6 +89,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
         Name of the base's weight to change; weights that do not change are left out.
 
     Raises:
+        TiedWeightsError: The adapter lies on one of two weights that the base ties.
         ModelError: The adapter is more than its factors, or lies on what the base has not.
     """
     adapter = adapted.active_adapter
@@ -98,7 +100,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
             f"{field} makes the adapter more than plain LoRA, which cannot be read beside a base "
             "that is quantised or offloaded"
         )
-    places, tied = list_places(base), set(tied_names(base).values())
+    places, ties = list_places(base), tied_names(base)
     found: dict[str, Tensor | LowRank] = {}
     with torch.no_grad():
         for name, module in adapted.base_model.model.named_modules():
@@ -110,14 +112,13 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
                     before = 0.0 if place is None else place.value().float().cpu()
                     found[f"{name}.{key}"] = saved.float().cpu() - before
     for name, change in found.items():
+        if name in ties or name in ties.values():
+            raise TiedWeightsError(
+                f"the adapter lies on {name}, one of two tied weights, and its change would move both"
+            )
         shape = _shape(change)
         if name not in places or places[name].shape != shape:
-            raise ModelError(f"the base has no {name} of its own of shape {shape}; is it tied?")
-        if name in tied:
-            raise ModelError(
-                f"the adapter lies on {name}, one of two tied weights, and its change would move "
-                "both; leave the embedding and the head out of target_modules"
-            )
+            raise ModelError(f"the base has no {name} of its own of shape {shape}")
     return {name: change for name, change in found.items() if _is_change(change)}
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from ..errors import ModelError
 from ..results import ModelProvenance
+from ._checkpoint import read_folder
 from ._locations import locate_base
 from ._opened_files import OpenedFiles
 from ._places import execution_device, is_offloaded, list_places
 from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
+from ._stored_names import check_gathered, check_wrappers
 from ._weights import Weight, config_digest, list_weights, weights_digest
 
 
@@ -234,17 +236,34 @@ def load_weights(
                 f"{source}: quantised layers compute where they lie, and the GPUs cannot hold them "
                 "all; raise max_memory, take 4 bits, or open it unquantised"
             ) from error
+        if "gguf_file" not in options:
+            check_gathered(read_folder(Path(location)).tensors)
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
         ) from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"{source}: the checkpoint lacks {missing[0]} ({len(missing)} tensors in all); "
-            "config.json and the weights do not belong together"
-        )
+    check_wrappers(sorted(report["unexpected_keys"]), source)
+    _check_complete(model, sorted(report["missing_keys"]), source)
     return model
+
+
+def _check_complete(
+    model: transformers.PreTrainedModel, missing: Sequence[str], source: str
+) -> None:
+    """Refuse a model of which transformers drew weights at random, for the files lack them."""
+    if not missing:
+        return
+    heads = getattr(model, "_tied_weights_keys", None) or {}
+    if all(name in heads for name in missing) and not getattr(model, "all_tied_weights_keys", {}):
+        raise ModelError(
+            f"{source}: the files lack {missing[0]} and config.json says tie_word_embeddings false, "
+            "so transformers would draw it at random; set tie_word_embeddings to true if the model "
+            "was tuned with its head tied to the embedding, else save it again with its head"
+        )
+    raise ModelError(
+        f"{source}: the checkpoint lacks {missing[0]} ({len(missing)} tensors in all); "
+        "config.json and the weights do not belong together"
+    )
 
 
 def _config(location: str, source: str) -> dict[str, object]:

@@ -35,7 +35,7 @@ from ._opening import LanguageModel
 from ._replay import with_replay
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
-from ._tuned import merge_adapter
+from ._tuned_adapter import merge_adapter
 from ._weights import weights_change
 
 

@@ -1,74 +1,83 @@
 """Opens a tuned model, a whole one or an adapter, as the direction that leads to it."""
 
-import copy
-import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
 from pydantic import JsonValue
-from safetensors import safe_open
 from torch import Tensor
+from transformers import AutoConfig, PreTrainedConfig
 
 from ..errors import ModelError
 from ..provenance import digest_file
-from ._checkpoint import check_model_folder, is_adapter_folder, read_folder, read_json
-from ._directions import Change, Direction, LowRank, as_tensors
-from ._low_rank import lora_change, open_lora
+from ._directions import Change, Direction, LowRank
 from ._opening import LanguageModel, load_weights, quiet_loading
 from ._places import list_places, tied_names
-from ._weights import weights_change
+from ._sources import Checkpoint
+from ._stored import StoredTensor
+from ._stored_names import check_gathered, check_vocabulary
+from ._tuned_adapter import adapter_change
+from ._tuned_layout import build_skeleton, plain_tensors, reads_plainly
+from ._untied import UNTIED_COPY
+from ._weights import TiedWeightsError, resizing_advice, weights_change
 
 
 class DeltaDirection:
     """tuned - base, read from the tuned checkpoint one tensor at a time."""
 
-    def __init__(self, folder: Path, opened: LanguageModel) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, opened: LanguageModel, stored: Mapping[str, StoredTensor]
+    ) -> None:
         """Look up where each weight lies, and that it fits the base.
 
         Args:
-            folder: A checked model folder, with a tensor for every weight of the base.
+            checkpoint: A whole model.
             opened: The base model.
+            stored: The tensor of each weight and buffer of the tuned model, tied ones under each of
+                their names.
 
         Raises:
-            ModelError: A weight has another shape.
+            TiedWeightsError: The base ties two weights that the tuned model holds apart.
+            ModelError: A weight is missing or has another shape, or a buffer differs.
         """
-        self._folder = folder
-        self._files = _locate_tensors(folder)
+        self._checkpoint, self._stored = checkpoint, stored
         for name, place in list_places(opened.model).items():
-            with safe_open(self._files[name], framework="pt") as file:
-                shape = tuple(file.get_slice(name).get_shape())
-            if shape != place.shape:
+            if name not in stored:
                 raise ModelError(
-                    f"{folder}: {name} has shape {shape} and the base {place.shape}; "
-                    "it was tuned from another model"
+                    f"{checkpoint.folder}: {name}: is missing after tuning; it was tuned from "
+                    "another model"
+                )
+            shape = stored[name].shape
+            if shape != place.shape:
+                mend = resizing_advice(opened.model, name, shape)
+                raise ModelError(
+                    f"{checkpoint.folder}: {name} has shape {shape} and the base {place.shape}"
+                    f"{mend or '; it was tuned from another model'}"
                 )
         self._check_ties(opened.model)
-        self._digests = {p.name: digest_file(p) for p in sorted(set(self._files.values()))}
+        _check_buffers(
+            {name: s.value for name, s in stored.items()}, opened.model, checkpoint.folder
+        )
+        self._identity = _identity(checkpoint)
 
     def _check_ties(self, base: torch.nn.Module) -> None:
         """A change of one tied weight cannot stand for two weights that tuning moved apart."""
         for alias, name in tied_names(base).items():
-            if alias in self._files:
-                with (
-                    safe_open(self._files[alias], framework="pt") as left,
-                    safe_open(self._files[name], framework="pt") as right,
-                ):
-                    if not torch.equal(left.get_tensor(alias), right.get_tensor(name)):
-                        raise ModelError(
-                            f"{self._folder}: {alias} and {name} differ, and the base ties them; "
-                            "no change of the base's weights leads there"
-                        )
+            left, right = self._stored.get(alias), self._stored[name]
+            if left in (None, right):
+                continue
+            if not torch.equal(left.value(), right.value()):
+                raise TiedWeightsError(f"{alias} and {name} differ, and the base ties them")
 
     def identity(self) -> JsonValue:
         """The digests of the tuned files."""
-        return {"kind": "delta", "files": dict(self._digests)}
+        return self._identity
 
     def prepare(self) -> None:
         """Nothing to make: the files are there."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The change (tuned - base) of one weight.
+        """Compute the change (tuned - base) of one weight.
 
         Args:
             name: The weight's name.
@@ -80,69 +89,81 @@ class DeltaDirection:
         Raises:
             ModelError: The tuned weight holds NaN or infinity.
         """
-        with safe_open(self._files[name], framework="pt") as file:
-            tuned: Tensor = file.get_tensor(name).float()
+        tuned = self._stored[name].value()
         if not torch.isfinite(tuned).all():
-            raise ModelError(f"{self._files[name]}: tensor {name} holds NaN or infinity")
+            raise ModelError(f"{self._stored[name].path}: tensor {name} holds NaN or infinity")
         return tuned - base.detach().float().cpu()
 
 
-def open_tuned(folder: Path, opened: LanguageModel) -> Direction:
+def open_tuned(
+    checkpoint: Checkpoint,
+    opened: LanguageModel,
+    config: PreTrainedConfig | None = None,
+    *,
+    target: LanguageModel | None = None,
+) -> Direction:
     """Open a tuned model as a direction: base + 1 * direction = tuned.
 
     Args:
-        folder: A model folder with safetensors, or a PEFT adapter folder.
+        checkpoint: A whole model or a PEFT adapter.
         opened: The base that it was tuned from.
+        config: The whole model's config, where it was read already.
+        target: The base whose weights are to move, where it is the same with its head on its own.
 
     Returns:
-        The direction. A whole model is read as it is needed, or at once if its files have other
-        names for its weights; an adapter is merged once, into a copy of the base, by PEFT itself,
-        so that every kind that PEFT can merge is right. Where the base is quantised or offloaded,
-        nothing can be merged, and only plain LoRA can be read, from its factors.
+        The direction. A whole model is read as it is needed where each stored name is a name of the
+        base and transformers converts nothing; else transformers loads it once, and the change is
+        held in memory. An adapter is merged once, into a copy of the base, by PEFT itself, so that
+        every kind that PEFT can merge is right. Where the base is quantised or offloaded, nothing
+        can be merged, and only plain LoRA can be read, from its factors.
 
     Raises:
-        ModelError: No such folder, unreadable files, or a model or adapter of another base.
+        TiedWeightsError: The base ties two weights that the tuned model holds apart; the base has to
+            be opened with its head on its own.
+        ModelError: Unreadable files, or a model or adapter of another base.
     """
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder; give a tuned model's or an adapter's folder")
-    if not is_adapter_folder(folder):
-        check_model_folder(folder)
-        if read_json(folder / "config.json").get("quantization_config"):
-            raise ModelError(
-                f"{folder}: a quantised tuned model is rounded anew, and that is no change of its "
-                "base; give the unquantised one, or the adapter"
-            )
-        names = _locate_tensors(folder)
-        if all(name in names for name in list_places(opened.model)):
-            return DeltaDirection(folder, opened)
-        return _loaded_model(folder, opened)
-    read_folder(folder)
-    return _merged_adapter(folder, opened)
+    target = target or opened
+    check_gathered(checkpoint.tensors)
+    check_vocabulary(checkpoint.tensors, opened.model)
+    try:
+        if checkpoint.is_adapter:
+            change = adapter_change(checkpoint, opened, target)
+            return _HeldDirection(change, _identity(checkpoint))
+        skeleton = build_skeleton(
+            config or read_config(checkpoint, opened), opened, checkpoint.source
+        )
+        is_alike = type(skeleton).__name__ == type(opened.model).__name__
+        if is_alike and reads_plainly(checkpoint, skeleton):
+            return DeltaDirection(checkpoint, target, plain_tensors(checkpoint, skeleton))
+        return _HeldDirection(_loaded_change(checkpoint, target), _identity(checkpoint))
+    except TiedWeightsError as error:
+        raise TiedWeightsError(f"{checkpoint.source}: {error.reason}", UNTIED_COPY) from None
 
 
-def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
-    """Merge an adapter into its base, in place.
+def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConfig:
+    """Read the config of a whole tuned model as transformers does.
 
     Args:
-        adapted: The base with its adapter.
+        checkpoint: A whole model.
+        opened: The base; the folder's own code may run if the base's was trusted.
 
     Returns:
-        The plain model.
+        The config.
 
     Raises:
-        ModelError: The adapter lies on one of two tied weights, so merging would move both.
+        ModelError: It cannot be read.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("error", message=".*tied_target_modules.*")
-        try:
-            merged: torch.nn.Module = adapted.merge_and_unload()
-        except UserWarning:
-            raise ModelError(
-                "the adapter lies on one of two tied weights and merging would move both; set "
-                "ensure_weight_tying or leave the embedding and the head out of target_modules"
-            ) from None
-    return merged
+    try:
+        with quiet_loading():
+            config: PreTrainedConfig = AutoConfig.from_pretrained(
+                checkpoint.folder, trust_remote_code=opened.trust_remote_code
+            )
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{checkpoint.source}: its config.json cannot be read ({reason}); save it again"
+        ) from error
+    return config
 
 
 class _HeldDirection:
@@ -163,63 +184,47 @@ class _HeldDirection:
         return change.dense() if isinstance(change, LowRank) else change
 
 
-def _loaded_model(folder: Path, opened: LanguageModel) -> Direction:
-    """For families whose files have other names than the weights in memory, such as GPT-NeoX."""
-    with quiet_loading():
-        tuned = load_weights(str(folder), source=str(folder), options={"dtype": torch.float32})
+def _loaded_change(checkpoint: Checkpoint, opened: LanguageModel) -> Change:
+    """The change to a model whose files have other names or shapes than the weights in memory."""
+    with quiet_loading(), torch.random.fork_rng():
+        tuned = load_weights(
+            str(checkpoint.folder),
+            source=checkpoint.source,
+            options={"dtype": torch.float32, "trust_remote_code": opened.trust_remote_code},
+        )
     try:
         change = weights_change(opened.model, tuned)
+    except TiedWeightsError:
+        raise
     except ModelError as error:
-        raise ModelError(f"{folder}: {error}; it was tuned from another model") from None
+        raise ModelError(f"{checkpoint.folder}: {error}; it was tuned from another model") from None
+    parameters = dict(tuned.named_parameters(remove_duplicate=False))
+    buffers = {
+        name: tensor.float for name, tensor in tuned.state_dict().items() if name not in parameters
+    }
+    _check_buffers(buffers, opened.model, checkpoint.folder)
     for name, difference in change.items():
         if not torch.isfinite(difference).all():
-            raise ModelError(f"{folder}: tensor {name} holds NaN or infinity")
-    digests = {file.name: digest_file(file) for file in read_folder(folder).weights}
-    return _HeldDirection(change, {"kind": "delta", "files": dict(digests)})
+            raise ModelError(f"{checkpoint.folder}: tensor {name} holds NaN or infinity")
+    return change
 
 
-def _merged_adapter(folder: Path, opened: LanguageModel) -> Direction:
-    kind = read_json(folder / "adapter_config.json").get("peft_type")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # PEFT only warns when keys are missing; for us a misfit is an error.
-            warnings.filterwarnings("error", message=".*missing adapter keys.*")
-            if opened.can_be_merged_into:
-                adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(folder))
-            else:
-                adapted = open_lora(folder, opened.model)
-        _check_keys_fit(folder, adapted)
-        change: Change
-        if opened.can_be_merged_into:
-            change = weights_change(opened.model, merge_adapter(adapted))
-        else:
-            change = lora_change(adapted, opened.model)
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{folder}: the {kind} adapter does not fit {opened.source} ({reason}); it was made "
-            "for another model, or cannot be merged"
-        ) from error
-    for name, tensor in as_tensors(change).items():
-        if not torch.isfinite(tensor).all():
-            weight = name.partition("|")[0]
-            raise ModelError(f"{folder}: the adapter makes {weight} infinite or NaN; it is broken")
-    if not change:
-        raise ModelError(f"{folder}: the adapter changes no weight; it is untrained or not applied")
-    digests = {file.name: digest_file(file) for file in read_folder(folder).files}
-    return _HeldDirection(change, {"kind": "adapter", "files": dict(digests)})
+def _check_buffers(
+    tuned: Mapping[str, Callable[[], Tensor]], base: torch.nn.Module, folder: Path
+) -> None:
+    """Refuse a model that moved a stored buffer, such as the bias of a router: no change reaches it."""
+    for name, buffer in base.named_buffers():
+        if name not in tuned or buffer.device.type == "meta":
+            continue
+        # Rounded to the dtype that the base holds it in, as transformers does.
+        if not torch.equal(tuned[name]().to(buffer.dtype), buffer.cpu()):
+            raise ModelError(
+                f"{folder}: {name} is a buffer that differs from the base's, and a change of "
+                f"weights does not reach it; give a base that holds the tuned {name}"
+            )
 
 
-def _check_keys_fit(folder: Path, adapted: PeftModel) -> None:
-    """PEFT passes over tensors that it has no place for; for us a misfit is an error."""
-    known = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    known.update(adapted.state_dict())
-    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
-        unknown = sorted(set(file.keys()) - known)
-    if unknown:
-        raise ModelError(f"the base has no place for {unknown[0]}")
-
-
-def _locate_tensors(folder: Path) -> dict[str, Path]:
-    return {name: tensor.path for name, tensor in read_folder(folder).tensors.items()}
+def _identity(checkpoint: Checkpoint) -> JsonValue:
+    """The digests of all files that decide about the weights."""
+    kind = "adapter" if checkpoint.is_adapter else "delta"
+    return {"kind": kind, "files": {file.name: digest_file(file) for file in checkpoint.files}}

@@ -1,27 +1,27 @@
 """Opens a tuned model as a point that the base can stand at: same numerics, config and template."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import transformers
-from transformers import AutoConfig
+from torch import Tensor
+from transformers import PreTrainedConfig
 
 from ..errors import ModelError
+from ._config_reads import check_configs, recorded_reads
 from ._opened_files import OpenedFiles, companions
 from ._opening import LanguageModel, load_tokenizer, quiet_loading
 from ._points import Point, Term, at_point
+from ._reference import check_point, logits_of, probe_tokens, reference_logits
 from ._sources import Checkpoint, fetch_tokenizer, open_checkpoint
-from ._tuned import open_tuned
-from ._weights import weights_digest
+from ._stored_names import check_gathered, check_vocabulary
+from ._tuned import open_tuned, read_config
+from ._tuned_layout import build_skeleton
+from ._untied import untied
+from ._weights import TiedWeightsError, weights_digest
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
-_SAYS_NOTHING = frozenset({
-    "_name_or_path", "architectures", "bos_token_id", "dtype", "eos_token_id", "id2label",
-    "initializer_range", "label2id", "pad_token_id", "tie_word_embeddings", "torch_dtype",
-    "transformers_version", "use_cache",
-})  # fmt: skip
-"""Keys of a config that change no score; ties are seen in the weights, and ends are the base's."""
-_DROPOUT = ("dropout", "_pdrop")
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,35 @@ class TunedModel:
     """Its own; None where it came without one."""
     files: OpenedFiles
     """Every file that was read: weights, index, configs, and what the tokenizer is made from."""
+    base: LanguageModel
+    """The base that the point belongs to: the one that was given, or, where tuning moved two weights
+    apart that it ties, the same with its head on its own."""
 
 
 def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
     """Open a tuned model, a whole one or an adapter, as base + (tuned - base).
 
     So both are scored by one model in memory: whatever differs between their scores comes from the
-    weights. Cost: that of `open_tuned`, and the tokenizer.
+    weights. Names, ties and config are taken as transformers takes them, and where the base lies in
+    memory unquantised, the logits of the point are compared with those of the tuned model as
+    transformers or PEFT opens it.
+
+    Cost: that of `open_tuned`, the tokenizer, a pass over 48 tokens or more for the config, and, for
+    the comparison, the time and memory of opening the tuned model once more, two passes, and putting
+    the point in.
 
     Args:
         source: A model folder with safetensors, a PEFT adapter folder, or a hub id with an optional
             `@revision`.
-        opened: The base that it was tuned from.
+        opened: The base that it was tuned from; it is left bit for bit as it was.
 
     Returns:
-        The point, and the tokenizer that came with it.
+        The point with the base that it belongs to, and the tokenizer that came with it.
 
     Raises:
-        ModelError: No such model, unreadable files, a model or adapter of another base, or one whose
-            config says to compute something else than the base's.
+        ModelError: No such model, unreadable files, a model or adapter of another base, one whose
+            config says to compute something else than the base's, or one whose logits the base
+            does not reach.
     """
     checkpoint = open_checkpoint(source)
     if Path(source).is_file():
@@ -69,15 +79,47 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
             ),
         )
     )
-    if not checkpoint.is_adapter:
-        _check_config(checkpoint, opened)
-    direction = open_tuned(checkpoint.folder, opened)
+    point, base = _open_point(checkpoint, opened)
     return TunedModel(
-        checkpoint,
-        Point("tuned", (Term(direction, 1.0),)),
-        _tokenizer(tokenizer_folder, checkpoint, opened),
-        files,
+        checkpoint, point, _tokenizer(tokenizer_folder, checkpoint, opened), files, base
     )
+
+
+def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, LanguageModel]:
+    """The tuned point, and the base that it belongs to."""
+    tokens, config, base = probe_tokens(opened), None, opened
+    check_gathered(checkpoint.tensors)
+    check_vocabulary(checkpoint.tensors, opened.model)
+    if not checkpoint.is_adapter:
+        config = read_config(checkpoint, opened)
+        _check_config(config, checkpoint, opened, tokens)
+    try:
+        direction = open_tuned(checkpoint, opened, config)
+    except TiedWeightsError:
+        if not opened.can_be_merged_into:
+            raise
+        base = untied(opened)
+        direction = open_tuned(checkpoint, opened, config, target=base)
+    point = Point("tuned", (Term(direction, 1.0),))
+    if opened.can_be_merged_into:
+        reference = reference_logits(checkpoint, opened, tokens)
+        try:
+            check_point(base, point, tokens, reference)
+        except ModelError as error:
+            raise ModelError(f"{checkpoint.source}: {error}") from None
+    return point, base
+
+
+def _check_config(
+    config: PreTrainedConfig, checkpoint: Checkpoint, opened: LanguageModel, tokens: Tensor
+) -> None:
+    """Equal weights under another config are another model."""
+    ours = opened.model.config
+    with recorded_reads(config, ours) as reads:
+        for each in (config, ours):
+            build_skeleton(copy.deepcopy(each), opened, checkpoint.source)
+        logits_of(opened.model, tokens, opened.device)
+    check_configs(config, ours, reads, source=checkpoint.source)
 
 
 def digest_at(opened: LanguageModel, point: Point) -> str | None:
@@ -96,30 +138,6 @@ def digest_at(opened: LanguageModel, point: Point) -> str | None:
         return None
     with at_point(opened, point):
         return weights_digest(opened.model)
-
-
-def _check_config(checkpoint: Checkpoint, opened: LanguageModel) -> None:
-    """Equal weights under another config are another model."""
-    try:
-        with quiet_loading():
-            config = AutoConfig.from_pretrained(
-                checkpoint.folder, trust_remote_code=opened.trust_remote_code
-            )
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{checkpoint.source}: its config.json cannot be read ({reason}); save it again"
-        ) from error
-    tuned, base = config.to_dict(), opened.model.config.to_dict()
-    for key in sorted((tuned.keys() | base.keys()) - _SAYS_NOTHING):
-        if key.endswith(_DROPOUT) or key.startswith("_"):
-            continue
-        if tuned.get(key) != base.get(key):
-            raise ModelError(
-                f"{checkpoint.source}: its config.json says {key} {tuned.get(key)!r} and the base's "
-                f"{base.get(key)!r}, so their weights do not compute the same; give the base that "
-                "it was tuned from"
-            )
 
 
 def _tokenizer(

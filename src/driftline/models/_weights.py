@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..provenance import digest_bytes
-from ._places import list_places
+from ._places import Place, list_places, tied_names
 
 Role = Literal[
     "embedding", "position", "q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
@@ -118,8 +119,28 @@ def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
     return tuple(weights)
 
 
+class TiedWeightsError(ModelError):
+    """Tuning moved two weights apart that the base ties."""
+
+    def __init__(
+        self,
+        reason: str,
+        mend: str = "set ensure_weight_tying, or leave embedding and head out of the adapter",
+    ) -> None:
+        """Join the reason and the mend.
+
+        Args:
+            reason: The weights that are tied.
+            mend: The way out; by default the one while an adapter is yet to be trained.
+        """
+        super().__init__(f"{reason}; {mend}")
+        self.reason = reason
+
+
 def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, Tensor]:
-    """The change (tuned - base) of every weight that differs, as float32 on the CPU.
+    """Compute the change (tuned - base) of every weight that differs, as float32 on the CPU.
+
+    A head that only the tuned model ties changes to the tuned embedding.
 
     Args:
         base: The base model.
@@ -129,30 +150,78 @@ def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, T
         Weight name to change.
 
     Raises:
+        TiedWeightsError: The base ties two weights that differ after tuning.
         ModelError: One has a weight that the other has not, or one of another shape.
     """
-    base_weights, tuned_weights = list_places(base), list_places(tuned)
-    for name in base_weights:
-        if name not in tuned_weights:
-            raise ModelError(f"{name}: is missing after tuning")
+    places, tuned_places = list_places(base), list_places(tuned)
+    _check_names(base, tuned, places, tuned_places)
+    tuned_ties = tied_names(tuned)
     change = {}
-    for name, place in tuned_weights.items():
-        if name not in base_weights:
-            raise ModelError(
-                f"{name}: the base has no such weight of its own; it is tied there, or tuning "
-                "added it, so no change of the base's weights can stand for it"
-            )
-        before = base_weights[name].value().float().cpu()
-        after = place.value().float().cpu()
+    for name, place in places.items():
+        before = place.value().float().cpu()
+        after = tuned_places[tuned_ties.get(name, name)].value().float().cpu()
         if after.shape != before.shape:
             raise ModelError(
                 f"{name}: has shape {tuple(after.shape)} after tuning and {tuple(before.shape)} "
-                "before; keep the vocabulary as it is"
+                f"before{resizing_advice(base, name, tuple(after.shape))}"
             )
         difference = after - before
         if difference.any():
             change[name] = difference
     return change
+
+
+def _check_names(
+    base: torch.nn.Module,
+    tuned: torch.nn.Module,
+    places: Mapping[str, Place],
+    tuned_places: Mapping[str, Place],
+) -> None:
+    """Check that each weight of one model is a weight of the other, under its own name or tied."""
+    tuned_ties, base_ties = tied_names(tuned), tied_names(base)
+    for name in places:
+        if tuned_ties.get(name, name) not in tuned_places:
+            raise ModelError(f"{name}: is missing after tuning")
+    for name, place in tuned_places.items():
+        if name in places:
+            continue
+        if name not in base_ties:
+            # A weight that the tuned model ties may have its name from the other end.
+            if any(alias in places for alias, held in tuned_ties.items() if held == name):
+                continue
+            raise ModelError(
+                f"{name}: the base has no such weight, so no change of the base's weights can stand "
+                "for it"
+            )
+        other = tuned_places[tuned_ties.get(base_ties[name], base_ties[name])].value()
+        if not torch.equal(place.value(), other):
+            raise TiedWeightsError(
+                f"{name} and {base_ties[name]} differ after tuning, and the base ties them"
+            )
+
+
+def resizing_advice(model: torch.nn.Module, name: str, shape: tuple[int, ...]) -> str:
+    """Say how to mend a tuned weight of another shape, if the vocabulary was resized.
+
+    Args:
+        model: The base.
+        name: The weight's name.
+        shape: Its shape in the tuned model.
+
+    Returns:
+        The end of a message, from the semicolon; empty where another vocabulary is not the reason.
+    """
+    if not isinstance(model, transformers.PreTrainedModel) or not shape:
+        return ""
+    ends = [model.get_input_embeddings(), model.get_output_embeddings()]
+    held = [w for w in (getattr(end, "weight", None) for end in ends) if w is not None]
+    own = next((p for n, p in model.named_parameters() if n == name), None)
+    if own is None or not any(own is weight for weight in held) or own.shape[1:] != shape[1:]:
+        return ""
+    return (
+        f"; the vocabulary was resized, so resize the base too: "
+        f"base.resize_token_embeddings({shape[0]}), save it, and give that as the base"
+    )
 
 
 def weights_digest(model: torch.nn.Module) -> str:

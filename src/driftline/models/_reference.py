@@ -1,0 +1,172 @@
+"""Compares the base at a tuned point with the tuned model as transformers or PEFT opens it.
+
+The last guard before scores: whatever the rules about names, ties and configs have missed shows in
+the logits.
+"""
+
+import copy
+import math
+import warnings
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from ..errors import ModelError
+from ._opening import LanguageModel, load_weights, quiet_loading
+from ._points import Point, at_point
+from ._sources import Checkpoint
+
+_NUM_TOKENS = 48
+_LARGEST_WINDOW = 256
+"""A sliding window that is longer is not filled, for the tokens would cost more than the scores."""
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "local_attention_window")
+_MOST_APART = 0.1
+"""The share of tokens that may be apart: rounding can send a token to another expert."""
+_NUM_EPS = 2**10
+_HALF_PRECISION = {torch.float16: 0.02, torch.bfloat16: 0.12}
+"""Measured: merged LoRA against unmerged is 0.004 and 0.03 apart, ten times less in most models."""
+
+
+def probe_tokens(opened: LanguageModel) -> Tensor:
+    """Draw the tokens that the comparison runs, always the same for one base.
+
+    Args:
+        opened: The base.
+
+    Returns:
+        One row of ordinary tokens, long enough to leave a short sliding window.
+    """
+    config = opened.model.config.get_text_config()
+    windows = [getattr(config, key, None) for key in _WINDOWS]
+    short = [w for w in windows if isinstance(w, int) and 0 < w < _LARGEST_WINDOW]
+    length = max([_NUM_TOKENS, *(math.ceil(1.5 * window) for window in short)])
+    limit = getattr(config, "max_position_embeddings", None)
+    if isinstance(limit, int) and limit > 0:
+        length = min(length, limit)
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    special = set(opened.tokenizer.all_special_ids)
+    ordinary = [i for i in range(min(rows, len(opened.tokenizer))) if i not in special]
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randint(len(ordinary), (length,), generator=generator)
+    return torch.tensor([[ordinary[int(index)] for index in drawn]])
+
+
+def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> Tensor:
+    """Run tokens through a model.
+
+    Args:
+        model: In evaluation mode.
+        tokens: One row.
+        device: Where the embedding lies.
+
+    Returns:
+        Token by vocabulary, float32, on the CPU.
+    """
+    tokens = tokens.to(device)
+    with torch.no_grad():
+        found = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False)
+    logits: Tensor = found.logits[0].float().cpu()
+    return logits
+
+
+def reference_logits(checkpoint: Checkpoint, opened: LanguageModel, tokens: Tensor) -> Tensor:
+    """Compute the logits of a tuned model without any of our own reading.
+
+    Cost: a second copy of the model in memory, at the base's dtype and on its device, and one pass.
+
+    Args:
+        checkpoint: A whole model, opened by transformers with its own config, or an adapter, opened
+            by PEFT on a copy of the base and not merged.
+        opened: The base; it is not touched.
+        tokens: One row.
+
+    Returns:
+        As `logits_of`.
+
+    Raises:
+        ModelError: It cannot be opened, or does not fit into memory.
+    """
+    with quiet_loading(), torch.random.fork_rng():
+        if checkpoint.is_adapter:
+            model = _adapted(checkpoint, opened)
+        else:
+            model = _loaded(checkpoint, opened)
+        return logits_of(model, tokens, opened.device)
+
+
+def check_point(opened: LanguageModel, point: Point, tokens: Tensor, reference: Tensor) -> None:
+    """Check that the base at the tuned point computes what the tuned model computes.
+
+    Args:
+        opened: The base; it is put back bit for bit.
+        point: The tuned point.
+        tokens: One row.
+        reference: The tuned model's own logits.
+
+    Raises:
+        ModelError: More than a tenth of the tokens are further apart than rounding explains.
+    """
+    with at_point(opened, point):
+        found = logits_of(opened.model, tokens, opened.device)
+    if found.shape != reference.shape:
+        raise ModelError(
+            f"the logits have shape {tuple(reference.shape)} in the tuned model and "
+            f"{tuple(found.shape)} in the base"
+        )
+    distance = _distances(found, reference)
+    allowed = tolerance(next(opened.model.parameters()).dtype)
+    num_apart = int((~(distance <= allowed)).sum())
+    if num_apart > _MOST_APART * len(distance):
+        raise ModelError(
+            f"on {len(distance)} tokens the logits of {opened.source} at the tuned weights are "
+            f"{float(distance.nan_to_num(math.inf).max()):.2g} of their spread away from those of "
+            f"the tuned model as transformers opens it (at most {allowed:.2g} is rounding)"
+        )
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """How far logits may be apart by rounding, as a share of their spread.
+
+    Args:
+        dtype: The dtype that the weights are held in.
+
+    Returns:
+        The share.
+    """
+    return _HALF_PRECISION.get(dtype, _NUM_EPS * torch.finfo(dtype).eps)
+
+
+def _distances(found: Tensor, reference: Tensor) -> Tensor:
+    """Per token, the root mean square difference over the spread of all logits."""
+    spread = (reference - reference.mean(dim=-1, keepdim=True)).square().mean().sqrt()
+    return (found - reference).square().mean(dim=-1).sqrt() / spread.clamp_min(1e-30)
+
+
+def _loaded(checkpoint: Checkpoint, opened: LanguageModel) -> torch.nn.Module:
+    options: dict[str, object] = {
+        "dtype": opened.asked_dtype or torch.float32,
+        "trust_remote_code": opened.trust_remote_code,
+    }
+    placed = vars(opened.model).get("hf_device_map")
+    if placed:
+        options["device_map"] = placed
+    model: torch.nn.Module = load_weights(
+        str(checkpoint.folder), source=checkpoint.source, options=options
+    )
+    try:
+        return model.eval() if placed else model.eval().to(opened.device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{checkpoint.source}: does not fit into memory beside its base, to compare the two; "
+            "halve both with dtype (--dtype bfloat16), or offload the base with device_map "
+            "(--device-map auto), where they are not compared"
+        ) from error
+
+
+def _adapted(checkpoint: Checkpoint, opened: LanguageModel) -> torch.nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = PeftModel.from_pretrained(copy.deepcopy(opened.model), str(checkpoint.folder))
+    model: torch.nn.Module = adapted.eval()
+    return model
