@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..engine import has_slope
+from ..metrics import METRICS
 from ._forecaster import PROBES
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def _of_this_run(
         )
     if request.opened.digest != paths.model_digest:
         first.append(f"Path margins were not calibrated on {source}.")
-    unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
+    unlike = sorted(
+        {c.metric for c in study.capabilities}
+        - {name for name, metric in METRICS.items() if metric.is_in_nats}
+    )
     if unlike:
         first.append(f"The forecast was never calibrated on {' or '.join(unlike)}.")
     if not low <= peak <= high:

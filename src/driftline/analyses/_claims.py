@@ -22,7 +22,7 @@ from ..stats import (
     unbounded_noninferiority,
 )
 from ._flip_list import flip_list
-from ._paired import RIGHT, Paired, largest_loss
+from ._paired import Paired, largest_loss
 
 _SMALLEST_ALPHA = 5e-4
 """What the bootstrap of the unbounded test can reach."""
@@ -50,7 +50,7 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     Raises:
         ConfigError: alpha is out of reach, or a tolerance is as large as the largest possible loss.
     """
-    is_unbounded = any(capability.metric == "nll_nats" for capability in capabilities)
+    is_unbounded = any(not capability.measure.is_bounded for capability in capabilities)
     least = _SMALLEST_ALPHA if is_unbounded else 0.0
     if not (least <= alpha <= 0.5 and alpha > 0):
         raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
@@ -188,10 +188,11 @@ def _nothing_to_retain(paired: Paired) -> str | None:
             f"the base has an accuracy of {accuracy:.1%} where guessing gives {floor:.1%}; there is "
             "nothing to retain"
         )
-    if capability.metric in RIGHT and accuracy - capability.tolerance <= floor:
+    value = float(paired.values(paired.base).mean())
+    if capability.measure.falls_to_chance and value - capability.tolerance <= floor:
         return (
             f"the margin of {100 * capability.tolerance:g} points accepts a fall of the base's "
-            f"accuracy of {accuracy:.1%} to the {floor:.1%} of guessing; lower the tolerance"
+            f"{capability.metric} of {value:.1%} to the {floor:.1%} of guessing; lower the tolerance"
         )
     return None
 

@@ -8,11 +8,12 @@ import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ..capabilities import MARGIN_BOUND_NATS, Capability
+from ..capabilities import Capability
+from ..metrics import METRICS
 
 Method = Literal["flips", "bounded", "unbounded", "sequential"]
 
-RIGHT = ("accuracy", "exact_match")
+RIGHT = tuple(name for name, metric in METRICS.items() if metric.is_binary)
 """Metrics that are 1 for an item that is right and 0 for one that is wrong."""
 
 
@@ -57,7 +58,7 @@ class Paired:
         if self.sample is not None:
             return "sequential"
         is_grouped = self.num_groups < len(self.capability.items)
-        return "bounded" if is_grouped or self.capability.metric == "margin_nats" else "flips"
+        return "flips" if self.capability.measure.is_binary and not is_grouped else "bounded"
 
     def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
         """The capability's own metric, item by item."""
@@ -83,10 +84,9 @@ class Paired:
 
 def is_bounded(capability: Capability) -> bool:
     """Whether no item can lose more than a known amount, so that bets are possible."""
-    return largest_loss(capability) < float("inf")
+    return capability.measure.is_bounded
 
 
 def largest_loss(capability: Capability) -> float:
     """The largest loss that a mean score could have."""
-    bounds = {"margin_nats": 2 * MARGIN_BOUND_NATS, "nll_nats": float("inf")}
-    return bounds.get(capability.metric, 1.0)
+    return capability.measure.largest_loss

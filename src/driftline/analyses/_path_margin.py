@@ -73,7 +73,7 @@ def _path(
     ]
     measured = numpy.array([(look.value, look.low, look.high) for look in looks]).T
     steps, rates = study.trajectory.kept_steps, study.trajectory.plan.learning_rates
-    if not capability.metric.endswith("_nats"):
+    if not capability.measure.is_in_nats:
         return PathLosses.joined(steps, measured, measured[0, -1:], NOTHING, largest_error=0.0)
     return predicted_path(rates, steps, measured, calibration)
 

@@ -86,6 +86,7 @@ class Checker:
         self.ring = SnapshotRing(folder, capacity=settings.num_snapshots)
         self._file = folder / _BASE_FILE
         self._base: dict[str, Float[ndarray, " items"]] = {}
+        self._right: dict[str, Float[ndarray, " items"]] = {}
         self._groups = {c.name: _numbers(c.groups()) for c in capabilities}
 
     @property
@@ -102,8 +103,11 @@ class Checker:
             RunError: The base's scores are not finite.
             OutputError: The file cannot be written.
         """
-        self._base = self._watch.losses()
+        values = self._watch.values()
+        self._base = self._watch.as_losses(values)
+        self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
         held = {f"loss/{name}": torch.from_numpy(v) for name, v in self._base.items()}
+        held |= {f"right/{name}": torch.from_numpy(v) for name, v in self._right.items()}
         held |= {f"anchors/{name}": t.contiguous() for name, t in self._anchors.read_base().items()}
         self.ring.save(self._live.trained, 0)
         if is_main():
@@ -133,6 +137,9 @@ class Checker:
                 f"{self._file}: holds scores of other capabilities; give the same suites"
             )
         self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
+        self._right = {
+            n.removeprefix("right/"): t.numpy() for n, t in held.items() if n.startswith("right/")
+        }
         prefix = "anchors/"
         self._anchors.restore_base(
             {n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)}
@@ -199,7 +206,11 @@ class Checker:
     @cached_property
     def held(self) -> frozenset[str]:
         """Capabilities at which the base is better than guessing."""
-        return frozenset(c.name for c in self.capabilities if is_held(c, self._base[c.name]))
+        return frozenset(
+            c.name
+            for c in self.capabilities
+            if is_held(c, self._base[c.name], right=self._right.get(c.name))
+        )
 
     @property
     def num_glance_tokens(self) -> int:
@@ -245,7 +256,12 @@ class Checker:
         return digest_value(watched)
 
 
-def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
+def is_held(
+    capability: Capability,
+    losses: Float[ndarray, " items"],
+    *,
+    right: Float[ndarray, " items"] | None = None,
+) -> bool:
     """Whether a model is better than guessing at a capability, so that there is something to lose.
 
     The share of items that it gets right lies above chance by 1.64 standard errors of a guess.
@@ -253,6 +269,8 @@ def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
     Args:
         capability: With its items.
         losses: Each item's score, more being worse.
+        right: 1 for each item that the model gets right, else 0; None takes the items whose loss is
+            below 0, which is the same for margins and accuracies, and for no other metric.
 
     Returns:
         True where guessing has no meaning.
@@ -260,8 +278,8 @@ def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
     chance = capability.chance
     if chance is None or chance in (0.0, 1.0):
         return True
-    right = float(numpy.mean(losses < 0))
-    return right - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
+    share = float(numpy.mean(losses < 0 if right is None else right > 0))
+    return share - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
 
 
 def largest_gain(capability: Capability) -> float:
@@ -278,7 +296,7 @@ def largest_gain(capability: Capability) -> float:
     Returns:
         A positive number.
     """
-    if not capability.metric.endswith("_nats"):
+    if capability.measure.largest_loss <= 1.0:
         return 1.0
     return max(_GAIN_NATS, _GAIN_TOLERANCES * capability.tolerance)
 

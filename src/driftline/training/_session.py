@@ -270,7 +270,7 @@ class Session:
                     learning_rates=rates,
                 )
                 for c in self.checker.capabilities
-                if c.required and c.metric.endswith("_nats")
+                if c.required and c.measure.is_in_nats
             ]
         )
 
