@@ -22,6 +22,9 @@ MetricName = Literal["probability", "margin_nats", "accuracy", "nll_nats", "exac
 
 MARGIN_BOUND_NATS = 5.0
 
+SHOWN: Mapping[str, tuple[float, str]] = {"probability": (100.0, "points")}
+"""Unit of a document to the factor and the unit that people are shown; others are shown as they are."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -108,3 +111,20 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 """By name."""
+
+
+def shown_unit(unit: str) -> tuple[float, str]:
+    """Find how values of a unit are shown to people.
+
+    >>> shown_unit("probability"), shown_unit("nats")
+    ((100.0, 'points'), (1.0, 'nats'))
+
+    Args:
+        unit: As a document has it; a unit per something else counts as its first word.
+
+    Returns:
+        What to multiply a value by, and the unit then.
+    """
+    first, space, rest = unit.partition(" ")
+    factor, shown = SHOWN.get(first, (1.0, first))
+    return factor, shown + space + rest

@@ -53,6 +53,7 @@ from ._forecast import (
     early_step,
     fit_to,
     forecast_losses,
+    in_own_metric,
     read_probe,
     target_forecast,
 )
@@ -322,7 +323,7 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
     fitted, target = fit(), None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
         target = target_forecast(study, fit(target=True), reading)
-    losses = forecast_losses(fitted, reading)
+    losses = in_own_metric(study, table, request.probe, forecast_losses(fitted, reading))
     rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
     shown = request.part in ("assess", "forecast")
     why = explain(study, table, rows, target) if shown else None

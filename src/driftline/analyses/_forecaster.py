@@ -25,6 +25,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import RunError
+from ..metrics import METRICS
 from ..results import CapabilityReading, Look, ProbeReading
 from ..stats import GaussianProcess, conformal_quantile, fit_gaussian_process
 from ._calibration import FinishedRun, ForecastCalibration
@@ -75,7 +76,7 @@ def looks_inputs(looks: Sequence[Look]) -> Inputs:
             losses = [
                 _clipped(c.losses[look], bound)
                 for c in case.probe.capabilities
-                if c.metric.endswith("_nats")
+                if c.metric in METRICS and METRICS[c.metric].is_in_nats
             ] or [_clipped(case.reading.losses[look], bound)]
             found += [_clipped(case.reading.losses[look], bound), float(numpy.mean(losses))]
         return found
@@ -92,13 +93,18 @@ def start_of(looks: Sequence[Look]) -> Inputs:
     Returns:
         One number: the loss there.
     """
-    early = [look for look in looks if look.startswith("early")][-1:]
-    last = (*early, *(look for look in looks if not look.startswith("early")))
+    last = start_looks(looks)
 
     def start(case: Case, bound: float) -> list[float]:
         return [float(numpy.mean([_clipped(case.reading.losses[look], bound) for look in last]))]
 
     return start
+
+
+def start_looks(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """The looks whose mean is where our forecast starts: the last early one and the replica."""
+    early = [look for look in looks if look.startswith("early")][-1:]
+    return (*early, *(look for look in looks if not look.startswith("early")))
 
 
 def _from_zero(_case: Case, _bound: float) -> list[float]:

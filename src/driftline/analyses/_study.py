@@ -11,6 +11,7 @@ from numpy import ndarray
 from ..capabilities import Capability
 from ..engine import Anchors, Engine, Table
 from ..errors import RunError
+from ..metrics import MetricName
 from ..models import (
     BASE,
     Point,
@@ -21,6 +22,7 @@ from ..models import (
     change_norms,
     relative_norm,
 )
+from ..stats import standard_error
 
 CONFIDENCE_LEVEL = 0.9
 
@@ -168,7 +170,17 @@ class Study:
 
 
 def losses_at(
-    table: Table, capability: Capability, points: Sequence[Point]
+    table: Table,
+    capability: Capability,
+    points: Sequence[Point],
+    metric: MetricName | None = None,
 ) -> Float[ndarray, "points items"]:
-    """Loss of each item from the base to each point: positive is worse."""
-    return numpy.stack([table.item_losses(point, capability, base=BASE) for point in points])
+    """Loss of each item from the base to each point, in a metric: positive is worse."""
+    return numpy.stack(
+        [table.item_losses(point, capability, base=BASE, metric=metric) for point in points]
+    )
+
+
+def base_standard_error(table: Table, capability: Capability) -> float | None:
+    """Standard error of the capability's value at the base, over groups of items."""
+    return standard_error(table.values(BASE, capability), groups=capability.groups())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ..capabilities import Capability
+from ..results import shown_amount
 from ._anchors import AnchorReading
 from ._settings import Detector, MonitorSettings, Thresholds
 from ._state import MonitorState
@@ -211,8 +212,8 @@ def _lost(
             continue
         is_alarm = proven or (capability.required and settings.act_on == "measured")
         sentence = (
-            f"{name} has lost {loss:.3g} {capability.unit} on its items; the tolerance is "
-            f"{capability.tolerance:g}"
+            f"{name} has lost {shown_amount(loss, capability.unit)} on its items; the tolerance is "
+            f"{shown_amount(capability.tolerance, capability.unit, with_unit=False)}"
         )
         if proven:
             sentence += f"; anytime-valid evidence at alpha {settings.alpha:g} over all looks"
