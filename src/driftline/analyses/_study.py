@@ -33,8 +33,9 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
-    num_probe_items: int = 24
-    """Items of a capability that are scored at the base and wherever the probe looks, at most."""
+    num_probe_items: int | None = None
+    """Items of a capability that are scored at the base and wherever the probe looks, at most; None
+    for all, or as many as take no longer to score than the probe takes to train."""
     num_noise_seeds: int = 3
     """Random directions; at least 2."""
     margin_ratio: float = 1.05
