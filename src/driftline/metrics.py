@@ -64,6 +64,11 @@ class Metric:
         return self.forecast_from == self.name
 
     @property
+    def is_linked(self) -> bool:
+        """It is decided in this metric and forecast in another, by the logistic link."""
+        return self.forecast_from not in (None, self.name)
+
+    @property
     def gradient_metric(self) -> MetricName:
         """The metric whose gradient a map or an ascent takes."""
         return self.gradient_of or self.name

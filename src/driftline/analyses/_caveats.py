@@ -128,7 +128,7 @@ def _of_this_run(
 def _of_metrics(study: Study) -> Iterator[str]:
     """What a forecast of metrics that no finished run has rests on."""
     used = {c.metric for c in study.capabilities}
-    if any(METRICS[name].forecast_from not in (None, name) for name in used):
+    if any(METRICS[name].is_linked for name in used):
         yield _LINKED
     unlike = sorted(name for name in used if METRICS[name].forecast_from is None)
     if unlike:

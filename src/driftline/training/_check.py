@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from ..capabilities import Capability
 from ..errors import OutputError, RunError
 from ..provenance import digest_value
-from ..stats import Looks, look_evidence, lowest_mean
+from ..stats import Looks, log_odds, look_evidence, lowest_mean, standard_error
 from ._anchors import AnchorWatch, anchor_texts
 from ._detectors import CheckReading, evidence_needed
-from ._live import CapabilityWatch, LiveModel
+from ._live import CapabilityWatch, ItemValues, LiveModel
 from ._proof_of_life import mean_losses, prove_alive
 from ._settings import MonitorSettings
 from ._sharded import is_main, wait_for_all
@@ -87,6 +87,9 @@ class Checker:
         self._file = folder / _BASE_FILE
         self._base: dict[str, Float[ndarray, " items"]] = {}
         self._right: dict[str, Float[ndarray, " items"]] = {}
+        self._margins: dict[str, Float[ndarray, " items"]] = {}
+        self.odds: dict[str, Float[ndarray, " items"]] = {}
+        """Log-odds of each item at the last check, of capabilities that are decided in probability."""
         self._groups = {c.name: _numbers(c.groups()) for c in capabilities}
 
     @property
@@ -106,8 +109,14 @@ class Checker:
         values = self._watch.values()
         self._base = self._watch.as_losses(values)
         self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
+        self._margins = {
+            c.name: values[c.name][c.measure.forecast_from]
+            for c in self.capabilities
+            if c.measure.forecast_from and c.measure.is_linked
+        }
         held = {f"loss/{name}": torch.from_numpy(v) for name, v in self._base.items()}
         held |= {f"right/{name}": torch.from_numpy(v) for name, v in self._right.items()}
+        held |= {f"margin/{name}": torch.from_numpy(v) for name, v in self._margins.items()}
         held |= {f"anchors/{name}": t.contiguous() for name, t in self._anchors.read_base().items()}
         self.ring.save(self._live.trained, 0)
         if is_main():
@@ -137,9 +146,10 @@ class Checker:
                 f"{self._file}: holds scores of other capabilities; give the same suites"
             )
         self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
-        self._right = {
-            n.removeprefix("right/"): t.numpy() for n, t in held.items() if n.startswith("right/")
-        }
+        self._right, self._margins = (
+            {n.removeprefix(kind): t.numpy() for n, t in held.items() if n.startswith(kind)}
+            for kind in ("right/", "margin/")
+        )
         prefix = "anchors/"
         self._anchors.restore_base(
             {n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)}
@@ -187,8 +197,10 @@ class Checker:
         Raises:
             RunError: A score, a state or a divergence is not finite.
         """
-        losses = self._watch.losses()
+        values = self._watch.values()
+        losses = self._watch.as_losses(values)
         means = mean_losses(losses, self._base)
+        self._keep_margins(values, state)
         limits = {}
         state.steps.append(step)
         for capability in self.capabilities:
@@ -201,7 +213,38 @@ class Checker:
         weights = self._weights()
         anchors = self._anchors.read(weights)
         update = update_norm(self._live.trained, weights, self._critical)
-        return Look(CheckReading(step, means, limits, anchors, step_reading, self.held), update)
+        reading = CheckReading(
+            step,
+            means,
+            limits,
+            anchors,
+            step_reading,
+            self.held,
+            self._standard_errors(losses),
+            accuracies(values),
+        )
+        return Look(reading, update)
+
+    @property
+    def base_accuracies(self) -> dict[str, float]:
+        """Share of items that the base gets right, where the scorer has options."""
+        return {name: float(right.mean()) for name, right in self._right.items()}
+
+    def _standard_errors(self, losses: dict[str, Float[ndarray, " items"]]) -> dict[str, float]:
+        found = {
+            c.name: standard_error(losses[c.name] - self._base[c.name], groups=c.groups())
+            for c in self.capabilities
+        }
+        return {name: error for name, error in found.items() if error is not None}
+
+    def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
+        """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
+        for c in self.capabilities:
+            metric = c.measure.forecast_from
+            if metric and c.name in self._margins:
+                lost = self._margins[c.name] - values[c.name][metric]
+                state.margins.setdefault(c.name, []).append(float(lost.mean()))
+                self.odds[c.name] = log_odds(values[c.name][c.metric])
 
     @cached_property
     def held(self) -> frozenset[str]:
@@ -254,6 +297,18 @@ class Checker:
     def _digest(self) -> str:
         watched: list[JsonValue] = [[c.name, c.digest] for c in self.capabilities]
         return digest_value(watched)
+
+
+def accuracies(values: ItemValues) -> dict[str, float]:
+    """Compute the share of items that are right, where the scorer has options.
+
+    Args:
+        values: Every metric of every item.
+
+    Returns:
+        By capability.
+    """
+    return {n: float(own["accuracy"].mean()) for n, own in values.items() if "accuracy" in own}
 
 
 def is_held(

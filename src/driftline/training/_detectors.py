@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from ..capabilities import Capability
@@ -43,6 +43,10 @@ class CheckReading:
     step_reading: StepReading
     held: frozenset[str] | None = None
     """Capabilities at which the base is better than guessing; None: all."""
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
+    """Of the mean losses, over groups of items."""
+    accuracies: Mapping[str, float] = field(default_factory=dict)
+    """Share of items that are right, where the scorer has options."""
 
 
 def evidence_needed(num_required: int, settings: MonitorSettings, state: MonitorState) -> float:
