@@ -24,6 +24,7 @@ from ._forecaster import (
     start_looks,
 )
 from ._rivals import EARLY_SHARES, Case, Method
+from ._shipped_fits import shipped_forecaster
 from ._study import Study, base_standard_error, losses_at
 
 
@@ -188,6 +189,16 @@ def fit_to(
         models that were left out, where the finished runs are of several.
     """
     chosen = calibration.runs_for(reading.model_digest, PROBES[probe])
+    if method == "driftline":
+        shipped = shipped_forecaster(
+            calibration,
+            chosen.runs,
+            model_digest=None if chosen.unseen_model else reading.model_digest,
+            probe=probe,
+            target=target,
+        )
+        if shipped is not None:
+            return shipped
     return fit_forecaster(
         chosen.runs,
         calibration,

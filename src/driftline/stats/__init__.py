@@ -39,4 +39,5 @@ from ._subspace import paired_participation_ratio as paired_participation_ratio
 from ._subspace import top_directions as top_directions
 from ._tango import tango_interval as tango_interval
 from ._tango import tango_statistic as tango_statistic
+from ._threads import on_one_thread as on_one_thread
 from ._unbounded import unbounded_noninferiority as unbounded_noninferiority
