@@ -6,6 +6,7 @@ import pytest
 
 from driftline.analyses import PROBES, Effort, shipped_calibration, shipped_path_calibration
 from driftline.analyses._caveats import caveats
+from driftline.metrics import METRICS
 from driftline.models import TrainingPlan
 
 CALIBRATION = shipped_calibration()
@@ -28,7 +29,7 @@ def found(peak, **changes):
     study = SimpleNamespace(
         trajectory=trajectory,
         effort=Effort(),
-        capabilities=(SimpleNamespace(name="answers", metric=metric),),
+        capabilities=(SimpleNamespace(name="answers", metric=metric, measure=METRICS[metric]),),
         anchors=None,
         num_probe_steps=2,
     )

@@ -194,6 +194,27 @@ def test_identical_weights_keep_everything_without_a_test(metric, num):
     assert suite_claim([found]).verdict == "non_inferior"
 
 
+@pytest.mark.parametrize(("value", "claimed"), [(0.8, True), (0.54, False), (0.5, False)])
+def test_a_probability_near_chance_leaves_nothing_to_claim(value, claimed):
+    scores = [{"accuracy": 1.0, "margin_nats": 1.0, "probability": value}] * 300
+    found = claim(pairs(300, metric="probability", tolerance=0.05), scores, scores)
+    assert (found.pvalue is not None) == claimed
+    assert claimed or "probability" in found.reason
+
+
+@pytest.mark.parametrize(("fall", "verdict"), [(0.0, "non_inferior"), (0.09, "inferior")])
+def test_a_fall_of_probability_is_tested_in_its_bounds(fall, verdict):
+    draws = numpy.random.default_rng(0)
+    base = draws.uniform(0.6, 0.95, 400)
+    noise = draws.normal(0, 0.02, 400)
+    before, after = (
+        [{"accuracy": 1.0, "margin_nats": 1.0, "probability": float(p)} for p in side]
+        for side in (base, (base - fall + noise).clip(0, 1))
+    )
+    found = claim(pairs(400, metric="probability", tolerance=0.03), before, after)
+    assert (found.method, found.verdict, found.unit) == ("bounded", verdict, "probability")
+
+
 def test_answers_of_which_none_is_right_are_not_kept():
     items = tuple(Generation(id=str(i), prompt="a", answer="b") for i in range(200))
     capability = Capability("answers", "generate", "exact_match", 0.1, items)

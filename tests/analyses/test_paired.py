@@ -38,6 +38,9 @@ def shares(*values, metric="accuracy"):
         (ANSWERS, None, "flips"),
         (pairs(group=lambda i: str(i // 2)), None, "bounded"),
         (pairs("margin_nats"), None, "bounded"),
+        (pairs("probability"), None, "bounded"),
+        (pairs("probability"), SAMPLE, "sequential"),
+        (pairs("probability", group=lambda i: str(i // 2)), None, "bounded"),
         (CLOZES, None, "unbounded"),
         (replace(CLOZES, score_range=(0.0, 9.0)), None, "bounded"),
         (replace(CLOZES, score_range=(0.0, 9.0)), SAMPLE, "sequential"),
@@ -69,6 +72,7 @@ def test_items_of_one_group_have_one_number():
 
 def test_what_an_item_can_lose_is_known_but_for_likelihoods():
     assert (largest_loss(pairs()), largest_loss(pairs("margin_nats"))) == (1.0, 10.0)
+    assert largest_loss(pairs("probability")) == 1.0
     assert is_bounded(ANSWERS)
     assert not is_bounded(CLOZES)
     assert largest_loss(replace(CLOZES, score_range=(0.5, 9.0))) == 8.5

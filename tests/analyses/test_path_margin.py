@@ -1,5 +1,6 @@
 """The path margin from planted curves."""
 
+import math
 from types import SimpleNamespace
 
 import numpy
@@ -122,7 +123,10 @@ def test_never_has_its_reason_and_the_run_itself_is_known_to_fit():
 def test_other_units_than_nats_are_measured_and_not_predicted():
     found = margin([0.0, 0.05], metric="accuracy")
     assert found.critical_steps is None
-    assert found.reason == "not passed by step 2; what follows is predicted in nats alone"
+    assert (
+        found.reason
+        == "not passed by step 2; what follows is predicted from margins or likelihoods alone"
+    )
     assert found.low == 2
     assert [p.scale for p in found.curve] == [1, 2]
     passed = margin([0.05, 0.15], metric="accuracy")
@@ -174,3 +178,49 @@ def test_of_a_long_run_the_curve_shows_every_look_and_some_steps():
     assert scales == sorted(set(scales))
     assert len(scales) == 3 + 24
     assert found.measured_steps == 400
+
+
+def probability_path(shifts, odds=(0.5, 1.5)):
+    """The path of a probability whose items' log-odds have fallen by this much at each look."""
+    items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
+    made = Capability("planted", "minimal_pair", "probability", TOLERANCE, items)
+    steps = tuple(range(1, len(shifts) + 1))
+    rows = {}
+    for at, shift in {
+        BASE: 0.0,
+        **{point(s): d for s, d in zip(steps, shifts, strict=True)},
+    }.items():
+        margins = tuple(value - shift for value in odds)
+        chances = tuple(1 / (1 + math.exp(-m)) for m in margins)
+        values = {"margin_nats": margins, "probability": chances}
+        rows[at.digest(), made.digest] = StoredScores(values, 1)
+    study = SimpleNamespace(
+        capabilities=(made,),
+        trajectory=SimpleNamespace(plan=CONSTANT, kept_steps=steps),
+        path_points=lambda: tuple(point(s) for s in steps),
+    )
+    return path_losses(study, Table(rows), CALIBRATION)["planted"]
+
+
+def test_a_probability_goes_on_by_way_of_its_margins():
+    odds, shifts = numpy.array([0.5, 1.5]), [0.05, 0.1]
+    found, nats = probability_path(shifts), margin(shifts, higher_is_better=True)
+
+    def loss(shift):
+        return float((1 / (1 + numpy.exp(-odds)) - 1 / (1 + numpy.exp(shift - odds))).mean())
+
+    assert found.losses[:2] == pytest.approx([loss(shift) for shift in shifts])
+    ends = {int(p.scale): -p.value for p in nats.curve}
+    expected = [loss(ends[step]) for step in range(3, 11)]
+    assert found.losses[2:] == pytest.approx(expected)
+    assert (found.lower <= found.losses).all()
+    assert (found.losses <= found.upper).all()
+    assert found.upper.max() < 1
+
+
+@pytest.mark.parametrize("shifts", [[0.0, 0.0], [-0.5, -1.0], [2.0, 4.0]])
+def test_a_probability_never_loses_more_than_it_has(shifts):
+    found = probability_path(shifts)
+    assert (found.upper[2:] < 1).all()
+    assert found.largest.low <= found.largest.value <= found.largest.high
+    assert (numpy.abs(found.losses) < 1).all()

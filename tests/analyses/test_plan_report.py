@@ -68,7 +68,8 @@ def test_the_least_margin_comes_first_and_a_missing_one_last():
     claims = [
         SimpleNamespace(
             capability=name, required=True, unit="nats", margin=1.0, change=0.0,
-            higher_is_better=False, loss_limit=limit, reason="too few" if limit is None else None,
+            higher_is_better=False, standard_error=None, loss_limit=limit,
+            reason="too few" if limit is None else None,
         )
         for name, limit in (("a", None), ("b", 0.2), ("c", 1.4))
     ]  # fmt: skip

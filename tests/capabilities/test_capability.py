@@ -44,8 +44,16 @@ def grouped(*groups):
         ({"items": pairs(1)}, "has 1 item; an interval needs at least 2"),
         ({"items": pairs(2) + pairs(1)}, "two items have the id i0"),
         ({"items": grouped("g", "g", "g")}, "all its items are in the group g"),
-        ({"metric": "nll_nats"}, "minimal_pair gives margin_nats and accuracy, not nll_nats"),
+        (
+            {"metric": "nll_nats"},
+            "minimal_pair gives margin_nats, accuracy and probability, not nll_nats",
+        ),
         ({"scorer": "perplexity"}, "perplexity gives nll_nats, not margin_nats"),
+        (
+            {"scorer": "perplexity", "metric": "probability"},
+            "perplexity gives nll_nats, not probability",
+        ),
+        ({"scorer": "cloze", "metric": "probability"}, "cloze gives nll_nats, not probability"),
         ({"scorer": "generate"}, "generate gives exact_match, not margin_nats"),
         ({"tolerance": 0.0}, "tolerance 0.0 is not above 0"),
         ({"tolerance": -0.1}, "tolerance -0.1 is not above 0"),
@@ -63,6 +71,7 @@ def test_what_it_refuses(changes, message):
     [
         ("minimal_pair", "margin_nats", "nats", True),
         ("minimal_pair", "accuracy", "share of items", True),
+        ("minimal_pair", "probability", "probability", True),
         ("perplexity", "nll_nats", "nats per token", False),
         ("generate", "exact_match", "share of items", True),
     ],

@@ -43,13 +43,14 @@ def made(values):
 
 
 @pytest.mark.parametrize("normalization", ["none", "tokens", "bytes"])
+@pytest.mark.parametrize("metric", ["margin_nats", "probability"])
 @pytest.mark.parametrize(("item", "values"), CASES)
-def test_weights_are_derivatives_of_the_loss(item, values, normalization):
+def test_weights_are_derivatives_of_the_loss(item, values, normalization, metric):
     def loss(at):
         found = score_likelihoods(item, made(at), normalization=normalization)
-        return found["nll_nats"] if "nll_nats" in found else -found["margin_nats"]
+        return found["nll_nats"] if "nll_nats" in found else -found[metric]
 
-    weights = loss_weights(item, made(values), normalization=normalization)
+    weights = loss_weights(item, made(values), normalization=normalization, metric=metric)
     assert len(weights) == len(values)
     for place, weight in enumerate(weights):
         up, down = list(values), list(values)

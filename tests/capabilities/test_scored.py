@@ -5,6 +5,7 @@ import pytest
 from driftline.capabilities import _scored as module
 from driftline.capabilities._scored import LoggedItem, Reading, ScoredLog, choose_metric, metrics_of
 from driftline.errors import SuiteError
+from driftline.metrics import METRICS
 from driftline.results import SourceProvenance
 
 SOURCE = SourceProvenance(name="a.jsonl", digest="sha256:0", num_records=2)
@@ -53,8 +54,7 @@ def test_items_of_one_group_are_too_few():
 
 
 def test_units_and_directions_agree_with_what_driftline_scores_itself():
-    from driftline.capabilities._scorers import UNITS
-
-    assert module.READINGS["margin_nats"] == Reading(UNITS["margin_nats"], True)
+    for name in ("margin_nats", "probability", "accuracy", "exact_match"):
+        assert module.READINGS[name] == Reading(METRICS[name].unit, True)
     assert not module.READINGS["nll_nats"].higher_is_better
     assert all(reading.unit for reading in module.READINGS.values())

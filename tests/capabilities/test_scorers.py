@@ -1,5 +1,7 @@
 """From likelihoods to an item's metrics."""
 
+import math
+
 import pytest
 
 from driftline.capabilities import (
@@ -17,7 +19,9 @@ from driftline.capabilities import (
     score_answer,
     score_likelihoods,
 )
+from driftline.capabilities._scorers import SCORER_METRICS
 from driftline.errors import SuiteError
+from driftline.metrics import METRICS
 
 PAIR = MinimalPair(id="1", good="She runs.", bad="She run.")
 CHOICE = MultipleChoice(id="1", prompt="1 + 1 =", choices=(" 3", " 2", " two"), answer=1)
@@ -53,18 +57,57 @@ def _likelihoods(*values, tokens=None, sizes=None):
 )
 def test_the_margin_of_a_pair(right, wrong, margin, accuracy):
     found = score_likelihoods(PAIR, _likelihoods(right, wrong))
-    assert found == {"margin_nats": pytest.approx(margin, rel=1e-6), "accuracy": accuracy}
+    assert found["margin_nats"] == pytest.approx(margin, rel=1e-6)
+    assert found["accuracy"] == accuracy
+    assert found["probability"] == pytest.approx(1 / (1 + math.exp(wrong - right)))
 
 
 def test_the_margin_of_a_choice_is_to_the_best_wrong_one():
-    assert score_likelihoods(CHOICE, _likelihoods(-4.0, -2.0, -3.0)) == {
-        "margin_nats": 1.0,
-        "accuracy": 1.0,
-    }
-    assert score_likelihoods(CHOICE, _likelihoods(-1.5, -2.0, -3.0)) == {
-        "margin_nats": -0.5,
-        "accuracy": 0.0,
-    }
+    for values, margin, accuracy in (
+        ((-4.0, -2.0, -3.0), 1.0, 1.0),
+        ((-1.5, -2.0, -3.0), -0.5, 0.0),
+    ):
+        found = score_likelihoods(CHOICE, _likelihoods(*values))
+        assert (found["margin_nats"], found["accuracy"]) == (margin, accuracy)
+        weights = [math.exp(value) for value in values]
+        assert found["probability"] == pytest.approx(weights[1] / sum(weights))
+
+
+@pytest.mark.parametrize("shift", [0.0, -900.0, 50.0])
+@pytest.mark.parametrize("gap", [0.0, 1.0, 40.0, 900.0])
+def test_a_probability_is_one_whatever_the_likelihoods(shift, gap):
+    values = _likelihoods(shift, shift - gap, shift)
+    probability = score_likelihoods(CHOICE, values)["probability"]
+    assert 0.0 <= probability <= 1 / 3
+    assert probability == pytest.approx(1 / (1 + 2 * math.exp(gap)) if gap < 700 else 0.0)
+
+
+def test_an_item_that_the_model_has_no_view_of_is_at_chance():
+    assert score_likelihoods(PAIR, _likelihoods(-7.0, -7.0))["probability"] == 0.5
+    assert score_likelihoods(CHOICE, _likelihoods(*[-7.0] * 3))["probability"] == pytest.approx(
+        1 / 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("normalization", "gap"),
+    [("none", -6.0 + 4.0), ("tokens", -6.0 / 3 + 4.0 / 1), ("bytes", -6.0 / 8 + 4.0 / 2)],
+)
+def test_normalisation_divides_before_the_probability(normalization, gap):
+    likelihoods = _likelihoods(-6.0, -4.0, tokens=[3, 1], sizes=[8, 2])
+    found = score_likelihoods(PAIR, likelihoods, normalization=normalization)
+    assert found["probability"] == pytest.approx(1 / (1 + math.exp(-gap)))
+
+
+@pytest.mark.parametrize("scorer", list(SCORER_METRICS))
+def test_every_metric_of_a_scorer_has_its_properties(scorer):
+    for name in SCORER_METRICS[scorer]:
+        metric = METRICS[name]
+        assert metric.name == name
+        assert metric.unit
+        assert metric.bounds[0] < metric.bounds[1]
+        assert not metric.is_binary or metric.bounds == (0.0, 1.0)
+    assert ("probability" in SCORER_METRICS[scorer]) == ("accuracy" in SCORER_METRICS[scorer])
 
 
 @pytest.mark.parametrize(
@@ -98,10 +141,9 @@ def test_the_windows_of_a_passage_add_up():
 
 
 def test_the_right_alternative_is_the_one_that_the_answer_names():
-    assert score_likelihoods(OPTIONS, _likelihoods(-4.0, -2.5)) == {
-        "margin_nats": 1.5,
-        "accuracy": 1.0,
-    }
+    found = score_likelihoods(OPTIONS, _likelihoods(-4.0, -2.5))
+    assert (found["margin_nats"], found["accuracy"]) == (1.5, 1.0)
+    assert found["probability"] == pytest.approx(1 / (1 + math.exp(-1.5)))
 
 
 @pytest.mark.parametrize(

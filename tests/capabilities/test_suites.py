@@ -90,7 +90,10 @@ def test_provenance_follows_items_and_metrics(write):
         ({"name": ""}, r"capabilities.0.name: .*at least 1 character"),
         ({"items": ...}, r"capabilities.0.items: Field required"),
         ({"scorer": "guess"}, r"capabilities.0.scorer: Input should be 'multiple_choice'"),
-        ({"metric": "bleu"}, r"capabilities.0.metric: Input should be 'margin_nats'"),
+        (
+            {"metric": "bleu"},
+            r"capabilities.0.metric: Input should be 'probability', 'margin_nats'",
+        ),
         ({"metric": "nll_nats"}, r"mine.yaml: capability grammar: scorer minimal_pair gives"),
         ({"tolerance": "much"}, r"capabilities.0.tolerance: .*valid number"),
         ({"tolerance": 0}, r"mine.yaml: capability grammar: tolerance 0.0 is not above 0"),

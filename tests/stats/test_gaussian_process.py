@@ -5,6 +5,7 @@ import pytest
 
 from driftline.errors import RunError
 from driftline.stats import Kernel, fit_gaussian_process
+from driftline.stats import _gaussian_process as module
 
 KERNEL = Kernel(amplitude=1.0, length=1.0, noise=0.1)
 
@@ -76,3 +77,18 @@ def test_a_feature_that_never_varies_changes_nothing():
 def test_too_few_cases_and_what_is_no_number_are_refused(x, y):
     with pytest.raises(RunError, match="three cases"):
         fit_gaussian_process(x, y)
+
+
+@pytest.mark.parametrize("logarithms", [(-1.0, 1.0, -1.0), (0.5, 0.2, -2.0), (-2.0, 2.0, 0.3)])
+def test_the_gradient_of_the_likelihood_is_that_of_finite_differences(logarithms):
+    draws = numpy.random.default_rng(1)
+    inputs, outputs = draws.normal(size=(15, 3)), draws.normal(size=15)
+    at = numpy.array(logarithms)
+
+    def value(where):
+        return module._negative_log_likelihood(Kernel(*numpy.exp(where)), inputs, outputs)[0]
+
+    gradient = module._negative_log_likelihood(Kernel(*numpy.exp(at)), inputs, outputs)[1]
+    steps = 1e-5 * numpy.eye(3)
+    expected = [(value(at + step) - value(at - step)) / 2e-5 for step in steps]
+    assert gradient == pytest.approx(expected, rel=1e-5, abs=1e-6)

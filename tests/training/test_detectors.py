@@ -70,6 +70,13 @@ def test_what_the_base_has_is_better_than_guessing():
     assert is_held(CAPABILITIES[0], numpy.full(40, 9.0))
 
 
+def test_a_probability_is_held_by_what_is_right_not_by_its_sign():
+    pairs = replace(CAPABILITIES[1], metric="probability")
+    losses = numpy.full(40, -0.4)
+    assert is_held(pairs, losses, right=numpy.ones(40))
+    assert not is_held(pairs, losses, right=numpy.zeros(40))
+
+
 def test_a_watched_capability_never_alarms():
     settings = MonitorSettings(act_on="measured")
     assert _found(_reading(pairs=3.0), settings=settings) == [

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -77,6 +78,27 @@ def test_metrics_reach_the_trainers_own_log(tmp_path):
     logged = [entry for entry in made.state.log_history if "drift/kl_suite_nats" in entry]
     assert [entry["step"] for entry in logged] == [2]
     assert "drift/loss/texts" in logged[0]
+
+
+def in_probability():
+    texts, pairs = suite().capabilities
+    return Suite("tiny", (texts, replace(pairs, metric="probability", tolerance=0.05)))
+
+
+def test_a_probability_is_watched_with_its_error_its_accuracy_and_its_margins(tmp_path):
+    made = trainer(tmp_path, max_steps=6)
+    monitor = StabilityMonitor([in_probability()], LOOK).attach(made)
+    made.train()
+    for check in _events(tmp_path, "check"):
+        assert -1 <= check["losses"]["pairs"] <= 1
+        assert 0 < check["standard_errors"]["pairs"] < 0.5
+        assert 0 <= check["accuracies"]["pairs"] <= 1
+        assert "texts" not in check["accuracies"]
+    (base,) = _events(tmp_path, "base")
+    assert 0 <= base["accuracies"]["pairs"] <= 1
+    margins = monitor.state()["attributes"]["memory"]["margins"]
+    assert len(margins["pairs"]) == len(_events(tmp_path, "check"))
+    assert "texts" not in margins
 
 
 def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):

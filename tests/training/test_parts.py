@@ -2,6 +2,7 @@
 
 import json
 
+import numpy
 import pytest
 import torch
 from transformers import TrainingArguments
@@ -12,7 +13,13 @@ from driftline.training import MonitorSettings, read_log
 from driftline.training._cadence import affordable_cadence
 from driftline.training._interventions import last_safe, lower_learning_rate
 from driftline.training._log import MonitorLog, unfinished_check
-from driftline.training._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from driftline.training._reforecast import (
+    MarginLink,
+    StepsLeft,
+    fewest,
+    planned_rates,
+    steps_left,
+)
 from driftline.training._shelf import Shelf
 from driftline.training._spikes import SpikeWatch
 from driftline.training._state import MonitorState
@@ -69,6 +76,26 @@ def test_steps_left_follow_the_losses_and_the_schedule():
     assert steps_left("code", 0.25, steps=(5,), losses=(-0.1,), learning_rates=rates).steps is None
     assert fewest([StepsLeft("a", None), found, StepsLeft("b", 200.0)]) == found
     assert fewest([StepsLeft("a", None)]) is None
+
+
+def test_steps_left_of_a_probability_go_by_its_margins():
+    rates, margins = [1e-4] * 100, (0.1, 0.2)
+    odds = numpy.full(20, 1.0)
+
+    def lost(shift):
+        return float(1 / (1 + numpy.exp(-1.0 - 0.2)) - 1 / (1 + numpy.exp(shift - 0.2 - 1.0)))
+
+    found = steps_left(
+        "pairs", lost(0.4), steps=(5, 10), losses=(lost(0.1), lost(0.2)), learning_rates=rates,
+        link=MarginLink(margins, odds),
+    )  # fmt: skip
+    in_nats = steps_left("pairs", 0.4, steps=(5, 10), losses=margins, learning_rates=rates)
+    assert found.steps == pytest.approx(in_nats.steps, abs=0.5)
+    never = steps_left(
+        "pairs", 0.9, steps=(5, 10), losses=(lost(0.1), lost(0.2)), learning_rates=rates,
+        link=MarginLink(margins, odds),
+    )  # fmt: skip
+    assert never.steps is None
 
 
 def test_planned_rates_and_lowering_them():

@@ -39,6 +39,8 @@ from ._rivals import Method as Method
 from ._score import ScoredModel as ScoredModel
 from ._score import ScoreRequest as ScoreRequest
 from ._score import score as score
+from ._shipped_fits import FittedForecasters as FittedForecasters
+from ._shipped_fits import fit_all as fit_all
 from ._study import Effort as Effort
 from ._study import probe_steps as probe_steps
 from ._target import target_capability as target_capability

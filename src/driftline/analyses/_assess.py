@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
@@ -53,6 +53,7 @@ from ._forecast import (
     early_step,
     fit_to,
     forecast_losses,
+    in_own_metric,
     read_probe,
     target_forecast,
 )
@@ -62,6 +63,7 @@ from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_losses, path_margins
 from ._path_model import shipped_path_calibration
+from ._probe_items import affordable_items, items_caveat
 from ._radius import radius_margins
 from ._replica import replica_of
 from ._rivals import NEEDS_START, Method
@@ -193,10 +195,7 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         )
     study = Study(
         engine,
-        tuple(
-            c.sample(request.effort.num_probe_items, seed=request.seed)
-            for c in request.capabilities
-        ),
+        request.capabilities,
         target,
         trajectory,
         request.effort,
@@ -204,10 +203,25 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         anchors,
         replica,
     )
+    study = _capped(study, trained / Meter.TRAINED_TOKEN)
     for each in study.trained:
         meter.plan(0 if each.is_trained() else each.kept_steps[-1] * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study
+
+
+def _capped(study: Study, tokens_per_step: float) -> Study:
+    """The study with as many items of each capability as were asked for, or as the cost allows."""
+    num_items = study.effort.num_probe_items
+    if num_items is None:
+        num_items = affordable_items(
+            study.capabilities,
+            study.engine,
+            num_points=1 + sum(len(each.kept_steps) for each in study.trained),
+            other_tokens=study.engine.num_tokens((study.target,)),
+            trained_tokens=study.num_probe_steps * tokens_per_step,
+        )
+    return study if num_items is None else replace(study, capabilities=study.sampled(num_items))
 
 
 def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:
@@ -276,11 +290,17 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         found = fragility_map(study)
     verdict, reasons = judge(predicted.capabilities, path)
     shows_forecast = part in ("assess", "forecast")
+    scores = tuple(capability_score(c, table) for c in study.capabilities)
+    capped = items_caveat(
+        scores,
+        {c.name: len(c.items) for c in request.capabilities},
+        asked=request.effort.num_probe_items,
+    )
     return Assessment(
         schema_=f"driftline/{part}/1",
         verdict=None if part == "map" else verdict,
         reasons=() if part == "map" else reasons,
-        scores=tuple(capability_score(c, table) for c in study.capabilities),
+        scores=scores,
         margins=margins,
         envelope=envelope,
         fragility=found.rows,
@@ -296,6 +316,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         cost=_cost(study, started),
         caveats=(
+            *((capped,) if capped else ()),
             *caveats(request, study, paths=paths),
             *found.caveats(),
         ),
@@ -322,7 +343,7 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
     fitted, target = fit(), None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
         target = target_forecast(study, fit(target=True), reading)
-    losses = forecast_losses(fitted, reading)
+    losses = in_own_metric(study, table, request.probe, forecast_losses(fitted, reading))
     rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
     shown = request.part in ("assess", "forecast")
     why = explain(study, table, rows, target) if shown else None

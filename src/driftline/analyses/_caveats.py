@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..engine import has_slope
+from ..metrics import METRICS
 from ._forecaster import PROBES
 
 if TYPE_CHECKING:
     from ._assess import AssessmentRequest
     from ._path_model import PathCalibration
     from ._study import Study
+
+
+_LINKED = (
+    "Probabilities are forecast from margins: the predicted loss of the mean margin moves the log-odds "
+    "of every item alike, and the ends of the interval are converted in the same way. The intervals "
+    "were calibrated on margins, not on probabilities."
+)
 
 
 def caveats(
@@ -96,9 +105,7 @@ def _of_this_run(
         )
     if request.opened.digest != paths.model_digest:
         first.append(f"Path margins were not calibrated on {source}.")
-    unlike = sorted({c.metric for c in study.capabilities} - {"margin_nats", "nll_nats"})
-    if unlike:
-        first.append(f"The forecast was never calibrated on {' or '.join(unlike)}.")
+    first += _of_metrics(study)
     if not low <= peak <= high:
         first.append(
             f"The learning rate {peak:g} lies outside the calibrated range {low:g} to {high:g} of "
@@ -116,6 +123,16 @@ def _of_this_run(
             "the power of full fine-tuning."
         )
     return first, last
+
+
+def _of_metrics(study: Study) -> Iterator[str]:
+    """What a forecast of metrics that no finished run has rests on."""
+    used = {c.metric for c in study.capabilities}
+    if any(METRICS[name].is_linked for name in used):
+        yield _LINKED
+    unlike = sorted(name for name in used if METRICS[name].forecast_from is None)
+    if unlike:
+        yield f"The forecast was never calibrated on {' or '.join(unlike)}."
 
 
 def _range(ends: tuple[int, int]) -> str:

@@ -6,7 +6,7 @@ import numpy
 
 from ..capabilities import Capability
 from ..stats import above_chance_evidence, above_chance_pvalue
-from ._paired import RIGHT, Paired, has_known_sizes, is_bounded
+from ._paired import Paired, has_known_sizes, is_bounded
 
 _NO_RANGE = (
     "nll_nats has no bounds, so that no number of items rules out a rare and large loss; declare "
@@ -69,7 +69,7 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
                 alpha=alpha,
                 pvalue=pvalue,
             )
-    if capability.metric not in (*RIGHT, "probability"):
+    if not capability.measure.falls_to_chance:
         return None
     value = float(paired.values(paired.base).mean())
     if value - capability.tolerance > (floor or 0.0):

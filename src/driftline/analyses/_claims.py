@@ -19,6 +19,7 @@ from ..stats import (
     flip_noninferiority,
     holm_adjusted_pvalues,
     sequential_noninferiority,
+    standard_error,
     suite_pvalue,
     unbounded_noninferiority,
 )
@@ -135,7 +136,7 @@ def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
     """A claim without limits: what was scored."""
     capability = paired.capability
     base, tuned = paired.values(paired.base), paired.values(paired.tuned)
-    right = paired.right(paired.base)
+    right, after = paired.right(paired.base), paired.right(paired.tuned)
     return CapabilityClaim(
         capability=capability.name,
         metric=capability.metric,
@@ -158,12 +159,27 @@ def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
         method=paired.method,
         reason=outcome.reason,
         base_accuracy=None if right is None else sum(right) / len(right),
+        tuned_accuracy=None if after is None else sum(after) / len(after),
+        **_standard_errors(paired),
         chance=capability.chance,
         flips=flip_list(paired),
         score_range=capability.score_range,
         max_group_size=capability.max_group_size,
         sequential=_sequential_use(paired, outcome),
     )
+
+
+def _standard_errors(paired: Paired) -> dict[str, float | None]:
+    """Of both means and of the paired change; None where a sequence was stopped by what it saw."""
+    if paired.sample is not None:
+        return {}
+    base, tuned = paired.values(paired.base), paired.values(paired.tuned)
+    groups = paired.capability.groups()
+    return {
+        "base_standard_error": standard_error(base, groups=groups),
+        "tuned_standard_error": standard_error(tuned, groups=groups),
+        "standard_error": standard_error(tuned - base, groups=groups),
+    }
 
 
 def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[CapabilityClaim, ...]:

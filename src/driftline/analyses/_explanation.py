@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..capabilities import Capability, Item
 from ..engine import Table
+from ..metrics import METRICS
 from ..models import count_conflicts
 from ..results import (
     AtRiskItem,
@@ -141,7 +142,9 @@ def critical_multiples(
 
 def _loss(row: CapabilityForecast) -> float:
     """The predicted loss, whichever way the metric points."""
-    return row.predicted_change if row.metric == "nll_nats" else -row.predicted_change
+    metric = METRICS.get(row.metric)
+    is_better_when_higher = metric is None or metric.higher_is_better
+    return -row.predicted_change if is_better_when_higher else row.predicted_change
 
 
 def _conflicts(study: Study) -> tuple[float | None, tuple[ConflictingExample, ...]]:

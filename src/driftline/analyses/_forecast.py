@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+
 from ..capabilities import Capability
 from ..engine import Table
+from ..metrics import MetricName
 from ..models import BASE, Point, Term
 from ..results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
+from ..stats import log_odds, shifted_means, standard_error
 from ._calibration import ForecastCalibration
 from ._forecaster import (
     PROBES,
@@ -15,9 +21,11 @@ from ._forecaster import (
     LossForecast,
     Probe,
     fit_forecaster,
+    start_looks,
 )
 from ._rivals import EARLY_SHARES, Case, Method
-from ._study import Study, losses_at
+from ._shipped_fits import shipped_forecaster
+from ._study import Study, base_standard_error, losses_at
 
 
 def early_step(look: Look, num_steps: int) -> int:
@@ -66,12 +74,18 @@ def read_probe(study: Study, table: Table, probe: Probe, *, straight_line: bool)
         table = Table({**table.rows, **found.rows})
 
     def reading(capability: Capability) -> CapabilityReading:
+        metric, groups = forecast_metric(capability), capability.groups()
+        losses = {look: _losses(table, capability, point) for look, point in points.items()}
+        errors = {look: standard_error(each, groups=groups) for look, each in losses.items()}
+        base = table.values(BASE, capability, metric)
         return CapabilityReading(
             capability=capability.name,
-            metric=capability.metric,
-            base_value=float(table.values(BASE, capability).mean()),
-            losses={look: _loss(table, capability, point) for look, point in points.items()},
-            straight_line=None if line is None else _loss(table, capability, line),
+            metric=metric,
+            base_value=float(base.mean()),
+            losses={look: float(each.mean()) for look, each in losses.items()},
+            base_standard_error=standard_error(base, groups=groups),
+            standard_errors={look: error for look, error in errors.items() if error is not None},
+            straight_line=None if line is None else float(_losses(table, capability, line).mean()),
         )
 
     return ProbeReading(
@@ -99,8 +113,58 @@ def _points(study: Study, probe: Probe) -> dict[Look, Point | None]:
     return points
 
 
-def _loss(table: Table, capability: Capability, point: Point | None) -> float:
-    return 0.0 if point is None else float(losses_at(table, capability, [point]).mean())
+def forecast_metric(capability: Capability) -> MetricName:
+    """The metric in which a capability is forecast: margins, where probabilities are decided on."""
+    return capability.measure.forecast_from or capability.metric
+
+
+def _losses(table: Table, capability: Capability, point: Point | None) -> Float[ndarray, " items"]:
+    if point is None:
+        return numpy.zeros(len(capability.items))
+    losses: Float[ndarray, " items"] = losses_at(
+        table, capability, [point], forecast_metric(capability)
+    )[0]
+    return losses
+
+
+def in_own_metric(
+    study: Study, table: Table, probe: Probe, losses: dict[str, LossForecast]
+) -> dict[str, LossForecast]:
+    """Turn losses of margins into losses of probability, where a capability is decided in it.
+
+    From what the probe measured of each item on, the forecast moves the log-odds of all items alike:
+    by the difference between the predicted loss of the mean margin and the measured one. The mean of
+    the probabilities falls with it, so the ends of the interval are those of the margin's.
+
+    Args:
+        study: The planned run.
+        table: Capabilities at the base and along the probe.
+        probe: Where the probe looked.
+        losses: Predicted, by name, each in the metric of its reading.
+
+    Returns:
+        The same by name, each in its capability's own unit.
+    """
+    points = _points(study, probe)
+    starts = [points[look] or BASE for look in start_looks(PROBES[probe])]
+    found = {}
+    for capability in study.capabilities:
+        loss, metric = losses[capability.name], forecast_metric(capability)
+        if metric != capability.metric:
+            loss = _linked(loss, table, capability, starts)
+        found[capability.name] = loss
+    return found
+
+
+def _linked(
+    loss: LossForecast, table: Table, capability: Capability, starts: Sequence[Point]
+) -> LossForecast:
+    odds = numpy.mean([log_odds(table.values(point, capability)) for point in starts], axis=0)
+    margins = losses_at(table, capability, starts, forecast_metric(capability))
+    ends = numpy.array([loss.value, loss.low, loss.high])
+    means = shifted_means(odds, float(margins.mean()) - ends)
+    value, low, high = (float(table.values(BASE, capability).mean()) - means).tolist()
+    return LossForecast(value, low, high, loss.novelty)
 
 
 def fit_to(
@@ -125,6 +189,16 @@ def fit_to(
         models that were left out, where the finished runs are of several.
     """
     chosen = calibration.runs_for(reading.model_digest, PROBES[probe])
+    if method == "driftline":
+        shipped = shipped_forecaster(
+            calibration,
+            chosen.runs,
+            model_digest=None if chosen.unseen_model else reading.model_digest,
+            probe=probe,
+            target=target,
+        )
+        if shipped is not None:
+            return shipped
     return fit_forecaster(
         chosen.runs,
         calibration,
@@ -165,6 +239,7 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
         high=predicted.high,
         confidence_level=forecaster.confidence_level,
         num_items=len(target.items),
+        base_standard_error=reading.target.base_standard_error,
     )
 
 
@@ -181,6 +256,7 @@ def _row(
         metric=capability.metric,
         unit=capability.unit,
         base_value=float(table.values(BASE, capability).mean()),
+        base_standard_error=base_standard_error(table, capability),
         predicted_change=change[0],
         low=change[1],
         high=change[2],

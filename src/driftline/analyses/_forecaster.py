@@ -20,14 +20,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy
-import scipy.optimize
 from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import RunError
+from ..metrics import METRICS
 from ..results import CapabilityReading, Look, ProbeReading
 from ..stats import GaussianProcess, conformal_quantile, fit_gaussian_process
 from ._calibration import FinishedRun, ForecastCalibration
+from ._interval_scale import fit_scale
 from ._rivals import AS_IT_IS, RIVALS, Case, Inputs, Method, nothing
 from ._study import CONFIDENCE_LEVEL
 
@@ -75,7 +76,7 @@ def looks_inputs(looks: Sequence[Look]) -> Inputs:
             losses = [
                 _clipped(c.losses[look], bound)
                 for c in case.probe.capabilities
-                if c.metric.endswith("_nats")
+                if c.metric in METRICS and METRICS[c.metric].is_in_nats
             ] or [_clipped(case.reading.losses[look], bound)]
             found += [_clipped(case.reading.losses[look], bound), float(numpy.mean(losses))]
         return found
@@ -92,13 +93,18 @@ def start_of(looks: Sequence[Look]) -> Inputs:
     Returns:
         One number: the loss there.
     """
-    early = [look for look in looks if look.startswith("early")][-1:]
-    last = (*early, *(look for look in looks if not look.startswith("early")))
+    last = start_looks(looks)
 
     def start(case: Case, bound: float) -> list[float]:
         return [float(numpy.mean([_clipped(case.reading.losses[look], bound) for look in last]))]
 
     return start
+
+
+def start_looks(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """The looks whose mean is where our forecast starts: the last early one and the replica."""
+    early = [look for look in looks if look.startswith("early")][-1:]
+    return (*early, *(look for look in looks if not look.startswith("early")))
 
 
 def _from_zero(_case: Case, _bound: float) -> list[float]:
@@ -188,13 +194,9 @@ def fit_forecaster(
         raise RunError(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
         )
-    inputs, start = _inputs_and_start(method, probe)
+    inputs, start = inputs_and_start(method, probe)
     bound = calibration.collapse_bound
-    cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
-    x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
-    x = x.reshape(len(cases), -1)
-    y = numpy.array([_clipped(run.final_losses[r.capability], bound) for run, r in cases])
-    starts = numpy.array([start(Case(run.probe, r), bound)[0] for run, r in cases])
+    cases, x, y, starts = cases_of(runs, inputs, start, bound=bound, target=target)
     fitted = _fit(method, x, y - starts)
     groups = _groups(cases, unseen_model)
     rise, deviation = _left_out(method, fitted, x, y - starts, groups=groups)
@@ -204,7 +206,7 @@ def fit_forecaster(
     errors = numpy.abs(left_out - y)
     on_other_models = groups[0] == cases[0][0].probe.model_digest
     counted = numpy.zeros(len(y)) if on_other_models else deviation
-    floor, share = _fit_scale(errors, left_out, counted)
+    floor, share = fit_scale(errors, left_out, counted)
     scores = errors / numpy.hypot(counted, floor + share * numpy.abs(left_out))
     level = min(confidence_level, len(scores) / (len(scores) + 1))
     return Forecaster(
@@ -221,7 +223,32 @@ def fit_forecaster(
     )
 
 
-def _inputs_and_start(method: Method, probe: Probe) -> tuple[Inputs, Inputs]:
+class Cases(NamedTuple):
+    """Finished runs, capability by capability, as a fit takes them."""
+
+    cases: list[tuple[FinishedRun, CapabilityReading]]
+    inputs: Float[ndarray, "cases features"]
+    losses: Float[ndarray, " cases"]
+    """At the end of the run, within the collapse bound."""
+    starts: Float[ndarray, " cases"]
+    """Where the prediction starts from."""
+
+
+def cases_of(
+    runs: Sequence[FinishedRun], inputs: Inputs, start: Inputs, *, bound: float, target: bool
+) -> Cases:
+    """Lay finished runs out as the cases of a fit."""
+    cases = [(run, reading) for run in runs for reading in _readings(run, target=target)]
+    x = numpy.array([inputs(Case(run.probe, r), bound) for run, r in cases], dtype=float)
+    return Cases(
+        cases,
+        x.reshape(len(cases), -1),
+        numpy.array([_clipped(run.final_losses[r.capability], bound) for run, r in cases]),
+        numpy.array([start(Case(run.probe, r), bound)[0] for run, r in cases]),
+    )
+
+
+def inputs_and_start(method: Method, probe: Probe) -> tuple[Inputs, Inputs]:
     """What a method learns from, and the prediction that it starts from."""
     if method == "driftline":
         return looks_inputs(PROBES[probe]), start_of(PROBES[probe])
@@ -347,25 +374,6 @@ def _left_out(
             others = _fit(method, x[~own], y[~own])
         predicted[own], deviation[own] = _predict(others, x[own].tolist())
     return predicted, deviation
-
-
-def _fit_scale(
-    errors: Float[ndarray, " cases"],
-    predicted: Float[ndarray, " cases"],
-    deviation: Float[ndarray, " cases"],
-) -> tuple[float, float]:
-    """The floor and share under which normal errors of that scale are most likely."""
-
-    def cost(logarithms: Float[ndarray, " two"]) -> float:
-        floor, share = numpy.exp(logarithms)
-        scale = numpy.hypot(deviation, floor + share * numpy.abs(predicted))
-        return float((numpy.log(scale) + 0.5 * (errors / scale) ** 2).sum())
-
-    found = scipy.optimize.minimize(
-        cost, numpy.log([0.1, 0.3]), method="L-BFGS-B", bounds=((-5.0, 2.0), (-5.0, 1.0))
-    )
-    floor, share = numpy.exp(found.x)
-    return float(floor), float(share)
 
 
 def _clipped(loss: float, bound: float) -> float:

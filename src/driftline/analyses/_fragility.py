@@ -14,6 +14,7 @@ import numpy
 
 from ..capabilities import Capability
 from ..engine import CapabilitySlopes, SlopeTable, has_slope, measure_slopes
+from ..metrics import METRICS
 from ..models import ModuleChange
 from ..results import LayerRegion, ModuleFragility, ModuleNoise
 from ..stats import mean_interval
@@ -101,8 +102,9 @@ def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragi
     capability, rows = found.capability, []
     order = numpy.argsort(-_sensitivities(table.modules, found), kind="stable")
     ranks = {int(number): rank for rank, number in enumerate(order, start=1)}
-    margin = " of margin" if capability.metric == "accuracy" else ""
-    unit = "nats" if capability.metric == "accuracy" else capability.unit
+    of_other = capability.measure.gradient_of
+    margin = " of margin" if of_other else ""
+    unit = METRICS[of_other].unit if of_other else capability.unit
     for number, module in enumerate(table.modules):
         interval = mean_interval(
             found.slopes[:, number] / module.relative_norm,

@@ -9,11 +9,12 @@ import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ..capabilities import MARGIN_BOUND_NATS, Capability
+from ..capabilities import Capability
+from ..metrics import METRICS
 
 Method = Literal["flips", "bounded", "unbounded", "sequential"]
 
-RIGHT = ("accuracy", "exact_match")
+RIGHT = tuple(name for name, metric in METRICS.items() if metric.is_binary)
 """Metrics that are 1 for an item that is right and 0 for one that is wrong."""
 
 
@@ -59,8 +60,7 @@ class Paired:
             return "sequential"
         declared = self.capability.max_group_size or 1
         is_grouped = declared > 1 or self.num_groups < len(self.capability.items)
-        is_right_or_wrong = self.capability.metric in RIGHT
-        return "flips" if is_right_or_wrong and not is_grouped else "bounded"
+        return "flips" if self.capability.measure.is_binary and not is_grouped else "bounded"
 
     def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
         """The capability's own metric, item by item."""
@@ -86,7 +86,7 @@ class Paired:
 
 def is_bounded(capability: Capability) -> bool:
     """Whether no item can lose more than a known amount, so that bets are possible."""
-    return largest_loss(capability) < float("inf")
+    return capability.score_range is not None or capability.measure.is_bounded
 
 
 def largest_loss(capability: Capability) -> float:
@@ -94,8 +94,7 @@ def largest_loss(capability: Capability) -> float:
     if capability.score_range is not None:
         low, high = capability.score_range
         return high - low
-    bounds = {"margin_nats": 2 * MARGIN_BOUND_NATS, "nll_nats": float("inf")}
-    return bounds.get(capability.metric, 1.0)
+    return capability.measure.largest_loss
 
 
 def has_known_sizes(capability: Capability) -> bool:

@@ -8,12 +8,15 @@ there to the end of the planned run it is predicted (`_path_model`), with a band
 from collections.abc import Mapping, Sequence
 
 import numpy
+from jaxtyping import Float
+from numpy import ndarray
 
 from ..capabilities import Capability
 from ..engine import Table
+from ..metrics import MetricName
 from ..models import BASE
 from ..results import CurvePoint, StabilityMargin
-from ..stats import Crossing, mean_interval
+from ..stats import Crossing, log_odds, mean_interval, shifted_means
 from ._path_model import (
     LargestLoss,
     PathCalibration,
@@ -21,7 +24,7 @@ from ._path_model import (
     predicted_path,
     tolerated_multiple,
 )
-from ._study import CONFIDENCE_LEVEL, Study, losses_at
+from ._study import CONFIDENCE_LEVEL, Study, base_standard_error, losses_at
 
 NOTHING = numpy.zeros(1)
 """The band at the end of the probe, where nothing is predicted."""
@@ -58,8 +61,9 @@ def path_losses(study: Study, table: Table, calibration: PathCalibration) -> dic
         calibration: From finished runs.
 
     Returns:
-        Paths from the first look to the end of the run; to the end of the probe where a capability's
-        unit is not nats, since nothing finished says how far off a prediction would be.
+        Paths from the first look to the end of the run, of probabilities by way of margins; to the end
+        of the probe where a metric has neither, since nothing finished says how far off a prediction
+        would be.
     """
     return {c.name: _path(study, table, c, calibration) for c in study.capabilities}
 
@@ -67,15 +71,29 @@ def path_losses(study: Study, table: Table, calibration: PathCalibration) -> dic
 def _path(
     study: Study, table: Table, capability: Capability, calibration: PathCalibration
 ) -> PathLosses:
+    measured = _measured(study, table, capability, capability.metric)
+    steps, rates = study.trajectory.kept_steps, study.trajectory.plan.learning_rates
+    metric = capability.measure.forecast_from
+    if metric is None:
+        return PathLosses.joined(steps, measured, measured[0, -1:], NOTHING, largest_error=0.0)
+    if metric == capability.metric:
+        return predicted_path(rates, steps, measured, calibration)
+    in_nats = predicted_path(rates, steps, _measured(study, table, capability, metric), calibration)
+    last = study.path_points()[-1]
+    odds = log_odds(table.values(last, capability))
+    base = float(table.values(BASE, capability).mean())
+    return in_nats.linked(measured, lambda rises: base - shifted_means(odds, -rises))
+
+
+def _measured(
+    study: Study, table: Table, capability: Capability, metric: MetricName
+) -> Float[ndarray, "3 looks"]:
+    """Mean losses at every look of the probe, with the ends of their intervals."""
     looks = [
         mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
-        for losses in losses_at(table, capability, study.path_points())
+        for losses in losses_at(table, capability, study.path_points(), metric)
     ]
-    measured = numpy.array([(look.value, look.low, look.high) for look in looks]).T
-    steps, rates = study.trajectory.kept_steps, study.trajectory.plan.learning_rates
-    if not capability.metric.endswith("_nats"):
-        return PathLosses.joined(steps, measured, measured[0, -1:], NOTHING, largest_error=0.0)
-    return predicted_path(rates, steps, measured, calibration)
+    return numpy.array([(look.value, look.low, look.high) for look in looks]).T
 
 
 def _path_margin(
@@ -98,6 +116,7 @@ def _path_margin(
         tolerance=capability.tolerance,
         unit=capability.unit,
         base_value=float(table.values(BASE, capability).mean()),
+        base_standard_error=base_standard_error(table, capability),
         low=end if steps.low is None else steps.low,
         high=steps.high,
         confidence_level=CONFIDENCE_LEVEL,
@@ -119,7 +138,7 @@ def _reason(study: Study, path: PathLosses, found: Crossing) -> str:
     """Why no step is critical: it may only not be known to be."""
     planned, end = study.trajectory.plan.num_steps, float(path.steps[-1])
     if end < planned:
-        return f"not passed by step {end:.0f}; what follows is predicted in nats alone"
+        return f"not passed by step {end:.0f}; what follows is predicted from margins or likelihoods alone"
     if found.low is not None:
         return (
             f"predicted to stay within the tolerance, which the band passes at step {found.low:.1f}"

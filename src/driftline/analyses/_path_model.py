@@ -10,7 +10,7 @@ probe is made to saturate, since losses level off as the rate decays. How far su
 those of finished runs is in the calibration (`evidence/path_margin`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal, NamedTuple, Self
@@ -125,6 +125,37 @@ class PathLosses:
             numpy.concatenate([high, predicted[1:] + above]),
             len(steps),
             float(numpy.hypot(largest_error if len(later) else 0.0, high[-1] - value[-1])),
+        )
+
+    def linked(
+        self,
+        measured: Float[ndarray, "3 looks"],
+        loss_after: Callable[[Float[ndarray, " points"]], Float[ndarray, " points"]],
+    ) -> "PathLosses":
+        """Take a path in nats to another metric.
+
+        Args:
+            measured: Losses at the looks, with the ends of their intervals, in the other metric.
+            loss_after: From a further rise in nats after the last look, to the loss in the other.
+
+        Returns:
+            The measured part as it was measured, the rest and its band by the link.
+        """
+        num, last = self.num_looks, float(self.losses[self.num_looks - 1])
+        value, low, high = measured
+        # The band in nats holds the items' spread; by the link it becomes that of the other metric.
+        later, lower, upper = (
+            loss_after(part[num:] - last) for part in (self.losses, self.lower, self.upper)
+        )
+        largest, error = float(self.losses.max()), self.largest_error
+        ends = loss_after(numpy.array([largest, largest + error]) - last)
+        return PathLosses(
+            self.steps,
+            numpy.concatenate([value, later]),
+            numpy.concatenate([low, lower]),
+            numpy.concatenate([high, upper]),
+            num,
+            float(max(ends[1] - ends[0], high[-1] - value[-1])),
         )
 
     def crossing(self, tolerance: float) -> Crossing:

@@ -151,6 +151,7 @@ def _margin_left(claim: CapabilityClaim) -> MarginLeft:
         unit=claim.unit,
         tolerance=claim.margin,
         loss=-claim.change if claim.higher_is_better else claim.change,
+        standard_error=claim.standard_error,
         loss_limit=limit,
         left=None if limit is None else 1 - limit / claim.margin,
         reason=None if limit is not None else claim.reason or "no test was made",

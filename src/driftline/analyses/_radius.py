@@ -14,7 +14,7 @@ from ..models import BASE, HeldDirection, NoiseDirection, relative_norm
 from ..results import CurvePoint, MarginTail, StabilityMargin
 from ..stats import Crossing, Ladder, crossing_interval, direction_quantile
 from ._lines import Line, LineScan, scan_lines
-from ._study import CONFIDENCE_LEVEL, Study
+from ._study import CONFIDENCE_LEVEL, Study, base_standard_error
 
 SMALLEST_NORM, LARGEST_NORM = 1e-4, 1.0
 """At a relative norm of 1 nothing of a matrix is left to speak of."""
@@ -72,6 +72,7 @@ def radius_margin(
         tolerance=capability.tolerance,
         unit=capability.unit,
         base_value=float(scans[0].base.values(BASE, capability).mean()),
+        base_standard_error=base_standard_error(scans[0].base, capability),
         low=crossing.low,
         high=crossing.high,
         confidence_level=CONFIDENCE_LEVEL,

@@ -17,6 +17,7 @@ from ..results import (
     SuiteClaim,
     TargetRecovery,
 )
+from ..stats import standard_error
 from ._claims import suite_claim
 from ._repair_cells import Cell
 from ._repair_looks import Candidate, Look, front, mean_limits
@@ -157,10 +158,9 @@ def _recovery(
 ) -> Recovery:
     rows, damages = [], [0.0, 0.0]
     for capability in capabilities:
-        changes = [
-            float((table.values(p, capability) - table.values(BASE, capability)).mean())
-            for p in points
-        ]
+        moved = [table.values(p, capability) - table.values(BASE, capability) for p in points]
+        changes = [float(each.mean()) for each in moved]
+        errors = [standard_error(each, groups=capability.groups()) for each in moved]
         tuned, repaired = (capability.loss(change) for change in changes)
         was_lost = capability.name in lost
         if was_lost:
@@ -176,6 +176,8 @@ def _recovery(
                 was_lost=was_lost,
                 tuned_change=changes[0],
                 repaired_change=changes[1],
+                tuned_standard_error=errors[0],
+                repaired_standard_error=errors[1],
                 given_back=1 - repaired / tuned if tuned > 0 else None,
                 reason=None if tuned > 0 else _NOT_LOST_HERE,
             )

@@ -12,7 +12,7 @@ from ..models import BASE, LanguageModel, ScoringOptions, numerics
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import CapabilityScore, Cost, ItemScore, Provenance, Scores
 from ..stats import mean_interval
-from ._study import CONFIDENCE_LEVEL
+from ._study import CONFIDENCE_LEVEL, base_standard_error
 
 _TOKENS_TOGETHER = 100_000
 """Capabilities are scored and stored together up to so many tokens: a kill loses no more."""
@@ -124,8 +124,10 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
         value=interval.value,
         low=interval.low,
         high=interval.high,
+        standard_error=base_standard_error(table, capability),
         confidence_level=interval.confidence_level,
         num_items=len(capability.items),
+        num_groups=len(set(capability.groups())),
         accuracy=table.metric(BASE, capability, "accuracy"),
         chance=capability.chance,
         tolerance=capability.tolerance,

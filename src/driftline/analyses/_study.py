@@ -11,6 +11,7 @@ from numpy import ndarray
 from ..capabilities import Capability
 from ..engine import Anchors, Engine, Table
 from ..errors import RunError
+from ..metrics import MetricName
 from ..models import (
     BASE,
     Point,
@@ -21,6 +22,7 @@ from ..models import (
     change_norms,
     relative_norm,
 )
+from ..stats import standard_error
 
 CONFIDENCE_LEVEL = 0.9
 
@@ -31,8 +33,9 @@ class Effort:
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
-    num_probe_items: int = 24
-    """Items of a capability that are scored at the base and wherever the probe looks, at most."""
+    num_probe_items: int | None = None
+    """Items of a capability that are scored at the base and wherever the probe looks, at most; None
+    for all, or as many as take no longer to score than the probe takes to train."""
     num_noise_seeds: int = 3
     """Random directions; at least 2."""
     margin_ratio: float = 1.05
@@ -168,7 +171,17 @@ class Study:
 
 
 def losses_at(
-    table: Table, capability: Capability, points: Sequence[Point]
+    table: Table,
+    capability: Capability,
+    points: Sequence[Point],
+    metric: MetricName | None = None,
 ) -> Float[ndarray, "points items"]:
-    """Loss of each item from the base to each point: positive is worse."""
-    return numpy.stack([table.item_losses(point, capability, base=BASE) for point in points])
+    """Loss of each item from the base to each point, in a metric: positive is worse."""
+    return numpy.stack(
+        [table.item_losses(point, capability, base=BASE, metric=metric) for point in points]
+    )
+
+
+def base_standard_error(table: Table, capability: Capability) -> float | None:
+    """Standard error of the capability's value at the base, over groups of items."""
+    return standard_error(table.values(BASE, capability), groups=capability.groups())

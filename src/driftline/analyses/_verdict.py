@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..results import CapabilityForecast, StabilityMargin, Verdict
+from ..results import CapabilityForecast, StabilityMargin, Verdict, in_points
 
 
 def judge(
@@ -44,8 +44,9 @@ def judge(
 
 
 def _range(row: CapabilityForecast) -> str:
+    shown = in_points(row)
     return (
-        f"forecast change {row.predicted_change:+.2f} {row.unit} "
-        f"({row.confidence_level:.0%} interval {row.low:+.2f} to {row.high:+.2f}, "
-        f"tolerance {row.tolerance:g})"
+        f"forecast change {shown.predicted_change:+.2f} {shown.unit} "
+        f"({shown.confidence_level:.0%} interval {shown.low:+.2f} to {shown.high:+.2f}, "
+        f"tolerance {shown.tolerance:g})"
     )

@@ -14,7 +14,7 @@ from ..results import StabilityMargin
 from ..stats import Ladder
 from ._lines import Line, scan_lines
 from ._radius import radius_margin
-from ._study import CONFIDENCE_LEVEL, Effort, Study
+from ._study import CONFIDENCE_LEVEL, Effort, Study, base_standard_error
 
 DIRECTION = "worst_case"
 SMALLEST_NORM, LARGEST_NORM = 1e-8, 1.0
@@ -177,6 +177,7 @@ def _undefined(base: Table, capability: Capability, reason: str) -> StabilityMar
         tolerance=capability.tolerance,
         unit=capability.unit,
         base_value=float(base.values(BASE, capability).mean()),
+        base_standard_error=base_standard_error(base, capability),
         low=None,
         high=None,
         confidence_level=CONFIDENCE_LEVEL,

@@ -16,10 +16,8 @@ from ._policy import governed_suites as governed_suites
 from ._policy import read_policy as read_policy
 from ._scored import ScoredCapability as ScoredCapability
 from ._scored_logs import read_scored_log as read_scored_log
-from ._scorers import MARGIN_BOUND_NATS as MARGIN_BOUND_NATS
 from ._scorers import PREFERRED_OPTION as PREFERRED_OPTION
 from ._scorers import Likelihood as Likelihood
-from ._scorers import Metric as Metric
 from ._scorers import Normalization as Normalization
 from ._scorers import completion_bytes as completion_bytes
 from ._scorers import likelihood_requests as likelihood_requests

@@ -1,15 +1,16 @@
 """A capability: a named set of items with a scorer, a unit and a chance level."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import SuiteError
+from ..metrics import METRICS, Metric, MetricName
 from ..provenance import digest_value
 from ._declared import check_declared
 from ._items import Alternatives, Item, MinimalPair, MultipleChoice
-from ._scorers import METRICS, UNITS, Metric, Normalization, ScorerName
+from ._scorers import SCORER_METRICS, Normalization, ScorerName
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Capability:
 
     name: str
     scorer: ScorerName
-    metric: Metric
+    metric: MetricName
     tolerance: float
     """Loss that its owner accepts, in the metric's unit, positive, set before any data is seen."""
     items: tuple[Item, ...]
@@ -54,10 +55,10 @@ class Capability:
                 f"capability {self.name}: all its items are in the group {self.items[0].group}; an "
                 "interval needs at least 2 groups"
             )
-        if self.metric not in METRICS[self.scorer]:
+        if self.metric not in SCORER_METRICS[self.scorer]:
             raise SuiteError(
                 f"capability {self.name}: scorer {self.scorer} gives "
-                f"{' and '.join(METRICS[self.scorer])}, not {self.metric}"
+                f"{_listed(SCORER_METRICS[self.scorer])}, not {self.metric}"
             )
         if not 0 < self.tolerance < float("inf"):
             raise SuiteError(f"capability {self.name}: tolerance {self.tolerance} is not above 0")
@@ -70,18 +71,28 @@ class Capability:
         )
 
     @property
+    def measure(self) -> Metric:
+        """The properties of the metric."""
+        return METRICS[self.metric]
+
+    @property
+    def metrics(self) -> tuple[MetricName, ...]:
+        """Every metric that the scorer gives."""
+        return SCORER_METRICS[self.scorer]
+
+    @property
     def unit(self) -> str:
         """The unit of the metric."""
-        return UNITS[self.metric]
+        return self.measure.unit
 
     @property
     def higher_is_better(self) -> bool:
         """Whether a greater value is a better model."""
-        return self.metric != "nll_nats"
+        return self.measure.higher_is_better
 
     @property
     def chance(self) -> float | None:
-        """Expected accuracy of a guess; None where guessing has no meaning."""
+        """Expected accuracy, and expected probability, of a guess; None where there is none."""
         chances = self.chances()
         return sum(chances) / len(chances) if chances else None
 
@@ -146,6 +157,11 @@ class Capability:
         return replace(self, items=tuple(item for item, _ in kept))
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def _num_options(item: Item) -> int | None:
     """How many options a guess has; None where there is none to guess among."""
     match item:
@@ -163,4 +179,4 @@ def _num_options(item: Item) -> int | None:
 class ItemScores:
     """The metrics of every item of one capability at one point, in the order of the items."""
 
-    values: Mapping[Metric, tuple[float, ...]]
+    values: Mapping[MetricName, tuple[float, ...]]

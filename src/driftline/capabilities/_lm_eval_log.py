@@ -15,7 +15,7 @@ from ..parsing import parse_json, read_text
 from ..provenance import digest_bytes
 from ._items import describe_fault
 from ._scored import LoggedItem, ScoredLog, metrics_of
-from ._scorers import clipped_margin
+from ._scorers import clipped_margin, right_probability
 
 _FILE_NAME = re.compile(r"samples_(?P<task>.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
 _DIGEST_DIGITS = 12
@@ -53,7 +53,7 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
     An item's name is lm-eval's number of the document and a digest of the document, so that two
     logs pair only what is the same. `perplexity` of a target and the perplexities of texts are
     logged as log-likelihoods; here they are negative log-likelihoods per target, word or byte.
-    Where the log tells which choice is right, each item has `margin_nats` too.
+    Where the log tells which choice is right, each item has `margin_nats` and `probability` too.
 
     Args:
         path: The file.
@@ -148,7 +148,7 @@ def _is_number(value: object) -> bool:
 
 
 def _margins(lines: Sequence[_Line]) -> Mapping[int, dict[str, float]]:
-    """By document, the margin of the right choice; none unless the log's own `acc` bears it out."""
+    """By document, margin and probability of the right choice; none unless the log's own `acc` bears it out."""
     # The log holds the target as a text, which may be a place or a choice. That reading is taken
     # with which the choice of the highest likelihood is right exactly where `acc` says so.
     choices = [_choices(line.sample) for line in lines]
@@ -166,15 +166,20 @@ def _margins(lines: Sequence[_Line]) -> Mapping[int, dict[str, float]]:
     if not fitting or any(rights != fitting[0] for rights in fitting):
         return {}
     return {
-        line.sample.doc_id: {"margin_nats": _margin([value for _text, value in found], right)}
+        line.sample.doc_id: _of_options([value for _text, value in found], right)
         for line, found, right in zip(lines, options, fitting[0], strict=True)
         if right is not None
     }
 
 
-def _margin(values: list[float], right: int) -> float:
+def _of_options(values: list[float], right: int) -> dict[str, float]:
     # A clip would turn NaN into a number.
-    return clipped_margin(values, right) if all(map(math.isfinite, values)) else math.nan
+    if not all(map(math.isfinite, values)):
+        return {"margin_nats": math.nan, "probability": math.nan}
+    return {
+        "margin_nats": clipped_margin(values, right),
+        "probability": right_probability(values, right),
+    }
 
 
 _Options = list[tuple[str, float]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..errors import SuiteError
+from ..metrics import METRICS
 from ..results import SourceProvenance
 
 
@@ -20,7 +21,10 @@ SHARE = Reading("share of items", higher_is_better=True)
 _POINTS = Reading("points", higher_is_better=True)
 
 READINGS: Mapping[str, Reading] = {
-    "margin_nats": Reading("nats", higher_is_better=True),
+    **{
+        name: Reading(metric.unit, higher_is_better=metric.higher_is_better)
+        for name, metric in METRICS.items()
+    },
     "nll_nats": Reading("nats per target", higher_is_better=False),
     "nll_nats_per_word": Reading("nats per word", higher_is_better=False),
     "nll_nats_per_byte": Reading("nats per byte", higher_is_better=False),

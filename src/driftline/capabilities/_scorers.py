@@ -1,31 +1,18 @@
-"""How an item becomes texts to score, and how likelihoods become the item's metrics.
+"""How an item becomes texts to score, and how likelihoods become its metrics (`driftline.metrics`)."""
 
-Metrics of an item:
-
-    margin_nats    log p(right) - max log p(wrong), clipped to +-5 nats (odds of about 150 to 1), so
-                   that no single item can dominate a mean; higher is better
-    accuracy       1 if the margin is above 0, else 0; a tie is wrong
-    nll_nats       -log p of the text, in nats per token; lower is better
-    exact_match    1 if the greedy answer begins with the wanted one, else 0
-
-A raw likelihood moves with everything that fine-tuning changes in tone; a margin against
-distractors moves with what the model knows. That is why margins are the default.
-"""
-
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import SuiteError
+from ..metrics import MARGIN_BOUND_NATS, MetricName
 from ._items import Alternatives, Cloze, Generation, Item, MinimalPair, MultipleChoice, Passage
 
 ScorerName = Literal[
     "multiple_choice", "alternatives", "minimal_pair", "cloze", "perplexity", "generate"
 ]
-Metric = Literal["margin_nats", "accuracy", "nll_nats", "exact_match"]
 Normalization = Literal["none", "tokens", "bytes"]
-
-MARGIN_BOUND_NATS = 5.0
 
 ITEM_TYPES: dict[ScorerName, type[Item]] = {
     "multiple_choice": MultipleChoice,
@@ -36,20 +23,15 @@ ITEM_TYPES: dict[ScorerName, type[Item]] = {
     "generate": Generation,
 }
 
-METRICS: dict[ScorerName, tuple[Metric, ...]] = {
-    "multiple_choice": ("margin_nats", "accuracy"),
-    "alternatives": ("margin_nats", "accuracy"),
-    "minimal_pair": ("margin_nats", "accuracy"),
+_OF_OPTIONS: tuple[MetricName, ...] = ("margin_nats", "accuracy", "probability")
+
+SCORER_METRICS: dict[ScorerName, tuple[MetricName, ...]] = {
+    "multiple_choice": _OF_OPTIONS,
+    "alternatives": _OF_OPTIONS,
+    "minimal_pair": _OF_OPTIONS,
     "cloze": ("nll_nats",),
     "perplexity": ("nll_nats",),
     "generate": ("exact_match",),
-}
-
-UNITS: dict[Metric, str] = {
-    "margin_nats": "nats",
-    "accuracy": "share of items",
-    "nll_nats": "nats per token",
-    "exact_match": "share of items",
 }
 
 
@@ -116,12 +98,13 @@ def completion_bytes(completion: str) -> int:
 
 def score_likelihoods(
     item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
-) -> dict[Metric, float]:
+) -> dict[MetricName, float]:
     """The metrics of one item from the likelihoods of its completions.
 
     >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
-    >>> score_likelihoods(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
-    {'margin_nats': 2.5, 'accuracy': 1.0}
+    >>> scores = score_likelihoods(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
+    >>> {metric: round(value, 3) for metric, value in scores.items()}
+    {'margin_nats': 2.5, 'accuracy': 1.0, 'probability': 0.924}
 
     Args:
         item: The item.
@@ -139,8 +122,36 @@ def score_likelihoods(
         (only,) = likelihoods
         return {"nll_nats": -only.log_likelihood / only.num_tokens}
     values = [_normalized(each, normalization) for each in likelihoods]
-    margin = clipped_margin(values, _right(item))
-    return {"margin_nats": margin, "accuracy": float(margin > 0)}
+    right = _right(item)
+    margin = clipped_margin(values, right)
+    return {
+        "margin_nats": margin,
+        "accuracy": float(margin > 0),
+        "probability": right_probability(values, right),
+    }
+
+
+def right_probability(values: Sequence[float], right: int) -> float:
+    """Compute the softmax of some log-likelihoods at the right one.
+
+    >>> right_probability([-2.0, -2.0, -2.0, -2.0], 1)
+    0.25
+
+    Args:
+        values: One log-likelihood an option, in nats.
+        right: Place of the right option.
+
+    Returns:
+        A probability: chance where the model prefers no option.
+    """
+    return _softmax(values)[right]
+
+
+def _softmax(values: Sequence[float]) -> list[float]:
+    largest = max(values)
+    weights = [math.exp(value - largest) for value in values]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def preferred_option(
@@ -185,12 +196,17 @@ def clipped_margin(values: Sequence[float], right: int) -> float:
 
 
 def loss_weights(
-    item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
+    item: Item,
+    likelihoods: Sequence[Likelihood],
+    *,
+    normalization: Normalization = "none",
+    metric: MetricName = "margin_nats",
 ) -> tuple[float, ...]:
     """How an item's loss moves with the log-likelihood of each of its completions.
 
-    The loss is -margin_nats for items with options and nll_nats for texts, as `score_likelihoods`
-    defines them. A clipped margin does not move; of several best wrong options, the first counts.
+    The loss is -margin_nats or -probability for items with options and nll_nats for texts, as
+    `score_likelihoods` defines them. A clipped margin does not move; of several best wrong options,
+    the first counts.
 
     >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
     >>> loss_weights(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
@@ -200,6 +216,7 @@ def loss_weights(
         item: Any item but a generation.
         likelihoods: One a completion, as for `score_likelihoods`.
         normalization: As for `score_likelihoods`.
+        metric: Whose loss, for an item with options: its margin or its probability.
 
     Returns:
         d loss / d log-likelihood, one a completion.
@@ -213,15 +230,22 @@ def loss_weights(
         return (-1.0 / sum(each.num_tokens for each in likelihoods),) * len(likelihoods)
     right = _right(item)
     values = [_normalized(each, normalization) for each in likelihoods]
+    lengths = [_length(each, normalization) for each in likelihoods]
+    if metric == "probability":
+        shares = _softmax(values)
+        return tuple(
+            shares[right] * (share - float(place == right)) / length
+            for place, (share, length) in enumerate(zip(shares, lengths, strict=True))
+        )
     weights = [0.0] * len(values)
     if abs(clipped_margin(values, right)) < MARGIN_BOUND_NATS:
         wrong = max((i for i in range(len(values)) if i != right), key=values.__getitem__)
-        weights[right] = -1.0 / _length(likelihoods[right], normalization)
-        weights[wrong] = 1.0 / _length(likelihoods[wrong], normalization)
+        weights[right] = -1.0 / lengths[right]
+        weights[wrong] = 1.0 / lengths[wrong]
     return tuple(weights)
 
 
-def score_answer(item: Generation, answer: str) -> dict[Metric, float]:
+def score_answer(item: Generation, answer: str) -> dict[MetricName, float]:
     """The metric of one item from the model's greedy answer.
 
     Args:

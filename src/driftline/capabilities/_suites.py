@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import SuiteError
+from ..metrics import MetricName
 from ..parsing import parse_json, parse_yaml, read_text
 from ..provenance import digest_value
 from ..results import SourceProvenance
 from ._capability import Capability
 from ._items import Item, describe_fault
-from ._scorers import ITEM_TYPES, Metric, Normalization, ScorerName
+from ._scorers import ITEM_TYPES, Normalization, ScorerName
 from ._tasks import PREFIX, RenderedTask, default_capability, render_tasks
 
 SHIPPED_SUITES = ("core",)
@@ -38,7 +39,7 @@ class _CapabilityEntry(BaseModel):
 
     name: Annotated[str, Field(min_length=1)]
     scorer: ScorerName
-    metric: Metric
+    metric: MetricName
     tolerance: Number
     items: str | list[dict[str, JsonValue]]
     required: bool = True

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SuiteError
+from ..metrics import MetricName
 from ._capability import Capability
 from ._items import Item
-from ._scorers import METRICS, Metric, Normalization, ScorerName
+from ._scorers import SCORER_METRICS, Normalization, ScorerName
 
 PREFIX = "lm_eval:"
 """What stands before a task's name, or before the path of its YAML file."""
 
-_TOLERANCES: dict[tuple[Metric, bool], float] = {
+_TOLERANCES: dict[tuple[MetricName, bool], float] = {
     ("margin_nats", False): 0.25,
     ("margin_nats", True): 0.01,
     ("nll_nats", False): 0.1,
@@ -98,7 +99,7 @@ def default_capability(task: RenderedTask) -> Capability:
     Returns:
         The capability, required.
     """
-    metric = METRICS[task.scorer][0]
+    metric = SCORER_METRICS[task.scorer][0]
     return Capability(
         name=task.name,
         scorer=task.scorer,

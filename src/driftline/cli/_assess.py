@@ -1,7 +1,7 @@
 """`assess` and its parts `margin`, `map` and `forecast`: one planned run of one model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,6 +28,7 @@ from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteO
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.analyses import Effort
     from driftline.capabilities import Suite
     from driftline.results import Assessment
 
@@ -71,6 +72,15 @@ MethodOption = Annotated[
         "--method", help="How the forecast is made: ours, or a baseline to hold it against."
     ),
 ]
+ItemsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--items",
+        min=2,
+        help="Items of each capability to score (default: all, or as many as take no longer to score "
+        "than the probe takes to train).",
+    ),
+]
 CalibrationOption = Annotated[
     Path | None,
     typer.Option("--calibration", help="Finished runs to forecast from, of `driftline calibrate`."),
@@ -100,6 +110,8 @@ class Request:
     force: bool
     engine: EngineChoice = field(default_factory=EngineChoice)
     forecast: ForecastChoice = field(default_factory=ForecastChoice)
+    num_items: int | None = None
+    """Of each capability; None for all that the cost allows."""
 
 
 def part_command(part: PartName) -> Callable[..., None]:
@@ -133,6 +145,7 @@ def part_command(part: PartName) -> Callable[..., None]:
         probe: ProbeOption = "0.2",
         method: MethodOption = "driftline",
         calibration: CalibrationOption = None,
+        items: ItemsOption = None,
     ) -> None:
         request = Request(
             part=part,
@@ -145,6 +158,7 @@ def part_command(part: PartName) -> Callable[..., None]:
             force=force,
             engine=EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker),
             forecast=ForecastChoice(probe, method, calibration),
+            num_items=items,
         )
         assessment, folder = run(request)
         show(assessment, folder, as_json=json)
@@ -177,6 +191,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import (
         AssessmentRequest,
+        Effort,
         assess,
         read_calibration,
         shipped_calibration,
@@ -209,6 +224,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
             probe=request.forecast.probe,
             method=request.forecast.method,
             calibration=calibration,
+            effort=_effort(request, Effort()),
         )
         try:
             with printer:
@@ -260,7 +276,19 @@ def _identity(
         "probe": request.forecast.probe,
         "method": request.forecast.method,
         "calibration": calibration_digest,
+        "items": request.num_items,
     }
+
+
+def _effort(request: Request, usual: "Effort") -> "Effort":
+    """The usual effort, with the items that the user asked for; a part's own samples grow too."""
+    num_items = request.num_items
+    if num_items is None:
+        return usual
+    chosen = replace(usual, num_probe_items=num_items)
+    if request.part == "map":
+        return replace(chosen, num_map_items=num_items)
+    return replace(chosen, num_line_items=num_items) if request.part == "margin" else chosen
 
 
 def _default_folder(request: Request) -> Path:

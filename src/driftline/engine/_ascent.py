@@ -51,7 +51,11 @@ def _direction(engine: Engine, capability: Capability, at: Point) -> GradientDir
     scorer = engine.scorer
     loss = WeighedLoss(
         tuple(weighed_items(engine, capability)),
-        {"capability": capability.digest, "tokens": scorer.tokens_digest(capability)},
+        {
+            "capability": capability.digest,
+            "tokens": scorer.tokens_digest(capability),
+            "metric": capability.measure.gradient_metric,
+        },
     )
     return GradientDirection(
         engine.opened,

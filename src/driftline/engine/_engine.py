@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from pydantic import JsonValue
+
 from ..capabilities import Capability
 from ..models import LanguageModel, Point, ScoringOptions, numerics
 from ..provenance import digest_value
@@ -156,11 +158,16 @@ class Engine(ABC):
                 )
 
     def _key(self, point: Point, capability: Watched) -> str:
+        # A row of an earlier version may lack a metric that is asked for now.
+        metrics: list[JsonValue] = []
+        if isinstance(capability, Capability):
+            metrics = list(capability.metrics)
         return digest_value(
             {
                 "base": self.opened.digest,
                 "point": point.digest(),
                 "capability": capability.digest,
+                "metrics": metrics,
                 "tokens": self.scorer.tokens_digest(capability),
                 "numerics": self.numerics.model_dump(),
             }

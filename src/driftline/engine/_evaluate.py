@@ -11,7 +11,6 @@ from ..capabilities import (
     Capability,
     Generation,
     Likelihood,
-    Metric,
     Passage,
     completion_bytes,
     likelihood_requests,
@@ -20,6 +19,7 @@ from ..capabilities import (
     score_likelihoods,
 )
 from ..errors import ModelError, SuiteError
+from ..metrics import MetricName
 from ..models import (
     LanguageModel,
     Point,
@@ -256,7 +256,7 @@ class CapabilityScorer:
         return encoded
 
 
-def _stored(scores: Sequence[Mapping[Metric, float]], num_tokens: int) -> StoredScores:
+def _stored(scores: Sequence[Mapping[MetricName, float]], num_tokens: int) -> StoredScores:
     """The items' metrics, metric by metric."""
     values = {str(metric): tuple(score[metric] for score in scores) for metric in scores[0]}
     return StoredScores(values, num_tokens)

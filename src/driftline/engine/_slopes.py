@@ -10,7 +10,7 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..capabilities import Capability, Item, Likelihood, Normalization, loss_weights
+from ..capabilities import Capability, Item, Likelihood, loss_weights
 from ..models import (
     Direction,
     HiddenGradients,
@@ -33,7 +33,8 @@ class CapabilitySlopes:
 
     capability: Capability
     slopes: Float[ndarray, "items modules"]
-    """d loss / d scale of each module alone; positive is worse. Of an accuracy, that of its margin."""
+    """d loss / d scale of each module alone; positive is worse. Of the metric that has a gradient:
+    the capability's own, or the margin behind an accuracy."""
     hidden: tuple[HiddenGradients, ...]
     """Gradients of the items' losses with respect to what leaves each layer, at the last node."""
 
@@ -53,7 +54,7 @@ class SlopeTable:
 
 def has_slope(capability: Capability) -> bool:
     """Whether a capability's loss, or that of the margin behind it, has a gradient."""
-    return capability.metric != "exact_match"
+    return capability.measure.has_gradient
 
 
 def measure_slopes(
@@ -131,7 +132,7 @@ def weighed_items(engine: Engine, capability: Capability) -> list[WeighedSequenc
                 item,
                 [len(s.tokens) - s.start for s in encoded.sequences[a:b]],
                 encoded.num_bytes[a:b],
-                capability.normalization,
+                capability,
             ),
         )
         for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
@@ -142,12 +143,17 @@ def _weigh(
     item: Item,
     num_tokens: Sequence[int],
     num_bytes: Sequence[int],
-    normalization: Normalization,
+    capability: Capability,
 ) -> Callable[[Sequence[float]], Sequence[float]]:
     def weigh(log_likelihoods: Sequence[float]) -> Sequence[float]:
         likelihoods = [
             Likelihood(*each) for each in zip(log_likelihoods, num_tokens, num_bytes, strict=True)
         ]
-        return loss_weights(item, likelihoods, normalization=normalization)
+        return loss_weights(
+            item,
+            likelihoods,
+            normalization=capability.normalization,
+            metric=capability.measure.gradient_metric,
+        )
 
     return weigh

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..capabilities import Capability
+from ..metrics import METRICS, MetricName
 from ..models import Point
 from ._anchors import Anchors
 from ._store import StoredScores
@@ -19,9 +20,11 @@ class Table:
     rows: dict[tuple[str, str], StoredScores] = field(default_factory=dict)
     """(point digest, digest of the capability or anchors) to scores."""
 
-    def values(self, point: Point, capability: Capability) -> Float[ndarray, " items"]:
-        """The capability's metric for each of its items at a point."""
-        return self._metrics(point, capability)[capability.metric]
+    def values(
+        self, point: Point, capability: Capability, metric: MetricName | None = None
+    ) -> Float[ndarray, " items"]:
+        """A metric of each item at a point; the capability's own by default."""
+        return self._metrics(point, capability)[metric or capability.metric]
 
     def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
         """The mean of any metric that the scorer gives; None where it gives no such one."""
@@ -35,11 +38,18 @@ class Table:
         return tuple(dict(zip(metrics, row, strict=True)) for row in rows)
 
     def item_losses(
-        self, point: Point, capability: Capability, *, base: Point
+        self,
+        point: Point,
+        capability: Capability,
+        *,
+        base: Point,
+        metric: MetricName | None = None,
     ) -> Float[ndarray, " items"]:
-        """Loss of each item from the base to a point: positive is worse."""
-        before, after = self.values(base, capability), self.values(point, capability)
-        sign = -1.0 if capability.higher_is_better else 1.0
+        """Loss of each item from the base to a point, in a metric: positive is worse."""
+        chosen = metric or capability.metric
+        before = self.values(base, capability, chosen)
+        after = self.values(point, capability, chosen)
+        sign = -1.0 if METRICS[chosen].higher_is_better else 1.0
         losses: Float[ndarray, " items"] = sign * (after - before)
         return losses
 

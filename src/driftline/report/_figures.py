@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from ..results import Assessment, StabilityMargin
+from ..results._points import in_points
 from ..results._readings import (
     CapabilityLoss,
     clean,
@@ -57,6 +58,7 @@ def figures(assessment: Assessment) -> dict[str, Chart]:
         there is more than one unit), `fragility`, `belief_space`, `used_margin`, `envelope`,
         `path_curves`, `radius_curves`.
     """
+    assessment = in_points(assessment)
     found: dict[str, Chart | None] = dict(_forecasts(assessment))
     found["fragility"] = _fragility(assessment)
     found["belief_space"] = belief_chart(assessment)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ..results import Assessment, BeliefSpace
 from ..results._belief_readings import belief_lines
 from ..results._explanation_readings import explanation_sentences
+from ..results._points import in_points
 from ..results._readings import (
     CapabilityLoss,
     clean,
@@ -68,6 +69,7 @@ def render_html(assessment: Assessment) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal assessments.
     """
+    assessment = in_points(assessment)
     shown = dict(_figures(assessment))
     return page(
         "_template.html.j2",

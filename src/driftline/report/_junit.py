@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from ..results import CapabilityClaim, Certification, SuiteClaim
+from ..results._points import in_points
 from ..results._readings import clean, number
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,6 +23,7 @@ def render_junit(found: Certification) -> str:
     Returns:
         An XML document.
     """
+    found = in_points(found)
     suite = ElementTree.Element("testsuite", name="driftline certify")
     suite.set("timestamp", found.provenance.created.partition("+")[0])
     suite.set("time", f"{found.cost.wall_seconds:.1f}")

@@ -13,6 +13,7 @@ from ..results._certification_summary import (
     pvalue_text,
     recovery_sentence,
 )
+from ..results._points import in_points
 from ..results._readings import clean, number
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
@@ -36,7 +37,7 @@ def render_model_card(found: Certification) -> str:
         model_name=_model_name(found),
         eval_results=[_result(claim, found) for claim in found.claims],
     )
-    return f"---\n{data.to_yaml()}\n---\n\n{_section(found)}"
+    return f"---\n{data.to_yaml()}\n---\n\n{_section(in_points(found))}"
 
 
 def _model_name(found: Certification) -> str:

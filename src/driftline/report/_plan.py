@@ -10,6 +10,7 @@ from ..results._plan_summary import (
     setting_words,
     trial_order,
 )
+from ..results._points import in_points
 from ..results._readings import DASH, clean, duration, interval, number, percent
 from ..results._repair_summary import CLAIM_WORDS
 from ._claims import BADGES, claim_reasons
@@ -28,6 +29,7 @@ def render_plan(found: Plan) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal plans.
     """
+    found = in_points(found)
     label = "Target gain against the worst capability's loss; the numbers are in the table."
     caption = (
         "Every point of the search, on the items that choose: each trial at some scales of its update. "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..results import Repair, Subject
+from ..results._points import in_points
 from ..results._readings import DASH, clean, duration, interval, number, percent
 from ..results._repair_summary import CLAIM_WORDS, chosen_words, repair_headline, scale_lines
 from ._claims import BADGES, claim_reasons
@@ -21,6 +22,7 @@ def render_repair(found: Repair) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal repairs.
     """
+    found = in_points(found)
     label = "Target gain against the worst capability's loss; the numbers are in the table."
     caption = (
         "Every point of the search, on the items that choose. Up is more gain, left is less loss of "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import altair as alt
 
 from ..results import TrainingRun
+from ..results._points import in_points
 from ..results._readings import DASH, clean, duration, number, percent
 from ._drawing import CONTENT_WIDTH, INK, SERIES, data, styled, to_svg
 from ._page import Figure, page
@@ -31,6 +32,7 @@ def render_training_run(run: TrainingRun) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal runs.
     """
+    run = in_points(run)
     provenance = run.provenance
     facts = [
         ("base", provenance.model.source),

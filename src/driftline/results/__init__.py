@@ -57,6 +57,8 @@ from ._plan import PlanTrial as PlanTrial
 from ._plan import PlanVerdict as PlanVerdict
 from ._plan import TrialState as TrialState
 from ._plan_summary import plan_summary as plan_summary
+from ._points import in_points as in_points
+from ._points import shown_amount as shown_amount
 from ._policy import CertificationPolicy as CertificationPolicy
 from ._policy import PolicyRule as PolicyRule
 from ._policy import Tier as Tier

@@ -1,6 +1,6 @@
 """The assessment: what `assess`, `margin`, `map` and `forecast` return and write."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 class CapabilityScore(Value):
     """One capability of one model, measured."""
 
+    in_unit: ClassVar[tuple[str, ...]] = ("value", "low", "high", "standard_error", "tolerance")
+
     capability: str
     description: str = ""
     metric: str
@@ -30,8 +32,12 @@ class CapabilityScore(Value):
     low: float
     """Lower end of the interval for the mean over items of this kind (Student t, clustered)."""
     high: float
+    standard_error: float | None = None
+    """Of the value, over groups of items of this kind; None in documents of earlier versions."""
     confidence_level: Probability
     num_items: int
+    num_groups: int | None = None
+    """Independent units of evidence; the interval has one degree of freedom less."""
     accuracy: float | None = None
     chance: float | None = None
     """Expected accuracy of a guess, where the capability has one."""
@@ -41,6 +47,8 @@ class CapabilityScore(Value):
 
 class CurvePoint(Value):
     """One point of a curve; of a path it is predicted beyond `StabilityMargin.measured_steps`."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("value",)
 
     scale: float
     """Relative norm for a radius, optimiser steps for a path."""
@@ -65,12 +73,15 @@ class StabilityMargin(Value):
     the config's own units along real training. A number that is None has its reason in `reason`.
     """
 
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "base_value", "base_standard_error")
+
     capability: str
     kind: Literal["radius", "path"]
     direction: str
     tolerance: float
     unit: str
     base_value: float
+    base_standard_error: float | None = None
     low: float | None
     """Lower end of the interval for the critical number (relative norm, or steps)."""
     high: float | None
@@ -102,6 +113,8 @@ class ModuleFragility(Value):
     `sensitivity * relative_norm` is the loss that taking back the probe's update of this module
     would give back, to first order, at the end of the probe.
     """
+
+    in_unit: ClassVar[tuple[str, ...]] = ("sensitivity", "low", "high")
 
     module: str
     layer: int | None
@@ -170,10 +183,20 @@ class LayerRegion(Value):
 class CapabilityForecast(Value):
     """What the planned run will do to one capability: a prediction interval made before it."""
 
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "base_value",
+        "base_standard_error",
+        "predicted_change",
+        "low",
+        "high",
+        "tolerance",
+    )
+
     capability: str
     metric: str
     unit: str
     base_value: float
+    base_standard_error: float | None = None
     predicted_change: float
     """tuned - base."""
     low: float
@@ -202,6 +225,7 @@ class TargetForecast(Value):
     confidence_level: Probability
     """As high as the calibration allows, at most that of the capabilities."""
     num_items: int
+    base_standard_error: float | None = None
 
 
 class Cost(Value):

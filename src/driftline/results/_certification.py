@@ -1,6 +1,6 @@
 """Does a tuned model keep what its base could do? What `certify` returns and writes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,6 +57,19 @@ class SequentialUse(Value):
 class CapabilityClaim(Value):
     """One capability of both models, on the same items, judged against its margin."""
 
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "base",
+        "tuned",
+        "change",
+        "low",
+        "high",
+        "loss_limit",
+        "margin",
+        "base_standard_error",
+        "tuned_standard_error",
+        "standard_error",
+    )
+
     capability: str
     metric: str
     unit: str
@@ -100,6 +113,12 @@ class CapabilityClaim(Value):
     of its own, or none."""
     max_group_size: int | None = None
     """The most items that a group can hold, as the suite declares it."""
+    base_standard_error: float | None = None
+    """Of each model's mean, and of the paired change, over groups; None where items were not drawn
+    at a fixed number, and in documents of earlier versions."""
+    tuned_standard_error: float | None = None
+    standard_error: float | None = None
+    tuned_accuracy: float | None = None
     sequential: SequentialUse | None = None
     """What a sequential claim took; None where all items were scored, whatever they say."""
 
@@ -117,6 +136,8 @@ class SuiteClaim(Value):
 
 class NoiseFloor(Value):
     """How far the base's own scores moved when some of its items were scored a second time."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("largest_difference",)
 
     capability: str
     unit: str

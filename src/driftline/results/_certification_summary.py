@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ._certification import CapabilityClaim, Certification, Flip
+from ._points import in_points
 from ._readings import DASH, clean, duration, number, percent
 from ._recovery import RecoveryProbe
 from ._summary import aligned, wrapped
@@ -23,6 +24,7 @@ def certification_summary(found: Certification) -> str:
         row a capability, why what is inconclusive is so, the items that flipped, what was checked,
         the cost, numbered caveats. It ends in a newline.
     """
+    found = in_points(found)
     blocks = [
         wrapped(f"{found.verdict.upper()}: {_headline(found)}"),
         _table(found.claims),

@@ -1,7 +1,7 @@
 """The base of everything that is written to a file: frozen, strict, never NaN."""
 
 import json
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -15,6 +15,9 @@ class Value(BaseModel):
     """A frozen value. Unknown keys are refused, and so are NaN and infinity: undefined is None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    in_unit: ClassVar[tuple[str, ...]] = ()
+    """Fields whose numbers are in the unit of their capability; of a mapping, by capability."""
 
 
 class Document(Value):

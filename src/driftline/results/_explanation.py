@@ -1,6 +1,6 @@
 """Why a forecast is what it is, in terms that a person can act on."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ FailureMode = Literal[
 
 class AtRiskItem(Value):
     """An item that the probe has already cost much."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("loss",)
 
     capability: str
     item: str

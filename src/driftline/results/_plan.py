@@ -1,6 +1,6 @@
 """Which protocol adapts most within the tolerances: what `plan` returns and writes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -89,12 +89,16 @@ class LeverAblation(Value):
 class MarginLeft(Value):
     """How much of a tolerance the protocol leaves, on items that chose nothing."""
 
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "loss", "loss_limit", "standard_error")
+
     capability: str
     required: bool
     unit: str
     tolerance: float
     loss: float
     """Mean, in the unit; negative where the capability gained."""
+    standard_error: float | None = None
+    """Of the mean, over groups of items."""
     loss_limit: float | None
     """The largest loss that the items leave possible, one-sided."""
     left: float | None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ._plan import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
+from ._points import in_points
 from ._readings import DASH, clean, duration, interval, number, percent
 from ._repair_summary import CLAIM_WORDS
 from ._summary import aligned, wrapped
@@ -22,6 +23,7 @@ def plan_summary(found: Plan) -> str:
         keeps, what each lever bought, the best trials, the files, the cost, numbered caveats. It ends
         in a newline.
     """
+    found = in_points(found)
     blocks = [
         wrapped(f"{found.verdict.upper()}: {plan_headline(found)}"),
         _protocol(found),

@@ -17,6 +17,9 @@ class CapabilityReading(Value):
     base_value: float
     losses: dict[Look, float]
     """Mean loss from the base, in the metric's unit; positive is worse."""
+    base_standard_error: float | None = None
+    standard_errors: dict[Look, float] | None = None
+    """Of the mean losses, over groups of items; None in readings of earlier versions."""
     straight_line: float | None = None
     """Loss on the line through the last early look, at the planned run's summed learning rate."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..escapes import is_printable
+from ..metrics import METRICS
 from ._assessment import Assessment, Cost, ModuleFragility, StabilityMargin
 
 DASH = "–"
@@ -61,14 +62,15 @@ def loss_sign(assessment: Assessment, capability: str) -> int:
         capability: The capability's name.
 
     Returns:
-        -1 or 1. Without a score the forecast's metric decides: `nll_nats` is better when lower,
-        everything else when higher.
+        -1 or 1. Without a score the forecast's metric decides; one that is not known is taken to
+        be better when higher.
     """
     for score in assessment.scores:
         if score.capability == capability:
             return -1 if score.higher_is_better else 1
-    metrics = {f.metric for f in assessment.forecast if f.capability == capability}
-    return 1 if metrics == {"nll_nats"} else -1
+    named = {f.metric for f in assessment.forecast if f.capability == capability}
+    known = [METRICS[name] for name in named if name in METRICS]
+    return 1 if known and not any(metric.higher_is_better for metric in known) else -1
 
 
 def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:

@@ -1,6 +1,6 @@
 """Is what was lost gone, or only hard to reach? What the recovery probe found."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ._document import Value
 
@@ -12,6 +12,16 @@ class RecoveryProbe(Value):
 
     It explains a loss and decides nothing: verdicts stand as they are.
     """
+
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "base_plain",
+        "tuned_plain",
+        "base",
+        "tuned",
+        "low",
+        "high",
+        "margin",
+    )
 
     capability: str
     finding: RecoveryFinding

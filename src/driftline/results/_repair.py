@@ -1,6 +1,6 @@
 """What scaling an update gives back and what it costs: what `repair` returns and writes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,6 +57,14 @@ class CellScale(Value):
 class CapabilityRecovery(Value):
     """One capability before and after the repair, on items that chose nothing."""
 
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "tolerance",
+        "tuned_change",
+        "repaired_change",
+        "tuned_standard_error",
+        "repaired_standard_error",
+    )
+
     capability: str
     unit: str
     required: bool
@@ -68,6 +76,9 @@ class CapabilityRecovery(Value):
     """tuned - base in the unit."""
     repaired_change: float
     """repaired - base, likewise."""
+    tuned_standard_error: float | None = None
+    """Of the change, over groups of items."""
+    repaired_standard_error: float | None = None
     given_back: float | None
     """Share of the loss that is no longer there; negative where the repair lost more."""
     reason: str | None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ._certification import ClaimVerdict
+from ._points import in_points
 from ._readings import DASH, clean, duration, interval, number, percent
 from ._repair import CellScale, Repair, RepairLook
 from ._summary import aligned, wrapped
@@ -25,6 +26,7 @@ def repair_summary(found: Repair) -> str:
         back at which cost, a row a capability, what each family gave, what was chosen, where the
         model lies, the cost, numbered caveats. It ends in a newline.
     """
+    found = in_points(found)
     blocks = [
         wrapped(f"{found.verdict.upper()}: {repair_headline(found)}"),
         ["On items that chose nothing, as changes from the base", *_capabilities(found)],

@@ -1,5 +1,6 @@
 """The scores of one model as plain text."""
 
+from ._points import in_points
 from ._readings import clean, duration, interval, number, percent
 from ._scores import Scores
 from ._summary import aligned, wrapped
@@ -15,6 +16,7 @@ def scores_summary(scores: Scores) -> str:
         Text of lines up to about 100 characters: a row a capability, the cost, numbered caveats.
         It ends in a newline.
     """
+    scores = in_points(scores)
     rows = [("capability", "value", "interval", "unit", "better", "accuracy", "chance", "items")]
     rows += [
         (

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ._assessment import Assessment, StabilityMargin
 from ._belief_readings import belief_rows
 from ._explanation_readings import explanation_sentences
+from ._points import in_points
 from ._readings import (
     DASH,
     clean,
@@ -36,6 +37,7 @@ def summary(assessment: Assessment) -> str:
         risk and why, the margins, the most fragile modules, the belief space, the target, the cost,
         numbered caveats. A part that was not computed is left out. It ends in a newline.
     """
+    assessment = in_points(assessment)
     blocks = [
         _verdict_lines(assessment),
         _forecast_lines(assessment),

@@ -1,6 +1,6 @@
 """A finished training run under the monitor: what `train` returns and writes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from ._provenance import Provenance
 class CapabilityCourse(Value):
     """One capability along the run, on the monitor's items."""
 
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "change", "largest_loss", "standard_error")
+
     capability: str
     metric: str
     unit: str
@@ -21,6 +23,12 @@ class CapabilityCourse(Value):
     change: float | None
     """Of the weights that the run ended with: tuned - base, mean over items; None where no check
     finished."""
+    standard_error: float | None = None
+    """Of the change, over groups of items."""
+    base_accuracy: float | None = None
+    """Share of items that the base gets right, where the scorer has options."""
+    accuracy: float | None = None
+    """The same of the weights that the run ended with."""
     within_tolerance: bool | None
     largest_loss: float | None
     """Along the run; positive is worse."""
@@ -43,9 +51,13 @@ class MonitorAlarm(Value):
 class LossPoint(Value):
     """One check."""
 
+    in_unit: ClassVar[tuple[str, ...]] = ("losses", "standard_errors")
+
     step: int
     losses: dict[str, float]
     """Mean loss of each capability, in its own unit; positive is worse."""
+    standard_errors: dict[str, float] | None = None
+    """Of these, over groups of items."""
     kl_suite_nats: float
     representation_drift: float | None
     update_relative_norm: float | None

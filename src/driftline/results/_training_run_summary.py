@@ -1,5 +1,6 @@
 """A training run as plain text."""
 
+from ._points import in_points
 from ._readings import DASH, clean, duration, number, percent
 from ._summary import aligned, wrapped
 from ._training_run import CapabilityCourse, TrainingRun
@@ -15,6 +16,7 @@ def training_run_summary(run: TrainingRun) -> str:
         Text of lines up to about 100 characters: the verdict word and the reasons, a row a capability,
         alarms with their evidence, the cost, numbered caveats. It ends in a newline.
     """
+    run = in_points(run)
     first = clean(run.reasons[0]) if run.reasons else ""
     lines = wrapped(f"{run.verdict.upper()}: {first}")
     for reason in run.reasons[1:]:

@@ -18,8 +18,11 @@ from ._gaussian_process import Kernel as Kernel
 from ._gaussian_process import fit_gaussian_process as fit_gaussian_process
 from ._knee import Knee as Knee
 from ._knee import find_knee as find_knee
+from ._link import log_odds as log_odds
+from ._link import shifted_means as shifted_means
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
+from ._mean import standard_error as standard_error
 from ._mean_power import mean_noninferiority_power as mean_noninferiority_power
 from ._mean_power import mean_num_items_needed as mean_num_items_needed
 from ._multiplicity import holm_adjusted_pvalues as holm_adjusted_pvalues
@@ -39,4 +42,5 @@ from ._subspace import paired_participation_ratio as paired_participation_ratio
 from ._subspace import top_directions as top_directions
 from ._tango import tango_interval as tango_interval
 from ._tango import tango_statistic as tango_statistic
+from ._threads import on_one_thread as on_one_thread
 from ._unbounded import unbounded_noninferiority as unbounded_noninferiority

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..errors import RunError
+from ._threads import on_one_thread
 
 _BOUNDS = ((-4.0, 2.0), (0.0, 3.0), (-4.0, 1.0))
 """Of the logarithms of a, l and the noise, with inputs and outputs of unit scale. Bends shorter than
@@ -51,6 +52,7 @@ class GaussianProcess:
     factor: Float[ndarray, "cases cases"]
     weights: Float[ndarray, " cases"]
 
+    @on_one_thread
     def predict(self, inputs: Float[ndarray, "new features"]) -> Prediction:
         """Predict new cases.
 
@@ -69,6 +71,7 @@ class GaussianProcess:
         return Prediction(self.unit * (across @ self.weights), self.unit * numpy.sqrt(variance))
 
 
+@on_one_thread
 def fit_gaussian_process(
     inputs: Float[ndarray, "cases features"],
     outputs: Float[ndarray, " cases"],
@@ -103,17 +106,40 @@ def fit_gaussian_process(
 
 
 def _best_kernel(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> Kernel:
-    def negative_log_likelihood(logarithms: Float[ndarray, " three"]) -> float:
-        try:
-            factor, weights = _solve(Kernel(*numpy.exp(logarithms)), x, y)
-        except numpy.linalg.LinAlgError:
-            return 1e12
-        return float(0.5 * y @ weights + numpy.log(numpy.diag(factor)).sum())
+    def cost(logarithms: Float[ndarray, " three"]) -> tuple[float, Float[ndarray, " three"]]:
+        return _negative_log_likelihood(Kernel(*numpy.exp(logarithms)), x, y)
 
     found = scipy.optimize.minimize(
-        negative_log_likelihood, _START, method="L-BFGS-B", bounds=_BOUNDS
+        cost,
+        _START,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=_BOUNDS,
     )
     return Kernel(*(float(value) for value in numpy.exp(found.x)))
+
+
+def _negative_log_likelihood(
+    kernel: Kernel, x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]
+) -> tuple[float, Float[ndarray, " three"]]:
+    """With its gradient in the logarithms of the scales, 0.5 tr((K^-1 - w w') dK)."""
+    try:
+        factor, weights = _solve(kernel, x, y)
+    except numpy.linalg.LinAlgError:
+        return 1e12, numpy.zeros(3)
+    value = float(0.5 * y @ weights + numpy.log(numpy.diag(factor)).sum())
+    outer = scipy.linalg.cho_solve((factor, True), numpy.eye(len(y))) - numpy.outer(
+        weights, weights
+    )
+    covariance, squares = _covariance(kernel, x, x), _squares(x, x)
+    gradient = numpy.array(
+        [
+            (outer * covariance).sum(),
+            0.5 * (outer * covariance * squares).sum() / kernel.length**2,
+            kernel.noise**2 * numpy.trace(outer),
+        ]
+    )
+    return value, gradient
 
 
 def _solve(
@@ -127,9 +153,18 @@ def _solve(
 def _covariance(
     kernel: Kernel, x: Float[ndarray, "some features"], z: Float[ndarray, "others features"]
 ) -> Float[ndarray, "some others"]:
-    products = x @ z.T
-    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1)[None] - 2 * products
     found: Float[ndarray, "some others"] = kernel.amplitude**2 * numpy.exp(
-        -0.5 * squares.clip(0) / kernel.length**2
+        -0.5 * _squares(x, z) / kernel.length**2
     )
+    return found
+
+
+def _squares(
+    x: Float[ndarray, "some features"], z: Float[ndarray, "others features"]
+) -> Float[ndarray, "some others"]:
+    """Squared distances."""
+    products = x @ z.T
+    found: Float[ndarray, "some others"] = (
+        (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1)[None] - 2 * products
+    ).clip(0)
     return found

@@ -20,6 +20,25 @@ class ConfidenceInterval(NamedTuple):
     confidence_level: float
 
 
+def standard_error(
+    values: Float[ndarray, " items"], *, groups: Sequence[str] | None = None
+) -> float | None:
+    """Compute the standard error of the mean over items, with a group as one draw.
+
+    >>> standard_error(numpy.array([1.0, 2.0, 3.0]))
+    0.5773502691896257
+
+    Args:
+        values: One score an item.
+        groups: The group of each item; None where each is its own.
+
+    Returns:
+        In the unit of the values, as in `mean_interval`; None with fewer than two groups, which
+        have no spread.
+    """
+    return _clustered(values, groups)[0]
+
+
 def mean_interval(
     values: Float[ndarray, " items"],
     *,
@@ -47,14 +66,23 @@ def mean_interval(
     Raises:
         RunError: Fewer than two groups, so that no interval exists.
     """
+    error, num_groups = _clustered(values, groups)
+    if error is None:
+        raise RunError(f"an interval needs at least 2 independent items and there are {num_groups}")
+    mean = float(values.mean())
+    half = float(scipy.stats.t.ppf((1 + confidence_level) / 2, df=num_groups - 1)) * error
+    return ConfidenceInterval(mean, mean - half, mean + half, confidence_level)
+
+
+def _clustered(
+    values: Float[ndarray, " items"], groups: Sequence[str] | None
+) -> tuple[float | None, int]:
+    """The standard error, and how many groups it rests on."""
     labels = numpy.arange(len(values)) if groups is None else numpy.asarray(groups)
     _, index = numpy.unique(labels, return_inverse=True)
     num_groups = int(index.max()) + 1 if len(values) else 0
     if num_groups < 2:
-        raise RunError(f"an interval needs at least 2 independent items and there are {num_groups}")
-    mean = float(values.mean())
-    residual_sums = numpy.bincount(index, weights=values - mean)
+        return None, num_groups
+    residual_sums = numpy.bincount(index, weights=values - float(values.mean()))
     variance = num_groups / (num_groups - 1) * float((residual_sums**2).sum()) / len(values) ** 2
-    quantile = float(scipy.stats.t.ppf((1 + confidence_level) / 2, df=num_groups - 1))
-    half = quantile * float(numpy.sqrt(variance))
-    return ConfidenceInterval(mean, mean - half, mean + half, confidence_level)
+    return float(numpy.sqrt(variance)), num_groups

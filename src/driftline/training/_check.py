@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from ..capabilities import Capability
 from ..errors import OutputError, RunError
 from ..provenance import digest_value
-from ..stats import Looks, look_evidence, lowest_mean
+from ..stats import Looks, log_odds, look_evidence, lowest_mean, standard_error
 from ._anchors import AnchorWatch, anchor_texts
 from ._detectors import CheckReading, evidence_needed
-from ._live import CapabilityWatch, LiveModel
+from ._live import CapabilityWatch, ItemValues, LiveModel
 from ._proof_of_life import mean_losses, prove_alive
 from ._settings import MonitorSettings
 from ._sharded import is_main, wait_for_all
@@ -86,6 +86,10 @@ class Checker:
         self.ring = SnapshotRing(folder, capacity=settings.num_snapshots)
         self._file = folder / _BASE_FILE
         self._base: dict[str, Float[ndarray, " items"]] = {}
+        self._right: dict[str, Float[ndarray, " items"]] = {}
+        self._margins: dict[str, Float[ndarray, " items"]] = {}
+        self.odds: dict[str, Float[ndarray, " items"]] = {}
+        """Log-odds of each item at the last check, of capabilities that are decided in probability."""
         self._groups = {c.name: _numbers(c.groups()) for c in capabilities}
 
     @property
@@ -102,8 +106,17 @@ class Checker:
             RunError: The base's scores are not finite.
             OutputError: The file cannot be written.
         """
-        self._base = self._watch.losses()
+        values = self._watch.values()
+        self._base = self._watch.as_losses(values)
+        self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
+        self._margins = {
+            c.name: values[c.name][c.measure.forecast_from]
+            for c in self.capabilities
+            if c.measure.forecast_from and c.measure.is_linked
+        }
         held = {f"loss/{name}": torch.from_numpy(v) for name, v in self._base.items()}
+        held |= {f"right/{name}": torch.from_numpy(v) for name, v in self._right.items()}
+        held |= {f"margin/{name}": torch.from_numpy(v) for name, v in self._margins.items()}
         held |= {f"anchors/{name}": t.contiguous() for name, t in self._anchors.read_base().items()}
         self.ring.save(self._live.trained, 0)
         if is_main():
@@ -133,6 +146,10 @@ class Checker:
                 f"{self._file}: holds scores of other capabilities; give the same suites"
             )
         self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
+        self._right, self._margins = (
+            {n.removeprefix(kind): t.numpy() for n, t in held.items() if n.startswith(kind)}
+            for kind in ("right/", "margin/")
+        )
         prefix = "anchors/"
         self._anchors.restore_base(
             {n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)}
@@ -180,8 +197,10 @@ class Checker:
         Raises:
             RunError: A score, a state or a divergence is not finite.
         """
-        losses = self._watch.losses()
+        values = self._watch.values()
+        losses = self._watch.as_losses(values)
         means = mean_losses(losses, self._base)
+        self._keep_margins(values, state)
         limits = {}
         state.steps.append(step)
         for capability in self.capabilities:
@@ -194,12 +213,47 @@ class Checker:
         weights = self._weights()
         anchors = self._anchors.read(weights)
         update = update_norm(self._live.trained, weights, self._critical)
-        return Look(CheckReading(step, means, limits, anchors, step_reading, self.held), update)
+        reading = CheckReading(
+            step,
+            means,
+            limits,
+            anchors,
+            step_reading,
+            self.held,
+            self._standard_errors(losses),
+            accuracies(values),
+        )
+        return Look(reading, update)
+
+    @property
+    def base_accuracies(self) -> dict[str, float]:
+        """Share of items that the base gets right, where the scorer has options."""
+        return {name: float(right.mean()) for name, right in self._right.items()}
+
+    def _standard_errors(self, losses: dict[str, Float[ndarray, " items"]]) -> dict[str, float]:
+        found = {
+            c.name: standard_error(losses[c.name] - self._base[c.name], groups=c.groups())
+            for c in self.capabilities
+        }
+        return {name: error for name, error in found.items() if error is not None}
+
+    def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
+        """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
+        for c in self.capabilities:
+            metric = c.measure.forecast_from
+            if metric and c.name in self._margins:
+                lost = self._margins[c.name] - values[c.name][metric]
+                state.margins.setdefault(c.name, []).append(float(lost.mean()))
+                self.odds[c.name] = log_odds(values[c.name][c.metric])
 
     @cached_property
     def held(self) -> frozenset[str]:
         """Capabilities at which the base is better than guessing."""
-        return frozenset(c.name for c in self.capabilities if is_held(c, self._base[c.name]))
+        return frozenset(
+            c.name
+            for c in self.capabilities
+            if is_held(c, self._base[c.name], right=self._right.get(c.name))
+        )
 
     @property
     def num_glance_tokens(self) -> int:
@@ -245,7 +299,24 @@ class Checker:
         return digest_value(watched)
 
 
-def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
+def accuracies(values: ItemValues) -> dict[str, float]:
+    """Compute the share of items that are right, where the scorer has options.
+
+    Args:
+        values: Every metric of every item.
+
+    Returns:
+        By capability.
+    """
+    return {n: float(own["accuracy"].mean()) for n, own in values.items() if "accuracy" in own}
+
+
+def is_held(
+    capability: Capability,
+    losses: Float[ndarray, " items"],
+    *,
+    right: Float[ndarray, " items"] | None = None,
+) -> bool:
     """Whether a model is better than guessing at a capability, so that there is something to lose.
 
     The share of items that it gets right lies above chance by 1.64 standard errors of a guess.
@@ -253,6 +324,8 @@ def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
     Args:
         capability: With its items.
         losses: Each item's score, more being worse.
+        right: 1 for each item that the model gets right, else 0; None takes the items whose loss is
+            below 0, which is the same for margins and accuracies, and for no other metric.
 
     Returns:
         True where guessing has no meaning.
@@ -260,8 +333,8 @@ def is_held(capability: Capability, losses: Float[ndarray, " items"]) -> bool:
     chance = capability.chance
     if chance is None or chance in (0.0, 1.0):
         return True
-    right = float(numpy.mean(losses < 0))
-    return right - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
+    share = float(numpy.mean(losses < 0 if right is None else right > 0))
+    return share - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
 
 
 def largest_gain(capability: Capability) -> float:
@@ -278,7 +351,7 @@ def largest_gain(capability: Capability) -> float:
     Returns:
         A positive number.
     """
-    if not capability.metric.endswith("_nats"):
+    if capability.measure.largest_loss <= 1.0:
         return 1.0
     return max(_GAIN_NATS, _GAIN_TOLERANCES * capability.tolerance)
 

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from ..capabilities import Capability
+from ..results import shown_amount
 from ._anchors import AnchorReading
 from ._settings import Detector, MonitorSettings, Thresholds
 from ._state import MonitorState
@@ -42,6 +43,10 @@ class CheckReading:
     step_reading: StepReading
     held: frozenset[str] | None = None
     """Capabilities at which the base is better than guessing; None: all."""
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
+    """Of the mean losses, over groups of items."""
+    accuracies: Mapping[str, float] = field(default_factory=dict)
+    """Share of items that are right, where the scorer has options."""
 
 
 def evidence_needed(num_required: int, settings: MonitorSettings, state: MonitorState) -> float:
@@ -211,8 +216,8 @@ def _lost(
             continue
         is_alarm = proven or (capability.required and settings.act_on == "measured")
         sentence = (
-            f"{name} has lost {loss:.3g} {capability.unit} on its items; the tolerance is "
-            f"{capability.tolerance:g}"
+            f"{name} has lost {shown_amount(loss, capability.unit)} on its items; the tolerance is "
+            f"{shown_amount(capability.tolerance, capability.unit, with_unit=False)}"
         )
         if proven:
             sentence += f"; anytime-valid evidence at alpha {settings.alpha:g} over all looks"

@@ -15,9 +15,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..capabilities import Capability, Likelihood, score_likelihoods
 from ..engine import CapabilityScorer
 from ..errors import ConfigError, RunError
+from ..metrics import MetricName
 from ..models import LanguageModel, Scorer, ScoringOptions, SequenceScore, TokenSequence
 from ._sharded import agreed, is_sharded, reshard, trained_parameters
 from ._untouched import untouched, weights_put_back
+
+ItemValues = dict[str, dict[MetricName, Float[ndarray, " items"]]]
+"""Capability to metric to one value an item."""
 
 _BATCH_TOKENS = 2048
 """Of one pass of a sharded model, padding included."""
@@ -148,9 +152,35 @@ class CapabilityWatch:
         Raises:
             RunError: The model gives a log-probability that is not finite.
         """
+        return self.as_losses(self.values())
+
+    def as_losses(self, values: ItemValues) -> dict[str, Float[ndarray, " items"]]:
+        """Take each capability's own metric of some values, turned so that more is worse.
+
+        Args:
+            values: Of `values`.
+
+        Returns:
+            Capability to losses, in its own unit.
+        """
+        signs = {c.name: c.loss(1.0) for c in self.capabilities}
+        return {c.name: signs[c.name] * values[c.name][c.metric] for c in self.capabilities}
+
+    def values(self) -> ItemValues:
+        """Compute every metric of every item where the model stands.
+
+        Cost: one forward pass over all items. Nothing of the model is changed.
+
+        Returns:
+            Capability to metric to values; the first process's numbers in every process.
+
+        Raises:
+            RunError: The model gives a log-probability that is not finite.
+        """
         with self._live.at_rest():
             scores = self._scores()
-        found, at = {}, 0
+        found: ItemValues = {}
+        at = 0
         for capability, encoded in zip(self.capabilities, self._encoded, strict=True):
             own = scores[at : at + len(encoded.sequences)]
             at += len(encoded.sequences)
@@ -162,9 +192,9 @@ class CapabilityWatch:
                 score_likelihoods(item, likelihoods[a:b], normalization=capability.normalization)
                 for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
             ]
-            found[capability.name] = numpy.array(
-                [capability.loss(value[capability.metric]) for value in values]
-            )
+            found[capability.name] = {
+                metric: numpy.array([value[metric] for value in values]) for metric in values[0]
+            }
         return found
 
     def _scores(self) -> list[SequenceScore]:

@@ -41,6 +41,8 @@ def metrics_of(
     fields: dict[str, JsonValue] = {
         **numbers,
         "losses": dict(reading.mean_losses),
+        "standard_errors": dict(reading.standard_errors),
+        "accuracies": dict(reading.accuracies),
         "loss_lower_limits": dict(reading.lower_limits),
         "log_evidence": log_evidence,
         "layers": layers,

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy
 from accelerate.scheduler import AcceleratedScheduler
+from jaxtyping import Float
+from numpy import ndarray
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..analyses import predicted_losses
-from ..stats import first_crossing
+from ..stats import first_crossing, shifted_means
 
 
 class StepsLeft(NamedTuple):
@@ -17,6 +19,28 @@ class StepsLeft(NamedTuple):
     capability: str
     steps: float | None
     """None: predicted to stay within the tolerance until the run's end."""
+
+
+class MarginLink(NamedTuple):
+    """How far margins have moved, for a capability that is decided in probability."""
+
+    margins: Sequence[float]
+    """Mean loss of the margin at each look, in nats."""
+    odds: Float[ndarray, " items"]
+    """Log-odds of each item at the last look."""
+
+    def further_losses(self, rises: Float[ndarray, " steps"]) -> Float[ndarray, " steps"]:
+        """Compute the further loss of mean probability once all margins fall by as much more.
+
+        Args:
+            rises: Further losses of the margin, in nats.
+
+        Returns:
+            Further losses of probability.
+        """
+        here = float(shifted_means(self.odds, numpy.zeros(1))[0])
+        found: Float[ndarray, " steps"] = here - shifted_means(self.odds, -rises)
+        return found
 
 
 def planned_rates(scheduler: object, num_steps: int) -> tuple[float, ...] | None:
@@ -44,6 +68,7 @@ def steps_left(
     steps: Sequence[int],
     losses: Sequence[float],
     learning_rates: Sequence[float],
+    link: MarginLink | None = None,
 ) -> StepsLeft:
     """When the mean loss will pass the tolerance, by the model that path margins are made with.
 
@@ -51,10 +76,11 @@ def steps_left(
 
     Args:
         capability: For the answer.
-        tolerance: In nats.
+        tolerance: In nats, or in the metric's own unit with a link.
         steps: At which the capability was looked at, ascending, from 1.
-        losses: Mean losses there, in nats.
+        losses: Mean losses there, in the unit of the tolerance.
         learning_rates: Of each step of the run.
+        link: Takes a forecast of margins to probabilities; None where the losses are in nats.
 
     Returns:
         Steps from the last look; 0 where the tolerance is passed already.
@@ -64,11 +90,13 @@ def steps_left(
         return StepsLeft(capability, 0.0)
     if last >= len(learning_rates) or sum(learning_rates[:last]) <= 0:
         return StepsLeft(capability, None)
-    later = predicted_losses(learning_rates, steps, numpy.asarray(losses, dtype=float))
+    in_nats = numpy.asarray(losses if link is None else link.margins, dtype=float)
+    later = predicted_losses(learning_rates, steps, in_nats)
     ahead = numpy.arange(1, len(later), dtype=float)
     if not len(ahead):
         return StepsLeft(capability, None)
-    rest = numpy.asarray(later[1:]) - losses[-1]
+    rest = numpy.asarray(later[1:]) - in_nats[-1]
+    rest = rest if link is None else link.further_losses(rest)
     return StepsLeft(capability, first_crossing(ahead, rest, tolerance - losses[-1]))
 
 

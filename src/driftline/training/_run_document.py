@@ -75,7 +75,21 @@ def training_run(
     capabilities = [c for suite in suites for c in suite.capabilities]
     rolled = _final_roll_back(records)
     final = rolled["losses"] if rolled else (checks[-1]["losses"] if checks else {})
-    courses = tuple(_course(c, final, checks, alarms) for c in capabilities)
+    base: dict[str, float] = next(
+        (r.get("accuracies", {}) for r in records if r["event"] == "base"), {}
+    )
+    # What a roll-back went back to was scored without its spread.
+    last = checks[-1] if checks and not rolled else {}
+    courses = tuple(
+        _course(c, final, checks, alarms).model_copy(
+            update={
+                "standard_error": last.get("standard_errors", {}).get(c.name),
+                "base_accuracy": base.get(c.name),
+                "accuracy": last.get("accuracies", {}).get(c.name),
+            }
+        )
+        for c in capabilities
+    )
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
@@ -192,6 +206,7 @@ def _point(check: Any) -> LossPoint:  # noqa: ANN401
     return LossPoint(
         step=check["step"],
         losses=check["losses"],
+        standard_errors=check.get("standard_errors"),
         kl_suite_nats=check["kl_suite_nats"],
         representation_drift=check["representation_drift"],
         update_relative_norm=check["update_relative_norm"],

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 from transformers import TrainerState, TrainingArguments
 
-from ..capabilities import Suite
+from ..capabilities import Capability, Suite
 from ..errors import DriftlineError, OutputError, RunError
 from ._acting import Acting, Hands
 from ._cadence import affordable_cadence
@@ -19,7 +19,7 @@ from ._check import Checker, Look
 from ._detectors import Finding, count_sustained, findings
 from ._log import SCHEMA, MonitorLog, unfinished_check
 from ._metrics import metrics_of
-from ._reforecast import StepsLeft, fewest, planned_rates, steps_left
+from ._reforecast import MarginLink, StepsLeft, fewest, planned_rates, steps_left
 from ._settings import MonitorSettings
 from ._sharded import is_main, wait_for_all
 from ._state import MonitorState
@@ -98,7 +98,12 @@ class Session:
 
     def _tell_what_the_base_lacks(self) -> None:
         lacking = [c.name for c in self.checker.capabilities if c.name not in self.checker.held]
-        self.log.write("base", step=0, no_better_than_guessing=list[JsonValue](lacking))
+        self.log.write(
+            "base",
+            step=0,
+            no_better_than_guessing=list[JsonValue](lacking),
+            accuracies=dict[str, JsonValue](self.checker.base_accuracies),
+        )
         required = [c.name for c in self.checker.capabilities if c.required and c.name in lacking]
         if required and self.settings.action != "log":
             _LOG.warning(
@@ -268,11 +273,20 @@ class Session:
                     steps=now.steps,
                     losses=now.losses[c.name],
                     learning_rates=rates,
+                    link=self._link(c),
                 )
                 for c in self.checker.capabilities
-                if c.required and c.metric.endswith("_nats")
+                if c.required and (c.measure.is_in_nats or self._link(c) is not None)
             ]
         )
+
+    def _link(self, capability: Capability) -> MarginLink | None:
+        """What takes the forecast of a margin to the capability's own metric, where it needs that."""
+        margins, odds = self.state.margins.get(capability.name), self.checker.odds
+        # A run that was taken up again from an earlier version remembers no margins.
+        if margins is None or len(margins) != len(self.state.steps) or capability.name not in odds:
+            return None
+        return MarginLink(tuple(margins), odds[capability.name])
 
     def _conclude(self, found: Sequence[Finding], hands: Hands) -> None:
         """Raise what is new, and act on it."""

@@ -25,6 +25,9 @@ class MonitorState:
     """Of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)
     """Mean loss of each capability at each of them."""
+    margins: dict[str, list[float]] = field(default_factory=dict)
+    """Mean loss of the margin at each of them, in nats, where a capability is decided in another
+    metric: margins move first."""
     evidence: dict[str, list[float]] = field(default_factory=dict)
     """Looks and log evidence of each required capability."""
     raised: list[str] = field(default_factory=list)

@@ -1,0 +1,135 @@
+"""The metrics of items. Everything that depends on a metric reads it here, never its name.
+
+    probability    probability that the model prefers the right option: softmax over the options'
+                   log-likelihoods, divided by length where the suite says so; shown in points
+    margin_nats    log p(right) - max log p(wrong), clipped to +-5 nats (odds of about 150 to 1), so
+                   that no single item can dominate a mean
+    accuracy       1 if the margin is above 0, else 0; a tie is wrong
+    nll_nats       -log p of the text, in nats per token; lower is better
+    exact_match    1 if the greedy answer begins with the wanted one, else 0
+
+A raw likelihood moves with everything that fine-tuning changes in tone; a comparison with
+distractors moves with what the model knows. Decide in points, forecast in margins: people accept
+points, and margins erode before probabilities move.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+MetricName = Literal["probability", "margin_nats", "accuracy", "nll_nats", "exact_match"]
+
+MARGIN_BOUND_NATS = 5.0
+
+SHOWN: Mapping[str, tuple[float, str]] = {"probability": (100.0, "points")}
+"""Unit of a document to the factor and the unit that people are shown; others are shown as they are."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The properties of one metric."""
+
+    name: MetricName
+    unit: str
+    """Of a value in a document."""
+    bounds: tuple[float, float]
+    """Lowest and highest value of an item; infinite where there is none."""
+    higher_is_better: bool = True
+    is_binary: bool = False
+    """An item is 1 where it is right and 0 where it is wrong, and nothing else."""
+    has_gradient: bool = True
+    """The loss of an item, or of the metric in `gradient_of`, can be differentiated."""
+    gradient_of: MetricName | None = None
+    """The metric whose gradient stands for its own; None for itself."""
+    forecast_from: MetricName | None = None
+    """The metric in nats in which a forecast predicts before it converts; None where no finished
+    run tells how this metric goes on."""
+    falls_to_chance: bool = False
+    """A model that guesses has the capability's chance level for its mean."""
+
+    @property
+    def largest_loss(self) -> float:
+        """Width of the range of an item: the largest loss that a mean could have."""
+        return self.bounds[1] - self.bounds[0]
+
+    @property
+    def is_bounded(self) -> bool:
+        """An item can change by a known amount at most, so tests without assumptions exist."""
+        return self.largest_loss < math.inf
+
+    @property
+    def is_in_nats(self) -> bool:
+        """The loss is in nats, the unit of finished runs."""
+        return self.forecast_from == self.name
+
+    @property
+    def is_linked(self) -> bool:
+        """It is decided in this metric and forecast in another, by the logistic link."""
+        return self.forecast_from not in (None, self.name)
+
+    @property
+    def gradient_metric(self) -> MetricName:
+        """The metric whose gradient a map or an ascent takes."""
+        return self.gradient_of or self.name
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "probability",
+            "probability",
+            (0.0, 1.0),
+            forecast_from="margin_nats",
+            falls_to_chance=True,
+        ),
+        Metric(
+            "margin_nats",
+            "nats",
+            (-MARGIN_BOUND_NATS, MARGIN_BOUND_NATS),
+            forecast_from="margin_nats",
+        ),
+        Metric(
+            "accuracy",
+            "share of items",
+            (0.0, 1.0),
+            is_binary=True,
+            gradient_of="margin_nats",
+            falls_to_chance=True,
+        ),
+        Metric(
+            "nll_nats",
+            "nats per token",
+            (0.0, math.inf),
+            higher_is_better=False,
+            forecast_from="nll_nats",
+        ),
+        Metric(
+            "exact_match",
+            "share of items",
+            (0.0, 1.0),
+            is_binary=True,
+            has_gradient=False,
+            falls_to_chance=True,
+        ),
+    )
+}
+"""By name."""
+
+
+def shown_unit(unit: str) -> tuple[float, str]:
+    """Find how values of a unit are shown to people.
+
+    >>> shown_unit("probability"), shown_unit("nats")
+    ((100.0, 'points'), (1.0, 'nats'))
+
+    Args:
+        unit: As a document has it; a unit per something else counts as its first word.
+
+    Returns:
+        What to multiply a value by, and the unit then.
+    """
+    first, space, rest = unit.partition(" ")
+    factor, shown = SHOWN.get(first, (1.0, first))
+    return factor, shown + space + rest
