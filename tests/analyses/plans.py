@@ -19,6 +19,7 @@ CONFIG = TrainingConfig("sums.yaml", VALUES, "sha256:0")
 TEXTS = Capability(
     "texts", "perplexity", "nll_nats", 0.1,
     tuple(Passage(id=str(i), text=f"It rained on day {i} and on.") for i in range(80)),
+    score_range=(0.0, 20.0),
 )  # fmt: skip
 SUITE = Suite("small", (TEXTS,))
 

@@ -164,7 +164,7 @@ def test_rows_that_are_trained_on_are_in_no_measurement(opened, data):
 def test_a_capability_that_cannot_be_lost_is_named_before_training_refuses_it(
     opened, data, tmp_path
 ):
-    deaf = replace(TEXTS, name="deaf", tolerance=1e3)
+    deaf = replace(TEXTS, name="deaf", tolerance=1e3, score_range=None)
     suite = Suite("both", (TEXTS, deaf))
     found = ask(replace(request(opened, data), suites=(suite,), num_trials=1), tmp_path / "out")
     (said,) = (caveat for caveat in found.caveats if "ruined weights" in caveat)

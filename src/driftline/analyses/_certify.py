@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy
 
-from ..capabilities import Capability, Passage, Suite, governed_suites, right_text
+from ..capabilities import Capability, Suite, governed_suites
 from ..engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
 from ..errors import ModelError, SuiteError
 from ..models import (
@@ -31,9 +31,10 @@ from ..results import (
     Cost,
     EqualItems,
     NoiseFloor,
+    RecoveryProbe,
 )
 from ._certify_caveats import certify_caveats
-from ._claim_obstacles import no_pass
+from ._certify_scores import has_same_files, score_both, score_once
 from ._claims import (
     adjusted_claims,
     capability_claim,
@@ -45,14 +46,11 @@ from ._distinct import distinct
 from ._flip_list import with_answers
 from ._paired import Paired
 from ._recovery import probe_recovery
-from ._score import batches, check_names
-from ._sequential_scoring import score_until_clear
+from ._score import check_names
 from ._subjects import base_subject, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
-_NUM_PROBED = 8
-"""Items of each capability whose texts show whether tuning reaches the logits at all."""
 _VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
     "non_inferior": "pass",
     "inferior": "fail",
@@ -136,20 +134,14 @@ def certify(
         capabilities = asked.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
-        is_base = tuned_digest == opened.digest or _has_same_files(tuned, opened)
+        is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
-        score = _scored_once if is_base else _scored
-        pairs = score(request, capabilities, engine, tuned)
+        pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
         meter.enter("scoring a part of the base again")
         noise = _repeatability(pairs, engine, request.seed)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
         claims = _answered(claims, pairs, engine, tuned.point)
-        recovery = None
-        if request.recovery:
-            meter.enter("asking again what was lost")
-            recovery = probe_recovery(
-                pairs, claims, engine, tuned.point, alpha=request.alpha, seed=request.seed
-            )
+        recovery = _recovery(request, pairs, claims, engine, tuned.point)
         engine.check_unchanged()
         for files in (opened.files, tuned.files):
             files.check_unchanged()
@@ -184,6 +176,39 @@ def certify(
     )
 
 
+def _scored(
+    request: CertifyRequest,
+    capabilities: Sequence[Capability],
+    engine: LocalEngine,
+    tuned: TunedModel,
+    *,
+    is_base: bool,
+) -> tuple[Paired, ...]:
+    if is_base:
+        return score_once(capabilities, engine)
+    return score_both(
+        capabilities,
+        engine,
+        tuned,
+        alpha=request.alpha,
+        seed=request.seed,
+        sequential=request.sequential,
+    )
+
+
+def _recovery(
+    request: CertifyRequest,
+    pairs: Sequence[Paired],
+    claims: Sequence[CapabilityClaim],
+    engine: LocalEngine,
+    point: Point,
+) -> tuple[RecoveryProbe, ...] | None:
+    if not request.recovery:
+        return None
+    engine.meter.enter("asking again what was lost")
+    return probe_recovery(pairs, claims, engine, point, alpha=request.alpha, seed=request.seed)
+
+
 def _guards(
     pairs: Sequence[Paired],
     noise: Sequence[NoiseFloor],
@@ -208,51 +233,6 @@ def _governed(request: CertifyRequest) -> CertifyRequest:
         return request
     suites = governed_suites(request.suites, request.policy)
     return replace(request, suites=suites, alpha=request.policy.alpha)
-
-
-def _has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
-    """Whether both models are the same files, also where the base is kept quantised or offloaded."""
-    own, base = tuned_subject(tuned), base_subject(opened)
-    return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
-
-
-def _scored_once(
-    _request: CertifyRequest,
-    capabilities: Sequence[Capability],
-    engine: LocalEngine,
-    _tuned: TunedModel,
-) -> tuple[Paired, ...]:
-    """The scores of the base, which are those of the tuned model too."""
-    engine.meter.plan(engine.num_tokens(capabilities))
-    rows = {}
-    for together in batches(capabilities, engine):
-        rows.update(engine.evaluate((BASE,), together).rows)
-    scores = [(c, Table(rows).item_metrics(BASE, c)) for c in capabilities]
-    return tuple(Paired(capability, base, base) for capability, base in scores)
-
-
-def _scored(
-    request: CertifyRequest,
-    capabilities: Sequence[Capability],
-    engine: LocalEngine,
-    tuned: TunedModel,
-) -> tuple[Paired, ...]:
-    """The scores that each claim rests on, in the order of the capabilities."""
-    # Where nothing could pass there are no bets, so such items are scored all of them.
-    in_sequence = tuple(c for c in capabilities if request.sequential and no_pass(c) is None)
-    whole = tuple(c for c in capabilities if c not in in_sequence)
-    engine.meter.plan(2 * engine.num_tokens(whole))
-    rows = {}
-    for together in batches(whole, engine) if whole else ():
-        rows.update(engine.evaluate((BASE, tuned.point), together).rows)
-    pairs = [_paired(capability, Table(rows), tuned) for capability in whole]
-    pairs += score_until_clear(
-        in_sequence, engine, tuned.point, alpha=request.alpha, seed=request.seed
-    )
-    if not any(pair.num_moved for pair in pairs):
-        _check_effect(tuned, capabilities, engine)
-    found = {pair.capability.name: pair for pair in pairs}
-    return tuple(found[capability.name] for capability in capabilities)
 
 
 def _claims(
@@ -311,34 +291,6 @@ def check_tokens(
                 f"capability {capability.name} than the base's, so the two would not be asked the "
                 "same; save the base's tokenizer beside it with tokenizer.save_pretrained(...)"
             )
-
-
-def _check_effect(
-    tuned: TunedModel, capabilities: Sequence[Capability], engine: LocalEngine
-) -> None:
-    """Weights that differ must move some logit, or the comparison says nothing.
-
-    Raises:
-        ModelError: They move none.
-    """
-    texts = [right_text(item) for c in capabilities for item in c.items[:_NUM_PROBED]]
-    items = tuple(Passage(id=str(index), text=text) for index, text in enumerate(texts))
-    probe = Capability("effect of tuning", "perplexity", "nll_nats", 1.0, items)
-    engine.meter.plan(2 * engine.num_tokens((probe,)))
-    table = engine.evaluate((BASE, tuned.point), (probe,))
-    if numpy.array_equal(table.values(BASE, probe), table.values(tuned.point, probe)):
-        raise ModelError(
-            f"{tuned.checkpoint.source}: its weights differ from the base's and not one score "
-            "does, so tuning does not reach what is scored; check which modules it changes"
-        )
-
-
-def _paired(capability: Capability, table: Table, tuned: TunedModel) -> Paired:
-    return Paired(
-        capability,
-        table.item_metrics(BASE, capability),
-        table.item_metrics(tuned.point, capability),
-    )
 
 
 def _repeated(capability: Capability, seed: int) -> Capability:
