@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ._suite import files_of_suite
+from ._suite import files_of_suites
 
 _FOLDER = Path("src/driftline/capabilities/suites")
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=_FOLDER, help="default: %(default)s")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
-    files = {folder / name: data for name, data in files_of_suite().items()}
+    files = {folder / name: data for name, data in files_of_suites().items()}
     if options.check:
         return _check(files, folder)
     for path, data in files.items():
