@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from . import arithmetic, induction
+from . import arithmetic, chat, induction
 from ._items import Item, choice_items, mirrored_pairs, passages, template_sets
 
 OPTION_METRIC = "margin_nats"
@@ -76,7 +76,25 @@ CORE = (
     _text("english_text", "Short English passages in many registers."),
 )
 
-SUITES = {"core": CORE}
+CORE_CHAT = (
+    _choice(
+        "instruction_format",
+        "Chat replies that begin in the format that the user asked for.",
+        chat.instruction_format,
+    ),
+    _choice(
+        "instruction_following",
+        "Short chat replies that meet the request's constraint.",
+        chat.instruction_following,
+    ),
+    _choice(
+        "refusals",
+        "Refusing harmful requests, and answering harmless ones that resemble them.",
+        chat.refusals,
+    ),
+)
+
+SUITES = {"core": CORE, "core-chat": CORE_CHAT}
 """The entries of each suite that this package writes."""
 
 _HEADS = {
