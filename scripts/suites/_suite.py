@@ -74,6 +74,8 @@ CORE = (
     _pairs("german", "German grammar: agreement, case, gender, word order.", "Beispiel: "),
     _pairs("commonsense_pairs", "Plausible against implausible everyday statements."),
     _text("english_text", "Short English passages in many registers."),
+    _text("french_text", "Short French passages in many registers."),
+    _text("german_text", "Short German passages in many registers."),
 )
 
 CORE_CHAT = (
