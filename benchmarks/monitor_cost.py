@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     wanted = parser.parse_args()
     datasets.disable_progress_bars()
-    suite = read_suite("core")
+    suite = read_suite("core-0.1")
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("off", "on"):

@@ -48,14 +48,14 @@ Question = tuple[str, list[str]]
 
 def long_texts() -> list[str]:
     """All passages of the shipped suite, put together to texts of about a thousand tokens."""
-    suite = read_suite("core")
+    suite = read_suite("core-0.1")
     bare = [item.text for c in suite.capabilities for item in c.items if isinstance(item, Passage)]
     return [" ".join(bare[start : start + 36]) for start in range(0, len(bare) - 35, 36)]
 
 
 def texts() -> list[str]:
     """The passages of the shipped suite, two at a time: about 55 tokens each."""
-    (passages,) = (c for c in read_suite("core").capabilities if c.name == "english_text")
+    (passages,) = (c for c in read_suite("core-0.1").capabilities if c.name == "english_text")
     bare = [item.text for item in passages.items]  # type: ignore[union-attr]
     return [" ".join(pair) for pair in zip(bare[::2], bare[1::2], strict=True)]
 
@@ -294,7 +294,7 @@ def moving(
     opened: LanguageModel, options: ScoringOptions, points: Sequence[Point], *, num_items: int
 ) -> dict[str, Any]:
     """Seconds for the points, and for as many evaluations of the unchanged model."""
-    sampled = [c.sample(num_items, seed=0) for c in read_suite("core").capabilities]
+    sampled = [c.sample(num_items, seed=0) for c in read_suite("core-0.1").capabilities]
     sequences = sequences_of(opened, sampled)
     scorer = Scorer(opened, options)
     scorer.score(sequences)

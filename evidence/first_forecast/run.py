@@ -90,7 +90,7 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
     config = task_config(name, changes)
     plan = plan_training(opened, config, data)
     trajectory = Trajectory(opened, config, data, work / "directions", STEPS, plan)
-    capabilities = (*read_suite("core").capabilities, target_capability(data, seed=0))
+    capabilities = (*read_suite("core-0.1").capabilities, target_capability(data, seed=0))
     store = ResultStore(work / "results.sqlite")
     engine = LocalEngine(opened, store)
     points = {s: Point(f"step {s}", (Term(trajectory.direction(s), 1.0),)) for s in STEPS}

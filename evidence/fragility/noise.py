@@ -42,7 +42,7 @@ NUM_SEEDS = 2
 def main() -> None:
     """Measure both, compare, write."""
     opened, effort = open_model("smollm2-135m"), Effort()
-    suite = read_suite("core")
+    suite = read_suite("core-0.1")
     packed = encode_packed(
         opened,
         suite_texts(suite.capabilities, effort, seed=0),

@@ -144,7 +144,7 @@ def open_setting(
     trajectory = Trajectory(opened, config, data, work / "directions", (PROBE_STEPS,), plan)
     update = trajectory.direction(PROBE_STEPS)
     norms = change_norms(opened, update)
-    every = [c for c in read_suite("core").capabilities if c.name in CAPABILITIES]
+    every = [c for c in read_suite("core-0.1").capabilities if c.name in CAPABILITIES]
     setting = Setting(
         opened,
         update,

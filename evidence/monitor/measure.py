@@ -122,7 +122,7 @@ def watched_suite(opened: LanguageModel, num_items: int) -> Suite:
     Returns:
         The suite.
     """
-    suite, can_chat = read_suite("core"), opened.tokenizer.chat_template is not None
+    suite, can_chat = read_suite("core-0.1"), opened.tokenizer.chat_template is not None
     kept = [
         c.sample(num_items, seed=0)
         for c in suite.capabilities

@@ -101,7 +101,7 @@ def main() -> None:
 
 def cells(runs: Sequence[Run]) -> Iterator[Cell]:
     """One cell a capability and run."""
-    tolerances = {c.name: c.tolerance for c in read_suite("core").capabilities}
+    tolerances = {c.name: c.tolerance for c in read_suite("core-0.1").capabilities}
     for run in runs:
         true = run["trajectories"]["1"]
         for name, by_step in true["item_losses"].items():

@@ -99,7 +99,7 @@ def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict
     started = time.monotonic()
     planned = RUNS[name]
     data = task_data(planned.data, folder, work)
-    suite = read_suite("core")
+    suite = read_suite("core-0.1")
     capabilities = (*suite.capabilities, target_capability(data, seed=0))
     record: dict[str, Any] = {
         "run": name,

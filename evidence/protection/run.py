@@ -76,7 +76,7 @@ class Setting:
             },
         )
         self.plan = plan_training(opened, self.config, self.data)
-        every = read_suite("core").capabilities
+        every = read_suite("core-0.1").capabilities
         self.capabilities = tuple(c.sample(NUM_ITEMS, seed=0) for c in every)
         # What is protected is chosen on items that share no group with those that judge it.
         apart = (c.apart_from(judged) for c, judged in zip(every, self.capabilities, strict=True))

@@ -56,7 +56,7 @@ def main() -> None:
     ratio = ASSESS_RATIO if arguments.assess else RATIO
     ladder = Ladder(ratio, SMALLEST_NORM, LARGEST_NORM)
     known = json.loads((HERE / "result.json").read_text()) if arguments.assess else None
-    suite = read_suite("core")
+    suite = read_suite("core-0.1")
     capabilities = tuple(c.sample(Effort().num_line_items, seed=0) for c in suite.capabilities)
     with ResultStore(work / "results.sqlite") as store:
         engine = LocalEngine(opened, store)

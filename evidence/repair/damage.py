@@ -106,7 +106,7 @@ def suite(folder: Path) -> Suite:
     Returns:
         The suite; every capability is required.
     """
-    shipped = {c.name: c for c in read_suite("core").capabilities}
+    shipped = {c.name: c for c in read_suite("core-0.1").capabilities}
     kept = tuple(shipped[name] for name in SHIPPED)
     return Suite("small models", (*kept, *_public(folder)))
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ._suite import files_of_suite
+from ._suite import files_of_suites
 
 _FOLDER = Path("src/driftline/capabilities/suites")
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=_FOLDER, help="default: %(default)s")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
-    files = {folder / name: data for name, data in files_of_suite().items()}
+    files = {folder / name: data for name, data in files_of_suites().items()}
     if options.check:
         return _check(files, folder)
     for path, data in files.items():
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _check(files: dict[Path, bytes], folder: Path) -> int:
     """Compares the files on disk with the generated ones; 1 if they differ."""
     stale = [p for p, data in files.items() if not p.is_file() or p.read_bytes() != data]
-    extra = [p for p in sorted(folder.glob("core/*")) if p not in files]
+    kept = {path.parent for path in files} - {folder}
+    extra = [p for suite in sorted(kept) for p in sorted(suite.iterdir()) if p not in files]
     for path in stale:
         sys.stderr.write(f"differs from its generator: {path}\n")
     for path in extra:

@@ -1,116 +1,221 @@
-"""The shapes of suite items, and the short notations that the tables are written in."""
+"""Shapes of suite items, and the readers of the tables that they are written in."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 Item = dict[str, object]
 """One line of a JSONL file; `id` comes first."""
 
-_ALTERNATIVE = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
+_TABLES = Path(__file__).parent / "tables"
+_ALTERNATIVES = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+_AFTER_APOSTROPHE = re.compile(r"\b([ldjmtsn]|qu)' ", re.IGNORECASE)
 
 
-class Question(NamedTuple):
-    """A multiple-choice question before its choices are shuffled.
+class QuestionSet(NamedTuple):
+    """Questions that share their choices; each choice is right for exactly one of them.
+
+    A scorer that looks at the choices alone, at their length or at their own likelihood,
+    is right in one question of each set, which is chance.
 
     Attributes:
-        prompt: Text before the choice, or the user's message if `is_chat`.
-        right: The correct choice.
-        wrong: The distractors.
-        group: Name of the source that the item shares with others, or "".
-        is_chat: Whether the prompt is a chat message instead of plain text.
+        group: The name of the set; its questions are one cluster.
+        prompts: One prompt a question.
+        answers: The right choice of each question, in the same order.
     """
 
-    prompt: str
-    right: str
-    wrong: tuple[str, ...]
-    group: str = ""
-    is_chat: bool = False
+    group: str
+    prompts: tuple[str, ...]
+    answers: tuple[str, ...]
 
 
-def split_words(text: str) -> list[str]:
-    """Splits a list that is written as one line of words."""
-    return text.split()
-
-
-def split_pair(text: str) -> tuple[str, str]:
-    """Reads the `{good|bad}` notation.
+def table_lines(name: str) -> Iterator[str]:
+    """Read the lines of a table that are not empty and not a comment.
 
     Args:
-        text: A sentence with one or more `{good|bad}` alternatives.
+        name: The file's name without its ending.
+
+    Yields:
+        One line at a time.
+    """
+    for line in (_TABLES / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("# "):
+            yield line
+
+
+def split_line(line: str, size: int, separator: str = " | ") -> list[str]:
+    """Split a line into a known number of parts.
+
+    Args:
+        line: The line of a table.
+        size: The number of parts.
+        separator: The text between two parts.
 
     Returns:
-        The sentence with every first alternative, and with every second one.
+        The parts.
 
     Raises:
-        ValueError: If the sentence holds no alternative.
+        ValueError: If the line has another number of parts.
     """
-    good = _ALTERNATIVE.sub(r"\1", text)
-    bad = _ALTERNATIVE.sub(r"\2", text)
-    if good == bad:
-        raise ValueError(f"no alternative in {text!r}")
-    return good, bad
+    parts = line.split(separator)
+    if len(parts) != size:
+        raise ValueError(f"expected {size} parts, found {len(parts)}: {line}")
+    return parts
 
 
-def minimal_pairs(
-    name: str, table: Mapping[str, Sequence[str]], prefix: str = "", is_grouped: bool = True
+def template_sets(name: str, *, separator: str = " | ", equals: str = "=") -> Iterator[QuestionSet]:
+    """Read a table of templates with four keys and four answers each.
+
+    Args:
+        name: The file's name without its ending.
+        separator: The text between the parts of a line.
+        equals: The text between a key and its answer.
+
+    Yields:
+        One set of four questions a line; the answers carry no leading space of their own.
+    """
+    for number, line in enumerate(table_lines(name), start=1):
+        template, *pairs = split_line(line, 5, separator)
+        keys, answers = zip(*(pair.split(equals, 1) for pair in pairs), strict=True)
+        gap = "_ALL_" if "_ALL_" in template else "_"
+        prompts = tuple(template.replace(gap, key) for key in keys)
+        yield QuestionSet(f"set-{number:03d}", prompts, answers)
+
+
+def choice_items(
+    name: str, sets: Iterable[QuestionSet], *, seed: int, space: str = "", is_chat: bool = False
 ) -> list[Item]:
-    """Turns sentences in `{good|bad}` notation into minimal pairs.
+    """Turn sets of questions into multiple-choice items.
+
+    Each set has its answers at all positions equally often; wrong choices are shuffled.
 
     Args:
         name: The capability; the prefix of the ids.
-        table: Sentences by construction or theme.
-        prefix: Text before every sentence.
-        is_grouped: Whether the key of the table becomes the group of its items.
+        sets: The sets.
+        seed: Seed of the order of the choices.
+        space: Text before each choice.
+        is_chat: Whether the prompt is a user's message.
 
     Returns:
-        The items in the order of the table.
-    """
-    rows = [(group, text) for group, texts in table.items() for text in texts]
-    items: list[Item] = []
-    for number, (group, text) in enumerate(rows, start=1):
-        good, bad = split_pair(prefix + text)
-        item_id = f"{name}-{number:03d}"
-        items.append({"id": item_id, "good": good, "bad": bad})
-        if is_grouped:
-            items[-1]["group"] = group
-    return items
-
-
-def multiple_choice(name: str, questions: Iterable[Question], seed: int) -> list[Item]:
-    """Shuffles choices so that the answer is at each position equally often.
-
-    Args:
-        name: The capability; the prefix of the ids.
-        questions: The questions, each with the same number of choices.
-        seed: Seeds the positions of the answers and the order of the distractors.
-
-    Returns:
-        The items in the order of the questions.
+        The items in the order of the sets.
 
     Raises:
-        ValueError: If a question repeats a choice.
+        ValueError: If a set repeats an answer.
     """
     rng = random.Random(seed)
-    rows = list(questions)
-    positions = [k % (len(row.wrong) + 1) for k, row in enumerate(rows)]
-    rng.shuffle(positions)
     items: list[Item] = []
-    for number, (row, position) in enumerate(zip(rows, positions, strict=True), 1):
-        choices = rng.sample(row.wrong, k=len(row.wrong))
-        choices.insert(position, row.right)
-        if len(set(choices)) != len(choices):
-            raise ValueError(f"repeated choice for {row.prompt!r}: {choices}")
-        item: Item = {"id": f"{name}-{number:03d}"}
-        if row.is_chat:
-            item["messages"] = [{"role": "user", "content": row.prompt}]
-        else:
-            item["prompt"] = row.prompt
-        item |= {"choices": choices, "answer": position}
-        if row.group:
-            item["group"] = row.group
-        items.append(item)
+    for group, prompts, answers in sets:
+        size = len(answers)
+        if len(set(answers)) != size or len(prompts) != size:
+            raise ValueError(f"{name}: {group}: answers repeat or are missing: {answers}")
+        for question, position in enumerate(rng.sample(range(size), k=size)):
+            wrong = [answer for index, answer in enumerate(answers) if index != question]
+            rng.shuffle(wrong)
+            choices = [*wrong[:position], answers[question], *wrong[position:]]
+            item: Item = {"id": f"{name}-{len(items) + 1:03d}"}
+            if is_chat:
+                item["messages"] = [{"role": "user", "content": prompts[question]}]
+            else:
+                item["prompt"] = prompts[question]
+            item |= {"choices": [space + choice for choice in choices], "answer": position}
+            item["group"] = group
+            items.append(item)
     return items
+
+
+def _filled(context: str, own: str, other: str) -> str:
+    """Put words into a context and mend French apostrophes."""
+    text = context.replace("_", own).replace("~", other)
+    return _AFTER_APOSTROPHE.sub(r"\1'", text)
+
+
+def mirrored_pairs(name: str, prefix: str = "") -> list[Item]:
+    """Read a table of two contexts and two forms as minimal pairs.
+
+    Each form is right in one context and wrong in the other, so that neither its length
+    nor its frequency tells which one is right.
+
+    Args:
+        name: The capability, and the table's name.
+        prefix: Text before every sentence.
+
+    Returns:
+        Two items a line; the group is the construction that a line with = names, else the line.
+
+    Raises:
+        ValueError: If a line has no place for its forms.
+    """
+    items: list[Item] = []
+    construction = ""
+    for number, line in enumerate(table_lines(name), start=1):
+        if line.startswith("= "):
+            construction = line.removeprefix("= ")
+            continue
+        contexts, forms = (parts := split_line(line, 4))[:2], parts[2:]
+        group = construction or f"line-{number:03d}"
+        for context, own, other in zip(contexts, forms, reversed(forms), strict=True):
+            if context.count("_") != 1:
+                raise ValueError(f"{name}: no single _ in {context!r}")
+            good, bad = _filled(context, own, other), _filled(context, other, own)
+            item_id = f"{name}-{len(items) + 1:03d}"
+            items.append({"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group})
+    return items
+
+
+def passages(name: str, seed: int) -> list[Item]:
+    """Read a table of themes as short passages.
+
+    Args:
+        name: The capability, and the table's name.
+        seed: Seed of the alternatives that are taken.
+
+    Returns:
+        One passage for each opening and closing of a theme; the group is the theme.
+    """
+    rng = random.Random(seed)
+    themes: dict[str, tuple[list[str], list[str]]] = {}
+    theme = ""
+    for line in table_lines(name):
+        mark, text = line[0], line[2:]
+        if mark == "=":
+            theme = text
+            themes[theme] = ([], [])
+        else:
+            themes[theme][mark == ">"].append(text)
+    items: list[Item] = []
+    for theme, (openings, closings) in themes.items():
+        drawn = _Drawn(rng)
+        for closing in closings:
+            for opening in openings:
+                text = f"{drawn.fill(opening)} {drawn.fill(closing)}"
+                items.append({"id": f"{name}-{len(items) + 1:03d}", "text": text, "group": theme})
+    return items
+
+
+class _Drawn:
+    """Takes alternatives in turn, so that a line repeats none before all were taken."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._left: dict[tuple[str, int], list[str]] = {}
+
+    def fill(self, line: str) -> str:
+        """Replace each {a|b|c} of a line by one of its alternatives."""
+
+        def take(match: re.Match[str]) -> str:
+            key = (line, match.start())
+            if not self._left.get(key):
+                options = match.group(1).split("|")
+                self._left[key] = self._rng.sample(options, k=len(options))
+            return self._left[key].pop()
+
+        return _ALTERNATIVES.sub(take, line)
+
+
+def number_choices(right: Sequence[int]) -> tuple[str, ...]:
+    """Write numbers as choices, each with its leading space."""
+    return tuple(f" {number}" for number in right)

@@ -1,4 +1,4 @@
-"""The suite `core` as files: the YAML head and one JSONL file a capability."""
+"""The shipped suites as files: a YAML head and one JSONL file a capability."""
 
 from __future__ import annotations
 
@@ -6,149 +6,138 @@ import json
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from . import (
-    arithmetic,
-    code,
-    commonsense_pairs,
-    english_text,
-    french,
-    german,
-    grammar_pairs,
-    induction,
-    instruction_format,
-    world_facts,
-)
-from ._items import Item
+from . import arithmetic, chat, induction
+from ._items import Item, choice_items, mirrored_pairs, passages, template_sets
+
+OPTION_METRIC = "margin_nats"
+"""The metric of capabilities with options."""
+OPTION_TOLERANCE = 0.25
+"""The loss of `OPTION_METRIC` that is accepted by default."""
+TEXT_METRIC = "nll_nats"
+"""The metric of texts."""
+TEXT_TOLERANCE = 0.1
+"""The loss of `TEXT_METRIC` that is accepted by default."""
 
 
-class _Capability(NamedTuple):
-    """One entry of the suite's YAML file; the name of its module is its own."""
+class Entry(NamedTuple):
+    """One capability of a suite's YAML file.
+
+    Attributes:
+        name: Its name; the items lie in a file of the same name.
+        scorer: How its items are scored.
+        description: One line for people.
+        items: Builds its items.
+    """
 
     name: str
     scorer: str
-    metric: str
-    tolerance: float
     description: str
     items: Callable[[], list[Item]]
 
 
-def _pairs(name: str, description: str, items: Callable[[], list[Item]]) -> _Capability:
-    return _Capability(name, "minimal_pair", "margin_nats", 0.25, description, items)
+def _pairs(name: str, description: str, prefix: str = "") -> Entry:
+    return Entry(name, "minimal_pair", description, lambda: mirrored_pairs(name, prefix))
 
 
-def _choice(name: str, description: str, items: Callable[[], list[Item]]) -> _Capability:
-    return _Capability(name, "multiple_choice", "margin_nats", 0.25, description, items)
+def _text(name: str, description: str) -> Entry:
+    return Entry(name, "perplexity", description, lambda: passages(name, seed=71))
 
 
-_CAPABILITIES = (
-    _pairs(
-        "grammar_pairs",
-        "English grammar: agreement, reflexives, word order, determiners, verb forms.",
-        grammar_pairs.items,
-    ),
-    _choice(
-        "world_facts",
-        "Common knowledge: capitals, languages, science, animals, authors, history.",
-        world_facts.items,
-    ),
-    _choice(
-        "arithmetic",
-        "Small sums, differences, products and number patterns.",
-        arithmetic.items,
-    ),
-    _choice(
-        "induction",
-        "Copying from the context: repeated lists and pairs, echoes.",
-        induction.items,
-    ),
+def _choice(name: str, description: str, items: Callable[[], list[Item]]) -> Entry:
+    return Entry(name, "multiple_choice", description, items)
+
+
+def _world_facts() -> list[Item]:
+    return choice_items("world_facts", template_sets("world_facts"), seed=11, space=" ")
+
+
+def _code() -> list[Item]:
+    sets = template_sets("code", separator=" ||| ", equals="=>")
+    lines = (s._replace(prompts=_lines(s.prompts), answers=_lines(s.answers)) for s in sets)
+    return choice_items("code", lines, seed=41)
+
+
+def _lines(texts: Iterable[str]) -> tuple[str, ...]:
+    r"""Read \n as a line break and \\n as the two characters of a string literal."""
+    return tuple(
+        text.replace("\\\\n", "\0").replace("\\n", "\n").replace("\0", "\\n") for text in texts
+    )
+
+
+CORE = (
+    _pairs("grammar_pairs", "English grammar: agreement, verb forms, pronouns, word order."),
+    _choice("world_facts", "Common knowledge: geography, science, animals, words.", _world_facts),
+    _choice("arithmetic", "Sums, differences, products and number series.", arithmetic.items),
+    _choice("induction", "Copying from the context: lists, pairs, echoes.", induction.items),
+    _choice("code", "Continuing short programs, above all in Python.", _code),
+    _pairs("french", "French grammar: agreement, gender, conjugation, pronouns.", "Exemple : "),
+    _pairs("german", "German grammar: agreement, case, gender, word order.", "Beispiel: "),
+    _pairs("commonsense_pairs", "Plausible against implausible everyday statements."),
+    _text("english_text", "Short English passages in many registers."),
+    _text("french_text", "Short French passages in many registers."),
+    _text("german_text", "Short German passages in many registers."),
+)
+
+CORE_CHAT = (
     _choice(
         "instruction_format",
         "Chat replies that begin in the format that the user asked for.",
-        instruction_format.items,
+        chat.instruction_format,
     ),
     _choice(
-        "code",
-        "Python: the word or sign that continues a short snippet correctly.",
-        code.items,
+        "instruction_following",
+        "Short chat replies that meet the request's constraint.",
+        chat.instruction_following,
     ),
-    _pairs(
-        "french",
-        "French grammar: agreement, gender, conjugation, prepositions, pronouns.",
-        french.items,
-    ),
-    _pairs(
-        "german",
-        "German grammar: agreement, case, gender, word order, verb forms.",
-        german.items,
-    ),
-    _pairs(
-        "commonsense_pairs",
-        "Plausible against implausible everyday statements.",
-        commonsense_pairs.items,
-    ),
-    _Capability(
-        "english_text",
-        "perplexity",
-        "nll_nats",
-        0.1,
-        "Short English paragraphs in many registers and on many topics.",
-        english_text.items,
+    _choice(
+        "refusals",
+        "Refusing harmful requests, and answering harmless ones that resemble them.",
+        chat.refusals,
     ),
 )
 
-_HEAD = """\
-# The shipped suite: ten capabilities, all texts our own.
-# Written by `python -m scripts.suites`; edit the tables there, not this file.
-# tolerance: the loss that is accepted, in the metric's unit (nats). margin_nats is
-# the log-likelihood of the right option minus that of the best wrong one, clipped to
-# [-5, 5]; nll_nats is the mean negative log-likelihood of a token.
+SUITES = {"core": CORE, "core-chat": CORE_CHAT}
+"""The entries of each suite that this package writes."""
+
+_HEADS = {
+    "core": "# Capabilities of a language model that is not asked through a chat template.\n",
+    "core-chat": "# Capabilities of a chat model; every prompt is rendered by its chat template.\n",
+}
+_NOTE = """\
+# All texts are our own. Written by `python -m scripts.suites`; edit its tables, not this file.
+# tolerance: the loss that is accepted, in the metric's unit.
 schema: driftline/suite/1
 capabilities:
 """
 
 
-def _yaml(capabilities: Iterable[_Capability]) -> str:
-    """Writes the head of the suite; plain scalars, so no YAML library is needed."""
-    entries = [
-        f"  - name: {c.name}\n"
-        f'    description: "{c.description}"\n'
-        f"    scorer: {c.scorer}\n"
-        f"    metric: {c.metric}\n"
-        f"    tolerance: {c.tolerance}\n"
-        f"    required: true\n"
-        f"    items: core/{c.name}.jsonl\n"
-        for c in capabilities
-    ]
-    return _HEAD + "".join(entries)
-
-
-def _jsonl(items: Iterable[Item]) -> str:
-    """Writes one JSON object a line.
-
-    Returns:
-        The text of a JSONL file.
-
-    Raises:
-        ValueError: If two items hold the same content.
-    """
+def _yaml(suite: str, entries: Iterable[Entry]) -> str:
+    """Write the head of a suite; plain scalars, so no YAML library is needed."""
     lines: list[str] = []
-    contents: set[str] = set()
-    for item in items:
-        content = json.dumps({k: v for k, v in item.items() if k != "id"}, sort_keys=True)
-        if content in contents:
-            raise ValueError(f"duplicate item {item['id']}")
-        contents.add(content)
-        lines.append(json.dumps(item, ensure_ascii=False) + "\n")
-    return "".join(lines)
+    for entry in entries:
+        is_text = entry.scorer == "perplexity"
+        lines.append(
+            f"  - name: {entry.name}\n"
+            f'    description: "{entry.description}"\n'
+            f"    scorer: {entry.scorer}\n"
+            f"    metric: {TEXT_METRIC if is_text else OPTION_METRIC}\n"
+            f"    tolerance: {TEXT_TOLERANCE if is_text else OPTION_TOLERANCE}\n"
+            f"    required: true\n"
+            f"    items: {suite}/{entry.name}.jsonl\n"
+        )
+    return _HEADS[suite] + _NOTE + "".join(lines)
 
 
-def files_of_suite() -> dict[str, bytes]:
-    """Builds every file of the suite.
+def files_of_suites() -> dict[str, bytes]:
+    """Build every file of the suites.
 
     Returns:
         The bytes (UTF-8) of each file by its path, relative to the suites' folder.
     """
-    texts = {"core.yaml": _yaml(_CAPABILITIES)}
-    for capability in _CAPABILITIES:
-        texts[f"core/{capability.name}.jsonl"] = _jsonl(capability.items())
+    texts: dict[str, str] = {}
+    for suite, entries in SUITES.items():
+        texts[f"{suite}.yaml"] = _yaml(suite, entries)
+        for entry in entries:
+            lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in entry.items())
+            texts[f"{suite}/{entry.name}.jsonl"] = "".join(lines)
     return {path: text.encode() for path, text in texts.items()}

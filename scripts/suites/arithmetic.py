@@ -1,101 +1,135 @@
-"""Small sums as four-way questions, in eight formats with operands drawn at random.
+"""Arithmetic as sets of four questions with four neighbouring results.
 
-Formats that the small reference model could not do were dropped whole (number
-words, word problems, differences of digits, counting down).
-Distractors are the nearest numbers on both sides, among them the usual slips (one off,
-two off). Choices differ in their last digit only, so that one forward pass scores
-all four.
+The four results of a set are the choices of all its questions, so that a model cannot do
+better than chance by preferring a number.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from ._items import Item, Question, multiple_choice
+from ._items import Item, QuestionSet, choice_items, number_choices
 
-_ITEMS_PER_FORMAT = 8
-
-
-def _question(rng: random.Random, prompt: str, right: int, low: int = 1, high: int = 9) -> Question:
-    """Adds three distinct numbers next to `right` within [low, high]."""
-    near = sorted(
-        (n for n in range(low, high + 1) if n != right),
-        key=lambda n: (abs(n - right), n),
-    )
-    wrong = tuple(f" {n}" for n in rng.sample(near[:4], k=3))
-    return Question(prompt, f" {right}", wrong)
+_SETS_PER_FORMAT = 4
+_Draw = Callable[[random.Random], tuple[str, int]]
+"""Draws one question and its result."""
 
 
-def _sum(rng: random.Random) -> Question:
-    a, b = rng.randint(2, 5), rng.randint(2, 4)
-    return _question(rng, f"1 + 4 = 5\n6 + 2 = 8\n{a} + {b} =", a + b)
+class _Format(NamedTuple):
+    name: str
+    draw: _Draw
 
 
-def _sum_as_question(rng: random.Random) -> Question:
-    a, b = rng.randint(2, 5), rng.randint(2, 4)
-    return _question(rng, f"Q: What is {a} plus {b}?\nA: {a} + {b} =", a + b)
+def _binary(
+    template: str,
+    first: tuple[int, int],
+    second: tuple[int, int],
+    result: Callable[[int, int], int],
+) -> _Draw:
+    """Build a drawer of questions about two numbers."""
+
+    def draw(rng: random.Random) -> tuple[str, int]:
+        a, b = rng.randint(*first), rng.randint(*second)
+        return template.format(a=a, b=b), result(a, b)
+
+    return draw
 
 
-def _sum_of_three(rng: random.Random) -> Question:
-    a, b, c = rng.randint(1, 3), rng.randint(1, 3), rng.randint(1, 3)
-    return _question(rng, f"1 + 2 + 2 = 5\n{a} + {b} + {c} =", a + b + c)
+def _unary(template: str, numbers: tuple[int, int], result: Callable[[int], int]) -> _Draw:
+    """Build a drawer of questions about one number."""
+
+    def draw(rng: random.Random) -> tuple[str, int]:
+        a = rng.randint(*numbers)
+        return template.format(a=a, b=a + 1), result(a)
+
+    return draw
 
 
-def _sum_in_teens(rng: random.Random) -> Question:
-    a, b = rng.randint(11, 15), rng.randint(2, 4)
-    return _question(rng, f"12 + 5 = 17\n{a} + {b} =", a + b, 10, 19)
+def _series(step: int, limit: int, sign: int = 1) -> _Draw:
+    """Build a drawer of number series with a constant step."""
+
+    def draw(rng: random.Random) -> tuple[str, int]:
+        start = rng.randint(1, limit)
+        terms = [start + k * step for k in range(5)][::sign]
+        return ", ".join(map(str, terms[:4])) + ",", terms[4]
+
+    return draw
 
 
-def _successor(rng: random.Random) -> Question:
-    a, b = rng.sample(range(1, 9), k=2)
-    return _question(rng, f"After {a} comes {a + 1}, after {b} comes", b + 1)
+def _plus(a: int, b: int) -> int:
+    return a + b
 
 
-def _difference_in_teens(rng: random.Random) -> Question:
-    a, b = rng.randint(14, 19), rng.randint(1, 3)
-    return _question(rng, f"16 - 2 = 14\n{a} - {b} =", a - b, 10, 19)
+def _minus(a: int, b: int) -> int:
+    return a - b
 
 
-def _steps(rng: random.Random) -> Question:
-    step = rng.randint(1, 2)
-    start = rng.randint(0, 9 - 3 * step)
-    terms = ", ".join(str(start + k * step) for k in range(3))
-    return _question(rng, f"{terms},", start + 3 * step)
+def _times(a: int, b: int) -> int:
+    return a * b
 
 
-def _product(rng: random.Random) -> Question:
-    a, b = rng.choice([(2, 2), (2, 3), (3, 2), (2, 4), (4, 2), (3, 3), (1, 6), (1, 7)])
-    return _question(rng, f"5 x 1 = 5\n2 x 1 = 2\n{a} x {b} =", a * b)
-
-
-_FORMATS: tuple[Callable[[random.Random], Question], ...] = (
-    _sum,
-    _sum_as_question,
-    _sum_of_three,
-    _sum_in_teens,
-    _successor,
-    _difference_in_teens,
-    _steps,
-    _product,
+_FORMATS = (
+    _Format("sum", _binary("1 + 4 = 5\n6 + 2 = 8\n{a} + {b} =", (1, 6), (1, 6), _plus)),
+    _Format("sum_asked", _binary("Q: What is {a} plus {b}?\nA: {a} + {b} =", (2, 9), (2, 9), _plus)),
+    _Format("sum_in_words", _binary("The sum of {a} and {b} is", (2, 9), (1, 6), _plus)),
+    _Format("sum_in_teens", _binary("12 + 5 = 17\n{a} + {b} =", (11, 19), (2, 9), _plus)),
+    _Format("sum_of_tens", _binary("20 + 14 = 34\n{a} + {b} =", (20, 60), (11, 30), _plus)),
+    _Format("sum_of_apples", _binary(
+        "Ann has {a} apples and gets {b} more. Now she has", (2, 9), (1, 6), _plus)),
+    _Format("difference", _binary("9 - 4 = 5\n{a} - {b} =", (8, 14), (1, 6), _minus)),
+    _Format("difference_in_teens", _binary("16 - 2 = 14\n{a} - {b} =", (14, 19), (1, 6), _minus)),
+    _Format("difference_of_tens", _binary("58 - 20 = 38\n{a} - {b} =", (50, 80), (10, 30), _minus)),
+    _Format("difference_asked", _binary(
+        "Q: What is {a} minus {b}?\nA: {a} - {b} =", (9, 18), (2, 8), _minus)),
+    _Format("difference_of_coins", _binary(
+        "Tom had {a} coins and lost {b} of them. He has", (8, 15), (1, 6), _minus)),
+    _Format("product", _binary("5 x 1 = 5\n2 x 4 = 8\n{a} x {b} =", (2, 9), (2, 6), _times)),
+    _Format("product_by_ten", _binary("3 * 10 = 30\n{a} * {b} =", (2, 12), (10, 12), _times)),
+    _Format("product_asked", _binary("Q: What is {a} times {b}?\nA:", (2, 9), (2, 6), _times)),
+    _Format("double", _unary("Twice {a} is", (3, 20), lambda a: 2 * a)),
+    _Format("successor", _unary("The number after {a} is", (3, 60), lambda a: a + 1)),
+    _Format("predecessor", _unary("The number before {a} is", (4, 60), lambda a: a - 1)),
+    _Format("counting", _unary("Count up: {a}, {b},", (5, 80), lambda a: a + 2)),
+    _Format("series_by_one", _series(1, 40)),
+    _Format("series_by_two", _series(2, 30)),
+    _Format("series_by_five", _series(5, 30)),
+    _Format("series_down", _series(1, 40, -1)),
 )
 
 
-def _questions(rng: random.Random) -> Iterator[Question]:
-    """Draws the questions of each format, none twice."""
-    for make in _FORMATS:
-        seen: set[str] = set()
-        while len(seen) < _ITEMS_PER_FORMAT:
-            question = make(rng)
-            if question.prompt not in seen:
-                seen.add(question.prompt)
-                yield question
+def _set(rng: random.Random, kind: _Format, taken: set[str]) -> QuestionSet:
+    """Draw four questions with different results that lie close together."""
+    while True:
+        anchor = kind.draw(rng)[1]
+        chosen: dict[int, str] = {}
+        for _ in range(200):
+            prompt, result = kind.draw(rng)
+            near = abs(result - anchor) <= _spread(kind)
+            if near and result not in chosen and prompt not in taken and len(chosen) < 4:
+                chosen[result] = prompt
+        if len(chosen) == 4:
+            taken.update(chosen.values())
+            return QuestionSet("", tuple(chosen.values()), number_choices(list(chosen)))
+
+
+def _spread(kind: _Format) -> int:
+    return 12 if "ten" in kind.name or "product" in kind.name else 4
+
+
+def _sets() -> Iterator[QuestionSet]:
+    rng = random.Random(21)
+    taken: set[str] = set()
+    for kind in _FORMATS:
+        for number in range(1, _SETS_PER_FORMAT + 1):
+            yield _set(rng, kind, taken)._replace(group=f"{kind.name}-{number}")
 
 
 def items() -> list[Item]:
-    """Builds the items.
+    """Build the items.
 
     Returns:
-        Four-way questions; formats are strata of the design, not groups.
+        Four-way questions, grouped by set.
     """
-    return multiple_choice("arithmetic", _questions(random.Random(21)), seed=22)
+    return choice_items("arithmetic", _sets(), seed=22)

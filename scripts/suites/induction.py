@@ -1,9 +1,8 @@
-"""Copying from the context as four-way questions, in eight formats.
+"""Copying from the context as sets of four questions.
 
-Words, names and their pairing are drawn at random, so that nothing but the context
-tells the answer. Every distractor occurs in the same context, in the same role.
-Formats that the small reference model could not do were dropped whole (looking up one
-of several facts out of order).
+Words, names and their pairing are drawn at random, so that only the context tells the
+answer. Every wrong choice occurs in the same context, in the same role, and each choice of
+a set is right for one of its four questions.
 """
 
 from __future__ import annotations
@@ -11,105 +10,131 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from ._items import Item, Question, multiple_choice, split_words
+from ._items import Item, QuestionSet, choice_items
 
-_NAMES = split_words(
-    "Anna Ben Carl Emma Frank George Helen Ivan Jane Kevin Laura Mark Nina Paul Rose Sam Tom"
-)
-_OBJECTS = split_words(
-    "apple book bottle box bread brick chair clock coin cup drum flag glass hammer hat "
-    "key knife lamp leaf letter map mirror nail pen plate ring rope shell spoon stone "
-    "table ticket"
-)
-_COLORS = split_words("red blue green yellow white black brown purple pink")
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-_ITEMS_PER_FORMAT = 8
-
-
-def _ask(prompt: str, options: Sequence[str], right: int, space: str = " ") -> Question:
-    wrong = tuple(f"{space}{o}" for k, o in enumerate(options) if k != right)
-    return Question(prompt, f"{space}{options[right]}", wrong)
-
-
-def _repeated_words(rng: random.Random) -> Question:
-    words = rng.sample(_OBJECTS, k=4)
-    cut = rng.randint(1, 3)
-    return _ask("Words: " + " ".join(words * 2 + words[:cut]), words, cut)
+_NAMES = (
+    "Anna Ben Carl Emma Frank George Helen Ivan Jane Kevin Laura Mark Nina Paul Rose Sam Tom "
+    "Alice Bruce Clara David Fiona Grace Henry Julia Peter Sarah Simon"
+).split()
+_OBJECTS = (
+    "apple book bottle box bread brick chair clock coin cup drum flag glass hammer hat key knife "
+    "lamp leaf letter map mirror nail pen plate ring rope shell spoon stone table ticket basket "
+    "candle card chain fork ladder needle paint pipe shirt shoe soap wheel"
+).split()
+_COLORS = "red blue green yellow white black brown purple pink orange gray".split()
+_PLACES = "Rome Paris London Berlin Madrid Vienna Moscow Tokyo Cairo Athens Dublin Lisbon".split()
+_LETTERS = list("BCDFGHJKLMNPQRSTVWXZ")
+_DIGITS = list("123456789")
+_Question = Callable[[list[str], int, random.Random], str]
+"""Writes a prompt from four words in order and the position of the one to be copied."""
 
 
-def _repeated_list(rng: random.Random) -> Question:
-    words = rng.sample(_OBJECTS, k=4)
-    cut = rng.randint(1, 3)
-    once, again = ", ".join(words), ", ".join(words[:cut])
-    return _ask(f"We need {once}. Again: {again},", words, cut)
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words)
 
 
-def _repeated_letters(rng: random.Random) -> Question:
-    letters = rng.sample(_LETTERS, k=5)
-    cut = rng.randint(2, 4)
-    wrong = rng.sample(letters[:cut] + letters[cut + 1 :], k=3)
-    return _ask("Letters: " + " ".join(letters + letters[:cut]), [letters[cut], *wrong], 0)
+def _twice(words: list[str], cut: int, _: random.Random) -> str:
+    return "Words: " + " ".join(words * 2 + words[:cut])
 
 
-def _repeated_digits(rng: random.Random) -> Question:
-    digits = rng.sample("123456789", k=5)
-    cut = rng.randint(2, 4)
-    wrong = rng.sample(digits[:cut] + digits[cut + 1 :], k=3)
-    prompt = f"Code {''.join(digits)}, {''.join(digits[:cut])}"
-    return _ask(prompt, [digits[cut], *wrong], 0, space="")
+def _again(words: list[str], cut: int, _: random.Random) -> str:
+    return f"We need {_listed(words)}. Again: {_listed(words[:cut])},"
 
 
-def _repeated_pairs(rng: random.Random) -> Question:
-    names, codes = rng.sample(_NAMES, k=4), rng.sample("123456789", k=4)
-    cut = rng.randint(1, 3)
-    rows = [f"{n} {c}" for n, c in zip(names, codes, strict=True)]
-    prompt = "Scores: " + ", ".join(rows + rows[:cut]) + f", {names[cut]}"
-    return _ask(prompt, codes, cut)
+def _rows(words: list[str], cut: int, _: random.Random) -> str:
+    return "\n".join(["List:", *words, "", "List:", *words[:cut], ""])
 
 
-def _repeated_colors(rng: random.Random) -> Question:
-    colors, objects = rng.sample(_COLORS, k=4), rng.sample(_OBJECTS, k=4)
-    cut = rng.randint(1, 3)
-    rows = [f"{c} {o}" for c, o in zip(colors, objects, strict=True)]
-    prompt = "Items: " + ", ".join(rows + rows[:cut]) + f", {colors[cut]}"
-    return _ask(prompt, objects, cut)
+def _quoted(words: list[str], cut: int, _: random.Random) -> str:
+    start = " ".join(words[:cut])
+    return f'The sign says "{" ".join(words)}". Once more, the sign says "{start}'
 
 
-def _doubled(rng: random.Random) -> Question:
-    words = rng.sample(_OBJECTS, k=4)
-    doubled = " ".join(f"{w} {w}" for w in words[:3])
-    return _ask(f"Echo: {doubled} {words[3]}", words, 3)
+def _arrows(words: list[str], cut: int, _: random.Random) -> str:
+    return " > ".join(words) + "\n" + " > ".join(words[:cut]) + " >"
 
 
-def _echo(rng: random.Random) -> Question:
-    words = rng.sample(_NAMES, k=4)
-    rows = "\n".join(f"{w} -> {w}" for w in words[:3])
-    return _ask(f"{rows}\n{words[3]} ->", words, 3)
+def _numbered(words: list[str], cut: int, _: random.Random) -> str:
+    rows = [f"{number}. {word}" for number, word in enumerate(words, 1)]
+    return "\n".join([*rows, "Copy:", *rows[:cut], f"{cut + 1}."])
 
 
-_FORMATS: tuple[Callable[[random.Random], Question], ...] = (
-    _repeated_words,
-    _repeated_list,
-    _repeated_letters,
-    _repeated_digits,
-    _repeated_pairs,
-    _repeated_colors,
-    _doubled,
-    _echo,
-)
+def _paired(template: str, keys: list[str], separator: str = ", ") -> _Question:
+    """Build a writer that pairs each word with a key and repeats the pairs."""
+
+    def write(words: list[str], cut: int, rng: random.Random) -> str:
+        chosen = rng.sample([key for key in keys if key not in words], k=4)
+        rows = [template.format(key=k, word=w) for k, w in zip(chosen, words, strict=True)]
+        last = template.format(key=chosen[cut], word="\0").split("\0")[0].rstrip()
+        return separator.join([*rows, last])
+
+    return write
 
 
-def _questions(rng: random.Random) -> Iterator[Question]:
-    """Draws the questions of each format."""
-    for make in _FORMATS:
-        for _ in range(_ITEMS_PER_FORMAT):
-            yield make(rng)
+def _echo(words: list[str], cut: int, _: random.Random) -> str:
+    rest = [word for index, word in enumerate(words) if index != cut]
+    rows = "\n".join(f"{word} -> {word}" for word in rest)
+    return f"{rows}\n{words[cut]} ->"
+
+
+def _doubled(words: list[str], cut: int, _: random.Random) -> str:
+    rest = [word for index, word in enumerate(words) if index != cut]
+    return "Echo: " + " ".join(f"{word} {word}" for word in rest) + f" {words[cut]}"
+
+
+_FORMATS: dict[str, tuple[_Question, list[str]]] = {
+    "objects_twice": (_twice, _OBJECTS),
+    "names_twice": (_twice, _NAMES),
+    "letters_twice": (_twice, _LETTERS),
+    "digits_twice": (_twice, _DIGITS),
+    "objects_again": (_again, _OBJECTS),
+    "colors_again": (_again, _COLORS),
+    "places_quoted": (_quoted, _PLACES),
+    "objects_quoted": (_quoted, _OBJECTS),
+    "names_arrows": (_arrows, _NAMES),
+    "letters_arrows": (_arrows, _LETTERS),
+    "objects_numbered": (_numbered, _OBJECTS),
+    "places_numbered": (_numbered, _PLACES),
+    "scores": (_paired("{key} {word}", _NAMES), _DIGITS),
+    "colored_objects": (_paired("{key} {word}", _COLORS), _OBJECTS),
+    "owners": (_paired("{key} has the {word}.", _NAMES, " "), _OBJECTS),
+    "homes": (_paired("{key} lives in {word}.", _NAMES, " "), _PLACES),
+    "dictionary": (_paired("{key}: {word}", _OBJECTS, "\n"), _COLORS),
+    "names_echo": (_echo, _NAMES),
+    "objects_echo": (_echo, _OBJECTS),
+    "objects_doubled": (_doubled, _OBJECTS),
+}
+_SETS_PER_FORMAT = 4
+
+
+def _sets() -> Iterator[QuestionSet]:
+    """Draw the sets of each format; every question of a set has an order of its own."""
+    rng = random.Random(31)
+    for name, (write, words) in _FORMATS.items():
+        for number in range(1, _SETS_PER_FORMAT + 1):
+            chosen = rng.sample(words, k=4)
+            prompts = tuple(_prompt(write, chosen, word, rng) for word in chosen)
+            answers = tuple(_space(prompts[0]) + word for word in chosen)
+            yield QuestionSet(f"{name}-{number}", prompts, answers)
+
+
+def _prompt(write: _Question, chosen: list[str], word: str, rng: random.Random) -> str:
+    """Write one question; the word to be copied is never the first one of a list."""
+    while True:
+        order = rng.sample(chosen, k=4)
+        cut = order.index(word)
+        if cut > 0:
+            return write(order, cut, rng)
+
+
+def _space(prompt: str) -> str:
+    return "" if prompt.endswith("\n") else " "
 
 
 def items() -> list[Item]:
-    """Builds the items.
+    """Build the items.
 
     Returns:
-        Four-way questions; formats are strata of the design, not groups.
+        Four-way questions, grouped by set.
     """
-    return multiple_choice("induction", _questions(random.Random(31)), seed=32)
+    return choice_items("induction", _sets(), seed=32)

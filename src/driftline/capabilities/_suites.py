@@ -18,7 +18,7 @@ from ._items import Item, describe_fault
 from ._scorers import ITEM_TYPES, Normalization, ScorerName
 from ._tasks import PREFIX, RenderedTask, default_capability, render_tasks
 
-SHIPPED_SUITES = ("core",)
+SHIPPED_SUITES = ("core", "core-chat", "core-0.1")
 """Names that `read_suite` takes instead of a file."""
 
 
