@@ -174,7 +174,11 @@ def _write_single_experts(folder, tensors) -> None:
     folder.mkdir(exist_ok=True)
     save_file(tensors, folder / "adapter_model.safetensors")
     config = {
-        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "bias": "none",
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": 4,
+        "lora_alpha": 8,
+        "bias": "none",
         "target_modules": ["q_proj", "gate_proj", "up_proj", "down_proj"],
     }
     (folder / "adapter_config.json").write_text(json.dumps(config))
@@ -230,9 +234,17 @@ def test_fused_and_single_experts_are_the_same_model(moe, tmp_path):
 def test_a_buffer_that_training_moved_is_named(tmp_path):
     config = transformers.DeepseekV3Config(
         **{k: v for k, v in tiny.SMALL.items() if k != "head_dim"},
-        moe_intermediate_size=16, n_routed_experts=4, num_experts_per_tok=2,
-        n_group=1, topk_group=1, first_k_dense_replace=1, kv_lora_rank=8,
-        q_lora_rank=8, qk_rope_head_dim=4, qk_nope_head_dim=4, v_head_dim=8,
+        moe_intermediate_size=16,
+        n_routed_experts=4,
+        num_experts_per_tok=2,
+        n_group=1,
+        topk_group=1,
+        first_k_dense_replace=1,
+        kv_lora_rank=8,
+        q_lora_rank=8,
+        qk_rope_head_dim=4,
+        qk_nope_head_dim=4,
+        v_head_dim=8,
     )
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config)
