@@ -147,7 +147,9 @@ def make_run(
             for point in points:
                 step = 0 if point is BASE else int(point.label.split()[-1])
                 for capability in watched:
-                    readings += readings_of(leg, step, capability, table.item_metrics(point, capability))
+                    readings += readings_of(
+                        leg, step, capability, table.item_metrics(point, capability)
+                    )
         settings = numerics(opened, engine.options).model_dump()
     facts = {
         "schema": "driftline/realistic-run/1",
@@ -220,7 +222,9 @@ def _target_item(index: int, row: Any) -> Item:  # noqa: ANN401 - a row of the d
     if "text" in row:
         return Passage(id=str(index), text=row["text"][:MAX_CHARACTERS])
     prompt, completion = row["prompt"], row["completion"]
-    return Cloze(id=str(index), prompt=prompt[-MAX_CHARACTERS:], completion=completion[:MAX_CHARACTERS])
+    return Cloze(
+        id=str(index), prompt=prompt[-MAX_CHARACTERS:], completion=completion[:MAX_CHARACTERS]
+    )
 
 
 def training_values(run: Run) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from driftline.models import _scaled as module
 from driftline.models import (
     at_point,
     can_stay_adapter,
+    open_model,
     open_tuned_model,
     scaled_point,
     write_scaled,
@@ -155,3 +156,25 @@ def test_pickled_states_of_a_trainer_stay_behind(base, tuned_folder, tmp_path):
     write_scaled(tuned, base, _scales(base), folder=tmp_path / "out")
     assert not (tmp_path / "out" / "training_args.bin").exists()
     assert (tmp_path / "out" / "chat_template.jinja").read_text() == "{{ messages }}"
+
+
+@pytest.mark.parametrize("kind", ["whole", "adapter", "dora"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_head_that_tuning_untied_is_written_on_its_own(tmp_path, kind):
+    tied = open_model(str(tiny.save(tmp_path / "base", "llama-tied")))
+    if kind == "whole":
+        tiny.model("llama", seed=3).save_pretrained(tmp_path / "tuned")
+    else:
+        fields = {"modules_to_save": ["embed_tokens", "lm_head"], "use_dora": kind == "dora"}
+        adapters.adapt(tied.model, **fields).save_pretrained(tmp_path / "tuned")
+    tuned = open_tuned_model(str(tmp_path / "tuned"), tied)
+    half = {weight.name: 0.5 for weight in tuned.base.weights}
+    wanted = _at(tuned.base, scaled_point(tuned, half, label="half"))
+    write_scaled(tuned, tuned.base, half, folder=tmp_path / "out")
+
+    written = open_tuned_model(str(tmp_path / "out"), tied)
+    reopened = _at(written.base, written.point)
+    assert reopened.keys() == wanted.keys()
+    assert "lm_head.weight" in wanted
+    for name, value in wanted.items():
+        assert torch.allclose(reopened[name], value, atol=1e-5), name

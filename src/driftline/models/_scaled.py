@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ._checkpoint import PICKLE_SUFFIXES
+from ._checkpoint import PICKLE_SUFFIXES, read_json
 from ._opening import LanguageModel
-from ._places import list_places
+from ._places import list_places, tied_names
 from ._points import Point
 from ._stored import DTYPES, StoredTensor
 from ._stored_adapter import ADAPTER_PREFIX, read_adapter
@@ -88,6 +88,7 @@ def write_scaled(
         return "adapter"
     folder.mkdir(parents=True)
     _copy_settings(tuned, opened, folder)
+    _untie_config(opened, folder / "config.json")
     _write_shards(folder, _model_entries(tuned, opened, scales))
     return "model"
 
@@ -218,6 +219,19 @@ def _copy_settings(tuned: TunedModel, opened: LanguageModel, folder: Path) -> No
         if opened.model.generation_config is not None:
             opened.model.generation_config.save_pretrained(folder)
         opened.tokenizer.save_pretrained(folder)
+
+
+def _untie_config(opened: LanguageModel, config: Path) -> None:
+    """Say so in the config where a head is written on its own; a loader that ties would drop it."""
+    heads = getattr(opened.model, "_tied_weights_keys", None) or {}
+    if not heads or set(heads) & set(tied_names(opened.model)):
+        return
+    said = read_json(config)
+    said["tie_word_embeddings"] = False
+    for nested in said.values():
+        if isinstance(nested, dict) and "tie_word_embeddings" in nested:
+            nested["tie_word_embeddings"] = False
+    config.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def _copy_others(source: Path, folder: Path) -> None:

@@ -104,7 +104,7 @@ def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, L
     if opened.can_be_merged_into:
         reference = reference_logits(checkpoint, opened, tokens)
         try:
-            check_point(base, point, tokens, reference)
+            check_point(base, point, tokens, reference, is_adapter=checkpoint.is_adapter)
         except ModelError as error:
             raise ModelError(f"{checkpoint.source}: {error}") from None
     return point, base
