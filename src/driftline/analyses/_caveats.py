@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _LINKED = (
     "Probabilities are forecast from margins: the predicted loss of the mean margin moves the log-odds "
-    "of every item alike, and the ends of the interval are converted in the same way. The intervals "
-    "were calibrated on margins, not on probabilities."
+    "of every item alike. Intervals of margins, stretched by a factor that held for tasks left out on "
+    "SmolLM2-135M, are converted in the same way; on other models their coverage is not known."
 )
 
 

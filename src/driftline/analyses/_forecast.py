@@ -27,6 +27,10 @@ from ._rivals import EARLY_SHARES, Case, Method
 from ._shipped_fits import shipped_forecaster
 from ._study import Study, base_standard_error, losses_at
 
+LINK_STRETCH = 1.3
+"""Intervals of margins are so much wider where they are taken to probabilities: items do not move
+alike. With it 90 % of cells on tasks left out were covered, 83 % without (`evidence/forgetting/link.py`)."""
+
 
 def early_step(look: Look, num_steps: int) -> int:
     """The optimiser step of an early look.
@@ -161,7 +165,8 @@ def _linked(
 ) -> LossForecast:
     odds = numpy.mean([log_odds(table.values(point, capability)) for point in starts], axis=0)
     margins = losses_at(table, capability, starts, forecast_metric(capability))
-    ends = numpy.array([loss.value, loss.low, loss.high])
+    below, above = loss.value - loss.low, loss.high - loss.value
+    ends = loss.value + LINK_STRETCH * numpy.array([0.0, -below, above])
     means = shifted_means(odds, float(margins.mean()) - ends)
     value, low, high = (float(table.values(BASE, capability).mean()) - means).tolist()
     return LossForecast(value, low, high, loss.novelty)
