@@ -3,7 +3,10 @@
 import errno
 import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -70,12 +73,116 @@ def test_a_finished_run_is_refused(tmp_path, request_):
     assert contents(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-def test_one_output_is_enough_to_be_finished(tmp_path, name):
+def test_the_document_makes_a_run_finished(tmp_path):
     folder = begin(tmp_path / "out")
-    (folder.path / name).touch()
+    (folder.path / OUTPUTS[-1]).touch()
     with pytest.raises(OutputError, match="holds a finished run"):
         begin(tmp_path / "out")
+
+
+def test_outputs_without_their_document_are_removed_by_the_next_start(tmp_path):
+    folder = begin(tmp_path / "out")
+    for name in (OUTPUTS[0], f"{OUTPUTS[0]}.partial", f"{OUTPUTS[1]}.partial"):
+        (folder.path / name).write_text("of a killed process")
+    folder.store.write_bytes(b"rows")
+    begin(tmp_path / "out")
+    assert set(contents(tmp_path / "out")) == {"driftline-run.json", "results.sqlite"}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no handler of Driftline's may take it for an error."""
+
+
+def killing(monkeypatch, method, at):
+    """End the process at the so-many-th call of a method of Path."""
+    calls = iter(range(10_000))
+    real = getattr(module.Path, method)
+
+    def call(path, *arguments, **options):
+        if next(calls) == at:
+            raise Killed
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(module.Path, method, call)
+
+
+OLD = {"summary.txt": "old", "card.md": "old", "junit.xml": "old", "document.json": "old"}
+NEW = dict.fromkeys(OLD, "new")
+
+
+def open_set(path, *, force=False):
+    return RunFolder.open(path, REQUEST, outputs=tuple(OLD), force=force)
+
+
+@pytest.mark.parametrize("method", ["open", "replace", "unlink"])
+@pytest.mark.parametrize("at", range(12))
+def test_a_kill_at_any_step_leaves_no_mix_of_old_and_new(tmp_path, monkeypatch, method, at):
+    path = tmp_path / "out"
+    with open_set(path) as folder:
+        folder.write_outputs(OLD)
+    with monkeypatch.context() as patched:
+        killing(patched, method, at)
+        try:
+            with open_set(path, force=True) as folder:
+                folder.write_outputs(NEW)
+        except Killed:
+            pass
+    left = {name: (path / name).read_text() for name in OLD if (path / name).exists()}
+    assert len(set(left.values())) <= 1, left
+    if "document.json" in left:
+        assert set(left) == set(OLD)
+    # The next start works, and ends with the new ones alone.
+    with open_set(path, force=True) as folder:
+        assert not any((path / name).exists() for name in OLD)
+        folder.write_outputs(NEW)
+    assert {name: (path / name).read_text() for name in NEW} == NEW
+    assert not list(path.glob("*.partial"))
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from driftline.engine import RunFolder
+real, calls = Path.replace, iter(range(99))
+def replace(path, target):
+    if path.name.endswith(".partial") and "driftline-run" not in path.name:
+        if next(calls) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return real(path, target)
+Path.replace = replace
+names = ("summary.txt", "card.md", "junit.xml", "document.json")
+request = {"model": "tiny", "seed": 0}
+folder = RunFolder.open(Path(sys.argv[1]), request, outputs=names, force=False)
+folder.write_outputs(dict.fromkeys(names, "half"))
+"""
+
+
+def test_a_process_that_is_killed_between_two_outputs_is_repaired(tmp_path):
+    path = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (path / "card.md").exists()
+    assert not (path / "document.json").exists()
+    with open_set(path) as folder:
+        assert not any((path / name).exists() for name in OLD)
+        folder.write_outputs(NEW)
+    assert {name: (path / name).read_text() for name in NEW} == NEW
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "file/below", "loop"], ids=["long", "below a file", "loop"]
+)
+def test_a_folder_that_cannot_be_is_named(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match=r"cannot be used \(.*\); give another --out"):
+        begin(tmp_path / name)
+
+
+def test_a_text_that_is_not_unicode_is_written_all_the_same(tmp_path):
+    folder = begin(tmp_path / "out")
+    folder.write_outputs({"report.html": "m\udcff", "report.json": "{}"})
+    assert (folder.path / "report.html").read_bytes() == b"m\\udcff"
 
 
 def test_another_request_is_refused(tmp_path):
@@ -86,7 +193,9 @@ def test_another_request_is_refused(tmp_path):
     assert contents(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"request": 3}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"request": 3}', "\x00", "[" * 100_000, "1" * 5000]
+)
 def test_a_marker_that_cannot_be_read_is_another_request(tmp_path, text):
     begin(tmp_path / "out")
     (tmp_path / "out" / "driftline-run.json").write_text(text)
@@ -142,12 +251,11 @@ def test_outputs_are_written_and_what_was_in_between_goes(tmp_path):
 def test_an_output_is_whole_or_not_there(tmp_path, monkeypatch):
     folder = begin(tmp_path / "out")
 
-    def write_half(path, text, **_options):
-        with path.open("w") as file:
-            file.write(text[:2])
+    def write_half(path, text):
+        path.write_text(text[:2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.Path, "write_text", write_half)
+    monkeypatch.setattr(module, "_write_through", write_half)
     with pytest.raises(OutputError, match="the disk is full"):
         folder.write_outputs({"report.json": "{} and more"})
     assert list(contents(folder.path)) == ["driftline-run.json"]
@@ -213,7 +321,9 @@ def test_the_marker_of_an_earlier_version_is_read(tmp_path):
     assert folder.marker() == module.RunMarker(request, ("report.html", "report.json"))
 
 
-@pytest.mark.parametrize("outputs", [["../thesis.tex"], ["/etc/hosts"], [".."], [3], "report.html"])
+@pytest.mark.parametrize(
+    "outputs", [["../thesis.tex"], ["/etc/hosts"], [".."], [3], "report.html", [], ["a\0"]]
+)
 def test_a_marker_can_name_no_file_outside_its_folder(tmp_path, outputs):
     folder = begin(tmp_path)
     folder.marker_file.write_text(json.dumps({"request": "sha256:0", "outputs": outputs}))

@@ -184,15 +184,90 @@ def test_damage_that_comes_later_is_named_too(path):
             store.rows()
 
 
-def test_a_row_that_is_not_json_is_damage(store, path):
+DAMAGED = {
+    "cut": ("item_values", "{", "not JSON"),
+    "a number": ("item_values", "3", "not JSON of scores"),
+    "a list": ("item_values", "[[1.0]]", "not JSON of scores"),
+    "a metric of one number": ("item_values", '{"m": 1.0}', "not JSON of scores"),
+    "a text": ("item_values", '{"m": ["1.0"]}', "not a number"),
+    "a truth value": ("item_values", '{"m": [true]}', "not a number"),
+    "NaN": ("item_values", '{"m": [NaN]}', "NaN"),
+    "infinity": ("item_values", '{"m": [1e999]}', "range of a double"),
+    "deep": ("item_values", '{"m": ' + "[" * 100_000, "nested deeper"),
+    "long": ("item_values", '{"m": [' + "1" * 5000 + "]}", "5000 digits"),
+    "twice": ("item_values", '{"m": [1.0], "m": [2.0]}', "duplicate key"),
+    "nothing": ("item_values", "{}", "not one value an item"),
+    "two lengths": ("item_values", '{"m": [1.0], "n": [1.0, 2.0]}', "not one value an item"),
+    "a blob": ("item_values", b"\xff\x00", "other types"),
+    "tokens": ("num_tokens", "many", "other types"),
+    "tokens below 0": ("num_tokens", -1, "not JSON of scores"),
+    "a point": ("point", b"\xff", "other types"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("has_digest", [True, False], ids=["ours", "of an earlier version"])
+def test_a_damaged_row_is_refused_with_the_store_and_the_mend(store, path, name, has_digest):
+    column, value, fault = DAMAGED[name]
     put(store, "a", SCORES)
-    for text in ("{", "3"):
-        connection = sqlite3.connect(path)
-        connection.execute("UPDATE scores SET item_values = ?", (text,))
-        connection.commit()
-        connection.close()
-        with pytest.raises(OutputError, match=r"damaged .a row is not JSON"):
-            store.get("a")
+    connection = sqlite3.connect(path)
+    connection.execute(f"UPDATE scores SET {column} = ?", (value,))
+    if not has_digest:
+        connection.execute("DELETE FROM checks")
+    connection.commit()
+    connection.close()
+    fault = f"(as it was written|{fault})" if has_digest else fault
+    for read in (lambda: store.get("a"), store.rows):
+        with pytest.raises(OutputError, match=rf"{path}: .*{fault}.*remove that file and run"):
+            read()
+
+
+def test_a_changed_number_is_never_given_out(store, path):
+    put(store, "a", SCORES)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE scores SET item_values = replace(item_values, '-5.0', '-6.0')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(OutputError, match="a row is not as it was written"):
+        store.get("a")
+
+
+def test_a_row_of_other_items_or_another_metric_is_refused(store):
+    put(store, "a", SCORES)
+    assert store.get("a", num_items=3, metric="accuracy") == SCORES
+    with pytest.raises(OutputError, match="has not 4 items"):
+        store.get("a", num_items=4)
+    with pytest.raises(OutputError, match="has no nll_nats"):
+        store.get("a", metric="nll_nats")
+
+
+def test_a_store_of_an_earlier_version_has_no_digests_and_is_read(store, path):
+    put(store, "a", SCORES)
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE checks")
+    connection.commit()
+    connection.close()
+    with ResultStore(path, read_only=True) as reader:
+        assert reader.get("a") == SCORES
+    with ResultStore(path) as again:
+        assert again.get("a") == SCORES
+        put(again, "b", OTHER)
+        assert again.get("b") == OTHER
+
+
+def test_what_cannot_be_a_store_is_named(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=r"folder: .*another --out"):
+        ResultStore(tmp_path / "folder")
+
+
+def test_a_log_that_is_left_behind_is_passed_over(store, path):
+    put(store, "a", SCORES)
+    store.close()
+    path.with_name(f"{path.name}-wal").write_bytes(b"\xff" * 5000)
+    with ResultStore(path) as again:
+        assert again.get("a") == SCORES
 
 
 def test_rows_are_told_in_words(store):
@@ -213,7 +288,7 @@ def test_reading_leaves_nothing_behind(path, is_open):
     before = {file.name for file in path.parent.iterdir()}
     with ResultStore(path, read_only=True) as reader:
         assert reader.get("a") == SCORES
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(OutputError, match="readonly"):
             put(reader, "b", SCORES)
     assert {file.name for file in path.parent.iterdir()} == before
     store.close()

@@ -53,7 +53,8 @@ class FolderLock:
             path: The lock file; its folder is made when it is taken.
         """
         self.path = path
-        self._key = path.resolve()
+        # Unlike Path.resolve, this takes a loop of links, which opening the file then refuses.
+        self._key = Path(os.path.realpath(path))
 
     def acquire(self) -> None:
         """Take the lock, or say at once who has it.
