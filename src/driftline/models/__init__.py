@@ -36,7 +36,7 @@ from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
-from ._paired_checkpoints import PairedCheckpoints as PairedCheckpoints
+from ._pairing import PairedCheckpoints as PairedCheckpoints
 from ._paired_checkpoints import pair_checkpoints as pair_checkpoints
 from ._points import BASE as BASE
 from ._points import Point as Point
