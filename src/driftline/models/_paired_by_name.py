@@ -208,7 +208,7 @@ def _changes_of(
         if name in found:
             raise ModelError(f"{tuned.source}: {name} is both saved whole and low-rank")
         lying = as_the_base_lies(factors, name, before[name].shape, model_type=model_type)
-        found[name] = SlicedFactors(lying.slices(), lying.shape, lying.dtype)
+        found[name] = SlicedFactors((lying.low_rank(),), lying.shape, lying.up.dtype)
     for name, change in found.items():
         if change.shape != before[name].shape:
             raise _other_shape(tuned, name, change.shape, before[name].shape)

@@ -114,13 +114,20 @@ def _open(checkpoint: Checkpoint, shape: transformers.PreTrainedModel, source: s
                 key_mapping=key_mapping,
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = _first_reason(error)
         raise ModelError(
             f"{checkpoint.source}: PEFT cannot put the adapter on {source} ({reason}); it was made "
             "for another model, or saved in part: save it again"
         ) from error
     _refuse_misfits(checkpoint, result.missing_keys, result.unexpected_keys, source)
     return adapted
+
+
+def _first_reason(error: Exception) -> str:
+    """The line that says what does not fit, in names of the base."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = next((line for line in lines if "size mismatch" in line), lines[0]).strip()
+    return line.replace(ADAPTER_PREFIX, "").replace(f".{_NAME}", "").rstrip(".")
 
 
 def _refuse_misfits(
@@ -130,8 +137,8 @@ def _refuse_misfits(
     if unexpected:
         name = unexpected[0].removeprefix(ADAPTER_PREFIX).replace(f".{_NAME}", "")
         raise ModelError(
-            f"{checkpoint.source}: {source} has no place for {name}, so it has no such weight as "
-            "the adapter changes; it was made for another model"
+            f"{checkpoint.source}: holds {name}, and {source} has no place for it; it was made for "
+            "another model"
         )
     if missing:
         names = [name.removeprefix(ADAPTER_PREFIX).replace(f".{_NAME}", "") for name in missing]

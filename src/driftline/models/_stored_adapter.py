@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from peft import LoraConfig, PeftConfig
 from peft.utils.other import get_pattern_key
 
@@ -45,15 +44,6 @@ class StoredFactors:
         """The shape of the change."""
         plain = (self.up.shape[0], self.down.shape[1])
         return plain[::-1] if self.is_transposed else plain
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype in which the factors are stored."""
-        return self.up.dtype
-
-    def slices(self) -> tuple[LowRank, ...]:
-        """The change, of which a matrix is the only part."""
-        return (self.low_rank(),)
 
     def low_rank(self) -> LowRank:
         """The change as two thin float32 matrices."""

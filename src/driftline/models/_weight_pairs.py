@@ -10,7 +10,6 @@ from torch import Tensor
 from ._directions import LowRank
 from ._sliced_factors import SlicedFactors
 from ._stored import BLOCK, ReadableTensor
-from ._stored_adapter import StoredFactors
 from ._weights import Role, weight_layer, weight_role
 
 _WIDE = (torch.float64, torch.int64, torch.int32)
@@ -20,10 +19,6 @@ ROUNDING_SHARE = 0.4
 
 Errors are uniform within half a unit in the last place; over weights whose logarithm is uniform
 within a power of two this gives 0.39, over normal ones 0.42."""
-
-
-_FACTORS = (StoredFactors, SlicedFactors)
-"""Changes that an adapter makes, as two thin matrices."""
 
 
 class Moments(NamedTuple):
@@ -43,7 +38,7 @@ class WeightPair:
 
     name: str
     base: ReadableTensor
-    tuned: ReadableTensor | StoredFactors | SlicedFactors | None
+    tuned: ReadableTensor | SlicedFactors | None
     """None where an adapter leaves it alone."""
     is_text: bool = True
     """False in a vision tower and the like, whose layers are numbered by themselves."""
@@ -75,7 +70,7 @@ class WeightPair:
 
         None where nothing was rounded: an adapter's factors say their change exactly.
         """
-        if self.tuned is None or isinstance(self.tuned, _FACTORS):
+        if self.tuned is None or isinstance(self.tuned, SlicedFactors):
             return None
         dtypes = [d for d in (self.base.dtype, self.tuned.dtype) if d.is_floating_point]
         # `eps` is the distance of 1 from its neighbour: twice the unit roundoff.
@@ -83,7 +78,7 @@ class WeightPair:
 
     def factors(self) -> LowRank | None:
         """The change as two thin matrices, where an adapter makes it and the weight is a matrix."""
-        if not isinstance(self.tuned, _FACTORS) or len(self.base.shape) != 2:
+        if not isinstance(self.tuned, SlicedFactors) or len(self.base.shape) != 2:
             return None
         (only,) = self.tuned.slices()
         return only
@@ -97,7 +92,7 @@ class WeightPair:
         """
         if self.tuned is None:
             return _base_moments(self.base)
-        if not isinstance(self.tuned, _FACTORS):
+        if not isinstance(self.tuned, SlicedFactors):
             return _stored_moments(self.base, self.tuned)
         alone = _base_moments(self.base)
         squared = sum(_product_square(change) for change in self.tuned.slices())
@@ -118,7 +113,7 @@ class WeightPair:
         Returns:
             Of the weight's shape. Cost: four bytes a number, and no second copy.
         """
-        if isinstance(self.tuned, _FACTORS):
+        if isinstance(self.tuned, SlicedFactors):
             return torch.cat([part.dense() for part in self.tuned.slices()]).view(self.base.shape)
         if self.tuned is None:
             return torch.zeros(self.base.shape)
