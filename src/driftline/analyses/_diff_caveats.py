@@ -63,6 +63,14 @@ def _names(paired: PairedCheckpoints) -> list[str]:
             f"{', '.join(paired.wrappers)} was removed from names for pairing; transformers does not "
             "do so, and would load such a folder with random weights: save the unwrapped model."
         )
+    for checkpoint in (paired.base, paired.tuned):
+        if checkpoint.strays:
+            names = ", ".join(checkpoint.strays[:3]) + (
+                ", ..." if len(checkpoint.strays) > 3 else ""
+            )
+            found.append(
+                f"{checkpoint.source}: other weights beside the model ({names}) were not read."
+            )
     if paired.is_by_name:
         found.append(
             "No config names a class of transformers for both, so names alone were paired, without "

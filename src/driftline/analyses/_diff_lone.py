@@ -27,7 +27,9 @@ def lone_parts(paired: PairedCheckpoints) -> tuple[LonePart, ...]:
         checkpoint = paired.base if side == "base" else paired.tuned
         num = sum(weight.num_elements for weight in weights)
         whole = _num_parameters(checkpoint) + sum(
-            weight.num_elements for weight in paired.lone if weight.side == side and weight.is_missing
+            weight.num_elements
+            for weight in paired.lone
+            if weight.side == side and weight.is_missing
         )
         parts.append(
             LonePart(

@@ -59,16 +59,8 @@ OutOption = Annotated[
 def diff(
     base: BaseArgument,
     tuned: TunedArgument,
-    spectra: AdapterOption = Annotated[
-    str | None,
-    typer.Option(
-        "--adapter",
-        help="Folder of a LoRA adapter that TUNED is said to hold, merged into BASE; the merge is "
-        "replayed and checked weight by weight.",
-        show_default=False,
-    ),
-]
-SpectraOption = "fast",
+    adapter: AdapterOption = None,
+    spectra: SpectraOption = "fast",
     out: OutOption = None,
     seed: SeedOption = 0,
     json: JsonOption = False,
@@ -77,6 +69,9 @@ SpectraOption = "fast",
     """Weights that tuning moved, streamed; exit code 0 all compared, 3 some without a partner.
 
     With --adapter: 0 the merged model holds it, 1 it does not, 3 it cannot be told.
+
+    Raises:
+        Exit: Always; it carries the exit code.
     """
     from driftline.results import weight_diff_summary
 

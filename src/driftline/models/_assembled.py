@@ -44,7 +44,7 @@ class ChainedTensor:
         Yields:
             A view of one buffer: what it holds changes with the next block.
         """
-        return _reblocked(
+        yield from _reblocked(
             (block for part in self.parts for block in part.blocks()), self.num_elements, self.dtype
         )
 
@@ -81,7 +81,7 @@ class ConvertedTensor:
 
     def blocks(self) -> Iterator[Tensor]:
         """Its numbers in order, `BLOCK` at a time, flat."""
-        yield from self.make().reshape(-1).split(BLOCK)
+        yield from torch.split(self.make().reshape(-1), BLOCK)
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The whole weight.
@@ -124,7 +124,7 @@ class HeldTensor:
 
     def blocks(self) -> Iterator[Tensor]:
         """Its numbers in order, `BLOCK` at a time, flat."""
-        yield from self.tensor.reshape(-1).split(BLOCK)
+        yield from torch.split(self.tensor.reshape(-1), BLOCK)
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The whole weight in another dtype."""

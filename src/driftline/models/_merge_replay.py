@@ -117,7 +117,9 @@ class _Reading:
         return min(self.sums, key=lambda w: (self.sums[w].residual, -self.sums[w].num_told))
 
 
-def replay_merge(base: ReadableTensor, merged: ReadableTensor, change: AdapterChange) -> Presence | None:
+def replay_merge(
+    base: ReadableTensor, merged: ReadableTensor, change: AdapterChange
+) -> Presence | None:
     """Tell whether a merged weight is its base with the adapter's change.
 
     PEFT adds the change in the dtype of the weight, other tools in float32 before one rounding; both
@@ -180,9 +182,7 @@ def _read(base: ReadableTensor, merged: ReadableTensor, change: AdapterChange) -
 def _blocks(
     base: ReadableTensor, merged: ReadableTensor, change: AdapterChange
 ) -> Iterator[_Block]:
-    for before, after, changed in zip(
-        base.blocks(), merged.blocks(), change.blocks(), strict=True
-    ):
+    for before, after, changed in zip(base.blocks(), merged.blocks(), change.blocks(), strict=True):
         if isinstance(change, HeldTensor):
             yield _Block(before, after.float(), changed.float() - before.float(), changed)
         else:
@@ -248,9 +248,8 @@ def _spacing(values: Tensor, dtype: torch.dtype) -> Tensor:
     """The distance of numbers from their neighbours in a dtype, as float64."""
     limits = torch.finfo(dtype)
     exponents = torch.frexp(values.double()).exponent - 1
-    return (torch.ldexp(torch.ones((), dtype=torch.float64), exponents) * limits.eps).clamp_min(
-        limits.tiny * limits.eps
-    )
+    spacing = torch.exp2(exponents.double()) * limits.eps
+    return spacing.clamp_min(limits.tiny * limits.eps)
 
 
 def _square(values: Tensor) -> float:

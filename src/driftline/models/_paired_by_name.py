@@ -25,7 +25,9 @@ _FUSED = {
 }  # fmt: skip
 
 
-def pair_by_name(base: Checkpoint, tuned: Checkpoint, adapter: Checkpoint | None) -> PairedCheckpoints:
+def pair_by_name(
+    base: Checkpoint, tuned: Checkpoint, adapter: Checkpoint | None
+) -> PairedCheckpoints:
     """Pair the weights of two models by their names.
 
     Args:
@@ -149,7 +151,10 @@ def _fused(
     for fused, parts in experts.items():
         chain = tuple(parts[key] for key in sorted(parts))
         shape = wanted[_core(fused)].shape
-        if sum(part.num_elements for part in chain) == ChainedTensor(fused, shape, chain).num_elements:
+        if (
+            sum(part.num_elements for part in chain)
+            == ChainedTensor(fused, shape, chain).num_elements
+        ):
             found[fused] = ChainedTensor(fused, shape, chain)
             for part in chain:
                 del found[next(name for name, tensor in own.items() if tensor is part)]

@@ -14,7 +14,6 @@ from ._parameters import ModelParameters, Parameter, decoder_prefix, read_parame
 from ._placed_adapter import place_adapter
 from ._sources import Checkpoint, open_checkpoint
 from ._weight_pairs import WeightPair, equal_values
-from ._weights import weight_layer
 
 
 def pair_checkpoints(
@@ -81,8 +80,7 @@ class _Loaded:
         return name
 
     def is_text(self, name: str) -> bool:
-        is_inside = not self._text or name.startswith(f"{self._text}.")
-        return is_inside or weight_layer(f".{name}") is None
+        return not self._text or name.startswith((f"{self._text}.", f"{self._head}."))
 
     @cached_property
     def _text(self) -> str | None:
@@ -120,7 +118,9 @@ def _shapes(
 def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> PairedCheckpoints:
     before = {base.key(n, tuned): p for n, p in base.parameters.found.items()}
     after = {tuned.key(n, base): p for n, p in tuned.parameters.found.items()}
-    pairs, tied, untied = [], [], []
+    pairs: list[WeightPair] = []
+    tied: list[str] = []
+    untied: list[str] = []
     for key, parameter in before.items():
         if key in after:
             _check_shape(tuned.checkpoint, after[key], parameter)
@@ -166,7 +166,7 @@ def _pair_adapter(
 ) -> PairedCheckpoints:
     side = _Loaded(base, shape, read_parameters(base, shape))
     placed = place_adapter(tuned, shape, side.parameters, base.source)
-    changes = {**placed.factors, **placed.saved}
+    changes: dict[str, AdapterChange] = {**placed.factors, **placed.saved}
     pairs = tuple(
         WeightPair(
             _pair_name(parameter), parameter.value, changes.get(name), is_text=side.is_text(name)

@@ -75,7 +75,8 @@ def place_adapter(
         elif isinstance(module, ModulesToSaveWrapper) and f"{name}.weight" not in base.ties:
             for key, value in module.modules_to_save[_NAME].named_parameters():
                 saved[f"{name}.{key}"] = HeldTensor(f"{name}.{key}", value.detach())
-    for weight, changed in (*factors.items(), *saved.items()):
+    changes: list[tuple[str, SlicedFactors | HeldTensor]] = [*factors.items(), *saved.items()]
+    for weight, changed in changes:
         if weight not in base.found:
             raise ModelError(
                 f"{checkpoint.source}: changes {weight}, and {source} has no such weight; it was "
@@ -204,12 +205,12 @@ def _check_copies(checkpoint: Checkpoint, base: ModelParameters) -> None:
     """PEFT saves an embedding too where factors lie on it; the copy must be the base's."""
     for full, tensor in checkpoint.tensors.items():
         name = full.removeprefix(ADAPTER_PREFIX).replace(".base_layer.", ".")
-        if ".base_layer." in full and ".lora_" not in full and name in base.found:
-            if not equal_values(base.found[name].value, tensor):
-                raise ModelError(
-                    f"{tensor.path}: {name} moved beneath its own factors; merge the adapter with "
-                    "merge_and_unload(), save it and give that folder"
-                )
+        is_copy = ".base_layer." in full and ".lora_" not in full and name in base.found
+        if is_copy and not equal_values(base.found[name].value, tensor):
+            raise ModelError(
+                f"{tensor.path}: {name} moved beneath its own factors; merge the adapter with "
+                "merge_and_unload(), save it and give that folder"
+            )
 
 
 def _refuse_tied(

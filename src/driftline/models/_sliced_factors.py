@@ -29,15 +29,17 @@ class SlicedFactors:
 
     def blocks(self) -> Iterator[Tensor]:
         """The numbers of the change in order, flat float32, `BLOCK` at a time."""
-        left_over = torch.empty(0)
+        held = torch.empty(0)
         for part in self.parts:
             for rows in _products(part):
-                held = torch.cat([left_over, rows.reshape(-1)]) if len(left_over) else rows.reshape(-1)
-                whole = len(held) // BLOCK * BLOCK
-                yield from held[:whole].split(BLOCK)
-                left_over = held[whole:]
-        if len(left_over):
-            yield left_over
+                held = torch.cat([held, rows.reshape(-1)])
+                at = 0
+                while len(held) - at >= BLOCK:
+                    yield held[at : at + BLOCK]
+                    at += BLOCK
+                held = held[at:]
+        if len(held):
+            yield held
 
     def is_zero(self) -> bool:
         """Tell whether it changes nothing, as an untrained adapter does."""
@@ -46,5 +48,5 @@ class SlicedFactors:
 
 def _products(part: LowRank) -> Iterator[Tensor]:
     num_rows = max(1, _DENSE // part.right.shape[1])
-    for rows in part.left.split(num_rows):
+    for rows in torch.split(part.left, num_rows):
         yield rows @ part.right

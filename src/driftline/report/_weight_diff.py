@@ -9,9 +9,9 @@ from ..results._weight_diff_readings import (
     cost_line,
     count_lines,
     gaps,
-    headline,
     movers,
     rank_cells,
+    weight_diff_headline,
 )
 from ._drawing import to_svg
 from ._page import Figure, page
@@ -38,7 +38,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal diffs.
     """
-    word, _, rest = headline(diff).partition(": ")
+    word, _, rest = weight_diff_headline(diff).partition(": ")
     return page(
         "_weight_diff.html.j2",
         word=word,

@@ -117,5 +117,5 @@ from ._weight_diff import SpectrumMethod as SpectrumMethod
 from ._weight_diff import Subject as Subject
 from ._weight_diff import TensorChange as TensorChange
 from ._weight_diff import WeightDiff as WeightDiff
-from ._weight_diff_readings import headline as weight_diff_headline
+from ._weight_diff_readings import weight_diff_headline as weight_diff_headline
 from ._weight_diff_summary import weight_diff_summary as weight_diff_summary

@@ -11,7 +11,7 @@ MOST = 0.5
 NUM_NAMED = 4
 
 
-def headline(diff: WeightDiff) -> str:
+def weight_diff_headline(diff: WeightDiff) -> str:
     """Where the update went, in one line; the word before the colon is its kind.
 
     Args:
@@ -80,7 +80,9 @@ def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
     but = f", but for the rounding of {rounded} to another dtype" if rounded else ""
     if is_rest:
         # A word of its own would read as the verdict on the whole.
-        return f"the other {num} weights are equal{but}" if diff.merge is None else f"{num} equal{but}"
+        return (
+            f"the other {num} weights are equal{but}" if diff.merge is None else f"{num} equal{but}"
+        )
     if diff.provenance.tuned.kind == "adapter":
         return f"UNCHANGED: the adapter changes none of {num} weights"
     return f"{'UNCHANGED' if rounded else 'IDENTICAL'}: all {num} weights are equal{but}"
