@@ -29,7 +29,7 @@ def weights(seed: int = 0) -> dict[str, Tensor]:
 def save(folder: Path, tensors: Mapping[str, Tensor], *, shards: int = 1, **config: object) -> Path:
     """A model folder with these tensors, in one file or several."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_type": "llama", "tie_word_embeddings": False, **config}
+    config = {"model_type": "made-up", "tie_word_embeddings": False, **config}
     (folder / "config.json").write_text(json.dumps(config))
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     if shards == 1:

@@ -162,7 +162,9 @@ def mirrored_pairs(name: str, prefix: str = "") -> list[Item]:
                 raise ValueError(f"{name}: no single _ in {context!r}")
             good, bad = _filled(context, own, other), _filled(context, other, own)
             item_id = f"{name}-{len(items) + 1:03d}"
-            items.append({"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group})
+            items.append(
+                {"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group}
+            )
     return items
 
 

@@ -11,9 +11,9 @@ HEAD, NORM = "lm_head.weight", "model.layers.0.input_layernorm.weight"
 
 @pytest.fixture
 def caveats(tmp_path):
-    def compare(base, tuned, effort="fast") -> str:
+    def compare(base, tuned, effort="fast", **config) -> str:
         folders = [
-            str(checkpoints.save(tmp_path / name, side))
+            str(checkpoints.save(tmp_path / name, side, **config))
             for name, side in (("base", base), ("tuned", tuned))
         ]
         return " ".join(diff(DiffRequest(*folders, effort)).caveats)
@@ -23,7 +23,7 @@ def caveats(tmp_path):
 
 def test_weights_alone_are_always_told(caveats):
     weights = checkpoints.weights()
-    assert caveats(weights, weights) == (
+    assert caveats(weights, weights).startswith(
         "Weights alone: a large movement may cost nothing and a small one much. What it did to the "
         "model's capabilities, driftline score says when it is run on both."
     )
@@ -38,7 +38,8 @@ def test_tensors_on_one_side_are_told(caveats):
 def test_a_head_that_was_untied_is_told(caveats):
     base, tuned = checkpoints.weights(), checkpoints.weights(1)
     del base[HEAD]
-    assert f"{HEAD}: tied to the embedding on one side and not on the other" in caveats(base, tuned)
+    told = caveats(base, tuned, tie_word_embeddings=True)
+    assert f"{HEAD}: tied to the embedding on one side and not on the other" in told
 
 
 @pytest.mark.parametrize("effort", ["none", "fast", "exact"])

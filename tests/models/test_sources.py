@@ -35,7 +35,7 @@ def test_a_folder_a_file_and_shards_hold_the_same(folder, sharded):
         "config.json",
     ]
     assert [file.name for file in bare.files] == ["model.safetensors"]
-    assert (whole.config["model_type"], bare.config) == ("llama", {})
+    assert (whole.config["model_type"], bare.config) == ("made-up", {})
     assert not whole.is_adapter
 
 

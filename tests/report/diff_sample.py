@@ -111,9 +111,12 @@ def build_diff(text: str = "") -> WeightDiff:
     )
 
 
-def unmoved() -> WeightDiff:
+def unmoved(kind="adapter") -> WeightDiff:
     """A diff in which nothing moved."""
     sample = build_diff()
+    tuned = _subject("path/to/tuned", kind, "")
+    provenance = sample.provenance.model_copy(update={"tuned": tuned})
+    sample = sample.model_copy(update={"provenance": provenance})
     still = {"num_changed": 0, "relative_change": 0.0, "share": None}
 
     def rest(groups):

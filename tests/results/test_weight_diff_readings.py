@@ -2,22 +2,23 @@
 
 import pytest
 
+from driftline.results import LonePart
 from driftline.results._weight_diff_readings import (
     cost_line,
     count_lines,
     gaps,
-    headline,
     most_of,
     movers,
     rank_cells,
     spans,
+    weight_diff_headline,
 )
 
 from ..report.diff_sample import REASON, build_diff, unmoved
 
 
 def test_the_headline_says_where_the_update_went():
-    found = headline(build_diff().model_copy(update={"not_finite": ()}))
+    found = weight_diff_headline(build_diff().model_copy(update={"not_finite": ()}))
     assert found == (
         "MOVED: relative change 1.2%, 2 of 2 weights; most of the squared change is in gate, up; "
         "of that in layers, most is in layers 3-4, 9 of 30"
@@ -25,22 +26,57 @@ def test_the_headline_says_where_the_update_went():
 
 
 def test_the_headline_tells_what_is_broken_first():
-    assert headline(build_diff()).startswith(
+    assert weight_diff_headline(build_diff()).startswith(
         "BROKEN: 1 weights hold NaN or infinity (model.broken); MOVED: "
     )
 
 
 def test_the_headline_of_no_movement():
-    assert headline(unmoved()) == "UNCHANGED: all 2 weights are equal"
-    cast = unmoved().model_copy(update={"num_rounded_copies": 2})
-    assert headline(cast).endswith("equal, but for the rounding of 2 to another dtype")
+    adapter = unmoved()
+    assert weight_diff_headline(adapter) == "UNCHANGED: the adapter changes none of 2 weights"
+    same = unmoved("model")
+    assert weight_diff_headline(same) == "IDENTICAL: all 2 weights are equal"
+    cast = same.model_copy(update={"num_rounded_copies": 2})
+    assert weight_diff_headline(cast) == (
+        "UNCHANGED: all 2 weights are equal, but for the rounding of 2 to another dtype"
+    )
+
+
+LONE = {"is_missing": False, "num_weights": 3, "num_parameters": 10}
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_weights_without_a_partner_lead(still):
+    parts = (
+        LonePart(side="base", name="model.vision_tower", share=0.25, **LONE),
+        LonePart(side="tuned", name="score", share=0.5, **LONE),
+    )
+    update = {
+        "lone_parts": parts,
+        "only_in_base": ("model.vision_tower.a", "model.vision_tower.b", "lm_head.weight"),
+        "only_in_tuned": ("score.weight",),
+        "missing_in_tuned": ("lm_head.weight",),
+        "not_finite": (),
+    }
+    told = weight_diff_headline(
+        (unmoved("model") if still else build_diff()).model_copy(update=update)
+    )
+    assert told.startswith(
+        "INCOMPLETE: 2 weights of the base, 25% of its parameters, have no partner "
+        "(model.vision_tower); 1 weights that the config of the tuned model asks for are missing in "
+        "its files (lm_head.weight); 1 weights of the tuned model, 50% of its parameters, have no "
+        "partner (score); "
+    )
+    assert ("the other 2 weights are equal" in told) == still
+    assert "UNCHANGED" not in told
+    assert "IDENTICAL" not in told
 
 
 def test_the_headline_of_mere_rounding():
     sample = build_diff()
     noise = tuple(c.model_copy(update={"at_rounding": True}) for c in sample.changes)
     quiet = sample.model_copy(update={"changes": noise, "not_finite": ()})
-    assert headline(quiet).startswith("AT ROUNDING: relative change")
+    assert weight_diff_headline(quiet).startswith("AT ROUNDING: relative change")
 
 
 def test_most_is_the_fewest_groups_that_hold_half():

@@ -28,7 +28,7 @@ def test_layers_come_in_their_own_order():
 
 def test_nothing_moved_is_short():
     text = weight_diff_summary(unmoved())
-    assert text.startswith("UNCHANGED: all 2 weights are equal")
+    assert text.startswith("UNCHANGED: the adapter changes none of 2 weights")
     assert "By role" not in text
     assert "Cost: 2.00 GB" in text
 

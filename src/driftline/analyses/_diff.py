@@ -1,4 +1,4 @@
-"""What did tuning move? Weights alone, one tensor at a time, without a model."""
+"""Compare the weights of base and tuned model, one tensor at a time, without opening a model."""
 
 import math
 import time
@@ -18,15 +18,18 @@ from ..results import (
     Subject,
     TensorChange,
     WeightDiff,
+    weight_diff_headline,
 )
 from ._diff_caveats import diff_caveats
+from ._diff_lone import lone_parts
+from ._diff_merge import merge_replay
 from ._diff_spectra import read_spectra
 from ._diff_work import DiffWork
 
 
 @dataclass(frozen=True)
 class DiffRequest:
-    """What is asked: two checkpoints, and how much to spend on spectra."""
+    """Two checkpoints to compare, and how much to spend on spectra."""
 
     base: str
     """A model folder, a `.safetensors` file, or a hub id."""
@@ -34,6 +37,8 @@ class DiffRequest:
     """Likewise, or an adapter folder."""
     spectra: SpectraEffort = "fast"
     seed: int = 0
+    adapter: str | None = None
+    """The folder of an adapter that the tuned model is said to hold, merged into the base."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,13 @@ def diff(
         The document; both checkpoints are only read.
 
     Raises:
-        ModelError: One of them cannot be read, they do not belong together, or the adapter is more
-            than plain LoRA.
+        ModelError: One of them cannot be read, they do not belong together, the adapter is more
+            than plain LoRA, or a file was replaced in the meantime.
     """
     started = time.monotonic()
-    paired = pair_checkpoints(request.base, request.tuned)
+    paired = pair_checkpoints(request.base, request.tuned, request.adapter)
     work = DiffWork(paired, request.spectra, Meter(listener))
-    subjects = tuple(_subject(side, work) for side in (paired.base, paired.tuned))
+    subjects = [_subject(side, work) for side in work.checkpoints]
     measured = [_Measured(pair, work.compared(pair)) for pair in paired.pairs]
     sound = [m for m in measured if m.moments.base_is_finite and m.moments.tuned_is_finite]
     whole = sum(m.moments.change_squared for m in sound)
@@ -85,7 +90,12 @@ def diff(
             if m.moved:
                 changes.append(_change(m, whole, request))
     layers, roles, modules = _groups(sound, whole)
-    return WeightDiff(
+    moved = [m.pair.name for m in measured if m.moved or m not in sound]
+    merge = merge_replay(paired, subjects[-1], moved, work) if paired.adapter else None
+    work.check_unchanged()
+    verdict = merge.verdict if merge else "inconclusive" if paired.lone else None
+    document = WeightDiff(
+        verdict=verdict,
         total=_group(sound, whole),
         by_layer=layers,
         by_role=roles,
@@ -94,6 +104,10 @@ def diff(
         num_rounded_copies=sum(m.moments.is_rounded_copy for m in sound),
         only_in_base=paired.only_in_base,
         only_in_tuned=paired.only_in_tuned,
+        missing_in_base=paired.missing_in_base,
+        missing_in_tuned=paired.missing_in_tuned,
+        lone_parts=lone_parts(paired),
+        merge=merge,
         tied=paired.tied,
         untied=paired.untied,
         not_finite=tuple(_bad(m) for m in measured if m not in sound),
@@ -112,6 +126,7 @@ def diff(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
+    return document.model_copy(update={"headline": weight_diff_headline(document)})
 
 
 def _change(measured: _Measured, whole: float, request: DiffRequest) -> TensorChange:

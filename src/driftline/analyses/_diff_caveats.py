@@ -1,4 +1,4 @@
-"""What a reader of a diff must know that its numbers do not say."""
+"""The limits of a diff that its numbers do not show."""
 
 from collections.abc import Sequence
 
@@ -44,6 +44,7 @@ def diff_caveats(
             f"{len(paired.only_in_base)} tensors are in the base alone and "
             f"{len(paired.only_in_tuned)} in the tuned model alone; they are in no number here."
         )
+    found += _names(paired)
     if spectra != "none" and any(c.spectrum and not c.spectrum.is_exact for c in changes):
         found.append(
             "Spectra of large matrices are estimates: singular values never above the true ones, "
@@ -52,6 +53,36 @@ def diff_caveats(
     if any(c.intruders for c in changes):
         found.append(_INTRUDERS)
     return tuple(found)
+
+
+def _names(paired: PairedCheckpoints) -> list[str]:
+    """How names were paired, where it was not transformers' plain way."""
+    found = []
+    if paired.wrappers:
+        found.append(
+            f"{', '.join(paired.wrappers)} was removed from names for pairing; transformers does not "
+            "do so, and would load such a folder with random weights: save the unwrapped model."
+        )
+    for checkpoint in (paired.base, paired.tuned):
+        if checkpoint.strays:
+            names = ", ".join(checkpoint.strays[:3]) + (
+                ", ..." if len(checkpoint.strays) > 3 else ""
+            )
+            found.append(
+                f"{checkpoint.source}: other weights beside the model ({names}) were not read."
+            )
+    if paired.is_by_name:
+        found.append(
+            "No config names a class of transformers for both, so names alone were paired, without "
+            "known prefixes; that all of a model is there could not be checked."
+        )
+    if paired.passed_over:
+        names = ", ".join(paired.passed_over[:3]) + (", ..." if len(paired.passed_over) > 3 else "")
+        found.append(
+            f"{len(paired.passed_over)} tensors that the model's class does not load ({names}) are in "
+            "no number."
+        )
+    return found
 
 
 def _rounding(changes: Sequence[TensorChange]) -> list[str]:

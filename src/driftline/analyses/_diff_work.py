@@ -5,13 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..engine import Meter
-from ..models import Moments, PairedCheckpoints, WeightPair
+from ..errors import ModelError
+from ..models import (
+    AdapterChange,
+    Moments,
+    PairedCheckpoints,
+    Presence,
+    SlicedFactors,
+    WeightPair,
+    replay_merge,
+)
 from ..provenance import digest_file
 from ..results import SpectraEffort
 from ._diff_spectra import is_exact
 
 _DIGESTED, _COMPARED, _MULTIPLIED = 1.5e3, 4e3, 3e4
 """Bytes, bytes and multiplications a microsecond; only their ratios matter."""
+_REPLAYED = 12
+"""Passes of a comparison that a replayed merge takes the time of."""
 _KRYLOV_PRODUCTS = 17 * 16
 _EIGENVECTORS = 12
 """Multiplications of an eigendecomposition, in cubes of the side."""
@@ -30,10 +41,29 @@ class DiffWork:
         """
         self._effort = effort
         self._meter = meter
-        for side in (paired.base, paired.tuned):
+        self.checkpoints = [paired.base, paired.tuned, *filter(None, [paired.adapter])]
+        """All that is read, in the order of the provenance."""
+        self._stamps = {file: _stamp(file) for side in self.checkpoints for file in side.files}
+        for side in self.checkpoints:
             meter.plan(sum(file.stat().st_size for file in side.files) / _DIGESTED)
         for pair in paired.pairs:
             meter.plan(_compare_work(pair) + self._spectrum_work(pair))
+        for pair in paired.pairs:
+            if pair.name in (paired.adapter_changes or {}):
+                meter.plan(_REPLAYED * _compare_work(pair))
+
+    def check_unchanged(self) -> None:
+        """Refuse a result whose files were replaced while they were read.
+
+        Raises:
+            ModelError: A file has another size, time or place on disk than at the start.
+        """
+        for file, stamp in self._stamps.items():
+            if _stamp(file) != stamp:
+                raise ModelError(
+                    f"{file}: was changed or replaced while it was read, so the numbers may stand for "
+                    "other weights; run the command again when nothing writes into the folder"
+                )
 
     def digested(self, file: Path) -> str:
         """The digest of a file."""
@@ -48,6 +78,15 @@ class DiffWork:
         moments = pair.moments()
         self._meter.advance(_compare_work(pair))
         return moments
+
+    def replayed(self, pair: WeightPair, change: AdapterChange) -> Presence | None:
+        """A weight of a merged model, held against the replayed merge."""
+        assert pair.tuned is not None, "a whole model was merged"
+        assert not isinstance(pair.tuned, SlicedFactors), "no adapter is merged"
+        self._meter.enter("replaying the merge")
+        presence = replay_merge(pair.base, pair.tuned, change)
+        self._meter.advance(_REPLAYED * _compare_work(pair))
+        return presence
 
     @contextlib.contextmanager
     def spectrum(self, pair: WeightPair, *, is_needed: bool) -> Iterator[None]:
@@ -74,6 +113,14 @@ class DiffWork:
         if is_exact(pair, self._effort):
             return (3 * size * side + _EIGENVECTORS * side**3) / _MULTIPLIED
         return size * _KRYLOV_PRODUCTS / _MULTIPLIED
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _compare_work(pair: WeightPair) -> float:

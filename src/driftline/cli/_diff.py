@@ -1,10 +1,11 @@
-"""`diff`: what tuning moved, from the weights alone."""
+"""`diff`: the weights that tuning moved, and whether a merged model holds its adapter."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ._certify import EXIT_CODES
 from ._run_options import ForceOption, JsonOption, SeedOption
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ TunedArgument = Annotated[
         show_default=False,
     ),
 ]
+AdapterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter",
+        help="Folder of a LoRA adapter that TUNED is said to hold, merged into BASE; the merge is "
+        "replayed and checked weight by weight.",
+        show_default=False,
+    ),
+]
 SpectraOption = Annotated[
     Effort,
     typer.Option(
@@ -49,28 +59,37 @@ OutOption = Annotated[
 def diff(
     base: BaseArgument,
     tuned: TunedArgument,
+    adapter: AdapterOption = None,
     spectra: SpectraOption = "fast",
     out: OutOption = None,
     seed: SeedOption = 0,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """What tuning moved, from the weights alone, streamed; exit code 0 whatever it was."""
+    """Weights that tuning moved, streamed; exit code 0 all compared, 3 some without a partner.
+
+    With --adapter: 0 the merged model holds it, 1 it does not, 3 it cannot be told.
+
+    Raises:
+        Exit: Always; it carries the exit code.
+    """
     from driftline.results import weight_diff_summary
 
-    found = run(base, tuned, spectra=spectra, seed=seed, out=out, force=force)
+    found = run(base, tuned, adapter=adapter, spectra=spectra, seed=seed, out=out, force=force)
     if json:
         typer.echo(found.to_json(), nl=False)
-        return
-    typer.echo(weight_diff_summary(found), nl=False)
-    if out is not None:
-        typer.echo(f"\nreport: {out / OUTPUTS[0]}")
+    else:
+        typer.echo(weight_diff_summary(found), nl=False)
+        if out is not None:
+            typer.echo(f"\nreport: {out / OUTPUTS[0]}")
+    raise typer.Exit(0 if found.verdict is None else EXIT_CODES[found.verdict])
 
 
 def run(
     base: str,
     tuned: str,
     *,
+    adapter: str | None = None,
     spectra: Effort,
     seed: int,
     out: Path | None,
@@ -81,6 +100,7 @@ def run(
     Args:
         base: The base, as the user named it.
         tuned: The tuned model or adapter.
+        adapter: An adapter that the tuned model is said to hold.
         spectra: What to spend on spectra.
         seed: Of estimates.
         out: Where the report goes; nowhere if None.
@@ -98,7 +118,7 @@ def run(
     from driftline.analyses import diff as compare
     from driftline.engine import RunFolder
 
-    request = DiffRequest(base, tuned, spectra, seed)
+    request = DiffRequest(base, tuned, spectra, seed, adapter)
     if out is None:
         with printer:
             return compare(request, listener=printer.update)
@@ -106,6 +126,7 @@ def run(
         "part": "diff",
         "base": base,
         "tuned": tuned,
+        "adapter": adapter,
         "spectra": spectra,
         "seed": seed,
     }

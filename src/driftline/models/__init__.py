@@ -28,6 +28,8 @@ from ._lever_trainer import lever_trainer as lever_trainer
 from ._levers import Levers as Levers
 from ._locations import NAMED_MODELS as NAMED_MODELS
 from ._locations import find_named_model as find_named_model
+from ._merge_replay import Presence as Presence
+from ._merge_replay import replay_merge as replay_merge
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opened_files import OpenedFiles as OpenedFiles
@@ -36,8 +38,10 @@ from ._opening import LanguageModel as LanguageModel
 from ._opening import Placement as Placement
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
-from ._paired_checkpoints import PairedCheckpoints as PairedCheckpoints
 from ._paired_checkpoints import pair_checkpoints as pair_checkpoints
+from ._pairing import AdapterChange as AdapterChange
+from ._pairing import LoneWeight as LoneWeight
+from ._pairing import PairedCheckpoints as PairedCheckpoints
 from ._points import BASE as BASE
 from ._points import Point as Point
 from ._points import Scale as Scale
@@ -57,6 +61,7 @@ from ._scaled import write_scaled as write_scaled
 from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
 from ._scoring import SequenceScore as SequenceScore
+from ._sliced_factors import SlicedFactors as SlicedFactors
 from ._slope_tape import HiddenGradients as HiddenGradients
 from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter

@@ -1,46 +1,41 @@
-"""Which tensor of a tuned checkpoint belongs to which of its base."""
+"""Which tensor of a tuned checkpoint belongs to which of its base, as transformers would load both."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+
+import transformers
 
 from ..errors import ModelError
+from ._model_shape import model_shape
+from ._paired_by_name import pair_adapter_by_name, pair_by_name
+from ._pairing import AdapterChange, LoneWeight, PairedCheckpoints, Side
+from ._parameters import ModelParameters, Parameter, decoder_prefix, read_parameters
+from ._placed_adapter import place_adapter
 from ._sources import Checkpoint, open_checkpoint
-from ._stored import StoredTensor
-from ._stored_adapter import as_the_base_lies, read_adapter
 from ._weight_pairs import WeightPair, equal_values
-from ._weights import Role, weight_role
-
-_BODIES = ("model.", "transformer.", "gpt_neox.")
-"""What a name begins with in some files and not in others: the model without its head."""
 
 
-@dataclass(frozen=True)
-class PairedCheckpoints:
-    """The weights of base and tuned, paired, in the order in which the base has them on disk."""
-
-    base: Checkpoint
-    tuned: Checkpoint
-    pairs: tuple[WeightPair, ...]
-    only_in_base: tuple[str, ...] = ()
-    only_in_tuned: tuple[str, ...] = ()
-    tied: tuple[str, ...] = ()
-    """Heads that are one with the embedding, and so count there."""
-    untied: tuple[str, ...] = ()
-    """Heads that are the embedding on one side and not on the other; compared with it."""
-
-
-def pair_checkpoints(base_source: str, tuned_source: str) -> PairedCheckpoints:
+def pair_checkpoints(
+    base_source: str, tuned_source: str, adapter_source: str | None = None
+) -> PairedCheckpoints:
     """Pair the weights of a base and a tuned model, or of a base and an adapter.
+
+    Names are those that transformers gives the tensors on loading, in base and tuned separately, so
+    files with other prefixes, or with experts one by one instead of fused, meet. Where no config
+    says which class the model is, known prefixes are removed and the names decide.
 
     Args:
         base_source: As `open_checkpoint` takes it; a whole model.
         tuned_source: Likewise; a whole model or a LoRA adapter.
+        adapter_source: A LoRA adapter that `tuned_source` is said to hold, merged.
 
     Returns:
-        The pairs. Cost: headers alone are read, and a head that may be tied.
+        The pairs. Cost: headers alone are read, a head that may be tied, and an adapter.
 
     Raises:
-        ModelError: One cannot be read, shapes differ, or nothing belongs together.
+        ModelError: One cannot be read, shapes differ, nothing belongs together, or an adapter is
+            more than plain LoRA or does not fit the base.
     """
     base, tuned = open_checkpoint(base_source), open_checkpoint(tuned_source)
     if base.is_adapter:
@@ -48,160 +43,215 @@ def pair_checkpoints(base_source: str, tuned_source: str) -> PairedCheckpoints:
             f"{base_source}: is an adapter, not a base model; name the base model that it belongs "
             "to, and the adapter second"
         )
-    return _pair_adapter(base, tuned) if tuned.is_adapter else _pair_models(base, tuned)
+    adapter = None if adapter_source is None else open_checkpoint(adapter_source)
+    if adapter is not None:
+        _check_merge(tuned, adapter)
+    if tuned.is_adapter:
+        shape = model_shape(base)
+        if shape is None:
+            return pair_adapter_by_name(base, tuned)
+        return _pair_adapter(base, tuned, shape)
+    shapes = _shapes(base, tuned)
+    if shapes is None:
+        return pair_by_name(base, tuned, adapter)
+    sides = tuple(
+        _Loaded(checkpoint, shape, read_parameters(checkpoint, shape))
+        for checkpoint, shape in zip((base, tuned), shapes, strict=True)
+    )
+    return _pair_models(sides[0], sides[1], adapter)
 
 
-def _pair_models(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoints:
-    after = {_as_known(name, base.tensors): tensor for name, tensor in tuned.tensors.items()}
-    before = dict(base.tensors)
-    if len(after) < len(tuned.tensors) or not before.keys() & after.keys():
-        first = next(iter(tuned.tensors), "no tensor")
+@dataclass(frozen=True)
+class _Loaded:
+    """One side, as transformers would load it."""
+
+    checkpoint: Checkpoint
+    shape: transformers.PreTrainedModel
+    parameters: ModelParameters
+
+    def key(self, name: str, other: "_Loaded") -> str:
+        """A name that both sides share: of two classes, text models and heads go by their part."""
+        if type(self.shape) is type(other.shape):
+            return name
+        if self._head and name.startswith(f"{self._head}."):
+            return f"<head>{name.removeprefix(self._head)}"
+        if self._text and name.startswith(f"{self._text}."):
+            return f"<text>{name.removeprefix(self._text)}"
+        return name
+
+    def is_text(self, name: str) -> bool:
+        return not self._text or name.startswith((f"{self._text}.", f"{self._head}."))
+
+    @cached_property
+    def _text(self) -> str | None:
+        return decoder_prefix(self.shape)
+
+    @cached_property
+    def _head(self) -> str | None:
+        head = self.shape.get_output_embeddings()
+        return next((n for n, m in self.shape.named_modules() if m is head), None)
+
+
+def _check_merge(tuned: Checkpoint, adapter: Checkpoint) -> None:
+    if not adapter.is_adapter:
+        raise ModelError(f"{adapter.source}: is not an adapter; give the folder of a LoRA adapter")
+    if tuned.is_adapter:
         raise ModelError(
-            f"{tuned.source}: its names ({first}, ...) are not those of {base.source}; it was "
-            "tuned from another model"
+            f"{tuned.source}: is an adapter, not a merged model; give the folder of the merged model "
+            "as TUNED"
         )
-    tied, untied = _resolve_ties(before, after, is_tied=_says_tied(base) and _says_tied(tuned))
-    pairs = []
-    for name, tensor in before.items():
-        if name in after:
-            if tensor.shape != after[name].shape:
-                raise _other_shape(tuned, name, after[name].shape, tensor.shape)
-            pairs.append(WeightPair(name, tensor, after[name]))
+
+
+def _shapes(
+    base: Checkpoint, tuned: Checkpoint
+) -> tuple[transformers.PreTrainedModel, transformers.PreTrainedModel] | None:
+    """The models that the configs name; a bare file is read as its partner's config says."""
+    first = model_shape(base)
+    second = first if base.config and base.config == tuned.config else model_shape(tuned)
+    if first is None and not base.config:
+        first = second
+    if second is None and not tuned.config:
+        second = first
+    return None if first is None or second is None else (first, second)
+
+
+def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> PairedCheckpoints:
+    before = {base.key(n, tuned): p for n, p in base.parameters.found.items()}
+    after = {tuned.key(n, base): p for n, p in tuned.parameters.found.items()}
+    pairs: list[WeightPair] = []
+    tied: list[str] = []
+    untied: list[str] = []
+    for key, parameter in before.items():
+        if key in after:
+            _check_shape(tuned.checkpoint, after[key], parameter)
+            pairs += _pairs(parameter, after[key], base, is_whole=adapter is not None)
+    for owner, other in ((base, tuned), (tuned, base)):
+        for pair, is_one in _tied_on_one_side(owner, other, is_base=owner is base):
+            (tied if is_one else untied).append(pair.name)
+            pairs += [] if is_one else [pair]
+    if not pairs:
+        first = next(iter(tuned.checkpoint.tensors), "no tensor")
+        raise ModelError(
+            f"{tuned.checkpoint.source}: its names ({first}, ...) are not those of "
+            f"{base.checkpoint.source}; it was tuned from another model"
+        )
+    tied += [name for name in base.parameters.ties if name in tuned.parameters.ties]
+    changes = None
+    if adapter is not None:
+        placed = place_adapter(adapter, base.shape, base.parameters, base.checkpoint.source)
+        changes = _by_pair({**placed.factors, **placed.saved}, base.parameters)
+    partners = {*before} & {*after}
+    settled = {*untied, *tied}
+    return PairedCheckpoints(
+        base.checkpoint,
+        tuned.checkpoint,
+        tuple({pair.name: pair for pair in pairs}.values()),
+        lone=(
+            *_lone(base, "base", [p for k, p in before.items() if k not in partners], settled),
+            *_lone(tuned, "tuned", [p for k, p in after.items() if k not in partners], settled),
+        ),
+        tied=tuple(dict.fromkeys(tied)),
+        untied=tuple(untied),
+        passed_over=tuple(
+            dict.fromkeys(t.name for side in (base, tuned) for t in side.parameters.passed_over)
+        ),
+        wrappers=tuple(dict.fromkeys((*base.parameters.wrappers, *tuned.parameters.wrappers))),
+        adapter=adapter,
+        adapter_changes=changes,
+    )
+
+
+def _pair_adapter(
+    base: Checkpoint, tuned: Checkpoint, shape: transformers.PreTrainedModel
+) -> PairedCheckpoints:
+    side = _Loaded(base, shape, read_parameters(base, shape))
+    placed = place_adapter(tuned, shape, side.parameters, base.source)
+    changes: dict[str, AdapterChange] = {**placed.factors, **placed.saved}
+    pairs = tuple(
+        WeightPair(
+            _pair_name(parameter), parameter.value, changes.get(name), is_text=side.is_text(name)
+        )
+        for name, parameter in side.parameters.found.items()
+    )
     return PairedCheckpoints(
         base,
         tuned,
-        tuple(pairs),
-        only_in_base=tuple(name for name in before if name not in after),
-        only_in_tuned=tuple(name for name in after if name not in before),
-        tied=tied,
-        untied=untied,
+        pairs,
+        lone=tuple(_lone(side, "base", [], set())),
+        tied=tuple(side.parameters.ties),
+        passed_over=tuple(tensor.name for tensor in side.parameters.passed_over),
+        wrappers=side.parameters.wrappers,
     )
 
 
-def _resolve_ties(
-    before: dict[str, StoredTensor], after: dict[str, StoredTensor], *, is_tied: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Let a head that is tied on one side alone stand against that side's embedding.
+def _pairs(
+    before: Parameter, after: Parameter, base: _Loaded, *, is_whole: bool
+) -> Iterator[WeightPair]:
+    """One pair; or one a tensor, where both sides store the parts of a weight in the same way."""
+    is_text = base.is_text(before.name)
+    names = [[tensor.name for tensor in side.sources] for side in (before, after)]
+    if before.layout and before.layout == after.layout and names[0] == names[1] and not is_whole:
+        for left, right in zip(before.sources, after.sources, strict=True):
+            if left.shape != right.shape:
+                break
+            yield WeightPair(left.name, left, right, is_text=is_text)
+        else:
+            return
+    yield WeightPair(_pair_name(before), before.value, after.value, is_text=is_text)
+
+
+def _pair_name(parameter: Parameter) -> str:
+    """The name in the base's file where the weight is one tensor there, else that in the model."""
+    return parameter.name if parameter.layout else parameter.sources[0].name
+
+
+def _by_pair(
+    changes: Mapping[str, AdapterChange], parameters: ModelParameters
+) -> dict[str, AdapterChange]:
+    return {_pair_name(parameters.found[name]): change for name, change in changes.items()}
+
+
+def _tied_on_one_side(
+    owner: _Loaded, other: _Loaded, *, is_base: bool
+) -> Iterator[tuple[WeightPair, bool]]:
+    """Weights that one side ties and the other has on its own, held against what they are tied to.
 
     Args:
-        before: The base's tensors; changed in place.
-        after: The tuned ones, likewise.
-        is_tied: Whether both configs tie the head, so that one saved beside it says nothing new.
+        owner: The side that ties them.
+        other: The side that does not.
+        is_base: The owner is the base.
 
-    Returns:
-        Heads that are one with the embedding on both sides, and heads that are on one.
+    Yields:
+        The pair, and whether the other side holds a mere copy of its own partner.
     """
-    sides = (before, after)
-    head = _only("head", before.keys() | after.keys())
-    embedding = _only("embedding", before.keys() & after.keys())
-    owners = [side for side in sides if head in side]
-    if head is None or embedding is None or (len(owners) == 2 and not is_tied):
-        return (), ()
-    if all(equal_values(side[head], side[embedding]) for side in owners):
-        for side in owners:
-            del side[head]
-        return (head,), ()
-    for side in sides:
-        side.setdefault(head, side[embedding])
-    return (), (head,)
-
-
-def _pair_adapter(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoints:
-    adapter = read_adapter(tuned)
-    model_type = base.config.get("model_type")
-    _refuse_tied(base, (*adapter.factors, *adapter.saved), tuned)
-    changes = dict(_adapter_changes(base, adapter.saved))
-    found = {}
-    for name, tensor in changes.items():
-        found[_known(name, base, tuned)] = tensor
-    pairs = {name: WeightPair(name, t, found.get(name)) for name, t in base.tensors.items()}
-    for module, factors in adapter.factors.items():
-        name = _known(module, base, tuned)
-        if name in found:
-            raise ModelError(f"{tuned.source}: {name} is both saved whole and low-rank")
-        weight = base.tensors[name]
-        lying = as_the_base_lies(factors, name, weight.shape, model_type=model_type)
-        pairs[name] = WeightPair(name, weight, lying)
-    for name, pair in pairs.items():
-        if pair.tuned is not None and pair.tuned.shape != pair.base.shape:
-            raise _other_shape(tuned, name, pair.tuned.shape, pair.base.shape)
-    return PairedCheckpoints(base, tuned, tuple(pairs.values()))
-
-
-def _adapter_changes(
-    base: Checkpoint, saved: Mapping[str, StoredTensor]
-) -> Iterator[tuple[str, StoredTensor]]:
-    """Saved modules; PEFT saves the embedding too where its factors lie on it."""
-    for name, tensor in saved.items():
-        if ".base_layer." not in name:
-            yield name, tensor
+    by_key = {other.key(n, owner): p for n, p in other.parameters.found.items()}
+    for target, source in owner.parameters.ties.items():
+        lone = by_key.get(owner.key(target, other))
+        partner = by_key.get(owner.key(source, other))
+        if lone is None or target in owner.parameters.found:
             continue
-        copied = _as_known(name.replace(".base_layer.", "."), base.tensors)
-        if copied not in base.tensors or not equal_values(base.tensors[copied], tensor):
-            raise ModelError(
-                f"{tensor.path}: {copied} moved beneath its own factors; merge the adapter with "
-                "merge_and_unload(), save it and give that folder"
-            )
+        own = owner.parameters.found[source]
+        sides = (own, lone) if is_base else (lone, own)
+        pair = WeightPair(_pair_name(lone), sides[0].value, sides[1].value)
+        yield pair, partner is not None and equal_values(lone.value, partner.value)
 
 
-def _refuse_tied(base: Checkpoint, names: Collection[str], tuned: Checkpoint) -> None:
-    """An adapter on one of two tied weights: what it changes hangs on how it is merged."""
-    head = _only("head", base.tensors)
-    if head is not None and not (
-        _says_tied(base) and _has_equal_embedding(base, base.tensors[head])
-    ):
-        return
-    for name in names:
-        if weight_role(f".{name}") in ("head", "embedding"):
-            raise ModelError(
-                f"{tuned.source}: the adapter lies on {name}, one of two tied weights, and its "
-                "change would move both; merge it into its base with ensure_weight_tying, save it "
-                "and give that folder, or leave the embedding and the head out of the adapter"
-            )
+def _lone(
+    side: _Loaded, name: Side, alone: list[Parameter], settled: set[str]
+) -> Iterator[LoneWeight]:
+    for parameter in alone:
+        if _pair_name(parameter) not in settled:
+            yield LoneWeight(_pair_name(parameter), name, parameter.value.num_elements)
+    for tensor in side.parameters.unknown:
+        yield LoneWeight(tensor.name, name, tensor.num_elements)
+    for missing in side.parameters.missing:
+        yield LoneWeight(missing, name, side.parameters.missing_elements[missing], is_missing=True)
 
 
-def _has_equal_embedding(base: Checkpoint, head: StoredTensor) -> bool:
-    embedding = _only("embedding", base.tensors)
-    return embedding is not None and equal_values(head, base.tensors[embedding])
-
-
-def _says_tied(checkpoint: Checkpoint) -> bool:
-    """Whether the config ties the head to the embedding; transformers does unless told not to."""
-    return bool(checkpoint.config) and checkpoint.config.get("tie_word_embeddings") is not False
-
-
-def _only(role: Role, names: Collection[str]) -> str | None:
-    """The one weight of a role; None where there is none or there are several."""
-    found = [n for n in names if n.endswith(".weight") and weight_role(f".{n}") == role]
-    return found[0] if len(found) == 1 else None
-
-
-def _known(name: str, base: Checkpoint, tuned: Checkpoint) -> str:
-    known = _as_known(name, base.tensors)
-    if known not in base.tensors:
+def _check_shape(tuned: Checkpoint, after: Parameter, before: Parameter) -> None:
+    if after.value.shape != before.value.shape:
         raise ModelError(
-            f"{tuned.source}: changes {known}, and {base.source} has no such weight; it was made "
-            "for another model, or the base's files have other names than its modules: then merge "
-            "the adapter with merge_and_unload(), save it and give that folder"
+            f"{tuned.source}: {_pair_name(after)} has shape {after.value.shape} and the base "
+            f"{before.value.shape}; it was tuned from another model, or its vocabulary was resized: "
+            "resize the base's in the same way and save it first"
         )
-    return known
-
-
-def _as_known(name: str, known: Collection[str]) -> str:
-    """The name under which the base has a weight, whether or not files name the body."""
-    if name in known:
-        return name
-    for body in _BODIES:
-        for other in (body + name, name.removeprefix(body)):
-            if other in known:
-                return other
-    return name
-
-
-def _other_shape(
-    tuned: Checkpoint, name: str, found: tuple[int, ...], wanted: tuple[int, ...]
-) -> ModelError:
-    return ModelError(
-        f"{tuned.source}: {name} has shape {found} and the base {wanted}; it was tuned from another "
-        "model, or its vocabulary was resized: resize the base's in the same way and save it first"
-    )

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -36,6 +36,43 @@ DTYPES = {
 
 BLOCK = 2**17
 """Numbers that are read at a time: two such blocks and their float32 copies fit into a core's cache."""
+
+
+class ReadableTensor(Protocol):
+    """A tensor that can be read a block at a time: stored as it is, or assembled from stored ones."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of its numbers."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        ...
+
+    @property
+    def num_elements(self) -> int:
+        """How many numbers it holds."""
+        ...
+
+    @property
+    def num_bytes(self) -> int:
+        """How many bytes its numbers take."""
+        ...
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Its numbers in order, `BLOCK` at a time, flat, in its dtype."""
+        ...
+
+    def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The whole tensor."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,13 +125,16 @@ class StoredTensor:
         except OSError as error:
             raise ModelError(f"{self.path}: cannot be read ({error.strerror})") from error
 
-    def value(self) -> Tensor:
-        """The whole tensor as float32.
+    def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The whole tensor.
+
+        Args:
+            dtype: The dtype to hold it in.
 
         Returns:
-            Of its own shape. Cost: four bytes a number.
+            A tensor of its own shape. Cost: memory for all its numbers.
         """
-        held = torch.empty(self.num_elements)
+        held = torch.empty(self.num_elements, dtype=dtype)
         at = 0
         for block in self.blocks():
             held[at : at + len(block)].copy_(block)

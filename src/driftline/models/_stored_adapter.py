@@ -76,7 +76,7 @@ def read_adapter(checkpoint: Checkpoint) -> StoredAdapter:
         ModelError: The adapter is more than its factors and saved modules (DoRA, PiSSA, another
             kind), a factor lacks its partner, or a tensor cannot be placed.
     """
-    config = _plain_config(checkpoint)
+    config = plain_config(checkpoint)
     parts: dict[str, list[StoredTensor | None]] = {}
     embeddings, saved = set(), {}
     for full, tensor in checkpoint.tensors.items():
@@ -128,7 +128,19 @@ def as_the_base_lies(
     return turned if turned.shape == shape else factors
 
 
-def _plain_config(checkpoint: Checkpoint) -> LoraConfig:
+def plain_config(checkpoint: Checkpoint, *, allows_parameters: bool = False) -> LoraConfig:
+    """Read the config of an adapter that is its factors and saved modules, and nothing more.
+
+    Args:
+        checkpoint: An adapter's folder.
+        allows_parameters: Take factors on single parameters (fused experts) too.
+
+    Returns:
+        PEFT's config.
+
+    Raises:
+        ModelError: The adapter is of another kind, or more than plain LoRA; the field is named.
+    """
     mend = "merge it into its base with PEFT's merge_and_unload(), save it and give that folder instead"
     try:
         with warnings.catch_warnings():
@@ -145,7 +157,8 @@ def _plain_config(checkpoint: Checkpoint) -> LoraConfig:
     known = {field.name for field in dataclasses.fields(config)}
     # A later PEFT may write what this one does not know; passed over, it could mean anything.
     unknown = [key for key, value in checkpoint.config.items() if key not in known and value]
-    field = unreadable_field(config) or (unknown[0] if unknown else None)
+    plain = dataclasses.replace(config, target_parameters=None) if allows_parameters else config
+    field = unreadable_field(plain) or (unknown[0] if unknown else None)
     if field is not None:
         raise ModelError(
             f"{checkpoint.source}: {field} makes the adapter more than plain LoRA; {mend}"

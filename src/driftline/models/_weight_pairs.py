@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ._directions import LowRank
-from ._stored import BLOCK, StoredTensor
-from ._stored_adapter import StoredFactors
+from ._sliced_factors import SlicedFactors
+from ._stored import BLOCK, ReadableTensor
 from ._weights import Role, weight_layer, weight_role
 
 _WIDE = (torch.float64, torch.int64, torch.int32)
@@ -37,19 +37,22 @@ class WeightPair:
     """One weight, in the base and in the tuned model."""
 
     name: str
-    base: StoredTensor
-    tuned: StoredTensor | StoredFactors | None
+    base: ReadableTensor
+    tuned: ReadableTensor | SlicedFactors | None
     """None where an adapter leaves it alone."""
+    is_text: bool = True
+    """False in a vision tower and the like, whose layers are numbered by themselves."""
 
     @property
     def layer(self) -> int | None:
-        """The layer that it lies in; None outside the layers."""
-        return weight_layer(f".{self.name}")
+        """The layer that it lies in; None outside the layers of the text model."""
+        return weight_layer(f".{self.name}") if self.is_text else None
 
     @property
     def role(self) -> Role:
         """What it is in its layer."""
-        return weight_role(f".{self.name}")
+        # Fused experts end in their module's name, which the patterns know with a dot behind it.
+        return weight_role(f".{self.name}.") if self.is_text else "other"
 
     @property
     def base_dtype(self) -> str:
@@ -59,8 +62,6 @@ class WeightPair:
     @property
     def tuned_dtype(self) -> str:
         """The dtype that the tuned weight, or an adapter's factors, are stored in."""
-        if isinstance(self.tuned, StoredFactors):
-            return _dtype_name(self.tuned.up.dtype)
         return self.base_dtype if self.tuned is None else _dtype_name(self.tuned.dtype)
 
     @property
@@ -69,15 +70,18 @@ class WeightPair:
 
         None where nothing was rounded: an adapter's factors say their change exactly.
         """
-        if not isinstance(self.tuned, StoredTensor):
+        if self.tuned is None or isinstance(self.tuned, SlicedFactors):
             return None
         dtypes = [d for d in (self.base.dtype, self.tuned.dtype) if d.is_floating_point]
         # `eps` is the distance of 1 from its neighbour: twice the unit roundoff.
         return ROUNDING_SHARE * max(torch.finfo(d).eps for d in dtypes) / 2 if dtypes else None
 
     def factors(self) -> LowRank | None:
-        """The change as two thin matrices, where an adapter makes it."""
-        return self.tuned.low_rank() if isinstance(self.tuned, StoredFactors) else None
+        """The change as two thin matrices, where an adapter makes it and the weight is a matrix."""
+        if not isinstance(self.tuned, SlicedFactors) or len(self.base.shape) != 2:
+            return None
+        (only,) = self.tuned.slices()
+        return only
 
     def moments(self) -> Moments:
         """Sums of squares of the base and of the change, read a block at a time.
@@ -86,15 +90,12 @@ class WeightPair:
             The sums, and what else the pass saw. Cost: one pass over the bytes of both; memory
             for a few blocks, or for an adapter's factors.
         """
-        if isinstance(self.tuned, StoredTensor):
+        if self.tuned is None:
+            return _base_moments(self.base)
+        if not isinstance(self.tuned, SlicedFactors):
             return _stored_moments(self.base, self.tuned)
         alone = _base_moments(self.base)
-        change = self.factors()
-        if change is None:
-            return alone
-        # ||L R||^2 = tr(L'L RR'), so the product is never formed.
-        left, right = change.left.double(), change.right.double()
-        squared = float(((left.T @ left) * (right @ right.T)).sum())
+        squared = sum(_product_square(change) for change in self.tuned.slices())
         return Moments(
             alone.base_squared,
             max(squared, 0.0),
@@ -112,8 +113,8 @@ class WeightPair:
         Returns:
             Of the weight's shape. Cost: four bytes a number, and no second copy.
         """
-        if isinstance(self.tuned, StoredFactors):
-            return self.tuned.low_rank().dense()
+        if isinstance(self.tuned, SlicedFactors):
+            return torch.cat([part.dense() for part in self.tuned.slices()]).view(self.base.shape)
         if self.tuned is None:
             return torch.zeros(self.base.shape)
         held, at = torch.empty(self.base.num_elements), 0
@@ -125,15 +126,15 @@ class WeightPair:
         return held.view(self.base.shape)
 
 
-def equal_values(left: StoredTensor, right: StoredTensor) -> bool:
-    """Whether two stored tensors hold the same numbers; read a block at a time."""
+def equal_values(left: ReadableTensor, right: ReadableTensor) -> bool:
+    """Tell whether two stored tensors hold the same numbers; read a block at a time."""
     if left.shape != right.shape:
         return False
     pairs = zip(left.blocks(), right.blocks(), strict=True)
     return all(torch.equal(a, b.to(a.dtype)) for a, b in pairs)
 
 
-def _base_moments(base: StoredTensor) -> Moments:
+def _base_moments(base: ReadableTensor) -> Moments:
     held = torch.empty(min(BLOCK, base.num_elements), dtype=_work_dtype(base))
     squared, is_finite = 0.0, True
     for block in base.blocks():
@@ -143,7 +144,7 @@ def _base_moments(base: StoredTensor) -> Moments:
     return Moments(squared, 0.0, base_is_finite=is_finite)
 
 
-def _stored_moments(base: StoredTensor, tuned: StoredTensor) -> Moments:
+def _stored_moments(base: ReadableTensor, tuned: ReadableTensor) -> Moments:
     held = torch.empty((2, min(BLOCK, base.num_elements)), dtype=_work_dtype(base, tuned))
     base_squared = change_squared = 0.0
     finite = (True, True)
@@ -160,6 +161,12 @@ def _stored_moments(base: StoredTensor, tuned: StoredTensor) -> Moments:
     if may_be_copy and all(finite):
         return Moments(base_squared, 0.0, is_rounded_copy=True)
     return Moments(base_squared, change_squared, *finite)
+
+
+def _product_square(change: LowRank) -> float:
+    # ||L R||^2 = tr(L'L RR'), so the product is never formed.
+    left, right = change.left.double(), change.right.double()
+    return float(((left.T @ left) * (right @ right.T)).sum())
 
 
 def _square_sum(block: Tensor) -> float:
@@ -183,7 +190,7 @@ def _is_finer(base: torch.dtype, tuned: torch.dtype) -> bool:
     return both_float and torch.finfo(base).eps < torch.finfo(tuned).eps
 
 
-def _work_dtype(*tensors: StoredTensor) -> torch.dtype:
+def _work_dtype(*tensors: ReadableTensor) -> torch.dtype:
     return torch.float64 if any(t.dtype in _WIDE for t in tensors) else torch.float32
 
 

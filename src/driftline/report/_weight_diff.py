@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from ..results import ChangeGroup, Subject, WeightDiff
+from ..results._merge_readings import MERGE_TITLES, merge_lines, merge_rows
 from ..results._readings import DASH, clean, number, percent
 from ..results._weight_diff_readings import (
     cost_line,
     count_lines,
     gaps,
-    headline,
     movers,
     rank_cells,
+    weight_diff_headline,
 )
 from ._drawing import to_svg
 from ._page import Figure, page
@@ -37,10 +38,11 @@ def render_weight_diff(diff: WeightDiff) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal diffs.
     """
-    word, _, rest = headline(diff).partition(": ")
+    word, _, rest = weight_diff_headline(diff).partition(": ")
     return page(
         "_weight_diff.html.j2",
         word=word,
+        badge=_badge(diff, word),
         rest=rest,
         base=clean(diff.provenance.base.source),
         tuned=clean(diff.provenance.tuned.source),
@@ -48,6 +50,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
         created=clean(diff.provenance.created).replace("T", " "),
         version=clean(diff.provenance.driftline_version),
         tiles=tuple(_tiles(diff)),
+        merge=merge_table(diff),
         figure=dict(_figures(diff)),
         roles=group_table(diff.by_role, first="role"),
         movers=movers_table(diff),
@@ -58,6 +61,25 @@ def render_weight_diff(diff: WeightDiff) -> str:
         cost=cost_line(diff),
         provenance=_provenance_table(diff),
     )
+
+
+def merge_table(diff: WeightDiff) -> Table | None:
+    """The weights that an adapter changes, by layer; None where no adapter was given."""
+    if diff.merge is None:
+        return None
+    titles: list[tuple[str, Kind]] = [(MERGE_TITLES[0], "text")]
+    titles += [(title, "number") for title in MERGE_TITLES[1:]]
+    made = table(titles, merge_rows(diff.merge))
+    return Table(made.titles, made.kinds, made.rows, tuple(merge_lines(diff.merge)))
+
+
+def _badge(diff: WeightDiff, word: str) -> str:
+    """The colour of the first word."""
+    if diff.merge is not None:
+        return {"pass": "safe", "fail": "unsafe"}.get(diff.merge.verdict, "inconclusive")
+    if diff.not_finite:
+        return "unsafe"
+    return "safe" if word in ("IDENTICAL", "UNCHANGED") else "inconclusive"
 
 
 def _tiles(diff: WeightDiff) -> Iterator[tuple[str, str, str]]:
@@ -154,6 +176,7 @@ def _provenance_table(diff: WeightDiff) -> Table:
     rows = [
         *_subject_rows("base", p.base),
         *_subject_rows("tuned", p.tuned),
+        *(_subject_rows("adapter", diff.merge.adapter) if diff.merge else ()),
         ("command", f"{p.command}, spectra {diff.spectra}, seed {p.seed}"),
         ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
         ("packages", packages),

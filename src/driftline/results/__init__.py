@@ -111,10 +111,14 @@ from ._weight_diff import BadTensor as BadTensor
 from ._weight_diff import ChangeGroup as ChangeGroup
 from ._weight_diff import DiffProvenance as DiffProvenance
 from ._weight_diff import Intruders as Intruders
+from ._weight_diff import LonePart as LonePart
+from ._weight_diff import MergedWeight as MergedWeight
+from ._weight_diff import MergeReplay as MergeReplay
 from ._weight_diff import SpectraEffort as SpectraEffort
 from ._weight_diff import Spectrum as Spectrum
 from ._weight_diff import SpectrumMethod as SpectrumMethod
 from ._weight_diff import Subject as Subject
 from ._weight_diff import TensorChange as TensorChange
 from ._weight_diff import WeightDiff as WeightDiff
+from ._weight_diff_readings import weight_diff_headline as weight_diff_headline
 from ._weight_diff_summary import weight_diff_summary as weight_diff_summary

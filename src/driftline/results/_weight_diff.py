@@ -105,6 +105,54 @@ class Subject(Value):
     files: tuple[SourceProvenance, ...]
 
 
+class LonePart(Value):
+    """A part of one model that has no partner, so that no change of it can be read."""
+
+    side: Literal["base", "tuned"]
+    name: str
+    """The part's name, such as `model.vision_tower`, `model.layers.3` or `lm_head`."""
+    is_missing: bool
+    """The side's config asks for it, and its files lack it. Otherwise it is on that side alone."""
+    num_weights: int
+    num_parameters: int
+    share: float
+    """Of all parameters of that side."""
+
+
+MergeState = Literal["present", "scaled", "absent", "other", "undecided"]
+
+
+class MergedWeight(Value):
+    """One weight that an adapter changes, as it is in the merged model."""
+
+    name: str
+    layer: int | None
+    state: MergeState
+    """`present`: the adapter's change is there. `scaled`: at another strength than 1. `absent`: the
+    weight is the base's. `other`: it differs from the base by more than the adapter and rounding.
+    `undecided`: rounding hides the change, so that it cannot be told."""
+    strength: float | None
+    """The multiple of the adapter's change that is there; None where it cannot be told."""
+    residual: float | None
+    """Norm of what the adapter at this strength does not explain, in units of the norm that rounding
+    once makes; None where it cannot be told."""
+    is_exact: bool
+    """Every number is the one that the replayed merge gives, or for `absent`, that of the base."""
+
+
+class MergeReplay(Value):
+    """Does a merged model hold its adapter?"""
+
+    verdict: Literal["pass", "fail", "inconclusive"]
+    """`pass`: every weight that the adapter changes holds the change, and no other weight moved.
+    `inconclusive`: no weight speaks against that, but some cannot be told or have no partner."""
+    adapter: Subject
+    weights: tuple[MergedWeight, ...]
+    """Every weight that the adapter changes."""
+    moved_elsewhere: tuple[str, ...]
+    """Weights that the adapter leaves alone, and that moved."""
+
+
 class DiffProvenance(Value):
     """Everything that is needed to compare the same again."""
 
@@ -124,8 +172,11 @@ class WeightDiff(Document):
     """The document of `diff`: where the update went, from the weights alone."""
 
     schema_: Literal["driftline/diff/1"] = Field(default="driftline/diff/1", alias="schema")
-    verdict: None = None
-    """Weights alone judge nothing."""
+    verdict: Literal["pass", "fail", "inconclusive"] | None = None
+    """None: all weights were compared, and weights alone judge nothing. `inconclusive`: some have no
+    partner. With an adapter, the verdict of `merge`."""
+    headline: str = ""
+    """The first line that people read."""
     total: ChangeGroup
     """All weights that stand on both sides."""
     by_layer: tuple[ChangeGroup, ...]
@@ -138,6 +189,13 @@ class WeightDiff(Document):
     """Weights that are the base's but for the rounding to another dtype; counted as unmoved."""
     only_in_base: tuple[str, ...]
     only_in_tuned: tuple[str, ...]
+    missing_in_base: tuple[str, ...] = ()
+    """Weights that the base's config asks for and its files lack."""
+    missing_in_tuned: tuple[str, ...] = ()
+    lone_parts: tuple[LonePart, ...] = ()
+    """The weights of the four lists above, by part, with their shares."""
+    merge: MergeReplay | None = None
+    """Where an adapter was given with a merged model."""
     tied: tuple[str, ...]
     """Heads that are one with the embedding and count there."""
     untied: tuple[str, ...]

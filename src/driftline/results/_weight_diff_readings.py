@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from ._merge_readings import merge_headline
 from ._readings import clean, number, percent
 from ._weight_diff import ChangeGroup, TensorChange, WeightDiff
 
@@ -10,29 +11,56 @@ MOST = 0.5
 NUM_NAMED = 4
 
 
-def headline(diff: WeightDiff) -> str:
+def weight_diff_headline(diff: WeightDiff) -> str:
     """Where the update went, in one line; the word before the colon is its kind.
 
     Args:
         diff: What to put in words.
 
     Returns:
-        `UNCHANGED`, `MOVED`, or `AT ROUNDING` where no change rises above it; `BROKEN` before it
-        where weights are not finite.
+        `IDENTICAL`, `UNCHANGED` (but for rounding), `MOVED`, or `AT ROUNDING` where no change rises
+        above it. Before it, what limits it: `BROKEN` where weights are not finite, `INCOMPLETE`
+        where weights have no partner, and with an adapter whether the merged model holds it.
     """
-    line = _movement(diff)
+    limits = [] if diff.merge is None else [merge_headline(diff.merge)]
+    if diff.lone_parts:
+        limits.append(f"INCOMPLETE: {lone_line(diff)}")
     if diff.not_finite:
         names = _some([bad.name for bad in diff.not_finite])
-        line = f"BROKEN: {len(diff.not_finite)} weights hold NaN or infinity ({names}); {line}"
-    return line
+        limits.append(f"BROKEN: {len(diff.not_finite)} weights hold NaN or infinity ({names})")
+    return "; ".join([*limits, _movement(diff, is_rest=bool(limits))])
 
 
-def _movement(diff: WeightDiff) -> str:
+def lone_line(diff: WeightDiff) -> str:
+    """The weights without a partner, with their shares of the parameters of their side."""
+    missing = {"base": diff.missing_in_base, "tuned": diff.missing_in_tuned}
+    told = []
+    for side, other, alone in (
+        ("base", "tuned", diff.only_in_base),
+        ("tuned", "base", diff.only_in_tuned),
+    ):
+        model = "the base" if side == "base" else "the tuned model"
+        if names := missing[side]:
+            told.append(
+                f"{len(names)} weights that the config of {model} asks for are missing in its files "
+                f"({_some(names)})"
+            )
+        # What the other side lacks by its own config is told there.
+        if names := tuple(name for name in alone if name not in missing[other]):
+            parts = [p for p in diff.lone_parts if p.side == side and not p.is_missing]
+            share = sum(part.share for part in parts)
+            places = _some([part.name for part in parts])
+            told.append(
+                f"{len(names)} weights of {model}, {percent(share)} of its parameters, have no "
+                f"partner ({places})"
+            )
+    return "; ".join(told)
+
+
+def _movement(diff: WeightDiff, *, is_rest: bool) -> str:
     total = diff.total
     if not diff.changes:
-        rounded = diff.num_rounded_copies
-        but = f", but for the rounding of {rounded} to another dtype" if rounded else ""
-        return f"UNCHANGED: all {total.num_weights} weights are equal{but}"
+        return _stillness(diff, is_rest=is_rest)
     word = "AT ROUNDING" if all(c.at_rounding for c in diff.changes) else "MOVED"
     roles = [clean(g.role or "") for g in most_of(diff.by_role)]
     places = f"most of the squared change is in {', '.join(roles)}"
@@ -45,6 +73,19 @@ def _movement(diff: WeightDiff) -> str:
         f"{word}: relative change {percent(total.relative_change)}, {total.num_changed} of "
         f"{total.num_weights} weights; {places}"
     )
+
+
+def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
+    num, rounded = diff.total.num_weights, diff.num_rounded_copies
+    but = f", but for the rounding of {rounded} to another dtype" if rounded else ""
+    if is_rest:
+        # A word of its own would read as the verdict on the whole.
+        return (
+            f"the other {num} weights are equal{but}" if diff.merge is None else f"{num} equal{but}"
+        )
+    if diff.provenance.tuned.kind == "adapter":
+        return f"UNCHANGED: the adapter changes none of {num} weights"
+    return f"{'UNCHANGED' if rounded else 'IDENTICAL'}: all {num} weights are equal{but}"
 
 
 def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
@@ -99,6 +140,8 @@ def count_lines(diff: WeightDiff) -> list[str]:
     for what, names in (
         ("only in the base", diff.only_in_base),
         ("only in the tuned model", diff.only_in_tuned),
+        ("missing in the base, by its config", diff.missing_in_base),
+        ("missing in the tuned model, by its config", diff.missing_in_tuned),
         ("tied to the embedding, counted there", diff.tied),
     ):
         if names:
@@ -144,5 +187,6 @@ def cost_line(diff: WeightDiff) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     told = ", ".join(clean(name) for name in names[:NUM_NAMED])
     return told + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")

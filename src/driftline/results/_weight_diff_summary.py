@@ -1,9 +1,17 @@
 """A diff as plain text."""
 
+from ._merge_readings import MERGE_TITLES, merge_lines, merge_rows
 from ._readings import DASH, clean, percent
 from ._summary import aligned, wrapped
-from ._weight_diff import ChangeGroup, WeightDiff
-from ._weight_diff_readings import cost_line, count_lines, gaps, headline, movers, rank_cells
+from ._weight_diff import ChangeGroup, MergeReplay, WeightDiff
+from ._weight_diff_readings import (
+    cost_line,
+    count_lines,
+    gaps,
+    movers,
+    rank_cells,
+    weight_diff_headline,
+)
 
 NUM_MOVERS = 8
 NUM_LAYERS = 8
@@ -20,7 +28,9 @@ def weight_diff_summary(diff: WeightDiff) -> str:
         went, the change by role and in the layers that moved most, the weights that moved
         farthest, what else was found, the cost, numbered caveats. It ends in a newline.
     """
-    blocks = [wrapped(headline(diff))]
+    blocks = [wrapped(weight_diff_headline(diff))]
+    if diff.merge is not None:
+        blocks.append(_merge(diff.merge))
     if diff.changes:
         blocks += [_roles(diff), _layers(diff), _movers(diff)]
     closing = [part for line in count_lines(diff) for part in wrapped(line)]
@@ -29,6 +39,15 @@ def weight_diff_summary(diff: WeightDiff) -> str:
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     blocks.append(closing)
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _merge(merge: MergeReplay) -> list[str]:
+    rows = [MERGE_TITLES, *merge_rows(merge)]
+    head = (
+        "Adapter in the merged model, by layer: weights by state, strength, residual in roundings"
+    )
+    lines = [head, *aligned(rows, numeric=tuple(range(1, len(MERGE_TITLES))))]
+    return lines + [part for line in merge_lines(merge) for part in wrapped(line)]
 
 
 def _roles(diff: WeightDiff) -> list[str]:
