@@ -101,9 +101,10 @@ def rare_changes(
 ) -> ndarray:
     """Changes of nll_nats, larger is better, with mean -margin: few items lose much."""
     generator = numpy.random.default_rng(seed)
-    body = generator.normal(share * loss - margin, 0.1, size).clip(-1, 1)
+    body: ndarray = generator.normal(share * loss - margin, 0.1, size).clip(-1, 1)
     rare = generator.random(size) < share
-    return body - loss * rare
+    changes: ndarray = body - loss * rare
+    return changes
 
 
 def rare() -> Cells:

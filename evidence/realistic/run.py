@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 from numpy import ndarray
@@ -213,7 +213,9 @@ def target_capabilities(
     found = []
     for name, data in zip(TARGETS, (trained, held_out), strict=True):
         items = tuple(_target_item(i, row) for i, row in enumerate(data.examples))
-        scorer = "perplexity" if isinstance(items[0], Passage) else "cloze"
+        scorer: Literal["perplexity", "cloze"] = (
+            "perplexity" if isinstance(items[0], Passage) else "cloze"
+        )
         found.append(Capability(name, scorer, "nll_nats", 1e9, items[:NUM_TARGET_ITEMS]))
     return found[0], found[1]
 

@@ -1,0 +1,1 @@
+"""What the shipped suites show at the bases: accuracy, tokens and seconds."""

@@ -231,7 +231,7 @@ def test_two_tensors_for_one_weight_are_refused(tmp_path):
     tensors = load_file(file)
     twice = {"layers.0.mlp.up_proj.weight": tensors["model.layers.0.mlp.up_proj.weight"] + 1}
     save_file({**tensors, **twice}, file, metadata={"format": "pt"})
-    with pytest.raises(ModelError, match="are both the weight model.layers.0.mlp.up_proj.weight"):
+    with pytest.raises(ModelError, match=r"are both the weight model.layers.0.mlp.up_proj.weight"):
         compared(tmp_path / "base", folder)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import NoReturn
 
 from ..errors import ModelError
 from ._assembled import ChainedTensor, HeldTensor
@@ -46,13 +47,13 @@ def pair_by_name(
     before, after = _fused(before, after), _fused(after, before)
     after = _as_in(before, after, tuned)
     if not before.keys() & after.keys():
-        raise _other_names(base, tuned)
+        _refuse_names(base, tuned)
     tied, untied = _resolve_ties(before, after, base, tuned)
     pairs = []
     for name, tensor in before.items():
         if name in after:
             if tensor.shape != after[name].shape:
-                raise _other_shape(tuned, name, after[name].shape, tensor.shape)
+                _refuse_shape(tuned, name, after[name].shape, tensor.shape)
             pairs.append(WeightPair(name, tensor, after[name]))
     return PairedCheckpoints(
         base,
@@ -216,7 +217,7 @@ def _changes_of(
         found[name] = SlicedFactors((lying.low_rank(),), lying.shape, lying.up.dtype)
     for name, change in found.items():
         if change.shape != before[name].shape:
-            raise _other_shape(tuned, name, change.shape, before[name].shape)
+            _refuse_shape(tuned, name, change.shape, before[name].shape)
     return found
 
 
@@ -291,18 +292,18 @@ def _as_known(name: str, known: Collection[str]) -> str:
     return next((other for other in known if _core(other) == _core(name)), name)
 
 
-def _other_names(base: Checkpoint, tuned: Checkpoint) -> ModelError:
+def _refuse_names(base: Checkpoint, tuned: Checkpoint) -> NoReturn:
     first = next(iter(tuned.tensors), "no tensor")
-    return ModelError(
+    raise ModelError(
         f"{tuned.source}: its names ({first}, ...) are not those of {base.source}; it was tuned from "
         "another model"
     )
 
 
-def _other_shape(
+def _refuse_shape(
     tuned: Checkpoint, name: str, found: tuple[int, ...], wanted: tuple[int, ...]
-) -> ModelError:
-    return ModelError(
+) -> NoReturn:
+    raise ModelError(
         f"{tuned.source}: {name} has shape {found} and the base {wanted}; it was tuned from another "
         "model, or its vocabulary was resized: resize the base's in the same way and save it first"
     )
