@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from driftline.analyses import DiffRequest, diff
+from driftline.errors import ModelError
 from driftline.provenance import digest_file
 from driftline.results import WeightDiff
 from tests import adapters, checkpoints, tiny
@@ -260,6 +261,20 @@ def test_progress_never_falls_and_ends_at_one(save):
         "comparing the weights",
         "decomposing the changes",
     ]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+def test_a_file_that_is_replaced_in_the_meantime_is_an_error(save, tmp_path, file):
+    base, tuned = planted()
+    folders = save("b", base), save("t", tuned)
+
+    def replace(moment):
+        if moment.stage == "comparing the weights":
+            path = tmp_path / "t" / file
+            path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(ModelError, match=f"{file}: was changed or replaced"):
+        diff(DiffRequest(*folders), listener=replace)
 
 
 MEASURED = """

@@ -1,8 +1,11 @@
 """`diff` through the command line: documents, reports, refusals."""
 
 import json
+import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from driftline.results import WeightDiff
 from tests import adapters, checkpoints, tiny
@@ -105,3 +108,54 @@ def test_weights_that_are_not_finite_are_told_first(run, folders, tmp_path):
 
 def test_an_unknown_effort_is_a_usage_error(run, folders):
     assert run("diff", *folders, "--spectra", "some")[0] == 2
+
+
+def test_weights_without_a_partner_are_the_first_line_and_exit_code_3(run, folders, tmp_path):
+    tensors = checkpoints.weights()
+    del tensors["lm_head.weight"]
+    other = checkpoints.save(tmp_path / "other", tensors)
+    code, out, err = run("diff", folders[0], str(other))
+    assert code == 3, err
+    assert out.startswith("INCOMPLETE: 1 weights of the base, ")
+    assert "UNCHANGED" not in out
+    code, out, _err = run("diff", folders[0], str(other), "--json")
+    document = WeightDiff.from_json(out)
+    assert (code, document.verdict) == (3, "inconclusive")
+    assert document.headline.startswith("INCOMPLETE")
+    assert document.only_in_base == ("lm_head.weight",)
+
+
+def test_identical_weights_are_called_so(run, folders):
+    code, out, _err = run("diff", folders[0], folders[0])
+    assert code == 0
+    assert out.startswith("IDENTICAL: all 8 weights are equal")
+
+
+@pytest.mark.parametrize(
+    ("merged", "code", "told"),
+    [
+        ("merged", 0, "HOLDS THE ADAPTER"),
+        ("base", 1, "NOT THIS MERGE"),
+        ("alone", 3, "CANNOT BE TOLD"),
+    ],
+)
+def test_an_adapter_is_looked_for_in_a_merged_model(run, tmp_path, merged, code, told):
+    tiny.save(tmp_path / "base")
+    adapter, _ = adapters.save_both(tmp_path, tiny.model())
+    whole = load_file(tmp_path / "merged" / "model.safetensors")
+    (tmp_path / "alone").mkdir()
+    odd = {**whole, "v_head.weight": torch.ones(3)}
+    save_file(odd, tmp_path / "alone" / "model.safetensors", metadata={"format": "pt"})
+    shutil.copy(tmp_path / "merged" / "config.json", tmp_path / "alone")
+    out = tmp_path / "out"
+    sides = (str(tmp_path / "base"), str(tmp_path / merged), "--adapter", adapter)
+    found, text, err = run("diff", *sides, "--out", str(out))
+    assert found == code, err
+    assert text.startswith(told) or code == 3
+    assert told in text.replace("\n", " ")
+    assert "Adapter in the merged model, by layer" in text
+    document = WeightDiff.from_json((out / "report.json").read_text())
+    assert document.merge.verdict == document.verdict
+    assert document.merge.adapter.kind == "adapter"
+    page = (out / "report.html").read_text()
+    assert "The adapter in the merged model" in page

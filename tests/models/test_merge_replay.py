@@ -48,20 +48,18 @@ class Case:
         return diff(DiffRequest(*sides, "none", adapter=str(self.folder / "a")))
 
 
+FINE, HALF, BRAIN = torch.float32, torch.float16, torch.bfloat16
+SUMS = [(FINE, FINE), (HALF, HALF), (HALF, FINE), (BRAIN, BRAIN), (BRAIN, FINE)]
+"""The dtype of the base, and one in which it is merged that holds it whole."""
+
+
 @pytest.mark.parametrize("kept", DTYPES.values(), ids=DTYPES)
-@pytest.mark.parametrize("summed", DTYPES.values(), ids=DTYPES)
-@pytest.mark.parametrize("held", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize(("held", "summed"), SUMS, ids=str)
 def test_merges_in_every_dtype_are_known(held, summed, kept, tmp_path):
     case = Case(tmp_path, dtype=held)
-    if torch.finfo(summed).eps > torch.finfo(held).eps or (held, summed) == (
-        torch.bfloat16,
-        torch.float16,
-    ):
-        pytest.skip("the base itself is rounded by such a merge, and other weights move")
     found = case.asked(case.merged(summed).to(kept))
-    if torch.finfo(kept).eps > torch.finfo(summed).eps or kept == held or summed == kept:
-        assert found.verdict == "pass", found.headline
-        assert found.headline.startswith("HOLDS THE ADAPTER")
+    assert found.verdict == "pass", found.headline
+    assert found.headline.startswith("HOLDS THE ADAPTER")
     assert {w.state for w in found.merge.weights} == {"present"}
     assert all(abs(w.strength - 1) < 0.02 for w in found.merge.weights)
 
