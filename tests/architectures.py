@@ -7,7 +7,7 @@ import transformers
 
 from . import tiny
 
-_SMALL = {key: value for key, value in tiny._SMALL.items() if key != "head_dim"}
+_SMALL = {key: value for key, value in tiny.SMALL.items() if key != "head_dim"}
 _VISION = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
     "image_size": 28, "patch_size": 14,
