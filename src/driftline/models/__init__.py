@@ -91,5 +91,6 @@ from ._weight_pairs import WeightPair as WeightPair
 from ._weights import Role as Role
 from ._weights import Weight as Weight
 from ._weights import list_weights as list_weights
+from ._weights import module_names as module_names
 from ._weights import weight_role as weight_role
 from ._weights import weights_digest as weights_digest
