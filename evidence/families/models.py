@@ -63,7 +63,7 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "opt": ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 32}),
     "bloom": ("bloom", {}),
     "mpt": ("mpt", {"max_seq_len": 256}),
-    "falcon": ("falcon", {}),
+    "falcon": ("falcon", {"head_dim": None}),
     "phi": ("phi", {}),
     "phi3": ("phi3", {}),
     "stablelm": ("stablelm", {}),
@@ -145,7 +145,10 @@ def config(name: str, **changes: object) -> transformers.PreTrainedConfig:
         The config.
     """
     kind, own = FAMILIES[name]
-    fields = {**({} if "text_config" in own else _COMMON), **own, **changes}
+    common = {} if "text_config" in own else _COMMON
+    fields = {**common, **own, **changes}
+    # None: the family has no such field.
+    fields = {key: value for key, value in fields.items() if value is not None}
     return transformers.AutoConfig.for_model(kind, **fields)
 
 
@@ -194,8 +197,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     made.add_special_tokens(["<bos>", "<eos>"])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
-        bos_token="<bos>",
-        eos_token="<eos>",
-        pad_token="<eos>",
+        bos_token="<bos>",  # noqa: S106
+        eos_token="<eos>",  # noqa: S106
+        pad_token="<eos>",  # noqa: S106
         chat_template=CHAT_TEMPLATE,
     )

@@ -142,13 +142,14 @@ def test_without_gradients_of_weights_the_reason_is_said(study, monkeypatch):
 
 def test_the_protected_quarter_is_of_the_required_capabilities(study):
     found = fragility_map(study)
-    chosen = assess_module.protected_quarter(study, found)
+    chosen, share = assess_module.protected_quarter(study, found)
     sizes = {r.module: r.num_parameters for r in found.rows if r.layer is not None}
     assert chosen
     assert set(chosen) <= set(sizes)
-    assert sum(sizes[m] for m in chosen) <= 0.25 * sum(sizes.values())
+    assert share == sum(sizes[m] for m in chosen) / sum(sizes.values())
+    assert 0.1 < share <= 0.25
     watched = replace(study, capabilities=(replace(study.capabilities[0], required=False),))
-    assert assess_module.protected_quarter(watched, found) == ()
+    assert assess_module.protected_quarter(watched, found) == ((), None)
 
 
 def test_what_has_no_gradient_is_left_out(study):

@@ -10,6 +10,7 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._failures import trainer_failures_named as trainer_failures_named
 from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
 from ._gradients import GradientDirection as GradientDirection
@@ -26,6 +27,8 @@ from ._lever_scales import compress_scales as compress_scales
 from ._lever_trainer import LeverTrainer as LeverTrainer
 from ._lever_trainer import lever_trainer as lever_trainer
 from ._levers import Levers as Levers
+from ._module_changes import ModuleChange as ModuleChange
+from ._module_changes import parameters_inside as parameters_inside
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opening import NAMED_MODELS as NAMED_MODELS
@@ -56,7 +59,6 @@ from ._scoring import EntryStates as EntryStates
 from ._scoring import Scorer as Scorer
 from ._scoring import SequenceScore as SequenceScore
 from ._slope_tape import HiddenGradients as HiddenGradients
-from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
 from ._sources import Checkpoint as Checkpoint

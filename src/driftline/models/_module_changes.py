@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ._directions import Direction
+from ._forward import layers_of
 from ._opening import LanguageModel
 from ._places import list_places
 from ._weights import module_names, weight_layer, weight_role
@@ -76,10 +77,37 @@ def read_changes(
             )
 
 
+def parameters_inside(opened: LanguageModel) -> dict[str, int]:
+    """How many parameters each module inside the decoder's layers has.
+
+    Args:
+        opened: The model.
+
+    Returns:
+        Module name to parameters, by the names of the fragility map. Layers of another tower, such as
+        that of a vision encoder, are left out.
+    """
+    try:
+        layers = layers_of(opened)
+        prefix = next(name for name, m in opened.model.named_modules() if m is layers)
+    except LookupError:
+        prefix = None
+    places = list_places(opened.model)
+    found: dict[str, int] = {}
+    for name, module in module_names(opened.model).items():
+        inside = weight_layer(name) is not None
+        if inside if prefix is None else name.startswith(f"{prefix}."):
+            found[module] = found.get(module, 0) + math.prod(places[name].shape)
+    return found
+
+
 def _offset(model: torch.nn.Module, name: str) -> float:
     """What the model adds to a stored weight before it multiplies with it: 1 in Gemma's norms.
 
     Told by what the module does: with its weight and bias at zero a plain norm gives zeros.
+
+    Returns:
+        0 or 1.
     """
     if weight_role(name) != "norm" or not name.endswith(".weight"):
         return 0.0

@@ -65,7 +65,7 @@ def tagged(
         for holder in holders:
             weight = holder.module._parameters[holder.key]
             assert weight is not None
-            tag = _Tag.apply(anchor, weight.detach(), _reader(holder, tell))  # type: ignore[no-untyped-call]
+            tag = _Tag.apply(anchor, weight.detach(), _reader(holder, tell))
             holder.module._parameters[holder.key] = tag
         yield
     finally:

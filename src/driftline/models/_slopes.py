@@ -21,7 +21,6 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
-from transformers.utils import ModelOutput
 
 from ..errors import RunError
 from ._directions import Direction
@@ -44,7 +43,6 @@ from ._weighed import (
     side_by_side,
     weigh_queries,
 )
-
 
 _PROOF_TOKENS = 24
 """Tokens of each sequence on which hooks are held against autograd."""
