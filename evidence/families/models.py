@@ -164,7 +164,11 @@ def model(name: str, *, seed: int = 0, **changes: object) -> transformers.PreTra
         The model, in evaluation mode.
     """
     torch.manual_seed(seed)
-    made = transformers.AutoModelForCausalLM.from_config(config(name, **changes)).eval()
+    described = config(name, **changes)
+    kind = transformers.AutoModelForCausalLM
+    if described.is_encoder_decoder:
+        kind = transformers.AutoModelForSeq2SeqLM
+    made = kind.from_config(described).eval()
     with torch.no_grad():
         for parameter in made.parameters():
             if parameter.ndim >= 2:
@@ -172,18 +176,17 @@ def model(name: str, *, seed: int = 0, **changes: object) -> transformers.PreTra
     return made
 
 
-def save(folder: Path, name: str, **changes: object) -> Path:
-    """Write a tiny model with its tokenizer.
+def write(folder: Path, made: transformers.PreTrainedModel) -> Path:
+    """Write a model with the tokenizer.
 
     Args:
         folder: Where to.
-        name: A family's name in the table.
-        **changes: Fields of the config.
+        made: The model.
 
     Returns:
         The folder.
     """
-    model(name, **changes).save_pretrained(folder)
+    made.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
 

@@ -39,7 +39,7 @@ class _Tag(torch.autograd.Function):
         return weight.detach()
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
     ) -> tuple[Tensor | None, ...]:
         ctx.read(gradient)  # type: ignore[attr-defined]
@@ -65,7 +65,7 @@ def tagged(
         for holder in holders:
             weight = holder.module._parameters[holder.key]
             assert weight is not None
-            tag = _Tag.apply(anchor, weight.detach(), _reader(holder, tell))
+            tag = _Tag.apply(anchor, weight.detach(), _reader(holder, tell))  # type: ignore[no-untyped-call]
             holder.module._parameters[holder.key] = tag
         yield
     finally:
