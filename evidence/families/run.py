@@ -60,6 +60,8 @@ _TRAINING = {
     "max_length": 64,
 }
 _LORA = {"use_peft": True, "lora_r": 4, "lora_alpha": 8, "lora_target_modules": "all-linear"}
+_NUM_ITEMS = 8
+"""Of each capability: the question is whether an answer comes, not which."""
 _ANSWERS = (0, 1, 3)
 """Exit codes of a command that did its work: pass, fail, inconclusive."""
 
@@ -180,7 +182,7 @@ def _adapt(folder: Path, name: str) -> None:
 
 def _write_suite(folder: Path) -> None:
     choices, texts = [], []
-    for i in range(16):
+    for i in range(_NUM_ITEMS):
         words = [_WORDS[(i * 7 + k * 5) % 24] for k in range(5)]
         options = [f" {word}" for word in words[2:]]
         prompt = f"The {words[0]} of the {words[1]} is"
@@ -324,7 +326,7 @@ def table(result: dict[str, object]) -> str:
     ]
     lines += [f"{number}. {reason}" for reason, number in reasons.items()]
     lines += [
-        "" if reasons else "",
+        "",
         "Made by `python -m evidence.families.run`; do not edit by hand.",
         "",
     ]
