@@ -1,5 +1,6 @@
 """The fragility map: what the rows say of slopes, and that intervals cover."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy
 import pytest
 
 from driftline.analyses import _assess as assess_module
+from driftline.analyses import _fragility as fragility_module
 from driftline.analyses import _noise_sensitivity as noise_module
 from driftline.analyses._fragility import (
     fragility_map,
@@ -16,7 +18,9 @@ from driftline.analyses._fragility import (
 from driftline.capabilities import Capability, MinimalPair
 from driftline.engine import LocalEngine, ResultStore, RunFolder, SlopeTable
 from driftline.engine._slopes import CapabilitySlopes
+from driftline.errors import RunError
 from driftline.models import ModuleChange, Point, ScoringOptions, Term
+from driftline.results import summary
 from driftline.stats import mean_interval
 
 from .conftest import CHOICES, EFFORT, PAIRS, SUITE
@@ -140,15 +144,55 @@ def test_without_gradients_of_weights_the_reason_is_said(study, monkeypatch):
     assert noise_module.noise_tokens(study) == 0
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            RuntimeError("mat1 and mat2\nmust have the same dtype"),
+            "RuntimeError: mat1 and mat2 must have",
+        ),
+        (RunError("m.layers.0.q: its slope cannot be measured"), "m.layers.0.q: its slope cannot"),
+        (MemoryError(), "MemoryError: "),
+    ],
+)
+def test_a_map_that_fails_costs_the_map_alone(planned, tmp_path, monkeypatch, error, words):
+    def fail(*_args, **_more):
+        raise error
+
+    monkeypatch.setattr(fragility_module, "measure_slopes", fail)
+    found = planned.ask(tmp_path / "assess", "assess")
+    assert words in found.map_failure
+    assert "\n" not in found.map_failure
+    assert found.map_failure in found.caveats[0]
+    assert found.forecast
+    assert found.margins
+    assert found.verdict is not None
+    assert (found.fragility, found.protect, found.protect_share) == ((), (), None)
+    assert json.loads(found.to_json())["map_failure"] == found.map_failure
+    assert f"No map: it failed: {words[:20]}" in summary(found)
+    with pytest.raises(RunError, match=r"^the map failed: "):
+        planned.ask(tmp_path / "map", "map")
+
+
+def test_a_disk_that_fails_is_no_failed_map(study, monkeypatch):
+    def fail(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fragility_module, "measure_slopes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        fragility_module.attempted_map(study)
+
+
 def test_the_protected_quarter_is_of_the_required_capabilities(study):
     found = fragility_map(study)
-    chosen = assess_module.protected_quarter(study, found)
+    chosen, share = assess_module.protected_quarter(study, found)
     sizes = {r.module: r.num_parameters for r in found.rows if r.layer is not None}
     assert chosen
     assert set(chosen) <= set(sizes)
-    assert sum(sizes[m] for m in chosen) <= 0.25 * sum(sizes.values())
+    assert share == sum(sizes[m] for m in chosen) / sum(sizes.values())
+    assert 0.1 < share <= 0.25
     watched = replace(study, capabilities=(replace(study.capabilities[0], required=False),))
-    assert assess_module.protected_quarter(watched, found) == ()
+    assert assess_module.protected_quarter(watched, found) == ((), None)
 
 
 def test_what_has_no_gradient_is_left_out(study):

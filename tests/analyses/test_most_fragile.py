@@ -107,3 +107,9 @@ def test_an_old_map_is_refused():
     old = row("a", 1.0).model_copy(update={"relative_norm": None})
     with pytest.raises(RunError, match="a: the map does not say"):
         most_fragile([old], 0.5)
+
+
+def test_the_share_is_of_all_parameters_where_some_could_not_be_mapped():
+    rows = [row("a", 3.0, size=10), row("b", 2.0, size=10), row("c", 1.0, size=10)]
+    assert most_fragile(rows, 0.25) == ()
+    assert most_fragile(rows, 0.25, num_parameters=80) == ("a", "b")

@@ -64,6 +64,29 @@ def test_the_model_is_unchanged_and_the_work_is_counted(engine, opened):
     assert found.unread == ()
 
 
+def test_what_is_zero_in_the_base_has_no_place_in_the_ranking(engine, opened):
+    norm = opened.model.get_submodule("model.layers.1.input_layernorm").weight
+    kept = norm.detach().clone()
+
+    class Moved(Scaled):
+        def delta(self, name, base):
+            found = super().delta(name, base)
+            return (
+                torch.full_like(base, 0.01) if name.endswith("1.input_layernorm.weight") else found
+            )
+
+    with torch.no_grad():
+        norm.zero_()
+    try:
+        found = measure_slopes(engine, Moved(0), (TEXTS,))
+    finally:
+        with torch.no_grad():
+            norm.copy_(kept)
+    assert [module.name for module in found.unread] == ["model.layers.1.input_layernorm"]
+    assert all(module.base_norm > 0 for module in found.modules)
+    assert found.rows[0].slopes.shape[1] == len(found.modules)
+
+
 def test_an_accuracy_has_the_slope_of_its_margin(engine):
     accuracy = Capability("right", "minimal_pair", "accuracy", 0.1, PAIRS.items)
     found = measure_slopes(engine, Scaled(0), (PAIRS, accuracy))

@@ -11,6 +11,7 @@ from driftline.errors import ConfigError
 from driftline.models import Levers
 from driftline.models._lever_trainer import lever_trainer
 from tests.models.runs import FULL, LORA, TEXTS
+from tests.models.test_family_slopes import open_family
 from tests.models.test_trajectory import changes
 
 PLAIN = {**FULL, "weight_decay": 0.0, "lr_scheduler_type": "constant"}
@@ -55,6 +56,41 @@ def test_a_recipe_without_levers_is_what_it_was(trajectory):
     assert old.recipe(3) == new.recipe(3) == {**made.recipe(3), "frozen": list(frozen)}
     held = replace(made, levers=Levers(kl_to_base=0.5))
     assert held.recipe(3) == {**made.recipe(3), "levers": {"kl_to_base": 0.5}}
+
+
+@pytest.mark.parametrize("lever", ["frozen_modules", "slowed_modules"])
+@pytest.mark.parametrize(
+    ("family", "name", "num_weights"),
+    [
+        ("qwen3_moe", "model.layers.0.mlp.experts.gate_up_proj", 1),
+        ("gpt_oss", "model.layers.0.mlp.experts.down_proj", 2),
+        ("gpt_oss", "model.layers.1.self_attn.sinks", 1),
+        ("mamba", "backbone.layers.0.mixer.A_log", 1),
+    ],
+)
+def test_a_parameter_that_the_map_names_is_held_alone(
+    tmp_path, write_config, write_data, lever, family, name, num_weights
+):
+    opened = open_family(family)
+    value = (name,) if lever == "frozen_modules" else ((name, 0.1),)
+    config = write_config(**PLAIN)
+    arguments = config.trainer_arguments(tmp_path / "out", use_cpu=True)
+    trainer = lever_trainer(
+        opened, config, write_data(TEXTS), arguments=arguments, levers=Levers(**{lever: value})
+    )
+    trainer.create_optimizer()
+    if lever == "frozen_modules":
+        held = [n for n, weight in trainer.model.named_parameters() if not weight.requires_grad]
+    else:
+        slow = {
+            id(w)
+            for group in trainer.optimizer.param_groups
+            if group["lr"] < 0.5 * arguments.learning_rate
+            for w in group["params"]
+        }
+        held = [n for n, weight in trainer.model.named_parameters() if id(weight) in slow]
+    assert len(held) == num_weights
+    assert all(each.startswith(name) for each in held)
 
 
 def test_frozen_weights_stay_bit_for_bit(base, train):

@@ -12,7 +12,7 @@ from driftline.report._module_maps import (
     module_maps,
     shade,
 )
-from driftline.results import LayerRegion, ModuleFragility, ModuleNoise
+from driftline.results import LayerRegion, ModuleFragility, ModuleNoise, summary
 
 from .sample import IMAGE, SCRIPT
 
@@ -195,3 +195,58 @@ def test_a_hostile_module_is_escaped_where_it_is_protected(mapped):
     hostile = made.fragility[1].model_copy(update={"module": SCRIPT, "role": SCRIPT})
     made = made.model_copy(update={"fragility": (*made.fragility, hostile), "protect": (SCRIPT,)})
     assert SCRIPT not in render_html(made)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "up to a quarter of the parameters inside layers that could be mapped"),
+        ({"protect_share": 0.104, "unmapped_share": 0.0}, "10% of the parameters inside layers"),
+        (
+            {
+                "protect_share": 0.25,
+                "unmapped_share": 0.62,
+                "unmapped": ("model.layers.0.mlp.experts.down_proj",),
+            },
+            "25% of the parameters inside layers; 62% move and could not be mapped, no expert was looked at",
+        ),
+        (
+            {"protect_share": 0.25, "unmapped_share": 0.1, "unmapped": ("model.layers.0.q_proj",)},
+            "25% of the parameters inside layers; 10% move and could not be mapped",
+        ),
+    ],
+)
+def test_the_share_to_protect_is_said_with_what_could_not_be_mapped(mapped, fields, words):
+    made = mapped("a").model_copy(update={"protect": ("model.layers.0.v_proj",), **fields})
+    assert f"({words}) is what the map says" in render_html(made)
+    assert f"Protect first ({words}): 1 of 3 v" in " ".join(summary(made).split())
+
+
+def test_a_failed_map_is_said_where_the_map_would_be(assessment):
+    failed = {"fragility": (), "map_failure": f"model.layers.0: failed {SCRIPT}"}
+    made = assessment.model_copy(update=failed)
+    page = render_html(made)
+    assert "The map failed: model.layers.0: failed" in page
+    assert SCRIPT not in page
+    assert "The fragility map was" not in page
+
+
+def test_one_role_may_stand_inside_layers_and_outside(mapped):
+    """Cohere and Mamba have one norm a layer, and a last one."""
+    made = mapped("a", "b")
+    kept = [row for row in made.fragility if "post_attention" not in row.module]
+    last = [module("model.norm", None, "norm", name, 0.3, -1) for name in ("a", "b")]
+    noise = tuple(
+        ModuleNoise(
+            module=row.module, layer=row.layer, role=row.role, num_parameters=4,
+            root_mean_square_change=0.1, expected_kl_nats=0.01, low=0.0, high=0.02,
+        )
+        for row in (*kept, *last) if row.capability == "a"
+    )  # fmt: skip
+    made = made.model_copy(update={"fragility": (*kept, *last), "noise": noise})
+    root = parsed(module_maps(made, label="x"))
+    titles = [square.find(f"{SVG}title").text for square in root.iter(f"{SVG}rect")]
+    num_modules = len({row.module for row in made.fragility})
+    # A panel a capability, one for how they differ, one for the noise.
+    assert len(titles) == 4 * num_modules
+    assert "Layer by role" in render_html(made)

@@ -58,12 +58,12 @@ from ._forecast import (
     target_forecast,
 )
 from ._forecaster import FEWEST_RUNS, PROBES, Probe
-from ._fragility import FragilityMap, fragility_map, map_capabilities
-from ._most_fragile import most_fragile
+from ._fragility import FragilityMap, attempted_map, map_capabilities
 from ._noise_sensitivity import noise_tokens
 from ._path_margin import path_losses, path_margins
 from ._path_model import shipped_path_calibration
 from ._probe_items import affordable_items, items_caveat
+from ._protected import protected_quarter, unmapped_share
 from ._radius import radius_margins
 from ._replica import replica_of
 from ._rivals import NEEDS_START, Method
@@ -75,7 +75,6 @@ from ._worst_case import has_worst_case, worst_case_margins, worst_case_tokens
 
 Part = Literal["assess", "margin", "map", "forecast"]
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
-_PROTECTED_SHARE = 0.25
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
 
@@ -287,7 +286,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
-        found = fragility_map(study)
+        found = attempted_map(study, must_succeed=part == "map")
     verdict, reasons = judge(predicted.capabilities, path)
     shows_forecast = part in ("assess", "forecast")
     scores = tuple(capability_score(c, table) for c in study.capabilities)
@@ -296,6 +295,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         {c.name: len(c.items) for c in request.capabilities},
         asked=request.effort.num_probe_items,
     )
+    protect, protect_share = protected_quarter(study, found)
     return Assessment(
         schema_=f"driftline/{part}/1",
         verdict=None if part == "map" else verdict,
@@ -306,7 +306,11 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         fragility=found.rows,
         target_fragility=found.target,
         noise=found.noise,
-        protect=protected_quarter(study, found),
+        protect=protect,
+        protect_share=protect_share,
+        unmapped=tuple(module.name for module in found.unread),
+        unmapped_share=unmapped_share(study, found) if found.rows else None,
+        map_failure=found.failure,
         regions=found.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
@@ -317,6 +321,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         cost=_cost(study, started),
         caveats=(
             *((capped,) if capped else ()),
+            *found.failure_caveats(),
             *caveats(request, study, paths=paths),
             *found.caveats(),
         ),
@@ -348,24 +353,6 @@ def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predict
     shown = request.part in ("assess", "forecast")
     why = explain(study, table, rows, target) if shown else None
     return _Predicted(reading, rows, target, why)
-
-
-def protected_quarter(study: Study, found: FragilityMap) -> tuple[str, ...]:
-    """What to freeze first, for the required capabilities that the map has.
-
-    Args:
-        study: The planned run.
-        found: Its map.
-
-    Returns:
-        Module names; none without a required capability, nor under an adapter, which trains a few
-        modules only and was not part of the evidence.
-    """
-    tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
-    rows = [row for row in found.rows if row.capability in tolerances]
-    if not rows or study.trajectory.config.adapter_config() is not None:
-        return ()
-    return most_fragile(rows, _PROTECTED_SHARE, noise=found.noise, tolerances=tolerances)
 
 
 def _cost(study: Study, started: float) -> Cost:

@@ -14,6 +14,7 @@ import numpy
 
 from ..capabilities import Capability
 from ..engine import CapabilitySlopes, SlopeTable, has_slope, measure_slopes
+from ..errors import OutputError, RunError
 from ..metrics import METRICS
 from ..models import ModuleChange
 from ..results import LayerRegion, ModuleFragility, ModuleNoise
@@ -32,23 +33,69 @@ class FragilityMap:
     target: tuple[ModuleFragility, ...]
     """The same for the run's own task; negative where a module's update serves it."""
     regions: tuple[LayerRegion, ...]
-    unread: tuple[str, ...]
+    unread: tuple[ModuleChange, ...]
     """Modules that move and could not be measured."""
     noise: tuple[ModuleNoise, ...] = ()
     noise_obstacle: str | None = None
     """Why there is no noise."""
+    failure: str | None = None
+    """Why there is no map."""
+
+    def failure_caveats(self) -> tuple[str, ...]:
+        """The caveat that comes first, where the map failed; empty where it did not."""
+        if self.failure is None:
+            return ()
+        return (f"The map failed, so the report has none: {self.failure}",)
 
     def caveats(self) -> tuple[str, ...]:
         """What a reader must know of this map beside what is true of every one."""
         found = []
-        if self.unread:
-            example = self.unread[0]
+        unread = [module for module in self.unread if module.base_norm > 0]
+        if unread:
             found.append(
-                f"{len(self.unread)} modules move and could not be mapped, such as {example}."
+                f"{len(unread)} modules move and could not be mapped, such as {unread[0].name}."
+            )
+        from_zero = [module for module in self.unread if module.base_norm == 0]
+        if from_zero:
+            found.append(
+                f"{len(from_zero)} modules are zero in the base, so no movement is relative to them and "
+                f"they are not mapped, such as {from_zero[0].name}."
             )
         if self.noise_obstacle is not None:
             found.append(f"What modules cost by moving at all is not known: {self.noise_obstacle}.")
         return tuple(found)
+
+
+_LONGEST_REASON = 300
+
+
+def attempted_map(study: Study, *, must_succeed: bool = False) -> FragilityMap:
+    """Measure the map; a failure costs the map and nothing else.
+
+    Args:
+        study: The planned run.
+        must_succeed: Raise where the map fails, because nothing else was asked for.
+
+    Returns:
+        The map, or an empty one with its `failure`.
+
+    Raises:
+        RunError: The map failed, and it had to succeed.
+        OSError: The disk failed.
+        OutputError: The disk is full.
+    """
+    try:
+        return fragility_map(study)
+    except (OSError, OutputError):
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if not isinstance(error, RunError):
+            text = f"{type(error).__name__}: {text}"
+        text = text[:_LONGEST_REASON]
+        if must_succeed:
+            raise RunError(f"the map failed: {text}") from error
+        return FragilityMap((), (), (), (), failure=text)
 
 
 def map_capabilities(study: Study) -> tuple[Capability, ...]:

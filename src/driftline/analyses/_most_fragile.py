@@ -18,6 +18,7 @@ def most_fragile(
     rows: Sequence[ModuleFragility],
     share_of_parameters: float,
     *,
+    num_parameters: int | None = None,
     noise: Sequence[ModuleNoise] = (),
     tolerances: Mapping[str, float] | None = None,
 ) -> tuple[str, ...]:
@@ -36,7 +37,9 @@ def most_fragile(
     Args:
         rows: Of one capability or several; modules inside layers are candidates, the embedding, the
             head and the last norm are not.
-        share_of_parameters: Of all candidates' parameters, above 0 and at most 1.
+        share_of_parameters: Above 0 and at most 1.
+        num_parameters: What it is a share of: all parameters inside layers, those of modules that
+            could not be mapped included. None: the parameters of the candidates.
         noise: Of the same modules; without it only the first kind of damage counts.
         tolerances: Capability to its tolerance; losses are counted in tolerances then. Without it
             they are added up as they are, which needs one unit.
@@ -50,7 +53,9 @@ def most_fragile(
     if not 0 < share_of_parameters <= 1:
         raise RunError(f"share_of_parameters {share_of_parameters} is not above 0 and at most 1")
     candidates = _candidates(rows, noise, tolerances)
-    chosen, left = set(), share_of_parameters * sum(c.num_parameters for c in candidates)
+    if num_parameters is None:
+        num_parameters = sum(c.num_parameters for c in candidates)
+    chosen, left = set(), share_of_parameters * num_parameters
     for c in sorted(candidates, key=lambda c: -c.damage / c.num_parameters):
         # Where nothing does damage there is nothing to protect.
         if c.damage > 0 and c.num_parameters <= left:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from ..engine import SLOPE_TOKEN, has_slope
 from ..errors import RunError
-from ..models import Trajectory, gradient_obstacle
-from ._fragility import fragility_map
+from ..models import Trajectory, gradient_obstacle, parameters_inside
+from ._fragility import attempted_map
 from ._most_fragile import most_fragile
 from ._noise_sensitivity import noise_tokens
 from ._plan_budget import tokens_of_run
@@ -82,12 +82,13 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     before = engine.tokens_used, engine.tokens_backward
     try:
         trajectory.ensure_trained()
-        found = fragility_map(mapped)
+        found = attempted_map(mapped)
     except RunError:
         return _Mapped([], trained=math.ceil(trained))
     modules = most_fragile(
         found.rows,
         PROTECTED_SHARE,
+        num_parameters=sum(parameters_inside(engine.opened).values()),
         noise=found.noise,
         tolerances={c.name: c.tolerance for c in capabilities},
     )

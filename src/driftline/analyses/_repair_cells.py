@@ -7,7 +7,7 @@ from ..models import Weight
 
 EMBEDDING, HEAD = "embedding", "head and final norm"
 _ATTENTION = frozenset(("q", "k", "v", "qkv", "o"))
-_MLP = frozenset(("gate", "up", "gate_up", "down"))
+_MLP = frozenset(("gate", "up", "gate_up", "down", "experts", "router"))
 _BEFORE_MLP = ("post_attention", "post_feedforward", "pre_feedforward", "ln_2", "mlp")
 """In the names of norms that stand beside an MLP; the others stand beside attention."""
 

@@ -45,7 +45,7 @@ class SlopeTable:
 
     modules: tuple[ModuleChange, ...]
     """Those that could be measured, in the model's order."""
-    unread: tuple[str, ...]
+    unread: tuple[ModuleChange, ...]
     """Modules that move and could not be measured."""
     rows: tuple[CapabilitySlopes, ...]
     num_tokens: int
@@ -110,10 +110,12 @@ def measure_slopes(
                 unread |= set(meter.unread)
     engine.tokens_used += num_tokens
     engine.tokens_backward += num_tokens
+    # From zero no movement is relative to anything, so such a module has no place in the ranking.
+    unread |= {m.name for m in meter.modules if m.base_norm == 0}
     kept = [number for number, m in enumerate(meter.modules) if m.name not in unread]
     return SlopeTable(
         tuple(meter.modules[number] for number in kept),
-        tuple(sorted(unread)),
+        tuple(m for m in meter.modules if m.name in unread),
         tuple(
             CapabilitySlopes(capability, total[:, kept], states)
             for capability, total, states in zip(capabilities, sums, hidden, strict=True)

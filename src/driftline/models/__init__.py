@@ -10,6 +10,7 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._failures import trainer_failures_named as trainer_failures_named
 from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
 from ._gradients import GradientDirection as GradientDirection
@@ -30,6 +31,8 @@ from ._locations import NAMED_MODELS as NAMED_MODELS
 from ._locations import find_named_model as find_named_model
 from ._merge_replay import Presence as Presence
 from ._merge_replay import replay_merge as replay_merge
+from ._module_changes import ModuleChange as ModuleChange
+from ._module_changes import parameters_inside as parameters_inside
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import numerics as numerics
 from ._opened_files import OpenedFiles as OpenedFiles
@@ -63,7 +66,6 @@ from ._scoring import Scorer as Scorer
 from ._scoring import SequenceScore as SequenceScore
 from ._sliced_factors import SlicedFactors as SlicedFactors
 from ._slope_tape import HiddenGradients as HiddenGradients
-from ._slopes import ModuleChange as ModuleChange
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes
 from ._sources import Checkpoint as Checkpoint
@@ -97,5 +99,6 @@ from ._weight_pairs import WeightPair as WeightPair
 from ._weights import Role as Role
 from ._weights import Weight as Weight
 from ._weights import list_weights as list_weights
+from ._weights import module_names as module_names
 from ._weights import weight_role as weight_role
 from ._weights import weights_digest as weights_digest

@@ -16,6 +16,7 @@ from ._opening import LanguageModel
 from ._places import in_memory_weights
 from ._prefix_tree import Row
 from ._tokens import PackedRows
+from ._weights import module_names
 
 
 def fisher_traces(
@@ -57,7 +58,7 @@ def fisher_traces(
     obstacle, weights = gradient_obstacle(opened), in_memory_weights(opened.model)
     if obstacle is not None or weights is None:
         raise ModelError(f"{opened.source}: {obstacle}")
-    generator = torch.Generator().manual_seed(seed)
+    generator, modules = torch.Generator().manual_seed(seed), module_names(opened.model)
     rows = [Row(0, list(tokens), list(range(-1, len(tokens) - 1))) for tokens in packed.rows]
     found: dict[str, list[float]] = defaultdict(lambda: [0.0] * num_draws)
     with (
@@ -70,8 +71,7 @@ def fisher_traces(
             gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
             for name, gradient in zip(weights, gradients, strict=True):
                 if gradient is not None:
-                    module = name.rpartition(".")[0]
-                    found[module][draw] += float(gradient.float().norm()) ** 2 / num_tokens
+                    found[modules[name]][draw] += float(gradient.float().norm()) ** 2 / num_tokens
     return {module: numpy.array(values) for module, values in found.items()}
 
 

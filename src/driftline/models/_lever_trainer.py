@@ -18,6 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import SFTConfig, SFTTrainer
 
 from ..errors import ConfigError
+from ._failures import trainer_failures_named
 from ._interrupts import interrupts_heard
 from ._lever_losses import TrainedPass
 from ._levers import Levers
@@ -25,7 +26,10 @@ from ._opening import LanguageModel
 from ._places import list_places, tied_names
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
+from ._weights import module_names
 
+_REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError)
+"""What the trainer raises, before it begins, at a config or data that it does not take."""
 MOST_RATE = 2.0
 """The loss-adaptive rate is at most so many times the planned one."""
 
@@ -182,11 +186,10 @@ def slow_modules(
         model: What it trains.
         factors: Module name to factor; of nested modules the innermost counts.
     """
-    modules = dict(model.named_modules())
     by_weight = {
         id(weight): factors[name]
         for name in sorted(factors, key=lambda name: name.count("."))
-        for weight in modules[name].parameters()
+        for weight in _weights_of(model, name)
     }
     for group in list(optimizer.param_groups):
         slowed: dict[float, list[Tensor]] = {}
@@ -231,13 +234,14 @@ def lever_trainer(
         )
     model = copy.deepcopy(opened.model)
     for name in levers.frozen_modules:
-        _module(model, name, f"{config.name}: frozen_modules").requires_grad_(False)
+        for weight in _weights_of(model, name, f"{config.name}: frozen_modules"):
+            weight.requires_grad_(False)
     for name, _ in levers.slowed_modules:
-        _module(model, name, f"{config.name}: slowed_modules")
+        _weights_of(model, name, f"{config.name}: slowed_modules")
     for name, _ in levers.interpolated_modules:
         _check_has_weights(opened, name, f"{config.name}: interpolated_modules")
     try:
-        with interrupts_heard():
+        with interrupts_heard(), trainer_failures_named(config.name, refusals=_REFUSALS):
             trainer = LeverTrainer(
                 opened,
                 levers,
@@ -247,12 +251,22 @@ def lever_trainer(
                 processing_class=copy.deepcopy(opened.tokenizer),
                 peft_config=_adapter_config(config, levers),
             )
-    except (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError) as error:
+    except _REFUSALS as error:
         raise ConfigError(
             f"{config.name} with {data.name}: the trainer refuses them: {error}"
         ) from error
     _check_shapes(trainer, opened, config)
     return trainer
+
+
+def _weights_of(
+    model: torch.nn.Module, name: str, lever: str = "modules"
+) -> list[torch.nn.Parameter]:
+    """The weights of a module, or those that the map has under a parameter's own name."""
+    weights = dict(model.named_parameters())
+    if name in weights:
+        return [weights[each] for each, module in module_names(model).items() if module == name]
+    return list(_module(model, name, lever).parameters())
 
 
 def _module(model: torch.nn.Module, name: str, lever: str) -> torch.nn.Module:

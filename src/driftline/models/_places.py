@@ -193,9 +193,21 @@ def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
         The names and order of `list_places`; None where some weight is fetched, packed, or lies in
         several places.
     """
+    found = plain_weights(model)
+    return found if len(found) == len(list_places(model)) else None
+
+
+def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The parameters that are one plain tensor in memory, by name.
+
+    Args:
+        model: A model, wherever its weights lie.
+
+    Returns:
+        Those of `list_places` that are neither fetched, nor packed, nor in several places.
+    """
     places = list_places(model)
-    found = {name: p.parameter for name, p in places.items() if isinstance(p, _InMemory)}
-    return found if len(found) == len(places) else None
+    return {name: p.parameter for name, p in places.items() if isinstance(p, _InMemory)}
 
 
 def tied_names(model: torch.nn.Module) -> dict[str, str]:

@@ -27,6 +27,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
 from ._directions import Change, StoredDirection, as_tensors, store_direction
+from ._failures import trainer_failures_named
 from ._lever_outcome import is_osf, osf_change, scaled_change
 from ._lever_trainer import LeverTrainer, lever_trainer
 from ._levers import Levers
@@ -139,10 +140,7 @@ class Trajectory:
         ) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
-            try:
-                trainer.train()
-            except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
-                raise RunError(f"{self.config.name}: training broke off: {error}") from error
+            trainer.train()
             num_tokens = int(trainer.state.num_input_tokens_seen)
         if not keeper.reached_end:
             return TrainingOutcome(False, num_tokens)
@@ -343,7 +341,8 @@ def _trainer(
             )
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
-        yield trainer
+        with trainer_failures_named(config.name):
+            yield trainer
 
 
 def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:

@@ -23,27 +23,30 @@ from ._places import Place, list_places, tied_names
 
 Role = Literal[
     "embedding", "position", "q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
-    "head", "other",
+    "experts", "router", "head", "other",
 ]  # fmt: skip
 
 _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 
-# First match wins. Left: the last names of modules in the Llama, Qwen, Gemma, Phi, GPT-2 and
-# GPT-NeoX families; the attention's own `c_proj` and `dense` must be told from the MLP's.
+# First match wins. Left: the last names of modules in the Llama, Qwen, Gemma, Phi, GPT-2, GPT-J,
+# BLOOM and GPT-NeoX families, and of mixtures of experts; the attention's own `c_proj` and `dense`
+# must be told from the MLP's.
 _ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
     (r"norm|\bln_\w+", "norm"),
     (r"\.(embed_tokens|wte|embed_in|word_embeddings)\.", "embedding"),
     (r"\.(wpe|embed_positions)\.", "position"),
     (r"(^|\.)(lm_head|embed_out)\.", "head"),
+    (r"\.experts\.[a-z]\w*$|block_sparse_moe\.(in|out)put_linear\.", "experts"),
+    (r"\.(router|gate|shared_expert_gate)\.", "router"),
     (r"\.(c_attn|query_key_value|qkv_proj)\.", "qkv"),
     (r"\.q_proj\.", "q"),
     (r"\.k_proj\.", "k"),
     (r"\.v_proj\.", "v"),
-    (r"\.(o_proj|attn\.c_proj|attention\.dense|out_proj)\.", "o"),
+    (r"\.(o_proj|attn\.c_proj|(self_)?attention\.dense|self_attn\.dense|out_proj)\.", "o"),
     (r"\.gate_up_proj\.", "gate_up"),
     (r"\.gate_proj\.", "gate"),
-    (r"\.(up_proj|c_fc|dense_h_to_4h|fc1)\.", "up"),
-    (r"\.(down_proj|mlp\.c_proj|dense_4h_to_h|fc2)\.", "down"),
+    (r"\.(up_proj|c_fc|dense_h_to_4h|fc1|fc_in)\.", "up"),
+    (r"\.(down_proj|mlp\.c_proj|dense_4h_to_h|fc2|fc_out)\.", "down"),
 )
 
 
@@ -67,6 +70,8 @@ def weight_role(name: str) -> Role:
     'o'
     >>> weight_role("transformer.h.0.mlp.c_proj.bias")
     'down'
+    >>> weight_role("model.layers.0.mlp.experts.gate_up_proj")
+    'experts'
 
     Args:
         name: A name as `named_parameters()` gives it.
@@ -135,6 +140,32 @@ class TiedWeightsError(ModelError):
         """
         super().__init__(f"{reason}; {mend}")
         self.reason = reason
+
+
+def module_names(model: torch.nn.Module) -> dict[str, str]:
+    """The module that each weight belongs to, as the fragility map and the levers name modules.
+
+    A `weight` and its `bias` belong to the module that holds them. Any other parameter stands for
+    itself under its own full name, because the module that holds it may hold other modules too (the
+    sinks of an attention) or several large parameters (fused experts). A parameter `x_bias` goes with
+    its `x`.
+
+    Args:
+        model: A causal language model.
+
+    Returns:
+        Weight name to module name, in the model's own order.
+    """
+    names = list_places(model)
+    found = {}
+    for name in names:
+        module, _, own = name.rpartition(".")
+        stem = name.removesuffix("_bias")
+        if own in ("weight", "bias"):
+            found[name] = module
+        else:
+            found[name] = stem if stem in names else name
+    return found
 
 
 def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, Tensor]:

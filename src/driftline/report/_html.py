@@ -17,6 +17,7 @@ from ..results._readings import (
     number,
     percent,
     protected_by_role,
+    protected_share,
     target_sentence,
 )
 from ._belief_table import belief_table
@@ -85,6 +86,7 @@ def render_html(assessment: Assessment) -> str:
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
         protected=protected_by_role(assessment),
+        protected_share=protected_share(assessment),
         regions=region_table(assessment),
         overlaps=region_summary(assessment),
         beliefs=_belief_lines(assessment),

@@ -52,11 +52,14 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
         The element's text; equal for equal assessments.
     """
     columns = module_columns(assessment.fragility)
-    names = list(dict.fromkeys(columns.values()))
-    in_layers = {columns[f.module] for f in assessment.fragility if f.layer is not None}
-    inside = [name for name in names if name in in_layers]
+    # One name may stand inside layers and outside: a layer's only norm, and the last norm.
+    inside = list(
+        dict.fromkeys(columns[f.module] for f in assessment.fragility if f.layer is not None)
+    )
     layers = sorted({f.layer for f in assessment.fragility if f.layer is not None})
-    outside = [name for name in names if name not in inside]
+    outside = list(
+        dict.fromkeys(columns[f.module] for f in assessment.fragility if f.layer is None)
+    )
     panels = _panels(assessment, columns)
     width = _LEFT + _CELL * len(inside) + _GAP
     height = _TOP + _ROW * (len(layers) + 2 * len(outside)) + _GAP

@@ -258,6 +258,14 @@ class Assessment(Document):
     protect: tuple[str, ...] = ()
     """What the map ranks first, up to a quarter of the parameters inside layers; empty under an
     adapter, or where no required capability could be mapped."""
+    protect_share: float | None = None
+    """The share of the parameters inside layers that `protect` holds; None without it."""
+    unmapped: tuple[str, ...] = ()
+    """Modules that the probe moves and that could not be mapped."""
+    unmapped_share: float | None = None
+    """Their share of the parameters inside layers; None without a map."""
+    map_failure: str | None = None
+    """Why the report has no map, where it should have one."""
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None

@@ -137,6 +137,29 @@ def protected_by_role(assessment: Assessment) -> str | None:
     return ", ".join(f"{taken[role]} of {total[role]} {role}" for role in order)
 
 
+def protected_share(assessment: Assessment) -> str:
+    """What share the modules to protect hold, and what share no map could be made of.
+
+    Args:
+        assessment: With a map and its `protect`.
+
+    Returns:
+        Such as `24 % of the parameters inside layers`; of a document that does not say the share, what
+        it is at most.
+    """
+    share = assessment.protect_share
+    if share is None:
+        return "up to a quarter of the parameters inside layers that could be mapped"
+    text = f"{percent(share)} of the parameters inside layers"
+    if not assessment.unmapped_share:
+        return text
+    text += f"; {percent(assessment.unmapped_share)} move and could not be mapped"
+    has_experts = any(f.role == "experts" for f in assessment.fragility)
+    if not has_experts and any(".experts" in module for module in assessment.unmapped):
+        text += ", no expert was looked at"
+    return text
+
+
 def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
     """What to call each module, in the order of the forward pass as far as names tell it.
 

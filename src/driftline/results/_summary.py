@@ -18,6 +18,7 @@ from ._readings import (
     number,
     percent,
     protected_by_role,
+    protected_share,
     target_sentence,
 )
 
@@ -138,6 +139,8 @@ def _dash_lines(margins: Sequence[StabilityMargin]) -> list[str]:
 
 def _fragility_lines(assessment: Assessment) -> list[str]:
     ranks = module_ranks(assessment)
+    if assessment.map_failure is not None:
+        return wrapped(f"No map: it failed: {clean(assessment.map_failure)}")
     if not ranks:
         return []
     named = ", ".join(f"{r.label} ({r.mean_rank:.1f})" for r in ranks[:NUM_NAMED])
@@ -146,7 +149,7 @@ def _fragility_lines(assessment: Assessment) -> list[str]:
     if firsts:
         lines.append(textwrap.shorten(f"First to break: {firsts}", WIDTH, placeholder=" …"))
     if protected := protected_by_role(assessment):
-        lines.append(f"Protect first (a quarter of the parameters inside layers): {protected}")
+        lines.append(f"Protect first ({protected_share(assessment)}): {protected}")
     return [part for line in lines for part in wrapped(line)]
 
 

@@ -15,7 +15,7 @@ from trl import SFTConfig
 
 from ..capabilities import Suite
 from ..engine import Progress, RunFolder
-from ..errors import ConfigError, OutputError, RunError
+from ..errors import ConfigError, OutputError
 from ..models import (
     LanguageModel,
     Levers,
@@ -26,6 +26,7 @@ from ..models import (
     lever_trainer,
     plan_training,
     read_training_data,
+    trainer_failures_named,
     with_replay,
     write_training_data,
 )
@@ -97,10 +98,8 @@ def train(
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
         trainer.add_callback(_Teller(listener))
-        try:
+        with trainer_failures_named(request.config.name):
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        except (ImportError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise RunError(f"{request.config.name}: training broke off: {error}") from error
         finish(trainer)
         trainer.save_model(str(folder.path / MODEL))
         request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))

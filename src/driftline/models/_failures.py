@@ -1,0 +1,94 @@
+"""Whose failure an exception is: which module of a model, or whose library, it came from."""
+
+import contextlib
+import errno
+import traceback
+from collections.abc import Iterator
+
+import torch
+
+from ..errors import DriftlineError, RunError
+
+_OWN = __name__.partition(".")[0]
+_TRAINERS = ("trl", "transformers", "peft", "accelerate", "datasets")
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_LONGEST_MESSAGE = 400
+
+
+def failed_module(error: BaseException, model: torch.nn.Module) -> str | None:
+    """The module that was running when an exception was raised.
+
+    Args:
+        error: The exception, with its traceback.
+        model: Where to look the module up.
+
+    Returns:
+        The name of the innermost module of the model on the traceback; None where there is none.
+    """
+    names = {id(module): name for name, module in model.named_modules() if name}
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for key in ("self", "module"):
+            found = names.get(id(frame.f_locals.get(key)), found)
+    return found
+
+
+@contextlib.contextmanager
+def trainer_failures_named(
+    config_name: str, *, refusals: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Report what the trainer raises as the trainer's failure, and nothing else.
+
+    Args:
+        config_name: The user's config.
+        refusals: Exceptions that the caller reports, as refusals of the input.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RunError: The trainer, or a library below it, failed.
+        DriftlineError: As it was raised; so is what the disk says, and what is our own.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (DriftlineError, *refusals)):
+            raise
+        # What torch raises is the run's own: out of memory, a shape, a value that no operator takes.
+        is_trainers = isinstance(error, RuntimeError) or _comes_from_trainer(error)
+        if not is_trainers or _is_of_disk(error):
+            raise
+        raise RunError(f"{config_name}: the trainer failed: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        Its type and message, shortened where it is long.
+    """
+    text = " ".join(str(error).split())
+    if len(text) > _LONGEST_MESSAGE:
+        text = f"{text[:_LONGEST_MESSAGE]} …"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _is_of_disk(error: Exception) -> bool:
+    """Whether the disk is full or may not be written, which has a message of its own."""
+    return isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno in _DISK
+    )
+
+
+def _comes_from_trainer(error: BaseException) -> bool:
+    """Whether a trainer's code stands below all of ours on the traceback."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package == _OWN or package in _TRAINERS:
+            return package != _OWN
+    return False

@@ -1,0 +1,89 @@
+"""Whose failure it is: the trainer's, the disk's, or our own."""
+
+import pytest
+import transformers
+import trl
+
+from driftline.errors import ConfigError, RunError
+from driftline.models import trainer_failures_named
+from driftline.models._failures import described
+from tests.models.runs import FULL
+
+
+def raised_in(module, error):
+    """A function of that module that raises."""
+    scope = {"__name__": module, "error": error}
+    exec("def fail(*_args, **_more):\n    raise error", scope)
+    return scope["fail"]
+
+
+@pytest.mark.parametrize(
+    "module", ["trl.trainer.sft", "transformers.trainer", "peft.x", "accelerate"]
+)
+@pytest.mark.parametrize(
+    "error",
+    [AttributeError("no num_experts"), IndexError("1"), NotImplementedError("x"), OSError("x")],
+)
+def test_what_a_trainers_code_raises_is_the_trainers(module, error):
+    with (
+        pytest.raises(RunError, match=rf"^c.yaml: the trainer failed: {type(error).__name__}: "),
+        trainer_failures_named("c.yaml"),
+    ):
+        raised_in(module, error)()
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [
+        ("driftline.models._trajectory", AttributeError("ours")),
+        ("driftline.models._trajectory", ValueError("ours")),
+        ("trl.trainer.sft", OSError(28, "No space left on device")),
+        ("trl.trainer.sft", PermissionError(13, "Permission denied")),
+        ("trl.trainer.sft", ConfigError("c.yaml: as it is")),
+        ("trl.trainer.sft", KeyboardInterrupt()),
+    ],
+)
+def test_what_is_not_the_trainers_goes_through_as_it_is(module, error):
+    with pytest.raises(type(error)) as caught, trainer_failures_named("c.yaml"):
+        raised_in(module, error)()
+    assert caught.value is error
+
+
+def test_memory_that_runs_out_in_our_own_code_is_a_failed_run():
+    with (
+        pytest.raises(RunError, match="the trainer failed: RuntimeError: out of memory"),
+        trainer_failures_named("c.yaml"),
+    ):
+        raised_in("driftline.models._lever_losses", RuntimeError("out of memory"))()
+
+
+def test_an_exception_is_one_line_of_bounded_length():
+    assert described(ValueError("a\n  b")) == "ValueError: a b"
+    assert described(ValueError()) == "ValueError"
+    assert len(described(ValueError("x" * 10**4))) < 500
+
+
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [(trl.SFTTrainer, "compute_loss"), (transformers.Trainer, "training_step")],
+)
+def test_a_trainer_that_fails_inside_a_run_is_named(trajectory, monkeypatch, owner, method):
+    made = trajectory(FULL)
+    error = AttributeError("'Config' object has no attribute 'num_experts'")
+    monkeypatch.setattr(owner, method, raised_in("trl.trainer.sft_trainer", error))
+    with pytest.raises(
+        RunError, match=r"^config.yaml: the trainer failed: AttributeError: 'Config'"
+    ):
+        made.ensure_trained()
+    assert not made.is_trained()
+
+
+def test_a_trainer_that_fails_before_it_begins_is_named(trajectory, monkeypatch):
+    error = AttributeError("'Config' object has no attribute 'num_experts'")
+    monkeypatch.setattr(
+        trl.SFTTrainer, "_prepare_dataset", raised_in("trl.trainer.sft_trainer", error)
+    )
+    with pytest.raises(
+        RunError, match=r"^config.yaml: the trainer failed: AttributeError: 'Config'"
+    ):
+        trajectory(FULL)
