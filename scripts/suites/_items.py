@@ -43,7 +43,7 @@ def table_lines(name: str) -> Iterator[str]:
         One line at a time.
     """
     for line in (_TABLES / f"{name}.txt").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("# "):
+        if line.strip() and not line.startswith("%% "):
             yield line
 
 
