@@ -1,0 +1,1 @@
+"""The shipped suites, scored at the base of two small models."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from ._items import Item
 
@@ -189,7 +189,7 @@ def near_duplicates(items: Sequence[Item]) -> Iterator[tuple[str, str, float]]:
 
 def _pairs(item: Item) -> set[tuple[str, str]]:
     words = ["", *_words(right_text(item)), ""]
-    return set(zip(words[:-1], words[1:], strict=True))
+    return set(pairwise(words))
 
 
 def _words(text: str) -> list[str]:

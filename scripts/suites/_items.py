@@ -33,6 +33,11 @@ class QuestionSet(NamedTuple):
     answers: tuple[str, ...]
 
 
+def split_words(text: str) -> list[str]:
+    """Split a list that is written as one line of words."""
+    return text.split()
+
+
 def table_lines(name: str) -> Iterator[str]:
     """Read the lines of a table that are not empty and not a comment.
 
@@ -162,7 +167,9 @@ def mirrored_pairs(name: str, prefix: str = "") -> list[Item]:
                 raise ValueError(f"{name}: no single _ in {context!r}")
             good, bad = _filled(context, own, other), _filled(context, other, own)
             item_id = f"{name}-{len(items) + 1:03d}"
-            items.append({"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group})
+            items.append(
+                {"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group}
+            )
     return items
 
 

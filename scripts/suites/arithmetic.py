@@ -72,19 +72,27 @@ def _times(a: int, b: int) -> int:
 
 _FORMATS = (
     _Format("sum", _binary("1 + 4 = 5\n6 + 2 = 8\n{a} + {b} =", (1, 6), (1, 6), _plus)),
-    _Format("sum_asked", _binary("Q: What is {a} plus {b}?\nA: {a} + {b} =", (2, 9), (2, 9), _plus)),
+    _Format(
+        "sum_asked", _binary("Q: What is {a} plus {b}?\nA: {a} + {b} =", (2, 9), (2, 9), _plus)
+    ),
     _Format("sum_in_words", _binary("The sum of {a} and {b} is", (2, 9), (1, 6), _plus)),
     _Format("sum_in_teens", _binary("12 + 5 = 17\n{a} + {b} =", (11, 19), (2, 9), _plus)),
     _Format("sum_of_tens", _binary("20 + 14 = 34\n{a} + {b} =", (20, 60), (11, 30), _plus)),
-    _Format("sum_of_apples", _binary(
-        "Ann has {a} apples and gets {b} more. Now she has", (2, 9), (1, 6), _plus)),
+    _Format(
+        "sum_of_apples",
+        _binary("Ann has {a} apples and gets {b} more. Now she has", (2, 9), (1, 6), _plus),
+    ),
     _Format("difference", _binary("9 - 4 = 5\n{a} - {b} =", (8, 14), (1, 6), _minus)),
     _Format("difference_in_teens", _binary("16 - 2 = 14\n{a} - {b} =", (14, 19), (1, 6), _minus)),
     _Format("difference_of_tens", _binary("58 - 20 = 38\n{a} - {b} =", (50, 80), (10, 30), _minus)),
-    _Format("difference_asked", _binary(
-        "Q: What is {a} minus {b}?\nA: {a} - {b} =", (9, 18), (2, 8), _minus)),
-    _Format("difference_of_coins", _binary(
-        "Tom had {a} coins and lost {b} of them. He has", (8, 15), (1, 6), _minus)),
+    _Format(
+        "difference_asked",
+        _binary("Q: What is {a} minus {b}?\nA: {a} - {b} =", (9, 18), (2, 8), _minus),
+    ),
+    _Format(
+        "difference_of_coins",
+        _binary("Tom had {a} coins and lost {b} of them. He has", (8, 15), (1, 6), _minus),
+    ),
     _Format("product", _binary("5 x 1 = 5\n2 x 4 = 8\n{a} x {b} =", (2, 9), (2, 6), _times)),
     _Format("product_by_ten", _binary("3 * 10 = 30\n{a} * {b} =", (2, 12), (10, 12), _times)),
     _Format("product_asked", _binary("Q: What is {a} times {b}?\nA:", (2, 9), (2, 6), _times)),

@@ -40,6 +40,9 @@ def _refusal_sets() -> Iterator[QuestionSet]:
 
     Both have the same two replies, so that a model that refuses everything is right in half
     of the items, as one that refuses nothing.
+
+    Yields:
+        One set of two questions a line of the table.
     """
     for number, line in enumerate(table_lines("refusals")):
         prompts = tuple(split_line(line, 2))

@@ -25,7 +25,9 @@ def as_records(items):
     return [item.model_dump(mode="json", exclude_none=True) for item in items]
 
 
-@pytest.mark.parametrize(("suite", "capability"), capabilities(), ids=lambda v: str(getattr(v, "name", v)))
+@pytest.mark.parametrize(
+    ("suite", "capability"), capabilities(), ids=lambda v: str(getattr(v, "name", v))
+)
 class TestEachCapability:
     def test_is_required_described_and_large_enough(self, suite, capability):
         assert capability.required
@@ -45,7 +47,9 @@ class TestEachCapability:
         for item in capability.items:
             if isinstance(item, MultipleChoice):
                 options = tuple(sorted(item.choices))
-                right.setdefault((str(item.group), *options), Counter())[item.choices[item.answer]] += 1
+                right.setdefault((str(item.group), *options), Counter())[
+                    item.choices[item.answer]
+                ] += 1
         for (_, *options), counts in right.items():
             assert counts == dict.fromkeys(options, 1)
 
