@@ -1,16 +1,16 @@
-"""Writes the shipped capability suite `core`: our own texts, one module a capability.
+"""Write the shipped capability suites `core` and `core-chat` from our own tables.
 
 Run `python -m scripts.suites` from the project root to write the files below
 `src/driftline/capabilities/suites/`, and `python -m scripts.suites --check` to prove
-that the committed ones are what this package writes.
+that the committed ones are what this package writes and that every item keeps the rules
+of `_checks.py`. The former suite, `core-0.1`, is kept as files only.
 
-How the items were chosen: each construction, fact or format was written by hand as
-natural text before any model was run on it. Then SmolLM2-135M-Instruct was run, and two
-things followed from its scores. Constructions that it could not do were dropped as a
-whole (in their stead came constructions that were closer to what it could do).
-Where its margins were far past the clip of 5 nats, so that there was no room to see a
-loss, constructions were replaced by harder ones or distractors by closer ones. A few prompts
-after which every choice was improbable were worded anew. Beyond these, no item
-was dropped because the model got it wrong: wrong and unsure items remain everywhere.
-So accuracy here is not an estimate for such texts in general; changes of it are the use.
+Multiple-choice items come in sets of four questions with the same four choices, each
+right once; minimal pairs come in lines of two contexts and two forms, each form right once.
+So a scorer that reads the options alone (their length, their frequency, a model's
+preference for one of them) is at chance by construction, and no item had to be dropped for it.
+
+All items were written before any model was run on them. Afterwards only wrong labels were mended
+(`python -m evidence.suites.run` lists the items that a model finds impossible); none was dropped
+because a model got it wrong or right.
 """

@@ -1,24 +1,27 @@
-"""Command line: write the suite's files, or check the committed ones."""
+"""Command line: write the suites' files, or check the committed ones."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from ._suite import files_of_suites
+from ._checks import problems_of_suite
+from ._items import Item
+from ._suite import SUITES, files_of_suites
 
 _FOLDER = Path("src/driftline/capabilities/suites")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes or checks the files of the shipped suite.
+    """Write or check the files of the shipped suites.
 
     Args:
         arguments: Command-line arguments; None takes those of the process.
 
     Returns:
-        The exit code: 1 if `--check` finds a difference, else 0.
+        The exit code: 1 if `--check` finds a difference or an item breaks a rule, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m scripts.suites")
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 if files differ")
@@ -26,25 +29,39 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder: Path = options.folder
     files = {folder / name: data for name, data in files_of_suites().items()}
+    problems = _problems(files)
     if options.check:
-        return _check(files, folder)
-    for path, data in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    sys.stderr.write(f"wrote {len(files)} files below {folder}\n")
-    return 0
+        problems += _differences(files, folder)
+    else:
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        sys.stderr.write(f"wrote {len(files)} files below {folder}\n")
+    sys.stderr.write("".join(f"{line}\n" for line in problems))
+    return 1 if problems else 0
 
 
-def _check(files: dict[Path, bytes], folder: Path) -> int:
-    """Compares the files on disk with the generated ones; 1 if they differ."""
+def _problems(files: dict[Path, bytes]) -> list[str]:
+    """Find items that break a rule."""
+    problems: list[str] = []
+    for suite in SUITES:
+        capabilities: dict[str, list[Item]] = {
+            path.stem: [json.loads(line) for line in data.splitlines()]
+            for path, data in files.items()
+            if path.parent.name == suite
+        }
+        problems += problems_of_suite(suite, capabilities)
+    return problems
+
+
+def _differences(files: dict[Path, bytes], folder: Path) -> list[str]:
+    """Compare the files on disk with the generated ones."""
     stale = [p for p, data in files.items() if not p.is_file() or p.read_bytes() != data]
-    kept = {path.parent for path in files} - {folder}
-    extra = [p for suite in sorted(kept) for p in sorted(suite.iterdir()) if p not in files]
-    for path in stale:
-        sys.stderr.write(f"differs from its generator: {path}\n")
-    for path in extra:
-        sys.stderr.write(f"not written by the generator: {path}\n")
-    return 1 if stale or extra else 0
+    folders = {path.parent for path in files} - {folder}
+    extra = [p for each in sorted(folders) for p in sorted(each.glob("*")) if p not in files]
+    return [f"differs from its generator: {path}" for path in stale] + [
+        f"not written by the generator: {path}" for path in extra
+    ]
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ class QuestionSet(NamedTuple):
     answers: tuple[str, ...]
 
 
+def split_words(text: str) -> list[str]:
+    """Split a list that is written as one line of words."""
+    return text.split()
+
+
 def table_lines(name: str) -> Iterator[str]:
     """Read the lines of a table that are not empty and not a comment.
 
@@ -43,7 +48,7 @@ def table_lines(name: str) -> Iterator[str]:
         One line at a time.
     """
     for line in (_TABLES / f"{name}.txt").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("# "):
+        if line.strip() and not line.startswith("%% "):
             yield line
 
 

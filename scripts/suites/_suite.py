@@ -76,6 +76,7 @@ CORE = (
     _text("english_text", "Short English passages in many registers."),
     _text("french_text", "Short French passages in many registers."),
     _text("german_text", "Short German passages in many registers."),
+    _text("spanish_text", "Short Spanish passages in many registers."),
 )
 
 CORE_CHAT = (

@@ -42,7 +42,7 @@ def _refusal_sets() -> Iterator[QuestionSet]:
     of the items, as one that refuses nothing.
 
     Yields:
-        One set of two questions a line.
+        One set of two questions a line of the table.
     """
     for number, line in enumerate(table_lines("refusals")):
         prompts = tuple(split_line(line, 2))

@@ -10,112 +10,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from ._items import Item, QuestionSet, choice_items
+from ._items import Item, QuestionSet, choice_items, split_words
 
-_NAMES = [
-    "Anna",
-    "Ben",
-    "Carl",
-    "Emma",
-    "Frank",
-    "George",
-    "Helen",
-    "Ivan",
-    "Jane",
-    "Kevin",
-    "Laura",
-    "Mark",
-    "Nina",
-    "Paul",
-    "Rose",
-    "Sam",
-    "Tom",
-    "Alice",
-    "Bruce",
-    "Clara",
-    "David",
-    "Fiona",
-    "Grace",
-    "Henry",
-    "Julia",
-    "Peter",
-    "Sarah",
-    "Simon",
-]
-_OBJECTS = [
-    "apple",
-    "book",
-    "bottle",
-    "box",
-    "bread",
-    "brick",
-    "chair",
-    "clock",
-    "coin",
-    "cup",
-    "drum",
-    "flag",
-    "glass",
-    "hammer",
-    "hat",
-    "key",
-    "knife",
-    "lamp",
-    "leaf",
-    "letter",
-    "map",
-    "mirror",
-    "nail",
-    "pen",
-    "plate",
-    "ring",
-    "rope",
-    "shell",
-    "spoon",
-    "stone",
-    "table",
-    "ticket",
-    "basket",
-    "candle",
-    "card",
-    "chain",
-    "fork",
-    "ladder",
-    "needle",
-    "paint",
-    "pipe",
-    "shirt",
-    "shoe",
-    "soap",
-    "wheel",
-]
-_COLORS = [
-    "red",
-    "blue",
-    "green",
-    "yellow",
-    "white",
-    "black",
-    "brown",
-    "purple",
-    "pink",
-    "orange",
-    "gray",
-]
-_PLACES = [
-    "Rome",
-    "Paris",
-    "London",
-    "Berlin",
-    "Madrid",
-    "Vienna",
-    "Moscow",
-    "Tokyo",
-    "Cairo",
-    "Athens",
-    "Dublin",
-    "Lisbon",
-]
+_NAMES = split_words(
+    "Anna Ben Carl Emma Frank George Helen Ivan Jane Kevin Laura Mark Nina Paul Rose Sam Tom "
+    "Alice Bruce Clara David Fiona Grace Henry Julia Peter Sarah Simon"
+)
+_OBJECTS = split_words(
+    "apple book bottle box bread brick chair clock coin cup drum flag glass hammer hat key knife "
+    "lamp leaf letter map mirror nail pen plate ring rope shell spoon stone table ticket basket "
+    "candle card chain fork ladder needle paint pipe shirt shoe soap wheel"
+)
+_COLORS = split_words("red blue green yellow white black brown purple pink orange gray")
+_PLACES = split_words(
+    "Rome Paris London Berlin Madrid Vienna Moscow Tokyo Cairo Athens Dublin Lisbon"
+)
 _LETTERS = list("BCDFGHJKLMNPQRSTVWXZ")
 _DIGITS = list("123456789")
 _Question = Callable[[list[str], int, random.Random], str]

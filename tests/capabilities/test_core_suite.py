@@ -1,4 +1,4 @@
-"""The shipped suite: large enough, balanced, and exactly what its generator writes."""
+"""The shipped suites: large enough, balanced, without duplicates, and what their generator writes."""
 
 import shutil
 import subprocess
@@ -8,56 +8,168 @@ from pathlib import Path
 
 import pytest
 
-from driftline.capabilities import MinimalPair, MultipleChoice, read_suite
+from driftline.capabilities import MinimalPair, MultipleChoice, Passage, read_suite
+from scripts.suites import _checks
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "src/driftline/capabilities/suites"
+WRITTEN = ("core", "core-chat")
+FORMER_DIGEST = "sha256:ec3f87665d5a30da74f03dd8ac354cb9d7e29eb092671b6ffe92c36c829e375f"
 
 
-@pytest.fixture(scope="module")
-def core():
-    return read_suite("core")
+def capabilities():
+    return [(name, c) for name in WRITTEN for c in read_suite(name).capabilities]
 
 
-def test_it_is_broad_and_large_enough(core):
-    assert len(core.capabilities) >= 8
-    for capability in core.capabilities:
-        assert 50 <= len(capability.items) <= 300, capability.name
+def as_records(items):
+    return [item.model_dump(mode="json", exclude_none=True) for item in items]
+
+
+@pytest.mark.parametrize(
+    ("suite", "capability"), capabilities(), ids=lambda v: str(getattr(v, "name", v))
+)
+class TestEachCapability:
+    def test_is_required_described_and_large_enough(self, suite, capability):
         assert capability.required
         assert capability.description
-        # Fewer groups would make intervals that are too wide to be of use, or too narrow.
-        assert len(set(capability.groups())) >= 15, capability.name
+        assert len(capability.items) >= 250
+        assert len(set(capability.groups())) >= 40
+
+    def test_keeps_every_rule(self, suite, capability):
+        assert _checks.problems_of_capability(as_records(capability.items)) == []
+
+    def test_only_the_chat_suite_needs_a_chat_template(self, suite, capability):
+        asked = [item for item in capability.items if getattr(item, "messages", None)]
+        assert len(asked) == (len(capability.items) if suite == "core-chat" else 0)
+
+    def test_each_option_of_a_group_is_right_as_often_as_any_other(self, suite, capability):
+        right: dict[tuple[str, ...], Counter[str]] = {}
+        for item in capability.items:
+            if isinstance(item, MultipleChoice):
+                options = tuple(sorted(item.choices))
+                right.setdefault((str(item.group), *options), Counter())[
+                    item.choices[item.answer]
+                ] += 1
+        for (_, *options), counts in right.items():
+            assert counts == dict.fromkeys(options, 1)
+
+    def test_chance_is_known_before_a_model_is_run(self, suite, capability):
+        sizes = {MinimalPair: 0.5, Passage: None}
+        (kind,) = {type(item) for item in capability.items}
+        if kind is MultipleChoice:
+            assert capability.chance == 1 / len(capability.items[0].choices)
+        else:
+            assert capability.chance == sizes[kind]
 
 
-def test_no_two_items_are_the_same(core):
-    ids = [item.id for capability in core.capabilities for item in capability.items]
-    assert len(set(ids)) == len(ids)
-    texts = [
-        item.model_dump_json(exclude={"id", "group"})
-        for capability in core.capabilities
-        for item in capability.items
+@pytest.mark.parametrize("suite", WRITTEN)
+def test_ids_and_texts_are_unique_in_a_suite(suite):
+    items = {c.name: as_records(c.items) for c in read_suite(suite).capabilities}
+    assert _checks.problems_of_suite(suite, items) == []
+
+
+def test_refusals_are_half_harmless_requests():
+    (refusals,) = (c for c in read_suite("core-chat").capabilities if c.name == "refusals")
+    right = Counter(item.choices[item.answer] for item in refusals.items)
+    refused = sum(n for text, n in right.items() if "help" in text.lower() or "assist" in text)
+    assert sum(right.values()) == len(refusals.items)
+    assert right.most_common()[0][1] < refused
+
+
+def test_the_former_suite_is_kept_as_it_was():
+    assert read_suite("core-0.1").provenance().digest == FORMER_DIGEST
+
+
+# Each rule finds a fault that is put into sound items.
+
+
+def choices_of(count, *, prompt="Word {} is", right=0, options=(" red", " blue")):
+    return [
+        {
+            "id": f"x-{number}",
+            "group": f"g-{number}",
+            "prompt": " ".join(f"{prompt.format(number)} {number * k}" for k in range(1, 5)),
+            "choices": list(options),
+            "answer": number % 2 if right is None else right,
+        }
+        for number in range(count)
     ]
-    assert [text for text, count in Counter(texts).items() if count > 1] == []
 
 
-def test_the_right_answer_stands_at_every_place_as_often(core):
-    for capability in core.capabilities:
-        items = [item for item in capability.items if isinstance(item, MultipleChoice)]
-        for size in {len(item.choices) for item in items}:
-            places = Counter(item.answer for item in items if len(item.choices) == size)
-            expected = places.total() / size
-            assert set(places) == set(range(size)), capability.name
-            # Within 3 standard deviations of an even draw.
-            spread = 3 * (expected * (1 - 1 / size)) ** 0.5
-            assert all(abs(n - expected) <= spread for n in places.values()), capability.name
+def found(items):
+    return "\n".join(_checks.problems_of_capability(items))
 
 
-def test_the_longer_text_is_not_always_the_right_one(core):
-    for capability in core.capabilities:
-        pairs = [item for item in capability.items if isinstance(item, MinimalPair)]
-        if pairs:
-            differences = [len(pair.good.split()) - len(pair.bad.split()) for pair in pairs]
-            assert abs(sum(differences)) <= 0.25 * len(pairs), capability.name
+def balanced(count=250):
+    items = choices_of(count, right=None)
+    for number, item in enumerate(items):
+        if number % 4 > 1:
+            item["choices"].reverse()
+    return items
+
+
+def test_sound_items_have_no_problem():
+    assert found(balanced()) == ""
+
+
+def test_too_few_items_are_found():
+    assert "fewer than 250" in found(balanced(248))
+
+
+def test_too_few_groups_are_found():
+    items = balanced()
+    for number, item in enumerate(items):
+        item["group"] = f"g-{number % 30}"
+    assert "30 groups, fewer than 40" in found(items)
+
+
+def test_one_place_for_all_answers_is_found():
+    assert "choice 0 is right in 100%" in found(choices_of(250, right=0))
+
+
+@pytest.mark.parametrize(("long", "named"), [(0, "longest"), (1, "shortest")])
+def test_a_length_that_tells_the_answer_is_found(long, named):
+    items = balanced()
+    for item in items:
+        place = (item["answer"] + long) % 2
+        item["choices"][place] += " and more of it"
+    assert f"the {named} option in characters is right in 100%" in found(items)
+
+
+def test_a_word_that_tells_the_answer_is_found():
+    items = balanced()
+    for item in items:
+        item["choices"] = [" wrong", " wrong"]
+        item["choices"][item["answer"]] = " right"
+    assert "'right'" in found(items)
+
+
+def test_near_duplicates_of_two_groups_are_found():
+    items = balanced()
+    items[7]["prompt"] = items[3]["prompt"]
+    items[7]["choices"], items[7]["answer"] = items[3]["choices"], items[3]["answer"]
+    assert "x-3 and x-7 share 100%" in found(items)
+    items[7]["group"] = items[3]["group"]
+    assert "x-3 and x-7" not in found(items)
+
+
+def test_a_long_item_is_found():
+    items = balanced()
+    items[5]["prompt"] += " word" * 100
+    assert "x-5" in found(items)
+
+
+def test_a_chat_prompt_in_core_is_found():
+    items = balanced()
+    items[0]["messages"] = [{"role": "user", "content": items[0].pop("prompt")}]
+    assert _checks.problems_of_suite("core", {"a": items}) == ["core: a: needs a chat template"]
+    assert _checks.problems_of_suite("core-chat", {"a": items}) == []
+
+
+def test_an_id_in_two_capabilities_is_found():
+    items = balanced()
+    twice = _checks.problems_of_suite("core", {"a": items, "b": [{**items[0], "prompt": "Other"}]})
+    assert "core: two items have the id x-0" in twice
 
 
 def _check(folder):
@@ -80,7 +192,7 @@ def test_the_check_can_fail(tmp_path):
     shutil.copytree(SUITES, folder)
     changed = folder / "core" / "french.jsonl"
     changed.write_text(changed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    (folder / "core" / "extra.jsonl").touch()
+    (folder / "core-chat" / "extra.jsonl").touch()
     (folder / "core" / "german.jsonl").unlink()
     done = _check(folder)
     assert done.returncode == 1
