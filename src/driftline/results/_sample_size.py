@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ..metrics import METRICS
 from ._document import Document, Value
 from ._points import shown_amount
 from ._readings import clean
@@ -74,9 +75,11 @@ def sample_size_summary(found: SampleSize) -> str:
     spread = f"the change of an item varies by {_amount(found, found.spread or 0.0)}"
     if found.discordance is not None:
         spread = f"{found.discordance:.1%} of the items flip"
+    known = METRICS.get(found.metric)
+    moved = "fallen" if known is None or known.higher_is_better else "risen"
     source = " (measured on SmolLM2-135M, mild runs)" if found.is_measured else ""
     lines = wrapped(
-        f"{largest:,} items a capability show that {clean(found.metric)} has not become worse by "
+        f"{largest:,} items a capability show that {clean(found.metric)} has not {moved} by "
         f"{margin} or more, with a chance of {found.power:.0%} if in truth {if_so} while "
         f"{spread}{source}; a loss of {margin} passes in at most {found.alpha:.1%} of cases"
     )
