@@ -25,6 +25,8 @@ from .table import BenchmarkRun, read_runs
 FOLDER = Path(__file__).parent
 RESULT = FOLDER / "link.json"
 MODEL = "smollm2-135m"
+PAIRS = ("grammar_pairs", "french", "german", "commonsense_pairs")
+"""Of two options, so that an item flips where its log-odds change sign."""
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
@@ -46,7 +48,7 @@ def judged() -> dict[str, Any]:
     """
     held = json.loads((FOLDER / "base_probabilities.json").read_text())["probabilities"]
     runs, calibration = read_runs(MODEL), shipped_calibration()
-    rows = []
+    rows, names = [], []
     for task in sorted({run.task for run in runs}):
         others = [run.finished for run in runs if run.task != task]
         forecaster = fit_forecaster(others, calibration)
@@ -58,8 +60,10 @@ def judged() -> dict[str, Any]:
                     ends = numpy.array([loss.value, loss.low, loss.high])
                     base = numpy.array(held[reading.capability])
                     rows.append(_cell(run, reading.capability, base, ends))
-    found = numpy.array([row[:4] for row in rows])
-    covered = numpy.array([row[4] for row in rows]).mean(axis=0)
+                    names.append(reading.capability)
+    found = numpy.array([row[:5] for row in rows])
+    covered = numpy.array([row[5] for row in rows]).mean(axis=0)
+    of_pairs = numpy.isin(names, PAIRS) & (numpy.abs(found[:, 0]) < 0.03)
     actual, predicted, probed = found[:, 0], found[:, 1], found[:, 2]
     return {
         "model": MODEL,
@@ -70,14 +74,16 @@ def judged() -> dict[str, Any]:
             f"{factor:g}": round(float(share), 3)
             for factor, share in zip(FACTORS, covered, strict=True)
         },
+        "flips_of_pairs_that_moved_less_than_3_points": round(float(found[of_pairs, 4].mean()), 3),
+        "spread_of_items_in_nats_that_moved_less_than_0.1": _in_nats(runs),
         "spread_over_items": _spreads(actual, found[:, 3]),
     }
 
 
 def _cell(
     run: BenchmarkRun, capability: str, base: numpy.ndarray, ends: numpy.ndarray
-) -> tuple[float, float, float, float, list[bool]]:
-    """Loss of probability: what came, what was forecast, what the probe had, the spread, coverage."""
+) -> tuple[float, float, float, float, float, list[bool]]:
+    """Loss of probability: what came, was forecast, was probed; spread, share of flips, coverage."""
     leg = run.record["legs"]["planned"]
     steps = leg["num_steps"]
     losses = leg["losses"][capability]
@@ -98,7 +104,20 @@ def _cell(
         covered.append(bool(below <= actual <= above))
     probed = float(linked(numpy.array([float(early.mean())]))[0])
     spread = float((base - after).std(ddof=1))
-    return actual, float(linked(ends)[0]), probed, spread, covered
+    flips = float(((base > 0.5) != (after > 0.5)).mean())
+    return actual, float(linked(ends)[0]), probed, spread, flips, covered
+
+
+def _in_nats(runs: list[BenchmarkRun]) -> dict[str, float]:
+    """Standard deviation of items' changes by metric, median over the cells that moved little."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        leg = run.record["legs"]["planned"]
+        for reading in run.finished.probe.capabilities:
+            losses = numpy.array(leg["losses"][reading.capability][str(leg["num_steps"])], float)
+            if abs(float(losses.mean())) < 0.1:
+                found.setdefault(reading.metric, []).append(float(losses.std(ddof=1)))
+    return {name: round(float(numpy.median(all_)), 3) for name, all_ in sorted(found.items())}
 
 
 def _r2(predicted: numpy.ndarray, actual: numpy.ndarray) -> float:

@@ -45,3 +45,38 @@ def test_bad_input_names_the_option_and_the_mend(run, option, value):
     code, out, err = run(*PLAN, option, value)
     assert (code, out) == (2, "")
     assert f"sample-size: {option} {value} must be" in err
+
+
+@pytest.mark.parametrize(
+    ("metric", "margin", "least"),
+    [("margin_nats", "0.25", 158), ("probability", "0.03", 150), ("nll_nats", "0.05", 20)],
+)
+def test_other_metrics_say_which_spread_they_assume(run, metric, margin, least):
+    code, out, _err = run("sample-size", "--margin", margin, "--metric", metric, "--json")
+    found = json.loads(out)
+    assert (code, found["metric"], found["is_measured"]) == (0, metric, True)
+    assert found["discordance"] is None
+    assert found["spread"] > 0
+    assert found["claims"][0]["num_items"] >= least
+    _code, out, _err = run("sample-size", "--margin", margin, "--metric", metric)
+    assert "measured on SmolLM2-135M" in " ".join(out.split())
+    _code, out, _err = run(
+        "sample-size", "--margin", margin, "--metric", metric, "--spread", "0.3", "--json"
+    )
+    assert not json.loads(out)["is_measured"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--metric", "margin_nats", "--discordance", "0.1"), "--discordance 0.1 must be left out"),
+        (("--spread", "0.1"), "--spread 0.1 must be left out for accuracy"),
+        (("--metric", "probability", "--spread", "0"), "--spread 0 must be above 0"),
+        (("--metric", "perplexity"), "--metric perplexity: no such metric"),
+        (("--metric", "exact_match"), "no spread was measured for exact_match"),
+    ],
+)
+def test_what_belongs_to_another_metric_is_refused(run, arguments, message):
+    code, out, err = run("sample-size", "--margin", "0.1", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err

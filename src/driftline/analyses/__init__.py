@@ -43,6 +43,7 @@ from ._shipped_fits import FittedForecasters as FittedForecasters
 from ._shipped_fits import fit_all as fit_all
 from ._study import Effort as Effort
 from ._study import probe_steps as probe_steps
+from ._suite_power import suite_power as suite_power
 from ._target import target_capability as target_capability
 
 if TYPE_CHECKING:

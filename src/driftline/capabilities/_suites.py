@@ -17,6 +17,7 @@ from ._capability import Capability
 from ._items import Item, describe_fault
 from ._scorers import ITEM_TYPES, Normalization, ScorerName
 from ._tasks import PREFIX, RenderedTask, default_capability, render_tasks
+from ._tolerance import read_tolerance
 
 SHIPPED_SUITES = ("core", "core-chat", "core-0.1")
 """Names that `read_suite` takes instead of a file."""
@@ -40,7 +41,7 @@ class _CapabilityEntry(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     scorer: ScorerName
     metric: MetricName
-    tolerance: Number
+    tolerance: Number | str
     items: str | list[dict[str, JsonValue]]
     required: bool = True
     description: str = ""
@@ -133,7 +134,7 @@ def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
             name=entry.name,
             scorer=entry.scorer,
             metric=entry.metric,
-            tolerance=entry.tolerance,
+            tolerance=_tolerance(entry),
             items=chosen,
             required=entry.required,
             description=entry.description,
@@ -143,6 +144,13 @@ def _capability(entry: _CapabilityEntry, path: Path) -> Capability:
         )
     except SuiteError as error:
         raise SuiteError(f"{path}: {error}") from None
+
+
+def _tolerance(entry: _CapabilityEntry) -> float:
+    try:
+        return read_tolerance(entry.tolerance, entry.metric)
+    except SuiteError as error:
+        raise SuiteError(f"capability {entry.name}: {error}") from None
 
 
 def _task(entry: _CapabilityEntry, name: str, path: Path) -> RenderedTask:

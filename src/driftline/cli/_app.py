@@ -22,6 +22,7 @@ from ._sample_size import sample_size
 from ._score import score
 from ._sign import sign
 from ._streams import safe_streams
+from ._suite import suite
 from ._train import train
 from ._verify import verify
 
@@ -52,6 +53,7 @@ app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("repair")(repair)
 app.command("sample-size")(sample_size)
+app.command("suite")(suite)
 app.command("keygen")(keygen)
 app.command("sign")(sign)
 app.command("verify")(verify)

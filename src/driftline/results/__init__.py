@@ -96,6 +96,9 @@ from ._scores import ItemScore as ItemScore
 from ._scores import Scores as Scores
 from ._scores import item_lines as item_lines
 from ._scores_summary import scores_summary as scores_summary
+from ._suite_power import CapabilityPower as CapabilityPower
+from ._suite_power import SuitePower as SuitePower
+from ._suite_power import suite_power_summary as suite_power_summary
 from ._summary import summary as summary
 from ._training_run import CapabilityCourse as CapabilityCourse
 from ._training_run import LossPoint as LossPoint

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from ..metrics import METRICS
 from ._document import Document, Value
+from ._points import shown_amount
 from ._readings import clean
 from ._summary import aligned, wrapped
 
@@ -36,10 +38,16 @@ class SampleSize(Document):
     )
     verdict: None = None
     """Nothing was measured."""
+    metric: str = "accuracy"
+    unit: str = "share of items"
     margin: float
-    """Accepted loss, as a share of items."""
-    discordance: float
-    """Share of items that flip, lost and gained together."""
+    """Accepted loss, in the unit."""
+    discordance: float | None
+    """Share of items that flip, lost and gained together; None where a metric is no share."""
+    spread: float | None = None
+    """Standard deviation of an item's change, where the metric is no share."""
+    is_measured: bool = False
+    """The discordance or the spread was not stated; it is that of the benchmark."""
     change: float
     """The true change for which the power is wanted."""
     power: float
@@ -60,12 +68,20 @@ def sample_size_summary(found: SampleSize) -> str:
         Text of lines up to about 100 characters, ending in a newline.
     """
     largest = max(claim.num_items for claim in found.claims)
-    if_so = "it does not change" if found.change == 0 else f"it changes by {_points(found.change)}"
+    margin = _amount(found, found.margin)
+    if_so = "it does not change"
+    if found.change != 0:
+        if_so = f"it changes by {_amount(found, found.change)}"
+    spread = f"the change of an item varies by {_amount(found, found.spread or 0.0)}"
+    if found.discordance is not None:
+        spread = f"{found.discordance:.1%} of the items flip"
+    known = METRICS.get(found.metric)
+    moved = "fallen" if known is None or known.higher_is_better else "risen"
+    source = " (measured on SmolLM2-135M, mild runs)" if found.is_measured else ""
     lines = wrapped(
-        f"{largest:,} items a capability show that accuracy has not fallen by "
-        f"{_points(found.margin)} or more, with a chance of {found.power:.0%} if in truth {if_so} "
-        f"while {found.discordance:.1%} of the items flip; a loss of {_points(found.margin)} passes "
-        f"in at most {found.alpha:.1%} of cases"
+        f"{largest:,} items a capability show that {clean(found.metric)} has not {moved} by "
+        f"{margin} or more, with a chance of {found.power:.0%} if in truth {if_so} while "
+        f"{spread}{source}; a loss of {margin} passes in at most {found.alpha:.1%} of cases"
     )
     rows = [("claim", "items", "alpha", "power")]
     rows += [
@@ -83,5 +99,7 @@ def sample_size_summary(found: SampleSize) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:g} points"
+def _amount(found: SampleSize, value: float) -> str:
+    if found.discordance is not None:
+        return f"{100 * value:g} points"
+    return shown_amount(value, found.unit)

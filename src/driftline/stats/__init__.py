@@ -3,6 +3,8 @@
 from ._above_chance import above_chance_evidence as above_chance_evidence
 from ._above_chance import above_chance_pvalue as above_chance_pvalue
 from ._bounded import bounded_noninferiority as bounded_noninferiority
+from ._bounded_power import bounded_margin_shown as bounded_margin_shown
+from ._bounded_power import bounded_num_items_needed as bounded_num_items_needed
 from ._conformal import conformal_quantile as conformal_quantile
 from ._crossing import Crossing as Crossing
 from ._crossing import crossing_interval as crossing_interval
@@ -16,6 +18,13 @@ from ._flips import flip_noninferiority as flip_noninferiority
 from ._gaussian_process import GaussianProcess as GaussianProcess
 from ._gaussian_process import Kernel as Kernel
 from ._gaussian_process import fit_gaussian_process as fit_gaussian_process
+from ._item_numbers import ALPHA as ALPHA
+from ._item_numbers import MEASURED_SPREADS as MEASURED_SPREADS
+from ._item_numbers import POWER as POWER
+from ._item_numbers import items_needed as items_needed
+from ._item_numbers import margin_shown as margin_shown
+from ._item_numbers import metric_named as metric_named
+from ._item_numbers import spread_of as spread_of
 from ._knee import Knee as Knee
 from ._knee import find_knee as find_knee
 from ._link import log_odds as log_odds

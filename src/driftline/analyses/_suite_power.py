@@ -1,0 +1,64 @@
+"""What change a suite's items can show, before a model is run."""
+
+import math
+
+import scipy.stats
+
+from ..capabilities import Capability, Suite
+from ..results import CapabilityPower, SuitePower
+from ..stats import ALPHA, MEASURED_SPREADS, POWER, items_needed, margin_shown
+from ._study import CONFIDENCE_LEVEL
+
+_CAVEATS = (
+    "Spreads are those of items in runs of SmolLM2-135M that moved the mean by less than 0.1 nats "
+    "(1 to 3 points of probability); a run that breaks more spreads more, and needs more items.",
+    "Items of a group are taken to change independently of each other; where they change alike, "
+    "count groups.",
+    "In a forecast, the width is that of the measured change alone; what the run does after the probe "
+    "comes on top.",
+)
+
+
+def suite_power(suite: Suite) -> SuitePower:
+    """Say what each capability of a suite can show.
+
+    Cost: about a second a capability.
+
+    Args:
+        suite: The suite.
+
+    Returns:
+        The document; nothing is scored.
+    """
+    return SuitePower(
+        suite=suite.provenance(),
+        alpha=ALPHA,
+        power=POWER,
+        confidence_level=CONFIDENCE_LEVEL,
+        capabilities=tuple(_power_of(capability) for capability in suite.capabilities),
+        caveats=_CAVEATS,
+    )
+
+
+def _power_of(capability: Capability) -> CapabilityPower:
+    metric, groups = capability.measure, capability.groups()
+    # Nothing was measured for generated answers: an answer flips as a choice does.
+    spread = MEASURED_SPREADS.get(metric.name, MEASURED_SPREADS["accuracy"])
+    deviation = math.sqrt(spread) if metric.is_binary else spread
+    num_groups = len(set(groups))
+    quantile = scipy.stats.t.ppf((1 + CONFIDENCE_LEVEL) / 2, num_groups - 1)
+    return CapabilityPower(
+        capability=capability.name,
+        scorer=capability.scorer,
+        metric=metric.name,
+        unit=metric.unit,
+        num_items=len(capability.items),
+        num_groups=num_groups,
+        chance=capability.chance,
+        tolerance=capability.tolerance,
+        required=capability.required,
+        spread=spread,
+        forecast_half_width=float(quantile) * deviation / math.sqrt(len(groups)),
+        certify_margin=margin_shown(metric, groups, spread),
+        num_items_needed=items_needed(metric, margin=capability.tolerance, spread=spread),
+    )

@@ -1,0 +1,70 @@
+"""`driftline suite`: what a suite's items can show."""
+
+import json
+
+import pytest
+
+SUITE = """\
+schema: driftline/suite/1
+capabilities:
+  - name: grammar
+    scorer: minimal_pair
+    metric: {metric}
+    tolerance: {tolerance}
+    items: {items}
+  - name: texts
+    scorer: perplexity
+    metric: nll_nats
+    tolerance: 5%
+    items: [{{id: a, text: It rained.}}, {{id: b, text: It snowed.}}]
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    def write(metric, tolerance, num_items=40):
+        items = [{"id": str(i), "good": f"{i} is", "bad": f"{i} are"} for i in range(num_items)]
+        path = tmp_path / "mine.yaml"
+        path.write_text(SUITE.format(metric=metric, tolerance=tolerance, items=json.dumps(items)))
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("metric", "tolerance"),
+    [("probability", "3 points"), ("margin_nats", 0.25), ("accuracy", 0.1)],
+)
+def test_every_metric_has_what_it_shows_and_what_it_needs(run, suite, metric, tolerance):
+    code, out, _err = run("suite", suite(metric, tolerance), "--json")
+    found = json.loads(out)
+    assert (code, found["schema"], found["verdict"]) == (0, "driftline/suite_power/1", None)
+    pairs, texts = found["capabilities"]
+    assert (pairs["num_items"], pairs["num_groups"], pairs["chance"]) == (40, 40, 0.5)
+    assert pairs["num_items_needed"] > 40
+    assert pairs["certify_margin"] > pairs["tolerance"]
+    assert pairs["forecast_half_width"] > 0
+    assert texts["tolerance"] == pytest.approx(0.0488, abs=1e-4)
+    assert texts["certify_margin"] is None
+
+
+def test_the_text_is_in_points_and_per_cent(run, suite):
+    _code, out, _err = run("suite", suite("probability", "3 points"))
+    assert "3.00" in out
+    assert "points" in out
+    assert "(perplexity +5%)" in out
+    assert "too few items to certify" in out
+    _code, out, _err = run("suite", suite("probability", "20 points", 400))
+    assert "grammar" in out
+
+
+def test_a_wrong_tolerance_is_named(run, suite):
+    code, _out, err = run("suite", suite("probability", "5%"))
+    assert code == 2
+    assert "capability grammar: tolerance '5%' is not for probability" in err
+
+
+def test_an_unknown_suite_is_named(run):
+    code, _out, err = run("suite", "none.yaml")
+    assert code == 2
+    assert "no such suite" in err
