@@ -65,7 +65,8 @@ def load_source(source: str | Path, config: TrainingConfig | None = None) -> Loa
     if path.exists():
         return _load_file(path)
     found = _HUB_ID.fullmatch(str(source))
-    if found is None or path.suffix in _BUILDERS.keys() | _PACKED or str(source).startswith("."):
+    is_path = path.suffix in _BUILDERS.keys() | _PACKED or path.parent.is_dir()
+    if found is None or is_path or str(source).startswith("."):
         raise DataError(f"{source}: cannot be read (No such file or directory); check the path")
     return _load_hub(str(source), found, config)
 
@@ -271,6 +272,8 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
     inner: BaseException = error
     while isinstance(inner, datasets.exceptions.DatasetGenerationError) and inner.__cause__:
         inner = inner.__cause__
+    if "corresponds to no data" in str(inner):
+        return DataError(f"{source}: holds no examples; give one example a row")
     mend = _MENDS.get(kind, f"check that the file is whole and of kind {kind}")
     return DataError(f"{source}: cannot be read ({one_line(inner)}); {mend}")
 

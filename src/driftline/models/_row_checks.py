@@ -95,7 +95,9 @@ def _layout(
             f"{name}: has prompt but no completion, which TRL refuses (KeyError: 'completion'); name "
             f"the columns to train on with {mend}"
         )
-    if "messages" in columns:
+    if "messages" in columns and not (
+        text_field in columns and _begins_with_text(rows, text_field)
+    ):
         return "messages", ("messages",)
     if "conversations" in columns:
         if _is_from_value(rows):
@@ -125,6 +127,13 @@ def _suggestion(columns: list[str]) -> str:
             context = "+input" if ask == "instruction" and "input" in columns else ""
             return f"--map prompt={ask}{context},completion={answer}"
     return "--map prompt=COLUMN,completion=COLUMN"
+
+
+def _begins_with_text(rows: datasets.Dataset, text_field: str) -> bool:
+    """Whether the first row that holds anything is a text, by which TRL takes all rows."""
+    both = rows.select_columns(["messages", text_field])
+    first = next((row for row in both if row["messages"] or row[text_field] is not None), None)
+    return first is not None and not first["messages"]
 
 
 def _is_from_value(rows: datasets.Dataset) -> bool:
