@@ -18,7 +18,20 @@ from driftline.models._probe_trainer import probe_trainer
 
 TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 QWEN = str(TEMPLATES / "qwen3.jinja")
-WORDS = ["red", "blue", "green", "tree", "house", "river", "stone", "cloud", "bird", "horse", "road", "lamp"]
+WORDS = [
+    "red",
+    "blue",
+    "green",
+    "tree",
+    "house",
+    "river",
+    "stone",
+    "cloud",
+    "bird",
+    "horse",
+    "road",
+    "lamp",
+]
 TEXTS = [{"text": " ".join(WORDS[(i * 5 + k) % 12] for k in range(4 + i % 5))} for i in range(14)]
 ASKED = [f"Say {WORDS[i % 12]}." for i in range(14)]
 CHATS = [

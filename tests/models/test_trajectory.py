@@ -272,7 +272,7 @@ def test_a_run_without_steps_is_an_error(trajectory):
 )
 def test_what_the_trainer_refuses_names_the_config(trajectory, fields):
     with pytest.raises(
-        ConfigError, match=r"^config.yaml with data.jsonl: the trainer refuses them: "
+        ConfigError, match=r"^config.yaml: with data.jsonl, the trainer refuses them: "
     ):
         trajectory(fields)
 

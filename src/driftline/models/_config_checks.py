@@ -40,8 +40,10 @@ def check_training(config: TrainingConfig) -> None:
         ConfigError: A value that TRL, the schedule or the optimiser refuses, or a package that is not
             installed.
     """
+    # TRL takes such a schedule with evaluations alone, and these arguments have none.
+    steady = config.without_evaluation("") if config.follows_evaluations else config
     with tempfile.TemporaryDirectory(prefix="driftline-") as folder, _quiet():
-        args = config.trainer_arguments(Path(folder), use_cpu=not torch.cuda.is_available())
+        args = steady.trainer_arguments(Path(folder), use_cpu=not torch.cuda.is_available())
     _check_model_options(config)
     config.adapter_config()
     if config.values.get("use_liger_kernel") and not is_liger_kernel_available():
@@ -156,22 +158,22 @@ def _check_schedule(
     config: TrainingConfig, args: SFTConfig, optimizer: torch.optim.Optimizer
 ) -> None:
     steps = args.max_steps if args.max_steps > 0 else _FEW_STEPS
+    name, options = (config.values.get(f"lr_scheduler_{key}") for key in ("type", "kwargs"))
     try:
         with _quiet():
             transformers.get_scheduler(
-                args.lr_scheduler_type,
+                name or args.lr_scheduler_type,
                 optimizer=optimizer,
                 num_warmup_steps=args.get_warmup_steps(steps),
                 num_training_steps=steps,
-                scheduler_specific_kwargs=dict(args.lr_scheduler_kwargs or {}),
+                scheduler_specific_kwargs=dict(options) if isinstance(options, dict) else {},
             )
     except (
         Exception
     ) as error:  # schedules check nothing themselves; whatever breaks is the arguments
-        name = config.values.get("lr_scheduler_type", "linear")
         raise ConfigError(
-            f"{config.name}: lr_scheduler_type: {name} with lr_scheduler_kwargs "
-            f"{config.values.get('lr_scheduler_kwargs') or 'left out'}: {one_line(error)}"
+            f"{config.name}: lr_scheduler_type: {name or 'linear'} with lr_scheduler_kwargs "
+            f"{options or 'left out'}: {one_line(error)}"
         ) from error
 
 

@@ -166,7 +166,11 @@ def hint(key: str) -> str:
         return f"TRL calls it {_RENAMED[key]}"
     if key in _MENDS:
         return _MENDS[key]
-    close = difflib.get_close_matches(key, sorted(TRL_FIELDS | PEFT_FIELDS), n=1, cutoff=0.84)
+    # A name with a word more or less is another thing, not a slip of the pen.
+    words = set(key.split("_"))
+    others = (name for name in sorted(TRL_FIELDS | PEFT_FIELDS) if words - {*name.split("_")})
+    alike = [name for name in others if {*name.split("_")} - words]
+    close = difflib.get_close_matches(key, alike, n=1, cutoff=0.84)
     return f"did you mean {close[0]}?" if close else "TRL has no such field; remove it"
 
 

@@ -40,7 +40,9 @@ def take_launch_keys(
     num = launch.get(_TIMES)
     for key in ("accelerate_config", "config_file"):
         if num is None and launch.get(key) is not None:
-            num = _read_launcher(str(launch[key]), key, path).get(_TIMES)
+            own = _read_launcher(str(launch[key]), key, path)
+            # Without distribution accelerate starts one process, whatever number stands there.
+            num = 1 if str(own.get("distributed_type")).upper() == "NO" else own.get(_TIMES)
     if num is not None and (not isinstance(num, int) or isinstance(num, bool) or num < 1):
         raise ConfigError(f"{path}: {_TIMES}: {num!r} is not a whole number above 0")
     names = ", ".join(sorted(launch))

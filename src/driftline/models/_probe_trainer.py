@@ -11,12 +11,16 @@ import datasets
 import numpy
 import torch
 import transformers
+from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import ModulesToSaveWrapper
 
 from ..errors import ConfigError
 from ._lever_trainer import LeverTrainer, lever_trainer
 from ._levers import Levers
 from ._low_rank import unreadable_field
 from ._opening import LanguageModel
+from ._places import tied_names
 from ._replay import with_replay
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
@@ -69,6 +73,7 @@ def probe_trainer(
                 f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
                 "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
             )
+        _check_tied(trainer, opened, config)
         # Printing is for the user's own run.
         trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
@@ -100,6 +105,26 @@ def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
     if more is not None:
         raise ConfigError(
             f"{config.name}: {more}: on a quantised base only plain LoRA is supported; remove it"
+        )
+
+
+def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingConfig) -> None:
+    """Refuse an adapter that parts two weights which are one in the base: no change of it is both."""
+    if not isinstance(trainer.model, PeftModel):
+        return
+    shared = {name.rpartition(".")[0] for pair in tied_names(opened.model).items() for name in pair}
+    for name, module in trainer.model.base_model.model.named_modules():
+        if name not in shared or not isinstance(module, BaseTunerLayer | ModulesToSaveWrapper):
+            continue
+        is_saved = isinstance(module, ModulesToSaveWrapper)
+        keys = ("lora_modules_to_save", "modules_to_save")
+        if not is_saved:
+            keys = ("lora_target_modules", "target_modules")
+        key = next((key for key in keys if key in config.values), keys[0])
+        raise ConfigError(
+            f"{config.name}: {key}: embedding and head of {opened.source} are one weight, which {name} of "
+            "its own would part, so a probe cannot say where the run takes it; leave both out (train "
+            "takes them)"
         )
 
 

@@ -142,9 +142,11 @@ class TrainingConfig:
         if self.values.get("save_strategy") == "best":
             names.append("save_strategy")
         note = f"{', '.join(names)}: set aside, {reason}"
+        config = self.without(*names)
         if self.follows_evaluations:
             note += "; without evaluations the learning rate stays where it begins"
-        return replace(self.without(*names), notes=(*self.notes, note))
+            config = config.without("lr_scheduler_kwargs").with_values(lr_scheduler_type="constant")
+        return replace(config, notes=(*self.notes, note))
 
     @property
     def evaluates(self) -> bool:
