@@ -193,7 +193,7 @@ OTHERS: dict[str, tuple[Recipe, Recipe, str]] = {
         {"model_name_or_path": "NousResearch/Llama-3.2-1B", "use_peft": True, "max_length": 2048,
          "packing": True, "lora_r": 16, "per_device_train_batch_size": 2, "num_train_epochs": 1,
          "optim": "adamw_8bit", "lr_scheduler_type": "cosine", "learning_rate": 0.0002,
-         "lora_target_modules": ["gate_proj", "down_proj"], "warmup_steps": 10},
+         "target_modules": ["gate_proj", "down_proj"], "warmup_steps": 10},
         "datasets, val_set_size, flash_attention, special_tokens: not taken from Axolotl's",
     ),
     "axolotl, full": (
@@ -213,7 +213,7 @@ OTHERS: dict[str, tuple[Recipe, Recipe, str]] = {
          "gradient_accumulation_steps": 8, "learning_rate": "1.0e-4", "num_train_epochs": 3.0,
          "lr_scheduler_type": "cosine", "warmup_ratio": 0.1, "bf16": True, "ddp_timeout": 180000000},
         {"use_peft": True, "lora_r": 8, "lora_alpha": 16, "lora_dropout": 0.0, "max_length": 2048,
-         "lora_target_modules": "all-linear", "learning_rate": 1e-4, "warmup_steps": 0.1,
+         "target_modules": "all-linear", "learning_rate": 1e-4, "warmup_steps": 0.1,
          "completion_only_loss": True, "bf16": True},
         "dataset, template, max_samples, overwrite_cache, ddp_timeout: not taken from LLaMA-Factory",
     ),
@@ -225,7 +225,7 @@ OTHERS: dict[str, tuple[Recipe, Recipe, str]] = {
     ),
     "llama-factory, some modules": (
         {"finetuning_type": "lora", "stage": "sft", "lora_target": "q_proj, v_proj", "cutoff_len": 512},
-        {"lora_target_modules": ["q_proj", "v_proj"], "lora_r": 8, "lora_alpha": 16},
+        {"target_modules": ["q_proj", "v_proj"], "lora_r": 8, "lora_alpha": 16},
         "read as a config of LLaMA-Factory",
     ),
 }  # fmt: skip

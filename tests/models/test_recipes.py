@@ -9,13 +9,13 @@ import yaml
 from peft import LoraConfig
 
 from driftline.errors import ConfigError
+from driftline.models import _config_fields as fields_of
 from driftline.models import (
     check_outputs,
     check_training,
     output_faults,
     read_training_config,
 )
-from driftline.models import _config_fields as fields_of
 from tests.models.recipes import OTHERS, RECIPES
 
 

@@ -76,6 +76,7 @@ BAD_LINES = [
     ('{"messages": [{"content": "a"}]}', "messages is not a list"),
     ('{"prompt": 1, "completion": "b"}', "prompt is not a text or a list"),
     ('{"text": "b", "messages": []}', None),
+    ('{"txt": "b"}', "has txt where the others have text; give one layout a file"),
     ('{"messages": [{"role": "user", "content": "a"}]}', "has messages where the others have text"),
     ('{"prompt": "a", "completion": [{"role": "assistant", "content": "b"}]}', "mixes texts and chats"),
 ]  # fmt: skip
@@ -98,15 +99,17 @@ def test_a_bad_line_is_named_with_its_number(tmp_path, line, reason):
 
 
 EMPTY = {
-    "text": ["", "   ", "{}", '{"text": null}', '{"id": 3}'],
+    "text": ["", "   ", "{}", '{"text": null}', '{"id": 3, "text": null}'],
     "messages": ["{}", '{"messages": []}', '{"messages": null}'],
-    "prompt_completion": ['{"prompt": "a"}', '{"completion": "b"}', '{"prompt": null, "completion": null}'],
+    "prompt_completion": [
+        '{"prompt": "a"}', '{"completion": "b"}', '{"prompt": null, "completion": null}', "{}",
+    ],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("layout", "line"), [(k, line) for k, v in EMPTY.items() for line in v])
 def test_an_empty_row_is_skipped_and_counted(tmp_path, layout, line):
-    good = json.dumps(RECORDS[layout])
+    good = json.dumps({**RECORDS[layout], "id": 1})
     path = tmp_path / "d.jsonl"
     path.write_text(f"{good}\n{line}\n{good}\n{line}\n{good}\n")
     data = read_training_data(path)
@@ -167,7 +170,7 @@ def test_columns_are_renamed_and_joined_and_others_left_out(tmp_path):
 
 @pytest.mark.parametrize("text", ["prompt", "=a", "prompt=", "a=b,a=c", ""])
 def test_a_mapping_that_does_not_read_is_refused(text):
-    with pytest.raises(ConfigError, match="--map: .*write NAME=COLUMN"):
+    with pytest.raises(ConfigError, match=r"--map: .*write NAME=COLUMN"):
         read_columns(text)
 
 
@@ -239,7 +242,7 @@ def test_a_mixture_and_a_named_folder_are_those_of_the_config(tmp_path, write_co
     )
     named = {"dataset_name": str(tmp_path / "s"), "dataset_train_split": "new"}
     assert read_named_data(write_config(**named)).examples == tuple(TWO)
-    with pytest.raises(DataError, match="has no split train; .*one of new, other"):
+    with pytest.raises(DataError, match=r"has no split train; .*one of new, other"):
         read_named_data(write_config(dataset_name=named["dataset_name"]))
     assert read_named_data(write_config(max_steps=1)) is None
     with pytest.raises(DataError, match="datasets: cannot be read"):
@@ -271,7 +274,7 @@ def test_files_that_hold_nothing(tmp_path):
     with pytest.raises(DataError, match=r"cannot be read .*No such file"):
         read_training_data(path)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match="cannot be read .*give a folder of data files"):
+    with pytest.raises(DataError, match=r"cannot be read .*give a folder of data files"):
         read_training_data(tmp_path / "folder")
     for content in (b"", b"\n", b"{}\n"):
         path.write_bytes(content)

@@ -23,6 +23,7 @@ def target_capability(
     seed: int,
     opened: LanguageModel | None = None,
     num_items: int = NUM_TARGET_ITEMS,
+    chat_template: str | None = None,
 ) -> Capability:
     """A capability from a random sample of the training data.
 
@@ -34,6 +35,7 @@ def target_capability(
         seed: Of the sample.
         opened: Pass over what this model cannot score, such as a prompt beyond its context.
         num_items: How many; fewer where the data have no more.
+        chat_template: What the run's chats are written by, where it is not the model's own.
 
     Returns:
         The capability, mean NLL in nats per token: lower is better.
@@ -49,6 +51,8 @@ def target_capability(
     reason = "no answer"
     for index in (*first, *rest):
         item = _item(str(index), data.examples[index], data, opened)
+        if chat_template is not None and opened is not None:
+            item = _written(item, opened, chat_template)
         try:
             if item is not None and opened is not None:
                 for request in likelihood_requests(item):
@@ -101,6 +105,17 @@ def _decoded(example: dict[str, JsonValue], opened: LanguageModel) -> tuple[str,
         decode(part, skip_special_tokens=True) for part in (tokens[:start], tokens[start:])
     )
     return str(before), str(after)
+
+
+def _written(item: Item | None, opened: LanguageModel, template: str) -> Item | None:
+    """An item with its turns written out by a template, as a text."""
+    if not isinstance(item, Cloze) or item.messages is None:
+        return item
+    turns = [{"role": turn.role, "content": turn.content} for turn in item.messages]
+    text = opened.tokenizer.apply_chat_template(
+        turns, chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    return Cloze(id=item.id, prompt=str(text), completion=item.completion)
 
 
 def _numbers(value: JsonValue) -> list[int]:

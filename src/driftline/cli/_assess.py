@@ -187,6 +187,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     config = read_training_config(request.config)
     check_probe(config, printer)
     data, notes = read_rows(request.data, config, request.columns)
+    config = config.for_data(is_chat=data.is_chat)
     for note in notes:
         printer.say(note)
     own = request.forecast.calibration

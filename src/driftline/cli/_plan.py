@@ -174,6 +174,7 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
     if config is not None:
         check_probe(config, printer)
     data = read_training_data(wanted.data, config=config, columns=read_columns(wanted.columns))
+    config = None if config is None else config.for_data(is_chat=data.is_chat)
     for note in data.notes:
         printer.say(note)
     folder = RunFolder.open(

@@ -146,7 +146,7 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     protocol.config.set_environment()
     check_outputs(protocol.config)
     data, notes = read_rows(protocol.data, protocol.config, wanted.columns)
-    config, evaluation = _evaluation(protocol.config, data, wanted)
+    config, evaluation = _evaluation(protocol.config.for_data(is_chat=data.is_chat), data, wanted)
     protocol = replace(protocol, config=config)
     assert protocol.model is not None
     check_training(config)

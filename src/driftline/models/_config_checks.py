@@ -1,6 +1,7 @@
 """Checks of a training config that need no model: what a run would break off at is told before it."""
 
 import contextlib
+import errno
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ _ABOUT_OPENING = {
 }  # fmt: skip
 """Of model_init_kwargs, what changes no weight and no loss of a run."""
 _FEW_STEPS = 100
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+"""Told by whoever writes the run folder."""
 
 
 def check_training(config: TrainingConfig) -> None:
@@ -206,7 +209,7 @@ def told_in_one_line(
         Nothing.
 
     Raises:
-        DriftlineError: As it was raised, if it is ours.
+        DriftlineError: As it was raised, if it is ours; so is an OSError of a full disk.
         ConfigError: Nothing was trained yet, so it lies with config or data.
         RunError: Some steps were taken, so the input was fine.
     """
@@ -215,6 +218,8 @@ def told_in_one_line(
     except DriftlineError:
         raise
     except Exception as error:  # each library has exceptions of its own
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            raise
         if (steps := steps_done()) > 0:
             text = f"{config.name}: training broke off after step {steps}: {one_line(error)}"
             raise RunError(text) from error

@@ -285,7 +285,7 @@ def lever_trainer(
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
     model = training_copy(opened, config)
-    if config.loss_on_answers and data.is_chat:
+    if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
         arguments.assistant_only_loss = True
     for name in levers.frozen_modules:
         _module(model, name, f"{config.name}: frozen_modules").requires_grad_(False)

@@ -33,7 +33,8 @@ _AXOLOTL = {
     "sequence_len": "max_length",
     "sample_packing": "packing",
     "lora_r": "lora_r",
-    "lora_target_modules": "lora_target_modules",
+    # PEFT's own name: TRL takes a list of one as a pattern, which no module's full name matches.
+    "lora_target_modules": "target_modules",
     "lora_modules_to_save": "lora_modules_to_save",
     "peft_use_rslora": "use_rslora",
     "peft_use_dora": "use_dora",
@@ -122,7 +123,7 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
     if adapter in ("lora", "qlora"):
         found["use_peft"] = True
         if values.get("lora_target_linear"):
-            found["lora_target_modules"] = "all-linear"
+            found["target_modules"] = "all-linear"
     elif adapter:
         raise ConfigError(f"{path}: adapter: {adapter} is not supported; lora and qlora are")
     found |= _loss_on(prompts=bool(values.get("train_on_inputs", False)))
@@ -155,7 +156,7 @@ def _llama_factory(values: Values, path: Path) -> tuple[dict[str, JsonValue], se
         found["lora_alpha"] = values.get("lora_alpha") or 2 * int(str(found["lora_r"]))
         found["lora_dropout"] = values.get("lora_dropout", 0.0)
         target = values.get("lora_target", "all")
-        found["lora_target_modules"] = "all-linear" if target == "all" else _listed(target)
+        found["target_modules"] = "all-linear" if target == "all" else _listed(target)
         if values.get("additional_target"):
             found["lora_modules_to_save"] = _listed(values["additional_target"])
         read |= {"lora_rank", "lora_alpha", "lora_dropout"}

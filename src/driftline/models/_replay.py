@@ -191,7 +191,10 @@ def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequ
     replay = read_training_data(path, config=config)
     kinds = [(each.layout, each.is_chat) for each in (replay, data)]
     if kinds[0] != kinds[1]:
-        said = [f"{layout}{' of chats' if is_chat else ''}" for layout, is_chat in kinds]
+        said = [
+            f"{layout}{' of chats' if is_chat and layout != 'messages' else ''}"
+            for layout, is_chat in kinds
+        ]
         raise ConfigError(
             f"levers: replay_source: {path}: has {said[0]} where {data.name} has {said[1]}; both need one "
             "layout"

@@ -159,14 +159,8 @@ class _Check:
         kept = numpy.ones(len(self._rows), dtype=bool)
         for field in fields:
             kept &= ~self._is_null(field)
-        others = {"messages", "prompt", "completion", "conversations", text_field} - {*fields}
-        for other in sorted(others & set(self._rows.column_names)):
-            mixed = ~kept & ~self._is_null(other)
-            if mixed.any():
-                raise DataError(
-                    f"{self.place(int(mixed.argmax()))}: has {other} where the others have "
-                    f"{' and '.join(fields)}; give one layout a file"
-                )
+        if not kept.all():
+            self._refuse_other_columns(fields, text_field, kept)
         if not kept.any():
             # A scalar, a list or a broken line leaves columns that hold nothing.
             if self._loaded.lines_of is not None:
@@ -175,6 +169,20 @@ class _Check:
                 f"{self._loaded.where}: holds no examples, {' and '.join(fields)} are empty in every row"
             )
         return kept
+
+    def _refuse_other_columns(
+        self, fields: tuple[str, ...], text_field: str, kept: NDArray[numpy.bool_]
+    ) -> None:
+        """Refuse a row without the fields that has a column which no row with them has."""
+        layouts = {"messages", "prompt", "completion", "conversations", text_field}
+        for other in sorted({*self._rows.column_names} - {*fields}):
+            filled = ~self._is_null(other)
+            mixed = ~kept & filled
+            if mixed.any() and (other in layouts or not (kept & filled).any()):
+                raise DataError(
+                    f"{self.place(int(mixed.argmax()))}: has {other} where the others have "
+                    f"{' and '.join(fields)}; give one layout a file"
+                )
 
     def kind(self, field: str, layout: Layout, kept: NDArray[numpy.bool_]) -> str:
         """`text` or `chat`; refuses a column, or the first row, that is neither or another."""

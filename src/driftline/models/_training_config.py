@@ -163,6 +163,32 @@ class TrainingConfig:
         more = self.values.get("model_init_kwargs")
         return options | (more if isinstance(more, dict) else {})
 
+    def for_data(self, *, is_chat: bool) -> "TrainingConfig":
+        """The config as it is for chats, or for rows that are none.
+
+        Args:
+            is_chat: Whether rows are turns with a role.
+
+        Returns:
+            The config; another one only where the loss of chats is on the assistant's turns alone.
+        """
+        if not self.loss_on_answers:
+            return self
+        config = self.with_values(assistant_only_loss=True) if is_chat else self
+        return replace(config, loss_on_answers=False)
+
+    def chat_template(self) -> str | None:
+        """The template that the run's chats are written by; None where it is the model's own."""
+        named = self.values.get("chat_template_path")
+        if not isinstance(named, str):
+            return None
+        path = (
+            Path(named)
+            if named.endswith((".jinja", ".j2"))
+            else Path(named) / "chat_template.jinja"
+        )
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
     def set_environment(self) -> None:
         """Set the variables that the file names under `env`."""
         os.environ.update(self.environment)
@@ -262,9 +288,8 @@ class TrainingConfig:
 
 
 def _unwrapped(key: str, value: JsonValue) -> JsonValue:
-    """A list of one target as that target, as TRL takes it."""
-    is_one = key == "target_modules" and isinstance(value, list) and len(value) == 1
-    return value[0] if is_one and isinstance(value, list) else value
+    """`all-linear` in a list as the word that PEFT knows; a module's name stays in its list."""
+    return "all-linear" if key == "target_modules" and value == ["all-linear"] else value
 
 
 def read_training_config(path: Path) -> TrainingConfig:

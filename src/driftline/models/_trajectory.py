@@ -97,6 +97,10 @@ class Trajectory:
             "step": step,
         }
         # Left out where nothing is set, so that what was kept before keeps its name.
+        if loaded := self.config.model_options():
+            recipe["loaded"] = loaded
+        if self.config.loss_on_answers:
+            recipe["loss on answers"] = True
         held = self._held
         if held.frozen_modules:
             recipe["frozen"] = list[JsonValue](sorted(held.frozen_modules))

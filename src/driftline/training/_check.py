@@ -194,7 +194,10 @@ class Checker:
         weights = self._weights()
         anchors = self._anchors.read(weights)
         update = update_norm(self._live.trained, weights, self._critical)
-        return Look(CheckReading(step, means, limits, anchors, step_reading, self.held), update)
+        reading = CheckReading(
+            step, means, limits, anchors, step_reading, self.held, update.relative
+        )
+        return Look(reading, update)
 
     @cached_property
     def held(self) -> frozenset[str]:

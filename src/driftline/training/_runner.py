@@ -105,7 +105,8 @@ def train(
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         finish(trainer)
         trainer.save_model(str(folder.path / MODEL))
-        request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))
+        # With the template and the end of text that the run was trained with.
+        trainer.processing_class.save_pretrained(str(folder.path / MODEL))
         facts = RunFacts(
             log=folder.path / MONITOR / LOG_NAME,
             planned_steps=trainer.state.max_steps,
