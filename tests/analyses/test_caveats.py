@@ -21,10 +21,17 @@ def found(peak, **changes):
     rates = (peak / 2, peak) + (peak / 3,) * (NUM_STEPS - 2)
     rates = changes.get("rates", rates)
     trajectory = SimpleNamespace(plan=TrainingPlan(len(rates), rates), kept_steps=(1, 2))
-    config = SimpleNamespace(adapter_config=lambda: changes.get("adapter"))
+    config = SimpleNamespace(
+        adapter_config=lambda: changes.get("adapter"), probe_notes=lambda: changes.get("notes", ())
+    )
     opened = SimpleNamespace(digest=digest, source="./mine")
     request = SimpleNamespace(
-        opened=opened, part=part, config=config, calibration=CALIBRATION, probe="0.2"
+        opened=opened,
+        part=part,
+        config=config,
+        calibration=CALIBRATION,
+        probe="0.2",
+        data=SimpleNamespace(notes=changes.get("rows", ())),
     )
     study = SimpleNamespace(
         trajectory=trajectory,
@@ -99,3 +106,11 @@ def test_a_shorter_run_than_any_comes_first():
 def test_an_adapter_borrows_the_power_of_the_rate():
     *_, last = found(LOW, adapter=object())
     assert "take the power of full fine-tuning" in last
+
+
+def test_how_config_and_rows_were_read_is_said_last():
+    *_, config, rows = found(
+        LOW, notes=("eval_strategy: set aside",), rows=("d.jsonl: line 3: 2 empty rows skipped",)
+    )
+    assert config == "As read: eval_strategy: set aside."
+    assert rows == "As read: d.jsonl: line 3: 2 empty rows skipped."

@@ -30,7 +30,7 @@ def test_the_three_parts_share_no_row(data, opened):
 
 
 def test_rows_that_say_the_same_go_to_one_side(data, opened):
-    twice = replace(data, examples=data.examples * 2)
+    twice = replace(data, examples=tuple(data.examples) * 2)
     parts = hold_out(twice, seed=0, opened=opened)
     held = {_said(item) for half in parts.target for item in half.items}
     train = {(row["prompt"], row["completion"]) for row in parts.train.examples}

@@ -97,7 +97,11 @@ def test_empty_data(run, planned):
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("", "line 3: empty"), ("{'a': 1}", "line 3: not JSON"), ('{"a": 1}', "line 3: has a")],
+    [
+        ("[]", "line 3: not a JSON object"),
+        ("{'a': 1}", "line 3: not JSON"),
+        ('{"a": 1}', "line 3: has a"),
+    ],
 )
 def test_a_malformed_line_of_the_data(run, planned, line, message):
     lines = planned.data.read_text().splitlines()

@@ -5,9 +5,11 @@ import transformers
 import trl
 
 from driftline.errors import ConfigError, RunError
-from driftline.models import trainer_failures_named
+from driftline.models import TrainingConfig, told_in_one_line
 from driftline.models._failures import described
 from tests.models.runs import FULL
+
+CONFIG = TrainingConfig("c.yaml", {}, "")
 
 
 def raised_in(module, error):
@@ -22,12 +24,12 @@ def raised_in(module, error):
 )
 @pytest.mark.parametrize(
     "error",
-    [AttributeError("no num_experts"), IndexError("1"), NotImplementedError("x"), OSError("x")],
+    [AttributeError("no num_experts"), ZeroDivisionError("x"), AssertionError("x")],
 )
 def test_what_a_trainers_code_raises_is_the_trainers(module, error):
     with (
         pytest.raises(RunError, match=rf"^c.yaml: the trainer failed: {type(error).__name__}: "),
-        trainer_failures_named("c.yaml"),
+        told_in_one_line(CONFIG, "the trainer refuses", lambda: 0),
     ):
         raised_in(module, error)()
 
@@ -44,15 +46,27 @@ def test_what_a_trainers_code_raises_is_the_trainers(module, error):
     ],
 )
 def test_what_is_not_the_trainers_goes_through_as_it_is(module, error):
-    with pytest.raises(type(error)) as caught, trainer_failures_named("c.yaml"):
+    with (
+        pytest.raises(type(error)) as caught,
+        told_in_one_line(CONFIG, "the trainer refuses", lambda: 0),
+    ):
         raised_in(module, error)()
     assert caught.value is error
 
 
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x"), ImportError("x")])
+def test_what_a_trainer_refuses_before_it_begins_is_bad_input(error):
+    with (
+        pytest.raises(ConfigError, match=r"^c.yaml: the trainer refuses: .*x"),
+        told_in_one_line(CONFIG, "the trainer refuses", lambda: 0),
+    ):
+        raised_in("trl.trainer.sft", error)()
+
+
 def test_memory_that_runs_out_in_our_own_code_is_a_failed_run():
     with (
-        pytest.raises(RunError, match="the trainer failed: RuntimeError: out of memory"),
-        trainer_failures_named("c.yaml"),
+        pytest.raises(RunError, match="the trainer failed after step 3: RuntimeError: out of"),
+        told_in_one_line(CONFIG, "the trainer refuses", lambda: 3),
     ):
         raised_in("driftline.models._lever_losses", RuntimeError("out of memory"))()
 

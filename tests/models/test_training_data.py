@@ -1,11 +1,13 @@
 """The layouts of a training set, and every line that cannot be one."""
 
+import gzip
 import json
 
 import pytest
+from datasets import Dataset, DatasetDict
 
-from driftline.errors import DataError
-from driftline.models import read_training_data
+from driftline.errors import ConfigError, DataError
+from driftline.models import read_columns, read_named_data, read_training_data
 from driftline.provenance import digest_bytes
 
 CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
@@ -23,6 +25,7 @@ def test_a_layout_is_recognised_and_other_fields_are_left_out(write_data, layout
 
     assert data.layout == layout
     assert data.examples == (record, record)
+    assert "id" in data.rows().column_names
 
 
 def test_prompt_and_completion_may_be_chats_and_a_prompt_empty(write_data):
@@ -62,69 +65,220 @@ def test_a_text_may_hold_what_python_takes_for_line_ends(tmp_path, character):
 
 
 BAD_LINES = [
-    ("", "empty; remove the line"),
-    ("   ", "empty; remove the line"),
     ("{", "not JSON"),
     ("[1]", "not a JSON object"),
     ('"text"', "not a JSON object"),
-    ("{}", "has no field; an example needs messages"),
-    ('{"prompt": "a"}', "has prompt; an example needs"),
-    ('{"completion": "a", "b": 1}', "has b, completion; an example needs"),
-    ('{"text": ""}', "text is empty"),
     ('{"text": 3}', "text is not a text"),
-    ('{"text": null}', "text is not a text"),
     ('{"text": [{"role": "user", "content": "a"}]}', "text is not a text"),
     ('{"messages": "hello"}', "messages is not a list of {role, content}"),
-    ('{"messages": []}', "messages is not a list"),
     ('{"messages": {"role": "user"}}', "messages is not a list"),
     ('{"messages": ["hello"]}', "messages is not a list"),
-    ('{"messages": [{"role": "user"}]}', "messages is not a list"),
     ('{"messages": [{"content": "a"}]}', "messages is not a list"),
-    ('{"messages": [{"role": "user", "content": null}]}', "messages is not a list"),
-    ('{"prompt": "a", "completion": ""}', "completion is empty"),
     ('{"prompt": 1, "completion": "b"}', "prompt is not a text or a list"),
-    ('{"prompt": "a", "completion": []}', "completion is not a text or a list"),
-    (
-        '{"prompt": "a", "completion": [{"role": "assistant", "content": "b"}]}',
-        "prompt and completion are not both texts or both chats",
-    ),
-]
+    ('{"text": "b", "messages": []}', None),
+    ('{"txt": "b"}', "has txt where the others have text; give one layout a file"),
+    ('{"messages": [{"role": "user", "content": "a"}]}', "has messages where the others have text"),
+    ('{"prompt": "a", "completion": [{"role": "assistant", "content": "b"}]}', "mixes texts and chats"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD_LINES)
 def test_a_bad_line_is_named_with_its_number(tmp_path, line, reason):
     good = json.dumps(RECORDS["prompt_completion" if "completion" in line else "text"])
-    if line.startswith('{"messages"'):
+    if line.startswith('{"messages"') and "others" not in str(reason):
         good = json.dumps(RECORDS["messages"])
     path = tmp_path / "d.jsonl"
     path.write_text(f"{good}\n{good}\n{line}\n{good}\n")
-
+    if reason is None:
+        assert len(read_training_data(path).examples) == 4
+        return
     with pytest.raises(DataError) as caught:
         read_training_data(path)
     assert str(caught.value).startswith(f"{path}: line 3: ")
     assert reason in str(caught.value)
 
 
-def test_a_change_of_layout_is_named_with_its_number(write_data):
-    with pytest.raises(DataError, match="line 2: has text where the lines before messages"):
-        write_data([RECORDS["messages"], RECORDS["text"]])
+EMPTY = {
+    "text": ["", "   ", "{}", '{"text": null}', '{"id": 3, "text": null}'],
+    "messages": ["{}", '{"messages": []}', '{"messages": null}'],
+    "prompt_completion": [
+        '{"prompt": "a"}', '{"completion": "b"}', '{"prompt": null, "completion": null}', "{}",
+    ],
+}  # fmt: skip
 
 
-def test_a_change_from_texts_to_chats_is_named_with_its_number(write_data):
-    chats = {"prompt": CHAT[:1], "completion": CHAT[1:]}
-    with pytest.raises(DataError, match="line 2: mixes texts and chats"):
-        write_data([RECORDS["prompt_completion"], chats])
+@pytest.mark.parametrize(("layout", "line"), [(k, line) for k, v in EMPTY.items() for line in v])
+def test_an_empty_row_is_skipped_and_counted(tmp_path, layout, line):
+    good = json.dumps({**RECORDS[layout], "id": 1})
+    path = tmp_path / "d.jsonl"
+    path.write_text(f"{good}\n{line}\n{good}\n{line}\n{good}\n")
+    data = read_training_data(path)
+
+    assert data.examples == (RECORDS[layout],) * 3
+    assert len(data.rows()) == 3
+    # A blank line is no row at all, neither here nor for TRL.
+    told = () if not line.strip() else (f"{path}: line 2: 2 empty rows skipped",)
+    assert data.notes == told
+
+
+def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
+    data = write_data([{"text": "a"}, {"text": ""}, {"text": "b"}])
+    assert [row["text"] for row in data.examples] == ["a", "", "b"]
+    assert "line 2: 1 row has an empty text" in data.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": "a"}, "has prompt but no completion, which TRL refuses"),
+        ({"prompt": "a", **RECORDS["messages"]}, "add|name the columns .* --map messages=messages"),
+        ({"question": "a", "answer": "b"}, "add --map prompt=question,completion=answer"),
+        ({"instruction": "a", "input": "c", "output": "b"},
+         r"--map prompt=instruction\+input,completion=output"),
+        ({"problem": "a", "solution": "b", "id": 1}, "--map prompt=problem,completion=solution"),
+        ({"conversations": CHAT}, "add --map messages=conversations"),
+        ({"content": "a"}, "write dataset_text_field: content into the config"),
+        ({"x": "a"}, "--map prompt=COLUMN,completion=COLUMN"),
+        ({"text": "a", "images": ["x.png"]}, "column images: images are not supported"),
+        ({"text": "a", "image": "x.png"}, "column image: images are not supported"),
+        ({"input_ids": [1, 2], "labels": [1]}, "line 1: 2 input_ids and 1 labels"),
+        ({"text": None}, "holds no examples"),
+    ],
+)  # fmt: skip
+def test_rows_that_trl_refuses_are_refused_with_the_mend(write_data, row, reason):
+    with pytest.raises(DataError, match=reason):
+        write_data([row])
+
+
+def test_columns_are_renamed_and_joined_and_others_left_out(tmp_path):
+    path = tmp_path / "d.jsonl"
+    rows = [{"instruction": "a", "input": "", "output": "c", "prompt": "x"},
+            {"instruction": "a", "input": "b", "output": "c", "prompt": "x"}]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plain = read_training_data(path, columns={"text": "output"})
+    data = read_training_data(
+        path, columns=read_columns("prompt=instruction+input,completion=output")
+    )
+
+    assert plain.layout == "text"
+    assert [row["prompt"] for row in data.examples] == ["a", "a\nb"]
+    assert data.rows().column_names == ["prompt", "completion"]
+    assert len({plain.digest, data.digest, digest_bytes(path.read_bytes())}) == 3
+    with pytest.raises(DataError, match="--map: has no column nothing; it has instruction"):
+        read_training_data(path, columns={"text": "nothing"})
+
+
+@pytest.mark.parametrize("text", ["prompt", "=a", "prompt=", "a=b,a=c", ""])
+def test_a_mapping_that_does_not_read_is_refused(text):
+    with pytest.raises(ConfigError, match=r"--map: .*write NAME=COLUMN"):
+        read_columns(text)
+
+
+TWO = [{"text": "a b"}, {"text": "c"}]
+WRITERS = {
+    "d.json": lambda path: path.write_text(json.dumps(TWO, indent=1)),
+    "d.jsonl": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TWO)),
+    "d.parquet": lambda path: Dataset.from_list(TWO).to_parquet(path),
+    "d.csv": lambda path: Dataset.from_list(TWO).to_csv(path),
+    "d.tsv": lambda path: Dataset.from_list(TWO).to_csv(path, sep="\t"),
+    "d.txt": lambda path: path.write_text("a b\nc\n"),
+    "d.jsonl.gz": lambda path: path.write_bytes(gzip.compress(b'{"text": "a b"}\n{"text": "c"}\n')),
+    "d.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(TWO).encode())),
+    "d.csv.gz": lambda path: path.write_bytes(gzip.compress(b"text\na b\nc\n")),
+    "d": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TWO)),
+    "saved": lambda path: Dataset.from_list(TWO).save_to_disk(path),
+    "splits": lambda path: DatasetDict(
+        train=Dataset.from_list(TWO), test=Dataset.from_list(TWO[:1])
+    ).save_to_disk(path),
+    "folder": lambda path: (path.mkdir(), Dataset.from_list(TWO).to_parquet(path / "train.parquet")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_kind_of_file_and_folder_is_read(tmp_path, name):
+    path = tmp_path / name
+    WRITERS[name](path)
+    before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
+    data = read_training_data(path)
+
+    assert data.examples == tuple(TWO)
+    assert data.layout == "text"
+    assert read_training_data(path).digest == data.digest
+    assert (data.split("test") is not None) == (name == "splits")
+    # The user's own folder is left as it was found.
+    assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("d.parquet", b"PAR1 and no more", "cannot be read .*check that the file is whole"),
+        ("d.jsonl.gz", b"no gzip at all", "cannot be read"),
+        ("d.bin", b"\x00\x01\x02", "is of no kind that is read; give JSON Lines"),
+        ("d.json", b'[{"text": "a"}, ', "cannot be read"),
+        ("d.csv", b"", "holds no examples"),
+        ("d.csv", b"text\n", "holds no examples"),
+        ("d.json", b"[]", "holds no examples|cannot be read"),
+    ],
+)
+def test_a_file_that_a_reader_refuses_is_told_in_one_line(tmp_path, name, content, reason):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=reason) as caught:
+        read_training_data(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mixture_and_a_named_folder_are_those_of_the_config(tmp_path, write_config):
+    for name, rows in (("a", TWO), ("b", TWO[:1])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = [{"path": "json", "data_files": str(tmp_path / f"{name}.jsonl")} for name in "ab"]
+    data = read_named_data(write_config(datasets=files))
+    assert [row["text"] for row in data.examples] == ["a b", "c", "a b"]
+
+    DatasetDict(new=Dataset.from_list(TWO), other=Dataset.from_list(TWO)).save_to_disk(
+        tmp_path / "s"
+    )
+    named = {"dataset_name": str(tmp_path / "s"), "dataset_train_split": "new"}
+    assert read_named_data(write_config(**named)).examples == tuple(TWO)
+    with pytest.raises(DataError, match=r"has no split train; .*one of new, other"):
+        read_named_data(write_config(dataset_name=named["dataset_name"]))
+    assert read_named_data(write_config(max_steps=1)) is None
+    with pytest.raises(DataError, match="datasets: cannot be read"):
+        read_named_data(write_config(datasets=[{"path": "json", "data_files": "nowhere.jsonl"}]))
+
+
+@pytest.mark.parametrize("source", ["owner/nothing", "owner/nothing@main:part"])
+def test_a_hub_id_offline_is_told_so(source):
+    with pytest.raises(DataError, match=rf"^{source}: cannot be read .*go online"):
+        read_training_data(source)
+
+
+@pytest.mark.parametrize("source", ["./a/b", "a.jsonl", "nowhere/a.parquet", "tests/nothing"])
+def test_a_path_that_is_not_there_is_no_hub_id(source):
+    with pytest.raises(DataError, match="No such file or directory"):
+        read_training_data(source)
+
+
+def test_some_rows_of_a_set_are_a_set_of_their_own(write_data):
+    data = write_data([{"text": str(number)} for number in range(5)])
+    part = data.select([3, 1], name="some")
+    assert [row["text"] for row in part.examples] == ["3", "1"]
+    assert part.rows()["text"] == ["3", "1"]
+    assert (part.name, len({part.digest, data.digest})) == ("some", 2)
 
 
 def test_files_that_hold_nothing(tmp_path):
     path = tmp_path / "d.jsonl"
     with pytest.raises(DataError, match=r"cannot be read .*No such file"):
         read_training_data(path)
-    with pytest.raises(DataError, match="cannot be read"):
-        read_training_data(tmp_path)
-    for content in (b"", b"\n"):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"cannot be read .*give a folder of data files"):
+        read_training_data(tmp_path / "folder")
+    for content in (b"", b"\n", b"{}\n"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"holds no examples|line 1: empty"):
+        with pytest.raises(DataError, match=r"holds no examples|has  ?; an example needs"):
             read_training_data(path)
     path.write_bytes(b'{"text": "\xff"}')
     with pytest.raises(DataError, match=r"not UTF-8 .* at byte 10"):

@@ -1,5 +1,6 @@
 """The three detectors on made-up readings."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import numpy
 from driftline.stats import Looks
 from driftline.training import MonitorSettings, Thresholds
 from driftline.training._anchors import AnchorReading, LayerReading
-from driftline.training._check import is_held
+from driftline.training._check import Look, is_held
 from driftline.training._detectors import (
     CheckReading,
     count_sustained,
@@ -16,8 +17,10 @@ from driftline.training._detectors import (
     findings,
     instability_amplification,
 )
+from driftline.training._metrics import metrics_of
 from driftline.training._state import MonitorState
 from driftline.training._step_probe import StepReading
+from driftline.training._update_norm import UpdateNorm
 from tests.training.runs import suite
 
 CAPABILITIES = suite().capabilities
@@ -127,3 +130,34 @@ def test_alpha_is_shared_among_required_capabilities_and_restarts():
         state.num_restarts = restarts
         total += math.exp(-evidence_needed(1, again, state))
     assert total <= again.alpha
+
+
+def test_weights_that_have_diverged_are_a_collapse_whatever_the_losses_say():
+    for reading in (
+        replace(_reading(texts=-0.1), update_relative=2.6e7),
+        replace(_reading(), update_relative=math.inf),
+        replace(
+            _reading(), anchors=AnchorReading(0.05, None, (LayerReading(3, 0.9, 1.0, math.inf),))
+        ),
+    ):
+        found = findings(reading, CAPABILITIES, state=MonitorState(), settings=SETTINGS)
+        assert [(f.detector, f.severity) for f in found] == [("belief_space_collapse", "alarm")]
+        assert "diverged" in found[0].evidence[0] or "layer 3" in found[0].evidence[0]
+    for moved in (None, 0.01, 3.0):
+        assert _found(replace(_reading(), update_relative=moved)) == []
+
+
+def test_a_reading_that_is_no_number_is_undefined_with_the_reason():
+    anchors = AnchorReading(0.05, None, (LayerReading(0, 0.9, 1.0, math.inf),))
+    reading = replace(_reading(), anchors=anchors, step_reading=StepReading(curvature=math.nan))
+    look = Look(reading, UpdateNorm(math.inf, None))
+    fields, metrics = metrics_of(look, None, MonitorState())
+    json.dumps(fields, allow_nan=False)
+    for name in ("functional_magnitude", "update_relative_norm", "curvature"):
+        assert fields[name] is None
+        assert name in fields["reasons"][-1]
+        assert f"drift/{name}" not in metrics
+    assert fields["layers"][0]["functional_magnitude"] is None
+    assert "layers[0].functional_magnitude" in fields["reasons"][-1]
+    assert fields["losses"] == {"texts": 0.0, "pairs": 0.0}
+    assert metrics["drift/kl_suite_nats"] == 0.05

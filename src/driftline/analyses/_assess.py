@@ -179,7 +179,12 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     meter = engine.meter
     meter.enter("reading the plan")
     plan = plan_training(request.opened, request.config, request.data)
-    target = target_capability(request.data, seed=request.seed, opened=request.opened)
+    target = target_capability(
+        request.data,
+        seed=request.seed,
+        opened=request.opened,
+        chat_template=request.config.chat_template(),
+    )
     kept = _kept_steps(request, plan)
     trajectory = Trajectory(
         request.opened, request.config, request.data, folder.directions, kept, plan

@@ -39,7 +39,8 @@ def caveats(
         One sentence each.
     """
     first, last = _of_this_run(request, study, paths)
-    return (*first, *_usual(request, study, paths), *last)
+    read = (*request.config.probe_notes(), *request.data.notes)
+    return (*first, *_usual(request, study, paths), *last, *(f"As read: {note}." for note in read))
 
 
 def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import random
 from collections import defaultdict
-from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import DataError
@@ -57,13 +56,9 @@ def hold_out(data: TrainingData, *, seed: int, opened: LanguageModel) -> PlanDat
     held = {index for digest in order[:wanted] for index in same[digest]}
     first = [same[digest][0] for digest in sorted(order[:wanted], key=lambda d: same[d][0])]
     target = target_capability(
-        _part(data, first, "held-out rows"), seed=seed, opened=opened, num_items=2 * NUM_TARGET
+        data.select(first, name="held-out rows"), seed=seed, opened=opened, num_items=2 * NUM_TARGET
     )
-    train = _part(data, [i for i in range(len(data.examples)) if i not in held], data.name)
+    rest = [index for index in range(len(data.examples)) if index not in held]
+    train = data.select(rest, name=data.name)
     halves = split_items(target, num_search=NUM_TARGET, seed=seed)
     return PlanData(train, halves, len(held))
-
-
-def _part(data: TrainingData, indices: list[int], name: str) -> TrainingData:
-    examples = tuple(data.examples[index] for index in indices)
-    return replace(data, name=name, examples=examples, digest=digest_value(list(examples)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ._data_options import DataOption, MapOption, check_probe, read_rows
 from ._engine_options import (
     AddressOption,
     EngineChoice,
@@ -48,15 +49,12 @@ MethodName = Literal[
 
 VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
 
-DataOption = Annotated[
-    Path,
-    typer.Option(
-        "--data", help="Training data: JSON Lines with messages, prompt and completion, or text."
-    ),
-]
 ConfigOption = Annotated[
     Path,
-    typer.Option("--config", help="Training config: YAML with TRL's and PEFT's field names."),
+    typer.Option(
+        "--config",
+        help="Training config: YAML of TRL's command line, of Axolotl or of LLaMA-Factory.",
+    ),
 ]
 ProbeOption = Annotated[
     ProbeName,
@@ -102,12 +100,13 @@ class Request:
 
     part: PartName
     model: ModelChoice
-    data: Path
+    data: Path | None
     config: Path
     suites: tuple[str, ...]
     out: Path | None
     seed: int
     force: bool
+    columns: str | None = None
     engine: EngineChoice = field(default_factory=EngineChoice)
     forecast: ForecastChoice = field(default_factory=ForecastChoice)
     num_items: int | None = None
@@ -126,8 +125,9 @@ def part_command(part: PartName) -> Callable[..., None]:
 
     def command(  # noqa: PLR0913 - each is an option of the command line
         model: ModelArgument,
-        data: DataOption,
         config: ConfigOption,
+        data: DataOption = None,
+        columns: MapOption = None,
         suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
         out: OutOption = None,
         seed: SeedOption = 0,
@@ -156,6 +156,7 @@ def part_command(part: PartName) -> Callable[..., None]:
             out=out,
             seed=seed,
             force=force,
+            columns=columns,
             engine=EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker),
             forecast=ForecastChoice(probe, method, calibration),
             num_items=items,
@@ -196,10 +197,14 @@ def run(request: Request) -> tuple["Assessment", Path]:
         read_calibration,
         shipped_calibration,
     )
-    from driftline.models import read_training_config, read_training_data
+    from driftline.models import read_training_config
 
-    data = read_training_data(request.data)
     config = read_training_config(request.config)
+    check_probe(config, printer)
+    data, notes = read_rows(request.data, config, request.columns)
+    config = config.for_data(is_chat=data.is_chat)
+    for note in notes:
+        printer.say(note)
     own = request.forecast.calibration
     calibration = shipped_calibration() if own is None else read_calibration(own)
     folder = RunFolder.open(
@@ -293,7 +298,13 @@ def _effort(request: Request, usual: "Effort") -> "Effort":
 
 def _default_folder(request: Request) -> Path:
     model = Path(request.model.source).name.removesuffix(".gguf").replace("@", "-")
-    name = f"{request.part}-{model}-{request.data.stem}-{request.config.stem}"
+    parts = (
+        request.part,
+        model,
+        *([request.data.stem] if request.data else []),
+        request.config.stem,
+    )
+    name = "-".join(parts)
     chosen, usual = request.forecast, ForecastChoice()
     # Forecasts to be held against each other stand beside each other.
     for own, default in ((chosen.method, usual.method), (chosen.probe, usual.probe)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._certify import EXIT_CODES, AlphaOption
+from ._data_options import KINDS, MapOption, check_probe
 from ._model_options import (
     DeviceMapOption,
     DtypeOption,
@@ -30,8 +31,8 @@ DataOption = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="What is to be learnt: JSON Lines with messages, prompt and completion, or text. Up to "
-        "a tenth of it is kept out of training, to measure the gain on.",
+        help=f"What is to be learnt: {KINDS}. Up to a tenth of it is kept out of training, to "
+        "measure the gain on.",
     ),
 ]
 ConfigOption = Annotated[
@@ -92,12 +93,14 @@ class Wanted:
     out: Path | None
     seed: int
     force: bool
+    columns: str | None = None
 
 
 def plan(  # noqa: PLR0913 - each is an option of the command line
     model: ModelArgument,
     data: DataOption,
     config: ConfigOption = None,
+    columns: MapOption = None,
     suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
     require: RequireOption = [],  # noqa: B006 - Typer copies it
     budget_tokens: TokensOption = None,
@@ -130,6 +133,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command line
             out,
             seed,
             force,
+            columns,
         )
     )
     if json:
@@ -165,12 +169,17 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
     from driftline.analyses import PlanRequest
     from driftline.analyses import plan as search
     from driftline.engine import RunFolder
-    from driftline.models import read_training_config, read_training_data
+    from driftline.models import read_columns, read_training_config, read_training_data
     from driftline.report import render_plan
     from driftline.training import PLAN_FILES, write_plan_files
 
-    data = read_training_data(wanted.data)
     config = None if wanted.config is None else read_training_config(wanted.config)
+    if config is not None:
+        check_probe(config, printer)
+    data = read_training_data(wanted.data, config=config, columns=read_columns(wanted.columns))
+    config = None if config is None else config.for_data(is_chat=data.is_chat)
+    for note in data.notes:
+        printer.say(note)
     folder = RunFolder.open(
         wanted.out or _default_folder(wanted),
         _identity(

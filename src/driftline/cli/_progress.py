@@ -54,6 +54,10 @@ class ProgressPrinter:
         """A line about something short that cannot be measured."""
         self._console.print(f"{visible(text, keep='')} ...", markup=False)
 
+    def say(self, text: str) -> None:
+        """A line that stays, about how the input was read."""
+        self._console.print(f"note: {text}", markup=False, soft_wrap=True)
+
     def update(self, moment: "Moment") -> None:
         """Show a moment of the work.
 

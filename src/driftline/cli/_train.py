@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ._data_options import KINDS, MapOption, read_rows
 from ._model_options import ModelChoice, TrustOption
 from ._run_options import ForceOption, JsonOption, OutOption
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.models import TrainingConfig, TrainingData
     from driftline.results import TrainingRun
     from driftline.training import Protocol
 
@@ -31,7 +33,14 @@ ModelOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Training data, where the file does not name it: JSON Lines."),
+    typer.Option("--data", help=f"Training data, where the file does not name it: {KINDS}."),
+]
+EvalDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--eval-data",
+        help="Rows to evaluate on while it trains, where the training data have no such split.",
+    ),
 ]
 WatchOption = Annotated[
     list[str],
@@ -64,12 +73,16 @@ class Wanted:
     out: Path | None
     force: bool
     trust_remote_code: bool
+    columns: str | None = None
+    evaluation: Path | None = None
 
 
 def train(  # noqa: PLR0913 - each is an option of the command line
     protocol: ProtocolArgument,
     model: ModelOption = None,
     data: DataOption = None,
+    columns: MapOption = None,
+    eval_data: EvalDataOption = None,
     suite: WatchOption = [],  # noqa: B006 - Typer copies it
     every: EveryOption = None,
     action: ActionOption = None,
@@ -80,7 +93,19 @@ def train(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive."""
     found, folder = run(
-        Wanted(protocol, model, data, tuple(suite), every, action, out, force, trust_remote_code)
+        Wanted(
+            protocol,
+            model,
+            data,
+            tuple(suite),
+            every,
+            action,
+            out,
+            force,
+            trust_remote_code,
+            columns,
+            eval_data,
+        )
     )
     if json:
         typer.echo(found.to_json(), nl=False)
@@ -111,16 +136,22 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.capabilities import read_suite
     from driftline.engine import RunFolder
-    from driftline.models import read_training_data
+    from driftline.models import check_outputs, check_training
     from driftline.report import render_training_run
     from driftline.training import TrainRequest, read_assessment, read_protocol
     from driftline.training import train as train_under_monitor
 
     protocol = _completed(read_protocol(wanted.protocol), wanted)
-    assert protocol.data is not None
-    assert protocol.model is not None
     suites = tuple(read_suite(name) for name in protocol.suites)
-    data = read_training_data(protocol.data)
+    protocol.config.set_environment()
+    check_outputs(protocol.config)
+    data, notes = read_rows(protocol.data, protocol.config, wanted.columns)
+    config, evaluation = _evaluation(protocol.config.for_data(is_chat=data.is_chat), data, wanted)
+    protocol = replace(protocol, config=config)
+    assert protocol.model is not None
+    check_training(config)
+    for note in (*config.notes, *notes):
+        printer.say(note)
     assessment = None if protocol.assessment is None else read_assessment(protocol.assessment)
     choice = ModelChoice(protocol.model, wanted.trust_remote_code)
     folder = RunFolder.open(
@@ -143,6 +174,7 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
             protocol.settings,
             assessment,
             protocol.levers,
+            evaluation,
         )
         try:
             with printer:
@@ -161,10 +193,10 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
     """The protocol, with what the command line adds.
 
     Returns:
-        A protocol that names a model, data and suites.
+        A protocol that names a model and suites.
 
     Raises:
-        ConfigError: Model or data are named nowhere.
+        ConfigError: The model is named nowhere.
     """
     from driftline.errors import ConfigError
     from driftline.training import MonitorSettings
@@ -172,7 +204,8 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
     model, data = wanted.model or protocol.model, wanted.data or protocol.data
     if model is None:
         raise ConfigError(f"{wanted.protocol}: names no model; add --model")
-    if data is None:
+    named = protocol.config.values
+    if data is None and not (named.get("dataset_name") or named.get("datasets")):
         raise ConfigError(f"{wanted.protocol}: names no data; add --data")
     changes: dict[str, JsonValue] = {}
     if wanted.every is not None:
@@ -190,6 +223,25 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
         suites=wanted.suites or protocol.suites or ("core",),
         settings=settings,
     )
+
+
+def _evaluation(
+    config: "TrainingConfig", data: "TrainingData", wanted: Wanted
+) -> "tuple[TrainingConfig, TrainingData | None]":
+    """The rows to evaluate on while it trains; without any, the config without evaluations."""
+    from driftline.models import read_columns, read_training_data
+
+    if not config.evaluates:
+        return config, None
+    if wanted.evaluation is not None:
+        columns = read_columns(wanted.columns)
+        return config, read_training_data(wanted.evaluation, config=config, columns=columns)
+    split = str(config.values.get("dataset_test_split") or "test")
+    rows = data.split(split)
+    if rows is None:
+        reason = f"{data.name} has no split {split} to evaluate on; --eval-data names one"
+        return config.without_evaluation(reason), None
+    return config, rows
 
 
 def _identity(

@@ -3,6 +3,10 @@
 The only room that knows transformers, PEFT and TRL.
 """
 
+from ._config_checks import check_outputs as check_outputs
+from ._config_checks import check_training as check_training
+from ._config_checks import output_faults as output_faults
+from ._config_checks import told_in_one_line as told_in_one_line
 from ._conflicts import count_conflicts as count_conflicts
 from ._directions import Direction as Direction
 from ._directions import HeldDirection as HeldDirection
@@ -10,7 +14,6 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
-from ._failures import trainer_failures_named as trainer_failures_named
 from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
 from ._gradients import GradientDirection as GradientDirection
@@ -77,8 +80,11 @@ from ._tokens import encode_packed as encode_packed
 from ._tokens import encode_passage as encode_passage
 from ._tokens import encode_prompt as encode_prompt
 from ._training_config import TrainingConfig as TrainingConfig
+from ._training_config import config_from_values as config_from_values
 from ._training_config import read_training_config as read_training_config
 from ._training_data import TrainingData as TrainingData
+from ._training_data import read_columns as read_columns
+from ._training_data import read_named_data as read_named_data
 from ._training_data import read_training_data as read_training_data
 from ._training_data import write_training_data as write_training_data
 from ._trajectory import TrainingOutcome as TrainingOutcome

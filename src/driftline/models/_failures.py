@@ -1,13 +1,11 @@
 """Whose failure an exception is: which module of a model, or whose library, it came from."""
 
-import contextlib
 import errno
 import traceback
-from collections.abc import Iterator
 
 import torch
 
-from ..errors import DriftlineError, RunError
+from ..errors import DriftlineError
 
 _OWN = __name__.partition(".")[0]
 _TRAINERS = ("trl", "transformers", "peft", "accelerate", "datasets")
@@ -33,33 +31,19 @@ def failed_module(error: BaseException, model: torch.nn.Module) -> str | None:
     return found
 
 
-@contextlib.contextmanager
-def trainer_failures_named(
-    config_name: str, *, refusals: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
-    """Report what the trainer raises as the trainer's failure, and nothing else.
+def is_trainers(error: Exception) -> bool:
+    """Tell whether an exception is the trainer's, or that of a library below it.
 
     Args:
-        config_name: The user's config.
-        refusals: Exceptions that the caller reports, as refusals of the input.
+        error: The exception, with its traceback.
 
-    Yields:
-        Nothing.
-
-    Raises:
-        RunError: The trainer, or a library below it, failed.
-        DriftlineError: As it was raised; so is what the disk says, and what is our own.
+    Returns:
+        False for Driftline's own errors and faults, and for what the disk says.
     """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, (DriftlineError, *refusals)):
-            raise
-        # What torch raises is the run's own: out of memory, a shape, a value that no operator takes.
-        is_trainers = isinstance(error, RuntimeError) or _comes_from_trainer(error)
-        if not is_trainers or _is_of_disk(error):
-            raise
-        raise RunError(f"{config_name}: the trainer failed: {described(error)}") from error
+    if isinstance(error, DriftlineError) or _is_of_disk(error):
+        return False
+    # What torch raises is the run's own: out of memory, a shape, a value that no operator takes.
+    return isinstance(error, RuntimeError) or _comes_from_trainer(error)
 
 
 def described(error: BaseException) -> str:

@@ -11,41 +11,81 @@ from typing import Any
 
 import datasets
 import torch
-from jinja2 import TemplateError
 from peft import LoraConfig, OSFConfig, PeftConfig, PeftModel
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from ..errors import ConfigError
-from ._failures import trainer_failures_named
+from ..provenance import digest_value
+from ._config_checks import told_in_one_line
+from ._data_sources import quiet_datasets
 from ._interrupts import interrupts_heard
 from ._lever_losses import TrainedPass
 from ._levers import Levers
 from ._opening import LanguageModel
 from ._places import list_places, tied_names
 from ._training_config import TrainingConfig
+from ._training_copy import training_copy
 from ._training_data import TrainingData
 from ._weights import module_names
 
-_REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, TemplateError)
-"""What the trainer raises, before it begins, at a config or data that it does not take."""
+_NOT_OF_TOKENS = {
+    "learning_rate", "num_train_epochs", "max_steps", "warmup_steps", "weight_decay", "optim",
+    "optim_args", "lr_scheduler_type", "lr_scheduler_kwargs", "max_grad_norm", "adam_beta1",
+    "adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps",
+    "neftune_noise_alpha", "output_dir", "save_steps", "logging_steps", "dtype", "bf16", "fp16",
+}  # fmt: skip
+"""Fields of which no token or label depends."""
 MOST_RATE = 2.0
 """The loss-adaptive rate is at most so many times the planned one."""
+
+
+class PreparedRows:
+    """The rows of some training data as TRL has tokenised them, so that no trainer does it again."""
+
+    def __init__(self, opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
+        """Take the place among the data's prepared rows that belongs to a config.
+
+        Args:
+            opened: Whose tokenizer it is.
+            config: All its fields count but those of the optimiser.
+            data: Keeps what is prepared.
+        """
+        kept = {key: value for key, value in config.values.items() if key not in _NOT_OF_TOKENS}
+        kept["loss on answers"] = config.loss_on_answers
+        self._key, self._opened, self._data = digest_value(kept), opened, data
+
+    def get(self) -> datasets.Dataset | None:
+        """The rows, if the same tokenizer has made them."""
+        tokenizer, rows = self._data.prepared.get(self._key, (None, None))
+        return rows if tokenizer is self._opened.tokenizer else None
+
+    def put(self, rows: datasets.Dataset) -> None:
+        """Keep the rows."""
+        self._data.prepared[self._key] = (self._opened.tokenizer, rows)
 
 
 class LeverTrainer(SFTTrainer):  # type: ignore[misc]
     """TRL's trainer, with levers and without its telemetry."""
 
-    def __init__(self, base: LanguageModel, levers: Levers, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        base: LanguageModel,
+        levers: Levers,
+        prepared: PreparedRows | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         """Set up TRL's trainer.
 
         Args:
             base: What the trained weights are held to; read, never changed.
             levers: What to hold them by.
+            prepared: Rows that a trainer with the same config has tokenised before.
             **kwargs: TRL's own.
         """
-        self._base, self._levers = base, levers
+        self._base, self._levers, self._prepared = base, levers, prepared
+        self._own_rows = kwargs.get("train_dataset")
         self._reads_body = levers.entropy_gate or levers.kl_to_base > 0
         self._step_losses: list[Tensor] = []
         super().__init__(**kwargs)
@@ -118,6 +158,16 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         if is_new and self._levers.slowed_modules:
             slow_modules(optimizer, self.model, dict(self._levers.slowed_modules))
         return optimizer
+
+    def _prepare_dataset(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """TRL's tokenisation, once for all trainers of the same data and config."""
+        if self._prepared is None or dataset is not self._own_rows:
+            return super()._prepare_dataset(dataset, *args, **kwargs)
+        rows = self._prepared.get()
+        if rows is None:
+            rows = super()._prepare_dataset(dataset, *args, **kwargs)
+            self._prepared.put(rows)
+        return rows
 
     def _send_telemetry(self) -> None:
         pass
@@ -210,6 +260,7 @@ def lever_trainer(
     *,
     arguments: SFTConfig,
     levers: Levers,
+    evaluation: TrainingData | None = None,
 ) -> LeverTrainer:
     """TRL's trainer on a copy of the model.
 
@@ -219,6 +270,7 @@ def lever_trainer(
         data: What to train on, replay included.
         arguments: TRL's arguments.
         levers: What holds the run back.
+        evaluation: Rows to evaluate on while it trains.
 
     Returns:
         The trainer.
@@ -232,7 +284,9 @@ def lever_trainer(
             f"levers: {arguments.n_gpu} GPUs and {arguments.world_size} processes: levers are for one "
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
-    model = copy.deepcopy(opened.model)
+    model = training_copy(opened, config)
+    if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
+        arguments.assistant_only_loss = True
     for name in levers.frozen_modules:
         for weight in _weights_of(model, name, f"{config.name}: frozen_modules"):
             weight.requires_grad_(False)
@@ -240,21 +294,22 @@ def lever_trainer(
         _weights_of(model, name, f"{config.name}: slowed_modules")
     for name, _ in levers.interpolated_modules:
         _check_has_weights(opened, name, f"{config.name}: interpolated_modules")
-    try:
-        with interrupts_heard(), trainer_failures_named(config.name, refusals=_REFUSALS):
-            trainer = LeverTrainer(
-                opened,
-                levers,
-                model=model,
-                args=arguments,
-                train_dataset=datasets.Dataset.from_list(list(data.examples)),
-                processing_class=copy.deepcopy(opened.tokenizer),
-                peft_config=_adapter_config(config, levers),
-            )
-    except _REFUSALS as error:
-        raise ConfigError(
-            f"{config.name} with {data.name}: the trainer refuses them: {error}"
-        ) from error
+    rows = data.rows()
+    if config.values.get("dataset_streaming") or config.values.get("streaming"):
+        rows = rows.to_iterable_dataset()
+    refusal = f"with {data.name}, the trainer refuses them"
+    with interrupts_heard(), quiet_datasets(), told_in_one_line(config, refusal):
+        trainer = LeverTrainer(
+            opened,
+            levers,
+            PreparedRows(opened, config, data),
+            model=model,
+            args=arguments,
+            train_dataset=rows,
+            eval_dataset=None if evaluation is None else evaluation.rows(),
+            processing_class=copy.deepcopy(opened.tokenizer),
+            peft_config=_adapter_config(config, levers),
+        )
     _check_shapes(trainer, opened, config)
     return trainer
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -14,7 +15,7 @@ from ._numerics import ScoringOptions
 from ._opening import LanguageModel
 from ._tokens import encode_prompt
 from ._training_config import TrainingConfig
-from ._training_data import TrainingData, json_lines, read_training_data
+from ._training_data import Example, TrainingData, json_lines, read_training_data
 
 _LONGEST = 256
 """Tokens of a text that the base writes, at the most."""
@@ -52,6 +53,11 @@ def with_replay(
     """
     if not levers.replay_share:
         return data
+    if data.layout == "tokens":
+        raise ConfigError(
+            f"levers: replay_share: {data.name} is tokenised already, and replay is text; give texts or "
+            "chats"
+        )
     num_replaced = round(levers.replay_share * len(data.examples))
     if not 1 <= num_replaced < len(data.examples):
         raise ConfigError(
@@ -68,13 +74,21 @@ def with_replay(
         wanted = min(num_replaced, math.ceil(levers.replay_share * seen))
         replay = self_replay(opened, config, data, wanted)
     else:
-        replay = list(_file_replay(Path(levers.replay_source), data))
+        replay = list(_file_replay(Path(levers.replay_source), config, data))
         chance.shuffle(replay)
     examples = list(data.examples)
     for number, place in enumerate(places):
         examples[place] = replay[number % len(replay)]
     content = json_lines(examples)
-    return TrainingData(data.name, data.layout, tuple(examples), digest_bytes(content))
+    return TrainingData(
+        data.name,
+        data.layout,
+        tuple(examples),
+        digest_bytes(content),
+        is_chat=data.is_chat,
+        text_field=data.text_field,
+        notes=data.notes,
+    )
 
 
 def self_replay(
@@ -99,7 +113,7 @@ def self_replay(
     """
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
     length = min(_LONGEST, max(8, round(mean_tokens(opened, data))))
-    is_chat = any(isinstance(value, list) for value in data.examples[0].values())
+    is_chat = data.is_chat
     prompt = _user_prefix(opened) if is_chat else encode_prompt(opened, "")
     found: list[dict[str, JsonValue]] = []
     for attempt in range(4):
@@ -115,7 +129,9 @@ def self_replay(
             _as_chats(opened, data, texts, options, length)
             if is_chat
             else [
-                {"text": text} if data.layout == "text" else {"prompt": "", "completion": text}
+                {data.text_field: text}
+                if data.layout == "text"
+                else {"prompt": "", "completion": text}
                 for text in texts
             ]
         )
@@ -178,15 +194,17 @@ def _user_prefix(opened: LanguageModel) -> tuple[int, ...]:
     return tuple(opened.tokenizer(before, add_special_tokens=False)["input_ids"])
 
 
-def _file_replay(path: Path, data: TrainingData) -> tuple[dict[str, JsonValue], ...]:
-    replay = read_training_data(path)
-    kinds = [
-        {field: type(value) for field, value in each.examples[0].items()} for each in (replay, data)
-    ]
+def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequence[Example]:
+    replay = read_training_data(path, config=config)
+    kinds = [(each.layout, each.is_chat) for each in (replay, data)]
     if kinds[0] != kinds[1]:
+        said = [
+            f"{layout}{' of chats' if is_chat and layout != 'messages' else ''}"
+            for layout, is_chat in kinds
+        ]
         raise ConfigError(
-            f"levers: replay_source: {path}: has {' and '.join(kinds[0])} where {data.name} has "
-            f"{' and '.join(kinds[1])}, or texts where it has chats; both need one layout"
+            f"levers: replay_source: {path}: has {said[0]} where {data.name} has {said[1]}; both need one "
+            "layout"
         )
     return replay.examples
 
@@ -201,9 +219,16 @@ def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
     Returns:
         At least 1.
     """
+    if data.layout == "tokens":
+        sizes = [len(_listed(example["input_ids"])) for example in data.examples[:64]]
+        return max(1.0, sum(sizes) / len(sizes))
     texts = [" ".join(_texts(list(example.values()))) for example in data.examples[:64]]
     lengths = [len(tokens) for tokens in opened.tokenizer(texts)["input_ids"]]
     return max(1.0, sum(lengths) / len(lengths))
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def _texts(value: JsonValue) -> list[str]:
@@ -211,4 +236,4 @@ def _texts(value: JsonValue) -> list[str]:
         return [value]
     if isinstance(value, list):
         return [text for each in value for text in _texts(each)]
-    return [str(value.get("content", ""))] if isinstance(value, dict) else []
+    return _texts(value.get("content", value.get("text", ""))) if isinstance(value, dict) else []

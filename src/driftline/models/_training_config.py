@@ -1,69 +1,52 @@
 """The user's training config: TRL's own YAML, checked field by field before anything runs."""
 
-import contextlib
 import dataclasses
-import difflib
 import json
-import types
-import typing
+import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peft import LoraConfig
 from pydantic import JsonValue
-from trl import ModelConfig, ScriptArguments, SFTConfig
+from trl import ModelConfig, SFTConfig, get_peft_config
 
 from ..errors import ConfigError
 from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
+from ._config_fields import (
+    ABOUT_THE_MODEL,
+    ADAPTER_SWITCHES,
+    CHOICES,
+    DATA_FIELDS,
+    EVALUATION_FIELDS,
+    LAUNCH_FIELDS,
+    MODEL_FIELDS,
+    NOT_OF_THE_PROBE,
+    OUTPUT_FIELDS,
+    PEFT_FIELDS,
+    POSITIVE,
+    QUANTISATION_DETAILS,
+    REACTIVE_SCHEDULES,
+    REFUSED,
+    SCALARS,
+    SFT_FIELDS,
+    TRL_FIELDS,
+    as_its_kind,
+    hint,
+    is_of,
+    kinds_of,
+)
+from ._launch import take_launch_keys
+from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
 
-_SCALARS = {
-    float: "a number",
-    int: "a whole number",
-    bool: "true or false",
-    str: "a text",
-    types.NoneType: "null",
-}
-
-
-def _scalar_kinds(config: type) -> dict[str, tuple[type, ...]]:
-    """The kinds that a config's fields take; fields that take more than scalars are left out."""
-    kinds = {}
-    for name, hint in typing.get_type_hints(config).items():
-        is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-        options = typing.get_args(hint) if is_union else (hint,)
-        if set(options) <= set(_SCALARS):
-            kinds[name] = options
-    return kinds
-
-
-_SFT_FIELDS = {field.name for field in dataclasses.fields(SFTConfig) if field.init}
-_MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelConfig) if field.init}
-# Where the data are: the command line says that here.
-_SCRIPT_FIELDS = {field.name for field in dataclasses.fields(ScriptArguments) if field.init}
-# PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write.
-_PEFT_FIELDS = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
-_KINDS = {**_scalar_kinds(LoraConfig), **_scalar_kinds(ModelConfig), **_scalar_kinds(SFTConfig)}
-_POSITIVE = (
-    "learning_rate", "max_length", "per_device_train_batch_size", "gradient_accumulation_steps",
-    "lora_r", "r",
-)  # fmt: skip
-
-_IGNORED = {
-    "model_name_or_path", "model_revision", "dtype", "attn_implementation", "trust_remote_code",
-    "output_dir", "report_to", "run_name", "project", "logging_strategy", "logging_steps",
-    "logging_first_step", "save_strategy", "save_steps", "save_total_limit", "eval_strategy",
-    "eval_steps", "per_device_eval_batch_size", "eval_on_start", "load_best_model_at_end",
-    "push_to_hub", "hub_model_id", "hub_strategy", "disable_tqdm", "resume_from_checkpoint",
-}  # fmt: skip
-"""Fields about bookkeeping, or about the model that the command line names."""
-
-_ADAPTER_SWITCHES = {"use_peft", "use_rslora", "use_dora"}
-_REFUSED = {
-    "deepspeed": "a distributed run",
-    "fsdp": "a distributed run",
+_PEFT_NAMES = {
+    "lora_r": "r",
+    "lora_target_modules": "target_modules",
+    "lora_target_parameters": "target_parameters",
+    "lora_modules_to_save": "modules_to_save",
+    "lora_task_type": "task_type",
 }
 
 
@@ -74,6 +57,12 @@ class TrainingConfig:
     name: str
     values: dict[str, JsonValue]
     digest: str
+    notes: tuple[str, ...] = ()
+    """What was read otherwise than it stands in the file, one sentence each."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that the file sets under `env`, as TRL's command line does."""
+    loss_on_answers: bool = False
+    """Take the loss of chats on the assistant's turns alone, as other trainers do by default."""
 
     @property
     def uses_peft(self) -> bool:
@@ -87,9 +76,8 @@ class TrainingConfig:
     def with_values(self, **changes: JsonValue) -> "TrainingConfig":
         """The config with some fields set otherwise; the digest follows the values."""
         values = {**self.values, **changes}
-        return TrainingConfig(
-            self.name, values, digest_bytes(repr(sorted(values.items())).encode())
-        )
+        digest = digest_bytes(repr(sorted(values.items())).encode())
+        return replace(self, values=values, digest=digest)
 
     def without(self, *names: str) -> "TrainingConfig":
         """The config without some fields, if it has them."""
@@ -98,8 +86,8 @@ class TrainingConfig:
 
     def without_adapter(self) -> "TrainingConfig":
         """The config of full fine-tuning with the same fields otherwise."""
-        adapters = _PEFT_FIELDS - _SFT_FIELDS - _MODEL_FIELDS
-        lora = {n for n in _MODEL_FIELDS if n.startswith("lora_") or n in _ADAPTER_SWITCHES}
+        adapters = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS
+        lora = {n for n in MODEL_FIELDS if n.startswith("lora_") or n in ADAPTER_SWITCHES}
         return self.without(*adapters, *lora)
 
     @property
@@ -124,6 +112,120 @@ class TrainingConfig:
         value: JsonValue = self.values.get(name, SFTConfig.__dataclass_fields__[name].default)
         return value
 
+    @property
+    def follows_evaluations(self) -> bool:
+        """Whether the learning rates depend on evaluations during the run."""
+        return self.values.get("lr_scheduler_type") in REACTIVE_SCHEDULES
+
+    def check_plan(self) -> None:
+        """Refuse a run whose learning rates nobody can know before it.
+
+        Raises:
+            ConfigError: The schedule follows evaluations.
+        """
+        if self.follows_evaluations:
+            raise ConfigError(
+                f"{self.name}: lr_scheduler_type: {self.values['lr_scheduler_type']} has no plan to "
+                "look ahead along; take another schedule"
+            )
+
+    def without_evaluation(self, reason: str) -> "TrainingConfig":
+        """The config of the same run without evaluations, and a note that says so.
+
+        Args:
+            reason: For which it is not evaluated, with the mend.
+
+        Returns:
+            The config.
+        """
+        names = [key for key in self.values if key in EVALUATION_FIELDS]
+        if self.values.get("save_strategy") == "best":
+            names.append("save_strategy")
+        note = f"{', '.join(names)}: set aside, {reason}"
+        config = self.without(*names)
+        if self.follows_evaluations:
+            note += "; without evaluations the learning rate stays where it begins"
+            config = config.without("lr_scheduler_kwargs").with_values(lr_scheduler_type="constant")
+        return replace(config, notes=(*self.notes, note))
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the run is to be evaluated while it trains."""
+        return str(self.values.get("eval_strategy") or "no") not in ("no", "False")
+
+    def model_options(self) -> dict[str, JsonValue]:
+        """How the weights are to be loaded for training, as TRL's command line puts it together."""
+        options = {
+            key: self.values[key]
+            for key in ("dtype", "attn_implementation")
+            if self.values.get(key) is not None
+        }
+        more = self.values.get("model_init_kwargs")
+        return options | (more if isinstance(more, dict) else {})
+
+    def for_data(self, *, is_chat: bool) -> "TrainingConfig":
+        """The config as it is for chats, or for rows that are none.
+
+        Args:
+            is_chat: Whether rows are turns with a role.
+
+        Returns:
+            The config; another one only where the loss of chats is on the assistant's turns alone.
+        """
+        if not self.loss_on_answers:
+            return self
+        config = self.with_values(assistant_only_loss=True) if is_chat else self
+        return replace(config, loss_on_answers=False)
+
+    def chat_template(self) -> str | None:
+        """The template that the run's chats are written by; None where it is the model's own."""
+        named = self.values.get("chat_template_path")
+        if not isinstance(named, str):
+            return None
+        path = (
+            Path(named)
+            if named.endswith((".jinja", ".j2"))
+            else Path(named) / "chat_template.jinja"
+        )
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def set_environment(self) -> None:
+        """Set the variables that the file names under `env`."""
+        os.environ.update(self.environment)
+
+    def unused_fields(self) -> tuple[str, ...]:
+        """Fields that another field of the file leaves without an effect."""
+        values, unused = self.values, set()
+        if not self.uses_peft:
+            lora = {name for name in MODEL_FIELDS if name.startswith("lora_")}
+            unused |= (lora | ADAPTER_SWITCHES) - {"use_peft"}
+        if not values.get("load_in_4bit"):
+            unused |= QUANTISATION_DETAILS
+        if isinstance(steps := values.get("max_steps"), int) and steps > 0:
+            unused.add("num_train_epochs")
+        if not values.get("packing"):
+            unused.add("packing_strategy")
+        if not self.evaluates:
+            unused |= EVALUATION_FIELDS - {"eval_strategy", "do_eval", "label_names"}
+        return tuple(key for key in values if key in unused)
+
+    def probe_notes(self) -> tuple[str, ...]:
+        """What a probe leaves out, one sentence each."""
+        aside = [key for key in self.values if key in OUTPUT_FIELDS | EVALUATION_FIELDS]
+        named = [key for key in self.values if key in ABOUT_THE_MODEL - {"trust_remote_code"}]
+        notes = []
+        if aside:
+            notes.append(
+                f"{', '.join(aside)}: set aside, the probe neither evaluates, logs, saves nor uploads"
+            )
+        if self.values.get("load_best_model_at_end") and self.evaluates:
+            notes.append(
+                "load_best_model_at_end may keep an earlier step; the forecast is of the last one"
+            )
+        if named:
+            notes.append(f"{', '.join(named)}: set aside, the command names the model")
+        return (*self.notes, *notes)
+
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
 
@@ -137,7 +239,7 @@ class TrainingConfig:
         Raises:
             ConfigError: A value that TRL refuses.
         """
-        chosen = {k: v for k, v in self.values.items() if k in _SFT_FIELDS - _IGNORED}
+        chosen = {k: v for k, v in self.values.items() if k in SFT_FIELDS - NOT_OF_THE_PROBE}
         try:
             with warnings.catch_warnings():
                 # Field names that TRL will drop one day are TRL's and the user's own affair.
@@ -151,7 +253,7 @@ class TrainingConfig:
                     logging_strategy="no",
                     disable_tqdm=True,
                 )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
             raise ConfigError(f"{self.name}: {error}") from error
 
     def adapter_config(self) -> LoraConfig | None:
@@ -165,28 +267,29 @@ class TrainingConfig:
         """
         if not self.uses_peft:
             return None
-        defaults = ModelConfig()
-        chosen: dict[str, object] = {
-            "r": defaults.lora_r,
-            "lora_alpha": defaults.lora_alpha,
-            "lora_dropout": defaults.lora_dropout,
-            "task_type": "CAUSAL_LM",
-        }
-        renamed = {
-            "lora_r": "r",
-            "lora_target_modules": "target_modules",
-            "lora_target_parameters": "target_parameters",
-            "lora_modules_to_save": "modules_to_save",
-            "lora_task_type": "task_type",
-        }
-        for key, value in self.values.items():
-            name = renamed.get(key, key)
-            if name in _PEFT_FIELDS:
-                chosen[name] = value
+        own = {key: value for key, value in self.values.items() if key in MODEL_FIELDS}
         try:
-            return LoraConfig(**chosen)
-        except (TypeError, ValueError) as error:
+            model = ModelConfig(**own)
+            adapter = get_peft_config(model)
+            # PEFT's own names, which TRL's config lacks, on top of what TRL makes of the others.
+            more = {
+                _PEFT_NAMES.get(key, key): _unwrapped(key, value)
+                for key, value in self.values.items()
+                if key in PEFT_FIELDS - MODEL_FIELDS - SFT_FIELDS
+            }
+            if more and adapter is not None:
+                given = {
+                    f.name: getattr(adapter, f.name) for f in dataclasses.fields(adapter) if f.init
+                }
+                adapter = LoraConfig(**{**given, **more})
+        except (TypeError, ValueError, ImportError) as error:
             raise ConfigError(f"{self.name}: {error}") from error
+        return adapter
+
+
+def _unwrapped(key: str, value: JsonValue) -> JsonValue:
+    """`all-linear` in a list as the word that PEFT knows; a module's name stays in its list."""
+    return "all-linear" if key == "target_modules" and value == ["all-linear"] else value
 
 
 def read_training_config(path: Path) -> TrainingConfig:
@@ -204,41 +307,89 @@ def read_training_config(path: Path) -> TrainingConfig:
     """
     content = read_bytes(path, ConfigError)
     values = parse_yaml(content, path, ConfigError)
+    return config_from_values(values, path, digest=digest_bytes(content))
+
+
+def config_from_values(values: JsonValue, path: Path, *, digest: str) -> TrainingConfig:
+    """Check the fields of a training config.
+
+    Args:
+        values: The content of the file.
+        path: Where it stands, for messages; other files are named relative to it.
+        digest: The content's.
+
+    Returns:
+        The config.
+
+    Raises:
+        ConfigError: As in `read_training_config`.
+    """
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
+    values = {str(key): value for key, value in values.items()}
+    values, translated = from_other_trainer(values, path)
+    loss_on_answers = bool(values.pop(LOSS_ON_ANSWERS, False))
+    environment = _environment(values.pop("env", None), path)
     # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
-    values = {str(key): _as_number(value, _kinds(str(key))) for key, value in values.items()}
+    values = {key: as_its_kind(value, kinds_of(key)) for key, value in values.items()}
+    values, launched = take_launch_keys(values, path)
     _check_keys(values, path)
     _check_values(values, path)
-    if values.get("lr_scheduler_type") == "reduce_lr_on_plateau":
+    values = {key: _as_mapping(key, value, path) for key, value in values.items()}
+    config = TrainingConfig(
+        path.name, values, digest, environment=environment, loss_on_answers=loss_on_answers
+    )
+    notes = (*translated, *launched)
+    if unused := config.unused_fields():
+        notes += (f"{', '.join(unused)}: without effect beside the other fields",)
+    return replace(config, notes=notes)
+
+
+def _environment(value: JsonValue, path: Path) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: env: give one `VARIABLE: value` a line")
+    return tuple((str(key), str(each)) for key, each in value.items())
+
+
+def _as_mapping(key: str, value: JsonValue, path: Path) -> JsonValue:
+    """A mapping that is written as a text, as TRL's command line takes it."""
+    if not key.endswith("_kwargs") or not isinstance(value, str):
+        return value
+    try:
+        found: JsonValue = json.loads(value)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
         raise ConfigError(
-            f"{path}: lr_scheduler_type: reduce_lr_on_plateau has no plan to look ahead along; take "
-            "another schedule"
+            f"{path}: {key}: {value!r} is not a mapping; write `{key}: {{name: value}}`"
         )
-    return TrainingConfig(path.name, values, digest_bytes(content))
+    return found
 
 
 def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
-    known = _SFT_FIELDS | _MODEL_FIELDS | _PEFT_FIELDS | _SCRIPT_FIELDS
+    known = TRL_FIELDS | PEFT_FIELDS | LAUNCH_FIELDS
     for key in values:
-        if key in _REFUSED and values[key]:
-            raise ConfigError(f"{path}: {key}: {_REFUSED[key]} is not supported; remove the key")
-        if key in _PEFT_FIELDS - _SFT_FIELDS - _MODEL_FIELDS and not values.get("use_peft"):
+        if key in REFUSED and values[key]:
+            raise ConfigError(f"{path}: {key}: {REFUSED[key]} is not supported; remove the key")
+        own = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS - DATA_FIELDS
+        if key in own and not values.get("use_peft"):
             raise ConfigError(f"{path}: {key}: belongs to LoRA; add `use_peft: true`")
         if key not in known:
-            close = difflib.get_close_matches(key, sorted(known), n=1)
-            hint = f"did you mean {close[0]}?" if close else "remove it"
-            raise ConfigError(f"{path}: unknown key {key}; {hint}")
+            raise ConfigError(f"{path}: unknown key {key}; {hint(key)}")
 
 
 def _check_values(values: dict[str, JsonValue], path: Path) -> None:
     for key, value in values.items():
-        kinds = _kinds(key)
-        if kinds and not _is_of(value, kinds):
-            wanted = " or ".join(_SCALARS[kind] for kind in kinds)
+        kinds = kinds_of(key)
+        if kinds and not is_of(value, kinds):
+            wanted = " or ".join(SCALARS[kind] for kind in kinds)
             raise ConfigError(f"{path}: {key}: {value!r} is not {wanted}")
-        if key in _POSITIVE and isinstance(value, (int, float)) and not value > 0:
+        if key in POSITIVE and isinstance(value, (int, float)) and not value > 0:
             raise ConfigError(f"{path}: {key}: {value} is not above 0")
+        if key in CHOICES and value is not None and value not in CHOICES[key]:
+            raise ConfigError(f"{path}: {key}: {value!r} is not one of {', '.join(CHOICES[key])}")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
@@ -246,23 +397,3 @@ def _check_values(values: dict[str, JsonValue], path: Path) -> None:
                 f"{path}: {key}: {value!r} is not a finite number or a text; put a text into "
                 "quotation marks"
             ) from None
-
-
-def _kinds(key: str) -> tuple[type, ...]:
-    """The scalars that a field takes; none where it takes more than scalars, or is ignored."""
-    return () if key in _IGNORED else _KINDS.get(key, ())
-
-
-def _is_of(value: JsonValue, kinds: tuple[type, ...]) -> bool:
-    return type(value) in kinds or (type(value) is int and float in kinds)
-
-
-def _as_number(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
-    """A text as the number that its field takes, if it reads as one."""
-    if not isinstance(value, str) or str in kinds:
-        return value
-    for kind in (int, float):
-        if kind in kinds:
-            with contextlib.suppress(ValueError):
-                return kind(value)
-    return value

@@ -3,22 +3,17 @@
 Of a copy of the base; the changes of the weights at some steps are kept on disk, as directions.
 """
 
-import contextlib
 import copy
 import math
-import random
 import shutil
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import datasets
-import numpy
+import pyarrow.compute
 import torch
-import transformers
 from peft import PeftModel
 from pydantic import JsonValue
 from torch import Tensor
@@ -26,14 +21,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ..errors import ConfigError, RunError
 from ..provenance import digest_value
+from ._config_checks import told_in_one_line
 from ._directions import Change, StoredDirection, as_tensors, store_direction
-from ._failures import trainer_failures_named
 from ._lever_outcome import is_osf, osf_change, scaled_change
-from ._lever_trainer import LeverTrainer, lever_trainer
 from ._levers import Levers
 from ._low_rank import lora_change, unreadable_field
 from ._opening import LanguageModel
-from ._replay import with_replay
+from ._probe_trainer import probe_trainer
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
 from ._tuned_adapter import merge_adapter
@@ -103,6 +97,10 @@ class Trajectory:
             "step": step,
         }
         # Left out where nothing is set, so that what was kept before keeps its name.
+        if loaded := self.config.model_options():
+            recipe["loaded"] = loaded
+        if self.config.loss_on_answers:
+            recipe["loss on answers"] = True
         held = self._held
         if held.frozen_modules:
             recipe["frozen"] = list[JsonValue](sorted(held.frozen_modules))
@@ -135,12 +133,14 @@ class Trajectory:
         if self.is_trained():
             return TrainingOutcome(True, self.num_tokens_trained())
         self._own_folder.mkdir(parents=True, exist_ok=True)
-        with _trainer(
+        with probe_trainer(
             self.opened, self.config, self.data, levers=self._held, num_steps=self.plan.num_steps
         ) as trainer:
             keeper = _Keeper(self)
             trainer.add_callback(keeper)
-            trainer.train()
+            steps = lambda: int(trainer.state.global_step)  # noqa: E731 - of this trainer alone
+            with told_in_one_line(self.config, "the trainer refuses to start", steps):
+                trainer.train()
             num_tokens = int(trainer.state.num_input_tokens_seen)
         if not keeper.reached_end:
             return TrainingOutcome(False, num_tokens)
@@ -160,10 +160,13 @@ class Trajectory:
         return int(self._tokens_file.read_text(encoding="utf-8")) if self.is_trained() else 0
 
     def estimated_tokens_per_step(self) -> float:
-        """Tokens of one optimiser step, from the first examples; for planning time only."""
+        """Tokens of one optimiser step, for planning time only."""
         args = self.config.trainer_arguments(self.folder, use_cpu=True)
-        sample = [str(list(example.values())) for example in self.data.examples[:64]]
-        lengths = [len(tokens) for tokens in self.opened.tokenizer(sample)["input_ids"]]
+        if self.plan.example_tokens:
+            lengths: Sequence[int] = self.plan.example_tokens
+        else:
+            sample = [str(list(example.values())) for example in self.data.examples[:64]]
+            lengths = [len(tokens) for tokens in self.opened.tokenizer(sample)["input_ids"]]
         longest = args.max_length or max(lengths)
         mean = longest if args.packing else sum(min(n, longest) for n in lengths) / len(lengths)
         return float(mean * args.per_device_train_batch_size * args.gradient_accumulation_steps)
@@ -223,27 +226,37 @@ def plan_training(
     Raises:
         ConfigError: The plan has no step.
     """
-    with _trainer(opened, config, data) as trainer:
+    config.check_plan()
+    with probe_trainer(opened, config, data) as trainer:
         args = trainer.args
-        batches = len(trainer.get_train_dataloader())
-        updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
-        num_steps = (
-            args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * updates)
-        )
+        num_steps = args.max_steps
+        if num_steps <= 0:
+            batches = len(trainer.get_train_dataloader())
+            updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
+            num_steps = math.ceil(args.num_train_epochs * updates)
         if num_steps < 1:
             raise ConfigError(f"{config.name}: num_train_epochs: the run would have no step")
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=args.learning_rate)
-        scheduler = trainer.create_scheduler(num_steps, optimizer=optimizer)
+        with told_in_one_line(config, "lr_scheduler_type"):
+            scheduler = trainer.create_scheduler(num_steps, optimizer=optimizer)
         rates = []
         for _ in range(num_steps):
             rates.append(float(scheduler.get_last_lr()[0]))
             optimizer.step()
             scheduler.step()
-        rows = trainer.train_dataset
-        tokens = rows["input_ids"] if "input_ids" in rows.column_names else ()
-        lengths = tuple(len(ids) for ids in tokens)
+        lengths = _row_lengths(trainer.train_dataset)
         per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
     return TrainingPlan(num_steps, tuple(rates), lengths, per_step)
+
+
+def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int, ...]:
+    """Tokens of each row, counted in Arrow; none where rows come as a stream."""
+    if isinstance(rows, datasets.IterableDataset) or "input_ids" not in rows.column_names:
+        return ()
+    lengths: list[int] = []
+    for batch in rows.select_columns("input_ids").with_format("arrow").iter(batch_size=1000):
+        lengths += pyarrow.compute.list_value_length(batch.column("input_ids")).to_pylist()
+    return tuple(lengths)
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
@@ -304,96 +317,3 @@ def _change(opened: LanguageModel, trained: torch.nn.Module, levers: Levers) -> 
     if not (change := scaled_change(change, levers)):
         raise RunError("training moved no weight; check learning rate, frozen parts, scales of 0")
     return change
-
-
-@contextlib.contextmanager
-def _trainer(
-    opened: LanguageModel,
-    config: TrainingConfig,
-    data: TrainingData,
-    *,
-    levers: Levers | None = None,
-    num_steps: int = 0,
-) -> Iterator[LeverTrainer]:
-    """TRL's trainer on a copy of the model; random states and progress bars are put back."""
-    levers = Levers() if levers is None else levers
-    _check_base(opened, config)
-    with (
-        tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
-        _random_states_kept(),
-        _quiet_datasets(),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        on_cpu = opened.device.type == "cpu"
-        args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
-        args.include_num_input_tokens_seen = "non_padding"
-        transformers.set_seed(args.seed)
-        if levers.replay_share:
-            data = with_replay(opened, config, data, levers=levers, num_steps=num_steps)
-            # Other lengths would pack into another number of batches.
-            args.max_steps = num_steps
-        trainer = lever_trainer(opened, config, data, arguments=args, levers=levers)
-        if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
-            raise ConfigError(
-                f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
-                "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
-            )
-        # Printing is for the user's own run.
-        trainer.remove_callback(transformers.PrinterCallback)
-        with trainer_failures_named(config.name):
-            yield trainer
-
-
-def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
-    """Refuse a run that this base cannot be the start of."""
-    if opened.is_offloaded:
-        raise ConfigError(
-            f"{config.name}: some weights of {opened.source} lie in main memory or on disk and not "
-            "where they compute, so it cannot be trained here; take more or larger GPUs, or open "
-            "it with load_in (--load-in 4bit) and train LoRA"
-        )
-    for key, bits in (("load_in_4bit", "4-bit"), ("load_in_8bit", "8-bit")):
-        if config.values.get(key) and not (opened.packing or "").startswith(bits):
-            raise ConfigError(
-                f"{config.name}: {key}: the base was not opened so; add --load-in "
-                f"{bits.replace('-', '')}, or remove the key"
-            )
-    if opened.packing is None:
-        return
-    adapter = config.adapter_config()
-    if adapter is None:
-        raise ConfigError(
-            f"{config.name}: {opened.source} is quantised ({opened.packing}), and packed weights "
-            "cannot be trained; add `use_peft: true` for LoRA, or open the unquantised base"
-        )
-    more = unreadable_field(adapter)
-    if more is not None:
-        raise ConfigError(
-            f"{config.name}: {more}: on a quantised base only plain LoRA is supported; remove it"
-        )
-
-
-@contextlib.contextmanager
-def _random_states_kept() -> Iterator[None]:
-    python, numbers = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            numpy.random.set_state(numbers)
-
-
-@contextlib.contextmanager
-def _quiet_datasets() -> Iterator[None]:
-    was_on = datasets.are_progress_bars_disabled() is False
-    level = transformers.utils.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    transformers.utils.logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers.utils.logging.set_verbosity(level)
-        if was_on:
-            datasets.enable_progress_bars()

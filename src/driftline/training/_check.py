@@ -222,6 +222,7 @@ class Checker:
             self.held,
             self._standard_errors(losses),
             accuracies(values),
+            update.relative,
         )
         return Look(reading, update)
 

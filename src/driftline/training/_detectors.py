@@ -12,6 +12,9 @@ from ._settings import Detector, MonitorSettings, Thresholds
 from ._state import MonitorState
 from ._step_probe import StepReading
 
+_DIVERGED = 10.0
+"""Times the norm of the trained matrices; fine-tuning stays far below 1."""
+
 Severity = Literal["warning", "alarm"]
 
 
@@ -47,6 +50,8 @@ class CheckReading:
     """Of the mean losses, over groups of items."""
     accuracies: Mapping[str, float] = field(default_factory=dict)
     """Share of items that are right, where the scorer has options."""
+    update_relative: float | None = None
+    """Norm of the update over that of the trained matrices."""
 
 
 def evidence_needed(num_required: int, settings: MonitorSettings, state: MonitorState) -> float:
@@ -113,7 +118,7 @@ def belief_space_collapse(
         limits: Thresholds.
 
     Returns:
-        An alarm where many fall together; a warning where output and representation have left and
+        An alarm where many fall together, or where the weights have diverged; a warning where output and representation have left and
         capabilities have not followed; None else.
     """
     output, representation = _output(reading.anchors, limits), _representation(reading, limits)
@@ -130,9 +135,41 @@ def belief_space_collapse(
             (broad, *output, *representation),
             tuple(c.name for c in worst),
         )
+    if diverged := _diverged(reading):
+        evidence = (*diverged, *output, *representation)
+        return Finding("belief_space_collapse", "alarm", evidence, tuple(c.name for c in over))
     if output and representation:
         return Finding("belief_space_collapse", "warning", (*output, *representation))
     return None
+
+
+def _diverged(reading: CheckReading) -> tuple[str, ...]:
+    """Weights that have left all that a fine-tuning could be, whatever single losses say.
+
+    A model that guesses evenly can beat the base on some items, so that losses alone pass it.
+
+    Args:
+        reading: The check.
+
+    Returns:
+        A sentence for each sign; none where there is none.
+    """
+    told = []
+    beyond = [
+        str(layer.layer)
+        for layer in reading.anchors.layers
+        if layer.functional_magnitude is not None and not math.isfinite(layer.functional_magnitude)
+    ]
+    if beyond:
+        told.append(
+            f"what the update does in layer {', '.join(beyond)} is beyond the range of numbers"
+        )
+    moved = reading.update_relative
+    if moved is not None and not moved <= _DIVERGED:
+        told.append(
+            f"the weights have diverged: the update is {moved:.3g} times as long as they were"
+        )
+    return tuple(told)
 
 
 def instability_amplification(

@@ -70,7 +70,7 @@ class ExportedRun:
 
     def as_messages(self) -> TrainingData | None:
         """Chats of prompt and completion as one list of messages; None for data of another layout."""
-        if self.data.layout != "prompt_completion" or not _is_chat(self.data):
+        if self.data.layout != "prompt_completion" or not self.data.is_chat:
             return None
         examples: tuple[dict[str, JsonValue], ...] = tuple(
             {"messages": [*_turns(each["prompt"]), *_turns(each["completion"])]}
@@ -201,7 +201,7 @@ def _llama_factory(run: ExportedRun, file: Path) -> tuple[dict[str, JsonValue], 
     elif not is_text:
         values["packing"] = bool(args.packing)
         values["train_on_prompt"] = _trains_on_all(run)
-        if not _is_chat(run.data):
+        if not run.data.is_chat:
             values["template"] = "empty"
     lora, more = _lora(run)
     if lora:
@@ -292,13 +292,9 @@ def _turns(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def _is_chat(data: TrainingData) -> bool:
-    return any(isinstance(value, list) for value in data.examples[0].values())
-
-
 def _axolotl_layout(data: TrainingData) -> dict[str, JsonValue]:
     if data.layout == "text":
-        return {"type": "completion", "field": "text"}
+        return {"type": "completion", "field": data.text_field}
     if data.layout == "messages":
         return {"type": "chat_template", "field_messages": "messages"}
     plain: dict[str, JsonValue] = {
@@ -313,7 +309,7 @@ def _axolotl_layout(data: TrainingData) -> dict[str, JsonValue]:
 
 def _dataset_info(data: TrainingData) -> dict[str, JsonValue]:
     if data.layout == "text":
-        return {"columns": {"prompt": "text"}}
+        return {"columns": {"prompt": data.text_field}}
     if data.layout == "prompt_completion":
         return {"columns": {"prompt": "prompt", "response": "completion"}}
     tags: dict[str, JsonValue] = {

@@ -1,5 +1,7 @@
 """What a check says in numbers: for `monitor.jsonl`, and under `drift/` for the trainer's reporters."""
 
+import math
+
 from pydantic import JsonValue
 
 from ._check import Look
@@ -52,8 +54,25 @@ def metrics_of(
             "measured": step.measured_nats,
         },
         "steps_left_of": None if left is None else left.capability,
-        "reasons": [reason for reason in (step.reason, look.update.reason) if reason],
     }
+    undefined: list[str] = []
+    finite = {name: _finite(value, name, undefined) for name, value in fields.items()}
+    reasons = [reason for reason in (step.reason, look.update.reason) if reason]
+    if undefined:
+        reasons.append(f"beyond the range of numbers, so undefined: {', '.join(undefined)}")
+    finite["reasons"] = list[JsonValue](reasons)
     metrics = {f"drift/{name}": value for name, value in numbers.items() if value is not None}
     metrics |= {f"drift/loss/{name}": loss for name, loss in reading.mean_losses.items()}
-    return fields, metrics
+    return finite, {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _finite(value: JsonValue, name: str, undefined: list[str]) -> JsonValue:
+    """A field without numbers that are infinite or NaN, whose names are added to the list."""
+    if isinstance(value, float) and not math.isfinite(value):
+        undefined.append(name)
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(each, f"{name}.{key}", undefined) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each, f"{name}[{at}]", undefined) for at, each in enumerate(value)]
+    return value

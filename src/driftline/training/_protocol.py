@@ -1,16 +1,12 @@
 """A protocol: which model is trained on what, how, and under which watch."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-from pydantic import JsonValue
-
 from ..errors import ConfigError
-from ..models import Levers, TrainingConfig, read_training_config
+from ..models import Levers, TrainingConfig, config_from_values, read_training_config
 from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
@@ -76,21 +72,12 @@ def _config(value: object, path: Path) -> TrainingConfig:
     if isinstance(value, str):
         return read_training_config(path.parent / value)
     if isinstance(value, dict):
-        # Through a reader of files, so that both kinds are checked by the same rules.
-        return _checked(value, path)
-    raise ConfigError(f"{path}: config: give TRL's fields, or the name of a file that holds them")
-
-
-def _checked(values: dict[str, JsonValue], path: Path) -> TrainingConfig:
-    with tempfile.TemporaryDirectory(prefix="driftline-") as folder:
-        inner = Path(folder) / path.name
-        inner.write_text(yaml.safe_dump(values), encoding="utf-8")
+        digest = digest_bytes(repr(sorted(value.items())).encode())
         try:
-            found = read_training_config(inner)
+            return config_from_values(value, path, digest=digest)
         except ConfigError as error:
-            raise ConfigError(str(error).replace(str(inner), f"{path}: config")) from None
-    digest = digest_bytes(repr(sorted(found.values.items())).encode())
-    return TrainingConfig(path.name, found.values, digest)
+            raise ConfigError(str(error).replace(str(path), f"{path}: config", 1)) from None
+    raise ConfigError(f"{path}: config: give TRL's fields, or the name of a file that holds them")
 
 
 def _suites(value: object, path: Path) -> tuple[str, ...]:

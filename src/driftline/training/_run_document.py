@@ -111,7 +111,11 @@ def training_run(
             monitor_seconds=facts.monitor_seconds,
             monitor_share=facts.monitor_seconds / facts.wall_seconds,
         ),
-        caveats=(*_CAVEATS, _INTERPOLATED) if levers.is_interpolated else _CAVEATS,
+        caveats=(
+            *(f"As read: {note}." for note in (*config.notes, *data.notes)),
+            *_CAVEATS,
+            *((_INTERPOLATED,) if levers.is_interpolated else ()),
+        ),
         provenance=Provenance(
             driftline_version=driftline_version(),
             python_version=python_version(),

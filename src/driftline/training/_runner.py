@@ -26,7 +26,7 @@ from ..models import (
     lever_trainer,
     plan_training,
     read_training_data,
-    trainer_failures_named,
+    told_in_one_line,
     with_replay,
     write_training_data,
 )
@@ -55,6 +55,8 @@ class TrainRequest:
     assessment: Assessment | None = None
     levers: Levers = field(default_factory=Levers)
     """What holds the run back from forgetting."""
+    evaluation: TrainingData | None = None
+    """Rows to evaluate on while it trains, where the config asks for that."""
 
 
 def train(
@@ -98,11 +100,13 @@ def train(
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
         trainer.add_callback(_Teller(listener))
-        with trainer_failures_named(request.config.name):
+        steps = lambda: int(trainer.state.global_step)  # noqa: E731 - of this trainer alone
+        with told_in_one_line(request.config, "the trainer refuses to start", steps):
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         finish(trainer)
         trainer.save_model(str(folder.path / MODEL))
-        request.opened.tokenizer.save_pretrained(str(folder.path / MODEL))
+        # With the template and the end of text that the run was trained with.
+        trainer.processing_class.save_pretrained(str(folder.path / MODEL))
         facts = RunFacts(
             log=folder.path / MONITOR / LOG_NAME,
             planned_steps=trainer.state.max_steps,
@@ -142,7 +146,14 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
                 # Other lengths would pack into another number of batches.
                 args.max_steps = num_steps
             transformers.set_seed(args.seed)
-            trainer = lever_trainer(opened, config, data, arguments=args, levers=request.levers)
+            trainer = lever_trainer(
+                opened,
+                config,
+                data,
+                arguments=args,
+                levers=request.levers,
+                evaluation=request.evaluation if config.evaluates else None,
+            )
             trainer.remove_callback(transformers.PrinterCallback)
             yield trainer
     finally:
@@ -166,12 +177,14 @@ def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]
             request.opened, request.config, request.data, levers=levers, num_steps=num_steps
         )
         write_training_data(data, path)
-    return read_training_data(path), num_steps
+    return read_training_data(path, config=request.config.without("dataset_train_split")), num_steps
 
 
 def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
     """TRL's arguments: all fields of the user's, bookkeeping included; reporting only if asked for."""
     fields = {field.name for field in dataclasses.fields(SFTConfig) if field.init} - _OURS
+    # How the weights are loaded: the trainer is given them as they are to be.
+    fields -= {"model_init_kwargs", "trust_remote_code"}
     chosen: dict[str, object] = {"report_to": "none", "logging_steps": 1}
     chosen |= {key: value for key, value in config.values.items() if key in fields}
     try:
@@ -180,7 +193,7 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
             return SFTConfig(
                 **chosen, output_dir=str(output_dir), use_cpu=use_cpu, disable_tqdm=True
             )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise ConfigError(f"{config.name}: {error}") from error
 
 

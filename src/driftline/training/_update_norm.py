@@ -107,8 +107,8 @@ def _full_norm(weights: BaseWeights) -> float | None:
     for _, parameter, now, before in weights.changes():
         if parameter.ndim < 2:
             continue
-        changes.append((parameter, float((now.float() - before.float()).square().sum())))
-        bases.append((parameter, float(before.float().square().sum())))
+        changes.append((parameter, float((now.double() - before.double()).square().sum())))
+        bases.append((parameter, float(before.double().square().sum())))
     total = summed(bases)
     return math.sqrt(summed(changes) / total) if total else None
 

@@ -1,0 +1,210 @@
+"""The fields of a training config: whose they are, what each does here, and the mend for a wrong one."""
+
+import contextlib
+import dataclasses
+import difflib
+import types
+import typing
+
+from accelerate.commands.launch import launch_command_parser
+from peft import LoraConfig
+from pydantic import JsonValue
+from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig
+
+SCALARS = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "a text",
+    types.NoneType: "null",
+}
+
+
+def _names(config: type) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(config) if field.init)
+
+
+def _scalar_kinds(config: type) -> dict[str, tuple[type, ...]]:
+    """The kinds that a config's fields take; fields that take more than scalars are left out."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(config).items():
+        is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+        options = typing.get_args(hint) if is_union else (hint,)
+        if set(options) <= set(SCALARS):
+            kinds[name] = options
+    return kinds
+
+
+SFT_FIELDS = _names(SFTConfig)
+MODEL_FIELDS = _names(ModelConfig)
+DATA_FIELDS = _names(ScriptArguments) | _names(DatasetMixtureConfig)
+"""Fields that say where the data are."""
+PEFT_FIELDS = _names(LoraConfig)
+"""PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write."""
+TRL_FIELDS = SFT_FIELDS | MODEL_FIELDS | DATA_FIELDS
+LAUNCH_FIELDS = frozenset(
+    action.dest
+    for action in launch_command_parser()._actions  # no public list of its options
+    if action.dest not in ("help", "training_script", "training_script_args")
+) | {"accelerate_config"}
+"""Options of `accelerate launch`, which TRL's command line takes from the same file."""
+_KINDS = {**_scalar_kinds(LoraConfig), **_scalar_kinds(ModelConfig), **_scalar_kinds(SFTConfig)}
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "dtype": ("auto", "bfloat16", "float16", "float32"),
+    "bnb_4bit_quant_type": ("fp4", "nf4"),
+    "loss_type": ("nll", "dft", "chunked_nll"),
+    "truncation_mode": ("keep_start", "keep_end"),
+    "packing_strategy": ("bfd", "bfd_split", "bfd-requeue", "wrapped"),
+}
+"""Fields of which TRL says only while it trains that the value is not one of these."""
+
+POSITIVE = (
+    "learning_rate", "max_length", "per_device_train_batch_size", "gradient_accumulation_steps",
+    "lora_r", "r",
+)  # fmt: skip
+
+ABOUT_THE_MODEL = frozenset({"model_name_or_path", "model_revision", "trust_remote_code"})
+"""Fields about which model is opened; the command line says that here."""
+QUANTISATION_DETAILS = frozenset(
+    {"bnb_4bit_quant_type", "use_bnb_nested_quant", "bnb_4bit_quant_storage"}
+)
+ADAPTER_SWITCHES = frozenset({"use_peft", "use_rslora", "use_dora"})
+
+OUTPUT_FIELDS = frozenset({
+    "output_dir", "report_to", "run_name", "project", "trackio_space_id", "trackio_bucket_id",
+    "trackio_static_space_id", "logging_strategy", "logging_steps", "logging_first_step",
+    "logging_nan_inf_filter", "log_level", "log_level_replica", "log_on_each_node", "disable_tqdm",
+    "save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_on_each_node",
+    "enable_jit_checkpoint", "resume_from_checkpoint", "ignore_data_skip",
+    "restore_callback_states_from_checkpoint", "push_to_hub", "hub_model_id", "hub_strategy",
+    "hub_token", "hub_private_repo", "hub_always_push", "hub_revision", "do_train", "do_predict",
+})  # fmt: skip
+"""Fields about logs, checkpoints and uploads, which a probe has none of."""
+EVALUATION_FIELDS = frozenset({
+    "eval_strategy", "eval_steps", "eval_delay", "eval_on_start", "eval_accumulation_steps",
+    "eval_do_concat_batches", "eval_use_gather_object", "eval_packing", "do_eval",
+    "per_device_eval_batch_size", "batch_eval_metrics", "bf16_full_eval", "fp16_full_eval",
+    "prediction_loss_only", "include_for_metrics", "load_best_model_at_end",
+    "metric_for_best_model", "greater_is_better", "label_names",
+})  # fmt: skip
+"""Fields about evaluation during training, which changes no weight of a run to its last step."""
+NOT_OF_THE_PROBE = OUTPUT_FIELDS | EVALUATION_FIELDS | {"trust_remote_code", "model_init_kwargs"}
+"""Fields of SFTConfig that the probe's trainer is not given: see `TrainingConfig.probe_notes`."""
+
+REACTIVE_SCHEDULES = ("reduce_lr_on_plateau", "greedy")
+"""Schedules that follow an evaluation, so that nobody knows the rates before the run."""
+
+REFUSED = {
+    "deepspeed": "a distributed run",
+    "fsdp": "a distributed run",
+    "parallelism_config": "a distributed run",
+}
+
+_RENAMED = {
+    "max_seq_length": "max_length", "max_seq_len": "max_length", "sequence_len": "max_length",
+    "cutoff_len": "max_length", "evaluation_strategy": "eval_strategy", "torch_dtype": "dtype",
+    "no_cuda": "use_cpu", "tokenizer_eos_token": "eos_token", "block_size": "max_length",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "per_gpu_eval_batch_size": "per_device_eval_batch_size",
+    "micro_batch_size": "per_device_train_batch_size", "num_epochs": "num_train_epochs",
+    "epochs": "num_train_epochs", "batch_size": "per_device_train_batch_size", "lr": "learning_rate",
+    "optimizer": "optim", "lr_scheduler": "lr_scheduler_type", "lora_rank": "lora_r",
+    "lora_target": "lora_target_modules", "preprocessing_num_workers": "dataset_num_proc",
+    "use_liger": "use_liger_kernel",
+    "model_name": "model_name_or_path", "model": "model_name_or_path",
+    "dataset": "dataset_name", "dataset_split": "dataset_train_split",
+    "completions_only": "completion_only_loss", "train_on_completions_only": "completion_only_loss",
+    "load_4bit": "load_in_4bit", "load_8bit": "load_in_8bit",
+    "neftune_alpha": "neftune_noise_alpha", "grad_accum_steps": "gradient_accumulation_steps",
+}  # fmt: skip
+_MENDS = {
+    "warmup_ratio": "write the share as warmup_steps (warmup_steps: 0.1 is 10 % of the steps)",
+    "group_by_length": "write train_sampling_strategy: group_by_length",
+    "use_flash_attention_2": "write attn_implementation: flash_attention_2",
+    "use_flash_attn": "write attn_implementation: flash_attention_2",
+    "gradient_checkpointing_use_reentrant": "write gradient_checkpointing_kwargs: "
+    "{use_reentrant: false}",
+    "use_reentrant": "write gradient_checkpointing_kwargs: {use_reentrant: false}",
+    "dataset_mixer": "write datasets: with one {path, split, fraction} for each",
+    "dataset_mixture": "write datasets: with one {path, split, fraction} for each",
+    "dataset_splits": "write dataset_train_split and dataset_test_split",
+    "chat_template": "put the template into a .jinja file and name it in chat_template_path",
+    "tokenizer_name_or_path": "save that tokenizer beside the model",
+    "system_prompt": "put it into the rows as a message of the system",
+    "dataset_batch_size": "TRL no longer has it, and it changes no token; remove it",
+    "num_of_sequences": "TRL no longer has it; remove it",
+    "overwrite_output_dir": "transformers no longer has it; remove it (--force stands for it)",
+    "logging_dir": "transformers no longer has it; remove it",
+    "include_tokens_per_second": "transformers no longer has it; remove it",
+    "save_safetensors": "transformers always does so; remove it",
+    "half_precision_backend": "transformers no longer has it; remove it",
+    "fp16_opt_level": "transformers no longer has it; remove it",
+    "use_ipex": "transformers no longer has it; remove it",
+    "push_to_hub_model_id": "write hub_model_id",
+    "push_to_hub_token": "write hub_token",
+    "adafactor": "write optim: adafactor",
+    "use_unsloth": "it belongs to another trainer; remove it",
+    "beta": "it belongs to DPO, which is not supported; remove it",
+    "wandb_project": "TRL does not take it; set the environment variable WANDB_PROJECT under env:",
+    "wandb_entity": "TRL does not take it; set the environment variable WANDB_ENTITY under env:",
+    "wandb_run_group": "TRL does not take it; set the environment variable WANDB_RUN_GROUP under "
+    "env:",
+}
+
+
+def hint(key: str) -> str:
+    """The mend for an unknown key.
+
+    Args:
+        key: As it stands in the file.
+
+    Returns:
+        An imperative that works.
+    """
+    if key in _RENAMED:
+        return f"TRL calls it {_RENAMED[key]}"
+    if key in _MENDS:
+        return _MENDS[key]
+    # A name with a word more or less is another thing, not a slip of the pen.
+    words = set(key.split("_"))
+    others = (name for name in sorted(TRL_FIELDS | PEFT_FIELDS) if words - {*name.split("_")})
+    alike = [name for name in others if {*name.split("_")} - words]
+    close = difflib.get_close_matches(key, alike, n=1, cutoff=0.84)
+    return f"did you mean {close[0]}?" if close else "TRL has no such field; remove it"
+
+
+def kinds_of(key: str) -> tuple[type, ...]:
+    """The scalars that a field takes; none where it takes more than scalars, or is not read."""
+    is_read = key not in OUTPUT_FIELDS | EVALUATION_FIELDS | ABOUT_THE_MODEL
+    return _KINDS.get(key, ()) if is_read else ()
+
+
+def as_its_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
+    """A text as the number or truth value that its field takes, as TRL's parser reads it.
+
+    Args:
+        value: As YAML gives it.
+        kinds: What the field takes.
+
+    Returns:
+        The value; the text as it stands where it reads as neither.
+    """
+    if not isinstance(value, str) or str in kinds:
+        return value
+    if bool in kinds and value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]
+    for kind in (int, float):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return kind(value)
+    return value
+
+
+_TRUTH = dict.fromkeys(("yes", "true", "t", "y", "1"), True)
+_TRUTH |= dict.fromkeys(("no", "false", "f", "n", "0"), False)
+
+
+def is_of(value: JsonValue, kinds: tuple[type, ...]) -> bool:
+    """Whether a value is of one of the kinds; a whole number is a number too."""
+    return type(value) in kinds or (type(value) is int and float in kinds)
