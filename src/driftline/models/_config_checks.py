@@ -10,6 +10,7 @@ import huggingface_hub
 import torch
 import transformers
 from huggingface_hub.constants import HF_HUB_OFFLINE
+from jinja2 import TemplateError
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     get_available_reporting_integrations,
@@ -18,6 +19,7 @@ from transformers.utils.import_utils import is_liger_kernel_available
 from trl import SFTConfig
 
 from ..errors import ConfigError, RunError
+from ._failures import described, is_trainers
 from ._training_config import TrainingConfig
 
 _PACKAGES = {"comet_ml": "comet-ml", "dagshub": "dagshub", "azure_ml": "azureml-mlflow"}
