@@ -2,8 +2,10 @@
 
 import json
 
+import peft
 import pytest
 import torch
+import transformers
 
 from driftline.errors import ModelError
 from driftline.models import BASE, open_model, open_tuned_model
@@ -88,3 +90,39 @@ def test_the_limit_is_a_share_of_the_spread_of_the_logits(opened, dtype):
         check_point(opened, BASE, tokens, own[:, 1:])
     with pytest.raises(ModelError, match="inf of their spread"):
         check_point(opened, BASE, tokens, own * torch.nan)
+
+
+def test_an_adapter_that_computes_something_else_before_it_is_merged_says_to_merge_it(tmp_path):
+    """Jamba uses the weight of this layer past PEFT, so an adapter on it acts only when merged."""
+    config = transformers.JambaConfig(
+        **{k: v for k, v in tiny.SMALL.items() if k != "head_dim"},
+        num_experts=2,
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        mamba_dt_rank=8,
+    )
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    opened = open_model(str(tmp_path / "base"))
+    adapted = adapters.adapt(opened.model, target_modules=["dt_proj", "in_proj", "x_proj"])
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                parameter.mul_(8)
+    adapted.save_pretrained(tmp_path / "adapter")
+    with pytest.raises(ModelError, match=r"not merged, .*merge it with merge_and_unload"):
+        open_tuned_model(str(tmp_path / "adapter"), opened)
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
+    open_tuned_model(str(tmp_path / "merged"), opened)
+
+
+def test_an_adapter_that_breaks_the_model_is_refused(opened, tmp_path, monkeypatch):
+    adapters.adapt(opened.model).save_pretrained(tmp_path)
+
+    def broken(*_args, **_options):
+        raise AttributeError("'tuple' object has no attribute 'dtype'")
+
+    monkeypatch.setattr(peft.PeftModelForCausalLM, "forward", broken)
+    with pytest.raises(ModelError, match=r"its code fails on 48 plain tokens .AttributeError"):
+        open_tuned_model(str(tmp_path), opened)

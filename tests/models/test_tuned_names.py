@@ -294,3 +294,76 @@ def test_every_kind_that_peft_merges_is_taken(opened, tmp_path, config):
         wanted = adapted(IDS).logits
     adapted.save_pretrained(tmp_path)
     assert torch.allclose(logits_at_tuned(tmp_path, opened), wanted, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def wrapper(tmp_path_factory):
+    """A language model inside a multimodal one, opened."""
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    text = {**tiny.SMALL, "query_pre_attn_scalar": 8, "sliding_window": 16}
+    config = transformers.Gemma3Config(
+        text_config=text, vision_config=vision, mm_tokens_per_image=4
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("wrapper")
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return open_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["model.language_model.", "language_model.model.", "model.language_model.model."],
+)
+def test_adapters_of_a_wrapper_under_new_and_old_names(wrapper, tmp_path, prefix):
+    adapted = adapters.adapt(
+        wrapper.model, target_modules=r".*language_model.*\.(q_proj|v_proj|up_proj)"
+    )
+    adapted.save_pretrained(tmp_path)
+    new, named = "base_model.model.model.language_model.", f"base_model.model.{prefix}"
+    rewrite(tmp_path / "adapter_model.safetensors", lambda n, t: {n.replace(new, named): t})
+    with torch.no_grad():
+        wanted = adapted(IDS).logits
+    assert torch.allclose(logits_at_tuned(tmp_path, wrapper), wanted, atol=1e-4)
+
+
+OWN_CODE = """
+from transformers import LlamaConfig, LlamaForCausalLM
+
+class OwnConfig(LlamaConfig):
+    model_type = "own-llama"
+
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+
+    def forward(self, *args, **options):
+        output = super().forward(*args, **options)
+        output.logits = output.logits * FACTOR * self.config.own_scale
+        return output
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "scale", "error"),
+    [
+        (1.0, 1.0, None),
+        (2.0, 1.0, "of their spread away from those of the tuned model"),
+        (1.0, 3.0, r"says own_scale 3.0 and the base's 1.0"),
+    ],
+)
+def test_models_with_code_of_their_own(tmp_path, monkeypatch, factor, scale, error):
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "c"))
+    for name, own_factor, own_scale in (("base", 1.0, 1.0), ("tuned", factor, scale)):
+        folder = tiny.save(tmp_path / name, seed=len(name))
+        (folder / "own.py").write_text(OWN_CODE.replace("FACTOR", str(own_factor)))
+        said = json.loads((folder / "config.json").read_text())
+        said["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+        said |= {"model_type": "own-llama", "own_scale": own_scale}
+        (folder / "config.json").write_text(json.dumps(said))
+    base = open_model(str(tmp_path / "base"), trust_remote_code=True)
+    if error is None:
+        assert open_tuned_model(str(tmp_path / "tuned"), base).base is base
+        return
+    with pytest.raises(ModelError, match=error):
+        open_tuned_model(str(tmp_path / "tuned"), base)

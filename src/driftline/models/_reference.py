@@ -32,6 +32,13 @@ _ADAPTER = {torch.float16: 0.1, torch.bfloat16: 0.5}
 adapter."""
 
 
+_OPENED_BY = {True: "PEFT opens it, not merged,", False: "transformers opens it"}
+_MENDS = {
+    True: "if it is used merged, merge it with merge_and_unload(), save it and give that folder",
+    False: "give the base that it was tuned from, with the config that it had then",
+}
+
+
 def probe_tokens(opened: LanguageModel) -> Tensor:
     """Draw the tokens that the comparison runs, always the same for one base.
 
@@ -66,10 +73,20 @@ def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> T
 
     Returns:
         Token by vocabulary, float32, on the CPU.
+
+    Raises:
+        ModelError: The model's code fails on them.
     """
     tokens = tokens.to(device)
-    with torch.no_grad():
-        found = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False)
+    try:
+        with torch.no_grad():
+            found = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"its code fails on {tokens.shape[1]} plain tokens ({type(error).__name__}: {reason}), "
+            "so it cannot be scored; if it is an adapter, leave out the module that it breaks"
+        ) from error
     logits: Tensor = found.logits[0].float().cpu()
     return logits
 
@@ -133,7 +150,8 @@ def check_point(
         raise ModelError(
             f"on {len(distance)} tokens the logits of {opened.source} at the tuned weights are "
             f"{float(distance.nan_to_num(math.inf).max()):.2g} of their spread away from those of "
-            f"the tuned model as transformers opens it (at most {allowed:.2g} is rounding)"
+            f"the tuned model as {_OPENED_BY[is_adapter]} (at most {allowed:.2g} is rounding); "
+            f"{_MENDS[is_adapter]}"
         )
 
 

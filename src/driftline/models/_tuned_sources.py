@@ -102,11 +102,13 @@ def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, L
         direction = open_tuned(checkpoint, opened, config, target=base)
     point = Point("tuned", (Term(direction, 1.0),))
     if opened.can_be_merged_into:
-        reference = reference_logits(checkpoint, opened, tokens)
         try:
+            reference = reference_logits(checkpoint, opened, tokens)
             check_point(base, point, tokens, reference, is_adapter=checkpoint.is_adapter)
         except ModelError as error:
-            raise ModelError(f"{checkpoint.source}: {error}") from None
+            if str(error).startswith((checkpoint.source, str(checkpoint.folder))):
+                raise
+            raise ModelError(f"{checkpoint.source}: {error}") from error
     return point, base
 
 
