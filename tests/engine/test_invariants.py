@@ -15,6 +15,7 @@ import torch
 from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoice, Passage
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import BASE, Point, ScoringOptions, Term
+from tests.directions import open_tuned
 
 TOLERANCE_NATS = 1e-4
 CHOOSER = random.Random(0)

@@ -292,7 +292,7 @@ def test_a_tuned_model_is_reached_from_the_dequantised_base(quantised, tmp_path)
 @needs_bitsandbytes
 def test_a_quantised_tuned_model_is_refused(quantised, open_family, tmp_path):
     quantised.model.save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="a quantised tuned model is rounded anew"):
+    with pytest.raises(ModelError, match="its weights are quantised, so rounded anew"):
         open_tuned(tmp_path, open_family("llama"))
 
 

@@ -19,6 +19,7 @@ from driftline.models import (
     travelling_point,
     with_files_at,
 )
+from tests.directions import open_tuned
 
 
 class Held:
