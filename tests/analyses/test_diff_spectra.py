@@ -7,9 +7,8 @@ from safetensors.torch import save_file
 
 from driftline.analyses import _diff_spectra
 from driftline.analyses._diff_spectra import read_spectra
-from driftline.models import WeightPair
+from driftline.models import LowRank, SlicedFactors, WeightPair
 from driftline.models._stored import read_header
-from driftline.models._stored_adapter import StoredFactors
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def test_a_large_matrix_is_estimated_and_says_so(pair, small_cap):
 
 def test_factors_are_exact_whatever_the_side(stored, small_cap):
     down, up = normal(3, 20), normal(30, 3, seed=1)
-    factors = StoredFactors(stored("down", down), stored("up", up), scaling=2.0)
+    factors = SlicedFactors((LowRank(2 * up, down),), (30, 20), torch.float32)
     pair = WeightPair("a.weight", stored("base", normal(30, 20, seed=2)), factors)
     wanted = numpy.linalg.svd((2 * up @ down).double().numpy(), compute_uv=False)[:3]
     for effort in ("fast", "exact"):
@@ -68,7 +67,7 @@ def test_factors_are_exact_whatever_the_side(stored, small_cap):
 
 
 def test_the_product_is_not_formed_for_a_large_adapted_matrix(stored, small_cap, monkeypatch):
-    factors = StoredFactors(stored("down", normal(3, 20)), stored("up", normal(30, 3)), scaling=1.0)
+    factors = SlicedFactors((LowRank(normal(30, 3), normal(3, 20)),), (30, 20), torch.float32)
     pair = WeightPair("a.weight", stored("base", normal(30, 20)), factors)
     monkeypatch.setattr(WeightPair, "change", lambda _self: pytest.fail("the product was formed"))
     assert read_spectra(pair, effort="fast", seed=0).spectrum.is_exact
