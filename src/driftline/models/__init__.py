@@ -10,6 +10,7 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._failures import describe_error as describe_error
 from ._failures import trainer_failures_named as trainer_failures_named
 from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily

@@ -59,10 +59,10 @@ def trainer_failures_named(
         is_trainers = isinstance(error, RuntimeError) or _comes_from_trainer(error)
         if not is_trainers or _is_of_disk(error):
             raise
-        raise RunError(f"{config_name}: the trainer failed: {described(error)}") from error
+        raise RunError(f"{config_name}: the trainer failed: {describe_error(error)}") from error
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An exception in one line.
 
     Args:
