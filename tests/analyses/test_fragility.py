@@ -152,7 +152,7 @@ def test_without_gradients_of_weights_the_reason_is_said(study, monkeypatch):
             "RuntimeError: mat1 and mat2 must have",
         ),
         (RunError("m.layers.0.q: its slope cannot be measured"), "m.layers.0.q: its slope cannot"),
-        (MemoryError(), "MemoryError: "),
+        (MemoryError(), "MemoryError"),
     ],
 )
 def test_a_map_that_fails_costs_the_map_alone(planned, tmp_path, monkeypatch, error, words):

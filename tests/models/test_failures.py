@@ -6,7 +6,7 @@ import trl
 
 from driftline.errors import ConfigError, RunError
 from driftline.models import TrainingConfig, told_in_one_line
-from driftline.models._failures import described
+from driftline.models._failures import describe_error
 from tests.models.runs import FULL
 
 CONFIG = TrainingConfig("c.yaml", {}, "")
@@ -72,9 +72,9 @@ def test_memory_that_runs_out_in_our_own_code_is_a_failed_run():
 
 
 def test_an_exception_is_one_line_of_bounded_length():
-    assert described(ValueError("a\n  b")) == "ValueError: a b"
-    assert described(ValueError()) == "ValueError"
-    assert len(described(ValueError("x" * 10**4))) < 500
+    assert describe_error(ValueError("a\n  b")) == "ValueError: a b"
+    assert describe_error(ValueError()) == "ValueError"
+    assert len(describe_error(ValueError("x" * 10**4))) < 500
 
 
 @pytest.mark.parametrize(

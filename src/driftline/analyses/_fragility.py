@@ -16,7 +16,7 @@ from ..capabilities import Capability
 from ..engine import CapabilitySlopes, SlopeTable, has_slope, measure_slopes
 from ..errors import OutputError, RunError
 from ..metrics import METRICS
-from ..models import ModuleChange
+from ..models import ModuleChange, describe_error
 from ..results import LayerRegion, ModuleFragility, ModuleNoise
 from ..stats import mean_interval
 from ._noise_sensitivity import noise_sensitivities
@@ -66,9 +66,6 @@ class FragilityMap:
         return tuple(found)
 
 
-_LONGEST_REASON = 300
-
-
 def attempted_map(study: Study, *, must_succeed: bool = False) -> FragilityMap:
     """Measure the map; a failure costs the map and nothing else.
 
@@ -89,10 +86,7 @@ def attempted_map(study: Study, *, must_succeed: bool = False) -> FragilityMap:
     except (OSError, OutputError):
         raise
     except Exception as error:
-        text = " ".join(str(error).split())
-        if not isinstance(error, RunError):
-            text = f"{type(error).__name__}: {text}"
-        text = text[:_LONGEST_REASON]
+        text = str(error) if isinstance(error, RunError) else describe_error(error)
         if must_succeed:
             raise RunError(f"the map failed: {text}") from error
         return FragilityMap((), (), (), (), failure=text)

@@ -14,6 +14,7 @@ from ._directions import LowRank as LowRank
 from ._directions import NoiseDirection as NoiseDirection
 from ._directions import StoredDirection as StoredDirection
 from ._directions import store_direction as store_direction
+from ._failures import describe_error as describe_error
 from ._fisher import fisher_traces as fisher_traces
 from ._generation import generate_greedily as generate_greedily
 from ._gradients import GradientDirection as GradientDirection

@@ -19,7 +19,7 @@ from transformers.utils.import_utils import is_liger_kernel_available
 from trl import SFTConfig
 
 from ..errors import ConfigError, RunError
-from ._failures import described, is_trainers
+from ._failures import describe_error, is_trainers
 from ._training_config import TrainingConfig
 
 _PACKAGES = {"comet_ml": "comet-ml", "dagshub": "dagshub", "azure_ml": "azureml-mlflow"}
@@ -223,7 +223,7 @@ def told_in_one_line(
         if steps == 0 and isinstance(error, _REFUSALS):
             raise ConfigError(f"{config.name}: {work}: {one_line(error)}") from error
         when = f" after step {steps}" if steps else ""
-        text = f"{config.name}: the trainer failed{when}: {described(error)}"
+        text = f"{config.name}: the trainer failed{when}: {describe_error(error)}"
         raise RunError(text) from error
 
 

@@ -46,7 +46,7 @@ def is_trainers(error: Exception) -> bool:
     return isinstance(error, RuntimeError) or _comes_from_trainer(error)
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An exception in one line.
 
     Args:

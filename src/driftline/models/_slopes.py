@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..errors import RunError
 from ._directions import Direction
-from ._failures import failed_module
+from ._failures import describe_error, failed_module
 from ._forward import layers_of, run_body, run_head
 from ._module_changes import ModuleChange, read_changes
 from ._numerics import ScoringOptions
@@ -201,7 +201,7 @@ class SlopeMeter:
             if name is None or isinstance(error, RunError):
                 raise
             raise RunError(
-                f"{name}: its slope cannot be measured: {type(error).__name__}: {error}"
+                f"{name}: its slope cannot be measured: {describe_error(error)}"
             ) from error
         return found
 
