@@ -28,6 +28,22 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
     return "".join(c if c in keep or is_printable(c) else json_escape(c) for c in text)
 
 
+def replaced(text: str, *, keep: str = "\n\t") -> str:
+    """Put a replacement character in the place of every one that cannot be printed.
+
+    Args:
+        text: Text for a report, where an escape would only be read as noise.
+        keep: Control characters that stay.
+
+    Returns:
+        The text.
+    """
+    if text.isprintable():
+        return text
+    mark = "\N{REPLACEMENT CHARACTER}"
+    return "".join(c if c in keep or is_printable(c) else mark for c in text)
+
+
 def is_printable(character: str) -> bool:
     """Tell whether a character shows as a glyph or a space of any width."""
     return character.isprintable() or unicodedata.category(character) == "Zs"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
+from ..escapes import replaced
 
 if TYPE_CHECKING:
     from driftline.results import RunContents, RunSummary
@@ -65,7 +66,7 @@ def show(
         typer.echo(line)
     if found.run.owner is not None:
         owner = found.run.owner
-        typer.echo(f"in use by process {owner.pid} on {owner.host} since {owner.since}")
+        typer.echo(_clean(f"in use by process {owner.pid} on {owner.host} since {owner.since}"))
     for line in _matrix(found):
         typer.echo(line)
 
@@ -103,7 +104,7 @@ def prune(
     freed = _size(sum(run.num_bytes for run in pruned.removed))
     typer.echo(f"{len(pruned.removed)} runs removed, {freed} freed")
     for run in pruned.kept:
-        typer.echo(f"left alone, in use or changed: {run.path}")
+        typer.echo(_clean(f"left alone, in use or changed: {run.path}"))
 
 
 def _table(found: "tuple[RunSummary, ...]") -> list[str]:
@@ -122,7 +123,9 @@ def _table(found: "tuple[RunSummary, ...]") -> list[str]:
     ]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            _clean(cell).ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in [header, *rows]
     ]
 
@@ -138,16 +141,22 @@ def _matrix(found: "RunContents") -> list[str]:
         cell = (score.point, score.capability)
         items[cell] = max(items.get(cell, 0), score.num_items)
     width = max(len("point"), *map(len, points))
-    legend = ", ".join(f"{number} {name}" for number, name in enumerate(names, start=1))
+    legend = ", ".join(f"{number} {_clean(name)}" for number, name in enumerate(names, start=1))
     numbers = "".join(f"{number:>6}" for number in range(1, len(names) + 1))
     return [
         f"items of each capability at each point; capabilities: {legend}",
         f"{'point':<{width}}{numbers}",
         *(
-            f"{point:<{width}}" + "".join(f"{items.get((point, name), '-'):>6}" for name in names)
+            f"{_clean(point):<{width}}"
+            + "".join(f"{items.get((point, name), '-'):>6}" for name in names)
             for point in points
         ),
     ]
+
+
+def _clean(text: str) -> str:
+    """Text as one line of a table."""
+    return replaced(text, keep="")
 
 
 def _size(num_bytes: float) -> str:

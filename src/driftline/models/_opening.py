@@ -199,13 +199,16 @@ def load_tokenizer(
 ) -> transformers.PreTrainedTokenizerBase:
     """A tokenizer without its model; a ModelError names `source` where it cannot be opened."""
     try:
-        return AutoTokenizer.from_pretrained(location, **options)
+        tokenizer = AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:
         _check_own_code(error, source)
         raise ModelError(
             f"{source}: its tokenizer cannot be opened ({_first_line(error)}); save it beside the "
             "model with tokenizer.save_pretrained(...)"
         ) from error
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise ModelError(f"{source}: model_max_length of its tokenizer is not a number; remove it")
+    return tokenizer
 
 
 def load_weights(

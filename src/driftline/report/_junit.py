@@ -3,9 +3,10 @@
 import re
 from xml.etree import ElementTree
 
+from ..escapes import replaced
 from ..results import CapabilityClaim, Certification, SuiteClaim
 from ..results._points import in_points
-from ..results._readings import clean, number
+from ..results._readings import number
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write."""
@@ -36,6 +37,11 @@ def render_junit(found: Certification) -> str:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
+    # The one place that all text passes, fields that hold no names as a rule included.
+    for each in root.iter():
+        each.text = each.text and _text(each.text, keep="\n")
+        for name, value in each.items():
+            each.set(name, _text(value))
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
@@ -73,5 +79,5 @@ def _add_outcome(
     ElementTree.SubElement(case, kind, type=verdict, message=_text(message))
 
 
-def _text(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", clean(text))
+def _text(text: str, *, keep: str = "") -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", replaced(text, keep=keep))

@@ -65,8 +65,8 @@ def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
         dataset_name=name,
         # Results are collected by type and config, so the name alone would not part them.
         dataset_config=name,
-        metric_type=claim.metric,
-        metric_name=f"{claim.metric} ({claim.unit})",
+        metric_type=clean(claim.metric),
+        metric_name=clean(f"{claim.metric} ({claim.unit})"),
         metric_value=claim.tuned,
         metric_args={key: value for key, value in claimed.items() if value is not None},
     )
@@ -98,11 +98,13 @@ def _section(found: Certification) -> str:
         ),
         *(f"- {_escaped(caveat)}" for caveat in found.caveats),
         "",
-        f"Suites: {', '.join(f'{_escaped(s.name)} (`{s.digest}`)' for s in provenance.suites)}.",
+        f"Suites: {', '.join(f'{_escaped(s.name)} ({_code(s.digest)})' for s in provenance.suites)}.",
         f"Tuned weights: {_files(found)}. Driftline {_escaped(provenance.driftline_version)}.",
     ]
     if provenance.policy is not None:
-        lines.append(f"Policy: {_escaped(provenance.policy.name)} (`{provenance.policy.digest}`).")
+        lines.append(
+            f"Policy: {_escaped(provenance.policy.name)} ({_code(provenance.policy.digest)})."
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -124,10 +126,15 @@ def _row(claim: CapabilityClaim) -> str:
 
 def _files(found: Certification) -> str:
     files = found.provenance.tuned.files
-    return ", ".join(f"{_escaped(file.name)} (`{file.digest}`)" for file in files)
+    return ", ".join(f"{_escaped(file.name)} ({_code(file.digest)})" for file in files)
 
 
 def _escaped(text: str) -> str:
     """Text that Markdown and HTML show as it is."""
     marked = _SPECIAL.sub(r"\\\1", html.escape(clean(text), quote=False))
     return marked.replace("www.", r"www\.")
+
+
+def _code(text: str) -> str:
+    """Text as code, where a backslash escapes nothing: a backtick in it would end it."""
+    return f"`{html.escape(clean(text), quote=False).replace('`', '')}`"

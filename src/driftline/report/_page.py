@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import jinja2
 
+from ..escapes import replaced
 from ._tables import Table
 
 
@@ -35,7 +36,7 @@ def page(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    return replaced(environment.get_template(template).render(**values))
 
 
 def _part(name: str) -> str:

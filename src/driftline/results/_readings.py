@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..escapes import is_printable
+from ..escapes import replaced
 from ..metrics import METRICS
 from ._assessment import Assessment, Cost, ModuleFragility, StabilityMargin
 
@@ -222,7 +222,7 @@ def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:
 
 def clean(text: str) -> str:
     """The text with everything unprintable replaced, so that it cannot steer a terminal."""
-    return "".join(c if is_printable(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return replaced(text, keep="")
 
 
 def number(value: float | None, *, signed: bool = False) -> str:

@@ -173,12 +173,13 @@ def _closing_lines(assessment: Assessment) -> list[str]:
 
 def wrapped(line: str, *, indent: str = "  ") -> list[str]:
     """A line as several that are no longer than a terminal's."""
-    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(clean(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:
     """Rows as columns of text; those that are numeric stand on the right."""
     right = set(numeric)
+    rows = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "
