@@ -3,7 +3,8 @@
     python -m evidence.suites.run --model smollm2-135m
     python -m evidence.suites.run --model build/models/stories15m --suite core
 
-Keeps `base.json`, one entry a model and suite; a run replaces its own entry. One thread.
+Keeps `base.json`, one entry a model and suite; a run replaces its own entry. One thread;
+`seconds` is the time on the clock and `cpu_seconds` that of the process.
 """
 
 import argparse
@@ -115,9 +116,9 @@ def measure(model: LanguageModel, capability: Capability, store: ResultStore) ->
         One entry of the result.
     """
     encoded = sequences(model, capability)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     table = LocalEngine(model, store).evaluate([BASE], [capability])
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
     metrics = table.item_metrics(BASE, capability)
     groups = capability.groups()
     entry: dict[str, Any] = {
@@ -126,6 +127,8 @@ def measure(model: LanguageModel, capability: Capability, store: ResultStore) ->
         "options": round(1 / capability.chance) if capability.chance else None,
         "tokens": num_tree_tokens([each.tokens for each in encoded]),
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu_seconds, 2),
+        "digest": capability.digest,
     }
     for name in sorted(set(metrics[0]) & {"accuracy", "margin_nats", "nll_nats", "probability"}):
         values = [float(item[name]) for item in metrics]
@@ -167,10 +170,11 @@ def main() -> None:
     kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
     kept[f"{Path(options.model).name} {options.suite}"] = {
         "model": model.provenance().model_dump(mode="json") | {"source": Path(options.model).name},
-        "suite": suite.provenance().model_dump(mode="json"),
+        "suite": suite.name,
         "threads": 1,
         "tokens": sum(entry["tokens"] for entry in entries.values()),
         "seconds": round(sum(entry["seconds"] for entry in entries.values()), 1),
+        "cpu_seconds": round(sum(entry["cpu_seconds"] for entry in entries.values()), 1),
         "capabilities": entries,
     }
     text = json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)

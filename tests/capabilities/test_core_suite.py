@@ -1,5 +1,6 @@
 """The shipped suites: large enough, balanced, without duplicates, and what their generator writes."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,34 @@ def test_refusals_are_half_harmless_requests():
 
 def test_the_former_suite_is_kept_as_it_was():
     assert read_suite("core-0.1").provenance().digest == FORMER_DIGEST
+
+
+RECORDED = json.loads((ROOT / "evidence/suites/base.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("run", RECORDED, ids=str)
+class TestRecordedScores:
+    def test_are_those_of_the_items_that_ship(self, run):
+        recorded = RECORDED[run]
+        shipped = {c.name: c.digest for c in read_suite(recorded["suite"]).capabilities}
+        assert {n: e["digest"] for n, e in recorded["capabilities"].items()} == shipped
+
+    def test_show_no_gain_from_the_length_in_tokens(self, run):
+        for name, entry in RECORDED[run]["capabilities"].items():
+            for rule, share in entry["length_alone"].items():
+                noise = 3 * (entry["chance"] * (1 - entry["chance"]) / entry["items"]) ** 0.5
+                assert abs(share - entry["chance"]) <= noise, (name, rule)
+
+
+def test_a_small_model_has_every_capability_of_core():
+    for name, entry in RECORDED["smollm2-135m core"]["capabilities"].items():
+        if entry["options"]:
+            assert entry["accuracy"] - entry["chance"] > 3 * entry["accuracy_error"], name
+            assert entry["full_margins"] < 0.5, name
+
+
+def test_core_stays_cheap():
+    assert RECORDED["smollm2-135m core"]["tokens"] < 120_000
 
 
 # Each rule finds a fault that is put into sound items.
