@@ -320,3 +320,30 @@ def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
         len({row.predicted_change for row in found["mean"].forecast if row.metric != "nll_nats"})
         == 1
     )
+
+
+def test_a_probability_is_decided_in_points_and_forecast_from_margins(planned, tmp_path):
+    decided = replace(PAIRS, metric="probability", tolerance=0.05)
+    found = planned.ask(tmp_path / "out", "forecast", suites=(Suite("small", (decided, TEXTS)),))
+    row = next(row for row in found.forecast if row.capability == "pairs")
+    score = next(score for score in found.scores if score.capability == "pairs")
+    reading = next(c for c in found.probe.capabilities if c.capability == "pairs")
+    assert (row.metric, row.unit, reading.metric) == ("probability", "probability", "margin_nats")
+    assert 0 < row.base_value < 1
+    assert row.base_value == score.value
+    assert row.low <= row.predicted_change <= row.high
+    assert -row.base_value < row.low
+    assert row.high < 1 - row.base_value
+    assert 0 < row.base_standard_error == score.standard_error
+    assert score.num_groups == len({item.group for item in PAIRS.items})
+    assert reading.standard_errors["early_20"] > 0
+    assert any("Probabilities are forecast from margins" in caveat for caveat in found.caveats)
+    assert any("points" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("num_items", [2, 4])
+def test_items_that_were_asked_for_are_scored_and_said(planned, tmp_path, num_items):
+    effort = replace(EFFORT, num_probe_items=num_items)
+    found = planned.ask(tmp_path / "out", "forecast", effort=effort)
+    assert {score.num_items for score in found.scores} == {num_items}
+    assert found.caveats[0].startswith(f"At most {num_items} items of a capability were scored")

@@ -70,6 +70,13 @@ def test_kin_items_show_less():
     assert kin > alone
 
 
+@pytest.mark.parametrize("name", ["probability", "margin_nats", "accuracy"])
+def test_groups_need_more_items(name):
+    metric, spread = METRICS[name], MEASURED_SPREADS[name]
+    needed = [items_needed(metric, margin=0.1, spread=spread, group_size=n) for n in (1, 4)]
+    assert needed[1] > 1.5 * needed[0]
+
+
 def test_too_few_items_show_nothing():
     assert bounded_margin_shown(2, standard_deviation=0.1, bounds=(-1.0, 1.0)) is None
     assert margin_shown(METRICS["nll_nats"], ["a", "b"], 0.1) is None

@@ -1,6 +1,7 @@
 """What change a suite's items can show, before a model is run."""
 
 import math
+from collections import Counter
 
 import scipy.stats
 
@@ -12,8 +13,8 @@ from ._study import CONFIDENCE_LEVEL
 _CAVEATS = (
     "Spreads are those of items in runs of SmolLM2-135M that moved the mean by less than 0.1 nats "
     "(1 to 3 points of probability); a run that breaks more spreads more, and needs more items.",
-    "Items of a group are taken to change independently of each other; where they change alike, "
-    "count groups.",
+    "A certification counts a group as one draw, however alike its items are, so groups of several "
+    "items need more of them; here their items are taken to change independently.",
     "In a forecast, the width is that of the measured change alone; what the run does after the probe "
     "comes on top.",
 )
@@ -60,5 +61,10 @@ def _power_of(capability: Capability) -> CapabilityPower:
         spread=spread,
         forecast_half_width=float(quantile) * deviation / math.sqrt(len(groups)),
         certify_margin=margin_shown(metric, groups, spread),
-        num_items_needed=items_needed(metric, margin=capability.tolerance, spread=spread),
+        num_items_needed=items_needed(
+            metric,
+            margin=capability.tolerance,
+            spread=spread,
+            group_size=max(Counter(groups).values()),
+        ),
     )

@@ -24,6 +24,7 @@ def bounded_num_items_needed(
     change: float = 0.0,
     power: float = 0.8,
     confidence_level: float = 0.95,
+    group_size: int = 1,
 ) -> int:
     """Find how many items `bounded_noninferiority` needs to find the mean above -margin.
 
@@ -42,9 +43,11 @@ def bounded_num_items_needed(
         change: The true change, above -margin.
         power: Wanted, below 1.
         confidence_level: One-sided: 1 - alpha.
+        group_size: Items of a group, which count as one draw however alike they are; here they are
+            taken to change independently.
 
     Returns:
-        Independent items.
+        Items.
 
     Raises:
         ConfigError: An argument is not possible, or more than ten million items would be needed.
@@ -56,17 +59,23 @@ def bounded_num_items_needed(
             f"-margin = {-margin}"
         )
 
-    def power_at(num_items: int) -> float:
+    def power_at(num_groups: int) -> float:
+        num_items = num_groups * group_size
         changes = poor_sample(num_items, standard_deviation, bounds, change=change, power=power)
         found = bounded_noninferiority(
-            changes, margin=margin, bounds=bounds, confidence_level=confidence_level
+            changes,
+            margin=margin,
+            bounds=bounds,
+            groups=None if group_size == 1 else numpy.arange(num_items) // group_size,
+            confidence_level=confidence_level,
         )
         return float(found.verdict == "non_inferior")
 
     quantiles = scipy.special.ndtri([confidence_level, power])
     by_spread = _PRICE * (quantiles.sum() * standard_deviation / (margin + change)) ** 2
-    by_bound = -math.log(1 - confidence_level) * -bounds[0] / margin
-    return smallest_sufficient(power_at, 0.5, start=math.ceil(max(by_spread, by_bound)))
+    by_bound = -math.log(1 - confidence_level) * -bounds[0] * group_size / margin
+    start = float(math.ceil(max(by_spread, by_bound) / group_size))
+    return group_size * smallest_sufficient(power_at, 0.5, start=start)
 
 
 def bounded_margin_shown(

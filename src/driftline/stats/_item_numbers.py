@@ -66,6 +66,7 @@ def items_needed(
     change: float = 0.0,
     power: float = POWER,
     alpha: float = ALPHA,
+    group_size: int = 1,
 ) -> int:
     """Find how many items the test of a metric needs, with the test that `certify` makes.
 
@@ -78,23 +79,25 @@ def items_needed(
         change: The true change, better being positive.
         power: Wanted chance of a pass.
         alpha: Accepted chance that a loss of the margin passes.
+        group_size: Items of a group, which the tests of bounded scores count as one draw.
 
     Returns:
-        Independent items.
+        Items.
     """
     level = 1 - alpha
-    if metric.is_binary:
+    if metric.is_binary and group_size == 1:
         return num_items_needed(
             margin=margin, discordance=spread, change=change, power=power, confidence_level=level
         )
     if metric.is_bounded:
         return bounded_num_items_needed(
             margin=margin,
-            standard_deviation=spread,
+            standard_deviation=math.sqrt(spread) if metric.is_binary else spread,
             bounds=(-metric.largest_loss, metric.largest_loss),
             change=change,
             power=power,
             confidence_level=level,
+            group_size=group_size,
         )
     needed = mean_num_items_needed(
         margin=margin,
