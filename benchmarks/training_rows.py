@@ -32,7 +32,22 @@ RESULT = Path(__file__).parent / "results" / "training_rows.json"
 MIB = 2**20
 NUM_ROWS = 200_000
 CONFIG = "max_steps: 8\nper_device_train_batch_size: 4\nmax_length: 1024\nbf16: false\n"
-WORDS = ["red", "blue", "green", "tree", "house", "river", "stone", "cloud", "bird", "horse", "road", "lamp", "door", "glass"]
+WORDS = [
+    "red",
+    "blue",
+    "green",
+    "tree",
+    "house",
+    "river",
+    "stone",
+    "cloud",
+    "bird",
+    "horse",
+    "road",
+    "lamp",
+    "door",
+    "glass",
+]
 
 
 def write_rows(path: Path, num: int, *, num_words: int) -> None:
