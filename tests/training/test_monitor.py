@@ -263,3 +263,26 @@ def test_nothing_to_watch_is_refused():
         StabilityMonitor([])
     with pytest.raises(ConfigError, match="two suites"):
         StabilityMonitor([suite(), suite()])
+
+
+def test_a_trainer_may_train_again_and_the_first_log_is_moved_aside(tmp_path):
+    made = trainer(tmp_path, max_steps=4)
+    StabilityMonitor([suite()], MonitorSettings(every_steps=2), out=tmp_path / "m").attach(made)
+    made.train()
+    first = (tmp_path / "m" / "monitor.jsonl").read_text()
+    made.train()
+    assert (tmp_path / "m" / "earlier-1" / "monitor.jsonl").read_text() == first
+    for records in (tmp_path / "m", tmp_path / "m" / "earlier-1"):
+        events = [record["event"] for record in read_log(records / "monitor.jsonl")]
+        assert (events[0], events[-1], events.count("check")) == ("started", "ended", 2)
+
+
+def test_weights_that_become_no_numbers_are_a_collapse_with_its_evidence(tmp_path):
+    made = trainer(tmp_path, max_steps=4, learning_rate=1e30, max_grad_norm=0.0)
+    monitor = StabilityMonitor([suite()], MonitorSettings(every_steps=2, action="warn"))
+    monitor.attach(made)
+    made.train()
+    assert {alarm.detector for alarm in monitor.alarms} >= {"belief_space_collapse"}
+    collapse = next(a for a in monitor.alarms if a.detector == "belief_space_collapse")
+    assert "finite" in collapse.evidence[0] or "not a number" in collapse.evidence[0]
+    assert all(alarm.detector != "monitor_failure" for alarm in monitor.alarms)

@@ -141,10 +141,12 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             critical=self._critical,
         )
         log = MonitorLog(folder / LOG_NAME)
+        # What this object left there is of the same trainer's last `train()`, and moved aside.
+        is_again = self._session is not None
         session = Session(self.settings, checker, log, Acting(self.settings, log), MonitorState())
         self._session = session
         if state.global_step == 0:
-            clear_folder(folder, force=self._force)
+            clear_folder(folder, force=self._force or is_again)
             session.begin(args, dataset, self._suites, num_steps=state.max_steps)
         else:
             session.resume(state, type(self).__name__)
