@@ -100,7 +100,7 @@ def main() -> None:
             continue
         done[name] = outcome_of(name)
         print(name, {k: v for k, v in done[name].items() if v != "ok"} or "ok", flush=True)
-        result = {
+        result: dict[str, object] = {
             "driftline": driftline_version(),
             "packages": package_versions(),
             "families": {each: done[each] for each in models.FAMILIES if each in done},

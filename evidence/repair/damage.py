@@ -15,7 +15,7 @@ from driftline.models import (
     plan_training,
     read_training_data,
 )
-from driftline.models._trajectory import _trainer
+from driftline.models._probe_trainer import probe_trainer
 
 from ..tasks import task_config, task_data
 
@@ -88,7 +88,7 @@ def damaged_model(
     if not tuned.exists():
         config = task_config(name, case.more)
         num_steps = plan_training(opened, config, data["train"]).num_steps
-        with _trainer(
+        with probe_trainer(
             opened, config, data["train"], levers=Levers(), num_steps=num_steps
         ) as trainer:
             trainer.train()

@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import JsonValue
 
 from .errors import DriftlineError
+
+if TYPE_CHECKING:
+    # At run time it would load pydantic for a plain --help.
+    from pydantic import JsonValue
 
 MAX_DEPTH = 100
 """Deeper nesting is refused: what works on the values afterwards is recursive."""
@@ -113,7 +116,7 @@ def parse_json(
     *,
     finite: bool = True,
     mend: str = "",
-) -> JsonValue:
+) -> "JsonValue":
     r"""Read a JSON text.
 
     >>> parse_json('{"a": [1, 2.5]}', "x.json", DriftlineError)
@@ -147,7 +150,7 @@ def json_value(
     *,
     finite: bool = True,
     parse_int: Callable[[str], int | float] = int,
-) -> JsonValue:
+) -> "JsonValue":
     """Read a JSON text, for callers that have their own words for a fault.
 
     Args:
@@ -185,7 +188,7 @@ def json_value(
     return value
 
 
-def parse_yaml(content: bytes, where: str | Path, error: type[DriftlineError]) -> JsonValue:
+def parse_yaml(content: bytes, where: str | Path, error: type[DriftlineError]) -> "JsonValue":
     r"""Read a YAML document of plain values.
 
     >>> parse_yaml(b"alpha: 0.05", "policy.yaml", DriftlineError)
@@ -254,7 +257,7 @@ def _real(text: str, *, finite: bool) -> float:
     return number
 
 
-def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+def _unique(pairs: "list[tuple[str, JsonValue]]") -> "dict[str, JsonValue]":
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
