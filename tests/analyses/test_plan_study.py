@@ -9,6 +9,7 @@ from driftline.analyses._plan_space import PlanSpace
 from driftline.analyses._plan_study import PlanStudy
 from driftline.analyses._plan_trials import Trial
 from driftline.analyses._repair_looks import Loss
+from driftline.errors import OutputError
 from driftline.models import TrainingConfig, TrainingPlan
 
 SPACE = PlanSpace(
@@ -119,3 +120,20 @@ def test_gains_within_the_tolerances_are_sought(tmp_path, state):
         if number >= 20:
             late.append(is_kept)
     assert sum(late) > 0.6 * len(late)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\n", b"[]\n", b"{}\n", b"{\n", b'{"op_code": 99}\n', b"[" * 100_000 + b"\n",
+        b'{"op_code": 0, "worker_id": "x"}\n', b'{"op_code": "0"}\n', b"1" * 5000 + b"\n",
+    ],
+)  # fmt: skip
+def test_a_damaged_journal_is_refused_with_its_mend(tmp_path, content):
+    path = tmp_path / "study.jsonl"
+    _settings(path, 1)
+    path.write_bytes(path.read_bytes() + content + b"{}\n")
+    with pytest.raises(
+        OutputError, match=r"study.jsonl: the journal .* damaged .* remove that file"
+    ):
+        PlanStudy(path, seed=3)

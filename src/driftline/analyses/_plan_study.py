@@ -18,6 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from ..errors import OutputError
 from ..provenance import digest_value
 from ._plan_space import Candidate, Choice, PlanSpace, Settings, Suggester
 from ._plan_trials import Trial
@@ -46,16 +47,29 @@ class PlanStudy:
         Args:
             path: Its file; nobody else may have it open.
             seed: Of the sampler.
+
+        Raises:
+            OutputError: Its file is damaged.
+            OSError: Its file cannot be read or written.
         """
         _mend(path)
         self._seed = seed
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(path))),
-            study_name=_NAME,
-            direction="maximize",
-            load_if_exists=True,
-        )
+        try:
+            self._study = optuna.create_study(
+                storage=JournalStorage(JournalFileBackend(str(path))),
+                study_name=_NAME,
+                direction="maximize",
+                load_if_exists=True,
+            )
+        except OSError:
+            raise
+        except Exception as error:
+            # Optuna replays the journal, and whatever is wrong in it breaks that in a way of its own.
+            raise OutputError(
+                f"{path}: the journal of the search is damaged ({type(error).__name__}: {error}); "
+                "remove that file and run the same command again, which searches anew"
+            ) from error
         self._open: dict[int, optuna.trial.Trial] = {}
 
     def ask(self, space: PlanSpace, settings: Settings | None, purpose: str = SEARCH) -> Asked:

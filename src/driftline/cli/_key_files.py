@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 import typer
 
 from ..errors import CertificateError, ConfigError, OutputError
-from ..parsing import read_bytes
 
 Read = TypeVar("Read")
 
@@ -36,6 +35,9 @@ def read_as(path: Path, read: Callable[[bytes], Read]) -> Read:
     Raises:
         CertificateError: The file cannot be read, or is not what it should be.
     """
+    # Loads pydantic, so not for --help.
+    from driftline.parsing import read_bytes
+
     content = read_bytes(path, CertificateError)
     try:
         return read(content)

@@ -144,7 +144,8 @@ class Trajectory:
             num_tokens = int(trainer.state.num_input_tokens_seen)
         if not keeper.reached_end:
             return TrainingOutcome(False, num_tokens)
-        self._tokens_file.write_text(str(num_tokens), encoding="utf-8")
+        (partial := self._tokens_file.with_suffix(".partial")).write_text(str(num_tokens), "utf-8")
+        partial.replace(self._tokens_file)
         return TrainingOutcome(True, num_tokens)
 
     def discard(self) -> None:
