@@ -265,6 +265,20 @@ def _tokens_for_lines(study: Study) -> float:
     return (1 + looks) * study.engine.num_tokens(study.sampled(study.effort.num_line_items))
 
 
+def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
+    """Measure how far the weights may move along straight lines, and up each worst direction."""
+    meter, effort = study.engine.meter, study.effort
+    meter.enter("moving along straight lines")
+    with meter.estimated(_tokens_for_lines(study)):
+        ratio = effort.assess_margin_ratio if part == "assess" else effort.margin_ratio
+        margins = radius_margins(study, ratio=ratio)
+    if not has_worst_case(part, effort):
+        return margins
+    meter.enter("climbing to the worst case")
+    with meter.estimated(worst_case_tokens(study)):
+        return (*margins, *worst_case_margins(study))
+
+
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
@@ -279,15 +293,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         envelope = safe_envelope(study, on_the_way, paths)
-        meter.enter("moving along straight lines")
-        with meter.estimated(_tokens_for_lines(study)):
-            effort = study.effort
-            ratio = effort.assess_margin_ratio if part == "assess" else effort.margin_ratio
-            margins = (*path, *radius_margins(study, ratio=ratio))
-        if has_worst_case(part, study.effort):
-            meter.enter("climbing to the worst case")
-            with meter.estimated(worst_case_tokens(study)):
-                margins += worst_case_margins(study)
+        margins = (*path, *_radii(part, study))
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     from driftline.analyses import Effort
     from driftline.capabilities import Suite
+    from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Assessment
+
+    from ._progress import ProgressPrinter
 
 PartName = Literal["assess", "margin", "map", "forecast"]
 ProbeName = Literal["0.05", "0.1", "0.2", "0.3"]
@@ -197,14 +200,8 @@ def run(request: Request) -> tuple["Assessment", Path]:
         read_calibration,
         shipped_calibration,
     )
-    from driftline.models import read_training_config
 
-    config = read_training_config(request.config)
-    check_probe(config, printer)
-    data, notes = read_rows(request.data, config, request.columns)
-    config = config.for_data(is_chat=data.is_chat)
-    for note in notes:
-        printer.say(note)
+    config, data = _read_run(request, printer)
     own = request.forecast.calibration
     calibration = shipped_calibration() if own is None else read_calibration(own)
     folder = RunFolder.open(
@@ -244,6 +241,20 @@ def run(request: Request) -> tuple["Assessment", Path]:
             {"report.html": render_html(assessment), "report.json": assessment.to_json()}
         )
     return assessment, folder.path
+
+
+def _read_run(
+    request: Request, printer: "ProgressPrinter"
+) -> tuple["TrainingConfig", "TrainingData"]:
+    """Read config and data of the planned run, and say how they are read."""
+    from driftline.models import read_training_config
+
+    config = read_training_config(request.config)
+    check_probe(config, printer)
+    data, notes = read_rows(request.data, config, request.columns)
+    for note in notes:
+        printer.say(note)
+    return config.for_data(is_chat=data.is_chat), data
 
 
 def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:

@@ -72,24 +72,8 @@ def training_run(
     records: list[Any] = list(read_log(facts.log))
     checks = [record for record in records if record["event"] == "check"]
     alarms = tuple(_alarm(record) for record in records if record["event"] == "alarm")
-    capabilities = [c for suite in suites for c in suite.capabilities]
     rolled = _final_roll_back(records)
-    final = rolled["losses"] if rolled else (checks[-1]["losses"] if checks else {})
-    base: dict[str, float] = next(
-        (r.get("accuracies", {}) for r in records if r["event"] == "base"), {}
-    )
-    # What a roll-back went back to was scored without its spread.
-    last = checks[-1] if checks and not rolled else {}
-    courses = tuple(
-        _course(c, final, checks, alarms).model_copy(
-            update={
-                "standard_error": last.get("standard_errors", {}).get(c.name),
-                "base_accuracy": base.get(c.name),
-                "accuracy": last.get("accuracies", {}).get(c.name),
-            }
-        )
-        for c in capabilities
-    )
+    courses = _courses(records, checks, alarms, [c for s in suites for c in s.capabilities])
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
@@ -168,6 +152,32 @@ def _final_roll_back(records: Sequence[Any]) -> Any:  # noqa: ANN401
         if record["event"] == "check":
             return None
     return None
+
+
+def _courses(
+    records: Sequence[Any],
+    checks: Sequence[Any],
+    alarms: Sequence[Any],
+    capabilities: Sequence[Capability],
+) -> tuple[CapabilityCourse, ...]:
+    """The course of every capability, with its last standard error and its accuracies."""
+    rolled = _final_roll_back(records)
+    final = rolled["losses"] if rolled else (checks[-1]["losses"] if checks else {})
+    base: dict[str, float] = next(
+        (r.get("accuracies", {}) for r in records if r["event"] == "base"), {}
+    )
+    # The step that a roll-back restored was scored without its spread.
+    last = checks[-1] if checks and not rolled else {}
+    return tuple(
+        _course(c, final, checks, alarms).model_copy(
+            update={
+                "standard_error": last.get("standard_errors", {}).get(c.name),
+                "base_accuracy": base.get(c.name),
+                "accuracy": last.get("accuracies", {}).get(c.name),
+            }
+        )
+        for c in capabilities
+    )
 
 
 def _course(
