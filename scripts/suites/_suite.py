@@ -9,13 +9,13 @@ from typing import NamedTuple
 from . import arithmetic, chat, induction
 from ._items import Item, choice_items, mirrored_pairs, passages, template_sets
 
-OPTION_METRIC = "margin_nats"
+OPTION_METRIC = "probability"
 """The metric of capabilities with options."""
-OPTION_TOLERANCE = 0.25
+OPTION_TOLERANCE = "3 points"
 """The loss of `OPTION_METRIC` that is accepted by default."""
 TEXT_METRIC = "nll_nats"
 """The metric of texts."""
-TEXT_TOLERANCE = 0.1
+TEXT_TOLERANCE = "5%"
 """The loss of `TEXT_METRIC` that is accepted by default."""
 
 
