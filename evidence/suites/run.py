@@ -2,6 +2,7 @@
 
     python -m evidence.suites.run --model smollm2-135m
     python -m evidence.suites.run --model build/models/stories15m --suite core
+    python -m evidence.suites.run --noise 0.1        # also how alike items of a set change
 
 Keeps `base.json`, one entry a model and suite; a run replaces its own entry. One thread;
 `seconds` is the time on the clock and `cpu_seconds` that of the process.
@@ -24,6 +25,9 @@ from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (
     BASE,
     LanguageModel,
+    NoiseDirection,
+    Point,
+    Term,
     TokenSequence,
     encode_completions,
     encode_passage,
@@ -104,26 +108,64 @@ def length_scorers(model: LanguageModel, capability: Capability) -> dict[str, fl
     return {rule: round(fmean(hits), 4) for rule, hits in rules.items()}
 
 
-def measure(model: LanguageModel, capability: Capability, store: ResultStore) -> dict[str, Any]:
+def sets_of(capability: Capability) -> list[str]:
+    """Name the set of each item: its group, else its id without the last number."""
+    return [item.group or item.id.rpartition("-")[0] for item in capability.items]
+
+
+def change_under_noise(
+    engine: LocalEngine, capability: Capability, scale: float
+) -> dict[str, float]:
+    """Measure whether items of a set change alike when all weights are moved at random.
+
+    Args:
+        engine: An engine that has scored the base.
+        capability: A capability whose items have options.
+        scale: The norm of the noise, relative to that of the weights.
+
+    Returns:
+        The mean change of the probability, and its standard error with the items and with the
+        sets as units. Where the second one is greater, items of a set change alike.
+    """
+    moved = Point("noise", (Term(NoiseDirection(1), scale),))
+    table = engine.evaluate([BASE, moved], [capability])
+    pairs = zip(
+        table.item_metrics(moved, capability), table.item_metrics(BASE, capability), strict=True
+    )
+    changes = [after["probability"] - before["probability"] for after, before in pairs]
+    return {
+        "scale": scale,
+        "change": round(fmean(changes), 4),
+        "error_of_items": round(clustered_error(changes, [i.id for i in capability.items]), 4),
+        "error_of_sets": round(clustered_error(changes, sets_of(capability)), 4),
+    }
+
+
+def measure(
+    model: LanguageModel, capability: Capability, store: ResultStore, noise: float
+) -> dict[str, Any]:
     """Score one capability at the base.
 
     Args:
         model: The model.
         capability: The capability.
         store: A store without its scores, so that the time is that of scoring.
+        noise: The scale of `change_under_noise`; 0 leaves it out.
 
     Returns:
         One entry of the result.
     """
     encoded = sequences(model, capability)
     started, worked = time.perf_counter(), time.process_time()
-    table = LocalEngine(model, store).evaluate([BASE], [capability])
+    engine = LocalEngine(model, store)
+    table = engine.evaluate([BASE], [capability])
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
     metrics = table.item_metrics(BASE, capability)
     groups = capability.groups()
     entry: dict[str, Any] = {
         "items": len(capability.items),
         "groups": len(set(groups)),
+        "sets": len(set(sets_of(capability))),
         "options": round(1 / capability.chance) if capability.chance else None,
         "tokens": num_tree_tokens([each.tokens for each in encoded]),
         "seconds": round(seconds, 2),
@@ -136,6 +178,8 @@ def measure(model: LanguageModel, capability: Capability, store: ResultStore) ->
         entry[f"{name}_error"] = round(clustered_error(values, groups), 4)
     entry["length_alone"] = length_scorers(model, capability)
     if capability.chance is not None:
+        if noise:
+            entry["noise"] = change_under_noise(engine, capability, noise)
         margins = [item["margin_nats"] for item in metrics]
         entry["chance"] = capability.chance
         entry["full_margins"] = round(fmean(margin >= 5.0 for margin in margins), 4)
@@ -153,6 +197,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--suite", default="core")
     parser.add_argument("--only", nargs="*", help="capabilities; prints instead of keeping")
+    parser.add_argument("--noise", type=float, default=0.0, help="relative norm; 0: none")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, suite = open_model(options.model), read_suite(options.suite)
@@ -161,7 +206,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder) / "results.sqlite")
         for capability in chosen:
-            entries[capability.name] = measure(model, capability, store)
+            entries[capability.name] = measure(model, capability, store, options.noise)
             shown = {k: v for k, v in entries[capability.name].items() if k != "doubtful"}
             print(capability.name, json.dumps(shown), flush=True)
         store.close()

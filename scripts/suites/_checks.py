@@ -10,11 +10,12 @@ from itertools import combinations, pairwise
 from ._items import Item
 
 MIN_ITEMS = 250
-MIN_GROUPS = 40
+MIN_SETS = 40
+"""The fewest sets, lines or themes of a capability."""
 MAX_WORDS = 90
 """The longest item with all its options, so that scoring stays cheap."""
 MAX_JACCARD = 0.8
-"""Items of different groups must share a smaller part of their word pairs."""
+"""Items of different sets must share a smaller part of their word pairs."""
 _STANDARD_ERRORS = 3.0
 _WORD = re.compile(r"\w+|[^\w\s]")
 Lengths = Mapping[str, Callable[[str], int]]
@@ -31,6 +32,11 @@ def right_text(item: Item) -> str:
     """Return the prompt of an item with its right answer."""
     options, right = options_of(item)
     return prompt_of(item) + " " + options[right] if options else str(item["text"])
+
+
+def set_of(item: Item) -> str:
+    """Return what an item shares with its kin: its group, else its id without the last number."""
+    return str(item.get("group") or str(item["id"]).rpartition("-")[0])
 
 
 def prompt_of(item: Item) -> str:
@@ -85,11 +91,11 @@ def problems_of_capability(items: Sequence[Item], lengths: Lengths = LENGTHS) ->
         One line a problem.
     """
     found = []
-    groups = Counter(str(item.get("group") or item["id"]) for item in items)
+    sets = {set_of(item) for item in items}
     if len(items) < MIN_ITEMS:
         found.append(f"{len(items)} items, fewer than {MIN_ITEMS}")
-    if len(groups) < MIN_GROUPS:
-        found.append(f"{len(groups)} groups, fewer than {MIN_GROUPS}")
+    if len(sets) < MIN_SETS:
+        found.append(f"{len(sets)} sets, fewer than {MIN_SETS}")
     for item in items:
         size = len(_words(prompt_of(item) + " ".join(options_of(item)[0]) + str(item.get("text"))))
         if size > MAX_WORDS:
@@ -170,7 +176,7 @@ def telling_words(items: Sequence[Item], limit: float = 4.0) -> Iterator[tuple[s
 
 
 def near_duplicates(items: Sequence[Item]) -> Iterator[tuple[str, str, float]]:
-    """Find pairs of items of different groups that say nearly the same.
+    """Find pairs of items of different sets that say nearly the same.
 
     Args:
         items: The items of one capability.
@@ -178,10 +184,10 @@ def near_duplicates(items: Sequence[Item]) -> Iterator[tuple[str, str, float]]:
     Yields:
         Two ids and the share of their word pairs that they have in common.
     """
-    rows = [(str(item["id"]), str(item.get("group")), _pairs(item)) for item in items]
-    for (left, group, first), (right, other, second) in combinations(rows, 2):
+    rows = [(str(item["id"]), set_of(item), _pairs(item)) for item in items]
+    for (left, own, first), (right, other, second) in combinations(rows, 2):
         smaller, larger = sorted((len(first), len(second)))
-        if group != other and smaller > MAX_JACCARD * larger:
+        if own != other and smaller > MAX_JACCARD * larger:
             share = len(first & second) / len(first | second)
             if share > MAX_JACCARD:
                 yield left, right, share

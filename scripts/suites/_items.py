@@ -23,12 +23,12 @@ class QuestionSet(NamedTuple):
     is right in one question of each set, which is chance.
 
     Attributes:
-        group: The name of the set; its questions are one cluster.
+        name: The name of the set.
         prompts: One prompt a question.
         answers: The right choice of each question, in the same order.
     """
 
-    group: str
+    name: str
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
 
@@ -96,7 +96,9 @@ def choice_items(
 ) -> list[Item]:
     """Turn sets of questions into multiple-choice items.
 
-    Each set has its answers at all positions equally often; wrong choices are shuffled.
+    Each set has its answers at all positions equally often; wrong choices are shuffled. The items
+    of a set share the number in their ids and are no group: what they share, the choices, makes
+    their changes cancel rather than agree, so that to count them one by one is the careful choice.
 
     Args:
         name: The capability; the prefix of the ids.
@@ -113,21 +115,20 @@ def choice_items(
     """
     rng = random.Random(seed)
     items: list[Item] = []
-    for group, prompts, answers in sets:
+    for number, (title, prompts, answers) in enumerate(sets, start=1):
         size = len(answers)
         if len(set(answers)) != size or len(prompts) != size:
-            raise ValueError(f"{name}: {group}: answers repeat or are missing: {answers}")
+            raise ValueError(f"{name}: {title}: answers repeat or are missing: {answers}")
         for question, position in enumerate(rng.sample(range(size), k=size)):
             wrong = [answer for index, answer in enumerate(answers) if index != question]
             rng.shuffle(wrong)
             choices = [*wrong[:position], answers[question], *wrong[position:]]
-            item: Item = {"id": f"{name}-{len(items) + 1:03d}"}
+            item: Item = {"id": f"{name}-{number:03d}-{question + 1}"}
             if is_chat:
                 item["messages"] = [{"role": "user", "content": prompts[question]}]
             else:
                 item["prompt"] = prompts[question]
             item |= {"choices": [space + choice for choice in choices], "answer": position}
-            item["group"] = group
             items.append(item)
     return items
 
@@ -149,27 +150,22 @@ def mirrored_pairs(name: str, prefix: str = "") -> list[Item]:
         prefix: Text before every sentence.
 
     Returns:
-        Two items a line; the group is the construction that a line with = names, else the line.
+        Two items a line; lines with = only order the table.
 
     Raises:
         ValueError: If a line has no place for its forms.
     """
     items: list[Item] = []
-    construction = ""
-    for number, line in enumerate(table_lines(name), start=1):
-        if line.startswith("= "):
-            construction = line.removeprefix("= ")
-            continue
+    lines = (line for line in table_lines(name) if not line.startswith("= "))
+    for number, line in enumerate(lines, start=1):
         contexts, forms = (parts := split_line(line, 4))[:2], parts[2:]
-        group = construction or f"line-{number:03d}"
-        for context, own, other in zip(contexts, forms, reversed(forms), strict=True):
+        for place, context in enumerate(contexts):
+            own, other = forms[place], forms[1 - place]
             if context.count("_") != 1:
                 raise ValueError(f"{name}: no single _ in {context!r}")
             good, bad = _filled(context, own, other), _filled(context, other, own)
-            item_id = f"{name}-{len(items) + 1:03d}"
-            items.append(
-                {"id": item_id, "good": prefix + good, "bad": prefix + bad, "group": group}
-            )
+            item_id = f"{name}-{number:03d}-{place + 1}"
+            items.append({"id": item_id, "good": prefix + good, "bad": prefix + bad})
     return items
 
 

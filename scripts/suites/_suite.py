@@ -9,14 +9,16 @@ from typing import NamedTuple
 from . import arithmetic, chat, induction
 from ._items import Item, choice_items, mirrored_pairs, passages, template_sets
 
-OPTION_METRIC = "margin_nats"
+OPTION_METRIC = "probability"
 """The metric of capabilities with options."""
-OPTION_TOLERANCE = 0.25
+OPTION_TOLERANCE = "3 points"
 """The loss of `OPTION_METRIC` that is accepted by default."""
 TEXT_METRIC = "nll_nats"
 """The metric of texts."""
-TEXT_TOLERANCE = 0.1
+TEXT_TOLERANCE = "5%"
 """The loss of `TEXT_METRIC` that is accepted by default."""
+TEXTS_ARE_REQUIRED = False
+"""A likelihood without bounds can be shown to be lost, but never certified as retained."""
 
 
 class Entry(NamedTuple):
@@ -123,7 +125,7 @@ def _yaml(suite: str, entries: Iterable[Entry]) -> str:
             f"    scorer: {entry.scorer}\n"
             f"    metric: {TEXT_METRIC if is_text else OPTION_METRIC}\n"
             f"    tolerance: {TEXT_TOLERANCE if is_text else OPTION_TOLERANCE}\n"
-            f"    required: true\n"
+            f"    required: {str(TEXTS_ARE_REQUIRED or not is_text).lower()}\n"
             f"    items: {suite}/{entry.name}.jsonl\n"
         )
     return _HEADS[suite] + _NOTE + "".join(lines)

@@ -131,13 +131,13 @@ def _sets() -> Iterator[QuestionSet]:
     taken: set[str] = set()
     for kind in _FORMATS:
         for number in range(1, _SETS_PER_FORMAT + 1):
-            yield _set(rng, kind, taken)._replace(group=f"{kind.name}-{number}")
+            yield _set(rng, kind, taken)._replace(name=f"{kind.name}-{number}")
 
 
 def items() -> list[Item]:
     """Build the items.
 
     Returns:
-        Four-way questions, grouped by set.
+        Four-way questions in sets.
     """
     return choice_items("arithmetic", _sets(), seed=22)

@@ -54,7 +54,7 @@ def instruction_format() -> list[Item]:
     """Build the items on how a reply begins.
 
     Returns:
-        Four-way questions, grouped by format family and topic.
+        Four-way questions, a set for each format family and topic.
     """
     return choice_items("instruction_format", _format_sets(), seed=51, is_chat=True)
 
@@ -63,7 +63,7 @@ def instruction_following() -> list[Item]:
     """Build the items on requests that only one of four replies meets.
 
     Returns:
-        Four-way questions, grouped by set.
+        Four-way questions in sets.
     """
     sets = template_sets("instruction_following")
     return choice_items("instruction_following", sets, seed=52, is_chat=True)
@@ -73,6 +73,6 @@ def refusals() -> list[Item]:
     """Build the items on harmful requests and harmless ones that resemble them.
 
     Returns:
-        Two-way questions, grouped by pair of requests.
+        Two-way questions, a set for each pair of requests.
     """
     return choice_items("refusals", _refusal_sets(), seed=53, is_chat=True)

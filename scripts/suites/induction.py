@@ -137,6 +137,6 @@ def items() -> list[Item]:
     """Build the items.
 
     Returns:
-        Four-way questions, grouped by set.
+        Four-way questions in sets.
     """
     return choice_items("induction", _sets(), seed=32)
