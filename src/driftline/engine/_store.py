@@ -297,7 +297,8 @@ def _checked_row(row: list[object], digest: object) -> _Row:
     if not isinstance(values, dict) or num_tokens < 0:
         raise ValueError("a row is not JSON of scores")
     scores = {metric: _numbers(numbers) for metric, numbers in values.items()}
-    if len({len(numbers) for numbers in scores.values()}) != 1:
+    # Rows of anchors hold one value a layer and one in all; those of items are counted by `get`.
+    if not scores or not all(scores.values()):
         raise ValueError("a row has not one value an item")
     return _Row(str(point), str(capability), StoredScores(scores, num_tokens))
 
