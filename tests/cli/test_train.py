@@ -174,7 +174,7 @@ def test_a_key_that_stands_twice_in_a_protocol_is_refused(run, protocol):
         ({"schema": "driftline/protocol/9"}, "schema"),
         ({"colour": "red"}, "unknown key colour"),
         ({"monitor": {"alhpa": 0.1}}, "unknown key alhpa"),
-        ({"monitor": {"alpha": 2}}, "alpha: 2 is not between 0 and 1"),
+        ({"monitor": {"alpha": 2}}, "alpha: 2 is not above 0 and at most 0.5"),
         ({"monitor": {"every_steps": "often"}}, "wrong kind"),
         ({"config": {"learning_rat": 1e-3}}, "did you mean learning_rate"),
         ({"config": None}, "config: give TRL's fields"),
