@@ -60,6 +60,7 @@ from ._points import relative_norm as relative_norm
 from ._prefix_tree import TokenSequence as TokenSequence
 from ._prefix_tree import num_tree_tokens as num_tree_tokens
 from ._quantised import LoadIn as LoadIn
+from ._random_states import random_states_kept as random_states_kept
 from ._replay import with_replay as with_replay
 from ._scaled import ScaledKind as ScaledKind
 from ._scaled import can_stay_adapter as can_stay_adapter

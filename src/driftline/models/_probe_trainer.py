@@ -1,15 +1,12 @@
 """TRL's trainer for a probe: on a copy of the base, without output, and without a trace."""
 
 import contextlib
-import random
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
-import numpy
-import torch
 import transformers
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -21,6 +18,7 @@ from ._levers import Levers
 from ._low_rank import unreadable_field
 from ._opening import LanguageModel
 from ._places import tied_names
+from ._random_states import random_states_kept
 from ._replay import with_replay
 from ._training_config import TrainingConfig
 from ._training_data import TrainingData
@@ -54,7 +52,7 @@ def probe_trainer(
     _check_base(opened, config)
     with (
         tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
-        _random_states_kept(),
+        random_states_kept(),
         _quiet_datasets(),
         warnings.catch_warnings(),
     ):
@@ -126,17 +124,6 @@ def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingCo
             "its own would part, so a probe cannot say where the run takes it; leave both out (train "
             "takes them)"
         )
-
-
-@contextlib.contextmanager
-def _random_states_kept() -> Iterator[None]:
-    python, numbers = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            numpy.random.set_state(numbers)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from transformers import TrainerState, TrainingArguments
 
 from ..capabilities import Capability, Suite
 from ..errors import DriftlineError, OutputError, RunError
+from ..models import random_states_kept
 from ._acting import Acting, Hands
 from ._cadence import affordable_cadence
 from ._check import Checker, Look
@@ -186,7 +187,8 @@ class Session:
         watchdog.daemon = True
         watchdog.start()
         try:
-            found = self._examine(step_reading, hands)
+            with random_states_kept():
+                found = self._examine(step_reading, hands)
         except RunError as error:
             # Scores or states that are no numbers: nothing is left of what they were.
             self.log.write("check_failed", step=step, reason=str(error))

@@ -5,13 +5,12 @@ also where the check raises. Gradients and the optimiser are only read.
 """
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator
 
-import numpy
 import torch
 from torch import Tensor
 
+from ..models import random_states_kept
 from ._sharded import local, reshard
 
 
@@ -31,8 +30,7 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
     """
     modes = [(module, module.training) for module in model.modules()]
     own, wrapped = vars(model).get("_original_forward"), model.forward
-    python, numbers = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng(), torch.no_grad():
+    with random_states_kept(), torch.no_grad():
         model.eval()
         if own is not None:
             model.forward = own
@@ -44,8 +42,6 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
             reshard(model)
             for module, was_training in modes:
                 module.training = was_training
-            random.setstate(python)
-            numpy.random.set_state(numbers)
 
 
 @contextlib.contextmanager
