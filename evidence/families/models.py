@@ -130,7 +130,7 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 LORA_TARGETS: Mapping[str, tuple[str, ...]] = {
     "mamba": ("in_proj", "x_proj"),
-    "mamba2": ("in_proj",),
+    "mamba2": ("in_proj", "mixer.in_proj"),
     "falcon_h1": ("in_proj", "q_proj", "k_proj", "v_proj", "o_proj", "down_proj"),
     "phimoe": ("q_proj", "k_proj", "v_proj", "o_proj"),
 }
