@@ -28,7 +28,7 @@ def test_a_family_is_taken(family, commands):
     ("family", "reason"),
     [
         ("bert", "no causal language model"),
-        ("t5", "T5Config"),
+        ("t5", "is a T5 model, which transformers does not open as a causal language model"),
         ("granitemoehybrid", "the trainer failed: AttributeError"),
     ],
 )

@@ -128,6 +128,14 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """Name in the table to transformers' name of the family and its own fields."""
 
+LORA_TARGETS: Mapping[str, tuple[str, ...]] = {
+    "mamba": ("in_proj", "x_proj"),
+    "mamba2": ("in_proj", "mixer.in_proj"),
+    "falcon_h1": ("in_proj", "q_proj", "k_proj", "v_proj", "o_proj", "down_proj"),
+    "phimoe": ("q_proj", "k_proj", "v_proj", "o_proj"),
+}
+"""The modules that get an adapter where PEFT cannot take all linear layers."""
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"

@@ -59,7 +59,7 @@ _TRAINING = {
     "per_device_train_batch_size": 2,
     "max_length": 64,
 }
-_LORA = {"use_peft": True, "lora_r": 4, "lora_alpha": 8, "lora_target_modules": "all-linear"}
+_LORA = {"use_peft": True, "lora_r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 _NUM_ITEMS = 8
 """Of each capability: the question is whether an answer comes, not which."""
 _ANSWERS = (0, 1, 3)
@@ -159,7 +159,9 @@ def write_inputs(folder: Path, name: str) -> None:
     _write_lines(folder / "train.jsonl", rows)
     # YAML holds JSON.
     (folder / "full.yaml").write_text(json.dumps(_TRAINING))
-    (folder / "lora.yaml").write_text(json.dumps({**_TRAINING, **_LORA}))
+    (folder / "lora.yaml").write_text(
+        json.dumps({**_TRAINING, **_LORA, "lora_target_modules": _targets(name)})
+    )
     _write_suite(folder)
 
 
@@ -170,7 +172,7 @@ def _adapt(folder: Path, name: str) -> None:
     from . import models
 
     # No task, so that PEFT asks nothing of the model's generation.
-    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=_targets(name), init_lora_weights=False)
     torch.manual_seed(2)
     adapted = get_peft_model(models.model(name), config)
     with torch.no_grad():
@@ -180,6 +182,13 @@ def _adapt(folder: Path, name: str) -> None:
     adapted.peft_config["default"].base_model_name_or_path = str(folder / "base")
     adapted.save_pretrained(folder / "adapter")
     models.write(folder / "merged", adapted.merge_and_unload())
+
+
+def _targets(name: str) -> str | list[str]:
+    from . import models
+
+    own = models.LORA_TARGETS.get(name)
+    return "all-linear" if own is None else list(own)
 
 
 def _write_suite(folder: Path) -> None:
@@ -310,8 +319,10 @@ def table(result: dict[str, object]) -> str:
         f"capabilities ({versions}). `yes`: the command gave an answer. `no`: it gave none, for the reason",
         f"below the table. {whole} of {len(families)} families take every command.",
         "",
-        "`map` is full fine-tuning, `map LoRA` trains an adapter on all linear layers, `certify` and `diff`",
-        "take a whole tuned model, an adapter, and the adapter merged into its base.",
+        "`map` is full fine-tuning, `map LoRA` trains an adapter, on all linear layers where PEFT takes them;",
+        "`certify` and `diff` take a whole tuned model, an adapter, and the adapter merged into its base.",
+        "That answers are right is tested apart: scores against the model's own logits, slopes of the map",
+        "against autograd.",
         "",
         f"| family | {' | '.join(COMMANDS)} |",
         f"|---|{'---|' * len(COMMANDS)}",

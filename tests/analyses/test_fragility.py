@@ -197,7 +197,9 @@ def test_the_protected_quarter_is_of_the_required_capabilities(study):
 
 def test_what_has_no_gradient_is_left_out(study):
     generated = SimpleNamespace(
-        name="answers", metric="exact_match", sample=lambda *_args, **_kwargs: generated
+        name="answers",
+        measure=SimpleNamespace(has_gradient=False),
+        sample=lambda *_args, **_kwargs: generated,
     )
     capabilities = (*study.capabilities, generated)
     fake = SimpleNamespace(

@@ -119,13 +119,39 @@ def test_a_config_of_no_known_architecture_is_refused(folder, architecture):
         open_model(str(folder))
 
 
-def test_a_model_that_does_not_generate_text_is_refused(tmp_path):
-    config = transformers.T5Config(
-        vocab_size=320, d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=2
-    )
-    transformers.T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+@pytest.mark.parametrize(
+    ("kind", "fields", "family"),
+    [
+        (
+            transformers.T5ForConditionalGeneration,
+            {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_layers": 1, "num_heads": 2},
+            "T5",
+        ),
+        (
+            transformers.ViTModel,
+            {
+                "hidden_size": 16,
+                "intermediate_size": 16,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "image_size": 8,
+                "patch_size": 4,
+            },
+            "ViT",
+        ),
+        (
+            transformers.DistilBertModel,
+            {"dim": 16, "hidden_dim": 16, "n_layers": 1, "n_heads": 2},
+            "DistilBert",
+        ),
+    ],
+)
+def test_a_model_that_does_not_generate_text_is_refused_by_its_family(
+    tmp_path, kind, fields, family
+):
+    kind(kind.config_class(vocab_size=320, **fields)).save_pretrained(tmp_path)
     tiny.tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="cannot be opened"):
+    with pytest.raises(ModelError, match=rf"is a {family} model, .* take a decoder-only one"):
         open_model(str(tmp_path))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -234,6 +235,7 @@ def load_weights(
     except Exception as error:
         _check_own_code(error, source)
         _check_memory(error, source)
+        _check_family(error, source)
         if "dispatched on the CPU or the disk" in str(error):
             raise ModelError(
                 f"{source}: quantised layers compute where they lie, and the GPUs cannot hold them "
@@ -351,6 +353,17 @@ def _check_own_code(error: Exception, source: str) -> None:
         raise ModelError(
             f"{source}: needs Python code of its own, which does not run unless you trust it with "
             "trust_remote_code"
+        ) from error
+
+
+def _check_family(error: Exception, source: str) -> None:
+    """Name the family of a model that is no causal language model to transformers."""
+    named = re.search(r"Unrecognized configuration class <class '(?:\w+\.)*(\w+)'>", str(error))
+    if named is not None:
+        family = named[1].removesuffix("Config")
+        raise ModelError(
+            f"{source}: is a {family} model, which transformers does not open as a causal language "
+            "model; take a decoder-only one"
         ) from error
 
 
