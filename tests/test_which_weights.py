@@ -228,8 +228,8 @@ def test_a_file_that_is_replaced_while_it_is_scored_is_an_error(bases, tmp_path,
 
     scored = module._scored
 
-    def replace(*arguments):
-        found = scored(*arguments)
+    def replace(*arguments, **more):
+        found = scored(*arguments, **more)
         shutil.copy(folder / name, tmp_path / "new")
         with (tmp_path / "new").open("ab") as file:
             file.write(b" ")

@@ -69,7 +69,9 @@ def test_each_item_is_there_with_every_metric(ask, tmp_path):
         (c.name, item.id) for c in SUITE.capabilities for item in c.items
     ]
     by_capability = {name: [i for i in found.items if i.capability == name] for name in ("pairs", "texts")}  # fmt: skip
-    assert set(by_capability["pairs"][0].values) == {"margin_nats", "accuracy", "preferred_option"}
+    assert set(by_capability["pairs"][0].values) == {
+        "probability", "margin_nats", "accuracy", "preferred_option",
+    }  # fmt: skip
     assert by_capability["pairs"][0].group == PAIRS.items[0].group
     assert by_capability["texts"][0].group is None
     mean = numpy.mean([i.values["nll_nats"] for i in by_capability["texts"]])

@@ -52,7 +52,7 @@ def test_samples_follow_the_seed(seed):
 
 
 def test_the_target_follows_the_seed(planned, tmp_path):
-    many = replace(planned.data, examples=planned.data.examples * 2)
+    many = replace(planned.data, examples=tuple(planned.data.examples) * 2)
     folder = RunFolder.open(tmp_path / "out", "map", outputs=(), force=False)
     request = replace(planned.request(seed=4), data=many)
     with folder, ResultStore(folder.store) as store:

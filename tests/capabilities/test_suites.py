@@ -95,7 +95,7 @@ def test_provenance_follows_items_and_metrics(write):
             r"capabilities.0.metric: Input should be 'probability', 'margin_nats'",
         ),
         ({"metric": "nll_nats"}, r"mine.yaml: capability grammar: scorer minimal_pair gives"),
-        ({"tolerance": "much"}, r"capabilities.0.tolerance: .*valid number"),
+        ({"tolerance": "much"}, r"tolerance 'much' is no number; write one in the unit"),
         ({"tolerance": 0}, r"mine.yaml: capability grammar: tolerance 0.0 is not above 0"),
         ({"items": PAIRS[:1]}, r"mine.yaml: capability grammar: has 1 item"),
         ({"items": []}, r"mine.yaml: capability grammar: has 0 item"),

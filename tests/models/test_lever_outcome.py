@@ -121,7 +121,7 @@ def test_a_head_trained_apart_from_its_embedding_is_scaled_from_what_it_was_tied
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_of_which_nothing_is_left_is_an_error(trajectory):
-    made = trajectory({**LORA, "lora_target_modules": ["q_proj"]}, kept=(1,))
+    made = trajectory({**LORA, "lora_target_modules": ["q_proj", "v_proj"]}, kept=(1,))
     levers = Levers(interpolated_modules=(("model.layers", 0.0),))
     with pytest.raises(RunError, match=r"moved no weight; check .* scales of 0"):
         replace(made, levers=levers).ensure_trained()

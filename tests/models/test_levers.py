@@ -141,7 +141,7 @@ def test_a_file_of_replay_is_named_from_where_the_protocol_lies_and_known_by_its
     values = {"replay_share": 0.1, "replay_source": "r.jsonl"}
     levers = Levers.from_values(values, origin="p.yaml", folder=tmp_path)
     assert levers.replay_source == str(tmp_path / "r.jsonl")
-    with pytest.raises(ConfigError, match=r"r.jsonl: cannot be read .*; check the path"):
+    with pytest.raises(ConfigError, match=r"r.jsonl: cannot be read .*; check replay_source"):
         levers.recipe()
     found = []
     for content in ("a", "b"):

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from trl import DatasetMixtureConfig, get_dataset
 
 from ..errors import DataError
+from ..parsing import parse_json
 from ..provenance import digest_value
 from ._config_checks import one_line
 from ._training_config import TrainingConfig
@@ -291,13 +292,8 @@ def check_json_lines(path: Path) -> None:
         return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            text = line.decode("utf-8").strip()
-            try:
-                record = json.loads(text) if text else {}
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"{path}: line {number}: not JSON ({error.msg} at column {error.colno})"
-                ) from None
+            where = f"{path}: line {number}"
+            record = parse_json(line, where, DataError) if line.strip() else {}
             if not isinstance(record, dict):
                 raise DataError(
                     f"{path}: line {number}: not a JSON object; write one example a line"

@@ -32,7 +32,7 @@ def bounded_num_items_needed(
     wanted power. So the test is made once on a sample with exactly that mean and spread.
 
     >>> bounded_num_items_needed(margin=0.25, standard_deviation=0.1, bounds=(-10.0, 10.0))
-    158
+    162
 
     Cost: some ten tests of that many items.
 

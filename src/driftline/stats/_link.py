@@ -11,6 +11,7 @@ _SURE = 1e-12
 def log_odds(probabilities: Float[ndarray, " items"]) -> Float[ndarray, " items"]:
     """Compute the log-odds of each item's right option against all its wrong ones together.
 
+    >>> import numpy
     >>> log_odds(numpy.array([0.5])).tolist()
     [0.0]
 
