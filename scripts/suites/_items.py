@@ -97,8 +97,8 @@ def choice_items(
     """Turn sets of questions into multiple-choice items.
 
     Each set has its answers at all positions equally often; wrong choices are shuffled. The items
-    of a set share the number in their ids and are no group: what they share, the choices, makes
-    their changes cancel rather than agree, so that to count them one by one is the careful choice.
+    of a set share the number in their ids but are not a group, because they do not change alike
+    (`noise` in `evidence/suites/base.json`).
 
     Args:
         name: The capability; the prefix of the ids.
