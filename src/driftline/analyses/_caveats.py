@@ -127,7 +127,7 @@ def _of_this_run(
 
 
 def _of_metrics(study: Study) -> Iterator[str]:
-    """What a forecast of metrics that no finished run has rests on."""
+    """Describe the basis of a forecast of metrics that no finished run has."""
     used = {c.metric for c in study.capabilities}
     if any(METRICS[name].is_linked for name in used):
         yield _LINKED

@@ -19,7 +19,7 @@ _NUM_PROBED = 8
 
 
 def has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
-    """Whether both models are the same files, also where the base is kept quantised or offloaded."""
+    """Tell whether both models are the same files, also where the base is quantised or offloaded."""
     own, base = tuned_subject(tuned), base_subject(opened)
     return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
 

@@ -170,7 +170,7 @@ def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
 
 
 def _standard_errors(paired: Paired) -> dict[str, float | None]:
-    """Of both means and of the paired change; None where a sequence was stopped by what it saw."""
+    """Compute the errors of both means and of the paired change; none for a stopped sequence."""
     if paired.sample is not None:
         return {}
     base, tuned = paired.values(paired.base), paired.values(paired.tuned)

@@ -92,7 +92,7 @@ def _reduced(capability: Capability, items: tuple[Item, ...]) -> Capability:
 
 
 def _keys(capability: Capability, engine: LocalEngine) -> list[Hashable]:
-    """What the model sees of each item, and which answer is right."""
+    """Return the tokens that the model sees of each item, and which answer is right."""
     encoded = engine.scorer.encode(capability)
     if capability.scorer == "generate":
         answers = [item.answer.strip() for item in capability.items if isinstance(item, Generation)]

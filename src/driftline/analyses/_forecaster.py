@@ -231,7 +231,7 @@ class Cases(NamedTuple):
     losses: Float[ndarray, " cases"]
     """At the end of the run, within the collapse bound."""
     starts: Float[ndarray, " cases"]
-    """Where the prediction starts from."""
+    """Return the value from which the prediction starts."""
 
 
 def cases_of(

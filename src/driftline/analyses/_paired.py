@@ -98,6 +98,6 @@ def largest_loss(capability: Capability) -> float:
 
 
 def has_known_sizes(capability: Capability) -> bool:
-    """Whether the most items of a group are known: one size by design, or a declared maximum."""
+    """Tell whether the largest group size is known: one size by design, or a declared maximum."""
     sizes = set(Counter(capability.groups()).values())
     return len(sizes) == 1 or capability.max_group_size is not None

@@ -1,4 +1,4 @@
-"""What the map says to protect first, and how much of the model it says nothing of."""
+"""Modules that the map says to protect first, and the share of the model that it does not cover."""
 
 from ..models import parameters_inside
 from ._fragility import FragilityMap
