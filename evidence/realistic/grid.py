@@ -8,11 +8,11 @@ NUM_STEPS = 100
 ROW_TOKENS, ROWS_PER_STEP = 256, 8
 """Packed rows: 2,048 tokens a step, within the context of the smallest model."""
 WARMUP_STEPS = 10
-EVALUATED_STEPS = (5, 10, 15, 20, 25, 30, 40, 60, 80, 100)
-QUICK_STEPS = (10, 20)
+EVALUATED_STEPS = (5, 10, 20, 30, 40, 60, 80, 100)
+QUICK_STEPS = 20
 """Length of the quick starts: two steps of warm-up, then the peak rate."""
-QUICK_FACTORS = (1.0, 1.5)
-"""Peak rate of a quick start over that of the run."""
+QUICK_STARTS = {1.0: (10, 20), 1.5: (20,)}
+"""Peak rate of a quick start over that of the run, and where it is evaluated."""
 NUM_TARGET_ITEMS = 96
 """Rows of the task that are scored: so many that were trained on, and as many that were not."""
 
@@ -96,7 +96,7 @@ def runs(model: str) -> Iterator[Run]:
     Yields:
         Runs; a grid that is cut short is balanced as far as it goes.
     """
-    if model == "stories15m":
+    if model.startswith("stories15m"):
         yield from _grid(_PAIRED, (0, 1))
         rest = [name for name in CONFIGS if name not in _PAIRED]
         yield from _grid(rest, (0,))

@@ -43,7 +43,7 @@ from .grid import (
     EVALUATED_STEPS,
     NUM_STEPS,
     NUM_TARGET_ITEMS,
-    QUICK_FACTORS,
+    QUICK_STARTS,
     QUICK_STEPS,
     ROW_TOKENS,
     ROWS_PER_STEP,
@@ -129,27 +129,22 @@ def make_run(
     watched = (*capabilities, *target_capabilities(data, held_out))
     readings: list[Reading] = []
     legs: dict[str, Any] = {}
+    with ResultStore(work / "results-base.sqlite") as store:
+        readings += score(LocalEngine(opened, store), "run", [BASE], watched)
     with ResultStore(work / f"results-{run.name}.sqlite") as store:
         engine = LocalEngine(opened, store)
         for leg, trajectory in legs_of(opened, run, data, own):
             legs[leg] = train(trajectory)
             if "failed" in legs[leg]:
                 continue
-            points = [BASE] if leg == "run" else []
-            points += [step_point(trajectory, step) for step in trajectory.kept_steps]
+            points = [step_point(trajectory, step) for step in trajectory.kept_steps]
             began = time.process_time()
             try:
-                table = engine.evaluate(points, watched)
+                readings += score(engine, leg, points, watched)
             except RunError as error:
                 legs[leg]["failed"] = str(error)
                 continue
             legs[leg]["scoring_cpu_seconds"] = round(time.process_time() - began, 1)
-            for point in points:
-                step = 0 if point is BASE else int(point.label.split()[-1])
-                for capability in watched:
-                    readings += readings_of(
-                        leg, step, capability, table.item_metrics(point, capability)
-                    )
         settings = numerics(opened, engine.options).model_dump()
     facts = {
         "schema": "driftline/realistic-run/1",
@@ -174,6 +169,21 @@ def make_run(
     write_record(path, facts, readings)
     (work / f"results-{run.name}.sqlite").unlink()
     shutil.rmtree(own)
+
+
+def score(
+    engine: LocalEngine, leg: str, points: Sequence[Point], watched: Sequence[Capability]
+) -> list[Reading]:
+    """Score all capabilities at some points of a leg."""
+    table = engine.evaluate(points, watched)
+    return [
+        reading
+        for point in points
+        for capability in watched
+        for reading in readings_of(
+            leg, step_of(point), capability, table.item_metrics(point, capability)
+        )
+    ]
 
 
 def task_rows(task: Task, folder: Path, work: Path) -> tuple[TrainingData, TrainingData]:
@@ -256,16 +266,16 @@ def legs_of(
     values = training_values(run)
     plan_config = TrainingConfig(run.name, values, run.name)
     yield "run", _trajectory(opened, plan_config, data, work, EVALUATED_STEPS)
-    for factor in QUICK_FACTORS:
+    for factor, steps in QUICK_STARTS.items():
         quick = {
             **values,
             "learning_rate": factor * values["learning_rate"],
-            "max_steps": QUICK_STEPS[-1],
+            "max_steps": QUICK_STEPS,
             "lr_scheduler_type": "constant_with_warmup",
             "warmup_steps": 2,
         }
         config = TrainingConfig(run.name, quick, run.name)
-        yield f"quick-{factor:g}", _trajectory(opened, config, data, work, QUICK_STEPS)
+        yield f"quick-{factor:g}", _trajectory(opened, config, data, work, steps)
 
 
 def _trajectory(
@@ -303,6 +313,11 @@ def train(trajectory: Trajectory) -> dict[str, Any]:
 def step_point(trajectory: Trajectory, step: int) -> Point:
     """The weights after a step."""
     return Point(f"step {step}", (Term(trajectory.direction(step), 1.0),))
+
+
+def step_of(point: Point) -> int:
+    """The step whose weights a point stands for; 0 of the base."""
+    return 0 if point is BASE else int(point.label.split()[-1])
 
 
 def readings_of(
