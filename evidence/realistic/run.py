@@ -12,6 +12,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +58,8 @@ from .records import Reading, write_record
 
 HERE = Path(__file__).parent
 TARGETS = ("target_trained", "target_held_out")
-MAX_CHARACTERS = 480
+MAX_TARGET_TOKENS = 120
+"""Of a prompt's end and of an answer's start each, so that both fit into the smallest context."""
 
 
 def main() -> None:
@@ -126,7 +128,7 @@ def make_run(
     started, own = time.monotonic(), work / run.name
     own.mkdir(exist_ok=True)
     data, held_out = task_rows(TASKS[run.task], folder, own)
-    watched = (*capabilities, *target_capabilities(data, held_out))
+    watched = (*capabilities, *target_capabilities(opened, data, held_out))
     readings: list[Reading] = []
     legs: dict[str, Any] = {}
     with ResultStore(work / "results-base.sqlite") as store:
@@ -217,26 +219,39 @@ def task_rows(task: Task, folder: Path, work: Path) -> tuple[TrainingData, Train
 
 
 def target_capabilities(
-    trained: TrainingData, held_out: TrainingData
+    opened: LanguageModel, trained: TrainingData, held_out: TrainingData
 ) -> tuple[Capability, Capability]:
     """The task itself as two capabilities: on rows that are trained on, and on rows that are not."""
     found = []
     for name, data in zip(TARGETS, (trained, held_out), strict=True):
-        items = tuple(_target_item(i, row) for i, row in enumerate(data.examples))
+        rows = islice(data.examples, NUM_TARGET_ITEMS)
+        items = tuple(_target_item(opened, i, row) for i, row in enumerate(rows))
         scorer: Literal["perplexity", "cloze"] = (
             "perplexity" if isinstance(items[0], Passage) else "cloze"
         )
-        found.append(Capability(name, scorer, "nll_nats", 1e9, items[:NUM_TARGET_ITEMS]))
+        found.append(Capability(name, scorer, "nll_nats", 1e9, items))
     return found[0], found[1]
 
 
-def _target_item(index: int, row: Any) -> Item:  # noqa: ANN401 - a row of the data
+def _target_item(opened: LanguageModel, index: int, row: Any) -> Item:  # noqa: ANN401 - a row of the data
     if "text" in row:
-        return Passage(id=str(index), text=row["text"][:MAX_CHARACTERS])
+        return Passage(id=str(index), text=_start(opened, row["text"]))
     prompt, completion = row["prompt"], row["completion"]
     return Cloze(
-        id=str(index), prompt=prompt[-MAX_CHARACTERS:], completion=completion[:MAX_CHARACTERS]
+        id=str(index),
+        prompt=_start(opened, prompt[::-1], reverse=True),
+        completion=_start(opened, completion),
     )
+
+
+def _start(opened: LanguageModel, text: str, reverse: bool = False) -> str:
+    """Cut a text to its first tokens; a reversed one to its last, the right way round."""
+    text = text[: 6 * MAX_TARGET_TOKENS]
+    while True:
+        shown = text[::-1] if reverse else text
+        if len(opened.tokenizer(shown)["input_ids"]) <= MAX_TARGET_TOKENS:
+            return shown
+        text = text[: len(text) * 9 // 10]
 
 
 def training_values(run: Run) -> dict[str, Any]:
