@@ -11,17 +11,19 @@ BLiMP, GSM8K, all public).
 import argparse
 import json
 import random
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 from driftline.analyses import CertifyRequest, certify
-from driftline.capabilities import Capability, Item, MinimalPair, MultipleChoice, Suite
+from driftline.capabilities import Capability, Item, MinimalPair, MultipleChoice, Suite, read_suite
 from driftline.engine import RunFolder
 from driftline.models import LanguageModel, open_model
 from driftline.provenance import digest_value
@@ -38,8 +40,12 @@ TRAINED: dict[str, dict[str, Any]] = {
     "damaged": {"learning_rate": 2e-3, "max_steps": 6},
     "harmless": {"learning_rate": 2e-6, "max_steps": 2},
     "adapter": {"learning_rate": 2e-3, "max_steps": 2},
+    "gentle": {"learning_rate": 1e-5, "max_steps": 60},
+    "rough": {"learning_rate": 3e-4, "max_steps": 60},
 }
-"""The runs, on GSM8K with its answers; the last one trains LoRA."""
+"""The runs, on GSM8K with its answers; `adapter` trains LoRA."""
+SHARE_OF_ROUGH = 1.0
+"""The share of the rough run's update that takes about five points of one capability."""
 LORA = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
 CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "itself": ("base", {}),
@@ -50,8 +56,11 @@ CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "itself-sequential": ("base", {"sequential": True}),
     "adapter": ("adapter", {}),
     "merged": ("merged", {}),
+    "core-itself": ("base", {}),
+    "core-gentle": ("gentle", {}),
+    "core-five-points": ("five-points", {}),
 }
-"""Name to the tuned model, and to what is asked beside the two claims."""
+"""Name to the tuned model, and to what is asked beside the claims. `core-` asks the shipped suite."""
 
 
 def read_rows(folder: Path, name: str, seed: int = 0) -> list[dict[str, Any]]:
@@ -90,7 +99,7 @@ def read_own_suite(folder: Path, num_items: int) -> Suite:
         Capability("arithmetic", "multiple_choice", "accuracy", MARGIN, sums),
         Capability("grammar", "minimal_pair", "accuracy", MARGIN, pairs),
     )
-    return Suite("evidence", capabilities)
+    return Suite(f"evidence-{num_items}", capabilities)
 
 
 def train(name: str, base: Path, data: Path, out: Path) -> None:
@@ -126,6 +135,15 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
     PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().save_pretrained(out)
 
 
+def scale(base: Path, tuned: Path, out: Path) -> None:
+    """Write the base plus a share of a tuned model's update."""
+    shutil.copytree(tuned, out, ignore=shutil.ignore_patterns("done", "trainer"))
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, tuned))
+    for name, tensor in after.items():
+        tensor.copy_(before[name] + SHARE_OF_ROUGH * (tensor - before[name]))
+    save_file(after, out / "model.safetensors", {"format": "pt"})
+
+
 def tuned_folder(name: str, opened: LanguageModel, data: Path, work: Path) -> Path:
     """The tuned model's folder, made where it is missing."""
     out = work / name
@@ -140,6 +158,9 @@ def tuned_folder(name: str, opened: LanguageModel, data: Path, work: Path) -> Pa
             tuned_folder("adapter", opened, data, work),
             out,
         )
+    elif name == "five-points":
+        base = tuned_folder("base", opened, data, work)
+        scale(base, tuned_folder("rough", opened, data, work), out)
     else:
         train(name, tuned_folder("base", opened, data, work), data, out)
     (out / "done").touch()
@@ -160,6 +181,14 @@ def record(found: Certification, config: dict[str, Any] | None, work: Path) -> d
     return {"training": config, **document}
 
 
+def suite_of(check: str, data: Path) -> Suite:
+    """The suite that a check asks."""
+    if check.startswith("core-"):
+        return read_suite("core")
+    sequential = CHECKS[check][1].get("sequential")
+    return read_own_suite(data, NUM_ITEMS_IN_SEQUENCE if sequential else NUM_ITEMS)
+
+
 def main() -> None:
     """Make the checks that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,10 +206,9 @@ def main() -> None:
         print(time.strftime("%H:%M:%S"), check, flush=True)
         folder = tuned_folder(tuned, opened, chosen.data, chosen.work)
         print(time.strftime("%H:%M:%S"), "certifying", flush=True)
-        num_items = NUM_ITEMS_IN_SEQUENCE if asked.get("sequential") else NUM_ITEMS
-        suite = read_own_suite(chosen.data, num_items)
+        suite = suite_of(check, chosen.data)
         # One folder for all checks of a suite, so that the base is scored once.
-        scores = chosen.work / f"scores-{num_items}"
+        scores = chosen.work / f"scores-{suite.name}"
         identity = digest_value([c.digest for c in suite.capabilities])
         with RunFolder.open(scores, identity, outputs=(), force=False) as run_folder:
             found = certify(CertifyRequest(opened, str(folder), (suite,), **asked), run_folder)
