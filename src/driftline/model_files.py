@@ -6,21 +6,36 @@ file that a loader would read is either a subject of the certificate or a fault.
 
 import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 CONFIG = "config.json"
 SINGLE_FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+MORE_TEMPLATES = "additional_chat_templates"
+"""The one sub-folder that a loader reads: its templates are as good as `chat_template.jinja`."""
 
+VOCABULARIES = (
+    "vocab.json", "vocab.txt", "merges.txt", "spiece.model", "spm.model", "spm_char.model",
+    "sentencepiece.model", "sentencepiece.bpe.model", "tiktoken.model", "bpe.codes", "dict.txt",
+    "emoji.json", "normalizer.json", "byte_maps.json", "entity_vocab.json", "prophetnet.tokenizer",
+    "vocab-src.json", "vocab-tgt.json", "target_vocab.json", "word_shape.json",
+    "word_pronunciation.json",
+)  # fmt: skip
+"""What the tokenizers of transformers are made from, beside files whose names begin with tokenizer."""
 _SETTINGS = frozenset({
-    CONFIG, INDEX, ADAPTER_CONFIG, "generation_config.json", "tokenizer.json",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-    "chat_template.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
-    "sentencepiece.bpe.model",
+    CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, "generation_config.json",
+    "tokenizer.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+    "chat_template.json",
 })  # fmt: skip
 """Files without weights that loaders read where they exist, by their names."""
-_VERSIONED_TOKENIZER = re.compile(r"tokenizer\..*\.json")
+_SETTINGS_PATTERN = re.compile(
+    r"tokenizer\..*\.json|tokenizer\.model.*|.*tekken.*\.json|.*\.tiktoken"
+    rf"|{MORE_TEMPLATES}/[^/\\]+\.jinja"
+)
+"""Tokenizers by version, those of Mistral and tiktoken, and further templates."""
 
 _WEIGHTS = (
     ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack", ".npz",
@@ -58,12 +73,54 @@ def is_settings(name: str) -> bool:
     (True, False)
 
     Args:
-        name: The file's plain name.
+        name: As `folder_files` gives it.
 
     Returns:
         True for configs, the index of shards, and everything that a tokenizer is made from.
     """
-    return name in _SETTINGS or _VERSIONED_TOKENIZER.fullmatch(name) is not None
+    return name in _SETTINGS or _SETTINGS_PATTERN.fullmatch(name) is not None
+
+
+def is_template(name: str) -> bool:
+    """Tell whether a name is that of a chat template in the one sub-folder that loaders read.
+
+    Args:
+        name: As `folder_files` gives it.
+
+    Returns:
+        True for `additional_chat_templates/<name>.jinja` alone.
+    """
+    return name.startswith(f"{MORE_TEMPLATES}/") and is_settings(name)
+
+
+def folder_files(folder: Path) -> dict[str, Path]:
+    """List the files of a folder that a loader could read.
+
+    Args:
+        folder: A model's or an adapter's folder.
+
+    Returns:
+        Paths by name: plain names, and `additional_chat_templates/<name>.jinja`.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    found = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    templates = sorted((folder / MORE_TEMPLATES).glob("*.jinja"))
+    return found | {f"{MORE_TEMPLATES}/{path.name}": path for path in templates if path.is_file()}
+
+
+def certified_name(path: Path) -> str:
+    """Name a file as a certificate does, by its place in the model's folder.
+
+    Args:
+        path: One of `folder_files`.
+
+    Returns:
+        The plain name, or that of a template with its sub-folder.
+    """
+    nested = f"{path.parent.name}/{path.name}"
+    return nested if is_template(nested) else path.name
 
 
 def setting_files(

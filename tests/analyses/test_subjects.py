@@ -21,6 +21,19 @@ def test_both_are_named_by_the_digests_of_their_files(opened, model_folder, tmp_
     assert {f.name for f in tuned.files} == {"adapter_model.safetensors", "adapter_config.json"}
 
 
+def test_everything_that_a_tokenizer_is_made_from_is_a_file_of_the_model(tmp_path):
+    folder = tiny.save(tmp_path / "base")
+    names = {"tekken.json", "tokenizer.model.v3", "additional_chat_templates/default.jinja"}
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    (folder / "additional_chat_templates/notes.txt").write_text("not read")
+    before = {path.name for path in folder.iterdir() if path.is_file()}
+    opened = open_model(str(folder))
+    assert {file.name for file in base_subject(opened).files} == before | names
+    assert opened.tokenizer.chat_template == "{}"  # which is why it has to be listed
+
+
 def test_other_weights_beside_the_base_are_named(tmp_path):
     folder = tiny.save(tmp_path / "base")
     assert stray_caveats(open_model(str(folder))) == ()

@@ -56,6 +56,20 @@ def _set(path, value):
         (_set(["provenance", "suites"], []), "provenance.suites"),
         (_set(["provenance", "base", "files"], []), "provenance.base"),
         (_set(["provenance", "base", "files", 0, "name"], "../a"), "the plain name of a file"),
+        (
+            _set(["provenance", "base", "files", 0, "name"], "sub/chat_template.jinja"),
+            "the plain name of a file",
+        ),
+        (
+            _set(
+                ["provenance", "base", "files", 0, "name"], "additional_chat_templates/../a.jinja"
+            ),
+            "the plain name of a file",
+        ),
+        (
+            _set(["provenance", "base", "files", 0, "name"], "additional_chat_templates/a"),
+            "the plain name of a file",
+        ),
         (_set(["provenance", "base", "files", 0, "digest"], "5"), "not a SHA-256 digest"),
         (_set(["provenance", "base", "files", 1, "name"], "config.json"), "stands there twice"),
     ],

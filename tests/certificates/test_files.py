@@ -59,9 +59,20 @@ def test_weights_beside_them_are_named(folder, certified, name):
         "adapter_config.json",
         "chat_template.jinja",
         "tokenizer.json",
+        "tokenizer.4.0.0.json",
+        "tokenizer.model",
+        "tokenizer.model.v3",
+        "tekken.json",
+        "my_tekken_240911.json",
+        "qwen.tiktoken",
+        "tiktoken.model",
+        "spm.model",
+        "additional_chat_templates/default.jinja",
+        "additional_chat_templates/tool_use.jinja",
     ],
 )
 def test_settings_beside_them_that_a_loader_reads_are_named(folder, certified, name):
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"{}")
     for others in (True, False):
         found = file_faults(certified, folder, others_are_faults=others)
@@ -85,9 +96,19 @@ def test_beside_an_adapter_the_config_of_a_model_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.sig", "manifest.json", "README.md", "training_args.bin", "optimizer.pt"]
+    "name",
+    [
+        "model.sig",
+        "manifest.json",
+        "README.md",
+        "training_args.bin",
+        "optimizer.pt",
+        "additional_chat_templates/README.md",
+        "other_templates/default.jinja",
+    ],
 )
 def test_what_is_no_weights_may_be_there(folder, certified, name):
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"")
     assert file_faults(certified, folder) == ()
 

@@ -1,5 +1,6 @@
 """The files of the two models that are compared, as documents name them."""
 
+from ..model_files import certified_name
 from ..models import LanguageModel, OpenedFiles, TunedModel
 from ..results import SourceProvenance, Subject
 
@@ -42,5 +43,6 @@ def stray_caveats(opened: LanguageModel) -> tuple[str, ...]:
 
 def _files(opened: OpenedFiles) -> tuple[SourceProvenance, ...]:
     return tuple(
-        SourceProvenance(name=path.name, digest=digest) for path, digest in opened.digests.items()
+        SourceProvenance(name=certified_name(path), digest=digest)
+        for path, digest in opened.digests.items()
     )

@@ -7,6 +7,7 @@ from ..errors import CertificateError
 from ..model_files import (
     ADAPTER_CONFIG,
     CONFIG,
+    folder_files,
     is_weights,
     redirecting_files,
     unlisted_files,
@@ -37,7 +38,8 @@ def file_faults(
 
     Files that were not certified are faults too where a loader would read them: weights, since
     some loader might prefer them, and settings such as an index or a chat template. Other files (a
-    README, a signature, the state of a trainer) are not. Folders within are not looked into.
+    README, a signature, the state of a trainer) are not. Of folders within, only that of further chat
+    templates is looked into, as loaders do.
 
     Cost: one pass over the certified files, at the speed of the disk; memory for a megabyte.
 
@@ -54,7 +56,7 @@ def file_faults(
         CertificateError: There is no such place, or a file cannot be read.
     """
     if place.is_dir():
-        held = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
+        held = folder_files(place)
     elif place.is_file():
         held = {place.name: place}
     else:

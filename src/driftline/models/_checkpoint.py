@@ -17,6 +17,7 @@ from ..model_files import (
     CONFIG,
     INDEX,
     SINGLE_FILE,
+    folder_files,
     is_weights,
     unlisted_files,
 )
@@ -242,6 +243,6 @@ def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
 
 def _names(folder: Path) -> set[str]:
     try:
-        return {path.name for path in folder.iterdir() if path.is_file()}
+        return set(folder_files(folder))
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read ({error.strerror})") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from ..errors import ModelError
+from ..model_files import MORE_TEMPLATES, VOCABULARIES
 from ._checkpoint import is_adapter_folder, read_folder
 from ._opened_files import companions
 
@@ -30,10 +31,11 @@ SETTING_PATTERNS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab*",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
+    *VOCABULARIES,
+    "*tekken*.json",
+    "*.tiktoken",
     "chat_template.*",
+    f"{MORE_TEMPLATES}/*.jinja",
     "generation_config.json",
 )
 """Files of a hub model that its tokenizer is made from."""

@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ModelError
-from ..model_files import setting_files
+from ..model_files import TOKENIZER_CONFIG, folder_files, is_settings, setting_files
 from ..provenance import digest_file
+from ._checkpoint import read_json
+
+_VERSIONS = "fast_tokenizer_files"
+"""The key that lists tokenizers by the version of transformers that they are for."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,31 @@ def companions(
 
     Returns:
         The files that exist, sorted by name.
+
+    Raises:
+        ModelError: The tokenizer's config sends transformers to a file of another name or folder.
     """
-    names = (path.name for path in folder.iterdir() if path.is_file())
-    found = setting_files(names, is_adapter=is_adapter, runs_code=runs_code)
-    return tuple(folder / name for name in found)
+    held = folder_files(folder)
+    if TOKENIZER_CONFIG in held:
+        _refuse_other_tokenizer(held[TOKENIZER_CONFIG])
+    found = setting_files(held, is_adapter=is_adapter, runs_code=runs_code)
+    return tuple(held[name] for name in found)
+
+
+def _refuse_other_tokenizer(config: Path) -> None:
+    """Refuse tokenizers by version under names by which nobody could tell what they are."""
+    try:
+        if _VERSIONS.encode() not in config.read_bytes():
+            return
+    except OSError as error:
+        raise ModelError(f"{config}: cannot be read ({error.strerror})") from None
+    named = read_json(config).get(_VERSIONS)
+    for name in named if isinstance(named, list) else ():
+        if "/" in str(name) or "\\" in str(name) or not is_settings(str(name)):
+            raise ModelError(
+                f"{config}: {_VERSIONS} sends transformers to {name!r}, which is not a plain name such "
+                "as tokenizer.4.0.0.json; save the tokenizer again with save_pretrained(...)"
+            )
 
 
 def _digest(path: Path) -> str:
