@@ -12,7 +12,7 @@ from driftline.analyses._claims import (
     identical_claim,
     suite_claim,
 )
-from driftline.analyses._paired import Paired
+from driftline.analyses._paired import Paired, Sample
 from driftline.capabilities import Capability, Cloze, Generation, MinimalPair
 from driftline.errors import ConfigError
 from driftline.stats import flip_noninferiority, holm_adjusted_pvalues
@@ -104,6 +104,52 @@ def test_more_items_show_that_the_same_base_is_above_chance():
             claim(pairs(num, metric="margin_nats", tolerance=1.0), scores, scores).verdict
             == verdict
         )
+
+
+def _drawn(generator, mean, num):
+    margins = generator.normal(mean, 0.8, num)
+    return [{"accuracy": float(m > 0), "margin_nats": float(m)} for m in margins]
+
+
+@pytest.mark.parametrize(
+    ("mean", "tolerance", "grouped"), [(0.4, 0.6, False), (0.25, 0.5, False), (0.3, 2.0, True)]
+)
+def test_a_tuned_model_that_guesses_passes_at_most_as_often_as_alpha_says(mean, tolerance, grouped):
+    """Its mean is within the margin, because the margin reaches down to guessing."""
+    capability = pairs(
+        300,
+        metric="margin_nats",
+        tolerance=tolerance,
+        group=lambda i: f"g{i // 3}" if grouped else None,
+    )
+    generator, passed = numpy.random.default_rng(3), 0
+    for _ in range(20):
+        found = claim(capability, _drawn(generator, mean, 300), _drawn(generator, 0.0, 300))
+        passed += found.verdict == "non_inferior"
+    # Without a look at the tuned model 14 to 20 of these pass.
+    assert passed <= 4
+    above = claim(capability, _drawn(generator, mean, 300), _drawn(generator, 0.9, 300))
+    assert above.verdict == "non_inferior"
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_margin_that_accepts_a_model_which_guesses_is_no_pass(sequential):
+    base = [{"accuracy": 1.0, "margin_nats": 0.3}] * 400
+    tuned = [{"accuracy": float(i % 2), "margin_nats": 0.2 - 0.3 * (1 - i % 2)} for i in range(400)]
+    sample = Sample(400, 400, 1, 1) if sequential else None
+    capability = pairs(400, metric="margin_nats", tolerance=1.0)
+    found = capability_claim(Paired(capability, base, tuned, sample), alpha=0.05, seed=0)
+    assert (found.verdict, found.low, found.pvalue, found.loss_limit) == (
+        "inconclusive", None, None, None,
+    )  # fmt: skip
+    assert "the tuned model answers 200 of 400 items right" in found.reason
+    assert "would accept a model that guesses" in found.reason
+    lost = capability_claim(
+        Paired(capability, base, [{"accuracy": 0.0, "margin_nats": -4.0}] * 400, sample),
+        alpha=0.05,
+        seed=0,
+    )
+    assert lost.verdict == "inferior"
 
 
 def test_a_base_in_groups_is_judged_by_its_groups():

@@ -25,6 +25,11 @@ _AT_CHANCE = (
     "{floor:.1%}; it is not shown to be above chance at alpha = {alpha:g} (p = {pvalue:.2g}), so there "
     "is nothing to retain; ask items that the base can answer, or more of them"
 )
+_FELL = (
+    "the tuned model answers {num_right} of {num} items right ({accuracy:.1%}), where guessing gives "
+    "{floor:.1%}; it is not shown to be above chance at alpha = {alpha:g} (p = {pvalue:.2g}), so a margin "
+    "of {margin:g} {unit} would accept a model that guesses; lower the tolerance, or ask more items"
+)
 _NONE_RIGHT = (
     "the base answers none of {num} items right, so there is nothing to retain; ask items that the "
     "base can answer"
@@ -79,8 +84,42 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
     )
 
 
+def fall_to_chance(paired: Paired, alpha: float, seed: int) -> str | None:
+    """Say why a mean within its margin is no pass: the tuned model may guess.
+
+    A mean share of right answers says by itself how far it lies above guessing. A mean margin in nats
+    does not, so a wide margin would take a model that guesses for one that kept a capability.
+
+    Args:
+        paired: The scores; only those of the tuned model count.
+        alpha: Of the test against guessing.
+        seed: Of its orders, where items come in groups.
+
+    Returns:
+        The reason and a mend; None where the tuned model is above chance, where the metric says so by
+        itself, or where nothing says what a guess is.
+    """
+    capability, right = paired.capability, paired.right(paired.tuned)
+    floor = capability.chance
+    if right is None or floor is None or capability.measure.falls_to_chance:
+        return None
+    pvalue = _chance_pvalue(paired, numpy.array(right), alpha, seed)
+    if pvalue <= alpha:
+        return None
+    return _FELL.format(
+        num_right=sum(right),
+        num=len(right),
+        accuracy=sum(right) / len(right),
+        floor=floor,
+        alpha=alpha,
+        pvalue=pvalue,
+        margin=capability.tolerance,
+        unit=capability.unit,
+    )
+
+
 def _chance_pvalue(paired: Paired, right: numpy.ndarray, alpha: float, seed: int) -> float:
-    """The p-value of "the base guesses", by a test that fits how the items were chosen."""
+    """The p-value of "the model guesses", by a test that fits how the items were chosen."""
     capability = paired.capability
     chances, groups = numpy.array(capability.chances()), paired.group_numbers()
     if paired.sample is not None:

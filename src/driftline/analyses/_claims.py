@@ -23,7 +23,7 @@ from ..stats import (
     suite_pvalue,
     unbounded_noninferiority,
 )
-from ._claim_obstacles import base_obstacle, no_pass, out_of_range
+from ._claim_obstacles import base_obstacle, fall_to_chance, no_pass, out_of_range
 from ._flip_list import flip_list
 from ._paired import Paired, is_bounded, largest_loss
 
@@ -93,8 +93,8 @@ def capability_claim(
 
     Returns:
         The claim. Where there is no test, its limits and p-values are None and it is inconclusive.
-        Where no number of items could show that it is kept, there is no limit of the loss and no
-        p-value, and it is inferior or inconclusive.
+        Where no number of items could show that it is kept, or the tuned model may guess, there is no
+        limit of the loss and no p-value, and it is inferior or inconclusive.
     """
     reason = obstacle or base_obstacle(paired, alpha, seed) or out_of_range(paired)
     outcome = _Outcome(None, reason)
@@ -103,7 +103,8 @@ def capability_claim(
     test = outcome.test
     if test is None:
         return _claim(paired, outcome)
-    low = None if no_pass(paired.capability) else test.low
+    fall = fall_to_chance(paired, alpha, seed) if test.verdict == "non_inferior" else None
+    low = None if fall or no_pass(paired.capability) else test.low
     limits: tuple[float | None, float | None] = (low, test.high)
     if not paired.capability.higher_is_better:
         limits = (-test.high, None if low is None else -low)
@@ -113,7 +114,8 @@ def capability_claim(
             "high": limits[1],
             "loss_limit": None if low is None else -low,
             "pvalue": None if low is None else test.pvalue,
-            "verdict": test.verdict,
+            "verdict": "inconclusive" if fall else test.verdict,
+            "reason": fall or outcome.reason,
         }
     )
 

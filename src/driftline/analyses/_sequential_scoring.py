@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..capabilities import Capability, Item
 from ..engine import Engine
 from ..models import BASE, Point
-from ._claim_obstacles import base_obstacle, out_of_range
+from ._claim_obstacles import base_obstacle, fall_to_chance, out_of_range
 from ._claims import sequential_test
 from ._paired import Paired, Sample
 
@@ -117,12 +117,18 @@ class _Course:
         test = sequential_test(paired, alpha)
         if test.verdict == "inconclusive":
             return
-        first = self._paired(test.num_items)
-        if base_obstacle(first, alpha, seed) is None:
-            self.num_decided = test.num_items
-        elif base_obstacle(paired, alpha, seed) is None:
-            # More items show that the base has the capability; the decision stays.
-            self.num_decided = len(self.items)
+        for num_items in (test.num_items, len(self.items)):
+            # More items may show that both models are above chance; the decision stays.
+            if not self._is_at_chance(num_items, test.verdict, alpha, seed):
+                self.num_decided = num_items
+                return
+
+    def _is_at_chance(self, num_items: int, verdict: str, alpha: float, seed: int) -> bool:
+        """Tell whether a decision has to wait until a model is shown to be above chance."""
+        paired = self._paired(num_items)
+        if base_obstacle(paired, alpha, seed) is not None:
+            return True
+        return verdict == "non_inferior" and fall_to_chance(paired, alpha, seed) is not None
 
     def decided(self) -> Paired:
         """The items up to the decision; all of them where there was none."""
