@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -275,6 +276,38 @@ def test_a_file_that_is_replaced_in_the_meantime_is_an_error(save, tmp_path, fil
 
     with pytest.raises(ModelError, match=f"{file}: was changed or replaced"):
         diff(DiffRequest(*folders), listener=replace)
+
+
+def test_a_file_that_is_overwritten_under_its_old_time_is_an_error(save, tmp_path):
+    base, tuned = planted()
+    folders = save("b", base), save("t", tuned)
+
+    def overwrite(moment):
+        if moment.stage == "comparing the weights":
+            path = tmp_path / "t/model.safetensors"
+            times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+            with path.open("r+b") as file:
+                file.seek(-1, 2)
+                last = file.read(1)
+                file.seek(-1, 2)
+                file.write(bytes([last[0] ^ 1]))
+            os.utime(path, ns=times)
+
+    with pytest.raises(ModelError, match=r"model\.safetensors: was changed or replaced"):
+        diff(DiffRequest(*folders), listener=overwrite)
+
+
+def test_a_new_link_to_a_file_is_no_change(save, tmp_path):
+    base, tuned = planted()
+    folders = save("b", base), save("t", tuned)
+
+    def link(moment):
+        other = tmp_path / "other"
+        if moment.stage == "comparing the weights" and not other.exists():
+            other.hardlink_to(tmp_path / "t/model.safetensors")
+
+    assert diff(DiffRequest(*folders), listener=link).total.num_changed > 0
+    assert (tmp_path / "other").exists()
 
 
 MEASURED = """

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from driftline.analyses import _plan_protect as module
+from driftline.analyses._fragility import FragilityMap
 from driftline.analyses._plan_budget import Budget
 from driftline.analyses._plan_protect import fragile_modules
 from driftline.analyses._plan_study import PlanStudy
@@ -20,11 +21,11 @@ def test_what_an_earlier_process_found_is_taken_up_and_counted(tmp_path, monkeyp
     found = module._Mapped(["a", "b"], trained=100, forward=40, backward=20)
     monkeypatch.setattr(module, "_mapped", lambda *_args, **_more: found)
     first = _bench()
-    assert fragile_modules(first, None, study, seed=0) == ("a", "b")
+    assert fragile_modules(first, None, study, seed=0) == (("a", "b"), None)
     # What was mapped now, its engine has counted.
     assert (first.budget.trained, first.engine.tokens_used) == (100.0, 5)
     again = _bench()
-    assert fragile_modules(again, None, study, seed=0) == ("a", "b")
+    assert fragile_modules(again, None, study, seed=0) == (("a", "b"), None)
     assert again.budget.trained == again.budget.num_trained == 100
     assert (again.engine.tokens_used, again.engine.tokens_backward) == (45, 21)
 
@@ -40,3 +41,13 @@ def test_a_quarter_of_the_parameters_is_named(opened, tmp_path):
     less = ask(request(opened, data, num_trials=1, budget_tokens=small), tmp_path / "small")
     assert less.provenance.protected_modules == ()
     assert any("No modules were frozen" in caveat for caveat in less.caveats)
+
+
+def test_a_map_that_fails_is_said_to_have_failed(opened, tmp_path, monkeypatch):
+    failed = FragilityMap((), (), (), (), failure="no kernel for this layer")
+    monkeypatch.setattr(module, "attempted_map", lambda _study: failed)
+    data = sums(tmp_path / "sums.jsonl")
+    found = ask(request(opened, data, num_trials=1), tmp_path / "out")
+    assert found.provenance.protected_modules == ()
+    said = "No modules were frozen or slowed: the map failed (no kernel for this layer)."
+    assert said in found.caveats

@@ -142,7 +142,7 @@ def test_one_whose_scores_hang_on_what_follows_is_refused():
         )
     )  # fmt: skip
     for options in (EXACT, ScoringOptions(prefix_reuse=False)):
-        with pytest.raises(ModelError, match="made: a token's score hangs on the tokens that foll"):
+        with pytest.raises(ModelError, match="made: the tokens that follow change a token's score"):
             Scorer(bert, options)
 
 

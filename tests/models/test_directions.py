@@ -180,3 +180,16 @@ def test_a_low_rank_change_is_kept_as_its_parts_and_read_as_their_product(tmp_pa
     assert direction.delta("other", torch.zeros(4, 4)) is None
     with pytest.raises(ModelError, match=r"thin has shape \(64, 48\) and the base \(48, 64\)"):
         direction.delta("thin", torch.zeros(48, 64))
+
+
+@pytest.mark.parametrize("how", ["cut", "header", "empty", "deleted"])
+def test_a_stored_change_that_cannot_be_read_is_named_with_a_mend(tmp_path, how):
+    path = tmp_path / "step-3.safetensors"
+    stored = store_direction(path, {"a.weight": torch.ones(4, 4)}, {"step": 3})
+    content = path.read_bytes()
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes({"cut": content[:-8], "header": b"\xff" * 64, "empty": b""}[how])
+    with pytest.raises(ModelError, match=r"step-3.safetensors: .*delete the file and run the comm"):
+        stored.delta("a.weight", torch.zeros(4, 4))

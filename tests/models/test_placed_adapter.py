@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from driftline.analyses import DiffRequest, diff
 from driftline.errors import ModelError
 from driftline.models import pair_checkpoints
+from driftline.models._placed_adapter import untied_base
 from tests import adapters, architectures, tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -163,6 +164,18 @@ def test_the_way_out_of_a_tied_base_works_as_it_is_written(fields, tmp_path):
         exec("\n".join(lines), {})
         assert os.path.isdir("base-untied")
     check_truth(tmp_path / "base-untied", tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ("owner/name@v1.0", "'owner/name', revision='v1.0'"),
+        ("owner/name", "'owner/name'"),
+        ("/models/a@b", "'/models/a@b'"),
+    ],
+)
+def test_the_way_out_opens_the_revision_that_was_given(source, given):
+    assert untied_base(source).count(f"from_pretrained({given}") == 2
 
 
 def test_an_adapter_that_keeps_the_tie_is_read(tmp_path):

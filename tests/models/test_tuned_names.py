@@ -83,11 +83,25 @@ def test_the_mend_for_wrapped_names_works(opened, tuned_folder):
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module."])
-def test_an_adapter_with_names_of_wrappers_is_what_peft_takes_or_refused(opened, tmp_path, prefix):
+def test_an_adapter_with_names_of_wrappers_is_refused_with_a_mend_that_works(
+    opened, tmp_path, prefix
+):
     adapters.adapt(opened.model).save_pretrained(tmp_path)
     old, new = "base_model.model.", f"base_model.model.{prefix}"
     rewrite(tmp_path / "adapter_model.safetensors", lambda n, t: {n.replace(old, new, 1): t})
-    with pytest.raises(ModelError, match=r"missing adapter keys|in its name, which"):
+    with pytest.raises(ModelError, match=rf"has {prefix} in its name, which") as caught:
+        open_tuned_model(str(tmp_path), opened)
+    mend = str(caught.value).split("rename the tensors: ")[1]
+    path = repr(str(tmp_path / "adapter_model.safetensors"))
+    exec(mend.replace("FILE", path), {"save_file": save_file, "load_file": load_file})
+    open_tuned_model(str(tmp_path), opened)
+
+
+def test_an_adapter_in_shards_is_refused_since_peft_reads_one_file(opened, tmp_path):
+    adapters.adapt(opened.model).save_pretrained(tmp_path)
+    name = "adapter_model-00001-of-00002.safetensors"
+    (tmp_path / "adapter_model.safetensors").rename(tmp_path / name)
+    with pytest.raises(ModelError, match=rf"the one file that PEFT reads, so {name} would be left"):
         open_tuned_model(str(tmp_path), opened)
 
 

@@ -43,7 +43,10 @@ class DiffWork:
         self._meter = meter
         self.checkpoints = [paired.base, paired.tuned, *filter(None, [paired.adapter])]
         """All that is read, in the order of the provenance."""
-        self._stamps = {file: _stamp(file) for side in self.checkpoints for file in side.files}
+        files = [file for side in self.checkpoints for file in side.files]
+        self._stamps = {file: _stamp(file) for file in files}
+        self._changed_at = {file: _changed_at(file) for file in files}
+        self._digests: dict[Path, str] = {}
         for side in self.checkpoints:
             meter.plan(sum(file.stat().st_size for file in side.files) / _DIGESTED)
         for pair in paired.pairs:
@@ -56,10 +59,13 @@ class DiffWork:
         """Refuse a result whose files were replaced while they were read.
 
         Raises:
-            ModelError: A file has another size, time or place on disk than at the start.
+            ModelError: A file has another size, time, place on disk or digest than at the start.
         """
         for file, stamp in self._stamps.items():
-            if _stamp(file) != stamp:
+            # A new time of the inode alone may be a new link or a file that was overwritten.
+            is_touched = _changed_at(file) != self._changed_at.get(file)
+            digest = self._digests.get(file)
+            if _stamp(file) != stamp or (is_touched and digest != _digest(file)):
                 raise ModelError(
                     f"{file}: was changed or replaced while it was read, so the numbers may stand for "
                     "other weights; run the command again when nothing writes into the folder"
@@ -68,7 +74,7 @@ class DiffWork:
     def digested(self, file: Path) -> str:
         """The digest of a file."""
         self._meter.enter("digesting the files")
-        digest = digest_file(file)
+        self._digests[file] = digest = digest_file(file)
         self._meter.advance(file.stat().st_size / _DIGESTED)
         return digest
 
@@ -121,6 +127,20 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _changed_at(file: Path) -> int | None:
+    try:
+        return file.stat().st_ctime_ns
+    except OSError:
+        return None
+
+
+def _digest(file: Path) -> str | None:
+    try:
+        return digest_file(file)
+    except OSError:
+        return None
 
 
 def _compare_work(pair: WeightPair) -> float:

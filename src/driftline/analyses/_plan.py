@@ -135,7 +135,8 @@ def plan(
         space = plan_space(opened, request.own_config, asked.data.train)
         study = PlanStudy(folder.study, seed=request.seed)
         bench = _bench(request, asked, space, engine, folder)
-        space = space.with_fragile(fragile_modules(bench, space, study, seed=request.seed))
+        protection = fragile_modules(bench, space, study, seed=request.seed)
+        space = space.with_fragile(protection.modules)
         found = search_protocols(
             bench, space, study, max_trials=request.num_trials, seed=request.seed
         )
@@ -151,7 +152,16 @@ def plan(
         alpha=request.alpha,
         seed=request.seed,
     )
-    return _document(request, asked, space, found, bench, judged=judged, started=started)
+    return _document(
+        request,
+        asked,
+        space,
+        found,
+        bench,
+        judged=judged,
+        no_map=protection.obstacle,
+        started=started,
+    )
 
 
 def _check(request: PlanRequest) -> None:
@@ -221,6 +231,7 @@ def _document(
     bench: Bench,
     *,
     judged: Judged,
+    no_map: str | None,
     started: float,
 ) -> Plan:
     engine, rows = bench.engine, look_rows(bench.looks)
@@ -255,10 +266,10 @@ def _document(
         caveats=plan_caveats(
             found,
             bench,
-            space,
             engine.numerics,
             num_held_out=asked.data.num_held_out,
             alpha=request.alpha,
+            no_map=no_map,
         ),
         provenance=_provenance(request, asked, space, engine),
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ..results import Numerics
 from ._plan_looks import Look
 from ._plan_search import Found
-from ._plan_space import PlanSpace
 from ._plan_trials import Bench
 
 _SPLIT = (
@@ -41,21 +40,21 @@ _NEVER = "Whether a slower schedule, another batch size or more data would do be
 def plan_caveats(
     found: Found,
     bench: Bench,
-    space: PlanSpace,
     numerics: Numerics,
     *,
     num_held_out: int,
     alpha: float,
+    no_map: str | None,
 ) -> tuple[str, ...]:
     """The caveats of one plan, those that bear on its verdict first.
 
     Args:
         found: By the search.
         bench: On which it was found.
-        space: In which.
         numerics: In which all was scored.
         num_held_out: Rows that were not trained on.
         alpha: Of each claim.
+        no_map: Why no module was protected; None where some were.
 
     Returns:
         Sentences.
@@ -82,12 +81,8 @@ def plan_caveats(
             f"Limits are one-sided at {1 - alpha:.4g} for each capability by itself; a capability "
             "that is broken passes with a chance of at most alpha."
         )
-        if "full" not in space.choices["method"]:
-            yield _NO_MAP.format(reason="full fine-tuning is not possible with this base")
-        elif not space.fragile_modules:
-            yield _NO_MAP.format(
-                reason="the budget was too small for the map, or nothing required has a gradient"
-            )
+        if no_map is not None:
+            yield _NO_MAP.format(reason=no_map)
         yield _NEVER
         if "bfloat16" in numerics.compute_dtype:
             yield _BFLOAT16

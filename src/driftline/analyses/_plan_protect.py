@@ -22,9 +22,15 @@ _BUDGET_SHARE = 0.1
 _NOTE = "fragile"
 
 
-def fragile_modules(
-    bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int
-) -> tuple[str, ...]:
+class Protection(NamedTuple):
+    """The modules that a plan may freeze or slow."""
+
+    modules: tuple[str, ...]
+    obstacle: str | None
+    """Why there are none; None where there are some."""
+
+
+def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int) -> Protection:
     """The most fragile quarter of the modules, from the start of a full fine-tuning.
 
     Cost: a fifth of the run, and about four forward passes over the items that choose. What an
@@ -37,8 +43,8 @@ def fragile_modules(
         seed: Of the items that the map takes.
 
     Returns:
-        Module names; none where full fine-tuning is not tried, nothing required has a gradient, or
-        the budget is too small.
+        Module names; none, with the reason, where full fine-tuning is not tried, nothing required has
+        a gradient, the budget is too small, or the map fails.
     """
     kept = study.note(_NOTE)
     if isinstance(kept, dict):
@@ -49,7 +55,7 @@ def fragile_modules(
         found = _mapped(bench, space, seed=seed)
         study.keep(_NOTE, found._asdict())
     bench.budget.spend(found.trained)
-    return tuple(found.modules)
+    return Protection(tuple(found.modules), None if found.modules else found.obstacle)
 
 
 class _Mapped(NamedTuple):
@@ -59,15 +65,20 @@ class _Mapped(NamedTuple):
     trained: int = 0
     forward: int = 0
     backward: int = 0
+    obstacle: str = "no module stands out"
+    """Why there is none, where there is none."""
 
 
 def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     engine, ruler = bench.engine, bench.ruler
     capabilities = tuple(c for c in ruler.capabilities if c.required and has_slope(c))
-    if "full" not in space.choices["method"] or not capabilities:
-        return _Mapped([])
-    if gradient_obstacle(engine.opened) is not None:
-        return _Mapped([])
+    if "full" not in space.choices["method"]:
+        return _Mapped([], obstacle="full fine-tuning is not possible with this base")
+    if not capabilities:
+        return _Mapped([], obstacle="nothing required has a gradient")
+    obstacle = gradient_obstacle(engine.opened)
+    if obstacle is not None:
+        return _Mapped([], obstacle=obstacle)
     candidate = space.candidate(space.of_method("full", {}))
     step = early_step(candidate.plan) or candidate.num_steps
     trajectory = Trajectory(
@@ -77,14 +88,15 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     tokens = SLOPE_TOKEN * engine.num_tokens((*capabilities, ruler.target)) + noise_tokens(mapped)
     trained = tokens_of_run(candidate, step)
     if not bench.budget.fits(trained + tokens / 4, share=_BUDGET_SHARE):
-        return _Mapped([])
+        return _Mapped([], obstacle="the budget was too small for the map")
     engine.meter.enter("mapping what is fragile")
     before = engine.tokens_used, engine.tokens_backward
     try:
         trajectory.ensure_trained()
         found = attempted_map(mapped)
-    except RunError:
-        return _Mapped([], trained=math.ceil(trained))
+    except RunError as error:
+        reason = f"the run that the map looks along failed ({error})"
+        return _Mapped([], trained=math.ceil(trained), obstacle=reason)
     modules = most_fragile(
         found.rows,
         PROTECTED_SHARE,
@@ -97,6 +109,7 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
         trajectory.num_tokens_trained(),
         engine.tokens_used - before[0],
         engine.tokens_backward - before[1],
+        **({"obstacle": f"the map failed ({found.failure})"} if found.failure else {}),
     )
     trajectory.discard()
     return kept

@@ -233,7 +233,13 @@ def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
             f"{folder / pickles[0]}: a pickled checkpoint can run code when it is read, so "
             "Driftline does not; save it again with save_pretrained(...), which writes safetensors"
         )
-    if others := [name for name in names if name.endswith(".safetensors")]:
+    others = [name for name in names if name.endswith(".safetensors")]
+    if others and wanted == ADAPTER_WEIGHTS:
+        raise ModelError(
+            f"{folder}: holds no {wanted}, the one file that PEFT reads, so {others[0]} would be left "
+            "out; save the adapter again with save_pretrained(...)"
+        )
+    if others:
         raise ModelError(
             f"{folder}: holds no {wanted} and no {INDEX}, so nothing says that {others[0]} is the "
             "model; save it again with save_pretrained(...)"

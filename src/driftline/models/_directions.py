@@ -171,23 +171,34 @@ class StoredDirection:
             The change as float32, or None where the file has none.
 
         Raises:
-            ModelError: The stored change has another shape than the weight.
+            ModelError: The stored change has another shape than the weight, or cannot be read.
         """
-        with safe_open(self.path, framework="pt") as opened:
-            kept = opened.keys()
-            if name + _LEFT in kept:
-                left, right = (opened.get_tensor(name + part) for part in (_LEFT, _RIGHT))
-                change = LowRank(left, right).dense()
-            elif name in kept:
-                change = opened.get_tensor(name).float()
-            else:
-                return None
+        try:
+            change = self._read(name)
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{self.path}: a change of weights that an earlier process kept is truncated or "
+                f"corrupt ({error}); delete the file and run the command again, which makes it anew"
+            ) from error
+        if change is None:
+            return None
         if change.shape != base.shape:
             raise ModelError(
                 f"{self.path}: {name} has shape {tuple(change.shape)} and the base "
                 f"{tuple(base.shape)}; it belongs to another model"
             )
         return change
+
+    def _read(self, name: str) -> Tensor | None:
+        with safe_open(self.path, framework="pt") as opened:
+            kept = opened.keys()
+            if name + _LEFT in kept:
+                left, right = (opened.get_tensor(name + part) for part in (_LEFT, _RIGHT))
+                return LowRank(left, right).dense()
+            if name not in kept:
+                return None
+            value: Tensor = opened.get_tensor(name)
+            return value.float()
 
 
 def store_direction(path: Path, change: Change, recipe: JsonValue) -> StoredDirection:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import ModelError
 from ._assembled import HeldTensor
 from ._directions import LowRank
+from ._locations import HUB_ID
 from ._opening import quiet_loading
 from ._parameters import ModelParameters
 from ._sliced_factors import SlicedFactors
@@ -233,15 +234,17 @@ def _refuse_tied(
 
 def untied_base(source: str) -> str:
     """Say how to save a base with its head untied, in lines of Python that work as they are."""
+    name, _, revision = source.partition("@") if HUB_ID.fullmatch(source) else (source, "", "")
+    given = f"{name!r}, revision={revision!r}" if revision else repr(source)
     return (
         "save the base with its head untied, and give that folder as the base:\n"
         "    import torch\n"
         "    from transformers import AutoModelForCausalLM, AutoTokenizer\n"
-        f"    base = AutoModelForCausalLM.from_pretrained({source!r}, dtype='auto')\n"
+        f"    base = AutoModelForCausalLM.from_pretrained({given}, dtype='auto')\n"
         "    head = base.get_input_embeddings().weight.detach().clone()\n"
         "    base.get_output_embeddings().weight = torch.nn.Parameter(head)\n"
         "    base.config.tie_word_embeddings = False\n"
         "    base.config.get_text_config().tie_word_embeddings = False\n"
         "    base.save_pretrained('base-untied')\n"
-        f"    AutoTokenizer.from_pretrained({source!r}).save_pretrained('base-untied')"
+        f"    AutoTokenizer.from_pretrained({given}).save_pretrained('base-untied')"
     )

@@ -331,7 +331,7 @@ class Scorer:
             whole, begun = self._log_likelihoods(tokens), self._log_likelihoods(tokens[:4])
         if float((whole[:3] - begun).abs().max()) > self._proof_nats:
             raise ModelError(
-                f"{self.opened.source}: a token's score hangs on the tokens that follow, so this is "
+                f"{self.opened.source}: the tokens that follow change a token's score, so this is "
                 "no causal language model; take a decoder-only one"
             )
         if abs(found.log_likelihood - float(whole.sum())) > self._proof_nats:

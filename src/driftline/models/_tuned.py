@@ -12,13 +12,13 @@ from ..errors import ModelError
 from ..provenance import digest_file
 from ._directions import Change, Direction, LowRank
 from ._opening import LanguageModel, load_weights, quiet_loading
+from ._placed_adapter import untied_base
 from ._places import list_places, tied_names
 from ._sources import Checkpoint
 from ._stored import StoredTensor
 from ._stored_names import check_gathered, check_vocabulary
 from ._tuned_adapter import adapter_change
 from ._tuned_layout import build_skeleton, plain_tensors, reads_plainly
-from ._untied import UNTIED_COPY
 from ._weights import TiedWeightsError, resizing_advice, weights_change
 
 
@@ -137,7 +137,9 @@ def open_tuned(
             return DeltaDirection(checkpoint, target, plain_tensors(checkpoint, skeleton))
         return _HeldDirection(_loaded_change(checkpoint, target), _identity(checkpoint))
     except TiedWeightsError as error:
-        raise TiedWeightsError(f"{checkpoint.source}: {error.reason}", UNTIED_COPY) from None
+        raise TiedWeightsError(
+            f"{checkpoint.source}: {error.reason}", untied_base(opened.source)
+        ) from None
 
 
 def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConfig:

@@ -56,6 +56,7 @@ def adapter_change(
     except TiedWeightsError:
         raise
     except Exception as error:
+        check_wrappers(checkpoint.tensors, checkpoint.source)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{folder}: the {kind} adapter does not fit {opened.source} ({reason}); it was made "
@@ -123,6 +124,5 @@ def _check_all_placed(
         tied = tuple(f"{_PREFIX}{name.removesuffix('weight')}" for name in ties)
         unknown = [name for name in unknown if not name.startswith(tied or ("\0",))]
     if unknown:
-        check_wrappers(checkpoint.tensors, checkpoint.source)
         first = next((name for name in unknown if name in checkpoint.tensors), unknown[0])
         raise ModelError(f"the base has no place for {first}")

@@ -9,19 +9,10 @@ from transformers import PreTrainedConfig
 
 from ..errors import ModelError
 from ._opening import LanguageModel
+from ._placed_adapter import untied_base
 from ._places import tied_names
 from ._reference import logits_of, probe_tokens
 from ._weights import weights_digest
-
-UNTIED_COPY = (
-    "save a copy of the base with its head on its own: "
-    'base = AutoModelForCausalLM.from_pretrained(BASE, dtype="auto"); '
-    "base.get_output_embeddings().weight = "
-    "torch.nn.Parameter(base.get_input_embeddings().weight.detach().clone()); "
-    "base.config.tie_word_embeddings = False; base.save_pretrained(FOLDER); save its tokenizer there "
-    "too, and give that folder as the base"
-)
-"""The mend where the base cannot be untied in memory."""
 
 
 def untied(opened: LanguageModel) -> LanguageModel:
@@ -57,7 +48,7 @@ def untied(opened: LanguageModel) -> LanguageModel:
     if not torch.equal(before, after):
         raise ModelError(
             f"{opened.source}: computes something else when its head is a copy of its embedding; "
-            f"{UNTIED_COPY}"
+            f"{untied_base(opened.source)}"
         )
     return replace(opened, model=parted, digest=weights_digest(parted))
 
