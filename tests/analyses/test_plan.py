@@ -169,3 +169,20 @@ def test_a_capability_that_cannot_be_lost_is_named_before_training_refuses_it(
     found = ask(replace(request(opened, data), suites=(suite,), num_trials=1), tmp_path / "out")
     (said,) = (caveat for caveat in found.caveats if "ruined weights" in caveat)
     assert "watch them: deaf." in said
+
+
+def test_copies_of_an_item_count_once_and_are_named(opened, data, tmp_path):
+    copies = tuple(replace_id(item, f"copy-{item.id}") for item in TEXTS.items[:30])
+    suite = Suite("small", (replace(TEXTS, items=(*TEXTS.items, *copies)),))
+    asked = replace(request(opened, data, num_trials=1), suites=(suite,))
+    found = ask(asked, tmp_path / "out")
+    plain = ask(request(opened, data, num_trials=1), tmp_path / "plain")
+    assert [c.num_items for c in found.claims] == [c.num_items for c in plain.claims]
+    assert found.caveats[0].startswith(
+        "Items that the model cannot tell apart count once: of texts 30"
+    )
+    assert "copy-0 = 0" in found.caveats[0]
+
+
+def replace_id(item, name):
+    return item.model_copy(update={"id": name})

@@ -141,7 +141,14 @@ def test_an_adapter_stays_one_and_needs_no_target(opened, suite, tmp_path):
     folder, _merged = adapters.save_both(
         tmp_path, tiny.model(), target_modules=["q_proj", "up_proj"]
     )
-    found = _ask(RepairRequest(opened, folder, (suite,), num_search_items=20), tmp_path / "out")
+    (pairs,) = suite.capabilities
+    copies = tuple(item.model_copy(update={"id": f"{item.id}x"}) for item in pairs.items[:20])
+    doubled = Suite("known", (replace(pairs, items=(*pairs.items, *copies)),))
+    found = _ask(RepairRequest(opened, folder, (doubled,), num_search_items=20), tmp_path / "out")
+    assert found.caveats[0].startswith(
+        "Items that the model cannot tell apart count once: of pairs 20"
+    )
+    assert found.claims[0].num_items < len(pairs.items)
     assert found.output.kind == "adapter"
     assert found.target is None
     assert any("Without --data" in caveat for caveat in found.caveats)

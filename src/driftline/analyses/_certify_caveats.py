@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..results import CapabilityClaim, CertificationGuards, CertificationPolicy, Numerics
+from ..results import (
+    CapabilityClaim,
+    CertificationGuards,
+    CertificationPolicy,
+    EqualItems,
+    Numerics,
+)
 
 _CLAIMS = (
     "Two claims are made, and they differ. That all required capabilities are retained: each is "
@@ -57,16 +63,24 @@ _SHARED = (
 _NO_TOKENIZER = "The tuned model came without a tokenizer, so it was asked with the base's."
 
 
-def _copies(guards: CertificationGuards) -> Iterator[str]:
-    """A sentence for each capability with copies; the document has all ids."""
+def copies_caveats(equal_items: Sequence[EqualItems], *, place: str = "") -> Iterator[str]:
+    """Name the copies that were left out.
+
+    Args:
+        equal_items: Which item counts, and which were left out.
+        place: Where the document has all ids, if it has.
+
+    Yields:
+        A sentence for each capability with copies.
+    """
     left_out: dict[str, list[str]] = {}
-    for equal in guards.equal_items:
+    for equal in equal_items:
         for copy in equal.left_out:
             left_out.setdefault(equal.capability, []).append(f"{copy} = {equal.kept}")
     for capability, ids in left_out.items():
         shown = ", ".join(ids[:_NUM_NAMED])
         if len(ids) > _NUM_NAMED:
-            shown += f" and {len(ids) - _NUM_NAMED} more, in guards.equal_items"
+            shown += f" and {len(ids) - _NUM_NAMED} more{place}"
         yield _EQUAL.format(capability=capability, num=len(ids), ids=shown)
 
 
@@ -100,7 +114,7 @@ def certify_caveats(
             yield _NO_TOKENIZER
         for first, second, num in shared:
             yield _SHARED.format(first=first, second=second, num=num)
-        yield from _copies(guards)
+        yield from copies_caveats(guards.equal_items, place=", in guards.equal_items")
         yield _CLAIMS.format(num=len(claims))
         yield _SCOPE.format(alpha=alpha)
         if policy is None:

@@ -24,8 +24,10 @@ from ..models import (
     TrainingData,
 )
 from ..provenance import driftline_version, package_versions, python_version
-from ..results import Cost, Plan, PlanProvenance
+from ..results import Cost, EqualItems, Plan, PlanProvenance
+from ._certify_caveats import copies_caveats
 from ._claims import check_claims
+from ._distinct import distinct
 from ._plan_budget import DEFAULT_RUNS, Budget, check_budget, tokens_of_run
 from ._plan_caveats import plan_caveats
 from ._plan_choices import plan_space
@@ -87,6 +89,8 @@ class _Asked:
 
     capabilities: tuple[Halves, ...]
     data: PlanData
+    equal_items: tuple[EqualItems, ...]
+    """Copies that were left out, as `certify` leaves them out."""
 
     @property
     def report(self) -> tuple[Capability, ...]:
@@ -127,10 +131,10 @@ def plan(
     started = time.monotonic()
     _check(request)
     meter, opened = Meter(listener), request.opened
-    meter.enter("parting rows and items")
-    asked = _parted(request)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
+        meter.enter("parting rows and items")
+        asked = _parted(request, engine)
         meter.enter("reading the plan")
         space = plan_space(opened, request.own_config, asked.data.train)
         study = PlanStudy(folder.study, seed=request.seed)
@@ -182,11 +186,13 @@ def _check(request: PlanRequest) -> None:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest) -> _Asked:
+def _parted(request: PlanRequest, engine: LocalEngine) -> _Asked:
     number, seed = request.num_search_items, request.seed
+    found = distinct(request.capabilities, engine)
     return _Asked(
-        tuple(split_items(c, num_search=number, seed=seed) for c in request.capabilities),
+        tuple(split_items(c, num_search=number, seed=seed) for c in found.capabilities),
         hold_out(request.data, seed=seed, opened=request.opened),
+        found.equal_items,
     )
 
 
@@ -263,13 +269,16 @@ def _document(
             tokens_backward=bench.budget.num_trained + engine.tokens_backward,
             fraction_of_planned_run=None,
         ),
-        caveats=plan_caveats(
-            found,
-            bench,
-            engine.numerics,
-            num_held_out=asked.data.num_held_out,
-            alpha=request.alpha,
-            no_map=no_map,
+        caveats=(
+            *copies_caveats(asked.equal_items),
+            *plan_caveats(
+                found,
+                bench,
+                engine.numerics,
+                num_held_out=asked.data.num_held_out,
+                alpha=request.alpha,
+                no_map=no_map,
+            ),
         ),
         provenance=_provenance(request, asked, space, engine),
     )

@@ -29,13 +29,16 @@ from ..models import (
 from ..provenance import digest_file, driftline_version, package_versions, python_version
 from ..results import (
     Cost,
+    EqualItems,
     Repair,
     RepairedModel,
     RepairProvenance,
     SourceProvenance,
 )
 from ._certify import check_tokens
+from ._certify_caveats import copies_caveats
 from ._claims import check_claims
+from ._distinct import distinct
 from ._repair_caveats import repair_caveats
 from ._repair_cells import Cell, list_cells, weight_scales
 from ._repair_looks import Candidate, Look, Ruler
@@ -86,6 +89,8 @@ class _Asked:
 
     capabilities: tuple[Halves, ...]
     target: Halves | None
+    equal_items: tuple[EqualItems, ...]
+    """Copies that were left out, as `certify` leaves them out."""
 
     @property
     def search(self) -> tuple[Capability, ...]:
@@ -139,10 +144,10 @@ def repair(
     tuned = _held(open_tuned_model(request.tuned, request.opened))
     opened = tuned.base
     request = replace(request, opened=opened)
-    asked = _asked(request)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
         check_tokens(tuned, request.capabilities, engine)
+        asked = _asked(request, engine)
         search = _search(request, tuned, asked, engine)
         _plan(meter, engine, asked)
         best = search_repair(search)
@@ -162,7 +167,9 @@ def repair(
         alpha=request.alpha,
         seed=request.seed,
     )
-    return _document(request, search, judged, tuned, engine, output=model, started=started)
+    document = _document(request, search, judged, tuned, engine, output=model, started=started)
+    copies = tuple(copies_caveats(asked.equal_items))
+    return document.model_copy(update={"caveats": (*copies, *document.caveats)})
 
 
 def _check(request: RepairRequest) -> None:
@@ -194,16 +201,17 @@ def _held(tuned: TunedModel) -> TunedModel:
     return replace(tuned, point=Point("tuned", (Term(HeldDirection(term.direction), 1.0),)))
 
 
-def _asked(request: RepairRequest) -> _Asked:
+def _asked(request: RepairRequest, engine: LocalEngine) -> _Asked:
     number, seed = request.num_search_items, request.seed
-    halves = tuple(split_items(c, num_search=number, seed=seed) for c in request.capabilities)
+    found = distinct(request.capabilities, engine)
+    halves = tuple(split_items(c, num_search=number, seed=seed) for c in found.capabilities)
     target = None
     if request.data is not None:
         every = target_capability(
             request.data, seed=seed, opened=request.opened, num_items=2 * _NUM_TARGET
         )
         target = split_items(every, num_search=_NUM_TARGET, seed=seed)
-    return _Asked(halves, target)
+    return _Asked(halves, target, found.equal_items)
 
 
 def _search(
