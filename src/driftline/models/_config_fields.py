@@ -39,6 +39,11 @@ SFT_FIELDS = _names(SFTConfig)
 MODEL_FIELDS = _names(ModelConfig)
 DATA_FIELDS = _names(ScriptArguments) | _names(DatasetMixtureConfig)
 """Fields that say where the data are."""
+NAMES_OF_DATA = frozenset({
+    "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "datasets",
+    "test_split_size",
+})  # fmt: skip
+"""Those of them that name a source, or rows of it."""
 PEFT_FIELDS = _names(LoraConfig)
 """PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write."""
 TRL_FIELDS = SFT_FIELDS | MODEL_FIELDS | DATA_FIELDS

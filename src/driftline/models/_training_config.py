@@ -23,6 +23,7 @@ from ._config_fields import (
     EVALUATION_FIELDS,
     LAUNCH_FIELDS,
     MODEL_FIELDS,
+    NAMES_OF_DATA,
     NOT_OF_THE_PROBE,
     OUTPUT_FIELDS,
     PEFT_FIELDS,
@@ -83,6 +84,10 @@ class TrainingConfig:
         """The config without some fields, if it has them."""
         kept = {key: value for key, value in self.values.items() if key not in names}
         return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
+
+    def without_source(self) -> "TrainingConfig":
+        """The config without what names data and splits, for rows that stand in a file of their own."""
+        return self.without(*NAMES_OF_DATA)
 
     def without_adapter(self) -> "TrainingConfig":
         """The config of full fine-tuning with the same fields otherwise."""
