@@ -73,7 +73,9 @@ def test_bad_input_is_exit_code_2_and_named(run, asked, tmp_path, more, culprit)
 
 
 def test_the_config_may_name_the_data_and_its_split(run, model_folder, suite, tmp_path):
-    rows = datasets.load_dataset("json", data_files=str(write_sums(tmp_path / "sums.jsonl")))["train"]
+    rows = datasets.load_dataset("json", data_files=str(write_sums(tmp_path / "sums.jsonl")))[
+        "train"
+    ]
     rows = rows.rename_columns({"prompt": "question", "completion": "answer"})
     datasets.DatasetDict({"train_sft": rows}).save_to_disk(tmp_path / "saved")
     config, out = tmp_path / "config.yaml", tmp_path / "out"

@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from ..errors import ConfigError
 from ..provenance import digest_value
 from ._config_checks import told_in_one_line
+from ._config_notes import streams
 from ._data_sources import quiet_datasets
 from ._interrupts import interrupts_heard
 from ._lever_losses import TrainedPass
@@ -295,7 +296,7 @@ def lever_trainer(
     for name, _ in levers.interpolated_modules:
         _check_has_weights(opened, name, f"{config.name}: interpolated_modules")
     rows = data.rows()
-    if config.values.get("dataset_streaming") or config.values.get("streaming"):
+    if streams(config):
         rows = rows.to_iterable_dataset()
     refusal = f"with {data.name}, the trainer refuses them"
     with interrupts_heard(), quiet_datasets(), told_in_one_line(config, refusal):
