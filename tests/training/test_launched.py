@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from driftline.cli._train import Wanted, run
+from driftline.errors import ConfigError
 from driftline.training import read_log
 from tests.training.launched_run import NUM_STEPS, evaluations, trainer, watch, weights
 
@@ -76,3 +78,14 @@ def test_two_launched_processes_are_watched_and_train_as_without(tmp_path):
     assert found["on"].keys() == found["off"].keys()
     assert all(torch.equal(found["on"][name], held) for name, held in found["off"].items())
     _check_watched(tmp_path / "on")
+
+
+@pytest.mark.parametrize("num", [2, 8])
+def test_train_refuses_a_launcher_of_several_processes(tmp_path, monkeypatch, num):
+    monkeypatch.setenv("WORLD_SIZE", str(num))
+    wanted = Wanted(tmp_path / "sft.yaml", None, None, (), None, None, tmp_path, False, False)
+    with pytest.raises(ConfigError, match=rf"has started {num}; .* num_processes: {num}"):
+        run(wanted)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(ConfigError, match=r"sft\.yaml"):
+        run(wanted)
