@@ -7,6 +7,7 @@ loaded on first use, so that importing Driftline costs nothing.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ _HOMES = {
     "score": "analyses",
     "train": "training",
 }
+
+# PEFT imports bitsandbytes wherever that is installed, which then warns of a kernel for quantised
+# models that it would fetch from the hub; its own is as good, and few runs are quantised.
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(
+    lambda record: "from kernels-community" not in record.getMessage()
+)
 
 __all__ = sorted(_HOMES)
 

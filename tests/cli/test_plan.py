@@ -1,8 +1,10 @@
 """`plan` through the command line: documents, protocols beside them, refusals."""
 
+import datasets
 import pytest
 import yaml
 
+from driftline.models import read_training_data
 from driftline.results import Plan
 from driftline.training import read_protocol
 from tests.analyses.plans import VALUES, write_sums
@@ -68,6 +70,38 @@ def test_bad_input_is_exit_code_2_and_named(run, asked, tmp_path, more, culprit)
     assert culprit in err
     assert "Traceback" not in err
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_the_config_may_name_the_data_and_its_split(run, model_folder, suite, tmp_path):
+    rows = datasets.load_dataset("json", data_files=str(write_sums(tmp_path / "sums.jsonl")))[
+        "train"
+    ]
+    rows = rows.rename_columns({"prompt": "question", "completion": "answer"})
+    datasets.DatasetDict({"train_sft": rows}).save_to_disk(tmp_path / "saved")
+    config, out = tmp_path / "config.yaml", tmp_path / "out"
+    named = {"dataset_name": str(tmp_path / "saved"), "dataset_train_split": "train_sft"}
+    config.write_text(yaml.safe_dump({**VALUES, **named}))
+    code, _text, err = run(
+        "plan", str(model_folder), "--config", str(config), "--map",
+        "prompt=question,completion=answer", "--suite", suite, "--out", str(out), "--trials", "1",
+    )  # fmt: skip
+    assert code in (0, 1, 3), err
+    protocol = read_protocol(out / "protocol.yaml")
+    # The rows of the plan stand in a file of its own, which has no such split.
+    read = read_training_data(protocol.data, config=protocol.config)
+    assert read.layout == "prompt_completion"
+    assert 0 < len(read.examples) < 60
+
+
+def test_data_that_nobody_names_are_asked_for(run, model_folder, suite, tmp_path):
+    code, _text, err = run("plan", str(model_folder), "--suite", suite)
+    assert code == 2
+    assert "no data is named; add --data, or --config with a file that names some" in err
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(VALUES))
+    code, _text, err = run("plan", str(model_folder), "--suite", suite, "--config", str(config))
+    assert code == 2
+    assert "config.yaml: names no data; add --data" in err
 
 
 def test_its_help_names_its_own_options(run):

@@ -1,5 +1,7 @@
 """`repair` through the command line: documents, the model beside them, refusals."""
 
+import json
+
 import pytest
 import torch
 import yaml
@@ -60,6 +62,26 @@ def test_the_model_and_both_reports_are_written(
     assert f"repaired model: {out / 'repaired'}" in text
 
 
+def test_columns_of_other_names_are_mapped_and_empty_rows_told(
+    run, model_folder, damaged, suite, tmp_path
+):
+    rows = [{"question": f"{i} + {i} =", "answer": f" {2 * i}", "id": i} for i in range(40)]
+    data = tmp_path / "asked.jsonl"
+    lines = [json.dumps(row) for row in (*rows, {"question": None, "answer": " 1", "id": 40})]
+    data.write_text("\n".join(lines))
+    out = tmp_path / "out"
+    asked = ("repair", str(model_folder), damaged, "--suite", suite, "--out", str(out))
+    code, text, err = run(*asked, "--data", str(data))
+    assert (code, text) == (2, "")
+    assert "--map prompt=question,completion=answer" in err
+    mapped = ("--data", str(data), "--map", "prompt=question,completion=answer")
+    code, text, err = run(*asked, *mapped, "--json")
+    document = Repair.from_json(text)
+    assert code == {"pass": 0, "fail": 1, "inconclusive": 3}[document.verdict], err
+    assert document.provenance.data.num_records == 40
+    assert "1 empty row skipped" in err
+
+
 @pytest.mark.parametrize(
     ("tuned", "more", "culprit"),
     [
@@ -67,6 +89,7 @@ def test_the_model_and_both_reports_are_written(
         (None, (), "no matrix differs from the base's"),
         (None, ("--max-cost", "0.05"), "--max-cost: is a share of the target's gain"),
         (None, ("--data", "nowhere.jsonl"), "nowhere.jsonl"),
+        (None, ("--map", "prompt=question"), "--map: names columns, but no --data says whose"),
     ],
 )
 def test_bad_input_is_exit_code_2_and_named(

@@ -425,3 +425,11 @@ def test_quantised_layers_that_do_not_fit_say_so(model_folder):
 def test_a_copy_of_a_plain_model_is_not_quantised(base):
     assert base.packing is None
     assert copy.deepcopy(base).can_be_merged_into
+
+
+def test_a_kernel_that_nobody_asked_for_is_not_missed_aloud(caplog):
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    log.warning("Failed to load CPU gemm_4bit_forward from kernels-community: no module")
+    assert not caplog.records
+    log.warning("another thing")
+    assert [record.getMessage() for record in caplog.records] == ["another thing"]

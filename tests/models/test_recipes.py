@@ -203,6 +203,7 @@ BROKEN = [
     ({"lr_scheduler_type": "reduce_lr_on_plateau", "eval_strategy": "steps",
       "lr_scheduler_kwargs": {"patient": 1}}, "patient"),
     ({"optim": "grokadamw"}, "optim: .*grokadamw"),
+    ({"activation_offloading": True}, "activation_offloading: needs an accelerator"),
     ({"use_liger_kernel": True}, "pip install liger-kernel"),
     ({"attn_implementation": "flash_attention_2"}, "write attn_implementation: sdpa"),
     ({"chat_template_path": "nowhere.jinja"}, "chat_template_path: no file nowhere.jinja"),
@@ -215,7 +216,8 @@ BROKEN = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("fields", "reason"), BROKEN, ids=str)
-def test_what_training_would_break_off_at_is_refused_before_it(read, fields, reason):
+def test_what_training_would_break_off_at_is_refused_before_it(read, fields, reason, monkeypatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
     with pytest.raises(ConfigError, match=reason) as caught:
         check_training(read(fields))
     assert str(caught.value).startswith("recipe.yaml: ")

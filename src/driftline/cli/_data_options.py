@@ -33,13 +33,13 @@ MapOption = Annotated[
 
 
 def read_rows(
-    source: Path | None, config: "TrainingConfig", mapping: str | None
+    source: Path | None, config: "TrainingConfig | None", mapping: str | None
 ) -> tuple["TrainingData", tuple[str, ...]]:
     """Read the rows that the command line or the config names.
 
     Args:
         source: What the command line names.
-        config: May name data itself.
+        config: May name data itself; None where the command was given none.
         mapping: How columns are to be called.
 
     Returns:
@@ -53,11 +53,14 @@ def read_rows(
     from driftline.models import read_columns, read_named_data, read_training_data
 
     columns = read_columns(mapping)
-    named = [key for key in ("datasets", "dataset_name") if config.values.get(key)]
+    values = {} if config is None else config.values
+    named = [key for key in ("datasets", "dataset_name") if values.get(key)]
     if source is not None:
         data = read_training_data(source, config=config, columns=columns)
         notes = tuple(f"{key}: set aside, --data names the data" for key in named)
         return data, (*notes, *data.notes)
+    if config is None:
+        raise ConfigError("no data is named; add --data, or --config with a file that names some")
     found = read_named_data(config, columns=columns)
     if found is None:
         raise ConfigError(

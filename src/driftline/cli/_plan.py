@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._certify import EXIT_CODES, AlphaOption
-from ._data_options import KINDS, MapOption, check_probe
+from ._data_options import KINDS, MapOption, check_probe, read_rows
 from ._model_options import (
     DeviceMapOption,
     DtypeOption,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 REPORTS = ("report.html", "report.json")
 
 DataOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--data",
-        help=f"What is to be learnt: {KINDS}. Up to a tenth of it is kept out of training, to "
-        "measure the gain on.",
+        help=f"What is to be learnt, where the config names no data: {KINDS}. Up to a tenth of it is "
+        "kept out of training, to measure the gain on.",
     ),
 ]
 ConfigOption = Annotated[
@@ -81,7 +81,7 @@ class Wanted:
     """What the user asked for, before anything heavy is loaded."""
 
     model: ModelChoice
-    data: Path
+    data: Path | None
     config: Path | None
     suites: tuple[str, ...]
     require: tuple[str, ...]
@@ -98,7 +98,7 @@ class Wanted:
 
 def plan(  # noqa: PLR0913 - each is an option of the command line
     model: ModelArgument,
-    data: DataOption,
+    data: DataOption = None,
     config: ConfigOption = None,
     columns: MapOption = None,
     suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
@@ -169,16 +169,18 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
     from driftline.analyses import PlanRequest
     from driftline.analyses import plan as search
     from driftline.engine import RunFolder
-    from driftline.models import read_columns, read_training_config, read_training_data
+    from driftline.models import read_training_config
     from driftline.report import render_plan
     from driftline.training import PLAN_FILES, write_plan_files
 
     config = None if wanted.config is None else read_training_config(wanted.config)
     if config is not None:
         check_probe(config, printer)
-    data = read_training_data(wanted.data, config=config, columns=read_columns(wanted.columns))
-    config = None if config is None else config.for_data(is_chat=data.is_chat)
-    for note in data.notes:
+    data, notes = read_rows(wanted.data, config, wanted.columns)
+    if config is not None:
+        # The protocol that is written trains on rows of its own, which have no splits.
+        config = config.for_data(is_chat=data.is_chat).without_source()
+    for note in notes:
         printer.say(note)
     folder = RunFolder.open(
         wanted.out or _default_folder(wanted),
@@ -241,5 +243,6 @@ def _identity(
 def _default_folder(wanted: Wanted) -> Path:
     model = Path(wanted.model.source).name.removesuffix(".gguf")
     config = () if wanted.config is None else (wanted.config.stem,)
-    name = "-".join(("plan", model, wanted.data.stem, *config))
+    data = () if wanted.data is None else (wanted.data.stem,)
+    name = "-".join(("plan", model, *data, *config))
     return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._certify import EXIT_CODES, AlphaOption, BaseArgument, TunedArgument
+from ._data_options import KINDS, MapOption, read_rows
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, ModelChoice, TrustOption
 from ._numbers import finite
 from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
@@ -15,7 +16,10 @@ from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteO
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.models import TrainingData
     from driftline.results import Repair
+
+    from ._progress import ProgressPrinter
 
 OUTPUTS = ("report.html", "report.json")
 
@@ -23,8 +27,8 @@ TargetOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="What tuning was for, as JSON Lines; best examples that were not trained on. Without "
-        "it as much of the update is kept as can be.",
+        help=f"What tuning was for: {KINDS}; best examples that were not trained on. Without it as "
+        "much of the update is kept as can be.",
     ),
 ]
 MaxCostOption = Annotated[
@@ -59,6 +63,7 @@ class Wanted:
     out: Path | None
     seed: int
     force: bool
+    columns: str | None = None
 
 
 def repair(  # noqa: PLR0913 - each is an option of the command line
@@ -66,6 +71,7 @@ def repair(  # noqa: PLR0913 - each is an option of the command line
     tuned: TunedArgument,
     suite: SuiteOption,
     data: TargetOption = None,
+    columns: MapOption = None,
     max_cost: MaxCostOption = None,
     search_items: SearchItemsOption = 32,
     alpha: AlphaOption = None,
@@ -82,7 +88,19 @@ def repair(  # noqa: PLR0913 - each is an option of the command line
     chosen = ModelChoice(base, trust_remote_code, dtype, device_map, load_in)
     level = 0.05 if alpha is None else alpha
     found, folder = run(
-        Wanted(chosen, tuned, tuple(suite), data, max_cost, search_items, level, out, seed, force)
+        Wanted(
+            chosen,
+            tuned,
+            tuple(suite),
+            data,
+            max_cost,
+            search_items,
+            level,
+            out,
+            seed,
+            force,
+            columns,
+        )
     )
     if json:
         typer.echo(found.to_json(), nl=False)
@@ -120,10 +138,9 @@ def run(wanted: Wanted) -> tuple["Repair", Path]:
     from driftline.analyses import RepairRequest
     from driftline.analyses import repair as search
     from driftline.engine import RunFolder
-    from driftline.models import read_training_data
     from driftline.report import render_repair
 
-    data = None if wanted.data is None else read_training_data(wanted.data)
+    data = _read_target(wanted, printer)
     folder = RunFolder.open(
         wanted.out or _default_folder(wanted),
         _identity(
@@ -156,6 +173,20 @@ def run(wanted: Wanted) -> tuple["Repair", Path]:
         contents = (render_repair(found), found.to_json())
         folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return found, folder.path
+
+
+def _read_target(wanted: Wanted, printer: "ProgressPrinter") -> "TrainingData | None":
+    """The rows that tuning was for, if any are named; what is left out of them is said."""
+    from driftline.errors import ConfigError
+
+    if wanted.data is None:
+        if wanted.columns is not None:
+            raise ConfigError("--map: names columns, but no --data says whose; add --data")
+        return None
+    data, notes = read_rows(wanted.data, None, wanted.columns)
+    for note in notes:
+        printer.say(note)
+    return data
 
 
 def _identity(wanted: Wanted, suites: list["JsonValue"], data: str | None) -> "JsonValue":

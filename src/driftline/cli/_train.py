@@ -1,5 +1,6 @@
 """`train`: fine-tune under the monitor, from a protocol or from the user's own TRL YAML."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -132,11 +133,12 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     # Heavy, and not needed for --help.
     from ._progress import ProgressPrinter
 
+    _refuse_many_processes()
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
     from driftline.capabilities import read_suite
     from driftline.engine import RunFolder
-    from driftline.models import check_outputs, check_training
+    from driftline.models import check_outputs, check_training, run_notes
     from driftline.report import render_training_run
     from driftline.training import TrainRequest, read_assessment, read_protocol
     from driftline.training import train as train_under_monitor
@@ -150,7 +152,7 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     protocol = replace(protocol, config=config)
     assert protocol.model is not None
     check_training(config)
-    for note in (*config.notes, *notes):
+    for note in (*run_notes(config, is_model_named=wanted.model is not None), *notes):
         printer.say(note)
     assessment = None if protocol.assessment is None else read_assessment(protocol.assessment)
     choice = ModelChoice(protocol.model, wanted.trust_remote_code)
@@ -187,6 +189,19 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
         contents = (render_training_run(found), found.to_json())
         folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return found, folder.path
+
+
+def _refuse_many_processes() -> None:
+    """Refuse to be started by a launcher of several processes, which would write one run folder."""
+    from driftline.errors import ConfigError
+
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world.isdigit() and int(world) > 1:
+        raise ConfigError(
+            f"train runs in one process, and a launcher has started {world}; start it without the "
+            f"launcher and write num_processes: {world} into the config (the same rows a step), or "
+            "attach StabilityMonitor to the trainer of a script of your own and launch that"
+        )
 
 
 def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":

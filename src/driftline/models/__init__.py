@@ -7,6 +7,8 @@ from ._config_checks import check_outputs as check_outputs
 from ._config_checks import check_training as check_training
 from ._config_checks import output_faults as output_faults
 from ._config_checks import told_in_one_line as told_in_one_line
+from ._config_notes import named_model as named_model
+from ._config_notes import run_notes as run_notes
 from ._conflicts import count_conflicts as count_conflicts
 from ._directions import Direction as Direction
 from ._directions import HeldDirection as HeldDirection

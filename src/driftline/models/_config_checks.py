@@ -55,6 +55,11 @@ def check_training(config: TrainingConfig) -> None:
             f"{config.name}: use_liger_kernel: liger-kernel is not installed here; run pip install "
             "liger-kernel, or remove the key"
         )
+    if config.values.get("activation_offloading") and not torch.accelerator.is_available():
+        raise ConfigError(
+            f"{config.name}: activation_offloading: needs an accelerator, and there is none here; remove "
+            "the key (it changes no weight)"
+        )
     template = args.chat_template_path
     if template and template.endswith((".jinja", ".j2")) and not Path(template).is_file():
         raise ConfigError(f"{config.name}: chat_template_path: no file {template}; check the path")

@@ -39,6 +39,11 @@ SFT_FIELDS = _names(SFTConfig)
 MODEL_FIELDS = _names(ModelConfig)
 DATA_FIELDS = _names(ScriptArguments) | _names(DatasetMixtureConfig)
 """Fields that say where the data are."""
+NAMES_OF_DATA = frozenset({
+    "dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "datasets",
+    "test_split_size",
+})  # fmt: skip
+"""Those of them that name a source, or rows of it."""
 PEFT_FIELDS = _names(LoraConfig)
 """PEFT's own names for what ModelConfig calls lora_*; these are the ones that people write."""
 TRL_FIELDS = SFT_FIELDS | MODEL_FIELDS | DATA_FIELDS
@@ -48,6 +53,11 @@ LAUNCH_FIELDS = frozenset(
     if action.dest not in ("help", "training_script", "training_script_args")
 ) | {"accelerate_config"}
 """Options of `accelerate launch`, which TRL's command line takes from the same file."""
+PROCESS_FIELDS = frozenset({
+    "ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_static_graph",
+    "ddp_backend", "ddp_timeout", "local_rank",
+})  # fmt: skip
+"""Fields of SFTConfig about how several processes work together."""
 _KINDS = {**_scalar_kinds(LoraConfig), **_scalar_kinds(ModelConfig), **_scalar_kinds(SFTConfig)}
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -91,6 +101,9 @@ EVALUATION_FIELDS = frozenset({
 """Fields about evaluation during training, which changes no weight of a run to its last step."""
 NOT_OF_THE_PROBE = OUTPUT_FIELDS | EVALUATION_FIELDS | {"trust_remote_code", "model_init_kwargs"}
 """Fields of SFTConfig that the probe's trainer is not given: see `TrainingConfig.probe_notes`."""
+
+SET_BY_TRAIN = frozenset({"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"})
+"""Fields that `train` sets itself, whatever the config says."""
 
 REACTIVE_SCHEDULES = ("reduce_lr_on_plateau", "greedy")
 """Schedules that follow an evaluation, so that nobody knows the rates before the run."""

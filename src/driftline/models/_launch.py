@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from ..errors import ConfigError
 from ..parsing import parse_yaml
-from ._config_fields import LAUNCH_FIELDS, TRL_FIELDS
+from ._config_fields import LAUNCH_FIELDS, PROCESS_FIELDS, TRL_FIELDS
 
 _TIMES = "num_processes"
 
@@ -32,7 +32,8 @@ def take_launch_keys(
         ConfigError: A config of accelerate that is neither a file nor one that TRL ships, or a number
             of processes that is not a whole number above 0.
     """
-    launch = {key: value for key, value in values.items() if key in LAUNCH_FIELDS - TRL_FIELDS}
+    ours = (LAUNCH_FIELDS - TRL_FIELDS) | PROCESS_FIELDS
+    launch = {key: value for key, value in values.items() if key in ours}
     launch.pop("env", None)
     if not launch:
         return dict(values), ()

@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from ..errors import ConfigError
 from ..provenance import digest_value
 from ._config_checks import told_in_one_line
+from ._config_notes import streams
 from ._data_sources import quiet_datasets
 from ._interrupts import interrupts_heard
 from ._lever_losses import TrainedPass
@@ -28,6 +29,7 @@ from ._places import list_places, tied_names
 from ._training_config import TrainingConfig
 from ._training_copy import training_copy
 from ._training_data import TrainingData
+from ._vocabulary import check_vocabulary
 from ._weights import module_names
 
 _NOT_OF_TOKENS = {
@@ -277,6 +279,7 @@ def lever_trainer(
 
     Raises:
         ConfigError: Config, data or levers cannot be used with this model, or with each other.
+        DataError: A row of token ids has one that the model lacks.
     """
     levers.check(config)
     if levers.to_values() and (arguments.n_gpu > 1 or arguments.world_size > 1):
@@ -284,6 +287,7 @@ def lever_trainer(
             f"levers: {arguments.n_gpu} GPUs and {arguments.world_size} processes: levers are for one "
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
+    check_vocabulary(data, opened.model.get_input_embeddings().weight.shape[0])
     model = training_copy(opened, config)
     if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
         arguments.assistant_only_loss = True
@@ -295,7 +299,7 @@ def lever_trainer(
     for name, _ in levers.interpolated_modules:
         _check_has_weights(opened, name, f"{config.name}: interpolated_modules")
     rows = data.rows()
-    if config.values.get("dataset_streaming") or config.values.get("streaming"):
+    if streams(config):
         rows = rows.to_iterable_dataset()
     refusal = f"with {data.name}, the trainer refuses them"
     with interrupts_heard(), quiet_datasets(), told_in_one_line(config, refusal):

@@ -126,6 +126,8 @@ def _suggestion(columns: list[str]) -> str:
         if ask in columns and answer in columns:
             context = "+input" if ask == "instruction" and "input" in columns else ""
             return f"--map prompt={ask}{context},completion={answer}"
+    if "chosen" in columns:
+        return "--map messages=chosen"
     return "--map prompt=COLUMN,completion=COLUMN"
 
 
@@ -214,7 +216,12 @@ class _Check:
         return first
 
     def tokens(self) -> None:
-        """Refuse labels of another length than their tokens."""
+        """Refuse what is no token, and labels of another length than their tokens."""
+        inner = getattr(self._rows.features["input_ids"], "feature", None)
+        if not str(getattr(inner, "dtype", "")).startswith(("int", "uint")):
+            raise DataError(
+                f"{self._loaded.where}: input_ids are no lists of whole numbers; give token ids"
+            )
         if "labels" not in self._rows.column_names:
             return
         sizes = [self._lengths(column) for column in ("input_ids", "labels")]

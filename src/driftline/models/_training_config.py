@@ -16,18 +16,16 @@ from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ..results import SourceProvenance
 from ._config_fields import (
-    ABOUT_THE_MODEL,
     ADAPTER_SWITCHES,
     CHOICES,
     DATA_FIELDS,
     EVALUATION_FIELDS,
     LAUNCH_FIELDS,
     MODEL_FIELDS,
+    NAMES_OF_DATA,
     NOT_OF_THE_PROBE,
-    OUTPUT_FIELDS,
     PEFT_FIELDS,
     POSITIVE,
-    QUANTISATION_DETAILS,
     REACTIVE_SCHEDULES,
     REFUSED,
     SCALARS,
@@ -38,6 +36,7 @@ from ._config_fields import (
     is_of,
     kinds_of,
 )
+from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
 from ._launch import take_launch_keys
 from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
 
@@ -83,6 +82,10 @@ class TrainingConfig:
         """The config without some fields, if it has them."""
         kept = {key: value for key, value in self.values.items() if key not in names}
         return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
+
+    def without_source(self) -> "TrainingConfig":
+        """The config without what names data and splits, for rows that stand in a file of their own."""
+        return self.without(*NAMES_OF_DATA)
 
     def without_adapter(self) -> "TrainingConfig":
         """The config of full fine-tuning with the same fields otherwise."""
@@ -195,36 +198,11 @@ class TrainingConfig:
 
     def unused_fields(self) -> tuple[str, ...]:
         """Fields that another field of the file leaves without an effect."""
-        values, unused = self.values, set()
-        if not self.uses_peft:
-            lora = {name for name in MODEL_FIELDS if name.startswith("lora_")}
-            unused |= (lora | ADAPTER_SWITCHES) - {"use_peft"}
-        if not values.get("load_in_4bit"):
-            unused |= QUANTISATION_DETAILS
-        if isinstance(steps := values.get("max_steps"), int) and steps > 0:
-            unused.add("num_train_epochs")
-        if not values.get("packing"):
-            unused.add("packing_strategy")
-        if not self.evaluates:
-            unused |= EVALUATION_FIELDS - {"eval_strategy", "do_eval", "label_names"}
-        return tuple(key for key in values if key in unused)
+        return unused_fields(self)
 
     def probe_notes(self) -> tuple[str, ...]:
         """What a probe leaves out, one sentence each."""
-        aside = [key for key in self.values if key in OUTPUT_FIELDS | EVALUATION_FIELDS]
-        named = [key for key in self.values if key in ABOUT_THE_MODEL - {"trust_remote_code"}]
-        notes = []
-        if aside:
-            notes.append(
-                f"{', '.join(aside)}: set aside, the probe neither evaluates, logs, saves nor uploads"
-            )
-        if self.values.get("load_best_model_at_end") and self.evaluates:
-            notes.append(
-                "load_best_model_at_end may keep an earlier step; the forecast is of the last one"
-            )
-        if named:
-            notes.append(f"{', '.join(named)}: set aside, the command names the model")
-        return (*self.notes, *notes)
+        return (*self.notes, *probe_notes(self))
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
         """TRL's own arguments: the user's fields, with bookkeeping switched off.
@@ -334,6 +312,7 @@ def config_from_values(values: JsonValue, path: Path, *, digest: str) -> Trainin
     values = {key: as_its_kind(value, kinds_of(key)) for key, value in values.items()}
     values, launched = take_launch_keys(values, path)
     _check_keys(values, path)
+    refuse_checkpoint(values, path)
     _check_values(values, path)
     values = {key: _as_mapping(key, value, path) for key, value in values.items()}
     config = TrainingConfig(

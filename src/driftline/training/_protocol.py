@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..models import Levers, TrainingConfig, config_from_values, read_training_config
+from ..models import (
+    Levers,
+    TrainingConfig,
+    config_from_values,
+    named_model,
+    read_training_config,
+)
 from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
 from ._settings import MonitorSettings
@@ -49,8 +55,7 @@ def read_protocol(path: Path) -> Protocol:
     values = parse_yaml(content, path, ConfigError)
     if not isinstance(values, dict) or "schema" not in values:
         config = read_training_config(path)
-        named = config.values.get("model_name_or_path")
-        return Protocol(config, model=named if isinstance(named, str) else None)
+        return Protocol(config, model=named_model(config))
     if values["schema"] != SCHEMA:
         raise ConfigError(f"{path}: schema: {values['schema']!r} is not {SCHEMA}")
     for key in values:
