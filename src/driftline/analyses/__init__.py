@@ -9,6 +9,7 @@ from ._assess import Part as Part
 from ._assess import assess as assess
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
+from ._calibrate import metrics_left_out as metrics_left_out
 from ._calibration import FinishedRun as FinishedRun
 from ._calibration import ForecastCalibration as ForecastCalibration
 from ._calibration import read_calibration as read_calibration

@@ -36,7 +36,8 @@ from ._plan_report import Judged, judge, protocol_of, trial_rows, verdict_of
 from ._plan_search import Found, search_protocols
 from ._plan_space import PlanSpace
 from ._plan_study import PlanStudy
-from ._plan_trials import Bench
+from ._plan_trials import Bench, scales_of
+from ._probe_items import check_items, items_caveat, sampled_items, search_items
 from ._repair_split import Halves, split_items
 from ._score import check_names
 
@@ -60,8 +61,11 @@ class PlanRequest:
     budget_minutes: float | None = None
     num_trials: int | None = None
     """Of the search, at most; None for as many as the budget holds."""
-    num_search_items: int = 32
-    """Of each capability, to choose by; never more than half."""
+    num_items: int | None = None
+    """Of each capability, to choose by and to report on; None for all."""
+    num_search_items: int | None = None
+    """Of each capability, to choose by, never more than half; None for half, or as many as take no
+    longer to score than a trial takes to train."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -87,6 +91,8 @@ class _Asked:
 
     capabilities: tuple[Halves, ...]
     data: PlanData
+    num_search: int
+    """Items of a capability that choose, at most."""
 
     @property
     def report(self) -> tuple[Capability, ...]:
@@ -128,11 +134,12 @@ def plan(
     _check(request)
     meter, opened = Meter(listener), request.opened
     meter.enter("parting rows and items")
-    asked = _parted(request)
+    data = hold_out(request.data, seed=request.seed, opened=opened)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
         meter.enter("reading the plan")
-        space = plan_space(opened, request.own_config, asked.data.train)
+        space = plan_space(opened, request.own_config, data.train)
+        asked = _parted(request, data, space, engine)
         study = PlanStudy(folder.study, seed=request.seed)
         bench = _bench(request, asked, space, engine, folder)
         space = space.with_fragile(fragile_modules(bench, space, study, seed=request.seed))
@@ -166,18 +173,39 @@ def _check(request: PlanRequest) -> None:
     check_claims(request.capabilities, request.alpha)
     if not any(capability.required for capability in request.capabilities):
         raise ConfigError("--suite: no capability is required, so there is nothing to keep")
-    if request.num_search_items < 2:
-        raise ConfigError(f"--search-items: {request.num_search_items} is too few; give 2 or more")
+    check_items(request.num_items)
+    check_items(request.num_search_items, option="--search-items")
     if request.num_trials is not None and request.num_trials < 1:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest) -> _Asked:
-    number, seed = request.num_search_items, request.seed
-    return _Asked(
-        tuple(split_items(c, num_search=number, seed=seed) for c in request.capabilities),
-        hold_out(request.data, seed=seed, opened=request.opened),
+def _parted(
+    request: PlanRequest, data: PlanData, space: PlanSpace, engine: LocalEngine
+) -> _Asked:
+    """Part the items, as many of them choosing as the user's own run is long enough for."""
+    capabilities = sampled_items(request.capabilities, request.num_items, seed=request.seed)
+    own = space.candidate(space.plain)
+    number = search_items(
+        capabilities,
+        engine,
+        asked=request.num_search_items,
+        num_points=len(scales_of(own)) + 1,
+        other_tokens=engine.num_tokens((data.target.search,)),
+        trained_tokens=tokens_of_run(own, own.num_steps),
     )
+    return _Asked(
+        tuple(split_items(c, num_search=number, seed=request.seed) for c in capabilities),
+        data,
+        max(min(number, len(c.items) // 2) for c in capabilities),
+    )
+
+
+def _items_caveat(request: PlanRequest, asked: _Asked, judged: Judged) -> tuple[str, ...]:
+    """Say what `--items` costs in width."""
+    choosing = {halves.search.name: len(halves.search.items) for halves in asked.capabilities}
+    available = {c.name: len(c.items) - choosing[c.name] for c in request.capabilities}
+    said = items_caveat(judged.claims, available, asked=request.num_items, of_changes=True)
+    return () if said is None else (said,)
 
 
 def _bench(
@@ -252,13 +280,16 @@ def _document(
             tokens_backward=bench.budget.num_trained + engine.tokens_backward,
             fraction_of_planned_run=None,
         ),
-        caveats=plan_caveats(
-            found,
-            bench,
-            space,
-            engine.numerics,
-            num_held_out=asked.data.num_held_out,
-            alpha=request.alpha,
+        caveats=(
+            *_items_caveat(request, asked, judged),
+            *plan_caveats(
+                found,
+                bench,
+                space,
+                engine.numerics,
+                num_held_out=asked.data.num_held_out,
+                alpha=request.alpha,
+            ),
         ),
         provenance=_provenance(request, asked, space, engine),
     )
@@ -282,7 +313,7 @@ def _provenance(
         protected_modules=space.fragile_modules,
         numerics=engine.numerics,
         alpha=request.alpha,
-        num_search_items=request.num_search_items,
+        num_search_items=asked.num_search,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -67,8 +67,10 @@ class RepairRequest:
     """Examples of what tuning was for; best ones that were not trained on."""
     max_cost: float | None = None
     """Share of the target's gain that may be given up; None for no limit."""
-    num_search_items: int = 32
-    """Of each capability, to choose by; never more than half."""
+    num_items: int | None = None
+    """Of each capability, to choose by and to report on; None for all."""
+    num_search_items: int | None = None
+    """Of each capability, to choose by, never more than half; None for the usual number."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -170,8 +172,8 @@ def _check(request: RepairRequest) -> None:
     check_claims(request.capabilities, request.alpha)
     if not any(capability.required for capability in request.capabilities):
         raise ConfigError("--suite: no capability is required, so there is nothing to give back")
-    if request.num_search_items < 2:
-        raise ConfigError(f"--search-items: {request.num_search_items} is too few; give 2 or more")
+    check_items(request.num_items)
+    check_items(request.num_search_items, option="--search-items")
     if request.max_cost is None:
         return
     if request.data is None:

@@ -179,7 +179,7 @@ class PlanProvenance(Value):
     numerics: Numerics
     alpha: float
     num_search_items: int
-    """Asked for, of each capability."""
+    """Of each capability, at most."""
     seed: int
     created: str
     """When the document was written, ISO 8601, UTC."""

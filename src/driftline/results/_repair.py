@@ -154,7 +154,7 @@ class RepairProvenance(Value):
     max_cost: float | None
     """Share of the target's gain that the search was allowed to give up; None for no limit."""
     num_search_items: int
-    """Asked for, of each capability."""
+    """Of each capability, at most."""
     seed: int
     """Of the split, and of the tests."""
     created: str
