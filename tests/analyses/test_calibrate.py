@@ -95,7 +95,11 @@ def test_metrics_without_nats_are_left_out_and_named(metric):
     ("outcome", "read_in", "message"),
     [
         (claim("a", -0.04, "probability"), "margin_nats", "the certification does not hold margin"),
-        (claim("a", -0.04, "probability", -0.3), "probability", "the forecast does not hold margin"),
+        (
+            claim("a", -0.04, "probability", -0.3),
+            "probability",
+            "the forecast does not hold margin",
+        ),
         (claim("a", 0.2, "nll_nats", 0.2), "margin_nats", "the forecast does not hold nll_nats"),
     ],
 )

@@ -32,6 +32,10 @@ from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
 from ._plan_data import PlanData as PlanData
 from ._plan_data import hold_out as hold_out
+from ._probe_items import TokenCounter as TokenCounter
+from ._probe_items import affordable_items as affordable_items
+from ._probe_items import items_caveat as items_caveat
+from ._probe_items import sampled_items as sampled_items
 from ._repair import RepairRequest as RepairRequest
 from ._repair import repair as repair
 from ._rivals import RIVALS as RIVALS

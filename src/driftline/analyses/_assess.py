@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +35,7 @@ from ..results import (
     Assessment,
     BeliefSpace,
     CapabilityForecast,
+    CapabilityScore,
     Cost,
     ForecastExplanation,
     ProbeReading,
@@ -282,8 +283,13 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    meter.enter("training the first steps and scoring along them")
-    table = study.probe_table()
+    meter.enter("scoring the base")
+    base = study.base_table()
+    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    lacking = ", ".join(score.capability for score in scores if score.nothing_to_lose)
+    said = f"; the base is not shown to have: {lacking}" if lacking else ""
+    meter.enter(f"training the first steps and scoring along them{said}")
+    table = study.probe_table(base)
     predicted = _predict(request, study, table)
     on_the_way = path_losses(study, table, paths) if request.has_path else {}
     path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
@@ -300,7 +306,6 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         found = attempted_map(study, must_succeed=part == "map")
     verdict, reasons = judge(predicted.capabilities, path)
     shows_forecast = part in ("assess", "forecast")
-    scores = tuple(capability_score(c, table) for c in study.capabilities)
     capped = items_caveat(
         scores,
         {c.name: len(c.items) for c in request.capabilities},
@@ -331,12 +336,31 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         cost=_cost(study, started),
         caveats=(
+            *_lacking(scores),
             *((capped,) if capped else ()),
             *found.failure_caveats(),
             *caveats(request, study, paths=paths),
             *found.caveats(),
         ),
         provenance=_provenance(request, study),
+    )
+
+
+def _lacking(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
+    """Name what the base does not have, so that nothing can be lost there."""
+    named = [
+        score.capability
+        if score.accuracy is None or score.chance is None
+        else f"{score.capability} ({score.accuracy:.0%} of {score.num_items} items right, a guess "
+        f"{score.chance:.0%})"
+        for score in scores
+        if score.nothing_to_lose is not None
+    ]
+    if not named:
+        return ()
+    return (
+        f"The base is not shown to have: {', '.join(named)}. That these stay within their tolerances says "
+        "nothing; ask items that the base can answer, or more of them, or write `required: false`.",
     )
 
 

@@ -37,8 +37,15 @@ from ._plan_search import Found, search_protocols
 from ._plan_space import PlanSpace
 from ._plan_study import PlanStudy
 from ._plan_trials import Bench, scales_of
-from ._probe_items import check_items, items_caveat, sampled_items, search_items
-from ._repair_split import Halves, split_items
+from ._probe_items import (
+    FEWEST_SEARCH_ITEMS,
+    affordable_items,
+    check_items,
+    claims_caveat,
+    sampled_items,
+    search_items,
+)
+from ._repair_split import SEARCH_SHARE, Halves, split_items
 from ._score import check_names
 
 _PLAIN = TrainingConfig("TRL's defaults", {}, "sha256:none")
@@ -64,8 +71,8 @@ class PlanRequest:
     num_items: int | None = None
     """Of each capability, to choose by and to report on; None for all."""
     num_search_items: int | None = None
-    """Of each capability, to choose by, never more than half; None for half, or as many as take no
-    longer to score than a trial takes to train."""
+    """Of each capability, to choose by, never more than half; None for those that the claims can spare,
+    and no more than take as long to score as a trial takes to train."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -91,8 +98,11 @@ class _Asked:
 
     capabilities: tuple[Halves, ...]
     data: PlanData
-    num_search: int
-    """Items of a capability that choose, at most."""
+
+    @property
+    def num_search(self) -> int:
+        """Items of a capability that choose, at most."""
+        return max(len(halves.search.items) for halves in self.capabilities)
 
     @property
     def report(self) -> tuple[Capability, ...]:
@@ -179,33 +189,24 @@ def _check(request: PlanRequest) -> None:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(
-    request: PlanRequest, data: PlanData, space: PlanSpace, engine: LocalEngine
-) -> _Asked:
-    """Part the items, as many of them choosing as the user's own run is long enough for."""
+def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: LocalEngine) -> _Asked:
+    """Part the items that choose from those that report."""
     capabilities = sampled_items(request.capabilities, request.num_items, seed=request.seed)
     own = space.candidate(space.plain)
-    number = search_items(
+    affordable = affordable_items(
         capabilities,
         engine,
-        asked=request.num_search_items,
         num_points=len(scales_of(own)) + 1,
         other_tokens=engine.num_tokens((data.target.search,)),
         trained_tokens=tokens_of_run(own, own.num_steps),
+        fewest=FEWEST_SEARCH_ITEMS,
+        share=SEARCH_SHARE,
     )
+    numbers = search_items(capabilities, asked=request.num_search_items, affordable=affordable)
     return _Asked(
-        tuple(split_items(c, num_search=number, seed=request.seed) for c in capabilities),
+        tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
         data,
-        max(min(number, len(c.items) // 2) for c in capabilities),
     )
-
-
-def _items_caveat(request: PlanRequest, asked: _Asked, judged: Judged) -> tuple[str, ...]:
-    """Say what `--items` costs in width."""
-    choosing = {halves.search.name: len(halves.search.items) for halves in asked.capabilities}
-    available = {c.name: len(c.items) - choosing[c.name] for c in request.capabilities}
-    said = items_caveat(judged.claims, available, asked=request.num_items, of_changes=True)
-    return () if said is None else (said,)
 
 
 def _bench(
@@ -281,7 +282,9 @@ def _document(
             fraction_of_planned_run=None,
         ),
         caveats=(
-            *_items_caveat(request, asked, judged),
+            *claims_caveat(
+                judged.claims, request.capabilities, asked.capabilities, request.num_items
+            ),
             *plan_caveats(
                 found,
                 bench,

@@ -1,21 +1,27 @@
 """How many items of each capability a command scores: all of them, unless that costs too much.
 
     assess, margin, map, forecast   scoring takes at most as long as the probe's training
-    plan, repair                    all items make the claims; of those that choose, scoring takes at most
-                                    as long as a trial's training, which a repair does not have
-    train                           the base's scores and all checks take at most as long as the run
+    plan, repair                    those that the claims can spare choose (`--search-items`), all others make
+                                    the claims; in plan scoring takes at most as long as a trial's training
+    train                           the base's scores and all checks take at most as long as the run, with 64
+                                    items or more
 
 `--items N` sets the number itself.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ..capabilities import Capability
 from ..errors import ConfigError
+from ..metrics import Metric
 from ..results import shown_amount
-from ._repair_split import SEARCH_SHARE
+from ..stats import MEASURED_SPREADS, items_needed
+from ._claim_obstacles import no_pass
+from ._repair_split import Halves
 
 SCORED_PER_TRAINED_TOKEN = 3.0
 """Forward passes that cost as much as one token's training: forward, and backward twice as much."""
@@ -101,42 +107,71 @@ def affordable_items(
 
 def search_items(
     capabilities: Sequence[Capability],
-    engine: TokenCounter,
     *,
     asked: int | None,
-    num_points: int = 1,
-    other_tokens: float = 0.0,
-    trained_tokens: float = 0.0,
-) -> int:
+    affordable: int | None = None,
+) -> dict[str, int]:
     """Find how many items of each capability choose, the others making the claims.
+
+    The claims keep as many as a certification at the tolerance needs, and no more than that choose.
+
+    Cost: up to a second a capability.
 
     Args:
         capabilities: With all their items.
-        engine: Knows their tokens.
-        asked: By the user; None for half of them, or as many as take no longer to score at a trial's
-            points than the trial takes to train.
-        num_points: Of a trial.
-        other_tokens: Scored at each point beside them.
-        trained_tokens: Of a trial; 0 where nothing is trained.
+        asked: By the user; None for those that the claims can spare.
+        affordable: Of `affordable_items`; None where nothing is trained, or all of them fit.
 
     Returns:
-        Items a capability, of which at most half are taken.
-
-    Raises:
-        SuiteError: An item does not fit the model.
+        By name. No more than half of a capability's items choose, whatever stands here.
     """
     if asked is not None:
-        return asked
-    found = affordable_items(
-        capabilities,
-        engine,
-        num_points=num_points,
-        other_tokens=other_tokens,
-        trained_tokens=trained_tokens,
-        fewest=FEWEST_SEARCH_ITEMS,
-        share=SEARCH_SHARE,
-    )
-    return max(len(c.items) for c in capabilities) if found is None else found
+        return {c.name: asked for c in capabilities}
+    found = {}
+    for capability in capabilities:
+        needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
+        if needed is not None:
+            number = max(number, min(needed, len(capability.items) - needed))
+        found[capability.name] = number if affordable is None else min(number, affordable)
+    return found
+
+
+def certifying_items(capability: Capability) -> int | None:
+    """Find how many items a certification at the tolerance needs, if nothing has changed.
+
+    Cost: up to a second.
+
+    Args:
+        capability: Its metric, tolerance and groups count.
+
+    Returns:
+        Items, by the spread of an item's change that mild runs had; None where no number of them
+        could pass, or ten million are too few.
+    """
+    if no_pass(capability) is not None:
+        return None
+    largest = max(Counter(capability.groups()).values())
+    try:
+        return items_needed(
+            certified_metric(capability),
+            margin=capability.tolerance,
+            spread=usual_spread(capability),
+            group_size=max(capability.max_group_size or 1, largest),
+        )
+    except ConfigError:
+        return None
+
+
+def certified_metric(capability: Capability) -> Metric:
+    """Take a capability's metric with the bounds that a certification goes by."""
+    metric, declared = capability.measure, capability.score_range
+    return metric if declared is None else replace(metric, bounds=declared)
+
+
+def usual_spread(capability: Capability) -> float:
+    """Take the spread of an item's change in mild runs, or its share of flips."""
+    # Nothing was measured for generated answers: an answer flips as a choice does.
+    return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
 
 
 def check_items(asked: int | None, *, option: str = "--items") -> None:
@@ -210,6 +245,29 @@ def items_caveat(
         f"At most {max(m.num_items for m in capped)} items of a capability were scored, {why}. "
         f"Standard errors of {what}, with the cap and at best with all items: {named}{more}."
     )
+
+
+def claims_caveat(
+    claims: Sequence[MeasuredItems],
+    capabilities: Sequence[Capability],
+    parted: Sequence[Halves],
+    asked: int | None,
+) -> tuple[str, ...]:
+    """Say what `--items` costs the claims of a search in width.
+
+    Args:
+        claims: On the items that report.
+        capabilities: With all their items.
+        parted: The same, of those that were taken, in two parts.
+        asked: The number that the user gave.
+
+    Returns:
+        A sentence, or none where all items were taken.
+    """
+    choosing = {halves.search.name: len(halves.search.items) for halves in parted}
+    available = {c.name: len(c.items) - choosing[c.name] for c in capabilities}
+    said = items_caveat(claims, available, asked=asked, of_changes=True)
+    return () if said is None else (said,)
 
 
 def _width(score: MeasuredItems, available: int) -> str:

@@ -36,6 +36,7 @@ from ..results import (
 )
 from ._certify import check_tokens
 from ._claims import check_claims
+from ._probe_items import check_items, claims_caveat, sampled_items, search_items
 from ._repair_caveats import repair_caveats
 from ._repair_cells import Cell, list_cells, weight_scales
 from ._repair_looks import Candidate, Look, Ruler
@@ -70,7 +71,7 @@ class RepairRequest:
     num_items: int | None = None
     """Of each capability, to choose by and to report on; None for all."""
     num_search_items: int | None = None
-    """Of each capability, to choose by, never more than half; None for the usual number."""
+    """Of each capability, to choose by, never more than half; None for those that the claims can spare."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -164,7 +165,9 @@ def repair(
         alpha=request.alpha,
         seed=request.seed,
     )
-    return _document(request, search, judged, tuned, engine, output=model, started=started)
+    return _document(
+        request, search, judged, tuned, engine, asked=asked, output=model, started=started
+    )
 
 
 def _check(request: RepairRequest) -> None:
@@ -197,8 +200,10 @@ def _held(tuned: TunedModel) -> TunedModel:
 
 
 def _asked(request: RepairRequest) -> _Asked:
-    number, seed = request.num_search_items, request.seed
-    halves = tuple(split_items(c, num_search=number, seed=seed) for c in request.capabilities)
+    seed = request.seed
+    capabilities = sampled_items(request.capabilities, request.num_items, seed=seed)
+    numbers = search_items(capabilities, asked=request.num_search_items)
+    halves = tuple(split_items(c, num_search=numbers[c.name], seed=seed) for c in capabilities)
     target = None
     if request.data is not None:
         every = target_capability(
@@ -290,6 +295,7 @@ def _document(
     tuned: TunedModel,
     engine: LocalEngine,
     *,
+    asked: _Asked,
     output: RepairedModel | None,
     started: float,
 ) -> Repair:
@@ -314,12 +320,19 @@ def _document(
             tokens_backward=0,
             fraction_of_planned_run=None,
         ),
-        caveats=repair_caveats(search, judged, engine.numerics, request.alpha, output=output),
-        provenance=_provenance(request, tuned, engine),
+        caveats=(
+            *claims_caveat(
+                judged.claims, request.capabilities, asked.capabilities, request.num_items
+            ),
+            *repair_caveats(search, judged, engine.numerics, request.alpha, output=output),
+        ),
+        provenance=_provenance(request, tuned, engine, asked),
     )
 
 
-def _provenance(request: RepairRequest, tuned: TunedModel, engine: LocalEngine) -> RepairProvenance:
+def _provenance(
+    request: RepairRequest, tuned: TunedModel, engine: LocalEngine, asked: _Asked
+) -> RepairProvenance:
     return RepairProvenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
@@ -333,7 +346,7 @@ def _provenance(request: RepairRequest, tuned: TunedModel, engine: LocalEngine) 
         numerics=engine.numerics,
         alpha=request.alpha,
         max_cost=request.max_cost,
-        num_search_items=request.num_search_items,
+        num_search_items=max(len(halves.search.items) for halves in asked.capabilities),
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -123,6 +123,8 @@ class PlannedGain(Value):
     """Likewise above it."""
     confidence_level: float
     """Of each limit."""
+    standard_error: float | None = None
+    """Of the gain, over groups of rows."""
 
 
 class PlannedProtocol(Value):

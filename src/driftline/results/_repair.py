@@ -119,6 +119,8 @@ class TargetRecovery(Value):
     """Likewise above it."""
     confidence_level: float
     """Of each limit."""
+    standard_error: float | None = None
+    """Of the repaired model's gain, over groups of examples."""
     gain_share: float | None
     """Of the tuned model's gain."""
     reason: str | None
