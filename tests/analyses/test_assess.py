@@ -353,9 +353,9 @@ def test_items_that_were_asked_for_are_scored_and_said(planned, tmp_path, num_it
 
 def test_what_the_base_does_not_have_is_told_before_anything_is_trained(planned, tmp_path):
     told = []
-    request = planned.request("forecast")
-    with RunFolder.open(tmp_path / "out", "forecast", outputs=(), force=False) as folder:
-        found = assess(request, folder, listener=lambda progress: told.append(progress.stage))
+    found = planned.ask(
+        tmp_path / "out", "forecast", listener=lambda progress: told.append(progress.stage)
+    )
     lacking = {s.capability for s in found.scores if s.nothing_to_lose}
     assert lacking == {"pairs", "choices"}
     stages = list(dict.fromkeys(told))

@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +35,6 @@ from ..results import (
     Assessment,
     BeliefSpace,
     CapabilityForecast,
-    CapabilityScore,
     Cost,
     ForecastExplanation,
     ProbeReading,
@@ -45,7 +44,7 @@ from ..results import (
 )
 from ._belief_space import belief_space, suite_anchors
 from ._calibration import ForecastCalibration, shipped_calibration
-from ._caveats import caveats
+from ._caveats import caveats, lacking_caveat
 from ._envelope import safe_envelope
 from ._explanation import explain
 from ._forecast import (
@@ -336,31 +335,13 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         cost=_cost(study, started),
         caveats=(
-            *_lacking(scores),
+            *lacking_caveat(scores),
             *((capped,) if capped else ()),
             *found.failure_caveats(),
             *caveats(request, study, paths=paths),
             *found.caveats(),
         ),
         provenance=_provenance(request, study),
-    )
-
-
-def _lacking(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
-    """Name what the base does not have, so that nothing can be lost there."""
-    named = [
-        score.capability
-        if score.accuracy is None or score.chance is None
-        else f"{score.capability} ({score.accuracy:.0%} of {score.num_items} items right, a guess "
-        f"{score.chance:.0%})"
-        for score in scores
-        if score.nothing_to_lose is not None
-    ]
-    if not named:
-        return ()
-    return (
-        f"The base is not shown to have: {', '.join(named)}. That these stay within their tolerances says "
-        "nothing; ask items that the base can answer, or more of them, or write `required: false`.",
     )
 
 
