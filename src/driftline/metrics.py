@@ -133,3 +133,38 @@ def shown_unit(unit: str) -> tuple[float, str]:
     first, space, rest = unit.partition(" ")
     factor, shown = SHOWN.get(first, (1.0, first))
     return factor, shown + space + rest
+
+
+def has_perplexity(unit: str) -> bool:
+    """Tell whether the exponential of a value in this unit is a perplexity."""
+    return unit == METRICS["nll_nats"].unit
+
+
+def perplexity_rise(nats: float) -> float:
+    """Turn a change in nats per token into the relative change of perplexity.
+
+    >>> round(perplexity_rise(0.0488), 3), perplexity_rise(0.0)
+    (0.05, 0.0)
+
+    Args:
+        nats: The change; positive is worse.
+
+    Returns:
+        0.05 for a perplexity that is 5 % higher. It ends at exp(700), where numbers do.
+    """
+    return math.expm1(min(nats, 700.0))
+
+
+def nats_of_rise(rise: float) -> float:
+    """Turn a relative change of perplexity into nats per token; the inverse of `perplexity_rise`.
+
+    >>> round(nats_of_rise(0.05), 4)
+    0.0488
+
+    Args:
+        rise: 0.05 for a perplexity that is 5 % higher; above -1.
+
+    Returns:
+        The change.
+    """
+    return math.log1p(rise)

@@ -261,7 +261,7 @@ def test_progress_only_grows_and_ends(answer, part):
     assert 0.9 < fractions[-1] <= 1
     assert heard[-1].seconds_left >= 0
     assert len({progress.stage for progress in heard}) == {
-        "assess": 5, "margin": 4, "forecast": 2, "map": 3
+        "assess": 6, "margin": 5, "forecast": 3, "map": 4
     }[part]  # fmt: skip
 
 
@@ -348,4 +348,17 @@ def test_items_that_were_asked_for_are_scored_and_said(planned, tmp_path, num_it
     effort = replace(EFFORT, num_probe_items=num_items)
     found = planned.ask(tmp_path / "out", "forecast", effort=effort)
     assert {score.num_items for score in found.scores} == {num_items}
-    assert found.caveats[0].startswith(f"At most {num_items} items of a capability were scored")
+    assert any(c.startswith(f"At most {num_items} items of a capability") for c in found.caveats)
+
+
+def test_what_the_base_does_not_have_is_told_before_anything_is_trained(planned, tmp_path):
+    told = []
+    found = planned.ask(
+        tmp_path / "out", "forecast", listener=lambda progress: told.append(progress.stage)
+    )
+    lacking = {s.capability for s in found.scores if s.nothing_to_lose}
+    assert lacking == {"pairs", "choices"}
+    stages = list(dict.fromkeys(told))
+    assert stages.index("scoring the base") < len(stages) - 1
+    assert stages[-1].endswith("; the base is not shown to have: pairs, choices")
+    assert found.caveats[0].startswith("The base is not shown to have: pairs (")

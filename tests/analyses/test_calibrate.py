@@ -10,6 +10,7 @@ from driftline.analyses import (
     calibrate,
     finished_run,
     fit_forecaster,
+    metrics_left_out,
     shipped_calibration,
 )
 from driftline.analyses._calibration import read_calibration
@@ -21,10 +22,19 @@ from .test_forecaster import runs
 SHIPPED = shipped_calibration()
 
 
-def claim(name, change, *, higher_is_better=True):
+def claim(name, change, metric="margin_nats", nats_change=None):
     return CapabilityClaim.model_construct(
-        capability=name, change=change, higher_is_better=higher_is_better
+        capability=name, change=change, metric=metric, nats_change=nats_change
     )
+
+
+def as_read(probe, **metrics):
+    """The probe with some of its capabilities read in other metrics."""
+    rows = tuple(
+        c.model_copy(update={"metric": metrics.get(c.capability, c.metric)})
+        for c in probe.capabilities
+    )
+    return probe.model_copy(update={"capabilities": rows})
 
 
 def documents(**changes):
@@ -39,7 +49,7 @@ def documents(**changes):
         ),
     )
     outcome = SimpleNamespace(
-        claims=[claim("a", -0.5), claim("b", 0.25, higher_is_better=False), claim("zoo", 1.0)],
+        claims=changes.get("claims", [claim("a", -0.5), claim("b", -0.25), claim("zoo", 1.0)]),
         provenance=SimpleNamespace(
             base_model=SimpleNamespace(source="./base", digest=changes.get("base", "sha256:one")),
             suites=[SimpleNamespace(digest=digest) for digest in suites],
@@ -52,6 +62,52 @@ def test_changes_become_losses_whichever_way_is_better():
     found = finished_run("mine", *documents())
     assert found.final_losses == {"a": 0.5, "b": 0.25}
     assert (found.run, found.task) == ("mine", "sha256:data")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "read_in", "loss"),
+    [
+        (claim("a", -0.5, "margin_nats", -0.5), "margin_nats", 0.5),
+        (claim("a", 0.5, "margin_nats"), "margin_nats", -0.5),
+        (claim("a", -0.04, "probability", -0.3), "margin_nats", 0.3),
+        (claim("a", 0.01, "probability", 0.2), "margin_nats", -0.2),
+        (claim("a", 0.2, "nll_nats", 0.2), "nll_nats", 0.2),
+    ],
+)
+def test_losses_are_in_the_metric_of_the_probe(outcome, read_in, loss):
+    (one,) = runs(1)
+    probe = as_read(one.probe, a=read_in)
+    found = finished_run("mine", *documents(probe=probe, claims=[outcome]))
+    assert found.final_losses == {"a": loss}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "exact_match", "nll_nats_per_word"])
+def test_metrics_without_nats_are_left_out_and_named(metric):
+    others = [claim("a", -0.1, metric)]
+    forecast, outcome = documents(claims=[*others, claim("b", -0.25)])
+    assert finished_run("mine", forecast, outcome).final_losses == {"b": 0.25}
+    assert metrics_left_out(outcome) == metric
+    with pytest.raises(DataError, match=f"mine: .* measured in {metric}, .* losses in nats"):
+        finished_run("mine", *documents(claims=others))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "read_in", "message"),
+    [
+        (claim("a", -0.04, "probability"), "margin_nats", "the certification does not hold margin"),
+        (
+            claim("a", -0.04, "probability", -0.3),
+            "probability",
+            "the forecast does not hold margin",
+        ),
+        (claim("a", 0.2, "nll_nats", 0.2), "margin_nats", "the forecast does not hold nll_nats"),
+    ],
+)
+def test_documents_in_other_metrics_are_refused(outcome, read_in, message):
+    (one,) = runs(1)
+    probe = as_read(one.probe, a=read_in)
+    with pytest.raises(DataError, match=message):
+        finished_run("mine", *documents(probe=probe, claims=[outcome]))
 
 
 @pytest.mark.parametrize(

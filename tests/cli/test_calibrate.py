@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ from driftline.analyses import read_calibration
 from tests import tiny
 
 
-@pytest.fixture
-def past(run, planned, tmp_path):
+@pytest.fixture(params=["margin_nats"])
+def past(run, planned, tmp_path, request):
     """The folder of a finished run, as docs/forecast.md says to make it."""
+    path = Path(planned.suite)
+    path.write_text(path.read_text().replace("metric: margin_nats", f"metric: {request.param}"))
     model = tiny.model()
     torch.manual_seed(0)
     with torch.no_grad():
@@ -21,6 +24,7 @@ def past(run, planned, tmp_path):
             weight.add_(torch.randn_like(weight), alpha=0.02)
     tuned = tmp_path / "tuned"
     model.save_pretrained(tuned)
+    tiny.tokenizer().save_pretrained(tuned)
     code, _out, err = run(*planned.arguments())
     assert code in (0, 1, 3), err
     certified = tmp_path / "certified"
@@ -33,6 +37,35 @@ def past(run, planned, tmp_path):
     shutil.copy(planned.out / "report.json", folder / "forecast.json")
     shutil.copy(certified / "certification.json", folder / "certification.json")
     return folder
+
+
+def mean_margin(run, model, planned, out):
+    code, _out, err = run("score", str(model), "--suite", planned.suite, "--out", str(out))
+    assert code == 0, err
+    items = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
+    margins = [i["values"]["margin_nats"] for i in items if i["capability"] == "pairs"]
+    return sum(margins) / len(margins)
+
+
+@pytest.mark.parametrize("past", ["margin_nats", "probability"], indirect=True)
+def test_losses_are_those_of_margins_whatever_the_tolerance_is_in(run, planned, past, tmp_path):
+    out = tmp_path / "mine.json"
+    code, _said, err = run("calibrate", "--run", str(past), "--out", str(out))
+    assert code == 0, err
+    base = mean_margin(run, planned.model, planned, tmp_path / "base")
+    tuned = mean_margin(run, tmp_path / "tuned", planned, tmp_path / "end")
+    own = read_calibration(out).runs[-1]
+    assert own.final_losses["pairs"] == pytest.approx(base - tuned, abs=1e-5)
+    assert {c.capability: c.metric for c in own.probe.capabilities}["pairs"] == "margin_nats"
+
+
+@pytest.mark.parametrize("past", ["accuracy"], indirect=True)
+def test_metrics_without_nats_are_left_out_aloud(run, past, tmp_path):
+    out = tmp_path / "mine.json"
+    code, _said, err = run("calibrate", "--run", str(past), "--out", str(out))
+    assert code == 0
+    assert "left out, since it is not in nats: accuracy" in err
+    assert set(read_calibration(out).runs[-1].final_losses) == {"text"}
 
 
 def test_a_past_run_joins_the_shipped_ones_and_the_next_forecast_rests_on_both(

@@ -1,6 +1,7 @@
 """`driftline suite`: what a suite's items can show."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,15 +47,19 @@ def test_every_metric_has_what_it_shows_and_what_it_needs(run, suite, metric, to
     assert pairs["certify_margin"] > pairs["tolerance"]
     assert pairs["forecast_half_width"] > 0
     assert texts["tolerance"] == pytest.approx(0.0488, abs=1e-4)
-    assert texts["certify_margin"] is None
+    assert (texts["certify_margin"], texts["num_items_needed"]) == (None, None)
+    assert "nll_nats has no bounds" in texts["reason"]
+    assert pairs["reason"] is None
 
 
 def test_the_text_is_in_points_and_per_cent(run, suite):
     _code, out, _err = run("suite", suite("probability", "3 points"))
     assert "3.00" in out
     assert "points" in out
-    assert "(perplexity +5%)" in out
+    assert "0.0488 (+5%)" in out
+    assert "the change of perplexity" in out
     assert "too few items to certify" in out
+    assert "never certified as retained: texts: nll_nats has no bounds" in " ".join(out.split())
     _code, out, _err = run("suite", suite("probability", "20 points", 400))
     assert "grammar" in out
 
@@ -69,3 +74,19 @@ def test_an_unknown_suite_is_named(run):
     code, _out, err = run("suite", "none.yaml")
     assert code == 2
     assert "no such suite" in err
+
+
+def test_a_declared_range_is_what_a_likelihood_is_certified_by(run, suite):
+    path = Path(suite("probability", "3 points"))
+    path.write_text(path.read_text().replace("tolerance: 5%", "tolerance: 5%\n    range: [0, 12]"))
+    code, out, _err = run("suite", str(path), "--json")
+    _pairs, texts = json.loads(out[out.index("{") :])["capabilities"]
+    assert (code, texts["reason"]) == (0, None)
+    assert texts["num_items_needed"] > 1000
+
+
+@pytest.mark.parametrize("tolerance", ["1e-9", "0.0000001 points"])
+def test_a_tolerance_beyond_every_suite_is_said_and_no_error(run, suite, tolerance):
+    code, out, _err = run("suite", suite("probability", tolerance))
+    assert code == 0
+    assert "over 10,000,000 *" in out

@@ -199,3 +199,14 @@ def test_a_missing_protocol_is_refused(run, tmp_path):
     code, _, err = run("train", str(tmp_path / "nowhere.yaml"))
     assert code == 2
     assert "nowhere.yaml: cannot be read" in err
+
+
+def test_items_are_capped_as_asked_and_the_report_says_what_that_costs(run, protocol, tmp_path):
+    out = tmp_path / "few"
+    code, text, err = run("train", str(protocol), "--items", "25", "--out", str(out), "--json")
+    assert code in (0, 1, 3), err
+    document = TrainingRun.from_json(text)
+    assert {c.num_items for c in document.capabilities} == {25}
+    assert {c.num_groups for c in document.capabilities} == {25}
+    (said,) = (c for c in document.caveats if "as --items asks" in c)
+    assert "25 of 40 items" in said

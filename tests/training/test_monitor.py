@@ -286,3 +286,29 @@ def test_weights_that_become_no_numbers_are_a_collapse_with_its_evidence(tmp_pat
     collapse = next(a for a in monitor.alarms if a.detector == "belief_space_collapse")
     assert "finite" in collapse.evidence[0] or "not a number" in collapse.evidence[0]
     assert all(alarm.detector != "monitor_failure" for alarm in monitor.alarms)
+
+
+@pytest.mark.parametrize(
+    ("num_items", "steps", "scored"),
+    [(None, 3, 64), (20, 3, 20), (300, 3, 90)],
+)
+def test_a_short_run_scores_fewer_items_unless_told(tmp_path, num_items, steps, scored):
+    made = trainer(tmp_path, max_steps=steps)
+    settings = replace(LOOK, num_items=num_items)
+    StabilityMonitor([suite(90, num_pairs=70)], settings).attach(made)
+    made.train()
+    (started,) = _events(tmp_path, "started")
+    assert started["items"] == {"texts": scored, "pairs": min(scored, 70)}
+    assert started["groups"] == started["items"]
+
+
+def test_a_run_that_goes_on_scores_the_items_that_it_began_with(tmp_path):
+    fields = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    made = trainer(tmp_path, **fields)
+    StabilityMonitor([suite(90, num_pairs=70)], replace(LOOK, num_items=30)).attach(made)
+    made.train()
+    again = trainer(tmp_path, **{**fields, "max_steps": 6})
+    StabilityMonitor([suite(90, num_pairs=70)], LOOK).attach(again)
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    assert not _events(tmp_path, "failed")
+    assert _events(tmp_path, "check")[-1]["step"] == 6

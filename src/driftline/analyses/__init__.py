@@ -9,6 +9,7 @@ from ._assess import Part as Part
 from ._assess import assess as assess
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
+from ._calibrate import metrics_left_out as metrics_left_out
 from ._calibration import FinishedRun as FinishedRun
 from ._calibration import ForecastCalibration as ForecastCalibration
 from ._calibration import read_calibration as read_calibration
@@ -31,6 +32,10 @@ from ._path_model import predicted_losses as predicted_losses
 from ._path_model import shipped_path_calibration as shipped_path_calibration
 from ._plan_data import PlanData as PlanData
 from ._plan_data import hold_out as hold_out
+from ._probe_items import TokenCounter as TokenCounter
+from ._probe_items import affordable_items as affordable_items
+from ._probe_items import items_caveat as items_caveat
+from ._probe_items import sampled_items as sampled_items
 from ._repair import RepairRequest as RepairRequest
 from ._repair import repair as repair
 from ._rivals import RIVALS as RIVALS

@@ -44,7 +44,7 @@ from ..results import (
 )
 from ._belief_space import belief_space, suite_anchors
 from ._calibration import ForecastCalibration, shipped_calibration
-from ._caveats import caveats
+from ._caveats import caveats, lacking_caveat
 from ._envelope import safe_envelope
 from ._explanation import explain
 from ._forecast import (
@@ -282,8 +282,13 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    meter.enter("training the first steps and scoring along them")
-    table = study.probe_table()
+    meter.enter("scoring the base")
+    base = study.base_table()
+    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    lacking = ", ".join(score.capability for score in scores if score.nothing_to_lose)
+    said = f"; the base is not shown to have: {lacking}" if lacking else ""
+    meter.enter(f"training the first steps and scoring along them{said}")
+    table = study.probe_table(base)
     predicted = _predict(request, study, table)
     on_the_way = path_losses(study, table, paths) if request.has_path else {}
     path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
@@ -300,7 +305,6 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         found = attempted_map(study, must_succeed=part == "map")
     verdict, reasons = judge(predicted.capabilities, path)
     shows_forecast = part in ("assess", "forecast")
-    scores = tuple(capability_score(c, table) for c in study.capabilities)
     capped = items_caveat(
         scores,
         {c.name: len(c.items) for c in request.capabilities},
@@ -331,6 +335,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         cost=_cost(study, started),
         caveats=(
+            *lacking_caveat(scores),
             *((capped,) if capped else ()),
             *found.failure_caveats(),
             *caveats(request, study, paths=paths),

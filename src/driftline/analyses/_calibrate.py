@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ..errors import DataError
-from ..results import Assessment, CapabilityClaim, Certification
+from ..metrics import METRICS
+from ..results import Assessment, CapabilityClaim, CapabilityReading, Certification
 from ._calibration import FinishedRun, ForecastCalibration
 from ._forecaster import FEWEST_RUNS
 
@@ -17,11 +18,13 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
         outcome: Of `driftline certify`, the run's base against its tuned model, on the same suites.
 
     Returns:
-        The finished run; without its own task, which a certification does not score.
+        The finished run, its losses in nats as those of the shipped runs: a probability's are those of
+        its margin. Without its own task, which a certification does not score, and without capabilities
+        whose metric has no losses in nats (`metrics_left_out`).
 
     Raises:
-        DataError: They are not of one base or not of one suite, or the forecast is too old to hold
-            what its probe saw.
+        DataError: They are not of one base or not of one suite, one of them is too old to hold what
+            a calibration takes, or no capability has losses in nats.
     """
     if forecast.probe is None:
         raise DataError(f"{name}: the forecast does not hold what its probe saw; make it again")
@@ -30,7 +33,7 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
             f"{name}: the forecast is about {forecast.provenance.model.source} and the certification "
             f"about {outcome.provenance.base_model.source}, whose weights differ; give those of one run"
         )
-    seen = {c.capability for c in forecast.probe.capabilities}
+    seen = {c.capability: c for c in forecast.probe.capabilities}
     claims = {c.capability: c for c in outcome.claims if c.capability in seen}
     digests = [{s.digest for s in each.provenance.suites} for each in (forecast, outcome)]
     if digests[0] != digests[1] or not claims:
@@ -38,13 +41,35 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
             f"{name}: forecast and certification are not on the same suites; certify with the suites "
             "of the forecast"
         )
+    losses = {
+        capability: _loss(name, claim, seen[capability])
+        for capability, claim in claims.items()
+        if _is_forecast_in_nats(claim)
+    }
+    if not losses:
+        raise DataError(
+            f"{name}: its capabilities are measured in {metrics_left_out(outcome)}, and forecasts are "
+            "fitted to losses in nats; take probability or margin_nats as their metric"
+        )
     data = forecast.provenance.data
     return FinishedRun(
         run=name,
         task=name if data is None else data.digest,
         probe=forecast.probe,
-        final_losses={c: _loss(claim) for c, claim in claims.items()},
+        final_losses=losses,
     )
+
+
+def metrics_left_out(outcome: Certification) -> str:
+    """Name the metrics of a certification that a calibration cannot take, since they are not in nats.
+
+    Args:
+        outcome: The certification.
+
+    Returns:
+        Their names, joined; empty where there are none.
+    """
+    return " and ".join(sorted({c.metric for c in outcome.claims if not _is_forecast_in_nats(c)}))
 
 
 def calibrate(
@@ -78,5 +103,22 @@ def calibrate(
     )
 
 
-def _loss(claim: CapabilityClaim) -> float:
-    return -claim.change if claim.higher_is_better else claim.change
+def _is_forecast_in_nats(claim: CapabilityClaim) -> bool:
+    return claim.metric in METRICS and METRICS[claim.metric].forecast_from is not None
+
+
+def _loss(name: str, claim: CapabilityClaim, reading: CapabilityReading) -> float:
+    """Take the loss at the end of a run in the metric of its probe's looks."""
+    metric = METRICS[claim.metric]
+    change = claim.nats_change if metric.is_linked else claim.change
+    for document, is_old in (
+        ("certification", change is None),
+        ("forecast", reading.metric != metric.forecast_from),
+    ):
+        if is_old:
+            raise DataError(
+                f"{name}: the {document} does not hold {metric.forecast_from} of {claim.capability}, "
+                f"which a calibration takes of {claim.metric}; it is of an earlier version, make it again"
+            )
+    assert change is not None
+    return -change if METRICS[reading.metric].higher_is_better else change

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..engine import has_slope
 from ..metrics import METRICS
+from ..results import CapabilityScore
 from ._forecaster import PROBES
 
 if TYPE_CHECKING:
@@ -124,6 +125,31 @@ def _of_this_run(
             "the power of full fine-tuning."
         )
     return first, last
+
+
+def lacking_caveat(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
+    """Name what the base does not have, so that nothing can be lost there.
+
+    Args:
+        scores: Of the base.
+
+    Returns:
+        A sentence, or none where it has everything.
+    """
+    named = [
+        score.capability
+        if score.accuracy is None or score.chance is None
+        else f"{score.capability} ({score.accuracy:.0%} of {score.num_items} items right, a guess "
+        f"{score.chance:.0%})"
+        for score in scores
+        if score.nothing_to_lose is not None
+    ]
+    if not named:
+        return ()
+    return (
+        f"The base is not shown to have: {', '.join(named)}. That these stay within their tolerances says "
+        "nothing; ask items that the base can answer, or more of them, or write `required: false`.",
+    )
 
 
 def _of_metrics(study: Study) -> Iterator[str]:

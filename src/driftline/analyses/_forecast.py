@@ -244,6 +244,7 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
         high=predicted.high,
         confidence_level=forecaster.confidence_level,
         num_items=len(target.items),
+        num_groups=len(set(target.groups())),
         base_standard_error=reading.target.base_standard_error,
     )
 

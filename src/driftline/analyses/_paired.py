@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ..capabilities import Capability
-from ..metrics import METRICS
+from ..metrics import METRICS, MetricName
 
 Method = Literal["flips", "bounded", "unbounded", "sequential"]
 
@@ -62,9 +62,12 @@ class Paired:
         is_grouped = declared > 1 or self.num_groups < len(self.capability.items)
         return "flips" if self.capability.measure.is_binary and not is_grouped else "bounded"
 
-    def values(self, side: Sequence[Mapping[str, float]]) -> Float[ndarray, " items"]:
-        """The capability's own metric, item by item."""
-        return numpy.array([metrics[self.capability.metric] for metrics in side], dtype=float)
+    def values(
+        self, side: Sequence[Mapping[str, float]], metric: MetricName | None = None
+    ) -> Float[ndarray, " items"]:
+        """A metric of each item, by default the capability's own."""
+        name = metric or self.capability.metric
+        return numpy.array([metrics[name] for metrics in side], dtype=float)
 
     def gains(self) -> Float[ndarray, " items"]:
         """Changes tuned - base, turned so that larger is better."""

@@ -117,6 +117,8 @@ def _path_margin(
         unit=capability.unit,
         base_value=float(table.values(BASE, capability).mean()),
         base_standard_error=base_standard_error(table, capability),
+        num_items=len(capability.items),
+        num_groups=len(set(capability.groups())),
         low=end if steps.low is None else steps.low,
         high=steps.high,
         confidence_level=CONFIDENCE_LEVEL,

@@ -38,8 +38,16 @@ from ._plan_report import Judged, judge, protocol_of, trial_rows, verdict_of
 from ._plan_search import Found, search_protocols
 from ._plan_space import PlanSpace
 from ._plan_study import PlanStudy
-from ._plan_trials import Bench
-from ._repair_split import Halves, split_items
+from ._plan_trials import Bench, scales_of
+from ._probe_items import (
+    FEWEST_SEARCH_ITEMS,
+    affordable_items,
+    check_items,
+    claims_caveat,
+    sampled_items,
+    search_items,
+)
+from ._repair_split import SEARCH_SHARE, Halves, split_items
 from ._score import check_names
 
 _PLAIN = TrainingConfig("TRL's defaults", {}, "sha256:none")
@@ -62,8 +70,11 @@ class PlanRequest:
     budget_minutes: float | None = None
     num_trials: int | None = None
     """Of the search, at most; None for as many as the budget holds."""
-    num_search_items: int = 32
-    """Of each capability, to choose by; never more than half."""
+    num_items: int | None = None
+    """Of each capability, to choose by and to report on; None for all."""
+    num_search_items: int | None = None
+    """Of each capability, to choose by, never more than half; None for those that the claims can spare,
+    and no more than take as long to score as a trial takes to train."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -91,6 +102,11 @@ class _Asked:
     data: PlanData
     equal_items: tuple[EqualItems, ...]
     """Copies that were left out, as `certify` leaves them out."""
+
+    @property
+    def num_search(self) -> int:
+        """Items of a capability that choose, at most."""
+        return max(len(halves.search.items) for halves in self.capabilities)
 
     @property
     def report(self) -> tuple[Capability, ...]:
@@ -131,12 +147,13 @@ def plan(
     started = time.monotonic()
     _check(request)
     meter, opened = Meter(listener), request.opened
+    meter.enter("parting rows and items")
+    data = hold_out(request.data, seed=request.seed, opened=opened)
     with disk_errors_named(folder.path), ResultStore(folder.store) as store:
         engine = LocalEngine(opened, store, request.options, meter)
-        meter.enter("parting rows and items")
-        asked = _parted(request, engine)
         meter.enter("reading the plan")
-        space = plan_space(opened, request.own_config, asked.data.train)
+        space = plan_space(opened, request.own_config, data.train)
+        asked = _parted(request, data, space, engine)
         study = PlanStudy(folder.study, seed=request.seed)
         bench = _bench(request, asked, space, engine, folder)
         protection = fragile_modules(bench, space, study, seed=request.seed)
@@ -180,18 +197,30 @@ def _check(request: PlanRequest) -> None:
     check_claims(request.capabilities, request.alpha)
     if not any(capability.required for capability in request.capabilities):
         raise ConfigError("--suite: no capability is required, so there is nothing to keep")
-    if request.num_search_items < 2:
-        raise ConfigError(f"--search-items: {request.num_search_items} is too few; give 2 or more")
+    check_items(request.num_items)
+    check_items(request.num_search_items, option="--search-items")
     if request.num_trials is not None and request.num_trials < 1:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest, engine: LocalEngine) -> _Asked:
-    number, seed = request.num_search_items, request.seed
+def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: LocalEngine) -> _Asked:
+    """Part the items that choose from those that report."""
     found = distinct(request.capabilities, engine)
+    capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
+    own = space.candidate(space.plain)
+    affordable = affordable_items(
+        capabilities,
+        engine,
+        num_points=len(scales_of(own)) + 1,
+        other_tokens=engine.num_tokens((data.target.search,)),
+        trained_tokens=tokens_of_run(own, own.num_steps),
+        fewest=FEWEST_SEARCH_ITEMS,
+        share=SEARCH_SHARE,
+    )
+    numbers = search_items(capabilities, asked=request.num_search_items, affordable=affordable)
     return _Asked(
-        tuple(split_items(c, num_search=number, seed=seed) for c in found.capabilities),
-        hold_out(request.data, seed=seed, opened=request.opened),
+        tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
+        data,
         found.equal_items,
     )
 
@@ -271,6 +300,9 @@ def _document(
         ),
         caveats=(
             *copies_caveats(asked.equal_items),
+            *claims_caveat(
+                judged.claims, request.capabilities, asked.capabilities, request.num_items
+            ),
             *plan_caveats(
                 found,
                 bench,
@@ -302,7 +334,7 @@ def _provenance(
         protected_modules=space.fragile_modules,
         numerics=engine.numerics,
         alpha=request.alpha,
-        num_search_items=request.num_search_items,
+        num_search_items=asked.num_search,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

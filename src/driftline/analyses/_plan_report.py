@@ -16,6 +16,7 @@ from ..results import (
     PlanVerdict,
     SuiteClaim,
 )
+from ..stats import standard_error
 from ._claims import suite_claim
 from ._plan_looks import Look, PartScales
 from ._plan_space import PlanSpace
@@ -75,6 +76,7 @@ def judge(
         low=low,
         high=high,
         confidence_level=1 - alpha,
+        standard_error=standard_error(gains, groups=target.groups()),
     )
     return Judged(gained, claims, suite_claim(claims))
 

@@ -73,6 +73,8 @@ def radius_margin(
         unit=capability.unit,
         base_value=float(scans[0].base.values(BASE, capability).mean()),
         base_standard_error=base_standard_error(scans[0].base, capability),
+        num_items=len(capability.items),
+        num_groups=len(set(capability.groups())),
         low=crossing.low,
         high=crossing.high,
         confidence_level=CONFIDENCE_LEVEL,

@@ -99,6 +99,8 @@ def _probe(paired: Paired, engine: Engine, point: Point, level: _Level) -> Recov
         low=claim.low,
         high=claim.high,
         margin=asked.tolerance,
+        standard_error=claim.standard_error,
+        num_groups=claim.num_groups,
     )
 
 

@@ -39,6 +39,7 @@ from ._certify import check_tokens
 from ._certify_caveats import copies_caveats
 from ._claims import check_claims
 from ._distinct import distinct
+from ._probe_items import check_items, claims_caveat, sampled_items, search_items
 from ._repair_caveats import repair_caveats
 from ._repair_cells import Cell, list_cells, weight_scales
 from ._repair_looks import Candidate, Look, Ruler
@@ -70,8 +71,10 @@ class RepairRequest:
     """Examples of what tuning was for; best ones that were not trained on."""
     max_cost: float | None = None
     """Share of the target's gain that may be given up; None for no limit."""
-    num_search_items: int = 32
-    """Of each capability, to choose by; never more than half."""
+    num_items: int | None = None
+    """Of each capability, to choose by and to report on; None for all."""
+    num_search_items: int | None = None
+    """Of each capability, to choose by, never more than half; None for those that the claims can spare."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
@@ -167,7 +170,9 @@ def repair(
         alpha=request.alpha,
         seed=request.seed,
     )
-    document = _document(request, search, judged, tuned, engine, output=model, started=started)
+    document = _document(
+        request, search, judged, tuned, engine, asked=asked, output=model, started=started
+    )
     copies = tuple(copies_caveats(asked.equal_items))
     return document.model_copy(update={"caveats": (*copies, *document.caveats)})
 
@@ -177,8 +182,8 @@ def _check(request: RepairRequest) -> None:
     check_claims(request.capabilities, request.alpha)
     if not any(capability.required for capability in request.capabilities):
         raise ConfigError("--suite: no capability is required, so there is nothing to give back")
-    if request.num_search_items < 2:
-        raise ConfigError(f"--search-items: {request.num_search_items} is too few; give 2 or more")
+    check_items(request.num_items)
+    check_items(request.num_search_items, option="--search-items")
     if request.max_cost is None:
         return
     if request.data is None:
@@ -202,9 +207,11 @@ def _held(tuned: TunedModel) -> TunedModel:
 
 
 def _asked(request: RepairRequest, engine: LocalEngine) -> _Asked:
-    number, seed = request.num_search_items, request.seed
+    seed = request.seed
     found = distinct(request.capabilities, engine)
-    halves = tuple(split_items(c, num_search=number, seed=seed) for c in found.capabilities)
+    capabilities = sampled_items(found.capabilities, request.num_items, seed=seed)
+    numbers = search_items(capabilities, asked=request.num_search_items)
+    halves = tuple(split_items(c, num_search=numbers[c.name], seed=seed) for c in capabilities)
     target = None
     if request.data is not None:
         every = target_capability(
@@ -296,6 +303,7 @@ def _document(
     tuned: TunedModel,
     engine: LocalEngine,
     *,
+    asked: _Asked,
     output: RepairedModel | None,
     started: float,
 ) -> Repair:
@@ -320,12 +328,19 @@ def _document(
             tokens_backward=0,
             fraction_of_planned_run=None,
         ),
-        caveats=repair_caveats(search, judged, engine.numerics, request.alpha, output=output),
-        provenance=_provenance(request, tuned, engine),
+        caveats=(
+            *claims_caveat(
+                judged.claims, request.capabilities, asked.capabilities, request.num_items
+            ),
+            *repair_caveats(search, judged, engine.numerics, request.alpha, output=output),
+        ),
+        provenance=_provenance(request, tuned, engine, asked),
     )
 
 
-def _provenance(request: RepairRequest, tuned: TunedModel, engine: LocalEngine) -> RepairProvenance:
+def _provenance(
+    request: RepairRequest, tuned: TunedModel, engine: LocalEngine, asked: _Asked
+) -> RepairProvenance:
     return RepairProvenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
@@ -339,7 +354,7 @@ def _provenance(request: RepairRequest, tuned: TunedModel, engine: LocalEngine) 
         numerics=engine.numerics,
         alpha=request.alpha,
         max_cost=request.max_cost,
-        num_search_items=request.num_search_items,
+        num_search_items=max(len(halves.search.items) for halves in asked.capabilities),
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -214,6 +214,7 @@ def _target(
         low=low,
         high=high,
         confidence_level=1 - alpha,
+        standard_error=standard_error(gains, groups=target.groups()),
         gain_share=(base - repaired) / (base - tuned) if is_gain else None,
         reason=None if is_gain else _NO_GAIN,
     )

@@ -8,7 +8,7 @@ from ..capabilities import Capability, Item
 from ..errors import SuiteError
 from ..provenance import digest_value
 
-_SHARE = 0.5
+SEARCH_SHARE = 0.5
 """Of the items that choose, at most: reporting needs the more."""
 _LEAST = 2
 """Sources on either side; an interval needs so many."""
@@ -46,7 +46,7 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
             f"items that choose and items that report; at least {2 * _LEAST} are needed"
         )
     random.Random(f"{seed}|{capability.name}").shuffle(order)
-    wanted = min(num_search, int(_SHARE * len(capability.items)))
+    wanted = min(num_search, int(SEARCH_SHARE * len(capability.items)))
     chosen: set[str] = set()
     held = 0
     for source in order[:-_LEAST]:

@@ -11,7 +11,9 @@ from ..errors import ConfigError
 from ..models import BASE, LanguageModel, ScoringOptions, numerics
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import CapabilityScore, Cost, ItemScore, Provenance, Scores
-from ..stats import mean_interval
+from ..stats import ALPHA, mean_interval
+from ._claim_obstacles import base_obstacle
+from ._paired import Paired
 from ._study import CONFIDENCE_LEVEL, base_standard_error
 
 _TOKENS_TOGETHER = 100_000
@@ -132,7 +134,14 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
         chance=capability.chance,
         tolerance=capability.tolerance,
         required=capability.required,
+        nothing_to_lose=_nothing_to_lose(capability, table),
     )
+
+
+def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
+    """Say why the base has nothing to lose, by the test of a certification at its usual level."""
+    scores = table.item_metrics(BASE, capability)
+    return base_obstacle(Paired(capability, scores, scores), ALPHA, seed=0)
 
 
 def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str] = ()) -> None:

@@ -148,22 +148,32 @@ class Study:
         (last,) = self.replica.kept_steps
         return Point("replica", (Term(self.replica.direction(last), 1.0),))
 
-    def probe_table(self) -> Table:
-        """Capabilities and target, all their items, at the base and wherever the probe looks.
+    def base_table(self) -> Table:
+        """Score capabilities and target, all their items, at the base; nothing is trained."""
+        return self.engine.evaluate((BASE,), (*self.capabilities, self.target))
+
+    def probe_table(self, base: Table) -> Table:
+        """Score capabilities and target, all their items, wherever the probe looks.
 
         Anchors are read at the base and along the trajectory.
 
+        Args:
+            base: Of `base_table`.
+
         Returns:
-            The table.
+            The table, the base's rows among them.
         """
         watched = (*self.capabilities, self.target)
         anchors = () if self.anchors is None else (self.anchors,)
         wanted: list[tuple[Point, tuple[Capability | Anchors, ...]]] = [
-            (point, (*watched, *anchors)) for point in (BASE, *self.path_points())
+            (point, (*watched, *anchors)) for point in self.path_points()
         ]
+        if anchors:
+            wanted.insert(0, (BASE, anchors))
         if self.replica is not None:
             wanted.append((self.replica_point(), watched))
-        return self.engine.evaluate_each(wanted)
+        found = self.engine.evaluate_each(wanted)
+        return Table({**base.rows, **found.rows})
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """The capabilities with a random part of their items."""

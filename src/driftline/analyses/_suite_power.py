@@ -1,13 +1,14 @@
 """What change a suite's items can show, before a model is run."""
 
 import math
-from collections import Counter
 
 import scipy.stats
 
 from ..capabilities import Capability, Suite
 from ..results import CapabilityPower, SuitePower
-from ..stats import ALPHA, MEASURED_SPREADS, POWER, items_needed, margin_shown
+from ..stats import ALPHA, POWER, margin_shown
+from ._claim_obstacles import no_pass
+from ._probe_items import certified_metric, certifying_items, usual_spread
 from ._study import CONFIDENCE_LEVEL
 
 _CAVEATS = (
@@ -42,12 +43,17 @@ def suite_power(suite: Suite) -> SuitePower:
 
 
 def _power_of(capability: Capability) -> CapabilityPower:
-    metric, groups = capability.measure, capability.groups()
-    # Nothing was measured for generated answers: an answer flips as a choice does.
-    spread = MEASURED_SPREADS.get(metric.name, MEASURED_SPREADS["accuracy"])
+    metric, groups, spread = (
+        certified_metric(capability),
+        capability.groups(),
+        usual_spread(capability),
+    )
     deviation = math.sqrt(spread) if metric.is_binary else spread
     num_groups = len(set(groups))
     quantile = scipy.stats.t.ppf((1 + CONFIDENCE_LEVEL) / 2, num_groups - 1)
+    reason, shown = no_pass(capability), None
+    if reason is None:
+        shown = margin_shown(metric, groups, spread, max_group_size=capability.max_group_size)
     return CapabilityPower(
         capability=capability.name,
         scorer=capability.scorer,
@@ -60,11 +66,7 @@ def _power_of(capability: Capability) -> CapabilityPower:
         required=capability.required,
         spread=spread,
         forecast_half_width=float(quantile) * deviation / math.sqrt(len(groups)),
-        certify_margin=margin_shown(metric, groups, spread),
-        num_items_needed=items_needed(
-            metric,
-            margin=capability.tolerance,
-            spread=spread,
-            group_size=max(Counter(groups).values()),
-        ),
+        certify_margin=shown,
+        num_items_needed=certifying_items(capability),
+        reason=reason,
     )

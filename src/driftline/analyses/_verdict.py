@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..results import CapabilityForecast, StabilityMargin, Verdict, in_points
+from ..metrics import has_perplexity
+from ..results import CapabilityForecast, StabilityMargin, Verdict, in_points, rise_text
 
 
 def judge(
@@ -45,8 +46,14 @@ def judge(
 
 def _range(row: CapabilityForecast) -> str:
     shown = in_points(row)
-    return (
+    said = (
         f"forecast change {shown.predicted_change:+.2f} {shown.unit} "
         f"({shown.confidence_level:.0%} interval {shown.low:+.2f} to {shown.high:+.2f}, "
-        f"tolerance {shown.tolerance:g})"
+        f"tolerance {shown.tolerance:.3g})"
+    )
+    if not has_perplexity(row.unit):
+        return said
+    return (
+        f"{said}, of perplexity {rise_text(row.predicted_change)} ({rise_text(row.low)} to "
+        f"{rise_text(row.high)}, tolerance {rise_text(row.tolerance)})"
     )

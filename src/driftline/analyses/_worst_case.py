@@ -178,6 +178,8 @@ def _undefined(base: Table, capability: Capability, reason: str) -> StabilityMar
         unit=capability.unit,
         base_value=float(base.values(BASE, capability).mean()),
         base_standard_error=base_standard_error(base, capability),
+        num_items=len(capability.items),
+        num_groups=len(set(capability.groups())),
         low=None,
         high=None,
         confidence_level=CONFIDENCE_LEVEL,

@@ -1,12 +1,14 @@
 """Tolerances as people write them: a number, points, or per cent of perplexity."""
 
-import math
 import re
 
 from ..errors import SuiteError
-from ..metrics import METRICS, SHOWN, MetricName
+from ..metrics import METRICS, SHOWN, MetricName, nats_of_rise
 
-_WRITTEN = re.compile(r"\s*(?P<number>\d+(\.\d+)?|\.\d+)\s*(?P<unit>%|points?)?\s*")
+_WRITTEN = re.compile(
+    r"\s*(?P<number>(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?)\s*(?P<unit>%|points?)?\s*", re.IGNORECASE
+)
+"""YAML takes 1e-3 for text, so exponents come here too."""
 
 
 def read_tolerance(written: float | str, metric: MetricName) -> float:
@@ -40,7 +42,7 @@ def read_tolerance(written: float | str, metric: MetricName) -> float:
     if unit is None:
         return number
     if unit == "%" and metric == "nll_nats":
-        return math.log1p(number / 100)
+        return nats_of_rise(number / 100)
     if unit != "%" and _has_points(metric):
         return number / 100
     raise SuiteError(

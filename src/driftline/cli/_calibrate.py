@@ -29,24 +29,23 @@ def calibrate(
     check_free(out, force=force)
     # Heavy, and not needed for --help.
     from driftline.analyses import calibrate as put_together
-    from driftline.analyses import finished_run, shipped_calibration
+    from driftline.analyses import finished_run, metrics_left_out, shipped_calibration
     from driftline.parsing import read_text
     from driftline.results import Assessment, Certification
 
     shipped = shipped_calibration()
-    own = [
-        finished_run(
-            folder.resolve().name,
-            Assessment.from_json(
-                read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
-            ),
-            Certification.from_json(
-                read_text(folder / "certification.json", DataError),
-                origin=f"{folder}/certification.json",
-            ),
+    own = []
+    for folder in run:
+        forecast = Assessment.from_json(
+            read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
         )
-        for folder in run
-    ]
+        outcome = Certification.from_json(
+            read_text(folder / "certification.json", DataError),
+            origin=f"{folder}/certification.json",
+        )
+        own.append(finished_run(folder.resolve().name, forecast, outcome))
+        if names := metrics_left_out(outcome):
+            typer.echo(f"{folder}: left out, since it is not in nats: {names}", err=True)
     made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
     write_file(out, made.to_json().encode(), force=force)
     typer.echo(

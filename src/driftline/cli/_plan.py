@@ -18,7 +18,15 @@ from ._model_options import (
     TrustOption,
 )
 from ._numbers import finite
-from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
+from ._run_options import (
+    ForceOption,
+    ItemsOption,
+    JsonOption,
+    OutOption,
+    SearchItemsOption,
+    SeedOption,
+    SuiteOption,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -67,13 +75,6 @@ MinutesOption = Annotated[
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", help="Of the search, at most; else what the budget holds.")
 ]
-SearchItemsOption = Annotated[
-    int,
-    typer.Option(
-        "--search-items",
-        help="Items of each capability that choose, at most half; the others make the claims.",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Wanted:
     budget_tokens: float | None
     budget_minutes: float | None
     num_trials: int | None
-    num_search_items: int
+    num_items: int | None
+    num_search_items: int | None
     alpha: float
     out: Path | None
     seed: int
@@ -106,7 +108,8 @@ def plan(  # noqa: PLR0913 - each is an option of the command line
     budget_tokens: TokensOption = None,
     budget_minutes: MinutesOption = None,
     trials: TrialsOption = None,
-    search_items: SearchItemsOption = 32,
+    items: ItemsOption = None,
+    search_items: SearchItemsOption = None,
     alpha: AlphaOption = None,
     out: OutOption = None,
     seed: SeedOption = 0,
@@ -128,6 +131,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command line
             budget_tokens,
             budget_minutes,
             trials,
+            items,
             search_items,
             0.05 if alpha is None else alpha,
             out,
@@ -206,6 +210,7 @@ def run(wanted: Wanted) -> tuple["Plan", Path]:
             budget_tokens=wanted.budget_tokens,
             budget_minutes=wanted.budget_minutes,
             num_trials=wanted.num_trials,
+            num_items=wanted.num_items,
             num_search_items=wanted.num_search_items,
             alpha=wanted.alpha,
             seed=wanted.seed,
@@ -234,6 +239,7 @@ def _identity(
         "budget_tokens": wanted.budget_tokens,
         "budget_minutes": wanted.budget_minutes,
         "trials": wanted.num_trials,
+        "items": wanted.num_items,
         "search_items": wanted.num_search_items,
         "alpha": wanted.alpha,
         "seed": wanted.seed,

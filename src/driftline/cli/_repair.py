@@ -11,7 +11,15 @@ from ._certify import EXIT_CODES, AlphaOption, BaseArgument, TunedArgument
 from ._data_options import KINDS, MapOption, read_rows
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, ModelChoice, TrustOption
 from ._numbers import finite
-from ._run_options import ForceOption, JsonOption, OutOption, SeedOption, SuiteOption
+from ._run_options import (
+    ForceOption,
+    ItemsOption,
+    JsonOption,
+    OutOption,
+    SearchItemsOption,
+    SeedOption,
+    SuiteOption,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -40,13 +48,6 @@ MaxCostOption = Annotated[
         "tolerances as that allows; without it the tolerances rule.",
     ),
 ]
-SearchItemsOption = Annotated[
-    int,
-    typer.Option(
-        "--search-items",
-        help="Items of each capability that choose, at most half; the others make the claims.",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Wanted:
     suites: tuple[str, ...]
     data: Path | None
     max_cost: float | None
-    num_search_items: int
+    num_items: int | None
+    num_search_items: int | None
     alpha: float
     out: Path | None
     seed: int
@@ -73,7 +75,8 @@ def repair(  # noqa: PLR0913 - each is an option of the command line
     data: TargetOption = None,
     columns: MapOption = None,
     max_cost: MaxCostOption = None,
-    search_items: SearchItemsOption = 32,
+    items: ItemsOption = None,
+    search_items: SearchItemsOption = None,
     alpha: AlphaOption = None,
     out: OutOption = None,
     seed: SeedOption = 0,
@@ -94,6 +97,7 @@ def repair(  # noqa: PLR0913 - each is an option of the command line
             tuple(suite),
             data,
             max_cost,
+            items,
             search_items,
             level,
             out,
@@ -159,6 +163,7 @@ def run(wanted: Wanted) -> tuple["Repair", Path]:
             suites,
             data,
             wanted.max_cost,
+            wanted.num_items,
             wanted.num_search_items,
             wanted.alpha,
             wanted.seed,
@@ -197,6 +202,7 @@ def _identity(wanted: Wanted, suites: list["JsonValue"], data: str | None) -> "J
         "suites": suites,
         "data": data,
         "max_cost": wanted.max_cost,
+        "items": wanted.num_items,
         "search_items": wanted.num_search_items,
         "alpha": wanted.alpha,
         "seed": wanted.seed,

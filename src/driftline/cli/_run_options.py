@@ -28,3 +28,20 @@ JsonOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace what an earlier run left in the run folder.")
 ]
+ItemsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--items",
+        min=2,
+        help="Items of each capability to take, for choosing and claims together (default: all).",
+    ),
+]
+SearchItemsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--search-items",
+        min=2,
+        help="Items of each capability that choose, at most half; the others make the claims (default: "
+        "those that a certification at the tolerance can spare, at least 32).",
+    ),
+]

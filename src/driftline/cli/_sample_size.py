@@ -25,6 +25,10 @@ _OF_OTHERS = (
     "power is lower, the error is not",
     "the power is that of the test which certify makes, for normal changes",
 )
+_WITHOUT_BOUNDS = (
+    "{metric} has no bounds: `certify` finds a loss with so many items, and passes only where the suite "
+    "declares a range, which takes more of them; `driftline suite` counts with that range"
+)
 _OF_ALL = "the power of the claim about all is for capabilities that err independently"
 
 
@@ -183,7 +187,9 @@ def _sample_size(asked: _Asked) -> "SampleSize":
     if number > 1:
         claims.append(claim("all", alpha=alpha, power=power ** (1 / number)))
         claims.append(claim("each", alpha=alpha / number, power=power))
-    caveats = _OF_SHARES if chosen.is_binary else _OF_OTHERS
+    caveats: tuple[str, ...] = _OF_SHARES if chosen.is_binary else _OF_OTHERS
+    if not chosen.is_bounded:
+        caveats = (_WITHOUT_BOUNDS.format(metric=chosen.name), *caveats)
     return SampleSize(
         metric=chosen.name,
         unit=chosen.unit,

@@ -53,6 +53,15 @@ EveryOption = Annotated[
         "--every", min=1, help="Steps between checks; by default as often as 2.5 % allow."
     ),
 ]
+ItemsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--items",
+        min=2,
+        help="Items of each capability to score (default: all, or as many as let all scoring take no "
+        "longer than the training).",
+    ),
+]
 ActionOption = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +79,7 @@ class Wanted:
     data: Path | None
     suites: tuple[str, ...]
     every: int | None
+    num_items: int | None
     action: str | None
     out: Path | None
     force: bool
@@ -86,6 +96,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
     eval_data: EvalDataOption = None,
     suite: WatchOption = [],  # noqa: B006 - Typer copies it
     every: EveryOption = None,
+    items: ItemsOption = None,
     action: ActionOption = None,
     out: OutOption = None,
     json: JsonOption = False,
@@ -100,6 +111,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
             data,
             tuple(suite),
             every,
+            items,
             action,
             out,
             force,
@@ -225,6 +237,8 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
     changes: dict[str, JsonValue] = {}
     if wanted.every is not None:
         changes["every_steps"] = wanted.every
+    if wanted.num_items is not None:
+        changes["num_items"] = wanted.num_items
     if wanted.action is not None:
         changes["action"] = wanted.action
     settings = protocol.settings

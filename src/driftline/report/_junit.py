@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 from ..escapes import replaced
 from ..results import CapabilityClaim, Certification, SuiteClaim
+from ..results._perplexity import with_rise
 from ..results._points import in_points
 from ..results._readings import number
 
@@ -56,10 +57,11 @@ def _add_claim(suite: ElementTree.Element, claim: CapabilityClaim) -> None:
     case = ElementTree.SubElement(
         suite, "testcase", classname=classname, name=_text(claim.capability)
     )
+    unit, limit, margin = claim.unit, claim.loss_limit, claim.margin
     said = (
-        f"{claim.metric} {number(claim.base)} to {number(claim.tuned)} {claim.unit} over "
-        f"{claim.num_items:,} items; loss below {number(claim.loss_limit)}, margin "
-        f"{number(claim.margin)}"
+        f"{claim.metric} {number(claim.base)} to {number(claim.tuned)} {unit} over "
+        f"{claim.num_items:,} items in {claim.num_groups:,} groups; loss below "
+        f"{with_rise(number(limit), unit, limit)}, margin {with_rise(number(margin), unit, margin)}"
     )
     _add_outcome(
         case, claim.verdict, f"{claim.reason or claim.verdict}: {said}", is_required=claim.required

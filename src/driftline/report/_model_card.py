@@ -13,8 +13,9 @@ from ..results._certification_summary import (
     pvalue_text,
     recovery_sentence,
 )
+from ..results._perplexity import with_rise
 from ..results._points import in_points
-from ..results._readings import clean, number
+from ..results._readings import clean, items_in_groups, number, with_error
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
 """What Markdown, its tables, or the hub's rendering of either would take for more than a character."""
@@ -58,6 +59,8 @@ def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
         "verdict": claim.verdict,
         "required": claim.required,
         "num_items": claim.num_items,
+        "num_groups": claim.num_groups,
+        "standard_error": claim.standard_error,
     }
     return EvalResult(
         task_type="text-generation",
@@ -83,7 +86,7 @@ def _section(found: Certification) -> str:
         f"below its margin, at alpha = {provenance.alpha:g}. All required ones together: "
         f"{CLAIM_WORDS[suite.verdict]}, p = {pvalue_text(suite.pvalue)} (intersection-union).",
         "",
-        "| capability | metric | items | base | tuned | change | loss below | margin | p | verdict |",
+        "| capability | metric | items in groups | base | tuned | change | loss below | margin | p | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(claim) for claim in found.claims),
         "",
@@ -112,16 +115,20 @@ def _row(claim: CapabilityClaim) -> str:
     cells = (
         _escaped(claim.capability) + ("" if claim.required else " (watched)"),
         _escaped(f"{claim.metric}, {claim.unit}"),
-        f"{claim.num_items:,}",
+        items_in_groups(claim.num_items, claim.num_groups),
         number(claim.base),
         number(claim.tuned),
-        number(claim.change, signed=True),
-        number(claim.loss_limit),
-        number(claim.margin),
+        with_rise(_change(claim), claim.unit, claim.change),
+        with_rise(number(claim.loss_limit), claim.unit, claim.loss_limit),
+        with_rise(number(claim.margin), claim.unit, claim.margin),
         pvalue_text(claim.pvalue),
         CLAIM_WORDS[claim.verdict],
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _change(claim: CapabilityClaim) -> str:
+    return with_error(number(claim.change, signed=True), claim.standard_error)
 
 
 def _files(found: Certification) -> str:

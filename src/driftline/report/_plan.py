@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..results import Plan, PlanLook
+from ..results._perplexity import with_rise
 from ..results._plan_summary import (
     budget_words,
     plan_headline,
@@ -11,7 +12,16 @@ from ..results._plan_summary import (
     trial_order,
 )
 from ..results._points import in_points
-from ..results._readings import DASH, clean, duration, interval, number, percent
+from ..results._readings import (
+    DASH,
+    clean,
+    duration,
+    interval,
+    items_in_groups,
+    number,
+    percent,
+    with_error,
+)
 from ..results._repair_summary import CLAIM_WORDS
 from ._claims import BADGES, claim_reasons
 from ._drawing import to_svg
@@ -113,7 +123,7 @@ def _margins_table(found: Plan) -> Table:
     made = table(
         [
             ("capability", "text"),
-            ("items", "number"),
+            ("items in groups", "number"),
             ("loss", "number"),
             ("at most", "number"),
             ("tolerance", "number"),
@@ -126,10 +136,16 @@ def _margins_table(found: Plan) -> Table:
         (
             (
                 row.capability,
-                f"{claims[row.capability].num_items:,}",
-                number(row.loss, signed=True),
-                number(row.loss_limit, signed=True),
-                number(row.tolerance),
+                items_in_groups(
+                    claims[row.capability].num_items, claims[row.capability].num_groups
+                ),
+                with_rise(
+                    with_error(number(row.loss, signed=True), row.standard_error),
+                    row.unit,
+                    row.loss,
+                ),
+                with_rise(number(row.loss_limit, signed=True), row.unit, row.loss_limit),
+                with_rise(number(row.tolerance), row.unit, row.tolerance),
                 percent(row.left),
                 row.unit,
                 number(claims[row.capability].adjusted_pvalue),

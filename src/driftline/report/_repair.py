@@ -3,8 +3,18 @@
 from collections.abc import Iterator
 
 from ..results import Repair, Subject
+from ..results._perplexity import with_rise
 from ..results._points import in_points
-from ..results._readings import DASH, clean, duration, interval, number, percent
+from ..results._readings import (
+    DASH,
+    clean,
+    duration,
+    interval,
+    items_in_groups,
+    number,
+    percent,
+    with_error,
+)
 from ..results._repair_summary import CLAIM_WORDS, chosen_words, repair_headline, scale_lines
 from ._claims import BADGES, claim_reasons
 from ._drawing import to_svg
@@ -84,10 +94,20 @@ def _recovery_table(found: Repair) -> Table:
             (
                 row.capability,
                 f"{row.num_items:,}",
-                number(row.tuned_change, signed=True),
-                number(row.repaired_change, signed=True),
+                with_rise(
+                    with_error(number(row.tuned_change, signed=True), row.tuned_standard_error),
+                    row.unit,
+                    row.tuned_change,
+                ),
+                with_rise(
+                    with_error(
+                        number(row.repaired_change, signed=True), row.repaired_standard_error
+                    ),
+                    row.unit,
+                    row.repaired_change,
+                ),
                 percent(row.given_back) if row.was_lost else DASH,
-                number(row.tolerance),
+                with_rise(number(row.tolerance), row.unit, row.tolerance),
                 row.unit,
                 "lost by tuning" if row.was_lost else "" if row.required else "watched",
             )
@@ -116,6 +136,7 @@ def _claims_table(found: Repair) -> Table:
     made = table(
         [
             ("capability", "text"),
+            ("items in groups", "number"),
             ("change", "number"),
             ("loss below", "number"),
             ("margin", "number"),
@@ -126,9 +147,10 @@ def _claims_table(found: Repair) -> Table:
         (
             (
                 claim.capability + ("" if claim.required else " (watched)"),
-                number(claim.change, signed=True),
-                number(claim.loss_limit),
-                number(claim.margin),
+                items_in_groups(claim.num_items, claim.num_groups),
+                with_error(number(claim.change, signed=True), claim.standard_error),
+                with_rise(number(claim.loss_limit), claim.unit, claim.loss_limit),
+                with_rise(number(claim.margin), claim.unit, claim.margin),
                 number(claim.pvalue),
                 number(claim.adjusted_pvalue),
                 CLAIM_WORDS[claim.verdict],

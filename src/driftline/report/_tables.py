@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..results import Assessment, LayerRegion, StabilityMargin
+from ..results._perplexity import interval_with_rise, with_perplexity, with_rise
 from ..results._readings import (
     DASH,
     CapabilityLoss,
     clean,
     forecast_losses,
     interval,
+    items_in_groups,
     loss_sign,
     margin_order,
     module_labels,
@@ -71,11 +73,13 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
             (
                 loss.capability,
                 "required" if loss.required else "watched",
-                number(loss.base_value),
-                number(loss.change, signed=True),
-                number(loss.loss, signed=True),
-                interval(loss.low, loss.high, signed=True),
-                number(loss.tolerance),
+                with_perplexity(number(loss.base_value), loss.unit, loss.base_value),
+                with_rise(number(loss.change, signed=True), loss.unit, loss.change),
+                with_rise(number(loss.loss, signed=True), loss.unit, loss.loss),
+                interval_with_rise(
+                    interval(loss.low, loss.high, signed=True), loss.unit, loss.low, loss.high
+                ),
+                with_rise(number(loss.tolerance), loss.unit, loss.tolerance),
                 loss.unit,
                 loss.verdict,
             )
@@ -94,10 +98,11 @@ def scores_table(assessment: Assessment) -> Table:
             ("metric", "text"),
             ("better", "text"),
             ("base", "number"),
+            ("standard error", "number"),
             ("interval of the mean", "number"),
             ("accuracy", "number"),
             ("chance", "number"),
-            ("items", "number"),
+            ("items in groups", "number"),
         ],
         (
             (
@@ -105,17 +110,20 @@ def scores_table(assessment: Assessment) -> Table:
                 s.description,
                 f"{s.metric} ({s.unit})",
                 "higher" if s.higher_is_better else "lower",
-                number(s.value),
+                with_perplexity(number(s.value), s.unit, s.value),
+                number(s.standard_error),
                 interval(s.low, s.high),
                 percent(s.accuracy),
                 percent(s.chance),
-                f"{s.num_items:,}",
+                items_in_groups(s.num_items, s.num_groups),
             )
             for s in scores
         ),
     )
     levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
-    notes = [f"Intervals at {levels} confidence, over items of this kind."] if scores else []
+    notes = (
+        [f"Intervals at {levels} confidence, over groups of items of this kind."] if scores else []
+    )
     if any(s.accuracy is None or s.chance is None for s in scores):
         notes.append(f"{DASH} The capability's scorer has no accuracy, or no chance level.")
     return Table(made.titles, made.kinds, made.rows, tuple(notes))
@@ -232,7 +240,7 @@ def path_table(assessment: Assessment) -> Table:
                 _shares(used_interval(m)),
                 number(m.critical_learning_rate),
                 interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
-                f"{number(m.tolerance)} {m.unit}",
+                with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
                 _missing(m),
             )
             for m in margins
@@ -261,7 +269,7 @@ def radius_table(assessment: Assessment) -> Table:
                 number(m.critical_relative_norm),
                 interval(m.low, m.high),
                 number(m.tail.critical_relative_norm) if m.tail else DASH,
-                f"{number(m.tolerance)} {m.unit}",
+                with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
                 _missing(m),
             )
             for m in margins

@@ -5,14 +5,24 @@ from collections.abc import Iterator
 import altair as alt
 
 from ..results import TrainingRun
+from ..results._perplexity import with_rise
 from ..results._points import in_points
-from ..results._readings import DASH, clean, duration, number, percent
+from ..results._readings import (
+    DASH,
+    clean,
+    duration,
+    items_in_groups,
+    number,
+    percent,
+    with_error,
+)
 from ._drawing import CONTENT_WIDTH, INK, SERIES, data, styled, to_svg
 from ._page import Figure, page
 from ._tables import Kind, Table, table
 
 _COURSE: list[tuple[str, Kind]] = [
     ("capability", "text"),
+    ("items in groups", "number"),
     ("tuned − base", "number"),
     ("tolerance", "number"),
     ("unit", "text"),
@@ -83,10 +93,15 @@ def _courses(run: TrainingRun) -> Table:
         rows.append(
             (
                 course.capability,
-                number(course.change, signed=True),
-                number(course.tolerance),
+                items_in_groups(course.num_items, course.num_groups),
+                with_rise(
+                    with_error(number(course.change, signed=True), course.standard_error),
+                    course.unit,
+                    course.change,
+                ),
+                with_rise(number(course.tolerance), course.unit, course.tolerance),
                 course.unit,
-                number(course.largest_loss),
+                with_rise(number(course.largest_loss), course.unit, course.largest_loss),
                 DASH if course.largest_loss_step is None else str(course.largest_loss_step),
                 DASH if course.alarm_step is None else str(course.alarm_step),
                 state if course.required else f"{state}, watched only",

@@ -43,6 +43,7 @@ from ._explanation import ConflictingExample as ConflictingExample
 from ._explanation import FailureMode as FailureMode
 from ._explanation import ForecastExplanation as ForecastExplanation
 from ._explanation_readings import explanation_sentences as explanation_sentences
+from ._perplexity import rise_text as rise_text
 from ._plan import LeverAblation as LeverAblation
 from ._plan import LeverSetting as LeverSetting
 from ._plan import MarginLeft as MarginLeft

@@ -43,6 +43,9 @@ class CapabilityScore(Value):
     """Expected accuracy of a guess, where the capability has one."""
     tolerance: float
     required: bool
+    nothing_to_lose: str | None = None
+    """Why the model has nothing to lose here: it is not shown to do better than a guess, or the
+    tolerance accepts a fall to one. None where it has the capability, or guessing has no meaning."""
 
 
 class CurvePoint(Value):
@@ -82,6 +85,9 @@ class StabilityMargin(Value):
     unit: str
     base_value: float
     base_standard_error: float | None = None
+    num_items: int | None = None
+    """Items that it was measured on; None in documents of earlier versions."""
+    num_groups: int | None = None
     low: float | None
     """Lower end of the interval for the critical number (relative norm, or steps)."""
     high: float | None
@@ -225,6 +231,7 @@ class TargetForecast(Value):
     confidence_level: Probability
     """As high as the calibration allows, at most that of the capabilities."""
     num_items: int
+    num_groups: int | None = None
     base_standard_error: float | None = None
 
 

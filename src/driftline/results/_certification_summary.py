@@ -3,8 +3,17 @@
 from collections.abc import Sequence
 
 from ._certification import CapabilityClaim, Certification, Flip
+from ._perplexity import PerplexityRow, perplexity_lines
 from ._points import in_points
-from ._readings import DASH, clean, duration, number, percent
+from ._readings import (
+    DASH,
+    clean,
+    duration,
+    items_in_groups,
+    number,
+    percent,
+    with_error,
+)
 from ._recovery import RecoveryProbe
 from ._summary import aligned, wrapped
 
@@ -60,7 +69,7 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
     rows = [
         (
             "capability",
-            "items",
+            "items in groups",
             "base",
             "tuned",
             "change",
@@ -74,17 +83,22 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
     for claim in claims:
         rows.append((
             clean(claim.capability) + ("" if claim.required else " (watched)"),
-            f"{claim.num_items:,}",
+            items_in_groups(claim.num_items, claim.num_groups),
             number(claim.base),
             number(claim.tuned),
-            number(claim.change, signed=True),
+            with_error(number(claim.change, signed=True), claim.standard_error),
             number(claim.loss_limit),
             number(claim.margin),
             pvalue_text(claim.pvalue),
             pvalue_text(claim.adjusted_pvalue),
             CLAIM_WORDS[claim.verdict],
         ))  # fmt: skip
-    return aligned(rows, numeric=range(1, 9))
+    said = perplexity_lines(
+        PerplexityRow(c.capability, c.unit, c.base, c.change, high=c.loss_limit, tolerance=c.margin)
+        for c in claims
+    )
+    table = aligned(rows, numeric=range(1, 9))
+    return [*table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
 def _claims(found: Certification) -> list[str]:

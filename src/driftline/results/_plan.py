@@ -123,6 +123,8 @@ class PlannedGain(Value):
     """Likewise above it."""
     confidence_level: float
     """Of each limit."""
+    standard_error: float | None = None
+    """Of the gain, over groups of rows."""
 
 
 class PlannedProtocol(Value):
@@ -179,7 +181,7 @@ class PlanProvenance(Value):
     numerics: Numerics
     alpha: float
     num_search_items: int
-    """Asked for, of each capability."""
+    """Of each capability, at most."""
     seed: int
     created: str
     """When the document was written, ISO 8601, UTC."""

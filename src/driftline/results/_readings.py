@@ -290,6 +290,40 @@ def interval(low: float | None, high: float | None, *, signed: bool = False) -> 
     return DASH if high is None else f"at most {number(high, signed=signed)}"
 
 
+def items_in_groups(num_items: int, num_groups: int | None) -> str:
+    """Write how many items were scored, and in how many groups where some share one.
+
+    >>> items_in_groups(258, 43), items_in_groups(276, 276)
+    ('258 in 43', '276')
+
+    Args:
+        num_items: Items.
+        num_groups: Independent units of evidence; None where they are not known.
+
+    Returns:
+        The counts.
+    """
+    if num_groups is None or num_groups == num_items:
+        return f"{num_items:,}"
+    return f"{num_items:,} in {num_groups:,}"
+
+
+def with_error(text: str, standard_error: float | None) -> str:
+    """Add a standard error to the text of a value, where there is one.
+
+    >>> with_error("+1.20", 0.5), with_error("+1.20", None)
+    ('+1.20 ±0.500', '+1.20')
+
+    Args:
+        text: The value as it is written.
+        standard_error: Of the value, over groups of items.
+
+    Returns:
+        Both.
+    """
+    return text if standard_error is None else f"{text} ±{number(standard_error)}"
+
+
 def duration(seconds: float) -> str:
     """A length of time in words.
 

@@ -21,6 +21,7 @@ class RecoveryProbe(Value):
         "low",
         "high",
         "margin",
+        "standard_error",
     )
 
     capability: str
@@ -44,3 +45,6 @@ class RecoveryProbe(Value):
     """One-sided limits of the true change tuned - base behind the examples, at 1 - alpha."""
     high: float | None
     margin: float
+    standard_error: float | None = None
+    """Of the change behind the examples, over groups; None where nothing was scored."""
+    num_groups: int | None = None

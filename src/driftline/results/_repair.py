@@ -119,6 +119,8 @@ class TargetRecovery(Value):
     """Likewise above it."""
     confidence_level: float
     """Of each limit."""
+    standard_error: float | None = None
+    """Of the repaired model's gain, over groups of examples."""
     gain_share: float | None
     """Of the tuned model's gain."""
     reason: str | None
@@ -154,7 +156,7 @@ class RepairProvenance(Value):
     max_cost: float | None
     """Share of the target's gain that the search was allowed to give up; None for no limit."""
     num_search_items: int
-    """Asked for, of each capability."""
+    """Of each capability, at most."""
     seed: int
     """Of the split, and of the tests."""
     created: str

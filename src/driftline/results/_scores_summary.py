@@ -1,7 +1,8 @@
 """The scores of one model as plain text."""
 
+from ._perplexity import PerplexityRow, perplexity_lines
 from ._points import in_points
-from ._readings import clean, duration, interval, number, percent
+from ._readings import clean, duration, interval, items_in_groups, number, percent
 from ._scores import Scores
 from ._summary import aligned, wrapped
 
@@ -17,7 +18,18 @@ def scores_summary(scores: Scores) -> str:
         It ends in a newline.
     """
     scores = in_points(scores)
-    rows = [("capability", "value", "interval", "unit", "better", "accuracy", "chance", "items")]
+    rows = [
+        (
+            "capability",
+            "value",
+            "interval",
+            "unit",
+            "better",
+            "accuracy",
+            "chance",
+            "items in groups",
+        )
+    ]
     rows += [
         (
             clean(score.capability),
@@ -27,7 +39,7 @@ def scores_summary(scores: Scores) -> str:
             "higher" if score.higher_is_better else "lower",
             percent(score.accuracy),
             percent(score.chance),
-            f"{score.num_items:,}",
+            items_in_groups(score.num_items, score.num_groups),
         )
         for score in scores.scores
     ]
@@ -35,6 +47,15 @@ def scores_summary(scores: Scores) -> str:
     model = clean(scores.provenance.model.source)
     lines = wrapped(f"Scores of {model}: mean over items with its {level} interval")
     lines += aligned(rows, numeric=(1, 2, 5, 6, 7))
+    said = perplexity_lines(
+        PerplexityRow(s.capability, s.unit, s.value, tolerance=s.tolerance) for s in scores.scores
+    )
+    lines += [part for line in said for part in wrapped(f"  {line}", indent="    ")]
+    for score in scores.scores:
+        if score.nothing_to_lose is not None:
+            lines += wrapped(
+                f"{clean(score.capability)} has nothing to lose: {clean(score.nothing_to_lose)}"
+            )
     cost = scores.cost
     closing = wrapped(
         f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward"

@@ -1,14 +1,15 @@
 """What change a suite's items can show: what `driftline suite` returns."""
 
-import math
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ..metrics import has_perplexity
 from ._document import Document, Value
+from ._perplexity import with_rise
 from ._points import in_points
 from ._provenance import SourceProvenance
-from ._readings import clean, number, percent
+from ._readings import DASH, clean, number, percent
 from ._summary import aligned, wrapped
 
 
@@ -38,8 +39,16 @@ class CapabilityPower(Value):
     certify_margin: float | None
     """The smallest loss that a certification can rule out with the power, if nothing has changed;
     None where these items can rule out none."""
-    num_items_needed: int
-    """For a certification at the tolerance, with the power, if nothing has changed."""
+    num_items_needed: int | None
+    """For a certification at the tolerance, with the power, if nothing has changed; None where no
+    number could pass, or ten million are too few."""
+    reason: str | None = None
+    """Why no number of items could pass a certification."""
+
+    @property
+    def has_enough(self) -> bool:
+        """A certification at the tolerance can pass with these items."""
+        return self.num_items_needed is not None and self.num_items >= self.num_items_needed
 
 
 class SuitePower(Document):
@@ -86,11 +95,11 @@ def suite_power_summary(found: SuitePower) -> str:
             f"{row.num_items:,}",
             f"{row.num_groups:,}",
             percent(row.chance),
-            tolerance_text(row.metric, row.tolerance),
+            with_rise(number(row.tolerance), row.unit, row.tolerance),
             clean(row.unit),
-            f"+-{number(row.forecast_half_width)}",
-            number(row.certify_margin),
-            f"{row.num_items_needed:,}" + ("" if row.num_items >= row.num_items_needed else " *"),
+            with_rise(f"+-{number(row.forecast_half_width)}", row.unit, row.forecast_half_width),
+            with_rise(number(row.certify_margin), row.unit, row.certify_margin),
+            _needed(row),
         )
         for row in found.capabilities
     ]
@@ -101,31 +110,27 @@ def suite_power_summary(found: SuitePower) -> str:
         "has changed; needs: items for that at the tolerance"
     )
     lines += aligned(rows, numeric=(1, 2, 3, 4, 6, 7, 8))
-    if any(row.num_items < row.num_items_needed for row in found.capabilities):
+    if not all(row.has_enough or row.reason for row in found.capabilities):
         lines += wrapped("* too few items to certify at this tolerance")
+    reasons: dict[str, list[str]] = {}
+    for row in found.capabilities:
+        if row.reason is not None:
+            reasons.setdefault(row.reason, []).append(clean(row.capability))
+    for reason, names in reasons.items():
+        lines += wrapped(f"{DASH} never certified as retained: {', '.join(names)}: {clean(reason)}")
     spreads = {
         f"{clean(r.metric)} {number(r.spread)} {clean(r.unit)}": None for r in found.capabilities
     }
+    if any(has_perplexity(row.unit) for row in found.capabilities):
+        lines += wrapped("In brackets: the change of perplexity that this is")
     lines += ["", *wrapped(f"Assumed spread of an item's change: {', '.join(spreads)}")]
     for index, caveat in enumerate(found.caveats, start=1):
         lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     return "\n".join(lines) + "\n"
 
 
-def tolerance_text(metric: str, tolerance: float) -> str:
-    """Write a tolerance; of a likelihood, with the rise of perplexity that it is.
-
-    >>> tolerance_text("nll_nats", 0.0487901641694), tolerance_text("margin_nats", 0.25)
-    ('0.0488 (perplexity +5%)', '0.250')
-
-    Args:
-        metric: Of the capability.
-        tolerance: As it is shown.
-
-    Returns:
-        Its text.
-    """
-    text = number(tolerance)
-    if metric == "nll_nats":
-        text += f" (perplexity +{100 * math.expm1(tolerance):.2g}%)"
-    return text
+def _needed(row: CapabilityPower) -> str:
+    if row.reason is not None:
+        return DASH
+    text = "over 10,000,000" if row.num_items_needed is None else f"{row.num_items_needed:,}"
+    return text + ("" if row.has_enough else " *")

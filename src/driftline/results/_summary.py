@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ._assessment import Assessment, StabilityMargin
 from ._belief_readings import belief_rows
 from ._explanation_readings import explanation_sentences
+from ._perplexity import PerplexityRow, perplexity_lines
 from ._points import in_points
 from ._readings import (
     DASH,
@@ -81,7 +82,20 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     ]
     level = percent(losses[0].confidence_level)
     head = f"Forecast of the planned run: tuned - base with its {level} interval, worst first"
-    return [head, *aligned(rows, numeric=(1, 2, 3, 4))]
+    said = perplexity_lines(
+        PerplexityRow(
+            loss.capability,
+            loss.unit,
+            loss.base_value,
+            loss.change,
+            loss.change_low,
+            loss.change_high,
+            loss.tolerance,
+        )
+        for loss in losses
+    )
+    table = aligned(rows, numeric=(1, 2, 3, 4))
+    return [head, *table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
 def _margin_lines(assessment: Assessment) -> list[str]:

@@ -20,6 +20,8 @@ class CapabilityCourse(Value):
     tolerance: float
     required: bool
     num_items: int
+    num_groups: int | None = None
+    """Independent units of evidence; None in documents of earlier versions."""
     change: float | None
     """Of the weights that the run ended with: tuned - base, mean over items; None where no check
     finished."""

@@ -1,7 +1,7 @@
 """A training run as plain text."""
 
 from ._points import in_points
-from ._readings import DASH, clean, duration, number, percent
+from ._readings import DASH, clean, duration, number, percent, with_error
 from ._summary import aligned, wrapped
 from ._training_run import CapabilityCourse, TrainingRun
 
@@ -46,7 +46,7 @@ def training_run_summary(run: TrainingRun) -> str:
 def _row(course: CapabilityCourse) -> tuple[str, ...]:
     return (
         clean(course.capability),
-        DASH if course.change is None else f"{course.change:+.3g}",
+        with_error(number(course.change, signed=True), course.standard_error),
         number(course.tolerance),
         clean(course.unit),
         DASH if course.largest_loss is None else number(course.largest_loss),

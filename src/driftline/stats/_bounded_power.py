@@ -84,6 +84,7 @@ def bounded_margin_shown(
     standard_deviation: float,
     bounds: tuple[float, float],
     groups: Int[ndarray, " items"] | None = None,
+    max_group_size: int | None = None,
     power: float = 0.8,
     confidence_level: float = 0.95,
 ) -> float | None:
@@ -94,6 +95,7 @@ def bounded_margin_shown(
         standard_deviation: As for `bounded_num_items_needed`.
         bounds: Likewise.
         groups: A number for each item's group; items of one group are taken to move apart.
+        max_group_size: The most items that a group can hold; None where all hold the same number.
         power: Wanted.
         confidence_level: One-sided: 1 - alpha.
 
@@ -105,7 +107,12 @@ def bounded_margin_shown(
 
     def shows(margin: float) -> bool:
         found = bounded_noninferiority(
-            changes, margin=margin, bounds=bounds, groups=groups, confidence_level=confidence_level
+            changes,
+            margin=margin,
+            bounds=bounds,
+            groups=groups,
+            max_group_size=max_group_size,
+            confidence_level=confidence_level,
         )
         return found.verdict == "non_inferior"
 

@@ -109,7 +109,9 @@ def items_needed(
     return max(needed, _FEWEST_UNBOUNDED)
 
 
-def margin_shown(metric: Metric, groups: Sequence[str], spread: float) -> float | None:
+def margin_shown(
+    metric: Metric, groups: Sequence[str], spread: float, *, max_group_size: int | None = None
+) -> float | None:
     """Find the smallest loss that some items can rule out with a power of 80 %, if nothing has changed.
 
     Cost: up to a second.
@@ -118,19 +120,21 @@ def margin_shown(metric: Metric, groups: Sequence[str], spread: float) -> float 
         metric: Of the scores.
         groups: The group of each item; items of one group are taken to change independently.
         spread: Of an item's change, as `spread_of` gives it.
+        max_group_size: The most items that a group can hold, where groups are of unequal sizes.
 
     Returns:
         In the metric's unit; None where these items can rule out none.
     """
     num_items, largest = len(groups), metric.largest_loss
     numbers = numpy.unique(groups, return_inverse=True)[1]
-    is_grouped = len(set(groups)) < num_items
+    is_grouped = len(set(groups)) < num_items or (max_group_size or 1) > 1
     if metric.is_bounded and (is_grouped or not metric.is_binary):
         return bounded_margin_shown(
             num_items,
             standard_deviation=math.sqrt(spread) if metric.is_binary else spread,
             bounds=(-largest, largest),
             groups=numbers if is_grouped else None,
+            max_group_size=max_group_size,
             power=POWER,
             confidence_level=1 - ALPHA,
         )

@@ -86,6 +86,11 @@ class LiveModel:
         opened = LanguageModel(inner, tokenizer, source, None, "")
         return cls(model, opened, ScoringOptions(bfloat16=bfloat16), scale)
 
+    def num_tokens(self, capabilities: Sequence[Capability]) -> int:
+        """Count the tokens that one scoring of capabilities puts through the model."""
+        scorer = CapabilityScorer(self.opened, self.options)
+        return sum(scorer.num_tokens(capability) for capability in capabilities)
+
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[None]:
         """Stand where the run would come out if it ended now, in evaluation mode; all is put back.

@@ -10,17 +10,19 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from ..analyses import sampled_items
 from ..capabilities import Suite
 from ..errors import ConfigError
 from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._acting import Acting, Hands
+from ._cadence import affordable_num_items
 from ._check import Checker
 from ._detectors import Finding
 from ._live import LiveModel
 from ._log import MonitorLog
 from ._reforecast import planned_rates
-from ._session import Session, clear_folder
+from ._session import Session, clear_folder, remembered
 from ._settings import MonitorSettings
 from ._state import MonitorState
 from ._step_probe import BatchRecorder, StepProbe, StepReading, is_loss_of_labels
@@ -132,9 +134,10 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             source=_name(model),
             scale=self._scale,
         )
+        num_items = self._num_items(args, state, dataset, live)
         checker = Checker(
             live,
-            self.capabilities,
+            sampled_items(self.capabilities, num_items, seed=self.settings.seed),
             self.settings,
             dataset=dataset,
             folder=folder,
@@ -145,6 +148,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         is_again = self._session is not None
         session = Session(self.settings, checker, log, Acting(self.settings, log), MonitorState())
         self._session = session
+        session.state.num_items = num_items
         if state.global_step == 0:
             clear_folder(folder, force=self._force or is_again)
             session.begin(args, dataset, self._suites, num_steps=state.max_steps)
@@ -256,6 +260,24 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         if self._probe is not None:
             self._probe.forget()
         return control
+
+    def _num_items(
+        self, args: TrainingArguments, state: TrainerState, dataset: object, live: LiveModel
+    ) -> int | None:
+        """Choose the items of each capability to score; those of a run that resumes are as they were."""
+        held = remembered(state, type(self).__name__) if state.global_step else None
+        if held is not None:
+            return held.num_items
+        if self.settings.num_items is not None:
+            return self.settings.num_items
+        return affordable_num_items(
+            args,
+            dataset,
+            self.capabilities,
+            live,
+            num_steps=state.max_steps,
+            every_steps=self.settings.every_steps,
+        )
 
     def _check(self, reading: StepReading, hands: Hands) -> None:
         began = time.monotonic()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..analyses import items_caveat
 from ..capabilities import Capability, Suite
 from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
 from ..provenance import driftline_version, package_versions, python_version
@@ -74,6 +75,8 @@ def training_run(
     alarms = tuple(_alarm(record) for record in records if record["event"] == "alarm")
     rolled = _final_roll_back(records)
     courses = _courses(records, checks, alarms, [c for s in suites for c in s.capabilities])
+    started = next(record for record in records if record["event"] == "started")
+    courses = _on_items(courses, started)
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
@@ -84,7 +87,7 @@ def training_run(
         num_steps=steps,
         planned_steps=facts.planned_steps,
         rolled_back_to=None if rolled is None else int(rolled["to_step"]),
-        every_steps=int(next(r["every_steps"] for r in records if r["event"] == "started")),
+        every_steps=int(started["every_steps"]),
         alpha=settings.alpha,
         capabilities=courses,
         alarms=alarms,
@@ -96,6 +99,7 @@ def training_run(
             monitor_share=facts.monitor_seconds / facts.wall_seconds,
         ),
         caveats=(
+            *_items_caveats(courses, suites, settings),
             *(f"As read: {note}." for note in (*config.notes, *data.notes)),
             *_CAVEATS,
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
@@ -180,6 +184,33 @@ def _courses(
     )
 
 
+def _on_items(courses: Sequence[CapabilityCourse], started: Any) -> tuple[CapabilityCourse, ...]:  # noqa: ANN401
+    """Say how many items and groups were scored; logs of earlier versions do not, and had all of them."""
+    items, groups = started.get("items", {}), started.get("groups", {})
+    return tuple(
+        c.model_copy(
+            update={
+                "num_items": items.get(c.capability, c.num_items),
+                "num_groups": groups.get(c.capability, c.num_groups),
+            }
+        )
+        for c in courses
+    )
+
+
+def _items_caveats(
+    courses: Sequence[CapabilityCourse], suites: Sequence[Suite], settings: MonitorSettings
+) -> tuple[str, ...]:
+    said = items_caveat(
+        courses,
+        {c.name: len(c.items) for suite in suites for c in suite.capabilities},
+        asked=settings.num_items,
+        of_changes=True,
+        training="the run's training",
+    )
+    return () if said is None else (said,)
+
+
 def _course(
     capability: Capability,
     final: dict[str, float],
@@ -198,6 +229,7 @@ def _course(
         tolerance=capability.tolerance,
         required=capability.required,
         num_items=len(capability.items),
+        num_groups=len(set(capability.groups())),
         change=None if loss is None else sign * loss,
         within_tolerance=None if loss is None else loss <= capability.tolerance,
         largest_loss=largest[0],

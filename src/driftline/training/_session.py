@@ -36,6 +36,21 @@ _OUT_OF_TURN = 8
 that hovers under a tolerance is not looked at for ever."""
 
 
+def remembered(state: TrainerState, key: str) -> MonitorState | None:
+    """Read what a monitor left in the checkpoint that a run resumes from.
+
+    Args:
+        state: The trainer's.
+        key: Under which the monitor stands there.
+
+    Returns:
+        Its state; None where the checkpoint was written without a monitor.
+    """
+    held = state.stateful_callbacks.get(key)
+    memory = held.get("attributes", {}).get("memory") if isinstance(held, dict) else None
+    return None if memory is None else MonitorState.from_value(memory)
+
+
 @dataclass
 class Session:
     """What a monitor holds from the beginning of training to its end."""
@@ -92,6 +107,8 @@ class Session:
             glance_tokens=checker.num_glance_tokens,
             suites=[{"name": each.name, "digest": each.digest} for each in provenances],
             required=[c.name for c in checker.capabilities if c.required],
+            items={c.name: len(c.items) for c in checker.capabilities},
+            groups={c.name: len(set(c.groups())) for c in checker.capabilities},
         )
         checker.read_base()
         self._tell_what_the_base_lacks()
@@ -123,14 +140,13 @@ class Session:
         Raises:
             RunError: The checkpoint knows nothing of a monitor, or its folder is another's.
         """
-        held = state.stateful_callbacks.get(key)
-        memory = held.get("attributes", {}).get("memory") if isinstance(held, dict) else None
-        if memory is None:
+        held = remembered(state, key)
+        if held is None:
             raise RunError(
                 "monitor: the checkpoint was written without the monitor, so what the base could do "
                 "is not known; start from step 0"
             )
-        self.state = MonitorState.from_value(memory)
+        self.state = held
         self.checker.restore_base()
         unfinished = unfinished_check(self.log.path)
         self.log.write("resumed", step=state.global_step)

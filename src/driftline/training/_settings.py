@@ -24,7 +24,7 @@ ACTIONS: tuple[Action, ...] = ("log", "warn", "lower_learning_rate", "stop", "ro
 _KINDS: dict[str, type] = {
     **dict.fromkeys(
         (
-            "every_steps", "glance_every_steps", "max_interventions", "num_snapshots", "anchor_rows",
+            "every_steps", "num_items", "glance_every_steps", "max_interventions", "num_snapshots", "anchor_rows",
             "anchor_row_tokens", "num_layers", "step_tokens", "seed",
         ),
         int,
@@ -34,6 +34,7 @@ _KINDS: dict[str, type] = {
     ),
 }  # fmt: skip
 """The fields that are numbers, and whether each is a count."""
+_MAY_BE_NONE = ("every_steps", "num_items", "glance_every_steps")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class MonitorSettings:
     overhead: float = 0.025
     """Share of the run's forward and backward tokens that checks and glances may cost, where
     `every_steps` is None."""
+    num_items: int | None = None
+    """Items of each capability that are scored; None: all, or as many as let the base's scores and all
+    checks take no longer than the run's training."""
     glance_every_steps: int | None = None
     """Optimiser steps between glances, which read the output at suite text alone and bring the next
     check forward where it has moved on; None: as often as a fifth of `overhead` allows; 0: none."""
@@ -89,6 +93,7 @@ class MonitorSettings:
         """
         for name, is_right, wanted in (
             ("every_steps", self.every_steps is None or self.every_steps >= 1, "at least 1"),
+            ("num_items", self.num_items is None or self.num_items >= 2, "at least 2"),
             (
                 "glance_every_steps",
                 self.glance_every_steps is None or self.glance_every_steps >= 0,
@@ -125,7 +130,7 @@ class MonitorSettings:
         """
         for name, kind in _KINDS.items():
             value = getattr(self, name)
-            if value is None and name in ("every_steps", "glance_every_steps"):
+            if value is None and name in _MAY_BE_NONE:
                 continue
             is_count = isinstance(value, int) and not isinstance(value, bool)
             is_number = is_count or (isinstance(value, float) and math.isfinite(value))

@@ -16,6 +16,8 @@ class MonitorState:
     every_steps: int = 1
     glance_every_steps: int = 0
     """0: no glances."""
+    num_items: int | None = None
+    """Of each capability that are scored; None: all."""
     checked_kl_nats: float = 0.0
     """The furthest that the output had moved at a check."""
     next_check: int = 0
