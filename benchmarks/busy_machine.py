@@ -24,7 +24,7 @@ _SPIN = "while True: pass"
 _FIT = """
 import time
 from driftline.analyses import PROBES, fit_forecaster, shipped_calibration
-from driftline.analyses._shipped_fits import shipped_forecaster
+from driftline.analyses.forecasting._shipped_fits import shipped_forecaster
 held = shipped_calibration()
 model = held.runs[0].probe.model_digest
 runs = held.runs_for(model, PROBES["0.2"]).runs

@@ -11,7 +11,7 @@ import scipy.stats
 from numpy import ndarray
 
 # The public function judges one outcome; which of all outcomes pass needs what lies beneath it.
-from driftline.stats import _flips
+from driftline.stats.noninferiority import _flips
 
 from .certification_cells import ALPHA, DISCORDANCES, MARGINS, NUM_ITEMS, Cell, Cells
 

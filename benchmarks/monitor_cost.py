@@ -30,8 +30,8 @@ from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Capability, Suite, read_suite
 from driftline.models import open_model
+from driftline.monitor._cadence import affordable_cadence
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
-from driftline.training._cadence import affordable_cadence
 
 NUM_STEPS, EVERY, GLANCE_EVERY, MAX_LENGTH, BATCH = 8, 4, 2, 128, 4
 OVERHEAD = MonitorSettings().overhead

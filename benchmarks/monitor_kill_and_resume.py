@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
-from tests.training.runs import suite, taught_model, trainer
+from tests.monitor.runs import suite, taught_model, trainer
 
 FIELDS: dict[str, Any] = {
     "learning_rate": 0.02,

@@ -69,10 +69,13 @@ def test_the_import_contracts_hold(copied_project):
         ("analyses", "import rfc8785", "Only certificates"),
         ("report", "from driftline.stats import mean_interval", "computes nothing"),
         ("report", "from driftline.measures import effective_rank", "computes nothing"),
-        ("analyses", "import transformers", "Only models"),
+        ("analyses", "import transformers", "Only models,"),
         ("analyses", "from driftline.training import train", "one way"),
         ("report", "from driftline.training import train", "one way"),
-        ("cli", "import trl", "Only models and training"),
+        ("cli", "import trl", "Only models, monitor and training"),
+        ("analyses", "import driftline.monitor", "one way"),
+        ("monitor", "from driftline.training import train", "one way"),
+        ("monitor", "import cryptography", "Only certificates"),
         ("capabilities", "import lm_eval.tasks", "Only one file"),
     ],
 )
@@ -86,6 +89,45 @@ def test_the_import_contracts_can_fail(copied_project, room, statement, contract
     assert done.returncode == 1
     broken = [line for line in done.stdout.splitlines() if " BROKEN" in line]
     assert any(contract in line for line in broken), done.stdout
+
+
+INNER_FAULTS = {
+    "models": ("models/points", "from ..trainer import plan_training"),
+    "the trainer": ("models/trainer/config", "from ..levers import Levers"),
+    "analyses": ("analyses/probing", "from ..margins import predicted_losses"),
+    "results": ("results/documents", "from ..summaries import summary"),
+    "the monitor": ("monitor/signals", "from ..detectors import Finding"),
+    "engine": ("engine/storage", "from ..evaluation import Table"),
+    "stats": ("stats/noninferiority", "from ..sample_sizes import items_needed"),
+    "report": ("report/charts", "from ..pages import render_html"),
+    "cli": ("cli/options", "from ..commands import certify"),
+    "capabilities": ("capabilities", "from .logs import read_scored_log"),
+}
+"""One arrow back up inside each room."""
+
+
+def test_the_contracts_inside_rooms_can_fail(copied_project):
+    faults = []
+    for folder, statement in INNER_FAULTS.values():
+        # Where a contract orders single files, the fault has to be in one of them.
+        name = "_items.py" if folder == "capabilities" else "_fault.py"
+        path = copied_project / "src" / "driftline" / folder / name
+        faults.append((path, path.read_text() if path.exists() else None))
+        path.write_text(f'"""A fault."""\n\n{statement}\n')
+    try:
+        done = _lint_imports(copied_project)
+    finally:
+        for path, text in faults:
+            path.unlink() if text is None else path.write_text(text)
+    broken = [line for line in done.stdout.splitlines() if " BROKEN" in line]
+    for room in INNER_FAULTS:
+        assert any(f"inside {room} " in line for line in broken), done.stdout
+
+
+def test_a_folder_holds_at_most_15_files_and_says_why_it_exists():
+    for folder in {path.parent for path in SOURCES}:
+        assert len([p for p in folder.iterdir() if p.is_file()]) <= 15, folder
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -106,7 +148,7 @@ def _lines_without_docstring(node: ast.FunctionDef) -> int:
 
 def test_our_own_modules_are_imported_inside_functions_only_in_the_command_line():
     for path in SOURCES:
-        if path.parent.name == "cli":
+        if "cli" in path.parts:
             continue
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
@@ -135,6 +177,7 @@ def test_an_unknown_name_is_an_attribute_error():
         "engine",
         "measures",
         "models",
+        "monitor",
         "report",
         "results",
         "stats",

@@ -22,23 +22,23 @@ from driftline.certificates import (
     verify_certificate,
 )
 from driftline.engine import ResultStore, RunFolder, list_runs
-from driftline.engine._store import StoredScores
+from driftline.engine.storage._store import StoredScores
 from driftline.errors import InputError
-from driftline.models._checkpoint import read_json
-from driftline.models._stored import read_header
+from driftline.models.checkpoints._checkpoint import read_json
+from driftline.models.checkpoints._stored import read_header
+from driftline.monitor.actions._log import MonitorLog, unfinished_check
 from driftline.results import Assessment, Certification
 from driftline.training import read_assessment, read_log, read_protocol
-from driftline.training._log import MonitorLog, unfinished_check
-from tests.capabilities.test_inspect_log import REAL, header
-from tests.capabilities.test_inspect_log import sample as inspect_sample
-from tests.capabilities.test_lm_eval_log import sample as lm_eval_sample
+from tests.capabilities.logs.test_inspect_log import REAL, header
+from tests.capabilities.logs.test_inspect_log import sample as inspect_sample
+from tests.capabilities.logs.test_lm_eval_log import sample as lm_eval_sample
 from tests.certificates.conftest import document, folders, key  # noqa: F401 - fixtures
 from tests.damage import damaged_bytes, damaged_json
 from tests.report.sample import build
 from tests.results.certification_sample import build_certification
 
 SEED = 20_261
-SHIPPED = Path(__file__).parents[1] / "src/driftline/analyses/forecast_calibration.json"
+SHIPPED = Path(__file__).parents[1] / "src/driftline/analyses/forecasting/forecast_calibration.json"
 
 ITEMS = [
     {"id": "a", "group": "g", "messages": [{"role": "user", "content": "Hi"}], "choices": ["x", "y"],

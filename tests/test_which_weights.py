@@ -224,7 +224,7 @@ def test_a_file_that_is_replaced_while_it_is_scored_is_an_error(bases, tmp_path,
     folder = tmp_path / "tuned"
     tiny.model(seed=3).save_pretrained(folder)
     tiny.tokenizer().save_pretrained(folder)
-    from driftline.analyses import _certify as module
+    from driftline.analyses.certification import _certify as module
 
     scored = module._scored
 

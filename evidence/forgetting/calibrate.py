@@ -13,7 +13,8 @@ from driftline.analyses import ForecastCalibration
 from .grid import COLLAPSE_NATS
 from .table import read_runs
 
-SHIPPED = Path(__file__).parents[2] / "src" / "driftline" / "analyses" / "forecast_calibration.json"
+ANALYSES = Path(__file__).parents[2] / "src" / "driftline" / "analyses"
+SHIPPED = ANALYSES / "forecasting" / "forecast_calibration.json"
 MODELS = ("smollm2-135m", "stories15m", "minimind2-small")
 
 

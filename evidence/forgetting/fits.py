@@ -11,7 +11,8 @@ from pathlib import Path
 
 from driftline.analyses import FittedForecasters, fit_all, shipped_calibration
 
-SHIPPED = Path(__file__).parents[2] / "src" / "driftline" / "analyses" / "forecaster_fits.json"
+ANALYSES = Path(__file__).parents[2] / "src" / "driftline" / "analyses"
+SHIPPED = ANALYSES / "forecasting" / "forecaster_fits.json"
 _RELATIVE_ERROR = 1e-3
 """Other processors round otherwise, and an optimiser stops a little elsewhere."""
 

@@ -24,10 +24,10 @@ from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Suite, read_suite
 from driftline.models import LanguageModel, open_model
+from driftline.monitor.detectors._check import is_held
+from driftline.monitor.handles._live import CapabilityWatch, LiveModel
 from driftline.provenance import package_versions
 from driftline.training import Action, MonitorSettings, StabilityMonitor, read_log
-from driftline.training._check import is_held
-from driftline.training._live import CapabilityWatch, LiveModel
 from evidence.monitor.runs import DAMAGED, HEALTHY, RUINOUS, Run, examples
 
 

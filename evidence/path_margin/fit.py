@@ -21,7 +21,7 @@ from driftline.errors import RunError
 from driftline.stats import conformal_quantile, first_crossing
 
 HERE = Path(__file__).parent
-CALIBRATION = HERE.parents[1] / "src" / "driftline" / "analyses" / "path_calibration.json"
+CALIBRATION = HERE.parents[1] / "src" / "driftline" / "analyses/margins/path_calibration.json"
 PROBE = (3, 6, 9, 12)
 NUM_STEPS = 60
 LEVEL = 0.9

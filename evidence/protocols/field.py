@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.analyses._plan_space import Candidate, Choice, PlanSpace
+from driftline.analyses.planning._space import Candidate, Choice, PlanSpace
 from driftline.models import LanguageModel, Levers
 
 NUM_STEPS = 80

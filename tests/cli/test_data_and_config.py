@@ -147,7 +147,7 @@ def test_a_run_in_bfloat16_with_a_template_of_its_own_comes_out_so(run, planned,
 def test_what_a_library_refuses_is_one_line_with_exit_code_2(
     run, planned, monkeypatch, fields, told
 ):
-    monkeypatch.setattr("driftline.models._config_checks.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("driftline.models.trainer.config._config_checks.HF_HUB_OFFLINE", True)
     change(planned, **fields)
     code, out, err = run(*train(planned))
     last = err.strip().splitlines()[-1]
@@ -160,7 +160,7 @@ def test_what_a_library_refuses_is_one_line_with_exit_code_2(
 
 
 def test_a_forecast_says_what_would_stop_the_run_at_its_outputs(run, planned, monkeypatch):
-    monkeypatch.setattr("driftline.models._config_checks.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("driftline.models.trainer.config._config_checks.HF_HUB_OFFLINE", True)
     change(planned, push_to_hub=True, hub_model_id="a/b", lr_scheduler_type="cosine_with_min_lr")
     code, _, err = run(*planned.arguments())
     assert code == 2

@@ -37,8 +37,8 @@ def test_what_a_trainers_code_raises_is_the_trainers(module, error):
 @pytest.mark.parametrize(
     ("module", "error"),
     [
-        ("driftline.models._trajectory", AttributeError("ours")),
-        ("driftline.models._trajectory", ValueError("ours")),
+        ("driftline.models.trainer._trajectory", AttributeError("ours")),
+        ("driftline.models.trainer._trajectory", ValueError("ours")),
         ("trl.trainer.sft", OSError(28, "No space left on device")),
         ("trl.trainer.sft", PermissionError(13, "Permission denied")),
         ("trl.trainer.sft", ConfigError("c.yaml: as it is")),
@@ -68,7 +68,7 @@ def test_memory_that_runs_out_in_our_own_code_is_a_failed_run():
         pytest.raises(RunError, match="the trainer failed after step 3: RuntimeError: out of"),
         told_in_one_line(CONFIG, "the trainer refuses", lambda: 3),
     ):
-        raised_in("driftline.models._lever_losses", RuntimeError("out of memory"))()
+        raised_in("driftline.models.trainer.levers._losses", RuntimeError("out of memory"))()
 
 
 def test_an_exception_is_one_line_of_bounded_length():

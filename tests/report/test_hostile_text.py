@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from driftline.cli._runs import _matrix, _table
+from driftline.cli.commands._runs import _matrix, _table
 from driftline.escapes import is_printable
 from driftline.report import (
     render_html,

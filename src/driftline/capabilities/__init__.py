@@ -14,8 +14,6 @@ from ._items import right_text as right_text
 from ._policy import governed as governed
 from ._policy import governed_suites as governed_suites
 from ._policy import read_policy as read_policy
-from ._scored import ScoredCapability as ScoredCapability
-from ._scored_logs import read_scored_log as read_scored_log
 from ._scorers import PREFERRED_OPTION as PREFERRED_OPTION
 from ._scorers import Likelihood as Likelihood
 from ._scorers import Normalization as Normalization
@@ -29,3 +27,5 @@ from ._solved_examples import with_solved_examples as with_solved_examples
 from ._suites import SHIPPED_SUITES as SHIPPED_SUITES
 from ._suites import Suite as Suite
 from ._suites import read_suite as read_suite
+from .logs import ScoredCapability as ScoredCapability
+from .logs import read_scored_log as read_scored_log

@@ -8,23 +8,23 @@ import typer
 
 from ..errors import ConfigError, DriftlineError, InputError, RunError
 from ..escapes import visible
-from ._assess import part_command
-from ._calibrate import calibrate
-from ._certify import certify
-from ._demo import demo
-from ._diff import diff
-from ._doctor import doctor
-from ._keygen import keygen
-from ._plan import plan
-from ._repair import repair
-from ._runs import runs
-from ._sample_size import sample_size
-from ._score import score
-from ._sign import sign
 from ._streams import safe_streams
-from ._suite import suite
-from ._train import train
-from ._verify import verify
+from .commands import (
+    calibrate,
+    certify,
+    demo,
+    diff,
+    doctor,
+    part_command,
+    plan,
+    repair,
+    runs,
+    sample_size,
+    score,
+    suite,
+    train,
+)
+from .signing import keygen, sign, verify
 
 app = typer.Typer(
     name="driftline",

@@ -4,11 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..provenance import digest_value
-from ._directions import Direction, HeldDirection, NoiseDirection, StoredDirection, store_direction
-from ._opening import LanguageModel
-from ._places import list_places
-from ._points import Point
-from ._trajectory import TrajectoryDirection
+from .language_model import LanguageModel, list_places
+from .points import (
+    Direction,
+    HeldDirection,
+    NoiseDirection,
+    Point,
+    StoredDirection,
+    store_direction,
+)
+from .trainer import TrajectoryDirection
 
 
 def travelling_point(opened: LanguageModel, point: Point, folder: Path) -> Point:

@@ -5,9 +5,7 @@ from xml.etree import ElementTree
 
 from ..escapes import replaced
 from ..results import CapabilityClaim, Certification, SuiteClaim
-from ..results._perplexity import with_rise
-from ..results._points import in_points
-from ..results._readings import number
+from ..results.readings import in_points, number, with_rise
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write."""

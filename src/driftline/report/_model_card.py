@@ -7,15 +7,16 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 
 from ..results import CapabilityClaim, Certification
-from ..results._certification_summary import (
+from ..results.readings import (
     CLAIM_WORDS,
-    outcome_sentence,
-    pvalue_text,
-    recovery_sentence,
+    clean,
+    in_points,
+    items_in_groups,
+    number,
+    with_error,
+    with_rise,
 )
-from ..results._perplexity import with_rise
-from ..results._points import in_points
-from ..results._readings import clean, items_in_groups, number, with_error
+from ..results.summaries import outcome_sentence, pvalue_text, recovery_sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
 """What Markdown, its tables, or the hub's rendering of either would take for more than a character."""

@@ -13,9 +13,9 @@ from ..models import (
     named_model,
     read_training_config,
 )
+from ..monitor import MonitorSettings
 from ..parsing import parse_yaml, read_bytes
 from ..provenance import digest_bytes
-from ._settings import MonitorSettings
 
 SCHEMA = "driftline/protocol/1"
 _KEYS = ("schema", "model", "data", "config", "levers", "suites", "monitor", "assessment")

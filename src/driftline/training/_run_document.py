@@ -9,6 +9,7 @@ from typing import Any
 from ..analyses import items_caveat
 from ..capabilities import Capability, Suite
 from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
+from ..monitor import MonitorSettings, read_log
 from ..provenance import driftline_version, package_versions, python_version
 from ..results import (
     CapabilityCourse,
@@ -19,8 +20,6 @@ from ..results import (
     TrainingRun,
     Verdict,
 )
-from ._log import read_log
-from ._settings import MonitorSettings
 
 _CAVEATS = (
     "Losses are those of the monitor's items. An alarm of a required capability at level alpha is "

@@ -30,10 +30,9 @@ from ..models import (
     with_replay,
     write_training_data,
 )
+from ..monitor import LOG_NAME, MonitorSettings, StabilityMonitor
 from ..results import Assessment, TrainingRun
-from ._monitor import LOG_NAME, StabilityMonitor
 from ._run_document import RunFacts, training_run
-from ._settings import MonitorSettings
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"

@@ -1,0 +1,341 @@
+"""The main job: margin, map, forecast and verdict for one planned run, in one document."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from ...engine import (
+    SLOPE_TOKEN,
+    Engine,
+    Meter,
+    Progress,
+    ResultStore,
+    RunFolder,
+    Table,
+    disk_errors_named,
+    open_engine,
+)
+from ...errors import ConfigError
+from ...models import TrainingPlan, Trajectory, plan_training
+from ...provenance import driftline_version, package_versions, python_version
+from ...results import (
+    Assessment,
+    BeliefSpace,
+    CapabilityForecast,
+    Cost,
+    ForecastExplanation,
+    ProbeReading,
+    Provenance,
+    StabilityMargin,
+    TargetForecast,
+)
+from ..forecasting import (
+    FEWEST_RUNS,
+    PROBES,
+    capability_forecasts,
+    early_looks,
+    early_step,
+    fit_to,
+    forecast_losses,
+    in_own_metric,
+    read_probe,
+    target_forecast,
+)
+from ..fragility import (
+    FragilityMap,
+    attempted_map,
+    belief_space,
+    map_capabilities,
+    noise_tokens,
+    protected_quarter,
+    suite_anchors,
+    unmapped_share,
+)
+from ..items import affordable_items, items_caveat, target_capability
+from ..margins import (
+    has_worst_case,
+    path_losses,
+    path_margins,
+    radius_margins,
+    safe_envelope,
+    shipped_path_calibration,
+    worst_case_margins,
+    worst_case_tokens,
+)
+from ..probing import Study, probe_steps, replica_of
+from ..suite_scores import capability_score, check_names
+from ._caveats import caveats, lacking_caveat
+from ._explanation import explain
+from ._request import AssessmentRequest, Part
+from ._verdict import judge
+
+_LOOKS_A_LINE = 10
+"""At most, of all capabilities together, for planning time only: a search ends when it has found."""
+
+
+def assess(
+    request: AssessmentRequest,
+    folder: RunFolder,
+    *,
+    listener: Callable[[Progress], None] = lambda _progress: None,
+) -> Assessment:
+    """Answer a request, taking up what an earlier process stored in the folder.
+
+    Cost: the probe's share of the planned steps, and a few dozen evaluations of the suite or of a
+    sample of it; `Assessment.cost` says what it came to.
+
+    Args:
+        request: What is asked.
+        folder: Where the store and the changes of weights are kept.
+        listener: Told about progress.
+
+    Returns:
+        The assessment; the model is as it was, bit for bit.
+
+    Raises:
+        ConfigError: Two suites have a capability of one name.
+    """
+    started = time.monotonic()
+    check_names(request.capabilities, reserved=("target",))
+    meter = Meter(listener)
+    with (
+        disk_errors_named(folder.path),
+        ResultStore(folder.store) as store,
+        open_engine(
+            request.opened,
+            store,
+            request.options,
+            meter,
+            directions=folder.directions,
+            ray=request.ray,
+        ) as engine,
+    ):
+        study = _study(request, folder, engine)
+        assessment = _answer(request, study, started)
+        engine.check_unchanged()
+    return assessment
+
+
+def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
+    meter = engine.meter
+    meter.enter("reading the plan")
+    plan = plan_training(request.opened, request.config, request.data)
+    target = target_capability(
+        request.data,
+        seed=request.seed,
+        opened=request.opened,
+        chat_template=request.config.chat_template(),
+    )
+    kept = _kept_steps(request, plan)
+    trajectory = Trajectory(
+        request.opened, request.config, request.data, folder.directions, kept, plan
+    )
+    trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
+    trajectory.on_step = lambda _step: meter.advance(trained)
+    replica = replica_of(trajectory) if "replica_10" in PROBES[request.probe] else None
+    anchors = None
+    if request.part in ("assess", "margin"):
+        anchors = suite_anchors(
+            request.opened, request.capabilities, request.effort, seed=request.seed
+        )
+    study = Study(
+        engine,
+        request.capabilities,
+        target,
+        trajectory,
+        request.effort,
+        request.seed,
+        anchors,
+        replica,
+    )
+    study = _capped(study, trained / Meter.TRAINED_TOKEN)
+    for each in study.trained:
+        meter.plan(0 if each.is_trained() else each.kept_steps[-1] * trained)
+    meter.plan(_planned_tokens(request.part, study))
+    return study
+
+
+def _capped(study: Study, tokens_per_step: float) -> Study:
+    """The study with as many items of each capability as were asked for, or as the cost allows."""
+    num_items = study.effort.num_probe_items
+    if num_items is None:
+        num_items = affordable_items(
+            study.capabilities,
+            study.engine,
+            num_points=1 + sum(len(each.kept_steps) for each in study.trained),
+            other_tokens=study.engine.num_tokens((study.target,)),
+            trained_tokens=study.num_probe_steps * tokens_per_step,
+        )
+    return study if num_items is None else replace(study, capabilities=study.sampled(num_items))
+
+
+def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:
+    """The steps of the planned run at which the probe looks; none where it is a replica alone."""
+    kept = {early_step(look, plan.num_steps) for look in early_looks(request.probe)}
+    if request.has_path:
+        kept |= set(probe_steps(plan.num_steps, request.effort.probe_fraction))
+    if kept and plan.summed_learning_rate(max(kept)) <= 0:
+        raise ConfigError(
+            f"{request.config.name}: the learning rate is 0 during the first {max(kept)} steps, which "
+            "is all that the probe trains; shorten the warm-up or lengthen the run"
+        )
+    # A step that a warm-up takes at learning rate 0 moves nothing.
+    return tuple(sorted(step for step in kept if plan.summed_learning_rate(step) > 0))
+
+
+def _planned_tokens(part: Part, study: Study) -> float:
+    effort, tokens = study.effort, study.engine.num_tokens
+    total: float = (1 + sum(len(each.kept_steps) for each in study.trained)) * tokens(
+        (*study.capabilities, study.target)
+    )
+    if part in ("assess", "margin"):
+        total += _tokens_for_lines(study)
+        if has_worst_case(part, effort):
+            total += worst_case_tokens(study)
+        if study.anchors is not None:
+            points = 1 + len(study.trajectory.kept_steps)
+            points += len(effort.belief_norms) + len(effort.belief_multiples)
+            total += points * tokens((study.anchors,))
+    if part in ("assess", "map"):
+        total += SLOPE_TOKEN * tokens(map_capabilities(study)) + noise_tokens(study)
+    return total
+
+
+def _tokens_for_lines(study: Study) -> float:
+    looks = _LOOKS_A_LINE * (study.effort.num_noise_seeds + 1)
+    return (1 + looks) * study.engine.num_tokens(study.sampled(study.effort.num_line_items))
+
+
+def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
+    """Measure how far the weights may move along straight lines, and up each worst direction."""
+    meter, effort = study.engine.meter, study.effort
+    meter.enter("moving along straight lines")
+    with meter.estimated(_tokens_for_lines(study)):
+        ratio = effort.assess_margin_ratio if part == "assess" else effort.margin_ratio
+        margins = radius_margins(study, ratio=ratio)
+    if not has_worst_case(part, effort):
+        return margins
+    meter.enter("climbing to the worst case")
+    with meter.estimated(worst_case_tokens(study)):
+        return (*margins, *worst_case_margins(study))
+
+
+def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
+    part, meter = request.part, study.engine.meter
+    paths = shipped_path_calibration()
+    meter.enter("scoring the base")
+    base = study.base_table()
+    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    lacking = ", ".join(score.capability for score in scores if score.nothing_to_lose)
+    said = f"; the base is not shown to have: {lacking}" if lacking else ""
+    meter.enter(f"training the first steps and scoring along them{said}")
+    table = study.probe_table(base)
+    predicted = _predict(request, study, table)
+    on_the_way = path_losses(study, table, paths) if request.has_path else {}
+    path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
+    margins: tuple[StabilityMargin, ...] = ()
+    envelope = None
+    found = FragilityMap((), (), (), ())
+    belief: BeliefSpace | None = None
+    if part in ("assess", "margin"):
+        envelope = safe_envelope(study, on_the_way, paths)
+        margins = (*path, *_radii(part, study))
+        belief = belief_space(study, table)
+    if part in ("assess", "map"):
+        meter.enter("taking gradients for the map")
+        found = attempted_map(study, must_succeed=part == "map")
+    verdict, reasons = judge(predicted.capabilities, path)
+    shows_forecast = part in ("assess", "forecast")
+    capped = items_caveat(
+        scores,
+        {c.name: len(c.items) for c in request.capabilities},
+        asked=request.effort.num_probe_items,
+    )
+    protect, protect_share = protected_quarter(study, found)
+    return Assessment(
+        schema_=f"driftline/{part}/1",
+        verdict=None if part == "map" else verdict,
+        reasons=() if part == "map" else reasons,
+        scores=scores,
+        margins=margins,
+        envelope=envelope,
+        fragility=found.rows,
+        target_fragility=found.target,
+        noise=found.noise,
+        protect=protect,
+        protect_share=protect_share,
+        unmapped=tuple(module.name for module in found.unread),
+        unmapped_share=unmapped_share(study, found) if found.rows else None,
+        map_failure=found.failure,
+        regions=found.regions,
+        forecast=predicted.capabilities if shows_forecast else (),
+        target=predicted.target if shows_forecast else None,
+        explanation=predicted.explanation,
+        method=request.method,
+        probe=predicted.reading,
+        belief_space=belief,
+        cost=_cost(study, started),
+        caveats=(
+            *lacking_caveat(scores),
+            *((capped,) if capped else ()),
+            *found.failure_caveats(),
+            *caveats(request, study, paths=paths),
+            *found.caveats(),
+        ),
+        provenance=_provenance(request, study),
+    )
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """The forecast and what it was made from."""
+
+    reading: ProbeReading
+    capabilities: tuple[CapabilityForecast, ...]
+    target: TargetForecast | None
+    """None where too few finished runs say how they did on their own task."""
+    explanation: ForecastExplanation | None
+
+
+def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predicted:
+    reading = read_probe(
+        study, table, request.probe, straight_line=request.method == "straight_line"
+    )
+    fit = partial(fit_to, request.calibration, reading, method=request.method, probe=request.probe)
+    fitted, target = fit(), None
+    if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
+        target = target_forecast(study, fit(target=True), reading)
+    losses = in_own_metric(study, table, request.probe, forecast_losses(fitted, reading))
+    rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
+    shown = request.part in ("assess", "forecast")
+    why = explain(study, table, rows, target) if shown else None
+    return _Predicted(reading, rows, target, why)
+
+
+def _cost(study: Study, started: float) -> Cost:
+    return Cost(
+        wall_seconds=round(time.monotonic() - started, 1),
+        tokens_forward=study.engine.tokens_used,
+        tokens_backward=sum(each.num_tokens_trained() for each in study.trained)
+        + study.engine.tokens_backward,
+        fraction_of_planned_run=study.num_probe_steps / study.trajectory.plan.num_steps,
+    )
+
+
+def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
+    return Provenance(
+        driftline_version=driftline_version(),
+        python_version=python_version(),
+        packages=package_versions(),
+        command=request.part,
+        model=request.opened.provenance(),
+        data=request.data.provenance(),
+        config=request.config.provenance(),
+        config_values=request.config.values,
+        suites=tuple(suite.provenance() for suite in request.suites),
+        numerics=study.engine.numerics,
+        seed=request.seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,8 @@
+"""Whether a tuned model kept its base's capabilities: the document behind a certificate."""
+
+from ._caveats import copies_caveats as copies_caveats
+from ._certify import CertifyRequest as CertifyRequest
+from ._certify import certify as certify
+from ._certify import check_tokens as check_tokens
+from ._subjects import base_subject as base_subject
+from ._subjects import tuned_subject as tuned_subject

@@ -1,0 +1,48 @@
+"""The files of the two models that are compared, as documents name them."""
+
+from ...model_files import certified_name
+from ...models import LanguageModel, OpenedFiles, TunedModel
+from ...results import SourceProvenance, Subject
+
+
+def base_subject(opened: LanguageModel) -> Subject:
+    """Describe the base by the files that it was opened from.
+
+    Args:
+        opened: The base.
+
+    Returns:
+        Its source, and each file with the digest that it had on opening.
+    """
+    return Subject(
+        source=opened.source, revision=opened.revision, kind="model", files=_files(opened.files)
+    )
+
+
+def tuned_subject(tuned: TunedModel) -> Subject:
+    """Describe the tuned model or adapter by the files that it was opened from."""
+    checkpoint = tuned.checkpoint
+    return Subject(
+        source=checkpoint.source,
+        revision=checkpoint.revision,
+        kind="adapter" if checkpoint.is_adapter else "model",
+        files=_files(tuned.files),
+    )
+
+
+def stray_caveats(opened: LanguageModel) -> tuple[str, ...]:
+    """Name the files with other weights that lie beside the base and were not read."""
+    names = opened.files.strays
+    if not names:
+        return ()
+    return (
+        f"{', '.join(names)}: lie in the base's folder and were not read, as transformers would not "
+        "read them; a loader of another library might.",
+    )
+
+
+def _files(opened: OpenedFiles) -> tuple[SourceProvenance, ...]:
+    return tuple(
+        SourceProvenance(name=certified_name(path), digest=digest)
+        for path, digest in opened.digests.items()
+    )

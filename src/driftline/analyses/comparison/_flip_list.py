@@ -1,0 +1,103 @@
+"""The items of a capability that one model gets right and the other wrong, with both answers."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ...capabilities import PREFERRED_OPTION, Alternatives, Generation, MinimalPair, MultipleChoice
+from ...capabilities import Item as CapabilityItem
+from ...models import BASE, Point
+from ...results import Flip, Flips
+from ._paired import Paired
+
+
+def flip_list(paired: Paired) -> Flips | None:
+    """The items that changed sides.
+
+    Args:
+        paired: The scores of both models.
+
+    Returns:
+        Both kinds, in the order of the items; None where an item is not right or wrong.
+    """
+    before, after = paired.right(paired.base), paired.right(paired.tuned)
+    if before is None or after is None:
+        return None
+    items = paired.capability.items
+    lost = tuple(
+        _flip(item, scores)
+        for item, scores, was, is_ in zip(items, paired.tuned, before, after, strict=True)
+        if was and not is_
+    )
+    gained = tuple(
+        _flip(item, scores)
+        for item, scores, was, is_ in zip(items, paired.base, before, after, strict=True)
+        if is_ and not was
+    )
+    adjusted, chance = None, paired.capability.chance
+    if chance is not None:
+        wrong_before, wrong_after = 1 - sum(before) / len(items), 1 - sum(after) / len(items)
+        # With k options, chance is 1 / k, so that 1 / (k - 1) is chance / (1 - chance).
+        by_guessing = wrong_before * chance / (1 - chance) * wrong_after
+        adjusted = len(lost) / len(items) - by_guessing
+    return Flips(lost=lost, gained=gained, chance_adjusted_loss=adjusted)
+
+
+def with_answers(
+    flips: Flips | None,
+    paired: Paired,
+    answers: Callable[[Point, Sequence[Generation]], Sequence[str]],
+    point: Point,
+) -> Flips | None:
+    """The same items, with what the wrong model wrote where answers are generated.
+
+    Scores keep no texts, so the few items that flipped are answered once more. In bfloat16 an answer can differ
+    from the one that was scored, as it moves with its batch.
+
+    Args:
+        flips: As `flip_list` gives them.
+        paired: The scores of both models.
+        answers: Generates them at a point.
+        point: The tuned model.
+
+    Returns:
+        The flips; as they were where nothing is generated.
+    """
+    if flips is None or paired.capability.scorer != "generate":
+        return flips
+    items = {item.id: item for item in paired.capability.items if isinstance(item, Generation)}
+
+    def answered(some: Sequence[Flip], at: Point) -> tuple[Flip, ...]:
+        if not some:
+            return ()
+        said = answers(at, [items[flip.id] for flip in some])
+        pairs = zip(some, said, strict=True)
+        return tuple(flip.model_copy(update={"wrong": text}) for flip, text in pairs)
+
+    update = {"lost": answered(flips.lost, point), "gained": answered(flips.gained, BASE)}
+    return flips.model_copy(update=update)
+
+
+def _flip(item: CapabilityItem, scores: Mapping[str, float]) -> Flip:
+    """One item, with the scores of the model that is wrong."""
+    if isinstance(item, Generation):
+        return Flip(id=item.id, right=item.answer, wrong=None)
+    options, right = _options(item)
+    if not options:
+        return Flip(id=item.id, right=None, wrong=None)
+    preferred = scores.get(PREFERRED_OPTION)
+    wrong = None if preferred is None else options[int(preferred)]
+    if wrong is None and len(options) == 2:
+        wrong = options[1 - right]
+    return Flip(id=item.id, right=options[right], wrong=wrong)
+
+
+def _options(item: CapabilityItem) -> tuple[tuple[str, ...], int]:
+    """What an item lets a model choose from, and the place of the right one."""
+    match item:
+        case MultipleChoice():
+            return item.choices, item.answer
+        case Alternatives():
+            return tuple(a.prompt + a.completion for a in item.alternatives), item.answer
+        case MinimalPair():
+            return (item.good, item.bad), 0
+        case _:
+            return (), 0

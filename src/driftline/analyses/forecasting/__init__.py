@@ -1,0 +1,30 @@
+"""Which capabilities a run will lose: the forecaster, its baselines and its calibration."""
+
+from ._calibrate import calibrate as calibrate
+from ._calibrate import finished_run as finished_run
+from ._calibrate import metrics_left_out as metrics_left_out
+from ._calibration import FinishedRun as FinishedRun
+from ._calibration import ForecastCalibration as ForecastCalibration
+from ._calibration import read_calibration as read_calibration
+from ._calibration import shipped_calibration as shipped_calibration
+from ._forecast import capability_forecasts as capability_forecasts
+from ._forecast import early_looks as early_looks
+from ._forecast import early_step as early_step
+from ._forecast import fit_to as fit_to
+from ._forecast import forecast_losses as forecast_losses
+from ._forecast import in_own_metric as in_own_metric
+from ._forecast import read_probe as read_probe
+from ._forecast import target_forecast as target_forecast
+from ._forecaster import FEWEST_RUNS as FEWEST_RUNS
+from ._forecaster import PROBES as PROBES
+from ._forecaster import Forecaster as Forecaster
+from ._forecaster import LossForecast as LossForecast
+from ._forecaster import Probe as Probe
+from ._forecaster import fit_forecaster as fit_forecaster
+from ._forecaster import seen_by as seen_by
+from ._rivals import NEEDS_START as NEEDS_START
+from ._rivals import RIVALS as RIVALS
+from ._rivals import Case as Case
+from ._rivals import Method as Method
+from ._shipped_fits import FittedForecasters as FittedForecasters
+from ._shipped_fits import fit_all as fit_all

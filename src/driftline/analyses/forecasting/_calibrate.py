@@ -1,0 +1,124 @@
+"""Finished runs of the user's own, from what was forecast and what a certification then found."""
+
+from collections.abc import Sequence
+
+from ...errors import DataError
+from ...metrics import METRICS
+from ...results import Assessment, CapabilityClaim, CapabilityReading, Certification
+from ._calibration import FinishedRun, ForecastCalibration
+from ._forecaster import FEWEST_RUNS
+
+
+def finished_run(name: str, forecast: Assessment, outcome: Certification) -> FinishedRun:
+    """Put a forecast and what came of it together.
+
+    Args:
+        name: What to call the run in messages and in the calibration.
+        forecast: Of `driftline forecast` or `assess`, made before the run.
+        outcome: Of `driftline certify`, the run's base against its tuned model, on the same suites.
+
+    Returns:
+        The finished run, its losses in nats as those of the shipped runs: a probability's are those of
+        its margin. Without its own task, which a certification does not score, and without capabilities
+        whose metric has no losses in nats (`metrics_left_out`).
+
+    Raises:
+        DataError: They are not of one base or not of one suite, one of them is too old to hold what
+            a calibration takes, or no capability has losses in nats.
+    """
+    if forecast.probe is None:
+        raise DataError(f"{name}: the forecast does not hold what its probe saw; make it again")
+    if forecast.provenance.model.digest != outcome.provenance.base_model.digest:
+        raise DataError(
+            f"{name}: the forecast is about {forecast.provenance.model.source} and the certification "
+            f"about {outcome.provenance.base_model.source}, whose weights differ; give those of one run"
+        )
+    seen = {c.capability: c for c in forecast.probe.capabilities}
+    claims = {c.capability: c for c in outcome.claims if c.capability in seen}
+    digests = [{s.digest for s in each.provenance.suites} for each in (forecast, outcome)]
+    if digests[0] != digests[1] or not claims:
+        raise DataError(
+            f"{name}: forecast and certification are not on the same suites; certify with the suites "
+            "of the forecast"
+        )
+    losses = {
+        capability: _loss(name, claim, seen[capability])
+        for capability, claim in claims.items()
+        if _is_forecast_in_nats(claim)
+    }
+    if not losses:
+        raise DataError(
+            f"{name}: its capabilities are measured in {metrics_left_out(outcome)}, and forecasts are "
+            "fitted to losses in nats; take probability or margin_nats as their metric"
+        )
+    data = forecast.provenance.data
+    return FinishedRun(
+        run=name,
+        task=name if data is None else data.digest,
+        probe=forecast.probe,
+        final_losses=losses,
+    )
+
+
+def metrics_left_out(outcome: Certification) -> str:
+    """Name the metrics of a certification that a calibration cannot take, since they are not in nats.
+
+    Args:
+        outcome: The certification.
+
+    Returns:
+        Their names, joined; empty where there are none.
+    """
+    return " and ".join(sorted({c.metric for c in outcome.claims if not _is_forecast_in_nats(c)}))
+
+
+def calibrate(
+    own: Sequence[FinishedRun], shipped: ForecastCalibration | None, *, collapse_bound: float
+) -> ForecastCalibration:
+    """Put finished runs together to a calibration.
+
+    Args:
+        own: The user's runs.
+        shipped: To add to; None for the user's runs alone.
+        collapse_bound: Of the losses, in nats.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        DataError: Two runs have one name, or there are too few to forecast from.
+    """
+    runs = (*(() if shipped is None else shipped.runs), *own)
+    names = [run.run for run in runs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the run {twice[0]} is there twice; give each once, under its own name")
+    if len(runs) < FEWEST_RUNS:
+        raise DataError(
+            f"{len(runs)} finished runs are too few to forecast from; give at least {FEWEST_RUNS}, or "
+            "add the shipped ones"
+        )
+    return ForecastCalibration(
+        schema_="driftline/forecast-calibration/2", runs=runs, collapse_bound=collapse_bound
+    )
+
+
+def _is_forecast_in_nats(claim: CapabilityClaim) -> bool:
+    return claim.metric in METRICS and METRICS[claim.metric].forecast_from is not None
+
+
+def _loss(name: str, claim: CapabilityClaim, reading: CapabilityReading) -> float:
+    """Take the loss at the end of a run in the metric of its probe's looks."""
+    metric = METRICS[claim.metric]
+    change = claim.nats_change if metric.is_linked else claim.change
+    for document, is_old in (
+        ("certification", change is None),
+        ("forecast", reading.metric != metric.forecast_from),
+    ):
+        if is_old:
+            raise DataError(
+                f"{name}: the {document} does not hold {metric.forecast_from} of {claim.capability}, "
+                f"which a calibration takes of {claim.metric}; it is of an earlier version, make it again"
+            )
+    assert change is not None
+    return -change if METRICS[reading.metric].higher_is_better else change

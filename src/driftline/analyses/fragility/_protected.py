@@ -1,0 +1,50 @@
+"""Modules that the map says to protect first, and the share of the model that it does not cover."""
+
+from ...models import parameters_inside
+from ..probing import Study
+from ._fragility import FragilityMap
+from ._most_fragile import most_fragile
+
+_PROTECTED_SHARE = 0.25
+
+
+def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...], float | None]:
+    """What to freeze first, for the required capabilities that the map has.
+
+    Args:
+        study: The planned run.
+        found: Its map.
+
+    Returns:
+        Module names, and the share of the parameters inside layers that they hold; none without a
+        required capability, nor under an adapter, which trains a few modules only and was not part of
+        the evidence.
+    """
+    tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
+    rows = [row for row in found.rows if row.capability in tolerances]
+    if not rows or study.trajectory.config.adapter_config() is not None:
+        return (), None
+    sizes = parameters_inside(study.engine.opened)
+    total = sum(sizes.values())
+    chosen = most_fragile(
+        rows,
+        _PROTECTED_SHARE,
+        num_parameters=total,
+        noise=found.noise,
+        tolerances=tolerances,
+    )
+    return chosen, sum(sizes[module] for module in chosen) / total
+
+
+def unmapped_share(study: Study, found: FragilityMap) -> float:
+    """The share of the parameters inside layers that move and were not mapped.
+
+    Args:
+        study: The planned run.
+        found: Its map.
+
+    Returns:
+        From 0 to 1.
+    """
+    sizes = parameters_inside(study.engine.opened)
+    return sum(sizes.get(module.name, 0) for module in found.unread) / sum(sizes.values())

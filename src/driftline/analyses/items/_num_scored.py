@@ -1,0 +1,281 @@
+"""How many items of each capability a command scores: all of them, unless that costs too much.
+
+    assess, margin, map, forecast   scoring takes at most as long as the probe's training
+    plan, repair                    those that the claims can spare choose (`--search-items`), all others make
+                                    the claims; in plan scoring takes at most as long as a trial's training
+    train                           the base's scores and all checks take at most as long as the run, with 64
+                                    items or more
+
+`--items N` sets the number itself.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ...capabilities import Capability
+from ...errors import ConfigError
+from ...metrics import Metric
+from ...results import shown_amount
+from ...stats import MEASURED_SPREADS, items_needed
+from ..comparison import no_pass
+from ._split import Halves
+
+SCORED_PER_TRAINED_TOKEN = 3.0
+"""Forward passes that cost as much as one token's training: forward, and backward twice as much."""
+FEWEST_ITEMS = 24
+"""Never capped below these, whatever they cost."""
+FEWEST_SEARCH_ITEMS = 32
+"""Nor are those that choose, which are looked at many times."""
+_NUM_NAMED = 3
+
+
+class TokenCounter(Protocol):
+    """Something that knows the tokens of capabilities: an engine, or a monitor's scorer."""
+
+    def num_tokens(self, capabilities: tuple[Capability, ...], /) -> int:
+        """Count the tokens that one scoring puts through the model."""
+
+
+class MeasuredItems(Protocol):
+    """A capability's value or change with its standard error, as a document has it."""
+
+    @property
+    def capability(self) -> str:
+        """Name."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the standard error."""
+
+    @property
+    def num_items(self) -> int:
+        """Items that were scored."""
+
+    @property
+    def standard_error(self) -> float | None:
+        """Standard error, over groups of items."""
+
+
+def affordable_items(
+    capabilities: Sequence[Capability],
+    engine: TokenCounter,
+    *,
+    num_points: int,
+    other_tokens: float,
+    trained_tokens: float,
+    fewest: int = FEWEST_ITEMS,
+    share: float = 1.0,
+) -> int | None:
+    """Find how many items a capability may have, so that scoring takes as long as training.
+
+    Args:
+        capabilities: With all their items.
+        engine: Knows their tokens.
+        num_points: Points at which they are scored.
+        other_tokens: Scored at each point beside them.
+        trained_tokens: Of the probe.
+        fewest: The cap is never lower.
+        share: Of a capability's items, those that may be scored at all.
+
+    Returns:
+        Items a capability; None where all of them fit.
+
+    Raises:
+        SuiteError: An item does not fit the model.
+    """
+    tokens = {c.name: engine.num_tokens((c,)) for c in capabilities}
+    allowed = SCORED_PER_TRAINED_TOKEN * trained_tokens / num_points - other_tokens
+
+    def cost(num_items: int) -> float:
+        return sum(
+            tokens[c.name] * min(num_items, share * len(c.items)) / len(c.items)
+            for c in capabilities
+        )
+
+    largest = int(share * max(len(c.items) for c in capabilities))
+    if cost(largest) <= allowed or largest <= fewest:
+        return None
+    low, high = fewest, largest
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if cost(middle) <= allowed else (low, middle)
+    return low
+
+
+def search_items(
+    capabilities: Sequence[Capability],
+    *,
+    asked: int | None,
+    affordable: int | None = None,
+) -> dict[str, int]:
+    """Find how many items of each capability choose, the others making the claims.
+
+    The claims keep as many as a certification at the tolerance needs, and no more than that choose.
+
+    Cost: up to a second a capability.
+
+    Args:
+        capabilities: With all their items.
+        asked: By the user; None for those that the claims can spare.
+        affordable: Of `affordable_items`; None where nothing is trained, or all of them fit.
+
+    Returns:
+        By name. No more than half of a capability's items choose, whatever stands here.
+    """
+    if asked is not None:
+        return {c.name: asked for c in capabilities}
+    found = {}
+    for capability in capabilities:
+        needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
+        if needed is not None:
+            number = max(number, min(needed, len(capability.items) - needed))
+        found[capability.name] = number if affordable is None else min(number, affordable)
+    return found
+
+
+def certifying_items(capability: Capability) -> int | None:
+    """Find how many items a certification at the tolerance needs, if nothing has changed.
+
+    Cost: up to a second.
+
+    Args:
+        capability: Its metric, tolerance and groups count.
+
+    Returns:
+        Items, by the spread of an item's change that mild runs had; None where no number of them
+        could pass, or ten million are too few.
+    """
+    if no_pass(capability) is not None:
+        return None
+    largest = max(Counter(capability.groups()).values())
+    try:
+        return items_needed(
+            certified_metric(capability),
+            margin=capability.tolerance,
+            spread=usual_spread(capability),
+            group_size=max(capability.max_group_size or 1, largest),
+        )
+    except ConfigError:
+        return None
+
+
+def certified_metric(capability: Capability) -> Metric:
+    """Take a capability's metric with the bounds that a certification goes by."""
+    metric, declared = capability.measure, capability.score_range
+    return metric if declared is None else replace(metric, bounds=declared)
+
+
+def usual_spread(capability: Capability) -> float:
+    """Take the spread of an item's change in mild runs, or its share of flips."""
+    # Nothing was measured for generated answers: an answer flips as a choice does.
+    return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
+
+
+def check_items(asked: int | None, *, option: str = "--items") -> None:
+    """Refuse a number of items that gives no interval.
+
+    Args:
+        asked: By the user; None where nothing was.
+        option: How it was asked for.
+
+    Raises:
+        ConfigError: It is below 2.
+    """
+    if asked is not None and asked < 2:
+        raise ConfigError(f"{option}: {asked} is too few; give 2 or more")
+
+
+def sampled_items(
+    capabilities: Sequence[Capability], num_items: int | None, *, seed: int
+) -> tuple[Capability, ...]:
+    """Take a random part of each capability's items.
+
+    Args:
+        capabilities: With all their items.
+        num_items: Of each; None for all.
+        seed: Of the draw.
+
+    Returns:
+        The capabilities, in their order.
+    """
+    if num_items is None:
+        return tuple(capabilities)
+    return tuple(c.sample(num_items, seed=seed) for c in capabilities)
+
+
+def items_caveat(
+    measured: Sequence[MeasuredItems],
+    available: Mapping[str, int],
+    *,
+    asked: int | None,
+    of_changes: bool = False,
+    training: str = "the probe's training",
+) -> str | None:
+    """Say what a cap on the items costs in width.
+
+    Args:
+        measured: On the items that were scored.
+        available: Items that each capability would have without the cap, by name.
+        asked: The number that the user gave; None where the cap is that of the cost.
+        of_changes: The standard errors are those of changes, not of the base's values.
+        training: What scoring takes no longer than.
+
+    Returns:
+        A sentence; None where all items were scored.
+    """
+    capped = [m for m in measured if m.num_items < available[m.capability]]
+    if not capped:
+        return None
+    worst = sorted(capped, key=lambda m: m.num_items / available[m.capability])
+    named = ", ".join(
+        f"{m.capability} {_width(m, available[m.capability])}" for m in worst[:_NUM_NAMED]
+    )
+    more = f", and {len(worst) - _NUM_NAMED} more" if len(worst) > _NUM_NAMED else ""
+    why = (
+        "as --items asks"
+        if asked is not None
+        else f"so that scoring takes no longer than {training}; --items N raises it"
+    )
+    what = "the changes" if of_changes else "the base's values"
+    # At best: items of groups that are drawn already add less than items of new ones.
+    return (
+        f"At most {max(m.num_items for m in capped)} items of a capability were scored, {why}. "
+        f"Standard errors of {what}, with the cap and at best with all items: {named}{more}."
+    )
+
+
+def claims_caveat(
+    claims: Sequence[MeasuredItems],
+    capabilities: Sequence[Capability],
+    parted: Sequence[Halves],
+    asked: int | None,
+) -> tuple[str, ...]:
+    """Say what `--items` costs the claims of a search in width.
+
+    Args:
+        claims: On the items that report.
+        capabilities: With all their items.
+        parted: The same, of those that were taken, in two parts.
+        asked: The number that the user gave.
+
+    Returns:
+        A sentence, or none where all items were taken.
+    """
+    choosing = {halves.search.name: len(halves.search.items) for halves in parted}
+    available = {c.name: len(c.items) - choosing[c.name] for c in capabilities}
+    said = items_caveat(claims, available, asked=asked, of_changes=True)
+    return () if said is None else (said,)
+
+
+def _width(score: MeasuredItems, available: int) -> str:
+    counts = f"({score.num_items} of {available} items)"
+    if score.standard_error is None:
+        return counts
+    whole = score.standard_error * math.sqrt(score.num_items / available)
+    return (
+        f"{shown_amount(score.standard_error, score.unit, with_unit=False, digits=2)} and "
+        f"{shown_amount(whole, score.unit, digits=2)} {counts}"
+    )

@@ -1,0 +1,78 @@
+"""Which items choose a repair and which report it: never the same, nor two of one source."""
+
+import random
+from dataclasses import replace
+from typing import NamedTuple
+
+from ...capabilities import Capability, Item
+from ...errors import SuiteError
+from ...provenance import digest_value
+
+SEARCH_SHARE = 0.5
+"""Of the items that choose, at most: reporting needs the more."""
+_LEAST = 2
+"""Sources on either side; an interval needs so many."""
+
+
+class Halves(NamedTuple):
+    """One capability in two parts that share no source."""
+
+    search: Capability
+    report: Capability
+
+
+def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves:
+    """Part the items that choose from those that report, by source, at random.
+
+    Items of one group go to one side, and so do items that say the same under two ids, with all of
+    their groups.
+
+    Args:
+        capability: All of its items.
+        num_search: About how many choose; no more than half.
+        seed: Of the draw; a capability's own draw does not hang on which others there are.
+
+    Returns:
+        The two parts, each in the order of the items.
+
+    Raises:
+        SuiteError: There are too few sources for both.
+    """
+    sources = _sources(capability)
+    order = sorted(set(sources))
+    if len(order) < 2 * _LEAST:
+        raise SuiteError(
+            f"capability {capability.name}: {len(order)} independent groups cannot be parted into "
+            f"items that choose and items that report; at least {2 * _LEAST} are needed"
+        )
+    random.Random(f"{seed}|{capability.name}").shuffle(order)
+    wanted = min(num_search, int(SEARCH_SHARE * len(capability.items)))
+    chosen: set[str] = set()
+    held = 0
+    for source in order[:-_LEAST]:
+        if held >= wanted and len(chosen) >= _LEAST:
+            break
+        chosen.add(source)
+        held += sources.count(source)
+    parts: tuple[list[Item], list[Item]] = ([], [])
+    for item, source in zip(capability.items, sources, strict=True):
+        parts[source not in chosen].append(item)
+    search, report = (replace(capability, items=tuple(part)) for part in parts)
+    return Halves(search, report)
+
+
+def _sources(capability: Capability) -> list[str]:
+    """The source of each item: its group, joined with every group that holds the same item."""
+    groups = capability.groups()
+    leader = {group: group for group in groups}
+
+    def find(group: str) -> str:
+        while leader[group] != group:
+            group = leader[group]
+        return group
+
+    first: dict[str, str] = {}
+    for item, group in zip(capability.items, groups, strict=True):
+        said = digest_value(item.model_dump(mode="json", exclude={"id", "group"}))
+        leader[find(group)] = find(first.setdefault(said, group))
+    return [find(group) for group in groups]

@@ -1,0 +1,183 @@
+"""What a plan may spend, and what a trial will cost at most."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...engine import LocalEngine, Meter
+from ...errors import ConfigError
+from ...results import PlanBudget
+from ._space import Candidate
+
+DEFAULT_RUNS = 20.0
+"""Tokens of so many of the user's own runs, where no budget is given."""
+SEARCH_SHARE = 0.65
+"""Of what is left after the base and the report: the rest is for what each lever bought, and for
+scaling parts of the best update."""
+ABLATION_SHARE = 0.85
+"""Likewise; the rest is for parts."""
+_FORWARD = 1 / Meter.TRAINED_TOKEN
+_TEMPLATE = 32
+"""Tokens that a chat template may put around a text."""
+
+
+@dataclass
+class Budget:
+    """Tokens, or minutes; whatever an earlier process used counts.
+
+    A token that goes forward and backward counts 1, one that goes forward alone a quarter, as the
+    progress of every analysis has it.
+    """
+
+    engine: LocalEngine
+    max_tokens: float | None
+    """None where minutes are counted."""
+    max_seconds: float | None
+    reserve: float
+    """Forward tokens of the report, which is made whatever was found."""
+    trained: float = 0.0
+    """Weighed tokens of all training so far."""
+    num_trained: int = 0
+    """The same, each counting 1."""
+    earlier_seconds: float = 0.0
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self.started = self.clock()
+
+    @property
+    def used_tokens(self) -> float:
+        """Weighed tokens so far."""
+        scored = _FORWARD * self.engine.tokens_used + (1 - _FORWARD) * self.engine.tokens_backward
+        return self.trained + scored
+
+    @property
+    def used_seconds(self) -> float:
+        """Of all processes so far."""
+        return self.earlier_seconds + self.clock() - self.started
+
+    @property
+    def words(self) -> str:
+        """What may be spent, for people."""
+        if self.max_tokens is not None:
+            return f"{self.max_tokens:,.0f} tokens of training"
+        return f"{self._end / 60:g} minutes"
+
+    def spend(self, num_tokens: int, weight: float = 1.0) -> None:
+        """Count tokens that were trained.
+
+        Args:
+            num_tokens: How many.
+            weight: What each of them counts.
+        """
+        self.num_trained += num_tokens
+        self.trained += num_tokens * weight
+
+    def fits(self, tokens: float, *, share: float = 1.0) -> bool:
+        """Whether so much more can be spent.
+
+        Args:
+            tokens: Weighed, at most.
+            share: Of the budget that may be used for this.
+
+        Returns:
+            Whether it can, with the report still to come.
+        """
+        if self.max_tokens is not None:
+            return self.used_tokens + tokens <= share * (self.max_tokens - self.reserved)
+        left = share * (self._end - self._seconds(self.reserved))
+        return self.used_seconds + self._seconds(tokens) <= left
+
+    def is_out_of_time(self) -> bool:
+        """Whether what is running has to end for the report to be in time."""
+        return self.used_seconds + self._seconds(self.reserved) >= self._end
+
+    @property
+    def reserved(self) -> float:
+        """Weighed tokens of the report."""
+        return _FORWARD * self.reserve
+
+    @property
+    def _end(self) -> float:
+        return math.inf if self.max_seconds is None else self.max_seconds
+
+    def _seconds(self, tokens: float) -> float:
+        """How long so many tokens take, at the pace so far."""
+        used = self.used_tokens
+        return tokens * self.used_seconds / used if used else 0.0
+
+    def document(self, *, planned_run_tokens: float, ended: str) -> PlanBudget:
+        """What stands in the document.
+
+        Args:
+            planned_run_tokens: Of the user's own run.
+            ended: Why the search ended.
+
+        Returns:
+            The budget.
+        """
+        in_tokens = self.max_tokens is not None
+        limit = self.max_tokens if in_tokens else (self.max_seconds or 0.0) / 60
+        return PlanBudget(
+            unit="tokens" if in_tokens else "minutes",
+            limit=float(limit or 0.0),
+            used_tokens=round(self.used_tokens, 1),
+            used_minutes=round(self.used_seconds / 60, 3),
+            planned_run_tokens=round(planned_run_tokens, 1),
+            ended=ended,
+        )
+
+
+def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
+    """Tokens of the first steps of a run, at most.
+
+    Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
+    for replay is about as long as the examples, twice that in a chat, and stands for the shortest ones.
+
+    Args:
+        candidate: The protocol.
+        num_steps: Of its optimiser steps.
+
+    Returns:
+        The tokens.
+    """
+    lengths = sorted(candidate.plan.example_tokens, reverse=True)
+    num_replaced = math.ceil(candidate.levers.replay_share * len(lengths))
+    if num_replaced:
+        written = round(2 * sum(lengths) / len(lengths)) + _TEMPLATE
+        lengths = sorted([*lengths[:-num_replaced], *[written] * num_replaced], reverse=True)
+    rows = num_steps * candidate.plan.examples_per_step
+    epochs, rest = divmod(rows, len(lengths))
+    return float(epochs * sum(lengths) + sum(lengths[:rest]))
+
+
+def weight_of(candidate: Candidate) -> float:
+    """What a trained token of a protocol counts.
+
+    KL to the base is one more forward pass, and each token of replay was written once.
+
+    Returns:
+        At least 1.
+    """
+    extra = (1.0 if candidate.levers.kl_to_base else 0.0) + candidate.levers.replay_share
+    return 1 + _FORWARD * extra
+
+
+def check_budget(tokens: float | None, minutes: float | None) -> None:
+    """Refuse budgets that make no sense.
+
+    Args:
+        tokens: None where not given.
+        minutes: Likewise.
+
+    Raises:
+        ConfigError: Both are given, or one is not above 0.
+    """
+    if tokens is not None and minutes is not None:
+        raise ConfigError("--budget-tokens and --budget-minutes: give one of them")
+    for name, value in (("tokens", tokens), ("minutes", minutes)):
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise ConfigError(f"--budget-{name}: {value:g} is not above 0")

@@ -1,0 +1,113 @@
+"""Which modules a plan may freeze or slow: the most fragile ones, by the map along a short probe."""
+
+import math
+from typing import NamedTuple
+
+from ...engine import SLOPE_TOKEN, has_slope
+from ...errors import RunError
+from ...models import Trajectory, gradient_obstacle, parameters_inside
+from ..fragility import attempted_map, most_fragile, noise_tokens
+from ..probing import Effort, Study
+from ._budget import tokens_of_run
+from ._journal import PlanStudy
+from ._space import PlanSpace
+from ._trials import Bench, early_step
+
+PROTECTED_SHARE = 0.25
+"""Of the parameters inside layers."""
+_BUDGET_SHARE = 0.1
+"""That the probe and the map may take, at most."""
+_NOTE = "fragile"
+
+
+class Protection(NamedTuple):
+    """The modules that a plan may freeze or slow."""
+
+    modules: tuple[str, ...]
+    obstacle: str | None
+    """Why there are none; None where there are some."""
+
+
+def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int) -> Protection:
+    """The most fragile quarter of the modules, from the start of a full fine-tuning.
+
+    Cost: a fifth of the run, and about four forward passes over the items that choose. What an
+    earlier process found is taken up.
+
+    Args:
+        bench: Nothing is on it yet.
+        space: What may be tried.
+        study: Keeps what was found.
+        seed: Of the items that the map takes.
+
+    Returns:
+        Module names; none, with the reason, where full fine-tuning is not tried, nothing required has
+        a gradient, the budget is too small, or the map fails.
+    """
+    kept = study.note(_NOTE)
+    if isinstance(kept, dict):
+        found = _Mapped(**kept)
+        bench.engine.tokens_used += found.forward
+        bench.engine.tokens_backward += found.backward
+    else:
+        found = _mapped(bench, space, seed=seed)
+        study.keep(_NOTE, found._asdict())
+    bench.budget.spend(found.trained)
+    return Protection(tuple(found.modules), None if found.modules else found.obstacle)
+
+
+class _Mapped(NamedTuple):
+    """What was found, and the tokens that it took."""
+
+    modules: list[str]
+    trained: int = 0
+    forward: int = 0
+    backward: int = 0
+    obstacle: str = "no module stands out"
+    """Why there is none, where there is none."""
+
+
+def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
+    engine, ruler = bench.engine, bench.ruler
+    capabilities = tuple(c for c in ruler.capabilities if c.required and has_slope(c))
+    if "full" not in space.choices["method"]:
+        return _Mapped([], obstacle="full fine-tuning is not possible with this base")
+    if not capabilities:
+        return _Mapped([], obstacle="nothing required has a gradient")
+    obstacle = gradient_obstacle(engine.opened)
+    if obstacle is not None:
+        return _Mapped([], obstacle=obstacle)
+    candidate = space.candidate(space.of_method("full", {}))
+    step = early_step(candidate.plan) or candidate.num_steps
+    trajectory = Trajectory(
+        engine.opened, candidate.config, bench.data, bench.folder, (step,), candidate.plan
+    )
+    mapped = Study(engine, capabilities, ruler.target, trajectory, Effort(), seed)
+    tokens = SLOPE_TOKEN * engine.num_tokens((*capabilities, ruler.target)) + noise_tokens(mapped)
+    trained = tokens_of_run(candidate, step)
+    if not bench.budget.fits(trained + tokens / 4, share=_BUDGET_SHARE):
+        return _Mapped([], obstacle="the budget was too small for the map")
+    engine.meter.enter("mapping what is fragile")
+    before = engine.tokens_used, engine.tokens_backward
+    try:
+        trajectory.ensure_trained()
+        found = attempted_map(mapped)
+    except RunError as error:
+        reason = f"the run that the map looks along failed ({error})"
+        return _Mapped([], trained=math.ceil(trained), obstacle=reason)
+    modules = most_fragile(
+        found.rows,
+        PROTECTED_SHARE,
+        num_parameters=sum(parameters_inside(engine.opened).values()),
+        noise=found.noise,
+        tolerances={c.name: c.tolerance for c in capabilities},
+    )
+    kept = _Mapped(
+        list(modules),
+        trajectory.num_tokens_trained(),
+        engine.tokens_used - before[0],
+        engine.tokens_backward - before[1],
+        **({"obstacle": f"the map failed ({found.failure})"} if found.failure else {}),
+    )
+    trajectory.discard()
+    return kept

@@ -1,0 +1,167 @@
+"""What a plan sees at one point, on items that only choose, and which point is better."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...capabilities import Capability
+from ...engine import Table
+from ...models import BASE, Point
+from ...results import PlanLook
+from ..search import Loss, front, mean_limits
+
+THRIFT = 0.1
+"""Share of the gain that is worth losing one tolerance less of the worst capability."""
+
+CLEARLY = 0.1
+"""Tolerances; early in a run losses are near 0, and which of two is larger is chance."""
+
+
+class PartScales(NamedTuple):
+    """Scales of an update part by part."""
+
+    parts: Mapping[str, float]
+    """Part of the model to scale, for people."""
+    modules: tuple[tuple[str, float], ...]
+    """The same as levers have it: modules whose scale is not the look's."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the items that choose say of a protocol's update at one scale."""
+
+    trial: int | None
+    """None for the base."""
+    step: int
+    scale: float
+    """Of the update, but for what has one of its own."""
+    gain: float
+    """Fall of the target's loss from the base, nats per token."""
+    losses: Mapping[str, Loss]
+    """Of the required capabilities, in their tolerances."""
+    parts: PartScales | None = None
+    """None where all have one scale."""
+
+    @property
+    def excess(self) -> float:
+        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
+
+    @property
+    def violation(self) -> float:
+        """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint."""
+        return max(loss.bound for loss in self.losses.values()) - 1.0
+
+    @property
+    def worst(self) -> str:
+        """The capability with the largest loss in its tolerances."""
+        return max(self.losses, key=lambda name: self.losses[name].mean)
+
+    @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+    @property
+    def worth(self) -> float:
+        """What a front goes by."""
+        return self.gain
+
+    @property
+    def merit(self) -> float:
+        """The gain, less a tenth of it for each tolerance that the worst capability loses.
+
+        Within the tolerances a little gain is not worth a large loss, and the items could not tell
+        the little gain from none.
+        """
+        return self.gain - THRIFT * max(0.0, self.gain) * max(0.0, self.worst_loss)
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """Smaller is better: first the constraint, then the merit."""
+        return (self.excess, -self.merit)
+
+    def is_dominated_by(self, other: "Look") -> bool:
+        """Whether another had gained more and clearly lost less."""
+        return other.gain > self.gain and other.worst_loss < self.worst_loss - CLEARLY
+
+
+@dataclass(frozen=True)
+class PlanRuler:
+    """Reads looks out of tables."""
+
+    capabilities: tuple[Capability, ...]
+    """The items that choose; those that are not required do not count."""
+    target: Capability
+    alpha: float
+
+    @property
+    def watched(self) -> tuple[Capability, ...]:
+        """What has to be scored for a look."""
+        return (*(c for c in self.capabilities if c.required), self.target)
+
+    def look(
+        self,
+        table: Table,
+        point: Point,
+        *,
+        trial: int | None,
+        step: int,
+        scale: float,
+        parts: PartScales | None = None,
+    ) -> Look:
+        """What a table says of one point; the base must be in it too.
+
+        Args:
+            table: The scores.
+            point: Which.
+            trial: Whose it is.
+            step: After which its update was taken.
+            scale: Of that update.
+            parts: Where parts have scales of their own.
+
+        Returns:
+            The look.
+        """
+        losses = {}
+        for capability in self.capabilities:
+            if capability.required:
+                values = table.item_losses(point, capability, base=BASE)
+                mean, _, bound = mean_limits(values, capability, self.alpha)
+                tolerance = capability.tolerance
+                losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
+        gain = -float(table.item_losses(point, self.target, base=BASE).mean())
+        return Look(trial, step, scale, gain, losses, parts)
+
+    def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
+        """The one-sided lower bound of one capability's loss, in its own unit."""
+        values = table.item_losses(point, capability, base=BASE)
+        return mean_limits(values, capability, self.alpha)[1]
+
+
+def best_of(looks: Iterable[Look]) -> Look:
+    """The look that comes first in the order; of equals the first."""
+    return min(looks, key=lambda look: look.order)
+
+
+def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
+    """A look as the document has it."""
+    return PlanLook(
+        trial=look.trial,
+        step=look.step,
+        scale=look.scale,
+        merit=look.merit,
+        parts={} if look.parts is None else dict(look.parts.parts),
+        target_gain=look.gain,
+        worst_capability=look.worst,
+        worst_loss=look.worst_loss,
+        excess=look.excess,
+        meets_constraint=look.excess == 0,
+        is_on_front=is_on_front,
+    )
+
+
+def look_rows(looks: Sequence[Look]) -> list[PlanLook]:
+    """Every look, as the document has it, with the front marked."""
+    on_front = {id(look) for look in front(looks)}
+    return [look_row(look, is_on_front=id(look) in on_front) for look in looks]

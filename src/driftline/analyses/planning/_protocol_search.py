@@ -1,0 +1,195 @@
+"""The search of a plan, and what each lever of the best protocol bought."""
+
+from dataclasses import dataclass
+
+from ...results import LeverAblation, LeverSetting
+from ._budget import ABLATION_SHARE, SEARCH_SHARE
+from ._journal import SEARCH, PlanStudy
+from ._parts import scale_parts
+from ._protocol_looks import Look, best_of
+from ._space import SCALE, PlanSpace, Settings, parts_word
+from ._trials import Bench, Trial
+
+_MOST = 500
+"""Search trials; a model so small that a budget holds more is no one's."""
+_NUM_GUIDED = 12
+"""Trials before the sampler has seen enough to choose."""
+_ENDED = "ended"
+_SECONDS = "seconds"
+"""Of all processes, up to the last trial that ended."""
+_UNAFFORDABLE = "the budget did not hold it"
+_NO_SCALE = "without it no scale that was looked at is within the tolerances"
+_SMALLER_LOSS = "kept since its worst capability loses less"
+_MISSES = "the protocol itself is not within the tolerances"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found."""
+
+    best: Look
+    trial: Trial | None
+    """Whose look that is; None for the base."""
+    ablation: tuple[LeverAblation, ...]
+    ended: str
+    """Why the search ended."""
+
+
+def search_protocols(
+    bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None, seed: int
+) -> Found:
+    """Try protocols while the budget lasts, take the levers of the best away, and scale its parts.
+
+    Args:
+        bench: Runs trials; nothing is on it yet.
+        space: What may be tried.
+        study: Picks what is tried, and has what earlier processes tried.
+        max_trials: Of the search; None leaves it to the budget.
+        seed: Of the scales of parts that are proposed.
+
+    Returns:
+        The best protocol and how it was found.
+    """
+    bench.budget.earlier_seconds = float(str(study.note(_SECONDS) or 0.0))
+    for trial in study.earlier(space):
+        bench.restore(trial)
+    bench.engine.meter.enter(f"searching protocols within {bench.budget.words}")
+    ended = study.note(_ENDED)
+    while not isinstance(ended, str):
+        ended = _search_once(bench, space, study, max_trials=max_trials)
+        if ended is not None:
+            study.keep(_ENDED, ended)
+    bench.engine.meter.enter("switching levers back")
+    searched = (t for t in bench.trials if t.purpose == SEARCH)
+    best = best_of((bench.base, *(look for trial in searched for look in trial.looks)))
+    if best.trial is None:
+        return Found(best, None, (), ended)
+    best, ablation = _ablate(bench, space, study, best)
+    bench.engine.meter.enter("scaling parts of the best update")
+    whole, trial = best, _trial_of(bench, best)
+    best = scale_parts(bench, trial, whole, seed=seed)
+    if best.parts is not None:
+        word = parts_word(best.parts.parts)
+        ablation.append(_row(word, best, whole, reason=None, was_dropped=False))
+    return Found(best, trial, tuple(ablation), ended)
+
+
+def _search_once(
+    bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None
+) -> str | None:
+    """One more trial; or why there is none."""
+    number = study.num_searched
+    if number >= min(_MOST, _MOST if max_trials is None else max_trials):
+        return f"{number} trials were run, as many as may be"
+    asked = study.ask(space, _guided(bench, space, number))
+    candidate = space.candidate(asked.settings)
+    share = SEARCH_SHARE if bench.trials else 1.0
+    if not bench.budget.fits(bench.cost(candidate, screened=True), share=share):
+        study.drop(asked)
+        return "the search's part of the budget does not hold one more trial"
+    trial = bench.run(asked.number, asked.purpose, candidate)
+    study.tell(trial)
+    study.keep(_SECONDS, bench.budget.used_seconds)
+    bench.keep_only(best_of(bench.looks))
+    return "time was up" if trial.state == "out of budget" else None
+
+
+def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
+    """What is tried next, or None where the sampler chooses: known ones, then steps from the best."""
+    first = space.first()
+    if number < len(first):
+        return first[number]
+    if number >= _NUM_GUIDED:
+        return None
+    best = best_of(bench.looks)
+    tried = [trial.settings for trial in bench.trials]
+    if best.trial is None:
+        moves = space.moves(space.plain, is_within=False)
+    else:
+        moves = space.moves(_trial_of(bench, best).settings)
+    return next((move for move in moves if move not in tried), None)
+
+
+def _ablate(
+    bench: Bench, space: PlanSpace, study: PlanStudy, best: Look
+) -> tuple[Look, list[LeverAblation]]:
+    """The protocol without each of its levers; what is no worse without one goes on without it."""
+    rows: list[LeverAblation] = []
+    tried: set[str] = set()
+    while True:
+        settings = _trial_of(bench, best).settings
+        left = {k: v for k, v in space.without(settings).items() if k not in tried}
+        if not left:
+            break
+        lever, without = next(iter(left.items()))
+        tried.add(lever)
+        word = space.word(lever, settings)
+        num_trials = len(bench.trials)
+        variant = _variant(bench, space, study, without, purpose=word.lever)
+        other = None if variant is None else variant.best
+        reason = _UNAFFORDABLE if variant is None else variant.reason
+        is_no_worse = other is not None and other.order <= best.order
+        rows.append(_row(word, best, other, reason=reason, was_dropped=is_no_worse))
+        if other is not None and is_no_worse:
+            best = other
+        if len(bench.trials) > num_trials:
+            # What an earlier process ran may hold the winner of a later row.
+            bench.keep_only(best)
+    if best.scale != 1.0:
+        whole = next(look for look in _trial_of(bench, best).looks if look.scale == 1.0)
+        word = LeverSetting(lever=SCALE, value=f"{best.scale:g}", plain="1")
+        rows.append(_row(word, best, whole, reason=None, was_dropped=False))
+    return best, rows
+
+
+def _variant(
+    bench: Bench, space: PlanSpace, study: PlanStudy, settings: Settings, *, purpose: str
+) -> Trial | None:
+    """The trial of some settings, run unless it was; None where the budget does not hold it."""
+    while True:
+        for trial in bench.trials:
+            if trial.settings == settings and trial.state in ("finished", "failed"):
+                return trial
+        candidate = space.candidate(settings)
+        cost = bench.cost(candidate, screened=False)
+        if not bench.budget.fits(cost, share=ABLATION_SHARE):
+            return None
+        asked = study.ask(space, settings, purpose)
+        # What a killed process had begun comes first, whatever it was.
+        trial = bench.run(asked.number, asked.purpose, space.candidate(asked.settings))
+        study.tell(trial)
+        study.keep(_SECONDS, bench.budget.used_seconds)
+        if trial.state == "out of budget":
+            return None
+
+
+def _row(
+    word: LeverSetting, best: Look, other: Look | None, *, reason: str | None, was_dropped: bool
+) -> LeverAblation:
+    bought = None
+    if best.excess > 0:
+        reason = _MISSES
+    elif other is not None and other.excess > 0:
+        reason = (
+            _NO_SCALE if word.lever != SCALE else "the whole update is not within the tolerances"
+        )
+    elif other is not None:
+        bought, reason = best.gain - other.gain, None
+        if bought < 0 and not was_dropped:
+            reason = _SMALLER_LOSS
+    return LeverAblation(
+        lever=word.lever,
+        value=word.value,
+        plain=word.plain,
+        gain_with=best.gain,
+        gain_without=None if other is None else other.gain,
+        worst_loss_with=best.worst_loss,
+        worst_loss_without=None if other is None else other.worst_loss,
+        bought=bought,
+        was_dropped=was_dropped,
+        reason=reason,
+    )
+
+
+def _trial_of(bench: Bench, look: Look) -> Trial:
+    return next(trial for trial in bench.trials if trial.number == look.trial)

@@ -1,0 +1,368 @@
+"""What a plan may change: levers with a few choices each, and the config and levers that they make.
+
+A lever at its plain choice leaves the user's own config as it is, so that every protocol says what it
+changes and each change can be taken back alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+from ...models import Levers, TrainingConfig, TrainingPlan
+from ...results import LeverSetting
+
+Choice = str | float | bool
+Settings = Mapping[str, Choice]
+"""Lever to choice; a lever that the method has no use for is left out."""
+
+LORA_RATE = 10.0
+"""LoRA's best rate is about ten times that of full fine-tuning, so the range moves with the method."""
+RATE_RANGE = (0.1, 3.0)
+"""Around the user's own rate, or what corresponds to it under another method."""
+SLOWED = 0.1
+"""The factor of the learning rate at which slowed modules train."""
+LORA_METHODS = ("lora", "lora_mlp")
+RANKS = (8, 16, 64)
+KL, REPLAY = (0.1, 1.0), 0.05
+PULL = 1.0
+"""L2-SP's weight times the sum of the learning rates: left alone, an update would shrink by exp(-1)."""
+RATE_MOVES = (3.0, 0.5, 1.7)
+"""Of the best protocol's rate: a large step first, since an update that is too large can be scaled down."""
+OSF_SHARE = 0.5
+"""Of each matrix's directions that an orthogonal-subspace run preserves."""
+STRONG_DECAY = 0.3
+SCALE = "scale of the update"
+PART_SCALES = "scales of parts of the update"
+_NAMES = {
+    "rate": "learning rate",
+    "steps": "steps",
+    "method": "method",
+    "rank": "LoRA rank",
+    "weight_decay": "LoRA weight decay",
+    "protected": "fragile modules",
+    "kl_to_base": "KL to the base",
+    "replay_share": "self-generated replay",
+    "l2_pull": "pull to the base",
+    "loss_adaptive_rate": "loss-adaptive rate",
+    "entropy_gate": "entropy-gated loss",
+}
+_METHODS = {
+    "full": "full fine-tuning",
+    "lora": "LoRA",
+    "lora_mlp": "LoRA on the MLPs",
+    "osf": "orthogonal subspace",
+}
+
+
+class Suggester(Protocol):
+    """Whoever picks choices; Optuna's trial is one."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
+        """A number in a range."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Choice:
+        """One of the choices."""
+        ...
+
+
+class Candidate(NamedTuple):
+    """A protocol to be tried."""
+
+    settings: Settings
+    config: TrainingConfig
+    levers: Levers
+    plan: TrainingPlan
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.plan.num_steps
+
+    def with_scale(self, scale: float, modules: tuple[tuple[str, float], ...] = ()) -> "Candidate":
+        """The same protocol, with its update scaled after training, some modules by themselves."""
+        levers = replace(self.levers, interpolation=scale, interpolated_modules=modules)
+        return self._replace(levers=levers)
+
+
+@dataclass(frozen=True)
+class PlanSpace:
+    """All protocols that may be tried for one config."""
+
+    config: TrainingConfig
+    """The user's own."""
+    plans: Mapping[float, TrainingPlan]
+    """Share of the user's own steps to the plan of such a run; 1.0 is there."""
+    choices: Mapping[str, tuple[Choice, ...]]
+    """Lever to its choices, the plain one first."""
+    mlp_modules: tuple[str, ...]
+    fragile_modules: tuple[str, ...] = ()
+
+    def with_fragile(self, modules: Sequence[str]) -> "PlanSpace":
+        """The space with modules that full fine-tuning may freeze or slow.
+
+        Args:
+            modules: Their names; with none, it may not.
+
+        Returns:
+            The larger space.
+        """
+        if not modules or "full" not in self.choices["method"]:
+            return self
+        choices = {**self.choices, "protected": ("trained", "frozen", "slowed")}
+        return replace(self, choices=choices, fragile_modules=tuple(modules))
+
+    @property
+    def own_method(self) -> str:
+        """What the user's own config trains."""
+        return "lora" if self.config.uses_peft else "full"
+
+    @property
+    def plain(self) -> Settings:
+        """The user's own run."""
+        return self.of_method(self.own_method, {})
+
+    def suggest(self, trial: Suggester) -> Settings:
+        """A protocol as the sampler wants it.
+
+        Args:
+            trial: Picks the choices.
+
+        Returns:
+            Its settings.
+        """
+        found: dict[str, Choice] = {
+            "rate": trial.suggest_float("rate", *RATE_RANGE, log=True),
+            "method": trial.suggest_categorical("method", self.choices["method"]),
+        }
+        for lever in self._levers_of(str(found["method"])):
+            if lever not in found:
+                found[lever] = trial.suggest_categorical(lever, self.choices[lever])
+        return found
+
+    def of_method(self, method: str, chosen: Settings) -> Settings:
+        """Settings with a method, plain where nothing is chosen.
+
+        Args:
+            method: One of the method's choices.
+            chosen: Of other levers; those that the method has no use for are left out.
+
+        Returns:
+            One choice for each lever that counts.
+        """
+        found: dict[str, Choice] = {"rate": 1.0, "method": method}
+        for lever in self._levers_of(method):
+            found.setdefault(lever, self.choices[lever][0])
+        found.update({
+            lever: choice
+            for lever, choice in chosen.items()
+            if lever in found and (lever == "rate" or choice in self.choices[lever])
+        })  # fmt: skip
+        return {**found, "method": method}
+
+    def first(self) -> tuple[Settings, ...]:
+        """Protocols that are tried before the sampler chooses: the user's own, and known strong ones."""
+        wanted = [
+            self.plain,
+            self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
+            self.of_method("full", {"protected": "frozen", "replay_share": REPLAY}),
+            self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
+        ]
+        if self.own_method == "full":
+            wanted.pop()
+        found: list[Settings] = []
+        for settings in wanted:
+            if settings["method"] in self.choices["method"] and settings not in found:
+                found.append(settings)
+        return tuple(found)
+
+    def moves(self, best: Settings, *, is_within: bool = True) -> Iterator[Settings]:
+        """Protocols one lever away from the best so far, those first that have bought most.
+
+        Args:
+            best: Its settings.
+            is_within: Whether some scale of it is within the tolerances; if not, less comes first.
+
+        Yields:
+            Settings.
+        """
+        yield from self._with_rate(best, RATE_MOVES[0] if is_within else 1 / RATE_MOVES[0])
+        for lever, choice in (
+            ("l2_pull", PULL),
+            ("replay_share", REPLAY),
+            ("kl_to_base", KL[0]),
+            ("protected", "frozen"),
+            ("weight_decay", STRONG_DECAY),
+        ):
+            if choice in self.choices.get(lever, ()) and best.get(lever, choice) != choice:
+                yield {**best, lever: choice}
+        for factor in RATE_MOVES[1:]:
+            yield from self._with_rate(best, factor)
+        if "lora_mlp" in self.choices["method"]:
+            yield self.of_method("lora_mlp", {"kl_to_base": KL[0]})
+
+    def _with_rate(self, settings: Settings, factor: float) -> Iterator[Settings]:
+        rate = min(RATE_RANGE[1], max(RATE_RANGE[0], round(float(settings["rate"]) * factor, 4)))
+        if rate != settings["rate"]:
+            yield {**settings, "rate": rate}
+
+    def candidate(self, settings: Settings) -> Candidate:
+        """The config and levers that settings stand for.
+
+        Args:
+            settings: Of `suggest`, `of_method` or `without`.
+
+        Returns:
+            What can be trained.
+        """
+        share = float(settings.get("steps", 1.0))
+        method = str(settings["method"])
+        changes: dict[str, JsonValue] = {}
+        config = self._with_method(method, settings, changes)
+        factor = float(settings["rate"])
+        if (method in LORA_METHODS) != self.config.uses_peft:
+            factor *= LORA_RATE if method in LORA_METHODS else 1 / LORA_RATE
+        if factor != 1.0:
+            # Digits that nobody would type tell nothing.
+            changes["learning_rate"] = float(f"{self.config.learning_rate * factor:.3g}")
+        if share != 1.0:
+            config = config.without("num_train_epochs")
+            changes["max_steps"] = self.plans[share].num_steps
+        return Candidate(
+            settings,
+            config.with_values(**changes) if changes else config,
+            self._levers(
+                method,
+                settings,
+                self.plans[share].summed_learning_rate(self.plans[share].num_steps) * factor,
+            ),
+            self.plans[share],
+        )
+
+    def without(self, settings: Settings) -> dict[str, Settings]:
+        """The same protocol with one lever at a time switched back to plain.
+
+        Args:
+            settings: The protocol.
+
+        Returns:
+            Lever to the settings without it; levers that are plain are left out.
+        """
+        plain, found = self.plain, {}
+        for lever, choice in settings.items():
+            if lever == "method":
+                if choice != plain["method"]:
+                    found[lever] = self.of_method(self.own_method, settings)
+            elif choice != (1.0 if lever == "rate" else self.choices[lever][0]):
+                usual = 1.0 if lever == "rate" else self.choices[lever][0]
+                found[lever] = {**settings, lever: usual}
+        return found
+
+    def words(
+        self, settings: Settings, *, scale: float = 1.0, parts: Mapping[str, float] | None = None
+    ) -> tuple[LeverSetting, ...]:
+        """The levers that are not plain, for people.
+
+        Args:
+            settings: The protocol.
+            scale: Of its update, after training.
+            parts: Part to its own scale.
+
+        Returns:
+            One entry a lever, what is trained first.
+        """
+        order = ("method", *(lever for lever in _NAMES if lever != "method"))
+        changed = [lever for lever in order if lever in self.without(settings)]
+        found = [self.word(lever, settings) for lever in changed]
+        if parts:
+            found.append(parts_word(parts))
+        elif scale != 1.0:
+            found.append(LeverSetting(lever=SCALE, value=f"{scale:g}", plain="1"))
+        return tuple(found)
+
+    def word(self, lever: str, settings: Settings) -> LeverSetting:
+        """One lever, for people."""
+        plain = self.of_method(str(settings["method"]), {})
+        if lever == "method":
+            plain = self.plain
+        return LeverSetting(
+            lever=_NAMES[lever],
+            value=self._word(lever, settings),
+            plain=self._word(lever, {**plain, "method": plain["method"]}),
+        )
+
+    def _word(self, lever: str, settings: Settings) -> str:
+        choice = settings[lever]
+        if lever == "rate":
+            return f"{self.candidate(settings).config.learning_rate:.3g}"
+        if lever == "steps":
+            return f"{self.plans[float(choice)].num_steps}"
+        if lever == "method":
+            return _METHODS[str(choice)]
+        if isinstance(choice, bool):
+            return "on" if choice else "off"
+        return choice if isinstance(choice, str) else f"{choice:g}"
+
+    def _levers_of(self, method: str) -> tuple[str, ...]:
+        """The levers that count under a method, beside rate and method."""
+        apart = {
+            "rank": method in LORA_METHODS,
+            "weight_decay": method in LORA_METHODS,
+            "protected": method == "full",
+            "l2_pull": method == "full",
+        }
+        return tuple(
+            lever for lever in self.choices if lever != "method" and apart.get(lever, True)
+        )
+
+    def _with_method(
+        self, method: str, settings: Settings, changes: dict[str, JsonValue]
+    ) -> TrainingConfig:
+        """The config for a method; what it sets anew goes into the changes."""
+        if method not in LORA_METHODS:
+            return self.config.without_adapter() if self.config.uses_peft else self.config
+        rank = int(settings["rank"])
+        if not self.config.uses_peft:
+            changes |= {"use_peft": True, "lora_r": rank, "lora_alpha": 2 * rank}
+        elif rank != self.choices["rank"][0]:
+            changes |= {"lora_r": rank, "lora_alpha": round(rank * self._own_ratio)}
+        if method == "lora_mlp":
+            changes["lora_target_modules"] = list[JsonValue](self.mlp_modules)
+        if settings["weight_decay"] != self.choices["weight_decay"][0]:
+            changes["weight_decay"] = float(settings["weight_decay"])
+        # PEFT's own names would speak against TRL's.
+        own = {"lora_r": ("r",), "lora_target_modules": ("target_modules",)}
+        dropped = [name for key, names in own.items() if key in changes for name in names]
+        return self.config.without(*dropped)
+
+    def _levers(self, method: str, settings: Settings, summed_rate: float) -> Levers:
+        frozen: tuple[str, ...] = ()
+        slowed: tuple[tuple[str, float], ...] = ()
+        if settings.get("protected") == "frozen":
+            frozen = self.fragile_modules
+        elif settings.get("protected") == "slowed":
+            slowed = tuple((name, SLOWED) for name in self.fragile_modules)
+        return Levers(
+            frozen_modules=frozen,
+            slowed_modules=slowed,
+            kl_to_base=float(settings.get("kl_to_base", 0.0)),
+            l2_to_base=float(f"{float(settings.get('l2_pull', 0.0)) / summed_rate:.3g}"),
+            replay_share=float(settings.get("replay_share", 0.0)),
+            loss_adaptive_rate=bool(settings.get("loss_adaptive_rate", False)),
+            entropy_gate=bool(settings.get("entropy_gate", False)),
+            osf_rank=OSF_SHARE if method == "osf" else None,
+        )
+
+    @property
+    def _own_ratio(self) -> float:
+        """Alpha over rank, which stays when the rank changes."""
+        adapter = self.config.adapter_config()
+        return 2.0 if adapter is None else float(adapter.lora_alpha / adapter.r)
+
+
+def parts_word(parts: Mapping[str, float]) -> LeverSetting:
+    """The scales of parts, for people; each of them stands at the chosen look."""
+    value = f"{len(parts)} parts at {min(parts.values()):g} to {max(parts.values()):g}"
+    return LeverSetting(lever=PART_SCALES, value=value, plain="1")

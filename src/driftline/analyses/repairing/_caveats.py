@@ -1,0 +1,82 @@
+"""What a repair does not say, for the document itself."""
+
+from collections.abc import Iterator
+
+from ...results import Numerics, RepairedModel
+from ._report import Judged
+from ._scale_search import RepairSearch
+
+_SPLIT = (
+    "Items that chose the scales are in no claim, no share given back and no share of the gain on "
+    "this page but the search's own tables and chart, whose numbers are optimistic: they are the "
+    "best of {num} looks."
+)
+_CLAIMS = (
+    "Claims are those of a certification, on half of the items or more, with the weights as they "
+    "were written. More items settle more; certify it again on a suite that this search never saw."
+)
+_UNMET = (
+    "No point of the search met the constraint with the gain that must be kept; the chosen one "
+    "misses it by least."
+)
+_NO_TARGET = (
+    "Without --data nothing is known of the target: the search kept as much of the update as it "
+    "could, by its norm, which says little of what the update is good for."
+)
+_NOT_ALL_GAIN = (
+    "Tuning did not improve the target on the examples that choose, so no gain was kept."
+)
+_NOTHING = "Tuning cost no required capability more than its tolerance on the items that choose."
+_BASE = "No model was written: what was chosen is the base."
+_ROUNDED = (
+    "Each repaired weight is rounded once, to the dtype in which the tuned model stores it; what is "
+    "claimed was scored after that."
+)
+_BFLOAT16 = "Products ran in bfloat16, for all models in the same batches."
+
+
+def repair_caveats(
+    search: RepairSearch,
+    judged: Judged,
+    numerics: Numerics,
+    alpha: float,
+    *,
+    output: RepairedModel | None,
+) -> tuple[str, ...]:
+    """The caveats of one repair, those that bear on its verdict first.
+
+    Args:
+        search: Done.
+        judged: What the unseen items say.
+        numerics: In which all was scored.
+        alpha: Of each claim.
+        output: What was written.
+
+    Returns:
+        Sentences.
+    """
+    best, tuned = search.best, search.looks[0]
+
+    def chosen() -> Iterator[str]:
+        if output is None:
+            yield _BASE
+        if not best.meets_all:
+            yield _UNMET
+        if search.ruler.target is None:
+            yield _NO_TARGET
+        elif tuned.gain_share is None:
+            yield _NOT_ALL_GAIN
+        if not judged.recovery.lost:
+            yield _NOTHING
+        yield _SPLIT.format(num=len(search.looks))
+        yield _CLAIMS
+        yield (
+            f"Limits are one-sided at {1 - alpha:.4g} for each capability by itself; a capability "
+            "that is broken passes with a chance of at most alpha."
+        )
+        if output is not None and output.kind == "model":
+            yield _ROUNDED
+        if "bfloat16" in numerics.compute_dtype:
+            yield _BFLOAT16
+
+    return tuple(chosen())

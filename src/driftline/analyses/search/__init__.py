@@ -1,0 +1,17 @@
+"""What plan and repair share: parts of the model, evaluations, proposals, and claims on held-out items."""
+
+from ._cells import Cell as Cell
+from ._cells import depths as depths
+from ._cells import list_cells as list_cells
+from ._cells import segments as segments
+from ._cells import weight_scales as weight_scales
+from ._held_out import point_claims as point_claims
+from ._held_out import weighed as weighed
+from ._looks import Candidate as Candidate
+from ._looks import Look as Look
+from ._looks import Loss as Loss
+from ._looks import Ruler as Ruler
+from ._looks import front as front
+from ._looks import mean_limits as mean_limits
+from ._part_sampler import Tried as Tried
+from ._part_sampler import propose_scales as propose_scales

@@ -1,0 +1,60 @@
+"""What a search is held to: claims on items that chose nothing, and the verdict that they add up to."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ...capabilities import Capability
+from ...engine import Table
+from ...models import BASE, Point
+from ...results import CapabilityClaim, SuiteClaim
+from ..comparison import Paired, adjusted_claims, capability_claim
+
+
+def point_claims(
+    table: Table, point: Point, capabilities: Sequence[Capability], *, alpha: float, seed: int
+) -> tuple[CapabilityClaim, ...]:
+    """Claims about a point, as a certification makes them.
+
+    Args:
+        table: The base and the point on the items that report.
+        point: What was chosen.
+        capabilities: Their items that report.
+        alpha: Of each claim.
+        seed: Of the tests.
+
+    Returns:
+        One claim a capability, with Holm's correction over all of them.
+    """
+    claims = [
+        capability_claim(
+            Paired(c, table.item_metrics(BASE, c), table.item_metrics(point, c)),
+            alpha=alpha,
+            seed=seed,
+        )
+        for c in capabilities
+    ]
+    return adjusted_claims(claims, alpha)
+
+
+def weighed(
+    claim: SuiteClaim, *, against: Sequence[str], undecided: Sequence[str]
+) -> tuple[Literal["pass", "fail", "inconclusive"], tuple[str, ...]]:
+    """The verdict of a search, and why.
+
+    Args:
+        claim: About all required capabilities.
+        against: What else speaks against what was found.
+        undecided: What else the items settle neither way.
+
+    Returns:
+        fail if anything speaks against it; pass only if nothing is left undecided.
+    """
+    if claim.verdict == "inferior":
+        against = (str(claim.reason), *against)
+    elif claim.verdict == "inconclusive":
+        undecided = (str(claim.reason), *undecided)
+    if against:
+        return "fail", (*against, *undecided)
+    if undecided:
+        return "inconclusive", tuple(undecided)
+    return "pass", (f"all {claim.num_required} required capabilities are retained",)

@@ -1,0 +1,179 @@
+"""What a search for a repair sees at one point, on items that only choose, and which point is better."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...capabilities import Capability
+from ...engine import Table
+from ...models import BASE, Point
+from ...stats import mean_interval
+
+
+class Loss(NamedTuple):
+    """The loss of one capability from the base, in its tolerances."""
+
+    mean: float
+    bound: float
+    """One-sided upper bound."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Scales that are worth a look."""
+
+    family: str
+    label: str
+    scales: Mapping[str, float]
+    """Cell name to scale."""
+    kept_change: float
+    """Norm of the scaled update over the norm of the update."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the items that choose say of a candidate."""
+
+    candidate: Candidate
+    gain: float | None
+    """Fall of the target's loss from the base, nats per token; None without a target."""
+    gain_share: float | None
+    """Of what the tuned model gained; None without a target, or where it gained nothing."""
+    missed: float | None
+    """Nats by which the lower bound of the gain misses what has to be kept, below 0 where there is
+    more; None where nothing has to be."""
+    losses: Mapping[str, Loss]
+    """Of the required capabilities."""
+
+    @property
+    def shortfall(self) -> float:
+        """Nats of the gain that has to be kept and is missed; 0 where none is."""
+        return max(0.0, self.missed or 0.0)
+
+    @property
+    def excess(self) -> float:
+        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
+
+    @property
+    def damage(self) -> float:
+        """Tolerances lost, over all required capabilities; what is gained does not make up for it."""
+        return sum(max(0.0, loss.mean) for loss in self.losses.values())
+
+    @property
+    def worst(self) -> str:
+        """The capability with the largest loss in its tolerances."""
+        return max(self.losses, key=lambda name: self.losses[name].mean)
+
+    @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+    @property
+    def worth(self) -> float:
+        """What is to be kept: gain, or, without a target, as much of the update as can be."""
+        return self.candidate.kept_change if self.gain is None else self.gain
+
+    @property
+    def meets_all(self) -> bool:
+        """Whether the gain is kept that must be, and every loss is within its tolerance."""
+        return self.shortfall == 0 and self.excess == 0
+
+    @property
+    def order(self) -> tuple[float, float, float]:
+        """Smaller is better: first the gain that must be kept, then the constraint, then the rest."""
+        return (self.shortfall, self.excess, -self.worth)
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """Reads looks out of tables."""
+
+    capabilities: tuple[Capability, ...]
+    """The items that choose; those that are not required do not count."""
+    target: Capability | None
+    tuned: Point
+    alpha: float
+    max_cost: float | None
+    """Share of the tuned model's gain that may be given up; None for no limit."""
+
+    def look(self, table: Table, point: Point, candidate: Candidate) -> Look:
+        """What a table says of one point; the tuned model must be in it too."""
+        losses = {}
+        for capability in self.capabilities:
+            if capability.required:
+                values = table.item_losses(point, capability, base=BASE)
+                mean, _, bound = mean_limits(values, capability, self.alpha)
+                losses[capability.name] = Loss(
+                    mean / capability.tolerance, bound / capability.tolerance
+                )
+        gain, share, missed = None, None, None
+        if self.target is not None:
+            gains = -table.item_losses(point, self.target, base=BASE)
+            full = -table.item_losses(self.tuned, self.target, base=BASE)
+            gain, whole = float(gains.mean()), float(full.mean())
+            share = gain / whole if whole > 0 else None
+            if self.max_cost is not None:
+                short = (1 - self.max_cost) * full - gains
+                missed = mean_limits(short, self.target, self.alpha)[2]
+        return Look(candidate, gain, share, missed, losses)
+
+
+def mean_limits(
+    values: Float[ndarray, " items"], capability: Capability, alpha: float
+) -> tuple[float, float, float]:
+    """The mean over items, and its one-sided limits.
+
+    Args:
+        values: One an item.
+        capability: Whose items they are; items of one group count together.
+        alpha: Of each limit.
+
+    Returns:
+        Mean, lower and upper limit; all the mean where every item says the same.
+    """
+    if not numpy.any(values != values[0]):
+        same = float(values[0])
+        return same, same, same
+    found = mean_interval(values, groups=capability.groups(), confidence_level=1 - 2 * alpha)
+    return found.value, found.low, found.high
+
+
+class Seen(Protocol):
+    """What a front goes by."""
+
+    @property
+    def worth(self) -> float:
+        """The more, the better."""
+        ...
+
+    @property
+    def worst_loss(self) -> float:
+        """The less, the better."""
+        ...
+
+
+_SeenT = TypeVar("_SeenT", bound=Seen)
+
+
+def front(looks: Sequence[_SeenT]) -> list[_SeenT]:
+    """The looks that none beats both in worth and in the worst capability's loss.
+
+    Args:
+        looks: All of them.
+
+    Returns:
+        By falling worth.
+    """
+    found: list[_SeenT] = []
+    lowest = float("inf")
+    for look in sorted(looks, key=lambda look: (-look.worth, look.worst_loss)):
+        if look.worst_loss < lowest:
+            lowest = look.worst_loss
+            found.append(look)
+    return found

@@ -1,0 +1,106 @@
+"""The limits of a diff that its numbers do not show."""
+
+from collections.abc import Sequence
+
+from ...models import PairedCheckpoints
+from ...results import SpectraEffort, TensorChange
+
+_ALONE = (
+    "Weights alone: a large movement may cost nothing and a small one much. What it did to the "
+    "model's capabilities, driftline score says when it is run on both."
+)
+_INTRUDERS = (
+    "Intruder dimensions: where singular values of the base nearly coincide, its vectors turn at "
+    "next to nothing, so a few may be found after a harmless change. Compare them between runs."
+)
+
+
+def diff_caveats(
+    paired: PairedCheckpoints, changes: Sequence[TensorChange], spectra: SpectraEffort
+) -> tuple[str, ...]:
+    """The caveats of one comparison, the general one first.
+
+    Args:
+        paired: What was compared.
+        changes: What moved.
+        spectra: What was asked of spectra.
+
+    Returns:
+        Sentences.
+    """
+    found = [_ALONE, *_rounding(changes)]
+    if paired.tuned.is_adapter:
+        found.append(
+            "The adapter's change as its factors say it, before any merging: a merged model in half "
+            "precision is rounded beside."
+        )
+    if paired.untied:
+        found.append(
+            f"{', '.join(paired.untied)}: tied to the embedding on one side and not on the other; "
+            "held against that side's embedding."
+        )
+    if paired.only_in_base or paired.only_in_tuned:
+        found.append(
+            f"{len(paired.only_in_base)} tensors are in the base alone and "
+            f"{len(paired.only_in_tuned)} in the tuned model alone; they are in no number here."
+        )
+    found += _names(paired)
+    if spectra != "none" and any(c.spectrum and not c.spectrum.is_exact for c in changes):
+        found.append(
+            "Spectra of large matrices are estimates: singular values never above the true ones, "
+            "stable ranks never below."
+        )
+    if any(c.intruders for c in changes):
+        found.append(_INTRUDERS)
+    return tuple(found)
+
+
+def _names(paired: PairedCheckpoints) -> list[str]:
+    """How names were paired, where it was not transformers' plain way."""
+    found = []
+    if paired.wrappers:
+        found.append(
+            f"{', '.join(paired.wrappers)} was removed from names for pairing; transformers does not "
+            "do so, and would load such a folder with random weights: save the unwrapped model."
+        )
+    for checkpoint in (paired.base, paired.tuned):
+        if checkpoint.strays:
+            names = ", ".join(checkpoint.strays[:3]) + (
+                ", ..." if len(checkpoint.strays) > 3 else ""
+            )
+            found.append(
+                f"{checkpoint.source}: other weights beside the model ({names}) were not read."
+            )
+    if paired.is_by_name:
+        found.append(
+            "No config names a class of transformers for both, so names alone were paired, without "
+            "known prefixes; that all of a model is there could not be checked."
+        )
+    if paired.passed_over:
+        names = ", ".join(paired.passed_over[:3]) + (", ..." if len(paired.passed_over) > 3 else "")
+        found.append(
+            f"{len(paired.passed_over)} tensors that the model's class does not load ({names}) are in "
+            "no number."
+        )
+    return found
+
+
+def _rounding(changes: Sequence[TensorChange]) -> list[str]:
+    found = []
+    pairs = sorted({(c.base_dtype, c.tuned_dtype) for c in changes if c.rounding_floor is not None})
+    mixed = [pair for pair in pairs if pair[0] != pair[1]]
+    if mixed:
+        told = ", ".join(f"{base} and {tuned}" for base, tuned in mixed)
+        found.append(
+            f"Base and tuned are stored in different dtypes ({told}): every change holds the "
+            "rounding to the coarser one."
+        )
+    at_rounding = [c for c in changes if c.at_rounding]
+    if at_rounding:
+        floor = max(c.rounding_floor or 0.0 for c in at_rounding)
+        found.append(
+            f"{len(at_rounding)} of {len(changes)} changes are at the level of rounding (a relative "
+            f"change of about {floor:.1e}): half of their squared change, or more, may be rounding. "
+            "Their effective ranks say little."
+        )
+    return found

@@ -1,0 +1,57 @@
+"""Does a merged model hold its adapter? Each weight is held against the replayed merge."""
+
+from collections.abc import Collection
+from typing import Literal
+
+from ...models import PairedCheckpoints
+from ...results import MergedWeight, MergeReplay, Subject
+from ._work import DiffWork
+
+
+def merge_replay(
+    paired: PairedCheckpoints, adapter: Subject, moved: Collection[str], work: DiffWork
+) -> MergeReplay:
+    """Replay the merge of an adapter, weight by weight.
+
+    Args:
+        paired: Base and merged model, with the adapter's changes.
+        adapter: The adapter's files.
+        moved: Names of the weights that moved or are not finite.
+        work: Does the slow steps.
+
+    Returns:
+        What was found, and the verdict.
+    """
+    changes = paired.adapter_changes or {}
+    weights, elsewhere = [], []
+    for pair in paired.pairs:
+        presence = work.replayed(pair, changes[pair.name]) if pair.name in changes else None
+        if presence is not None:
+            weights.append(
+                MergedWeight(
+                    name=pair.name,
+                    layer=pair.layer,
+                    state=presence.state,
+                    strength=presence.strength,
+                    residual=presence.residual,
+                    is_exact=presence.is_exact,
+                )
+            )
+        elif pair.name in moved:
+            elsewhere.append(pair.name)
+    is_whole = not paired.lone and {*changes} <= {pair.name for pair in paired.pairs}
+    return MergeReplay(
+        verdict=_verdict(weights, elsewhere, is_whole=is_whole),
+        adapter=adapter,
+        weights=tuple(weights),
+        moved_elsewhere=tuple(elsewhere),
+    )
+
+
+def _verdict(
+    weights: Collection[MergedWeight], elsewhere: Collection[str], *, is_whole: bool
+) -> Literal["pass", "fail", "inconclusive"]:
+    states = {weight.state for weight in weights}
+    if elsewhere or states & {"scaled", "absent", "other"}:
+        return "fail"
+    return "pass" if is_whole and states == {"present"} else "inconclusive"

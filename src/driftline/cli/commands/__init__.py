@@ -1,0 +1,15 @@
+"""One file a command. Each parses, calls one analysis, prints or writes."""
+
+from ._assess import part_command as part_command
+from ._calibrate import calibrate as calibrate
+from ._certify import certify as certify
+from ._demo import demo as demo
+from ._diff import diff as diff
+from ._doctor import doctor as doctor
+from ._plan import plan as plan
+from ._repair import repair as repair
+from ._runs import runs as runs
+from ._sample_size import sample_size as sample_size
+from ._score import score as score
+from ._suite import suite as suite
+from ._train import train as train

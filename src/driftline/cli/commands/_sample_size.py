@@ -1,0 +1,219 @@
+"""`sample-size`: how many items a certificate needs, before any model is run."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ...errors import ConfigError
+
+if TYPE_CHECKING:
+    from driftline.metrics import Metric
+    from driftline.results import SampleSize
+
+_OF_SHARES = (
+    "items are independent; where groups share a source, count groups",
+    "discordance is the share of items that one model gets right and the other wrong, in either "
+    "direction; if more flip than was stated, the power is lower, the error is not",
+    "power and error are those of the exact test, calculated and not simulated",
+)
+_MOST_CAPABILITIES = 1000
+_OF_OTHERS = (
+    _OF_SHARES[0],
+    "the spread is the standard deviation of an item's change; if it is larger than was stated, the "
+    "power is lower, the error is not",
+    "the power is that of the test which certify makes, for normal changes",
+)
+_WITHOUT_BOUNDS = (
+    "{metric} has no bounds: `certify` finds a loss with so many items, and passes only where the suite "
+    "declares a range, which takes more of them; `driftline suite` counts with that range"
+)
+_OF_ALL = "the power of the claim about all is for capabilities that err independently"
+
+
+def sample_size(  # noqa: PLR0913 - each is an option of the command line
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin",
+            help="Accepted loss in the metric's unit: 0.02 is 2 points of accuracy or probability.",
+        ),
+    ],
+    discordance: Annotated[
+        float | None,
+        typer.Option(
+            "--discordance",
+            help="Share of items that are expected to flip, for accuracy and exact_match "
+            "(default: as measured on SmolLM2-135M).",
+        ),
+    ] = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", help="accuracy, exact_match, probability, margin_nats or nll_nats."
+        ),
+    ] = "accuracy",
+    spread: Annotated[
+        float | None,
+        typer.Option(
+            "--spread",
+            help="Standard deviation of an item's change, for the other metrics "
+            "(default: as measured on SmolLM2-135M).",
+        ),
+    ] = None,
+    change: Annotated[
+        float,
+        typer.Option(
+            "--change", help="The true change for which power is wanted; below 0 is worse."
+        ),
+    ] = 0.0,
+    power: Annotated[float, typer.Option("--power", help="Wanted chance of passing.")] = 0.8,
+    alpha: Annotated[
+        float, typer.Option("--alpha", help="Accepted chance that a loss of the margin passes.")
+    ] = 0.05,
+    capabilities: Annotated[
+        int, typer.Option("--capabilities", help="How many capabilities are claimed.")
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say how many items show that a capability was kept, before GPU time is spent."""
+    asked = _Asked(metric, margin, discordance, spread, change, power, alpha, capabilities)
+    # Loads numpy, so not for --help.
+    from driftline.results import sample_size_summary
+
+    found = _sample_size(asked)
+    typer.echo(found.to_json() if json else sample_size_summary(found), nl=False)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options."""
+
+    metric: str
+    margin: float
+    discordance: float | None
+    spread: float | None
+    change: float
+    power: float
+    alpha: float
+    capabilities: int
+
+
+def _check(asked: _Asked, chosen: "Metric", spread: float) -> None:
+    """Name the option that is wrong, and how to mend it.
+
+    Raises:
+        ConfigError: One of them is.
+    """
+    margin, change, alpha = asked.margin, asked.change, asked.alpha
+    largest = spread if chosen.is_binary else chosen.largest_loss
+    words = "a share between 0 and 1, such as 0.02 for 2 points"
+    if not chosen.is_binary:
+        words = f"above 0 and below {chosen.largest_loss:g}, the largest loss of {chosen.name}"
+    other = "--spread" if chosen.is_binary else "--discordance"
+    given = asked.spread if chosen.is_binary else asked.discordance
+    rules = (
+        (
+            given is None,
+            other,
+            given or 0.0,
+            f"left out for {chosen.name}; give "
+            f"{'--discordance' if chosen.is_binary else '--spread'} instead",
+        ),
+        (0 < margin < chosen.largest_loss, "--margin", margin, words),
+        (
+            0 < spread <= 1 or (not chosen.is_binary and 0 < spread < math.inf),
+            "--discordance" if chosen.is_binary else "--spread",
+            spread,
+            "a share between 0 and 1" if chosen.is_binary else "above 0",
+        ),
+        (
+            -margin < change <= largest,
+            "--change",
+            change,
+            f"above -margin, where power can exist, and at most {largest:g}",
+        ),
+        (
+            not chosen.is_binary or abs(change) <= spread,
+            "--discordance",
+            spread,
+            "at least as large as --change",
+        ),
+        (1e-4 <= alpha <= 0.5, "--alpha", alpha, "between 0.0001 and 0.5, such as 0.05"),
+        (
+            alpha < asked.power < 1,
+            "--power",
+            asked.power,
+            f"between --alpha ({alpha:g}) and 1, such as 0.8",
+        ),
+        (
+            1 <= asked.capabilities <= _MOST_CAPABILITIES,
+            "--capabilities",
+            asked.capabilities,
+            f"a whole number from 1 to {_MOST_CAPABILITIES}",
+        ),
+    )
+    for is_fine, option, value, mend in rules:
+        if not is_fine:
+            said = str(value) if isinstance(value, int) else f"{value:g}"
+            raise ConfigError(f"sample-size: {option} {said:.40} must be {mend}")
+
+
+def _sample_size(asked: _Asked) -> "SampleSize":
+    from driftline.results import SampleSize, SampleSizeClaim
+    from driftline.stats import items_needed, metric_named, spread_of
+
+    chosen = metric_named(asked.metric)
+    found = spread_of(chosen, asked.discordance if chosen.is_binary else asked.spread)
+    _check(asked, chosen, found.value)
+
+    def claim(
+        name: Literal["one", "all", "each"], *, alpha: float, power: float
+    ) -> SampleSizeClaim:
+        num_items = items_needed(
+            chosen,
+            margin=asked.margin,
+            spread=found.value,
+            change=asked.change,
+            power=power,
+            alpha=alpha,
+        )
+        reached = _reached(asked, num_items, found.value, alpha) if chosen.is_binary else power
+        return SampleSizeClaim(claim=name, num_items=num_items, alpha=alpha, power=reached)
+
+    alpha, power, number = asked.alpha, asked.power, asked.capabilities
+    claims = [claim("one", alpha=alpha, power=power)]
+    if number > 1:
+        claims.append(claim("all", alpha=alpha, power=power ** (1 / number)))
+        claims.append(claim("each", alpha=alpha / number, power=power))
+    caveats: tuple[str, ...] = _OF_SHARES if chosen.is_binary else _OF_OTHERS
+    if not chosen.is_bounded:
+        caveats = (_WITHOUT_BOUNDS.format(metric=chosen.name), *caveats)
+    return SampleSize(
+        metric=chosen.name,
+        unit=chosen.unit,
+        margin=asked.margin,
+        discordance=found.value if chosen.is_binary else None,
+        spread=None if chosen.is_binary else found.value,
+        is_measured=found.is_measured,
+        change=asked.change,
+        power=power,
+        alpha=alpha,
+        num_capabilities=number,
+        claims=tuple(claims),
+        caveats=caveats if number == 1 else (*caveats, _OF_ALL),
+    )
+
+
+def _reached(asked: _Asked, num_items: int, discordance: float, alpha: float) -> float:
+    """The power of the exact test with that number of items."""
+    from driftline.stats import noninferiority_power
+
+    return noninferiority_power(
+        num_items,
+        margin=asked.margin,
+        discordance=discordance,
+        change=asked.change,
+        confidence_level=1 - alpha,
+    )

@@ -1,0 +1,60 @@
+"""Files on their way to workers that do not see the driver's disk."""
+
+from pathlib import Path
+from typing import Any
+
+from ...models import files_of
+from ...provenance import digest_file
+from ._worker import SentFile, Task
+
+_CHUNK_BYTES = 64 << 20
+"""Files travel in parts, so that no worker need hold a whole one in memory."""
+
+
+class Courier:
+    """Reads each file once, and hands its parts to whoever lacks it."""
+
+    def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module that may be missing
+        """Begin with nothing sent.
+
+        Args:
+            ray: The module, connected.
+        """
+        self._ray = ray
+        self._files: dict[Path, SentFile] = {}
+        self._parts: dict[SentFile, list[Any]] = {}
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether a file has travelled."""
+        return bool(self._parts)
+
+    def name_files(self, task: Task) -> Task:
+        """The task with the files that its point reads, by their content."""
+        for path in files_of(task.point):
+            if path not in self._files:
+                self._files[path] = SentFile(path, digest_file(path))
+        return task._replace(files=tuple(self._files[path] for path in files_of(task.point)))
+
+    def send(self, worker: Any, file: SentFile) -> list[Any]:  # noqa: ANN401 - an actor's handle
+        """Send a file, part by part.
+
+        Args:
+            worker: To whom.
+            file: Which.
+
+        Returns:
+            What the worker gives back for each part, once it has it.
+        """
+        if file not in self._parts:
+            # Ray moves a part to a node once, however many workers there ask for it.
+            with file.path.open("rb") as opened:
+                chunks = iter(lambda: opened.read(_CHUNK_BYTES), b"")
+                self._parts[file] = [self._ray.put(chunk) for chunk in chunks]
+        parts = self._parts[file]
+        return [
+            worker.receive.remote(
+                file, part, is_first=number == 0, is_last=number == len(parts) - 1
+            )
+            for number, part in enumerate(parts)
+        ]

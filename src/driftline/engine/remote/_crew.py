@@ -1,0 +1,343 @@
+"""A crew of Ray actors: points handed out, lost workers replaced, failed points tried again."""
+
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...errors import ConfigError, DriftlineError, RunError
+from ...provenance import driftline_version
+from ...results import Numerics
+from ..evaluation import Pending, Scored, Watched
+from ._courier import Courier
+from ._ray_session import CrewShape
+from ._worker import Job, Lacking, Place, SentFile, Task, Worker, WorkerFacts
+
+MAX_ATTEMPTS = 3
+"""A point that fails so often is given up, and so is the crew when workers die so often at once."""
+_PLACE_SECONDS = 600.0
+"""How long to wait for the first worker; a cluster that grows when asked needs minutes."""
+_FORGET_SECONDS = 10.0
+_NUM_NAMED = 5
+"""Points that an error names; the others are counted."""
+
+MakeTask = Callable[[Pending], Task]
+
+
+@dataclass
+class _Member:
+    """One worker of the crew."""
+
+    handle: Any
+    facts: WorkerFacts | None = None
+    """None while its model opens."""
+
+    @property
+    def place(self) -> Place:
+        assert self.facts is not None
+        return self.facts.place
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """What a worker is busy with."""
+
+    member: _Member
+    round: int = 0
+    index: int = 0
+    """Of the point in its round."""
+    task: Task | None = None
+    """None while the model opens."""
+    was_sent_files: bool = False
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What an errand came to, if it failed."""
+
+    cause: Exception
+    is_lost: bool
+    """The worker is gone with it."""
+
+    def __str__(self) -> str:
+        first = (str(self.cause).strip().splitlines() or [""])[0]
+        return f"{type(self.cause).__name__}: {first}"
+
+
+@dataclass
+class _Round:
+    """The points of one evaluation."""
+
+    pending: Sequence[Pending]
+    waiting: deque[int]
+    failures: dict[int, list[_Failure]] = field(default_factory=dict)
+
+    def fail(self, index: int, failure: _Failure) -> None:
+        """Try the point again, after the others, or give it up."""
+        causes = self.failures.setdefault(index, [])
+        causes.append(failure)
+        if len(causes) < MAX_ATTEMPTS:
+            self.waiting.append(index)
+
+    def raise_if_given_up(self) -> None:
+        """Name the points that failed for good.
+
+        Raises:
+            RunError: There are any.
+        """
+        lost = {i: causes[-1] for i, causes in self.failures.items() if len(causes) == MAX_ATTEMPTS}
+        if not lost:
+            return
+        named = [f"{self.pending[i].point.label} ({cause})" for i, cause in lost.items()]
+        more = f" and {len(named) - _NUM_NAMED} more" if len(named) > _NUM_NAMED else ""
+        raise RunError(
+            f"{len(lost)} of {len(self.pending)} points failed {MAX_ATTEMPTS} times: "
+            f"{'; '.join(named[:_NUM_NAMED])}{more}. All others are stored; the same command tries "
+            "only these again"
+        )
+
+
+class Crew:
+    """Workers with a copy of the model each, until they are dismissed."""
+
+    def __init__(self, ray: Any, job: Job, shape: CrewShape, *, digest: str) -> None:  # noqa: ANN401
+        """Start the workers; they open their models while this process goes on.
+
+        Args:
+            ray: The module, connected.
+            job: How a worker opens its model.
+            shape: How many workers, and what each gets.
+            digest: Of the model that all must have.
+        """
+        self._ray = ray
+        self._job = job
+        self._shape = shape
+        self._digest = digest
+        self._here = ray.get_runtime_context().get_node_id()
+        self._numerics: Numerics | None = None
+        self._idle: list[_Member] = []
+        self._busy: dict[Any, _Errand] = {}
+        self._round = 0
+        self._deaths_while_opening = 0
+        self._courier = Courier(ray)
+        self._suites: dict[tuple[str, ...], Any] = {}
+        self.attempts: Counter[str] = Counter()
+        """How often each point was handed out, by its digest."""
+        for _ in range(shape.num_workers):
+            self._hire()
+
+    @property
+    def numerics(self) -> Numerics:
+        """What the scores of every worker depend on; waits for the first model to be open.
+
+        Raises:
+            ConfigError: Ray gives no worker, or a worker is unlike the driver.
+        """
+        if self._numerics is None:
+            self._wait_for_place()
+        while self._numerics is None:
+            self._settle(*self._next())
+        return self._numerics
+
+    def places(self) -> tuple[Place, ...]:
+        """Where the workers run whose models are open."""
+        members = [*self._idle, *(errand.member for errand in self._busy.values())]
+        return tuple(member.place for member in members if member.facts is not None)
+
+    def run(self, pending: Sequence[Pending], make_task: MakeTask) -> Generator[Scored, None, None]:
+        """Have points scored.
+
+        Args:
+            pending: The points.
+            make_task: What to hand out for one; called when a worker is free for it.
+
+        Yields:
+            Each point with its scores, as soon as it is done.
+
+        Raises:
+            RunError: A point failed three times, after all others are done; or no worker is left.
+        """
+        self._round += 1
+        work = _Round(pending, deque(range(len(pending))))
+        while work.waiting or self._is_in_round():
+            while work.waiting and self._idle:
+                index = work.waiting.popleft()
+                errand = _Errand(self._idle.pop(), self._round, index, make_task(pending[index]))
+                self._hand_out(errand, pending[index].capabilities)
+            yield from self._take(work, *self._next())
+        work.raise_if_given_up()
+
+    def check_unchanged(self) -> None:
+        """Have every worker prove that its weights are as they were opened.
+
+        Raises:
+            ModelError: They are not.
+        """
+        members = [*self._idle, *(e.member for e in self._busy.values() if e.member.facts)]
+        for reference in [member.handle.finish.remote() for member in members]:
+            failure = self._fetch(reference)
+            # A worker that has died has no weights left to be wrong.
+            if isinstance(failure, _Failure) and not failure.is_lost:
+                raise failure.cause
+
+    def dismiss(self) -> None:
+        """End every worker, whatever it is doing."""
+        members = [*self._idle, *(errand.member for errand in self._busy.values())]
+        if self._courier.has_sent:
+            references = [member.handle.forget.remote() for member in self._idle]
+            self._ray.wait(references, num_returns=len(references), timeout=_FORGET_SECONDS)
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            for member in members:
+                self._ray.kill(member.handle)
+        self._idle.clear()
+        self._busy.clear()
+
+    def _hire(self) -> None:
+        shape = self._shape
+        environment = {"OMP_NUM_THREADS": str(shape.num_threads)}
+        if shape.num_gpus == 0:
+            # Ray hides no GPU from a worker that asks for none.
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        actor = self._ray.remote(Worker).options(
+            num_cpus=shape.num_cpus,
+            num_gpus=shape.num_gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            runtime_env={"env_vars": environment},
+        )
+        member = _Member(actor.remote())
+        self._busy[member.handle.open.remote(self._job)] = _Errand(member)
+
+    def _wait_for_place(self) -> None:
+        """Models may take their time to open; a worker that has no place never will."""
+        members = [errand.member for errand in self._busy.values()]
+        references = [member.handle.place.remote() for member in members]
+        opened = [*self._busy, *references]
+        ready, _ = self._ray.wait(opened, num_returns=1, timeout=_PLACE_SECONDS)
+        if not ready:
+            shape, has = self._shape, self._ray.cluster_resources()
+            raise ConfigError(
+                f"Ray gave no worker within {_PLACE_SECONDS:g} s: each needs {shape.num_cpus} CPUs "
+                f"and {shape.num_gpus:g} GPUs, and the cluster has {has.get('CPU', 0):g} and "
+                f"{has.get('GPU', 0):g}, in use or not"
+            )
+
+    def _is_in_round(self) -> bool:
+        return any(e.task is not None and e.round == self._round for e in self._busy.values())
+
+    def _next(self) -> tuple[_Errand, Any]:
+        """The next errand that is done, with what it came to."""
+        ready: list[Any] = []
+        while not ready:
+            # Waiting in short spells, so that Ctrl-C is heard.
+            ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=1.0)
+        return self._busy.pop(ready[0]), self._fetch(ready[0])
+
+    def _fetch(self, reference: Any) -> Any:  # noqa: ANN401 - whatever the worker gave back
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            return _Failure(cause, is_lost=False)
+        except errors.RayError as error:
+            return _Failure(error, is_lost=True)
+
+    def _take(self, work: _Round, errand: _Errand, outcome: Any) -> Iterator[Scored]:  # noqa: ANN401
+        """Take what an errand came to: scores, files that are lacking, or a failure."""
+        if errand.task is None or errand.round != self._round:
+            self._settle(errand, outcome)
+            return
+        pending = work.pending[errand.index]
+        if isinstance(outcome, Lacking) and not errand.was_sent_files:
+            again = replace(errand, was_sent_files=True)
+            self._hand_out(again, pending.capabilities, lacking=outcome.files)
+            return
+        self._settle(errand, outcome)
+        if isinstance(outcome, Lacking):
+            lost = FileNotFoundError(f"{outcome.files[0].path}: did not arrive")
+            outcome = _Failure(lost, is_lost=False)
+        if isinstance(outcome, _Failure):
+            work.fail(errand.index, outcome)
+        else:
+            yield Scored(pending, outcome)
+
+    def _settle(self, errand: _Errand, outcome: Any) -> None:  # noqa: ANN401
+        """Let a worker be free for the next point, or replace it."""
+        is_opening = errand.member.facts is None
+        if isinstance(outcome, _Failure) and outcome.is_lost:
+            self._ray.kill(errand.member.handle)
+            self._deaths_while_opening += is_opening
+            if self._deaths_while_opening >= MAX_ATTEMPTS:
+                raise RunError(
+                    f"Ray workers die while they open the model ({outcome}); is there memory for "
+                    "its copies, and is Driftline installed on every node? All that was scored is "
+                    "stored"
+                ) from outcome.cause
+            self._hire()
+            return
+        if is_opening:
+            if isinstance(outcome, _Failure):
+                raise _opening_error(outcome)
+            self._check(outcome)
+            errand.member.facts = outcome
+            self._deaths_while_opening = 0
+        self._idle.append(errand.member)
+
+    def _check(self, facts: WorkerFacts) -> None:
+        """Take a worker only if its scores are those that this process, or its peers, would give."""
+        host = facts.place.host
+        if facts.driftline_version != driftline_version():
+            raise ConfigError(
+                f"Ray worker on {host}: has Driftline {facts.driftline_version} and this process "
+                f"{driftline_version()}; install the same on every node"
+            )
+        if facts.digest != self._digest:
+            raise ConfigError(
+                f"Ray worker on {host}: {self._job.source} has other weights there ({facts.digest}) "
+                f"than here ({self._digest}); copy the model to every node, or name a hub id with "
+                "its @revision"
+            )
+        if self._numerics is None:
+            self._numerics = facts.numerics
+        if facts.numerics != self._numerics:
+            raise ConfigError(
+                f"Ray worker on {host}: computes with {_in_words(facts.numerics)} and the first "
+                f"worker with {_in_words(self._numerics)}; their scores would not compare, so take "
+                "nodes of one kind"
+            )
+
+    def _hand_out(
+        self,
+        errand: _Errand,
+        capabilities: tuple[Watched, ...],
+        *,
+        lacking: Sequence[SentFile] = (),
+    ) -> None:
+        handle, task = errand.member.handle, errand.task
+        assert task is not None
+        # The driver's own machine reads the files where they are.
+        if errand.member.place.node != self._here:
+            task = self._courier.name_files(task)
+        if not lacking:
+            self.attempts[task.point.digest()] += 1
+        received = [part for file in lacking for part in self._courier.send(handle, file)]
+        suite = tuple(capability.digest for capability in capabilities)
+        if suite not in self._suites:
+            self._suites[suite] = self._ray.put(capabilities)
+        self._busy[handle.evaluate.remote(task, self._suites[suite], *received)] = errand
+
+
+def _opening_error(failure: _Failure) -> DriftlineError:
+    if isinstance(failure.cause, DriftlineError):
+        return failure.cause
+    return RunError(f"a Ray worker cannot open the model ({failure})")
+
+
+def _in_words(numerics: Numerics) -> str:
+    return (
+        f"{numerics.compute_dtype} on {numerics.device}, {numerics.num_threads} threads, torch "
+        f"{numerics.torch_version}, transformers {numerics.transformers_version}, model config "
+        f"{numerics.config_digest}"
+    )

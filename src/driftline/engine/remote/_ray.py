@@ -1,0 +1,117 @@
+"""The engine that has its points computed by a crew of Ray actors."""
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from ...models import LanguageModel, ScoringOptions, travelling_point
+from ...results import Numerics
+from ..evaluation import Engine, LocalEngine, Meter, Pending, Scored
+from ..storage import ResultStore
+from ._crew import Crew
+from ._ray_session import RayOptions, crew_shape, ray_session
+from ._worker import Job, Task
+
+
+@dataclass
+class RayEngine(Engine):
+    """Computes on Ray actors, each with its own copy of the model; looks up and stores here."""
+
+    crew: Crew = field(kw_only=True)
+    directions: Path = field(kw_only=True)
+    """Where directions become files that can travel."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """What the scores depend on beside weights and items, in the workers."""
+        return self.crew.numerics
+
+    def check_unchanged(self) -> None:
+        """Prove that the model here and in every worker is, bit for bit, the one that was opened.
+
+        Raises:
+            ModelError: One is not.
+        """
+        self.opened.check_unchanged()
+        self.crew.check_unchanged()
+
+    def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
+        for scored in self.crew.run(pending, self._task):
+            self.meter.advance(sum(scores.num_tokens for scores in scored.scores))
+            yield scored
+
+    def _task(self, work: Pending) -> Task:
+        point = travelling_point(self.opened, work.point, self.directions)
+        return Task(point, tuple(self.scorer.tokens_digest(c) for c in work.capabilities))
+
+
+@contextlib.contextmanager
+def ray_crew(
+    opened: LanguageModel, options: ScoringOptions, ray_options: RayOptions
+) -> Iterator[Crew]:
+    """Have a crew while the block runs, on a cluster or on a Ray of this machine's own.
+
+    Args:
+        opened: The model of which each worker opens a copy, by its source.
+        options: How scores are computed.
+        ray_options: Where Ray is, and what each worker gets.
+
+    Yields:
+        The crew; its workers open their models meanwhile.
+
+    Raises:
+        ConfigError: Ray is not installed, no cluster answers, or it has not what is asked for.
+        RunError: Ray cannot start on this machine.
+    """
+    with ray_session(ray_options.address) as ray:
+        has = ray.cluster_resources()
+        shape = crew_shape(
+            ray_options,
+            cpus=has.get("CPU", 0.0),
+            gpus=has.get("GPU", 0.0),
+            threads=torch.get_num_threads(),
+        )
+        job = Job.like(opened, options, num_gpus=shape.num_gpus, num_threads=shape.num_threads)
+        crew = Crew(ray, job, shape, digest=opened.digest)
+        try:
+            yield crew
+        finally:
+            crew.dismiss()
+
+
+@contextlib.contextmanager
+def open_engine(
+    opened: LanguageModel,
+    store: ResultStore,
+    options: ScoringOptions,
+    meter: Meter,
+    *,
+    directions: Path,
+    ray: RayOptions | None = None,
+) -> Iterator[Engine]:
+    """Have an engine while the block runs.
+
+    Args:
+        opened: The model.
+        store: Where scores are kept.
+        options: How they are computed.
+        meter: Told about progress.
+        directions: Where directions become files, if they must travel.
+        ray: Compute on Ray; None for this process.
+
+    Yields:
+        The engine.
+
+    Raises:
+        ConfigError: Ray is not installed, no cluster answers, or it has not what is asked for.
+        RunError: Ray cannot start on this machine.
+    """
+    if ray is None:
+        yield LocalEngine(opened, store, options, meter)
+        return
+    meter.enter("starting Ray")
+    with ray_crew(opened, options, ray) as crew:
+        yield RayEngine(opened, store, options, meter, crew=crew, directions=directions)

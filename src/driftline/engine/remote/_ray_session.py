@@ -1,0 +1,193 @@
+"""Ray, found or started, and how many workers it is asked for."""
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import ConfigError, RunError
+
+_OBJECT_STORE_BYTES = 128 << 20
+"""On one machine files are read where they are; only suites and scores go through the store."""
+
+_PRIVATE = {
+    # No telemetry.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A Ray of our own serves this machine alone, so it listens on the loopback address alone. Read
+    # when Ray is imported, and by its processes when they start.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """Where Ray is, and what each worker gets. What is None is chosen by what Ray has."""
+
+    address: str | None = None
+    """Of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
+    num_workers: int | None = None
+    gpus_per_worker: float | None = None
+    """Over more than one, a worker's weights are spread; below one, workers share a GPU."""
+    threads_per_worker: int | None = None
+    """Part of every key: scores of another number of threads are other scores."""
+
+
+class CrewShape(NamedTuple):
+    """How many workers, and what each gets."""
+
+    num_workers: int
+    num_gpus: float
+    num_threads: int
+    num_cpus: int
+    """That Ray sets aside for a worker; fewer than its threads where there are not so many."""
+
+
+def check_ray() -> None:
+    """Refuse early where Ray is not installed.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigError("--engine ray: Ray is not installed; run: pip install 'driftline[ray]'")
+
+
+def crew_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -> CrewShape:
+    """How many workers to ask for.
+
+    By default a worker a GPU, or without GPUs as many as the CPUs can feed; each with the threads
+    of this process, or fewer where there are not as many CPUs.
+
+    >>> crew_shape(RayOptions(), cpus=64, gpus=8, threads=32)
+    CrewShape(num_workers=8, num_gpus=1.0, num_threads=8, num_cpus=8)
+
+    Args:
+        options: What the user said.
+        cpus: That Ray has.
+        gpus: That Ray has.
+        threads: Of this process.
+
+    Returns:
+        The shape.
+
+    Raises:
+        ConfigError: Ray has not as many GPUs.
+    """
+    share = options.gpus_per_worker
+    if share is None:
+        share = 1.0 if gpus >= 1 else 0.0
+    if share > 1 and share != int(share):
+        raise ConfigError(f"--gpus-per-worker {share:g}: above 1 it must be a whole number")
+    num_workers = options.num_workers
+    if num_workers is None and share > 0:
+        num_workers = int(gpus / share)
+    elif num_workers is None:
+        num_workers = max(1, int(cpus // (options.threads_per_worker or threads)))
+    if num_workers < 1 or num_workers * share > gpus:
+        raise ConfigError(
+            f"{max(1, num_workers)} workers with {share:g} GPUs each: Ray has {gpus:g} GPUs; ask "
+            "for less with --workers or --gpus-per-worker"
+        )
+    portion = int(cpus // num_workers)
+    num_threads = options.threads_per_worker or max(1, min(threads, portion))
+    return CrewShape(num_workers, share, num_threads, min(num_threads, portion))
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[Any]:
+    """Connect to Ray while the block runs; to the caller's own session, if there is one.
+
+    Args:
+        address: Of a running cluster; None starts one on this machine and stops it at the end.
+
+    Yields:
+        The module `ray`.
+
+    Raises:
+        ConfigError: Ray is not installed, or no cluster answers at the address.
+        RunError: Ray cannot start on this machine.
+    """
+    check_ray()
+    if address is not None and "://" in address:
+        raise ConfigError(
+            f"--address {address}: Ray's client protocol is not supported; run Driftline on a "
+            "machine of the cluster with --address auto, or give host:port"
+        )
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            stack.enter_context(_environment(_PRIVATE))
+        ray = importlib.import_module("ray")
+        if not ray.is_initialized():
+            if address is None:
+                folder = Path(tempfile.mkdtemp(prefix="driftline-ray-", dir=_short_folder()))
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+                _start(ray, folder)
+            else:
+                _connect(ray, address)
+            stack.callback(ray.shutdown)
+        yield ray
+
+
+def _start(ray: Any, folder: Path) -> None:  # noqa: ANN401 - a module that may be missing
+    try:
+        with _signals_kept():
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=str(folder),
+            )
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise RunError(f"--engine ray: Ray cannot start on this machine: {error}") from error
+
+
+def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
+    try:
+        with _signals_kept():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ConfigError(
+            f"--address {address}: cannot be used ({error}); give the address that `ray start` "
+            "printed, and install the same versions of Python and Ray on every node"
+        ) from error
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment while the block runs; the user's own stay."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray answers SIGTERM in its own way from its start on; that is the caller's to decide."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _short_folder() -> str | None:
+    """Where Ray's sockets lie: their whole path may have no more than about a hundred letters."""
+    return "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108 - a new folder of our own in it

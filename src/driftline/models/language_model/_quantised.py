@@ -1,0 +1,220 @@
+"""Quantised bases of bitsandbytes: read-only, with the change of a point running beside them.
+
+A packed weight holds 4 or 8 bits a number and cannot take a small step. So it stays as it is, and
+a point adds to the layer's output what the change makes of the layer's input, as an adapter does.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+import transformers
+from peft.utils.integrations import dequantize_bnb_weight
+from torch import Tensor
+from torch.nn import functional
+
+from ...errors import ModelError
+
+LoadIn = Literal["4bit", "8bit"]
+"""How to quantise a base as it is opened."""
+
+_PACKED = ("Params4bit", "Int8Params")
+_MEND = "take the unquantised model; where memory is short, open it with load_in (--load-in 4bit)"
+
+
+class PackedPlace:
+    """A packed weight: read by dequantising, moved by what runs beside it."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        """Take a quantised linear layer.
+
+        Args:
+            module: A layer of bitsandbytes, with its weight packed.
+        """
+        self._module: Any = module
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of the weight, which a packed one does not show."""
+        return self._module.out_features, self._module.in_features
+
+    def value(self) -> Tensor:
+        """The weight that the layer computes with."""
+        state = vars(self._module).get("state")
+        value: Tensor = dequantize_bnb_weight(self._module.weight, state)
+        return value.detach().view(self.shape)
+
+    def stored(self) -> Iterator[tuple[str, Tensor]]:
+        """The packed bytes and all that is needed to read them, as a checkpoint holds them."""
+        yield f" {self._computation}", self._module.weight.detach()
+        for key, tensor in sorted(self._module.state_dict().items()):
+            if key not in ("weight", "bias"):
+                yield f" {key}", tensor
+
+    def move(self, change: Tensor) -> Callable[[], None]:
+        """Let a change run beside the layer.
+
+        Args:
+            change: Of the weight's shape; held in the layer's compute dtype.
+
+        Returns:
+            What takes it off again.
+        """
+        beside = change.to(self._module.weight.device, self._compute_dtype)
+
+        def add_beside(_module: object, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            added = functional.linear(inputs[0].to(beside.device, beside.dtype), beside)
+            return output + added.to(output.device, output.dtype)
+
+        remove: Callable[[], None] = self._module.register_forward_hook(add_beside).remove
+        return remove
+
+    @property
+    def _compute_dtype(self) -> torch.dtype:
+        # An 8-bit layer has none of its own: it computes in integers and float16, by turns.
+        found: torch.dtype | None = vars(self._module).get("compute_dtype")
+        return found or torch.bfloat16
+
+    @property
+    def _computation(self) -> str:
+        """What the layer's answers hang on beside its bytes."""
+        state = vars(self._module).get("state")
+        return f"in {self._compute_dtype}" if state is None else f"outliers {state.threshold}"
+
+
+def is_packed(parameter: Tensor) -> bool:
+    """Whether a parameter is a quantised one of bitsandbytes, without importing that library."""
+    return type(parameter).__name__ in _PACKED
+
+
+def is_quantised(model: torch.nn.Module) -> bool:
+    """Whether some weights of a model are packed."""
+    return any(is_packed(parameter) for parameter in model.parameters())
+
+
+def packing(model: transformers.PreTrainedModel) -> str | None:
+    """In words, how a model is quantised; None where it is not.
+
+    Args:
+        model: A model as it was opened.
+
+    Returns:
+        Such as `4-bit nf4` or `8-bit`.
+    """
+    if not is_quantised(model):
+        return None
+    config = model.config.quantization_config
+    return f"4-bit {config.bnb_4bit_quant_type}" if config.load_in_4bit else "8-bit"
+
+
+def check_scheme(config: Mapping[str, Any], *, source: str, load_in: LoadIn | None) -> None:
+    """Refuse what is quantised in a way that cannot be read back, before it is loaded.
+
+    Args:
+        config: The checkpoint's config.json.
+        source: What to call the model in messages.
+        load_in: How it is to be quantised as it is opened.
+
+    Raises:
+        ModelError: Another scheme than that of bitsandbytes, or two at once, or the library that it
+            needs is not installed.
+    """
+    found: Mapping[str, Any] = config.get("quantization_config") or {}
+    is_bitsandbytes = found.get("load_in_4bit") or found.get("load_in_8bit")
+    method = found.get("quant_method", "bitsandbytes" if is_bitsandbytes else "an unnamed scheme")
+    if found and method != "bitsandbytes":
+        raise ModelError(
+            f"{source}: is quantised with {method}; of quantised bases only those of bitsandbytes "
+            f"are supported, 8-bit and 4-bit; {_MEND}"
+        )
+    if found.get("llm_int8_has_fp16_weight"):
+        raise ModelError(
+            f"{source}: llm_int8_has_fp16_weight in its quantization_config quantises anew at each "
+            f"pass, so there is no base to stand on; {_MEND}"
+        )
+    if found and load_in:
+        raise ModelError(f"{source}: is quantised already; leave out load_in (--load-in)")
+    if (found or load_in) and importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelError(
+            f"{source}: a quantised base needs bitsandbytes; install it: "
+            "pip install 'driftline[quantized]'"
+        )
+
+
+def quantisation_config(
+    load_in: LoadIn, compute_dtype: torch.dtype
+) -> transformers.BitsAndBytesConfig:
+    """How transformers is to quantise a base as it is opened.
+
+    Args:
+        load_in: 4 bits (nf4, as QLoRA has it) or 8.
+        compute_dtype: What 4-bit weights are dequantised to for each product.
+
+    Returns:
+        The config.
+    """
+    if load_in == "8bit":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype
+    )
+
+
+def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
+    """Keep bitsandbytes from changing what was opened as it is used.
+
+    Args:
+        model: A quantised model, just loaded.
+        source: What to call it in messages.
+
+    Raises:
+        ModelError: A layer is quantised that a point could not run beside.
+    """
+    for name, module in model.named_modules():
+        layer: Any = module
+        if not any(is_packed(parameter) for parameter in module.parameters(recurse=False)):
+            continue
+        if module is model.get_output_embeddings() or not isinstance(module, torch.nn.Linear):
+            raise ModelError(
+                f"{source}: {name} is quantised, an output head or an embedding; {_MEND}"
+            )
+        if vars(module).get("source_cls", torch.nn.Linear) is not torch.nn.Linear:
+            # GPT-2's; packed, its weight lies transposed and would no longer be what its name says.
+            raise ModelError(f"{source}: {name} is no plain linear layer; {_MEND}")
+        state = vars(module.weight).get("quant_state")
+        if state is not None and module.in_features % state.blocksize and _is_on_cpu(module):
+            # Its kernel for wide vector units takes the scale of another block (seen in 0.50).
+            raise ModelError(
+                f"{source}: rows of {name} hold {module.in_features} numbers, no multiple of its "
+                f"4-bit blocks of {state.blocksize}, and bitsandbytes misreads such on a CPU; take "
+                "8 bits or a GPU"
+            )
+        if "support_avx512bf16_for_cpu" in vars(module):
+            # On some CPUs the first pass would write the bytes anew in another order.
+            layer.support_avx512bf16_for_cpu = False
+        if layer.bias is not None:
+            module.register_forward_pre_hook(_remember_bias)
+            module.register_forward_hook(_put_bias_back, always_call=True)
+    # One line a layer and pass, on what is meant to be so.
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(_is_no_cast_notice)
+
+
+def _is_on_cpu(module: torch.nn.Linear) -> bool:
+    return module.weight.device.type == "cpu"
+
+
+def _remember_bias(module: Any, _inputs: object) -> None:  # noqa: ANN401 - a layer of bitsandbytes
+    # One that is remembered already was left by a pass that Ctrl-C broke off.
+    module.bias.data = module.bias_as_opened = vars(module).get("bias_as_opened", module.bias.data)
+
+
+def _put_bias_back(module: Any, _inputs: object, _output: object) -> None:  # noqa: ANN401
+    """The layer rounds its bias to the dtype of whatever came in, for good."""
+    module.bias.data = module.bias_as_opened
+    del module.bias_as_opened
+
+
+def _is_no_cast_notice(record: logging.LogRecord) -> bool:
+    return "inputs will be cast" not in record.getMessage()

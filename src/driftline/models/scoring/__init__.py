@@ -1,0 +1,32 @@
+"""Forward passes: log-likelihoods, hidden states and generated text of token sequences."""
+
+from ._forward import bodies_of as bodies_of
+from ._forward import layers_of as layers_of
+from ._forward import replaced_forward as replaced_forward
+from ._forward import run_body as run_body
+from ._forward import run_head as run_head
+from ._generation import generate_greedily as generate_greedily
+from ._generation import sample_texts as sample_texts
+from ._hidden_states import LogProbs as LogProbs
+from ._hidden_states import States as States
+from ._hidden_states import num_layers as num_layers
+from ._hidden_states import observe as observe
+from ._prefix_tree import Row as Row
+from ._prefix_tree import TokenSequence as TokenSequence
+from ._prefix_tree import num_tree_tokens as num_tree_tokens
+from ._scorer import EntryStates as EntryStates
+from ._scorer import Scorer as Scorer
+from ._scorer import SequenceScore as SequenceScore
+from ._tokens import PackedRows as PackedRows
+from ._tokens import encode_completions as encode_completions
+from ._tokens import encode_packed as encode_packed
+from ._tokens import encode_passage as encode_passage
+from ._tokens import encode_prompt as encode_prompt
+from ._weighed import Entry as Entry
+from ._weighed import WeighedSequences as WeighedSequences
+from ._weighed import gradient_batches as gradient_batches
+from ._weighed import lay_out as lay_out
+from ._weighed import num_row_tokens as num_row_tokens
+from ._weighed import queries_of as queries_of
+from ._weighed import side_by_side as side_by_side
+from ._weighed import weigh_queries as weigh_queries

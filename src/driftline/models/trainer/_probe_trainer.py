@@ -1,0 +1,138 @@
+"""TRL's trainer for a probe: on a copy of the base, without output, and without a trace."""
+
+import contextlib
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+import transformers
+from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import ModulesToSaveWrapper
+
+from ...errors import ConfigError
+from ..language_model import LanguageModel, tied_names
+from ..points import unreadable_field
+from ._lever_trainer import LeverTrainer, lever_trainer
+from ._random_states import random_states_kept
+from .config import TrainingConfig
+from .data import TrainingData
+from .levers import Levers, with_replay
+
+
+@contextlib.contextmanager
+def probe_trainer(
+    opened: LanguageModel,
+    config: TrainingConfig,
+    data: TrainingData,
+    *,
+    levers: Levers | None = None,
+    num_steps: int = 0,
+) -> Iterator[LeverTrainer]:
+    """Make TRL's trainer on a copy of the model; random states and progress bars are put back.
+
+    Args:
+        opened: The base; it is not changed.
+        config: The user's config.
+        data: The user's data.
+        levers: What holds the run back.
+        num_steps: Steps of the run, which replay goes by.
+
+    Yields:
+        The trainer.
+
+    Raises:
+        ConfigError: Config, data and base do not go together, or the run would be distributed.
+    """
+    levers = Levers() if levers is None else levers
+    _check_base(opened, config)
+    with (
+        tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
+        random_states_kept(),
+        _quiet_datasets(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        on_cpu = opened.device.type == "cpu"
+        args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
+        args.include_num_input_tokens_seen = "non_padding"
+        transformers.set_seed(args.seed)
+        if levers.replay_share:
+            data = with_replay(opened, config, data, levers=levers, num_steps=num_steps)
+            # Other lengths would pack into another number of batches.
+            args.max_steps = num_steps
+        trainer = lever_trainer(opened, config, data, arguments=args, levers=levers)
+        if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
+            raise ConfigError(
+                f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
+                "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
+            )
+        _check_tied(trainer, opened, config)
+        # Printing is for the user's own run.
+        trainer.remove_callback(transformers.PrinterCallback)
+        yield trainer
+
+
+def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
+    """Refuse a run that this base cannot be the start of."""
+    if opened.is_offloaded:
+        raise ConfigError(
+            f"{config.name}: some weights of {opened.source} lie in main memory or on disk and not "
+            "where they compute, so it cannot be trained here; take more or larger GPUs, or open "
+            "it with load_in (--load-in 4bit) and train LoRA"
+        )
+    for key, bits in (("load_in_4bit", "4-bit"), ("load_in_8bit", "8-bit")):
+        if config.values.get(key) and not (opened.packing or "").startswith(bits):
+            raise ConfigError(
+                f"{config.name}: {key}: the base was not opened so; add --load-in "
+                f"{bits.replace('-', '')}, or remove the key"
+            )
+    if opened.packing is None:
+        return
+    adapter = config.adapter_config()
+    if adapter is None:
+        raise ConfigError(
+            f"{config.name}: {opened.source} is quantised ({opened.packing}), and packed weights "
+            "cannot be trained; add `use_peft: true` for LoRA, or open the unquantised base"
+        )
+    more = unreadable_field(adapter)
+    if more is not None:
+        raise ConfigError(
+            f"{config.name}: {more}: on a quantised base only plain LoRA is supported; remove it"
+        )
+
+
+def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingConfig) -> None:
+    """Refuse an adapter that parts two weights which are one in the base: no change of it is both."""
+    if not isinstance(trainer.model, PeftModel):
+        return
+    shared = {name.rpartition(".")[0] for pair in tied_names(opened.model).items() for name in pair}
+    for name, module in trainer.model.base_model.model.named_modules():
+        if name not in shared or not isinstance(module, BaseTunerLayer | ModulesToSaveWrapper):
+            continue
+        is_saved = isinstance(module, ModulesToSaveWrapper)
+        keys = ("lora_modules_to_save", "modules_to_save")
+        if not is_saved:
+            keys = ("lora_target_modules", "target_modules")
+        key = next((key for key in keys if key in config.values), keys[0])
+        raise ConfigError(
+            f"{config.name}: {key}: embedding and head of {opened.source} are one weight, which {name} of "
+            "its own would part, so a probe cannot say where the run takes it; leave both out (train "
+            "takes them)"
+        )
+
+
+@contextlib.contextmanager
+def _quiet_datasets() -> Iterator[None]:
+    was_on = datasets.are_progress_bars_disabled() is False
+    level = transformers.utils.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity(level)
+        if was_on:
+            datasets.enable_progress_bars()

@@ -1,0 +1,73 @@
+"""Keys of a launcher in a training config: what they mean for one process."""
+
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from ....errors import ConfigError
+from ....parsing import parse_yaml
+from ._config_fields import LAUNCH_FIELDS, PROCESS_FIELDS, TRL_FIELDS
+
+_TIMES = "num_processes"
+
+
+def take_launch_keys(
+    values: Mapping[str, JsonValue], path: Path
+) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """Turn the keys of `accelerate launch` into what one process trains the same with.
+
+    Processes that share a step's rows take together as many as one process with as many times the
+    gradient accumulation, and normalise the loss over all of them.
+
+    Args:
+        values: The fields of the file.
+        path: The file, for messages; a config of accelerate may lie beside it.
+
+    Returns:
+        The fields without the launcher's, and a line that says how they were read.
+
+    Raises:
+        ConfigError: A config of accelerate that is neither a file nor one that TRL ships, or a number
+            of processes that is not a whole number above 0.
+    """
+    ours = (LAUNCH_FIELDS - TRL_FIELDS) | PROCESS_FIELDS
+    launch = {key: value for key, value in values.items() if key in ours}
+    launch.pop("env", None)
+    if not launch:
+        return dict(values), ()
+    kept = {key: value for key, value in values.items() if key not in launch}
+    num = launch.get(_TIMES)
+    for key in ("accelerate_config", "config_file"):
+        if num is None and launch.get(key) is not None:
+            own = _read_launcher(str(launch[key]), key, path)
+            # Without distribution accelerate starts one process, whatever number stands there.
+            num = 1 if str(own.get("distributed_type")).upper() == "NO" else own.get(_TIMES)
+    if num is not None and (not isinstance(num, int) or isinstance(num, bool) or num < 1):
+        raise ConfigError(f"{path}: {_TIMES}: {num!r} is not a whole number above 0")
+    names = ", ".join(sorted(launch))
+    if num is None or num == 1:
+        return kept, (f"{names}: set aside, they say how processes are launched",)
+    each = kept.get("gradient_accumulation_steps", 1)
+    if isinstance(each, int) and not isinstance(each, bool):
+        kept["gradient_accumulation_steps"] = each * num
+    return kept, (
+        f"{names}: the rows of each step of {num} processes are trained in one, with "
+        f"gradient_accumulation_steps {kept['gradient_accumulation_steps']}; sharding is set aside",
+    )
+
+
+def _read_launcher(name: str, key: str, path: Path) -> dict[str, JsonValue]:
+    own = next((each for each in (Path(name), path.parent / name) if each.is_file()), None)
+    shipped = importlib.resources.files("trl.accelerate_configs").joinpath(f"{name}.yaml")
+    if own is None and not (key == "accelerate_config" and shipped.is_file()):
+        raise ConfigError(
+            f"{path}: {key}: {name} is neither a file nor a config that TRL ships; give the path of "
+            "the file"
+        )
+    content = own.read_bytes() if own is not None else shipped.read_bytes()
+    found = parse_yaml(content, own or name, ConfigError)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: {key}: {name} is not a mapping; give a config of accelerate")
+    return found

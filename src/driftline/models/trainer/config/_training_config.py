@@ -1,0 +1,378 @@
+"""The user's training config: TRL's own YAML, checked field by field before anything runs."""
+
+import dataclasses
+import json
+import os
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from peft import LoraConfig
+from pydantic import JsonValue
+from trl import ModelConfig, SFTConfig, get_peft_config
+
+from ....errors import ConfigError
+from ....parsing import parse_yaml, read_bytes
+from ....provenance import digest_bytes
+from ....results import SourceProvenance
+from ._config_fields import (
+    ADAPTER_SWITCHES,
+    CHOICES,
+    DATA_FIELDS,
+    EVALUATION_FIELDS,
+    LAUNCH_FIELDS,
+    MODEL_FIELDS,
+    NAMES_OF_DATA,
+    NOT_OF_THE_PROBE,
+    PEFT_FIELDS,
+    POSITIVE,
+    REACTIVE_SCHEDULES,
+    REFUSED,
+    SCALARS,
+    SFT_FIELDS,
+    TRL_FIELDS,
+    as_its_kind,
+    hint,
+    is_of,
+    kinds_of,
+)
+from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
+from ._launch import take_launch_keys
+from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
+
+_PEFT_NAMES = {
+    "lora_r": "r",
+    "lora_target_modules": "target_modules",
+    "lora_target_parameters": "target_parameters",
+    "lora_modules_to_save": "modules_to_save",
+    "lora_task_type": "task_type",
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A config as the user wrote it, in TRL's and PEFT's words."""
+
+    name: str
+    values: dict[str, JsonValue]
+    digest: str
+    notes: tuple[str, ...] = ()
+    """What was read otherwise than it stands in the file, one sentence each."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that the file sets under `env`, as TRL's command line does."""
+    loss_on_answers: bool = False
+    """Take the loss of chats on the assistant's turns alone, as other trainers do by default."""
+
+    @property
+    def uses_peft(self) -> bool:
+        """Whether an adapter is trained rather than the weights themselves."""
+        return bool(self.values.get("use_peft"))
+
+    def provenance(self) -> SourceProvenance:
+        """What stands in a document about this file."""
+        return SourceProvenance(name=self.name, digest=self.digest)
+
+    def with_values(self, **changes: JsonValue) -> "TrainingConfig":
+        """The config with some fields set otherwise; the digest follows the values."""
+        values = {**self.values, **changes}
+        digest = digest_bytes(repr(sorted(values.items())).encode())
+        return replace(self, values=values, digest=digest)
+
+    def without(self, *names: str) -> "TrainingConfig":
+        """The config without some fields, if it has them."""
+        kept = {key: value for key, value in self.values.items() if key not in names}
+        return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
+
+    def without_source(self) -> "TrainingConfig":
+        """The config without what names data and splits, for rows that stand in a file of their own."""
+        return self.without(*NAMES_OF_DATA)
+
+    def without_adapter(self) -> "TrainingConfig":
+        """The config of full fine-tuning with the same fields otherwise."""
+        adapters = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS
+        lora = {n for n in MODEL_FIELDS if n.startswith("lora_") or n in ADAPTER_SWITCHES}
+        return self.without(*adapters, *lora)
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak of the schedule; TRL's default where the file is silent."""
+        rate = self.value("learning_rate")
+        assert isinstance(rate, int | float)
+        return float(rate)
+
+    def value(self, name: str) -> JsonValue:
+        """A field of TRL's as the user set it, or as TRL defaults to.
+
+        Unlike `trainer_arguments` it does not touch accelerate's state, which the last arguments that
+        were made decide for the whole process.
+
+        Args:
+            name: A field of SFTConfig.
+
+        Returns:
+            The value.
+        """
+        value: JsonValue = self.values.get(name, SFTConfig.__dataclass_fields__[name].default)
+        return value
+
+    @property
+    def follows_evaluations(self) -> bool:
+        """Whether the learning rates depend on evaluations during the run."""
+        return self.values.get("lr_scheduler_type") in REACTIVE_SCHEDULES
+
+    def check_plan(self) -> None:
+        """Refuse a run whose learning rates nobody can know before it.
+
+        Raises:
+            ConfigError: The schedule follows evaluations.
+        """
+        if self.follows_evaluations:
+            raise ConfigError(
+                f"{self.name}: lr_scheduler_type: {self.values['lr_scheduler_type']} has no plan to "
+                "look ahead along; take another schedule"
+            )
+
+    def without_evaluation(self, reason: str) -> "TrainingConfig":
+        """The config of the same run without evaluations, and a note that says so.
+
+        Args:
+            reason: For which it is not evaluated, with the mend.
+
+        Returns:
+            The config.
+        """
+        names = [key for key in self.values if key in EVALUATION_FIELDS]
+        if self.values.get("save_strategy") == "best":
+            names.append("save_strategy")
+        note = f"{', '.join(names)}: set aside, {reason}"
+        config = self.without(*names)
+        if self.follows_evaluations:
+            note += "; without evaluations the learning rate stays where it begins"
+            config = config.without("lr_scheduler_kwargs").with_values(lr_scheduler_type="constant")
+        return replace(config, notes=(*self.notes, note))
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the run is to be evaluated while it trains."""
+        return str(self.values.get("eval_strategy") or "no") not in ("no", "False")
+
+    def model_options(self) -> dict[str, JsonValue]:
+        """How the weights are to be loaded for training, as TRL's command line puts it together."""
+        options = {
+            key: self.values[key]
+            for key in ("dtype", "attn_implementation")
+            if self.values.get(key) is not None
+        }
+        more = self.values.get("model_init_kwargs")
+        return options | (more if isinstance(more, dict) else {})
+
+    def for_data(self, *, is_chat: bool) -> "TrainingConfig":
+        """The config as it is for chats, or for rows that are none.
+
+        Args:
+            is_chat: Whether rows are turns with a role.
+
+        Returns:
+            The config; another one only where the loss of chats is on the assistant's turns alone.
+        """
+        if not self.loss_on_answers:
+            return self
+        config = self.with_values(assistant_only_loss=True) if is_chat else self
+        return replace(config, loss_on_answers=False)
+
+    def chat_template(self) -> str | None:
+        """The template that the run's chats are written by; None where it is the model's own."""
+        named = self.values.get("chat_template_path")
+        if not isinstance(named, str):
+            return None
+        path = (
+            Path(named)
+            if named.endswith((".jinja", ".j2"))
+            else Path(named) / "chat_template.jinja"
+        )
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def set_environment(self) -> None:
+        """Set the variables that the file names under `env`."""
+        os.environ.update(self.environment)
+
+    def unused_fields(self) -> tuple[str, ...]:
+        """Fields that another field of the file leaves without an effect."""
+        return unused_fields(self)
+
+    def probe_notes(self) -> tuple[str, ...]:
+        """What a probe leaves out, one sentence each."""
+        return (*self.notes, *probe_notes(self))
+
+    def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
+        """TRL's own arguments: the user's fields, with bookkeeping switched off.
+
+        Args:
+            output_dir: Where the trainer may write; nothing is expected to be written.
+            use_cpu: Train on the CPU.
+
+        Returns:
+            The arguments.
+
+        Raises:
+            ConfigError: A value that TRL refuses.
+        """
+        chosen = {k: v for k, v in self.values.items() if k in SFT_FIELDS - NOT_OF_THE_PROBE}
+        try:
+            with warnings.catch_warnings():
+                # Field names that TRL will drop one day are TRL's and the user's own affair.
+                warnings.simplefilter("ignore")
+                return SFTConfig(
+                    **{**chosen, "use_cpu": use_cpu},
+                    output_dir=str(output_dir),
+                    report_to="none",
+                    save_strategy="no",
+                    eval_strategy="no",
+                    logging_strategy="no",
+                    disable_tqdm=True,
+                )
+        except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
+            raise ConfigError(f"{self.name}: {error}") from error
+
+    def adapter_config(self) -> LoraConfig | None:
+        """The LoRA config that the fields describe; None for full fine-tuning.
+
+        Returns:
+            PEFT's config.
+
+        Raises:
+            ConfigError: A value that PEFT refuses.
+        """
+        if not self.uses_peft:
+            return None
+        own = {key: value for key, value in self.values.items() if key in MODEL_FIELDS}
+        try:
+            model = ModelConfig(**own)
+            adapter = get_peft_config(model)
+            # PEFT's own names, which TRL's config lacks, on top of what TRL makes of the others.
+            more = {
+                _PEFT_NAMES.get(key, key): _unwrapped(key, value)
+                for key, value in self.values.items()
+                if key in PEFT_FIELDS - MODEL_FIELDS - SFT_FIELDS
+            }
+            if more and adapter is not None:
+                given = {
+                    f.name: getattr(adapter, f.name) for f in dataclasses.fields(adapter) if f.init
+                }
+                adapter = LoraConfig(**{**given, **more})
+        except (TypeError, ValueError, ImportError) as error:
+            raise ConfigError(f"{self.name}: {error}") from error
+        return adapter
+
+
+def _unwrapped(key: str, value: JsonValue) -> JsonValue:
+    """`all-linear` in a list as the word that PEFT knows; a module's name stays in its list."""
+    return "all-linear" if key == "target_modules" and value == ["all-linear"] else value
+
+
+def read_training_config(path: Path) -> TrainingConfig:
+    """Read a training config and refuse what cannot be meant.
+
+    Args:
+        path: A YAML file with field names of SFTConfig, ModelConfig and LoraConfig.
+
+    Returns:
+        The config.
+
+    Raises:
+        ConfigError: No such file, not a YAML mapping, an unknown key, a value of the wrong kind or
+            out of range, or a kind of run that is not supported.
+    """
+    content = read_bytes(path, ConfigError)
+    values = parse_yaml(content, path, ConfigError)
+    return config_from_values(values, path, digest=digest_bytes(content))
+
+
+def config_from_values(values: JsonValue, path: Path, *, digest: str) -> TrainingConfig:
+    """Check the fields of a training config.
+
+    Args:
+        values: The content of the file.
+        path: Where it stands, for messages; other files are named relative to it.
+        digest: The content's.
+
+    Returns:
+        The config.
+
+    Raises:
+        ConfigError: As in `read_training_config`.
+    """
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
+    values = {str(key): value for key, value in values.items()}
+    values, translated = from_other_trainer(values, path)
+    loss_on_answers = bool(values.pop(LOSS_ON_ANSWERS, False))
+    environment = _environment(values.pop("env", None), path)
+    # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
+    values = {key: as_its_kind(value, kinds_of(key)) for key, value in values.items()}
+    values, launched = take_launch_keys(values, path)
+    _check_keys(values, path)
+    refuse_checkpoint(values, path)
+    _check_values(values, path)
+    values = {key: _as_mapping(key, value, path) for key, value in values.items()}
+    config = TrainingConfig(
+        path.name, values, digest, environment=environment, loss_on_answers=loss_on_answers
+    )
+    notes = (*translated, *launched)
+    if unused := config.unused_fields():
+        notes += (f"{', '.join(unused)}: without effect beside the other fields",)
+    return replace(config, notes=notes)
+
+
+def _environment(value: JsonValue, path: Path) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: env: give one `VARIABLE: value` a line")
+    return tuple((str(key), str(each)) for key, each in value.items())
+
+
+def _as_mapping(key: str, value: JsonValue, path: Path) -> JsonValue:
+    """A mapping that is written as a text, as TRL's command line takes it."""
+    if not key.endswith("_kwargs") or not isinstance(value, str):
+        return value
+    try:
+        found: JsonValue = json.loads(value)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path}: {key}: {value!r} is not a mapping; write `{key}: {{name: value}}`"
+        )
+    return found
+
+
+def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
+    known = TRL_FIELDS | PEFT_FIELDS | LAUNCH_FIELDS
+    for key in values:
+        if key in REFUSED and values[key]:
+            raise ConfigError(f"{path}: {key}: {REFUSED[key]} is not supported; remove the key")
+        own = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS - DATA_FIELDS
+        if key in own and not values.get("use_peft"):
+            raise ConfigError(f"{path}: {key}: belongs to LoRA; add `use_peft: true`")
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key {key}; {hint(key)}")
+
+
+def _check_values(values: dict[str, JsonValue], path: Path) -> None:
+    for key, value in values.items():
+        kinds = kinds_of(key)
+        if kinds and not is_of(value, kinds):
+            wanted = " or ".join(SCALARS[kind] for kind in kinds)
+            raise ConfigError(f"{path}: {key}: {value!r} is not {wanted}")
+        if key in POSITIVE and isinstance(value, (int, float)) and not value > 0:
+            raise ConfigError(f"{path}: {key}: {value} is not above 0")
+        if key in CHOICES and value is not None and value not in CHOICES[key]:
+            raise ConfigError(f"{path}: {key}: {value!r} is not one of {', '.join(CHOICES[key])}")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"{path}: {key}: {value!r} is not a finite number or a text; put a text into "
+                "quotation marks"
+            ) from None

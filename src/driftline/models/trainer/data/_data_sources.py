@@ -1,0 +1,319 @@
+"""Where rows come from: files of every kind that `datasets` reads, folders, hub ids, mixtures."""
+
+import codecs
+import contextlib
+import functools
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+from pydantic import JsonValue
+from trl import DatasetMixtureConfig, get_dataset
+
+from ....errors import DataError
+from ....parsing import parse_json
+from ....provenance import digest_value
+from ..config import TrainingConfig, one_line
+
+_BUILDERS = {
+    ".jsonl": "json", ".json": "json", ".ndjson": "json", ".parquet": "parquet", ".pq": "parquet",
+    ".csv": "csv", ".tsv": "csv", ".arrow": "arrow", ".feather": "arrow", ".txt": "text",
+}  # fmt: skip
+_PACKED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
+_MAGIC = ((b"PAR1", "parquet"), (b"\x1f\x8b", "json"), (b"{", "json"), (b"[", "json"))
+_HUB_ID = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<config>[\w.-]*))?")
+_PART = 1 << 22
+"""Bytes that are read at a time."""
+_SAVED = ("dataset_info.json", "dataset_dict.json", "state.json")
+
+
+@dataclass(frozen=True)
+class LoadedRows:
+    """The splits of a source, as they stand there."""
+
+    name: str
+    splits: dict[str, datasets.Dataset]
+    digest: str
+    where: str
+    """The source as it was named, for messages."""
+    lines_of: Path | None = None
+    """The file whose lines are the rows; None where there are no lines to name."""
+
+
+def load_source(source: str | Path, config: TrainingConfig | None = None) -> LoadedRows:
+    """Load a file, a folder or a hub id with `datasets`.
+
+    Args:
+        source: A file (JSON Lines, a JSON array, Parquet, CSV, TSV, Arrow, text; packed or not), a
+            folder of such files or of `save_to_disk`, or `owner/name@revision:config` on the hub.
+        config: Its `dataset_config` counts for a hub id that names none.
+
+    Returns:
+        The splits; a file has one, `train`.
+
+    Raises:
+        DataError: There is no such source, or it cannot be read.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _load_folder(path)
+    if path.exists():
+        return _load_file(path)
+    found = _HUB_ID.fullmatch(str(source))
+    is_path = path.suffix in _BUILDERS.keys() | _PACKED or path.parent.is_dir()
+    if found is None or is_path or str(source).startswith("."):
+        raise DataError(f"{source}: cannot be read (No such file or directory); check the path")
+    return _load_hub(str(source), found, config)
+
+
+def load_named(config: TrainingConfig) -> LoadedRows | None:
+    """Load what the config itself names, by `datasets` or by `dataset_name`.
+
+    Args:
+        config: The config.
+
+    Returns:
+        The splits; None where it names nothing.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    mixture = config.values.get("datasets")
+    if mixture:
+        return _load_mixture(config, mixture)
+    name = config.values.get("dataset_name")
+    return load_source(name, config) if isinstance(name, str) else None
+
+
+def _load_file(path: Path) -> LoadedRows:
+    builder, options = _builder(path)
+    # Readers replace a byte that is no text, and a model would be trained on the replacement.
+    is_text = builder in ("json", "csv", "text") and not _PACKED & {*path.suffixes}
+    digest = _digest_of_file(path, is_text=is_text)
+    with _reading(path, builder):
+        # Without a split as a name, an empty file is an empty split and no failed lookup.
+        rows = datasets.load_dataset(
+            builder,
+            data_files={"train": [str(path)]},
+            split="train",
+            cache_dir=_cache_folder(),
+            **options,
+        )
+    has_lines = builder == "json" and path.suffix not in _PACKED and _first_bytes(path) != b"["
+    lines_of = path if has_lines else None
+    return LoadedRows(path.name, {"train": rows}, digest, str(path), lines_of)
+
+
+def _builder(path: Path) -> tuple[str, dict[str, str]]:
+    suffixes = [suffix for suffix in path.suffixes if suffix not in _PACKED]
+    kind = suffixes[-1].lower() if suffixes else ""
+    first = _first_bytes(path, 4)
+    builder = _BUILDERS.get(kind)
+    if builder is None:
+        builder = next((name for magic, name in _MAGIC if first.startswith(magic)), None)
+    if builder is None:
+        raise DataError(
+            f"{path}: is of no kind that is read; give JSON Lines, a JSON array, Parquet, CSV, TSV, "
+            "Arrow or text"
+        )
+    return builder, {"sep": "\t"} if kind == ".tsv" else {}
+
+
+def _first_bytes(path: Path, num: int = 1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            while (first := file.read(1)).isspace():
+                pass
+            found = first + file.read(num - 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if not found:
+        raise DataError(f"{path}: holds no examples; give one example a line")
+    return found
+
+
+def _load_folder(path: Path) -> LoadedRows:
+    with _reading(path, "folder"):
+        if any((path / name).is_file() for name in _SAVED):
+            found = datasets.load_from_disk(str(path))
+        else:
+            found = datasets.load_dataset(str(path), cache_dir=_cache_folder())
+    digests: dict[str, JsonValue] = {
+        str(file.relative_to(path)): _digest_of_file(file)
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and not file.name.startswith(("cache-", "."))
+    }
+    return LoadedRows(path.name, _splits(found), digest_value(digests), str(path))
+
+
+def _load_hub(source: str, found: re.Match[str], config: TrainingConfig | None) -> LoadedRows:
+    named = None if config is None else config.values.get("dataset_config")
+    name = found["config"] or named
+    with _reading(source, "hub"):
+        loaded = datasets.load_dataset(
+            found["name"],
+            name=None if name is None else str(name),
+            revision=found["revision"],
+        )
+    splits = _splits(loaded)
+    return LoadedRows(source, splits, digest_rows(splits), source)
+
+
+def _load_mixture(config: TrainingConfig, mixture: JsonValue) -> LoadedRows:
+    where = f"{config.name}: datasets"
+    if not isinstance(mixture, list):
+        raise DataError(f"{where}: is not a list; write one `- path: …` for each")
+    with _reading(where, "mixture"):
+        loaded = get_dataset(
+            DatasetMixtureConfig(
+                datasets=[dict(each) if isinstance(each, dict) else each for each in mixture],
+                test_split_size=config.values.get("test_split_size"),
+            )
+        )
+    splits = _splits(loaded)
+    return LoadedRows(where, splits, digest_rows(splits), where)
+
+
+def _splits(loaded: datasets.Dataset | datasets.DatasetDict) -> dict[str, datasets.Dataset]:
+    return {"train": loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
+
+
+def digest_rows(splits: dict[str, datasets.Dataset]) -> str:
+    """The digest of the rows' content, for sources that are no files of their own.
+
+    Args:
+        splits: By name.
+
+    Returns:
+        The digest.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(splits):
+        digest.update(f"{name}\n".encode())
+        for row in splits[name]:
+            digest.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _digest_of_file(path: Path, *, is_text: bool = False) -> str:
+    digest, decoder, position = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), 0
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            digest.update(part)
+            if is_text:
+                held = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(part)
+                except UnicodeDecodeError as error:
+                    raise DataError(
+                        f"{path}: not UTF-8 ({error.reason} at byte {position - held + error.start}); "
+                        "save it as UTF-8"
+                    ) from None
+                position += len(part)
+    return f"sha256:{digest.hexdigest()}"
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="driftline-rows-")
+
+
+def _cache_folder() -> str:
+    """Rows in Arrow files for as long as the process lives: read from disk, not held in memory."""
+    return _folder().name
+
+
+@contextlib.contextmanager
+def quiet_datasets() -> Iterator[None]:
+    """Without progress bars, and without files beside the user's own or in the shared cache."""
+    bars, caching = not datasets.are_progress_bars_disabled(), datasets.is_caching_enabled()
+    level = datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.disable_caching()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(level)
+        if caching:
+            datasets.enable_caching()
+        if bars:
+            datasets.enable_progress_bars()
+
+
+_MENDS = {
+    "hub": "check the name, go online (unset HF_HUB_OFFLINE), or download it and give its folder",
+    "folder": "give a folder of data files, or one that save_to_disk has written",
+    "mixture": "check path, data_files and split of each",
+    "json": "give JSON Lines, one example a line, or one JSON array of examples",
+}
+
+
+@contextlib.contextmanager
+def _reading(source: str | Path, kind: str) -> Iterator[None]:
+    """Turn whatever a reader raises into one line."""
+    try:
+        with quiet_datasets():
+            yield
+    except OSError as error:
+        raise _unreadable(source, kind, error) from None
+    except Exception as error:  # each reader has exceptions of its own
+        if kind == "json" and isinstance(source, Path):
+            check_json_lines(source)
+        raise _unreadable(source, kind, error) from None
+
+
+def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
+    inner: BaseException = error
+    while isinstance(inner, datasets.exceptions.DatasetGenerationError) and inner.__cause__:
+        inner = inner.__cause__
+    if "corresponds to no data" in str(inner):
+        return DataError(f"{source}: holds no examples; give one example a row")
+    mend = _MENDS.get(kind, f"check that the file is whole and of kind {kind}")
+    return DataError(f"{source}: cannot be read ({one_line(inner)}); {mend}")
+
+
+def check_json_lines(path: Path) -> None:
+    """Name the first line of a file that is not a JSON object.
+
+    Args:
+        path: A file of JSON Lines.
+
+    Raises:
+        DataError: There is such a line.
+    """
+    if _first_bytes(path) == b"[" or path.suffix in _PACKED:
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}: line {number}"
+            record = parse_json(line, where, DataError) if line.strip() else {}
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{path}: line {number}: not a JSON object; write one example a line"
+                )
+
+
+def line_of_row(path: Path | None, row: int) -> str:
+    """Where a row stands: its line in a file of lines, else its number.
+
+    Args:
+        path: The file of lines, if there is one.
+        row: From 0.
+
+    Returns:
+        Such as `line 3`.
+    """
+    if path is not None:
+        seen = -1
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                seen += bool(line.strip())
+                if seen == row:
+                    return f"line {number}"
+    return f"row {row + 1}"

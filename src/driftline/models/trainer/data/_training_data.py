@@ -1,0 +1,312 @@
+"""A training set as TRL takes it: chats, prompts with completions, texts, or rows of tokens."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import overload
+
+import datasets
+from pydantic import JsonValue
+from trl import maybe_convert_to_chatml
+
+from ....errors import ConfigError, DataError, OutputError
+from ....provenance import digest_value
+from ....results import SourceProvenance
+from ..config import TrainingConfig
+from ._data_sources import LoadedRows, load_named, load_source, quiet_datasets
+from ._row_checks import EXTRA_COLUMNS, Layout, check_rows
+
+Example = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The examples of one source, in its order."""
+
+    name: str
+    layout: Layout
+    examples: Sequence[Example]
+    digest: str
+    is_chat: bool = False
+    """Whether messages, or prompts and completions, are turns with a role."""
+    text_field: str = "text"
+    """The column of texts."""
+    notes: tuple[str, ...] = ()
+    """What was left out, one sentence each."""
+    loaded: LoadedRows | None = field(default=None, compare=False, repr=False)
+    """All splits of the source, as they stand there."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """How columns were renamed."""
+    prepared: dict[str, tuple[object, datasets.Dataset]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """The rows as the trainer has tokenised them, by config."""
+
+    def provenance(self) -> SourceProvenance:
+        """What stands in a document about this file."""
+        return SourceProvenance(name=self.name, digest=self.digest, num_records=len(self.examples))
+
+    def rows(self) -> datasets.Dataset:
+        """The rows for a trainer, with all columns."""
+        if isinstance(self.examples, _Rows):
+            return self.examples.rows
+        return datasets.Dataset.from_list(list(self.examples))
+
+    def select(self, indices: Sequence[int], *, name: str) -> "TrainingData":
+        """Some of the rows, in the order of the indices.
+
+        Args:
+            indices: From 0.
+            name: What to call them.
+
+        Returns:
+            The rows, with a digest of their own.
+        """
+        examples: Sequence[Example]
+        if isinstance(self.examples, _Rows):
+            with quiet_datasets():
+                examples = _Rows(self.examples.rows.select(indices), self.examples.fields)
+        else:
+            examples = tuple(self.examples[index] for index in indices)
+        return replace(self, name=name, examples=examples, digest=digest_value(list(examples)))
+
+    def split(self, name: str) -> "TrainingData | None":
+        """Another split of the same source, such as the one to evaluate on.
+
+        Args:
+            name: The split's.
+
+        Returns:
+            Its rows; None where the source has no such split.
+
+        Raises:
+            DataError: Its rows cannot be used.
+        """
+        if self.loaded is None or name not in self.loaded.splits:
+            return None
+        return _checked(self.loaded, name, self.text_field, dict(self.columns))
+
+
+class _Rows(Sequence[Example]):
+    """Rows of a data set, decoded one by one, with the columns that are trained on."""
+
+    def __init__(self, rows: datasets.Dataset, fields: tuple[str, ...]) -> None:
+        self.rows, self.fields = rows, fields
+        self._view = rows.select_columns(list(fields))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        return _as_example(self._view[index])
+
+    def __iter__(self) -> Iterator[Example]:
+        return (_as_example(row) for row in self._view)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash((len(self), self.fields))
+
+
+def read_training_data(
+    source: str | Path,
+    *,
+    config: TrainingConfig | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> TrainingData:
+    """Read a training set and check its rows.
+
+    Args:
+        source: A file, a folder or a hub id: see `load_source`.
+        config: Its `dataset_text_field` and `dataset_train_split` count.
+        columns: Column to train on -> column of the source, or several joined by `+`; others are left
+            out. By default columns are taken as they are called.
+
+    Returns:
+        The examples; rows are read from disk as they are needed.
+
+    Raises:
+        DataError: No such source, no example, or a row that TRL would refuse; the message names it.
+    """
+    return _of_loaded(load_source(source, config), config, columns)
+
+
+def read_named_data(
+    config: TrainingConfig, *, columns: Mapping[str, str] | None = None
+) -> TrainingData | None:
+    """Read the training set that the config itself names.
+
+    Args:
+        config: With `dataset_name` or `datasets`.
+        columns: As in `read_training_data`.
+
+    Returns:
+        The examples; None where the config names no data.
+
+    Raises:
+        DataError: As in `read_training_data`.
+    """
+    loaded = load_named(config)
+    return None if loaded is None else _of_loaded(loaded, config, columns)
+
+
+def read_columns(text: str | None) -> dict[str, str] | None:
+    """Read how columns are to be called, such as `prompt=question,completion=answer`.
+
+    >>> read_columns("prompt=instruction+input,completion=output")
+    {'prompt': 'instruction+input', 'completion': 'output'}
+
+    Args:
+        text: As it stands on the command line.
+
+    Returns:
+        Column to train on -> column of the source; None for no text.
+
+    Raises:
+        ConfigError: It does not read so.
+    """
+    if text is None:
+        return None
+    columns: dict[str, str] = {}
+    for part in text.split(","):
+        wanted, equals, given = (each.strip() for each in part.partition("="))
+        if not equals or not wanted or not given or wanted in columns:
+            raise ConfigError(
+                f"--map: {part.strip()!r}: write NAME=COLUMN for each, such as "
+                "prompt=question,completion=answer"
+            )
+        columns[wanted] = given
+    return columns
+
+
+def write_training_data(data: TrainingData, path: Path) -> None:
+    """Write a training set, so that `read_training_data` and TRL take it.
+
+    Args:
+        data: The examples.
+        path: Where to; it appears whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            for example in data.examples:
+                file.write(json_lines([example]))
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def json_lines(examples: Sequence[Example]) -> bytes:
+    """Examples as the content of a file.
+
+    Args:
+        examples: The examples.
+
+    Returns:
+        JSON Lines in UTF-8.
+    """
+    lines = [json.dumps(example, ensure_ascii=False) + "\n" for example in examples]
+    return "".join(lines).encode()
+
+
+def _of_loaded(
+    loaded: LoadedRows, config: TrainingConfig | None, columns: Mapping[str, str] | None
+) -> TrainingData:
+    values = {} if config is None else config.values
+    named, text_field = values.get("dataset_train_split"), values.get("dataset_text_field")
+    split = str(named or "train")
+    if split not in loaded.splits and named is None and len(loaded.splits) == 1:
+        split = next(iter(loaded.splits))
+    if split not in loaded.splits:
+        raise DataError(
+            f"{loaded.where}: has no split {split}; write dataset_train_split: with one of "
+            f"{', '.join(sorted(loaded.splits))} into the config"
+        )
+    return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
+
+
+def _checked(
+    loaded: LoadedRows, split: str, text_field: str, columns: dict[str, str]
+) -> TrainingData:
+    with quiet_datasets():
+        rows = _renamed(loaded, loaded.splits[split], columns)
+        checked = check_rows(loaded, rows, text_field)
+        extra = (name for name in EXTRA_COLUMNS if name in rows.column_names)
+        fields = (*checked.fields, *extra)
+        examples = _Rows(checked.rows, fields)
+    digest = loaded.digest
+    if columns or split != "train":
+        digest = digest_value([digest, split, dict(columns)])
+    return TrainingData(
+        loaded.name,
+        checked.layout,
+        examples,
+        digest,
+        is_chat=checked.is_chat,
+        text_field=text_field,
+        notes=checked.notes,
+        loaded=loaded,
+        columns=tuple(sorted(columns.items())),
+    )
+
+
+def _renamed(
+    loaded: LoadedRows, rows: datasets.Dataset, columns: Mapping[str, str]
+) -> datasets.Dataset:
+    """The rows with the named columns alone, renamed or joined."""
+    if not columns:
+        return rows
+    parts = {wanted: given.split("+") for wanted, given in columns.items()}
+    for name in (name for names in parts.values() for name in names):
+        if name not in rows.column_names:
+            raise DataError(
+                f"{loaded.where}: --map: has no column {name}; it has {', '.join(rows.column_names)}"
+            )
+    sources = [name for names in parts.values() for name in names]
+    if len(sources) == len(parts) == len(set(sources)):
+        names = {given: wanted for wanted, given in columns.items() if given != wanted}
+        # In the order of the source, so that swapped names do not meet.
+        return (
+            rows.select_columns(sources).rename_columns(names)
+            if names
+            else rows.select_columns(sources)
+        )
+    return rows.map(_joiner(parts), remove_columns=rows.column_names)
+
+
+def _joiner(parts: Mapping[str, list[str]]) -> Callable[[Example], Example]:
+    def joined(row: Example) -> Example:
+        return {
+            wanted: row[names[0]]
+            if len(names) == 1
+            else "\n".join(str(row[name]) for name in names if row[name])
+            for wanted, names in parts.items()
+        }
+
+    return joined
+
+
+def _as_example(row: Example) -> Example:
+    """A row as TRL reads it, without what Arrow fills in where a field is left out."""
+    row = {key: _without_nulls(value) for key, value in row.items() if value is not None}
+    return maybe_convert_to_chatml(row) if "conversations" in row else row
+
+
+def _without_nulls(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return [_without_nulls(each) for each in value]
+    return value

@@ -1,0 +1,98 @@
+"""Which stored tensor becomes which weight of a tuned model, by transformers' own rules.
+
+Asked before anything large is read: the model is built without weights, from the tuned config, and
+transformers' renaming is applied to the stored names.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+from ...errors import ModelError
+from ..checkpoints import Checkpoint, StoredTensor
+from ..language_model import LanguageModel, quiet_loading
+
+
+def build_skeleton(
+    config: transformers.PreTrainedConfig, opened: LanguageModel, source: str
+) -> transformers.PreTrainedModel:
+    """Build the model that transformers would make of a config, without weights.
+
+    Args:
+        config: The tuned model's config; it is changed as building changes it.
+        opened: The base; its own code may run if it was trusted.
+        source: What to call the model in messages.
+
+    Returns:
+        The model on the meta device.
+
+    Raises:
+        ModelError: No model can be built from the config.
+    """
+    try:
+        with quiet_loading(), torch.device("meta"), torch.random.fork_rng():
+            skeleton: transformers.PreTrainedModel = AutoModelForCausalLM.from_config(
+                config, trust_remote_code=opened.trust_remote_code
+            )
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{source}: no causal language model can be built from its config.json ({reason}); "
+            "save it again, or give the base that it was tuned from"
+        ) from error
+    return skeleton
+
+
+def reads_plainly(checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel) -> bool:
+    """Tell whether transformers takes every stored tensor as it is, under its stored name.
+
+    Args:
+        checkpoint: A whole model.
+        skeleton: The model without weights.
+
+    Returns:
+        False where a tensor would be renamed, converted or passed over, or where one is missing
+        other than by a tie.
+    """
+    rules = get_model_conversion_mapping(skeleton)
+    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
+    converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
+    own = skeleton.state_dict()
+    for name in checkpoint.tensors:
+        found = rename_source_key(name, renamings, converters, skeleton.base_model_prefix, own)
+        if found != (name, None) or name not in own:
+            return False
+    filled = checkpoint.tensors.keys() | _tied_tensors(checkpoint, skeleton).keys()
+    return set(own) <= filled
+
+
+def plain_tensors(
+    checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel
+) -> dict[str, StoredTensor]:
+    """Find the stored tensor of each weight of a model that reads plainly.
+
+    Args:
+        checkpoint: A whole model.
+        skeleton: The model without weights.
+
+    Returns:
+        Name of each weight and buffer, tied ones under each of their names, to the tensor.
+    """
+    return {**_tied_tensors(checkpoint, skeleton), **checkpoint.tensors}
+
+
+def _tied_tensors(
+    checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel
+) -> dict[str, StoredTensor]:
+    """The tensors that weights share with others, as transformers ties them, from either end."""
+    ties: Mapping[str, str] = getattr(skeleton, "all_tied_weights_keys", {})
+    found = {}
+    for alias, name in ties.items():
+        for missing, present in ((alias, name), (name, alias)):
+            if missing not in checkpoint.tensors and present in checkpoint.tensors:
+                found[missing] = checkpoint.tensors[present]
+    return found

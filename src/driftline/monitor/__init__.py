@@ -1,0 +1,12 @@
+"""The monitor: a callback that checks a running trainer and acts on what it finds."""
+
+from ._monitor import LOG_NAME as LOG_NAME
+from ._monitor import StabilityMonitor as StabilityMonitor
+from .actions import read_log as read_log
+from .detectors import ACTIONS as ACTIONS
+from .detectors import DETECTORS as DETECTORS
+from .detectors import Action as Action
+from .detectors import Finding as Finding
+from .detectors import MonitorSettings as MonitorSettings
+from .detectors import Thresholds as Thresholds
+from .signals import read_assessment as read_assessment

@@ -1,0 +1,8 @@
+"""What follows a finding: the log, a warning, a lower rate, a stop, a rollback."""
+
+from ._acting import Acting as Acting
+from ._acting import Hands as Hands
+from ._log import SCHEMA as SCHEMA
+from ._log import MonitorLog as MonitorLog
+from ._log import read_log as read_log
+from ._log import unfinished_check as unfinished_check

@@ -1,0 +1,129 @@
+"""Acting on alarms: written down first, then done, then written down as done."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue
+from transformers import TrainerControl
+
+from ..detectors import Action, Checker, Finding, MonitorSettings, MonitorState
+from ._interventions import forget_moments, last_safe, lower_learning_rate, roll_back
+from ._log import MonitorLog
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What of the trainer an action reaches."""
+
+    step: int
+    max_steps: int
+    output_dir: Path
+    control: TrainerControl
+    model: torch.nn.Module
+    optimizer: object
+    lr_scheduler: object
+
+
+class Acting:
+    """Carries out what the user chose, on alarms."""
+
+    def __init__(self, settings: MonitorSettings, log: MonitorLog) -> None:
+        """Take what was chosen.
+
+        Args:
+            settings: The action.
+            log: Where it is written before it is taken.
+        """
+        self._settings, self._log = settings, log
+        self.rolled_back_to: int | None = None
+        """The step whose weights the model holds; None where it was not rolled back for good."""
+        self.is_rate_changed = False
+
+    def act(
+        self, alarms: Sequence[Finding], state: MonitorState, checker: Checker, hands: Hands
+    ) -> None:
+        """Act once on some alarms.
+
+        Args:
+            alarms: New ones.
+            state: Interventions are counted there.
+            checker: Has the snapshots, and scores after a roll-back.
+            hands: The trainer's parts.
+        """
+        self.is_rate_changed = False
+        action: Action = self._settings.action
+        changes_run = action in ("lower_learning_rate", "roll_back")
+        if changes_run and state.num_interventions >= self._settings.max_interventions:
+            action = "stop"
+        for alarm in alarms:
+            self._log.write(
+                "alarm",
+                step=hands.step,
+                detector=alarm.detector,
+                capabilities=list(alarm.capabilities),
+                evidence=list(alarm.evidence),
+                action=action,
+            )
+            if action != "log":
+                told = "; ".join(alarm.evidence)
+                _LOG.warning("step %d: %s: %s", hands.step, alarm.detector, told)
+        if action in ("log", "warn"):
+            return
+        self._log.write("action", step=hands.step, action=action)
+        outcome = self._take(action, state, checker, hands)
+        self._log.write("action_done", step=hands.step, action=action, **outcome)
+
+    def _take(
+        self, action: Action, state: MonitorState, checker: Checker, hands: Hands
+    ) -> dict[str, JsonValue]:
+        if action == "stop":
+            hands.control.should_training_stop = True
+            return {}
+        state.num_interventions += 1
+        if action == "lower_learning_rate":
+            return {"learning_rate": self._lower(hands)}
+        return self._roll_back(state, checker, hands)
+
+    def _lower(self, hands: Hands) -> float:
+        self.is_rate_changed = True
+        return lower_learning_rate(hands.optimizer, hands.lr_scheduler, self._settings.lower_factor)
+
+    def _roll_back(
+        self, state: MonitorState, checker: Checker, hands: Hands
+    ) -> dict[str, JsonValue]:
+        safe = last_safe(checker.ring.steps(), state.last_safe_step)
+        apart, moved = roll_back(
+            hands.model,
+            checker.ring,
+            step=hands.step,
+            safe_step=safe,
+            output_dir=hands.output_dir,
+        )
+        means = checker.means()
+        beyond: list[JsonValue] = [
+            c.name for c in checker.capabilities if c.required and means[c.name] > c.tolerance
+        ]
+        outcome: dict[str, JsonValue] = {
+            "to_step": safe,
+            "quarantine": apart,
+            "checkpoints_moved": list[JsonValue](moved),
+            "losses": dict(means),
+            "required_beyond_tolerance": beyond,
+        }
+        if self._settings.after_roll_back == "stop":
+            self.rolled_back_to = safe
+            hands.control.should_training_stop = True
+            return outcome
+        # What was learnt about the damaged weights says nothing of what comes now.
+        state.raised.clear()
+        state.evidence.clear()
+        state.sustained.clear()
+        state.checked_kl_nats, state.next_check, state.num_out_of_turn = 0.0, 0, 0
+        state.num_restarts += 1
+        forget_moments(hands.optimizer)
+        return {**outcome, "learning_rate": self._lower(hands)}

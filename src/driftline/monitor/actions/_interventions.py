@@ -1,0 +1,92 @@
+"""What the monitor may do to a run: lower its learning rate, stop it, roll it back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.scheduler import AcceleratedScheduler
+from torch.optim.lr_scheduler import LRScheduler
+
+from ...errors import RunError
+from ..handles import SnapshotRing, quarantine_checkpoints
+
+
+def lower_learning_rate(optimizer: object, scheduler: object, factor: float) -> float:
+    """Multiply the learning rate of all steps to come; it stays so through a checkpoint.
+
+    Args:
+        optimizer: The trainer's.
+        scheduler: The trainer's.
+        factor: Below 1.
+
+    Returns:
+        The rate of the next step.
+
+    Raises:
+        RunError: The schedule does not go by base rates, so it would undo the change.
+    """
+    held = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
+    plan = scheduler.scheduler if isinstance(scheduler, AcceleratedScheduler) else scheduler
+    assert isinstance(held, torch.optim.Optimizer)
+    if not isinstance(plan, LRScheduler):
+        raise RunError(
+            f"{type(plan).__name__}: the learning rate of this schedule cannot be lowered; choose "
+            "another action"
+        )
+    plan.base_lrs = [rate * factor for rate in plan.base_lrs]
+    for group in held.param_groups:
+        group["lr"] *= factor
+        if "initial_lr" in group:
+            group["initial_lr"] *= factor
+    return float(held.param_groups[0]["lr"])
+
+
+def roll_back(
+    model: torch.nn.Module, ring: SnapshotRing, *, step: int, safe_step: int, output_dir: Path
+) -> tuple[str, list[str]]:
+    """Set the damaged weights apart, and put the last safe ones into the model.
+
+    Args:
+        model: The model in training.
+        ring: Holds the safe weights.
+        step: After which the model stands.
+        safe_step: Whose weights come back.
+        output_dir: The trainer's; checkpoints of later steps go into its `quarantine/`.
+
+    Returns:
+        Where the damaged weights are, and which checkpoints were moved.
+    """
+    apart = ring.set_apart(model, step)
+    ring.restore(model, safe_step)
+    return str(apart), quarantine_checkpoints(output_dir, after=safe_step)
+
+
+def forget_moments(optimizer: object) -> None:
+    """Clear the optimiser's moments, which point where the damage was done.
+
+    Args:
+        optimizer: The trainer's.
+    """
+    held = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
+    assert isinstance(held, torch.optim.Optimizer)
+    held.state.clear()
+
+
+def last_safe(steps: Sequence[int], safe_step: int) -> int:
+    """The latest snapshot that is not later than the last safe step.
+
+    Args:
+        steps: Of snapshots, ascending.
+        safe_step: The last that was found safe.
+
+    Returns:
+        One of the steps.
+
+    Raises:
+        RunError: There is none.
+    """
+    found = [step for step in steps if step <= safe_step]
+    if not found:
+        raise RunError(f"there is no snapshot of step {safe_step} or before to roll back to")
+    return found[-1]

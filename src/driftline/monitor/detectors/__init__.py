@@ -1,0 +1,14 @@
+"""One check: its settings, the detectors that judge signals, and the state they keep."""
+
+from ._check import Checker as Checker
+from ._check import Look as Look
+from ._detectors import Finding as Finding
+from ._detectors import count_sustained as count_sustained
+from ._detectors import findings as findings
+from ._metrics import metrics_of as metrics_of
+from ._settings import ACTIONS as ACTIONS
+from ._settings import DETECTORS as DETECTORS
+from ._settings import Action as Action
+from ._settings import MonitorSettings as MonitorSettings
+from ._settings import Thresholds as Thresholds
+from ._state import MonitorState as MonitorState

@@ -1,0 +1,376 @@
+"""One look at the model: capabilities, output, representation, update; against the base of step 0."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import JsonValue
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ...capabilities import Capability
+from ...errors import OutputError, RunError
+from ...provenance import digest_value
+from ...stats import Looks, log_odds, look_evidence, lowest_mean, standard_error
+from ..handles import (
+    BaseWeights,
+    CapabilityWatch,
+    ItemValues,
+    LiveModel,
+    SnapshotRing,
+    is_main,
+    wait_for_all,
+)
+from ..signals import (
+    AnchorWatch,
+    StepReading,
+    UpdateNorm,
+    anchor_texts,
+    mean_losses,
+    prove_alive,
+    update_norm,
+)
+from ._detectors import CheckReading, evidence_needed
+from ._settings import MonitorSettings
+from ._state import MonitorState
+
+_BASE_FILE = "base.safetensors"
+_STANDARD_ERRORS = 1.645
+"""One-sided, at a level of 5 %."""
+_GAIN_NATS, _GAIN_TOLERANCES = 1.0, 4.0
+"""An item's gain pays for at most so much loss of others: nats, or tolerances if that is more."""
+
+
+class Look(NamedTuple):
+    """What a check found, before anything is concluded."""
+
+    reading: CheckReading
+    update: UpdateNorm
+
+
+class Checker:
+    """Measures a model in training; it changes nothing of it."""
+
+    def __init__(
+        self,
+        live: LiveModel,
+        capabilities: Sequence[Capability],
+        settings: MonitorSettings,
+        *,
+        dataset: object,
+        folder: Path,
+        critical: float | None,
+    ) -> None:
+        """Turn items and anchors into tokens.
+
+        Args:
+            live: The model in training.
+            capabilities: What to watch.
+            settings: What the user chose.
+            dataset: The trainer's training data.
+            folder: Where the base's numbers and snapshots go.
+            critical: Relative norm of the margin; None where there is none.
+
+        Raises:
+            ConfigError: A capability is scored by generated answers.
+            SuiteError: An item cannot be scored.
+            ModelError: The model cannot be scored.
+        """
+        self.capabilities = tuple(capabilities)
+        self._live, self._settings, self._critical = live, settings, critical
+        self._watch = CapabilityWatch(live, capabilities)
+        texts = anchor_texts(
+            live,
+            capabilities,
+            dataset,
+            num_rows=settings.anchor_rows,
+            row_tokens=settings.anchor_row_tokens,
+            watched_layers=settings.num_layers,
+        )
+        self._anchors = AnchorWatch(live, texts)
+        self.ring = SnapshotRing(folder, capacity=settings.num_snapshots)
+        self._file = folder / _BASE_FILE
+        self._base: dict[str, Float[ndarray, " items"]] = {}
+        self._right: dict[str, Float[ndarray, " items"]] = {}
+        self._margins: dict[str, Float[ndarray, " items"]] = {}
+        self.odds: dict[str, Float[ndarray, " items"]] = {}
+        """Log-odds of each item at the last check, of capabilities that are decided in probability."""
+        self._groups = {c.name: _numbers(c.groups()) for c in capabilities}
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that one check puts forward, those of the step's probe included."""
+        return (
+            self._watch.num_tokens + self._anchors.texts.num_tokens + 6 * self._settings.step_tokens
+        )
+
+    def read_base(self) -> None:
+        """Score and read the base, where the model now stands, and keep it on disk.
+
+        Raises:
+            RunError: The base's scores are not finite.
+            OutputError: The file cannot be written.
+        """
+        values = self._watch.values()
+        self._base = self._watch.as_losses(values)
+        self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
+        self._margins = {
+            c.name: values[c.name][c.measure.forecast_from]
+            for c in self.capabilities
+            if c.measure.forecast_from and c.measure.is_linked
+        }
+        held = {f"loss/{name}": torch.from_numpy(v) for name, v in self._base.items()}
+        held |= {f"right/{name}": torch.from_numpy(v) for name, v in self._right.items()}
+        held |= {f"margin/{name}": torch.from_numpy(v) for name, v in self._margins.items()}
+        held |= {f"anchors/{name}": t.contiguous() for name, t in self._anchors.read_base().items()}
+        self.ring.save(self._live.trained, 0)
+        if is_main():
+            try:
+                save_file(held, self._file, metadata={"watched": self._digest()})
+            except (OSError, SafetensorError) as error:
+                raise OutputError(f"{self._file}: cannot be written ({error})") from error
+        wait_for_all()
+
+    def restore_base(self) -> None:
+        """Take the base's numbers from disk, where a run goes on from a checkpoint.
+
+        Raises:
+            RunError: They are not there, or of other items.
+        """
+        try:
+            held = load_file(self._file)
+        except (OSError, SafetensorError) as error:
+            raise RunError(
+                f"{self._file}: what the base scored at step 0 cannot be read ({error}); a run can "
+                "only go on with the monitor that it began with, in the same folder"
+            ) from error
+        wanted = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
+        found = {n: len(t) for n, t in held.items() if n.startswith("loss/")}
+        if wanted != found:
+            raise RunError(
+                f"{self._file}: holds scores of other capabilities; give the same suites"
+            )
+        self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
+        self._right, self._margins = (
+            {n.removeprefix(kind): t.numpy() for n, t in held.items() if n.startswith(kind)}
+            for kind in ("right/", "margin/")
+        )
+        prefix = "anchors/"
+        self._anchors.restore_base(
+            {n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)}
+        )
+
+    def prove_alive(self) -> float | None:
+        """Show on a perturbed copy that every required capability could raise its alarm.
+
+        Returns:
+            The noise that sufficed; None where nothing is required.
+
+        Raises:
+            ConfigError: A required capability could not.
+            RunError: The weights or the scores did not come back.
+        """
+        required = [c for c in self.capabilities if c.required]
+        if not required:
+            return None
+        needed = evidence_needed(len(required), self._settings, MonitorState())
+
+        def trips() -> dict[str, bool]:
+            losses = self._watch.losses()
+            return {
+                c.name: Looks().after(self._evidence(c, losses)).log_evidence >= needed
+                for c in required
+            }
+
+        noise = prove_alive(self._live.trained, trips, seed=self._settings.seed)
+        again = self._watch.losses()
+        if any((again[name] != scores).any() for name, scores in self._base.items()):
+            raise RunError("the base's scores are not the same after the proof of life")
+        return noise
+
+    def look(self, step: int, step_reading: StepReading, state: MonitorState) -> Look:
+        """Measure, and add to the evidence.
+
+        Args:
+            step: After which optimiser step.
+            step_reading: Of that step.
+            state: Evidence and losses are added to it.
+
+        Returns:
+            The reading.
+
+        Raises:
+            RunError: A score, a state or a divergence is not finite.
+        """
+        values = self._watch.values()
+        losses = self._watch.as_losses(values)
+        means = mean_losses(losses, self._base)
+        self._keep_margins(values, state)
+        limits = {}
+        state.steps.append(step)
+        for capability in self.capabilities:
+            name = capability.name
+            state.losses.setdefault(name, []).append(means[name])
+            if capability.required:
+                looks = state.looks(name).after(self._evidence(capability, losses))
+                state.keep(name, looks)
+                limits[name] = self._limit(capability, losses, looks)
+        weights = self._weights()
+        anchors = self._anchors.read(weights)
+        update = update_norm(self._live.trained, weights, self._critical)
+        reading = CheckReading(
+            step,
+            means,
+            limits,
+            anchors,
+            step_reading,
+            self.held,
+            self._standard_errors(losses),
+            accuracies(values),
+            update.relative,
+        )
+        return Look(reading, update)
+
+    @property
+    def base_accuracies(self) -> dict[str, float]:
+        """Share of items that the base gets right, where the scorer has options."""
+        return {name: float(right.mean()) for name, right in self._right.items()}
+
+    def _standard_errors(self, losses: dict[str, Float[ndarray, " items"]]) -> dict[str, float]:
+        found = {
+            c.name: standard_error(losses[c.name] - self._base[c.name], groups=c.groups())
+            for c in self.capabilities
+        }
+        return {name: error for name, error in found.items() if error is not None}
+
+    def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
+        """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
+        for c in self.capabilities:
+            metric = c.measure.forecast_from
+            if metric and c.name in self._margins:
+                lost = self._margins[c.name] - values[c.name][metric]
+                state.margins.setdefault(c.name, []).append(float(lost.mean()))
+                self.odds[c.name] = log_odds(values[c.name][c.metric])
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Capabilities at which the base is better than guessing."""
+        return frozenset(
+            c.name
+            for c in self.capabilities
+            if is_held(c, self._base[c.name], right=self._right.get(c.name))
+        )
+
+    @property
+    def num_glance_tokens(self) -> int:
+        """Tokens that one glance puts forward."""
+        return sum(map(len, self._anchors.texts.suite.rows))
+
+    def glance(self) -> float:
+        """How far the output at suite text is from the base's, in nats per token."""
+        return self._anchors.glance()
+
+    def means(self) -> dict[str, float]:
+        """Mean losses where the model now stands, without adding to the evidence."""
+        return mean_losses(self._watch.losses(), self._base)
+
+    def _weights(self) -> BaseWeights | None:
+        folder = self.ring.base
+        return None if folder is None else BaseWeights(self._live.trained, folder)
+
+    def _evidence(
+        self, capability: Capability, losses: dict[str, Float[ndarray, " items"]]
+    ) -> float:
+        return look_evidence(
+            losses[capability.name] - self._base[capability.name],
+            tolerance=capability.tolerance,
+            largest_gain=largest_gain(capability),
+            groups=self._groups[capability.name],
+        )
+
+    def _limit(
+        self, capability: Capability, losses: dict[str, Float[ndarray, " items"]], looks: Looks
+    ) -> float:
+        num_required = sum(c.required for c in self.capabilities)
+        return lowest_mean(
+            losses[capability.name] - self._base[capability.name],
+            largest_gain=largest_gain(capability),
+            number=looks.num_looks,
+            alpha=self._settings.alpha / num_required,
+            groups=self._groups[capability.name],
+        )
+
+    def _digest(self) -> str:
+        watched: list[JsonValue] = [[c.name, c.digest] for c in self.capabilities]
+        return digest_value(watched)
+
+
+def accuracies(values: ItemValues) -> dict[str, float]:
+    """Compute the share of items that are right, where the scorer has options.
+
+    Args:
+        values: Every metric of every item.
+
+    Returns:
+        By capability.
+    """
+    return {n: float(own["accuracy"].mean()) for n, own in values.items() if "accuracy" in own}
+
+
+def is_held(
+    capability: Capability,
+    losses: Float[ndarray, " items"],
+    *,
+    right: Float[ndarray, " items"] | None = None,
+) -> bool:
+    """Whether a model is better than guessing at a capability, so that there is something to lose.
+
+    The share of items that it gets right lies above chance by 1.64 standard errors of a guess.
+
+    Args:
+        capability: With its items.
+        losses: Each item's score, more being worse.
+        right: 1 for each item that the model gets right, else 0; None takes the items whose loss is
+            below 0, which is the same for margins and accuracies, and for no other metric.
+
+    Returns:
+        True where guessing has no meaning.
+    """
+    chance = capability.chance
+    if chance is None or chance in (0.0, 1.0):
+        return True
+    share = float(numpy.mean(losses < 0 if right is None else right > 0))
+    return share - chance >= _STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / len(losses))
+
+
+def largest_gain(capability: Capability) -> float:
+    """How much an item's gain may count against losses of other items, in the capability's unit.
+
+    >>> from driftline.capabilities import MinimalPair
+    >>> items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
+    >>> largest_gain(Capability("pairs", "minimal_pair", "margin_nats", 0.25, items))
+    1.0
+
+    Args:
+        capability: By its metric: flips count whole.
+
+    Returns:
+        A positive number.
+    """
+    if capability.measure.largest_loss <= 1.0:
+        return 1.0
+    return max(_GAIN_NATS, _GAIN_TOLERANCES * capability.tolerance)
+
+
+def _numbers(groups: Sequence[str]) -> ndarray[tuple[int], numpy.dtype[numpy.int64]]:
+    """A number for each group."""
+    found: ndarray[tuple[int], numpy.dtype[numpy.int64]] = numpy.unique(
+        numpy.asarray(groups), return_inverse=True
+    )[1]
+    return found

@@ -1,0 +1,64 @@
+"""What the monitor remembers between checks, as it stands in the trainer's checkpoints."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from pydantic import JsonValue, TypeAdapter
+
+from ...stats import Looks
+from ..signals import SpikeWatch
+
+
+@dataclass
+class MonitorState:
+    """Everything that a later conclusion depends on, beside the base's scores on disk."""
+
+    every_steps: int = 1
+    glance_every_steps: int = 0
+    """0: no glances."""
+    num_items: int | None = None
+    """Of each capability that are scored; None: all."""
+    checked_kl_nats: float = 0.0
+    """The furthest that the output had moved at a check."""
+    next_check: int = 0
+    """A step that is checked out of turn; 0: none."""
+    num_out_of_turn: int = 0
+    steps: list[int] = field(default_factory=list)
+    """Of the checks so far."""
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    """Mean loss of each capability at each of them."""
+    margins: dict[str, list[float]] = field(default_factory=dict)
+    """Mean loss of the margin at each of them, in nats, where a capability is decided in another
+    metric: margins move first."""
+    evidence: dict[str, list[float]] = field(default_factory=dict)
+    """Looks and log evidence of each required capability."""
+    raised: list[str] = field(default_factory=list)
+    """Keys of alarms that stand: each is raised once."""
+    last_safe_step: int = 0
+    num_restarts: int = 0
+    num_interventions: int = 0
+    sustained: dict[str, int] = field(default_factory=dict)
+    """Checks in a row above a threshold, by signal."""
+    grad_norm: SpikeWatch = field(default_factory=lambda: SpikeWatch("gradient norm"))
+    loss: SpikeWatch = field(default_factory=lambda: SpikeWatch("training loss"))
+
+    def looks(self, capability: str) -> Looks:
+        """The evidence against one capability so far."""
+        held = self.evidence.get(capability)
+        return Looks() if held is None else Looks(int(held[0]), held[1])
+
+    def keep(self, capability: str, looks: Looks) -> None:
+        """Remember the evidence against a capability."""
+        self.evidence[capability] = [float(looks.num_looks), looks.log_evidence]
+
+    def to_value(self) -> JsonValue:
+        """As JSON."""
+        value: JsonValue = TypeAdapter(MonitorState).dump_python(self, mode="json")
+        return value
+
+    @classmethod
+    def from_value(cls, value: object) -> Self:
+        """From JSON."""
+        found = TypeAdapter(cls).validate_python(value)
+        assert asdict(found)
+        return found

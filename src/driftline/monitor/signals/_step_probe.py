@@ -1,0 +1,340 @@
+"""One optimiser step under the lens: is it longer than the curvature allows, and was it predictable?
+
+Losses of the very batch are measured on two short lines through the weights: along the
+preconditioned gradient before the step, and along the step itself after it. Only forward passes are
+made, so it works with every attention kernel, under DDP and under FSDP2; a second backward pass
+exists for none of the fused kernels.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import Tensor
+from transformers import TrainingArguments
+from trl import SFTConfig
+
+from ..handles import (
+    LiveModel,
+    Shelf,
+    local,
+    mean_over_processes,
+    put,
+    reshard,
+    squares,
+    summed,
+    trained_parameters,
+    untouched,
+)
+
+_LEAST_NATS = 2e-5
+"""Second differences of losses below this are rounding of float32."""
+_REACH = 0.25
+"""Of the optimiser's own step, to either side: short enough for the curvature to be that of the place
+(a full step gave a third of it where losses bend at higher orders), long enough for float32."""
+_DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
+
+
+NO_LABELS = "the trainer's loss is not that of labels in the batch"
+
+
+class StepReading(NamedTuple):
+    """One step; a number that is None has its reason in `reason`."""
+
+    curvature: float | None = None
+    """Curvature along the preconditioned gradient over the optimiser's bound 2 / learning rate:
+    above 1 the optimiser cannot settle along it."""
+    first_order_nats: float | None = None
+    """Predicted change of the batch's loss, from the slope along the step."""
+    second_order_nats: float | None = None
+    """And with the curvature along the step."""
+    measured_nats: float | None = None
+    """Change of the batch's loss by the step."""
+    unpredictability: float | None = None
+    """|measured - second order| over the larger of both."""
+    reason: str | None = None
+
+
+def is_loss_of_labels(args: TrainingArguments) -> bool:
+    """Whether a trainer minimises the mean negative log-likelihood of labelled tokens.
+
+    TRL's trainers of preferences and rewards hand labels to the model as well, to get
+    log-probabilities for a loss of their own, so the batch does not tell.
+
+    Args:
+        args: The trainer's.
+
+    Returns:
+        True for plain arguments of transformers and for SFT with its default loss.
+    """
+    if args.label_smoothing_factor:
+        return False
+    if isinstance(args, SFTConfig):
+        return args.loss_type in ("nll", "chunked_nll")
+    return not any(kind.__module__.split(".")[0] == "trl" for kind in type(args).__mro__)
+
+
+class BatchRecorder:
+    """Keeps the inputs of a forward pass in training, when asked to."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        """Listen to the model; nothing of what passes is changed.
+
+        Args:
+            model: The model in training.
+        """
+        self.wanted = False
+        self.batch: dict[str, Any] | None = None
+        self._hook = model.register_forward_pre_hook(self._hear, with_kwargs=True)
+
+    def _hear(self, module: torch.nn.Module, _args: object, kwargs: dict[str, Any]) -> None:
+        if self.wanted and module.training and torch.is_grad_enabled():
+            self.batch = dict(kwargs)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hook.remove()
+
+
+@dataclass
+class StepProbe:
+    """Measures the step that is about to be taken; `before` and `after` go around it."""
+
+    live: LiveModel
+    num_tokens: int
+    folder: Path
+    """For copies of weights, for the time of a step."""
+    is_loss_of_labels: bool = True
+    """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
+    _before: Shelf | None = None
+    _batch: "_Batch | None" = None
+    _reading: StepReading = field(default_factory=StepReading)
+
+    def before(self, batch: dict[str, Any] | None, optimizer: object) -> None:
+        """Measure along the preconditioned gradient; gradients must be there and are not changed.
+
+        The curvature is u' H u / (g' u) along u = D g, with D Adam's preconditioner
+        1 / (sqrt(v) + eps), bias corrected, and g the clipped gradient: the Rayleigh quotient of
+        D^1/2 H D^1/2. It is multiplied by (1 - b1) / ((1 - b1^t)(1 + b1)), which makes 2 / learning
+        rate the bound with momentum, as in Bai et al. 2025 (arXiv 2506.04805), who take
+        g' D H g / g' g. u' H u is a central second difference of the loss, a quarter of
+        learning rate * u to either side.
+
+        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights on a shelf until
+        `after`.
+
+        Args:
+            batch: Inputs of the last forward pass in training.
+            optimizer: The trainer's.
+        """
+        self.forget()
+        found = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
+        if isinstance(found, str):
+            self._reading = StepReading(reason=found)
+            return
+        self._batch = found
+        parameters = trained_parameters(self.live.trained)
+        try:
+            self._before = Shelf.of(parameters, self.folder)
+        except OSError as error:
+            self._reading = StepReading(reason=f"no room for copies of the weights: {error}")
+            return
+        adam = _Adam.of(optimizer)
+        if isinstance(adam, str):
+            self._reading = StepReading(reason=adam)
+            return
+        self._reading = self._curvature(parameters, adam)
+
+    def after(self) -> StepReading:
+        """Measure along the step that was taken; weights end bit for bit as the step left them.
+
+        Slope and curvature at the start are central differences over half a step to either side, so
+        the whole step is predicted and not fitted.
+
+        Returns:
+            The reading of this step.
+        """
+        if self._before is None or self._batch is None:
+            return self._reading
+        before, self._before = self._before, None
+        parameters = trained_parameters(self.live.trained)
+        try:
+            taken = Shelf.of(parameters, self.folder)
+        except OSError as error:
+            before.close()
+            why = f"no room for copies of the weights: {error}"
+            self._reading = self._reading._replace(reason=why)
+            return self._reading
+
+        def at(share: float) -> float:
+            def place(name: str, _now: Tensor) -> Tensor:
+                start = before.get(name)
+                return taken.get(name).sub_(start).mul_(share).add_(start)
+
+            put(parameters, place)
+            return self._loss()
+
+        try:
+            back, here, ahead = at(-0.5), at(0.0), at(0.5)
+        finally:
+            put(parameters, lambda name, _now: taken.get(name))
+            before.close()
+            taken.close()
+        whole = self._loss()
+        back, here, ahead, whole = mean_over_processes([back, here, ahead, whole])
+        slope, bend = ahead - back, 4 * (ahead - 2 * here + back)
+        predicted, measured = slope + bend / 2, whole - here
+        larger = max(abs(predicted), abs(measured))
+        self._reading = reading = self._reading._replace(
+            first_order_nats=_finite(slope),
+            second_order_nats=_finite(predicted),
+            measured_nats=_finite(measured),
+        )
+        if not math.isfinite(larger):
+            self._reading = reading._replace(reason="a loss along the step is not finite")
+            return self._reading
+        if larger < 10 * _LEAST_NATS:
+            why = f"the step changes the batch's loss by less than {10 * _LEAST_NATS:g} nats"
+            self._reading = reading._replace(reason=reading.reason or why)
+        else:
+            off = abs(measured - predicted) / larger
+            self._reading = reading._replace(unpredictability=off)
+        return self._reading
+
+    def forget(self) -> None:
+        """Drop what was measured, and the copies of the weights."""
+        if self._before is not None:
+            self._before.close()
+        self._reading, self._before, self._batch = StepReading(), None, None
+
+    def reading(self) -> StepReading:
+        """What was measured of the last step that was looked at."""
+        return self._reading
+
+    def _curvature(self, parameters: dict[str, Tensor], adam: "_Adam") -> StepReading:
+        before = self._before
+        assert before is not None
+        moved = {n: p for n, p in parameters.items() if p.grad is not None}
+
+        def direction(name: str) -> Tensor:
+            return adam.direction(parameters[name])
+
+        # g' u, with the learning rate in u already.
+        slope = summed(
+            (p, float(direction(n).mul_(local(_grad(p))).sum(dtype=torch.float64)))
+            for n, p in moved.items()
+        )
+        if not math.isfinite(slope):
+            return StepReading(reason="the gradient is not finite")
+        if slope <= 0:
+            return StepReading(reason="the learning rate or the gradient is 0")
+        try:
+            here = self._loss()
+            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=_REACH))
+            ahead = self._loss()
+            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=-_REACH))
+            back = self._loss()
+        finally:
+            put(moved, lambda n, _now: before.get(n))
+        back, here, ahead = mean_over_processes([back, here, ahead])
+        bend, rise = ahead - 2 * here + back, ahead - back
+        if not math.isfinite(bend):
+            return StepReading(reason="a loss along the gradient is not finite")
+        # The batch's own slope: gradients may be clipped, or those of several batches.
+        if rise / 2 < _LEAST_NATS:
+            return StepReading(reason="the batch's loss does not fall along the gradient")
+        return StepReading(curvature=adam.momentum_factor * bend / (_REACH * rise))
+
+    def _loss(self) -> float:
+        assert self._batch is not None
+        return self._batch.loss(self.live)
+
+
+class _Batch(NamedTuple):
+    """Some rows of a training batch, whose loss is the mean over labelled tokens."""
+
+    inputs: dict[str, Any]
+    labels: Tensor
+
+    @classmethod
+    def of(cls, given: dict[str, Any] | None, num_tokens: int) -> "_Batch | str":
+        """Take rows from a batch, or say why not."""
+        if given is None:
+            return "no forward pass was seen"
+        labels, ids = given.get("labels"), given.get("input_ids")
+        if labels is None or ids is None or ids.shape != labels.shape:
+            return NO_LABELS
+        rows = max(1, num_tokens // ids.shape[1])
+        inputs = {
+            key: value[:rows]
+            if isinstance(value, Tensor) and value.dim() and len(value) == len(ids)
+            else value
+            for key, value in given.items()
+            if key not in _DROPPED
+        }
+        if not (labels[:rows, 1:] != -100).any():
+            return "the rows hold no labelled token"
+        return cls(inputs, labels[:rows])
+
+    def loss(self, live: LiveModel) -> float:
+        """Nats per labelled token, in evaluation mode."""
+        model = live.trained
+        with untouched(model):
+            logits: Tensor = model(**self.inputs).logits
+            # In float32, whatever autocast says: differences of losses are small.
+            flat = logits[:, :-1].float().flatten(0, 1)
+            value = torch.nn.functional.cross_entropy(flat, self.labels[:, 1:].flatten())
+        reshard(model)
+        return float(value)
+
+
+class _Adam(NamedTuple):
+    """Adam's state, as its next step will use it."""
+
+    state: Any
+    groups: dict[Tensor, dict[str, Any]]
+    momentum_factor: float
+
+    @classmethod
+    def of(cls, optimizer: object) -> "_Adam | str":
+        """Take an optimiser for Adam, or say why not."""
+        inner = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
+        if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW):
+            return f"{type(inner).__name__} is not Adam or AdamW"
+        groups = {p: group for group in inner.param_groups for p in group["params"]}
+        steps = [float(held["step"]) for held in inner.state.values() if "step" in held]
+        beta = float(inner.param_groups[0]["betas"][0])
+        taken = 1 + (max(steps) if steps else 0)
+        factor = (1 - beta) / ((1 - beta**taken) * (1 + beta))
+        return cls(inner.state, groups, factor)
+
+    def direction(self, parameter: Tensor) -> Tensor:
+        """This process's part of learning rate * D g, in float32; modules may have rates of their own."""
+        group = self.groups[parameter]
+        beta, gradient = float(group["betas"][1]), local(_grad(parameter)).float()
+        held = self.state.get(parameter, {})
+        taken = 1 + float(held["step"]) if "step" in held else 1.0
+        # In place where it can be: these are as large as the largest matrix.
+        size = gradient.square().mul_(1 - beta)
+        if "exp_avg_sq" in held:
+            size.add_(local(held["exp_avg_sq"]).float(), alpha=beta)
+        size.div_(1 - beta**taken).sqrt_().add_(float(group["eps"]))
+        return size.reciprocal_().mul_(gradient).mul_(float(group["lr"]))
+
+
+def gradient_norm(model: torch.nn.Module) -> float:
+    """The norm of the gradients that are there, over all processes."""
+    grads = [p.grad for p in trained_parameters(model).values() if p.grad is not None]
+    return math.sqrt(summed(squares(grads)))
+
+
+def _grad(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

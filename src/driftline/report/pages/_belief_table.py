@@ -1,0 +1,41 @@
+"""The numbers of the belief space's curves."""
+
+from collections.abc import Iterator
+
+from ...results import BeliefCurve, BeliefSpace
+from ...results.readings import interval, lowest_cka, number, rank_range
+from ._tables import Table, table
+
+
+def belief_table(space: BeliefSpace) -> Table:
+    """Every point of every road: output, and the extremes over layers."""
+    return table(
+        [
+            ("direction", "text"),
+            ("norm or steps", "number"),
+            ("KL base || point", "number"),
+            ("KL point || base", "number"),
+            ("output drift", "number"),
+            ("representation drift", "number"),
+            ("lowest CKA", "number"),
+            ("in", "text"),
+            ("effective rank, share of the base's, over layers", "number"),
+        ],
+        (row for curve in space.curves for row in _table_rows(space, curve)),
+    )
+
+
+def _table_rows(space: BeliefSpace, curve: BeliefCurve) -> Iterator[tuple[str, ...]]:
+    for place, scale in enumerate(curve.scales):
+        worst, label = lowest_cka(curve, place)
+        yield (
+            curve.direction,
+            number(scale),
+            number(curve.kl_nats[place]),
+            number(curve.reverse_kl_nats[place]),
+            number(curve.output_drift[place]),
+            number(curve.representation_drift[place]),
+            number(worst),
+            label,
+            interval(*rank_range(space, curve, place)),
+        )

@@ -1,0 +1,395 @@
+"""The numbers of an assessment as tables: what each chart shows, and what none does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ...results import Assessment, LayerRegion, StabilityMargin
+from ...results.readings import (
+    DASH,
+    CapabilityLoss,
+    clean,
+    forecast_losses,
+    interval,
+    interval_with_rise,
+    items_in_groups,
+    loss_sign,
+    margin_order,
+    module_labels,
+    module_ranks,
+    number,
+    percent,
+    with_perplexity,
+    with_rise,
+)
+from ..charts import curve_margins, path_margins, used_interval
+
+Kind = Literal["text", "number", "verdict", "code"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the template wants it: titles, what each column holds, and text cells."""
+
+    titles: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
+    """A table; a hyphen before a digit becomes a minus in the columns of numbers."""
+    kinds = tuple(kind for _, kind in columns)
+    cells = tuple(
+        tuple(
+            minus(clean(cell)) if kind == "number" else clean(cell)
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        for row in rows
+    )
+    return Table(tuple(clean(title) for title, _ in columns), kinds, cells)
+
+
+def minus(text: str) -> str:
+    """The text of a number with a true minus, as it is printed."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
+    """What a forecast chart shows, with the base value and both ways to say the change."""
+    level = percent(losses[0].confidence_level)
+    return table(
+        [
+            ("capability", "text"),
+            ("", "text"),
+            ("base", "number"),
+            ("tuned − base", "number"),
+            ("loss", "number"),
+            (f"{level} interval of loss", "number"),
+            ("tolerance", "number"),
+            ("unit", "text"),
+            ("verdict", "verdict"),
+        ],
+        (
+            (
+                loss.capability,
+                "required" if loss.required else "watched",
+                with_perplexity(number(loss.base_value), loss.unit, loss.base_value),
+                with_rise(number(loss.change, signed=True), loss.unit, loss.change),
+                with_rise(number(loss.loss, signed=True), loss.unit, loss.loss),
+                interval_with_rise(
+                    interval(loss.low, loss.high, signed=True), loss.unit, loss.low, loss.high
+                ),
+                with_rise(number(loss.tolerance), loss.unit, loss.tolerance),
+                loss.unit,
+                loss.verdict,
+            )
+            for loss in losses
+        ),
+    )
+
+
+def scores_table(assessment: Assessment) -> Table:
+    """The base model's own scores."""
+    scores = assessment.scores
+    made = table(
+        [
+            ("capability", "text"),
+            ("what it asks", "text"),
+            ("metric", "text"),
+            ("better", "text"),
+            ("base", "number"),
+            ("standard error", "number"),
+            ("interval of the mean", "number"),
+            ("accuracy", "number"),
+            ("chance", "number"),
+            ("items in groups", "number"),
+        ],
+        (
+            (
+                s.capability,
+                s.description,
+                f"{s.metric} ({s.unit})",
+                "higher" if s.higher_is_better else "lower",
+                with_perplexity(number(s.value), s.unit, s.value),
+                number(s.standard_error),
+                interval(s.low, s.high),
+                percent(s.accuracy),
+                percent(s.chance),
+                items_in_groups(s.num_items, s.num_groups),
+            )
+            for s in scores
+        ),
+    )
+    levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
+    notes = (
+        [f"Intervals at {levels} confidence, over groups of items of this kind."] if scores else []
+    )
+    if any(s.accuracy is None or s.chance is None for s in scores):
+        notes.append(f"{DASH} The capability's scorer has no accuracy, or no chance level.")
+    return Table(made.titles, made.kinds, made.rows, tuple(notes))
+
+
+def fragility_table(assessment: Assessment) -> Table:
+    """Sensitivity of every module, a column a capability, in the order of the forward pass."""
+    labels = module_labels(assessment.fragility)
+    names = list(dict.fromkeys(f.capability for f in assessment.fragility))
+    found = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
+    ranks = {rank.module: f"{rank.mean_rank:.1f}" for rank in module_ranks(assessment)}
+    made = table(
+        [("module", "text"), ("mean rank", "number"), *((name, "number") for name in names)],
+        (
+            (label, ranks[module], *(found.get((module, name), DASH) for name in names))
+            for module, label in labels.items()
+        ),
+    )
+    units = ", ".join(sorted({clean(f.unit) for f in assessment.fragility}))
+    note = f"Loss per unit of relative update in that module alone ({units}); intervals: the JSON."
+    return Table(made.titles, made.kinds, made.rows, (note,))
+
+
+def region_table(assessment: Assessment) -> Table:
+    """Where in the hidden states each capability lives, layer by layer."""
+    made = table(
+        [
+            ("capability", "text"),
+            ("layer", "number"),
+            ("participation ratio", "number"),
+            ("dimension", "number"),
+            ("own gradients", "number"),
+            ("planned data's gradients", "number"),
+            ("by chance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                r.capability,
+                str(r.layer),
+                number(r.participation_ratio),
+                DASH if r.dimension is None else f"{r.dimension} of {r.width}",
+                percent(r.own_share),
+                percent(r.data_share),
+                percent(r.random_share),
+                r.reason or "",
+            )
+            for r in assessment.regions
+        ),
+    )
+    note = (
+        "A region is spanned by the gradients of a capability's losses with respect to the states "
+        "that leave a layer; its dimension is their participation ratio, rounded. Shares are of "
+        "energy (squared gradients) inside it: of the capability's own gradients on items that the "
+        "region was not made from, and of the planned data's."
+    )
+    return Table(made.titles, made.kinds, made.rows, (note,))
+
+
+def region_summary(assessment: Assessment) -> Table:
+    """A line a capability: its region at the layer where the planned data touch it most."""
+    best: dict[str, LayerRegion] = {}
+    for r in assessment.regions:
+        known = best.get(r.capability)
+        if _touch(r) >= 0 and (known is None or _touch(r) > _touch(known)):
+            best[r.capability] = r
+    return table(
+        [
+            ("capability", "text"),
+            ("layer of the strongest overlap", "number"),
+            ("dimension", "number"),
+            ("own gradients", "number"),
+            ("planned data's gradients", "number"),
+            ("by chance", "number"),
+        ],
+        (
+            (
+                name,
+                str(r.layer),
+                f"{r.dimension} of {r.width}",
+                percent(r.own_share),
+                percent(r.data_share),
+                percent(r.random_share),
+            )
+            for name, r in best.items()
+        ),
+    )
+
+
+def path_table(assessment: Assessment) -> Table:
+    """Path margins in the config's own units."""
+    margins = path_margins(assessment)
+    levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            ("critical steps", "number"),
+            (f"{levels} interval of the steps", "number"),
+            ("used by the run", "number"),
+            ("range of the use", "number"),
+            ("learning rate that reaches the tolerance", "number"),
+            ("range of the rate", "number"),
+            ("tolerance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                m.capability,
+                m.direction,
+                number(m.critical_steps),
+                interval(m.low, m.high),
+                percent(m.used_fraction),
+                _shares(used_interval(m)),
+                number(m.critical_learning_rate),
+                interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
+                with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
+                _missing(m),
+            )
+            for m in margins
+        ),
+    )
+
+
+def radius_table(assessment: Assessment) -> Table:
+    """Critical relative norms, the smallest first."""
+    margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
+    levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            ("critical relative norm", "number"),
+            (f"{levels} interval", "number"),
+            ("passed by one direction in ten, from", "number"),
+            ("tolerance", "number"),
+            ("where a number is missing", "text"),
+        ],
+        (
+            (
+                m.capability,
+                m.direction,
+                number(m.critical_relative_norm),
+                interval(m.low, m.high),
+                number(m.tail.critical_relative_norm) if m.tail else DASH,
+                with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
+                _missing(m),
+            )
+            for m in margins
+        ),
+    )
+
+
+def envelope_table(assessment: Assessment) -> Table:
+    """Every contour, at the planned number of steps, half and twice of it."""
+    rows = []
+    assert assessment.envelope is not None
+    planned = assessment.envelope.planned_steps
+    for contour in assessment.envelope.contours:
+        for point in contour.points:
+            if any(abs(point.steps / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
+                rows.append(
+                    (
+                        contour.capability,
+                        number(point.steps),
+                        number(point.learning_rate),
+                        interval(point.low, point.high),
+                        contour.reason or "",
+                    )
+                )
+    return table(
+        [
+            ("capability", "text"),
+            ("steps", "number"),
+            ("peak learning rate that reaches the tolerance", "number"),
+            ("range", "number"),
+            ("where a number is missing", "text"),
+        ],
+        rows,
+    )
+
+
+def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
+    """Every measured point of the curves of one kind."""
+    rows = []
+    for m in curve_margins(assessment, kind=kind):
+        sign = loss_sign(assessment, m.capability)
+        rows += [
+            (
+                m.capability,
+                m.direction,
+                number(p.scale),
+                number(sign * p.value, signed=True),
+                m.unit,
+            )
+            for p in m.curve
+        ]
+    scale = "steps" if kind == "path" else "relative norm"
+    return table(
+        [
+            ("capability", "text"),
+            ("direction", "text"),
+            (scale, "number"),
+            ("loss", "number"),
+            ("unit", "text"),
+        ],
+        rows,
+    )
+
+
+def bounds_table(assessment: Assessment) -> Table:
+    """The tightest bound of each kind over the required capabilities: what to keep within."""
+    return table(
+        [
+            ("keep", "text"),
+            ("below", "number"),
+            ("to be on the safe side, below", "number"),
+            ("set by", "text"),
+        ],
+        _bounds(assessment),
+    )
+
+
+def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
+    required = {s.capability for s in assessment.scores if s.required}
+    required |= {f.capability for f in assessment.forecast if f.required}
+    margins = [m for m in assessment.margins if m.capability in required or not required]
+    paths = [m for m in margins if m.kind == "path"]
+    # The safe side is the least of all lower ends, whosever they are.
+    if found := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
+        steps, m = min(found, key=lambda pair: pair[0])
+        safe = min((m.low for m in paths if m.low is not None), default=None)
+        yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
+    if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
+        rate, m = min(found, key=lambda pair: pair[0])
+        lows = [m.critical_learning_rate_low for m in paths if m.critical_learning_rate_low]
+        safe = min(lows, default=None)
+        yield "learning rate for these steps", number(rate), number(safe), m.capability
+    for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
+        own = [m for m in margins if m.kind == "radius" and m.direction == direction]
+        if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
+            norm, m = min(found, key=lambda pair: pair[0])
+            # An upper bound has no safe side.
+            low = DASH if direction == "worst_case" else number(m.low)
+            yield f"relative norm along {direction}", number(norm), low, m.capability
+
+
+def _shares(ends: tuple[float | None, float | None]) -> str:
+    low, high = ends
+    if low is None or high is None:
+        return DASH if low is None and high is None else f"{percent(low)} to {percent(high)}"
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def _missing(margin: StabilityMargin) -> str:
+    return clean(margin.reason) if margin.reason is not None else ""
+
+
+def _touch(region: LayerRegion) -> float:
+    """How many times the data's share is that of chance; -1 where it is not known."""
+    if region.data_share is None or not region.random_share:
+        return -1.0
+    return region.data_share / region.random_share
+
+
+def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:
+    """The forecast's losses in one unit, the worst first."""
+    return [loss for loss in forecast_losses(assessment) if loss.unit == unit]

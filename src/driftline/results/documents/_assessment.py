@@ -1,0 +1,291 @@
+"""The assessment: what `assess`, `margin`, `map` and `forecast` return and write."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ..parts import (
+    BeliefSpace,
+    Document,
+    ForecastExplanation,
+    ProbeReading,
+    Provenance,
+    SafeEnvelope,
+    Value,
+)
+
+Verdict = Literal["safe", "unsafe", "inconclusive"]
+"""`safe`: every required capability stays within its tolerance, by its whole interval. `unsafe`: one
+passes its tolerance, by its whole interval. `inconclusive`: neither can be said."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class CapabilityScore(Value):
+    """One capability of one model, measured."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("value", "low", "high", "standard_error", "tolerance")
+
+    capability: str
+    description: str = ""
+    metric: str
+    unit: str
+    higher_is_better: bool
+    value: float
+    low: float
+    """Lower end of the interval for the mean over items of this kind (Student t, clustered)."""
+    high: float
+    standard_error: float | None = None
+    """Of the value, over groups of items of this kind; None in documents of earlier versions."""
+    confidence_level: Probability
+    num_items: int
+    num_groups: int | None = None
+    """Independent units of evidence; the interval has one degree of freedom less."""
+    accuracy: float | None = None
+    chance: float | None = None
+    """Expected accuracy of a guess, where the capability has one."""
+    tolerance: float
+    required: bool
+    nothing_to_lose: str | None = None
+    """Why the model has nothing to lose here: it is not shown to do better than a guess, or the
+    tolerance accepts a fall to one. None where it has the capability, or guessing has no meaning."""
+
+
+class CurvePoint(Value):
+    """One point of a curve; of a path it is predicted beyond `StabilityMargin.measured_steps`."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("value",)
+
+    scale: float
+    """Relative norm for a radius, optimiser steps for a path."""
+    value: float
+    """Change of the capability, tuned - base, in its own unit."""
+
+
+class MarginTail(Value):
+    """The radius below which a small share of all random directions pass the tolerance."""
+
+    share_of_directions: Probability
+    critical_relative_norm: float | None
+    """None where some direction does not pass within the range that was looked at."""
+    low: float | None
+    high: float | None
+
+
+class StabilityMargin(Value):
+    """How far the weights may move before one capability passes its tolerance.
+
+    A `radius` is a norm relative to the base weights along one kind of direction. A `path` is in
+    the config's own units along real training. A number that is None has its reason in `reason`.
+    """
+
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "base_value", "base_standard_error")
+
+    capability: str
+    kind: Literal["radius", "path"]
+    direction: str
+    tolerance: float
+    unit: str
+    base_value: float
+    base_standard_error: float | None = None
+    num_items: int | None = None
+    """Items that it was measured on; None in documents of earlier versions."""
+    num_groups: int | None = None
+    low: float | None
+    """Lower end of the interval for the critical number (relative norm, or steps)."""
+    high: float | None
+    """Upper end; None where the measured range does not bound it."""
+    confidence_level: Probability
+    critical_relative_norm: float | None = None
+    """Over random directions their median."""
+    num_directions: int | None = None
+    """That the radius rests on; None for a path."""
+    tail: MarginTail | None = None
+    """None where there is one direction only."""
+    critical_steps: float | None = None
+    critical_learning_rate: float | None = None
+    """The peak rate at which the planned number of steps would just stay within the tolerance."""
+    critical_learning_rate_low: float | None = None
+    """Of its range, from those of the largest loss and of its power of the rate."""
+    critical_learning_rate_high: float | None = None
+    used_fraction: float | None = None
+    """Planned learning rate as a share of the critical one; above 1 the margin is overdrawn."""
+    measured_steps: int | None = None
+    """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
+    reason: str | None = None
+    curve: tuple[CurvePoint, ...]
+
+
+class ModuleFragility(Value):
+    """How fast one capability falls per unit of relative update in one module alone.
+
+    `sensitivity * relative_norm` is the loss that taking back the probe's update of this module
+    would give back, to first order, at the end of the probe.
+    """
+
+    in_unit: ClassVar[tuple[str, ...]] = ("sensitivity", "low", "high")
+
+    module: str
+    layer: int | None
+    role: str
+    capability: str
+    sensitivity: float
+    """Loss of the capability per unit of relative update: positive means that it falls."""
+    unit: str
+    low: float
+    high: float
+    rank: int
+    """1 is the most fragile module for this capability."""
+    relative_norm: float | None = None
+    """||update||_F / ||W||_F of the probe's update in this module; None where nobody wrote it."""
+    num_parameters: int | None = None
+
+    @property
+    def loss(self) -> float | None:
+        """The loss that taking back the probe's update of this module would give back."""
+        return None if self.relative_norm is None else self.sensitivity * self.relative_norm
+
+
+class ModuleNoise(Value):
+    """What it would cost if one module's weights moved as far as the probe moved them, at random.
+
+    The expected divergence is r^2 / 2 * tr F, with r the root mean square of the weights' change and
+    F the Fisher information of the module at texts of the suite.
+    """
+
+    module: str
+    layer: int | None
+    role: str
+    num_parameters: int
+    root_mean_square_change: float
+    expected_kl_nats: float
+    """D_KL(base || moved), nats per token."""
+    low: float
+    """Of the interval over draws of labels; texts are not drawn again."""
+    high: float
+
+
+class LayerRegion(Value):
+    """The directions of one layer's hidden states that matter for one capability.
+
+    They span the gradients of the capability's losses with respect to the states that leave the
+    layer. A share is of energy, sum of squared gradients. A number that is None has its reason in
+    `reason`.
+    """
+
+    capability: str
+    layer: int
+    width: int
+    participation_ratio: float | None
+    """(tr C)^2 / tr(C^2) of the gradients' uncentred second moment, over pairs of items."""
+    dimension: int | None
+    """Directions that are taken for the region: the participation ratio, rounded."""
+    own_share: float | None
+    """Of the capability's gradients on items that the region was not made from."""
+    data_share: float | None
+    """Of the planned data's gradients: how much of what training asks for touches the region."""
+    random_share: float | None
+    """dimension / width: what gradients without preference would have in the region."""
+    reason: str | None = None
+
+
+class CapabilityForecast(Value):
+    """What the planned run will do to one capability: a prediction interval made before it."""
+
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "base_value",
+        "base_standard_error",
+        "predicted_change",
+        "low",
+        "high",
+        "tolerance",
+    )
+
+    capability: str
+    metric: str
+    unit: str
+    base_value: float
+    base_standard_error: float | None = None
+    predicted_change: float
+    """tuned - base."""
+    low: float
+    high: float
+    confidence_level: Probability
+    tolerance: float
+    required: bool
+    at_risk: bool
+    """The predicted change passes the tolerance."""
+    verdict: Literal["retained", "lost", "inconclusive"]
+    """By the whole interval; `inconclusive` where the tolerance lies inside it."""
+    novelty: float | None = None
+    """How unsure the fit is of this case, as a multiple of how unsure it is of a finished run's: 1 is
+    usual, and the interval grows with it."""
+
+
+class TargetForecast(Value):
+    """What the planned run will do to its own task: mean NLL of a sample of its data."""
+
+    metric: str
+    unit: str
+    base_value: float
+    predicted_change: float
+    low: float
+    high: float
+    confidence_level: Probability
+    """As high as the calibration allows, at most that of the capabilities."""
+    num_items: int
+    num_groups: int | None = None
+    base_standard_error: float | None = None
+
+
+class Cost(Value):
+    """What the answer cost."""
+
+    wall_seconds: float
+    tokens_forward: int
+    tokens_backward: int
+    fraction_of_planned_run: float | None
+    """Optimiser steps taken for the answer as a share of the planned steps."""
+
+
+class Assessment(Document):
+    """The document of the main job and of its parts; a part that was not asked for is empty."""
+
+    schema_: Literal[
+        "driftline/assess/1", "driftline/margin/1", "driftline/map/1", "driftline/forecast/1"
+    ] = Field(alias="schema")
+    verdict: Verdict | None
+    """None where the command does not judge the config (`map`)."""
+    reasons: tuple[str, ...]
+    """Why the verdict is what it is, most important first."""
+    scores: tuple[CapabilityScore, ...]
+    margins: tuple[StabilityMargin, ...] = ()
+    envelope: SafeEnvelope | None = None
+    fragility: tuple[ModuleFragility, ...] = ()
+    target_fragility: tuple[ModuleFragility, ...] = ()
+    """The same of the run's own task: negative where a module's update serves it."""
+    noise: tuple[ModuleNoise, ...] = ()
+    protect: tuple[str, ...] = ()
+    """What the map ranks first, up to a quarter of the parameters inside layers; empty under an
+    adapter, or where no required capability could be mapped."""
+    protect_share: float | None = None
+    """The share of the parameters inside layers that `protect` holds; None without it."""
+    unmapped: tuple[str, ...] = ()
+    """Modules that the probe moves and that could not be mapped."""
+    unmapped_share: float | None = None
+    """Their share of the parameters inside layers; None without a map."""
+    map_failure: str | None = None
+    """Why the report has no map, where it should have one."""
+    regions: tuple[LayerRegion, ...] = ()
+    forecast: tuple[CapabilityForecast, ...] = ()
+    target: TargetForecast | None = None
+    method: str = "driftline"
+    """How the forecast was made; a rival's name where one was asked for."""
+    probe: ProbeReading | None = None
+    """What the forecast was made from; with what came of the run, `driftline calibrate` takes it."""
+    explanation: ForecastExplanation | None = None
+    belief_space: BeliefSpace | None = None
+    """None where it was not asked for, or, as a caveat says, cannot be watched."""
+    cost: Cost
+    caveats: tuple[str, ...]
+    provenance: Provenance

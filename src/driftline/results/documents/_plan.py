@@ -1,0 +1,213 @@
+"""Which protocol adapts most within the tolerances: what `plan` returns and writes."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ._assessment import Cost
+from ._certification import CapabilityClaim, SuiteClaim
+
+PlanVerdict = Literal["pass", "fail", "inconclusive"]
+TrialState = Literal["finished", "stopped", "failed", "out of budget"]
+
+
+class LeverSetting(Value):
+    """What one lever is set to."""
+
+    lever: str
+    value: str
+    """In words; the exact value is in the protocol."""
+    plain: str
+    """What the user's own config has there."""
+
+
+class PlanLook(Value):
+    """One point of the search, on the items that choose."""
+
+    trial: int | None
+    """None for the base."""
+    step: int
+    scale: float
+    """Of the update, after training, but for what is in `parts`; 0 for the base."""
+    parts: dict[str, float] = Field(default_factory=dict)
+    """Parts of the model whose update has a scale of its own; empty where all have one."""
+    merit: float | None = None
+    """What the search goes by: the gain, less a tenth of it for each tolerance that the worst capability
+    loses; None in documents of older versions."""
+    target_gain: float
+    """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
+    worst_capability: str
+    worst_loss: float
+    """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
+    excess: float
+    """Tolerances by which upper bounds of losses pass them, added up; 0 meets the constraint."""
+    meets_constraint: bool
+    is_on_front: bool
+    """No other point has both more gain and a smaller worst loss."""
+
+
+class PlanTrial(Value):
+    """One protocol that was tried."""
+
+    number: int
+    purpose: str
+    """`search`, or the lever that was switched back."""
+    state: TrialState
+    """stopped: at its early look, since a finished trial had gained more and clearly lost less there."""
+    settings: tuple[LeverSetting, ...]
+    num_steps: int
+    """Planned; a stopped trial took fewer."""
+    best: PlanLook | None
+    """Of all looks at its end, by the order of the search; None where it did not come there."""
+    tokens_trained: int
+    wall_seconds: float
+    reason: str | None
+
+
+class LeverAblation(Value):
+    """What one lever bought: the protocol with it and without it, all else equal."""
+
+    lever: str
+    value: str
+    plain: str
+    gain_with: float
+    """At the best scale of each, on the items that choose."""
+    gain_without: float | None
+    worst_loss_with: float
+    worst_loss_without: float | None
+    bought: float | None
+    """gain_with - gain_without; None where the one without meets the constraint at no scale that was
+    looked at, or was not measured."""
+    was_dropped: bool
+    """The protocol did no worse without it, so it is not in the protocol."""
+    reason: str | None
+    """Why there is no number."""
+
+
+class MarginLeft(Value):
+    """How much of a tolerance the protocol leaves, on items that chose nothing."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "loss", "loss_limit", "standard_error")
+
+    capability: str
+    required: bool
+    unit: str
+    tolerance: float
+    loss: float
+    """Mean, in the unit; negative where the capability gained."""
+    standard_error: float | None = None
+    """Of the mean, over groups of items."""
+    loss_limit: float | None
+    """The largest loss that the items leave possible, one-sided."""
+    left: float | None
+    """1 - loss_limit / tolerance; negative where the limit passes the tolerance."""
+    reason: str | None
+    """Why there is no limit."""
+
+
+class PlannedGain(Value):
+    """The target before and after, on rows that were neither trained on nor chose."""
+
+    metric: str
+    unit: str
+    num_items: int
+    base: float
+    tuned: float
+    gain: float
+    """Fall of the loss."""
+    low: float
+    """One-sided lower limit."""
+    high: float
+    """Likewise above it."""
+    confidence_level: float
+    """Of each limit."""
+    standard_error: float | None = None
+    """Of the gain, over groups of rows."""
+
+
+class PlannedProtocol(Value):
+    """The protocol that was chosen, exactly."""
+
+    config: dict[str, JsonValue]
+    """Fields of TRL and PEFT."""
+    levers: dict[str, JsonValue]
+    num_steps: int
+    settings: tuple[LeverSetting, ...]
+    """Those that differ from the user's own config."""
+
+
+class PlanFile(Value):
+    """A file in which the protocol was written."""
+
+    name: str
+    digest: str
+    lacks: tuple[str, ...] = ()
+    """Levers that its format has no words for; they are named in it as a comment."""
+
+
+class PlanBudget(Value):
+    """What might be spent and what was."""
+
+    unit: Literal["tokens", "minutes"]
+    limit: float
+    """Of that unit. A token that only goes forward counts a quarter of a trained one."""
+    used_tokens: float
+    used_minutes: float
+    planned_run_tokens: float
+    """Of the user's own run, for comparison."""
+    ended: str
+    """Why the search ended."""
+
+
+class PlanProvenance(Value):
+    """Everything that is needed to plan the same again."""
+
+    driftline_version: str
+    python_version: str
+    packages: dict[str, str]
+    command: str
+    base_model: ModelProvenance
+    data: SourceProvenance
+    held_out: int
+    """Rows of the data that were not trained on."""
+    config: SourceProvenance | None
+    """None where TRL's own defaults were the plain config."""
+    suites: tuple[SourceProvenance, ...]
+    required: tuple[str, ...]
+    protected_modules: tuple[str, ...]
+    """The most fragile quarter, which trials may freeze or slow."""
+    numerics: Numerics
+    alpha: float
+    num_search_items: int
+    """Of each capability, at most."""
+    seed: int
+    created: str
+    """When the document was written, ISO 8601, UTC."""
+
+
+class Plan(Document):
+    """The document of `plan`."""
+
+    schema_: Literal["driftline/plan/1"] = Field(default="driftline/plan/1", alias="schema")
+    verdict: PlanVerdict
+    """pass: every required capability is retained and the target gained. fail: one is lost, or no
+    protocol within the tolerances gains anything."""
+    reasons: tuple[str, ...]
+    chosen: PlanLook
+    protocol: PlannedProtocol | None
+    """None where the best that was found is the base itself."""
+    target: PlannedGain
+    margins_left: tuple[MarginLeft, ...]
+    suite_claim: SuiteClaim
+    claims: tuple[CapabilityClaim, ...]
+    """Of the chosen point, on items that chose nothing."""
+    trials: tuple[PlanTrial, ...]
+    looks: tuple[PlanLook, ...]
+    """Every point of the search, in its order; the first is the base."""
+    ablation: tuple[LeverAblation, ...]
+    files: tuple[PlanFile, ...]
+    budget: PlanBudget
+    cost: Cost
+    caveats: tuple[str, ...]
+    provenance: PlanProvenance

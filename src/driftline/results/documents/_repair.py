@@ -1,0 +1,188 @@
+"""What scaling an update gives back and what it costs: what `repair` returns and writes."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ._assessment import Cost
+from ._certification import CapabilityClaim, SuiteClaim
+from ._weight_diff import Subject
+
+RepairVerdict = Literal["pass", "fail", "inconclusive"]
+
+
+class RepairLook(Value):
+    """One point of the search, on the items that choose."""
+
+    family: str
+    label: str
+    target_gain: float | None
+    """Fall of the target's loss from the base; None without a target."""
+    gain_share: float | None
+    """Of the tuned model's gain; None without a target, or where that is no gain."""
+    kept_change: float
+    """Norm of the scaled update over the norm of the update."""
+    worst_capability: str
+    worst_loss: float
+    """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
+    damage: float
+    """Mean losses of all required capabilities, in their tolerances, added up; gains count as 0."""
+    excess: float
+    """Tolerances by which upper bounds of losses pass them, added up; 0 meets the constraint."""
+    meets_constraint: bool
+    """No excess, and the gain that must be kept is kept."""
+    is_on_front: bool
+    """No other point of the search has both more gain and a smaller worst loss."""
+
+
+class RepairFamily(Value):
+    """What one way to scale gave, alone."""
+
+    family: str
+    num_points: int
+    best: RepairLook
+    """By the order of the search."""
+
+
+class CellScale(Value):
+    """What a part of the update is multiplied by."""
+
+    cell: str
+    scale: float
+    num_weights: int
+
+
+class CapabilityRecovery(Value):
+    """One capability before and after the repair, on items that chose nothing."""
+
+    in_unit: ClassVar[tuple[str, ...]] = (
+        "tolerance",
+        "tuned_change",
+        "repaired_change",
+        "tuned_standard_error",
+        "repaired_standard_error",
+    )
+
+    capability: str
+    unit: str
+    required: bool
+    num_items: int
+    tolerance: float
+    was_lost: bool
+    """Whether the items that choose said that tuning cost more than its tolerance."""
+    tuned_change: float
+    """tuned - base in the unit."""
+    repaired_change: float
+    """repaired - base, likewise."""
+    tuned_standard_error: float | None = None
+    """Of the change, over groups of items."""
+    repaired_standard_error: float | None = None
+    given_back: float | None
+    """Share of the loss that is no longer there; negative where the repair lost more."""
+    reason: str | None
+    """Why there is no share."""
+
+
+class Recovery(Value):
+    """All capabilities that tuning cost more than their tolerance, on items that chose nothing."""
+
+    lost: tuple[str, ...]
+    """Required ones, named by the items that choose."""
+    tuned_damage: float
+    """Their losses in their tolerances, added up; a gain counts as 0."""
+    repaired_damage: float
+    given_back: float | None
+    """1 - repaired / tuned damage."""
+    reason: str | None
+    """Why there is no share."""
+    capabilities: tuple[CapabilityRecovery, ...]
+    """Of the whole suite."""
+
+
+class TargetRecovery(Value):
+    """The run's own task before and after the repair, on examples that chose nothing."""
+
+    metric: str
+    unit: str
+    num_items: int
+    base: float
+    tuned: float
+    repaired: float
+    tuned_gain: float
+    """Fall of the loss from the base."""
+    repaired_gain: float
+    low: float
+    """One-sided lower limit of the repaired model's gain."""
+    high: float
+    """Likewise above it."""
+    confidence_level: float
+    """Of each limit."""
+    standard_error: float | None = None
+    """Of the repaired model's gain, over groups of examples."""
+    gain_share: float | None
+    """Of the tuned model's gain."""
+    reason: str | None
+    """Why there is no share."""
+
+
+class RepairedModel(Value):
+    """What was written."""
+
+    folder: str
+    """Inside the run folder."""
+    kind: Literal["adapter", "model"]
+    digest: str | None
+    """Of all weights, as they were scored for the claims; None where they cannot be put into the
+    base, since it is quantised or offloaded."""
+    files: tuple[SourceProvenance, ...]
+
+
+class RepairProvenance(Value):
+    """Everything that is needed to repair the same again."""
+
+    driftline_version: str
+    python_version: str
+    packages: dict[str, str]
+    command: str
+    base: Subject
+    tuned: Subject
+    base_model: ModelProvenance
+    data: SourceProvenance | None
+    suites: tuple[SourceProvenance, ...]
+    numerics: Numerics
+    alpha: float
+    max_cost: float | None
+    """Share of the target's gain that the search was allowed to give up; None for no limit."""
+    num_search_items: int
+    """Of each capability, at most."""
+    seed: int
+    """Of the split, and of the tests."""
+    created: str
+    """When the document was written, ISO 8601, UTC."""
+
+
+class Repair(Document):
+    """The document of `repair`."""
+
+    schema_: Literal["driftline/repair/1"] = Field(default="driftline/repair/1", alias="schema")
+    verdict: RepairVerdict
+    """pass: every required capability is retained and, where a target was given, some of its gain
+    is kept. fail: a required one is lost, or no gain is left."""
+    reasons: tuple[str, ...]
+    chosen: RepairLook
+    scales: tuple[CellScale, ...]
+    """From the embedding up."""
+    recovery: Recovery
+    target: TargetRecovery | None
+    families: tuple[RepairFamily, ...]
+    looks: tuple[RepairLook, ...]
+    """Every point of the search, in its order; the first is the tuned model."""
+    suite_claim: SuiteClaim
+    claims: tuple[CapabilityClaim, ...]
+    """Of the repaired model as it was written, on items that chose nothing."""
+    output: RepairedModel | None
+    """None where the best that was found is the base itself."""
+    cost: Cost
+    caveats: tuple[str, ...]
+    provenance: RepairProvenance

@@ -1,0 +1,104 @@
+"""A finished training run under the monitor: what `train` returns and writes."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ..parts import Document, Provenance, Value
+from ._assessment import Verdict
+
+
+class CapabilityCourse(Value):
+    """One capability along the run, on the monitor's items."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "change", "largest_loss", "standard_error")
+
+    capability: str
+    metric: str
+    unit: str
+    tolerance: float
+    required: bool
+    num_items: int
+    num_groups: int | None = None
+    """Independent units of evidence; None in documents of earlier versions."""
+    change: float | None
+    """Of the weights that the run ended with: tuned - base, mean over items; None where no check
+    finished."""
+    standard_error: float | None = None
+    """Of the change, over groups of items."""
+    base_accuracy: float | None = None
+    """Share of items that the base gets right, where the scorer has options."""
+    accuracy: float | None = None
+    """The same of the weights that the run ended with."""
+    within_tolerance: bool | None
+    largest_loss: float | None
+    """Along the run; positive is worse."""
+    largest_loss_step: int | None
+    alarm_step: int | None
+    """Of the first alarm that named it; None where none did."""
+
+
+class MonitorAlarm(Value):
+    """One alarm."""
+
+    step: int
+    detector: str
+    capabilities: tuple[str, ...]
+    evidence: tuple[str, ...]
+    """In words; the strongest first."""
+    action: str
+
+
+class LossPoint(Value):
+    """One check."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("losses", "standard_errors")
+
+    step: int
+    losses: dict[str, float]
+    """Mean loss of each capability, in its own unit; positive is worse."""
+    standard_errors: dict[str, float] | None = None
+    """Of these, over groups of items."""
+    kl_suite_nats: float
+    representation_drift: float | None
+    update_relative_norm: float | None
+    steps_left: float | None
+
+
+class TrainingCost(Value):
+    """What the run and its monitor cost."""
+
+    wall_seconds: float
+    """Of this process; a run that was taken up again had others before."""
+    monitor_seconds: float
+    monitor_share: float
+    """Of this process's wall time."""
+
+
+class TrainingRun(Document):
+    """The document of `train`.
+
+    `safe`: the run ended as planned, no alarm, and every required capability ended within its
+    tolerance on the monitor's items. `unsafe`: an alarm stands, and the weights were not rolled back
+    to safe ones. `inconclusive`: anything else; a rolled-back run is safe to keep and not what was
+    planned.
+    """
+
+    schema_: Literal["driftline/train/1"] = Field(default="driftline/train/1", alias="schema")
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    num_steps: int
+    """Optimiser steps that were taken."""
+    planned_steps: int
+    rolled_back_to: int | None
+    """The step whose weights were saved, where a roll-back ended the run."""
+    every_steps: int
+    alpha: float
+    capabilities: tuple[CapabilityCourse, ...]
+    alarms: tuple[MonitorAlarm, ...]
+    checks: tuple[LossPoint, ...]
+    model_folder: str
+    """Beside the document: the tuned model or adapter, ready for `certify`."""
+    cost: TrainingCost
+    caveats: tuple[str, ...]
+    provenance: Provenance

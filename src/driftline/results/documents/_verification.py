@@ -1,0 +1,42 @@
+"""Does a certificate hold, and for these files? What `verify` returns and writes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..parts import Document, Value
+
+CheckName = Literal[
+    "envelope", "signature", "payload", "validity", "tuned", "base", "manifest", "suites",
+    "policy", "claims",
+]  # fmt: skip
+"""In the order in which they are made. The first three must pass before anything else is read."""
+
+
+class VerificationCheck(Value):
+    """One check of a certificate."""
+
+    name: CheckName
+    status: Literal["passed", "failed", "skipped"]
+    message: str
+    """What was found, or why it was not looked at."""
+    faults: tuple[str, ...] = ()
+    """Every reason for which it failed."""
+
+
+class Verification(Document):
+    """The document of `verify`."""
+
+    schema_: Literal["driftline/verification/1"] = Field(
+        default="driftline/verification/1", alias="schema"
+    )
+    verdict: Literal["pass", "fail", "inconclusive"]
+    """fail: a check failed, or so the model was certified. Else what was certified."""
+    certified_verdict: Literal["pass", "fail", "inconclusive"] | None
+    """None where the certificate is not authentic, so that nothing it says counts."""
+    key_id: str
+    """SHA-256 of the public key that was trusted, in DER, in hex."""
+    issued: str | None
+    """ISO 8601, UTC; None likewise."""
+    expires: str | None
+    checks: tuple[VerificationCheck, ...]

@@ -1,0 +1,9 @@
+"""The verdict of a claim in one word."""
+
+from ..documents import ClaimVerdict
+
+CLAIM_WORDS: dict[ClaimVerdict, str] = {
+    "non_inferior": "retained",
+    "inferior": "LOST",
+    "inconclusive": "inconclusive",
+}

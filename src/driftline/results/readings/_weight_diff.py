@@ -1,0 +1,192 @@
+"""How a diff is read: orders, words and the headline that every rendering of it shares."""
+
+from collections.abc import Iterable, Sequence
+
+from ..documents import ChangeGroup, TensorChange, WeightDiff
+from ._merges import merge_headline
+from ._readings import clean, number, percent
+
+MOST = 0.5
+"""The share of the squared change that a headline places."""
+NUM_NAMED = 4
+
+
+def weight_diff_headline(diff: WeightDiff) -> str:
+    """Where the update went, in one line; the word before the colon is its kind.
+
+    Args:
+        diff: What to put in words.
+
+    Returns:
+        `IDENTICAL`, `UNCHANGED` (but for rounding), `MOVED`, or `AT ROUNDING` where no change rises
+        above it. Before it, what limits it: `BROKEN` where weights are not finite, `INCOMPLETE`
+        where weights have no partner, and with an adapter whether the merged model holds it.
+    """
+    limits = [] if diff.merge is None else [merge_headline(diff.merge)]
+    if diff.lone_parts:
+        limits.append(f"INCOMPLETE: {lone_line(diff)}")
+    if diff.not_finite:
+        names = _some([bad.name for bad in diff.not_finite])
+        limits.append(f"BROKEN: {len(diff.not_finite)} weights hold NaN or infinity ({names})")
+    return "; ".join([*limits, _movement(diff, is_rest=bool(limits))])
+
+
+def lone_line(diff: WeightDiff) -> str:
+    """The weights without a partner, with their shares of the parameters of their side."""
+    missing = {"base": diff.missing_in_base, "tuned": diff.missing_in_tuned}
+    told = []
+    for side, other, alone in (
+        ("base", "tuned", diff.only_in_base),
+        ("tuned", "base", diff.only_in_tuned),
+    ):
+        model = "the base" if side == "base" else "the tuned model"
+        if names := missing[side]:
+            told.append(
+                f"{len(names)} weights that the config of {model} asks for are missing in its files "
+                f"({_some(names)})"
+            )
+        # What the other side lacks by its own config is told there.
+        if names := tuple(name for name in alone if name not in missing[other]):
+            parts = [p for p in diff.lone_parts if p.side == side and not p.is_missing]
+            share = sum(part.share for part in parts)
+            places = _some([part.name for part in parts])
+            told.append(
+                f"{len(names)} weights of {model}, {percent(share)} of its parameters, have no "
+                f"partner ({places})"
+            )
+    return "; ".join(told)
+
+
+def _movement(diff: WeightDiff, *, is_rest: bool) -> str:
+    total = diff.total
+    if not diff.changes:
+        return _stillness(diff, is_rest=is_rest)
+    word = "AT ROUNDING" if all(c.at_rounding for c in diff.changes) else "MOVED"
+    roles = [clean(g.role or "") for g in most_of(diff.by_role)]
+    places = f"most of the squared change is in {', '.join(roles)}"
+    inside = [g for g in diff.by_layer if g.layer is not None]
+    layers = sorted(g.layer for g in most_of(inside) if g.layer is not None)
+    if layers:
+        noun = "layer" if len(layers) == 1 else "layers"
+        places += f"; of that in layers, most is in {noun} {spans(layers)} of {len(inside)}"
+    return (
+        f"{word}: relative change {percent(total.relative_change)}, {total.num_changed} of "
+        f"{total.num_weights} weights; {places}"
+    )
+
+
+def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
+    num, rounded = diff.total.num_weights, diff.num_rounded_copies
+    but = f", but for the rounding of {rounded} to another dtype" if rounded else ""
+    if is_rest:
+        # A word of its own would read as the verdict on the whole.
+        return (
+            f"the other {num} weights are equal{but}" if diff.merge is None else f"{num} equal{but}"
+        )
+    if diff.provenance.tuned.kind == "adapter":
+        return f"UNCHANGED: the adapter changes none of {num} weights"
+    return f"{'UNCHANGED' if rounded else 'IDENTICAL'}: all {num} weights are equal{but}"
+
+
+def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
+    """The fewest groups that hold half of what these groups hold together, the largest first."""
+    whole = sum(group.share or 0.0 for group in groups)
+    held, found = 0.0, []
+    for group in sorted(groups, key=lambda group: -(group.share or 0.0)):
+        if held >= MOST * whole:
+            break
+        held += group.share or 0.0
+        found.append(group)
+    return found
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Ascending numbers with neighbours joined.
+
+    >>> spans([0, 3, 4, 5, 9])
+    '0, 3-5, 9'
+
+    Args:
+        numbers: In ascending order.
+
+    Returns:
+        Their text.
+    """
+    runs: list[list[int]] = []
+    for value in numbers:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def movers(diff: WeightDiff) -> list[TensorChange]:
+    """The weights that moved, by relative change, the farthest first; from zero before all."""
+    return sorted(
+        diff.changes,
+        key=lambda c: (c.relative_change is not None, -(c.relative_change or 0.0), c.name),
+    )
+
+
+def count_lines(diff: WeightDiff) -> list[str]:
+    """What else was found: weights without change, on one side, tied."""
+    total = diff.total
+    lines = []
+    if unmoved := total.num_weights - total.num_changed:
+        rounded = diff.num_rounded_copies
+        more = f" ({rounded} of them rounded to another dtype)" if rounded else ""
+        lines.append(f"unchanged: {unmoved} of {total.num_weights} weights{more}")
+    for what, names in (
+        ("only in the base", diff.only_in_base),
+        ("only in the tuned model", diff.only_in_tuned),
+        ("missing in the base, by its config", diff.missing_in_base),
+        ("missing in the tuned model, by its config", diff.missing_in_tuned),
+        ("tied to the embedding, counted there", diff.tied),
+    ):
+        if names:
+            lines.append(f"{what}: {_some(names)}")
+    return lines
+
+
+def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
+    """Effective, stable and energy rank and the number of intruders, as text.
+
+    Args:
+        change: Of one weight.
+
+    Returns:
+        An estimate is marked with a tilde; what was not computed is a dash.
+    """
+    found, intruders = change.spectrum, change.intruders
+    about = "" if found is None or found.is_exact else "~"
+    ranks = (found.effective_rank, found.stable_rank, found.energy_rank) if found else (None,) * 3
+    cells = [about + number(rank) if rank is not None else number(rank) for rank in ranks[:2]]
+    energy = number(None) if ranks[2] is None else f"{about}{ranks[2]}"
+    return (
+        cells[0],
+        cells[1],
+        energy,
+        number(None) if intruders is None else str(intruders.num_intruders),
+    )
+
+
+def gaps(diff: WeightDiff) -> list[str]:
+    """Why numbers are missing, each reason once, with how many weights it stands for."""
+    counts: dict[str, int] = {}
+    for c in diff.changes:
+        own = (c.spectrum_reason, c.intruders_reason, c.spectrum.reason if c.spectrum else None)
+        for reason in dict.fromkeys(r for r in own if r is not None):
+            counts[reason] = counts.get(reason, 0) + 1
+    return [f"{clean(reason)} ({count} weights)" for reason, count in counts.items()]
+
+
+def cost_line(diff: WeightDiff) -> str:
+    """What the comparison read, and how long it took."""
+    return f"{diff.num_bytes / 1e9:,.2f} GB of weights, {diff.wall_seconds:,.1f} s"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    told = ", ".join(clean(name) for name in names[:NUM_NAMED])
+    return told + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")

@@ -1,0 +1,28 @@
+"""Lines and columns of plain text that fit a terminal."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from ..readings import clean
+
+WIDTH = 100
+
+
+def wrapped(line: str, *, indent: str = "  ") -> list[str]:
+    """A line as several that are no longer than a terminal's."""
+    return textwrap.wrap(clean(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:
+    """Rows as columns of text; those that are numeric stand on the right."""
+    right = set(numeric)
+    rows = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

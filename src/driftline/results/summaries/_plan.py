@@ -1,0 +1,159 @@
+"""A plan as plain text."""
+
+from collections.abc import Sequence
+
+from ..documents import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
+from ..readings import CLAIM_WORDS, DASH, clean, duration, in_points, interval, number, percent
+from ._columns import aligned, wrapped
+
+_SHOWN_TRIALS = 12
+"""In a terminal; the report has all."""
+
+
+def plan_summary(found: Plan) -> str:
+    """A plan for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it
+        keeps, what each lever bought, the best trials, the files, the cost, numbered caveats. It ends
+        in a newline.
+    """
+    found = in_points(found)
+    blocks = [
+        wrapped(f"{found.verdict.upper()}: {plan_headline(found)}"),
+        _protocol(found),
+        ["On items that chose nothing", *_margins(found)],
+        _ablation(found),
+        ["Trials, the best first, on the items that choose", *_trials(found)],
+        _closing(found),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def plan_headline(found: Plan) -> str:
+    """What the protocol gains and keeps, and what its verdict rests on, in one line."""
+    target = found.target
+    parts = []
+    if found.protocol is not None:
+        limits = interval(target.low, target.high, signed=True)
+        parts.append(
+            f"target gain {number(target.gain, signed=True)} {target.unit} ({limits}, "
+            f"{target.num_items:,} unseen rows)"
+        )
+    return clean("; ".join((*parts, *found.reasons)))
+
+
+def setting_words(settings: Sequence[LeverSetting]) -> str:
+    """The levers that a protocol moves, in one line."""
+    if not settings:
+        return "as your config has it"
+    return clean(", ".join(f"{s.lever} {s.value}" for s in settings))
+
+
+def budget_words(budget: PlanBudget) -> str:
+    """What was spent of what might be."""
+    used = (
+        f"{budget.used_tokens:,.0f} of {budget.limit:,.0f} tokens"
+        if budget.unit == "tokens"
+        else f"{budget.used_minutes:.1f} of {budget.limit:g} minutes"
+    )
+    return f"{used} (your own run trains {budget.planned_run_tokens:,.0f}); {clean(budget.ended)}"
+
+
+def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
+    """The best trials first; those that did not come to their end last."""
+    best = trial.best
+    if best is None:
+        return (True, 0.0, 0.0)
+    return (False, best.excess, -(best.target_gain if best.merit is None else best.merit))
+
+
+def scale_word(look: PlanLook) -> str:
+    """The scale of an update, for people."""
+    return "in parts" if look.parts else f"{look.scale:g}"
+
+
+def _protocol(found: Plan) -> list[str]:
+    if found.protocol is None:
+        return wrapped("Protocol: none; the base is the best that was found")
+    lines = wrapped(f"Protocol: {found.protocol.num_steps:,} steps")
+    rows = [(f"{s.lever}", s.value, f"(your config: {s.plain})") for s in found.protocol.settings]
+    if not rows:
+        return [*lines, "  as your config has it"]
+    return [*lines, *aligned([tuple(map(clean, row)) for row in rows], numeric=())]
+
+
+def _margins(found: Plan) -> list[str]:
+    verdicts = {claim.capability: claim.verdict for claim in found.claims}
+    rows = [("capability", "loss", "at most", "tolerance", "margin left", "claim")]
+    rows += [
+        (
+            clean(row.capability) + ("" if row.required else " (watched)"),
+            number(row.loss, signed=True),
+            number(row.loss_limit, signed=True),
+            number(row.tolerance),
+            percent(row.left),
+            CLAIM_WORDS[verdicts[row.capability]],
+        )
+        for row in found.margins_left
+    ]
+    return aligned(rows, numeric=range(1, 5))
+
+
+def _ablation(found: Plan) -> list[str]:
+    if not found.ablation:
+        return []
+    rows = [("lever", "value", "plain", "gain with", "without", "bought", "")]
+    rows += [
+        (
+            clean(row.lever),
+            clean(row.value),
+            clean(row.plain),
+            number(row.gain_with),
+            number(row.gain_without),
+            number(row.bought, signed=True),
+            "dropped" if row.was_dropped else clean(row.reason or ""),
+        )
+        for row in found.ablation
+    ]
+    head = "What each lever bought, nats per token on the items that choose"
+    return [head, *aligned(rows, numeric=(3, 4, 5))]
+
+
+def _trials(found: Plan) -> list[str]:
+    ordered = sorted(found.trials, key=trial_order)
+    rows = [("trial", "gain", "worst loss", "scale", "state", "protocol")]
+    for trial in ordered[:_SHOWN_TRIALS]:
+        best = trial.best
+        state = trial.state if best is None or best.meets_constraint else "over a tolerance"
+        rows.append((
+            str(trial.number),
+            DASH if best is None else number(best.target_gain),
+            DASH if best is None else number(best.worst_loss),
+            DASH if best is None else scale_word(best),
+            state,
+            setting_words(trial.settings),
+        ))  # fmt: skip
+    lines = aligned(rows, numeric=(0, 1, 2, 3))
+    if len(ordered) > _SHOWN_TRIALS:
+        lines.append(f"  and {len(ordered) - _SHOWN_TRIALS} more, in the report")
+    return lines
+
+
+def _closing(found: Plan) -> list[str]:
+    lines = []
+    for file in found.files:
+        lacks = f" (has no words for: {', '.join(file.lacks)})" if file.lacks else ""
+        lines += wrapped(f"Written: {clean(file.name)}{clean(lacks)}")
+    cost = found.cost
+    lines += wrapped(
+        f"Cost: {duration(cost.wall_seconds)}, {len(found.trials)} trials, "
+        f"{cost.tokens_backward:,} tokens trained, {cost.tokens_forward:,} scored"
+    )
+    lines += wrapped(f"Budget: {budget_words(found.budget)}")
+    for index, caveat in enumerate(found.caveats, start=1):
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return lines

@@ -1,0 +1,135 @@
+"""A repair as plain text."""
+
+from collections.abc import Iterator
+
+from ..documents import CellScale, Repair, RepairLook
+from ..readings import CLAIM_WORDS, DASH, clean, duration, in_points, interval, number, percent
+from ._columns import aligned, wrapped
+
+
+def repair_summary(found: Repair) -> str:
+    """A repair for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters, but for long names: the verdict, what was given
+        back at which cost, a row a capability, what each family gave, what was chosen, where the
+        model lies, the cost, numbered caveats. It ends in a newline.
+    """
+    found = in_points(found)
+    blocks = [
+        wrapped(f"{found.verdict.upper()}: {repair_headline(found)}"),
+        ["On items that chose nothing, as changes from the base", *_capabilities(found)],
+        ["What each family gave, on the items that choose", *_families(found)],
+        _chosen(found),
+        _closing(found),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def repair_headline(found: Repair) -> str:
+    """What a repair gave back and kept, and what its verdict rests on, in one line."""
+    parts = []
+    recovery, target = found.recovery, found.target
+    if recovery.given_back is None:
+        parts.append(f"nothing to give back ({recovery.reason})")
+    else:
+        parts.append(f"{percent(recovery.given_back)} of the lost capability given back")
+    if target is not None:
+        share = percent(target.gain_share) if target.reason is None else DASH
+        parts.append(f"{share} of the target's gain kept")
+    return clean(", ".join(parts) + "; " + "; ".join(found.reasons))
+
+
+def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
+    """Parts of the update with their scales, neighbours of one scale joined.
+
+    Args:
+        scales: From the embedding up.
+
+    Returns:
+        Names of parts, and their scale.
+    """
+    by_scale: dict[float, list[str]] = {}
+    for cell in scales:
+        by_scale.setdefault(cell.scale, []).append(cell.cell)
+    lines = []
+    for scale in sorted(by_scale, reverse=True):
+        names = by_scale[scale]
+        everything = "every part" if len(names) == len(scales) else ", ".join(names)
+        lines.append((clean(everything), number(scale)))
+    return lines
+
+
+def _capabilities(found: Repair) -> list[str]:
+    rows = [("capability", "items", "tuned", "repaired", "given back", "tolerance", "claim")]
+    verdicts = {claim.capability: claim.verdict for claim in found.claims}
+    for row in found.recovery.capabilities:
+        rows.append((
+            clean(row.capability) + ("" if row.required else " (watched)"),
+            f"{row.num_items:,}",
+            number(row.tuned_change, signed=True),
+            number(row.repaired_change, signed=True),
+            percent(row.given_back) if row.was_lost else DASH,
+            number(row.tolerance),
+            CLAIM_WORDS[verdicts[row.capability]],
+        ))  # fmt: skip
+    lines = aligned(rows, numeric=range(1, 6))
+    target = found.target
+    if target is not None:
+        limits = interval(target.low, target.high, signed=True)
+        lines += wrapped(
+            f"Target ({target.num_items:,} examples): {number(target.base)} {target.unit} in the "
+            f"base, {number(target.tuned)} tuned, {number(target.repaired)} repaired; gain "
+            f"{number(target.repaired_gain, signed=True)}, limits {limits}"
+        )
+    return lines
+
+
+def _families(found: Repair) -> list[str]:
+    rows = [("family", "points", "best", "gain kept", "damage", "worst loss", "")]
+    for family in found.families:
+        best = family.best
+        rows.append((
+            family.family,
+            f"{family.num_points}",
+            clean(best.label),
+            percent(best.gain_share),
+            number(best.damage),
+            f"{number(best.worst_loss)} {clean(best.worst_capability)}",
+            "" if best.meets_constraint else "misses the constraint",
+        ))  # fmt: skip
+    return aligned(rows, numeric=(1, 3, 4)) + wrapped(
+        "  Damage and worst loss are in tolerances: all required losses added up, and the largest."
+    )
+
+
+def _chosen(found: Repair) -> list[str]:
+    return [*wrapped(f"Chosen: {chosen_words(found.chosen)}"), *_scales(found)]
+
+
+def chosen_words(chosen: RepairLook) -> str:
+    """The chosen point's family and label."""
+    return clean(f"{chosen.family}, {chosen.label}")
+
+
+def _scales(found: Repair) -> Iterator[str]:
+    for names, scale in scale_lines(found.scales):
+        yield from wrapped(f"  scale {scale}: {names}", indent="    ")
+
+
+def _closing(found: Repair) -> list[str]:
+    lines = []
+    if found.output is not None:
+        kind = "adapter of the same rank" if found.output.kind == "adapter" else "whole model"
+        lines += wrapped(f"Written: {clean(found.output.folder)} ({kind})")
+    cost = found.cost
+    lines += wrapped(
+        f"Cost: {duration(cost.wall_seconds)}, {len(found.looks)} points, "
+        f"{cost.tokens_forward:,} tokens forward, no gradients"
+    )
+    for index, caveat in enumerate(found.caveats, start=1):
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return lines

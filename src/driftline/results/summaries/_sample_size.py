@@ -1,0 +1,59 @@
+"""A sample size in words, for a terminal."""
+
+from ...metrics import METRICS
+from ..documents import SampleSize
+from ..readings import clean, shown_amount
+from ._columns import aligned, wrapped
+
+_CLAIMS = {
+    "one": "one capability is kept",
+    "all": "all of them are kept, in one claim",
+    "each": "each is kept, claim by claim",
+}
+
+
+def sample_size_summary(found: SampleSize) -> str:
+    """A sample size for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters, ending in a newline.
+    """
+    largest = max(claim.num_items for claim in found.claims)
+    margin = _amount(found, found.margin)
+    if_so = "it does not change"
+    if found.change != 0:
+        if_so = f"it changes by {_amount(found, found.change)}"
+    spread = f"the change of an item varies by {_amount(found, found.spread or 0.0)}"
+    if found.discordance is not None:
+        spread = f"{found.discordance:.1%} of the items flip"
+    known = METRICS.get(found.metric)
+    moved = "fallen" if known is None or known.higher_is_better else "risen"
+    source = " (measured on SmolLM2-135M, mild runs)" if found.is_measured else ""
+    lines = wrapped(
+        f"{largest:,} items a capability show that {clean(found.metric)} has not {moved} by "
+        f"{margin} or more, with a chance of {found.power:.0%} if in truth {if_so} while "
+        f"{spread}{source}; a loss of {margin} passes in at most {found.alpha:.1%} of cases"
+    )
+    rows = [("claim", "items", "alpha", "power")]
+    rows += [
+        (
+            _CLAIMS[claim.claim],
+            f"{claim.num_items:,}",
+            f"{claim.alpha:.4g}",
+            f"{claim.power:.1%}",
+        )
+        for claim in found.claims
+    ]
+    lines += ["", *aligned(rows, numeric=(1, 2, 3)), ""]
+    for index, caveat in enumerate(found.caveats, start=1):
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return "\n".join(lines) + "\n"
+
+
+def _amount(found: SampleSize, value: float) -> str:
+    if found.discordance is not None:
+        return f"{100 * value:g} points"
+    return shown_amount(value, found.unit)

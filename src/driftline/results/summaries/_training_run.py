@@ -1,0 +1,54 @@
+"""A training run as plain text."""
+
+from ..documents import CapabilityCourse, TrainingRun
+from ..readings import DASH, clean, duration, in_points, number, percent, with_error
+from ._columns import aligned, wrapped
+
+
+def training_run_summary(run: TrainingRun) -> str:
+    """A training run for a terminal, without colour.
+
+    Args:
+        run: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters: the verdict word and the reasons, a row a capability,
+        alarms with their evidence, the cost, numbered caveats. It ends in a newline.
+    """
+    run = in_points(run)
+    first = clean(run.reasons[0]) if run.reasons else ""
+    lines = wrapped(f"{run.verdict.upper()}: {first}")
+    for reason in run.reasons[1:]:
+        lines += wrapped(f"also: {clean(reason)}", indent="  ")
+    lines += ["", f"Capabilities after {run.num_steps} of {run.planned_steps} steps: tuned - base"]
+    rows: list[tuple[str, ...]] = [
+        ("capability", "change", "tolerance", "unit", "largest loss", "at step", "alarm")
+    ]
+    rows += [_row(course) for course in run.capabilities]
+    lines += aligned(rows, numeric=(1, 2, 4, 5, 6))
+    for alarm in run.alarms:
+        told = "; ".join(clean(sentence) for sentence in alarm.evidence)
+        lines += ["", *wrapped(f"step {alarm.step}: {alarm.detector} ({alarm.action}): {told}")]
+    cost = run.cost
+    lines += [
+        "",
+        *wrapped(
+            f"Cost: {duration(cost.wall_seconds)}, of which the monitor "
+            f"{duration(cost.monitor_seconds)} ({percent(cost.monitor_share)})"
+        ),
+    ]
+    for index, caveat in enumerate(run.caveats, start=1):
+        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    return "\n".join(lines) + "\n"
+
+
+def _row(course: CapabilityCourse) -> tuple[str, ...]:
+    return (
+        clean(course.capability),
+        with_error(number(course.change, signed=True), course.standard_error),
+        number(course.tolerance),
+        clean(course.unit),
+        DASH if course.largest_loss is None else number(course.largest_loss),
+        DASH if course.largest_loss_step is None else str(course.largest_loss_step),
+        DASH if course.alarm_step is None else str(course.alarm_step),
+    )

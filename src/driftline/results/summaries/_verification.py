@@ -1,0 +1,40 @@
+"""A verification in words, for a terminal."""
+
+from ..documents import Verification, VerificationCheck
+from ..readings import clean
+from ._columns import aligned, wrapped
+
+
+def verification_summary(found: Verification) -> str:
+    """A verification for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text of lines up to about 100 characters, ending in a newline.
+    """
+    failed = [check for check in found.checks if check.status == "failed"]
+    lines = wrapped(clean(_headline(found, failed)))
+    rows = [(check.name, check.status, clean(check.message)) for check in found.checks]
+    lines += ["", *aligned(rows, numeric=())]
+    for check in failed:
+        lines += ["", f"{check.name}:"]
+        for fault in check.faults:
+            lines += wrapped(f"- {clean(fault)}")
+    return "\n".join(lines) + "\n"
+
+
+def _headline(found: Verification, failed: list[VerificationCheck]) -> str:
+    if failed:
+        also = f"; {len(failed) - 1} more checks failed" if len(failed) > 1 else ""
+        return f"REFUSED: {failed[0].name}: {failed[0].faults[0]}{also}"
+    signed = f"signed by {found.key_id[:16]}, expires {found.expires}"
+    said = {
+        "pass": "PASS: certified as non-inferior to its base",
+        "fail": "FAIL: certified as inferior to its base",
+        "inconclusive": "INCONCLUSIVE: certified as neither retained nor lost",
+    }[found.verdict]
+    are_known = any(c.name == "tuned" and c.status == "passed" for c in found.checks)
+    weights = "" if are_known else "; which weights these are was not checked"
+    return f"{said}; {signed}{weights}"

@@ -1,0 +1,153 @@
+"""Sample size of the test of bounded scores, from a sample as bad as the power allows."""
+
+import math
+
+import numpy
+import scipy.special
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from ...errors import ConfigError
+from ..noninferiority import bounded_noninferiority
+from ._flip_power import check_power, smallest_sufficient
+
+_NUM_HALVINGS = 12
+_PRICE = 1.8
+"""Items over those of a t test, where the search begins."""
+
+
+def bounded_num_items_needed(
+    *,
+    margin: float,
+    standard_deviation: float,
+    bounds: tuple[float, float],
+    change: float = 0.0,
+    power: float = 0.8,
+    confidence_level: float = 0.95,
+    group_size: int = 1,
+) -> int:
+    """Find how many items `bounded_noninferiority` needs to find the mean above -margin.
+
+    Of n normal changes with that spread, the mean lies above `change` - z spread / sqrt(n) with the
+    wanted power. So the test is made once on a sample with exactly that mean and spread.
+
+    >>> bounded_num_items_needed(margin=0.25, standard_deviation=0.1, bounds=(-10.0, 10.0))
+    162
+
+    Cost: some ten tests of that many items.
+
+    Args:
+        margin: Positive, in the unit of the scores.
+        standard_deviation: Of the differences tuned - base, item by item.
+        bounds: The smallest and the largest change that an item could have.
+        change: The true change, above -margin.
+        power: Wanted, below 1.
+        confidence_level: One-sided: 1 - alpha.
+        group_size: Items of a group, which count as one draw however alike they are; here they are
+            taken to change independently.
+
+    Returns:
+        Items.
+
+    Raises:
+        ConfigError: An argument is not possible, or more than ten million items would be needed.
+    """
+    check_power(power, confidence_level)
+    if not (standard_deviation > 0 and change > -margin):
+        raise ConfigError(
+            f"standard_deviation {standard_deviation} must be positive, and change {change} above "
+            f"-margin = {-margin}"
+        )
+
+    def power_at(num_groups: int) -> float:
+        num_items = num_groups * group_size
+        changes = poor_sample(num_items, standard_deviation, bounds, change=change, power=power)
+        found = bounded_noninferiority(
+            changes,
+            margin=margin,
+            bounds=bounds,
+            groups=None if group_size == 1 else numpy.arange(num_items) // group_size,
+            confidence_level=confidence_level,
+        )
+        return float(found.verdict == "non_inferior")
+
+    quantiles = scipy.special.ndtri([confidence_level, power])
+    by_spread = _PRICE * (quantiles.sum() * standard_deviation / (margin + change)) ** 2
+    by_bound = -math.log(1 - confidence_level) * -bounds[0] * group_size / margin
+    start = float(math.ceil(max(by_spread, by_bound) / group_size))
+    return group_size * smallest_sufficient(power_at, 0.5, start=start)
+
+
+def bounded_margin_shown(
+    num_items: int,
+    *,
+    standard_deviation: float,
+    bounds: tuple[float, float],
+    groups: Int[ndarray, " items"] | None = None,
+    max_group_size: int | None = None,
+    power: float = 0.8,
+    confidence_level: float = 0.95,
+) -> float | None:
+    """Find the smallest margin that some items can show not to be lost, if nothing has changed.
+
+    Args:
+        num_items: How many.
+        standard_deviation: As for `bounded_num_items_needed`.
+        bounds: Likewise.
+        groups: A number for each item's group; items of one group are taken to move apart.
+        max_group_size: The most items that a group can hold; None where all hold the same number.
+        power: Wanted.
+        confidence_level: One-sided: 1 - alpha.
+
+    Returns:
+        In the unit of the scores, to a part in a thousand of the bound; None where no margin within
+        the bounds can be shown.
+    """
+    changes = poor_sample(num_items, standard_deviation, bounds, power=power)
+
+    def shows(margin: float) -> bool:
+        found = bounded_noninferiority(
+            changes,
+            margin=margin,
+            bounds=bounds,
+            groups=groups,
+            max_group_size=max_group_size,
+            confidence_level=confidence_level,
+        )
+        return found.verdict == "non_inferior"
+
+    low, high = 0.0, -bounds[0] * 0.999
+    if not shows(high):
+        return None
+    for _ in range(_NUM_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
+
+
+def poor_sample(
+    num_items: int,
+    standard_deviation: float,
+    bounds: tuple[float, float],
+    *,
+    power: float,
+    change: float = 0.0,
+) -> Float[ndarray, " items"]:
+    """Make a normal sample whose mean is exceeded with a given probability, in a fixed random order.
+
+    Args:
+        num_items: How many.
+        standard_deviation: Of the sample.
+        bounds: It is clipped to them.
+        power: The probability.
+        change: The true mean.
+
+    Returns:
+        The sample.
+    """
+    places = (numpy.arange(num_items) + 0.5) / num_items
+    normal = numpy.random.default_rng(0).permutation(scipy.special.ndtri(places))
+    normal *= standard_deviation / max(float(normal.std()), 1e-12) if num_items > 1 else 0.0
+    mean = change - scipy.special.ndtri(power) * standard_deviation / math.sqrt(num_items)
+    sample: Float[ndarray, " items"] = (normal + mean).clip(*bounds)
+    return sample

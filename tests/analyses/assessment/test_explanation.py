@@ -1,0 +1,78 @@
+"""Why a forecast is what it is: failure modes, levers, items, data."""
+
+import pytest
+
+from driftline.analyses.assessment._explanation import critical_multiples, failure_mode
+from driftline.analyses.margins._path_model import Exponent
+from driftline.results import CapabilityForecast, TargetForecast
+
+
+def row(name, loss, *, half=0.1, tolerance=0.25, required=True, metric="margin_nats"):
+    sign = 1.0 if metric == "nll_nats" else -1.0
+    low, high = sorted((sign * (loss - half), sign * (loss + half)))
+    return CapabilityForecast(
+        capability=name, metric=metric, unit="nats", base_value=2.0, predicted_change=sign * loss,
+        low=low, high=high, confidence_level=0.9, tolerance=tolerance, required=required,
+        at_risk=loss > tolerance, verdict="inconclusive",
+    )  # fmt: skip
+
+
+def target(change):
+    return TargetForecast(
+        metric="nll_nats", unit="nats per token", base_value=3.0, predicted_change=change,
+        low=change, high=change, confidence_level=0.9, num_items=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("losses", "change", "mode"),
+    [
+        ((0.1, 0.0, 0.2, -0.3), -1.0, None),
+        ((0.9, 0.0, 0.2, -0.3), -1.0, "selective_capability_loss"),
+        ((0.9, 0.8, 0.2, -0.3), -1.0, "belief_space_collapse"),
+        ((0.9, 0.0, 0.2, -0.3), 0.5, "instability_amplification"),
+        ((0.1, 0.0, 0.2, -0.3), 0.5, None),
+    ],
+)
+def test_the_failure_mode_follows_from_how_many_fall(losses, change, mode):
+    rows = [row(str(n), loss) for n, loss in enumerate(losses)]
+    found, reason = failure_mode(rows, target(change))
+    assert found == mode
+    assert reason.startswith(
+        "no capability" if mode is None else str(sum(x > 0.25 for x in losses))
+    )
+
+
+def test_without_a_target_nothing_is_said_of_it():
+    found, reason = failure_mode([row("a", 0.9), row("b", 0), row("c", 0)], None)
+    assert found == "selective_capability_loss"
+    assert "own task" not in reason
+
+
+@pytest.mark.parametrize("metric", ["margin_nats", "nll_nats"])
+def test_the_rate_at_which_the_loss_is_the_tolerance(metric):
+    exponent = Exponent(value=2.0, low=1.0, high=4.0)
+    found = critical_multiples([row("a", 1.0, metric=metric)], exponent)
+    assert found == pytest.approx((0.5, 0.25, 0.25**0.25))
+
+
+def test_the_worst_capability_sets_the_rate():
+    exponent = Exponent(value=1.0, low=1.0, high=1.0)
+    rows = [row("a", 0.5), row("b", 2.5), row("c", 0.1)]
+    assert critical_multiples(rows, exponent) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_what_is_within_tolerance_or_not_required_sets_no_limit():
+    exponent = Exponent(value=1.0, low=1.0, high=1.0)
+    assert critical_multiples([row("a", 9.0, required=False), row("b", 0.1)], exponent) is None
+
+
+def test_an_assessment_explains_itself(assessment):
+    found = assessment.explanation
+    assert 0.0 <= found.conflict_share <= 1.0
+    at_risk = {f.capability for f in assessment.forecast if f.at_risk}
+    assert {item.capability for item in found.items} <= at_risk
+    assert all(item.loss > 0 for item in found.items)
+    assert list(found.items) == sorted(found.items, key=lambda item: -item.loss)
+    value, low, high = found.rate_effect
+    assert 0 < low < value < high < 1

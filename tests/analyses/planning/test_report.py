@@ -1,0 +1,79 @@
+"""What is said of a plan, from what unseen items say."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from driftline.analyses.planning._report import Judged, judge, verdict_of
+from driftline.capabilities import Capability, Passage
+from driftline.engine import Table
+from driftline.engine.storage._store import StoredScores
+from driftline.models import BASE, NoiseDirection, Point, Term
+
+POINT = Point("tuned", (Term(NoiseDirection(0), 1.0),))
+NUM = 120
+
+
+def _capability(name, **fields):
+    items = tuple(Passage(id=f"{name}{i}", text=f"{name} {i}") for i in range(NUM))
+    return Capability(name, "perplexity", "nll_nats", 0.5, items, score_range=(2.0, 5.0), **fields)
+
+
+TEXTS, TARGET = _capability("texts"), _capability("target", required=False)
+
+
+def _judged(rise, gain):
+    rows = {}
+    for capability, change in ((TEXTS, rise), (TARGET, -gain)):
+        base = tuple(3.0 + 0.01 * (i % 7) for i in range(NUM))
+        after = tuple(b + change + 0.02 * (i % 3 - 1) for i, b in enumerate(base))
+        rows[BASE.digest(), capability.digest] = StoredScores({"nll_nats": base}, 1)
+        rows[POINT.digest(), capability.digest] = StoredScores({"nll_nats": after}, 1)
+    return judge(Table(rows), POINT, capabilities=[TEXTS], target=TARGET, alpha=0.05, seed=0)
+
+
+def test_the_margin_left_is_by_the_limit_of_the_claim():
+    found = _judged(0.2, 1.0)
+    (left,) = found.margins_left
+    assert left.loss == pytest.approx(0.2, abs=0.01)
+    assert left.loss_limit > left.loss
+    assert left.left == pytest.approx(1 - left.loss_limit / 0.5)
+    assert 0 < left.left < 0.6
+    assert found.target.low < found.target.gain < found.target.high
+    assert found.target.gain == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rise", "gain", "verdict", "reason"),
+    [
+        (0.1, 1.0, "pass", "all 1 required capabilities are retained"),
+        (0.9, 1.0, "fail", "lost beyond the margin: texts"),
+        (0.1, -1.0, "fail", "the target is no better than in the base"),
+        (0.1, 0.0, "inconclusive", "whether the target gains is not settled"),
+    ],
+)
+def test_the_verdict_needs_what_is_kept_and_a_gain(rise, gain, verdict, reason):
+    said, reasons = verdict_of(_judged(rise, gain), has_protocol=True)
+    assert said == verdict
+    assert reason in reasons
+
+
+def test_the_base_is_no_protocol():
+    said, reasons = verdict_of(_judged(0.0, 0.0), has_protocol=False)
+    assert said == "fail"
+    assert "no protocol that was tried gains anything" in reasons[0]
+
+
+def test_the_least_margin_comes_first_and_a_missing_one_last():
+    claims = [
+        SimpleNamespace(
+            capability=name, required=True, unit="nats", margin=1.0, change=0.0,
+            higher_is_better=False, standard_error=None, loss_limit=limit,
+            reason="too few" if limit is None else None,
+        )
+        for name, limit in (("a", None), ("b", 0.2), ("c", 1.4))
+    ]  # fmt: skip
+    rows = Judged(None, tuple(claims), None).margins_left
+    assert [(row.capability, row.left, row.reason) for row in rows] == [
+        ("c", pytest.approx(-0.4), None), ("b", pytest.approx(0.8), None), ("a", None, "too few"),
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""The page of a repair."""
+
+import pytest
+
+from driftline.report import render_repair
+
+from ...results.repair_sample import build_repair
+from ..sample import IMAGE, SCRIPT
+from .test_assessment import Page, assert_inert
+
+
+@pytest.fixture(scope="module")
+def html():
+    return render_repair(build_repair())
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_it_is_one_page_whose_tags_nest(html, page):
+    assert html.startswith("<!DOCTYPE html>")
+    assert page.open == []
+    assert page.headings == [
+        "What came back",
+        "Claims",
+        "How it was found",
+        "Caveats",
+        "Cost",
+        "Provenance",
+    ]
+
+
+def test_it_loads_nothing_and_runs_nothing(page):
+    assert_inert(page)
+
+
+def test_it_shows_the_numbers(page):
+    for part in (
+        "INCONCLUSIVE",
+        "path/to/tuned (adapter)",
+        "75%",
+        "96%",
+        "64 unseen examples: 4.00 nats per token in the base, 2.75 tuned, 2.80 repaired",
+        "layers 0-1 MLP by -0.25",
+        "layer 0 MLP, layer 0 attention",
+        "sha256:" + "c" * 64,
+        "driftline/repair/1",
+        "gain to give up: 5%",
+    ):
+        assert part in page.text, part
+    assert page.tags.count("svg") == 1
+
+
+@pytest.mark.parametrize("hostile", [SCRIPT, IMAGE, "]]><b>", "\x1b[31m"])
+def test_hostile_names_are_text(hostile):
+    html = render_repair(build_repair(hostile))
+    found = Page(html)
+    assert found.open == []
+    assert not {"script", "img", "b"} & set(found.tags)
+    assert "\x1b" not in html
+    if hostile == SCRIPT:
+        assert SCRIPT in found.text
+
+
+def test_a_page_without_a_target_or_a_model():
+    found = Page(render_repair(build_repair(target=None, output=None)))
+    assert "not written" in found.text
+    assert "The target" not in found.text
+    assert "NaN" not in found.text
+
+
+def test_equal_repairs_make_equal_pages(html):
+    assert render_repair(build_repair()) == html
