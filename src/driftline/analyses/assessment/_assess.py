@@ -228,8 +228,8 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     meter.enter("scoring the base")
     base = study.base_table()
     scores = tuple(capability_score(c, base) for c in study.capabilities)
-    lacking = ", ".join(score.capability for score in scores if score.nothing_to_lose)
-    said = f"; the base is not shown to have: {lacking}" if lacking else ""
+    lacking = [score.capability for score in scores if score.nothing_to_lose]
+    said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
     meter.enter(f"training the first steps and scoring along them{said}")
     table = study.probe_table(base)
     predicted = _predict(request, study, table)
@@ -246,7 +246,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = attempted_map(study, must_succeed=part == "map")
-    verdict, reasons = judge(predicted.capabilities, path)
+    verdict, reasons = judge(predicted.capabilities, path, lacking=lacking)
     shows_forecast = part in ("assess", "forecast")
     capped = items_caveat(
         scores,
