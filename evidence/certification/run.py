@@ -172,12 +172,13 @@ def record(found: Certification, config: dict[str, Any] | None, work: Path) -> d
     document = json.loads(found.to_json().replace(f"{work}/", ""))
     for claim in document["claims"]:
         flips = claim["flips"]
-        claim["flips"] = {
-            "num_lost": len(flips["lost"]),
-            "num_gained": len(flips["gained"]),
-            "num_lost_with_both_answers": sum(f["wrong"] is not None for f in flips["lost"]),
-            "chance_adjusted_loss": flips["chance_adjusted_loss"],
-        }
+        if flips is not None:  # Metrics of right and wrong answers alone have them.
+            claim["flips"] = {
+                "num_lost": len(flips["lost"]),
+                "num_gained": len(flips["gained"]),
+                "num_lost_with_both_answers": sum(f["wrong"] is not None for f in flips["lost"]),
+                "chance_adjusted_loss": flips["chance_adjusted_loss"],
+            }
     return {"training": config, **document}
 
 
@@ -212,7 +213,8 @@ def main() -> None:
         identity = digest_value([c.digest for c in suite.capabilities])
         with RunFolder.open(scores, identity, outputs=(), force=False) as run_folder:
             found = certify(CertifyRequest(opened, str(folder), (suite,), **asked), run_folder)
-        config = TRAINED.get("adapter" if tuned == "merged" else tuned)
+        trained = {"merged": "adapter", "five-points": "rough"}.get(tuned, tuned)
+        config = TRAINED.get(trained)
         path.write_text(json.dumps(record(found, config, chosen.work), indent=1) + "\n")
         print(
             found.verdict, [(c.capability, c.verdict, c.change) for c in found.claims], flush=True
