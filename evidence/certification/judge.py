@@ -47,6 +47,10 @@ def faults(results: dict[str, dict[str, Any]]) -> Iterator[str]:
             yield f"{name}: the base against itself is {found['verdict']}"
         if name.startswith("damaged") and "inferior" not in verdicts:
             yield f"{name}: a damaged model was not found"
+        if name == "core-gentle" and found["verdict"] != "pass":
+            yield f"{name}: the shipped suite does not pass a gentle run"
+        if name == "core-five-points" and found["verdict"] != "fail":
+            yield f"{name}: five points of one capability were not found"
         if name.startswith("harmless") and "inferior" in verdicts:
             yield f"{name}: a harmless run was found inferior"
         share = saved(found)
