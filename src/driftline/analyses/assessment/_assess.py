@@ -11,11 +11,9 @@ from ...engine import (
     Engine,
     Meter,
     Progress,
-    ResultStore,
     RunFolder,
     Table,
-    disk_errors_named,
-    open_engine,
+    open_session,
 )
 from ...errors import ConfigError
 from ...models import TrainingPlan, Trajectory, plan_training
@@ -100,18 +98,7 @@ def assess(
     started = time.monotonic()
     check_names(request.capabilities, reserved=("target",))
     meter = Meter(listener)
-    with (
-        disk_errors_named(folder.path),
-        ResultStore(folder.store) as store,
-        open_engine(
-            request.opened,
-            store,
-            request.options,
-            meter,
-            directions=folder.directions,
-            ray=request.ray,
-        ) as engine,
-    ):
+    with open_session(folder, request.opened, request.options, meter, ray=request.ray) as engine:
         study = _study(request, folder, engine)
         assessment = _answer(request, study, started)
         engine.check_unchanged()
