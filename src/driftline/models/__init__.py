@@ -85,6 +85,7 @@ from .trainer import TrajectoryDirection as TrajectoryDirection
 from .trainer import finish as finish
 from .trainer import lever_trainer as lever_trainer
 from .trainer import plan_training as plan_training
+from .trainer import planned_trainer as planned_trainer
 from .trainer import random_states_kept as random_states_kept
 from .trainer import scale_update as scale_update
 from .trainer.config import TrainingConfig as TrainingConfig

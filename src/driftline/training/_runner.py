@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import datasets
-import transformers
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig
 
@@ -23,8 +21,8 @@ from ..models import (
     TrainingConfig,
     TrainingData,
     finish,
-    lever_trainer,
     plan_training,
+    planned_trainer,
     read_training_data,
     told_in_one_line,
     with_replay,
@@ -133,31 +131,20 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "
             "with TRL itself and attach StabilityMonitor to the trainer"
         )
-    was_on = datasets.are_progress_bars_disabled() is False
-    datasets.disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            # What the libraries say about their own future is for who writes code against them.
-            warnings.simplefilter("ignore")
-            data, num_steps = _mixed(request, folder / MIXED)
-            args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
-            if num_steps is not None:
-                # Other lengths would pack into another number of batches.
-                args.max_steps = num_steps
-            transformers.set_seed(args.seed)
-            trainer = lever_trainer(
-                opened,
-                config,
-                data,
-                arguments=args,
-                levers=request.levers,
-                evaluation=request.evaluation if config.evaluates else None,
-            )
-            trainer.remove_callback(transformers.PrinterCallback)
-            yield trainer
-    finally:
-        if was_on:
-            datasets.enable_progress_bars()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data, num_steps = _mixed(request, folder / MIXED)
+    args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
+    with planned_trainer(
+        opened,
+        config,
+        data,
+        arguments=args,
+        levers=request.levers,
+        num_steps=num_steps,
+        evaluation=request.evaluation if config.evaluates else None,
+    ) as trainer:
+        yield trainer
 
 
 def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
