@@ -82,7 +82,11 @@ from .trainer import TrainingOutcome as TrainingOutcome
 from .trainer import TrainingPlan as TrainingPlan
 from .trainer import Trajectory as Trajectory
 from .trainer import TrajectoryDirection as TrajectoryDirection
+from .trainer import checkpoint_files as checkpoint_files
+from .trainer import checkpoint_folder as checkpoint_folder
 from .trainer import finish as finish
+from .trainer import is_whole_checkpoint as is_whole_checkpoint
+from .trainer import last_checkpoint as last_checkpoint
 from .trainer import lever_trainer as lever_trainer
 from .trainer import plan_training as plan_training
 from .trainer import planned_trainer as planned_trainer

@@ -21,6 +21,7 @@ from ..models import (
     TrainingConfig,
     TrainingData,
     finish,
+    last_checkpoint,
     plan_training,
     planned_trainer,
     read_training_data,
@@ -84,7 +85,7 @@ def train(
         raise OutputError(
             f"{folder.path / MODEL}: is there already; move it, or give another --out"
         )
-    checkpoint = _last_checkpoint(folder.path / CHECKPOINTS)
+    checkpoint = last_checkpoint(folder.path / CHECKPOINTS)
     monitor = StabilityMonitor(
         request.suites,
         request.settings,
@@ -181,12 +182,6 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
             )
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise ConfigError(f"{config.name}: {error}") from error
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The latest whole checkpoint; TRL writes its trainer state last."""
-    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 class _Teller(TrainerCallback):  # type: ignore[misc]
