@@ -25,6 +25,7 @@ from ..models import (
     plan_training,
     planned_trainer,
     read_training_data,
+    start_weights,
     told_in_one_line,
     with_replay,
     write_training_data,
@@ -42,6 +43,17 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(frozen=True)
+class RunStart:
+    """The step of a planned run at which training begins, because a probe trained those before it."""
+
+    step: int
+    checkpoint: Path
+    """Folder of the trainer's own checkpoint of that step."""
+    probe: str
+    """Name of the probe's run folder."""
+
+
+@dataclass(frozen=True)
 class TrainRequest:
     """What is to be trained, on what, and under which watch."""
 
@@ -55,6 +67,8 @@ class TrainRequest:
     """What holds the run back from forgetting."""
     evaluation: TrainingData | None = None
     """Rows to evaluate on while it trains, where the config asks for that."""
+    start: RunStart | None = None
+    """None trains from step 1."""
 
 
 def train(
@@ -63,7 +77,9 @@ def train(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> TrainingRun:
-    """Train under the monitor, going on from the last checkpoint if the folder holds one.
+    """Train under the monitor, resuming from the last checkpoint if the folder holds one.
+
+    Without one, training begins at step 1, or at the checkpoint of `request.start`.
 
     The folder gets `checkpoints/` (TRL's own), `monitor/` (`monitor.jsonl`, snapshots, quarantine) and
     `model/`, the tuned model or adapter with its tokenizer; with replay also the data as mixed.
@@ -97,6 +113,10 @@ def train(
     began = time.monotonic()
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
+        if checkpoint is None and request.start is not None:
+            checkpoint = request.start.checkpoint
+            monitor.take_up(start_weights(trainer))
+            trainer.add_callback(_OwnBookkeeping())
         trainer.add_callback(_Teller(listener))
         steps = lambda: int(trainer.state.global_step)  # noqa: E731 - of this trainer alone
         with told_in_one_line(request.config, "the trainer refuses to start", steps):
@@ -111,6 +131,7 @@ def train(
             wall_seconds=time.monotonic() - began,
             monitor_seconds=monitor.seconds_spent,
             model_folder=MODEL,
+            probe_steps=0 if request.start is None else request.start.step,
         )
     return training_run(
         facts,
@@ -182,6 +203,15 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
             )
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise ConfigError(f"{config.name}: {error}") from error
+
+
+class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
+    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        state.compute_steps(args, state.max_steps)
 
 
 class _Teller(TrainerCallback):  # type: ignore[misc]

@@ -4,6 +4,7 @@ from ._checkpoints import checkpoint_files as checkpoint_files
 from ._checkpoints import checkpoint_folder as checkpoint_folder
 from ._checkpoints import is_whole_checkpoint as is_whole_checkpoint
 from ._checkpoints import last_checkpoint as last_checkpoint
+from ._checkpoints import start_weights as start_weights
 from ._lever_trainer import LeverTrainer as LeverTrainer
 from ._lever_trainer import lever_trainer as lever_trainer
 from ._outcome import finish as finish

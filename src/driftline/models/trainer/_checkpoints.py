@@ -8,7 +8,9 @@ Weights or adapter are safetensors, and `trainer_state.json` is JSON. `optimizer
 import shutil
 from pathlib import Path
 
+import torch
 import transformers
+from torch import Tensor
 
 from ...provenance import digest_file
 from ._lever_trainer import LeverTrainer
@@ -70,6 +72,29 @@ def checkpoint_files(path: Path) -> dict[str, str]:
         Name to digest.
     """
     return {file.name: digest_file(file) for file in sorted(path.iterdir()) if file.is_file()}
+
+
+def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
+    """Take the weights that a run starts from, before a checkpoint is loaded into them.
+
+    Args:
+        trainer: Has not trained yet.
+
+    Returns:
+        Each trained weight by its name in the trainer's model: that of the base where it is the same,
+        else a copy.
+    """
+    base, found = dict(trainer.base.model.named_parameters()), {}
+    for name, weight in trainer.model.named_parameters():
+        if not weight.requires_grad:
+            continue
+        same = base.get(name)
+        is_same = same is not None and same.shape == weight.shape
+        if is_same and torch.equal(same.detach().to(weight), weight.detach()):
+            found[name] = same.detach()
+        else:
+            found[name] = weight.detach().clone()
+    return found
 
 
 def no_room_for_checkpoint(trainer: LeverTrainer, folder: Path) -> str | None:
