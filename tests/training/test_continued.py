@@ -71,7 +71,7 @@ class Run:
         made.ensure_trained()
         assert made.checkpoint is not None
         assert made.checkpoint.name == f"checkpoint-{step}"
-        return RunStart(step, made.checkpoint, "probe")
+        return RunStart(step, made.checkpoint)
 
     def trained(self, name: str, start: RunStart | None = None) -> Path:
         request = TrainRequest(
@@ -146,7 +146,10 @@ def test_the_monitor_checks_what_comes_after_the_probe_against_the_base(fields, 
         for name, own in records.items()
     }
     assert checks["whole"][0][0] == 2
-    assert checks["continued"] == [check for check in checks["whole"] if check[0] > 4]
+    # A forecast from checks before the probe's end may bring others forward in the whole run.
+    regular = {name: [c for c in own if c[0] > 4 and c[0] % 2 == 0] for name, own in checks.items()}
+    assert regular["continued"] == regular["whole"] != []
+    assert all(step > 4 for step, *_ in checks["continued"])
     begun = [(r["event"], r["step"]) for r in records["continued"][:4]]
     assert begun == [("started", 0), ("base", 0), ("alive", 0), ("taken_up", 4)]
     assert "Steps 1 to 4 were trained by the probe" in " ".join(run.document.caveats)

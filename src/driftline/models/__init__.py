@@ -93,6 +93,7 @@ from .trainer import planned_trainer as planned_trainer
 from .trainer import random_states_kept as random_states_kept
 from .trainer import scale_update as scale_update
 from .trainer import start_weights as start_weights
+from .trainer.config import FREE_FIELDS as FREE_FIELDS
 from .trainer.config import TrainingConfig as TrainingConfig
 from .trainer.config import check_outputs as check_outputs
 from .trainer.config import check_training as check_training

@@ -49,8 +49,6 @@ class RunStart:
     step: int
     checkpoint: Path
     """Folder of the trainer's own checkpoint of that step."""
-    probe: str
-    """Name of the probe's run folder."""
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,8 @@ def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
         if not weight.requires_grad:
             continue
         same = base.get(name)
-        is_same = same is not None and same.shape == weight.shape
-        if is_same and torch.equal(same.detach().to(weight), weight.detach()):
+        has_shape = same is not None and same.shape == weight.shape
+        if same is not None and has_shape and torch.equal(same.detach().to(weight), weight.detach()):
             found[name] = same.detach()
         else:
             found[name] = weight.detach().clone()
@@ -120,4 +120,4 @@ def _estimated_bytes(trainer: LeverTrainer) -> int:
     whole = sum(w.numel() * w.element_size() for w in weights)
     # An adapter is saved without its base.
     saved = whole if isinstance(trainer.model, transformers.PreTrainedModel) else trained
-    return saved + _MOMENTS * trained
+    return int(saved + _MOMENTS * trained)

@@ -130,9 +130,14 @@ def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingCo
 
 @contextlib.contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    level = transformers.utils.logging.get_verbosity()
-    transformers.utils.logging.set_verbosity_error()
+    """Without log lines and progress bars, such as that of writing a checkpoint."""
+    log = transformers.utils.logging
+    level, has_bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.utils.logging.set_verbosity(level)
+        log.set_verbosity(level)
+        if has_bars:
+            log.enable_progress_bar()
