@@ -65,6 +65,7 @@ from ..margins import (
 from ..probing import Study, probe_steps, replica_of
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
+from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._explanation import explain
 from ._request import AssessmentRequest, Part
 from ._verdict import judge
@@ -117,7 +118,13 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     kept = _kept_steps(request, plan)
     trajectory = Trajectory(
-        request.opened, request.config, request.data, folder.directions, kept, plan
+        request.opened,
+        request.config,
+        request.data,
+        folder.directions,
+        kept,
+        plan,
+        checkpoints=folder.checkpoints if request.keeps_checkpoint and kept else None,
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
@@ -263,6 +270,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         method=request.method,
         probe=predicted.reading,
         belief_space=belief,
+        checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
         caveats=(
             *lacking_caveat(scores),
@@ -270,6 +278,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
             *found.failure_caveats(),
             *caveats(request, study, paths=paths),
             *found.caveats(),
+            *checkpoint_caveats(study.trajectory),
         ),
         provenance=_provenance(request, study),
     )

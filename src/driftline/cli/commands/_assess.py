@@ -30,6 +30,14 @@ from ..options import (
     check_probe,
     read_rows,
 )
+from ._then_train import (
+    CONTINUABLE,
+    OUTPUTS,
+    check_then_train,
+    finished_run,
+    train_on,
+    with_inputs,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -91,6 +99,22 @@ CalibrationOption = Annotated[
     Path | None,
     typer.Option("--calibration", help="Finished runs to forecast from, of `driftline calibrate`."),
 ]
+CheckpointOption = Annotated[
+    bool,
+    typer.Option(
+        "--checkpoint/--no-checkpoint",
+        help="Keep the trainer's checkpoint of the probe's last step for `train --from` (assess and "
+        "forecast; as large as the weights with the optimiser's state).",
+    ),
+]
+ThenTrainOption = Annotated[
+    bool,
+    typer.Option(
+        "--then-train",
+        help="After the verdict safe, continue the run to its end under the monitor; the exit code is "
+        "then that of train. After any other verdict stop.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -119,6 +143,9 @@ class Request:
     forecast: ForecastChoice = field(default_factory=ForecastChoice)
     num_items: int | None = None
     """Of each capability; None for all that the cost allows."""
+    checkpoint: bool = True
+    """Keep the probe's checkpoint, where the part can be continued from."""
+    then_train: bool = False
 
 
 def part_command(part: PartName) -> Callable[..., None]:
@@ -154,6 +181,8 @@ def part_command(part: PartName) -> Callable[..., None]:
         method: MethodOption = "driftline",
         calibration: CalibrationOption = None,
         items: ItemsOption = None,
+        checkpoint: CheckpointOption = True,
+        then_train: ThenTrainOption = False,
     ) -> None:
         request = Request(
             part=part,
@@ -168,9 +197,17 @@ def part_command(part: PartName) -> Callable[..., None]:
             engine=EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker),
             forecast=ForecastChoice(probe, method, calibration),
             num_items=items,
+            checkpoint=checkpoint,
+            then_train=then_train,
         )
         assessment, folder = run(request)
+        if then_train and assessment.verdict == "safe":
+            if not json:
+                show(assessment, folder, as_json=False)
+            train_on(request, folder, as_json=json)
         show(assessment, folder, as_json=json)
+        if then_train:
+            typer.echo(f"not trained further: the verdict is {assessment.verdict}", err=True)
         raise typer.Exit(VERDICT_EXIT_CODES[assessment.verdict])
 
     return command
@@ -194,6 +231,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
 
     from .._progress import ProgressPrinter
 
+    check_then_train(request)
     suites = tuple(read_suite(name) for name in request.suites)
     ray = request.engine.ray_options()
     printer = ProgressPrinter()
@@ -209,10 +247,15 @@ def run(request: Request) -> tuple["Assessment", Path]:
     config, data = _read_run(request, printer)
     own = request.forecast.calibration
     calibration = shipped_calibration() if own is None else read_calibration(own)
+    path = request.out or _default_folder(request)
+    identity = _identity(request, data.digest, config.digest, suites, calibration.digest)
+    if request.then_train and (finished := finished_run(path, identity)) is not None:
+        printer.note(f"taking the finished assessment in {path}")
+        return finished, path
     folder = RunFolder.open(
-        request.out or _default_folder(request),
-        _identity(request, data.digest, config.digest, suites, calibration.digest),
-        outputs=("report.html", "report.json"),
+        path,
+        identity,
+        outputs=OUTPUTS,
         force=request.force,
         command=request.part,
         model=request.model.source,
@@ -220,6 +263,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     with folder:
         printer.note(f"opening {request.model.source}")
         opened = request.model.open()
+        check_then_train(request, opened)
         asked = AssessmentRequest(
             request.part,
             opened,
@@ -232,6 +276,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
             method=request.forecast.method,
             calibration=calibration,
             effort=_effort(request, Effort()),
+            keeps_checkpoint=request.checkpoint and request.part in CONTINUABLE,
         )
         try:
             with printer:
@@ -241,6 +286,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
             raise
         from driftline.report import render_html
 
+        assessment = with_inputs(assessment, request, folder.path)
         printer.note("writing the report")
         folder.write_outputs(
             {"report.html": render_html(assessment), "report.json": assessment.to_json()}
@@ -277,6 +323,10 @@ def show(assessment: "Assessment", folder: Path, *, as_json: bool) -> None:
         return
     typer.echo(summary(assessment))
     typer.echo(f"\nreport: {folder / 'report.html'}")
+    if assessment.checkpoint is not None:
+        typer.echo(
+            f"steps 1 to {assessment.checkpoint.step} of the run are kept: driftline train --from {folder}"
+        )
 
 
 def _identity(

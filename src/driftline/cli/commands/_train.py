@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,17 +23,26 @@ if TYPE_CHECKING:
 
     from driftline.models import TrainingConfig, TrainingData
     from driftline.results import TrainingRun
-    from driftline.training import Protocol
+    from driftline.training import ProbedRun, Protocol
 
 OUTPUTS = ("report.html", "report.json")
 EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3}
 
 ProtocolArgument = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="PROTOCOL",
         help="A protocol (schema: driftline/protocol/1), or a YAML with TRL's and PEFT's field names.",
         show_default=False,
+    ),
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Run folder of assess or forecast: continue the planned run from its probe's checkpoint. "
+        "PROTOCOL may be left out.",
     ),
 ]
 ModelOption = Annotated[
@@ -81,7 +90,7 @@ ActionOption = Annotated[
 class Wanted:
     """What the user asked for, before anything heavy is loaded."""
 
-    protocol: Path
+    protocol: Path | None
     model: str | None
     data: Path | None
     suites: tuple[str, ...]
@@ -93,10 +102,13 @@ class Wanted:
     trust_remote_code: bool
     columns: str | None = None
     evaluation: Path | None = None
+    start: Path | None = None
+    """Run folder whose probe trained the first steps."""
 
 
 def train(  # noqa: PLR0913 - each is an option of the command line
-    protocol: ProtocolArgument,
+    protocol: ProtocolArgument = None,
+    start: FromOption = None,
     model: ModelOption = None,
     data: DataOption = None,
     columns: MapOption = None,
@@ -111,7 +123,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
     trust_remote_code: TrustOption = False,
 ) -> None:
     """Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive."""
-    found, folder = run(
+    show(
         Wanted(
             protocol,
             model,
@@ -125,9 +137,24 @@ def train(  # noqa: PLR0913 - each is an option of the command line
             trust_remote_code,
             columns,
             eval_data,
-        )
+            start,
+        ),
+        as_json=json,
     )
-    if json:
+
+
+def show(wanted: Wanted, *, as_json: bool) -> NoReturn:
+    """Train, print the result, and exit with the code of its verdict.
+
+    Args:
+        wanted: What was asked.
+        as_json: Print the document alone, instead of the summary.
+
+    Raises:
+        Exit: Always.
+    """
+    found, folder = run(wanted)
+    if as_json:
         typer.echo(found.to_json(), nl=False)
     else:
         from driftline.results import training_run_summary
@@ -159,25 +186,35 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     from driftline.engine import RunFolder
     from driftline.models import check_outputs, check_training, run_notes
     from driftline.report import render_training_run
-    from driftline.training import TrainRequest, read_assessment, read_protocol
+    from driftline.training import TrainRequest, check_inputs, check_model, read_assessment
     from driftline.training import train as train_under_monitor
 
-    protocol = _completed(read_protocol(wanted.protocol), wanted)
+    probed, protocol = _protocol(wanted)
+    protocol = _completed(protocol, wanted)
     suites = tuple(read_suite(name) for name in protocol.suites)
     protocol.config.set_environment()
     check_outputs(protocol.config)
-    data, notes = read_rows(protocol.data, protocol.config, wanted.columns)
-    config, evaluation = _evaluation(protocol.config.for_data(is_chat=data.is_chat), data, wanted)
+    columns = wanted.columns or (None if probed is None else probed.columns)
+    data, notes = read_rows(protocol.data, protocol.config, columns)
+    config = protocol.config.for_data(is_chat=data.is_chat)
+    if probed is not None:
+        check_inputs(probed, config, data)
+    config, evaluation = _evaluation(config, data, wanted)
     protocol = replace(protocol, config=config)
     assert protocol.model is not None
     check_training(config)
     for note in (*run_notes(config, is_model_named=wanted.model is not None), *notes):
         printer.say(note)
     assessment = None if protocol.assessment is None else read_assessment(protocol.assessment)
-    choice = ModelChoice(protocol.model, wanted.trust_remote_code)
+    choice = ModelChoice(
+        protocol.model,
+        wanted.trust_remote_code,
+        "bfloat16" if probed is not None and probed.dtype == "bfloat16" else None,
+    )
     folder = RunFolder.open(
-        wanted.out or Path("driftline-runs") / f"train-{wanted.protocol.stem}",
-        _identity(choice, protocol, data.digest, [s.provenance().digest for s in suites]),
+        _out(wanted),
+        _identity(choice, protocol, data.digest, [s.provenance().digest for s in suites])
+        | ({} if probed is None else {"from": dict(probed.kept.files)}),
         outputs=OUTPUTS,
         force=wanted.force,
         command="train",
@@ -187,8 +224,15 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
         if wanted.force:
             _move_aside(folder.path)
         printer.note(f"opening {protocol.model}")
+        opened = choice.open()
+        if probed is not None:
+            for note in check_model(probed, opened):
+                printer.say(note)
+            printer.say(
+                f"steps 1 to {probed.start.step} were trained by the probe in {probed.path}"
+            )
         asked = TrainRequest(
-            choice.open(),
+            opened,
             data,
             protocol.config,
             suites,
@@ -196,6 +240,7 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
             assessment,
             protocol.levers,
             evaluation,
+            start=None if probed is None else probed.start,
         )
         try:
             with printer:
@@ -208,6 +253,40 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
         contents = (render_training_run(found), found.to_json())
         folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
     return found, folder.path
+
+
+def _protocol(wanted: Wanted) -> "tuple[ProbedRun | None, Protocol]":
+    """Read the protocol, and the run folder of the probe where training begins with it.
+
+    Returns:
+        The run folder, or None; and the protocol.
+
+    Raises:
+        ConfigError: Neither is named.
+    """
+    from driftline.errors import ConfigError
+    from driftline.training import planned_protocol, read_probed_run, read_protocol
+
+    read = None if wanted.protocol is None else read_protocol(wanted.protocol)
+    if wanted.start is not None:
+        probed = read_probed_run(wanted.start)
+        return probed, planned_protocol(probed, read)
+    if read is None:
+        raise ConfigError("train: no run is named; give PROTOCOL, or --from RUN")
+    return None, read
+
+
+def _out(wanted: Wanted) -> Path:
+    """Name the run folder: beside the probe's, where training begins with one."""
+    from driftline.errors import ConfigError
+
+    if wanted.start is None:
+        assert wanted.protocol is not None
+        return wanted.out or Path("driftline-runs") / f"train-{wanted.protocol.stem}"
+    if wanted.out is not None and wanted.out.resolve() == wanted.start.resolve():
+        raise ConfigError(f"--out {wanted.out}: is the run folder of --from; give another")
+    probe = wanted.start.resolve()
+    return wanted.out or wanted.start.parent / f"{probe.name}-train"
 
 
 def _refuse_many_processes() -> None:
@@ -236,11 +315,12 @@ def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
     from driftline.training import MonitorSettings
 
     model, data = wanted.model or protocol.model, wanted.data or protocol.data
+    named_by = wanted.protocol or wanted.start
     if model is None:
-        raise ConfigError(f"{wanted.protocol}: names no model; add --model")
+        raise ConfigError(f"{named_by}: names no model; add --model")
     named = protocol.config.values
     if data is None and not (named.get("dataset_name") or named.get("datasets")):
-        raise ConfigError(f"{wanted.protocol}: names no data; add --data")
+        raise ConfigError(f"{named_by}: names no data; add --data")
     changes: dict[str, JsonValue] = {}
     if wanted.every is not None:
         changes["every_steps"] = wanted.every
@@ -282,7 +362,7 @@ def _evaluation(
 
 def _identity(
     choice: ModelChoice, protocol: "Protocol", data: str, suites: "list[JsonValue]"
-) -> "JsonValue":
+) -> "dict[str, JsonValue]":
     identity: dict[str, JsonValue] = {
         **choice.identity(),
         "part": "train",

@@ -105,6 +105,9 @@ NOT_OF_THE_PROBE = OUTPUT_FIELDS | EVALUATION_FIELDS | {"trust_remote_code", "mo
 SET_BY_TRAIN = frozenset({"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"})
 """Fields that `train` sets itself, whatever the config says."""
 
+FREE_FIELDS = (OUTPUT_FIELDS | ABOUT_THE_MODEL) - {"ignore_data_skip"}
+"""Fields that may change when a run is continued, since no weight depends on them."""
+
 REACTIVE_SCHEDULES = ("reduce_lr_on_plateau", "greedy")
 """Schedules that follow an evaluation, so that nobody knows the rates before the run."""
 
