@@ -25,6 +25,16 @@ threadpool_limits(1)
 torch.set_num_threads(1)
 
 
+NOT_FAST = {"slow", "statistics", "ray", "distributed", "gpu"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as fast what has no other marker of pyproject.toml."""
+    for item in items:
+        if NOT_FAST.isdisjoint(mark.name for mark in item.iter_markers()):
+            item.add_marker("fast")
+
+
 @pytest.fixture
 def ctrl_c_arrives() -> Iterator[None]:
     """Make SIGINT raise, also where a shell started pytest in the background and thus ignores it.
