@@ -48,6 +48,7 @@ def _check_watched(out: Path) -> None:
     assert all(check["curvature"] is None and check["reasons"] for check in checks)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "fields",
