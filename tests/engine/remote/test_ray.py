@@ -18,6 +18,8 @@ from driftline.errors import RunError
 from driftline.models import BASE, NoiseDirection, Point, StoredDirection, Term, store_direction
 from driftline.provenance import digest_file
 
+pytestmark = pytest.mark.ray
+
 PAIRS = Capability(
     "pairs", "minimal_pair", "margin_nats", 0.25,
     tuple(MinimalPair(id=str(i), good=f"{i} cats run.", bad=f"{i} cat run.") for i in range(4)),

@@ -157,6 +157,7 @@ folder.write_outputs(dict.fromkeys(names, "half"))
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_between_two_outputs_is_repaired(tmp_path):
     path = tmp_path / "out"
     done = subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
