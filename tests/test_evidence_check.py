@@ -33,6 +33,8 @@ def test_a_result_that_would_change_fails(monkeypatch):
     ("main", "failure"),
     [
         (lambda: None, None),
+        (lambda: 0, None),
+        (lambda: 1, "the committed result would change"),
         (lambda: sys.exit(), None),
         (lambda: sys.exit(0), None),
         (lambda: sys.exit(False), None),
