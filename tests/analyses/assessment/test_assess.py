@@ -42,6 +42,7 @@ def numbers(value):
     return [value] if isinstance(value, float) else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_has_its_sections_and_no_other(answered, part):
     found = answered(part)
@@ -215,6 +216,7 @@ def _counts_passes(patch, calls):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
@@ -305,6 +307,7 @@ def test_a_short_probe_is_for_forecasts_alone(planned, part):
         planned.request(part, probe="0.1")
 
 
+@pytest.mark.slow
 def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
     found = {
         method: planned.ask(tmp_path / method, "forecast", method=method)
