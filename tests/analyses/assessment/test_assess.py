@@ -42,7 +42,6 @@ def numbers(value):
     return [value] if isinstance(value, float) else []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_has_its_sections_and_no_other(answered, part):
     found = answered(part)
