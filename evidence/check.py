@@ -30,6 +30,7 @@ WITH_TORCH = (
     "forgetting.judge",
     "forgetting.link",
     "path_margin.fit",
+    "realistic.quantities",
 )
 
 
@@ -66,22 +67,24 @@ def run_check(module: str) -> Outcome:
     """Run one module's check.
 
     Args:
-        module: The module's full name. Its `main` exits with a code or a message on failure.
+        module: The module's full name. Its `main` returns a code or exits with a code or a message
+            on failure.
 
     Returns:
         The outcome. An exception is a failure too.
     """
     started, printed = time.perf_counter(), io.StringIO()
-    failure = None
     with _arguments(module, "--check"), contextlib.redirect_stdout(printed):
         try:
-            importlib.import_module(module).main()
+            code = importlib.import_module(module).main()
         except SystemExit as stopped:
-            if stopped.code:
-                said = stopped.code if isinstance(stopped.code, str) else printed.getvalue().strip()
-                failure = said or "the committed result would change"
+            code = stopped.code
         except Exception as error:
-            failure = f"{type(error).__name__}: {error}"
+            code = f"{type(error).__name__}: {error}"
+    failure = None
+    if code:
+        said = code if isinstance(code, str) else printed.getvalue().strip()
+        failure = said or "the committed result would change"
     return Outcome(failure, time.perf_counter() - started)
 
 

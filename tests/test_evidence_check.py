@@ -1,11 +1,12 @@
 """The committed results are recomputed in one process, and a change is a failure that is named."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from evidence import check
+from evidence import check, harness
 from evidence.repair import judge as repair_judge
 
 
@@ -33,6 +34,8 @@ def test_a_result_that_would_change_fails(monkeypatch):
     ("main", "failure"),
     [
         (lambda: None, None),
+        (lambda: 0, None),
+        (lambda: 1, "the committed result would change"),
         (lambda: sys.exit(), None),
         (lambda: sys.exit(0), None),
         (lambda: sys.exit(False), None),
@@ -72,3 +75,21 @@ def test_an_unknown_check_is_refused(monkeypatch, capsys):
         check.main()
     assert stopped.value.code == 2
     assert "unknown check nonsense; choose from" in capsys.readouterr().err
+
+
+def test_only_missing_runs_are_made_and_scratch_is_removed(monkeypatch, tmp_path):
+    monkeypatch.setattr(harness, "open_model", lambda name: name)
+    runs, made = tmp_path / "runs", []
+    runs.mkdir()
+    (runs / "there.json").write_text("{}")
+
+    def make(base, name, work):
+        work.mkdir(parents=True)
+        made.append((base, name))
+        return {"run": name}
+
+    harness.make_missing_runs(runs, ["there", "missing"], make, tmp_path / "work")
+    assert made == [("smollm2-135m", "missing")]
+    assert json.loads((runs / "missing.json").read_text()) == {"run": "missing"}
+    assert (runs / "there.json").read_text() == "{}"
+    assert list((tmp_path / "work").iterdir()) == []
