@@ -44,6 +44,8 @@ KINDS = {
     "mixed precision": {**LORA, "bf16": True},
     "pissa": {**LORA, "init_lora_weights": "pissa"},
 }
+OF_PEFT_ALONE = ("pissa",)
+"""TRL's command line does not take the field."""
 PROBE = {"second epoch": 13}
 """Steps of the probe where they are not 4."""
 
@@ -77,6 +79,7 @@ class Run:
         request = TrainRequest(
             open_model(str(self.model)), self.data, self.config, (suite(),),
             MonitorSettings(every_steps=2, action="log", step_tokens=64), start=start,
+            evaluation=self.data if self.config.evaluates else None,
         )  # fmt: skip
         out = self.folder / name
         with RunFolder.open(out, name, outputs=("report.json",), force=False) as folder:
@@ -126,6 +129,8 @@ def test_a_continued_run_ends_where_the_run_from_scratch_ends(kind, tmp_path, mo
     for name, weight in whole.items():
         assert torch.equal(continued[name], weight), name
     assert any(not torch.equal(at_probe[name], weight) for name, weight in whole.items())
+    if kind in OF_PEFT_ALONE:
+        return
     plain = run.plain()
     plain.save_model(str(tmp_path / "plain" / "model"))
     theirs = weights(tmp_path / "plain")

@@ -33,6 +33,7 @@ from ..models import (
 from ..monitor import LOG_NAME, MonitorSettings, StabilityMonitor
 from ..results import Assessment, TrainingRun
 from ._run_document import RunFacts, training_run
+from ._run_start import RunStart, check_start
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"
@@ -40,15 +41,6 @@ MIXED = "train-with-replay.jsonl"
 _OURS = {"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"}
 """Fields that the runner sets, whatever the config says."""
 _SECONDS_BETWEEN_LINES = 5.0
-
-
-@dataclass(frozen=True)
-class RunStart:
-    """The step of a planned run at which training begins, because a probe trained those before it."""
-
-    step: int
-    checkpoint: Path
-    """Folder of the trainer's own checkpoint of that step."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +104,13 @@ def train(
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
         if checkpoint is None and request.start is not None:
+            check_start(
+                request.start,
+                trainer.args,
+                request.config,
+                request.data,
+                evaluates=trainer.eval_dataset is not None,
+            )
             checkpoint = request.start.checkpoint
             monitor.take_up(start_weights(trainer))
             trainer.add_callback(_OwnBookkeeping())

@@ -90,7 +90,11 @@ def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
             continue
         same = base.get(name)
         has_shape = same is not None and same.shape == weight.shape
-        if same is not None and has_shape and torch.equal(same.detach().to(weight), weight.detach()):
+        if (
+            same is not None
+            and has_shape
+            and torch.equal(same.detach().to(weight), weight.detach())
+        ):
             found[name] = same.detach()
         else:
             found[name] = weight.detach().clone()
