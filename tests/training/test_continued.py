@@ -243,9 +243,9 @@ def test_a_run_that_is_ended_before_the_last_kept_step_has_no_checkpoint(tmp_pat
     run = Run(tmp_path, FULL)
     opened = open_model(str(run.model))
     made = Trajectory(
-        opened, run.config, run.data, tmp_path / "directions", (1, 4),
+        opened, run.config, run.data, tmp_path / "directions", (2, 4),
         plan_training(opened, run.config, run.data), checkpoints=tmp_path / "checkpoints",
-        goes_on=lambda step: step < 2,
+        goes_on=lambda step: step < 3,
     )  # fmt: skip
     assert not made.train().is_whole
     assert made.checkpoint is None

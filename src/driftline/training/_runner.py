@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import transformers
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig
 
@@ -154,16 +155,20 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
         warnings.simplefilter("ignore")
         data, num_steps = _mixed(request, folder / MIXED)
     args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
-    with planned_trainer(
-        opened,
-        config,
-        data,
-        arguments=args,
-        levers=request.levers,
-        num_steps=num_steps,
-        evaluation=request.evaluation if config.evaluates else None,
-    ) as trainer:
-        yield trainer
+    level = transformers.utils.logging.get_verbosity()
+    try:
+        with planned_trainer(
+            opened,
+            config,
+            data,
+            arguments=args,
+            levers=request.levers,
+            num_steps=num_steps,
+            evaluation=request.evaluation if config.evaluates else None,
+        ) as trainer:
+            yield trainer
+    finally:
+        transformers.utils.logging.set_verbosity(level)
 
 
 def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
@@ -203,11 +208,19 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
 
 
 class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
-    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does."""
+    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does.
+
+    Until training begins, transformers does not warn that the two differ.
+    """
+
+    def __init__(self) -> None:
+        self._level = transformers.utils.logging.get_verbosity()
+        transformers.utils.logging.set_verbosity_error()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
+        transformers.utils.logging.set_verbosity(self._level)
         state.compute_steps(args, state.max_steps)
 
 

@@ -195,7 +195,7 @@ def test_a_protocol_says_how_to_watch_and_where_moved_files_are(run, copied):
 
 
 def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, tmp_path):
-    arguments = [*write_files(tmp_path, tolerance=6.0), "--then-train", "--json"]
+    arguments = [*write_files(tmp_path, tolerance=2.5), "--then-train", "--json"]
     code, text, err = run(*arguments)
     document = TrainingRun.from_json(text)
     assert code == {"safe": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err

@@ -102,7 +102,7 @@ EVALUATION_FIELDS = frozenset({
 changes nothing else of a run to its last step."""
 NOT_OF_THE_PROBE = OUTPUT_FIELDS | EVALUATION_FIELDS | {"trust_remote_code", "model_init_kwargs"}
 """Fields of SFTConfig that the probe's trainer is not given: see `TrainingConfig.probe_notes`."""
-FREE_FIELDS = (NOT_OF_THE_PROBE | ABOUT_THE_MODEL) - {"model_init_kwargs", "ignore_data_skip"}
+FREE_FIELDS = (NOT_OF_THE_PROBE | ABOUT_THE_MODEL) - {"model_init_kwargs"}
 """Fields that may change when a run is continued from its probe, which had none of them."""
 
 SET_BY_TRAIN = frozenset({"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"})
