@@ -1,6 +1,7 @@
 """A run that is continued from its probe ends in the weights of the run from scratch, bit for bit."""
 
 import json
+import shutil
 from pathlib import Path
 
 import datasets
@@ -12,6 +13,7 @@ import yaml
 from safetensors.torch import load_file
 
 from driftline.engine import RunFolder
+from driftline.errors import ConfigError
 from driftline.models import (
     Trajectory,
     open_model,
@@ -42,8 +44,33 @@ KINDS = {
     "packed": {**FULL, "packing": True},
     "sampled by length": {**LORA, "train_sampling_strategy": "group_by_length"},
     "mixed precision": {**LORA, "bf16": True},
+    "streamed": {**LORA, "dataset_streaming": True, "max_steps": 8},
+    "evaluated after the probe": {
+        **LORA,
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "eval_delay": 5,
+    },
     "pissa": {**LORA, "init_lora_weights": "pissa"},
 }
+NOT_FOR_PLAIN = ("pissa", "evaluated after the probe", "streamed")
+"""TRL's command line does not take the field, or `Run.plain` does not read rows so."""
+INEXACT = {
+    "eval_strategy: the run evaluates at step 2": {"eval_strategy": "steps", "eval_steps": 2},
+    "eval_strategy: the run evaluates at step 1": {"eval_strategy": "steps", "eval_steps": 0.05},
+    "eval_strategy: the run evaluates at step 0": {
+        "eval_strategy": "steps",
+        "eval_steps": 50,
+        "eval_on_start": True,
+    },
+    "eval_strategy: the run evaluates at step 10": {"eval_strategy": "epoch"},
+    "train_sampling_strategy: after its first pass": {"train_sampling_strategy": "group_by_length"},
+    "accelerator_config: after its first pass": {
+        "accelerator_config": {"use_seedable_sampler": False},
+    },
+    "dataset_streaming: after its first pass": {"dataset_streaming": True, "max_steps": 16},
+}
+"""What the trainer's own resume would get wrong after 11 steps, by the refusal."""
 PROBE = {"second epoch": 13}
 """Steps of the probe where they are not 4."""
 
@@ -77,6 +104,7 @@ class Run:
         request = TrainRequest(
             open_model(str(self.model)), self.data, self.config, (suite(),),
             MonitorSettings(every_steps=2, action="log", step_tokens=64), start=start,
+            evaluation=self.data if self.config.evaluates else None,
         )  # fmt: skip
         out = self.folder / name
         with RunFolder.open(out, name, outputs=("report.json",), force=False) as folder:
@@ -126,6 +154,8 @@ def test_a_continued_run_ends_where_the_run_from_scratch_ends(kind, tmp_path, mo
     for name, weight in whole.items():
         assert torch.equal(continued[name], weight), name
     assert any(not torch.equal(at_probe[name], weight) for name, weight in whole.items())
+    if kind in NOT_FOR_PLAIN:
+        return
     plain = run.plain()
     plain.save_model(str(tmp_path / "plain" / "model"))
     theirs = weights(tmp_path / "plain")
@@ -170,3 +200,52 @@ def test_a_continued_run_that_is_cut_off_resumes_from_its_own_checkpoint(tmp_pat
     events = [r["event"] for r in read_log(out / "monitor" / "monitor.jsonl")]
     assert events.count("taken_up") == 1
     assert "resumed" in events
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("told", INEXACT)
+def test_a_run_that_would_end_elsewhere_is_refused(told, tmp_path):
+    run = Run(tmp_path, {**LORA, **INEXACT[told]})
+    start = run.probe(11)
+    with pytest.raises(ConfigError, match=told):
+        run.trained("continued", start)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_needs_room_and_is_written_again_if_it_was_cut_off(tmp_path, monkeypatch):
+    run = Run(tmp_path, FULL)
+    made = Trajectory(
+        open_model(str(run.model)), run.config, run.data, tmp_path / "directions", (2, 3),
+        plan_training(open_model(str(run.model)), run.config, run.data),
+        checkpoints=tmp_path / "checkpoints",
+    )  # fmt: skip
+    disk = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: disk._replace(free=1000))
+    made.ensure_trained()
+    assert made.is_trained()
+    assert made.checkpoint is None
+    assert "0.00 GB of its disk are free" in made.no_checkpoint
+    monkeypatch.undo()
+    made.discard()
+    made.ensure_trained()
+    assert made.no_checkpoint is None
+    (made.checkpoint / "trainer_state.json").unlink()
+    assert not made.is_trained()
+    made.ensure_trained()
+    assert made.checkpoint.name == "checkpoint-3"
+    assert {path.name for path in made.checkpoint.iterdir()} >= {
+        "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_is_ended_before_the_last_kept_step_has_no_checkpoint(tmp_path):
+    run = Run(tmp_path, FULL)
+    opened = open_model(str(run.model))
+    made = Trajectory(
+        opened, run.config, run.data, tmp_path / "directions", (2, 4),
+        plan_training(opened, run.config, run.data), checkpoints=tmp_path / "checkpoints",
+        goes_on=lambda step: step < 3,
+    )  # fmt: skip
+    assert not made.train().is_whole
+    assert made.checkpoint is None

@@ -102,6 +102,7 @@ from .trainer.config import named_model as named_model
 from .trainer.config import output_faults as output_faults
 from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
+from .trainer.config import streams as streams
 from .trainer.config import told_in_one_line as told_in_one_line
 from .trainer.data import TrainingData as TrainingData
 from .trainer.data import read_columns as read_columns

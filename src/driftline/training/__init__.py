@@ -22,6 +22,6 @@ from ._plan_files import PLAN_FILES as PLAN_FILES
 from ._plan_files import write_plan_files as write_plan_files
 from ._protocol import Protocol as Protocol
 from ._protocol import read_protocol as read_protocol
-from ._runner import RunStart as RunStart
+from ._run_start import RunStart as RunStart
 from ._runner import TrainRequest as TrainRequest
 from ._runner import train as train

@@ -20,7 +20,7 @@ from ..monitor import MonitorSettings, read_assessment
 from ..provenance import package_versions
 from ..results import Assessment, KeptCheckpoint
 from ._protocol import Protocol, read_protocol
-from ._runner import RunStart
+from ._run_start import RunStart
 
 _SCHEMAS = ("driftline/assess/1", "driftline/forecast/1")
 _REPORT = "report.json"

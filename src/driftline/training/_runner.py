@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import transformers
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig
 
@@ -33,6 +34,7 @@ from ..models import (
 from ..monitor import LOG_NAME, MonitorSettings, StabilityMonitor
 from ..results import Assessment, TrainingRun
 from ._run_document import RunFacts, training_run
+from ._run_start import RunStart, check_start
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"
@@ -40,15 +42,6 @@ MIXED = "train-with-replay.jsonl"
 _OURS = {"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"}
 """Fields that the runner sets, whatever the config says."""
 _SECONDS_BETWEEN_LINES = 5.0
-
-
-@dataclass(frozen=True)
-class RunStart:
-    """The step of a planned run at which training begins, because a probe trained those before it."""
-
-    step: int
-    checkpoint: Path
-    """Folder of the trainer's own checkpoint of that step."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +105,13 @@ def train(
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
         if checkpoint is None and request.start is not None:
+            check_start(
+                request.start,
+                trainer.args,
+                request.config,
+                request.data,
+                evaluates=trainer.eval_dataset is not None,
+            )
             checkpoint = request.start.checkpoint
             monitor.take_up(start_weights(trainer))
             trainer.add_callback(_OwnBookkeeping())
@@ -155,16 +155,20 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
         warnings.simplefilter("ignore")
         data, num_steps = _mixed(request, folder / MIXED)
     args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
-    with planned_trainer(
-        opened,
-        config,
-        data,
-        arguments=args,
-        levers=request.levers,
-        num_steps=num_steps,
-        evaluation=request.evaluation if config.evaluates else None,
-    ) as trainer:
-        yield trainer
+    level = transformers.utils.logging.get_verbosity()
+    try:
+        with planned_trainer(
+            opened,
+            config,
+            data,
+            arguments=args,
+            levers=request.levers,
+            num_steps=num_steps,
+            evaluation=request.evaluation if config.evaluates else None,
+        ) as trainer:
+            yield trainer
+    finally:
+        transformers.utils.logging.set_verbosity(level)
 
 
 def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
@@ -204,11 +208,19 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
 
 
 class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
-    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does."""
+    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does.
+
+    Until training begins, transformers does not warn that the two differ.
+    """
+
+    def __init__(self) -> None:
+        self._level = transformers.utils.logging.get_verbosity()
+        transformers.utils.logging.set_verbosity_error()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
+        transformers.utils.logging.set_verbosity(self._level)
         state.compute_steps(args, state.max_steps)
 
 
