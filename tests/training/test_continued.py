@@ -224,7 +224,7 @@ def test_a_checkpoint_needs_room_and_is_written_again_if_it_was_cut_off(tmp_path
     made.ensure_trained()
     assert made.is_trained()
     assert made.checkpoint is None
-    assert "0.00 GB of its disk are free" in made.no_checkpoint
+    assert "more than half of the 0.00 GB free" in made.no_checkpoint
     monkeypatch.undo()
     made.discard()
     made.ensure_trained()

@@ -102,7 +102,7 @@ def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
 
 
 def no_room_for_checkpoint(trainer: LeverTrainer, folder: Path) -> str | None:
-    """Estimate a checkpoint's size, and compare it with the free disk.
+    """Estimate a checkpoint's size, and compare it with half of the free disk.
 
     Args:
         trainer: Has not trained yet.
@@ -113,9 +113,9 @@ def no_room_for_checkpoint(trainer: LeverTrainer, folder: Path) -> str | None:
     """
     needed = _estimated_bytes(trainer) + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
-    if needed <= free:
+    if needed <= free / 2:
         return None
-    return f"a checkpoint needs {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB of its disk are free"
+    return f"it would take {needed / 1e9:.2f} GB, more than half of the {free / 1e9:.2f} GB free on its disk"
 
 
 def _estimated_bytes(trainer: LeverTrainer) -> int:
