@@ -185,10 +185,14 @@ def test_a_protocol_says_how_to_watch_and_where_moved_files_are(run, copied):
         "schema": "driftline/protocol/1", "config": "sft.yaml", "data": "data.jsonl",
         "monitor": {"every_steps": 4, "action": "warn"},
     }  # fmt: skip
+    provenance = json.loads((copied / "run" / "report.json").read_text())["provenance"]
+    provenance["numerics"]["num_threads"] = 99
+    edit_report(copied, provenance=provenance)
     path = copied / "moved" / "protocol.yaml"
     path.write_text(yaml.safe_dump(values))
     code, text, err = run("train", str(path), "--from", str(copied / "run"), "--json")
     assert code in (0, 1, 3), err
+    assert "threads: 99 in the probe" in err
     assert TrainingRun.from_json(text).every_steps == 4
     # At the run's own steps, and not at those of the probe's checkpoint.
     assert (copied / "run-train" / "checkpoints" / "checkpoint-5").is_dir()

@@ -26,6 +26,7 @@ def demo(
         out=out or Path("driftline-runs") / "demo",
         seed=seed,
         force=force,
+        checkpoint=False,
     )
     assessment, folder = run(request)
     show(assessment, folder, as_json=json)
