@@ -384,7 +384,11 @@ def test_a_probes_checkpoint_is_removed_with_its_run_and_what_train_trained_neve
 ):
     path = tmp_path / "out"
     with RunFolder.open(path, REQUEST, outputs=OUTPUTS, force=False, command=command) as folder:
-        for name in ("checkpoint-2/model.safetensors", "checkpoint-2/optimizer.pt", "notes/own.txt"):
+        for name in (
+            "checkpoint-2/model.safetensors",
+            "checkpoint-2/optimizer.pt",
+            "notes/own.txt",
+        ):
             (folder.checkpoints / name).parent.mkdir(parents=True, exist_ok=True)
             (folder.checkpoints / name).write_bytes(b"content")
         finish(folder)
