@@ -84,7 +84,7 @@ def test_two_launched_processes_are_watched_and_train_as_without(tmp_path):
 @pytest.mark.parametrize("num", [2, 8])
 def test_train_refuses_a_launcher_of_several_processes(tmp_path, monkeypatch, num):
     monkeypatch.setenv("WORLD_SIZE", str(num))
-    wanted = Wanted(tmp_path / "sft.yaml", None, None, (), None, None, tmp_path, False, False)
+    wanted = Wanted(tmp_path / "sft.yaml", None, None, (), None, None, None, tmp_path, False, False)
     with pytest.raises(ConfigError, match=rf"has started {num}; .* num_processes: {num}"):
         run(wanted)
     monkeypatch.setenv("WORLD_SIZE", "1")

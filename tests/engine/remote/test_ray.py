@@ -163,7 +163,7 @@ def test_a_point_that_fails_three_times_is_named_and_the_rest_kept(engine, store
     with pytest.raises(RunError) as raised:
         engine.evaluate([good[0], bad, *good[1:]], SUITE)
     message = str(raised.value)
-    assert message.startswith("1 of 4 points failed 3 times: the bad one (SafetensorError: ")
+    assert message.startswith("1 of 4 points failed 3 times: the bad one (ModelError: ")
     assert "All others are stored" in message
     assert store_of(store) == {point.label for point in good}
     assert engine.crew.attempts[bad.digest()] == 3

@@ -22,6 +22,7 @@ from ...results import (
     Assessment,
     BeliefSpace,
     CapabilityForecast,
+    CapabilityScore,
     Cost,
     ForecastExplanation,
     ProbeReading,
@@ -219,13 +220,8 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    meter.enter("scoring the base")
-    base = study.base_table()
-    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    scores, table = _scores_and_probe(study)
     lacking = [score.capability for score in scores if score.nothing_to_lose]
-    said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
-    meter.enter(f"training the first steps and scoring along them{said}")
-    table = study.probe_table(base)
     predicted = _predict(request, study, table)
     on_the_way = path_losses(study, table, paths) if request.has_path else {}
     path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
@@ -282,6 +278,18 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         ),
         provenance=_provenance(request, study),
     )
+
+
+def _scores_and_probe(study: Study) -> tuple[tuple[CapabilityScore, ...], Table]:
+    """Score the base, say what it lacks, then train the probe and score along it."""
+    meter = study.engine.meter
+    meter.enter("scoring the base")
+    base = study.base_table()
+    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    lacking = [score.capability for score in scores if score.nothing_to_lose]
+    said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
+    meter.enter(f"training the first steps and scoring along them{said}")
+    return scores, study.probe_table(base)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from driftline.analyses import Effort
     from driftline.capabilities import Suite
+    from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Assessment
 
@@ -236,13 +237,7 @@ def run(request: Request) -> tuple["Assessment", Path]:
     ray = request.engine.ray_options()
     printer = ProgressPrinter()
     printer.note("loading PyTorch, transformers and TRL")
-    from driftline.analyses import (
-        AssessmentRequest,
-        Effort,
-        assess,
-        read_calibration,
-        shipped_calibration,
-    )
+    from driftline.analyses import read_calibration, shipped_calibration
 
     config, data = _read_run(request, printer)
     own = request.forecast.calibration
@@ -260,38 +255,50 @@ def run(request: Request) -> tuple["Assessment", Path]:
         command=request.part,
         model=request.model.source,
     )
+    options = {
+        "data": data,
+        "config": config,
+        "suites": suites,
+        "ray": ray,
+        "calibration": calibration,
+    }
     with folder:
-        printer.note(f"opening {request.model.source}")
-        opened = request.model.open()
-        check_then_train(request, opened)
-        asked = AssessmentRequest(
-            request.part,
-            opened,
-            data,
-            config,
-            suites,
-            seed=request.seed,
-            ray=ray,
-            probe=request.forecast.probe,
-            method=request.forecast.method,
-            calibration=calibration,
-            effort=_effort(request, Effort()),
-            keeps_checkpoint=request.checkpoint and request.part in CONTINUABLE,
-        )
-        try:
-            with printer:
-                assessment = assess(asked, folder, listener=printer.update)
-        except KeyboardInterrupt:
-            printer.note(f"stopped; the same command goes on from {folder.path}")
-            raise
-        from driftline.report import render_html
+        return _answered(request, options, folder, printer), folder.path
 
-        assessment = with_inputs(assessment, request, folder.path)
-        printer.note("writing the report")
-        folder.write_outputs(
-            {"report.html": render_html(assessment), "report.json": assessment.to_json()}
-        )
-    return assessment, folder.path
+
+def _answered(
+    request: Request, options: dict[str, Any], folder: "RunFolder", printer: "ProgressPrinter"
+) -> "Assessment":
+    """Open the model, answer the request, and write both reports into the folder."""
+    from driftline.analyses import AssessmentRequest, Effort, assess
+
+    printer.note(f"opening {request.model.source}")
+    opened = request.model.open()
+    check_then_train(request, opened)
+    asked = AssessmentRequest(
+        request.part,
+        opened,
+        seed=request.seed,
+        probe=request.forecast.probe,
+        method=request.forecast.method,
+        effort=_effort(request, Effort()),
+        keeps_checkpoint=request.checkpoint and request.part in CONTINUABLE,
+        **options,
+    )
+    try:
+        with printer:
+            assessment = assess(asked, folder, listener=printer.update)
+    except KeyboardInterrupt:
+        printer.note(f"stopped; the same command goes on from {folder.path}")
+        raise
+    from driftline.report import render_html
+
+    assessment = with_inputs(assessment, request, folder.path)
+    printer.note("writing the report")
+    folder.write_outputs(
+        {"report.html": render_html(assessment), "report.json": assessment.to_json()}
+    )
+    return assessment
 
 
 def _read_run(

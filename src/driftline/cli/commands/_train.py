@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from .._earlier_run import move_aside
 from ..options import (
     KINDS,
     ForceOption,
@@ -21,9 +22,12 @@ from ..options import (
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from driftline.models import TrainingConfig, TrainingData
+    from driftline.engine import RunFolder
+    from driftline.models import LanguageModel, TrainingConfig, TrainingData
     from driftline.results import TrainingRun
-    from driftline.training import ProbedRun, Protocol
+    from driftline.training import ProbedRun, Protocol, TrainRequest
+
+    from .._progress import ProgressPrinter
 
 OUTPUTS = ("report.html", "report.json")
 EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3}
@@ -185,9 +189,7 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     from driftline.capabilities import read_suite
     from driftline.engine import RunFolder
     from driftline.models import check_outputs, check_training, run_notes
-    from driftline.report import render_training_run
-    from driftline.training import TrainRequest, check_inputs, check_model, read_assessment
-    from driftline.training import train as train_under_monitor
+    from driftline.training import TrainRequest, check_inputs, read_assessment
 
     probed, protocol = _protocol(wanted)
     protocol = _completed(protocol, wanted)
@@ -222,15 +224,10 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
     )
     with folder:
         if wanted.force:
-            _move_aside(folder.path)
+            move_aside(folder.path)
         printer.note(f"opening {protocol.model}")
         opened = choice.open()
-        if probed is not None:
-            for note in check_model(probed, opened):
-                printer.say(note)
-            printer.say(
-                f"steps 1 to {probed.start.step} were trained by the probe in {probed.path}"
-            )
+        _say_what_was_probed(probed, opened, printer)
         asked = TrainRequest(
             opened,
             data,
@@ -242,17 +239,38 @@ def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
             evaluation,
             start=None if probed is None else probed.start,
         )
-        try:
-            with printer:
-                found = train_under_monitor(asked, folder, listener=printer.update)
-        except KeyboardInterrupt:
-            printer.note(
-                f"stopped; the same command goes on from the last checkpoint in {folder.path}"
-            )
-            raise
-        contents = (render_training_run(found), found.to_json())
-        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
-    return found, folder.path
+        return _trained(asked, folder, printer), folder.path
+
+
+def _say_what_was_probed(
+    probed: "ProbedRun | None", opened: "LanguageModel", printer: "ProgressPrinter"
+) -> None:
+    """Check the model against the probe's, and say which steps are taken from it."""
+    from driftline.training import check_model
+
+    if probed is None:
+        return
+    for note in check_model(probed, opened):
+        printer.say(note)
+    printer.say(f"steps 1 to {probed.start.step} were trained by the probe in {probed.path}")
+
+
+def _trained(
+    asked: "TrainRequest", folder: "RunFolder", printer: "ProgressPrinter"
+) -> "TrainingRun":
+    """Train, and write both reports into the folder."""
+    from driftline.report import render_training_run
+    from driftline.training import train as train_under_monitor
+
+    try:
+        with printer:
+            found = train_under_monitor(asked, folder, listener=printer.update)
+    except KeyboardInterrupt:
+        printer.note(f"stopped; the same command goes on from the last checkpoint in {folder.path}")
+        raise
+    contents = (render_training_run(found), found.to_json())
+    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+    return found
 
 
 def _protocol(wanted: Wanted) -> "tuple[ProbedRun | None, Protocol]":
@@ -374,16 +392,3 @@ def _identity(
     # Left out where none is set, so that a run from before levers goes on.
     held = {**protocol.levers.to_values(), **protocol.levers.recipe()}
     return identity | ({"levers": held} if held else {})
-
-
-def _move_aside(folder: Path) -> None:
-    """With --force: what an earlier run trained is moved, never deleted."""
-    left = [
-        folder / name for name in ("checkpoints", "monitor", "model", "train-with-replay.jsonl")
-    ]
-    left = [path for path in left if path.exists()]
-    if left:
-        aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
-        aside.mkdir()
-        for path in left:
-            path.rename(aside / path.name)
