@@ -233,6 +233,7 @@ def test_a_checkpoint_needs_room_and_is_written_again_if_it_was_cut_off(tmp_path
     assert not made.is_trained()
     made.ensure_trained()
     assert made.checkpoint.name == "checkpoint-3"
+    assert not list(made.checkpoint.glob("*.bin"))
     assert {path.name for path in made.checkpoint.iterdir()} >= {
         "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
     }  # fmt: skip

@@ -1,8 +1,8 @@
 """Checkpoints of a planned run, as TRL's trainer writes and resumes them.
 
 Weights or adapter are safetensors, and `trainer_state.json` is JSON. `optimizer.pt`, `scheduler.pt` and
-`rng_state.pth` are torch's files, which transformers alone reads, with `weights_only`. Nothing reads
-`training_args.bin`.
+`rng_state.pth` are torch's files, which transformers alone reads, with `weights_only`. The probe removes
+`training_args.bin`, a pickle of its own arguments that no resume reads.
 """
 
 import shutil
@@ -58,6 +58,15 @@ def last_checkpoint(folder: Path) -> Path | None:
     """
     found = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}")]
     return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def remove_pickle(path: Path) -> None:
+    """Remove the trainer's pickled arguments from a checkpoint.
+
+    Args:
+        path: Folder of the checkpoint.
+    """
+    (path / "training_args.bin").unlink(missing_ok=True)
 
 
 def checkpoint_files(path: Path) -> dict[str, str]:

@@ -31,7 +31,12 @@ from ..points import (
     unreadable_field,
 )
 from ..tuned import merge_adapter
-from ._checkpoints import checkpoint_folder, is_whole_checkpoint, no_room_for_checkpoint
+from ._checkpoints import (
+    checkpoint_folder,
+    is_whole_checkpoint,
+    no_room_for_checkpoint,
+    remove_pickle,
+)
 from ._lever_trainer import LeverTrainer
 from ._outcome import is_osf, osf_change, scaled_change
 from ._probe_trainer import probe_trainer
@@ -357,6 +362,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: object,
     ) -> TrainerControl:
+        remove_pickle(checkpoint_folder(Path(args.output_dir), state.global_step))
         # Only now, so that the saved control does not say that training has stopped.
         control.should_training_stop = True
         return control
