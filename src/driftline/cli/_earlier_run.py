@@ -1,4 +1,4 @@
-"""What `train --force` does with the results of an earlier run: move them, never delete them."""
+"""Move the results of an earlier run aside for `train --force`; they are never deleted."""
 
 from pathlib import Path
 

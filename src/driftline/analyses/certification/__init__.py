@@ -1,4 +1,4 @@
-"""Whether a tuned model kept its base's capabilities: the document behind a certificate."""
+"""Test whether a tuned model kept its base's capabilities; the result is what a certificate signs."""
 
 from ._caveats import copies_caveats as copies_caveats
 from ._certify import CertifyRequest as CertifyRequest
