@@ -1,5 +1,6 @@
 """Training configs: read from files of TRL and other trainers, and checked."""
 
+from ._in_memory import config_in_memory as config_in_memory
 from ._config_checks import check_outputs as check_outputs
 from ._config_checks import check_training as check_training
 from ._config_checks import one_line as one_line

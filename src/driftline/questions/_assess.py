@@ -1,0 +1,218 @@
+"""`assess` and its parts `margin`, `fragility_map` and `forecast`: one planned run of one model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ._answer import Answer
+from ._inputs import (
+    ConfigInput,
+    DataInput,
+    EngineChoice,
+    ModelChoice,
+    ModelInput,
+    SuiteInput,
+    check_choice,
+    check_items,
+    check_probe,
+    check_seed,
+    path_of,
+    read_config,
+    read_rows,
+    read_suites,
+    run_folder,
+)
+from ._memory import handed_models
+from ._reporter import Reporter, SilentReporter, shown
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.analyses import AssessmentRequest, Effort, Part
+
+PROBES = ("0.05", "0.1", "0.2", "0.3")
+METHODS = (
+    "driftline", "truncated", "linear_in_steps", "linear_in_rate", "straight_line", "learning_rate",
+    "rate_times_steps", "update_norm", "mean",
+)  # fmt: skip
+OUTPUTS = ("report.html", "report.json")
+
+
+def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
+    """Make the question of one part; all four take the same inputs."""
+
+    def question(  # noqa: PLR0913 - the inputs of a question
+        model: ModelInput,
+        *,
+        config: ConfigInput,
+        data: DataInput = None,
+        columns: str | Mapping[str, str] | None = None,
+        suites: SuiteInput = ("core",),
+        out: object = None,
+        seed: int = 0,
+        force: bool = False,
+        trust_remote_code: bool = False,
+        engine: str = "local",
+        address: str | None = None,
+        workers: int | None = None,
+        gpus_per_worker: float | None = None,
+        threads_per_worker: int | None = None,
+        dtype: str | None = None,
+        device_map: str | None = None,
+        load_in: str | None = None,
+        probe: str = "0.2",
+        method: str = "driftline",
+        calibration: object = None,
+        items: int | None = None,
+        dry_run: bool = False,
+        reporter: Reporter | None = None,
+    ) -> Answer:
+        check_choice("--probe", probe, PROBES)
+        check_choice("--method", method, METHODS)
+        check_seed(seed)
+        check_items("--items", items)
+        reporter = reporter or SilentReporter()
+        read = read_suites(suites, reporter)
+        ray = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
+        options = ray.ray_options()
+        reporter.note("loading PyTorch, transformers and TRL")
+        from driftline.analyses import (
+            AssessmentRequest,
+            Effort,
+            read_calibration,
+            shipped_calibration,
+        )
+
+        own = path_of(calibration, "--calibration")
+        runs = shipped_calibration() if own is None else read_calibration(own)
+        parsed = read_config(config)
+        check_probe(parsed, reporter)
+        rows, notes = read_rows(data, parsed, columns)
+        for note in notes:
+            reporter.say(note)
+        parsed = parsed.for_data(is_chat=rows.is_chat)
+        with handed_models() as handed:
+            source, digest = handed.files(model, "model")
+            choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+            request = AssessmentRequest(
+                part,
+                None,  # type: ignore[arg-type]  # opened once the request is known to be right
+                rows,
+                parsed,
+                read,
+                seed=seed,
+                ray=options,
+                probe=probe,  # type: ignore[arg-type]  # just checked
+                method=method,  # type: ignore[arg-type]
+                calibration=runs,
+                effort=_effort(part, items, Effort()),
+            )
+            if dry_run:
+                from ._estimate import estimate_assessment
+
+                return Answer(handed.named(estimate_assessment(request, choice)))
+            identity = _identity(request, choice, items)
+            with run_folder(
+                out, identity, outputs=OUTPUTS, force=force, command=part, model=source
+            ) as folder:
+                reporter.note(f"opening {source}")
+                request = replace(request, opened=choice.open())
+                document = handed.named(_answered(request, folder, reporter))
+                from driftline.report import render_html
+
+                reporter.note("writing the report")
+                contents = (render_html(document), document.to_json())
+                folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+            return Answer(document, None if out is None else folder.path)
+
+    question.__name__ = question.__qualname__ = name
+    question.__doc__ = _DOC.format(purpose=purpose)
+    return question
+
+
+_DOC = """{purpose}
+
+    It does what the command of the same name does, prints nothing, and leaves the model as it was.
+
+    Args:
+        model: A folder, a `.gguf` file, a hub id, or `(model, tokenizer)` in memory.
+        config: The training config: a YAML file, a dict of TRL's fields, or an `SFTConfig`.
+        data: The training data: a file, a folder, a hub id, a `Dataset`, or a list of dicts. None
+            takes what the config names.
+        columns: Columns to train on, as `prompt=question,completion=answer` or a dict.
+        suites: What must not break: names, YAML files or `Suite` objects.
+        out: Run folder; an interrupted run resumes from it. None leaves no file.
+        seed: Random seed for Driftline's own sampling.
+        force: Replace an earlier run in `out`.
+        trust_remote_code: Let a checkpoint's own Python code run.
+        engine: `local`, or `ray`.
+        address: Address of a running Ray cluster.
+        workers: Number of Ray workers.
+        gpus_per_worker: GPUs of each worker.
+        threads_per_worker: CPU threads of each worker.
+        dtype: `float32` (default) or `bfloat16`.
+        device_map: `auto`, or one device.
+        load_in: `4bit` or `8bit`.
+        probe: Share of the planned steps that is trained, as a text.
+        method: `driftline`, or a baseline.
+        calibration: A file of `calibrate`.
+        items: Items of each capability to score.
+        dry_run: Estimate the cost, and do nothing else.
+        reporter: Told about progress.
+
+    Returns:
+        The answer.
+
+    Raises:
+        InputError: Something that was given cannot be used; the message says what and how to mend it.
+        RunError: The work failed.
+    """
+
+
+def _answered(request: "AssessmentRequest", folder: object, reporter: Reporter) -> object:
+    from driftline.analyses import assess as answer
+
+    with shown(reporter, folder):  # type: ignore[arg-type]
+        return answer(request, folder, listener=reporter.update)  # type: ignore[arg-type]
+
+
+def _identity(
+    request: "AssessmentRequest", choice: ModelChoice, num_items: int | None
+) -> "JsonValue":
+    """List all that the answer depends on; where and by whom it is computed is not part of it."""
+    return {
+        **choice.identity(),
+        "part": request.part,
+        "data": request.data.digest,
+        "config": request.config.digest,
+        "suites": [suite.provenance().digest for suite in request.suites],
+        "seed": request.seed,
+        "probe": request.probe,
+        "method": request.method,
+        "calibration": request.calibration.digest,
+        "items": num_items,
+    }
+
+
+def _effort(part: "Part", num_items: int | None, usual: "Effort") -> "Effort":
+    """Take the usual effort, with the items that were asked for; a part's own samples grow too."""
+    if num_items is None:
+        return usual
+    chosen = replace(usual, num_probe_items=num_items)
+    if part == "map":
+        return replace(chosen, num_map_items=num_items)
+    return replace(chosen, num_line_items=num_items) if part == "margin" else chosen
+
+
+assess = _question(
+    "assess", "Assess one planned run: margin, map, forecast and verdict.", "assess"
+)
+margin = _question(
+    "margin", "Measure how far the weights may move before each capability is lost.", "margin"
+)
+fragility_map = _question(
+    "map", "Rank the layers that break first, capability by capability.", "fragility_map"
+)
+forecast = _question(
+    "forecast", "Forecast which capabilities the run will lose, and how much.", "forecast"
+)

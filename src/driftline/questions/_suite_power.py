@@ -1,0 +1,21 @@
+"""`suite`: what a suite's items can show, before any model is run."""
+
+from ._answer import Answer
+from ._inputs import SuiteInput, read_suites
+from ._reporter import SilentReporter
+
+
+def suite_power(suite: SuiteInput) -> Answer:
+    """Say what change each capability's items can show, and how many items a verdict needs.
+
+    Args:
+        suite: A name, a YAML file, or a `Suite`.
+
+    Returns:
+        The answer; no model is opened.
+    """
+    (read,) = read_suites([suite], SilentReporter())
+    # Heavy, and not needed for --help.
+    from driftline.analyses import suite_power as power_of
+
+    return Answer(power_of(read))
