@@ -15,6 +15,7 @@ from ._diff import diff as diff
 from ._files import check_free as check_free
 from ._files import read_as as read_as
 from ._files import write_file as write_file
+from ._inputs import LARGEST_SEED as LARGEST_SEED
 from ._plan import plan as plan
 from ._repair import repair as repair
 from ._reporter import Reporter as Reporter

@@ -1,32 +1,23 @@
 """`train`: fine-tune under the monitor, from a protocol or from the user's own TRL YAML."""
 
-import os
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ...questions import Answer
+from ...questions import train as question
+from .._question_command import Shown, Values, question_command
 from ..options import (
     KINDS,
+    DryRunOption,
     ForceOption,
-    JsonOption,
     MapOption,
-    ModelChoice,
     OutOption,
     TrustOption,
-    read_rows,
 )
 
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from driftline.models import TrainingConfig, TrainingData
-    from driftline.results import TrainingRun
-    from driftline.training import Protocol
-
-OUTPUTS = ("report.html", "report.json")
-EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3}
+EXIT_CODES: dict[str | None, int] = {"safe": 0, "unsafe": 1, "inconclusive": 3}
 
 ProtocolArgument = Annotated[
     Path,
@@ -77,233 +68,37 @@ ActionOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What the user asked for, before anything heavy is loaded."""
-
-    protocol: Path
-    model: str | None
-    data: Path | None
-    suites: tuple[str, ...]
-    every: int | None
-    num_items: int | None
-    action: str | None
-    out: Path | None
-    force: bool
-    trust_remote_code: bool
-    columns: str | None = None
-    evaluation: Path | None = None
+def _folder(values: Values) -> Path:
+    return Path("driftline-runs") / f"train-{values['protocol'].stem}"
 
 
-def train(  # noqa: PLR0913 - each is an option of the command line
-    protocol: ProtocolArgument,
-    model: ModelOption = None,
-    data: DataOption = None,
-    columns: MapOption = None,
-    eval_data: EvalDataOption = None,
-    suite: WatchOption = [],  # noqa: B006 - Typer copies it
-    every: EveryOption = None,
-    items: ItemsOption = None,
-    action: ActionOption = None,
-    out: OutOption = None,
-    json: JsonOption = False,
-    force: ForceOption = False,
-    trust_remote_code: TrustOption = False,
-) -> None:
-    """Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive."""
-    found, folder = run(
-        Wanted(
-            protocol,
-            model,
-            data,
-            tuple(suite),
-            every,
-            items,
-            action,
-            out,
-            force,
-            trust_remote_code,
-            columns,
-            eval_data,
-        )
-    )
-    if json:
-        typer.echo(found.to_json(), nl=False)
-    else:
-        from driftline.results import training_run_summary
-
-        typer.echo(training_run_summary(found), nl=False)
-        typer.echo(f"\nreport: {folder / OUTPUTS[0]}\nmodel:  {folder / found.model_folder}")
-    raise typer.Exit(EXIT_CODES[found.verdict])
+def _written(answer: Answer, folder: Path | None) -> str:
+    if folder is None:
+        return ""
+    return f"\nreport: {folder / 'report.html'}\nmodel:  {folder / answer.model_folder}\n"
 
 
-def run(wanted: Wanted) -> tuple["TrainingRun", Path]:
-    """Train, and write the report.
-
-    Args:
-        wanted: What was asked.
-
-    Returns:
-        The document, and the folder that holds it and the model.
-
-    Raises:
-        KeyboardInterrupt: The user pressed Ctrl-C; checkpoints stay.
-    """
-    # Heavy, and not needed for --help.
-    from .._progress import ProgressPrinter
-
-    _refuse_many_processes()
-    printer = ProgressPrinter()
-    printer.note("loading PyTorch, transformers and TRL")
-    from driftline.capabilities import read_suite
-    from driftline.engine import RunFolder
-    from driftline.models import check_outputs, check_training, run_notes
-    from driftline.report import render_training_run
-    from driftline.training import TrainRequest, read_assessment, read_protocol
-    from driftline.training import train as train_under_monitor
-
-    protocol = _completed(read_protocol(wanted.protocol), wanted)
-    suites = tuple(read_suite(name) for name in protocol.suites)
-    protocol.config.set_environment()
-    check_outputs(protocol.config)
-    data, notes = read_rows(protocol.data, protocol.config, wanted.columns)
-    config, evaluation = _evaluation(protocol.config.for_data(is_chat=data.is_chat), data, wanted)
-    protocol = replace(protocol, config=config)
-    assert protocol.model is not None
-    check_training(config)
-    for note in (*run_notes(config, is_model_named=wanted.model is not None), *notes):
-        printer.say(note)
-    assessment = None if protocol.assessment is None else read_assessment(protocol.assessment)
-    choice = ModelChoice(protocol.model, wanted.trust_remote_code)
-    folder = RunFolder.open(
-        wanted.out or Path("driftline-runs") / f"train-{wanted.protocol.stem}",
-        _identity(choice, protocol, data.digest, [s.provenance().digest for s in suites]),
-        outputs=OUTPUTS,
-        force=wanted.force,
-        command="train",
-        model=protocol.model,
-    )
-    with folder:
-        if wanted.force:
-            _move_aside(folder.path)
-        printer.note(f"opening {protocol.model}")
-        asked = TrainRequest(
-            choice.open(),
-            data,
-            protocol.config,
-            suites,
-            protocol.settings,
-            assessment,
-            protocol.levers,
-            evaluation,
-        )
-        try:
-            with printer:
-                found = train_under_monitor(asked, folder, listener=printer.update)
-        except KeyboardInterrupt:
-            printer.note(
-                f"stopped; the same command goes on from the last checkpoint in {folder.path}"
-            )
-            raise
-        contents = (render_training_run(found), found.to_json())
-        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
-    return found, folder.path
-
-
-def _refuse_many_processes() -> None:
-    """Refuse to be started by a launcher of several processes, which would write one run folder."""
-    from driftline.errors import ConfigError
-
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world.isdigit() and int(world) > 1:
-        raise ConfigError(
-            f"train runs in one process, and a launcher has started {world}; start it without the "
-            f"launcher and write num_processes: {world} into the config (the same rows a step), or "
-            "attach StabilityMonitor to the trainer of a script of your own and launch that"
-        )
-
-
-def _completed(protocol: "Protocol", wanted: Wanted) -> "Protocol":
-    """The protocol, with what the command line adds.
-
-    Returns:
-        A protocol that names a model and suites.
-
-    Raises:
-        ConfigError: The model is named nowhere.
-    """
-    from driftline.errors import ConfigError
-    from driftline.training import MonitorSettings
-
-    model, data = wanted.model or protocol.model, wanted.data or protocol.data
-    if model is None:
-        raise ConfigError(f"{wanted.protocol}: names no model; add --model")
-    named = protocol.config.values
-    if data is None and not (named.get("dataset_name") or named.get("datasets")):
-        raise ConfigError(f"{wanted.protocol}: names no data; add --data")
-    changes: dict[str, JsonValue] = {}
-    if wanted.every is not None:
-        changes["every_steps"] = wanted.every
-    if wanted.num_items is not None:
-        changes["num_items"] = wanted.num_items
-    if wanted.action is not None:
-        changes["action"] = wanted.action
-    settings = protocol.settings
-    if changes:
-        MonitorSettings.from_values(changes, origin="command line")
-        settings = replace(settings, **changes)  # type: ignore[arg-type]  # just checked
-    return replace(
-        protocol,
-        model=model,
-        data=data,
-        suites=wanted.suites or protocol.suites or ("core",),
-        settings=settings,
-    )
-
-
-def _evaluation(
-    config: "TrainingConfig", data: "TrainingData", wanted: Wanted
-) -> "tuple[TrainingConfig, TrainingData | None]":
-    """The rows to evaluate on while it trains; without any, the config without evaluations."""
-    from driftline.models import read_columns, read_training_data
-
-    if not config.evaluates:
-        return config, None
-    if wanted.evaluation is not None:
-        columns = read_columns(wanted.columns)
-        return config, read_training_data(wanted.evaluation, config=config, columns=columns)
-    split = str(config.values.get("dataset_test_split") or "test")
-    rows = data.split(split)
-    if rows is None:
-        reason = f"{data.name} has no split {split} to evaluate on; --eval-data names one"
-        return config.without_evaluation(reason), None
-    return config, rows
-
-
-def _identity(
-    choice: ModelChoice, protocol: "Protocol", data: str, suites: "list[JsonValue]"
-) -> "JsonValue":
-    identity: dict[str, JsonValue] = {
-        **choice.identity(),
-        "part": "train",
-        "data": data,
-        "config": protocol.config.digest,
-        "suites": suites,
-        "monitor": repr(protocol.settings),
-    }
-    # Left out where none is set, so that a run from before levers goes on.
-    held = {**protocol.levers.to_values(), **protocol.levers.recipe()}
-    return identity | ({"levers": held} if held else {})
-
-
-def _move_aside(folder: Path) -> None:
-    """With --force: what an earlier run trained is moved, never deleted."""
-    left = [
-        folder / name for name in ("checkpoints", "monitor", "model", "train-with-replay.jsonl")
-    ]
-    left = [path for path in left if path.exists()]
-    if left:
-        aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
-        aside.mkdir()
-        for path in left:
-            path.rename(aside / path.name)
+train = question_command(
+    question,
+    Shown(
+        {
+            "protocol": ProtocolArgument,
+            "model": ModelOption,
+            "data": DataOption,
+            "columns": MapOption,
+            "eval_data": EvalDataOption,
+            "suites": WatchOption,
+            "every": EveryOption,
+            "items": ItemsOption,
+            "action": ActionOption,
+            "out": OutOption,
+            "dry_run": DryRunOption,
+            "force": ForceOption,
+            "trust_remote_code": TrustOption,
+        },
+        EXIT_CODES,
+        _written,
+        _folder,
+    ),
+    "Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive.",
+)
