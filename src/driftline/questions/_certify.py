@@ -38,6 +38,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     metric: str | None = None,
     margin: float | None = None,
     higher_is_better: bool | None = None,
+    score_range: tuple[float, float] | None = None,
     alpha: float | None = None,
     policy: object = None,
     sequential: bool = False,
@@ -63,6 +64,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
         metric: The metric of the logs; by default the first that they have.
         margin: Accepted loss in the metric's unit, for logs.
         higher_is_better: Direction of the metric, where neither its name nor the log says it.
+        score_range: Lowest and highest score of an item, for a metric of logs without bounds of its own.
         alpha: Accepted chance that a loss of the margin passes, of each claim; None for 0.05, or for
             what the policy says.
         policy: A YAML file that fixes margins, tiers and alpha, in place of the suites.
@@ -101,13 +103,13 @@ def certify(  # noqa: PLR0913 - the inputs of a question
 
         return certify_logs(
             (base, tuned),
-            LogOptions(metric, margin, higher_is_better, level, rules, seed),
+            LogOptions(metric, margin, higher_is_better, score_range, level, rules, seed),
             out=out,
             force=force,
             write=_write,
             outputs=OUTPUTS,
         )
-    for option, given in (("--metric", metric), ("--margin", margin)):
+    for option, given in (("--metric", metric), ("--margin", margin), ("--range", score_range)):
         if given is not None:
             raise ConfigError(f"{option}: is for logs, the suite says it here; add --scored")
     from driftline.capabilities import governed_suites

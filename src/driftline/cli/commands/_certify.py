@@ -117,6 +117,14 @@ DirectionOption = Annotated[
         rich_help_panel=LOGS,
     ),
 ]
+RangeOption = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--range",
+        help="Lowest and highest score of an item, for a metric of logs without bounds of its own.",
+        rich_help_panel=LOGS,
+    ),
+]
 OPTIONS: dict[str, object] = {
     "base": BaseArgument,
     "tuned": TunedArgument,
@@ -128,6 +136,7 @@ OPTIONS: dict[str, object] = {
     "metric": MetricOption,
     "margin": MarginOption,
     "higher_is_better": DirectionOption,
+    "score_range": RangeOption,
     "alpha": AlphaOption,
     "sequential": SequentialOption,
     "recovery": RecoveryOption,
