@@ -141,7 +141,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
             "suites": [suite.provenance().digest for suite in read],
             "data": rows.digest,
             "config": None if parsed is None else parsed.digest,
-            "require": list[JsonValue](one_or_more(require, "--require")),
+            "require": [*one_or_more(require, "--require")],
             "budget_tokens": budget_tokens,
             "budget_minutes": budget_minutes,
             "trials": trials,

@@ -1,13 +1,15 @@
 """`train`: fine-tune under the monitor, from a protocol or from the user's own TRL config."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InputError
 from ._answer import Answer
 from ._inputs import (
     ConfigInput,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.capabilities import Suite
+    from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
     from driftline.training import Protocol, TrainRequest
 
@@ -111,7 +114,8 @@ def train(  # noqa: PLR0913 - the inputs of a question
             from driftline.report import render_training_run
             from driftline.training import train as train_under_monitor
 
-            with shown(reporter, folder, "the same command goes on from the last checkpoint in {path}"):
+            resume = "the same command goes on from the last checkpoint in {path}"
+            with shown(reporter, folder, resume), _removed_if_refused(folder):
                 document = train_under_monitor(request, folder, listener=reporter.update)
             document = handed.named(document)
             contents = (render_training_run(document), document.to_json())
@@ -234,6 +238,25 @@ def _identity(
     # Left out where none is set, so that a run from before levers goes on.
     held = {**protocol.levers.to_values(), **protocol.levers.recipe()}
     return identity | ({"levers": held} if held else {})
+
+
+@contextlib.contextmanager
+def _removed_if_refused(folder: "RunFolder") -> "Iterator[None]":
+    """Remove what a run wrote that was refused before its first checkpoint: nothing resumes from it.
+
+    Yields:
+        Nothing.
+    """
+    names = ("monitor", "checkpoints", "train-with-replay.jsonl")
+    written = [folder.path / name for name in names if not (folder.path / name).exists()]
+    try:
+        yield
+    except InputError:
+        checkpoints = folder.path / "checkpoints"
+        if not any(path.is_file() for path in checkpoints.rglob("*")):
+            for path in written:
+                path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, True)
+        raise
 
 
 def _move_aside(folder: Path) -> None:
