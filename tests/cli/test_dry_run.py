@@ -24,7 +24,15 @@ def hollow(planned, tmp_path):
 
 def _arguments(planned, command):
     if command == "certify":
-        return ("certify", planned.model, planned.model, "--suite", planned.suite, "--out", str(planned.out))
+        return (
+            "certify",
+            planned.model,
+            planned.model,
+            "--suite",
+            planned.suite,
+            "--out",
+            str(planned.out),
+        )
     if command == "train":
         return (
             "train", str(planned.config), "--model", planned.model, "--data", str(planned.data),
@@ -33,7 +41,9 @@ def _arguments(planned, command):
     return planned.arguments(command)
 
 
-@pytest.mark.parametrize("command", ["assess", "margin", "map", "forecast", "plan", "train", "certify"])
+@pytest.mark.parametrize(
+    "command", ["assess", "margin", "map", "forecast", "plan", "train", "certify"]
+)
 def test_it_needs_no_weights_and_writes_nothing(run, hollow, command):
     code, out, err = run(*_arguments(hollow, command), "--dry-run", "--json")
     assert code == 0, err
@@ -88,7 +98,9 @@ def test_a_request_that_failed_at_once_never_blocks_the_next(run, planned, hollo
     assert code == 2
     assert "holds NaN" in err
     assert not planned.out.exists()
-    code, _out, err = run("score", planned.model, "--suite", planned.suite, "--out", str(planned.out))
+    code, _out, err = run(
+        "score", planned.model, "--suite", planned.suite, "--out", str(planned.out)
+    )
     assert code == 0, err
 
 
@@ -96,11 +108,15 @@ def test_a_training_run_that_the_monitor_refuses_never_blocks_the_next(run, plan
     code, _out, err = run(*_arguments(planned, "train"))
     assert code == 2
     assert "raise no alarm" in err
-    code, _out, err = run("score", planned.model, "--suite", planned.suite, "--out", str(planned.out))
+    code, _out, err = run(
+        "score", planned.model, "--suite", planned.suite, "--out", str(planned.out)
+    )
     assert code == 0, err
 
 
-@pytest.mark.parametrize("arguments", [["-h"], ["assess", "-h"], ["runs", "-h"], ["runs", "list", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["assess", "-h"], ["runs", "-h"], ["runs", "list", "-h"]]
+)
 def test_short_help_is_help(run, arguments):
     short, long = run(*arguments), run(*arguments[:-1], "--help")
     assert short == long
@@ -122,6 +138,10 @@ def test_completion_is_offered(tmp_path):
         "COMP_CWORD": "1",
     }
     done = subprocess.run(
-        [sys.executable, script], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+        [sys.executable, script],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == ["assess"]

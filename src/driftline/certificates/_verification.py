@@ -18,9 +18,9 @@ from ._keys import is_signature_of, key_id
 from ._policy_rules import asked_policy_faults
 from ._statement import (
     BASE,
+    BASE_LOG,
     MANIFEST,
     MAX_VALID_DAYS,
-    BASE_LOG,
     TUNED,
     TUNED_LOG,
     Statement,

@@ -31,7 +31,9 @@ class Shown:
     """The run folder where none is given; None where none is needed then."""
 
 
-def question_command(question: Callable[..., Answer], shown: Shown, help_text: str) -> Callable[..., None]:
+def question_command(
+    question: Callable[..., Answer], shown: Shown, help_text: str
+) -> Callable[..., None]:
     """Make the command of a question.
 
     Args:

@@ -30,6 +30,9 @@ class Answer:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the field of any document
         """Read a field of the document.
 
+        Returns:
+            Its value.
+
         Raises:
             AttributeError: The document has no such field.
         """

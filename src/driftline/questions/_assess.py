@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.analyses import AssessmentRequest, Effort, Part
+    from driftline.engine import RunFolder
+    from driftline.results import Assessment
 
 PROBES = ("0.05", "0.1", "0.2", "0.3")
 METHODS = (
@@ -169,11 +171,13 @@ _DOC = """{purpose}
     """
 
 
-def _answered(request: "AssessmentRequest", folder: object, reporter: Reporter) -> object:
+def _answered(
+    request: "AssessmentRequest", folder: "RunFolder", reporter: Reporter
+) -> "Assessment":
     from driftline.analyses import assess as answer
 
-    with shown(reporter, folder):  # type: ignore[arg-type]
-        return answer(request, folder, listener=reporter.update)  # type: ignore[arg-type]
+    with shown(reporter, folder):
+        return answer(request, folder, listener=reporter.update)
 
 
 def _identity(
@@ -204,9 +208,7 @@ def _effort(part: "Part", num_items: int | None, usual: "Effort") -> "Effort":
     return replace(chosen, num_line_items=num_items) if part == "margin" else chosen
 
 
-assess = _question(
-    "assess", "Assess one planned run: margin, map, forecast and verdict.", "assess"
-)
+assess = _question("assess", "Assess one planned run: margin, map, forecast and verdict.", "assess")
 margin = _question(
     "margin", "Measure how far the weights may move before each capability is lost.", "margin"
 )

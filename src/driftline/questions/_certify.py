@@ -1,9 +1,8 @@
 """`certify`: whether a tuned model keeps what its base could do, within margins fixed beforehand."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, SuiteError
+from ..errors import ConfigError
 from ._answer import Answer
 from ._inputs import (
     ModelChoice,
@@ -21,7 +20,6 @@ from ._reporter import Reporter, SilentReporter, shown
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from driftline.capabilities import Suite
     from driftline.engine import RunFolder
     from driftline.results import Certification, CertificationPolicy
 
@@ -82,13 +80,16 @@ def certify(  # noqa: PLR0913 - the inputs of a question
 
     Returns:
         The answer.
+
+    Raises:
+        ConfigError: Options contradict each other.
     """
     check_seed(seed)
     reporter = reporter or SilentReporter()
     rules = _read_policy(policy)
     level = _alpha(alpha, rules)
     if scored:
-        given = {
+        of_models = {
             "--suite": bool(suites),
             "--sequential": sequential,
             "--recovery": recovery,
@@ -97,7 +98,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             "--device-map": device_map,
             "--load-in": load_in,
         }
-        for option in (name for name, value in given.items() if value):
+        for option in (name for name, value in of_models.items() if value):
             raise ConfigError(f"{option}: is for models, which logs do not hold; leave it out")
         from ._certify_logs import LogOptions, certify_logs
 
@@ -109,8 +110,9 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             write=_write,
             outputs=OUTPUTS,
         )
-    for option, given in (("--metric", metric), ("--margin", margin), ("--range", score_range)):
-        if given is not None:
+    of_logs = {"--metric": metric, "--margin": margin, "--range": score_range}
+    for option in of_logs:
+        if of_logs[option] is not None:
             raise ConfigError(f"{option}: is for logs, the suite says it here; add --scored")
     from driftline.capabilities import governed_suites
 

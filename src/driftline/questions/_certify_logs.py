@@ -92,9 +92,7 @@ def certify_logs(
     return Answer(document, None if out is None else folder.path)
 
 
-def _read(
-    log: object, role: str, options: LogOptions, metric: str | None
-) -> "ScoredCapability":
+def _read(log: object, role: str, options: LogOptions, metric: str | None) -> "ScoredCapability":
     from driftline.capabilities import read_scored_log
 
     path = path_of(log, f"the log of the {role}")

@@ -14,7 +14,7 @@ OUTPUTS = ("report.html", "report.json")
 EFFORTS = ("none", "fast", "exact")
 
 
-def diff(  # noqa: PLR0913 - the inputs of a question
+def diff(
     base: ModelInput,
     tuned: ModelInput,
     *,

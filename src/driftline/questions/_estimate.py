@@ -41,9 +41,7 @@ _ADAPTER = (
 class Estimate(Document):
     """What a question would cost."""
 
-    schema_: Literal["driftline/estimate/1"] = Field(
-        default="driftline/estimate/1", alias="schema"
-    )
+    schema_: Literal["driftline/estimate/1"] = Field(default="driftline/estimate/1", alias="schema")
     verdict: None = None
     command: str
     model: str
@@ -81,7 +79,9 @@ def estimate_summary(document: Estimate) -> str:
             if document.num_steps is not None:
                 steps += f" (the run has {document.num_steps:,})"
         trained = f"\n  trained  {document.tokens_trained:,} tokens{steps}"
-    disk = "the size of the adapter" if document.disk_gib is None else f"{document.disk_gib:.2f} GiB"
+    disk = (
+        "the size of the adapter" if document.disk_gib is None else f"{document.disk_gib:.2f} GiB"
+    )
     lines = "\n".join(f"- {caveat}" for caveat in document.caveats)
     return (
         f"DRY RUN of {document.command} on {document.model}, {document.num_parameters:,} parameters\n"
@@ -198,7 +198,9 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
     config = config_in_memory({}) if cost.config is None else cost.config
     per_step, steps = _run_size(hollow, config, cost.data)
     trained = cost.budget_tokens or _PLANNED_RUNS * per_step * steps
-    work = _Work(_scored(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config)
+    work = _Work(
+        _scored(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config
+    )
     found = _estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:
         return found
@@ -261,9 +263,7 @@ def _scored(hollow: "HollowModel", capabilities: "Sequence[Capability]") -> int:
         return engine.num_tokens(capabilities)
 
 
-def _estimate(
-    command: str, choice: "ModelChoice", hollow: "HollowModel", work: _Work
-) -> Estimate:
+def _estimate(command: str, choice: "ModelChoice", hollow: "HollowModel", work: _Work) -> Estimate:
     rate, device = _measured_rate(hollow.hidden_size)
     num = hollow.num_parameters
     passes = work.forward + _TRAINED * work.trained

@@ -10,6 +10,7 @@ from ..errors import CertificateError, OutputError
 
 Read = TypeVar("Read")
 
+
 def read_as(path: Path, read: Callable[[bytes], Read]) -> Read:
     """Read a file as what it should be, and name it where it is not.
 
@@ -78,5 +79,3 @@ def write_file(path: Path, content: bytes, *, force: bool, mode: int = 0o644) ->
     finally:
         with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)
-
-

@@ -89,7 +89,9 @@ def _save(model: Any, tokenizer: Any, place: Path, role: str) -> str:  # noqa: A
         if tokenizer is not None:
             tokenizer.save_pretrained(place)
     except Exception as error:  # each library has exceptions of its own
-        raise ModelError(f"{role}: cannot be saved to {place} ({error}); give its folder") from error
+        raise ModelError(
+            f"{role}: cannot be saved to {place} ({error}); give its folder"
+        ) from error
     finally:
         for name, value in kept.items():
             vars(getattr(model, name)).clear()

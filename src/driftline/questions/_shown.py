@@ -119,7 +119,9 @@ _FIRST = (
 
 
 def _table(rows: list[Row]) -> str:
-    held = {key: index for index, key in enumerate(rows[0]) if any(r.get(key) is not None for r in rows)}
+    held = {
+        key: index for index, key in enumerate(rows[0]) if any(r.get(key) is not None for r in rows)
+    }
     order = {name: index for index, name in enumerate(_FIRST)}
     first = sorted((key for key in held if key in order), key=order.__getitem__)
     columns = [*first, *(key for key in held if key not in order)][: max(_MOST_COLUMNS, len(first))]

@@ -74,6 +74,9 @@ def train(  # noqa: PLR0913 - the inputs of a question
 
     Returns:
         The answer.
+
+    Raises:
+        ConfigError: The protocol cannot be used, or names no model.
     """
     check_least("--every", every, 1)
     check_items("--items", items)
@@ -246,6 +249,9 @@ def _removed_if_refused(folder: "RunFolder") -> "Iterator[None]":
 
     Yields:
         Nothing.
+
+    Raises:
+        InputError: The run was refused.
     """
     names = ("monitor", "checkpoints", "train-with-replay.jsonl")
     written = [folder.path / name for name in names if not (folder.path / name).exists()]

@@ -54,14 +54,10 @@ def verify(
     places = (path_of(model, "--model"), path_of(base, "--base"), path_of(manifest, "--manifest"))
     evidence = Evidence(*places, _asked(suites or (), said), said)
     content = read_as(file, bytes)
-    return Answer(
-        verify_certificate(content, trusted, now=datetime.now(UTC), evidence=evidence)
-    )
+    return Answer(verify_certificate(content, trusted, now=datetime.now(UTC), evidence=evidence))
 
 
-def _asked(
-    suites: SuiteInput, policy: "CertificationPolicy | None"
-) -> "tuple[AskedSuite, ...]":
+def _asked(suites: SuiteInput, policy: "CertificationPolicy | None") -> "tuple[AskedSuite, ...]":
     """Read the suites as the policy wants them, where there is one."""
     if not suites:
         return ()

@@ -114,7 +114,11 @@ def _section(found: Certification) -> str:
 
 def _kind(found: Certification) -> str:
     is_log = found.provenance.tuned.kind == "log"
-    return "Log of the tuned model, whose weights Driftline did not score" if is_log else "Tuned weights"
+    return (
+        "Log of the tuned model, whose weights Driftline did not score"
+        if is_log
+        else "Tuned weights"
+    )
 
 
 def _row(claim: CapabilityClaim) -> str:

@@ -75,7 +75,7 @@ def protocol_in_memory(protocol: object) -> Protocol:
     """
     if isinstance(protocol, Mapping) and "schema" in protocol:
         return _from_values(dict(protocol), Path("protocol in memory"))
-    config = config_in_memory(protocol)  # type: ignore[arg-type]  # refuses what it cannot read
+    config = config_in_memory(protocol)
     return Protocol(config, model=named_model(config))
 
 

@@ -78,7 +78,11 @@ def test_each_verdict_is_reached_from_logs(run, logs, tmp_path, kind, tuned, ver
     assert len(claim.flips.lost) == len(ALL - tuned)
     assert found.provenance.base_model is found.provenance.numerics is None
     assert "Driftline did not score these weights" in found.caveats[0]
-    assert {path.name for path in out.iterdir()} >= {"certification.json", "junit.xml", "model_card.md"}
+    assert {path.name for path in out.iterdir()} >= {
+        "certification.json",
+        "junit.xml",
+        "model_card.md",
+    }
     assert "did not score" in (out / "model_card.md").read_text()
     assert "did not score" in (out / "summary.txt").read_text()
 
@@ -196,10 +200,15 @@ def test_a_certificate_of_logs_claims_no_file_of_a_model(run, logs, planned, tmp
     assert code == 0, err
     envelope = json.loads(Path("certificate.json").read_text())
     statement = json.loads(base64.b64decode(envelope["payload"]))
-    assert [s["name"] for s in statement["subject"]] == ["tuned-log/tuned.jsonl", "base-log/base.jsonl"]
+    assert [s["name"] for s in statement["subject"]] == [
+        "tuned-log/tuned.jsonl",
+        "base-log/base.jsonl",
+    ]
 
     def verify(*more):
-        code, out, _err = run("verify", "certificate.json", "--key", "keys/public.pem", "--json", *more)
+        code, out, _err = run(
+            "verify", "certificate.json", "--key", "keys/public.pem", "--json", *more
+        )
         return code, {check["name"]: check["status"] for check in json.loads(out)["checks"]}
 
     assert verify()[0] == 0

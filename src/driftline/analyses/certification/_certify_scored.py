@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ...capabilities import Capability, Passage, ScoredCapability, Suite, governed_suites
 from ...errors import ConfigError, SuiteError
@@ -40,9 +41,7 @@ _NO_CHANCE = (
     "The logs do not say what a guess would score, so that a base at chance is not found; check that the "
     "base is well above it."
 )
-_NO_PROMPTS = (
-    "The logs do not hold the prompts, so only the documents are known to be the same for both models."
-)
+_NO_PROMPTS = "The logs do not hold the prompts, so only the documents are known to be the same for both models."
 _SCOPE = (
     "A claim is statistical and about items drawn like these: a capability that is broken passes "
     "with a chance of at most {alpha:g}. What the log does not ask is not covered."
@@ -184,7 +183,9 @@ def _check_same(base: ScoredCapability, tuned: ScoredCapability) -> None:
     groups = dict(zip(base.item_ids, base.groups, strict=True))
     for item, group in zip(tuned.item_ids, tuned.groups, strict=True):
         if groups[item] != group:
-            raise SuiteError(f"{tuned.source.name}: item {item} is in another group than in the base's")
+            raise SuiteError(
+                f"{tuned.source.name}: item {item} is in another group than in the base's"
+            )
 
 
 def _metric(base: ScoredCapability, values: tuple[float, ...]) -> Metric:
@@ -258,8 +259,10 @@ def _caveats(request: ScoredRequest) -> tuple[str, ...]:
 
 
 def _provenance(request: ScoredRequest, capability: Capability) -> CertificationProvenance:
-    sizes = sorted(Counter(capability.groups()).values())
-    items = digest_value([capability.name, capability.metric, sorted(request.base.item_ids), sizes])
+    said: list[JsonValue] = [capability.name, capability.metric]
+    pairs = zip(request.base.item_ids, request.base.groups, strict=True)
+    said += [[item, group] for item, group in sorted(pairs)]
+    items = digest_value(said)
     return CertificationProvenance(
         driftline_version=driftline_version(),
         python_version=python_version(),
@@ -270,9 +273,7 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
         base_model=None,
         tuned_digest=None,
         suites=(
-            SourceProvenance(
-                name=capability.name, digest=items, num_records=len(capability.items)
-            ),
+            SourceProvenance(name=capability.name, digest=items, num_records=len(capability.items)),
         ),
         numerics=None,
         policy=request.policy,
@@ -287,4 +288,3 @@ def _subject(scored: ScoredCapability) -> Subject:
     # A certificate names files plainly.
     file = source.model_copy(update={"name": Path(source.name).name})
     return Subject(source=source.name, revision=None, kind="log", files=(file,))
-

@@ -81,7 +81,9 @@ RecoveryOption = Annotated[
     bool,
     typer.Option(
         "--recovery",
-        help="Re-test lost capabilities with few-shot prompts, to tell forgetting from a change of format.", rich_help_panel=EFFORT),
+        help="Re-test lost capabilities with few-shot prompts, to tell forgetting from a change of format.",
+        rich_help_panel=EFFORT,
+    ),
 ]
 ScoredOption = Annotated[
     bool,

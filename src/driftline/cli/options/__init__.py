@@ -18,11 +18,11 @@ from ._model_options import ModelArgument as ModelArgument
 from ._model_options import TrustOption as TrustOption
 from ._numbers import checked_alpha as checked_alpha
 from ._numbers import finite as finite
-from ._run_options import DryRunOption as DryRunOption
 from ._panels import DATA as DATA
 from ._panels import EFFORT as EFFORT
 from ._panels import LOGS as LOGS
 from ._panels import RUN as RUN
+from ._run_options import DryRunOption as DryRunOption
 from ._run_options import ForceOption as ForceOption
 from ._run_options import ItemsOption as ItemsOption
 from ._run_options import JsonOption as JsonOption

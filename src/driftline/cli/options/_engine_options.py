@@ -10,7 +10,11 @@ EngineName = Literal["local", "ray"]
 
 EngineOption = Annotated[
     EngineName,
-    typer.Option("--engine", help="Compute in this process, or on Ray (pip install 'driftline\\[ray]').", rich_help_panel=RAY),
+    typer.Option(
+        "--engine",
+        help="Compute in this process, or on Ray (pip install 'driftline\\[ray]').",
+        rich_help_panel=RAY,
+    ),
 ]
 AddressOption = Annotated[
     str | None,

@@ -279,7 +279,9 @@ def is_empty_store(path: Path) -> bool:
         Whether it is empty; a file that cannot be read as a store is not.
     """
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as store:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as store:
             tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master")}
             return not any(
                 store.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - a fixed name
