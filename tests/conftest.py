@@ -1,18 +1,49 @@
 """Fixtures that several rooms share."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # Tests compare with tensors on the CPU, to digits that GPUs do not keep. Before torch looks.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# Small matrices: a second BLAS thread waits more than it works. Processes that tests start inherit this.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from tests import tiny
 
-# A tiny model is all overhead: a second thread doubles the time.
+# A plugin may have loaded numpy before this file, and with it a BLAS that no longer reads the environment.
+threadpool_limits(1)
 torch.set_num_threads(1)
+
+
+NOT_FAST = {"slow", "statistics", "ray", "distributed", "gpu"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as fast what has no other marker of pyproject.toml."""
+    for item in items:
+        if NOT_FAST.isdisjoint(mark.name for mark in item.iter_markers()):
+            item.add_marker("fast")
+
+
+@pytest.fixture
+def ctrl_c_arrives() -> Iterator[None]:
+    """Make SIGINT raise, also where a shell started pytest in the background and thus ignores it.
+
+    Processes that the test starts inherit it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

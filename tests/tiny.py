@@ -4,22 +4,11 @@ from pathlib import Path
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
-SMALL = {
-    "vocab_size": 320,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 256,
-    "bos_token_id": 256,
-    "eos_token_id": 257,
-    "pad_token_id": 257,
-}
+from evidence.families.models import CHAT_TEMPLATE as CHAT_TEMPLATE
+from evidence.families.models import COMMON as SMALL
+from evidence.families.models import tokenizer as tokenizer
+
 _GPT2 = {
     "vocab_size": 320,
     "n_embd": 32,
@@ -48,28 +37,6 @@ FAMILIES = {
         **SMALL, query_pre_attn_scalar=8, sliding_window=16
     ),
 }
-
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-
-
-def tokenizer(num_extra: int = 0) -> PreTrainedTokenizerFast:
-    """One token a byte, then <bos> 256 and <eos> 257, then as many more as asked for."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<bos>", "<eos>", *(f"<extra{i}>" for i in range(num_extra))])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made,
-        bos_token="<bos>",
-        eos_token="<eos>",
-        pad_token="<eos>",
-        chat_template=CHAT_TEMPLATE,
-    )
-
 
 WIDE = {"hidden_size": 64, "head_dim": 16}
 """Changes that make every row of a layer's matrices one block of 4-bit numbers, or more."""

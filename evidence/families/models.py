@@ -9,7 +9,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-_COMMON = {
+COMMON = {
     "vocab_size": 320,
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -119,7 +119,7 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gemma3, with vision": (
         "gemma3",
         {
-            "text_config": {**_COMMON, "query_pre_attn_scalar": 8, "sliding_window": 16},
+            "text_config": {**COMMON, "query_pre_attn_scalar": 8, "sliding_window": 16},
             "vision_config": _VISION, "mm_tokens_per_image": 4,
         },
     ),
@@ -153,7 +153,7 @@ def config(name: str, **changes: object) -> transformers.PreTrainedConfig:
         The config.
     """
     kind, own = FAMILIES[name]
-    common = {} if "text_config" in own else _COMMON
+    common = {} if "text_config" in own else COMMON
     fields = {**common, **own, **changes}
     # None: the family has no such field.
     fields = {key: value for key, value in fields.items() if value is not None}
@@ -199,13 +199,20 @@ def write(folder: Path, made: transformers.PreTrainedModel) -> Path:
     return folder
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """One token a byte, then the beginning (256) and the end (257) of a text."""
+def tokenizer(num_extra: int = 0) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of bytes, then the beginning (256) and the end (257) of a text.
+
+    Args:
+        num_extra: Further special tokens.
+
+    Returns:
+        The tokenizer.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<bos>", "<eos>"])
+    made.add_special_tokens(["<bos>", "<eos>", *(f"<extra{i}>" for i in range(num_extra))])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
         bos_token="<bos>",  # noqa: S106

@@ -9,8 +9,6 @@ One JSON a run in `runs/`. Data are named by digest and read from the folder, ne
 """
 
 import argparse
-import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,11 @@ from driftline.models import (
     Term,
     Trajectory,
     numerics,
-    open_model,
     plan_training,
 )
 from driftline.provenance import package_versions
 
+from ..harness import make_missing_runs
 from ..tasks import LORA, task_config, task_data
 
 HERE = Path(__file__).parent
@@ -61,14 +59,11 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path("build/first_forecast"))
     arguments = parser.parse_args()
-    missing = [name for name in RUNS if not (HERE / "runs" / f"{name}.json").exists()]
-    opened = open_model("smollm2-135m") if missing else None
-    for name in missing:
-        assert opened is not None
-        print(name, flush=True)
-        record = make_run(opened, name, arguments.data, arguments.work / name)
-        (HERE / "runs" / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-        shutil.rmtree(arguments.work / name)
+
+    def make(base: LanguageModel, name: str, work: Path) -> dict[str, Any]:
+        return make_run(base, name, arguments.data, work)
+
+    make_missing_runs(HERE / "runs", RUNS, make, arguments.work)
 
 
 def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict[str, Any]:

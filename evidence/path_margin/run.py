@@ -10,8 +10,6 @@ One JSON a run in `runs/`. Data are named by digest and read from the folder, ne
 """
 
 import argparse
-import json
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,11 +25,11 @@ from driftline.models import (
     Term,
     Trajectory,
     numerics,
-    open_model,
     plan_training,
 )
 from driftline.provenance import package_versions
 
+from ..harness import make_missing_runs
 from ..tasks import LORA, task_config, task_data
 
 HERE = Path(__file__).parent
@@ -73,15 +71,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/path_margin"))
     parser.add_argument("--only", nargs="*", choices=RUNS, default=list(RUNS))
     arguments = parser.parse_args()
-    missing = [name for name in arguments.only if not (HERE / "runs" / f"{name}.json").exists()]
-    opened = open_model("smollm2-135m") if missing else None
-    (HERE / "runs").mkdir(exist_ok=True)
-    for name in missing:
-        assert opened is not None
-        print(name, flush=True)
-        record = make_run(opened, name, arguments.data, arguments.work / name)
-        (HERE / "runs" / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-        shutil.rmtree(arguments.work / name)
+
+    def make(base: LanguageModel, name: str, work: Path) -> dict[str, Any]:
+        return make_run(base, name, arguments.data, work)
+
+    make_missing_runs(HERE / "runs", arguments.only, make, arguments.work)
 
 
 def make_run(opened: LanguageModel, name: str, folder: Path, work: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from .field import METHODS, SCALES
+from .methods import METHODS, SCALES
 
 HERE = Path(__file__).parent
 MATCH = 0.01

@@ -31,7 +31,7 @@ from driftline.models import (
 from driftline.results import Plan
 
 from ..forgetting.run import claimed
-from .field import BATCH, DEPTH_LINES, METHODS, NUM_STEPS, PLAIN_RATE, PLANNED_RUNS, SCALES
+from .methods import BATCH, DEPTH_LINES, METHODS, NUM_STEPS, PLAIN_RATE, PLANNED_RUNS, SCALES
 from .run import (
     HERE,
     NUM_CHOOSING,

@@ -45,7 +45,8 @@ from driftline.stats import mean_interval
 from ..forgetting.run import claimed
 from ..repair.damage import suite
 from ..tasks import task_config, task_data
-from .field import (
+from .field import levers_of, random_draw
+from .methods import (
     BATCH,
     DEPTH_LINES,
     EARLY_STEPS,
@@ -59,8 +60,6 @@ from .field import (
     TASKS,
     TOLERANCES,
     Method,
-    levers_of,
-    random_draw,
 )
 
 HERE = Path(__file__).parent

@@ -154,6 +154,7 @@ def test_an_output_that_is_a_file(run, planned):
     assert planned.out.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_overwritten_without_force(run, planned):
     code, out, _err = run(*planned.arguments(), "--json")
     assert code in (0, 1, 3)
@@ -174,6 +175,7 @@ def test_an_unknown_option_and_a_missing_one(run, planned):
     assert run("forecast", planned.model)[0] == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk(start, planned):
     # A limit on the size of files stands in for a full disk: the same call fails the same way.
     import resource

@@ -67,6 +67,7 @@ def test_a_config_that_names_its_data_and_a_launcher_is_forecast(run, planned, t
     assert f"note: {read[0].removeprefix('As read: ')[:60]}" in err
 
 
+@pytest.mark.slow
 def test_mapped_columns_and_tokens_are_forecast(run, planned, tmp_path):
     change(planned, max_steps=10)
     pairs = planned.with_(data=write_rows(tmp_path / "pairs.jsonl", PAIRS))

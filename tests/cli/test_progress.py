@@ -9,6 +9,8 @@ import pytest
 from driftline.cli._progress import ProgressPrinter
 from driftline.engine import Progress
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_arrives")
+
 MOMENT = Progress(stage="scoring", fraction=0.5, seconds_left=None)
 
 

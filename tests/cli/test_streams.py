@@ -55,6 +55,7 @@ def test_a_closed_output_is_one_line_and_exit_code_2(redirect, reason):
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirect", ["2>&-", pytest.param("2> /dev/full", marks=needs_full)])
 def test_without_a_place_for_messages_the_answer_and_its_exit_code_stay(redirect):
     plain = shell(QUICK, "")
@@ -63,6 +64,7 @@ def test_without_a_place_for_messages_the_answer_and_its_exit_code_stay(redirect
     assert shell(WRONG, redirect).returncode == 2
 
 
+@pytest.mark.slow
 @needs_full
 def test_a_run_whose_output_is_full_keeps_its_document(planned, model_folder, tmp_path):
     out = tmp_path / "out"

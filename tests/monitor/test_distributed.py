@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from driftline.training import read_log
 from tests.monitor.distributed_run import main
 
+pytestmark = pytest.mark.distributed
+
 TOLERANCE = 2e-3
 """Relative: sums over two processes are taken in another order, and curvature is a small difference."""
 

@@ -48,6 +48,7 @@ def _check_watched(out: Path) -> None:
     assert all(check["curvature"] is None and check["reasons"] for check in checks)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "fields",
@@ -68,7 +69,7 @@ def test_a_trainer_with_its_own_loss_is_the_one_without_the_monitor(tmp_path, fi
     _check_watched(tmp_path / "on")
 
 
-@pytest.mark.slow
+@pytest.mark.distributed
 def test_two_launched_processes_are_watched_and_train_as_without(tmp_path):
     found = {}
     for mode in ("off", "on"):

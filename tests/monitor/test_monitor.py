@@ -35,6 +35,7 @@ def _events(out: Path, event: str):
     return [r for r in read_log(out / "monitor" / "monitor.jsonl") if r["event"] == event]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bf16"])
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora, bf16):
@@ -179,6 +180,7 @@ def test_lowering_the_learning_rate_lasts(tmp_path):
     assert rates[4] == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_raises_the_same_alarms(tmp_path):
     fields = {"max_steps": 6, "save_strategy": "steps", "save_steps": 2, **RUIN}
     whole = trainer(tmp_path / "whole", **fields)

@@ -78,6 +78,7 @@ def _coverage(draw, *, groups):
     return hits / NUM_REPEATS
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("size", [5, 30])
 def test_it_covers_as_often_as_it_says(size):
     coverage = _coverage(lambda generator: generator.normal(size=size), groups=None)
@@ -89,12 +90,14 @@ def _clustered(generator):
     return (generator.normal(size=(10, 1)) + generator.normal(size=(10, 6))).ravel()
 
 
+@pytest.mark.statistics
 def test_it_covers_clustered_items_and_the_naive_one_does_not():
     labels = [str(g) for g in range(10) for _ in range(6)]
     assert COVERS[0] <= _coverage(_clustered, groups=labels) <= COVERS[1]
     assert _coverage(_clustered, groups=None) < 0.7
 
 
+@pytest.mark.statistics
 def test_it_covers_groups_of_unequal_size():
     sizes = [1, 2, 3, 4, 5, 6, 7, 8] * 3
     index = numpy.repeat(numpy.arange(len(sizes)), sizes)

@@ -27,7 +27,7 @@ class Shown:
     """By verdict."""
     more: Callable[[Answer, Path | None], str] = lambda _answer, _folder: ""
     """Lines after the summary."""
-    default_folder: Callable[[Values], Path] | None = None
+    default_folder: Callable[[Values], Path | None] | None = None
     """The run folder where none is given; None where none is needed then."""
 
 
@@ -60,8 +60,10 @@ def question_command(
             typer.echo(answer.to_json(), nl=False)
         else:
             folder = values.get("out")
-            lines = "" if is_dry else shown.more(answer, folder)
-            typer.echo(answer.summary() + lines, nl=False)
+            for each in (answer.before, answer):
+                if each is not None:
+                    lines = "" if is_dry else shown.more(each, folder)
+                    typer.echo(each.summary() + lines, nl=False)
         raise typer.Exit(0 if is_dry else shown.exit_codes[answer.verdict])
 
     parameters = inspect.signature(question).parameters

@@ -3,6 +3,7 @@
 Two engines, which differ in who computes: this process, or a crew of Ray actors.
 """
 
+from ._session import open_session as open_session
 from .evaluation import GRADIENT_TOKEN as GRADIENT_TOKEN
 from .evaluation import SLOPE_TOKEN as SLOPE_TOKEN
 from .evaluation import Anchors as Anchors

@@ -84,11 +84,18 @@ from .trainer import TrainingOutcome as TrainingOutcome
 from .trainer import TrainingPlan as TrainingPlan
 from .trainer import Trajectory as Trajectory
 from .trainer import TrajectoryDirection as TrajectoryDirection
+from .trainer import checkpoint_files as checkpoint_files
+from .trainer import checkpoint_folder as checkpoint_folder
 from .trainer import finish as finish
+from .trainer import is_whole_checkpoint as is_whole_checkpoint
+from .trainer import last_checkpoint as last_checkpoint
 from .trainer import lever_trainer as lever_trainer
 from .trainer import plan_training as plan_training
+from .trainer import planned_trainer as planned_trainer
 from .trainer import random_states_kept as random_states_kept
 from .trainer import scale_update as scale_update
+from .trainer import start_weights as start_weights
+from .trainer.config import FREE_FIELDS as FREE_FIELDS
 from .trainer.config import TrainingConfig as TrainingConfig
 from .trainer.config import check_outputs as check_outputs
 from .trainer.config import check_training as check_training
@@ -98,6 +105,7 @@ from .trainer.config import named_model as named_model
 from .trainer.config import output_faults as output_faults
 from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
+from .trainer.config import streams as streams
 from .trainer.config import told_in_one_line as told_in_one_line
 from .trainer.data import TrainingData as TrainingData
 from .trainer.data import read_columns as read_columns

@@ -2,11 +2,12 @@
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
@@ -19,7 +20,7 @@ from ._cadence import affordable_num_items
 from ._session import Session, clear_folder, remembered
 from .actions import Acting, Hands, MonitorLog
 from .detectors import Checker, Finding, MonitorSettings, MonitorState
-from .handles import LiveModel
+from .handles import LiveModel, standing_at, trained_parameters
 from .signals import (
     BatchRecorder,
     StepProbe,
@@ -81,6 +82,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         self.seconds_spent = 0.0
         """In checks, and at the start, by this process."""
         self._scale: Callable[[], None] | None = None
+        self._start: Mapping[str, Tensor] | None = None
         self._session: Session | None = None
         self._probe: StepProbe | None = None
         self._recorder: BatchRecorder | None = None
@@ -102,6 +104,21 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         trainer.callback_handler.callbacks.insert(0, self)
         if isinstance(trainer, LeverTrainer) and trainer.levers.is_interpolated:
             self._scale = functools.partial(scale_update, trainer)
+        return self
+
+    def take_up(self, start: Mapping[str, Tensor]) -> "StabilityMonitor":
+        """Watch a run whose first steps were trained without the monitor, such as by a probe.
+
+        The base is scored at the weights of step 0, and checks begin after the step of the checkpoint
+        that training resumes from. A checkpoint that knows the monitor is resumed as always.
+
+        Args:
+            start: Trained weights at step 0, by their names in the trainer's model.
+
+        Returns:
+            The monitor.
+        """
+        self._start = start
         return self
 
     def state(self) -> dict[str, Any]:
@@ -150,11 +167,22 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session = Session(self.settings, checker, log, Acting(self.settings, log), MonitorState())
         self._session = session
         session.state.num_items = num_items
+        key = type(self).__name__
+        begin = functools.partial(
+            session.begin, args, dataset, self._suites, num_steps=state.max_steps
+        )
         if state.global_step == 0:
             clear_folder(folder, force=self._force or is_again)
-            session.begin(args, dataset, self._suites, num_steps=state.max_steps)
+            begin()
+        elif self._start is not None and remembered(state, key) is None:
+            clear_folder(folder, force=self._force or is_again)
+            with standing_at(trained_parameters(model), self._start, folder):
+                begin()
+            log.write("taken_up", step=state.global_step)
+            # The trainer's next checkpoint expects an entry of every callback with a state.
+            state.stateful_callbacks[key] = self.state()
         else:
-            session.resume(state, type(self).__name__)
+            session.resume(state, key)
         session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)

@@ -24,8 +24,8 @@ class Answer:
     """The same document that the command writes."""
     folder: Path | None = None
     """The run folder; None where `out` was not given, so that no file is left."""
-    notes: tuple[str, ...] = field(default=(), compare=False)
-    """What was left out of the answer, one sentence each."""
+    before: "Answer | None" = field(default=None, compare=False)
+    """The assessment that a training run was continued from."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the field of any document
         """Read a field of the document.

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ._answer import Answer
 from ._inputs import (
@@ -22,8 +23,17 @@ from ._inputs import (
     read_suites,
     run_folder,
 )
-from ._memory import handed_models
+from ._memory import Handed, handed_models
 from ._reporter import Reporter, SilentReporter, shown
+from ._then_train import (
+    CONTINUABLE,
+    OUTPUTS,
+    check_then_train,
+    check_trainable,
+    finished_run,
+    is_all_files,
+    with_inputs,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -37,7 +47,6 @@ METHODS = (
     "driftline", "truncated", "linear_in_steps", "linear_in_rate", "straight_line", "learning_rate",
     "rate_times_steps", "update_norm", "mean",
 )  # fmt: skip
-OUTPUTS = ("report.html", "report.json")
 
 
 def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
@@ -66,6 +75,8 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         method: str = "driftline",
         calibration: object = None,
         items: int | None = None,
+        checkpoint: bool = True,
+        then_train: bool = False,
         dry_run: bool = False,
         reporter: Reporter | None = None,
     ) -> Answer:
@@ -74,6 +85,11 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         check_seed(seed)
         check_items("--items", items)
         reporter = reporter or SilentReporter()
+        if then_train:
+            held = ModelChoice("", load_in=load_in)
+            check_then_train(
+                part, held, probe, keeps_checkpoint=checkpoint, has_folder=out is not None
+            )
         read = read_suites(suites, reporter)
         ray = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
         options = ray.ray_options()
@@ -96,6 +112,9 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         with handed_models() as handed:
             source, digest = handed.files(model, "model")
             choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+            given = {
+                "model": model, "data": data, "config": config, "columns": columns, "suites": suites,
+            }  # fmt: skip
             request = AssessmentRequest(
                 part,
                 None,  # type: ignore[arg-type]  # opened once the request is known to be right
@@ -108,24 +127,19 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
                 method=method,  # type: ignore[arg-type]
                 calibration=runs,
                 effort=_effort(part, items, Effort()),
+                keeps_checkpoint=checkpoint and part in CONTINUABLE and out is not None,
             )
             if dry_run:
                 from ._estimate import estimate_assessment
 
                 return Answer(handed.named(estimate_assessment(request, choice)))
-            identity = _identity(request, choice, items)
-            with run_folder(
-                out, identity, outputs=OUTPUTS, force=force, command=part, model=source
-            ) as folder:
-                reporter.note(f"opening {source}")
-                request = replace(request, opened=choice.open())
-                document = handed.named(_answered(request, folder, reporter))
-                from driftline.report import render_html
-
-                reporter.note("writing the report")
-                contents = (render_html(document), document.to_json())
-                folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
-            return Answer(document, None if out is None else folder.path)
+            answer = _written(
+                request, choice, given, out=out, force=force, then_train=then_train,
+                num_items=items, handed=handed, reporter=reporter,
+            )  # fmt: skip
+        return (
+            _continued(answer, given, force, trust_remote_code, reporter) if then_train else answer
+        )
 
     question.__name__ = question.__qualname__ = name
     question.__doc__ = _DOC.format(purpose=purpose)
@@ -159,16 +173,94 @@ _DOC = """{purpose}
         method: `driftline`, or a baseline.
         calibration: A file of `calibrate`.
         items: Items of each capability to score.
+        checkpoint: Keep the trainer's checkpoint of the probe in `out`, for `train(start=...)` (`assess` and
+            `forecast`).
+        then_train: After the verdict safe, continue the run to its end under the monitor.
         dry_run: Estimate the cost, and do nothing else.
         reporter: Told about progress.
 
     Returns:
-        The answer.
+        The answer; that of `train` where the run was continued, with this one in `before`.
 
     Raises:
         InputError: Something that was given cannot be used; the message says what and how to mend it.
         RunError: The work failed.
     """
+
+
+def _written(  # noqa: PLR0913 - what one call passes on
+    request: "AssessmentRequest",
+    choice: ModelChoice,
+    given: dict[str, Any],
+    *,
+    out: object,
+    force: bool,
+    then_train: bool,
+    num_items: int | None,
+    handed: Handed,
+    reporter: Reporter,
+) -> Answer:
+    """Open the model, answer the request, and write both reports into the folder."""
+    identity = _identity(request, choice, num_items)
+    path = path_of(out, "--out")
+    if then_train and path is not None and (finished := finished_run(path, identity)) is not None:
+        reporter.note(f"taking the finished assessment in {path}")
+        return Answer(finished, path)
+    with run_folder(
+        out, identity, outputs=OUTPUTS, force=force, command=request.part, model=choice.source
+    ) as folder:
+        reporter.note(f"opening {choice.source}")
+        opened = choice.open()
+        if then_train:
+            check_trainable(opened)
+        document = _answered(replace(request, opened=opened), folder, reporter)
+        document = with_inputs(handed.named(document), given, folder.path)
+        from driftline.report import render_html
+
+        reporter.note("writing the report")
+        contents = (render_html(document), document.to_json())
+        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+    return Answer(document, None if out is None else folder.path)
+
+
+def _continued(
+    answer: Answer,
+    given: dict[str, Any],
+    force: bool,
+    trust_remote_code: bool,
+    reporter: Reporter,
+) -> Answer:
+    """Train the rest of the run where the verdict is safe."""
+    if answer.verdict != "safe":
+        reporter.note(f"not trained further: the verdict is {answer.verdict}")
+        return answer
+    from ._train import train
+
+    trained = train(
+        None if is_all_files(given) else given["config"],
+        start=answer.folder,
+        model=given["model"],
+        data=given["data"],
+        columns=given["columns"],
+        suites=given["suites"],
+        out=beside(answer.folder),
+        force=force,
+        trust_remote_code=trust_remote_code,
+        reporter=reporter,
+    )
+    return replace(trained, before=answer)
+
+
+def beside(folder: Path | None) -> Path | None:
+    """Name the run folder of the training that continues a probe.
+
+    Args:
+        folder: The probe's.
+
+    Returns:
+        One beside it.
+    """
+    return None if folder is None else folder.parent / f"{folder.resolve().name}-train"
 
 
 def _answered(

@@ -19,6 +19,7 @@ from ._inputs import (
     SuiteInput,
     check_items,
     check_least,
+    path_of,
     read_rows,
     read_suites,
     run_folder,
@@ -32,14 +33,15 @@ if TYPE_CHECKING:
     from driftline.capabilities import Suite
     from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
-    from driftline.training import Protocol, TrainRequest
+    from driftline.training import ProbedRun, Protocol, TrainRequest
 
 OUTPUTS = ("report.html", "report.json")
 
 
 def train(  # noqa: PLR0913 - the inputs of a question
-    protocol: ConfigInput,
+    protocol: ConfigInput = None,
     *,
+    start: object = None,
     model: ModelInput = None,
     data: DataInput = None,
     columns: str | Mapping[str, str] | None = None,
@@ -57,7 +59,9 @@ def train(  # noqa: PLR0913 - the inputs of a question
     """Fine-tune with TRL under the monitor.
 
     Args:
-        protocol: A protocol or a TRL config: a YAML file, a dict, or an `SFTConfig`.
+        protocol: A protocol or a TRL config: a YAML file, a dict, or an `SFTConfig`; may be left out with
+            `start`.
+        start: Run folder of `assess` or `forecast`: continue the planned run from its probe's checkpoint.
         model: The base, where the protocol does not name it; a model in memory is copied, not trained.
         data: Training data, where the protocol does not name it.
         columns: Columns to train on, as `prompt=question,completion=answer` or a dict.
@@ -84,19 +88,22 @@ def train(  # noqa: PLR0913 - the inputs of a question
     reporter = reporter or SilentReporter()
     reporter.note("loading PyTorch, transformers and TRL")
     changes: dict[str, JsonValue] = {"every_steps": every, "num_items": items, "action": action}
-    read = _read_protocol(protocol, {k: v for k, v in changes.items() if v is not None})
+    probed, read = _read_protocol(protocol, path_of(start, "--from"))
+    read = _with_settings(read, {k: v for k, v in changes.items() if v is not None})
+    _check_out(path_of(out, "--out"), probed)
     named_suites = suites or read.suites or ("core",)
     with handed_models() as handed:
         base = model if model is not None else read.model
-        name = _name(protocol)
+        name = _name(protocol if protocol is not None else start)
         if base is None:
             raise ConfigError(f"{name}: names no model; add --model")
-        run = _read_run(read, name, data, columns, eval_data, is_named=model is not None)
+        run = _read_run(read, probed, name, (data, columns, eval_data), is_named=model is not None)
         for note in run.notes:
             reporter.say(note)
         found = read_suites(named_suites, reporter)
         source, digest = handed.files(base, "model")
-        choice = ModelChoice(source, trust_remote_code, digest=digest)
+        dtype = "bfloat16" if probed is not None and probed.dtype == "bfloat16" else None
+        choice = ModelChoice(source, trust_remote_code, dtype, digest=digest)
         if dry_run:
             from ._estimate import TrainCost, estimate_training
 
@@ -104,7 +111,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
             return Answer(handed.named(estimate_training(cost, choice)))
         with run_folder(
             out,
-            _identity(choice, read, run, found),
+            _identity(choice, read, run, found, probed),
             outputs=OUTPUTS,
             force=force,
             command="train",
@@ -114,6 +121,8 @@ def train(  # noqa: PLR0913 - the inputs of a question
                 _move_aside(folder.path)
             reporter.note(f"opening {source}")
             request = _request(choice, read, run, found)
+            if probed is not None:
+                request = _started(request, probed, reporter)
             from driftline.report import render_training_run
             from driftline.training import train as train_under_monitor
 
@@ -151,32 +160,69 @@ def _name(protocol: ConfigInput) -> str:
     return fspath(protocol) if isinstance(protocol, str | PathLike) else "the protocol in memory"
 
 
-def _read_protocol(protocol: ConfigInput, changes: "dict[str, JsonValue]") -> "Protocol":
-    """Read a protocol, with what the call adds to the monitor's settings."""
-    from driftline.training import MonitorSettings, protocol_in_memory, read_protocol
+def _read_protocol(
+    protocol: ConfigInput, start: Path | None
+) -> "tuple[ProbedRun | None, Protocol]":
+    """Read the protocol, and the run folder of the probe where training begins with it."""
+    from driftline.training import (
+        planned_protocol,
+        protocol_in_memory,
+        read_probed_run,
+        read_protocol,
+    )
 
+    read = None
     if isinstance(protocol, str | PathLike):
         read = read_protocol(Path(fspath(protocol)))
-    else:
+    elif protocol is not None:
         read = protocol_in_memory(protocol)
+    if start is not None:
+        probed = read_probed_run(start)
+        return probed, planned_protocol(probed, read)
+    if read is None:
+        raise ConfigError("train: no run is named; give PROTOCOL, or --from RUN")
+    return None, read
+
+
+def _with_settings(protocol: "Protocol", changes: "dict[str, JsonValue]") -> "Protocol":
+    """Add what the call says about the monitor."""
+    from driftline.training import MonitorSettings
+
     if not changes:
-        return read
+        return protocol
     MonitorSettings.from_values(changes, origin="command line")
-    return replace(read, settings=replace(read.settings, **changes))  # type: ignore[arg-type]
+    return replace(protocol, settings=replace(protocol.settings, **changes))  # type: ignore[arg-type]
+
+
+def _check_out(out: Path | None, probed: "ProbedRun | None") -> None:
+    if probed is not None and out is not None and out.resolve() == probed.path.resolve():
+        raise ConfigError(f"--out {out}: is the run folder of --from; give another")
+
+
+def _started(request: "TrainRequest", probed: "ProbedRun", reporter: Reporter) -> "TrainRequest":
+    """Check the model against the probe's, and say which steps are taken from it."""
+    from driftline.training import check_model
+
+    for note in check_model(probed, request.opened):
+        reporter.say(note)
+    reporter.say(f"steps 1 to {probed.start.step} were trained by the probe in {probed.path}")
+    return replace(request, start=probed.start)
 
 
 def _read_run(
     protocol: "Protocol",
+    probed: "ProbedRun | None",
     name: str,
-    data: DataInput,
-    columns: str | Mapping[str, str] | None,
-    evaluation: DataInput,
+    given: "tuple[DataInput, str | Mapping[str, str] | None, DataInput]",
     *,
     is_named: bool,
 ) -> _Run:
     """Read the rows, and check that config and rows can be trained."""
     from driftline.models import check_outputs, check_training, run_notes
+    from driftline.training import check_inputs
 
+    data, columns, evaluation = given
+    columns = columns or (None if probed is None else probed.columns)
     source = data if data is not None else protocol.data
     named = protocol.config.values
     if source is None and not (named.get("dataset_name") or named.get("datasets")):
@@ -185,6 +231,8 @@ def _read_run(
     check_outputs(protocol.config)
     rows, notes = read_rows(source, protocol.config, columns)
     config = protocol.config.for_data(is_chat=rows.is_chat)
+    if probed is not None:
+        check_inputs(probed, config, rows)
     config, held_out = _evaluation(config, rows, evaluation, columns)
     check_training(config)
     return _Run(config, rows, held_out, (*run_notes(config, is_model_named=is_named), *notes))
@@ -228,7 +276,11 @@ def _request(
 
 
 def _identity(
-    choice: ModelChoice, protocol: "Protocol", run: _Run, suites: "tuple[Suite, ...]"
+    choice: ModelChoice,
+    protocol: "Protocol",
+    run: _Run,
+    suites: "tuple[Suite, ...]",
+    probed: "ProbedRun | None",
 ) -> "JsonValue":
     identity: dict[str, JsonValue] = {
         **choice.identity(),
@@ -238,6 +290,8 @@ def _identity(
         "suites": [suite.provenance().digest for suite in suites],
         "monitor": repr(protocol.settings),
     }
+    if probed is not None:
+        identity["from"] = dict(probed.kept.files)
     # Left out where none is set, so that a run from before levers goes on.
     held = {**protocol.levers.to_values(), **protocol.levers.recipe()}
     return identity | ({"levers": held} if held else {})

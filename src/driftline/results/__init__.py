@@ -97,6 +97,7 @@ from .parts import EnvelopeContour as EnvelopeContour
 from .parts import EnvelopePoint as EnvelopePoint
 from .parts import FailureMode as FailureMode
 from .parts import ForecastExplanation as ForecastExplanation
+from .parts import KeptCheckpoint as KeptCheckpoint
 from .parts import LayerDrift as LayerDrift
 from .parts import LayerGeometry as LayerGeometry
 from .parts import Look as Look
@@ -107,6 +108,7 @@ from .parts import ProbeReading as ProbeReading
 from .parts import Provenance as Provenance
 from .parts import RecoveryFinding as RecoveryFinding
 from .parts import RecoveryProbe as RecoveryProbe
+from .parts import RunInputs as RunInputs
 from .parts import SafeEnvelope as SafeEnvelope
 from .parts import SourceProvenance as SourceProvenance
 from .parts import Tier as Tier

@@ -43,6 +43,8 @@ class RunFacts:
     wall_seconds: float
     monitor_seconds: float
     model_folder: str
+    probe_steps: int = 0
+    """Steps that a probe had trained before this run began."""
 
 
 def training_run(
@@ -85,6 +87,7 @@ def training_run(
         reasons=reasons,
         num_steps=steps,
         planned_steps=facts.planned_steps,
+        probe_steps=facts.probe_steps or None,
         rolled_back_to=None if rolled is None else int(rolled["to_step"]),
         every_steps=int(started["every_steps"]),
         alpha=settings.alpha,
@@ -101,6 +104,7 @@ def training_run(
             *_items_caveats(courses, suites, settings),
             *(f"As read: {note}." for note in (*config.notes, *data.notes)),
             *_CAVEATS,
+            *_probe_caveats(facts.probe_steps),
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
         provenance=Provenance(
@@ -117,6 +121,15 @@ def training_run(
             seed=settings.seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
+    )
+
+
+def _probe_caveats(num_steps: int) -> tuple[str, ...]:
+    if not num_steps:
+        return ()
+    return (
+        f"Steps 1 to {num_steps} were trained by the probe, without the monitor. Losses are against the "
+        "base all the same, and checks begin after them.",
     )
 
 

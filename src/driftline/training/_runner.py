@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import datasets
 import transformers
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig
@@ -23,9 +22,11 @@ from ..models import (
     TrainingConfig,
     TrainingData,
     finish,
-    lever_trainer,
+    last_checkpoint,
     plan_training,
+    planned_trainer,
     read_training_data,
+    start_weights,
     told_in_one_line,
     with_replay,
     write_training_data,
@@ -33,6 +34,7 @@ from ..models import (
 from ..monitor import LOG_NAME, MonitorSettings, StabilityMonitor
 from ..results import Assessment, TrainingRun
 from ._run_document import RunFacts, training_run
+from ._run_start import RunStart, check_start
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"
@@ -56,6 +58,8 @@ class TrainRequest:
     """What holds the run back from forgetting."""
     evaluation: TrainingData | None = None
     """Rows to evaluate on while it trains, where the config asks for that."""
+    start: RunStart | None = None
+    """None trains from step 1."""
 
 
 def train(
@@ -64,7 +68,9 @@ def train(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> TrainingRun:
-    """Train under the monitor, going on from the last checkpoint if the folder holds one.
+    """Train under the monitor, resuming from the last checkpoint if the folder holds one.
+
+    Without one, training begins at step 1, or at the checkpoint of `request.start`.
 
     The folder gets `checkpoints/` (TRL's own), `monitor/` (`monitor.jsonl`, snapshots, quarantine) and
     `model/`, the tuned model or adapter with its tokenizer; with replay also the data as mixed.
@@ -86,7 +92,7 @@ def train(
         raise OutputError(
             f"{folder.path / MODEL}: is there already; move it, or give another --out"
         )
-    checkpoint = _last_checkpoint(folder.path / CHECKPOINTS)
+    checkpoint = last_checkpoint(folder.path / CHECKPOINTS)
     monitor = StabilityMonitor(
         request.suites,
         request.settings,
@@ -98,6 +104,17 @@ def train(
     began = time.monotonic()
     with _training_of(request, folder.path) as trainer:
         monitor.attach(trainer)
+        if checkpoint is None and request.start is not None:
+            check_start(
+                request.start,
+                trainer.args,
+                request.config,
+                request.data,
+                evaluates=trainer.eval_dataset is not None,
+            )
+            checkpoint = request.start.checkpoint
+            monitor.take_up(start_weights(trainer))
+            trainer.add_callback(_OwnBookkeeping())
         trainer.add_callback(_Teller(listener))
         steps = lambda: int(trainer.state.global_step)  # noqa: E731 - of this trainer alone
         with told_in_one_line(request.config, "the trainer refuses to start", steps):
@@ -112,6 +129,7 @@ def train(
             wall_seconds=time.monotonic() - began,
             monitor_seconds=monitor.seconds_spent,
             model_folder=MODEL,
+            probe_steps=0 if request.start is None else request.start.step,
         )
     return training_run(
         facts,
@@ -133,31 +151,24 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "
             "with TRL itself and attach StabilityMonitor to the trainer"
         )
-    was_on = datasets.are_progress_bars_disabled() is False
-    datasets.disable_progress_bars()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data, num_steps = _mixed(request, folder / MIXED)
+    args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
+    level = transformers.utils.logging.get_verbosity()
     try:
-        with warnings.catch_warnings():
-            # What the libraries say about their own future is for who writes code against them.
-            warnings.simplefilter("ignore")
-            data, num_steps = _mixed(request, folder / MIXED)
-            args = _arguments(config, folder / CHECKPOINTS, use_cpu=opened.device.type == "cpu")
-            if num_steps is not None:
-                # Other lengths would pack into another number of batches.
-                args.max_steps = num_steps
-            transformers.set_seed(args.seed)
-            trainer = lever_trainer(
-                opened,
-                config,
-                data,
-                arguments=args,
-                levers=request.levers,
-                evaluation=request.evaluation if config.evaluates else None,
-            )
-            trainer.remove_callback(transformers.PrinterCallback)
+        with planned_trainer(
+            opened,
+            config,
+            data,
+            arguments=args,
+            levers=request.levers,
+            num_steps=num_steps,
+            evaluation=request.evaluation if config.evaluates else None,
+        ) as trainer:
             yield trainer
     finally:
-        if was_on:
-            datasets.enable_progress_bars()
+        transformers.utils.logging.set_verbosity(level)
 
 
 def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
@@ -196,10 +207,21 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
         raise ConfigError(f"{config.name}: {error}") from error
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The latest whole checkpoint; TRL writes its trainer state last."""
-    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
+    """Logs, evaluates and saves as the run's own arguments say, and not as the probe's checkpoint does.
+
+    Until training begins, transformers does not warn that the two differ.
+    """
+
+    def __init__(self) -> None:
+        self._level = transformers.utils.logging.get_verbosity()
+        transformers.utils.logging.set_verbosity_error()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        transformers.utils.logging.set_verbosity(self._level)
+        state.compute_steps(args, state.max_steps)
 
 
 class _Teller(TrainerCallback):  # type: ignore[misc]

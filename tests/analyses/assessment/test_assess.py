@@ -215,6 +215,7 @@ def _counts_passes(patch, calls):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
@@ -305,6 +306,7 @@ def test_a_short_probe_is_for_forecasts_alone(planned, part):
         planned.request(part, probe="0.1")
 
 
+@pytest.mark.slow
 def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
     found = {
         method: planned.ask(tmp_path / method, "forecast", method=method)

@@ -90,3 +90,20 @@ def test_a_tolerance_that_is_passed_on_the_way_is_not_safe():
     assert reasons[-1] == "retained-0: passes its tolerance on the way, at step 7"
     watched = [*given, row("watched", "retained", required=False)]
     assert judge(watched, [passing("watched", 7.0)])[0] == "safe"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [("retained", "inconclusive"), ("inconclusive", "inconclusive"), ("lost", "unsafe")],
+)
+def test_a_run_is_not_safe_for_what_the_base_lacks(verdict, expected):
+    found, reasons = judge(
+        [row("french", "retained"), row("sums", verdict)], lacking=["sums", "other"]
+    )
+    assert found == expected
+    assert ("not shown to have sums" in reasons[0]) == (verdict == "retained")
+
+
+def test_a_watched_capability_that_the_base_lacks_decides_nothing():
+    given = [row("french", "retained"), row("sums", "retained", required=False)]
+    assert judge(given, lacking=["sums"])[0] == "safe"

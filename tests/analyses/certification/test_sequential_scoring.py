@@ -108,6 +108,7 @@ def test_every_item_is_scored_once_where_nothing_is_ever_clear(num):
     assert len(engine.asked[0]["pairs"].items) in (num, module._LEAST_ITEMS, 65)
 
 
+@pytest.mark.statistics
 def test_the_error_at_the_margin_holds_though_it_is_looked_at_after_every_batch():
     passed = 0
     generator = random.Random(0)

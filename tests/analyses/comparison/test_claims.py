@@ -126,7 +126,7 @@ def test_a_tuned_model_that_guesses_passes_at_most_as_often_as_alpha_says(mean, 
     for _ in range(20):
         found = claim(capability, _drawn(generator, mean, 300), _drawn(generator, 0.0, 300))
         passed += found.verdict == "non_inferior"
-    # Without a look at the tuned model 14 to 20 of these pass.
+    # The claim about the mean is true, so that only the test of the tuned model holds these back.
     assert passed <= 4
     above = claim(capability, _drawn(generator, mean, 300), _drawn(generator, 0.9, 300))
     assert above.verdict == "non_inferior"

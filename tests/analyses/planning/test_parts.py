@@ -88,6 +88,7 @@ def test_the_part_that_forgets_is_scaled_down_and_the_other_up():
     assert len(bench.looked) <= module.MOST_LOOKS
 
 
+@pytest.mark.slow
 def test_scores_that_are_not_finite_cost_a_look_and_not_the_plan():
     class Breaking(Bench):
         num_broken = 0

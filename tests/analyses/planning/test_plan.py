@@ -31,6 +31,7 @@ def answer(asked, tmp_path_factory):
     return ask(asked, path), path
 
 
+@pytest.mark.slow
 def test_the_document_holds_the_search_and_comes_back_equal(answer, opened):
     found, _path = answer
     assert Plan.from_json(found.to_json()) == found
@@ -85,6 +86,7 @@ def test_a_second_process_trains_and_scores_nothing_again(answer, asked, monkeyp
     assert again.protocol == found.protocol
 
 
+@pytest.mark.slow
 def test_a_killed_search_ends_where_an_undisturbed_one_does(answer, asked, tmp_path, monkeypatch):
     found, _path = answer
     run, seen = trials_module.Bench.run, []
@@ -161,6 +163,7 @@ def test_rows_that_are_trained_on_are_in_no_measurement(opened, data):
     assert len(parts.train.examples) == len(data.examples) - parts.num_held_out
 
 
+@pytest.mark.slow
 def test_a_capability_that_cannot_be_lost_is_named_before_training_refuses_it(
     opened, data, tmp_path
 ):
@@ -171,6 +174,7 @@ def test_a_capability_that_cannot_be_lost_is_named_before_training_refuses_it(
     assert "watch them: deaf." in said
 
 
+@pytest.mark.slow
 def test_copies_of_an_item_count_once_and_are_named(opened, data, tmp_path):
     copies = tuple(replace_id(item, f"copy-{item.id}") for item in TEXTS.items[:30])
     suite = Suite("small", (replace(TEXTS, items=(*TEXTS.items, *copies)),))

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from driftline.analyses.fragility._fragility import FragilityMap
 from driftline.analyses.planning import _protect as module
 from driftline.analyses.planning._budget import Budget
@@ -30,6 +32,7 @@ def test_what_an_earlier_process_found_is_taken_up_and_counted(tmp_path, monkeyp
     assert (again.engine.tokens_used, again.engine.tokens_backward) == (45, 21)
 
 
+@pytest.mark.slow
 def test_a_quarter_of_the_parameters_is_named(opened, tmp_path):
     data = sums(tmp_path / "sums.jsonl")
     found = ask(request(opened, data, num_trials=1), tmp_path / "out")

@@ -4,20 +4,11 @@ import pytest
 
 from driftline.analyses.planning._protocol_looks import Look, PlanRuler, best_of, look_rows
 from driftline.analyses.search._looks import Loss
-from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term
+from tests.analyses.searched import PAIRS, TARGET, WATCHED
 
-PAIRS = Capability(
-    "pairs", "minimal_pair", "margin_nats", 0.5,
-    tuple(MinimalPair(id=str(i), good=f"a{i}", bad=f"b{i}") for i in range(4)),
-)  # fmt: skip
-WATCHED = Capability("watched", "minimal_pair", "margin_nats", 0.5, PAIRS.items[:2], required=False)
-TARGET = Capability(
-    "target", "perplexity", "nll_nats", 1e9,
-    tuple(Passage(id=str(i), text=f"t{i}") for i in range(4)), required=False,
-)  # fmt: skip
 TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))
 
 

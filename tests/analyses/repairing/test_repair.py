@@ -82,6 +82,7 @@ def answer(asked, tmp_path_factory):
     return _ask(asked, path), path
 
 
+@pytest.mark.slow
 def test_damage_in_one_place_is_given_back_at_next_to_no_cost(answer):
     found, _path = answer
     assert found.recovery.lost == ("pairs",)
@@ -120,6 +121,7 @@ def test_what_is_written_is_what_is_claimed(answer, opened):
     opened.check_unchanged()
 
 
+@pytest.mark.slow
 def test_a_second_process_scores_nothing_again(answer, asked, monkeypatch):
     found, path = answer
     pending_seen = []

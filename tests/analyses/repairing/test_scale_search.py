@@ -75,6 +75,7 @@ def search(opened):
     return make
 
 
+@pytest.mark.slow
 def test_damage_in_one_place_is_taken_out_there_and_nothing_else_is(search):
     made = search(
         lambda s: 3 * _mean(s, "layers.0.self_attn"),
@@ -95,6 +96,7 @@ def test_damage_in_one_place_is_taken_out_there_and_nothing_else_is(search):
     assert len(set(resets)) == len(resets)
 
 
+@pytest.mark.slow
 def test_even_damage_is_scaled_back_everywhere(search):
     made = search(lambda s: 2 * _mean(s, "layers") ** 2, lambda s: _mean(s, "layers"))
     best = search_repair(made)
@@ -108,6 +110,7 @@ def test_what_is_within_the_tolerances_is_left_as_it_is(search):
     assert set(search_repair(made).candidate.scales.values()) == {1.0}
 
 
+@pytest.mark.slow
 def test_the_gain_that_must_be_kept_comes_before_the_tolerance(search):
     made = search(lambda s: 4 * _mean(s, "layers") ** 2, lambda s: _mean(s, "layers"), max_cost=0.1)
     best = search_repair(made)
@@ -115,6 +118,7 @@ def test_the_gain_that_must_be_kept_comes_before_the_tolerance(search):
     assert 0 < best.excess < made.looks[0].excess
 
 
+@pytest.mark.slow
 def test_proposals_find_the_parts_that_cost_and_gain_nothing(search):
     harm = {"layers.0.self_attn": 3.0, "layers.0.mlp": 2.0, "layers.1.self_attn": 0.5}
     worth = {"layers.0.self_attn": 0.3, "layers.1.self_attn": 1.0, "layers.1.mlp": 1.0}
@@ -210,6 +214,7 @@ def test_without_a_target_as_much_of_the_update_is_kept_as_can_be(search):
     assert best.candidate.kept_change > 0.9
 
 
+@pytest.mark.slow
 def test_a_search_is_the_same_every_time(search):
     parts = (lambda s: 3 * _mean(s, "self_attn") ** 2, lambda s: _mean(s, "mlp") ** 0.5)
     first, second = search(*parts), search(*parts)

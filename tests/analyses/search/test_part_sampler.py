@@ -48,6 +48,7 @@ def _most():
     return -found.fun
 
 
+@pytest.mark.slow
 def test_a_dozen_looks_come_near_the_best_scales():
     tried = list(_first())
     before = _best(tried)

@@ -322,6 +322,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("effort", "most_mb"), [("none", 12), ("fast", 60)])
 def test_memory_is_bounded_by_the_largest_weight(save, tmp_path, effort, most_mb):
     # 60 weights of 4 MB on either side: 480 MB in all.

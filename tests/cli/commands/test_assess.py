@@ -23,6 +23,7 @@ def _without_times(document: dict) -> dict:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["assess", "margin", "map", "forecast"])
 def test_each_part_writes_its_document_and_report(run, planned, command):
     digest = open_model(planned.model).digest
@@ -59,6 +60,7 @@ def test_the_base_is_held_as_the_options_say(run, planned):
     assert code == 2, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 def test_lora_on_a_quantised_base_is_assessed_from_end_to_end(run, planned):
     arguments = (*planned.arguments("assess"), "--load-in", "8bit", "--json")
@@ -75,6 +77,7 @@ def test_lora_on_a_quantised_base_is_assessed_from_end_to_end(run, planned):
     assert {margin["direction"] for margin in document["margins"]} >= {"noise", "update"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_the_same_document(start, planned, tmp_path):
     whole = planned.with_(out=tmp_path / "whole")
     process = start(*whole.arguments("assess"), "--json")

@@ -68,6 +68,7 @@ def test_metrics_without_nats_are_left_out_aloud(run, past, tmp_path):
     assert set(read_calibration(out).runs[-1].final_losses) == {"text"}
 
 
+@pytest.mark.slow
 def test_a_past_run_joins_the_shipped_ones_and_the_next_forecast_rests_on_both(
     run, planned, past, tmp_path
 ):

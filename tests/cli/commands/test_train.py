@@ -53,6 +53,7 @@ def protocol(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_path):
     out = tmp_path / "out"
     code, text, err = run("train", str(protocol), "--out", str(out), "--json")
@@ -144,6 +145,7 @@ def test_trls_own_yaml_with_ruinous_rate_is_called_unsafe(run, protocol, tmp_pat
     assert text.startswith("UNSAFE: step 2:")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_from_its_checkpoint(run, protocol, tmp_path):
     out = tmp_path / "out"
     run("train", str(protocol), "--out", str(out), "--json")

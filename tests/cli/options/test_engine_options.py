@@ -65,6 +65,8 @@ def children_of(session):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for processes in /proc")
+@pytest.mark.usefixtures("ctrl_c_arrives")
+@pytest.mark.ray
 def test_a_run_that_is_stopped_on_ray_goes_on_here(start, run, planned, tmp_path, monkeypatch):
     # Ray's processes are told by a variable that they inherit.
     mark = f"DRIFTLINE_TEST_SESSION={os.getpid()}-{time.monotonic_ns()}"

@@ -8,6 +8,9 @@ from driftline.engine.remote._worker import Place, WorkerFacts
 from driftline.errors import ConfigError, ModelError, RunError
 from driftline.provenance import driftline_version
 
+# The crew is real, though what it is told is not.
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture
 def facts(crew):

@@ -18,6 +18,8 @@ from driftline.errors import RunError
 from driftline.models import BASE, NoiseDirection, Point, StoredDirection, Term, store_direction
 from driftline.provenance import digest_file
 
+pytestmark = pytest.mark.ray
+
 PAIRS = Capability(
     "pairs", "minimal_pair", "margin_nats", 0.25,
     tuple(MinimalPair(id=str(i), good=f"{i} cats run.", bad=f"{i} cat run.") for i in range(4)),
@@ -161,7 +163,7 @@ def test_a_point_that_fails_three_times_is_named_and_the_rest_kept(engine, store
     with pytest.raises(RunError) as raised:
         engine.evaluate([good[0], bad, *good[1:]], SUITE)
     message = str(raised.value)
-    assert message.startswith("1 of 4 points failed 3 times: the bad one (SafetensorError: ")
+    assert message.startswith("1 of 4 points failed 3 times: the bad one (ModelError: ")
     assert "All others are stored" in message
     assert store_of(store) == {point.label for point in good}
     assert engine.crew.attempts[bad.digest()] == 3

@@ -157,6 +157,7 @@ folder.write_outputs(dict.fromkeys(names, "half"))
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_between_two_outputs_is_repaired(tmp_path):
     path = tmp_path / "out"
     done = subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
@@ -375,3 +376,25 @@ def test_anything_else_goes_through(tmp_path, error):
     with pytest.raises(type(error)) as raised, disk_errors_named(tmp_path):
         raise error
     assert raised.value is error
+
+
+@pytest.mark.parametrize("command", ["assess", "forecast", "train", "plan", None])
+def test_a_probes_checkpoint_is_removed_with_its_run_and_what_train_trained_never(
+    tmp_path, command
+):
+    path = tmp_path / "out"
+    with RunFolder.open(path, REQUEST, outputs=OUTPUTS, force=False, command=command) as folder:
+        for name in (
+            "checkpoint-2/model.safetensors",
+            "checkpoint-2/optimizer.pt",
+            "notes/own.txt",
+        ):
+            (folder.checkpoints / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder.checkpoints / name).write_bytes(b"content")
+        finish(folder)
+    is_probe = command in ("assess", "forecast")
+    assert len(folder.probe_files()) == (2 if is_probe else 0)
+    begin(path, {"seed": 1}, force=True)
+    left = {name for name in contents(path) if name.startswith("checkpoints")}
+    assert "checkpoints/notes/own.txt" in left
+    assert len(left) == (1 if is_probe else 3)

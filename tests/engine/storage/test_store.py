@@ -335,6 +335,7 @@ def test_two_processes_write_one_after_the_other(store, writer):
     assert store.get("theirs").values == {"m": (1.0,)}
 
 
+@pytest.mark.slow
 def test_a_process_that_never_ends_writing_is_not_waited_for(path, store, writer, monkeypatch):
     monkeypatch.setattr(module, "_BUSY_SECONDS", 0.2)
     writer(60)

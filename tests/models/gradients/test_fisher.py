@@ -37,6 +37,7 @@ def dense_traces(model):
     return {name.rpartition(".")[0]: total for name, total in totals.items()}
 
 
+@pytest.mark.slow
 def test_draws_scatter_about_the_definition(base):
     wanted = dense_traces(base.model)
     found = fisher_traces(base, ROWS, EXACT, num_draws=300, seed=1)

@@ -14,6 +14,7 @@ from driftline.models.points._directions import LowRank
 from driftline.models.points._low_rank import lora_change, open_lora, unreadable_field
 from driftline.models.tuned._tuned_adapter import merge_adapter
 from tests import tiny
+from tests.adapters import adapt
 from tests.directions import open_tuned
 
 # Saving an adapter of the embedding saves the embedding too, and says so.
@@ -38,18 +39,6 @@ MORE_THAN_PLAIN = {
 }
 
 
-def adapted_model(model, **fields) -> peft.PeftModel:
-    """A copy of the model with an adapter whose every tensor is random."""
-    torch.manual_seed(2)
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"r": 4, "lora_alpha": 8, **fields})
-    adapted = peft.get_peft_model(copy.deepcopy(model), config)
-    with torch.no_grad():
-        for parameter in adapted.parameters():
-            if parameter.requires_grad:
-                parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    return adapted.eval()
-
-
 def dense(change) -> dict[str, torch.Tensor]:
     return {n: c.dense() if isinstance(c, LowRank) else c for n, c in change.items()}
 
@@ -61,7 +50,7 @@ def on_disk(base):
 
 @pytest.mark.parametrize("fields", PLAIN.values(), ids=PLAIN)
 def test_the_factors_say_what_peft_merges(base, tmp_path, fields):
-    adapted = adapted_model(base.model, **fields)
+    adapted = adapt(base.model, **fields)
     adapted.save_pretrained(tmp_path)
     wanted = weights_change(base.model, merge_adapter(copy.deepcopy(adapted)))
 
@@ -77,7 +66,7 @@ def test_the_factors_say_what_peft_merges(base, tmp_path, fields):
 
 def test_transposed_layers_are_read_as_they_lie(open_family):
     model = open_family("gpt2").model
-    adapted = adapted_model(model, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)
+    adapted = adapt(model, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)
     wanted = weights_change(model, merge_adapter(copy.deepcopy(adapted)))
     found = dense(lora_change(adapted, model))
 
@@ -98,7 +87,7 @@ def test_what_is_more_than_factors_is_named(field, value):
 
 
 def test_what_is_more_than_factors_is_refused(base, on_disk, tmp_path):
-    adapted = adapted_model(base.model, use_dora=True)
+    adapted = adapt(base.model, use_dora=True)
     with pytest.raises(ModelError, match="use_dora makes the adapter more than plain LoRA"):
         lora_change(adapted, base.model)
     adapted.save_pretrained(tmp_path)
@@ -117,7 +106,7 @@ def test_another_kind_of_adapter_is_refused(base):
 
 def test_an_adapter_on_the_head_of_a_tied_base_is_refused(open_family):
     tied, untied = open_family("llama-tied"), open_family("llama")
-    adapted = adapted_model(untied.model, target_modules=["lm_head"])
+    adapted = adapt(untied.model, target_modules=["lm_head"])
     with pytest.raises(ModelError, match=r"lies on lm_head.weight, one of two tied"):
         lora_change(adapted, tied.model)
 
@@ -126,7 +115,7 @@ def test_an_adapter_on_the_head_of_a_tied_base_is_refused(open_family):
 def test_an_adapter_on_one_of_two_tied_weights_is_refused(open_family):
     tied = open_family("llama-tied")
     on_disk = open_model(tied.source, placement=Placement({"": "disk"}))
-    adapted = adapted_model(tied.model, target_modules=["embed_tokens", "v_proj"])
+    adapted = adapt(tied.model, target_modules=["embed_tokens", "v_proj"])
     for base in (tied, on_disk):
         with pytest.raises(ModelError, match=r"lies on model.embed_tokens.weight, one of two tied"):
             lora_change(adapted, base.model)
@@ -134,7 +123,7 @@ def test_an_adapter_on_one_of_two_tied_weights_is_refused(open_family):
 
 @pytest.mark.parametrize("fields", PLAIN.values(), ids=PLAIN)
 def test_an_adapter_opens_on_a_base_that_is_fetched(base, on_disk, tmp_path, fields):
-    adapted = adapted_model(base.model, **fields)
+    adapted = adapt(base.model, **fields)
     adapted.save_pretrained(tmp_path)
     point = Point("adapter", (Term(open_tuned(tmp_path, on_disk), 1.0),))
     with at_point(on_disk, point), torch.no_grad():
@@ -145,7 +134,7 @@ def test_an_adapter_opens_on_a_base_that_is_fetched(base, on_disk, tmp_path, fie
 
 
 def test_an_adapter_of_another_model_is_refused(on_disk, tmp_path):
-    adapted_model(tiny.model(**tiny.WIDE)).save_pretrained(tmp_path)
+    adapt(tiny.model(**tiny.WIDE)).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="the LORA adapter does not fit"):
         open_tuned(tmp_path, on_disk)
 
@@ -158,7 +147,7 @@ def test_beside_a_quantised_base_the_change_is_the_adapter(tmp_path, load_in):
     source = str(tiny.save(tmp_path / "base", **tiny.WIDE))
     # Packed for bfloat16, the change would be rounded to it: that is another test's.
     quantised = open_model(source, load_in=load_in, dtype=torch.float32)
-    adapted = adapted_model(quantised.model, target_modules="all-linear")
+    adapted = adapt(quantised.model, target_modules="all-linear")
     adapted.save_pretrained(tmp_path / "adapter")
     point = Point("adapter", (Term(open_tuned(tmp_path / "adapter", quantised), 1.0),))
     with torch.no_grad():

@@ -20,13 +20,7 @@ from driftline.models import (
     relative_norm,
 )
 
-
-@pytest.fixture(autouse=True)
-def _interrupts_arrive():
-    """A shell starts what runs in the background with Ctrl-C ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("ctrl_c_arrives")
 
 
 @dataclass

@@ -9,6 +9,8 @@ import pytest
 
 from driftline.models.trainer._interrupts import interrupts_heard
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_arrives")
+
 
 def press():
     os.kill(os.getpid(), signal.SIGINT)

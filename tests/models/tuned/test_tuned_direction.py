@@ -14,6 +14,7 @@ from driftline.errors import ModelError
 from driftline.models import Point, Term, at_point
 from driftline.models.language_model._weights import TiedWeightsError
 from tests import tiny
+from tests.adapters import adapt
 from tests.directions import open_tuned
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
@@ -36,18 +37,6 @@ def save_tuned(tmp_path):
         return tmp_path / "tuned", model
 
     return save
-
-
-def adapted_model(model, seed: int = 2, **fields):
-    """A copy of the model with an adapter whose every tensor is random."""
-    torch.manual_seed(seed)
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"r": 4, "lora_alpha": 8, **fields})
-    adapted = peft.get_peft_model(copy.deepcopy(model), config)
-    with torch.no_grad():
-        for parameter in adapted.parameters():
-            if parameter.requires_grad:
-                parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    return adapted.eval()
 
 
 def logits_at(opened, direction, scale: float = 1.0) -> torch.Tensor:
@@ -138,7 +127,7 @@ def test_a_head_that_tuning_moved_away_from_the_embedding_is_no_direction_of_a_t
 ):
     tied = open_family("llama-tied")
     folder, _model = save_tuned("llama")
-    mend = r"lm_head.weight and model.embed_tokens.weight differ.*tie_word_embeddings = False"
+    mend = r"(?s)lm_head.weight and model.embed_tokens.weight differ.*tie_word_embeddings = False"
     with pytest.raises(TiedWeightsError, match=mend):
         open_tuned(folder, tied)
 
@@ -196,7 +185,7 @@ ADAPTERS = {
 @pytest.mark.filterwarnings("ignore:.*save_embedding_layers.*:UserWarning")
 @pytest.mark.parametrize("fields", ADAPTERS.values(), ids=ADAPTERS)
 def test_an_adapter_leads_to_what_peft_itself_computes(base, tmp_path, fields):
-    adapted = adapted_model(base.model, **fields)
+    adapted = adapt(base.model, **fields)
     adapted.save_pretrained(tmp_path)
     direction = open_tuned(tmp_path, base)
     with torch.no_grad():
@@ -214,7 +203,7 @@ def test_an_adapter_leads_to_what_peft_itself_computes(base, tmp_path, fields):
 @pytest.mark.filterwarnings("ignore:.*fan_in_fan_out.*:UserWarning")
 def test_adapters_of_other_families(open_family, tmp_path, family):
     opened = open_family(family)
-    adapted = adapted_model(opened.model)
+    adapted = adapt(opened.model)
     adapted.save_pretrained(tmp_path)
     with torch.no_grad():
         wanted = adapted(IDS).logits
@@ -225,7 +214,7 @@ def test_adapters_of_other_families(open_family, tmp_path, family):
 
 
 def test_an_adapter_moves_its_targets_only_and_keeps_no_gradient(base, tmp_path):
-    adapted_model(base.model).save_pretrained(tmp_path)
+    adapt(base.model).save_pretrained(tmp_path)
     direction = open_tuned(tmp_path, base)
     direction.prepare()
 
@@ -238,9 +227,9 @@ def test_an_adapter_moves_its_targets_only_and_keeps_no_gradient(base, tmp_path)
 
 
 def test_an_adapters_identity_is_its_content(base, tmp_path):
-    adapted_model(base.model).save_pretrained(tmp_path / "a")
-    adapted_model(base.model).save_pretrained(tmp_path / "b")
-    adapted_model(base.model, seed=3).save_pretrained(tmp_path / "c")
+    adapt(base.model).save_pretrained(tmp_path / "a")
+    adapt(base.model).save_pretrained(tmp_path / "b")
+    adapt(base.model, seed=3).save_pretrained(tmp_path / "c")
     identity = [open_tuned(tmp_path / name, base).identity() for name in "abc"]
 
     assert identity[0] == identity[1]
@@ -265,14 +254,14 @@ def llama_of(**sizes) -> transformers.PreTrainedModel:
     ids=str,
 )
 def test_an_adapter_for_another_model_is_refused(base, tmp_path, other):
-    adapted_model(llama_of(**other)).save_pretrained(tmp_path)
+    adapt(llama_of(**other)).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"LORA adapter does not fit .*another model"):
         open_tuned(tmp_path, base)
 
 
 def test_an_adapter_for_another_architecture_is_refused(base, open_family, tmp_path):
     with pytest.warns(UserWarning, match="fan_in_fan_out"):
-        adapted = adapted_model(open_family("gpt2").model)
+        adapted = adapt(open_family("gpt2").model)
     adapted.save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="does not fit"):
         open_tuned(tmp_path, base)
@@ -280,7 +269,7 @@ def test_an_adapter_for_another_architecture_is_refused(base, open_family, tmp_p
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_an_adapter_that_lacks_a_tensor_is_refused(base, tmp_path, layer):
-    adapted_model(base.model).save_pretrained(tmp_path)
+    adapt(base.model).save_pretrained(tmp_path)
     path = tmp_path / "adapter_model.safetensors"
     tensors = load_file(path)
     lost = next(name for name in tensors if f"layers.{layer}" in name)
@@ -297,7 +286,7 @@ def test_an_untrained_adapter_is_refused(base, tmp_path):
 
 
 def test_an_adapter_that_is_not_finite_is_refused(base, tmp_path):
-    adapted_model(base.model).save_pretrained(tmp_path)
+    adapt(base.model).save_pretrained(tmp_path)
     path = tmp_path / "adapter_model.safetensors"
     tensors = load_file(path)
     next(iter(tensors.values()))[0, 0] = math.nan

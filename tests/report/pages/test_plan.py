@@ -5,8 +5,7 @@ import pytest
 from driftline.report import render_plan
 
 from ...results.plan_sample import BASE, build_plan, look
-from ..sample import IMAGE, SCRIPT
-from .test_assessment import Page, assert_inert
+from .test_assessment import Page
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,6 @@ def test_it_is_one_page_whose_tags_nest(html, page):
     ]
 
 
-def test_it_loads_nothing_and_runs_nothing(page):
-    assert_inert(page)
-
-
 def test_it_shows_the_numbers(page):
     for part in (
         "INCONCLUSIVE",
@@ -54,26 +49,11 @@ def test_it_shows_the_numbers(page):
     assert page.tags.count("svg") == 1
 
 
-@pytest.mark.parametrize("hostile", [SCRIPT, IMAGE, "]]><b>", "\x1b[31m"])
-def test_hostile_names_are_text(hostile):
-    html = render_plan(build_plan(hostile))
-    found = Page(html)
-    assert found.open == []
-    assert not {"script", "img", "b"} & set(found.tags)
-    assert "\x1b" not in html
-    if hostile == SCRIPT:
-        assert SCRIPT in found.text
-
-
 def test_a_page_of_a_plan_that_found_nothing():
     found = Page(render_plan(build_plan(protocol=None, chosen=BASE, files=(), ablation=())))
     assert "nothing that was tried gains anything" in found.text
     assert "What each lever bought" not in found.headings
     assert "NaN" not in found.text
-
-
-def test_equal_plans_make_equal_pages(html):
-    assert render_plan(build_plan()) == html
 
 
 def test_scales_of_parts_have_a_table_where_there_are_any(page):

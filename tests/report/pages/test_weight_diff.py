@@ -5,8 +5,7 @@ import pytest
 from driftline.report import render_weight_diff
 
 from ..diff_sample import build_diff, unmoved
-from ..sample import IMAGE, SCRIPT
-from .test_assessment import Page, assert_inert
+from .test_assessment import Page
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +29,6 @@ def test_it_is_one_page_whose_tags_nest(html, page):
         "Cost",
         "Provenance",
     ]
-
-
-def test_it_loads_nothing_and_runs_nothing(page):
-    assert_inert(page)
 
 
 def test_it_shows_the_numbers(page):
@@ -60,24 +55,9 @@ def test_what_may_be_rounding_says_so():
     assert found.text.count("at the level of rounding") == 40
 
 
-@pytest.mark.parametrize("hostile", [SCRIPT, IMAGE, "]]><b>", "\x1b[31m"])
-def test_hostile_names_are_text(hostile):
-    html = render_weight_diff(build_diff(hostile))
-    found = Page(html)
-    assert found.open == []
-    assert not {"script", "img", "b"} & set(found.tags)
-    assert "\x1b" not in html
-    if hostile == SCRIPT:
-        assert SCRIPT in found.text
-
-
 def test_a_page_of_no_movement():
     found = Page(render_weight_diff(unmoved()))
     assert "UNCHANGED" in found.text
     assert "No weight moved." in found.text
     assert "svg" not in found.tags
     assert "NaN" not in found.text
-
-
-def test_equal_diffs_make_equal_pages(html):
-    assert render_weight_diff(build_diff()) == html

@@ -134,10 +134,12 @@ def _coverage(*, groups, used_groups, num_repeats=1000, items=60):
     return hits / num_repeats
 
 
+@pytest.mark.statistics
 def test_it_covers_a_known_crossing():
     assert 0.87 <= _coverage(groups=None, used_groups=None) <= 0.92
 
 
+@pytest.mark.statistics
 def test_it_covers_with_clusters_and_the_naive_one_does_not():
     groups = [str(i // 3) for i in range(90)]
     assert 0.86 <= _coverage(groups=groups, used_groups=groups, items=90) <= 0.92

@@ -102,6 +102,7 @@ def _coverage(*, share, num_directions, num_items, shape, groups=None):
     return hits / num_repeats
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("share", [0.5, 0.1])
 @pytest.mark.parametrize(
     ("num_directions", "num_items", "shape"),
@@ -112,6 +113,7 @@ def test_it_covers_known_quantiles(share, num_directions, num_items, shape):
     assert 0.86 <= found <= 0.97
 
 
+@pytest.mark.statistics
 def test_it_covers_with_clusters():
     groups = [str(i // 4) for i in range(48)]
     found = _coverage(share=0.5, num_directions=4, num_items=48, shape=2.0, groups=groups)

@@ -121,6 +121,7 @@ def _alarms(make, *, num, num_repeats=600):
     return hits / num_repeats
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("num", [4, 6, 12])
 @pytest.mark.parametrize("size", [0.02, 0.15])
 def test_false_alarms_are_as_rare_as_promised(num, size):
@@ -129,12 +130,14 @@ def test_false_alarms_are_as_rare_as_promised(num, size):
     assert 0.028 <= rate <= 0.072
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("num", [4, 8])
 def test_false_alarms_stay_rare_under_heavy_tails(num):
     rate = _alarms(lambda x, g: x * (1 + 0.05 * g.standard_t(3, len(x))), num=num)
     assert rate <= 0.09
 
 
+@pytest.mark.statistics
 def test_a_smooth_bend_is_seldom_called_a_knee():
     generator = numpy.random.default_rng(0)
     called = {0.02: 0, 0.1: 0}
@@ -146,6 +149,7 @@ def test_a_smooth_bend_is_seldom_called_a_knee():
     assert called[0.1] / 200 < 0.16
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("num", "size"), [(6, 0.02), (8, 0.02), (8, 0.08), (12, 0.08)])
 def test_the_interval_covers(num, size):
     generator = numpy.random.default_rng(0)
@@ -164,6 +168,7 @@ def test_the_interval_covers(num, size):
     assert 0.84 <= covered / found_any <= 0.97
 
 
+@pytest.mark.statistics
 def test_a_gradual_verdict_is_seldom_wrong():
     generator = numpy.random.default_rng(0)
     wrong = 0

@@ -39,6 +39,7 @@ def test_what_is_plainly_above_chance_passes_and_what_is_below_never_does():
     assert above_chance_pvalue(numpy.ones(9, dtype=bool), numpy.ones(9)) == 1.0
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("num", [10, 60])
 def test_groups_that_are_right_together_count_once(num):
     hits = 0
@@ -62,6 +63,7 @@ def test_groups_of_unequal_size_need_a_largest_one():
     assert above_chance_pvalue(right, chances, groups=groups, max_group_size=2) < 0.01
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("chance", "alpha"), list(itertools.product([0.25, 0.5], [0.05, 0.1])))
 def test_evidence_may_be_looked_at_after_every_item(chance, alpha):
     hits = 0

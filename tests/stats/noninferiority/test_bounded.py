@@ -26,6 +26,7 @@ def _skewed(generator, num):
     return generator.beta(4, 1, num) - 0.85
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(
     ("draw", "num"), [(_rare_loss, 20), (_rare_loss, 100), (_flips, 50), (_skewed, 20)]
 )
@@ -54,6 +55,7 @@ def _rare_of_range(generator, num, share, loss, margin):
     return body - loss * (generator.random(num) < share)
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("draw", "num", "margin", "bound", "alpha"), WORST)
 def test_the_worst_cells_of_a_declared_range_err_at_most_as_often_as_they_say(
     draw, num, margin, bound, alpha
@@ -68,6 +70,7 @@ def test_the_worst_cells_of_a_declared_range_err_at_most_as_often_as_they_say(
     assert claims / NUM_REPEATS <= alpha + 3 * (alpha * (1 - alpha) / NUM_REPEATS) ** 0.5
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("num", [20, 100])
 def test_large_groups_that_lose_do_not_deceive_it(num):
     """Sizes are geometric up to 20, and the loss of an item grows with its group."""
@@ -98,6 +101,7 @@ def test_a_t_test_errs_where_it_does_not():
     assert claims / NUM_REPEATS > 0.15
 
 
+@pytest.mark.statistics
 def test_groups_of_unequal_size_do_not_deceive_it():
     """Large groups lose what small ones gain, all items of a group alike."""
     claims = 0
@@ -113,6 +117,7 @@ def test_groups_of_unequal_size_do_not_deceive_it():
     assert claims / NUM_REPEATS <= MOST
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("largest", [50, None])
 @pytest.mark.parametrize("num", [20, 60, 200])
 def test_a_rare_and_large_group_that_the_sample_lacks_does_not_deceive_it(num, largest):

@@ -125,6 +125,7 @@ def test_its_error_is_at_most_what_it_says(num_items, margin):
         assert error <= ALPHA
 
 
+@pytest.mark.statistics
 def test_its_limits_cover_as_often_as_they_say():
     num_items = 12
     outcomes = [(lost, flips - lost) for flips in range(num_items + 1) for lost in range(flips + 1)]

@@ -18,6 +18,7 @@ def _over_looks(losses, *, tolerance=0.25, groups=None):
     return looks.log_evidence
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("kind", ["bernoulli", "skewed", "normal"])
 def test_a_run_that_stands_on_its_tolerance_is_seldom_accused(kind):
     """The hardest null: every look's true mean is the tolerance, and the same items are looked at."""

@@ -13,6 +13,7 @@ def _flips(seed, num, discordance, change):
     return numpy.random.default_rng(seed).choice([-1.0, 0.0, 1.0], num, p=shares)
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("discordance", [0.05, 0.2])
 def test_looking_after_every_item_does_not_make_it_err(discordance):
     """200 runs of 1000 items at the margin, where no look may ever claim anything."""
@@ -25,6 +26,7 @@ def test_looking_after_every_item_does_not_make_it_err(discordance):
     assert claims["inferior"] <= most
 
 
+@pytest.mark.statistics
 def test_the_confidence_sequence_covers_at_all_times():
     misses = 0
     for seed in range(150):
@@ -47,6 +49,7 @@ def test_the_verdict_does_not_change_once_it_is_there():
     assert before.low < -0.05 <= at.low <= whole.low
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("discordance", "change"), [(0.02, 0.0), (0.1, 0.05), (0.15, -0.15)])
 def test_clear_cases_save_two_fifths_of_the_items(discordance, change):
     """Against the fixed size for 80 % power at 10 % discordance and no change."""

@@ -112,6 +112,7 @@ def test_a_level_below_a_half_is_refused():
         tango_interval(1, 1, 10, confidence_level=0.2)
 
 
+@pytest.mark.statistics
 def test_its_interval_covers_nearly_as_often_as_it_says():
     """By enumeration of the outcomes at 10 % discordance, at no change."""
     num_items, covered = 60, 0.0

@@ -11,6 +11,7 @@ NUM_REPEATS = 150
 MOST = 0.05 + 3 * (0.05 * 0.95 / NUM_REPEATS) ** 0.5
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(
     "draw",
     [

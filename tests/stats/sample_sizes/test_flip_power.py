@@ -9,6 +9,7 @@ from driftline.stats import flip_noninferiority, noninferiority_power, num_items
 from driftline.stats.noninferiority._flips import most_lost_at
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("num_items", "margin", "discordance"), [(30, 0.15, 0.1), (60, 0.1, 0.1)])
 def test_it_is_the_chance_of_the_verdict(num_items, margin, discordance):
     expected = 0.0

@@ -17,6 +17,7 @@ from driftline.stats import (
 )
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(
     ("name", "margin", "spread"),
     [("probability", 0.05, 0.15), ("probability", 0.1, 0.3), ("margin_nats", 0.5, 0.9)],

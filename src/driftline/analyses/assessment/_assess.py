@@ -11,11 +11,9 @@ from ...engine import (
     Engine,
     Meter,
     Progress,
-    ResultStore,
     RunFolder,
     Table,
-    disk_errors_named,
-    open_engine,
+    open_session,
 )
 from ...errors import ConfigError
 from ...models import TrainingPlan, Trajectory, plan_training
@@ -24,6 +22,7 @@ from ...results import (
     Assessment,
     BeliefSpace,
     CapabilityForecast,
+    CapabilityScore,
     Cost,
     ForecastExplanation,
     ProbeReading,
@@ -67,6 +66,7 @@ from ..margins import (
 from ..probing import Study, probe_steps, replica_of
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
+from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._explanation import explain
 from ._request import AssessmentRequest, Part
 from ._verdict import judge
@@ -100,18 +100,7 @@ def assess(
     started = time.monotonic()
     check_names(request.capabilities, reserved=("target",))
     meter = Meter(listener)
-    with (
-        disk_errors_named(folder.path),
-        ResultStore(folder.store) as store,
-        open_engine(
-            request.opened,
-            store,
-            request.options,
-            meter,
-            directions=folder.directions,
-            ray=request.ray,
-        ) as engine,
-    ):
+    with open_session(folder, request.opened, request.options, meter, ray=request.ray) as engine:
         study = _study(request, folder, engine)
         assessment = _answer(request, study, started)
         engine.check_unchanged()
@@ -173,7 +162,13 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     kept = _kept_steps(request, plan)
     trajectory = Trajectory(
-        request.opened, request.config, request.data, folder.directions, kept, plan
+        request.opened,
+        request.config,
+        request.data,
+        folder.directions,
+        kept,
+        plan,
+        checkpoints=folder.checkpoints if request.keeps_checkpoint and kept else None,
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
@@ -268,13 +263,8 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    meter.enter("scoring the base")
-    base = study.base_table()
-    scores = tuple(capability_score(c, base) for c in study.capabilities)
-    lacking = ", ".join(score.capability for score in scores if score.nothing_to_lose)
-    said = f"; the base is not shown to have: {lacking}" if lacking else ""
-    meter.enter(f"training the first steps and scoring along them{said}")
-    table = study.probe_table(base)
+    scores, table = _scores_and_probe(study)
+    lacking = [score.capability for score in scores if score.nothing_to_lose]
     predicted = _predict(request, study, table)
     on_the_way = path_losses(study, table, paths) if request.has_path else {}
     path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
@@ -289,7 +279,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = attempted_map(study, must_succeed=part == "map")
-    verdict, reasons = judge(predicted.capabilities, path)
+    verdict, reasons = judge(predicted.capabilities, path, lacking=lacking)
     shows_forecast = part in ("assess", "forecast")
     capped = items_caveat(
         scores,
@@ -319,6 +309,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         method=request.method,
         probe=predicted.reading,
         belief_space=belief,
+        checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
         caveats=(
             *lacking_caveat(scores),
@@ -326,9 +317,22 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
             *found.failure_caveats(),
             *caveats(request, study, paths=paths),
             *found.caveats(),
+            *checkpoint_caveats(study.trajectory),
         ),
         provenance=_provenance(request, study),
     )
+
+
+def _scores_and_probe(study: Study) -> tuple[tuple[CapabilityScore, ...], Table]:
+    """Score the base, say what it lacks, then train the probe and score along it."""
+    meter = study.engine.meter
+    meter.enter("scoring the base")
+    base = study.base_table()
+    scores = tuple(capability_score(c, base) for c in study.capabilities)
+    lacking = [score.capability for score in scores if score.nothing_to_lose]
+    said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
+    meter.enter(f"training the first steps and scoring along them{said}")
+    return scores, study.probe_table(base)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class AssessmentRequest:
     """How the forecast is made."""
     calibration: ForecastCalibration = field(default_factory=shipped_calibration)
     """The finished runs that it is fitted to."""
+    keeps_checkpoint: bool = False
+    """Keep the trainer's checkpoint of the probe's last step, so that the run can be continued."""
 
     def __post_init__(self) -> None:
         """Refuse a probe that the part cannot do with."""

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 import numpy
 
 from ...capabilities import Capability, Suite, governed_suites
-from ...engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
+from ...engine import (
+    Engine,
+    LocalEngine,
+    Meter,
+    Progress,
+    RayOptions,
+    RunFolder,
+    Table,
+    open_session,
+)
 from ...errors import ModelError, SuiteError
 from ...models import (
     BASE,
@@ -77,6 +86,8 @@ class CertifyRequest:
     """Score items in batches, each capability until its decision is clear."""
     recovery: bool = False
     """Ask what was lost again behind solved examples."""
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -127,8 +138,7 @@ def certify(
     # Where tuning moved the head away from an embedding that the base ties, the base is untied.
     opened = tuned.base
     request = replace(request, opened=opened)
-    with disk_errors_named(folder.path), ResultStore(folder.store) as store:
-        engine = LocalEngine(opened, store, request.options, meter)
+    with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, capabilities, engine)
         asked = distinct(capabilities, engine)
         capabilities = asked.capabilities
@@ -179,7 +189,7 @@ def certify(
 def _scored(
     request: CertifyRequest,
     capabilities: Sequence[Capability],
-    engine: LocalEngine,
+    engine: Engine,
     tuned: TunedModel,
     *,
     is_base: bool,
@@ -200,7 +210,7 @@ def _recovery(
     request: CertifyRequest,
     pairs: Sequence[Paired],
     claims: Sequence[CapabilityClaim],
-    engine: LocalEngine,
+    engine: Engine,
     point: Point,
 ) -> tuple[RecoveryProbe, ...] | None:
     if not request.recovery:
@@ -252,7 +262,7 @@ def _claims(
 
 
 def _answered(
-    claims: Sequence[CapabilityClaim], pairs: Sequence[Paired], engine: LocalEngine, point: Point
+    claims: Sequence[CapabilityClaim], pairs: Sequence[Paired], engine: Engine, point: Point
 ) -> tuple[CapabilityClaim, ...]:
     """The claims with what the wrong model wrote, where answers are generated."""
     answers = engine.scorer.answers
@@ -262,9 +272,7 @@ def _answered(
     )
 
 
-def check_tokens(
-    tuned: TunedModel, capabilities: Sequence[Capability], engine: LocalEngine
-) -> None:
+def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
     """Both models must be asked the same: tokens, template and all.
 
     Args:
@@ -299,7 +307,7 @@ def _repeated(capability: Capability, seed: int) -> Capability:
 
 
 def _repeatability(
-    pairs: Sequence[Paired], engine: LocalEngine, seed: int
+    pairs: Sequence[Paired], engine: Engine, seed: int
 ) -> list[tuple[NoiseFloor, str | None]]:
     """How well the base repeats itself in other batches, and why that is too badly, if so."""
     parts = [_repeated(pair.capability, seed) for pair in pairs]
@@ -329,7 +337,7 @@ def _noise(paired: Paired, part: Capability, again: Table) -> tuple[NoiseFloor, 
 
 
 def _provenance(
-    request: CertifyRequest, tuned: TunedModel, engine: LocalEngine, tuned_digest: str | None
+    request: CertifyRequest, tuned: TunedModel, engine: Engine, tuned_digest: str | None
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(

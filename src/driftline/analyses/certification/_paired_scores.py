@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy
 
 from ...capabilities import Capability, Passage, right_text
-from ...engine import LocalEngine, Table
+from ...engine import Engine, Table
 from ...errors import ModelError
 from ...models import BASE, LanguageModel, TunedModel
 from ..comparison import Paired, no_pass
@@ -23,7 +23,7 @@ def has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
     return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
 
 
-def score_once(capabilities: Sequence[Capability], engine: LocalEngine) -> tuple[Paired, ...]:
+def score_once(capabilities: Sequence[Capability], engine: Engine) -> tuple[Paired, ...]:
     """Score the base alone, for a tuned model whose weights are the same.
 
     Cost: one forward pass over the items.
@@ -45,7 +45,7 @@ def score_once(capabilities: Sequence[Capability], engine: LocalEngine) -> tuple
 
 def score_both(
     capabilities: Sequence[Capability],
-    engine: LocalEngine,
+    engine: Engine,
     tuned: TunedModel,
     *,
     alpha: float,
@@ -85,9 +85,7 @@ def score_both(
     return tuple(found[capability.name] for capability in capabilities)
 
 
-def _check_effect(
-    tuned: TunedModel, capabilities: Sequence[Capability], engine: LocalEngine
-) -> None:
+def _check_effect(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
     """Weights that differ must move some logit, or the comparison says nothing.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...capabilities import Alternatives, Capability, Generation, Item, MinimalPair, MultipleChoice
-from ...engine import LocalEngine
+from ...engine import Engine
 from ...errors import SuiteError
 from ...results import EqualItems
 
@@ -20,7 +20,7 @@ class Distinct(NamedTuple):
     """Two capabilities with the same metric, and how many items they have in common."""
 
 
-def distinct(capabilities: Sequence[Capability], engine: LocalEngine) -> Distinct:
+def distinct(capabilities: Sequence[Capability], engine: Engine) -> Distinct:
     """Keep the first of all items of a capability that are the same to the model.
 
     Two items are the same where the same tokens are scored and the same answer is right: other ids,
@@ -84,7 +84,7 @@ def _reduced(capability: Capability, items: tuple[Item, ...]) -> Capability:
         ) from None
 
 
-def _keys(capability: Capability, engine: LocalEngine) -> list[Hashable]:
+def _keys(capability: Capability, engine: Engine) -> list[Hashable]:
     """Return the tokens that the model sees of each item, and which answer is right."""
     encoded = engine.scorer.encode(capability)
     if capability.scorer == "generate":

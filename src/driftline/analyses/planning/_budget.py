@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...engine import LocalEngine, Meter
+from ...engine import Engine, Meter
 from ...errors import ConfigError
 from ...results import PlanBudget
 from ._space import Candidate
@@ -30,7 +30,7 @@ class Budget:
     progress of every analysis has it.
     """
 
-    engine: LocalEngine
+    engine: Engine
     max_tokens: float | None
     """None where minutes are counted."""
     max_seconds: float | None

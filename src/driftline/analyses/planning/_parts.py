@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...engine import LocalEngine
+from ...engine import Engine
 from ...errors import RunError
 from ...models import HeldDirection, change_norms, compress_scales
 from ..search import Tried, list_cells, propose_scales, segments
@@ -118,7 +118,7 @@ def _tried(look: Look, scales: Scales) -> Tried:
     return Tried(scales, look.merit, tuple(loss.bound - 1 for loss in look.losses.values()))
 
 
-def _parts(engine: LocalEngine, update: HeldDirection) -> dict[str, list[str]]:
+def _parts(engine: Engine, update: HeldDirection) -> dict[str, list[str]]:
     """Part to the weights in it. What lies in no part gets any scale, the same at a look and in training."""
     moved = change_norms(engine.opened, update)
     cells = list_cells(engine.opened.weights, {n for n, norm in moved.items() if norm.change > 0})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
-from ...engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, disk_errors_named
+from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, TrainingConfig, TrainingData
 from ...provenance import driftline_version, package_versions, python_version
@@ -68,6 +68,8 @@ class PlanRequest:
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -138,8 +140,7 @@ def plan(
     meter, opened = Meter(listener), request.opened
     meter.enter("parting rows and items")
     data = hold_out(request.data, seed=request.seed, opened=opened)
-    with disk_errors_named(folder.path), ResultStore(folder.store) as store:
-        engine = LocalEngine(opened, store, request.options, meter)
+    with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         meter.enter("reading the plan")
         space = plan_space(opened, request.own_config, data.train)
         asked = _parted(request, data, space, engine)
@@ -192,7 +193,7 @@ def _check(request: PlanRequest) -> None:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: LocalEngine) -> _Asked:
+def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engine) -> _Asked:
     """Part the items that choose from those that report."""
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
@@ -218,7 +219,7 @@ def _bench(
     request: PlanRequest,
     asked: _Asked,
     space: PlanSpace,
-    engine: LocalEngine,
+    engine: Engine,
     folder: RunFolder,
 ) -> Bench:
     """Where trials are run, with the base scored; refuses a budget that does not hold one."""
@@ -306,7 +307,7 @@ def _document(
 
 
 def _provenance(
-    request: PlanRequest, asked: _Asked, space: PlanSpace, engine: LocalEngine
+    request: PlanRequest, asked: _Asked, space: PlanSpace, engine: Engine
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...engine import LocalEngine, Table
+from ...engine import Engine, Table
 from ...errors import ConfigError, RunError
 from ...models import (
     BASE,
@@ -78,7 +78,7 @@ _RUIN = 2.0
 class Bench:
     """Where trials are run: what all of them share, and what all of them have shown."""
 
-    engine: LocalEngine
+    engine: Engine
     ruler: PlanRuler
     data: TrainingData
     folder: Path

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...capabilities import Capability, Suite
-from ...engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, disk_errors_named
+from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
 from ...errors import ConfigError, ModelError, OutputError
 from ...models import (
     BASE,
@@ -75,6 +75,8 @@ class RepairRequest:
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -143,8 +145,7 @@ def repair(
     tuned = _held(open_tuned_model(request.tuned, request.opened))
     opened = tuned.base
     request = replace(request, opened=opened)
-    with disk_errors_named(folder.path), ResultStore(folder.store) as store:
-        engine = LocalEngine(opened, store, request.options, meter)
+    with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, request.capabilities, engine)
         asked = _asked(request, engine)
         search = _search(request, tuned, asked, engine)
@@ -202,7 +203,7 @@ def _held(tuned: TunedModel) -> TunedModel:
     return replace(tuned, point=Point("tuned", (Term(HeldDirection(term.direction), 1.0),)))
 
 
-def _asked(request: RepairRequest, engine: LocalEngine) -> _Asked:
+def _asked(request: RepairRequest, engine: Engine) -> _Asked:
     seed = request.seed
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=seed)
@@ -218,7 +219,7 @@ def _asked(request: RepairRequest, engine: LocalEngine) -> _Asked:
 
 
 def _search(
-    request: RepairRequest, tuned: TunedModel, asked: _Asked, engine: LocalEngine
+    request: RepairRequest, tuned: TunedModel, asked: _Asked, engine: Engine
 ) -> RepairSearch:
     """The search with nothing looked at yet; refuses an update that moves no matrix."""
     opened = request.opened
@@ -245,7 +246,7 @@ def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, WeightNorms]) ->
     return {c.name: sum(changes.get(name, 0.0) ** 2 for name in c.weights) for c in cells}
 
 
-def _plan(meter: Meter, engine: LocalEngine, asked: _Asked) -> None:
+def _plan(meter: Meter, engine: Engine, asked: _Asked) -> None:
     targets = () if asked.target is None else (asked.target.search, asked.target.report)
     meter.plan(NUM_LOOKS * engine.num_tokens((*asked.search, *targets[:1])))
     meter.plan(3 * engine.num_tokens((*asked.report, *targets[1:])))
@@ -297,7 +298,7 @@ def _document(
     search: RepairSearch,
     judged: Judged,
     tuned: TunedModel,
-    engine: LocalEngine,
+    engine: Engine,
     *,
     asked: _Asked,
     output: RepairedModel | None,
@@ -335,7 +336,7 @@ def _document(
 
 
 def _provenance(
-    request: RepairRequest, tuned: TunedModel, engine: LocalEngine, asked: _Asked
+    request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _Asked
 ) -> RepairProvenance:
     return RepairProvenance(
         driftline_version=driftline_version(),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...capabilities import Capability
-from ...engine import LocalEngine
+from ...engine import Engine
 from ...errors import RunError
 from ...models import BASE, Point, TunedModel, scaled_point
 from ..search import (
@@ -46,7 +46,7 @@ NUM_LOOKS = 73
 class RepairSearch:
     """Looks at candidates, and remembers them."""
 
-    engine: LocalEngine
+    engine: Engine
     tuned: TunedModel
     ruler: Ruler
     cells: tuple[Cell, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
-from ...engine import LocalEngine, Meter, Progress, ResultStore, RunFolder, Table, disk_errors_named
+from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, Table, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
 from ...provenance import driftline_version, package_versions, python_version
@@ -34,6 +34,8 @@ class ScoreRequest:
     suites: tuple[Suite, ...]
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
+    ray: RayOptions | None = None
+    """Have the points computed on Ray; None computes them in this process."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -73,19 +75,14 @@ def score(
     started = time.monotonic()
     capabilities = request.capabilities
     check_names(capabilities)
-    with disk_errors_named(folder.path):
-        store = ResultStore(folder.store)
-        try:
-            meter = Meter(listener)
-            meter.enter("reading the suites")
-            engine = LocalEngine(request.opened, store, request.options, meter)
-            meter.plan(engine.num_tokens(capabilities))
-            meter.enter("scoring")
-            rows = {}
-            for together in batches(capabilities, engine):
-                rows.update(engine.evaluate((BASE,), together).rows)
-        finally:
-            store.close()
+    meter = Meter(listener)
+    meter.enter("reading the suites")
+    with open_session(folder, request.opened, request.options, meter, ray=request.ray) as engine:
+        meter.plan(engine.num_tokens(capabilities))
+        meter.enter("scoring")
+        rows = {}
+        for together in batches(capabilities, engine):
+            rows.update(engine.evaluate((BASE,), together).rows)
     table = Table(rows)
     document = Scores(
         scores=tuple(capability_score(c, table) for c in capabilities),
@@ -159,9 +156,7 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
             raise ConfigError(f"--suite: the capability name {name} is taken; rename one of them")
 
 
-def batches(
-    capabilities: Sequence[Capability], engine: LocalEngine
-) -> Iterator[tuple[Capability, ...]]:
+def batches(capabilities: Sequence[Capability], engine: Engine) -> Iterator[tuple[Capability, ...]]:
     """Capabilities that are stored together; the same ones in every process of one request.
 
     Args:

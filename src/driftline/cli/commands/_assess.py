@@ -9,6 +9,7 @@ from ...questions import Answer, assess, forecast, fragility_map, margin
 from .._question_command import Shown, question_command
 from ..options import (
     EFFORT,
+    RUN,
     AddressOption,
     ConfigOption,
     DataOption,
@@ -28,6 +29,7 @@ from ..options import (
     TrustOption,
     WorkersOption,
 )
+from ._train import trained_lines
 
 ProbeName = Literal["0.05", "0.1", "0.2", "0.3"]
 MethodName = Literal[
@@ -92,6 +94,24 @@ _OPTIONS: dict[str, object] = {
             rich_help_panel=EFFORT,
         ),
     ],
+    "checkpoint": Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint/--no-checkpoint",
+            help="Keep the trainer's checkpoint of the probe's last step for `train --from` (assess and "
+            "forecast; as large as the weights with the optimiser's state).",
+            rich_help_panel=RUN,
+        ),
+    ],
+    "then_train": Annotated[
+        bool,
+        typer.Option(
+            "--then-train",
+            help="After the verdict safe, continue the run to its end under the monitor; the exit code is "
+            "then that of train. After any other verdict stop.",
+            rich_help_panel=RUN,
+        ),
+    ],
     "seed": SeedOption,
     "force": ForceOption,
     "trust_remote_code": TrustOption,
@@ -106,8 +126,26 @@ _OPTIONS: dict[str, object] = {
 }
 
 
-def _report(_answer: Answer, folder: Path | None) -> str:
-    return "" if folder is None else f"\nreport: {folder / 'report.html'}\n"
+def report_lines(answer: Answer, folder: Path | None) -> str:
+    """Say where the report and the model are.
+
+    Args:
+        answer: The answer; that of `train` where the run was continued.
+        folder: Run folder of the assessment.
+
+    Returns:
+        The lines; none without a folder.
+    """
+    if folder is None:
+        return ""
+    if answer.before is not None:
+        assert answer.folder is not None
+        return trained_lines(answer, answer.folder)
+    lines = f"\nreport: {folder / 'report.html'}\n"
+    if answer.checkpoint is not None:
+        step = answer.checkpoint.step
+        lines += f"steps 1 to {step} of the run are kept: driftline train --from {folder}\n"
+    return lines
 
 
 def _folder_of(part: str) -> Any:  # noqa: ANN401 - a function of the values
@@ -132,5 +170,5 @@ def part_command(part: str) -> Any:  # noqa: ANN401 - a function for Typer
     Returns:
         A function for Typer to wrap.
     """
-    shown = Shown(_OPTIONS, VERDICT_EXIT_CODES, _report, _folder_of(part))
+    shown = Shown(_OPTIONS, VERDICT_EXIT_CODES, report_lines, _folder_of(part))
     return question_command(_QUESTIONS[part], shown, _HELP[part])

@@ -27,6 +27,7 @@ def demo(
         out=folder,
         seed=seed,
         force=force,
+        checkpoint=False,
         reporter=ProgressPrinter(),
     )
     if json:

@@ -20,11 +20,20 @@ from ..options import (
 EXIT_CODES: dict[str | None, int] = {"safe": 0, "unsafe": 1, "inconclusive": 3}
 
 ProtocolArgument = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="PROTOCOL",
         help="A protocol (schema: driftline/protocol/1), or a YAML with TRL's and PEFT's field names.",
         show_default=False,
+    ),
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Run folder of assess or forecast: continue the planned run from its probe's checkpoint. "
+        "PROTOCOL may be left out.",
     ),
 ]
 ModelOption = Annotated[
@@ -68,11 +77,25 @@ ActionOption = Annotated[
 ]
 
 
-def _folder(values: Values) -> Path:
+def _folder(values: Values) -> Path | None:
+    if values["start"] is not None:
+        probe = values["start"]
+        return Path(probe.parent) / f"{probe.resolve().name}-train"
+    if values["protocol"] is None:
+        return None
     return Path("driftline-runs") / f"train-{values['protocol'].stem}"
 
 
-def _written(answer: Answer, folder: Path | None) -> str:
+def trained_lines(answer: Answer, folder: Path | None) -> str:
+    """Say where the report and the tuned model are.
+
+    Args:
+        answer: The answer of `train`.
+        folder: Run folder.
+
+    Returns:
+        The lines; none without a folder.
+    """
     if folder is None:
         return ""
     return f"\nreport: {folder / 'report.html'}\nmodel:  {folder / answer.model_folder}\n"
@@ -83,6 +106,7 @@ train = question_command(
     Shown(
         {
             "protocol": ProtocolArgument,
+            "start": FromOption,
             "model": ModelOption,
             "data": DataOption,
             "columns": MapOption,
@@ -97,7 +121,7 @@ train = question_command(
             "trust_remote_code": TrustOption,
         },
         EXIT_CODES,
-        _written,
+        trained_lines,
         _folder,
     ),
     "Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive.",

@@ -25,6 +25,9 @@ _LOCK = "driftline-run.lock"
 _STORE = "results.sqlite"
 _DIRECTIONS = "directions"
 _STUDY = "study.jsonl"
+_CHECKPOINTS = "checkpoints"
+_WITH_PROBE = ("assess", "forecast")
+"""Commands that keep the probe's checkpoint. What `train` has trained is never removed."""
 _EARLIER_OUTPUTS = ("report.html", "report.json")
 """What a run wrote before the marker said it."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -69,6 +72,19 @@ class RunFolder:
     def study(self) -> Path:
         """The journal of a search."""
         return self.path / _STUDY
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the trainer's checkpoints."""
+        return self.path / _CHECKPOINTS
+
+    def probe_files(self) -> tuple[Path, ...]:
+        """The files of the probe's checkpoint; none where the folder is of another command."""
+        marker = self.marker()
+        if marker is None or marker.command not in _WITH_PROBE:
+            return ()
+        kept = (*self.checkpoints.glob("checkpoint-*/*"), self.checkpoints / "README.md")
+        return tuple(path for path in kept if path.is_file())
 
     @property
     def lock(self) -> FolderLock:
@@ -236,10 +252,21 @@ class RunFolder:
         """
         self._remove_outputs(outputs)
         shutil.rmtree(self.directions, ignore_errors=True)
+        self._remove_probe()
         for name in self.own_names(outputs):
             if name not in (_DIRECTIONS, _LOCK, _MARKER):
                 (self.path / name).unlink(missing_ok=True)
         self.marker_file.unlink(missing_ok=True)
+
+    def _remove_probe(self) -> None:
+        """Remove the probe's checkpoint, and its folders where nothing else is in them."""
+        files = self.probe_files()
+        for path in files:
+            path.unlink(missing_ok=True)
+        folders = {path.parent for path in files} | {self.checkpoints} if files else set()
+        for folder in sorted(folders)[::-1]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _remove_outputs(self, outputs: tuple[str, ...]) -> None:
         """Remove the outputs, the document first, and what a killed writer left of them."""

@@ -194,3 +194,4 @@ def _own_paths(folder: RunFolder, marker: RunMarker) -> Iterator[Path]:
             yield path
         elif path.is_dir() and path == folder.directions:
             yield from (file for file in path.rglob("*") if file.is_file())
+    yield from folder.probe_files()

@@ -22,7 +22,7 @@ from ..language_model import LanguageModel, list_places, module_names, tied_name
 from ._interrupts import interrupts_heard
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
-from .data import TrainingData, check_vocabulary, quiet_datasets
+from .data import TrainingData, check_token_ids, quiet_datasets
 from .levers import Levers, TrainedPass
 
 _NOT_OF_TOKENS = {
@@ -280,7 +280,7 @@ def lever_trainer(
             f"levers: {arguments.n_gpu} GPUs and {arguments.world_size} processes: levers are for one "
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
-    check_vocabulary(data, opened.model.get_input_embeddings().weight.shape[0])
+    check_token_ids(data, opened.model.get_input_embeddings().weight.shape[0])
     model = training_copy(opened, config)
     if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
         arguments.assistant_only_loss = True

@@ -2,11 +2,9 @@
 
 import contextlib
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import datasets
 import transformers
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -15,7 +13,8 @@ from peft.utils import ModulesToSaveWrapper
 from ...errors import ConfigError
 from ..language_model import LanguageModel, tied_names
 from ..points import unreadable_field
-from ._lever_trainer import LeverTrainer, lever_trainer
+from ._lever_trainer import LeverTrainer
+from ._planned_trainer import planned_trainer
 from ._random_states import random_states_kept
 from .config import TrainingConfig
 from .data import TrainingData
@@ -30,6 +29,7 @@ def probe_trainer(
     *,
     levers: Levers | None = None,
     num_steps: int = 0,
+    output_dir: Path | None = None,
 ) -> Iterator[LeverTrainer]:
     """Make TRL's trainer on a copy of the model; random states and progress bars are put back.
 
@@ -39,6 +39,7 @@ def probe_trainer(
         data: The user's data.
         levers: What holds the run back.
         num_steps: Steps of the run, which replay goes by.
+        output_dir: Folder for the trainer's checkpoints, where the caller asks for any.
 
     Yields:
         The trainer.
@@ -48,30 +49,33 @@ def probe_trainer(
     """
     levers = Levers() if levers is None else levers
     _check_base(opened, config)
-    with (
-        tempfile.TemporaryDirectory(prefix="driftline-") as output_dir,
-        random_states_kept(),
-        _quiet_datasets(),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as stack:
+        if output_dir is None:
+            made = tempfile.TemporaryDirectory(prefix="driftline-")
+            output_dir = Path(stack.enter_context(made))
+        stack.enter_context(random_states_kept())
+        stack.enter_context(_quiet_transformers())
         on_cpu = opened.device.type == "cpu"
-        args = config.trainer_arguments(Path(output_dir), use_cpu=on_cpu)
+        args = config.trainer_arguments(output_dir, use_cpu=on_cpu)
         args.include_num_input_tokens_seen = "non_padding"
-        transformers.set_seed(args.seed)
         if levers.replay_share:
             data = with_replay(opened, config, data, levers=levers, num_steps=num_steps)
-            # Other lengths would pack into another number of batches.
-            args.max_steps = num_steps
-        trainer = lever_trainer(opened, config, data, arguments=args, levers=levers)
+        trainer = stack.enter_context(
+            planned_trainer(
+                opened,
+                config,
+                data,
+                arguments=args,
+                levers=levers,
+                num_steps=num_steps if levers.replay_share else None,
+            )
+        )
         if trainer.args.n_gpu > 1 or trainer.args.world_size > 1:
             raise ConfigError(
                 f"{trainer.args.n_gpu} GPUs and {trainer.args.world_size} processes: distributed "
                 "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
             )
         _check_tied(trainer, opened, config)
-        # Printing is for the user's own run.
-        trainer.remove_callback(transformers.PrinterCallback)
         yield trainer
 
 
@@ -125,14 +129,15 @@ def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingCo
 
 
 @contextlib.contextmanager
-def _quiet_datasets() -> Iterator[None]:
-    was_on = datasets.are_progress_bars_disabled() is False
-    level = transformers.utils.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    transformers.utils.logging.set_verbosity_error()
+def _quiet_transformers() -> Iterator[None]:
+    """Without log lines and progress bars, such as that of writing a checkpoint."""
+    log = transformers.utils.logging
+    level, has_bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.utils.logging.set_verbosity(level)
-        if was_on:
-            datasets.enable_progress_bars()
+        log.set_verbosity(level)
+        if has_bars:
+            log.enable_progress_bar()

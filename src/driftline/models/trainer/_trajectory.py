@@ -31,6 +31,13 @@ from ..points import (
     unreadable_field,
 )
 from ..tuned import merge_adapter
+from ._checkpoints import (
+    checkpoint_folder,
+    is_whole_checkpoint,
+    no_room_for_checkpoint,
+    remove_pickle,
+)
+from ._lever_trainer import LeverTrainer
 from ._outcome import is_osf, osf_change, scaled_change
 from ._probe_trainer import probe_trainer
 from .config import TrainingConfig, told_in_one_line
@@ -86,6 +93,9 @@ class Trajectory:
     """What holds the run back from forgetting."""
     goes_on: Callable[[int], bool] = field(default=lambda _step: True)
     """Asked after every step, when a kept step's change is on disk; False ends training there."""
+    checkpoints: Path | None = None
+    """Folder for the trainer's own checkpoint of the last kept step, from which the run can be
+    continued; None keeps none."""
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -137,10 +147,17 @@ class Trajectory:
         if self.is_trained():
             return TrainingOutcome(True, self.num_tokens_trained())
         self._own_folder.mkdir(parents=True, exist_ok=True)
+        if self.checkpoints is not None:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
         with probe_trainer(
-            self.opened, self.config, self.data, levers=self._held, num_steps=self.plan.num_steps
+            self.opened,
+            self.config,
+            self.data,
+            levers=self._held,
+            num_steps=self.plan.num_steps,
+            output_dir=self.checkpoints,
         ) as trainer:
-            keeper = _Keeper(self)
+            keeper = _Keeper(self, keeps_checkpoint=self._has_room(trainer))
             trainer.add_callback(keeper)
             steps = lambda: int(trainer.state.global_step)  # noqa: E731 - of this trainer alone
             with told_in_one_line(self.config, "the trainer refuses to start", steps):
@@ -157,8 +174,26 @@ class Trajectory:
         shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def is_trained(self) -> bool:
-        """Whether every kept step is on disk."""
-        return self._tokens_file.exists() and all(self.path(s).exists() for s in self.kept_steps)
+        """Whether every kept step is on disk, and the checkpoint where one is to be kept."""
+        is_kept = self.checkpoint is not None or self.no_checkpoint is not None
+        return (
+            self._tokens_file.exists()
+            and all(self.path(s).exists() for s in self.kept_steps)
+            and (self.checkpoints is None or is_kept)
+        )
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Folder of the checkpoint of the last kept step; None where none is kept."""
+        if self.checkpoints is None:
+            return None
+        path = checkpoint_folder(self.checkpoints, self.kept_steps[-1])
+        return path if is_whole_checkpoint(path) else None
+
+    @property
+    def no_checkpoint(self) -> str | None:
+        """Reason for which a checkpoint that was asked for is not kept."""
+        return self._refusal.read_text(encoding="utf-8") if self._refusal.exists() else None
 
     def num_tokens_trained(self) -> int:
         """Tokens that went forward and backward, padding left out; 0 before training."""
@@ -181,6 +216,23 @@ class Trajectory:
         """The levers, with all that is frozen among them."""
         frozen = dict.fromkeys((*self.frozen, *self.levers.frozen_modules))
         return replace(self.levers, frozen_modules=tuple(frozen))
+
+    def _has_room(self, trainer: LeverTrainer) -> bool:
+        """Whether to keep a checkpoint; writes down why not, where the disk has no room for it."""
+        self._refusal.unlink(missing_ok=True)
+        if self.checkpoints is None:
+            return False
+        # Of an earlier request, whose changes are in another folder.
+        for old in self.checkpoints.glob("checkpoint-*"):
+            shutil.rmtree(old)
+        reason = no_room_for_checkpoint(trainer, self.checkpoints)
+        if reason is not None:
+            self._refusal.write_text(reason, encoding="utf-8")
+        return reason is None
+
+    @property
+    def _refusal(self) -> Path:
+        return self._own_folder / "no-checkpoint.txt"
 
     @property
     def _tokens_file(self) -> Path:
@@ -267,8 +319,8 @@ def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int
 class _Keeper(TrainerCallback):  # type: ignore[misc]
     """Keeps the change of the weights after some steps, and stops after the last of them."""
 
-    def __init__(self, trajectory: Trajectory) -> None:
-        self._trajectory = trajectory
+    def __init__(self, trajectory: Trajectory, *, keeps_checkpoint: bool) -> None:
+        self._trajectory, self._keeps_checkpoint = trajectory, keeps_checkpoint
         self.reached_end = False
 
     def on_train_begin(
@@ -297,8 +349,22 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
             change = _change(trajectory.opened, model, trajectory.levers)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
         self.reached_end = step >= trajectory.kept_steps[-1]
-        if self.reached_end or not trajectory.goes_on(step):
+        if self.reached_end and self._keeps_checkpoint:
+            control.should_save = True
+        elif self.reached_end or not trajectory.goes_on(step):
             control.should_training_stop = True
+        return control
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: object,
+    ) -> TrainerControl:
+        remove_pickle(checkpoint_folder(Path(args.output_dir), state.global_step))
+        # Only now, so that the saved control does not say that training has stopped.
+        control.should_training_stop = True
         return control
 
 

@@ -17,6 +17,7 @@ from ._sharded import summed as summed
 from ._sharded import trained_parameters as trained_parameters
 from ._sharded import wait_for_all as wait_for_all
 from ._shelf import Shelf as Shelf
+from ._shelf import standing_at as standing_at
 from ._snapshots import BaseWeights as BaseWeights
 from ._snapshots import SnapshotRing as SnapshotRing
 from ._snapshots import lora_change as lora_change

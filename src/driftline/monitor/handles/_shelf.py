@@ -1,14 +1,17 @@
 """Copies of weights where they take no room beside the training: on disk, or in a GPU's host memory."""
 
+import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from ...errors import OutputError, RunError
 from ._sharded import local
+from ._untouched import put
 
 
 class _Place(NamedTuple):
@@ -96,6 +99,39 @@ class Shelf:
         whole = now.contiguous()
         self._places[name] = _Place(self._file.tell(), torch.empty_like(whole, device="meta"))
         self._file.write(_bytes(whole))
+
+
+@contextlib.contextmanager
+def standing_at(
+    parameters: Mapping[str, Tensor], values: Mapping[str, Tensor], folder: Path
+) -> Iterator[None]:
+    """Move weights to other values for the block; they are put back bit for bit.
+
+    Args:
+        parameters: Weights to move, by name.
+        values: Other values of all of them.
+        folder: On the disk that has room for a copy of the weights.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RunError: A weight has no other value.
+        OutputError: The copy cannot be written.
+    """
+    missing = sorted(parameters.keys() - values.keys())
+    if missing:
+        raise RunError(f"monitor: the weights of step 0 lack {missing[0]}; start from step 0")
+    try:
+        shelf = Shelf.of(parameters, folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: a copy of the weights cannot be kept ({error})") from error
+    try:
+        put(dict(parameters), lambda name, now: values[name].to(now))
+        yield
+    finally:
+        put(dict(parameters), lambda name, _now: shelf.get(name))
+        shelf.close()
 
 
 def _bytes(tensor: Tensor) -> memoryview:

@@ -8,6 +8,7 @@ from ..parts import (
     BeliefSpace,
     Document,
     ForecastExplanation,
+    KeptCheckpoint,
     ProbeReading,
     Provenance,
     SafeEnvelope,
@@ -286,6 +287,8 @@ class Assessment(Document):
     explanation: ForecastExplanation | None = None
     belief_space: BeliefSpace | None = None
     """None where it was not asked for, or, as a caveat says, cannot be watched."""
+    checkpoint: KeptCheckpoint | None = None
+    """Of the probe's last step; None where none was kept."""
     cost: Cost
     caveats: tuple[str, ...]
     provenance: Provenance

@@ -90,6 +90,8 @@ class TrainingRun(Document):
     num_steps: int
     """Optimiser steps that were taken."""
     planned_steps: int
+    probe_steps: int | None = None
+    """Steps that a probe had trained before, where the run was continued from its checkpoint."""
     rolled_back_to: int | None
     """The step whose weights were saved, where a roll-back ended the run."""
     every_steps: int

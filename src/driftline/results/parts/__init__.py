@@ -11,6 +11,8 @@ from ._explanation import AtRiskItem as AtRiskItem
 from ._explanation import ConflictingExample as ConflictingExample
 from ._explanation import FailureMode as FailureMode
 from ._explanation import ForecastExplanation as ForecastExplanation
+from ._kept_checkpoint import KeptCheckpoint as KeptCheckpoint
+from ._kept_checkpoint import RunInputs as RunInputs
 from ._policy import CertificationPolicy as CertificationPolicy
 from ._policy import PolicyRule as PolicyRule
 from ._policy import Tier as Tier

@@ -5,6 +5,7 @@ from ._config_checks import check_training as check_training
 from ._config_checks import one_line as one_line
 from ._config_checks import output_faults as output_faults
 from ._config_checks import told_in_one_line as told_in_one_line
+from ._config_fields import FREE_FIELDS as FREE_FIELDS
 from ._config_notes import named_model as named_model
 from ._config_notes import run_notes as run_notes
 from ._config_notes import streams as streams

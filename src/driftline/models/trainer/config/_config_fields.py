@@ -98,9 +98,12 @@ EVALUATION_FIELDS = frozenset({
     "prediction_loss_only", "include_for_metrics", "load_best_model_at_end",
     "metric_for_best_model", "greater_is_better", "label_names",
 })  # fmt: skip
-"""Fields about evaluation during training, which changes no weight of a run to its last step."""
+"""Fields about evaluation during training. It draws random numbers, so that dropout differs after it, and
+changes nothing else of a run to its last step."""
 NOT_OF_THE_PROBE = OUTPUT_FIELDS | EVALUATION_FIELDS | {"trust_remote_code", "model_init_kwargs"}
 """Fields of SFTConfig that the probe's trainer is not given: see `TrainingConfig.probe_notes`."""
+FREE_FIELDS = (NOT_OF_THE_PROBE | ABOUT_THE_MODEL) - {"model_init_kwargs"}
+"""Fields that may change when a run is continued from its probe, which had none of them."""
 
 SET_BY_TRAIN = frozenset({"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"})
 """Fields that `train` sets itself, whatever the config says."""

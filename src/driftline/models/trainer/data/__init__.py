@@ -1,6 +1,7 @@
 """Training data: found, read and checked row by row."""
 
 from ._data_sources import quiet_datasets as quiet_datasets
+from ._token_ids import check_token_ids as check_token_ids
 from ._training_data import Example as Example
 from ._training_data import TrainingData as TrainingData
 from ._training_data import json_lines as json_lines
@@ -8,4 +9,3 @@ from ._training_data import read_columns as read_columns
 from ._training_data import read_named_data as read_named_data
 from ._training_data import read_training_data as read_training_data
 from ._training_data import write_training_data as write_training_data
-from ._vocabulary import check_vocabulary as check_vocabulary

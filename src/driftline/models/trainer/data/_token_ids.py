@@ -11,7 +11,7 @@ _IGNORED = -100
 """The label of a token that no loss is taken on."""
 
 
-def check_vocabulary(data: TrainingData, size: int) -> None:
+def check_token_ids(data: TrainingData, size: int) -> None:
     """Refuse token ids and labels that the model has no embedding for.
 
     A look-up out of range breaks off training on a CPU, and on a GPU the whole process.

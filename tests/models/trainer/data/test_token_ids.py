@@ -6,7 +6,7 @@ import pytest
 
 from driftline.errors import DataError
 from driftline.models import read_training_data
-from driftline.models.trainer.data._vocabulary import check_vocabulary
+from driftline.models.trainer.data._token_ids import check_token_ids
 
 GOOD = {"input_ids": [0, 1, 9], "labels": [-100, 1, 9]}
 
@@ -33,9 +33,9 @@ def read(tmp_path):
 )
 def test_an_id_out_of_range_is_named_with_its_row(read, row, told):
     with pytest.raises(DataError, match=told):
-        check_vocabulary(read(GOOD, GOOD, row), 10)
+        check_token_ids(read(GOOD, GOOD, row), 10)
 
 
 def test_ids_of_the_model_and_rows_of_text_are_taken(read):
-    check_vocabulary(read(GOOD, GOOD), 10)
-    check_vocabulary(read({"text": "ten"}), 1)
+    check_token_ids(read(GOOD, GOOD), 10)
+    check_token_ids(read({"text": "ten"}), 1)
