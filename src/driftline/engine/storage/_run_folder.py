@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -18,7 +18,8 @@ from ...errors import OutputError
 from ...parsing import json_value
 from ...provenance import digest_value
 from ._lock import FolderLock
-from ._store import is_disk_fault, is_empty_store
+from ._store import is_disk_fault
+from ._stored_work import holds_work
 
 _MARKER = "driftline-run.json"
 _LOCK = "driftline-run.lock"
@@ -28,6 +29,8 @@ _STUDY = "study.jsonl"
 _CHECKPOINTS = "checkpoints"
 _WITH_PROBE = ("assess", "forecast")
 """Commands that keep the probe's checkpoint. What `train` has trained is never removed."""
+_BOOKKEEPING = frozenset({_MARKER, _LOCK, f"{_STORE}-wal", f"{_STORE}-shm"})
+"""Files that say nothing about work."""
 _EARLIER_OUTPUTS = ("report.html", "report.json")
 """What a run wrote before the marker said it."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -53,9 +56,9 @@ class RunFolder:
     """
 
     path: Path
-    earlier: frozenset[str] | None = None
+    earlier: frozenset[str] | None = field(default=None, compare=False)
     """Names that were there before this opening began the run; None where it did not begin it."""
-    is_made: bool = False
+    is_made: bool = field(default=False, compare=False)
     """The folder itself was made by this opening."""
 
     @property
@@ -157,33 +160,13 @@ class RunFolder:
         is_empty = False
         if kind is not None and self.earlier is not None:
             with contextlib.suppress(OSError):
-                is_empty = not self.holds_work(self.earlier)
+                is_empty = not holds_work(self.path, _BOOKKEEPING | self.earlier, _STORE)
                 if is_empty:
                     self.remove_own(())
         self.close()
         if is_empty and self.is_made:
             with contextlib.suppress(OSError):
                 self.path.rmdir()
-
-    def holds_work(self, earlier: frozenset[str] = frozenset()) -> bool:
-        """Tell whether the folder holds anything that a later start could use.
-
-        Args:
-            earlier: Names that do not count, since they were there before.
-
-        Returns:
-            False where there is only bookkeeping: marker, lock, a store without scores, empty folders.
-        """
-        bookkeeping = {_MARKER, _LOCK, f"{_STORE}-wal", f"{_STORE}-shm", *earlier}
-        for entry in self.path.iterdir():
-            if entry.name in bookkeeping:
-                continue
-            if entry.name == _STORE:
-                if not is_empty_store(entry):
-                    return True
-            elif not entry.is_dir() or any(not path.is_dir() for path in entry.rglob("*")):
-                return True
-        return False
 
     def marker(self) -> RunMarker | None:
         """What the folder says of itself, in the words of this or of an earlier version.
@@ -312,7 +295,7 @@ class RunFolder:
             # Outputs without their document are of a process that was killed between them.
             self._remove_outputs(outputs)
             return
-        if force or not self.holds_work():
+        if force or not holds_work(self.path, _BOOKKEEPING, _STORE):
             self.remove_own(outputs)
             return
         held = (

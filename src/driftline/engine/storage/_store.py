@@ -269,29 +269,6 @@ def damage_named(path: Path) -> Iterator[None]:
         raise OutputError(_damaged(path, str(error))) from error
 
 
-def is_empty_store(path: Path) -> bool:
-    """Tell whether a store holds no score, so that nothing is lost without it.
-
-    Args:
-        path: The store's file.
-
-    Returns:
-        Whether it is empty; a file that cannot be read as a store is not.
-    """
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as store:
-            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master")}
-            return not any(
-                store.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - a fixed name
-                for table in ("scores", "checks")
-                if table in tables
-            )
-    except sqlite3.Error:
-        return False
-
-
 def is_disk_fault(error: sqlite3.OperationalError) -> bool:
     """Tell whether SQLite met a full or failing disk, rather than a file that it cannot use."""
     return "full" in str(error) or "disk I/O" in str(error)
