@@ -132,12 +132,7 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
     """
     check_names(request.capabilities, reserved=("target",))
     meter = Meter()
-    with (
-        ResultStore(folder.store) as store,
-        open_engine(
-            request.opened, store, request.options, meter, directions=folder.directions, ray=None
-        ) as engine,
-    ):
+    with open_session(folder, request.opened, request.options, meter) as engine:
         study = _study(request, folder, engine)
         steps = sum(each.kept_steps[-1] for each in study.trained)
         trained = study.trajectory.estimated_tokens_per_step() * steps
