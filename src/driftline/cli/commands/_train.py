@@ -9,6 +9,8 @@ from ...questions import Answer
 from ...questions import train as question
 from .._question_command import Shown, Values, question_command
 from ..options import (
+    DATA,
+    EFFORT,
     KINDS,
     DryRunOption,
     ForceOption,
@@ -48,6 +50,7 @@ EvalDataOption = Annotated[
     typer.Option(
         "--eval-data",
         help="Rows to evaluate on while it trains, where the training data have no such split.",
+        rich_help_panel=DATA,
     ),
 ]
 WatchOption = Annotated[
@@ -57,7 +60,10 @@ WatchOption = Annotated[
 EveryOption = Annotated[
     int | None,
     typer.Option(
-        "--every", min=1, help="Steps between checks; by default as often as 2.5 % allow."
+        "--every",
+        min=1,
+        help="Steps between checks (default: as often as 2.5 % of the time allow).",
+        rich_help_panel=EFFORT,
     ),
 ]
 ItemsOption = Annotated[
@@ -67,12 +73,15 @@ ItemsOption = Annotated[
         min=2,
         help="Items of each capability to score (default: all, or as many as let all scoring take no "
         "longer than the training).",
+        rich_help_panel=EFFORT,
     ),
 ]
 ActionOption = Annotated[
     str | None,
     typer.Option(
-        "--action", help="On an alarm: log, warn, lower_learning_rate, stop or roll_back."
+        "--action",
+        help="On an alarm: log, warn, lower_learning_rate, stop or roll_back.",
+        rich_help_panel=EFFORT,
     ),
 ]
 
