@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from driftline.cli._set_up import default_folder
-from driftline.questions._reporter import shown
+from driftline.questions.inputs import shown
 
 
 class Printer:

@@ -5,26 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._answer import Answer
-from ._inputs import (
-    ConfigInput,
-    DataInput,
-    EngineChoice,
-    ModelChoice,
-    ModelInput,
-    SuiteInput,
-    check_choice,
-    check_items,
-    check_probe,
-    check_seed,
-    path_of,
-    read_config,
-    read_rows,
-    read_suites,
-    run_folder,
-)
-from ._memory import Handed, handed_models
-from ._reporter import Reporter, SilentReporter, shown
 from ._then_train import (
     CONTINUABLE,
     OUTPUTS,
@@ -34,12 +14,36 @@ from ._then_train import (
     is_all_files,
     with_inputs,
 )
+from .answers import Answer
+from .inputs import (
+    ConfigInput,
+    DataInput,
+    EngineChoice,
+    Handed,
+    ModelChoice,
+    ModelInput,
+    Reporter,
+    SilentReporter,
+    SuiteInput,
+    check_choice,
+    check_items,
+    check_probe,
+    check_seed,
+    handed_models,
+    path_of,
+    read_config,
+    read_rows,
+    read_suites,
+    run_folder,
+    shown,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from driftline.analyses import AssessmentRequest, Effort, Part
+    from driftline.analyses import AssessmentRequest, Effort, ForecastCalibration, Part
     from driftline.engine import RunFolder
+    from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Assessment
 
 PROBES = ("0.05", "0.1", "0.2", "0.3")
@@ -80,66 +84,7 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         dry_run: bool = False,
         reporter: Reporter | None = None,
     ) -> Answer:
-        check_choice("--probe", probe, PROBES)
-        check_choice("--method", method, METHODS)
-        check_seed(seed)
-        check_items("--items", items)
-        reporter = reporter or SilentReporter()
-        if then_train:
-            held = ModelChoice("", load_in=load_in)
-            check_then_train(
-                part, held, probe, keeps_checkpoint=checkpoint, has_folder=out is not None
-            )
-        read = read_suites(suites, reporter)
-        ray = EngineChoice(engine, address, workers, gpus_per_worker, threads_per_worker)
-        options = ray.ray_options()
-        reporter.note("loading PyTorch, transformers and TRL")
-        from driftline.analyses import (
-            AssessmentRequest,
-            Effort,
-            read_calibration,
-            shipped_calibration,
-        )
-
-        own = path_of(calibration, "--calibration")
-        runs = shipped_calibration() if own is None else read_calibration(own)
-        parsed = read_config(config)
-        check_probe(parsed, reporter)
-        rows, notes = read_rows(data, parsed, columns)
-        for note in notes:
-            reporter.say(note)
-        parsed = parsed.for_data(is_chat=rows.is_chat)
-        with handed_models() as handed:
-            source, digest = handed.files(model, "model")
-            choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
-            given = {
-                "model": model, "data": data, "config": config, "columns": columns, "suites": suites,
-            }  # fmt: skip
-            request = AssessmentRequest(
-                part,
-                None,  # type: ignore[arg-type]  # opened once the request is known to be right
-                rows,
-                parsed,
-                read,
-                seed=seed,
-                ray=options,
-                probe=probe,  # type: ignore[arg-type]  # just checked
-                method=method,  # type: ignore[arg-type]
-                calibration=runs,
-                effort=_effort(part, items, Effort()),
-                keeps_checkpoint=checkpoint and part in CONTINUABLE and out is not None,
-            )
-            if dry_run:
-                from ._estimate import estimate_assessment
-
-                return Answer(handed.named(estimate_assessment(request, choice)))
-            answer = _written(
-                request, choice, given, out=out, force=force, then_train=then_train,
-                num_items=items, handed=handed, reporter=reporter,
-            )  # fmt: skip
-        return (
-            _continued(answer, given, force, trust_remote_code, reporter) if then_train else answer
-        )
+        return _ask(part, locals())
 
     question.__name__ = question.__qualname__ = name
     question.__doc__ = _DOC.format(purpose=purpose)
@@ -188,26 +133,113 @@ _DOC = """{purpose}
     """
 
 
-def _written(  # noqa: PLR0913 - what one call passes on
+def _ask(part: "Part", given: dict[str, Any]) -> Answer:
+    """Check the inputs of a part, and answer it."""
+    choice = _check(part, given)
+    reporter = given["reporter"] or SilentReporter()
+    read = read_suites(given["suites"], reporter)
+    ray = EngineChoice(*(given[name] for name in _ENGINE)).ray_options()
+    reporter.note("loading PyTorch, transformers and TRL")
+    from driftline.analyses import AssessmentRequest, Effort
+
+    runs = _read_runs(given["calibration"])
+    parsed, rows = _read_run(given["config"], given["data"], given["columns"], reporter)
+    with handed_models() as handed:
+        source, digest = handed.files(given["model"], "model")
+        choice = replace(choice, source=source, digest=digest)
+        request = AssessmentRequest(
+            part,
+            None,  # type: ignore[arg-type]  # opened once the request is known to be right
+            rows,
+            parsed,
+            read,
+            seed=given["seed"],
+            ray=ray,
+            probe=given["probe"],
+            method=given["method"],
+            calibration=runs,
+            effort=_effort(part, given["items"], Effort()),
+            keeps_checkpoint=_keeps_checkpoint(part, given),
+        )
+        if given["dry_run"]:
+            from ._estimate import estimate_assessment
+
+            return Answer(handed.named(estimate_assessment(request, choice)))
+        answer = _written(request, choice, given, handed, reporter)
+    return _continued(answer, given, reporter) if given["then_train"] else answer
+
+
+_ENGINE = ("engine", "address", "workers", "gpus_per_worker", "threads_per_worker")
+
+
+def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
+    return given["checkpoint"] and part in CONTINUABLE and given["out"] is not None
+
+
+def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
+    """Refuse what is wrong by itself, before anything is read."""
+    check_choice("--probe", given["probe"], PROBES)
+    check_choice("--method", given["method"], METHODS)
+    check_seed(given["seed"])
+    check_items("--items", given["items"])
+    choice = ModelChoice(
+        "", given["trust_remote_code"], given["dtype"], given["device_map"], given["load_in"]
+    )
+    if given["then_train"]:
+        check_then_train(
+            part,
+            choice,
+            given["probe"],
+            keeps_checkpoint=given["checkpoint"],
+            has_folder=given["out"] is not None,
+        )
+    return choice
+
+
+def _read_runs(calibration: object) -> "ForecastCalibration":
+    """Read the finished runs to forecast from."""
+    from driftline.analyses import read_calibration, shipped_calibration
+
+    own = path_of(calibration, "--calibration")
+    return shipped_calibration() if own is None else read_calibration(own)
+
+
+def _read_run(
+    config: ConfigInput,
+    data: DataInput,
+    columns: str | Mapping[str, str] | None,
+    reporter: Reporter,
+) -> "tuple[TrainingConfig, TrainingData]":
+    """Read config and data of the planned run, and say how they are read."""
+    parsed = read_config(config)
+    check_probe(parsed, reporter)
+    rows, notes = read_rows(data, parsed, columns)
+    for note in notes:
+        reporter.say(note)
+    return parsed.for_data(is_chat=rows.is_chat), rows
+
+
+def _written(
     request: "AssessmentRequest",
     choice: ModelChoice,
     given: dict[str, Any],
-    *,
-    out: object,
-    force: bool,
-    then_train: bool,
-    num_items: int | None,
     handed: Handed,
     reporter: Reporter,
 ) -> Answer:
     """Open the model, answer the request, and write both reports into the folder."""
-    identity = _identity(request, choice, num_items)
+    out, then_train = given["out"], given["then_train"]
+    identity = _identity(request, choice, given["items"])
     path = path_of(out, "--out")
     if then_train and path is not None and (finished := finished_run(path, identity)) is not None:
         reporter.note(f"taking the finished assessment in {path}")
         return Answer(finished, path)
     with run_folder(
-        out, identity, outputs=OUTPUTS, force=force, command=request.part, model=choice.source
+        out,
+        identity,
+        outputs=OUTPUTS,
+        force=given["force"],
+        command=request.part,
+        model=choice.source,
     ) as folder:
         reporter.note(f"opening {choice.source}")
         opened = choice.open()
@@ -223,13 +255,7 @@ def _written(  # noqa: PLR0913 - what one call passes on
     return Answer(document, None if out is None else folder.path)
 
 
-def _continued(
-    answer: Answer,
-    given: dict[str, Any],
-    force: bool,
-    trust_remote_code: bool,
-    reporter: Reporter,
-) -> Answer:
+def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Answer:
     """Train the rest of the run where the verdict is safe."""
     if answer.verdict != "safe":
         reporter.note(f"not trained further: the verdict is {answer.verdict}")
@@ -244,8 +270,8 @@ def _continued(
         columns=given["columns"],
         suites=given["suites"],
         out=beside(answer.folder),
-        force=force,
-        trust_remote_code=trust_remote_code,
+        force=given["force"],
+        trust_remote_code=given["trust_remote_code"],
         reporter=reporter,
     )
     return replace(trained, before=answer)

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from ._answer import Answer
-from ._files import check_free, write_file
-from ._inputs import path_of
+from .answers import Answer
+from .inputs import check_free, path_of, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,21 +1,23 @@
 """`certify`: whether a tuned model keeps what its base could do, within margins fixed beforehand."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ._answer import Answer
-from ._inputs import (
+from .answers import Answer
+from .inputs import (
     ModelChoice,
     ModelInput,
+    Reporter,
+    SilentReporter,
     SuiteInput,
     check_alpha,
     check_seed,
+    handed_models,
     path_of,
     read_suites,
     run_folder,
+    shown,
 )
-from ._memory import handed_models
-from ._reporter import Reporter, SilentReporter, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -89,17 +91,10 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     rules = _read_policy(policy)
     level = _alpha(alpha, rules)
     if scored:
-        of_models = {
-            "--suite": bool(suites),
-            "--sequential": sequential,
-            "--recovery": recovery,
-            "--dry-run": dry_run,
-            "--dtype": dtype,
-            "--device-map": device_map,
-            "--load-in": load_in,
-        }
-        for option in (name for name, value in of_models.items() if value):
-            raise ConfigError(f"{option}: is for models, which logs do not hold; leave it out")
+        _refuse_options_of_models(
+            suites=suites, sequential=sequential, recovery=recovery, dry_run=dry_run, dtype=dtype,
+            device_map=device_map, load_in=load_in,
+        )  # fmt: skip
         from ._certify_logs import LogOptions, certify_logs
 
         return certify_logs(
@@ -110,9 +105,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             write=_write,
             outputs=OUTPUTS,
         )
-    of_logs = {"--metric": metric, "--margin": margin, "--range": score_range}
-    for option in of_logs:
-        if of_logs[option] is not None:
+    for option, value in {"--metric": metric, "--margin": margin, "--range": score_range}.items():
+        if value is not None:
             raise ConfigError(f"{option}: is for logs, the suite says it here; add --scored")
     from driftline.capabilities import governed_suites
 
@@ -121,45 +115,59 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     reporter.note("loading PyTorch and transformers")
     with handed_models() as handed:
         source, digest = handed.files(base, "base")
-        other, other_digest = handed.files(tuned, "tuned")
         choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
             from ._estimate import estimate_certification
 
             return Answer(handed.named(estimate_certification(read, choice)))
-        identity: JsonValue = {
-            **choice.identity(),
-            "part": "certify",
-            "tuned": other_digest or other,
-            "suites": [suite.provenance().digest for suite in read],
-            "policy": None if rules is None else rules.digest,
+        options: dict[str, Any] = {
+            "policy": rules,
             "sequential": sequential,
             "recovery": recovery,
             "alpha": level,
             "seed": seed,
         }
-        from driftline.analyses import CertifyRequest
-        from driftline.analyses import certify as compare
-
+        other, other_digest = handed.files(tuned, "tuned")
+        identity: JsonValue = {
+            **choice.identity(),
+            **options,
+            "part": "certify",
+            "tuned": other_digest or other,
+            "suites": [suite.provenance().digest for suite in read],
+            "policy": None if rules is None else rules.digest,
+        }
         with run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
         ) as folder:
-            reporter.note(f"opening {source}")
-            request = CertifyRequest(
-                choice.open(),
-                other,
-                read,
-                alpha=level,
-                seed=seed,
-                policy=rules,
-                sequential=sequential,
-                recovery=recovery,
-            )
-            with shown(reporter, folder):
-                found = compare(request, folder, listener=reporter.update)
-            document = handed.named(found)
+            document = handed.named(_compared(choice, other, read, options, folder, reporter))
             _write(document, folder)
         return Answer(document, None if out is None else folder.path)
+
+
+def _refuse_options_of_models(**given: object) -> None:
+    """Refuse what only models can have; logs hold scores alone."""
+    for name, value in given.items():
+        if value:
+            option = "--suite" if name == "suites" else f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option}: is for models, which logs do not hold; leave it out")
+
+
+def _compared(
+    choice: ModelChoice,
+    tuned: str,
+    suites: "tuple[Suite, ...]",
+    options: dict[str, Any],
+    folder: "RunFolder",
+    reporter: Reporter,
+) -> "Certification":
+    """Open the base and compare the tuned model with it."""
+    from driftline.analyses import CertifyRequest
+    from driftline.analyses import certify as compare
+
+    reporter.note(f"opening {choice.source}")
+    request = CertifyRequest(choice.open(), tuned, suites, **options)
+    with shown(reporter, folder):
+        return compare(request, folder, listener=reporter.update)
 
 
 def _write(document: "Certification", folder: "RunFolder") -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SuiteError
-from ._answer import Answer
-from ._inputs import finite, path_of, run_folder
+from .answers import Answer
+from .inputs import finite, path_of, run_folder
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -2,10 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from ._answer import Answer
-from ._inputs import ModelInput, check_choice, check_seed, run_folder
-from ._memory import handed_models
-from ._reporter import Reporter, SilentReporter
+from .answers import Answer
+from .inputs import (
+    ModelInput,
+    Reporter,
+    SilentReporter,
+    check_choice,
+    check_seed,
+    handed_models,
+    run_folder,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from driftline.capabilities import Capability, Suite
     from driftline.models import HollowModel, TrainingConfig, TrainingData
 
-    from ._inputs import ModelChoice
+    from .inputs import ModelChoice
 
 _TRAINED = 3
 """Forward passes that a trained token costs in products: forward, and backward twice a forward."""

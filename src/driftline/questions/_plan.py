@@ -1,14 +1,17 @@
 """`plan`: the protocol that adapts most while its losses stay within their tolerances."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ._answer import Answer
-from ._inputs import (
+from .answers import Answer
+from .inputs import (
     ConfigInput,
     DataInput,
+    Handed,
     ModelChoice,
     ModelInput,
+    Reporter,
+    SilentReporter,
     SuiteInput,
     check_alpha,
     check_items,
@@ -16,21 +19,23 @@ from ._inputs import (
     check_probe,
     check_seed,
     finite,
+    handed_models,
     one_or_more,
     read_config,
     read_rows,
     read_suites,
     run_folder,
+    shown,
     suite_names,
 )
-from ._memory import Handed, handed_models
-from ._reporter import Reporter, SilentReporter, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.analyses import PlanRequest
+    from driftline.capabilities import Suite
     from driftline.engine import RunFolder
+    from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Document
 
 REPORTS = ("report.html", "report.json")
@@ -88,13 +93,17 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     Returns:
         The answer.
     """
-    check_alpha(alpha)
-    check_seed(seed)
-    check_items("--items", items)
-    check_items("--search-items", search_items)
-    finite("--budget-tokens", budget_tokens)
-    finite("--budget-minutes", budget_minutes)
-    check_least("--trials", trials, 1)
+    options: dict[str, Any] = {
+        "require": tuple(one_or_more(require, "--require")),
+        "budget_tokens": budget_tokens,
+        "budget_minutes": budget_minutes,
+        "num_trials": trials,
+        "num_items": items,
+        "num_search_items": search_items,
+        "alpha": alpha,
+        "seed": seed,
+    }
+    _check(options)
     reporter = reporter or SilentReporter()
     read = read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
@@ -113,43 +122,12 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     with handed_models() as handed:
         source, digest = handed.files(model, "model")
         choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
-
-        def request() -> PlanRequest:
-            return PlanRequest(
-                choice.open(),
-                rows,
-                read,
-                config=parsed,
-                require=tuple(one_or_more(require, "--require")),
-                budget_tokens=budget_tokens,
-                budget_minutes=budget_minutes,
-                num_trials=trials,
-                num_items=items,
-                num_search_items=search_items,
-                alpha=alpha,
-                seed=seed,
-            )
-
         if dry_run:
             from ._estimate import PlanCost, estimate_plan
 
             cost = PlanCost(rows, parsed, read, items, budget_tokens, budget_minutes, seed)
             return Answer(handed.named(estimate_plan(cost, choice)))
-        identity: JsonValue = {
-            **choice.identity(),
-            "part": "plan",
-            "suites": [suite.provenance().digest for suite in read],
-            "data": rows.digest,
-            "config": None if parsed is None else parsed.digest,
-            "require": [*one_or_more(require, "--require")],
-            "budget_tokens": budget_tokens,
-            "budget_minutes": budget_minutes,
-            "trials": trials,
-            "items": items,
-            "search_items": search_items,
-            "alpha": alpha,
-            "seed": seed,
-        }
+        identity = _identity(choice, rows, parsed, read, options)
         with run_folder(
             out,
             identity,
@@ -159,8 +137,45 @@ def plan(  # noqa: PLR0913 - the inputs of a question
             model=source,
         ) as folder:
             reporter.note(f"opening {source}")
-            document = _searched(request(), folder, reporter, handed, suite_names(suites))
+            request = PlanRequest(choice.open(), rows, read, config=parsed, **options)
+            document = _searched(request, folder, reporter, handed, suite_names(suites))
         return Answer(document, None if out is None else folder.path)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse numbers that make no sense, before anything is read."""
+    check_alpha(options["alpha"])
+    check_seed(options["seed"])
+    check_items("--items", options["num_items"])
+    check_items("--search-items", options["num_search_items"])
+    finite("--budget-tokens", options["budget_tokens"])
+    finite("--budget-minutes", options["budget_minutes"])
+    check_least("--trials", options["num_trials"], 1)
+
+
+def _identity(
+    choice: ModelChoice,
+    rows: "TrainingData",
+    config: "TrainingConfig | None",
+    suites: "tuple[Suite, ...]",
+    options: dict[str, Any],
+) -> "JsonValue":
+    """List all that the answer depends on."""
+    return {
+        **choice.identity(),
+        "part": "plan",
+        "suites": [suite.provenance().digest for suite in suites],
+        "data": rows.digest,
+        "config": None if config is None else config.digest,
+        "require": [*options["require"]],
+        "budget_tokens": options["budget_tokens"],
+        "budget_minutes": options["budget_minutes"],
+        "trials": options["num_trials"],
+        "items": options["num_items"],
+        "search_items": options["num_search_items"],
+        "alpha": options["alpha"],
+        "seed": options["seed"],
+    }
 
 
 def _searched(

@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ._answer import Answer
-from ._inputs import (
+from .answers import Answer
+from .inputs import (
     DataInput,
     ModelChoice,
     ModelInput,
+    Reporter,
+    SilentReporter,
     SuiteInput,
     check_alpha,
     check_items,
     check_seed,
     finite,
+    handed_models,
     read_rows,
     read_suites,
     run_folder,
+    shown,
 )
-from ._memory import handed_models
-from ._reporter import Reporter, SilentReporter, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

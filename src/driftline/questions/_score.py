@@ -2,10 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from ._answer import Answer
-from ._inputs import ModelChoice, ModelInput, SuiteInput, check_seed, read_suites, run_folder
-from ._memory import handed_models
-from ._reporter import Reporter, SilentReporter, shown
+from .answers import Answer
+from .inputs import (
+    ModelChoice,
+    ModelInput,
+    Reporter,
+    SilentReporter,
+    SuiteInput,
+    check_seed,
+    handed_models,
+    read_suites,
+    run_folder,
+    shown,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -1,8 +1,7 @@
 """`suite`: what a suite's items can show, before any model is run."""
 
-from ._answer import Answer
-from ._inputs import SuiteInput, read_suites
-from ._reporter import SilentReporter
+from .answers import Answer
+from .inputs import SilentReporter, SuiteInput, read_suites
 
 
 def suite_power(suite: SuiteInput) -> Answer:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ._inputs import ModelChoice, suite_names
+from .inputs import ModelChoice, suite_names
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

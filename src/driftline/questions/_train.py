@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, InputError
-from ._answer import Answer
-from ._inputs import (
+from .answers import Answer
+from .inputs import (
     ConfigInput,
     DataInput,
     ModelChoice,
     ModelInput,
+    Reporter,
+    SilentReporter,
     SuiteInput,
     check_items,
     check_least,
+    handed_models,
     path_of,
     read_rows,
     read_suites,
     run_folder,
+    shown,
 )
-from ._memory import handed_models
-from ._reporter import Reporter, SilentReporter, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

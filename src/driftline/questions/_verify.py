@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..errors import CertificateError
-from ._answer import Answer
-from ._files import read_as
-from ._inputs import SuiteInput, path_of, read_suites, suite_names
-from ._reporter import SilentReporter
+from .answers import Answer
+from .inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
 
 if TYPE_CHECKING:
     from driftline.certificates import AskedSuite

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..errors import ConfigError, DataError, SuiteError
+from ...errors import ConfigError, DataError, SuiteError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

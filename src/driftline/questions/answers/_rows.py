@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from ..results import (
+from ...results import (
     Assessment,
     Certification,
     Document,

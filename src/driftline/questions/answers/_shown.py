@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..escapes import visible
-from ..results import (
+from ...escapes import visible
+from ...results import (
     Assessment,
     Certification,
     Document,
@@ -25,8 +25,8 @@ from ..results import (
     verification_summary,
     weight_diff_summary,
 )
-from ._calibrated import Calibrated, calibrated_summary
-from ._estimate import Estimate, estimate_summary
+from .._calibrated import Calibrated, calibrated_summary
+from .._estimate import Estimate, estimate_summary
 from ._rows import Row, rows_of
 
 _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
@@ -67,7 +67,7 @@ def page_of(document: Document) -> str | None:
     Returns:
         The page.
     """
-    from ..report import (
+    from ...report import (
         render_html,
         render_plan,
         render_repair,

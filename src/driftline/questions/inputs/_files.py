@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import CertificateError, OutputError
+from ...errors import CertificateError, OutputError
 
 Read = TypeVar("Read")
 
