@@ -22,6 +22,7 @@ from .inputs import (
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.capabilities import Suite
     from driftline.engine import RunFolder
     from driftline.results import Certification, CertificationPolicy
 
