@@ -173,7 +173,8 @@ _ENGINE = ("engine", "address", "workers", "gpus_per_worker", "threads_per_worke
 
 
 def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
-    return given["checkpoint"] and part in CONTINUABLE and given["out"] is not None
+    has_folder = given["out"] is not None or given["dry_run"]
+    return bool(given["checkpoint"]) and part in CONTINUABLE and has_folder
 
 
 def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:

@@ -28,9 +28,13 @@ _PLANNED_RUNS = 20.0
 """Of the user's own, which a plan may spend where no budget is given."""
 _CAVEATS = (
     "Counted from the config, the tokenizer and the data; no weights were loaded.",
-    "Minutes are a lower bound: all products at the rate that large ones reach on this machine, without "
-    "attention over long texts, the optimiser, and reading files.",
+    "Minutes are those of the products alone, at the rate that was measured just now with what else runs on "
+    "this machine; attention over long texts, the optimiser and reading files come on top.",
     "Memory is that of weights, gradients and the optimiser; activations come on top.",
+)
+_CHECKPOINTS = (
+    "Disk is that of the tuned model. Checkpoints that the config asks for, and the monitor's checks after "
+    "the base's, come on top."
 )
 _ADAPTER = (
     "An adapter is trained: gradients, optimiser and kept changes are as large as the adapter, and are "
@@ -52,7 +56,7 @@ class Estimate(Document):
     num_steps_trained: int | None = None
     num_steps: int | None = None
     minutes: float
-    """At least."""
+    """Of the products alone, at `products_per_second`."""
     device: str
     products_per_second: float
     """Multiply-adds of float32 products, as measured just now."""
@@ -86,7 +90,7 @@ def estimate_summary(document: Estimate) -> str:
     return (
         f"DRY RUN of {document.command} on {document.model}, {document.num_parameters:,} parameters\n"
         f"  scored   {document.tokens_forward:,} tokens{trained}\n"
-        f"  time     at least {document.minutes:.1f} min on {document.device}\n"
+        f"  time     {document.minutes:.1f} min or more on {document.device}\n"
         f"  memory   {document.memory_gib:.2f} GiB\n"
         f"  disk     {disk}\n\n{lines}\n"
     )
@@ -99,6 +103,7 @@ class _Work:
     steps_trained: int | None = None
     steps: int | None = None
     num_kept: int = 0
+    keeps_checkpoint: bool = False
     copies: int = 1
     """Copies of the weights that are held to score."""
     config: "TrainingConfig | None" = None
@@ -154,6 +159,7 @@ def estimate_assessment(request: "AssessmentRequest", choice: "ModelChoice") -> 
         counted.num_steps_trained,
         counted.num_steps,
         counted.num_kept,
+        keeps_checkpoint=request.keeps_checkpoint,
         config=request.config,
     )
     return _estimate(request.part, choice, hollow, work)
@@ -179,7 +185,8 @@ def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
         1,
         config=cost.config,
     )
-    return _estimate("train", choice, hollow, work)
+    found = _estimate("train", choice, hollow, work)
+    return found.model_copy(update={"caveats": (*found.caveats, _CHECKPOINTS)})
 
 
 def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
@@ -272,7 +279,9 @@ def _estimate(command: str, choice: "ModelChoice", hollow: "HollowModel", work: 
     if work.trained:
         # A copy that is trained; in full also a gradient and Adam's two moments, all in float32.
         held += num * 4.0 * (1 if is_adapter else 4)
-    kept = None if is_adapter else num * 4.0 * work.num_kept / 2**30
+    # A checkpoint holds the weights and both of Adam's moments.
+    num_stored = work.num_kept + 3 * work.keeps_checkpoint
+    kept = None if is_adapter else num * 4.0 * num_stored / 2**30
     return Estimate(
         command=command,
         model=choice.source,
