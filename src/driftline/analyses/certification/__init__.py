@@ -4,5 +4,7 @@ from ._caveats import copies_caveats as copies_caveats
 from ._certify import CertifyRequest as CertifyRequest
 from ._certify import certify as certify
 from ._certify import check_tokens as check_tokens
+from ._certify_scored import ScoredRequest as ScoredRequest
+from ._certify_scored import certify_scored as certify_scored
 from ._subjects import base_subject as base_subject
 from ._subjects import tuned_subject as tuned_subject
