@@ -25,11 +25,10 @@ WITHOUT_TORCH = (
 )
 """Modules that load no torch, which takes longer than these checks do."""
 WITH_TORCH = (
-    "forgetting.calibrate",
-    "forgetting.fits",
     "forgetting.judge",
     "forgetting.link",
     "path_margin.fit",
+    "realistic.calibrate",
     "realistic.quantities",
 )
 

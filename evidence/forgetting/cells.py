@@ -9,8 +9,7 @@ import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
-from driftline.analyses import LossForecast
-
+from .first_edition import LossForecast
 from .grid import COLLAPSE_NATS
 from .table import BenchmarkRun
 

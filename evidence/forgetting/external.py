@@ -21,7 +21,7 @@ import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
-from driftline.stats import fit_gaussian_process
+from .gaussian_process import fit_gaussian_process
 
 RESULT = Path(__file__).parent / "external.json"
 FILE = "ref_peft_metamathqa_forgetting.jsonl"

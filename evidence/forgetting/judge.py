@@ -20,12 +20,13 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-from driftline.analyses import PROBES, Case, Method, Probe, fit_forecaster, seen_by
 from driftline.errors import RunError
 from driftline.results import Look
 
 from .calibrate import calibration
 from .cells import REAL_LOSS, Cells, Row, cells_of, figures, inside, r2, rounded, spearman
+from .first_edition import PROBES, Probe, fit_forecaster, seen_by
+from .first_rivals import Case, Method
 from .grid import COLLAPSE_NATS
 from .table import BenchmarkRun, outside_runs, read_runs
 

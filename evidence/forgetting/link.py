@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy
 
-from driftline.analyses import Case, fit_forecaster, shipped_calibration
 from driftline.stats import log_odds, shifted_means
 
+from .calibrate import calibration
+from .first_edition import fit_forecaster
+from .first_rivals import Case
 from .table import BenchmarkRun, read_runs
 
 FOLDER = Path(__file__).parent
@@ -47,11 +49,11 @@ def judged() -> dict[str, Any]:
         Errors and coverage over all cells, and the spread over items by size of movement.
     """
     held = json.loads((FOLDER / "base_probabilities.json").read_text())["probabilities"]
-    runs, calibration = read_runs(MODEL), shipped_calibration()
+    runs, held_runs = read_runs(MODEL), calibration()
     rows, names = [], []
     for task in sorted({run.task for run in runs}):
         others = [run.finished for run in runs if run.task != task]
-        forecaster = fit_forecaster(others, calibration)
+        forecaster = fit_forecaster(others, held_runs)
         for run in (run for run in runs if run.task == task):
             for reading in run.finished.probe.capabilities:
                 if reading.capability in held:

@@ -13,9 +13,11 @@ import importlib
 import json
 from collections.abc import Callable, Sequence
 
-from driftline.analyses import Case, FinishedRun, LossForecast
+from driftline.analyses import FinishedRun
 
 from .cells import Cells, cells_of, figures
+from .first_edition import LossForecast
+from .first_rivals import Case
 from .judge import SPLITS
 from .table import BenchmarkRun, read_runs
 

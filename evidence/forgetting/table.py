@@ -1,6 +1,7 @@
 """The benchmark's runs as a table: what probes saw, what came, and what rivals would have seen."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,9 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
             metric=record["metrics"][capability],
             base_value=_mean(record["base_values"][capability]),
             losses=losses,
+            standard_errors={
+                look: _standard_error(along[step]) for look, step in zip(EARLY, steps, strict=False)
+            },
             straight_line=straight.get(capability),
         )
 
@@ -168,6 +172,10 @@ def replica_loss(record: dict[str, Any], leg: str, capability: str) -> float:
         return COLLAPSE_NATS
     (losses,) = row["losses"][capability].values()
     return _mean(losses)
+
+
+def _standard_error(values: list[float]) -> float:
+    return round(float(numpy.std(values, ddof=1) / math.sqrt(len(values))), 4)
 
 
 def _mean(values: list[float]) -> float:

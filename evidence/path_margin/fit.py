@@ -193,7 +193,8 @@ def _crossings(
     steps = numpy.arange(probe, NUM_STEPS + 1, dtype=float)
     halves = quantile * numpy.interp((steps - probe) / (NUM_STEPS - probe), shares, scales)
     measured = numpy.stack([cell.seen] * 3)  # the real crossing is that of the same items
-    path = PathLosses.joined(PROBE, measured, losses, halves, largest_error=0.0)
+    predicted = numpy.stack([losses, losses - halves, losses + halves])[:, 1:]
+    path = PathLosses.joined(PROBE, measured, range(probe + 1, NUM_STEPS + 1), predicted)
     found = path.crossing(cell.tolerance)
     return found.value, found.low, found.high
 

@@ -42,9 +42,12 @@ class Metric:
     """The loss of an item, or of the metric in `gradient_of`, can be differentiated."""
     gradient_of: MetricName | None = None
     """The metric whose gradient stands for its own; None for itself."""
-    forecast_from: MetricName | None = None
-    """The metric in nats in which a forecast predicts before it converts; None where no finished
-    run tells how this metric goes on."""
+    forecast_like: MetricName | None = None
+    """The metric whose finished runs stand for those of this one, in a forecast; None where there
+    are finished runs in this metric itself."""
+    leading: MetricName | None = None
+    """The metric in nats that moves first, from which the monitor predicts the steps that are left;
+    None where there is none."""
     falls_to_chance: bool = False
     """A model that guesses has the capability's chance level for its mean."""
 
@@ -60,13 +63,8 @@ class Metric:
 
     @property
     def is_in_nats(self) -> bool:
-        """The loss is in nats, the unit of finished runs."""
-        return self.forecast_from == self.name
-
-    @property
-    def is_linked(self) -> bool:
-        """It is decided in this metric and forecast in another, by the logistic link."""
-        return self.forecast_from not in (None, self.name)
+        """The loss is in nats, so that it has no bound of its own."""
+        return self.unit.startswith("nats")
 
     @property
     def gradient_metric(self) -> MetricName:
@@ -81,14 +79,14 @@ METRICS: Mapping[str, Metric] = {
             "probability",
             "probability",
             (0.0, 1.0),
-            forecast_from="margin_nats",
+            leading="margin_nats",
             falls_to_chance=True,
         ),
         Metric(
             "margin_nats",
             "nats",
             (-MARGIN_BOUND_NATS, MARGIN_BOUND_NATS),
-            forecast_from="margin_nats",
+            leading="margin_nats",
         ),
         Metric(
             "accuracy",
@@ -96,6 +94,7 @@ METRICS: Mapping[str, Metric] = {
             (0.0, 1.0),
             is_binary=True,
             gradient_of="margin_nats",
+            forecast_like="probability",
             falls_to_chance=True,
         ),
         Metric(
@@ -103,7 +102,7 @@ METRICS: Mapping[str, Metric] = {
             "nats per token",
             (0.0, math.inf),
             higher_is_better=False,
-            forecast_from="nll_nats",
+            leading="nll_nats",
         ),
         Metric(
             "exact_match",
@@ -111,6 +110,7 @@ METRICS: Mapping[str, Metric] = {
             (0.0, 1.0),
             is_binary=True,
             has_gradient=False,
+            forecast_like="probability",
             falls_to_chance=True,
         ),
     )

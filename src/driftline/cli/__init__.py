@@ -1,6 +1,6 @@
 """The command line: one file a command. Each parses, calls one analysis, prints or writes.
 
-Exit codes: 0 pass or safe, 1 fail or unsafe, 2 usage or bad input, 3 inconclusive, 4 the work failed.
+Exit codes: 0 pass or safe, 1 fail or unsafe, 2 usage or bad input, 3 at risk or inconclusive, 4 the work failed.
 """
 
 from ._app import main as main

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Assessment
 
-PROBES = ("0.05", "0.1", "0.2", "0.3")
+PROBES = ("0.05", "0.1", "0.2", "0.3", "0.4", "0.6")
+UNTIL = ("probe", "decided")
 METHODS = (
     "driftline", "truncated", "linear_in_steps", "linear_in_rate", "straight_line", "learning_rate",
     "rate_times_steps", "update_norm", "mean",
@@ -75,7 +76,9 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         dtype: str | None = None,
         device_map: str | None = None,
         load_in: str | None = None,
-        probe: str = "0.2",
+        probe: str | None = None,
+        until: str = "probe",
+        risk: float = 0.1,
         method: str = "driftline",
         calibration: object = None,
         items: int | None = None,
@@ -114,7 +117,10 @@ _DOC = """{purpose}
         dtype: `float32` (default) or `bfloat16`.
         device_map: `auto`, or one device.
         load_in: `4bit` or `8bit`.
-        probe: Share of the planned steps that is trained, as a text.
+        probe: Share of the planned steps that is trained, as a text; `0.2` by default. With `until="decided"` the
+            largest share, `0.6` by default.
+        until: `probe`, or `decided`: train on from look to look until the verdict is safe or unsafe.
+        risk: Accepted probability that any required capability ends beyond its tolerance.
         method: `driftline`, or a baseline.
         calibration: A file of `calibrate`.
         items: Items of each capability to score.
@@ -135,6 +141,8 @@ _DOC = """{purpose}
 
 def _ask(part: "Part", given: dict[str, Any]) -> Answer:
     """Check the inputs of a part, and answer it."""
+    if given["probe"] is None:
+        given["probe"] = "0.6" if given["until"] == "decided" else "0.2"
     choice = _check(part, given)
     reporter = given["reporter"] or SilentReporter()
     read = read_suites(given["suites"], reporter)
@@ -156,6 +164,8 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
             seed=given["seed"],
             ray=ray,
             probe=given["probe"],
+            until_decided=given["until"] == "decided",
+            risk=given["risk"],
             method=given["method"],
             calibration=runs,
             effort=_effort(part, given["items"], Effort()),
@@ -180,6 +190,7 @@ def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
 def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
     """Refuse what is wrong by itself, before anything is read."""
     check_choice("--probe", given["probe"], PROBES)
+    check_choice("--until", given["until"], UNTIL)
     check_choice("--method", given["method"], METHODS)
     check_seed(given["seed"])
     check_items("--items", given["items"])
@@ -190,7 +201,6 @@ def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
         check_then_train(
             part,
             choice,
-            given["probe"],
             keeps_checkpoint=given["checkpoint"],
             has_folder=given["out"] is not None,
         )
@@ -311,6 +321,8 @@ def _identity(
         "suites": [suite.provenance().digest for suite in request.suites],
         "seed": request.seed,
         "probe": request.probe,
+        "until_decided": request.until_decided,
+        "risk": request.risk,
         "method": request.method,
         "calibration": request.calibration.digest,
         "items": num_items,

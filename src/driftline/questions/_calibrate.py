@@ -42,14 +42,14 @@ def calibrate(
         raise DataError("no finished run is named; give its folder with --run")
     # Heavy, and not needed for --help.
     from driftline.analyses import calibrate as put_together
-    from driftline.analyses import finished_run, metrics_left_out, shipped_calibration
+    from driftline.analyses import finished_run, shipped_calibration
     from driftline.parsing import read_text
     from driftline.results import Assessment, Certification
 
-    from ._calibrated import Calibrated, LeftOut
+    from ._calibrated import Calibrated
 
     shipped = shipped_calibration()
-    own, left_out = [], []
+    own = []
     for folder in folders:
         forecast = Assessment.from_json(
             read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
@@ -59,13 +59,9 @@ def calibrate(
             origin=f"{folder}/certification.json",
         )
         own.append(finished_run(folder.resolve().name, forecast, outcome))
-        if names := metrics_left_out(outcome):
-            left_out.append(LeftOut(run=str(folder), metrics=names))
     made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
     with tempfile.TemporaryDirectory() as kept:
         target = Path(kept) / "calibration.json" if path is None else path
         write_file(target, made.to_json().encode(), force=force)
-    document = Calibrated(
-        file=str(target), num_runs=len(made.runs), num_own=len(own), left_out=tuple(left_out)
-    )
+    document = Calibrated(file=str(target), num_runs=len(made.runs), num_own=len(own))
     return Answer(document)

@@ -5,14 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..results import Document, Value
-
-
-class LeftOut(Value):
-    """Capabilities of one run that no forecast in nats can use."""
-
-    run: str
-    metrics: str
+from ..results import Document
 
 
 class Calibrated(Document):
@@ -26,7 +19,6 @@ class Calibrated(Document):
     """The calibration's file; it is gone where `out` was not given."""
     num_runs: int
     num_own: int
-    left_out: tuple[LeftOut, ...] = ()
 
 
 def calibrated_summary(document: Calibrated) -> str:

@@ -19,14 +19,13 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def check_then_train(
-    part: str, choice: ModelChoice, probe: str, *, keeps_checkpoint: bool, has_folder: bool
+    part: str, choice: ModelChoice, *, keeps_checkpoint: bool, has_folder: bool
 ) -> None:
     """Refuse, before the probe, a request that could not be continued from it.
 
     Args:
         part: The question.
         choice: The model.
-        probe: Share of the run that is trained.
         keeps_checkpoint: Whether the probe's checkpoint is kept.
         has_folder: Whether a run folder is named.
 
@@ -37,10 +36,6 @@ def check_then_train(
         raise ConfigError(f"--then-train: {part} keeps no probe; run assess or forecast")
     if not keeps_checkpoint:
         raise ConfigError("--then-train: goes on from the probe's checkpoint; drop --no-checkpoint")
-    if probe == "0.1":
-        raise ConfigError(
-            "--then-train: --probe 0.1 is a replica, not the start of the run; take a probe of 0.2"
-        )
     if choice.load_in is not None:
         raise ConfigError(
             f"--then-train: train takes no quantised base; drop --load-in {choice.load_in}"

@@ -25,6 +25,7 @@ from .documents import DiffProvenance as DiffProvenance
 from .documents import EqualItems as EqualItems
 from .documents import Flip as Flip
 from .documents import Flips as Flips
+from .documents import ForecastAdvice as ForecastAdvice
 from .documents import Intruders as Intruders
 from .documents import ItemScore as ItemScore
 from .documents import LayerRegion as LayerRegion

@@ -211,12 +211,6 @@ def check_model(probed: ProbedRun, opened: LanguageModel) -> tuple[str, ...]:
 
 
 def _no_checkpoint(assessment: Assessment) -> str:
-    probe = assessment.probe
-    if probe is not None and not probe.clock:
-        return (
-            "its probe was a replica, a short run of its own and not the start of the planned one; "
-            "run assess or forecast with --probe 0.2"
-        )
     return "holds no checkpoint of its probe; run it again without --no-checkpoint"
 
 

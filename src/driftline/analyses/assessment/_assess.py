@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from ...results import (
     CapabilityForecast,
     CapabilityScore,
     Cost,
+    ForecastAdvice,
     ForecastExplanation,
     ProbeReading,
     Provenance,
@@ -32,13 +33,14 @@ from ...results import (
 )
 from ..forecasting import (
     FEWEST_RUNS,
-    PROBES,
+    Case,
+    Forecaster,
+    LossForecast,
     capability_forecasts,
-    early_looks,
     early_step,
     fit_to,
     forecast_losses,
-    in_own_metric,
+    read_looks,
     read_probe,
     target_forecast,
 )
@@ -54,6 +56,7 @@ from ..fragility import (
 )
 from ..items import affordable_items, items_caveat, target_capability
 from ..margins import (
+    PathCalibration,
     has_worst_case,
     path_losses,
     path_margins,
@@ -63,13 +66,13 @@ from ..margins import (
     worst_case_margins,
     worst_case_tokens,
 )
-from ..probing import Study, probe_steps, replica_of
+from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._explanation import explain
 from ._request import AssessmentRequest, Part
-from ._verdict import judge
+from ._verdict import Judgement, advise, judge, required_limits
 
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
@@ -134,14 +137,14 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
     meter = Meter()
     with open_session(folder, request.opened, request.options, meter) as engine:
         study = _study(request, folder, engine)
-        steps = sum(each.kept_steps[-1] for each in study.trained)
+        steps = study.num_probe_steps
         trained = study.trajectory.estimated_tokens_per_step() * steps
         return PlannedWork(
             tokens_forward=meter.planned - trained * Meter.TRAINED_TOKEN,
             tokens_trained=trained,
             num_steps_trained=steps,
             num_steps=study.trajectory.plan.num_steps,
-            num_kept=sum(len(each.kept_steps) for each in study.trained),
+            num_kept=len(study.trajectory.kept_steps),
         )
 
 
@@ -163,11 +166,10 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         folder.directions,
         kept,
         plan,
-        checkpoints=folder.checkpoints if request.keeps_checkpoint and kept else None,
+        checkpoints=folder.checkpoints if request.keeps_checkpoint else None,
     )
     trained = trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
     trajectory.on_step = lambda _step: meter.advance(trained)
-    replica = replica_of(trajectory) if "replica_10" in PROBES[request.probe] else None
     anchors = None
     if request.part in ("assess", "margin"):
         anchors = suite_anchors(
@@ -181,11 +183,9 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         request.effort,
         request.seed,
         anchors,
-        replica,
     )
     study = _capped(study, trained / Meter.TRAINED_TOKEN)
-    for each in study.trained:
-        meter.plan(0 if each.is_trained() else each.kept_steps[-1] * trained)
+    meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
     meter.plan(_planned_tokens(request.part, study))
     return study
 
@@ -197,7 +197,7 @@ def _capped(study: Study, tokens_per_step: float) -> Study:
         num_items = affordable_items(
             study.capabilities,
             study.engine,
-            num_points=1 + sum(len(each.kept_steps) for each in study.trained),
+            num_points=1 + len(study.trajectory.kept_steps),
             other_tokens=study.engine.num_tokens((study.target,)),
             trained_tokens=study.num_probe_steps * tokens_per_step,
         )
@@ -205,11 +205,9 @@ def _capped(study: Study, tokens_per_step: float) -> Study:
 
 
 def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:
-    """The steps of the planned run at which the probe looks; none where it is a replica alone."""
-    kept = {early_step(look, plan.num_steps) for look in early_looks(request.probe)}
-    if request.has_path:
-        kept |= set(probe_steps(plan.num_steps, request.effort.probe_fraction))
-    if kept and plan.summed_learning_rate(max(kept)) <= 0:
+    """List the steps of the planned run at which the probe looks."""
+    kept = {early_step(look, plan.num_steps) for look in request.looks}
+    if plan.summed_learning_rate(max(kept)) <= 0:
         raise ConfigError(
             f"{request.config.name}: the learning rate is 0 during the first {max(kept)} steps, which "
             "is all that the probe trains; shorten the warm-up or lengthen the run"
@@ -220,7 +218,7 @@ def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ..
 
 def _planned_tokens(part: Part, study: Study) -> float:
     effort, tokens = study.effort, study.engine.num_tokens
-    total: float = (1 + sum(len(each.kept_steps) for each in study.trained)) * tokens(
+    total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
         (*study.capabilities, study.target)
     )
     if part in ("assess", "margin"):
@@ -258,11 +256,11 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
 def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    scores, table = _scores_and_probe(study)
+    scores, table = _scores_and_probe(request, study)
     lacking = [score.capability for score in scores if score.nothing_to_lose]
-    predicted = _predict(request, study, table)
-    on_the_way = path_losses(study, table, paths) if request.has_path else {}
-    path = path_margins(study, on_the_way, paths, table) if request.has_path else ()
+    predicted = _predict(request, study, table, lacking)
+    on_the_way = path_losses(study, table, predicted.at)
+    path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
     found = FragilityMap((), (), (), ())
@@ -274,7 +272,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = attempted_map(study, must_succeed=part == "map")
-    verdict, reasons = judge(predicted.capabilities, path, lacking=lacking)
+    judgement = predicted.judgement
     shows_forecast = part in ("assess", "forecast")
     capped = items_caveat(
         scores,
@@ -284,8 +282,11 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     protect, protect_share = protected_quarter(study, found)
     return Assessment(
         schema_=f"driftline/{part}/1",
-        verdict=None if part == "map" else verdict,
-        reasons=() if part == "map" else reasons,
+        verdict=None if part == "map" else judgement.verdict,
+        reasons=() if part == "map" else judgement.reasons,
+        risk=request.risk,
+        probability_any_lost=judgement.probability_any_lost,
+        advice=None if part == "map" else _advice(request, study, predicted, paths),
         scores=scores,
         margins=margins,
         envelope=envelope,
@@ -318,7 +319,9 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     )
 
 
-def _scores_and_probe(study: Study) -> tuple[tuple[CapabilityScore, ...], Table]:
+def _scores_and_probe(
+    request: AssessmentRequest, study: Study
+) -> tuple[tuple[CapabilityScore, ...], Table]:
     """Score the base, say what it lacks, then train the probe and score along it."""
     meter = study.engine.meter
     meter.enter("scoring the base")
@@ -327,41 +330,106 @@ def _scores_and_probe(study: Study) -> tuple[tuple[CapabilityScore, ...], Table]
     lacking = [score.capability for score in scores if score.nothing_to_lose]
     said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
     meter.enter(f"training the first steps and scoring along them{said}")
+    if request.until_decided:
+        study.trajectory.end_where(partial(_is_decided, request, study, base, lacking))
+        study.trajectory.ensure_trained()
     return scores, study.probe_table(base)
 
 
+def _is_decided(
+    request: AssessmentRequest, study: Study, base: Table, lacking: Sequence[str], step: int
+) -> bool:
+    """Judge the run by what is trained of it, at a look that may end the probe."""
+    num_steps = study.trajectory.plan.num_steps
+    looks = [look for look in request.looks if early_step(look, num_steps) <= step]
+    if looks[-1] not in request.deciding_looks:
+        return False
+    kept = study.trajectory.kept_steps
+    points = [p for p, at in zip(study.path_points(), kept, strict=True) if at <= step]
+    found = study.engine.evaluate(points, (*study.capabilities, study.target))
+    table = Table({**base.rows, **found.rows})
+    reading = read_looks(study, table, looks)
+    judged = _judged(request, study, table, reading, lacking)
+    return judged.judgement.verdict in ("safe", "unsafe")
+
+
 @dataclass(frozen=True)
-class _Predicted:
-    """The forecast and what it was made from."""
+class _Judged:
+    """The forecast of the capabilities and the verdict by it."""
 
     reading: ProbeReading
+    forecaster: Forecaster
+    losses: dict[str, LossForecast]
     capabilities: tuple[CapabilityForecast, ...]
+    judgement: Judgement
+
+    def at(self, capability: str, share: float) -> LossForecast:
+        """Predict a capability's loss at a share of the run's summed learning rate."""
+        readings = {each.capability: each for each in self.reading.capabilities}
+        return self.forecaster.predict(Case(self.reading, readings[capability]), share=share)
+
+
+@dataclass(frozen=True)
+class _Predicted(_Judged):
+    """The same, with what explains it."""
+
     target: TargetForecast | None
     """None where too few finished runs say how they did on their own task."""
     explanation: ForecastExplanation | None
 
 
-def _predict(request: AssessmentRequest, study: Study, table: Table) -> _Predicted:
-    reading = read_probe(
-        study, table, request.probe, straight_line=request.method == "straight_line"
-    )
-    fit = partial(fit_to, request.calibration, reading, method=request.method, probe=request.probe)
-    fitted, target = fit(), None
+def _judged(
+    request: AssessmentRequest,
+    study: Study,
+    table: Table,
+    reading: ProbeReading,
+    lacking: Sequence[str],
+) -> _Judged:
+    forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
+    losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
+    rows = capability_forecasts(study, table, reading, losses, risk=risk)
+    judgement = judge(rows, losses, correlation=forecaster.correlation, risk=risk, lacking=lacking)
+    return _Judged(reading, forecaster, losses, rows, judgement)
+
+
+def _predict(
+    request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
+) -> _Predicted:
+    num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
+    looks = [look for look in request.looks if early_step(look, num_steps) <= last]
+    reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
+    judged = _judged(request, study, table, reading, lacking)
+    target = None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
-        target = target_forecast(study, fit(target=True), reading)
-    losses = in_own_metric(study, table, request.probe, forecast_losses(fitted, reading))
-    rows = capability_forecasts(study, table, losses, confidence_level=fitted.confidence_level)
+        fitted = fit_to(
+            request.calibration, method=request.method, probe=request.probe, target=True
+        )
+        target = target_forecast(study, fitted, reading)
     shown = request.part in ("assess", "forecast")
-    why = explain(study, table, rows, target) if shown else None
-    return _Predicted(reading, rows, target, why)
+    why = explain(study, table, judged.capabilities, target) if shown else None
+    return _Predicted(**vars(judged), target=target, explanation=why)
+
+
+def _advice(
+    request: AssessmentRequest, study: Study, predicted: _Predicted, paths: PathCalibration
+) -> ForecastAdvice | None:
+    plan, exponent = study.trajectory.plan, paths.rate_exponent
+    return advise(
+        predicted.judgement,
+        required_limits(predicted.capabilities, predicted.losses),
+        correlation=predicted.forecaster.correlation,
+        risk=request.risk_at_a_look,
+        exponents=(exponent.low, exponent.value, exponent.high),
+        learning_rate=max(plan.learning_rates),
+        probe_share=study.num_probe_steps / plan.num_steps,
+    )
 
 
 def _cost(study: Study, started: float) -> Cost:
     return Cost(
         wall_seconds=round(time.monotonic() - started, 1),
         tokens_forward=study.engine.tokens_used,
-        tokens_backward=sum(each.num_tokens_trained() for each in study.trained)
-        + study.engine.tokens_backward,
+        tokens_backward=study.trajectory.num_tokens_trained() + study.engine.tokens_backward,
         fraction_of_planned_run=study.num_probe_steps / study.trajectory.plan.num_steps,
     )
 

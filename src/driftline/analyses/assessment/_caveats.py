@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING
 from ...engine import has_slope
 from ...metrics import METRICS
 from ...results import CapabilityScore
-from ..forecasting import PROBES
 
 if TYPE_CHECKING:
     from ..margins import PathCalibration
     from ..probing import Study
     from ._request import AssessmentRequest
-
-
-_LINKED = (
-    "Probabilities are forecast from margins: the predicted loss of the mean margin moves the log-odds "
-    "of every item alike. Intervals of margins, stretched by a factor that held for tasks left out on "
-    "SmolLM2-135M, are converted in the same way; on other models their coverage is not known."
-)
 
 
 def caveats(
@@ -47,18 +39,15 @@ def caveats(
 def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:
     """What is true of every assessment."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
-    fitted = calibration.runs_for(request.opened.digest, PROBES[request.probe])
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     return (
-        f"The forecast rests on {len(fitted.runs)} finished runs of "
-        f"{', '.join(sorted({run.probe.model for run in fitted.runs}))}, of "
+        f"The forecast rests on {len(calibration.runs)} finished runs of "
+        f"{', '.join(sorted(set(calibration.models.values())))}, of "
         f"{_range(calibration.step_range)} steps; on another model, schedule or kind of run its "
         "intervals are not known to cover. Losses are forecast up to a collapse bound of "
         f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
-        f"The probe trained {probe} of {plan.num_steps} planned steps, one seed; the spread "
-        "between seeds is not in the intervals of the margins.",
-        "Each interval holds by itself: of ten 90 % intervals, one is expected to miss, so a lost "
-        "capability close to its tolerance may be the one.",
+        f"The probe trained {probe} of {plan.num_steps} planned steps, with one seed.",
+        "Each interval holds by itself: of ten 90 % intervals, one is expected to miss.",
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
         f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
         "over directions; with so few items, intervals cover less than they state.",
@@ -69,11 +58,9 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
         "update would do, or one from other data, it does not say. Regions rest on a sample of "
         "gradients; the planned data's share of one is high wherever all texts use the same "
         "directions, so hold it against other capabilities' shares, not only against chance.",
-        f"Path margins beyond the probe rest on {paths.num_runs} finished runs of {paths.model} with "
-        f"one schedule, in which {paths.num_passing} capabilities passed their tolerance after the "
-        "probe; that is too few to know the coverage of their intervals. Critical learning rates and "
-        "the envelope rest on how largest losses grew with rate and length, over a range and not with "
-        "a level of confidence.",
+        f"Critical and recommended learning rates and the envelope rest on how the largest losses of "
+        f"{paths.num_runs} finished runs of {paths.model} grew with rate and length, over a range and "
+        "not with a level of confidence.",
         f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
         "one random direction; that a drift of 0.1 counts as broken is a convention.",
         "The target is scored on a sample of the training data, not on data that was held out.",
@@ -90,23 +77,16 @@ def _of_this_run(
     adapter = request.config.adapter_config() is not None
     peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range(adapter=adapter)
     first, last = [], []
-    if plan.num_steps > paths.longest_num_steps:
-        first.append(
-            f"The run has {plan.num_steps} steps; nothing longer than {paths.longest_num_steps} was "
-            "ever measured."
-        )
     fewest, most = calibration.step_range
     if not fewest <= plan.num_steps <= most:
         first.append(
             f"The run has {plan.num_steps} steps; the forecast rests on runs of {fewest} to {most}."
         )
-    if calibration.runs_for(request.opened.digest, PROBES[request.probe]).unseen_model:
+    if request.opened.digest not in calibration.models:
         first.append(
             f"The forecast was not calibrated on {source}: its intervals are as wide as errors on models "
             "that were left out."
         )
-    if request.opened.digest != paths.model_digest:
-        first.append(f"Path margins were not calibrated on {source}.")
     first += _of_metrics(study)
     if not low <= peak <= high:
         first.append(
@@ -155,9 +135,7 @@ def lacking_caveat(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
 def _of_metrics(study: Study) -> Iterator[str]:
     """Describe the basis of a forecast of metrics that no finished run has."""
     used = {c.metric for c in study.capabilities}
-    if any(METRICS[name].is_linked for name in used):
-        yield _LINKED
-    unlike = sorted(name for name in used if METRICS[name].forecast_from is None)
+    unlike = sorted(name for name in used if METRICS[name].forecast_like is not None)
     if unlike:
         yield f"The forecast was never calibrated on {' or '.join(unlike)}."
 

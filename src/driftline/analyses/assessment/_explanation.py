@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from ...capabilities import Capability, Item
 from ...engine import Table
-from ...metrics import METRICS
 from ...models import count_conflicts
 from ...results import (
     AtRiskItem,
@@ -14,7 +13,7 @@ from ...results import (
     ForecastExplanation,
     TargetForecast,
 )
-from ..margins import Exponent, shipped_path_calibration, tolerated_multiple
+from ..margins import Exponent, shipped_path_calibration
 from ..probing import Study, losses_at
 
 _ITEMS_A_CAPABILITY = 3
@@ -47,8 +46,6 @@ def explain(
     steps_exponent = calibration.steps_exponents[
         "lora" if study.trajectory.config.uses_peft else "full"
     ]
-    peak = max(study.trajectory.plan.learning_rates)
-    critical = critical_multiples(forecast, calibration.rate_exponent)
     share, conflicts = _conflicts(study)
     return ForecastExplanation(
         failure_mode=mode,
@@ -56,9 +53,6 @@ def explain(
         items=_items(study, table, forecast),
         rate_effect=_halved(calibration.rate_exponent),
         steps_effect=_halved(steps_exponent),
-        critical_learning_rate=None
-        if critical is None
-        else (peak * critical[0], peak * critical[1], peak * critical[2]),
         conflict_share=share,
         conflicts=conflicts,
     )
@@ -93,7 +87,7 @@ def failure_mode(
 def _items(
     study: Study, table: Table, forecast: Sequence[CapabilityForecast]
 ) -> tuple[AtRiskItem, ...]:
-    last = (*study.path_points(), *(() if study.replica is None else (study.replica_point(),)))[-1]
+    last = study.path_points()[-1]
     at_risk = {row.capability for row in forecast if row.at_risk}
     found = [
         AtRiskItem(capability=c.name, item=item.id, loss=float(loss))
@@ -112,39 +106,6 @@ def _worst(capability: Capability, losses: Sequence[float]) -> list[tuple[float,
 def _halved(exponent: Exponent) -> tuple[float, float, float]:
     """What halving leaves of a loss that grows with a power."""
     return 0.5**exponent.value, 0.5**exponent.high, 0.5**exponent.low
-
-
-def critical_multiples(
-    forecast: Sequence[CapabilityForecast], exponent: Exponent
-) -> tuple[float, float, float] | None:
-    """Multiples of the learning rate at which the worst required loss would be its tolerance.
-
-    Args:
-        forecast: One row a capability.
-        exponent: Of losses in the rate.
-
-    Returns:
-        Value, low and high, all below 1; None where no required capability is predicted beyond its
-        tolerance.
-    """
-    spread = (exponent.value, exponent.low, exponent.high)
-    found = [
-        tolerated_multiple(_loss(row), row.tolerance, spread)
-        for row in forecast
-        if row.required and row.at_risk
-    ]
-    if not found:
-        return None
-    # A small power means that the rate has to fall far.
-    value, low, high = (min(column) for column in zip(*found, strict=True))
-    return value, low, high
-
-
-def _loss(row: CapabilityForecast) -> float:
-    """The predicted loss, whichever way the metric points."""
-    metric = METRICS.get(row.metric)
-    is_better_when_higher = metric is None or metric.higher_is_better
-    return -row.predicted_change if is_better_when_higher else row.predicted_change
 
 
 def _conflicts(study: Study) -> tuple[float | None, tuple[ConflictingExample, ...]]:

@@ -7,19 +7,22 @@ from ...capabilities import Capability, Suite
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
+from ...results import Look
 from ..forecasting import (
     FEWEST_RUNS,
-    NEEDS_START,
+    LOOK_SHARES,
     PROBES,
     ForecastCalibration,
     Method,
     Probe,
-    early_looks,
     shipped_calibration,
 )
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
+_LARGEST_RISK = 0.5
+_EARLIEST_DECISION = 0.1
+"""Share of the planned steps: a look before it is within the warm-up."""
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 
@@ -38,7 +41,11 @@ class AssessmentRequest:
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
     probe: Probe = "0.2"
-    """The share of the planned steps that is trained; less than 0.2 is for `forecast` alone."""
+    """The share of the planned steps that is trained; at most, with `until_decided`."""
+    until_decided: bool = False
+    """Train on from look to look until the verdict is safe or unsafe, to the end of the probe."""
+    risk: float = 0.1
+    """Accepted probability that any required capability ends beyond its tolerance."""
     method: Method = "driftline"
     """Forecasting method: Driftline's, or a baseline."""
     calibration: ForecastCalibration = field(default_factory=shipped_calibration)
@@ -47,30 +54,40 @@ class AssessmentRequest:
     """Keep the trainer's checkpoint of the probe's last step, so that the run can be continued."""
 
     def __post_init__(self) -> None:
-        """Refuse a probe that the part cannot do with."""
-        if not self.has_path and self.part != "forecast":
+        """Refuse a risk or a calibration that nothing can be decided by."""
+        if not 0 < self.risk < _LARGEST_RISK:
             raise ConfigError(
-                f"--probe {self.probe}: {self.part} needs the first fifth of the run; take 0.2 or 0.3"
+                f"--risk {self.risk:g}: a probability above 0 and below {_LARGEST_RISK:g}, such as 0.1"
             )
-        if self.method in NEEDS_START and not early_looks(self.probe):
+        if self.until_decided and self.method != "driftline":
             raise ConfigError(
-                f"--method {self.method}: it looks at the start of the run, and --probe {self.probe} is "
-                "a replica alone; take a probe of 0.2"
+                f"--until decided: takes Driftline's own method, not --method {self.method}"
             )
-        if self.method in ("straight_line", "update_norm") and not self.has_path:
-            raise ConfigError(f"--method {self.method}: takes a probe of 0.2 or 0.3")
-        usable = len(self.calibration.with_looks(PROBES[self.probe]))
-        if usable < FEWEST_RUNS:
+        usable = len(self.calibration.with_looks(PROBES[self.probe][-1:]))
+        needs_look = self.method != "driftline"
+        if (usable if needs_look else len(self.calibration.runs)) < FEWEST_RUNS:
             raise ConfigError(
-                f"--calibration: {usable} of its {len(self.calibration.runs)} runs were probed at "
-                f"{' and '.join(PROBES[self.probe])}, as --probe {self.probe} is; at least {FEWEST_RUNS} "
-                "are needed"
+                f"--calibration: {usable} of its {len(self.calibration.runs)} runs were looked at after "
+                f"{self.probe} of their steps; at least {FEWEST_RUNS} are needed"
             )
 
     @property
-    def has_path(self) -> bool:
-        """True if the probe is long enough to predict the path of the run."""
-        return self.probe in ("0.2", "0.3")
+    def looks(self) -> tuple[Look, ...]:
+        """Where the probe looks, ascending."""
+        return PROBES[self.probe]
+
+    @property
+    def deciding_looks(self) -> tuple[Look, ...]:
+        """Looks at which a verdict may end the probe, ascending; the last one always is."""
+        if not self.until_decided:
+            return self.looks[-1:]
+        early = [look for look in self.looks[:-1] if LOOK_SHARES[look] >= _EARLIEST_DECISION]
+        return (*early, self.looks[-1])
+
+    @property
+    def risk_at_a_look(self) -> float:
+        """Accepted risk at one look: the sum over all deciding looks is at most `risk`."""
+        return self.risk / len(self.deciding_looks)
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:

@@ -1,72 +1,173 @@
-"""The verdict on a planned run, with its reasons."""
+"""The verdict on a planned run, with its reasons and the one thing to do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from ...metrics import has_perplexity
-from ...results import CapabilityForecast, StabilityMargin, Verdict, in_points, rise_text
+from ...results import CapabilityForecast, ForecastAdvice, Verdict, in_points, rise_text
+from ..forecasting import Limit, LossForecast, largest_multiple, probability_any, probability_at
+
+_LIKELY = 0.5
+_LONGEST_PROBE = 0.6
+"""Share of the planned steps; nothing longer can be asked for."""
+
+
+class Judgement(NamedTuple):
+    """A verdict with its reasons."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    probability_any_lost: float | None
+    """None where no capability is required."""
 
 
 def judge(
     forecast: Sequence[CapabilityForecast],
-    margins: Sequence[StabilityMargin] = (),
+    losses: Mapping[str, LossForecast],
     *,
+    correlation: float,
+    risk: float,
     lacking: Collection[str] = (),
-) -> tuple[Verdict, tuple[str, ...]]:
+) -> Judgement:
     """Judge a run by the forecasts of its required capabilities.
 
     Args:
         forecast: One row a capability.
-        margins: Among them the path margins, where they were asked for.
+        losses: The same as distributions, by name.
+        correlation: Of errors within one run.
+        risk: Accepted probability that any required capability ends beyond its tolerance.
         lacking: Capabilities that the base is not shown to have. Whoever has nothing to lose keeps
             nothing: such a capability is never a reason for `safe`.
 
     Returns:
-        `unsafe` if a required capability is lost by its whole interval, else `inconclusive` if the
-        tolerance of one lies inside its interval or is passed on the way, or the base lacks one,
-        else `safe`; and why, most important first. Without a required capability nothing can be said:
-        `inconclusive`.
+        `unsafe` if a required capability is lost with a probability of at least 1 - risk, or was
+        measured beyond its tolerance and is not predicted to heal; else `at_risk` if the probability
+        that any is lost is larger than the risk; else `inconclusive` if the base lacks one or none is
+        required; else `safe`. And why, most important first.
     """
     required = [row for row in forecast if row.required]
-    lost = [row for row in required if row.verdict == "lost"]
-    unclear = [row for row in required if row.verdict == "inconclusive"]
-    retained = [row for row in required if row.verdict == "retained"]
-    kept = [row for row in retained if row.capability not in lacking]
-    absent = [row.capability for row in retained if row.capability in lacking]
     if not required:
-        return "inconclusive", ("no capability is required, so there is nothing to judge by",)
+        reason = "no capability is required, so there is nothing to judge by"
+        return Judgement("inconclusive", (reason,), None)
+    chance = probability_any(required_limits(forecast, losses), correlation)
+    lost = [row for row in required if row.verdict == "lost"]
+    open_ = [row for row in required if row.verdict == "inconclusive"]
+    retained = [row for row in required if row.verdict == "retained"]
+    absent = [row.capability for row in retained if row.capability in lacking]
     reasons = [
-        *(f"{row.capability}: {_range(row)}, beyond its tolerance" for row in lost),
-        *(f"{row.capability}: {_range(row)}, the tolerance lies inside" for row in unclear),
+        *(f"{row.capability}: {_told(row)}" for row in (*lost, *open_)),
+        f"any required capability ends beyond its tolerance with P = {chance:.2f}; accepted is {risk:g}",
     ]
     if absent:
         reasons.append(
             f"the base is not shown to have {', '.join(absent)}, so a loss there cannot be seen; give "
             "items that the base can answer, or write `required: false`"
         )
-    if kept:
-        told = ", ".join(row.capability for row in kept)
-        reasons.append(f"within tolerance at its end, by the whole interval: {told}")
-    names = {row.capability for row in kept}
-    passed = [m for m in margins if m.capability in names and m.critical_steps is not None]
-    reasons += [
-        f"{m.capability}: passes its tolerance on the way, at step {m.critical_steps:.0f}"
-        for m in passed
-    ]
+    if kept := [row.capability for row in retained if row.capability not in lacking]:
+        reasons.append(f"within tolerance, each with P of at least {1 - risk:g}: {', '.join(kept)}")
     if lost:
-        return "unsafe", tuple(reasons)
-    return ("inconclusive" if unclear or passed or absent else "safe"), tuple(reasons)
+        return Judgement("unsafe", tuple(reasons), chance)
+    if chance > risk:
+        return Judgement("at_risk", tuple(reasons), chance)
+    return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance)
 
 
-def _range(row: CapabilityForecast) -> str:
+def required_limits(
+    forecast: Sequence[CapabilityForecast], losses: Mapping[str, LossForecast]
+) -> list[Limit]:
+    """List the forecast and the tolerance of each required capability."""
+    return [Limit(losses[row.capability], row.tolerance) for row in forecast if row.required]
+
+
+def advise(
+    judgement: Judgement,
+    limits: Sequence[Limit],
+    *,
+    correlation: float,
+    risk: float,
+    exponents: Sequence[float],
+    learning_rate: float,
+    probe_share: float,
+) -> ForecastAdvice | None:
+    """Find the one thing to do.
+
+    Args:
+        judgement: On the run as planned.
+        limits: Of its required capabilities.
+        correlation: Of errors within one run.
+        risk: Accepted probability of any loss.
+        exponents: Equally likely powers of losses in the rate.
+        learning_rate: The highest of the planned run.
+        probe_share: Share of the planned steps that was trained.
+
+    Returns:
+        The advice; None where nothing is required.
+    """
+    chance = judgement.probability_any_lost
+    if chance is None:
+        return None
+    if judgement.verdict == "safe":
+        return ForecastAdvice(
+            action="train",
+            learning_rate=learning_rate,
+            probability_any_lost=chance,
+            sentence="Train as planned.",
+        )
+    if judgement.verdict == "inconclusive":
+        return ForecastAdvice(
+            action="give_items",
+            probability_any_lost=chance,
+            sentence="Give items that the base can answer, or mark the capability `required: false`.",
+        )
+    multiple = largest_multiple(limits, correlation, risk=risk, exponents=exponents)
+    if multiple is None:
+        return ForecastAdvice(
+            action="lower_learning_rate",
+            probability_any_lost=chance,
+            sentence="No learning rate down to a hundredth of this one keeps the accepted risk: freeze "
+            "modules or replay old data; `driftline plan` finds out which.",
+        )
+    rate = _rounded_down(learning_rate * multiple)
+    at_rate = probability_at(limits, correlation, rate / learning_rate, exponents)
+    if judgement.verdict == "at_risk" and chance < _LIKELY and probe_share < _LONGEST_PROBE:
+        return ForecastAdvice(
+            action="measure_more",
+            learning_rate=rate,
+            probability_any_lost=chance,
+            sentence="Train a longer probe: add `--until decided`. "
+            f"Or lower the learning rate to {rate:g}: P = {at_rate:.2f}.",
+        )
+    return ForecastAdvice(
+        action="lower_learning_rate",
+        learning_rate=rate,
+        probability_any_lost=at_rate,
+        sentence=f"Lower the learning rate to {rate:g}: P = {at_rate:.2f}.",
+    )
+
+
+def _rounded_down(rate: float) -> float:
+    """Round to two digits, never up: what is recommended keeps the risk."""
+    digits = f"{rate:.1e}"
+    found = float(digits)
+    if found <= rate:
+        return found
+    mantissa, exponent = digits.split("e")
+    return round(float(mantissa) - 0.1, 1) * 10.0 ** int(exponent)
+
+
+def _told(row: CapabilityForecast) -> str:
     shown = in_points(row)
-    said = (
-        f"forecast change {shown.predicted_change:+.2f} {shown.unit} "
+    said = f"forecast change {shown.predicted_change:+.2f} {shown.unit} " + (
         f"({shown.confidence_level:.0%} interval {shown.low:+.2f} to {shown.high:+.2f}, "
         f"tolerance {shown.tolerance:.3g})"
     )
-    if not has_perplexity(row.unit):
-        return said
-    return (
-        f"{said}, of perplexity {rise_text(row.predicted_change)} ({rise_text(row.low)} to "
-        f"{rise_text(row.high)}, tolerance {rise_text(row.tolerance)})"
-    )
+    if has_perplexity(row.unit):
+        said += (
+            f", of perplexity {rise_text(row.predicted_change)} ({rise_text(row.low)} to "
+            f"{rise_text(row.high)}, tolerance {rise_text(row.tolerance)})"
+        )
+    if row.probability_lost is not None:
+        said += f"; beyond its tolerance with P = {row.probability_lost:.2f}"
+    if row.is_measured_lost:
+        said += "; the probe measured it beyond its tolerance already"
+    return said

@@ -163,7 +163,6 @@ def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
         base_accuracy=None if right is None else sum(right) / len(right),
         tuned_accuracy=None if after is None else sum(after) / len(after),
         **_standard_errors(paired),
-        nats_change=_nats_change(paired),
         chance=capability.chance,
         flips=flip_list(paired),
         score_range=capability.score_range,
@@ -183,15 +182,6 @@ def _standard_errors(paired: Paired) -> dict[str, float | None]:
         "tuned_standard_error": standard_error(tuned, groups=groups),
         "standard_error": standard_error(tuned - base, groups=groups),
     }
-
-
-def _nats_change(paired: Paired) -> float | None:
-    """Average the change in the metric that forecasts are made in, which `calibrate` reads."""
-    name = paired.capability.measure.forecast_from
-    if name is None or any(name not in side[0] for side in (paired.base, paired.tuned)):
-        return None
-    base, tuned = (paired.values(side, name) for side in (paired.base, paired.tuned))
-    return float((tuned - base).mean())
 
 
 def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[CapabilityClaim, ...]:

@@ -18,13 +18,11 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
         outcome: Of `driftline certify`, the run's base against its tuned model, on the same suites.
 
     Returns:
-        The finished run, its losses in nats as those of the shipped runs: a probability's are those of
-        its margin. Without its own task, which a certification does not score, and without capabilities
-        whose metric has no losses in nats (`metrics_left_out`).
+        The finished run, without its own task, which a certification does not score.
 
     Raises:
-        DataError: They are not of one base or not of one suite, one of them is too old to hold what
-            a calibration takes, or no capability has losses in nats.
+        DataError: They are not of one base or not of one suite, or one of them is too old to hold
+            what a calibration takes.
     """
     if forecast.probe is None:
         raise DataError(f"{name}: the forecast does not hold what its probe saw; make it again")
@@ -47,15 +45,8 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
             "of the forecast"
         )
     losses = {
-        capability: _loss(name, claim, seen[capability])
-        for capability, claim in claims.items()
-        if _is_forecast_in_nats(claim)
+        capability: _loss(name, claim, seen[capability]) for capability, claim in claims.items()
     }
-    if not losses:
-        raise DataError(
-            f"{name}: its capabilities are measured in {metrics_left_out(outcome)}, and forecasts are "
-            "fitted to losses in nats; take probability or margin_nats as their metric"
-        )
     data = forecast.provenance.data
     return FinishedRun(
         run=name,
@@ -63,18 +54,6 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
         probe=forecast.probe,
         final_losses=losses,
     )
-
-
-def metrics_left_out(outcome: Certification) -> str:
-    """Name the metrics of a certification that a calibration cannot take, since they are not in nats.
-
-    Args:
-        outcome: The certification.
-
-    Returns:
-        Their names, joined; empty where there are none.
-    """
-    return " and ".join(sorted({c.metric for c in outcome.claims if not _is_forecast_in_nats(c)}))
 
 
 def calibrate(
@@ -108,22 +87,11 @@ def calibrate(
     )
 
 
-def _is_forecast_in_nats(claim: CapabilityClaim) -> bool:
-    return claim.metric in METRICS and METRICS[claim.metric].forecast_from is not None
-
-
 def _loss(name: str, claim: CapabilityClaim, reading: CapabilityReading) -> float:
     """Take the loss at the end of a run in the metric of its probe's looks."""
-    metric = METRICS[claim.metric]
-    change = claim.nats_change if metric.is_linked else claim.change
-    for document, is_old in (
-        ("certification", change is None),
-        ("forecast", reading.metric != metric.forecast_from),
-    ):
-        if is_old:
-            raise DataError(
-                f"{name}: the {document} does not hold {metric.forecast_from} of {claim.capability}, "
-                f"which a calibration takes of {claim.metric}; it is of an earlier version, make it again"
-            )
-    assert change is not None
-    return -change if METRICS[reading.metric].higher_is_better else change
+    if reading.metric != claim.metric:
+        raise DataError(
+            f"{name}: {claim.capability} was forecast from {reading.metric} and certified in "
+            f"{claim.metric}; the forecast is of an earlier version, make it again"
+        )
+    return -claim.change if METRICS[claim.metric].higher_is_better else claim.change

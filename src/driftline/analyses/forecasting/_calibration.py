@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field
 
@@ -10,9 +10,6 @@ from ...errors import DataError
 from ...parsing import read_text
 from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
-
-ENOUGH_RUNS = 12
-"""Of a model, to forecast from them alone."""
 
 
 class FinishedRun(Value):
@@ -24,14 +21,6 @@ class FinishedRun(Value):
     probe: ProbeReading
     final_losses: dict[str, float]
     """By capability; `target` is the run's own task."""
-
-
-class RunsToFit(NamedTuple):
-    """Finished runs that a forecast is fitted to."""
-
-    runs: tuple[FinishedRun, ...]
-    unseen_model: bool
-    """They are not, or too few of them are, of the model that is forecast."""
 
 
 class ForecastCalibration(Document):
@@ -76,21 +65,22 @@ class ForecastCalibration(Document):
         """The runs whose probes have all these looks."""
         return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
 
-    def runs_for(self, model_digest: str, looks: tuple[Look, ...]) -> "RunsToFit":
-        """What to fit to for a run of one model.
+    def is_outside(self, probe: ProbeReading) -> bool:
+        """Tell whether a run lies outside of what was calibrated on.
 
         Args:
-            model_digest: Of its base.
-            looks: Of its probe.
+            probe: The run, as its probe saw it.
 
         Returns:
-            The runs of that model, where there are enough; else those of all models.
+            True for another model, or a learning rate or a number of steps beyond those of the runs.
         """
-        every = self.with_looks(looks)
-        own = tuple(run for run in every if run.probe.model_digest == model_digest)
-        if len(own) >= ENOUGH_RUNS:
-            return RunsToFit(own, unseen_model=False)
-        return RunsToFit(every, unseen_model=True)
+        low, high = self.learning_rate_range(adapter=probe.adapter)
+        fewest, most = self.step_range
+        return (
+            probe.model_digest not in self.models
+            or not low <= probe.learning_rate <= high
+            or not fewest <= probe.num_steps <= most
+        )
 
 
 def read_calibration(path: Path) -> ForecastCalibration:

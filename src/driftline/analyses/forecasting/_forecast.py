@@ -1,8 +1,8 @@
 """The forecast: what the planned run will do to each capability, from a probe of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy
 from jaxtyping import Float
@@ -10,79 +10,88 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...engine import Table
-from ...metrics import MetricName
 from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
-from ...stats import log_odds, shifted_means, standard_error
+from ...stats import standard_error
 from ..probing import Study, base_standard_error, losses_at
 from ._calibration import ForecastCalibration
-from ._forecaster import PROBES, Forecaster, LossForecast, Probe, fit_forecaster, start_looks
-from ._rivals import EARLY_SHARES, Case, Method
+from ._forecaster import Forecaster, fit_forecaster
+from ._looks import Probe, early_step, last_look
+from ._loss_forecast import LossForecast
+from ._rivals import Case, Method
 from ._shipped_fits import shipped_forecaster
 
-LINK_STRETCH = 1.3
-"""Intervals of margins are so much wider where they are taken to probabilities: items do not move
-alike. With it 90 % of cells on tasks left out were covered, 83 % without (`evidence/forgetting/link.py`)."""
+MEASURED_LEVEL = 1.645
+"""Standard errors by which a measured loss must be beyond its tolerance to count as lost: 95 %, one
+side."""
 
 
-def early_step(look: Look, num_steps: int) -> int:
-    """The optimiser step of an early look.
-
-    Args:
-        look: One of `EARLY_SHARES`.
-        num_steps: Of the planned run.
-
-    Returns:
-        At least 1.
-    """
-    return max(1, round(EARLY_SHARES[look] * num_steps))
-
-
-def early_looks(probe: Probe) -> tuple[Look, ...]:
-    """The looks of a probe that lie on the planned run itself."""
-    return tuple(look for look in PROBES[probe] if look in EARLY_SHARES)
-
-
-def read_probe(study: Study, table: Table, probe: Probe, *, straight_line: bool) -> ProbeReading:
-    """What the probe saw, as a forecast takes it.
+def read_probe(
+    study: Study, table: Table, looks: Sequence[Look], *, straight_line: bool = False
+) -> ProbeReading:
+    """Read what the probe saw, as a forecast takes it.
 
     Args:
-        study: The planned run.
+        study: The planned run; the probe is trained.
         table: Capabilities and target at the base and along the probe.
-        probe: Which looks there are.
+        looks: Where the probe looked, ascending.
         straight_line: Look along the straight line too; one more evaluation.
 
     Returns:
         The reading.
     """
+    reading = read_looks(study, table, looks)
+    found: dict[str, Any] = {"update_norm": study.update_norm}
+    if straight_line:
+        found |= _along_straight_line(study, reading, looks[-1])
+    return reading.model_copy(update=found)
+
+
+def _along_straight_line(study: Study, reading: ProbeReading, look: Look) -> dict[str, Any]:
+    """Score the line through the last look, at the summed learning rate of the whole run."""
+    last = early_step(look, study.trajectory.plan.num_steps)
+    ratio = 1 / reading.clock[look]
+    line = Point("straight line", (Term(study.trajectory.direction(last), ratio),))
+    watched = (*study.capabilities, study.target)
+    table = study.engine.evaluate((BASE, line), watched)
+    losses = {c.name: float(_losses(table, c, line).mean()) for c in watched}
+
+    def told(each: CapabilityReading) -> CapabilityReading:
+        return each.model_copy(update={"straight_line": losses[each.capability]})
+
+    return {"target": told(reading.target), "capabilities": tuple(map(told, reading.capabilities))}
+
+
+def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReading:
+    """Read some looks of a probe that may still be in training.
+
+    Args:
+        study: The planned run.
+        table: Capabilities and target at the base and at the looks.
+        looks: Where, ascending.
+
+    Returns:
+        The reading, without the norm of the update.
+    """
     plan, opened = study.trajectory.plan, study.engine.opened
-    early = early_looks(probe)
-    points = _points(study, probe)
+    points = _points(study, looks)
     total = plan.summed_learning_rate(plan.num_steps)
     clock = {
-        look: plan.summed_learning_rate(early_step(look, plan.num_steps)) / total for look in early
+        look: plan.summed_learning_rate(early_step(look, plan.num_steps)) / total for look in looks
     }
-    line = None
-    if straight_line and early:
-        last = early_step(early[-1], plan.num_steps)
-        ratio = 1 / clock[early[-1]]
-        line = Point("straight line", (Term(study.trajectory.direction(last), ratio),))
-        found = study.engine.evaluate((BASE, line), (*study.capabilities, study.target))
-        table = Table({**table.rows, **found.rows})
 
     def reading(capability: Capability) -> CapabilityReading:
-        metric, groups = forecast_metric(capability), capability.groups()
+        groups = capability.groups()
         losses = {look: _losses(table, capability, point) for look, point in points.items()}
         errors = {look: standard_error(each, groups=groups) for look, each in losses.items()}
-        base = table.values(BASE, capability, metric)
+        base = table.values(BASE, capability)
         return CapabilityReading(
             capability=capability.name,
-            metric=metric,
+            metric=capability.metric,
             base_value=float(base.mean()),
             losses={look: float(each.mean()) for look, each in losses.items()},
             base_standard_error=standard_error(base, groups=groups),
             standard_errors={look: error for look, error in errors.items() if error is not None},
-            straight_line=None if line is None else float(_losses(table, capability, line).mean()),
         )
 
     return ProbeReading(
@@ -92,140 +101,97 @@ def read_probe(study: Study, table: Table, probe: Probe, *, straight_line: bool)
         learning_rate=max(plan.learning_rates),
         num_steps=plan.num_steps,
         clock=clock,
-        update_norm=study.update_norm if early else None,
         target=reading(study.target),
         capabilities=tuple(reading(c) for c in study.capabilities),
     )
 
 
-def _points(study: Study, probe: Probe) -> dict[Look, Point | None]:
-    """Where each look of a probe is; None at the base, where nothing has moved yet."""
+def _points(study: Study, looks: Sequence[Look]) -> dict[Look, Point | None]:
+    """Find where each look is; None at the base, where nothing has moved yet."""
     by_step = dict(zip(study.trajectory.kept_steps, study.path_points(), strict=True))
-    points: dict[Look, Point | None] = {
-        look: by_step.get(early_step(look, study.trajectory.plan.num_steps))
-        for look in early_looks(probe)
-    }
-    if study.replica is not None:
-        points["replica_10"] = study.replica_point()
-    return points
-
-
-def forecast_metric(capability: Capability) -> MetricName:
-    """The metric in which a capability is forecast: margins, where probabilities are decided on."""
-    return capability.measure.forecast_from or capability.metric
+    return {look: by_step.get(early_step(look, study.trajectory.plan.num_steps)) for look in looks}
 
 
 def _losses(table: Table, capability: Capability, point: Point | None) -> Float[ndarray, " items"]:
     if point is None:
         return numpy.zeros(len(capability.items))
-    losses: Float[ndarray, " items"] = losses_at(
-        table, capability, [point], forecast_metric(capability)
-    )[0]
+    losses: Float[ndarray, " items"] = losses_at(table, capability, [point])[0]
     return losses
 
 
-def in_own_metric(
-    study: Study, table: Table, probe: Probe, losses: dict[str, LossForecast]
-) -> dict[str, LossForecast]:
-    """Turn losses of margins into losses of probability, where a capability is decided in it.
-
-    From what the probe measured of each item on, the forecast moves the log-odds of all items alike:
-    by the difference between the predicted loss of the mean margin and the measured one. The mean of
-    the probabilities falls with it, so the ends of the interval are those of the margin's.
-
-    Args:
-        study: The planned run.
-        table: Capabilities at the base and along the probe.
-        probe: Where the probe looked.
-        losses: Predicted, by name, each in the metric of its reading.
-
-    Returns:
-        The same by name, each in its capability's own unit.
-    """
-    points = _points(study, probe)
-    starts = [points[look] or BASE for look in start_looks(PROBES[probe])]
-    found = {}
-    for capability in study.capabilities:
-        loss, metric = losses[capability.name], forecast_metric(capability)
-        if metric != capability.metric:
-            loss = _linked(loss, table, capability, starts)
-        found[capability.name] = loss
-    return found
-
-
-def _linked(
-    loss: LossForecast, table: Table, capability: Capability, starts: Sequence[Point]
-) -> LossForecast:
-    odds = numpy.mean([log_odds(table.values(point, capability)) for point in starts], axis=0)
-    margins = losses_at(table, capability, starts, forecast_metric(capability))
-    below, above = loss.value - loss.low, loss.high - loss.value
-    ends = loss.value + LINK_STRETCH * numpy.array([0.0, -below, above])
-    means = shifted_means(odds, float(margins.mean()) - ends)
-    value, low, high = (float(table.values(BASE, capability).mean()) - means).tolist()
-    return LossForecast(value, low, high, loss.novelty)
-
-
 def fit_to(
-    calibration: ForecastCalibration,
-    reading: ProbeReading,
-    *,
-    method: Method,
-    probe: Probe,
-    target: bool = False,
+    calibration: ForecastCalibration, *, method: Method, probe: Probe, target: bool = False
 ) -> Forecaster:
-    """Fit a method to finished runs, for a planned run.
+    """Fit a method to finished runs, or take the fit that ships.
 
     Args:
         calibration: The finished runs.
-        reading: The planned run.
-        method: Ours, or a rival's name.
-        probe: What the probe cost.
+        method: Ours, or a baseline's name.
+        probe: The probe of a baseline.
         target: For the run's own task.
 
     Returns:
-        The forecaster; on a model that no finished run is of, its intervals are as wide as errors on
-        models that were left out, where the finished runs are of several.
+        The forecaster.
     """
-    chosen = calibration.runs_for(reading.model_digest, PROBES[probe])
     if method == "driftline":
-        shipped = shipped_forecaster(
-            calibration,
-            chosen.runs,
-            model_digest=None if chosen.unseen_model else reading.model_digest,
-            probe=probe,
-            target=target,
-        )
+        shipped = shipped_forecaster(calibration, target=target)
         if shipped is not None:
             return shipped
-    return fit_forecaster(
-        chosen.runs,
-        calibration,
-        method=method,
-        probe=probe,
-        target=target,
-        unseen_model=chosen.unseen_model,
-    )
+    return fit_forecaster(calibration.runs, calibration, method=method, probe=probe, target=target)
 
 
-def forecast_losses(forecaster: Forecaster, reading: ProbeReading) -> dict[str, LossForecast]:
-    """The predicted loss of each capability at the end of the planned run, by name."""
-    return {c.capability: forecaster.predict(Case(reading, c)) for c in reading.capabilities}
+def forecast_losses(
+    forecaster: Forecaster, reading: ProbeReading, *, share: float = 1.0
+) -> dict[str, LossForecast]:
+    """Predict the loss of each capability, by name.
+
+    Args:
+        forecaster: Fitted.
+        reading: The probe's.
+        share: Of the run's summed learning rate, where the losses are wanted; 1 is the end.
+
+    Returns:
+        Predictions.
+    """
+    return {
+        c.capability: forecaster.predict(Case(reading, c), share=share)
+        for c in reading.capabilities
+    }
 
 
 def capability_forecasts(
-    study: Study, table: Table, losses: dict[str, LossForecast], *, confidence_level: float
+    study: Study,
+    table: Table,
+    reading: ProbeReading,
+    losses: Mapping[str, LossForecast],
+    *,
+    risk: float,
 ) -> tuple[CapabilityForecast, ...]:
-    """The forecast of each capability, worst relative to its tolerance first."""
+    """Put the forecasts of capabilities into rows, the most likely lost first.
+
+    Args:
+        study: The planned run.
+        table: Capabilities at the base.
+        reading: What the probe measured.
+        losses: Predictions for the end of the run.
+        risk: Accepted probability of a loss beyond the tolerance.
+
+    Returns:
+        One row a capability.
+    """
+    readings = {each.capability: each for each in reading.capabilities}
     rows = [
-        _row(capability, table, losses[capability.name], confidence_level)
+        _row(capability, table, readings[capability.name], losses[capability.name], risk)
         for capability in study.capabilities
     ]
     by_risk = {c.name: losses[c.name].value / c.tolerance for c in study.capabilities}
-    return tuple(sorted(rows, key=lambda row: -by_risk[row.capability]))
+    return tuple(
+        sorted(rows, key=lambda row: (-(row.probability_lost or 0.0), -by_risk[row.capability]))
+    )
 
 
 def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading) -> TargetForecast:
-    """What the run will do to its own task."""
+    """Forecast what the run will do to its own task."""
     target = study.target
     predicted = forecaster.predict(Case(reading, reading.target))
     return TargetForecast(
@@ -235,7 +201,7 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
         predicted_change=predicted.value,
         low=predicted.low,
         high=predicted.high,
-        confidence_level=forecaster.confidence_level,
+        confidence_level=predicted.confidence_level,
         num_items=len(target.items),
         num_groups=len(set(target.groups())),
         base_standard_error=reading.target.base_standard_error,
@@ -243,38 +209,45 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
 
 
 def _row(
-    capability: Capability, table: Table, loss: LossForecast, confidence_level: float
+    capability: Capability,
+    table: Table,
+    reading: CapabilityReading,
+    loss: LossForecast,
+    risk: float,
 ) -> CapabilityForecast:
-    change = (
-        (loss.value, loss.low, loss.high)
-        if not capability.higher_is_better
-        else (-loss.value, -loss.high, -loss.low)
-    )
+    sign = -1.0 if capability.higher_is_better else 1.0
+    ends = sorted((sign * loss.low, sign * loss.high))
+    look = last_look(reading.losses)
+    measured = reading.losses[look]
+    error = (reading.standard_errors or {}).get(look)
+    lost = loss.exceeds(capability.tolerance)
+    is_measured_lost = measured - MEASURED_LEVEL * (error or 0.0) > capability.tolerance
     return CapabilityForecast(
         capability=capability.name,
         metric=capability.metric,
         unit=capability.unit,
         base_value=float(table.values(BASE, capability).mean()),
         base_standard_error=base_standard_error(table, capability),
-        predicted_change=change[0],
-        low=change[1],
-        high=change[2],
-        confidence_level=confidence_level,
+        predicted_change=sign * loss.value,
+        low=ends[0],
+        high=ends[1],
+        confidence_level=loss.confidence_level,
         tolerance=capability.tolerance,
         required=capability.required,
         at_risk=loss.value > capability.tolerance,
-        verdict=_verdict(loss, capability.tolerance),
+        verdict=_verdict(lost, risk, is_measured_lost=is_measured_lost),
+        probability_lost=lost,
+        measured_change=sign * measured,
+        measured_standard_error=error,
+        is_measured_lost=is_measured_lost,
         novelty=loss.novelty,
     )
 
 
-def _verdict(loss: LossForecast, tolerance: float) -> Literal["retained", "lost", "inconclusive"]:
-    if loss.high <= tolerance:
-        return "retained"
-    return "lost" if loss.low > tolerance else "inconclusive"
-
-
-def scored_looks(study: Study) -> Sequence[Point]:
-    """All points that the probe of a study scores."""
-    replica = () if study.replica is None else (study.replica_point(),)
-    return (*study.path_points(), *replica)
+def _verdict(
+    probability: float, risk: float, *, is_measured_lost: bool
+) -> Literal["retained", "lost", "inconclusive"]:
+    """Judge a capability by itself: a measured loss counts unless it is predicted to heal."""
+    if probability >= 1 - risk or (is_measured_lost and probability > 0.5):
+        return "lost"
+    return "retained" if probability <= risk else "inconclusive"

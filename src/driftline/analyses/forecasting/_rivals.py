@@ -5,18 +5,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from ...errors import RunError
-from ...results import CapabilityReading, Look, ProbeReading
+from ...results import CapabilityReading, ProbeReading
+from ._looks import LOOK_SHARES, last_look
 
-EARLY_SHARES: dict[Look, float] = {"early_5": 0.05, "early_10": 0.1, "early_20": 0.2}
-"""Of the planned steps, at which an early look lies."""
-NEEDS_START: tuple[str, ...] = (
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-    "update_norm",
-)
-"""Methods that look at the start of the planned run; the last two at its first fifth."""
 Method = Literal[
     "driftline",
     "truncated",
@@ -41,26 +32,24 @@ Inputs = Callable[[Case, float], list[float]]
 """Of a case and the collapse bound, what a method predicts from."""
 
 
-def _last_early(case: Case) -> Look:
-    early = [look for look in case.reading.losses if look.startswith("early")]
-    if not early:
-        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
-    return max(early, key=lambda look: case.probe.clock[look])
+def last_reading(case: Case) -> tuple[float, float]:
+    """Read the last look: the share of the summed learning rate, and the loss there."""
+    look = last_look(case.reading.losses)
+    return case.probe.clock[look], case.reading.losses[look]
 
 
 def _truncated(case: Case, _bound: float) -> list[float]:
-    return [case.reading.losses[_last_early(case)]]
+    return [last_reading(case)[1]]
 
 
 def _linear_in_steps(case: Case, _bound: float) -> list[float]:
-    look = _last_early(case)
-    return [case.reading.losses[look] / EARLY_SHARES[look]]
+    look = last_look(case.reading.losses)
+    return [case.reading.losses[look] / LOOK_SHARES[look]]
 
 
 def _linear_in_rate(case: Case, _bound: float) -> list[float]:
-    look = _last_early(case)
-    clock = case.probe.clock[look]
-    return [case.reading.losses[look] / clock if clock > 0 else 0.0]
+    clock, loss = last_reading(case)
+    return [loss / clock if clock > 0 else 0.0]
 
 
 def _straight_line(case: Case, _bound: float) -> list[float]:
@@ -80,7 +69,9 @@ def _rate_times_steps(case: Case, _bound: float) -> list[float]:
 
 def _update_norm(case: Case, _bound: float) -> list[float]:
     if case.probe.update_norm is None:
-        raise RunError("this method needs the start of the planned run; take a probe of 0.2")
+        raise RunError(
+            "this probe has no norm of the update; it is of an earlier version, make it again"
+        )
     return [math.log10(case.probe.update_norm)]
 
 

@@ -5,7 +5,8 @@ overstate the damage of training several-fold. Up to the end of the probe the lo
 there to the end of the planned run it is predicted (`_path_model`), with a band from finished runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy
 from jaxtyping import Float
@@ -13,23 +14,34 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...engine import Table
-from ...metrics import MetricName
 from ...models import BASE
 from ...results import CurvePoint, StabilityMargin
-from ...stats import Crossing, log_odds, mean_interval, shifted_means
+from ...stats import Crossing, mean_interval
 from ..probing import CONFIDENCE_LEVEL, Study, base_standard_error, losses_at
-from ._path_model import (
-    LargestLoss,
-    PathCalibration,
-    PathLosses,
-    predicted_path,
-    tolerated_multiple,
-)
+from ._path_model import LargestLoss, PathCalibration, PathLosses, tolerated_multiple
 
-NOTHING = numpy.zeros(1)
-"""The band at the end of the probe, where nothing is predicted."""
 _NUM_SHOWN = 24
-"""Points of a curve after the probe."""
+"""Points of a curve after the probe, at most."""
+
+
+class Predicted(Protocol):
+    """A predicted loss with its interval."""
+
+    @property
+    def value(self) -> float:
+        """Median."""
+
+    @property
+    def low(self) -> float:
+        """Lower end."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+
+
+Predict = Callable[[str, float], Predicted]
+"""From a capability's name and a share of the run's summed learning rate to the loss there."""
 
 
 def path_margins(
@@ -52,46 +64,37 @@ def path_margins(
     )
 
 
-def path_losses(study: Study, table: Table, calibration: PathCalibration) -> dict[str, PathLosses]:
-    """Every capability's loss along the planned run, by name.
+def path_losses(study: Study, table: Table, predict: Predict) -> dict[str, PathLosses]:
+    """Find every capability's loss along the planned run, by name.
 
     Args:
         study: The planned run.
         table: The capabilities along the probe.
-        calibration: From finished runs.
+        predict: The forecast of a capability at a share of the run's summed learning rate; the same that
+            says how it ends.
 
     Returns:
-        Paths from the first look to the end of the run, of probabilities by way of margins; to the end
-        of the probe where a metric has neither, since nothing finished says how far off a prediction
-        would be.
+        Paths from the first look to the end of the run: measured, then predicted.
     """
-    return {c.name: _path(study, table, c, calibration) for c in study.capabilities}
+    return {c.name: _path(study, table, c, predict) for c in study.capabilities}
 
 
-def _path(
-    study: Study, table: Table, capability: Capability, calibration: PathCalibration
-) -> PathLosses:
-    measured = _measured(study, table, capability, capability.metric)
-    steps, rates = study.trajectory.kept_steps, study.trajectory.plan.learning_rates
-    metric = capability.measure.forecast_from
-    if metric is None:
-        return PathLosses.joined(steps, measured, measured[0, -1:], NOTHING, largest_error=0.0)
-    if metric == capability.metric:
-        return predicted_path(rates, steps, measured, calibration)
-    in_nats = predicted_path(rates, steps, _measured(study, table, capability, metric), calibration)
-    last = study.path_points()[-1]
-    odds = log_odds(table.values(last, capability))
-    base = float(table.values(BASE, capability).mean())
-    return in_nats.linked(measured, lambda rises: base - shifted_means(odds, -rises))
+def _path(study: Study, table: Table, capability: Capability, predict: Predict) -> PathLosses:
+    plan, looks = study.trajectory.plan, study.trajectory.kept_steps
+    total = plan.summed_learning_rate(plan.num_steps)
+    later = numpy.linspace(looks[-1], plan.num_steps, _NUM_SHOWN + 1).round().astype(int)
+    steps = sorted({int(step) for step in later if step > looks[-1]})
+    found = [predict(capability.name, plan.summed_learning_rate(step) / total) for step in steps]
+    predicted = numpy.array([(each.value, each.low, each.high) for each in found], dtype=float)
+    measured = _measured(study, table, capability)
+    return PathLosses.joined(looks, measured, steps, predicted.reshape(-1, 3).T)
 
 
-def _measured(
-    study: Study, table: Table, capability: Capability, metric: MetricName
-) -> Float[ndarray, "3 looks"]:
-    """Mean losses at every look of the probe, with the ends of their intervals."""
+def _measured(study: Study, table: Table, capability: Capability) -> Float[ndarray, "3 looks"]:
+    """Compute mean losses at every look of the probe, with the ends of their intervals."""
     looks = [
         mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
-        for losses in losses_at(table, capability, study.path_points(), metric)
+        for losses in losses_at(table, capability, study.path_points())
     ]
     return numpy.array([(look.value, look.low, look.high) for look in looks]).T
 
@@ -127,20 +130,17 @@ def _path_margin(
         critical_learning_rate_low=low,
         critical_learning_rate_high=high,
         used_fraction=None if rate is None else peak / rate,
-        reason=None if steps.value is not None else _reason(study, path, steps),
+        reason=None if steps.value is not None else _reason(steps),
         measured_steps=study.trajectory.kept_steps[-1],
         curve=tuple(
-            CurvePoint(scale=float(path.steps[n]), value=sign * float(path.losses[n]))
-            for n in _shown(len(path.steps), len(study.trajectory.kept_steps))
+            CurvePoint(scale=step, value=sign * loss)
+            for step, loss in zip(path.steps.tolist(), path.losses.tolist(), strict=True)
         ),
     )
 
 
-def _reason(study: Study, path: PathLosses, found: Crossing) -> str:
-    """Why no step is critical: it may only not be known to be."""
-    planned, end = study.trajectory.plan.num_steps, float(path.steps[-1])
-    if end < planned:
-        return f"not passed by step {end:.0f}; what follows is predicted from margins or likelihoods alone"
+def _reason(found: Crossing) -> str:
+    """Say why no step is critical: it may only not be known to be."""
     if found.low is not None:
         return (
             f"predicted to stay within the tolerance, which the band passes at step {found.low:.1f}"
@@ -172,9 +172,3 @@ def rate_multiples(
         min(multiples(largest.high, spread), default=None),
         max(multiples(largest.low, spread), default=None),
     )
-
-
-def _shown(num_points: int, num_looks: int) -> list[int]:
-    """Every look, and some of the predicted steps: a long run has thousands of them."""
-    later = numpy.linspace(num_looks, num_points - 1, min(_NUM_SHOWN, num_points - num_looks))
-    return [*range(num_looks), *later.round().astype(int).tolist()]

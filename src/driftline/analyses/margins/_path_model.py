@@ -1,16 +1,6 @@
-"""How a capability's loss goes on after the probe: what training gives it, and what it breaks.
+"""A capability's loss along the planned run, and what rates and lengths do to it."""
 
-    L(t) = gain * A(t) / A(p) + damage * B(t) / B(p)
-
-A(t) is the summed learning rate in units of its peak, so the first term is a first-order effect of
-moving along. B(t), the sum over steps of A * rate^2, is a second-order one: of being far from the
-base while the rate is still high. p is the end of the probe. The two coefficients are fitted to what
-the probe saw of the capability, by least squares with a ridge, and the rise from the end of the
-probe is made to saturate, since losses level off as the rate decays. How far such curves are from
-those of finished runs is in the calibration (`evidence/path_margin`).
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal, NamedTuple, Self
@@ -96,66 +86,29 @@ class PathLosses:
         cls,
         steps: Sequence[int],
         measured: Float[ndarray, "3 looks"],
-        predicted: Float[ndarray, " later"],
-        halves: Float[ndarray, " later"],
-        *,
-        largest_error: float,
+        later: Sequence[int],
+        predicted: Float[ndarray, "3 later"],
     ) -> Self:
         """Put the measured and the predicted part together.
 
         Args:
             steps: At which the probe looked.
             measured: Losses there, with the ends of their intervals.
-            predicted: Losses after `steps[-1]` steps and each one more.
-            halves: Half the width of the band around them.
-            largest_error: Of the largest predicted loss.
+            later: Steps after the probe, ascending.
+            predicted: Losses there, with the ends of their intervals.
 
         Returns:
-            The whole path. The spread over items at the last look goes on in quadrature; as losses
-            grow so does that spread, so far from the probe intervals are for these items.
+            The whole path.
         """
-        value, low, high = measured
-        later = numpy.arange(steps[-1] + 1, steps[-1] + len(predicted), dtype=float)
-        below = numpy.hypot(halves[1:], value[-1] - low[-1])
-        above = numpy.hypot(halves[1:], high[-1] - value[-1])
+        value, low, high = numpy.concatenate([measured, predicted], axis=1)
+        largest = int(value.argmax())
         return cls(
-            numpy.concatenate([numpy.asarray(steps, dtype=float), later]),
-            numpy.concatenate([value, predicted[1:]]),
-            numpy.concatenate([low, predicted[1:] - below]),
-            numpy.concatenate([high, predicted[1:] + above]),
+            numpy.array([*steps, *later], dtype=float),
+            value,
+            low,
+            high,
             len(steps),
-            float(numpy.hypot(largest_error if len(later) else 0.0, high[-1] - value[-1])),
-        )
-
-    def linked(
-        self,
-        measured: Float[ndarray, "3 looks"],
-        loss_after: Callable[[Float[ndarray, " points"]], Float[ndarray, " points"]],
-    ) -> "PathLosses":
-        """Take a path in nats to another metric.
-
-        Args:
-            measured: Losses at the looks, with the ends of their intervals, in the other metric.
-            loss_after: From a further rise in nats after the last look, to the loss in the other.
-
-        Returns:
-            The measured part as it was measured, the rest and its band by the link.
-        """
-        num, last = self.num_looks, float(self.losses[self.num_looks - 1])
-        value, low, high = measured
-        # The band in nats holds the items' spread; by the link it becomes that of the other metric.
-        later, lower, upper = (
-            loss_after(part[num:] - last) for part in (self.losses, self.lower, self.upper)
-        )
-        largest, error = float(self.losses.max()), self.largest_error
-        ends = loss_after(numpy.array([largest, largest + error]) - last)
-        return PathLosses(
-            self.steps,
-            numpy.concatenate([value, later]),
-            numpy.concatenate([low, lower]),
-            numpy.concatenate([high, upper]),
-            num,
-            float(max(ends[1] - ends[0], high[-1] - value[-1])),
+            float(high[largest] - value[largest]),
         )
 
     def crossing(self, tolerance: float) -> Crossing:
@@ -226,35 +179,6 @@ def predicted_losses(
         rise / SATURATION_NATS
     )
     return later
-
-
-def predicted_path(
-    learning_rates: Sequence[float],
-    steps: Sequence[int],
-    measured: Float[ndarray, "3 looks"],
-    calibration: PathCalibration,
-) -> PathLosses:
-    """The path of one capability, with a band as wide as finished runs ask for.
-
-    Args:
-        learning_rates: Of each step of the planned run.
-        steps: At which the probe looked, ascending.
-        measured: Losses there, with the ends of their intervals.
-        calibration: From finished runs.
-
-    Returns:
-        The path, from the first look to the end of the run.
-    """
-    later = predicted_losses(learning_rates, steps, measured[0])
-    shares = numpy.linspace(0.0, 1.0, len(later)) if len(later) > 1 else numpy.zeros(1)
-    scales = numpy.interp(shares, calibration.shares, calibration.scales_nats)
-    return PathLosses.joined(
-        steps,
-        measured,
-        later,
-        calibration.quantile * scales,
-        largest_error=calibration.largest_loss_error_nats,
-    )
 
 
 def tolerated_multiple(largest: float, tolerance: float, exponents: Sequence[float]) -> list[float]:

@@ -10,7 +10,6 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...engine import Anchors, Engine, Table
-from ...errors import RunError
 from ...metrics import MetricName
 from ...models import (
     BASE,
@@ -31,8 +30,6 @@ CONFIDENCE_LEVEL = 0.9
 class Effort:
     """How much is spent on each question. The defaults suit two cores and 135M parameters."""
 
-    probe_fraction: float = 0.2
-    """Share of the planned steps that is really trained."""
     num_probe_items: int | None = None
     """Items of a capability that are scored at the base and wherever the probe looks, at most; None
     for all, or as many as take no longer to score than the probe takes to train."""
@@ -68,23 +65,6 @@ class Effort:
     """Multiples of the probe's own update at which it is read along its straight line."""
 
 
-def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
-    """The optimiser steps after which the probe looks: a quarter of its length and each one more.
-
-    >>> probe_steps(60, 0.2)
-    (3, 6, 9, 12)
-
-    Args:
-        num_steps: Of the planned run.
-        fraction: Share of the planned steps that the probe trains.
-
-    Returns:
-        Ascending, without repeats, at least one step.
-    """
-    last = max(1, round(num_steps * fraction))
-    return tuple(sorted({max(1, last * quarter // 4) for quarter in (1, 2, 3, 4)}))
-
-
 @dataclass(frozen=True)
 class Study:
     """One planned run under study."""
@@ -98,19 +78,11 @@ class Study:
     seed: int
     anchors: Anchors | None = None
     """Where the belief space is read; None where it is not."""
-    replica: Trajectory | None = None
-    """Of the planned run, where the probe has one."""
-
-    @property
-    def trained(self) -> tuple[Trajectory, ...]:
-        """What the probe trains: the start of the planned run, its replica, or both."""
-        start = (self.trajectory,) if self.trajectory.kept_steps else ()
-        return start if self.replica is None else (*start, self.replica)
 
     @property
     def num_probe_steps(self) -> int:
         """Optimiser steps that the probe trains."""
-        return sum(each.kept_steps[-1] for each in self.trained)
+        return self.trajectory.kept_steps[-1]
 
     @property
     def update(self) -> TrajectoryDirection:
@@ -134,20 +106,6 @@ class Study:
             for step in self.trajectory.kept_steps
         )
 
-    def replica_point(self) -> Point:
-        """The base after the replica's last step.
-
-        Returns:
-            The point.
-
-        Raises:
-            RunError: The probe has no replica.
-        """
-        if self.replica is None:
-            raise RunError("this probe has no replica")
-        (last,) = self.replica.kept_steps
-        return Point("replica", (Term(self.replica.direction(last), 1.0),))
-
     def base_table(self) -> Table:
         """Score capabilities and target, all their items, at the base; nothing is trained."""
         return self.engine.evaluate((BASE,), (*self.capabilities, self.target))
@@ -170,8 +128,6 @@ class Study:
         ]
         if anchors:
             wanted.insert(0, (BASE, anchors))
-        if self.replica is not None:
-            wanted.append((self.replica_point(), watched))
         found = self.engine.evaluate_each(wanted)
         return Table({**base.rows, **found.rows})
 

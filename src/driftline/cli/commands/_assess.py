@@ -31,7 +31,8 @@ from ..options import (
 )
 from ._train import trained_lines
 
-ProbeName = Literal["0.05", "0.1", "0.2", "0.3"]
+ProbeName = Literal["0.05", "0.1", "0.2", "0.3", "0.4", "0.6"]
+UntilName = Literal["probe", "decided"]
 MethodName = Literal[
     "driftline",
     "truncated",
@@ -43,7 +44,7 @@ MethodName = Literal[
     "update_norm",
     "mean",
 ]
-VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
+VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "at_risk": 3, "inconclusive": 3, None: 0}
 _QUESTIONS = {"assess": assess, "margin": margin, "map": fragility_map, "forecast": forecast}
 _HELP = {
     "assess": "Margin, map, forecast and verdict for one planned run: the main job.",
@@ -59,12 +60,28 @@ _OPTIONS: dict[str, object] = {
     "out": OutOption,
     "dry_run": DryRunOption,
     "columns": MapOption,
+    "risk": Annotated[
+        float,
+        typer.Option(
+            "--risk",
+            help="Accepted probability that a required capability ends beyond its tolerance.",
+        ),
+    ],
     "probe": Annotated[
-        ProbeName,
+        ProbeName | None,
         typer.Option(
             "--probe",
-            help="Share of the planned steps that is trained. 0.05 and 0.1 are for `forecast` alone; "
-            "0.05 tells next to nothing.",
+            help="Share of the planned steps that is trained (default: 0.2; with --until decided the "
+            "largest share, 0.6).",
+            rich_help_panel=EFFORT,
+        ),
+    ],
+    "until": Annotated[
+        UntilName,
+        typer.Option(
+            "--until",
+            help="`decided`: train on from look to look until the verdict is safe or unsafe. The accepted risk "
+            "is divided among the looks.",
             rich_help_panel=EFFORT,
         ),
     ],
@@ -154,7 +171,7 @@ def _folder_of(part: str) -> Any:  # noqa: ANN401 - a function of the values
         data = [values["data"].stem] if values["data"] else []
         name = "-".join((part, model, *data, values["config"].stem))
         # Forecasts to be compared with each other get folders of their own.
-        for own, usual in ((values["method"], "driftline"), (values["probe"], "0.2")):
+        for own, usual in ((values["method"], "driftline"), (values["probe"], None)):
             name += "" if own == usual else f"-{own}"
         return Path("driftline-runs") / name
 

@@ -40,6 +40,7 @@ from ._checkpoints import (
 from ._lever_trainer import LeverTrainer
 from ._outcome import is_osf, osf_change, scaled_change
 from ._probe_trainer import probe_trainer
+from ._random_states import random_states_kept
 from .config import TrainingConfig, told_in_one_line
 from .data import TrainingData
 from .levers import Levers
@@ -96,6 +97,43 @@ class Trajectory:
     checkpoints: Path | None = None
     """Folder for the trainer's own checkpoint of the last kept step, from which the run can be
     continued; None keeps none."""
+
+    def __post_init__(self) -> None:
+        """Remember the last step that was asked for, which names the folder."""
+        self._asked_step = self.kept_steps[-1] if self.kept_steps else 0
+        self._is_enough: Callable[[int], bool] | None = None
+
+    def end_where(self, is_enough: Callable[[int], bool]) -> None:
+        """Have training end at the first kept step that is enough; later kept steps are dropped.
+
+        Args:
+            is_enough: Asked when a kept step's change is on disk, with that step; it may score the model
+                there. All random states are put back after it.
+        """
+        self._is_enough = is_enough
+        if self._end_file.exists():
+            self._drop_after(int(self._end_file.read_text(encoding="utf-8")))
+
+    def ends_at(self, step: int) -> bool:
+        """Tell whether training ends at a kept step, and drop the later ones where it does.
+
+        Args:
+            step: Its change is on disk.
+
+        Returns:
+            Whether it is the last kept step now.
+        """
+        if self._is_enough is not None and step < self.kept_steps[-1]:
+            with random_states_kept():
+                is_enough = self._is_enough(step)
+            if is_enough:
+                (partial := self._end_file.with_suffix(".partial")).write_text(str(step), "utf-8")
+                partial.replace(self._end_file)
+                self._drop_after(step)
+        return step >= self.kept_steps[-1]
+
+    def _drop_after(self, step: int) -> None:
+        self.kept_steps = tuple(each for each in self.kept_steps if each <= step)
 
     def direction(self, step: int) -> "TrajectoryDirection":
         """The change of the weights after a kept step, to be trained when it is needed."""
@@ -242,8 +280,13 @@ class Trajectory:
     @property
     def _own_folder(self) -> Path:
         """Named by the recipe, so that a changed config or model never meets an old change."""
-        digest = digest_value(self.recipe(self.kept_steps[-1])).removeprefix("sha256:")
+        digest = digest_value(self.recipe(self._asked_step)).removeprefix("sha256:")
         return self.folder / digest[:16]
+
+    @property
+    def _end_file(self) -> Path:
+        """Holds the step that was enough."""
+        return self._own_folder / "ended-at.txt"
 
 
 @dataclass(frozen=True)
@@ -259,7 +302,8 @@ class TrajectoryDirection:
 
     def prepare(self) -> None:
         """Train, if the change is not on disk yet."""
-        self.trajectory.ensure_trained()
+        if not self.trajectory.path(self.step).exists():
+            self.trajectory.ensure_trained()
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
         """The change of one weight; None where the run left it alone."""
@@ -348,7 +392,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
             assert model is not None
             change = _change(trajectory.opened, model, trajectory.levers)
             store_direction(trajectory.path(step), change, trajectory.recipe(step))
-        self.reached_end = step >= trajectory.kept_steps[-1]
+            self.reached_end = trajectory.ends_at(step)
         if self.reached_end and self._keeps_checkpoint:
             control.should_save = True
         elif self.reached_end or not trajectory.goes_on(step):

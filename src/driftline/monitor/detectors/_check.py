@@ -121,9 +121,9 @@ class Checker:
         self._base = self._watch.as_losses(values)
         self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
         self._margins = {
-            c.name: values[c.name][c.measure.forecast_from]
+            c.name: values[c.name][c.measure.leading]
             for c in self.capabilities
-            if c.measure.forecast_from and c.measure.is_linked
+            if c.measure.leading not in (None, c.metric)
         }
         held = {f"loss/{name}": torch.from_numpy(v) for name, v in self._base.items()}
         held |= {f"right/{name}": torch.from_numpy(v) for name, v in self._right.items()}
@@ -252,7 +252,7 @@ class Checker:
     def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
         """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
         for c in self.capabilities:
-            metric = c.measure.forecast_from
+            metric = c.measure.leading
             if metric and c.name in self._margins:
                 lost = self._margins[c.name] - values[c.name][metric]
                 state.margins.setdefault(c.name, []).append(float(lost.mean()))

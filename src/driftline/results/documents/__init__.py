@@ -5,6 +5,7 @@ from ._assessment import CapabilityForecast as CapabilityForecast
 from ._assessment import CapabilityScore as CapabilityScore
 from ._assessment import Cost as Cost
 from ._assessment import CurvePoint as CurvePoint
+from ._assessment import ForecastAdvice as ForecastAdvice
 from ._assessment import LayerRegion as LayerRegion
 from ._assessment import MarginTail as MarginTail
 from ._assessment import ModuleFragility as ModuleFragility

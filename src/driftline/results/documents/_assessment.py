@@ -15,9 +15,10 @@ from ..parts import (
     Value,
 )
 
-Verdict = Literal["safe", "unsafe", "inconclusive"]
-"""`safe`: every required capability stays within its tolerance, by its whole interval. `unsafe`: one
-passes its tolerance, by its whole interval. `inconclusive`: neither can be said."""
+Verdict = Literal["safe", "unsafe", "at_risk", "inconclusive"]
+"""`safe`: the probability that any required capability ends beyond its tolerance is at most the accepted
+risk. `unsafe`: one ends beyond it with a probability of at least 1 - risk, or was measured beyond it
+and is not predicted to heal. `at_risk`: neither. `inconclusive`: there is nothing to judge by."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -200,6 +201,8 @@ class CapabilityForecast(Value):
         "low",
         "high",
         "tolerance",
+        "measured_change",
+        "measured_standard_error",
     )
 
     capability: str
@@ -208,7 +211,7 @@ class CapabilityForecast(Value):
     base_value: float
     base_standard_error: float | None = None
     predicted_change: float
-    """tuned - base."""
+    """tuned - base at the end of the run: the median of the forecast."""
     low: float
     high: float
     confidence_level: Probability
@@ -217,10 +220,33 @@ class CapabilityForecast(Value):
     at_risk: bool
     """The predicted change passes the tolerance."""
     verdict: Literal["retained", "lost", "inconclusive"]
-    """By the whole interval; `inconclusive` where the tolerance lies inside it."""
+    """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
+    or the loss was measured and is not predicted to heal."""
+    probability_lost: float | None = Field(default=None, ge=0, le=1)
+    """That the run ends beyond the tolerance; None in documents of earlier versions."""
+    measured_change: float | None = None
+    """At the end of the probe."""
+    measured_standard_error: float | None = None
+    is_measured_lost: bool = False
+    """The measured loss is beyond the tolerance, with 95 % confidence."""
     novelty: float | None = None
-    """How unsure the fit is of this case, as a multiple of how unsure it is of a finished run's: 1 is
-    usual, and the interval grows with it."""
+    """Factor by which the spread of what is to come is larger because the run lies outside of what was
+    calibrated on: another model, or learning rates or lengths beyond those of the finished runs."""
+
+
+class ForecastAdvice(Value):
+    """The one thing to do next."""
+
+    action: Literal["train", "lower_learning_rate", "measure_more", "give_items"]
+    """`train` as planned; train at `learning_rate`; train a longer probe, or score more items; give items
+    that the base can answer."""
+    learning_rate: float | None = None
+    """The largest peak rate, at most the planned one, at which the probability of any loss is at most the
+    accepted risk; None where none was found above a hundredth of the planned one."""
+    probability_any_lost: float | None = None
+    """At that learning rate, or as planned."""
+    sentence: str
+    """In words."""
 
 
 class TargetForecast(Value):
@@ -259,6 +285,12 @@ class Assessment(Document):
     """None where the command does not judge the config (`map`)."""
     reasons: tuple[str, ...]
     """Why the verdict is what it is, most important first."""
+    risk: float | None = None
+    """Accepted probability that a required capability ends beyond its tolerance."""
+    probability_any_lost: float | None = Field(default=None, ge=0, le=1)
+    """That any required capability ends beyond its tolerance; None without a forecast."""
+    advice: ForecastAdvice | None = None
+    """The one thing to do; None where the command does not judge the config."""
     scores: tuple[CapabilityScore, ...]
     margins: tuple[StabilityMargin, ...] = ()
     envelope: SafeEnvelope | None = None

@@ -125,8 +125,7 @@ class CapabilityClaim(Value):
     standard_error: float | None = None
     tuned_accuracy: float | None = None
     nats_change: float | None = None
-    """tuned - base in the metric in nats that forecasts are made in: the margin, of a probability. None
-    where no forecast goes through nats, and in documents of earlier versions."""
+    """tuned - base of the margin, of a probability, in documents of earlier versions."""
     sequential: SequentialUse | None = None
     """What a sequential claim took; None where all items were scored, whatever they say."""
 

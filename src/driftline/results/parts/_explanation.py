@@ -43,11 +43,8 @@ class ForecastExplanation(Value):
     """What half the learning rate would leave of the largest loss, as a share: value, low, high."""
     steps_effect: tuple[float, float, float] | None
     """The same of half the steps."""
-    critical_learning_rate: tuple[float, float, float] | None
-    """At which the worst required capability's predicted loss would be just its tolerance, same steps:
-    value, low, high, over how losses of finished runs grow with the rate. A point where it is as likely
-    lost as not, so stay below; the interval of the forecast is not in it. None where no required
-    capability is predicted beyond its tolerance."""
+    critical_learning_rate: tuple[float, float, float] | None = None
+    """In documents of earlier versions; the assessment's advice has the rate now."""
     conflict_share: float | None = Field(ge=0, le=1)
     """Of the data's answer tokens, in a sample: the base gives them 0.05 at most and another 0.5 or
     more. None where there is no token to judge."""

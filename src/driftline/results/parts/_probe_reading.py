@@ -4,9 +4,9 @@ from typing import Literal
 
 from ._document import Value
 
-Look = Literal["early_5", "early_10", "early_20", "replica_10"]
+Look = Literal["early_5", "early_10", "early_20", "early_30", "early_40", "early_60", "replica_10"]
 """Where a probe looks, with the percent of the planned steps that it takes to get there: the planned
-run itself, stopped; or a replica of it, run to its end in fewer steps at a higher rate."""
+run itself, stopped. `replica_10` is of earlier versions: a shorter run at a higher rate."""
 
 
 class CapabilityReading(Value):

@@ -41,12 +41,6 @@ def explanation_sentences(assessment: Assessment) -> tuple[str, ...]:
 
 def _levers(found: ForecastExplanation) -> list[str]:
     sentences = []
-    if found.critical_learning_rate is not None:
-        value, low, high = (number(each) for each in found.critical_learning_rate)
-        sentences.append(
-            "With the same steps the worst required loss would be just its tolerance at a learning "
-            f"rate of {value} ({low} to {high}, by how losses grew in finished runs); stay below."
-        )
     for name, effect in (("learning rate", found.rate_effect), ("steps", found.steps_effect)):
         if effect is not None:
             value, low, high = (percent(each) for each in effect)

@@ -15,8 +15,8 @@ import scipy.optimize
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..errors import RunError
-from ._threads import on_one_thread
+from driftline.errors import RunError
+from driftline.stats import on_one_thread
 
 _BOUNDS = ((-4.0, 2.0), (0.0, 3.0), (-4.0, 1.0))
 """Of the logarithms of a, l and the noise, with inputs and outputs of unit scale. Bends shorter than
