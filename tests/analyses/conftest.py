@@ -13,7 +13,6 @@ from driftline.engine import RunFolder
 from driftline.models import TrainingConfig, read_training_data
 
 EFFORT = Effort(
-    probe_fraction=0.5,
     num_noise_seeds=2,
     margin_ratio=2.0,
     assess_margin_ratio=2.0,
