@@ -29,9 +29,11 @@ from .forecasting import Method as Method
 from .forecasting import Probe as Probe
 from .forecasting import any_exceeds as any_exceeds
 from .forecasting import calibrate as calibrate
+from .forecasting import capability_verdict as capability_verdict
 from .forecasting import finished_run as finished_run
 from .forecasting import fit_all as fit_all
 from .forecasting import fit_forecaster as fit_forecaster
+from .forecasting import is_measured_lost as is_measured_lost
 from .forecasting import largest_multiple as largest_multiple
 from .forecasting import probability_any as probability_any
 from .forecasting import read_calibration as read_calibration

@@ -21,8 +21,8 @@ from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
 _LARGEST_RISK = 0.5
-_EARLIEST_DECISION = 0.1
-"""Share of the planned steps: a look before it is within the warm-up."""
+_EARLIEST_DECISION = 0.2
+"""Share of the planned steps: an earlier look has hardly left the warm-up."""
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 

@@ -8,6 +8,9 @@ from ...results import CapabilityForecast, ForecastAdvice, Verdict, in_points, r
 from ..forecasting import Limit, LossForecast, largest_multiple, probability_any, probability_at
 
 _LIKELY = 0.5
+EARLIEST_SAFE = 0.2
+"""Share of the run's summed learning rate. Before it, half of what was called retained in the benchmark was
+lost in the end (`evidence/realistic/forecast.json`), so nothing is called safe."""
 _LONGEST_PROBE = 0.6
 """Share of the planned steps; nothing longer can be asked for."""
 
@@ -27,6 +30,7 @@ def judge(
     *,
     correlation: float,
     risk: float,
+    share: float = 1.0,
     lacking: Collection[str] = (),
 ) -> Judgement:
     """Judge a run by the forecasts of its required capabilities.
@@ -36,13 +40,14 @@ def judge(
         losses: The same as distributions, by name.
         correlation: Of errors within one run.
         risk: Accepted probability that any required capability ends beyond its tolerance.
+        share: Of the run's summed learning rate that the probe has covered.
         lacking: Capabilities that the base is not shown to have. Whoever has nothing to lose keeps
             nothing: such a capability is never a reason for `safe`.
 
     Returns:
         `unsafe` if a required capability is lost with a probability of at least 1 - risk, or was
         measured beyond its tolerance and is not predicted to heal; else `at_risk` if the probability
-        that any is lost is larger than the risk; else `inconclusive` if the base lacks one or none is
+        that any is lost is larger than the risk, or less than `EARLIEST_SAFE` is covered; else `inconclusive` if the base lacks one or none is
         required; else `safe`. And why, most important first.
     """
     required = [row for row in forecast if row.required]
@@ -65,9 +70,14 @@ def judge(
         )
     if kept := [row.capability for row in retained if row.capability not in lacking]:
         reasons.append(f"within tolerance, each with P of at least {1 - risk:g}: {', '.join(kept)}")
+    if share < EARLIEST_SAFE:
+        reasons.append(
+            f"the probe covers {share:.0%} of the run's summed learning rate; nothing is called safe before "
+            f"{EARLIEST_SAFE:.0%}"
+        )
     if lost:
         return Judgement("unsafe", tuple(reasons), chance)
-    if chance > risk:
+    if chance > risk or share < EARLIEST_SAFE:
         return Judgement("at_risk", tuple(reasons), chance)
     return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance)
 

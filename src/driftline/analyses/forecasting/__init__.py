@@ -13,8 +13,10 @@ from ._calibration import shipped_calibration as shipped_calibration
 from ._drift import DriftModel as DriftModel
 from ._drift import Movement as Movement
 from ._forecast import capability_forecasts as capability_forecasts
+from ._forecast import capability_verdict as capability_verdict
 from ._forecast import fit_to as fit_to
 from ._forecast import forecast_losses as forecast_losses
+from ._forecast import is_measured_lost as is_measured_lost
 from ._forecast import read_looks as read_looks
 from ._forecast import read_probe as read_probe
 from ._forecast import target_forecast as target_forecast

@@ -221,7 +221,7 @@ def _row(
     measured = reading.losses[look]
     error = (reading.standard_errors or {}).get(look)
     lost = loss.exceeds(capability.tolerance)
-    is_measured_lost = measured - MEASURED_LEVEL * (error or 0.0) > capability.tolerance
+    is_lost = is_measured_lost(measured, error or 0.0, capability.tolerance)
     return CapabilityForecast(
         capability=capability.name,
         metric=capability.metric,
@@ -235,19 +235,42 @@ def _row(
         tolerance=capability.tolerance,
         required=capability.required,
         at_risk=loss.value > capability.tolerance,
-        verdict=_verdict(lost, risk, is_measured_lost=is_measured_lost),
+        verdict=capability_verdict(lost, risk, measured_lost=is_lost),
         probability_lost=lost,
         measured_change=sign * measured,
         measured_standard_error=error,
-        is_measured_lost=is_measured_lost,
+        is_measured_lost=is_lost,
         novelty=loss.novelty,
     )
 
 
-def _verdict(
-    probability: float, risk: float, *, is_measured_lost: bool
+def is_measured_lost(loss: float, standard_error: float, tolerance: float) -> bool:
+    """Tell whether a measured loss is beyond its tolerance with 95 % confidence, one side.
+
+    Args:
+        loss: Measured at the last look.
+        standard_error: Of the loss, over groups of items.
+        tolerance: Accepted loss.
+
+    Returns:
+        Whether it is.
+    """
+    return loss - MEASURED_LEVEL * standard_error > tolerance
+
+
+def capability_verdict(
+    probability: float, risk: float, *, measured_lost: bool
 ) -> Literal["retained", "lost", "inconclusive"]:
-    """Judge a capability by itself: a measured loss counts unless it is predicted to heal."""
-    if probability >= 1 - risk or (is_measured_lost and probability > 0.5):
+    """Judge a capability by itself: a measured loss counts unless it is predicted to heal.
+
+    Args:
+        probability: That the run ends beyond the tolerance.
+        risk: Accepted probability.
+        measured_lost: The loss was measured beyond the tolerance already.
+
+    Returns:
+        The verdict.
+    """
+    if probability >= 1 - risk or (measured_lost and probability > 0.5):  # noqa: PLR2004
         return "lost"
     return "retained" if probability <= risk else "inconclusive"

@@ -1,0 +1,224 @@
+"""Forecasts of runs that a fit has not seen, cell by cell: one capability of one run at one look."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy
+import scipy.stats
+from numpy import ndarray
+
+from driftline.analyses import (
+    Case,
+    FinishedRun,
+    Forecaster,
+    LossForecast,
+    Method,
+    Probe,
+    fit_forecaster,
+    seen_by,
+)
+from driftline.results import Look
+
+from .calibrate import calibration
+from .finished import finished_run, is_whole
+from .records import Record
+
+LOOKS: dict[Probe, Look] = {
+    "0.1": "early_10",
+    "0.2": "early_20",
+    "0.3": "early_30",
+    "0.4": "early_40",
+    "0.6": "early_60",
+}
+"""Share of the steps to the look that ends there."""
+_SURE = 1.645
+"""Standard errors above chance at which a base has a capability."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRun:
+    """A record, as a finished run and with what only a judge may know."""
+
+    finished: FinishedRun
+    region: str
+    config: str
+    seed: int
+    tolerances: dict[str, float]
+    held: tuple[str, ...]
+    """Capabilities with options that the base is shown to have."""
+
+    @property
+    def task(self) -> str:
+        """The data."""
+        return self.finished.task
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One capability of one run at one look, with its forecast."""
+
+    run: BenchmarkRun
+    capability: str
+    metric: str
+    forecast: LossForecast
+    measured: float
+    actual: float
+    tolerance: float
+    correlation: float
+
+    @cached_property
+    def probability(self) -> float:
+        """That the end is beyond the tolerance, noise of items included, as a user sees it."""
+        return self.forecast.exceeds(self.tolerance)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the end was beyond the tolerance, on the same items."""
+        return self.actual > self.tolerance
+
+
+def benchmark_runs(records: Sequence[Record]) -> list[BenchmarkRun]:
+    """Turn records into runs to be judged; those that failed are left to the caller.
+
+    Args:
+        records: Of the benchmark.
+
+    Returns:
+        The runs that reached their end.
+    """
+    chances = _chances()
+    return [
+        BenchmarkRun(
+            finished_run(record),
+            record.facts["region"],
+            record.facts["config_name"],
+            record.facts["seed"],
+            {name: c["tolerance"] for name, c in record.facts["capabilities"].items()},
+            _held(record, chances),
+        )
+        for record in records
+        if is_whole(record)
+    ]
+
+
+def _chances() -> dict[str, float]:
+    path = Path(__file__).parents[1] / "suites" / "base.json"
+    capabilities = json.loads(path.read_text())["smollm2-135m core"]["capabilities"]
+    return {name: c["chance"] for name, c in capabilities.items() if "chance" in c}
+
+
+def _held(record: Record, chances: dict[str, float]) -> tuple[str, ...]:
+    found = []
+    for reading in record.readings:
+        at_base = reading.leg == "run" and reading.step == 0 and reading.quantity == "margin"
+        if at_base and reading.capability in chances:
+            right, chance = float((reading.values > 0).mean()), chances[reading.capability]
+            error = (chance * (1 - chance) / len(reading.values)) ** 0.5
+            if right - _SURE * error > chance:
+                found.append(reading.capability)
+    return tuple(found)
+
+
+def held_out_cells(
+    runs: Sequence[BenchmarkRun],
+    group: Callable[[BenchmarkRun], str],
+    *,
+    methods: Sequence[Method] = ("driftline",),
+) -> Iterator[tuple[Method, Probe, Cell]]:
+    """Forecast every run by a fit that has not seen its group, at every look.
+
+    Runs of the toy regime are fitted to as in the product, those of the same group left out.
+
+    Args:
+        runs: To be judged.
+        group: What is left out together: the task, or the region of configs.
+        methods: Who forecasts.
+
+    Yields:
+        Method, share of the steps and cell.
+    """
+    every = calibration()
+    mine = {run.finished.run: group(run) for run in runs}
+    toy = _toy_groups(group)
+    for name in sorted(set(mine.values())):
+        kept = [r for r in every.runs if (mine[r.run] if r.run in mine else toy(r)) != name]
+        table = every.model_copy(update={"runs": tuple(kept)})
+        # Ours is fitted to all looks together, so once.
+        ours = fit_forecaster(kept, table)
+        for method in methods:
+            for probe, look in LOOKS.items():
+                forecaster = (
+                    ours
+                    if method == "driftline"
+                    else fit_forecaster(kept, table, method=method, probe=probe)
+                )
+                for run in (run for run in runs if group(run) == name):
+                    for cell in cells_at(run, forecaster, look):
+                        yield method, probe, cell
+
+
+def _toy_groups(group: Callable[[BenchmarkRun], str]) -> Callable[[FinishedRun], str]:
+    """Name the group of a run of the toy regime, whose tasks and regions have the same names."""
+    from ..forgetting.calibrate import MODELS
+    from ..forgetting.table import read_runs
+
+    regions = {r.finished.run: r.region for model in MODELS for r in read_runs(model)}
+
+    def of(run: FinishedRun) -> str:
+        name = run.run.removesuffix(" in probability")
+        as_run = BenchmarkRun(run, regions[name], "", 0, {}, ())
+        return group(as_run)
+
+    return of
+
+
+def cells_at(run: BenchmarkRun, forecaster: Forecaster, look: Look) -> Iterator[Cell]:
+    """Forecast the capabilities of a run from what it had shown at a look.
+
+    Args:
+        run: The run.
+        forecaster: Fitted to others.
+        look: The last one that is seen.
+
+    Yields:
+        A cell a capability.
+    """
+    looks = tuple(each for each in run.finished.probe.clock if _share(each) <= _share(look))
+    probe = seen_by(run.finished.probe, looks)
+    for reading in probe.capabilities:
+        yield Cell(
+            run,
+            reading.capability,
+            reading.metric,
+            forecaster.predict(Case(probe, reading)),
+            reading.losses[look],
+            run.finished.final_losses[reading.capability],
+            run.tolerances[reading.capability],
+            forecaster.correlation,
+        )
+
+
+def _share(look: Look) -> float:
+    return float(look.rpartition("_")[2])
+
+
+def r2(predicted: ndarray, actual: ndarray) -> float:
+    """Compute 1 - squared error over squared deviation from the mean."""
+    spread = float(((actual - actual.mean()) ** 2).sum())
+    return 1 - float(((predicted - actual) ** 2).sum()) / spread
+
+
+def spearman(predicted: ndarray, actual: ndarray) -> float:
+    """Compute the rank correlation."""
+    return float(scipy.stats.spearmanr(predicted, actual).statistic)
+
+
+def columns(cells: Sequence[Cell]) -> tuple[ndarray, ndarray]:
+    """Lay out medians of forecasts, and what came."""
+    return (
+        numpy.array([cell.forecast.value for cell in cells]),
+        numpy.array([cell.actual for cell in cells]),
+    )
