@@ -388,7 +388,14 @@ def _judged(
     forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
     losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
     rows = capability_forecasts(study, table, reading, losses, risk=risk)
-    judgement = judge(rows, losses, correlation=forecaster.correlation, risk=risk, lacking=lacking)
+    judgement = judge(
+        rows,
+        losses,
+        correlation=forecaster.correlation,
+        risk=risk,
+        share=max(reading.clock.values()),
+        lacking=lacking,
+    )
     return _Judged(reading, forecaster, losses, rows, judgement)
 
 

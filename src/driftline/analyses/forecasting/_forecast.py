@@ -271,6 +271,6 @@ def capability_verdict(
     Returns:
         The verdict.
     """
-    if probability >= 1 - risk or (measured_lost and probability > 0.5):  # noqa: PLR2004
+    if probability >= 1 - risk or (measured_lost and probability > 0.5):
         return "lost"
     return "retained" if probability <= risk else "inconclusive"
