@@ -346,7 +346,12 @@ def _is_decided(
         return False
     kept = study.trajectory.kept_steps
     points = [p for p, at in zip(study.path_points(), kept, strict=True) if at <= step]
-    found = study.engine.evaluate(points, (*study.capabilities, study.target))
+    engine, watched = study.engine, (*study.capabilities, study.target)
+    counted = engine.tokens_used
+    found = engine.evaluate(points, watched)
+    # All of it is asked for once more when the probe has ended, and counts then.
+    engine.tokens_used = counted
+    engine.meter.plan(len(points) * engine.num_tokens(watched))
     table = Table({**base.rows, **found.rows})
     reading = read_looks(study, table, looks)
     judged = _judged(request, study, table, reading, lacking)
@@ -425,7 +430,7 @@ def _advice(
         predicted.judgement,
         required_limits(predicted.capabilities, predicted.losses),
         correlation=predicted.forecaster.correlation,
-        risk=request.risk_at_a_look,
+        risk=request.risk,
         exponents=(exponent.low, exponent.value, exponent.high),
         learning_rate=max(plan.learning_rates),
         probe_share=study.num_probe_steps / plan.num_steps,

@@ -162,7 +162,7 @@ def _rounded_down(rate: float) -> float:
     if found <= rate:
         return found
     mantissa, exponent = digits.split("e")
-    return round(float(mantissa) - 0.1, 1) * 10.0 ** int(exponent)
+    return float(f"{float(mantissa) - 0.1:.1f}e{exponent}")
 
 
 def _told(row: CapabilityForecast) -> str:
