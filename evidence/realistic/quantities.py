@@ -28,6 +28,10 @@ RESULT = HERE / "quantities.json"
 SIZES = {"small": (0.0, 0.1), "middling": (0.1, 0.5), "ruinous": (0.5, 99.0)}
 """Runs by the root mean square of their capabilities' changes of the mean margin, in nats."""
 EARLY_STEPS = (10, 20, 40)
+_FIFTH = 20
+"""The step of a usual probe."""
+_SPLITS = 40
+"""Random halves of a capability's items."""
 
 
 def _sigmoid(scale: float) -> Callable[[Mapping[str, ndarray]], ndarray]:
@@ -103,6 +107,7 @@ def judge(cells: list[Cell]) -> dict[str, Any]:
         "signal_to_noise_by_capability": {q: _by_capability(cells, q) for q in QUANTITIES},
         "seed_against_seed": {q: _seeds(cells, q) for q in QUANTITIES},
         "early_against_end": {q: _early(cells, q) for q in QUANTITIES},
+        "error_against_fresh_items": _against_fresh_items(cells),
     }
 
 
@@ -146,6 +151,35 @@ def _by_capability(cells: list[Cell], quantity: str) -> dict[str, float]:
         )
         for name in names
     }
+
+
+def _against_fresh_items(cells: list[Cell]) -> dict[str, dict[str, float]]:
+    """Compare the measured change of a few items, and of many, with that of items of the same kind.
+
+    Half of a capability's items are fresh. From the other half come a sample of 24, which is what was
+    once scored, and all of it. The noise of the fresh half itself is taken out.
+
+    Returns:
+        Root mean square errors of the probability at a fifth of the run, in points, by capability.
+    """
+    generator = numpy.random.default_rng(0)
+    found = {}
+    for name in sorted({cell.capability for cell in cells}):
+        squares: dict[str, list[float]] = {"24 items": [], "half of the suite": []}
+        for cell in (cell for cell in cells if cell.capability == name):
+            change = 100 * cell.changes[_FIFTH]["probability"]
+            for _ in range(_SPLITS):
+                order = generator.permutation(len(change))
+                fresh, own = order[: len(order) // 2], order[len(order) // 2 :]
+                noise = change[fresh].var(ddof=1) / len(fresh)
+                for size, some in (("24 items", own[:24]), ("half of the suite", own)):
+                    error = change[some].mean() - change[fresh].mean()
+                    squares[size].append(float(error**2 - noise))
+        found[name] = {
+            size: round(max(0.0, float(numpy.mean(each))) ** 0.5, 2)
+            for size, each in squares.items()
+        }
+    return found
 
 
 def _pairs(cells: list[Cell]) -> list[tuple[Cell, Cell]]:
