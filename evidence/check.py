@@ -29,7 +29,9 @@ WITH_TORCH = (
     "forgetting.link",
     "path_margin.fit",
     "realistic.calibrate",
+    "realistic.judge",
     "realistic.quantities",
+    "realistic.tables",
 )
 
 

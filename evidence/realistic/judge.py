@@ -78,6 +78,7 @@ def judge() -> dict[str, Any]:
     return {
         "num_runs": len(runs),
         "num_tasks": len({run.task for run in runs}),
+        "models": sorted({run.finished.probe.model for run in runs}),
         "configs": dict(sorted(_count(run.config for run in runs).items())),
         "risk": RISK,
         "held_out": {split: _by_split(runs, group) for split, group in SPLITS.items()},

@@ -1,0 +1,210 @@
+"""Write the forecast's figures into its page.
+
+python -m evidence.realistic.tables           # writes docs/forecast.md and its two pictures
+python -m evidence.realistic.tables --check   # exit code 1 if the page is not what the results say
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import altair
+import vl_convert
+
+from .cells import benchmark_runs, held_out_cells
+from .finished import read_records
+from .judge import RESULT, SPLITS
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "forecast.md"
+_SHARES = ("0.1", "0.2", "0.4", "0.6")
+_BARS = {
+    "r2": {"0.1": 0.75, "0.2": 0.88, "0.4": 0.95},
+    "spearman": {"0.2": 0.93, "0.4": 0.97},
+}
+
+
+def main() -> None:
+    """Write, or check, the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check, result = parser.parse_args().check, json.loads(RESULT.read_text())
+    page = PAGE.read_text()
+    for mark, text in (("forecast table", table(result)), ("forecast limits", limits(result))):
+        page = replaced(page, mark, text)
+    if check:
+        sys.exit(PAGE.read_text() != page)
+    PAGE.write_text(page)
+    for name, chart in pictures().items():
+        svg = vl_convert.vegalite_to_svg(chart.to_json())
+        (DOCS / "images" / f"{name}.svg").write_text(svg + "\n")
+
+
+def replaced(page: str, mark: str, text: str) -> str:
+    """Replace what stands between a mark and the next end mark.
+
+    Args:
+        page: Markdown.
+        mark: Start of the comment before it.
+        text: Markdown.
+
+    Returns:
+        The page.
+    """
+    pattern = re.compile(rf"(<!-- {mark}[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+    return pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def table(result: dict[str, Any]) -> str:
+    """Tell the figures by share of the run, tasks left out and regions left out.
+
+    Args:
+        result: As `forecast.json` holds it.
+
+    Returns:
+        Markdown.
+    """
+    configs = ", ".join(f"{name} {count}" for name, count in result["configs"].items())
+    lines = [
+        f"{result['num_runs']} runs of {result['num_tasks']} tasks ({configs}). In each cell: tasks left out / "
+        "regions of configs left out.",
+        "",
+        "| share of the run's steps | "
+        + " | ".join(f"{float(s):.0%}" for s in _SHARES)
+        + " | bar |",
+        "|---" * (len(_SHARES) + 2) + "|",
+    ]
+    splits = [result["held_out"][split]["by_share"] for split in ("task", "region")]
+    for name, of, bar in _ROWS:
+        cells = [" / ".join(_told(of(split[share])) for split in splits) for share in _SHARES]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {bar} |")
+    until = [result["held_out"][split]["until_decided"] for split in ("task", "region")]
+    lines += [
+        "",
+        "| `--until decided`, looks at 20, 40 and 60 % | tasks left out | regions left out | bar |",
+        "|---|---|---|---|",
+        _until(
+            "runs decided", until, lambda u: f"{u['decided']} of {u['num_runs']}", "60 % by 40 %"
+        ),
+        _until("wrong among them", until, lambda u: str(u["wrong"]), "at most 10 %"),
+        _until(
+            "mean share of an unsafe run that is trained",
+            until,
+            lambda u: _told(u["mean_share_of_an_unsafe_run_that_is_trained"]),
+            "0.3",
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _until(name: str, until: list[dict[str, Any]], of: Any, bar: str) -> str:  # noqa: ANN401
+    return f"| {name} | {of(until[0])} | {of(until[1])} | {bar} |"
+
+
+def _bars(name: str) -> str:
+    return ", ".join(f"{bar} at {float(share):.0%}" for share, bar in _BARS[name].items())
+
+
+def _share_and_wrong(each: dict[str, Any]) -> str:
+    wrong = "–" if each["wrong"] is None else f"{each['wrong']:.0%}"
+    return f"{each['share']:.0%} ({wrong})"
+
+
+_ROWS: tuple[tuple[str, Any, str], ...] = (
+    ("R2 of the change, points", lambda f: f["r2"], _bars("r2")),
+    ("Spearman", lambda f: f["spearman"], _bars("spearman")),
+    ("root mean square error, points", lambda f: f["rmse_points"], ""),
+    ("coverage of 90 % intervals, of what comes after", lambda f: f["coverage_of_what_comes_after"]["all"],
+     "0.85 to 0.95"),
+    ("… changes below 1 point", lambda f: f["coverage_of_what_comes_after"]["below 1 point"], "same"),
+    ("… 1 to 3 points", lambda f: f["coverage_of_what_comes_after"]["1 to 3 points"], "same"),
+    ("… above", lambda f: f["coverage_of_what_comes_after"]["above"], "same"),
+    ("Brier skill", lambda f: f["brier_skill"], "0.6"),
+    ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
+     "60 % at 20 %, 80 % at 40 % (7 %)"),
+    ("pairs of configs ordered right", lambda f: f["pairs_ordered_right"]["share"], "0.95"),
+    ("texts: R2 of nats per token", lambda f: f["texts"]["r2"], ""),
+)  # fmt: skip
+
+
+def limits(result: dict[str, Any]) -> str:
+    """Tell where it fails, as far as figures say it.
+
+    Args:
+        result: As `forecast.json` holds it.
+
+    Returns:
+        Markdown.
+    """
+    unseen = result["unseen_model"]
+    models = ", ".join(sorted(result["models"]))
+    return "\n".join(
+        [
+            f"- **Few runs.** {result['num_runs']} runs of {models}; no figure here has an interval that is narrow.",
+            "- **A run can change course.** With instruction data for code at 3e-4, commonsense had lost 16 points after "
+            "a fifth of the run, 3 after three tenths, and 8 at the end.",
+            "- **At a tenth of the steps** the warm-up has just ended: what is lost later is not seen yet.",
+            f"- **A fit to another model in another regime** (SmolLM2-135M, short runs) has R2 {unseen['0.2']['r2']} at "
+            f"20 % and covers {unseen['0.2']['coverage_of_what_comes_after']['all']:.0%}: too wide, so it decides "
+            f"{unseen['0.2']['decided']['share']:.0%} of cells there.",
+            "- **On your model** the spread is that of models left out; `driftline calibrate` narrows it with your own runs.",
+        ]
+    )
+
+
+def pictures() -> dict[str, altair.LayerChart]:
+    """Draw forecast against end, and probability against what came, at a fifth of the run."""
+    runs = benchmark_runs(read_records())
+    cells = [
+        cell
+        for _, probe, cell in held_out_cells(runs, SPLITS["task"])
+        if probe == "0.2" and cell.metric == "probability"
+    ]
+    points = [
+        {"forecast": -100 * c.forecast.value, "came": -100 * c.actual, "config": c.run.config}
+        for c in cells
+    ]
+    scatter = (
+        altair.Chart(altair.InlineData(values=points))
+        .mark_circle(size=30, opacity=0.7)
+        .encode(
+            x=altair.X("forecast:Q", title="forecast change, points"),
+            y=altair.Y("came:Q", title="change that came, points"),
+            color="config:N",
+        )
+        .properties(width=360, height=300)
+    )
+    bins = json.loads(RESULT.read_text())["held_out"]["task"]["by_share"]["0.2"]
+    reliability = (
+        altair.Chart(altair.InlineData(values=bins["reliability_by_fifths"]))
+        .mark_line(point=True)
+        .encode(
+            x=altair.X("predicted:Q", title="P of a loss beyond the tolerance"),
+            y=altair.Y("came:Q", title="share that came"),
+        )
+        .properties(width=360, height=300)
+    )
+    return {
+        "forecast-realistic": _with_diagonal(scatter, -30, 10),
+        "forecast-reliability": _with_diagonal(reliability, 0, 1),
+    }
+
+
+def _with_diagonal(chart: altair.Chart, low: float, high: float) -> altair.LayerChart:
+    ends = altair.InlineData(values=[{"v": low}, {"v": high}])
+    line = altair.Chart(ends).mark_line(color="gray", strokeDash=[4, 4]).encode(x="v:Q", y="v:Q")
+    layered: altair.LayerChart = line + chart
+    return layered
+
+
+def _told(value: float | str | None) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()
