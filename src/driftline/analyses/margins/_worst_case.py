@@ -18,7 +18,7 @@ from ...engine import (
 )
 from ...models import BASE, GradientDirection
 from ...results import StabilityMargin
-from ...stats import Ladder
+from ...stats import ScaleGrid
 from ..probing import CONFIDENCE_LEVEL, Effort, Line, Study, base_standard_error, scan_lines
 from ._radius import radius_margin
 
@@ -107,18 +107,18 @@ def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts)
             "takes items of 2 more groups"
         )
         return _undefined(base, judged, reason)
-    ladder = Ladder(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
+    grid = ScaleGrid(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
     direction = ascent_direction(engine, climbed)
     if direction.slope == 0:
         return _undefined(
             base, judged, "its loss has no slope at the base: every margin is clipped"
         )
     # Where the climbed items pass the tolerance, to first order.
-    norm = ladder.scale(ladder.rung(climbed.tolerance / direction.slope))
+    norm = grid.scale(grid.index_of(climbed.tolerance / direction.slope))
     refinements = study.effort.num_ascent_refinements
     direction = climb(engine, climbed, direction, norm=norm, num_refinements=refinements)
     (scan,) = scan_lines(
-        engine, [_line(direction)], (judged,), ladder, base=base, guesses={judged.digest: norm}
+        engine, [_line(direction)], (judged,), grid, base=base, guesses={judged.digest: norm}
     )
     margin = radius_margin(study, judged, DIRECTION, (scan,))
     # Of an upper bound that was not found there is no lower end either.
