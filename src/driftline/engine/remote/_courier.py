@@ -1,4 +1,4 @@
-"""Files on their way to workers that do not see the driver's disk."""
+"""Transfer of files to workers that do not see the driver's disk."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ _CHUNK_BYTES = 64 << 20
 
 
 class Courier:
-    """Reads each file once, and hands its parts to whoever lacks it."""
+    """Transfer of files: reads each file once, and sends its parts to workers that lack it."""
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module that may be missing
         """Begin with nothing sent.
@@ -26,11 +26,11 @@ class Courier:
 
     @property
     def has_sent(self) -> bool:
-        """Whether a file has travelled."""
+        """True if a file was sent."""
         return bool(self._parts)
 
     def name_files(self, task: Task) -> Task:
-        """The task with the files that its point reads, by their content."""
+        """Return the task with the digests of the files that its point reads."""
         for path in files_of(task.point):
             if path not in self._files:
                 self._files[path] = SentFile(path, digest_file(path))

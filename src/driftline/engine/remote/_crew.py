@@ -1,4 +1,4 @@
-"""A crew of Ray actors: points handed out, lost workers replaced, failed points tried again."""
+"""A pool of Ray actors: points distributed, lost workers replaced, failed points retried."""
 
 import contextlib
 from collections import Counter, deque
@@ -27,7 +27,7 @@ MakeTask = Callable[[Pending], Task]
 
 @dataclass
 class _Member:
-    """One worker of the crew."""
+    """One worker of the pool."""
 
     handle: Any
     facts: WorkerFacts | None = None
@@ -41,7 +41,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Errand:
-    """What a worker is busy with."""
+    """Task that a worker is busy with."""
 
     member: _Member
     round: int = 0
@@ -54,7 +54,7 @@ class _Errand:
 
 @dataclass(frozen=True)
 class _Failure:
-    """What an errand came to, if it failed."""
+    """Failure of a task."""
 
     cause: Exception
     is_lost: bool
@@ -99,7 +99,7 @@ class _Round:
 
 
 class Crew:
-    """Workers with a copy of the model each, until they are dismissed."""
+    """Pool of workers, each with a copy of the model."""
 
     def __init__(self, ray: Any, job: Job, shape: CrewShape, *, digest: str) -> None:  # noqa: ANN401
         """Start the workers; they open their models while this process goes on.
@@ -129,7 +129,7 @@ class Crew:
 
     @property
     def numerics(self) -> Numerics:
-        """What the scores of every worker depend on; waits for the first model to be open.
+        """Settings on which the scores of every worker depend; waits for the first open model.
 
         Raises:
             ConfigError: Ray gives no worker, or a worker is unlike the driver.
@@ -141,7 +141,7 @@ class Crew:
         return self._numerics
 
     def places(self) -> tuple[Place, ...]:
-        """Where the workers run whose models are open."""
+        """Return the places of the workers whose models are open."""
         members = [*self._idle, *(errand.member for errand in self._busy.values())]
         return tuple(member.place for member in members if member.facts is not None)
 
@@ -182,7 +182,7 @@ class Crew:
                 raise failure.cause
 
     def dismiss(self) -> None:
-        """End every worker, whatever it is doing."""
+        """Stop every worker, also one that is busy."""
         members = [*self._idle, *(errand.member for errand in self._busy.values())]
         if self._courier.has_sent:
             references = [member.handle.forget.remote() for member in self._idle]
@@ -210,7 +210,7 @@ class Crew:
         self._busy[member.handle.open.remote(self._job)] = _Errand(member)
 
     def _wait_for_place(self) -> None:
-        """Models may take their time to open; a worker that has no place never will."""
+        """Wait for workers; a model may open slowly, but a worker without a place never starts."""
         members = [errand.member for errand in self._busy.values()]
         references = [member.handle.place.remote() for member in members]
         opened = [*self._busy, *references]
@@ -227,7 +227,7 @@ class Crew:
         return any(e.task is not None and e.round == self._round for e in self._busy.values())
 
     def _next(self) -> tuple[_Errand, Any]:
-        """The next errand that is done, with what it came to."""
+        """Wait for the next finished task, and return it with its outcome."""
         ready: list[Any] = []
         while not ready:
             # Waiting in short spells, so that Ctrl-C is heard.
@@ -245,7 +245,7 @@ class Crew:
             return _Failure(error, is_lost=True)
 
     def _take(self, work: _Round, errand: _Errand, outcome: Any) -> Iterator[Scored]:  # noqa: ANN401
-        """Take what an errand came to: scores, files that are lacking, or a failure."""
+        """Handle the outcome of a task: scores, missing files, or a failure."""
         if errand.task is None or errand.round != self._round:
             self._settle(errand, outcome)
             return
@@ -264,7 +264,7 @@ class Crew:
             yield Scored(pending, outcome)
 
     def _settle(self, errand: _Errand, outcome: Any) -> None:  # noqa: ANN401
-        """Let a worker be free for the next point, or replace it."""
+        """Free a worker for the next point, or replace it."""
         is_opening = errand.member.facts is None
         if isinstance(outcome, _Failure) and outcome.is_lost:
             self._ray.kill(errand.member.handle)

@@ -26,7 +26,7 @@ class RayEngine(Engine):
 
     @property
     def numerics(self) -> Numerics:
-        """What the scores depend on beside weights and items, in the workers."""
+        """Settings of the workers on which the scores depend, other than weights and items."""
         return self.crew.numerics
 
     def check_unchanged(self) -> None:

@@ -1,4 +1,4 @@
-"""Ray, found or started, and how many workers it is asked for."""
+"""Connection to Ray, and the number of workers to request."""
 
 import contextlib
 import importlib
@@ -30,7 +30,7 @@ _PRIVATE = {
 
 @dataclass(frozen=True)
 class RayOptions:
-    """Where Ray is, and what each worker gets. What is None is chosen by what Ray has."""
+    """Address of Ray and resources per worker. None: chosen by the resources of the cluster."""
 
     address: str | None = None
     """Of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
@@ -42,7 +42,7 @@ class RayOptions:
 
 
 class CrewShape(NamedTuple):
-    """How many workers, and what each gets."""
+    """Number of workers, and the resources of each."""
 
     num_workers: int
     num_gpus: float
@@ -62,7 +62,7 @@ def check_ray() -> None:
 
 
 def crew_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -> CrewShape:
-    """How many workers to ask for.
+    """Choose the number of workers and their resources.
 
     By default a worker a GPU, or without GPUs as many as the CPUs can feed; each with the threads
     of this process, or fewer where there are not as many CPUs.
@@ -177,7 +177,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray answers SIGTERM in its own way from its start on; that is the caller's to decide."""
+    """Restore the caller's SIGTERM handler, which Ray replaces when it starts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,5 +189,5 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _short_folder() -> str | None:
-    """Where Ray's sockets lie: their whole path may have no more than about a hundred letters."""
+    """Return a folder for Ray's sockets: their whole path may have about 100 characters at most."""
     return "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108 - a new folder of our own in it

@@ -1,4 +1,4 @@
-"""What runs in each process of a Ray crew: its own copy of the model, and one point a call.
+"""Process of a Ray worker: its own copy of the model, and one point per call.
 
 Nothing here imports Ray when it is loaded; `ray.remote` wraps the class where the crew is made.
 """
@@ -33,7 +33,7 @@ from ..storage import StoredScores
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to open its copy of the model."""
+    """Instructions for a worker to open its copy of the model."""
 
     source: str
     trust_remote_code: bool
@@ -49,7 +49,7 @@ class Job:
     def like(
         cls, opened: LanguageModel, options: ScoringOptions, *, num_gpus: float, num_threads: int
     ) -> "Job":
-        """The job of opening another copy of a model.
+        """Return the job of opening another copy of a model.
 
         Args:
             opened: The model.
@@ -75,7 +75,7 @@ class Job:
 
 
 class Place(NamedTuple):
-    """Where a worker runs."""
+    """Location of a worker."""
 
     node: str
     host: str
@@ -83,7 +83,7 @@ class Place(NamedTuple):
 
 
 class WorkerFacts(NamedTuple):
-    """What a worker says of itself once its model is open."""
+    """Description of a worker once its model is open."""
 
     place: Place
     digest: str
@@ -110,7 +110,7 @@ class Task(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """The answer of a worker that has not all files of a task yet."""
+    """Answer of a worker that lacks files of a task."""
 
     files: tuple[SentFile, ...]
 
@@ -119,13 +119,13 @@ class Worker:
     """A process with its own copy of the model."""
 
     def __init__(self) -> None:
-        """Do nothing yet: what fails here could not be told to the driver in words."""
+        """Do nothing yet: an error here could not be reported to the driver in words."""
         self._scorer: CapabilityScorer | None = None
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
     def place(self) -> Place:
-        """Say where this is."""
+        """Return the location of this worker."""
         node = importlib.import_module("ray").get_runtime_context().get_node_id()
         return Place(node, socket.gethostname(), os.getpid())
 
@@ -231,7 +231,7 @@ class Worker:
         self._places.clear()
 
     def _find(self, file: SentFile) -> Path | None:
-        """The file on this node: where the driver has it, if disks are shared, or as received."""
+        """Find the file on this node: at the driver's path, if disks are shared, or as received."""
         if file not in self._places:
             for path in (self._cached(file), file.path):
                 # A path alone says nothing: another machine may have another file there.
