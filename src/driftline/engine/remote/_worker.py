@@ -1,6 +1,6 @@
 """Process of a Ray worker: its own copy of the model, and one point per call.
 
-Nothing here imports Ray when it is loaded; `ray.remote` wraps the class where the crew is made.
+Nothing here imports Ray when it is loaded; `ray.remote` wraps the class where the pool is made.
 """
 
 import importlib
@@ -106,7 +106,7 @@ class Task(NamedTuple):
     token_digests: tuple[str, ...]
     """Of each of its capabilities, as the driver's tokenizer makes them."""
     files: tuple[SentFile, ...] = ()
-    """What the point reads, for a worker that may not see the driver's disk."""
+    """Files that the point reads, for a worker that may not see the driver's disk."""
 
 
 class Lacking(NamedTuple):
@@ -133,10 +133,10 @@ class Worker:
         """Open the model.
 
         Args:
-            job: How.
+            job: Model and settings.
 
         Returns:
-            What it turned out to be.
+            Facts about the model and this process.
 
         Raises:
             DriftlineError: It cannot be opened on this node.
@@ -165,8 +165,8 @@ class Worker:
 
         Args:
             task: The point.
-            capabilities: What to score and to read there.
-            _received: What `receive` gave back, so that a file that could not be written fails
+            capabilities: Capabilities to score and anchors to read there.
+            _received: Results of `receive`, so that a file that could not be written fails
                 the task that needs it.
 
         Returns:
@@ -192,7 +192,7 @@ class Worker:
         return tuple(scored.scores)
 
     def receive(self, file: SentFile, chunk: bytes, *, is_first: bool, is_last: bool) -> None:
-        """Take a part of a file; the parts come in order.
+        """Receive a part of a file; the parts come in order.
 
         Args:
             file: Which file.
@@ -201,7 +201,7 @@ class Worker:
             is_last: The file is whole now.
 
         Raises:
-            RunError: What arrived is not what was sent.
+            RunError: The received file differs from the sent one.
         """
         self._cache.mkdir(exist_ok=True)
         target = self._cached(file)
@@ -216,7 +216,7 @@ class Worker:
         partial.replace(target)
 
     def finish(self) -> None:
-        """Prove that the weights are as they were opened, and forget what was received.
+        """Check that the weights are unchanged since opening, and delete the received files.
 
         Raises:
             ModelError: The weights have changed.
@@ -226,7 +226,7 @@ class Worker:
             self._scorer.opened.check_unchanged()
 
     def forget(self) -> None:
-        """Remove what was received."""
+        """Delete the received files."""
         shutil.rmtree(self._cache, ignore_errors=True)
         self._places.clear()
 

@@ -282,12 +282,12 @@ class Scorer:
         wanted = tuple(sequences)
         if wanted not in self._plans:
             layout, share = self._layout, self._reuses
-            if self._positions_hang_on_length(wanted):
+            if self._positions_depend_on_length(wanted):
                 layout, share = Layout(batch_tokens=1), False
             self._plans[wanted] = _Plan(wanted, plan_batches(wanted, layout, share=share))
         return self._plans[wanted]
 
-    def _positions_hang_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
+    def _positions_depend_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
         """Return whether a sequence is so long that its length changes its batch's positions."""
         config = self.opened.model.config.get_text_config()
         rotary = getattr(config, "rope_parameters", None) or {}

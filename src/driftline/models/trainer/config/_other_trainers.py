@@ -92,7 +92,7 @@ def _translated(
     names: Mapping[str, str],
     more: Callable[[Values, Path], tuple[dict[str, JsonValue], set[str]]],
 ) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
-    """Return the fields that differ from TRL's in name only, and those that differ in more."""
+    """Return a config in TRL's fields, and notes on the keys that were left out."""
     special, read = more(values, path)
     taken: dict[str, JsonValue] = {
         names[key]: value

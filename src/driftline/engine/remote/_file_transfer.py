@@ -8,14 +8,14 @@ from ...provenance import digest_file
 from ._worker import SentFile, Task
 
 _CHUNK_BYTES = 64 << 20
-"""Files travel in parts, so that no worker need hold a whole one in memory."""
+"""Size of the parts in which files are sent, so that no worker holds a whole one in memory."""
 
 
-class Courier:
+class FileTransfer:
     """Transfer of files: reads each file once, and sends its parts to workers that lack it."""
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module that may be missing
-        """Begin with nothing sent.
+        """Start with no file sent.
 
         Args:
             ray: The module, connected.
@@ -40,11 +40,11 @@ class Courier:
         """Send a file, part by part.
 
         Args:
-            worker: To whom.
-            file: Which.
+            worker: Receiver.
+            file: File to send.
 
         Returns:
-            What the worker gives back for each part, once it has it.
+            Ray's reference for each part, ready once the worker has it.
         """
         if file not in self._parts:
             # Ray moves a part to a node once, however many workers there ask for it.
