@@ -35,7 +35,7 @@ _NUM_SHOWN = 24
 def path_margins(
     study: Study, paths: Mapping[str, PathLosses], calibration: PathCalibration, table: Table
 ) -> tuple[StabilityMargin, ...]:
-    """The path margin of every capability.
+    """Compute the path margin of every capability.
 
     Args:
         study: The planned run.
@@ -53,7 +53,7 @@ def path_margins(
 
 
 def path_losses(study: Study, table: Table, calibration: PathCalibration) -> dict[str, PathLosses]:
-    """Every capability's loss along the planned run, by name.
+    """Return every capability's loss along the planned run, by name.
 
     Args:
         study: The planned run.
@@ -137,7 +137,7 @@ def _path_margin(
 
 
 def _reason(study: Study, path: PathLosses, found: Crossing) -> str:
-    """Why no step is critical: it may only not be known to be."""
+    """Return why no step is critical, or why it is unknown."""
     planned, end = study.trajectory.plan.num_steps, float(path.steps[-1])
     if end < planned:
         return f"not passed by step {end:.0f}; what follows is predicted from margins or likelihoods alone"
@@ -151,7 +151,7 @@ def _reason(study: Study, path: PathLosses, found: Crossing) -> str:
 def rate_multiples(
     largest: LargestLoss, tolerance: float, calibration: PathCalibration
 ) -> tuple[float | None, float | None, float | None]:
-    """The multiples of the planned rate at which the largest loss of the run is the tolerance.
+    """Return the multiples of the planned rate at which the run's largest loss is the tolerance.
 
     Args:
         largest: Of the run as planned.
@@ -175,6 +175,6 @@ def rate_multiples(
 
 
 def _shown(num_points: int, num_looks: int) -> list[int]:
-    """Every look, and some of the predicted steps: a long run has thousands of them."""
+    """Return every evaluated step, and some predicted ones: a long run has thousands."""
     later = numpy.linspace(num_looks, num_points - 1, min(_NUM_SHOWN, num_points - num_looks))
     return [*range(num_looks), *later.round().astype(int).tolist()]

@@ -22,7 +22,7 @@ TAIL_SHARE = 0.1
 
 
 def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]:
-    """The radius of every capability, over random directions and along the probe's update.
+    """Compute every capability's radius, over random directions and along the probe's update.
 
     Cost: per direction some five to ten looks, each of which moves all weights and scores a sample of
     the items of those capabilities that are still searched for.
@@ -95,7 +95,7 @@ def radius_margin(
 def _crossing(
     study: Study, capability: Capability, scans: Sequence[LineScan], *, share: float
 ) -> Crossing:
-    """Over several directions a quantile of them; along one, its own crossing."""
+    """Estimate a quantile over several directions; for a single one, return its crossing."""
     curves = [scan.curve(capability) for scan in scans]
     groups = capability.groups()
     if len(curves) == 1:
@@ -120,7 +120,7 @@ def _crossing(
 
 
 def _curve(capability: Capability, scans: Sequence[LineScan]) -> tuple[CurvePoint, ...]:
-    """The mean over the directions that were looked at, norm by norm."""
+    """Return the mean over the evaluated directions, norm by norm."""
     seen: dict[float, list[float]] = {}
     for scan in scans:
         scales, losses = scan.curve(capability)

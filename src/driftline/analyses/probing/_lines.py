@@ -31,7 +31,7 @@ class Line:
     """Relative norm of the direction at scale 1."""
 
     def point(self, norm: float) -> Point:
-        """The point at a relative norm."""
+        """Return the point at a relative norm."""
         label = f"{self.label} at {norm:g}"
         return Point(label, (Term(self.direction, norm / self.norm),))
 

@@ -14,7 +14,7 @@ ACCELERATION = 10
 
 
 def replica_of(planned: Trajectory, acceleration: int = ACCELERATION) -> Trajectory:
-    """The replica of a planned run.
+    """Return the replica of a planned run.
 
     Cost: that of planning a run; nothing is trained yet.
 

@@ -1,4 +1,4 @@
-"""What every analysis of one planned run shares: the engine, the capabilities, the trajectory."""
+"""Shared inputs of all analyses of a planned run: engine, capabilities, trajectory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ CONFIDENCE_LEVEL = 0.9
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on each question. The defaults suit two cores and 135M parameters."""
+    """Effort per question. The defaults suit two cores and 135M parameters."""
 
     probe_fraction: float = 0.2
     """Share of the planned steps that is really trained."""
@@ -69,7 +69,7 @@ class Effort:
 
 
 def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
-    """The optimiser steps after which the probe looks: a quarter of its length and each one more.
+    """Return the steps at which the probe is evaluated: a quarter of its length and each one more.
 
     >>> probe_steps(60, 0.2)
     (3, 6, 9, 12)
@@ -103,7 +103,7 @@ class Study:
 
     @property
     def trained(self) -> tuple[Trajectory, ...]:
-        """What the probe trains: the start of the planned run, its replica, or both."""
+        """Trajectories that the probe trains: the start of the run, its replica, or both."""
         start = (self.trajectory,) if self.trajectory.kept_steps else ()
         return start if self.replica is None else (*start, self.replica)
 
@@ -128,14 +128,14 @@ class Study:
         return relative_norm(self.update_norms.values())
 
     def path_points(self) -> tuple[Point, ...]:
-        """The base after each kept step of the trajectory."""
+        """Return the base moved by the change after each kept step of the trajectory."""
         return tuple(
             Point(f"step {step}", (Term(self.trajectory.direction(step), 1.0),))
             for step in self.trajectory.kept_steps
         )
 
     def replica_point(self) -> Point:
-        """The base after the replica's last step.
+        """Return the base moved by the change after the replica's last step.
 
         Returns:
             The point.
@@ -176,7 +176,7 @@ class Study:
         return Table({**base.rows, **found.rows})
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
-        """The capabilities with a random part of their items."""
+        """Return the capabilities with a random part of their items."""
         return tuple(c.sample(num_items, seed=self.seed) for c in self.capabilities)
 
 
@@ -186,12 +186,12 @@ def losses_at(
     points: Sequence[Point],
     metric: MetricName | None = None,
 ) -> Float[ndarray, "points items"]:
-    """Loss of each item from the base to each point, in a metric: positive is worse."""
+    """Return each item's loss from the base to each point, in a metric: positive is worse."""
     return numpy.stack(
         [table.item_losses(point, capability, base=BASE, metric=metric) for point in points]
     )
 
 
 def base_standard_error(table: Table, capability: Capability) -> float | None:
-    """Standard error of the capability's value at the base, over groups of items."""
+    """Compute the standard error of the capability at the base, over groups of items."""
     return standard_error(table.values(BASE, capability), groups=capability.groups())
