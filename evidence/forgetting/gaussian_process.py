@@ -122,7 +122,7 @@ def _best_kernel(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"
 def _negative_log_likelihood(
     kernel: Kernel, x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]
 ) -> tuple[float, Float[ndarray, " three"]]:
-    """With its gradient in the logarithms of the scales, 0.5 tr((K^-1 - w w') dK)."""
+    """Return the value with its gradient in the logarithms of the scales, 0.5 tr((K^-1 - w w') dK)."""
     try:
         factor, weights = _solve(kernel, x, y)
     except numpy.linalg.LinAlgError:
@@ -162,7 +162,7 @@ def _covariance(
 def _squares(
     x: Float[ndarray, "some features"], z: Float[ndarray, "others features"]
 ) -> Float[ndarray, "some others"]:
-    """Squared distances."""
+    """Return squared distances."""
     products = x @ z.T
     found: Float[ndarray, "some others"] = (
         (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1)[None] - 2 * products

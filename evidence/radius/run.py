@@ -5,7 +5,7 @@
 
 Two random directions and the straight line of the demo's probe; every capability of the shipped
 suite, on as many items as an assessment takes. The grid is coarse everywhere, so that no earlier
-passage is missed, and has steps of 2 % around the passage.
+crossing is missed, and has steps of 2 % around the crossing.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from driftline.models import (
     relative_norm,
 )
 from driftline.provenance import package_versions
-from driftline.stats import Ladder, first_crossing
+from driftline.stats import ScaleGrid, first_crossing
 
 from ..tasks import task_config, task_data
 
@@ -54,7 +54,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     opened = open_model("smollm2-135m")
     ratio = ASSESS_RATIO if arguments.assess else RATIO
-    ladder = Ladder(ratio, SMALLEST_NORM, LARGEST_NORM)
+    scale_grid = ScaleGrid(ratio, SMALLEST_NORM, LARGEST_NORM)
     known = json.loads((HERE / "result.json").read_text()) if arguments.assess else None
     suite = read_suite("core-0.1")
     capabilities = tuple(c.sample(Effort().num_line_items, seed=0) for c in suite.capabilities)
@@ -63,7 +63,7 @@ def main() -> None:
         rows = [
             row
             for line in lines(opened, work)
-            for row in compare(engine, line, capabilities, ladder, known=known)
+            for row in compare(engine, line, capabilities, scale_grid, known=known)
         ]
     found = [row for row in rows if row["relative_error"] is not None]
     errors = [row["relative_error"] for row in found]
@@ -103,7 +103,7 @@ def compare(
     engine: LocalEngine,
     line: Line,
     capabilities: tuple[Capability, ...],
-    ladder: Ladder,
+    scale_grid: ScaleGrid,
     *,
     known: dict[str, Any] | None,
 ) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def compare(
         engine: Evaluates.
         line: Where.
         capabilities: What.
-        ladder: Of the search.
+        scale_grid: Grid of the search.
         known: An earlier result whose grid is taken; None lays one.
 
     Returns:
@@ -122,7 +122,7 @@ def compare(
     base = engine.evaluate((BASE,), capabilities)
     guesses = dict.fromkeys((c.digest for c in capabilities), FIRST_GUESS)
     begun = time.monotonic()
-    (scan,) = scan_lines(engine, [line], capabilities, ladder, base=base, guesses=guesses)
+    (scan,) = scan_lines(engine, [line], capabilities, scale_grid, base=base, guesses=guesses)
     seconds = time.monotonic() - begun
     wanted = (
         grid_radii(engine, line, scan, capabilities) if known is None else radii_in(known, line)
@@ -163,7 +163,7 @@ def grid_radii(
     Returns:
         Name to relative norm.
     """
-    norms = {c.digest: grid_norms(scan.passage(c)) for c in capabilities}
+    norms = {c.digest: grid_norms(scan.crossing(c)) for c in capabilities}
     asked = sorted({norm for chosen in norms.values() for norm in chosen})
     grid = engine.evaluate_each(
         [(BASE, capabilities)]
@@ -185,17 +185,17 @@ def radii_in(known: dict[str, Any], line: Line) -> dict[str, float | None]:
     return {r["capability"]: r["by_grid"] for r in known["curves"] if r["line"] == line.label}
 
 
-def grid_norms(passage: float | None) -> list[float]:
-    """A coarse grid over all norms, and a fine one, off the ladder, around a passage.
+def grid_norms(crossing: float | None) -> list[float]:
+    """A coarse grid over all norms, and a fine one, off the search grid, around a crossing.
 
     Args:
-        passage: Where the search found the tolerance passed; None where it did not.
+        crossing: Where the search found the tolerance passed; None where it did not.
 
     Returns:
         Norms, ascending.
     """
     coarse = numpy.geomspace(2e-3, 0.9, 22)
-    fine: Any = () if passage is None else passage * 1.021 ** numpy.arange(-6.5, 2.0)
+    fine: Any = () if crossing is None else crossing * 1.021 ** numpy.arange(-6.5, 2.0)
     return sorted({float(f"{norm:.5g}") for norm in (*coarse, *fine)})
 
 

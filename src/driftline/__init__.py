@@ -1,4 +1,4 @@
-"""How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?
+"""Stability margins, forecasts, protocols and certificates for fine-tuning of language models.
 
 One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
 `margin`, `fragility_map`, `plan`, `train`, `certify`, `repair`, `diff`, `score`, `verify`, `suite_power` and

@@ -1,4 +1,4 @@
-"""What exactly was measured: digests and versions.
+"""Digests and versions of everything that is measured.
 
 Digests are SHA-256, written `sha256:<hex>`. Values are digested as canonical JSON (sorted keys, no
 white space, UTF-8), so that equal values have equal digests on every machine.
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def digest_bytes(content: bytes) -> str:
-    """The digest of some bytes.
+    """Return the digest of some bytes.
 
     >>> digest_bytes(b"")[:14]
     'sha256:e3b0c44'
@@ -36,7 +36,7 @@ def digest_bytes(content: bytes) -> str:
 
 
 def digest_value(value: JsonValue) -> str:
-    """The digest of a JSON value, in canonical form.
+    """Return the digest of a JSON value, in canonical form.
 
     >>> digest_value({"b": 1, "a": 2}) == digest_value({"a": 2, "b": 1})
     True
@@ -54,7 +54,7 @@ def digest_value(value: JsonValue) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """The digest of a file's content, read in chunks.
+    """Return the digest of a file's content, read in chunks.
 
     Args:
         path: The file.
@@ -70,7 +70,7 @@ def digest_file(path: Path) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """The installed versions of the packages that can change a number."""
+    """Return the installed versions of the packages that can change a number."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -81,10 +81,10 @@ def package_versions() -> dict[str, str]:
 
 
 def driftline_version() -> str:
-    """The installed version of Driftline."""
+    """Return the installed version of Driftline."""
     return importlib.metadata.version("driftline")
 
 
 def python_version() -> str:
-    """The version of the running Python."""
+    """Return the version of the running Python."""
     return platform.python_version()

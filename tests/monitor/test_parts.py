@@ -12,7 +12,7 @@ from driftline.monitor._cadence import affordable_cadence
 from driftline.monitor.actions._interventions import last_safe, lower_learning_rate
 from driftline.monitor.actions._log import MonitorLog, unfinished_check
 from driftline.monitor.detectors._state import MonitorState
-from driftline.monitor.handles._shelf import Shelf
+from driftline.monitor.handles._offloaded_copy import OffloadedCopy
 from driftline.monitor.signals._reforecast import (
     MarginLink,
     StepsLeft,
@@ -163,25 +163,25 @@ def test_the_last_safe_snapshot():
         last_safe([8], 6)
 
 
-def test_a_shelf_gives_back_every_bit_and_leaves_no_file(tmp_path):
+def test_an_offloaded_copy_gives_back_every_bit_and_leaves_no_file(tmp_path):
     kept = {
         "a": torch.tensor([[1.0, float("nan")], [-0.0, 1e-40]]),
         "b": torch.randn(3, 5).T.to(torch.bfloat16),
         "c": torch.tensor(7, dtype=torch.int8),
     }
-    shelf = Shelf.of(kept, tmp_path)
+    copy = OffloadedCopy.of(kept, tmp_path)
     assert list(tmp_path.iterdir()) == []
     for name, tensor in [*kept.items(), *reversed(kept.items())]:
-        found = shelf.get(name)
+        found = copy.get(name)
         assert (found.shape, found.dtype) == (tensor.shape, tensor.dtype)
         wanted = tensor.contiguous().flatten().view(torch.uint8)
         assert torch.equal(found.contiguous().flatten().view(torch.uint8), wanted)
     # What is handed out is a copy.
-    shelf.get("a").zero_()
-    assert shelf.get("a")[0, 0] == 1
-    shelf.close()
+    copy.get("a").zero_()
+    assert copy.get("a")[0, 0] == 1
+    copy.close()
 
 
-def test_a_shelf_says_where_there_is_no_room(tmp_path):
+def test_an_offloaded_copy_says_where_there_is_no_room(tmp_path):
     with pytest.raises(OSError, match="No such file"):
-        Shelf.of({"a": torch.zeros(2)}, tmp_path / "gone")
+        OffloadedCopy.of({"a": torch.zeros(2)}, tmp_path / "gone")

@@ -1,4 +1,4 @@
-"""What we watch: capabilities, their items and scorers, and the suites that hold them."""
+"""Capabilities, their items and scorers, and the suites that hold them."""
 
 from ._capability import Capability as Capability
 from ._capability import ItemScores as ItemScores

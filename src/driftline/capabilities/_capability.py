@@ -87,7 +87,7 @@ class Capability:
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether a greater value is a better model."""
+        """True if a higher value is better."""
         return self.measure.higher_is_better
 
     @property
@@ -97,7 +97,7 @@ class Capability:
         return sum(chances) / len(chances) if chances else None
 
     def chances(self) -> tuple[float, ...]:
-        """How likely a guess at each item is right; empty where guessing has no meaning."""
+        """Return P(right) of a guess at each item; empty if guessing has no meaning."""
         sizes = map(_num_options, self.items)
         return tuple(1 / size for size in sizes if size is not None)
 
@@ -113,15 +113,15 @@ class Capability:
         )
 
     def loss(self, change: float) -> float:
-        """A change (tuned - base) as a loss: positive is worse."""
+        """Return a change (tuned - base) as a loss: positive is worse."""
         return -change if self.higher_is_better else change
 
     def groups(self) -> tuple[str, ...]:
-        """The group of each item; an item without one is its own."""
+        """Group of each item; an item without one is its own."""
         return tuple(item.group or item.id for item in self.items)
 
     def sample(self, num_items: int, *, seed: int) -> "Capability":
-        """The capability with a random part of its items, in their order.
+        """Return the capability with a random part of its items, in their order.
 
         A draw that falls into one group is drawn again, since it would have no interval.
 
@@ -141,7 +141,7 @@ class Capability:
                 return replace(self, items=tuple(self.items[index] for index in chosen))
 
     def apart_from(self, part: "Capability") -> "Capability | None":
-        """The capability with only those items that share no group with a part of it.
+        """Return the capability with the items that share no group with a part of it.
 
         Args:
             part: Some of its items.
@@ -158,12 +158,12 @@ class Capability:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names in a sentence: `a, b and c`."""
+    """Join names in a sentence: `a, b and c`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _num_options(item: Item) -> int | None:
-    """How many options a guess has; None where there is none to guess among."""
+    """Count the options of a guess; None if there are none."""
     match item:
         case MultipleChoice():
             return len(item.choices)

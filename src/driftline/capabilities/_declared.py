@@ -1,4 +1,4 @@
-"""What the owner of a capability declares of its scores and groups, before any is seen."""
+"""Declarations about scores and groups by the owner of a capability, made before any is seen."""
 
 import math
 from collections import Counter

@@ -39,7 +39,7 @@ class _Prompted(_Item):
         return self
 
     def context(self) -> str | list[dict[str, str]]:
-        """The prompt as a text, or as messages for a chat template."""
+        """Return the prompt as a text, or as messages for a chat template."""
         if self.messages is not None:
             return [message.model_dump() for message in self.messages]
         assert self.prompt is not None
@@ -127,7 +127,7 @@ Item = MultipleChoice | Alternatives | MinimalPair | Cloze | Passage | Generatio
 
 
 def right_text(item: Item) -> str:
-    """An item as one plain text with its right answer, as a reader would meet it.
+    """Return an item as one plain text with its right answer.
 
     >>> right_text(MultipleChoice(id="1", prompt="2 + 2 =", choices=(" 3", " 4"), answer=1))
     '2 + 2 = 4'
@@ -161,7 +161,7 @@ def _continued(item: _Prompted, answer: str) -> str:
 
 
 def describe_fault(error: ValidationError) -> str:
-    """The first fault of a record, in one line that names the field.
+    """Describe the first fault of a record in one line that names the field.
 
     Args:
         error: What pydantic says.

@@ -73,7 +73,7 @@ def render(task: str) -> tuple[RenderedTask, ...]:
 
 
 def _load(task: str) -> dict[str, Task]:
-    """The task objects by name, with their data."""
+    """Load the task objects by name, with their data."""
     if is_file(task):
         manager, task = _from_file(Path(task))
     else:
@@ -87,7 +87,7 @@ def _load(task: str) -> dict[str, Task]:
 
 
 def _from_file(path: Path) -> tuple[TaskManager, str]:
-    """A manager that knows what the file needs, and what to ask it for."""
+    """Return a task manager for the file, and the name to load."""
     if not path.is_file():
         raise SuiteError(f"{PREFIX}{path}: no such file; give the YAML file of a task")
     text = read_text(path, SuiteError)
@@ -101,7 +101,7 @@ def _from_file(path: Path) -> tuple[TaskManager, str]:
 
 @functools.cache
 def _known_tasks() -> TaskManager:
-    """The index of all tasks that lm-eval ships; reading it takes about 15 seconds."""
+    """Build the index of all tasks that lm-eval ships, which takes about 15 seconds."""
     return TaskManager()
 
 
@@ -178,7 +178,7 @@ def _check_kind(where: str, task: Task) -> None:
 
 
 def _item(task: ConfigurableTask, number: str, instances: Sequence[Instance]) -> Item:
-    """One document as an item; its id is its number, as in lm-eval's own logs."""
+    """Convert one document to an item; its id is its number, as in lm-eval's own logs."""
     if task.OUTPUT_TYPE == "loglikelihood_rolling":
         return Passage(id=number, text=_text(instances[0].args[0]))
     if task.OUTPUT_TYPE == "loglikelihood":
@@ -210,7 +210,7 @@ def _item(task: ConfigurableTask, number: str, instances: Sequence[Instance]) ->
 
 
 def _split(instance: Instance) -> tuple[str, str]:
-    """Context and continuation, white space at the seam given to the latter, as lm-eval does."""
+    """Split context and continuation, white space between them going to the latter as in lm-eval."""
     context, continuation = (_text(part) for part in instance.args[:2])
     bare = context.rstrip()
     return bare, context[len(bare) :] + continuation
@@ -223,7 +223,7 @@ def _text(value: object) -> str:
 
 
 def _right_choice(task: ConfigurableTask, doc: dict[str, Any], choices: Sequence[str]) -> int:
-    """The place of the one right choice, as lm-eval finds it."""
+    """Return the index of the one right choice, as lm-eval finds it."""
     target = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
     if isinstance(target, list):
         if len(set(target)) != 1:
@@ -241,14 +241,14 @@ def _right_choice(task: ConfigurableTask, doc: dict[str, Any], choices: Sequence
 
 
 def _normalization(task: ConfigurableTask) -> Normalization:
-    """By bytes where the task knows only accuracies that divide by length."""
+    """Return `bytes` if the task's only accuracies divide by length."""
     metrics = set(task.aggregation())
     divided = {"acc_norm", "acc_bytes"} & metrics
     return "bytes" if divided and "acc" not in metrics else "none"
 
 
 def _same_kind(where: str, items: list[Item]) -> tuple[ScorerName, list[Item]]:
-    """One scorer for all items: alternatives can say what a multiple choice says."""
+    """Convert items to one scorer: alternatives can express a multiple choice."""
     kinds = {type(item) for item in items}
     if kinds == {MultipleChoice, Alternatives}:
         return "alternatives", [_as_alternatives(item) for item in items]

@@ -57,7 +57,7 @@ def read_policy(path: Path) -> CertificationPolicy:
 
 
 def governed(capability: Capability, policy: CertificationPolicy | None) -> Capability:
-    """A capability as a policy wants it.
+    """Apply a policy to a capability.
 
     Args:
         capability: As its suite has it.
@@ -76,7 +76,7 @@ def governed(capability: Capability, policy: CertificationPolicy | None) -> Capa
 def governed_suites(
     suites: Sequence[Suite], policy: CertificationPolicy | None
 ) -> tuple[Suite, ...]:
-    """Suites as a policy wants them.
+    """Apply a policy to suites.
 
     Args:
         suites: As they were read.

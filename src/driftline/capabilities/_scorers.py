@@ -1,4 +1,4 @@
-"""How an item becomes texts to score, and how likelihoods become its metrics (`driftline.metrics`)."""
+"""Conversion of items to texts, and of their likelihoods to metrics (`driftline.metrics`)."""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ SCORER_METRICS: dict[ScorerName, tuple[MetricName, ...]] = {
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What a model says of one completion."""
+    """Likelihood of one completion."""
 
     log_likelihood: float
     num_tokens: int
@@ -49,7 +49,7 @@ Request = tuple[str | list[dict[str, str]], tuple[str, ...]]
 
 
 def likelihood_requests(item: Item) -> tuple[Request, ...]:
-    """The contexts and completions whose likelihoods an item needs.
+    """Return the contexts and completions whose likelihoods an item needs.
 
     Args:
         item: Any item but a generation.
@@ -80,7 +80,7 @@ PREFERRED_OPTION = "preferred_option"
 
 
 def completion_bytes(completion: str) -> int:
-    """What `normalization: bytes` divides by: UTF-8 bytes, white space around them left out.
+    """Count the bytes for `normalization: bytes`: UTF-8, without surrounding white space.
 
     A choice carries the space that joins it to its prompt, and that space is no part of its length.
 
@@ -99,7 +99,7 @@ def completion_bytes(completion: str) -> int:
 def score_likelihoods(
     item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
 ) -> dict[MetricName, float]:
-    """The metrics of one item from the likelihoods of its completions.
+    """Compute the metrics of one item from the likelihoods of its completions.
 
     >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
     >>> scores = score_likelihoods(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
@@ -157,7 +157,7 @@ def _softmax(values: Sequence[float]) -> list[float]:
 def preferred_option(
     item: Item, likelihoods: Sequence[Likelihood], *, normalization: Normalization = "none"
 ) -> int | None:
-    """The place of the option that a model prefers; a wrong one where it ties with the right one.
+    """Return the index of the preferred option; a wrong one if it ties with the right one.
 
     >>> pair = MinimalPair(id="1", good="She runs.", bad="She run.")
     >>> preferred_option(pair, [Likelihood(-7.0, 3, 9), Likelihood(-9.5, 3, 8)])
@@ -179,7 +179,7 @@ def preferred_option(
 
 
 def clipped_margin(values: Sequence[float], right: int) -> float:
-    """How far the right one of some log-likelihoods lies above the best wrong one, clipped.
+    """Return the right log-likelihood minus the best wrong one, clipped.
 
     >>> clipped_margin([-2.0, -3.5, -9.0], 0)
     1.5
@@ -202,7 +202,7 @@ def loss_weights(
     normalization: Normalization = "none",
     metric: MetricName = "margin_nats",
 ) -> tuple[float, ...]:
-    """How an item's loss moves with the log-likelihood of each of its completions.
+    """Compute the derivative of an item's loss in the log-likelihood of each completion.
 
     The loss is -margin_nats or -probability for items with options and nll_nats for texts, as
     `score_likelihoods` defines them. A clipped margin does not move; of several best wrong options,
@@ -246,7 +246,7 @@ def loss_weights(
 
 
 def score_answer(item: Generation, answer: str) -> dict[MetricName, float]:
-    """The metric of one item from the model's greedy answer.
+    """Compute the metric of one item from the model's greedy answer.
 
     Args:
         item: The item.
@@ -259,7 +259,7 @@ def score_answer(item: Generation, answer: str) -> dict[MetricName, float]:
 
 
 def _right(item: Item) -> int:
-    """The place of the right option."""
+    """Return the index of the right option."""
     return item.answer if isinstance(item, (MultipleChoice, Alternatives)) else 0
 
 

@@ -20,7 +20,7 @@ _BETWEEN = "\n\n"
 
 
 def with_solved_examples(capability: Capability, num_shots: int, *, seed: int) -> Capability | None:
-    """The capability with each item asked behind a few solved ones, which are then left out.
+    """Put a few solved items before each other item of a capability.
 
     The examples are the same for all items and come from groups that are not scored, so that no item
     is answered by its own source. Both models get the same text.
@@ -51,7 +51,7 @@ def _is_chat(item: Item) -> bool:
 
 
 def _behind(item: Item, solved: Sequence[Item]) -> Item:
-    """One item behind the solved ones; checked anew, as any item."""
+    """Put solved items before one item; it is validated again, as any item."""
     before = "".join(right_text(each) + _BETWEEN for each in solved)
     fields = item.model_dump(exclude_none=True)
     if isinstance(item, MinimalPair):
@@ -70,7 +70,7 @@ def _behind(item: Item, solved: Sequence[Item]) -> Item:
 
 
 def _turns(item: Item) -> list[dict[str, str]]:
-    """A solved item as turns of a chat."""
+    """Return a solved item as turns of a chat."""
     assert isinstance(item, (MultipleChoice, Cloze, Generation))
     assert item.messages is not None
     match item:

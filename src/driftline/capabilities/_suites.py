@@ -67,7 +67,7 @@ class Suite:
     capabilities: tuple[Capability, ...]
 
     def provenance(self) -> SourceProvenance:
-        """What stands in a document about this suite."""
+        """Return the description of this suite for documents."""
         digests: list[JsonValue] = [[c.name, c.metric, c.digest] for c in self.capabilities]
         return SourceProvenance(
             name=self.name,
@@ -154,7 +154,7 @@ def _tolerance(entry: _CapabilityEntry) -> float:
 
 
 def _task(entry: _CapabilityEntry, name: str, path: Path) -> RenderedTask:
-    """The one task of lm-eval that an entry names as its items."""
+    """Return the one lm-eval task that an entry names as its items."""
     where = f"{path}: capability {entry.name}"
     try:
         tasks = render_tasks(name, folder=path.parent)
@@ -179,7 +179,7 @@ def _items(entry: _CapabilityEntry, path: Path) -> Iterator[Item]:
 
 
 def _records(entry: _CapabilityEntry, path: Path) -> Iterator[tuple[JsonValue, str]]:
-    """Each item's record with the place to name when it is wrong."""
+    """Yield each item's record with its place, for error messages."""
     if not isinstance(entry.items, str):
         for number, record in enumerate(entry.items, start=1):
             yield record, f"{path}: capability {entry.name}: item {number}"

@@ -76,7 +76,7 @@ def render_tasks(name: str, *, folder: Path | None = None) -> tuple[RenderedTask
 
 
 def is_file(task: str) -> bool:
-    """Whether a task is named by the path of its YAML file.
+    """Return whether a task is named by the path of its YAML file.
 
     >>> is_file("arc_easy"), is_file("tasks/mine.yaml")
     (False, True)
@@ -91,7 +91,7 @@ def is_file(task: str) -> bool:
 
 
 def default_capability(task: RenderedTask) -> Capability:
-    """A task as a capability, with the default metric and tolerance of its kind.
+    """Return a task as a capability, with the default metric and tolerance of its kind.
 
     Args:
         task: The task.

@@ -13,7 +13,7 @@ _LONGEST = len("-999999999999999900000")
 
 
 def canonical_json(value: JsonValue) -> bytes:
-    """The one spelling of a JSON value: sorted keys, shortest numbers, no white space, UTF-8.
+    """Return the canonical JSON of a value: sorted keys, shortest numbers, no white space, UTF-8.
 
     1.0 and 1 are one number in JSON, so they are spelled alike. Cost: linear in the text, but for
     sorting keys. Source: RFC 8785, the JSON Canonicalization Scheme.
@@ -38,7 +38,7 @@ def canonical_json(value: JsonValue) -> bytes:
 
 
 def parse_json(content: bytes) -> JsonValue:
-    """The value of a JSON text, whatever its spelling.
+    """Parse a JSON text of any spelling.
 
     Args:
         content: UTF-8 text.
@@ -56,7 +56,7 @@ def parse_json(content: bytes) -> JsonValue:
 
 
 def _integer(text: str) -> int | float:
-    """A whole number; beyond 2^53 it is a double, where that is what the text spells."""
+    """Parse an integer; beyond 2^53 it is a double, if the text spells one exactly."""
     value = int(text)
     if abs(value) < _EXACT or len(text) > _LONGEST:
         return value
@@ -65,7 +65,7 @@ def _integer(text: str) -> int | float:
 
 
 def parse_canonical_json(content: bytes) -> JsonValue:
-    """The value of a text that must be the one spelling of its value.
+    """Parse a text that must be the canonical JSON of its value.
 
     A key that stands twice, white space, or another spelling of a number is refused.
 

@@ -1,4 +1,4 @@
-"""What a certificate needs of a certification document: the one place that knows its keys.
+"""Reading of certification documents for certificates: the one place that knows their keys.
 
 Keys that are not named here are signed all the same, and mean nothing to verification.
 """
@@ -82,7 +82,7 @@ class Side(_Part):
 
     @property
     def is_log(self) -> bool:
-        """Whether the files are logs of another tool, not those of a model."""
+        """True if the files are logs of another tool, not those of a model."""
         return self.kind == "log"
 
 
@@ -96,7 +96,7 @@ class SuiteDigest(_Part):
 
 
 class PolicyRule(_Part):
-    """What a policy asks of one capability."""
+    """Requirements of a policy for one capability."""
 
     name: str
     tier: Literal["critical", "advisory"]
@@ -121,7 +121,7 @@ class WeightsDigest(_Part):
 
 
 class CertifiedProvenance(_Part):
-    """What was compared, and on what."""
+    """Compared models, suites and settings."""
 
     base: Side
     tuned: Side
@@ -142,7 +142,7 @@ class ChangedItems(_Part):
 
 
 class Claim(_Part):
-    """What is said of one capability; None where a number is undefined, or was not written."""
+    """Claim about one capability; None for a number that is undefined or missing."""
 
     capability: str
     metric: str | None = None
@@ -168,7 +168,7 @@ class Claim(_Part):
 
 
 class SuiteClaim(_Part):
-    """What is said of all required capabilities together."""
+    """Claim about all required capabilities together."""
 
     verdict: ClaimVerdict
     pvalue: Share | None

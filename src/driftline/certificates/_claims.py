@@ -17,7 +17,7 @@ _RANK = {"fail": 0, "inferior": 0, "inconclusive": 1, "pass": 2, "non_inferior":
 
 
 def claim_faults(certification: Certification) -> tuple[str, ...]:
-    """What does not add up in a certification.
+    """List the contradictions within a certification.
 
     - A capability is non_inferior exactly where the largest loss that its limits leave possible is
       at most the margin and its p-value at most alpha; inferior only where the smallest one is
@@ -62,7 +62,7 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
 
 
 def _losses(claim: Claim) -> tuple[float | None, float | None]:
-    """The smallest and the largest loss that the limits leave possible."""
+    """Return the smallest and the largest loss that the limits allow."""
     if claim.higher_is_better:
         return _minus(claim.high), _minus(claim.low)
     return claim.low, claim.high

@@ -39,7 +39,7 @@ class _EnvelopeFile(BaseModel):
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
-    """The bytes that are signed: type and payload, each behind its length.
+    """Return the bytes that are signed: type and payload, each after its length.
 
     PAE(type, body) = "DSSEv1" SP len(type) SP type SP len(body) SP body, with lengths in bytes as
     decimal ASCII. The type is signed too, so a payload cannot be passed off as another kind.
@@ -60,7 +60,7 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 
 
 def write_envelope(envelope: Envelope) -> bytes:
-    """The file of an envelope: canonical JSON and a newline, so each has one spelling only.
+    """Return the file of an envelope: canonical JSON and a newline, so its bytes are unique.
 
     Args:
         envelope: What to write.

@@ -17,7 +17,7 @@ from ._certification import FileDigest
 
 
 def file_digest(path: Path) -> FileDigest:
-    """The plain name and the digest of a file.
+    """Return the plain name and the digest of a file.
 
     Args:
         path: The file; read as a stream.

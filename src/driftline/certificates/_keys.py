@@ -19,12 +19,12 @@ from ..errors import CertificateError
 
 
 def generate_key() -> Ed25519PrivateKey:
-    """A new private key, from the operating system's random numbers."""
+    """Generate a private key from the operating system's random numbers."""
     return Ed25519PrivateKey.generate()
 
 
 def private_key_pem(key: Ed25519PrivateKey, *, passphrase: bytes | None = None) -> bytes:
-    """A private key as PKCS #8 in PEM.
+    """Encode a private key as PKCS #8 in PEM.
 
     Args:
         key: The key.
@@ -40,7 +40,7 @@ def private_key_pem(key: Ed25519PrivateKey, *, passphrase: bytes | None = None) 
 
 
 def public_key_pem(key: Ed25519PublicKey) -> bytes:
-    """A public key as SubjectPublicKeyInfo in PEM."""
+    """Encode a public key as SubjectPublicKeyInfo in PEM."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -93,7 +93,7 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The name of a public key: SHA-256 of its SubjectPublicKeyInfo in DER, in hex.
+    """Return the name of a public key: SHA-256 of its SubjectPublicKeyInfo in DER, in hex.
 
     `openssl pkey -pubin -in public.pem -outform DER | sha256sum` prints the same.
 
@@ -108,7 +108,7 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def is_signature_of(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
-    """Whether the owner of a key signed exactly these bytes."""
+    """Return whether the owner of a key signed exactly these bytes."""
     try:
         key.verify(signature, message)
     except InvalidSignature:

@@ -87,7 +87,7 @@ def _difference(certified: Policy, policy: CertificationPolicy) -> Iterator[str]
 
 
 def _rule(rule: tuple[str, float | None] | None) -> str:
-    """A rule in words."""
+    """Describe a rule in words."""
     if rule is None:
         return "its suite says"
     tier, margin = rule

@@ -24,14 +24,14 @@ MAX_VALID_DAYS = 3650
 
 
 class Validity(NamedTuple):
-    """When a certificate holds: from the first moment until before the second."""
+    """Validity of a certificate, from the first moment until before the second."""
 
     issued: datetime
     expires: datetime
 
 
 class Statement(NamedTuple):
-    """What was signed."""
+    """Signed statement."""
 
     certification: Certification
     validity: Validity
@@ -42,7 +42,7 @@ class Statement(NamedTuple):
     `base-log/<file>`."""
 
     def files(self, role: str) -> dict[str, str]:
-        """The digests of one role's files, by their plain names."""
+        """Return the digests of one role's files, by their plain names."""
         prefix = f"{role}/"
         return {
             name.removeprefix(prefix): digest
@@ -85,7 +85,7 @@ def write_statement(
     key_id: str,
     manifest: FileDigest | None = None,
 ) -> bytes:
-    """The payload for a certification document, as canonical JSON.
+    """Return the payload for a certification document, as canonical JSON.
 
     Args:
         document: The JSON value of `certification.json`; all of it is signed.
@@ -156,7 +156,7 @@ def read_statement(payload: bytes) -> Statement:
 
 
 def _in_utc(moment: datetime, name: str) -> datetime:
-    """A moment in UTC.
+    """Convert a moment to UTC.
 
     Returns:
         The same moment.

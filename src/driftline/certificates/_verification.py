@@ -49,7 +49,7 @@ class AskedSuite:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is at hand to compare a certificate with; what is None is not looked at."""
+    """Files to compare a certificate with; None is not checked."""
 
     tuned: Path | None = None
     base: Path | None = None
@@ -114,7 +114,7 @@ _ORDER: tuple[CheckName, ...] = (
 def _authenticated(
     content: bytes, key: Ed25519PublicKey
 ) -> tuple[list[VerificationCheck], Statement | None]:
-    """The first three checks, up to the one that fails; the statement where none does."""
+    """Return the first three checks, up to a failure, and the statement if none fails."""
     try:
         envelope = read_envelope(content)
     except CertificateError as error:
@@ -142,7 +142,7 @@ def _authenticated(
 
 
 def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[VerificationCheck]:
-    """The checks of what an authentic certificate says."""
+    """Return the checks of an authentic certificate's content."""
     claims = statement.certification.claims
     faults = claim_faults(statement.certification)
     is_identical = all(claim.basis == "identical" for claim in claims)
@@ -238,7 +238,7 @@ def _suites_check(certification: Certification, evidence: Evidence) -> Verificat
 
 
 def _is_held(wanted: WatchedCapability, certification: Certification, *, is_least: bool) -> bool:
-    """Whether a claim is as its suite asks; under a policy that is given, at least as strict."""
+    """Return whether a claim meets its suite's settings; under a policy, at least as strictly."""
     claim = next((c for c in certification.claims if c.capability == wanted.name), None)
     if claim is None:
         return False

@@ -1,6 +1,6 @@
 """One verb: evaluate(points, capabilities) -> table; with the result store and progress.
 
-Two engines, which differ in who computes: this process, or a crew of Ray actors.
+Two engines, which differ in who computes: this process, or a pool of Ray actors.
 """
 
 from ._session import open_session as open_session
@@ -24,7 +24,7 @@ from .remote import RayEngine as RayEngine
 from .remote import RayOptions as RayOptions
 from .remote import check_ray as check_ray
 from .remote import open_engine as open_engine
-from .remote import ray_crew as ray_crew
+from .remote import ray_workers as ray_workers
 from .storage import PruneRule as PruneRule
 from .storage import ResultStore as ResultStore
 from .storage import RunFolder as RunFolder

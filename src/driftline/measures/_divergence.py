@@ -1,4 +1,4 @@
-"""How far two models' next-token distributions are apart."""
+"""Divergences between the next-token distributions of two models."""
 
 import numpy
 from jaxtyping import Float
@@ -14,7 +14,7 @@ def kl_divergence_nats(
     base_log_probs: Float[ndarray, "tokens vocabulary"],
     tuned_log_probs: Float[ndarray, "tokens vocabulary"],
 ) -> float:
-    """The forward divergence D(base || tuned), mean over tokens.
+    """Return the forward divergence D(base || tuned), mean over tokens.
 
         mean over tokens of sum over v of p_base(v) (ln p_base(v) - ln p_tuned(v))
 
@@ -51,7 +51,7 @@ def reverse_kl_divergence_nats(
     base_log_probs: Float[ndarray, "tokens vocabulary"],
     tuned_log_probs: Float[ndarray, "tokens vocabulary"],
 ) -> float:
-    """The reverse divergence D(tuned || base), mean over tokens.
+    """Return the reverse divergence D(tuned || base), mean over tokens.
 
     It weighs what the tuned model says: large where it says what the base would not.
 
@@ -74,7 +74,7 @@ def reverse_kl_divergence_nats(
 def _divergences(
     first: Float[ndarray, "tokens vocabulary"], second: Float[ndarray, "tokens vocabulary"]
 ) -> Float[ndarray, " tokens"]:
-    """D(first || second), token by token."""
+    """Compute D(first || second), token by token."""
     probabilities = numpy.exp(first)
     totals = probabilities.sum(axis=1, dtype=numpy.float64)
     if not numpy.allclose(totals, 1.0, atol=1e-3):

@@ -30,7 +30,7 @@ def intruder_dimensions(
     top_k: int = 10,
     threshold: float = 0.5,
 ) -> IntruderDimensions:
-    """Intruder dimensions: strong directions of base + delta that are none of the base's.
+    """Find intruder dimensions: strong directions of base + delta that the base does not have.
 
     A left singular vector of base + delta, among the `top_k` strongest, is an intruder where its
     largest |cosine| with all left singular vectors of the base is below `threshold`. Base and
@@ -82,7 +82,7 @@ def intruder_dimensions(
 def _eigen(
     matrix: Float[ndarray, "rows columns"], num: int
 ) -> tuple[Float[ndarray, " known"], Float[ndarray, "side known"]]:
-    """The leading eigenpairs of the smaller Gram matrix, the strongest first, but for rounding."""
+    """Compute the leading eigenpairs of the smaller Gram matrix, strongest first up to rounding."""
     side = min(matrix.shape)
     values, vectors = scipy.linalg.eigh(
         smaller_gram(matrix), subset_by_index=[max(0, side - num), side - 1]

@@ -1,4 +1,4 @@
-"""How alike two sets of states of the same tokens are, whatever the axes that they are written in."""
+"""Similarity of two sets of states of the same tokens, independent of the choice of axes."""
 
 import numpy
 from jaxtyping import Float
@@ -13,7 +13,7 @@ _ROUNDING = 1e-10
 
 
 def gram_matrix(states: Float[ndarray, "tokens width"]) -> Float[ndarray, "tokens tokens"]:
-    """Inner products of all pairs of states.
+    """Compute the inner products of all pairs of states.
 
     Cost: tokens^2 * width multiplications, in float64.
 
@@ -36,7 +36,7 @@ def gram_matrix(states: Float[ndarray, "tokens width"]) -> Float[ndarray, "token
 def debiased_hsic(
     gram: Float[ndarray, "tokens tokens"], other: Float[ndarray, "tokens tokens"]
 ) -> float:
-    """The unbiased estimate of the Hilbert-Schmidt independence criterion.
+    """Compute the unbiased estimate of the Hilbert-Schmidt independence criterion.
 
     With K and L the Gram matrices, their diagonals set to zero, and n tokens:
 
@@ -67,7 +67,7 @@ def debiased_hsic(
 def debiased_linear_cka(
     gram: Float[ndarray, "tokens tokens"], other: Float[ndarray, "tokens tokens"]
 ) -> float | None:
-    """Debiased linear centred kernel alignment of two sets of states.
+    """Compute the debiased linear centred kernel alignment of two sets of states.
 
         CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))
 
@@ -105,7 +105,7 @@ def debiased_linear_cka(
 
 
 def _u_centred(gram: Float[ndarray, "tokens tokens"]) -> Float[ndarray, "tokens tokens"]:
-    """Without diagonal, every row and column adding up to 0 (Szekely and Rizzo 2014).
+    """Centre so that rows and columns add up to 0 off the diagonal (Szekely and Rizzo 2014).
 
     The sum of the products of the cells of two such matrices is n (n - 3) times unbiased HSIC.
 

@@ -19,7 +19,7 @@ _BLOCK, _DEPTH = 16, 8
 def singular_values(
     matrix: Float[ndarray, "rows columns"],
 ) -> Float[ndarray, " rank"]:
-    """All singular values, from the Gram matrix of the smaller side, in float64.
+    """Compute all singular values from the Gram matrix of the smaller side, in float64.
 
     Values below about 1e-6 of the largest cannot be told from rounding, and are given as 0.
 
@@ -43,7 +43,7 @@ def singular_values(
 def low_rank_singular_values(
     left: Float[ndarray, "rows rank"], right: Float[ndarray, "rank columns"]
 ) -> Float[ndarray, " rank_or_less"]:
-    """All singular values of left @ right that need not be 0, without forming the product.
+    """Compute the singular values of left @ right that can be nonzero, without the product.
 
     With QR decompositions left = Q1 R1 and right' = Q2 R2, the product is Q1 (R1 R2') Q2', so its
     singular values are those of R1 R2'.
@@ -75,7 +75,7 @@ class LargestSingularValues(NamedTuple):
 def largest_singular_values(
     matrix: Float[ndarray, "rows columns"], *, seed: int = 0
 ) -> LargestSingularValues:
-    """The largest singular values of a large matrix, by a randomised block Krylov subspace.
+    """Compute the largest singular values by a randomised block Krylov subspace.
 
     The subspace is spanned by (A A')^i A N for i < 8 with N random, 16 columns wide. What A does
     there has singular values that approach A's own from below, fast where they decay, and exactly
@@ -111,7 +111,7 @@ def largest_singular_values(
 def smaller_gram(
     matrix: Float[ndarray, "rows columns"],
 ) -> Float[ndarray, "side side"]:
-    """A A' or A' A, whichever is smaller, in float64.
+    """Compute A A' or A' A, whichever is smaller, in float64.
 
     Args:
         matrix: The matrix A; it is widened some rows at a time.
@@ -127,7 +127,7 @@ def smaller_gram(
 
 
 def wide_parts(matrix: Float[ndarray, "rows columns"]) -> Iterator[Float[ndarray, "part columns"]]:
-    """The rows of a matrix in float64, some at a time, so that no wide copy of it need exist.
+    """Yield the rows of a matrix in float64, some at a time, to save a wide copy of it.
 
     Args:
         matrix: The matrix.

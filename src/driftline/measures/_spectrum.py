@@ -1,4 +1,4 @@
-"""How many directions the states of a layer or a change of weights use, and how far they point one way."""
+"""Number of directions that states or a weight change use, and how far states point one way."""
 
 import numpy
 import scipy.linalg
@@ -13,7 +13,7 @@ ROUNDING = 8 * float(numpy.finfo(numpy.float64).eps)
 
 
 def effective_rank(gram: Float[ndarray, "tokens tokens"]) -> float | None:
-    """The exponential of the entropy of the normalised singular values of the states.
+    """Compute the exponential of the entropy of the normalised singular values of the states.
 
         exp(-sum p_i ln p_i),  p_i = s_i / sum s_j
 
@@ -39,7 +39,7 @@ def effective_rank(gram: Float[ndarray, "tokens tokens"]) -> float | None:
 
 
 def effective_rank_of(singular_values: Float[ndarray, " rank"]) -> float | None:
-    """The effective rank of a matrix whose singular values are known; see `effective_rank`.
+    """Compute the effective rank from known singular values; see `effective_rank`.
 
     Args:
         singular_values: Not negative, in any order.
@@ -53,7 +53,7 @@ def effective_rank_of(singular_values: Float[ndarray, " rank"]) -> float | None:
 
 
 def stable_rank(singular_values: Float[ndarray, " rank"]) -> float | None:
-    """How many times the strongest direction's energy the matrix holds.
+    """Compute the stable rank: the energy of a matrix over that of its strongest direction.
 
         ||A||_F^2 / ||A||_2^2 = sum s_i^2 / max s_i^2
 
@@ -78,7 +78,7 @@ def stable_rank(singular_values: Float[ndarray, " rank"]) -> float | None:
 def energy_rank(
     singular_values: Float[ndarray, " rank"], *, fraction: float, total: float | None = None
 ) -> int | None:
-    """The smallest number of directions that hold a share of the energy.
+    """Find the smallest number of directions that hold a share of the energy.
 
         min k with sum over the k largest of s_i^2 >= fraction * sum s_i^2
 
@@ -108,7 +108,7 @@ def energy_rank(
 
 
 def participation_ratio(gram: Float[ndarray, "tokens tokens"]) -> float | None:
-    """The number of directions over which the variance of the states is spread.
+    """Compute the number of directions over which the variance of the states is spread.
 
         (sum l_i)^2 / sum l_i^2
 
@@ -133,7 +133,7 @@ def participation_ratio(gram: Float[ndarray, "tokens tokens"]) -> float | None:
 
 
 def anisotropy(gram: Float[ndarray, "tokens tokens"]) -> float | None:
-    """The mean cosine between the states of two distinct tokens.
+    """Compute the mean cosine between the states of two distinct tokens.
 
         1 / (n (n-1)) * sum over i != j of cos(x_i, x_j)
 
@@ -161,7 +161,7 @@ def anisotropy(gram: Float[ndarray, "tokens tokens"]) -> float | None:
 
 
 def centred_gram(gram: Float[ndarray, "tokens tokens"]) -> Float[ndarray, "tokens tokens"]:
-    """The Gram matrix that the states have once their mean is taken away.
+    """Compute the Gram matrix of the states after their mean is subtracted.
 
     Args:
         gram: Gram matrix of the states.

@@ -1,4 +1,4 @@
-"""Where the strongest directions of a layer's states point."""
+"""Strongest directions of a layer's states."""
 
 import numpy
 import scipy.linalg
@@ -15,7 +15,7 @@ def principal_directions(
     *,
     top_k: int,
 ) -> Float[ndarray, "width top_k"] | None:
-    """The directions in which the states vary most: the leading right singular vectors, centred.
+    """Compute the directions in which centred states vary most: leading right singular vectors.
 
     Cost: the `top_k` leading eigenvectors of a tokens x tokens matrix, and tokens * width * top_k
     multiplications.
@@ -50,7 +50,7 @@ def principal_directions(
 def principal_angles(
     directions: Float[ndarray, "width top_k"], other: Float[ndarray, "width top_k"]
 ) -> Float[ndarray, " top_k"]:
-    """The angles between two subspaces, from the one in which they agree most to the worst.
+    """Compute the angles between two subspaces, ascending.
 
     The cosines are the singular values of A'B for orthonormal A and B; small angles are taken
     from sines, which are exact there. All are 0 where the subspaces are the same, and pi / 2

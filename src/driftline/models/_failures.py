@@ -14,7 +14,7 @@ _LONGEST_MESSAGE = 400
 
 
 def failed_module(error: BaseException, model: torch.nn.Module) -> str | None:
-    """The module that was running when an exception was raised.
+    """Return the module that was running when an exception was raised.
 
     Args:
         error: The exception, with its traceback.
@@ -47,7 +47,7 @@ def is_trainers(error: Exception) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception in one line.
+    """Describe an exception in one line.
 
     Args:
         error: The exception.
@@ -62,14 +62,14 @@ def describe_error(error: BaseException) -> str:
 
 
 def _is_of_disk(error: Exception) -> bool:
-    """Whether the disk is full or may not be written, which has a message of its own."""
+    """Return whether the disk is full or read-only, which has a message of its own."""
     return isinstance(error, PermissionError) or (
         isinstance(error, OSError) and error.errno in _DISK
     )
 
 
 def _comes_from_trainer(error: BaseException) -> bool:
-    """Whether a trainer's code stands below all of ours on the traceback."""
+    """Return whether the traceback ends in code of a trainer, below all of Driftline's."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in reversed(frames):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]

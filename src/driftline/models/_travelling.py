@@ -17,7 +17,7 @@ from .trainer import TrajectoryDirection
 
 
 def travelling_point(opened: LanguageModel, point: Point, folder: Path) -> Point:
-    """The same point, with directions that hold neither a model nor anything else of this process.
+    """Return the same point with directions that hold no model or other state of this process.
 
     A trajectory is trained first, if it is not yet. A direction that cannot travel as it is becomes
     a file in the folder, as large as the weights that it moves.
@@ -38,13 +38,13 @@ def travelling_point(opened: LanguageModel, point: Point, folder: Path) -> Point
 
 
 def files_of(point: Point) -> tuple[Path, ...]:
-    """The files that a travelling point reads."""
+    """Return the files that a travelling point reads."""
     directions = [term.direction for term in point.terms]
     return tuple({d.path: None for d in directions if isinstance(d, StoredDirection)})
 
 
 def with_files_at(point: Point, places: dict[Path, Path]) -> Point:
-    """The same travelling point, reading copies of its files.
+    """Return the same travelling point, reading copies of its files.
 
     Args:
         point: The point.

@@ -1,4 +1,4 @@
-"""How often to check and to glance, so that both cost a stated share of the run; by tokens, not by a clock.
+"""Intervals of checks and glances, so that their tokens are a given share of the run's.
 
 A clock would give another cadence after a kill than before it, and other alarms.
 """
@@ -16,7 +16,7 @@ from .handles import first_rows
 _PASSES_OF_A_STEP = 3
 """A forward pass, and a backward pass that costs twice as much."""
 _SCORINGS_AT_START = 4
-"""Of the base, twice in the proof of life, and once more when it is put back."""
+"""Evaluations before training: the base, twice in the sensitivity self-test, and once after it."""
 _FEWEST_ITEMS = 64
 """Of a capability, whatever they cost: with so many every required one of a suite of that size could
 raise its alarm."""
@@ -42,7 +42,7 @@ def affordable_cadence(
     num_steps: int,
     overhead: float,
 ) -> Cadence:
-    """The cadence at which the start, all checks and all glances cost at most so much of the run.
+    """Choose the cadence at which start, checks and glances cost at most a share of the run.
 
     Checks that a glance brings forward come on top; they are few, since each asks for the output to
     have moved twice as far as before. A run too short to pay for one check has one, at its end.

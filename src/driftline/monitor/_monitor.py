@@ -18,7 +18,7 @@ from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._cadence import affordable_num_items
 from ._session import Session, clear_folder, remembered
-from .actions import Acting, Hands, MonitorLog
+from .actions import Acting, MonitorLog, TrainerHandles
 from .detectors import Checker, Finding, MonitorSettings, MonitorState
 from .handles import LiveModel, standing_at, trained_parameters
 from .signals import (
@@ -89,7 +89,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     @property
     def alarms(self) -> tuple[Finding, ...]:
-        """What this process has raised."""
+        """Alarms that this process raised."""
         return () if self._session is None else tuple(self._session.alarms)
 
     def attach(self, trainer: Trainer) -> "StabilityMonitor":
@@ -122,7 +122,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         return self
 
     def state(self) -> dict[str, Any]:
-        """For the trainer's checkpoints; see transformers' `ExportableState`."""
+        """Return the monitor's state for checkpoints; see transformers' `ExportableState`."""
         held = MonitorState() if self._session is None else self._session.state
         return {"args": {}, "attributes": {"memory": held.to_value()}}
 
@@ -133,7 +133,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Score the base and prove to be alive, or take up where a checkpoint stands.
+        """Score the base and run the sensitivity self-test, or resume from a checkpoint.
 
         Raises:
             ConfigError: An item cannot be scored, an alarm could never be raised, or the set-up is
@@ -198,7 +198,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **_kwargs: object,
     ) -> None:
-        """Before a step that a check follows, ask for its batch."""
+        """Request the batch of a step that a check follows."""
         if self._recorder is not None:
             self._recorder.wanted = self._is_due(state.global_step + 1)
             self._recorder.batch = None
@@ -239,14 +239,14 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
-        """Check, where one is due; else say now and then that the monitor is alive."""
+        """Run a check if one is due; else log now and then that the monitor is alive."""
         session = self._begun()
         if session.is_due(state.global_step):
             reading = StepReading() if self._probe is None else self._probe.reading()
-            self._check(reading, _hands(args, state, control, kwargs))
+            self._check(reading, _handles(args, state, control, kwargs))
         elif self._glance(state.global_step):
             why = StepReading(reason="a glance asked for this check after the step was taken")
-            self._check(why, _hands(args, state, control, kwargs))
+            self._check(why, _handles(args, state, control, kwargs))
         elif session.log.seconds_silent > self.settings.heartbeat_seconds:
             session.log.write("heartbeat", step=state.global_step)
         return control
@@ -268,7 +268,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             if state.log_history and state.log_history[-1].get("step") == state.global_step:
                 state.log_history[-1].update(session.metrics)
             session.metrics = {}
-        session.take_logs(logs, _hands(args, state, control, kwargs))
+        session.take_logs(logs, _handles(args, state, control, kwargs))
         return control
 
     def on_train_end(
@@ -282,7 +282,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session = self._begun()
         steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
         if not is_back and (not steps or steps[-1] != state.global_step):
-            self._check(StepReading(), _hands(args, state, control, kwargs))
+            self._check(StepReading(), _handles(args, state, control, kwargs))
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
             self._recorder.close()
@@ -308,9 +308,9 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             every_steps=self.settings.every_steps,
         )
 
-    def _check(self, reading: StepReading, hands: Hands) -> None:
+    def _check(self, reading: StepReading, handles: TrainerHandles) -> None:
         began = time.monotonic()
-        self._begun().check(reading, hands)
+        self._begun().check(reading, handles)
         self.seconds_spent += time.monotonic() - began
 
     def _glance(self, step: int) -> bool:
@@ -327,10 +327,10 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         return self._session
 
 
-def _hands(
+def _handles(
     args: TrainingArguments, state: TrainerState, control: TrainerControl, kwargs: dict[str, Any]
-) -> Hands:
-    return Hands(
+) -> TrainerHandles:
+    return TrainerHandles(
         step=state.global_step,
         max_steps=state.max_steps,
         output_dir=Path(args.output_dir),

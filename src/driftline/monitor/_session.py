@@ -1,4 +1,4 @@
-"""One training run under watch: how it begins, what a check does, what is concluded from it."""
+"""One monitored training run: start, checks, conclusions."""
 
 import logging
 import math
@@ -15,7 +15,7 @@ from ..capabilities import Capability, Suite
 from ..errors import DriftlineError, OutputError, RunError
 from ..models import random_states_kept
 from ._cadence import affordable_cadence
-from .actions import SCHEMA, Acting, Hands, MonitorLog, unfinished_check
+from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check
 from .detectors import (
     Checker,
     Finding,
@@ -56,7 +56,7 @@ def remembered(state: TrainerState, key: str) -> MonitorState | None:
 
 @dataclass
 class Session:
-    """What a monitor holds from the beginning of training to its end."""
+    """State of a monitor from the beginning of training to its end."""
 
     settings: MonitorSettings
     checker: Checker
@@ -73,7 +73,7 @@ class Session:
     def begin(
         self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
     ) -> None:
-        """A new run: score the base, prove to be alive.
+        """Start a new run: score the base, and run the sensitivity self-test.
 
         Args:
             args: The trainer's.
@@ -115,7 +115,7 @@ class Session:
         )
         checker.read_base()
         self._tell_what_the_base_lacks()
-        self.log.write("alive", step=0, tripped_at_noise=checker.prove_alive())
+        self.log.write("alive", step=0, tripped_at_noise=checker.check_sensitivity())
 
     def _tell_what_the_base_lacks(self) -> None:
         lacking = [c.name for c in self.checker.capabilities if c.name not in self.checker.held]
@@ -134,7 +134,7 @@ class Session:
             )
 
     def resume(self, state: TrainerState, key: str) -> None:
-        """A run that goes on: what was remembered, and what the base scored.
+        """Resume a run from the stored state and the base's scores.
 
         Args:
             state: The trainer's, from a checkpoint.
@@ -157,12 +157,12 @@ class Session:
             self.log.write("check_unfinished", step=state.global_step, of_step=unfinished)
 
     def is_due(self, step: int) -> bool:
-        """Whether a check follows this step."""
+        """Return whether a check follows this step."""
         now = self.state
         return step > 0 and (step % now.every_steps == 0 or step == now.next_check)
 
     def glance(self, step: int) -> bool:
-        """Between checks, look whether the output has moved on: twice as far as at any check so far.
+        """Test between checks whether the output has moved twice as far as at any check so far.
 
         A loss that grows no faster than the divergence has at most doubled then. Nothing is concluded
         from a glance.
@@ -188,14 +188,14 @@ class Session:
         self.log.write("glance", step=step, kl_suite_nats=moved if math.isfinite(moved) else None)
         return True
 
-    def check(self, step_reading: StepReading, hands: Hands) -> None:
-        """One check from beginning to end, whatever happens in it.
+    def check(self, step_reading: StepReading, handles: TrainerHandles) -> None:
+        """Run one check, and turn its errors into alarms.
 
         Args:
             step_reading: Of the step that was just taken.
-            hands: The trainer's parts.
+            handles: The trainer's parts.
         """
-        step, limit = hands.step, self.settings.check_timeout_seconds
+        step, limit = handles.step, self.settings.check_timeout_seconds
         self.log.write("check_begun", step=step)
         watchdog = threading.Timer(
             limit,
@@ -207,7 +207,7 @@ class Session:
         watchdog.start()
         try:
             with random_states_kept():
-                found = self._examine(step_reading, hands)
+                found = self._examine(step_reading, handles)
         except RunError as error:
             # Scores or states that are no numbers: nothing is left of what they were.
             self.log.write("check_failed", step=step, reason=str(error))
@@ -218,14 +218,14 @@ class Session:
             found = [Finding("monitor_failure", "alarm", (f"the check failed: {reason}",))]
         finally:
             watchdog.cancel()
-        self._conclude(found, hands)
+        self._conclude(found, handles)
 
-    def take_logs(self, logs: dict[str, Any], hands: Hands) -> None:
-        """Look for spikes in what the trainer logs; several are an alarm without waiting for a check.
+    def take_logs(self, logs: dict[str, Any], handles: TrainerHandles) -> None:
+        """Search the trainer's logs for spikes; several are an alarm before the next check.
 
         Args:
             logs: The trainer's.
-            hands: Its parts.
+            handles: Its parts.
         """
         limits, now = self.settings.thresholds, self.state
         watches = {"grad_norm": now.grad_norm, "loss": now.loss}
@@ -239,14 +239,14 @@ class Session:
         told = tuple(words for words in seen if words is not None)
         if not told:
             return
-        self.log.write("spike", step=hands.step, evidence=list(told))
+        self.log.write("spike", step=handles.step, evidence=list(told))
         num = sum(watch.num_recent(limits.spike_window) for watch in watches.values())
         if num >= limits.num_spikes or any("not finite" in words for words in told):
-            self._conclude([Finding("instability_amplification", "alarm", told)], hands)
+            self._conclude([Finding("instability_amplification", "alarm", told)], handles)
 
-    def _examine(self, step_reading: StepReading, hands: Hands) -> list[Finding]:
-        """Measure, hear the detectors, and write it down; keep the weights if they are safe."""
-        step, now = hands.step, self.state
+    def _examine(self, step_reading: StepReading, handles: TrainerHandles) -> list[Finding]:
+        """Measure, run the detectors, and log the result; keep the weights if they are safe."""
+        step, now = handles.step, self.state
         count_sustained(step_reading, now, self.settings.thresholds)
         look = self.checker.look(step, step_reading, now)
         found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
@@ -263,7 +263,7 @@ class Session:
         )
         if self._is_safe(look, found):
             now.last_safe_step = step
-            self.checker.ring.save(hands.model, step)
+            self.checker.ring.save(handles.model, step)
         return found
 
     def _is_safe(self, look: Look, found: Sequence[Finding]) -> bool:
@@ -273,7 +273,7 @@ class Session:
         return within and all(finding.severity != "alarm" for finding in found)
 
     def _bring_forward(self, step: int, left: StepsLeft | None) -> None:
-        """Where a tolerance is forecast to be passed before the next check, look halfway there."""
+        """Schedule a check halfway to a forecast crossing that comes before the next one."""
         now = self.state
         now.num_out_of_turn += step == now.next_check and step % now.every_steps > 0
         now.next_check = 0
@@ -302,23 +302,23 @@ class Session:
         )
 
     def _link(self, capability: Capability) -> MarginLink | None:
-        """What takes the forecast of a margin to the capability's own metric, where it needs that."""
+        """Return the link from a margin's forecast to the capability's own metric, if needed."""
         margins, odds = self.state.margins.get(capability.name), self.checker.odds
         # A run that was taken up again from an earlier version remembers no margins.
         if margins is None or len(margins) != len(self.state.steps) or capability.name not in odds:
             return None
         return MarginLink(tuple(margins), odds[capability.name])
 
-    def _conclude(self, found: Sequence[Finding], hands: Hands) -> None:
-        """Raise what is new, and act on it."""
+    def _conclude(self, found: Sequence[Finding], handles: TrainerHandles) -> None:
+        """Raise new alarms, and act on them."""
         now = self.state
         new = [f for f in found if f.severity == "alarm" and f.key not in now.raised]
         now.raised += [finding.key for finding in new]
         self.alarms += new
         if new:
-            self.acting.act(new, now, self.checker, hands)
+            self.acting.act(new, now, self.checker, handles)
             if self.acting.is_rate_changed:
-                self.rates = planned_rates(hands.lr_scheduler, hands.max_steps)
+                self.rates = planned_rates(handles.lr_scheduler, handles.max_steps)
 
 
 def clear_folder(folder: Path, *, force: bool) -> None:

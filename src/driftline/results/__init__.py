@@ -1,4 +1,4 @@
-"""What analyses return and files hold: frozen values, versioned JSON, a plain summary.
+"""Results of analyses: frozen values, versioned JSON, a plain summary.
 
 Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
 """

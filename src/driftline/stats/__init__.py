@@ -14,7 +14,7 @@ from .curves import Crossing as Crossing
 from .curves import CrossingSearch as CrossingSearch
 from .curves import Curve as Curve
 from .curves import Knee as Knee
-from .curves import Ladder as Ladder
+from .curves import ScaleGrid as ScaleGrid
 from .curves import crossing_interval as crossing_interval
 from .curves import direction_quantile as direction_quantile
 from .curves import find_knee as find_knee

@@ -13,7 +13,7 @@ from ..errors import RunError
 def conformal_quantile(
     nonconformity: Float[ndarray, " calibration"], *, confidence_level: float
 ) -> float:
-    """The score below which a new, exchangeable score lies with at least that probability.
+    """Return the score below which a new, exchangeable score lies with at least that probability.
 
     It is the ceil((n + 1) * level)-th smallest of n scores (Vovk et al. 2005; Lei et al. 2018).
 
@@ -40,5 +40,5 @@ def conformal_quantile(
 
 
 def _num_needed(confidence_level: float) -> int:
-    """The fewest scores for a level; counted, since level / (1 - level) rounds above it at 0.9."""
+    """Return the fewest scores for a level, by counting: level / (1 - level) rounds up at 0.9."""
     return next(n for n in itertools.count(1) if math.ceil((n + 1) * confidence_level) <= n)

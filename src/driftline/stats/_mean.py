@@ -45,7 +45,7 @@ def mean_interval(
     groups: Sequence[str] | None = None,
     confidence_level: float = 0.9,
 ) -> ConfidenceInterval:
-    """The mean over items with a Student-t interval that treats a group as one draw.
+    """Compute the mean over items with a Student-t interval that treats a group as one draw.
 
     With g groups, residual sums r_k = sum over the group of (value - mean) and n items, the
     variance of the mean is g / (g - 1) * sum(r_k ** 2) / n ** 2, with g - 1 degrees of freedom;
@@ -77,7 +77,7 @@ def mean_interval(
 def _clustered(
     values: Float[ndarray, " items"], groups: Sequence[str] | None
 ) -> tuple[float | None, int]:
-    """The standard error, and how many groups it rests on."""
+    """Return the standard error, and the number of groups that it rests on."""
     labels = numpy.arange(len(values)) if groups is None else numpy.asarray(groups)
     _, index = numpy.unique(labels, return_inverse=True)
     num_groups = int(index.max()) + 1 if len(values) else 0

@@ -8,7 +8,7 @@ from numpy import ndarray
 def paired_participation_ratio(
     rows: Float[ndarray, "rows width"], items: Int[ndarray, " rows"]
 ) -> float | None:
-    """How many directions some vectors fill, not biased by how few they are.
+    """Estimate the participation ratio of some vectors without the bias of a small sample.
 
     The participation ratio of the uncentred second moment C = E[g g'] is (tr C)^2 / tr(C^2). Both
     are estimated from pairs of rows of different items,
@@ -39,7 +39,7 @@ def paired_participation_ratio(
 def top_directions(
     rows: Float[ndarray, "rows width"], num_directions: int
 ) -> Float[ndarray, "directions width"]:
-    """The directions that hold most of the energy of some vectors.
+    """Compute the directions that hold most of the energy of some vectors.
 
     Args:
         rows: The vectors, uncentred.
@@ -56,7 +56,7 @@ def top_directions(
 def energy_share(
     rows: Float[ndarray, "rows width"], directions: Float[ndarray, "directions width"]
 ) -> float | None:
-    """The share of the energy of some vectors, sum |g|^2, that lies in a subspace.
+    """Compute the share of the energy of some vectors, sum |g|^2, that lies in a subspace.
 
     Args:
         rows: The vectors.

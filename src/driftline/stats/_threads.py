@@ -16,7 +16,7 @@ _R = TypeVar("_R")
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    """The libraries of this process; looked up once, since that walks all that is loaded."""
+    """Find the BLAS libraries of this process; cached, since it walks all loaded libraries."""
     return ThreadpoolController()
 
 

@@ -53,7 +53,7 @@ _COMMON = {
 
 @dataclass(frozen=True)
 class ExportedRun:
-    """What is written for other trainers."""
+    """Run to write for other trainers."""
 
     model: str
     """As they are to find it: a folder or a hub id."""
@@ -65,11 +65,11 @@ class ExportedRun:
     """Optimiser steps of the run; written as such, so that all trainers take as many."""
 
     def arguments(self) -> SFTConfig:
-        """TRL's arguments, defaults filled in."""
+        """Return TRL's arguments, defaults filled in."""
         return self.config.trainer_arguments(Path("unused"), use_cpu=True)
 
     def as_messages(self) -> TrainingData | None:
-        """Chats of prompt and completion as one list of messages; None for data of another layout."""
+        """Return prompt-completion chats as one list of messages; None for other layouts."""
         if self.data.layout != "prompt_completion" or not self.data.is_chat:
             return None
         examples: tuple[dict[str, JsonValue], ...] = tuple(
@@ -79,7 +79,7 @@ class ExportedRun:
         return replace(self.data, layout="messages", examples=examples)
 
     def warmup_steps(self) -> int:
-        """Steps of warm-up, whichever way the config says it."""
+        """Return the number of warm-up steps, however the config states it."""
         return int(self.arguments().get_warmup_steps(self.num_steps))
 
 
@@ -220,7 +220,7 @@ def _llama_factory(run: ExportedRun, file: Path) -> tuple[dict[str, JsonValue], 
 
 
 def _shared(run: ExportedRun) -> dict[str, JsonValue]:
-    """What both call by the names of transformers."""
+    """Return the fields that both trainers name as transformers does."""
     args = run.arguments()
     return {
         "max_steps": run.num_steps,
@@ -240,7 +240,7 @@ def _shared(run: ExportedRun) -> dict[str, JsonValue]:
 
 
 def _lora(run: ExportedRun) -> tuple[dict[str, JsonValue], list[str]]:
-    """The fields of LoRA that all have, by PEFT's names, and those that not all have."""
+    """Return the LoRA fields that all trainers have, by PEFT's names, and the others."""
     adapter = run.config.adapter_config()
     if adapter is None:
         return {}, []
@@ -261,7 +261,7 @@ def _lora(run: ExportedRun) -> tuple[dict[str, JsonValue], list[str]]:
 
 
 def _unknown(run: ExportedRun) -> list[str]:
-    """Fields of the run that only TRL has, where they are set to something else than it defaults to."""
+    """List the fields that only TRL has and that differ from its defaults."""
     plain, args = SFTConfig(output_dir="unused", use_cpu=True, report_to="none"), run.arguments()
     ours = _COMMON | _NO_ACCOUNT | _TRL_LORA
     return [
@@ -279,7 +279,7 @@ def _levers_left_out(levers: Levers) -> list[str]:
 
 
 def _trains_on_all(run: ExportedRun) -> bool:
-    """Whether the loss is taken on what is asked too, by TRL's defaults."""
+    """Return whether the prompt is trained on too, by TRL's defaults."""
     args = run.arguments()
     if run.data.layout == "text":
         return True

@@ -81,5 +81,5 @@ def write_plan_files(
 
 
 def _placed(name: str) -> str:
-    """A folder or file by its full path, so that it is found from anywhere; any other name as it is."""
+    """Return the full path of a folder or file; any other name as it is."""
     return str(Path(name).resolve()) if Path(name).exists() else name

@@ -24,7 +24,7 @@ _KEYS = ("schema", "model", "data", "config", "levers", "suites", "monitor", "as
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a run is to be; None where the file leaves it to the command line."""
+    """Settings of a run; None if the file leaves one to the command line."""
 
     config: TrainingConfig
     model: str | None = None
@@ -143,7 +143,7 @@ def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:
 
 
 def _place(name: str | None, path: Path) -> str | None:
-    """A name that is a file beside the protocol, as its path; any other as it stands."""
+    """Return the path of a file in the protocol's folder; any other name as it is."""
     # Unlike Path.exists, this takes any text, such as one that is too long for a name.
     if name is None or not os.path.exists(path.parent / name):
         return name

@@ -1,4 +1,4 @@
-"""What came of a run, from its log: verdict, course of each capability, alarms."""
+"""Document of a run, computed from its log: verdict, course of each capability, alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _INTERPOLATED = (
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the runner knows of the run, beside its log."""
+    """Facts of a run that are not in its log."""
 
     log: Path
     planned_steps: int
@@ -139,7 +139,7 @@ def _verdict(
     records: Sequence[Any],
     is_cut_short: bool,
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict word, and why."""
+    """Return the verdict word, and its reasons."""
     rolled = _final_roll_back(records)
     reasons = [f"step {a.step}: {a.detector}: {a.evidence[0]}" for a in alarms]
     beyond = [c.capability for c in courses if c.required and c.within_tolerance is False]
@@ -161,7 +161,7 @@ def _verdict(
 
 
 def _final_roll_back(records: Sequence[Any]) -> Any:  # noqa: ANN401
-    """The roll-back that ended the run; None where none did."""
+    """Return the roll-back that ended the run; None if none did."""
     for record in reversed(records):
         if record["event"] == "action_done" and record["action"] == "roll_back":
             return record
@@ -176,7 +176,7 @@ def _courses(
     alarms: Sequence[Any],
     capabilities: Sequence[Capability],
 ) -> tuple[CapabilityCourse, ...]:
-    """The course of every capability, with its last standard error and its accuracies."""
+    """Return the course of every capability, with its last standard error and its accuracies."""
     rolled = _final_roll_back(records)
     final = rolled["losses"] if rolled else (checks[-1]["losses"] if checks else {})
     base: dict[str, float] = next(

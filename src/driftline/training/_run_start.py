@@ -1,4 +1,4 @@
-"""Where training begins in the middle of a planned run, and which runs cannot be continued exactly."""
+"""Start of training in the middle of a planned run, and runs that cannot be resumed exactly."""
 
 import math
 from dataclasses import dataclass

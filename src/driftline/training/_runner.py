@@ -46,7 +46,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What is to be trained, on what, and under which watch."""
+    """Request to train: model, data, protocol and monitor."""
 
     opened: LanguageModel
     data: TrainingData
@@ -144,7 +144,7 @@ def train(
 
 @contextlib.contextmanager
 def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
-    """TRL's trainer on a copy of the model, with the user's own fields."""
+    """Build TRL's trainer on a copy of the model, with the user's own fields."""
     opened, config = request.opened, request.config
     if opened.packing is not None or opened.is_offloaded:
         raise ConfigError(
@@ -172,7 +172,7 @@ def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
 
 
 def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]:
-    """The data with replay, from disk, so that a run that goes on meets what it began with.
+    """Return the data with replay, read from disk, so that a resumed run sees the same rows.
 
     Returns:
         The data, and the steps that the run keeps; None where nothing is replayed.
@@ -191,7 +191,7 @@ def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]
 
 
 def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
-    """TRL's arguments: all fields of the user's, bookkeeping included; reporting only if asked for."""
+    """Return TRL's arguments: all fields of the user's; reporting only if asked for."""
     fields = {field.name for field in dataclasses.fields(SFTConfig) if field.init} - _OURS
     # How the weights are loaded: the trainer is given them as they are to be.
     fields -= {"model_init_kwargs", "trust_remote_code"}

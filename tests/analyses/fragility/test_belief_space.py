@@ -84,7 +84,7 @@ KL_AT_THRESHOLD = -math.log(1 - DRIFT_THRESHOLD)
 
 
 def test_where_each_breaks_is_found():
-    # Quadratic drifts are straight in the square root, so the passage is exact.
+    # Quadratic drifts are straight in the square root, so the crossing is exact.
     curves, found = planted(
         kl=lambda s: -math.log(1 - quadratic(0.03, level=DRIFT_THRESHOLD)(min(s, 0.09))),
         drift=quadratic(0.1, level=DRIFT_THRESHOLD),

@@ -71,9 +71,9 @@ def test_no_item_is_climbed_and_judged(engine, monkeypatch):
         climbed.append(capability)
         return making(engine, capability, *at)
 
-    def scan(engine, lines, capabilities, ladder, **how):
+    def scan(engine, lines, capabilities, grid, **how):
         judged.extend(capabilities)
-        return scanning(engine, lines, capabilities, ladder, **how)
+        return scanning(engine, lines, capabilities, grid, **how)
 
     monkeypatch.setattr(module, "ascent_direction", make)
     monkeypatch.setattr(module, "scan_lines", scan)

@@ -13,7 +13,7 @@ import torch
 
 from driftline.capabilities import Capability, Generation, MinimalPair, Passage
 from driftline.engine import LocalEngine, Meter, RayEngine, ResultStore
-from driftline.engine.remote import _courier as courier
+from driftline.engine.remote import _file_transfer as file_transfer
 from driftline.errors import RunError
 from driftline.models import BASE, NoiseDirection, Point, StoredDirection, Term, store_direction
 from driftline.provenance import digest_file
@@ -62,9 +62,9 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def engine(opened, store, crew, tmp_path):
-    crew.attempts.clear()
-    yield RayEngine(opened, store, meter=Meter(), crew=crew, directions=tmp_path / "directions")
+def engine(opened, store, pool, tmp_path):
+    pool.attempts.clear()
+    yield RayEngine(opened, store, meter=Meter(), pool=pool, directions=tmp_path / "directions")
     opened.check_unchanged()
 
 
@@ -80,13 +80,13 @@ def local(opened, tmp_path):
 
 
 def both_workers(engine):
-    """Where the two workers are, once both have their models open; points keep the crew going."""
+    """Where the two workers are, once both have their models open; points keep the pool going."""
     deadline, seeds = time.monotonic() + 90, iter(range(1000, 100_000))
-    while len(engine.crew.places()) < 2 and time.monotonic() < deadline:
+    while len(engine.pool.places()) < 2 and time.monotonic() < deadline:
         engine.evaluate(noise(next(seeds)), SUITE)
         time.sleep(0.1)
-    engine.crew.attempts.clear()
-    first, second = engine.crew.places()
+    engine.pool.attempts.clear()
+    first, second = engine.pool.places()
     return first, second
 
 
@@ -103,7 +103,7 @@ def test_the_table_is_the_local_engines_bit_for_bit(engine, local):
     table = engine.evaluate(points, suite)
     assert table == local(points, suite)
     assert engine.meter.done == engine.tokens_used == len(points) * engine.num_tokens(suite)
-    assert set(engine.crew.attempts.values()) == {1}
+    assert set(engine.pool.attempts.values()) == {1}
     engine.check_unchanged()
 
 
@@ -113,7 +113,7 @@ def test_a_run_goes_from_one_engine_to_the_other(engine, opened, store):
     assert local.numerics == engine.numerics
     first = local.evaluate(points[:2], SUITE)
     second = engine.evaluate(points[:4], SUITE)
-    assert sum(engine.crew.attempts.values()) == 2
+    assert sum(engine.pool.attempts.values()) == 2
     third = local.evaluate(points, SUITE)
     assert len(store) == len(points) * len(SUITE)
     assert {**first.rows, **second.rows, **third.rows} == third.rows
@@ -140,7 +140,7 @@ def test_a_worker_that_dies_costs_only_its_own_point(engine, store, local):
     killer.join()
     assert seen == [len(points) - 1]
     assert table == local(points, SUITE)
-    assert sorted(engine.crew.attempts.values()) == [1] * (len(points) - 1) + [2]
+    assert sorted(engine.pool.attempts.values()) == [1] * (len(points) - 1) + [2]
 
 
 def store_of(store):
@@ -149,7 +149,7 @@ def store_of(store):
         return {row.point for row in reader.rows()}
 
 
-def test_the_crew_is_whole_again(engine, local):
+def test_the_pool_is_whole_again(engine, local):
     assert len({place.pid for place in both_workers(engine)}) == 2
     points = noise(*range(60, 64))
     assert engine.evaluate(points, SUITE) == local(points, SUITE)
@@ -166,13 +166,13 @@ def test_a_point_that_fails_three_times_is_named_and_the_rest_kept(engine, store
     assert message.startswith("1 of 4 points failed 3 times: the bad one (ModelError: ")
     assert "All others are stored" in message
     assert store_of(store) == {point.label for point in good}
-    assert engine.crew.attempts[bad.digest()] == 3
+    assert engine.pool.attempts[bad.digest()] == 3
     engine.check_unchanged()
     # The same points again: only what failed is tried.
-    engine.crew.attempts.clear()
+    engine.pool.attempts.clear()
     store_direction(broken, {"model.norm.weight": torch.ones(32)}, {})
     table = engine.evaluate([bad, *good], SUITE)
-    assert engine.crew.attempts == {bad.digest(): 1}
+    assert engine.pool.attempts == {bad.digest(): 1}
     assert len(table.rows) == 4 * len(SUITE)
 
 
@@ -191,17 +191,17 @@ def test_files_travel_to_a_node_that_does_not_see_them(engine, local, tmp_path, 
                 (Term(shared, 2.0), Term(StoredDirection(only_here, {"kind": "hidden"}), 1.0)),
             ),
         ]
-        monkeypatch.setattr(engine.crew, "_here", "another node")
-        monkeypatch.setattr(courier, "_CHUNK_BYTES", 1000)
+        monkeypatch.setattr(engine.pool, "_here", "another node")
+        monkeypatch.setattr(file_transfer, "_CHUNK_BYTES", 1000)
         assert engine.evaluate(points, SUITE) == local(points, SUITE)
-        sent = engine.crew._courier._parts
+        sent = engine.pool._transfer._parts
         assert [file.path for file in sent] == [only_here]
         assert len(sent[next(iter(sent))]) == -(-hidden.path.stat().st_size // 1000)
         assert next(iter(sent)).digest == digest_file(hidden.path)
-        assert set(engine.crew.attempts.values()) == {1}
+        assert set(engine.pool.attempts.values()) == {1}
 
 
-def test_what_stops_the_driver_leaves_the_crew_usable(engine, store, monkeypatch, local):
+def test_what_stops_the_driver_leaves_the_pool_usable(engine, store, monkeypatch, local):
     points = noise(*range(80, 90))
     put = store.put
 

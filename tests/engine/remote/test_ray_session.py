@@ -8,7 +8,7 @@ import pytest
 
 from driftline.engine import RayOptions
 from driftline.engine.remote import _ray_session as module
-from driftline.engine.remote._ray_session import CrewShape, crew_shape, ray_session
+from driftline.engine.remote._ray_session import PoolShape, pool_shape, ray_session
 from driftline.errors import ConfigError
 
 
@@ -33,8 +33,8 @@ from driftline.errors import ConfigError
         (RayOptions(gpus_per_worker=0), {"cpus": 8, "gpus": 2, "threads": 8}, (1, 0, 8, 8)),
     ],
 )
-def test_the_shape_of_a_crew(options, has, expected):
-    assert crew_shape(options, **has) == CrewShape(*expected)
+def test_the_shape_of_a_pool(options, has, expected):
+    assert pool_shape(options, **has) == PoolShape(*expected)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_shape_of_a_crew(options, has, expected):
 )
 def test_what_ray_has_not_is_refused(options, gpus, message):
     with pytest.raises(ConfigError, match=message):
-        crew_shape(options, cpus=8, gpus=gpus, threads=1)
+        pool_shape(options, cpus=8, gpus=gpus, threads=1)
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

@@ -1,4 +1,4 @@
-"""What a certification does not say, for the document itself."""
+"""Limitations of a certification, for the document itself."""
 
 from collections.abc import Iterator, Sequence
 
@@ -93,7 +93,7 @@ def certify_caveats(
     policy: CertificationPolicy | None = None,
     shared: Sequence[tuple[str, str, int]] = (),
 ) -> tuple[str, ...]:
-    """The caveats of one certification, those that bear on its verdict first.
+    """Return the caveats of one certification, those that affect its verdict first.
 
     Args:
         claims: What is claimed.

@@ -69,7 +69,7 @@ _VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
 
 @dataclass(frozen=True)
 class CertifyRequest:
-    """What is asked: a base, what was tuned from it, and the suites that it must not lose."""
+    """Request: a base, a model tuned from it, and the suites that it must retain."""
 
     opened: LanguageModel
     """The base."""
@@ -238,7 +238,7 @@ def _guards(
 
 
 def _governed(request: CertifyRequest) -> CertifyRequest:
-    """The request as its policy wants it."""
+    """Return the request with its policy applied."""
     if request.policy is None:
         return request
     suites = governed_suites(request.suites, request.policy)
@@ -264,7 +264,7 @@ def _claims(
 def _answered(
     claims: Sequence[CapabilityClaim], pairs: Sequence[Paired], engine: Engine, point: Point
 ) -> tuple[CapabilityClaim, ...]:
-    """The claims with what the wrong model wrote, where answers are generated."""
+    """Return the claims with the wrong model's answers, if answers are generated."""
     answers = engine.scorer.answers
     return tuple(
         claim.model_copy(update={"flips": with_answers(claim.flips, pair, answers, point)})
@@ -273,7 +273,7 @@ def _answered(
 
 
 def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Both models must be asked the same: tokens, template and all.
+    """Check that both models get the same tokens, template included.
 
     Args:
         tuned: The tuned model, with the tokenizer that it came with, if any.
@@ -302,14 +302,14 @@ def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: 
 
 
 def _repeated(capability: Capability, seed: int) -> Capability:
-    """The part of a capability that is scored twice; all of it where there are but two items."""
+    """Return the part of a capability that is scored twice; all of it if it has only two items."""
     return capability.sample(min(_NUM_REPEATED, len(capability.items) - 1), seed=seed)
 
 
 def _repeatability(
     pairs: Sequence[Paired], engine: Engine, seed: int
 ) -> list[tuple[NoiseFloor, str | None]]:
-    """How well the base repeats itself in other batches, and why that is too badly, if so."""
+    """Measure how well the base repeats its scores in other batches, and note if too badly."""
     parts = [_repeated(pair.capability, seed) for pair in pairs]
     again = engine.evaluate((BASE,), parts)
     return [_noise(pair, part, again) for pair, part in zip(pairs, parts, strict=True)]

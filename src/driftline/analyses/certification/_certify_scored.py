@@ -58,7 +58,7 @@ _NO_RANGE = (
 
 @dataclass(frozen=True)
 class ScoredRequest:
-    """What is asked: two logs of the same items, the base's and the tuned model's."""
+    """Request: two logs of the same items, the base's and the tuned model's."""
 
     base: ScoredCapability
     tuned: ScoredCapability

@@ -86,7 +86,7 @@ def score_both(
 
 
 def _check_effect(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Weights that differ must move some logit, or the comparison says nothing.
+    """Check that differing weights change some logit; otherwise the comparison is void.
 
     Raises:
         ModelError: They move none.

@@ -23,7 +23,7 @@ _FINDINGS: dict[str, RecoveryFinding] = {"non_inferior": "access", "inferior": "
 
 
 class _Level(NamedTuple):
-    """How a probe is tested."""
+    """Settings of the test of a recovery probe."""
 
     alpha: float
     seed: int
@@ -38,7 +38,7 @@ def probe_recovery(
     alpha: float,
     seed: int,
 ) -> tuple[RecoveryProbe, ...]:
-    """Part loss of knowledge from loss of access or format, for each capability that is inferior.
+    """Tell loss of knowledge from loss of access or format, for each inferior capability.
 
     Base and tuned model get the same solved examples before each item, and the change between
     them is tested against the capability's own margin. Why so: design/recovery-probe.md.

@@ -60,7 +60,7 @@ def score_until_clear(
 
 
 def _shuffled(capability: Capability, seed: int) -> list[tuple[Item, ...]]:
-    """The groups of a capability in random order."""
+    """Return the groups of a capability in random order."""
     held: dict[str, list[Item]] = {}
     for item, group in zip(capability.items, capability.groups(), strict=True):
         held.setdefault(group, []).append(item)
@@ -91,17 +91,17 @@ class _Course:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be scored."""
+        """True if nothing more is to be scored."""
         return self.num_decided is not None or not self.waiting
 
     def next_part(self) -> Capability:
-        """The next batch as a capability of its own."""
+        """Return the next batch as a capability of its own."""
         taken = tuple(self._take())
         self.items += taken
         return replace(self.capability, items=taken)
 
     def _take(self) -> Iterator[Item]:
-        """The items of the next groups; never a last group alone, which is no capability."""
+        """Yield the items of the next groups; a single last group joins those before it."""
         wanted = max(_LEAST_ITEMS, int(_GROWTH * len(self.items)))
         num_groups, num_items = 0, 0
         while self.waiting:
@@ -136,7 +136,7 @@ class _Course:
         return verdict == "non_inferior" and fall_to_chance(paired, alpha, seed) is not None
 
     def decided(self) -> Paired:
-        """The items up to the decision; all of them where there was none."""
+        """Return the items up to the decision; all of them if there was none."""
         return self._paired(self.num_decided or len(self.items))
 
     def _paired(self, num_items: int) -> Paired:

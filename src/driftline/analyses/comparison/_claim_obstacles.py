@@ -119,7 +119,7 @@ def fall_to_chance(paired: Paired, alpha: float, seed: int) -> str | None:
 
 
 def _chance_pvalue(paired: Paired, right: numpy.ndarray, alpha: float, seed: int) -> float:
-    """The p-value of "the model guesses", by a test that fits how the items were chosen."""
+    """Compute the p-value of "the model guesses", by a test that fits how items were chosen."""
     capability = paired.capability
     chances, groups = numpy.array(capability.chances()), paired.group_numbers()
     if paired.sample is not None:
@@ -138,7 +138,7 @@ def _chance_pvalue(paired: Paired, right: numpy.ndarray, alpha: float, seed: int
 
 
 def largest_group(capability: Capability) -> int:
-    """The most items that a group holds."""
+    """Return the number of items of the largest group."""
     return max(Counter(capability.groups()).values())
 
 

@@ -1,4 +1,4 @@
-"""What can be claimed of a change: each capability by its test, all of them by two rules."""
+"""Claims about a change: each capability by its test, all of them by two rules."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _TOO_FEW = "{num} independent items are too few: they would not show it even if 
 
 
 class _Outcome(NamedTuple):
-    """What a test said, or why there is none."""
+    """Result of a test, or the reason for none."""
 
     test: NoninferiorityTest | None
     reason: str | None
@@ -81,7 +81,7 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
 def capability_claim(
     paired: Paired, *, alpha: float, seed: int, obstacle: str | None = None
 ) -> CapabilityClaim:
-    """The claim about one capability by itself; `adjusted_claims` adds the others' share.
+    """Test the claim about one capability alone; `adjusted_claims` corrects for the others.
 
     Cost: that of its test, some 0.3 s for 1 000 items.
 
@@ -121,7 +121,7 @@ def capability_claim(
 
 
 def identical_claim(paired: Paired) -> CapabilityClaim:
-    """The claim about a capability of two models whose weights are equal, bit for bit.
+    """Return the claim about a capability of two models with bitwise equal weights.
 
     Args:
         paired: The scores of the base, twice.
@@ -135,7 +135,7 @@ def identical_claim(paired: Paired) -> CapabilityClaim:
 
 
 def _claim(paired: Paired, outcome: _Outcome) -> CapabilityClaim:
-    """A claim without limits: what was scored."""
+    """Return a claim without limits: only the scores."""
     capability = paired.capability
     base, tuned = paired.values(paired.base), paired.values(paired.tuned)
     right, after = paired.right(paired.base), paired.right(paired.tuned)
@@ -185,7 +185,7 @@ def _standard_errors(paired: Paired) -> dict[str, float | None]:
 
 
 def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[CapabilityClaim, ...]:
-    """The same claims, with what Holm's correction over all of them leaves of each.
+    """Apply Holm's correction over all claims to each of them.
 
     Args:
         claims: Of the whole document, as the family is.
@@ -207,7 +207,7 @@ def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[Ca
 
 
 def suite_claim(claims: Sequence[CapabilityClaim]) -> SuiteClaim:
-    """The claim that every required capability is retained, each at alpha.
+    """Test the claim that every required capability is retained, each at alpha.
 
     Args:
         claims: Of all capabilities; those that are only watched do not count.
@@ -243,7 +243,7 @@ _WORDS: dict[ClaimVerdict, str] = {
 
 
 def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
-    """The test of one capability."""
+    """Test one capability."""
     if paired.method == "sequential":
         return _tested_in_sequence(paired, alpha)
     gains = paired.gains()
@@ -261,7 +261,7 @@ def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
 
 
 def sequential_test(paired: Paired, alpha: float) -> SequentialTest:
-    """What the items of a sample say so far, however often that was asked.
+    """Run the sequential test on the items so far; it may be repeated after every item.
 
     Args:
         paired: Items in the order in which they were scored; with their sample.

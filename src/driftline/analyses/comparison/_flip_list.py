@@ -10,7 +10,7 @@ from ._paired import Paired
 
 
 def flip_list(paired: Paired) -> Flips | None:
-    """The items that changed sides.
+    """Return the items that one model gets right and the other wrong.
 
     Args:
         paired: The scores of both models.
@@ -47,7 +47,7 @@ def with_answers(
     answers: Callable[[Point, Sequence[Generation]], Sequence[str]],
     point: Point,
 ) -> Flips | None:
-    """The same items, with what the wrong model wrote where answers are generated.
+    """Add the wrong model's answers, if answers are generated.
 
     Scores keep no texts, so the few items that flipped are answered once more. In bfloat16 an answer can differ
     from the one that was scored, as it moves with its batch.
@@ -77,7 +77,7 @@ def with_answers(
 
 
 def _flip(item: CapabilityItem, scores: Mapping[str, float]) -> Flip:
-    """One item, with the scores of the model that is wrong."""
+    """Return one item, with the scores of the model that is wrong."""
     if isinstance(item, Generation):
         return Flip(id=item.id, right=item.answer, wrong=None)
     options, right = _options(item)
@@ -91,7 +91,7 @@ def _flip(item: CapabilityItem, scores: Mapping[str, float]) -> Flip:
 
 
 def _options(item: CapabilityItem) -> tuple[tuple[str, ...], int]:
-    """What an item lets a model choose from, and the place of the right one."""
+    """Return an item's options, and the index of the right one."""
     match item:
         case MultipleChoice():
             return item.choices, item.answer

@@ -19,7 +19,7 @@ RIGHT = tuple(name for name, metric in METRICS.items() if metric.is_binary)
 
 
 class Sample(NamedTuple):
-    """Of what a sequential claim is a part."""
+    """Sample sizes of a sequential claim."""
 
     num_scored: int
     """Items that were scored until the decision was seen."""
@@ -53,7 +53,7 @@ class Paired:
 
     @property
     def method(self) -> Method:
-        """Which test is right for the metric: see design/certification-statistics.md."""
+        """Test that suits the metric: see design/certification-statistics.md."""
         if not is_bounded(self.capability):
             return "unbounded"
         if self.sample is not None:
@@ -65,22 +65,22 @@ class Paired:
     def values(
         self, side: Sequence[Mapping[str, float]], metric: MetricName | None = None
     ) -> Float[ndarray, " items"]:
-        """A metric of each item, by default the capability's own."""
+        """Return a metric of each item, by default the capability's own."""
         name = metric or self.capability.metric
         return numpy.array([metrics[name] for metrics in side], dtype=float)
 
     def gains(self) -> Float[ndarray, " items"]:
-        """Changes tuned - base, turned so that larger is better."""
+        """Return the changes tuned - base, signed so that larger is better."""
         sign = 1.0 if self.capability.higher_is_better else -1.0
         found: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
         return found
 
     def group_numbers(self) -> Int[ndarray, " items"]:
-        """The number of each item's group."""
+        """Return the number of each item's group."""
         return numpy.unique(self.capability.groups(), return_inverse=True)[1]
 
     def right(self, side: Sequence[Mapping[str, float]]) -> list[bool] | None:
-        """Which items are right; None where the scorer does not say."""
+        """Return which items are right; None if the scorer does not say."""
         for metric in RIGHT:
             if metric in side[0]:
                 return [metrics[metric] > 0 for metrics in side]
@@ -88,12 +88,12 @@ class Paired:
 
 
 def is_bounded(capability: Capability) -> bool:
-    """Whether no item can lose more than a known amount, so that bets are possible."""
+    """Return whether an item's loss is bounded, so that betting tests apply."""
     return capability.score_range is not None or capability.measure.is_bounded
 
 
 def largest_loss(capability: Capability) -> float:
-    """The largest loss that a mean score could have."""
+    """Return the largest loss that a mean score could have."""
     if capability.score_range is not None:
         low, high = capability.score_range
         return high - low

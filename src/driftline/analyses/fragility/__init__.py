@@ -1,4 +1,4 @@
-"""Which modules break first, and where representations leave the base's."""
+"""Modules that break first, and the drift of representations from the base's."""
 
 from ._belief_space import belief_space as belief_space
 from ._belief_space import suite_anchors as suite_anchors

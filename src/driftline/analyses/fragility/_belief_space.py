@@ -52,7 +52,7 @@ class _Road(NamedTuple):
 def suite_anchors(
     opened: LanguageModel, capabilities: Sequence[Capability], effort: Effort, *, seed: int
 ) -> Anchors | None:
-    """Texts of the suite at which to read the belief space: what it is that must not break.
+    """Choose texts of the suite at which to read the belief space.
 
     Items are drawn from one capability after the other, each with its right answer.
 
@@ -79,7 +79,7 @@ def suite_anchors(
 def suite_texts(
     capabilities: Sequence[Capability], effort: Effort, *, seed: int
 ) -> tuple[str, ...]:
-    """Texts of the suite that fill the anchors' rows, drawn as `suite_anchors` says."""
+    """Choose texts of the suite that fill the anchors' rows, drawn as in `suite_anchors`."""
     wanted = _CHARACTERS_PER_TOKEN * effort.num_anchor_rows * effort.anchor_row_tokens
     texts: list[str] = []
     for text in _drawn(capabilities, seed=seed):
@@ -121,7 +121,7 @@ def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
 
 
 def _lines(study: Study) -> Iterator[_Road]:
-    """A random line, and that of the probe's update."""
+    """Yield a random direction, and that of the probe's update."""
     effort, unit = study.effort, relative_norm(study.update_norms.values())
     # One of each kind: in so many dimensions random directions are alike.
     noise = Line(f"noise {study.seed}", HeldDirection(NoiseDirection(study.seed)))
@@ -134,7 +134,7 @@ def _lines(study: Study) -> Iterator[_Road]:
 
 
 def _drawn(capabilities: Sequence[Capability], *, seed: int) -> Iterator[str]:
-    """Every item as a text, one of each capability in turn."""
+    """Yield every item as a text, one of each capability in turn."""
     generator = random.Random(seed)
     waiting = [list(capability.items) for capability in capabilities]
     for items in waiting:
@@ -202,7 +202,7 @@ def _mean_drift(cka: _Numbers) -> float | None:
 
 
 def _critical(scales: tuple[float, ...], drifts: _Numbers) -> float | None:
-    """Where a drift first passes the threshold, its square root linear between points.
+    """Return the scale at which a drift first passes the threshold; interpolates its square root.
 
     Small drifts grow with the square of the scale.
 
@@ -220,7 +220,7 @@ def _first(
     output: _Numbers,
     representation: _Numbers,
 ) -> Literal["representation", "output", "together"] | None:
-    """Which drift passes the threshold first; None where neither does, or one is not known."""
+    """Return which drift passes the threshold first; None if neither does, or one is unknown."""
     if None in output or None in representation:
         return None
     if output_scale is None and representation_scale is None:
@@ -232,13 +232,13 @@ def _first(
 
 
 def _shape(scales: tuple[float, ...], squares: _Numbers) -> DriftShape:
-    """The shape of the square root of a curve, which is straight where nothing gives way."""
+    """Return the shape of the square root of a curve, which is straight without a knee."""
     knee = find_knee(numpy.array(scales), _roots(squares), confidence_level=CONFIDENCE_LEVEL)
     return DriftShape(**knee._asdict())
 
 
 def _roots(squares: _Numbers) -> numpy.ndarray:
-    """Square roots; what is undefined becomes NaN."""
+    """Compute square roots; undefined values become NaN."""
     # CKA is at most 1 but for rounding.
     roots: numpy.ndarray = numpy.sqrt(numpy.maximum(numpy.array(squares, dtype=float), 0.0))
     return roots
@@ -247,7 +247,7 @@ def _roots(squares: _Numbers) -> numpy.ndarray:
 def _reason(
     drifts: dict[str, _Numbers], scales: tuple[float, ...], layers: tuple[LayerDrift, ...]
 ) -> str | None:
-    """Why numbers of a curve are None."""
+    """Return why numbers of a curve are None."""
     reasons = [
         f"the {name}'s drift stays below {DRIFT_THRESHOLD:g} up to {scales[-1]:.3g}"
         for name, drift in drifts.items()

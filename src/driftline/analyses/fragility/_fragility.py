@@ -26,7 +26,7 @@ from ._regions import layer_regions
 
 @dataclass(frozen=True)
 class FragilityMap:
-    """What the map says, and of what it says nothing."""
+    """Fragility of modules, and modules that could not be mapped."""
 
     rows: tuple[ModuleFragility, ...]
     """One a module and capability, capability by capability, in the model's order."""
@@ -42,13 +42,13 @@ class FragilityMap:
     """Why there is no map."""
 
     def failure_caveats(self) -> tuple[str, ...]:
-        """The caveat that comes first, where the map failed; empty where it did not."""
+        """Return the caveat that comes first if the map failed; else empty."""
         if self.failure is None:
             return ()
         return (f"The map failed, so the report has none: {self.failure}",)
 
     def caveats(self) -> tuple[str, ...]:
-        """What a reader must know of this map beside what is true of every one."""
+        """Return the caveats of this map beyond those of every map."""
         found = []
         unread = [module for module in self.unread if module.base_norm > 0]
         if unread:
@@ -93,7 +93,7 @@ def attempted_map(study: Study, *, must_succeed: bool = False) -> FragilityMap:
 
 
 def map_capabilities(study: Study) -> tuple[Capability, ...]:
-    """What the map measures: a sample of each capability that has a gradient, and of the target."""
+    """Return the mapped capabilities: samples of those with a gradient, and of the target."""
     sampled = study.sampled(study.effort.num_map_items)
     target = study.target.sample(study.effort.num_map_items, seed=study.seed)
     return (*(c for c in sampled if has_slope(c)), target)
@@ -131,7 +131,7 @@ def fragility_map(study: Study) -> FragilityMap:
 
 
 def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragility, ...]:
-    """The rows of one capability.
+    """Return the rows of one capability.
 
     Args:
         table: Which modules moved how far.

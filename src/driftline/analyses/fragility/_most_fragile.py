@@ -1,4 +1,4 @@
-"""Which modules to protect: the most damage avoided for the parameters given up."""
+"""Choice of modules to protect: the most damage avoided for the parameters given up."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def most_fragile(
     noise: Sequence[ModuleNoise] = (),
     tolerances: Mapping[str, float] | None = None,
 ) -> tuple[str, ...]:
-    """The modules whose protection saves most, within a share of the parameters.
+    """Choose the modules whose protection avoids most damage, within a share of the parameters.
 
     A module does damage in two ways, and its damage is the sum of its shares of both:
 

@@ -1,4 +1,4 @@
-"""What it costs that a module moves at all: the divergence of predictions under random movement."""
+"""Cost of random movement of a module: the divergence of the predictions."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from ._belief_space import suite_texts
 
 
 def noise_tokens(study: Study) -> float:
-    """What `noise_sensitivities` costs, in tokens of one forward pass."""
+    """Return the cost of `noise_sensitivities`, in tokens of one forward pass."""
     if gradient_obstacle(study.engine.opened) is not None:
         return 0.0
     effort = study.effort
@@ -25,7 +25,7 @@ def noise_tokens(study: Study) -> float:
 def noise_sensitivities(
     study: Study, modules: Sequence[ModuleChange]
 ) -> tuple[tuple[ModuleNoise, ...], str | None]:
-    """The expected divergence at texts of the suite if each module's update were a random one.
+    """Estimate the divergence at texts of the suite if each module's update were random.
 
     Cost: about three forward passes of the texts for each draw of labels. Memory: the weights once
     more, in float32.

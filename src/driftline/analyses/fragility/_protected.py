@@ -9,7 +9,7 @@ _PROTECTED_SHARE = 0.25
 
 
 def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...], float | None]:
-    """What to freeze first, for the required capabilities that the map has.
+    """Choose the modules to freeze first, for the required capabilities of the map.
 
     Args:
         study: The planned run.
@@ -37,7 +37,7 @@ def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...
 
 
 def unmapped_share(study: Study, found: FragilityMap) -> float:
-    """The share of the parameters inside layers that move and were not mapped.
+    """Return the share of the parameters inside layers that move and were not mapped.
 
     Args:
         study: The planned run.

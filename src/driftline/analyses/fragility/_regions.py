@@ -1,4 +1,4 @@
-"""Where in a layer's hidden states a capability lives, and whether the planned data touch it."""
+"""Subspaces of hidden states that a capability uses, and their overlap with the planned data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _NO_PAIRS = "no two items have gradients along one direction"
 def layer_regions(
     capabilities: Sequence[CapabilitySlopes], target: CapabilitySlopes
 ) -> tuple[LayerRegion, ...]:
-    """The region of every capability at every layer.
+    """Compute the region of every capability at every layer.
 
     Args:
         capabilities: With the gradients of their items with respect to hidden states.
@@ -60,7 +60,7 @@ def _region(name: str, layer: int, own: HiddenGradients, data: HiddenGradients) 
 
 
 def _held_out_share(rows: numpy.ndarray, items: numpy.ndarray, dimension: int) -> float | None:
-    """Energy of half of the items in the region of the other half, both ways, on average."""
+    """Average the energy of each half of the items in the region of the other half."""
     half = numpy.isin(items, numpy.unique(items)[::2])
     found = []
     for one, other in ((rows[half], rows[~half]), (rows[~half], rows[half])):

@@ -1,4 +1,4 @@
-"""Which items a question scores: how many, which of them choose, and the target's own."""
+"""Selection of the items that a question scores: number, split, and those of the target."""
 
 from ._distinct import distinct as distinct
 from ._num_scored import FEWEST_SEARCH_ITEMS as FEWEST_SEARCH_ITEMS

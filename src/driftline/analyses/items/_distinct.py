@@ -67,7 +67,7 @@ def distinct(capabilities: Sequence[Capability], engine: Engine) -> Distinct:
 
 
 def _reduced(capability: Capability, items: tuple[Item, ...]) -> Capability:
-    """The capability with some of its items.
+    """Return the capability with some of its items.
 
     Returns:
         The smaller capability.

@@ -1,4 +1,4 @@
-"""Which items choose a repair and which report it: never the same, nor two of one source."""
+"""Split of items into those that select a repair and those that report it, by source."""
 
 import random
 from dataclasses import replace
@@ -22,7 +22,7 @@ class Halves(NamedTuple):
 
 
 def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves:
-    """Part the items that choose from those that report, by source, at random.
+    """Split items at random, by source, into those that select and those that report.
 
     Items of one group go to one side, and so do items that say the same under two ids, with all of
     their groups.
@@ -62,7 +62,7 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
 
 
 def _sources(capability: Capability) -> list[str]:
-    """The source of each item: its group, joined with every group that holds the same item."""
+    """Return the source of each item: its group, joined with groups that hold the same item."""
     groups = capability.groups()
     leader = {group: group for group in groups}
 

@@ -25,7 +25,7 @@ def target_capability(
     num_items: int = NUM_TARGET_ITEMS,
     chat_template: str | None = None,
 ) -> Capability:
-    """A capability from a random sample of the training data.
+    """Make a capability from a random sample of the training data.
 
     The sample stays in the training data, so that the run is the user's own; what is measured is
     how well the run learns what it is shown. Examples without an answer are passed over.
@@ -83,7 +83,7 @@ def target_capability(
 def _item(
     identifier: str, example: dict[str, JsonValue], data: TrainingData, opened: LanguageModel | None
 ) -> Item | None:
-    """An example's answer after its prompt; None where it has no answer."""
+    """Return an example's answer after its prompt; None if it has no answer."""
     if data.layout == "text":
         return _answer(identifier, "", str(example[data.text_field]))
     if data.layout == "tokens":
@@ -97,7 +97,7 @@ def _item(
 
 
 def _decoded(example: dict[str, JsonValue], opened: LanguageModel) -> tuple[str, str]:
-    """The texts of tokens that are not trained on, and of those after them that are."""
+    """Decode the tokens that are not trained on, and those after them that are."""
     tokens, labels = (_numbers(example.get(key)) for key in ("input_ids", "labels"))
     start = next((place for place, label in enumerate(labels) if label >= 0), 0)
     decode = opened.tokenizer.decode
@@ -108,7 +108,7 @@ def _decoded(example: dict[str, JsonValue], opened: LanguageModel) -> tuple[str,
 
 
 def _written(item: Item | None, opened: LanguageModel, template: str) -> Item | None:
-    """An item with its turns written out by a template, as a text."""
+    """Return an item with its turns rendered by a template; other items unchanged."""
     if not isinstance(item, Cloze) or item.messages is None:
         return item
     turns = [{"role": turn.role, "content": turn.content} for turn in item.messages]
@@ -139,7 +139,7 @@ def _turns(value: JsonValue) -> list[Any]:
 
 
 def _said(turn: dict[str, JsonValue]) -> str:
-    """The text of a turn; of parts, those of text; none of a turn that only calls tools."""
+    """Return the text of a turn; of parts, those of text; empty for tool calls only."""
     content = turn.get("content")
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))

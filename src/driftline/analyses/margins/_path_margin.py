@@ -47,7 +47,7 @@ Predict = Callable[[str, float], Predicted]
 def path_margins(
     study: Study, paths: Mapping[str, PathLosses], calibration: PathCalibration, table: Table
 ) -> tuple[StabilityMargin, ...]:
-    """The path margin of every capability.
+    """Compute the path margin of every capability.
 
     Args:
         study: The planned run.
@@ -151,7 +151,7 @@ def _reason(found: Crossing) -> str:
 def rate_multiples(
     largest: LargestLoss, tolerance: float, calibration: PathCalibration
 ) -> tuple[float | None, float | None, float | None]:
-    """The multiples of the planned rate at which the largest loss of the run is the tolerance.
+    """Return the multiples of the planned rate at which the run's largest loss is the tolerance.
 
     Args:
         largest: Of the run as planned.

@@ -22,7 +22,7 @@ SATURATION_NATS = 0.5
 
 
 class Exponent(Value):
-    """Of a power law, with the range that finished runs spread over."""
+    """Exponent of a power law, with its range over finished runs."""
 
     value: float
     low: float
@@ -30,7 +30,7 @@ class Exponent(Value):
 
 
 class PathCalibration(Document):
-    """How far predicted curves were from those of finished runs, and what rates and lengths do."""
+    """Errors of predicted curves against finished runs, and effects of rate and length."""
 
     schema_: Literal["driftline/path-calibration/1"] = Field(alias="schema")
     model: str
@@ -112,7 +112,7 @@ class PathLosses:
         )
 
     def crossing(self, tolerance: float) -> Crossing:
-        """The step at which the loss passes a tolerance, and those of the two bands.
+        """Return the step at which the loss passes a tolerance, and those of the two bands.
 
         Args:
             tolerance: Positive.
@@ -140,7 +140,7 @@ class PathLosses:
 
 
 def shipped_path_calibration() -> PathCalibration:
-    """The calibration that comes with Driftline."""
+    """Read the calibration that comes with Driftline."""
     file = files("driftline.analyses.margins").joinpath("path_calibration.json")
     return PathCalibration.from_json(
         file.read_text(encoding="utf-8"), origin="path_calibration.json"
@@ -150,7 +150,7 @@ def shipped_path_calibration() -> PathCalibration:
 def predicted_losses(
     learning_rates: Sequence[float], steps: Sequence[int], losses: Float[ndarray, " looks"]
 ) -> Float[ndarray, " later"]:
-    """The loss after each step from the end of the probe to the end of the run.
+    """Predict the loss after each step from the end of the probe to the end of the run.
 
     Args:
         learning_rates: Of each step of the planned run.
@@ -182,7 +182,7 @@ def predicted_losses(
 
 
 def tolerated_multiple(largest: float, tolerance: float, exponents: Sequence[float]) -> list[float]:
-    """By what factor a run may grow until its largest loss is the tolerance, for each exponent.
+    """Return the factors by which a run may grow until its largest loss is the tolerance.
 
     Args:
         largest: The largest loss of the run as planned, positive.

@@ -12,7 +12,7 @@ import numpy
 from ...capabilities import Capability
 from ...models import BASE, HeldDirection, NoiseDirection, relative_norm
 from ...results import CurvePoint, MarginTail, StabilityMargin
-from ...stats import Crossing, Ladder, crossing_interval, direction_quantile
+from ...stats import Crossing, ScaleGrid, crossing_interval, direction_quantile
 from ..probing import CONFIDENCE_LEVEL, Line, LineScan, Study, base_standard_error, scan_lines
 
 SMALLEST_NORM, LARGEST_NORM = 1e-4, 1.0
@@ -22,7 +22,7 @@ TAIL_SHARE = 0.1
 
 
 def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]:
-    """The radius of every capability, over random directions and along the probe's update.
+    """Compute every capability's radius, over random directions and along the probe's update.
 
     Cost: per direction some five to ten looks, each of which moves all weights and scores a sample of
     the items of those capabilities that are still searched for.
@@ -35,7 +35,7 @@ def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]
         One margin a kind of direction and capability.
     """
     effort = study.effort
-    ladder = Ladder(ratio, SMALLEST_NORM, LARGEST_NORM)
+    grid = ScaleGrid(ratio, SMALLEST_NORM, LARGEST_NORM)
     capabilities = study.sampled(effort.num_line_items)
     seeds = range(study.seed, study.seed + effort.num_noise_seeds)
     noise = [Line(f"noise {seed}", HeldDirection(NoiseDirection(seed))) for seed in seeds]
@@ -44,11 +44,11 @@ def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]
     base = study.engine.evaluate((BASE,), capabilities)
 
     def scan(lines: Sequence[Line], guesses: Mapping[str, float]) -> tuple[LineScan, ...]:
-        return scan_lines(study.engine, lines, capabilities, ladder, base=base, guesses=guesses)
+        return scan_lines(study.engine, lines, capabilities, grid, base=base, guesses=guesses)
 
     # Random directions are much alike, so the first one tells the others where to begin.
     first = scan(noise[:1], guesses)
-    told = {c.digest: first[0].passage(c) or ladder.scale(ladder.top) for c in capabilities}
+    told = {c.digest: first[0].crossing(c) or grid.scale(grid.top) for c in capabilities}
     others = scan(noise[1:], told)
     along = scan([update], guesses)
     kinds = {"noise": (*first, *others), "update": along}
@@ -78,7 +78,7 @@ def radius_margin(
         high=crossing.high,
         confidence_level=CONFIDENCE_LEVEL,
         critical_relative_norm=crossing.value,
-        reason=_reason(crossing, scans[0].ladder),
+        reason=_reason(crossing, scans[0].grid),
         num_directions=len(scans),
         tail=None
         if tail is None
@@ -95,7 +95,7 @@ def radius_margin(
 def _crossing(
     study: Study, capability: Capability, scans: Sequence[LineScan], *, share: float
 ) -> Crossing:
-    """Over several directions a quantile of them; along one, its own passage."""
+    """Estimate a quantile over several directions; for a single one, return its crossing."""
     curves = [scan.curve(capability) for scan in scans]
     groups = capability.groups()
     if len(curves) == 1:
@@ -120,7 +120,7 @@ def _crossing(
 
 
 def _curve(capability: Capability, scans: Sequence[LineScan]) -> tuple[CurvePoint, ...]:
-    """The mean over the directions that were looked at, norm by norm."""
+    """Return the mean over the evaluated directions, norm by norm."""
     seen: dict[float, list[float]] = {}
     for scan in scans:
         scales, losses = scan.curve(capability)
@@ -133,8 +133,8 @@ def _curve(capability: Capability, scans: Sequence[LineScan]) -> tuple[CurvePoin
     )
 
 
-def _reason(crossing: Crossing, ladder: Ladder) -> str | None:
-    largest = ladder.scale(ladder.top)
+def _reason(crossing: Crossing, grid: ScaleGrid) -> str | None:
+    largest = grid.scale(grid.top)
     if crossing.value is None:
         return f"the tolerance is not passed up to the largest norm tried, {largest:.3g}"
     if crossing.high is None:

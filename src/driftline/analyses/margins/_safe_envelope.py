@@ -20,7 +20,7 @@ _LENGTHS = tuple(2.0 ** (power / 4) for power in range(-12, 5))
 def safe_envelope(
     study: Study, paths: Mapping[str, PathLosses], calibration: PathCalibration
 ) -> SafeEnvelope:
-    """The contours of every capability, from the same losses as the path margins.
+    """Compute the contours of every capability, from the losses of the path margins.
 
     Limits: the power of the steps was measured on runs of a fifth and a tenth of the steps, so longer
     runs than planned are extrapolated; its spread over runs is not in the ranges. For LoRA the power

@@ -18,7 +18,7 @@ from ...engine import (
 )
 from ...models import BASE, GradientDirection
 from ...results import StabilityMargin
-from ...stats import Ladder
+from ...stats import ScaleGrid
 from ..probing import CONFIDENCE_LEVEL, Effort, Line, Study, base_standard_error, scan_lines
 from ._radius import radius_margin
 
@@ -40,12 +40,12 @@ class _Parts(NamedTuple):
 
 
 def has_worst_case(part: str, effort: Effort) -> bool:
-    """Whether a part of the main job has the worst case: it takes about as long as all the rest."""
+    """Return whether a part of the main job has the worst case, which takes as long as the rest."""
     return part == "margin" or (part == "assess" and effort.worst_case_in_assess)
 
 
 def worst_case_margins(study: Study) -> tuple[StabilityMargin, ...]:
-    """An upper bound of every capability's worst-case radius.
+    """Compute an upper bound of every capability's worst-case radius.
 
     The ascent maximises the loss of the climbed items over changes that move every matrix by the same
     share of its own norm: the gradient at the base, each matrix at its own norm, is the maximiser to
@@ -73,7 +73,7 @@ def worst_case_margins(study: Study) -> tuple[StabilityMargin, ...]:
 
 
 def worst_case_tokens(study: Study) -> float:
-    """What `worst_case_margins` costs at most, in tokens of one forward pass."""
+    """Return the largest cost of `worst_case_margins`, in tokens of one forward pass."""
     engine, total = study.engine, 0.0
     refinements = study.effort.num_ascent_refinements
     for judged, climbed in (_split(study, capability) for capability in study.capabilities):
@@ -88,7 +88,7 @@ def worst_case_tokens(study: Study) -> float:
 
 
 def _split(study: Study, capability: Capability) -> _Parts:
-    """The same items are judged as along other lines; the climbed ones share no group with them."""
+    """Split off items to climb on; the others, of other groups, are judged as on every line."""
     judged = capability.sample(study.effort.num_line_items, seed=study.seed)
     rest = capability.apart_from(judged)
     if rest is None:
@@ -107,18 +107,18 @@ def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts)
             "takes items of 2 more groups"
         )
         return _undefined(base, judged, reason)
-    ladder = Ladder(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
+    grid = ScaleGrid(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
     direction = ascent_direction(engine, climbed)
     if direction.slope == 0:
         return _undefined(
             base, judged, "its loss has no slope at the base: every margin is clipped"
         )
     # Where the climbed items pass the tolerance, to first order.
-    norm = ladder.scale(ladder.rung(climbed.tolerance / direction.slope))
+    norm = grid.scale(grid.index_of(climbed.tolerance / direction.slope))
     refinements = study.effort.num_ascent_refinements
     direction = climb(engine, climbed, direction, norm=norm, num_refinements=refinements)
     (scan,) = scan_lines(
-        engine, [_line(direction)], (judged,), ladder, base=base, guesses={judged.digest: norm}
+        engine, [_line(direction)], (judged,), grid, base=base, guesses={judged.digest: norm}
     )
     margin = radius_margin(study, judged, DIRECTION, (scan,))
     # Of an upper bound that was not found there is no lower end either.

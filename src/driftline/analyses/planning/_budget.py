@@ -1,4 +1,4 @@
-"""What a plan may spend, and what a trial will cost at most."""
+"""Budget of a plan, and upper bounds of a trial's cost."""
 
 import math
 import time
@@ -56,12 +56,12 @@ class Budget:
 
     @property
     def used_seconds(self) -> float:
-        """Of all processes so far."""
+        """Seconds of all processes so far."""
         return self.earlier_seconds + self.clock() - self.started
 
     @property
     def words(self) -> str:
-        """What may be spent, for people."""
+        """Budget in words."""
         if self.max_tokens is not None:
             return f"{self.max_tokens:,.0f} tokens of training"
         return f"{self._end / 60:g} minutes"
@@ -77,7 +77,7 @@ class Budget:
         self.trained += num_tokens * weight
 
     def fits(self, tokens: float, *, share: float = 1.0) -> bool:
-        """Whether so much more can be spent.
+        """Return whether this many more tokens fit into the budget.
 
         Args:
             tokens: Weighed, at most.
@@ -92,7 +92,7 @@ class Budget:
         return self.used_seconds + self._seconds(tokens) <= left
 
     def is_out_of_time(self) -> bool:
-        """Whether what is running has to end for the report to be in time."""
+        """Return whether running work must end for the report to be in time."""
         return self.used_seconds + self._seconds(self.reserved) >= self._end
 
     @property
@@ -105,12 +105,12 @@ class Budget:
         return math.inf if self.max_seconds is None else self.max_seconds
 
     def _seconds(self, tokens: float) -> float:
-        """How long so many tokens take, at the pace so far."""
+        """Estimate the seconds for so many tokens, at the pace so far."""
         used = self.used_tokens
         return tokens * self.used_seconds / used if used else 0.0
 
     def document(self, *, planned_run_tokens: float, ended: str) -> PlanBudget:
-        """What stands in the document.
+        """Return the budget for the document.
 
         Args:
             planned_run_tokens: Of the user's own run.
@@ -132,7 +132,7 @@ class Budget:
 
 
 def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
-    """Tokens of the first steps of a run, at most.
+    """Return an upper bound of the tokens of a run's first steps.
 
     Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
     for replay is about as long as the examples, twice that in a chat, and stands for the shortest ones.
@@ -155,7 +155,7 @@ def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
 
 
 def weight_of(candidate: Candidate) -> float:
-    """What a trained token of a protocol counts.
+    """Return the weight of a protocol's trained token.
 
     KL to the base is one more forward pass, and each token of replay was written once.
 

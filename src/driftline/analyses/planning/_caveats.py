@@ -1,4 +1,4 @@
-"""What a plan does not say, for the document itself."""
+"""Limitations of a plan, for the document itself."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def plan_caveats(
     alpha: float,
     no_map: str | None,
 ) -> tuple[str, ...]:
-    """The caveats of one plan, those that bear on its verdict first.
+    """Return the caveats of one plan, those that affect its verdict first.
 
     Args:
         found: By the search.
@@ -91,7 +91,7 @@ def plan_caveats(
 
 
 def _unscaled(found: Found) -> Look | None:
-    """The look at the whole update of the chosen trial; None where that is what was chosen."""
+    """Return the evaluation of the chosen trial's whole update; None if that was chosen."""
     if found.trial is None or (found.best.scale == 1.0 and found.best.parts is None):
         return None
     return next((look for look in found.trial.looks if look.scale == 1.0 and not look.parts), None)

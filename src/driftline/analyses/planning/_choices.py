@@ -1,4 +1,4 @@
-"""Which levers a plan has for one model and config: what cannot be trained is not offered."""
+"""Levers of a plan for one model and config, without those that cannot be trained."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ _SHARES = (1.0, 0.5)
 
 
 def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> PlanSpace:
-    """The protocols that may be tried.
+    """Return the protocols that may be tried.
 
     Cost: that of planning two runs; nothing is trained.
 
@@ -62,7 +62,7 @@ _NEEDED = ("method", "rank", "weight_decay")
 
 
 def mlp_modules(weights: Sequence[Weight]) -> tuple[str, ...]:
-    """The modules of all MLPs, in the words of PEFT's `target_modules`.
+    """Return the modules of all MLPs, as names for PEFT's `target_modules`.
 
     >>> from driftline.models import Weight
     >>> names = ("up_proj", "down_proj")
@@ -107,7 +107,7 @@ def _plans(
 
 
 def _methods(opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]) -> Iterator[str]:
-    """The user's own first. Packed weights cannot be trained, so there it is an adapter's."""
+    """Yield the methods, the user's own first; packed weights can only be trained by adapters."""
     can_be_full = opened.packing is None and not opened.is_offloaded
     yield "lora" if config.uses_peft else "full"
     if not config.uses_peft:
@@ -122,7 +122,7 @@ def _methods(opened: LanguageModel, config: TrainingConfig, mlp: Sequence[str]) 
 
 
 def _can_be(space: PlanSpace, lever: str, choice: Choice) -> bool:
-    """Whether the levers take such a choice with this config."""
+    """Return whether the levers accept such a choice with this config."""
     method = str(choice) if lever == "method" else space.own_method
     if lever == "l2_pull" and "full" in space.choices["method"]:
         method = "full"
@@ -148,6 +148,6 @@ def _own_decay(config: TrainingConfig) -> float:
 
 
 def _first(own: Choice, others: Sequence[Choice]) -> Iterator[Choice]:
-    """The own one, then the others."""
+    """Yield the user's own choice, then the others."""
     yield own
     yield from (other for other in others if other != own)

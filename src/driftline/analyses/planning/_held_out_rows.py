@@ -26,7 +26,7 @@ class PlanData(NamedTuple):
 
 
 def hold_out(data: TrainingData, *, seed: int, opened: LanguageModel) -> PlanData:
-    """Part the rows that are trained on from those that choose and those that report.
+    """Split rows into those to train on, to select by, and to report on.
 
     Rows that say the same go to one side.
 

@@ -73,7 +73,7 @@ class PlanStudy:
         self._open: dict[int, optuna.trial.Trial] = {}
 
     def ask(self, space: PlanSpace, settings: Settings | None, purpose: str = SEARCH) -> Asked:
-        """The next protocol; one that a killed process had begun comes first.
+        """Return the next protocol; one that a killed process had begun comes first.
 
         Args:
             space: What may be tried.
@@ -122,7 +122,7 @@ class PlanStudy:
         self._study.tell(self._open.pop(asked.number), state=TrialState.FAIL)
 
     def earlier(self, space: PlanSpace) -> list[Trial]:
-        """The trials of earlier processes, without their looks.
+        """Return the trials of earlier processes, without their evaluations.
 
         Args:
             space: In which they were.
@@ -153,7 +153,7 @@ class PlanStudy:
         )
 
     def note(self, key: str) -> object:
-        """What was kept under a key; None where nothing was."""
+        """Return the value stored under a key; None if there is none."""
         return self._study.user_attrs.get(key)
 
     def keep(self, key: str, value: object) -> None:
@@ -191,7 +191,7 @@ def _candidate(space: PlanSpace, known: FrozenTrial) -> Candidate:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without Optuna's warnings that groups and constraints are experimental, trial by trial."""
+    """Silence Optuna's warnings, in every trial, that groups and constraints are experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -79,18 +79,18 @@ class _PartSearch:
 
     @property
     def may_look(self) -> bool:
-        """Whether one more look is allowed."""
+        """True if one more evaluation is allowed."""
         fits = self.bench.budget.fits(self.bench.scored_tokens(1))
         return fits and self.num_looks < MOST_LOOKS
 
     def look_one_by_one(self) -> None:
-        """Every part alone at half of its scale."""
+        """Evaluate each part alone at half of its scale."""
         for part in self.parts:
             if self.may_look:
                 self._look({**dict.fromkeys(self.parts, self.start), part: self.start / 2})
 
     def look_where_promised(self, seed: int) -> None:
-        """What the Gaussian process proposes, until it repeats itself."""
+        """Evaluate the proposals of the Gaussian process, until it repeats itself."""
         num_repeats = 0
         while self.may_look and num_repeats < _MOST_REPEATS:
             scales = propose_scales(self.parts, self.tried, seed=seed + num_repeats)
@@ -119,7 +119,7 @@ def _tried(look: Look, scales: Scales) -> Tried:
 
 
 def _parts(engine: Engine, update: HeldDirection) -> dict[str, list[str]]:
-    """Part to the weights in it. What lies in no part gets any scale, the same at a look and in training."""
+    """Map each part to its weights. Weights outside all parts get one scale, as in training."""
     moved = change_norms(engine.opened, update)
     cells = list_cells(engine.opened.weights, {n for n, norm in moved.items() if norm.change > 0})
     return {

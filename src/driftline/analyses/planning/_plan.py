@@ -1,4 +1,4 @@
-"""Which protocol adapts most within the tolerances: searched under a bound, judged on unseen items."""
+"""Search under a bound for the protocol that adapts most, judged on held-out items."""
 
 import math
 import time
@@ -44,7 +44,7 @@ _PLAIN = TrainingConfig("TRL's defaults", {}, "sha256:none")
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What is asked: a base, what it must learn, what it must keep, and what that may cost."""
+    """Request: a base, data to learn, capabilities to retain, and a budget."""
 
     opened: LanguageModel
     data: TrainingData
@@ -87,7 +87,7 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is trained on, what chooses and what reports."""
+    """Data to train on, and items to select by and to report on."""
 
     capabilities: tuple[Halves, ...]
     data: PlanData
@@ -194,7 +194,7 @@ def _check(request: PlanRequest) -> None:
 
 
 def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engine) -> _Asked:
-    """Part the items that choose from those that report."""
+    """Split the items into those that select and those that report."""
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
     own = space.candidate(space.plain)
@@ -222,7 +222,7 @@ def _bench(
     engine: Engine,
     folder: RunFolder,
 ) -> Bench:
-    """Where trials are run, with the base scored; refuses a budget that does not hold one."""
+    """Set up trials and score the base; refuses a budget that does not allow one trial."""
     ruler = PlanRuler(
         tuple(halves.search for halves in asked.capabilities),
         asked.data.target.search,

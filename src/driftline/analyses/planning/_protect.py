@@ -1,4 +1,4 @@
-"""Which modules a plan may freeze or slow: the most fragile ones, by the map along a short probe."""
+"""Modules that a plan may freeze or slow: the most fragile, by a map along a short probe."""
 
 import math
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Protection(NamedTuple):
 
 
 def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int) -> Protection:
-    """The most fragile quarter of the modules, from the start of a full fine-tuning.
+    """Return the most fragile quarter of the modules, along the start of a full fine-tuning.
 
     Cost: a fifth of the run, and about four forward passes over the items that choose. What an
     earlier process found is taken up.
@@ -57,7 +57,7 @@ def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: i
 
 
 class _Mapped(NamedTuple):
-    """What was found, and the tokens that it took."""
+    """Fragile modules, and the tokens that the map took."""
 
     modules: list[str]
     trained: int = 0

@@ -1,4 +1,4 @@
-"""What a plan sees at one point, on items that only choose, and which point is better."""
+"""Evaluation of a protocol on the items that select, and the order of evaluations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class PartScales(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """What the items that choose say of a protocol's update at one scale."""
+    """Evaluation of a protocol's update at one scale, on the items that select."""
 
     trial: int | None
     """None for the base."""
@@ -64,7 +64,7 @@ class Look:
 
     @property
     def worth(self) -> float:
-        """What a front goes by."""
+        """Value that the Pareto front maximises."""
         return self.gain
 
     @property
@@ -82,13 +82,13 @@ class Look:
         return (self.excess, -self.merit)
 
     def is_dominated_by(self, other: "Look") -> bool:
-        """Whether another had gained more and clearly lost less."""
+        """Return whether another had gained more and clearly lost less."""
         return other.gain > self.gain and other.worst_loss < self.worst_loss - CLEARLY
 
 
 @dataclass(frozen=True)
 class PlanRuler:
-    """Reads looks out of tables."""
+    """Reader of evaluations from tables."""
 
     capabilities: tuple[Capability, ...]
     """The items that choose; those that are not required do not count."""
@@ -97,7 +97,7 @@ class PlanRuler:
 
     @property
     def watched(self) -> tuple[Capability, ...]:
-        """What has to be scored for a look."""
+        """Capabilities to score for an evaluation."""
         return (*(c for c in self.capabilities if c.required), self.target)
 
     def look(
@@ -110,7 +110,7 @@ class PlanRuler:
         scale: float,
         parts: PartScales | None = None,
     ) -> Look:
-        """What a table says of one point; the base must be in it too.
+        """Evaluate one point from a table, which must hold the base too.
 
         Args:
             table: The scores.
@@ -134,18 +134,18 @@ class PlanRuler:
         return Look(trial, step, scale, gain, losses, parts)
 
     def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
-        """The one-sided lower bound of one capability's loss, in its own unit."""
+        """Return the one-sided lower bound of one capability's loss, in its own unit."""
         values = table.item_losses(point, capability, base=BASE)
         return mean_limits(values, capability, self.alpha)[1]
 
 
 def best_of(looks: Iterable[Look]) -> Look:
-    """The look that comes first in the order; of equals the first."""
+    """Return the best evaluation; the first of equals."""
     return min(looks, key=lambda look: look.order)
 
 
 def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
-    """A look as the document has it."""
+    """Convert an evaluation to the document's form."""
     return PlanLook(
         trial=look.trial,
         step=look.step,
@@ -162,6 +162,6 @@ def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
 
 
 def look_rows(looks: Sequence[Look]) -> list[PlanLook]:
-    """Every look, as the document has it, with the front marked."""
+    """Convert every evaluation to the document's form, with the front marked."""
     on_front = {id(look) for look in front(looks)}
     return [look_row(look, is_on_front=id(look) in on_front) for look in looks]

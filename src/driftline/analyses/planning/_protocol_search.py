@@ -25,7 +25,7 @@ _MISSES = "the protocol itself is not within the tolerances"
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found."""
+    """Result of a search."""
 
     best: Look
     trial: Trial | None
@@ -77,7 +77,7 @@ def search_protocols(
 def _search_once(
     bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None
 ) -> str | None:
-    """One more trial; or why there is none."""
+    """Run one more trial; return the reason if there is none."""
     number = study.num_searched
     if number >= min(_MOST, _MOST if max_trials is None else max_trials):
         return f"{number} trials were run, as many as may be"
@@ -95,7 +95,7 @@ def _search_once(
 
 
 def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
-    """What is tried next, or None where the sampler chooses: known ones, then steps from the best."""
+    """Return the settings to try next, known ones, then steps from the best; None to sample."""
     first = space.first()
     if number < len(first):
         return first[number]
@@ -113,7 +113,7 @@ def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
 def _ablate(
     bench: Bench, space: PlanSpace, study: PlanStudy, best: Look
 ) -> tuple[Look, list[LeverAblation]]:
-    """The protocol without each of its levers; what is no worse without one goes on without it."""
+    """Remove each lever in turn, and keep it out if the protocol is no worse without it."""
     rows: list[LeverAblation] = []
     tried: set[str] = set()
     while True:
@@ -145,7 +145,7 @@ def _ablate(
 def _variant(
     bench: Bench, space: PlanSpace, study: PlanStudy, settings: Settings, *, purpose: str
 ) -> Trial | None:
-    """The trial of some settings, run unless it was; None where the budget does not hold it."""
+    """Return the trial of some settings, run if it was not; None if the budget is too small."""
     while True:
         for trial in bench.trials:
             if trial.settings == settings and trial.state in ("finished", "failed"):

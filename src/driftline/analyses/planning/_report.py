@@ -1,4 +1,4 @@
-"""What a plan is said to gain and to keep, on items that chose nothing."""
+"""Reported gain and retention of a plan, on held-out items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from ._trials import Trial
 
 @dataclass(frozen=True)
 class Judged:
-    """What the unseen items say."""
+    """Result on the held-out items."""
 
     target: PlannedGain
     claims: tuple[CapabilityClaim, ...]
@@ -34,7 +34,7 @@ class Judged:
 
     @property
     def margins_left(self) -> tuple[MarginLeft, ...]:
-        """How much of each tolerance is left, those with the least first."""
+        """Share of each tolerance that is left, the smallest first."""
         rows = [_margin_left(claim) for claim in self.claims]
         return tuple(sorted(rows, key=lambda row: (row.left is None, row.left or 0.0)))
 
@@ -48,7 +48,7 @@ def judge(
     alpha: float,
     seed: int,
 ) -> Judged:
-    """Claims about the chosen point, as a certification makes them, and what it gains.
+    """Test the claims about the chosen point, as in a certification, and measure its gain.
 
     Args:
         table: The base and the point on the items that report.
@@ -81,7 +81,7 @@ def judge(
 
 
 def verdict_of(judged: Judged, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
-    """The verdict, and why.
+    """Return the verdict, and its reasons.
 
     Args:
         judged: What the unseen items say.
@@ -106,7 +106,7 @@ def verdict_of(judged: Judged, *, has_protocol: bool) -> tuple[PlanVerdict, tupl
 def trial_rows(
     space: PlanSpace, trials: Sequence[Trial], looks: Mapping[int, PlanLook]
 ) -> tuple[PlanTrial, ...]:
-    """Every trial as the document has it.
+    """Convert every trial to the document's form.
 
     Args:
         space: In which they were.
@@ -133,7 +133,7 @@ def trial_rows(
 
 
 def protocol_of(space: PlanSpace, trial: Trial, look: Look) -> PlannedProtocol:
-    """A trial with its update scaled as at a look, exactly."""
+    """Return a trial with its update scaled exactly as in an evaluation."""
     parts = PartScales({}, ()) if look.parts is None else look.parts
     candidate = trial.candidate.with_scale(look.scale, parts.modules)
     return PlannedProtocol(

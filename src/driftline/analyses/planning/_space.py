@@ -1,4 +1,4 @@
-"""What a plan may change: levers with a few choices each, and the config and levers that they make.
+"""Search space of a plan: levers with a few choices each, and the resulting config and levers.
 
 A lever at its plain choice leaves the user's own config as it is, so that every protocol says what it
 changes and each change can be taken back alone.
@@ -57,14 +57,14 @@ _METHODS = {
 
 
 class Suggester(Protocol):
-    """Whoever picks choices; Optuna's trial is one."""
+    """Source of choices; Optuna's trial is one."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """A number in a range."""
+        """Return a number in a range."""
         ...
 
     def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Choice:
-        """One of the choices."""
+        """Return one of the choices."""
         ...
 
 
@@ -82,7 +82,7 @@ class Candidate(NamedTuple):
         return self.plan.num_steps
 
     def with_scale(self, scale: float, modules: tuple[tuple[str, float], ...] = ()) -> "Candidate":
-        """The same protocol, with its update scaled after training, some modules by themselves."""
+        """Return the protocol with its update scaled after training, some modules separately."""
         levers = replace(self.levers, interpolation=scale, interpolated_modules=modules)
         return self._replace(levers=levers)
 
@@ -101,7 +101,7 @@ class PlanSpace:
     fragile_modules: tuple[str, ...] = ()
 
     def with_fragile(self, modules: Sequence[str]) -> "PlanSpace":
-        """The space with modules that full fine-tuning may freeze or slow.
+        """Return the space with modules that full fine-tuning may freeze or slow.
 
         Args:
             modules: Their names; with none, it may not.
@@ -116,7 +116,7 @@ class PlanSpace:
 
     @property
     def own_method(self) -> str:
-        """What the user's own config trains."""
+        """Training method of the user's own config."""
         return "lora" if self.config.uses_peft else "full"
 
     @property
@@ -125,7 +125,7 @@ class PlanSpace:
         return self.of_method(self.own_method, {})
 
     def suggest(self, trial: Suggester) -> Settings:
-        """A protocol as the sampler wants it.
+        """Build a protocol from the sampler's choices.
 
         Args:
             trial: Picks the choices.
@@ -143,7 +143,7 @@ class PlanSpace:
         return found
 
     def of_method(self, method: str, chosen: Settings) -> Settings:
-        """Settings with a method, plain where nothing is chosen.
+        """Return settings with a method, plain if nothing is chosen.
 
         Args:
             method: One of the method's choices.
@@ -163,7 +163,7 @@ class PlanSpace:
         return {**found, "method": method}
 
     def first(self) -> tuple[Settings, ...]:
-        """Protocols that are tried before the sampler chooses: the user's own, and known strong ones."""
+        """Return the protocols to try before sampling: the user's own, and known strong ones."""
         wanted = [
             self.plain,
             self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
@@ -179,7 +179,7 @@ class PlanSpace:
         return tuple(found)
 
     def moves(self, best: Settings, *, is_within: bool = True) -> Iterator[Settings]:
-        """Protocols one lever away from the best so far, those first that have bought most.
+        """Yield protocols one lever away from the best so far, the most profitable levers first.
 
         Args:
             best: Its settings.
@@ -209,7 +209,7 @@ class PlanSpace:
             yield {**settings, "rate": rate}
 
     def candidate(self, settings: Settings) -> Candidate:
-        """The config and levers that settings stand for.
+        """Return the config and levers of some settings.
 
         Args:
             settings: Of `suggest`, `of_method` or `without`.
@@ -242,7 +242,7 @@ class PlanSpace:
         )
 
     def without(self, settings: Settings) -> dict[str, Settings]:
-        """The same protocol with one lever at a time switched back to plain.
+        """Return the same protocol with one lever at a time set back to plain.
 
         Args:
             settings: The protocol.
@@ -263,7 +263,7 @@ class PlanSpace:
     def words(
         self, settings: Settings, *, scale: float = 1.0, parts: Mapping[str, float] | None = None
     ) -> tuple[LeverSetting, ...]:
-        """The levers that are not plain, for people.
+        """Describe the levers that are not plain.
 
         Args:
             settings: The protocol.
@@ -283,7 +283,7 @@ class PlanSpace:
         return tuple(found)
 
     def word(self, lever: str, settings: Settings) -> LeverSetting:
-        """One lever, for people."""
+        """Describe one lever."""
         plain = self.of_method(str(settings["method"]), {})
         if lever == "method":
             plain = self.plain
@@ -306,7 +306,7 @@ class PlanSpace:
         return choice if isinstance(choice, str) else f"{choice:g}"
 
     def _levers_of(self, method: str) -> tuple[str, ...]:
-        """The levers that count under a method, beside rate and method."""
+        """Return the levers that apply to a method, beside rate and method."""
         apart = {
             "rank": method in LORA_METHODS,
             "weight_decay": method in LORA_METHODS,
@@ -320,7 +320,7 @@ class PlanSpace:
     def _with_method(
         self, method: str, settings: Settings, changes: dict[str, JsonValue]
     ) -> TrainingConfig:
-        """The config for a method; what it sets anew goes into the changes."""
+        """Return the config for a method, and add its new fields to the changes."""
         if method not in LORA_METHODS:
             return self.config.without_adapter() if self.config.uses_peft else self.config
         rank = int(settings["rank"])
@@ -363,6 +363,6 @@ class PlanSpace:
 
 
 def parts_word(parts: Mapping[str, float]) -> LeverSetting:
-    """The scales of parts, for people; each of them stands at the chosen look."""
+    """Describe the scales of parts at the chosen evaluation."""
     value = f"{len(parts)} parts at {min(parts.values()):g} to {max(parts.values()):g}"
     return LeverSetting(lever=PART_SCALES, value=value, plain="1")

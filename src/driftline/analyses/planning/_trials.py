@@ -33,7 +33,7 @@ EARLY_SHARE = 0.2
 
 @dataclass
 class Trial:
-    """What is known of a protocol that was tried."""
+    """Record of a protocol that was tried."""
 
     number: int
     purpose: str
@@ -53,12 +53,12 @@ class Trial:
 
     @property
     def best(self) -> Look | None:
-        """Of its looks; None where it did not come to its end."""
+        """Best of its evaluations; None if the trial did not finish."""
         return best_of(self.looks) if self.looks else None
 
     @property
     def value(self) -> float:
-        """What the sampler is told: the merit of the best look, or of the early one."""
+        """Value for the sampler: the merit of the best evaluation, or of the early one."""
         look = self.best or self.early
         return 0.0 if look is None else look.merit
 
@@ -76,7 +76,7 @@ _RUIN = 2.0
 
 @dataclass
 class Bench:
-    """Where trials are run: what all of them share, and what all of them have shown."""
+    """Runner of trials, with their shared inputs and all results so far."""
 
     engine: Engine
     ruler: PlanRuler
@@ -102,11 +102,11 @@ class Bench:
         return [self.base, *(look for trial in self.trials for look in trial.looks)]
 
     def scored_tokens(self, num_points: int) -> float:
-        """Weighed tokens of so many looks."""
+        """Return the weighed tokens of so many evaluations."""
         return num_points * self.engine.num_tokens(self.ruler.watched) / 4
 
     def cost(self, candidate: Candidate, *, screened: bool) -> float:
-        """Weighed tokens of a whole trial, at most."""
+        """Return an upper bound of a whole trial's weighed tokens."""
         trained = tokens_of_run(candidate, candidate.num_steps) * weight_of(candidate)
         return self.scored_tokens(len(scales_of(candidate)) + screened) + trained
 
@@ -171,7 +171,7 @@ class Bench:
         self._enter(trial)
 
     def trajectory(self, candidate: Candidate) -> Trajectory:
-        """The run of a protocol."""
+        """Return the run of a protocol."""
         early = early_step(candidate.plan)
         kept = (early, candidate.num_steps) if early else (candidate.num_steps,)
         trained = Trajectory(
@@ -189,7 +189,7 @@ class Bench:
         return trained
 
     def point(self, look: Look) -> Point:
-        """Where a look was taken; its change is trained again if it is no longer there."""
+        """Return the point of an evaluation; its change is trained again if it was deleted."""
         if look.trial is None:
             return BASE
         trial = next(t for t in self.trials if t.number == look.trial)
@@ -199,7 +199,7 @@ class Bench:
         return self._point_of_parts(trial, direction, look.scale, look.parts)
 
     def update(self, trial: Trial) -> HeldDirection:
-        """The whole update of a trial, in memory."""
+        """Return the whole update of a trial, in memory."""
         return HeldDirection(_end_of(self.trajectory(trial.candidate)))
 
     def look_at_parts(
@@ -265,7 +265,7 @@ class Bench:
         self.trials.append(trial)
 
     def _rival(self, early: Look) -> Trial | None:
-        """A trial that ended within the tolerances, and at its own early look was better both ways."""
+        """Return a finished trial within the tolerances that was better at its early step."""
         for trial in self.trials:
             ended_well = trial.best is not None and trial.best.excess == 0
             if ended_well and trial.early is not None and early.is_dominated_by(trial.early):
@@ -308,7 +308,7 @@ def _point(trial: Trial, direction: Direction, scale: float) -> Point:
 
 
 def early_step(plan: TrainingPlan) -> int | None:
-    """The step of the early look: the first fifth, and not before something has moved.
+    """Return the step of the early evaluation: the first fifth, once something has moved.
 
     Args:
         plan: Of the trial.
@@ -323,7 +323,7 @@ def early_step(plan: TrainingPlan) -> int | None:
 
 
 def scales_of(candidate: Candidate) -> tuple[float, ...]:
-    """The scales that the update of a protocol can be given after training."""
+    """Return the scales that the update of a protocol can be given after training."""
     try:
         candidate.with_scale(0.5).levers.check(candidate.config)
     except ConfigError:

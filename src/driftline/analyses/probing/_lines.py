@@ -1,7 +1,7 @@
-"""Straight lines from the base, looked at until each capability's passage of its tolerance is found.
+"""Straight lines from the base, evaluated until each capability crosses its tolerance.
 
-A look moves the weights once and scores every capability whose search it narrows, so that capabilities
-share what it costs to move.
+An evaluation moves the weights once and scores every capability whose search it narrows, so they
+share its cost.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy
 from ...capabilities import Capability
 from ...engine import Engine, Table
 from ...models import BASE, Direction, Point, Term
-from ...stats import CrossingSearch, Curve, Ladder
+from ...stats import CrossingSearch, Curve, ScaleGrid
 
 _REACH = 2.0
 """Standard errors from the mean loss to the ends of the interval that is to be spanned by looks."""
@@ -31,105 +31,105 @@ class Line:
     """Relative norm of the direction at scale 1."""
 
     def point(self, norm: float) -> Point:
-        """The point at a relative norm."""
+        """Return the point at a relative norm."""
         label = f"{self.label} at {norm:g}"
         return Point(label, (Term(self.direction, norm / self.norm),))
 
 
 @dataclass
 class LineScan:
-    """The looks along one line, capability by capability."""
+    """Evaluations along one line, capability by capability."""
 
     line: Line
-    ladder: Ladder
+    grid: ScaleGrid
     base: Table
     """The capabilities at the base."""
     searches: dict[str, CrossingSearch]
     """By the digest of the capability."""
     looks: dict[tuple[str, int], numpy.ndarray] = field(default_factory=dict)
-    """Item losses, by the digest of the capability and rung."""
+    """Item losses, by the digest of the capability and the index of the grid point."""
 
     def next_look(self, capabilities: Sequence[Capability]) -> tuple[int, list[Capability]] | None:
-        """The rung that most searches want, and the capabilities whose search it narrows."""
-        wanted = {c.digest: self.searches[c.digest].next_rung() for c in capabilities}
-        rungs = Counter(rung for rung in wanted.values() if rung is not None)
-        if not rungs:
+        """Return the grid point that most searches need, and the capabilities that it helps."""
+        wanted = {c.digest: self.searches[c.digest].next_index() for c in capabilities}
+        indices = Counter(index for index in wanted.values() if index is not None)
+        if not indices:
             return self._next_edge(capabilities)
 
-        def helped(rung: int) -> list[Capability]:
-            return [c for c in capabilities if self.searches[c.digest].is_open_at(rung)]
+        def helped(index: int) -> list[Capability]:
+            return [c for c in capabilities if self.searches[c.digest].is_open_at(index)]
 
         # The lowest of equals, so that one request gives one answer.
-        best = min(rungs, key=lambda rung: (-rungs[rung], -len(helped(rung)), rung))
+        best = min(indices, key=lambda index: (-indices[index], -len(helped(index)), index))
         return best, helped(best)
 
     def _next_edge(self, capabilities: Sequence[Capability]) -> tuple[int, list[Capability]] | None:
-        """A rung where resamples of some capabilities' items may pass, once the mean's is found."""
+        """Return a grid point where resamples of items may cross, once the mean's is found."""
         wanted = {c.digest: self._edges(c) for c in capabilities}
-        rungs = Counter(rung for edges in wanted.values() for rung in edges)
-        if not rungs:
+        indices = Counter(index for edges in wanted.values() for index in edges)
+        if not indices:
             return None
-        best = min(rungs, key=lambda rung: (-rungs[rung], rung))
+        best = min(indices, key=lambda index: (-indices[index], index))
         return best, [c for c in capabilities if best in wanted[c.digest]]
 
     def _edges(self, capability: Capability) -> list[int]:
-        """Rungs about the ends of the interval for the passage, where no look lies near yet."""
-        search, ladder = self.searches[capability.digest], self.ladder
-        rung = search.lowest_above
-        if rung is None:
+        """Return grid points near the ends of the crossing's interval, if unknown so far."""
+        search, grid = self.searches[capability.digest], self.grid
+        index = search.lowest_above
+        if index is None:
             return []
-        losses = self.looks[capability.digest, rung]
+        losses = self.looks[capability.digest, index]
         reach = _REACH * float(losses.std()) / math.sqrt(len(losses)) / capability.tolerance
         # As of a loss that grows with the power 1.5: a linear one would reach further.
         away = math.log1p(min(reach, _LARGEST_REACH)) / 1.5
-        away = max(2, round(away / math.log(ladder.ratio)))
+        away = max(2, round(away / math.log(grid.ratio)))
         known = [r for digest, r in self.looks if digest == capability.digest]
-        edges = [min(rung + away, ladder.top), max(rung - away, ladder.bottom)]
+        edges = [min(index + away, grid.top), max(index - away, grid.bottom)]
         near = away // 2
         return [
             e for e in edges if all(abs(e - r) > near or e == r for r in known) and e not in known
         ]
 
-    def tell(self, rung: int, capability: Capability, losses: numpy.ndarray) -> None:
-        """Take note of the item losses of a look."""
-        self.searches[capability.digest].tell(rung, float(losses.mean()))
-        self.looks[capability.digest, rung] = losses
+    def tell(self, index: int, capability: Capability, losses: numpy.ndarray) -> None:
+        """Record the item losses at a grid point."""
+        self.searches[capability.digest].tell(index, float(losses.mean()))
+        self.looks[capability.digest, index] = losses
 
     def curve(self, capability: Capability) -> Curve:
-        """What was seen of a capability, in ascending order."""
-        rungs = sorted(rung for digest, rung in self.looks if digest == capability.digest)
-        scales = numpy.array([self.ladder.scale(rung) for rung in rungs])
-        return Curve(scales, numpy.stack([self.looks[capability.digest, r] for r in rungs]))
+        """Return the losses of a capability so far, in ascending order of scale."""
+        indices = sorted(index for digest, index in self.looks if digest == capability.digest)
+        scales = numpy.array([self.grid.scale(index) for index in indices])
+        return Curve(scales, numpy.stack([self.looks[capability.digest, r] for r in indices]))
 
-    def passage(self, capability: Capability) -> float | None:
-        """The norm of the lowest look above the tolerance; None where there is none."""
-        rung = self.searches[capability.digest].lowest_above
-        return None if rung is None else self.ladder.scale(rung)
+    def crossing(self, capability: Capability) -> float | None:
+        """Return the smallest evaluated norm above the tolerance; None if there is none."""
+        index = self.searches[capability.digest].lowest_above
+        return None if index is None else self.grid.scale(index)
 
 
 def scan_lines(
     engine: Engine,
     lines: Sequence[Line],
     capabilities: Sequence[Capability],
-    ladder: Ladder,
+    grid: ScaleGrid,
     *,
     base: Table,
     guesses: Mapping[str, float],
 ) -> tuple[LineScan, ...]:
-    """Look along lines until every capability's passage lies between two neighbouring rungs.
+    """Evaluate lines until every capability's crossing lies between two neighbouring grid points.
 
     Lines go round by round together, so that an engine with several workers has one look a line.
 
-    Cost: some five to ten looks a capability and line; a look moves the weights once and scores the
+    Cost: five to ten evaluations per capability and line; each moves the weights once and scores the
     capabilities that it helps.
 
     Args:
         engine: Evaluates the points.
-        lines: Where to look.
-        capabilities: Whose passages are wanted.
-        ladder: The scales, in relative norm.
+        lines: To be evaluated.
+        capabilities: Whose crossings are searched.
+        grid: The scales, in relative norm.
         base: The capabilities at the base.
-        guesses: Where to look first, by the digest of the capability.
+        guesses: Norm to evaluate first, by the digest of the capability.
 
     Returns:
         One scan a line.
@@ -137,12 +137,9 @@ def scan_lines(
     scans = tuple(
         LineScan(
             line,
-            ladder,
+            grid,
             base,
-            {
-                c.digest: CrossingSearch(ladder, c.tolerance, guesses[c.digest])
-                for c in capabilities
-            },
+            {c.digest: CrossingSearch(grid, c.tolerance, guesses[c.digest]) for c in capabilities},
         )
         for line in lines
     )
@@ -151,12 +148,12 @@ def scan_lines(
         asked = [(scan, *look) for scan, look in looks if look is not None]
         if not asked:
             return scans
-        points = [scan.line.point(ladder.scale(rung)) for scan, rung, _ in asked]
+        points = [scan.line.point(grid.scale(index)) for scan, index, _ in asked]
         found = engine.evaluate_each(
             [(point, helped) for point, (_, _, helped) in zip(points, asked, strict=True)]
         )
         table = Table({**base.rows, **found.rows})
-        for point, (scan, rung, helped) in zip(points, asked, strict=True):
+        for point, (scan, index, helped) in zip(points, asked, strict=True):
             for capability in helped:
                 losses = table.item_losses(point, capability, base=BASE)
-                scan.tell(rung, capability, losses)
+                scan.tell(index, capability, losses)

@@ -1,4 +1,4 @@
-"""What every analysis of one planned run shares: the engine, the capabilities, the trajectory."""
+"""Shared inputs of all analyses of a planned run: engine, capabilities, trajectory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ CONFIDENCE_LEVEL = 0.9
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on each question. The defaults suit two cores and 135M parameters."""
+    """Effort per question. The defaults suit two cores and 135M parameters."""
 
     num_probe_items: int | None = None
     """Items of a capability that are scored at the base and wherever the probe looks, at most; None
@@ -100,7 +100,7 @@ class Study:
         return relative_norm(self.update_norms.values())
 
     def path_points(self) -> tuple[Point, ...]:
-        """The base after each kept step of the trajectory."""
+        """Return the base moved by the change after each kept step of the trajectory."""
         return tuple(
             Point(f"step {step}", (Term(self.trajectory.direction(step), 1.0),))
             for step in self.trajectory.kept_steps
@@ -132,7 +132,7 @@ class Study:
         return Table({**base.rows, **found.rows})
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
-        """The capabilities with a random part of their items."""
+        """Return the capabilities with a random part of their items."""
         return tuple(c.sample(num_items, seed=self.seed) for c in self.capabilities)
 
 
@@ -142,12 +142,12 @@ def losses_at(
     points: Sequence[Point],
     metric: MetricName | None = None,
 ) -> Float[ndarray, "points items"]:
-    """Loss of each item from the base to each point, in a metric: positive is worse."""
+    """Return each item's loss from the base to each point, in a metric: positive is worse."""
     return numpy.stack(
         [table.item_losses(point, capability, base=BASE, metric=metric) for point in points]
     )
 
 
 def base_standard_error(table: Table, capability: Capability) -> float | None:
-    """Standard error of the capability's value at the base, over groups of items."""
+    """Compute the standard error of the capability at the base, over groups of items."""
     return standard_error(table.values(BASE, capability), groups=capability.groups())

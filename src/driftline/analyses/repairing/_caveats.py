@@ -1,4 +1,4 @@
-"""What a repair does not say, for the document itself."""
+"""Limitations of a repair, for the document itself."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ def repair_caveats(
     *,
     output: RepairedModel | None,
 ) -> tuple[str, ...]:
-    """The caveats of one repair, those that bear on its verdict first.
+    """Return the caveats of one repair, those that affect its verdict first.
 
     Args:
         search: Done.

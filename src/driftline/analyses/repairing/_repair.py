@@ -1,4 +1,4 @@
-"""What can be given back without training: the update scaled part by part, judged on unseen items."""
+"""Repair without training: the update scaled part by part, judged on held-out items."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ _NUM_TARGET = 64
 
 @dataclass(frozen=True)
 class RepairRequest:
-    """What is asked: a base, what was tuned from it, and what must be given back."""
+    """Request: a base, a model tuned from it, and the losses to restore."""
 
     opened: LanguageModel
     """The base."""
@@ -191,7 +191,7 @@ def _check(request: RepairRequest) -> None:
 
 
 def _check_output(output: Path) -> None:
-    """What lies where the model goes is ours, or nothing."""
+    """Refuse an output path that holds anything but an earlier repaired model."""
     if output.exists() and not (output / _MARKER).is_file():
         raise OutputError(
             f"{output}: exists and was not written by a repair; move it, or give another --out"
@@ -199,7 +199,7 @@ def _check_output(output: Path) -> None:
 
 
 def _held(tuned: TunedModel) -> TunedModel:
-    """The tuned model with its update in memory, since it is looked along so many times."""
+    """Return the tuned model with its update in memory, since it is evaluated many times."""
     (term,) = tuned.point.terms
     return replace(tuned, point=Point("tuned", (Term(HeldDirection(term.direction), 1.0),)))
 
@@ -222,7 +222,7 @@ def _asked(request: RepairRequest, engine: Engine) -> _Asked:
 def _search(
     request: RepairRequest, tuned: TunedModel, asked: _Asked, engine: Engine
 ) -> RepairSearch:
-    """The search with nothing looked at yet; refuses an update that moves no matrix."""
+    """Return the search before its first evaluation; refuses an update that moves no matrix."""
     opened = request.opened
     norms = change_norms(opened, tuned.point.terms[0].direction)
     moved = {name for name, norm in norms.items() if norm.change > 0}
@@ -254,7 +254,7 @@ def _plan(meter: Meter, engine: Engine, asked: _Asked) -> None:
 
 
 def _lost(tuned: Look) -> tuple[str, ...]:
-    """Capabilities that tuning cost more than their tolerance, by the items that choose."""
+    """Return the capabilities that lost more than their tolerance, by the items that select."""
     return tuple(name for name, loss in tuned.losses.items() if loss.mean > 1)
 
 

@@ -1,4 +1,4 @@
-"""What a repair is said to give back and to cost, on items that chose nothing."""
+"""Reported benefit and cost of a repair, on held-out items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _NO_GAIN = "the tuned model gained nothing on these examples"
 
 @dataclass(frozen=True)
 class Judged:
-    """What the unseen items say."""
+    """Result on the held-out items."""
 
     recovery: Recovery
     target: TargetRecovery | None
@@ -48,7 +48,7 @@ def judge(
     alpha: float,
     seed: int,
 ) -> Judged:
-    """Claims about the repaired model, as a certification makes them, and what it gave back.
+    """Test the claims about the repaired model, as in a certification, and what it restored.
 
     Args:
         table: The base, the tuned and the repaired model on the items that report.
@@ -74,7 +74,7 @@ def judge(
 
 
 def verdict_of(judged: Judged, *, has_output: bool) -> tuple[RepairVerdict, tuple[str, ...]]:
-    """The verdict, and why.
+    """Return the verdict, and its reasons.
 
     Args:
         judged: What the unseen items say.
@@ -97,7 +97,7 @@ def verdict_of(judged: Judged, *, has_output: bool) -> tuple[RepairVerdict, tupl
 
 
 def look_rows(search: RepairSearch) -> list[RepairLook]:
-    """Every look of a search, as the document has it."""
+    """Convert every evaluation of a search to the document's form."""
     on_front = {id(look) for look in front(search.looks)}
     return [
         RepairLook(
@@ -118,7 +118,7 @@ def look_rows(search: RepairSearch) -> list[RepairLook]:
 
 
 def families(search: RepairSearch, rows: Sequence[RepairLook]) -> tuple[RepairFamily, ...]:
-    """What each family gave, in the order in which they were searched.
+    """Return the result of each family, in the order in which they were searched.
 
     Args:
         search: Done.
@@ -141,7 +141,7 @@ def families(search: RepairSearch, rows: Sequence[RepairLook]) -> tuple[RepairFa
 
 
 def cell_scales(cells: Sequence[Cell], candidate: Candidate) -> tuple[CellScale, ...]:
-    """The scale of every part of the update."""
+    """Return the scale of every part of the update."""
     return tuple(
         CellScale(cell=c.name, scale=candidate.scales[c.name], num_weights=len(c.weights))
         for c in cells

@@ -64,7 +64,7 @@ class RepairSearch:
         return min(self.looks, key=lambda look: look.order)
 
     def point(self, candidate: Candidate) -> Point:
-        """Where a candidate lies; the ends are the points that they are, so scored once."""
+        """Return the point of a candidate; base and tuned model are themselves, so scored once."""
         if set(candidate.scales.values()) == {1.0}:
             return self.tuned.point
         if set(candidate.scales.values()) == {0.0}:
@@ -97,7 +97,7 @@ class RepairSearch:
         return found
 
     def everywhere(self, scale: float) -> dict[str, float]:
-        """One scale for every cell."""
+        """Return one scale for every block."""
         return {cell.name: scale for cell in self.cells}
 
     def _candidate(self, family: str, label: str, scales: Mapping[str, float]) -> Candidate:
@@ -131,7 +131,7 @@ def search_repair(search: RepairSearch) -> Look:
 
 
 def _interpolation(search: RepairSearch) -> None:
-    """One scale for the whole update (WiSE-FT, Wortsman et al. 2022), finer about the best one."""
+    """Search one scale for the update (WiSE-FT, Wortsman et al. 2022), finer near the best."""
     scales = {1.0, 0.0, *_GLOBAL}
     search.look("interpolation", _labelled(search, _GLOBAL))
     for _ in range(2):
@@ -153,7 +153,7 @@ def _labelled(
 
 
 def _depth(search: RepairSearch) -> None:
-    """Scales linear in depth (LiNeS, Wang et al. 2024), here with either end the larger."""
+    """Search scales linear in depth (LiNeS, Wang et al. 2024), here with either end the larger."""
     depth = depths(search.cells)
 
     def line(first: float, last: float) -> tuple[str, Mapping[str, float]]:
@@ -219,7 +219,7 @@ def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
 
 
 def _groups(search: RepairSearch) -> None:
-    """Scales of groups that promise most by all looks so far: of coarse groups, then of finer ones."""
+    """Search scales of groups by expected improvement: of coarse groups, then of finer ones."""
     for num_segments in _NUM_GROUP_SEGMENTS:
         groups, repeats = segments(search.cells, num_segments), 0
         for num in range(1, _NUM_PROPOSALS + 1):
@@ -236,7 +236,7 @@ def _groups(search: RepairSearch) -> None:
 
 
 def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[Tried]:
-    """The looks whose groups have one scale each, none twice, as the process is to read them."""
+    """Return the evaluations with one scale per group, without duplicates, for the process."""
     # As long as none meets all, the excess is to fall; from then on the worth is to rise. The base is
     # within every tolerance, so where no gain must be kept it is worth from the start.
     is_met = any(look.meets_all for look in looks)

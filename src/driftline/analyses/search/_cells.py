@@ -24,7 +24,7 @@ class Cell:
 
 
 def list_cells(weights: Sequence[Weight], moved: Collection[str]) -> tuple[Cell, ...]:
-    """The cells of a model that an update moves, from the embedding up.
+    """List the blocks of a model that an update moves, from the embedding up.
 
     Args:
         weights: Of the base.
@@ -53,7 +53,7 @@ def list_cells(weights: Sequence[Weight], moved: Collection[str]) -> tuple[Cell,
 def segments(
     cells: Sequence[Cell], num: int, *, by_part: bool = True
 ) -> dict[str, tuple[Cell, ...]]:
-    """Cells in larger groups: so many segments of the depth, and what lies outside the layers.
+    """Group blocks into segments of the depth, and the blocks outside the layers.
 
     Args:
         cells: All of them.
@@ -80,7 +80,7 @@ def segments(
 def weight_scales(
     cells: Sequence[Cell], scales: Mapping[str, float], names: Collection[str]
 ) -> dict[str, float]:
-    """The scale of every weight.
+    """Return the scale of every weight.
 
     Args:
         cells: All of them.
@@ -99,7 +99,7 @@ def weight_scales(
 
 
 def depths(cells: Sequence[Cell]) -> dict[str, float]:
-    """How deep each cell lies, from 0 (the embedding and the first layer) to 1 (the last, the head)."""
+    """Return each block's depth, from 0 (embedding, first layer) to 1 (last layer, head)."""
     layers = sorted({cell.layer for cell in cells if cell.layer is not None})
     last = max(len(layers) - 1, 1)
     outside = {EMBEDDING: 0.0, HEAD: 1.0}

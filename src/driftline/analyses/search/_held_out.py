@@ -1,4 +1,4 @@
-"""What a search is held to: claims on items that chose nothing, and the verdict that they add up to."""
+"""Claims on held-out items about the result of a search, and the verdict that they give."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ from ..comparison import Paired, adjusted_claims, capability_claim
 def point_claims(
     table: Table, point: Point, capabilities: Sequence[Capability], *, alpha: float, seed: int
 ) -> tuple[CapabilityClaim, ...]:
-    """Claims about a point, as a certification makes them.
+    """Test the claims about a point, as in a certification.
 
     Args:
         table: The base and the point on the items that report.
@@ -39,7 +39,7 @@ def point_claims(
 def weighed(
     claim: SuiteClaim, *, against: Sequence[str], undecided: Sequence[str]
 ) -> tuple[Literal["pass", "fail", "inconclusive"], tuple[str, ...]]:
-    """The verdict of a search, and why.
+    """Return the verdict of a search, and its reasons.
 
     Args:
         claim: About all required capabilities.

@@ -1,4 +1,4 @@
-"""What a search for a repair sees at one point, on items that only choose, and which point is better."""
+"""Evaluation of a repair candidate on the items that select, and the order of evaluations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidate:
-    """Scales that are worth a look."""
+    """Scales to evaluate."""
 
     family: str
     label: str
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Look:
-    """What the items that choose say of a candidate."""
+    """Evaluation of a candidate on the items that select."""
 
     candidate: Candidate
     gain: float | None
@@ -76,12 +76,12 @@ class Look:
 
     @property
     def worth(self) -> float:
-        """What is to be kept: gain, or, without a target, as much of the update as can be."""
+        """Value to keep: the gain, or, without a target, the share of the update."""
         return self.candidate.kept_change if self.gain is None else self.gain
 
     @property
     def meets_all(self) -> bool:
-        """Whether the gain is kept that must be, and every loss is within its tolerance."""
+        """True if the required gain is kept, and every loss is within its tolerance."""
         return self.shortfall == 0 and self.excess == 0
 
     @property
@@ -92,7 +92,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Ruler:
-    """Reads looks out of tables."""
+    """Reader of evaluations from tables."""
 
     capabilities: tuple[Capability, ...]
     """The items that choose; those that are not required do not count."""
@@ -103,7 +103,7 @@ class Ruler:
     """Share of the tuned model's gain that may be given up; None for no limit."""
 
     def look(self, table: Table, point: Point, candidate: Candidate) -> Look:
-        """What a table says of one point; the tuned model must be in it too."""
+        """Evaluate one point from a table, which must hold the tuned model too."""
         losses = {}
         for capability in self.capabilities:
             if capability.required:
@@ -127,7 +127,7 @@ class Ruler:
 def mean_limits(
     values: Float[ndarray, " items"], capability: Capability, alpha: float
 ) -> tuple[float, float, float]:
-    """The mean over items, and its one-sided limits.
+    """Compute the mean over items, and its one-sided limits.
 
     Args:
         values: One an item.
@@ -145,7 +145,7 @@ def mean_limits(
 
 
 class Seen(Protocol):
-    """What a front goes by."""
+    """Values by which a Pareto front is built."""
 
     @property
     def worth(self) -> float:
@@ -162,7 +162,7 @@ _SeenT = TypeVar("_SeenT", bound=Seen)
 
 
 def front(looks: Sequence[_SeenT]) -> list[_SeenT]:
-    """The looks that none beats both in worth and in the worst capability's loss.
+    """Return the evaluations that none beats in both worth and the worst capability's loss.
 
     Args:
         looks: All of them.

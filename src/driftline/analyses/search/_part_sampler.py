@@ -15,7 +15,7 @@ DIGITS = 2
 
 
 class Tried(NamedTuple):
-    """What came of some scales."""
+    """Result of some scales."""
 
     scales: Mapping[str, float]
     """Part to scale, from 0 to 1."""
@@ -26,7 +26,7 @@ class Tried(NamedTuple):
 
 
 def propose_scales(parts: Sequence[str], tried: Sequence[Tried], *, seed: int) -> dict[str, float]:
-    """The scales that promise most, by a Gaussian process over those that were tried (Optuna's).
+    """Propose the most promising scales, by Optuna's Gaussian process over those tried.
 
     They have the largest expected improvement of the value, times the chance that every constraint is
     met (Gelbart, Snoek and Adams 2014, arXiv 1403.5607).
@@ -63,13 +63,13 @@ def propose_scales(parts: Sequence[str], tried: Sequence[Tried], *, seed: int) -
 
 
 def _none(_trial: FrozenTrial) -> Sequence[float]:
-    """Tells Optuna that there are constraints; it asks this of trials that end here, and none does."""
+    """Tell Optuna that there are constraints; it asks only for trials that end here."""
     return ()
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without Optuna's word that constraints are experimental and that a faster optimiser is missing."""
+    """Silence Optuna's warnings on experimental constraints and a missing faster optimiser."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""What can this model do? Each capability of one model, item by item."""
+"""Scores of each capability of one model, item by item."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,7 +28,7 @@ _CAVEATS = (
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What is asked: one model, and the suites to score it on."""
+    """Request: one model, and the suites to score it on."""
 
     opened: LanguageModel
     suites: tuple[Suite, ...]
@@ -99,7 +99,7 @@ def score(
 
 
 def capability_score(capability: Capability, table: Table) -> CapabilityScore:
-    """A capability at the base, with its interval.
+    """Return a capability's score at the base, with its interval.
 
     Args:
         capability: Which.
@@ -157,7 +157,7 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
 
 
 def batches(capabilities: Sequence[Capability], engine: Engine) -> Iterator[tuple[Capability, ...]]:
-    """Capabilities that are stored together; the same ones in every process of one request.
+    """Yield capabilities that are stored together; the same ones in every process of one request.
 
     Args:
         capabilities: All of them.

@@ -1,4 +1,4 @@
-"""What change a suite's items can show, before a model is run."""
+"""Smallest change that a suite's items can show, before a model is run."""
 
 import math
 

@@ -18,7 +18,7 @@ _INTRUDERS = (
 def diff_caveats(
     paired: PairedCheckpoints, changes: Sequence[TensorChange], spectra: SpectraEffort
 ) -> tuple[str, ...]:
-    """The caveats of one comparison, the general one first.
+    """Return the caveats of one comparison, the general one first.
 
     Args:
         paired: What was compared.
@@ -56,7 +56,7 @@ def diff_caveats(
 
 
 def _names(paired: PairedCheckpoints) -> list[str]:
-    """How names were paired, where it was not transformers' plain way."""
+    """Say how names were paired, if not by transformers' plain rules."""
     found = []
     if paired.wrappers:
         found.append(

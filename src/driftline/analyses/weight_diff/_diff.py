@@ -155,7 +155,7 @@ def _change(measured: _Measured, whole: float, request: DiffRequest) -> TensorCh
 
 
 def _groups(measured: Sequence[_Measured], whole: float) -> tuple[tuple[ChangeGroup, ...], ...]:
-    """The same weights by layer, by role, and by both."""
+    """Group the same weights by layer, by role, and by both."""
     keyed: tuple[dict[tuple[int | None, str | None], list[_Measured]], ...] = ({}, {}, {})
     for m in sorted(measured, key=_forward_order):
         layer, role = m.pair.layer, m.pair.role
@@ -195,7 +195,7 @@ _IN_LAYER = ("q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "norm",
 
 
 def _forward_order(measured: _Measured) -> tuple[int, int, int, str]:
-    """Embeddings, layers by number, then the rest; in a layer, attention before the MLP."""
+    """Return a sort key: embeddings, layers by number, then the rest; attention before the MLP."""
     pair = measured.pair
     stage = 1 if pair.layer is not None else 0 if pair.role in _FIRST else 2
     place = _IN_LAYER.index(pair.role) if pair.role in _IN_LAYER else -1

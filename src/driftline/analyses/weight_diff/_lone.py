@@ -45,7 +45,7 @@ def lone_parts(paired: PairedCheckpoints) -> tuple[LonePart, ...]:
 
 
 def _part(name: str) -> str:
-    """A tower as a whole, a layer as a whole, or a module.
+    """Return the name of a part: a whole tower, a whole layer, or a module.
 
     >>> _part("model.vision_tower.encoder.layers.0.fc1.weight")
     'model.vision_tower'

@@ -36,7 +36,7 @@ _NO_INTRUDERS = (
 
 @dataclass(frozen=True)
 class SpectralReading:
-    """What was found, and why not where nothing was."""
+    """Spectrum and intruders of a change, and the reason for what is missing."""
 
     spectrum: Spectrum | None = None
     spectrum_reason: str | None = None
@@ -45,12 +45,12 @@ class SpectralReading:
 
 
 def is_exact(pair: WeightPair, effort: SpectraEffort) -> bool:
-    """Whether a matrix is decomposed whole, base and tuned, whatever makes its change."""
+    """Return whether base and tuned matrix are decomposed fully, however the change is stored."""
     return effort == "exact" or min(pair.base.shape) <= EXACT_SIDE
 
 
 def read_spectra(pair: WeightPair, *, effort: SpectraEffort, seed: int) -> SpectralReading:
-    """The spectrum of a change and the intruders in the tuned weight.
+    """Compute the spectrum of a change and the intruders in the tuned weight.
 
     Args:
         pair: A weight that moved.

@@ -1,4 +1,4 @@
-"""How much of a comparison is done: rough microseconds of one core, for the time that is left."""
+"""Progress of a comparison in rough microseconds of one core, to estimate the time left."""
 
 import contextlib
 from collections.abc import Iterator
@@ -72,21 +72,21 @@ class DiffWork:
                 )
 
     def digested(self, file: Path) -> str:
-        """The digest of a file."""
+        """Compute the digest of a file."""
         self._meter.enter("digesting the files")
         self._digests[file] = digest = digest_file(file)
         self._meter.advance(file.stat().st_size / _DIGESTED)
         return digest
 
     def compared(self, pair: WeightPair) -> Moments:
-        """The sums over a pair."""
+        """Compute the sums over a pair."""
         self._meter.enter("comparing the weights")
         moments = pair.moments()
         self._meter.advance(_compare_work(pair))
         return moments
 
     def replayed(self, pair: WeightPair, change: AdapterChange) -> Presence | None:
-        """A weight of a merged model, held against the replayed merge."""
+        """Compare a weight of a merged model with the replayed merge."""
         assert pair.tuned is not None, "a whole model was merged"
         assert not isinstance(pair.tuned, SlicedFactors), "no adapter is merged"
         self._meter.enter("replaying the merge")

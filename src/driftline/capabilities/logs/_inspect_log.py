@@ -120,7 +120,7 @@ def read_inspect_log(path: Path) -> ScoredLog:
 
 
 def _parts(path: Path) -> tuple[JsonValue, list[tuple[str, JsonValue]]]:
-    """The header, and each sample with the place to name when it is wrong."""
+    """Return the header, and each sample with its place, for error messages."""
     try:
         if path.suffix == ".eval":
             with zipfile.ZipFile(path) as archive:
@@ -160,7 +160,7 @@ def _entry(path: Path, archive: zipfile.ZipFile, name: str) -> JsonValue:
 
 
 def _unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """An entry that is packed with Zstandard, which Python's zipfile reads only from 3.14 on."""
+    """Decompress a Zstandard entry, which Python's zipfile reads only from 3.14 on."""
     try:
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError:
@@ -214,7 +214,7 @@ def _item(sample: _Sample, where: str, *, has_epochs: bool) -> LoggedItem:
 
 
 def _without_ids(messages: JsonValue) -> JsonValue:
-    """Role and content of messages; their ids are drawn anew in every run."""
+    """Return role and content of messages; their ids change in every run."""
     if not isinstance(messages, list):
         return messages
     return [
@@ -235,7 +235,7 @@ def _values(sample: _Sample) -> Iterator[tuple[str, Any]]:
 
 
 def _share(value: object) -> float | None:
-    """A value that says right or wrong, as a number; None for any other."""
+    """Convert a right-or-wrong value to a number; None for any other value."""
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, str):
@@ -254,7 +254,7 @@ def _number(value: object) -> float | None:
 
 
 def _readings(header: _Header, samples: list[_Sample]) -> Mapping[str, Reading]:
-    """Scores that are shares of right answers, by their values or by the log's own accuracy."""
+    """Return the scores that are shares of right answers, by values or by the log's accuracy."""
     found: dict[str, set[bool]] = {}
     for sample in samples:
         for metric, value in _values(sample):

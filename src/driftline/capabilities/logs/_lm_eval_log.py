@@ -121,7 +121,7 @@ def _digest(value: JsonValue) -> str:
 
 
 def _numbers(sample: _Sample) -> dict[str, float]:
-    """The sample's metrics that are one number, under names that say what the number is."""
+    """Return the sample's metrics that are one number, under names that say what the number is."""
     fields = sample.model_extra or {}
     # Older versions do not list the metrics; there they are the numbers among the other keys.
     listed = fields.get("metrics")
@@ -148,7 +148,7 @@ def _is_number(value: object) -> bool:
 
 
 def _margins(lines: Sequence[_Line]) -> Mapping[int, dict[str, float]]:
-    """By document, margin and probability of the right choice; none unless the log's own `acc` bears it out."""
+    """Return margin and probability of the right choice by document, if the log's `acc` agrees."""
     # The log holds the target as a text, which may be a place or a choice. That reading is taken
     # with which the choice of the highest likelihood is right exactly where `acc` says so.
     choices = [_choices(line.sample) for line in lines]
@@ -187,7 +187,7 @@ _Options = list[tuple[str, float]]
 
 
 def _choices(sample: _Sample) -> _Options | None:
-    """The choices with their log-likelihoods; None where the sample is not a multiple choice."""
+    """Return the choices with their log-likelihoods; None if it is not a multiple choice."""
     arguments, answers = sample.arguments, sample.filtered_resps
     if isinstance(arguments, dict):
         arguments = [list(each.values()) for each in arguments.values() if isinstance(each, dict)]
@@ -208,7 +208,7 @@ def _choices(sample: _Sample) -> _Options | None:
 
 
 def _place(sample: _Sample, options: _Options) -> int | None:
-    """The target as a place among the choices."""
+    """Return the target as an index of the choices."""
     text = str(sample.target)
     # As long as a place is, and no longer: Python converts no text of thousands of digits.
     is_place = text.isdecimal() and len(text) < 10 and int(text) < len(options)
@@ -216,7 +216,7 @@ def _place(sample: _Sample, options: _Options) -> int | None:
 
 
 def _place_of_text(sample: _Sample, options: _Options) -> int | None:
-    """The target as the text of one choice."""
+    """Return the target as the text of one choice."""
     wanted = str(sample.target).strip()
     places = [place for place, (text, _value) in enumerate(options) if text.strip() == wanted]
     return places[0] if len(places) == 1 else None

@@ -11,7 +11,7 @@ from ...results import SourceProvenance
 
 
 class Reading(NamedTuple):
-    """How the values of a metric are to be read."""
+    """Interpretation of a metric's values."""
 
     unit: str
     higher_is_better: bool
@@ -92,7 +92,7 @@ def choose_metric(
     metric: str | None,
     higher_is_better: bool | None,
 ) -> ScoredCapability:
-    """One metric of a log, with a finite value for every item.
+    """Select one metric of a log, with a finite value for every item.
 
     Args:
         log: The log.
@@ -153,7 +153,7 @@ def _refuse_filters(log: ScoredLog, name: str, metric: str | None) -> None:
 
 
 def metrics_of(items: Sequence[LoggedItem]) -> tuple[str, ...]:
-    """The metrics that any of some items has, in the order in which they first stand there."""
+    """Return the metrics that any of the items has, in order of first occurrence."""
     return tuple(dict.fromkeys(metric for item in items for metric in item.values))
 
 

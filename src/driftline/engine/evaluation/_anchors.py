@@ -73,7 +73,7 @@ class Anchors:
 
 
 class _Geometry(NamedTuple):
-    """What is kept of one layer's states."""
+    """Statistics of one layer's states."""
 
     gram: Float[ndarray, "tokens tokens"]
     directions: Float[ndarray, "width top_k"] | None
@@ -84,7 +84,7 @@ class _Geometry(NamedTuple):
         return cls(gram, principal_directions(states, gram, top_k=top_k))
 
     def readings(self, base: "_Geometry") -> Iterator[tuple[str, float | None]]:
-        """Every number of the layer, by name."""
+        """Yield every number of the layer, by name."""
         yield "cka", debiased_linear_cka(base.gram, self.gram)
         yield "effective_rank", effective_rank(self.gram)
         yield "participation_ratio", participation_ratio(self.gram)
@@ -99,7 +99,7 @@ class _Geometry(NamedTuple):
 
 @dataclass(frozen=True)
 class _BaseReading:
-    """What later points are compared with."""
+    """Anchor states of the base, with which later points are compared."""
 
     layers: Sequence[_Geometry]
     log_probs: LogProbs
@@ -115,11 +115,11 @@ class AnchorReader:
     _bases: dict[str, _BaseReading] = field(default_factory=dict)
 
     def num_tokens(self, anchors: Anchors) -> int:
-        """Tokens that one reading puts through the model."""
+        """Count the tokens that one reading puts through the model."""
         return sum(map(len, self._pack(anchors).rows))
 
     def tokens_digest(self, anchors: Anchors) -> str:
-        """The digest of the anchors in tokens, as this model's tokenizer makes them."""
+        """Compute the digest of the anchors in tokens, as this model's tokenizer makes them."""
         return digest_bytes(repr(self._pack(anchors)).encode())
 
     def read_base(self, anchors: Anchors) -> None:
@@ -168,7 +168,7 @@ class AnchorReader:
         return StoredScores(values, self.num_tokens(anchors))
 
     def _observe(self, anchors: Anchors, layers: list[_Geometry]) -> LogProbs:
-        """One pass; each layer's states are gone once their geometry is known."""
+        """Run one pass; each layer's states are dropped once their geometry is known."""
         return observe(
             self.opened,
             self._pack(anchors),

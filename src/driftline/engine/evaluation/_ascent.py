@@ -12,7 +12,7 @@ GRADIENT_TOKEN = 3
 
 
 def ascent_obstacle(engine: Engine, capability: Capability) -> str | None:
-    """Why no ascent of a capability's loss can start from this base; None where one can."""
+    """Return why no ascent of a capability's loss can start from this base; None if one can."""
     if not has_slope(capability):
         return f"{capability.metric} has no gradient"
     held = engine.opened.model.dtype
@@ -23,12 +23,12 @@ def ascent_obstacle(engine: Engine, capability: Capability) -> str | None:
 
 
 def ascent_tokens(engine: Engine, capability: Capability) -> int:
-    """Tokens that go forward and backward for one gradient of a capability's loss."""
+    """Count the tokens that go forward and backward for one gradient of a capability's loss."""
     return _direction(engine, capability, BASE).num_tokens
 
 
 def ascent_direction(engine: Engine, capability: Capability, at: Point = BASE) -> GradientDirection:
-    """The steepest ascent of a capability's mean loss, each matrix moving by the same share.
+    """Compute the steepest ascent of a mean loss, each matrix moving by the same share.
 
     Cost: nothing yet; about three forward passes over the items when a point on it is first scored.
     Its tokens count now, because they are behind the answer also where the store has the scores.

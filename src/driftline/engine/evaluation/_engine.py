@@ -41,7 +41,7 @@ class Engine(ABC):
     @property
     @abstractmethod
     def numerics(self) -> Numerics:
-        """What the scores depend on beside weights and items, where they are computed."""
+        """Settings other than weights and items on which the scores depend."""
 
     @abstractmethod
     def check_unchanged(self) -> None:
@@ -74,7 +74,7 @@ class Engine(ABC):
         return self.evaluate_each([(point, capabilities) for point in points])
 
     def evaluate_each(self, wanted: Sequence[tuple[Point, Sequence[Watched]]]) -> Table:
-        """As `evaluate`, with capabilities of its own for every point.
+        """Do the same as `evaluate`, with a list of capabilities for every point.
 
         Args:
             wanted: Points, each with what to score there.
@@ -96,11 +96,11 @@ class Engine(ABC):
         return Table(rows)
 
     def num_tokens(self, capabilities: Sequence[Watched]) -> int:
-        """Tokens that one evaluation of these capabilities and anchors puts through the model."""
+        """Count the tokens of one evaluation of these capabilities and anchors."""
         return sum(self.scorer.num_tokens(capability) for capability in capabilities)
 
     def in_float32(self) -> "LocalEngine":
-        """For changes so small that bfloat16 does not tell them from its own rounding.
+        """Return an engine for changes so small that bfloat16 would round them away.
 
         Returns:
             An engine on the same store that computes in this process, all products in float32. Its
@@ -117,7 +117,7 @@ class Engine(ABC):
     def _look_up(
         self, wanted: Sequence[tuple[Point, Sequence[Watched]]]
     ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
-        """What the store has, and what is still to be computed; what is given twice counts once."""
+        """Return the stored scores and the pending points; duplicates count once."""
         points: dict[str, Point] = {}
         asked: dict[str, dict[str, Watched]] = {}
         for point, capabilities in wanted:
@@ -180,7 +180,7 @@ class LocalEngine(Engine):
 
     @property
     def numerics(self) -> Numerics:
-        """What the scores depend on beside weights and items, in this process."""
+        """Settings of this process on which the scores depend, other than weights and items."""
         return numerics(self.opened, self.options)
 
     def check_unchanged(self) -> None:

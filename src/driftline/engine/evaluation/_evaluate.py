@@ -57,12 +57,12 @@ class Encoded:
     prompts: list[tuple[int, ...]]
 
     def digest(self) -> str:
-        """The digest of the tokens, which hang on the tokenizer and its chat template too."""
+        """Digest of the tokens; they depend on the tokenizer and its chat template too."""
         scored = ((*sequence.tokens, sequence.start) for sequence in self.sequences)
         return digest_bytes(repr([*scored, *self.prompts]).encode())
 
     def num_tokens(self) -> int:
-        """Tokens that go through the model; a beginning that sequences share goes through once."""
+        """Return tokens that go through the model; a prefix that sequences share counts once."""
         inputs = [sequence.tokens[:-1] for sequence in self.sequences]
         generated = sum(len(prompt) + _ANSWER_TOKENS for prompt in self.prompts)
         return num_tree_tokens(inputs) + generated
@@ -76,7 +76,7 @@ class Pending(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What came of a pending point: the scores of each of its capabilities."""
+    """Result of a pending point: the scores of each of its capabilities."""
 
     pending: Pending
     scores: Sequence[StoredScores]
@@ -119,13 +119,13 @@ class CapabilityScorer:
         return AnchorReader(self.opened, self.options)
 
     def num_tokens(self, watched: Watched) -> int:
-        """Tokens that one evaluation of a capability, or of anchors, puts through the model."""
+        """Count the tokens of one evaluation of a capability, or of anchors."""
         if isinstance(watched, Anchors):
             return self.anchors.num_tokens(watched)
         return self.encode(watched).num_tokens()
 
     def tokens_digest(self, watched: Watched) -> str:
-        """The digest of a capability, or of anchors, in tokens as this tokenizer makes them."""
+        """Compute the digest of a capability, or of anchors, in this tokenizer's tokens."""
         # Every key asks for it, and it goes over all tokens.
         if watched.digest not in self._digests:
             self._digests[watched.digest] = (
@@ -136,7 +136,7 @@ class CapabilityScorer:
         return self._digests[watched.digest]
 
     def _score_at(self, point: Point, watched: Sequence[Watched]) -> list[StoredScores]:
-        """Capabilities and anchors at a point; the base comes back bit for bit.
+        """Score capabilities and anchors at a point; the base is restored bit for bit.
 
         All sequences go through together: like lengths meet in one batch, and autocast casts the
         weights once and not once a capability.
@@ -165,7 +165,7 @@ class CapabilityScorer:
             return [self._score(each, waiting) for each in watched]
 
     def _score(self, watched: Watched, scored: Iterator[SequenceScore]) -> StoredScores:
-        """A capability from what its sequences scored, or anchors; where the model stands."""
+        """Score a capability from its sequences, or anchors, at the current weights."""
         if isinstance(watched, Anchors):
             self.meter.advance(self.num_tokens(watched))
             return self.anchors.read(watched)
@@ -210,7 +210,7 @@ class CapabilityScorer:
         return _stored(scores, encoded.num_tokens())
 
     def answers(self, point: Point, items: Sequence[Generation]) -> tuple[str, ...]:
-        """What the model says at a point, as text; the base comes back bit for bit.
+        """Generate the model's answers at a point; the base is restored bit for bit.
 
         Args:
             point: Where to.
@@ -226,7 +226,7 @@ class CapabilityScorer:
             )
 
     def encode(self, capability: Capability) -> Encoded:
-        """A capability in tokens; made once."""
+        """Encode a capability in tokens; cached."""
         if capability.digest not in self._encoded:
             self._encoded[capability.digest] = self._encode_items(capability)
         return self._encoded[capability.digest]
@@ -257,6 +257,6 @@ class CapabilityScorer:
 
 
 def _stored(scores: Sequence[Mapping[MetricName, float]], num_tokens: int) -> StoredScores:
-    """The items' metrics, metric by metric."""
+    """Return the items' metrics, metric by metric."""
     values = {str(metric): tuple(score[metric] for score in scores) for metric in scores[0]}
     return StoredScores(values, num_tokens)

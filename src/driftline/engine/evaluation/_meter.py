@@ -1,4 +1,4 @@
-"""How much work is done and how much is left, for whoever wants to show it."""
+"""Amount of work done and remaining, for a progress display."""
 
 import contextlib
 import time

@@ -53,7 +53,7 @@ class SlopeTable:
 
 
 def has_slope(capability: Capability) -> bool:
-    """Whether a capability's loss, or that of the margin behind it, has a gradient."""
+    """Return whether a capability's loss, or that of its underlying margin, has a gradient."""
     return capability.measure.has_gradient
 
 
@@ -66,7 +66,7 @@ def measure_slopes(
     max_hidden_rows: int = 0,
     seed: int = 0,
 ) -> SlopeTable:
-    """The mean gradient of each item's loss on the segment from the base along a direction.
+    """Measure the mean gradient of each item's loss on the segment from the base along a direction.
 
     The slope of module m is sum over nodes of weight * <grad_m loss(base + t * direction),
     direction_m>: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) along the
@@ -125,7 +125,7 @@ def measure_slopes(
 
 
 def weighed_items(engine: Engine, capability: Capability) -> list[WeighedSequences]:
-    """The items of a capability as sequences, and how their losses hang on likelihoods."""
+    """Return a capability's items as sequences, with the weights of likelihoods in their losses."""
     encoded = engine.scorer.encode(capability)
     return [
         WeighedSequences(

@@ -1,4 +1,4 @@
-"""What an evaluation gives: the scores of capabilities, and the readings of anchors, at points."""
+"""Result of an evaluation: scores of capabilities and readings of anchors, at points."""
 
 from dataclasses import dataclass, field
 
@@ -23,16 +23,16 @@ class Table:
     def values(
         self, point: Point, capability: Capability, metric: MetricName | None = None
     ) -> Float[ndarray, " items"]:
-        """A metric of each item at a point; the capability's own by default."""
+        """Return a metric of each item at a point; by default the capability's own."""
         return self._metrics(point, capability)[metric or capability.metric]
 
     def metric(self, point: Point, capability: Capability, metric: str) -> float | None:
-        """The mean of any metric that the scorer gives; None where it gives no such one."""
+        """Return the mean of any metric of the scorer; None if the scorer does not give it."""
         values = self._metrics(point, capability).get(metric)
         return None if values is None else sum(values.tolist()) / len(values)
 
     def item_metrics(self, point: Point, capability: Capability) -> tuple[dict[str, float], ...]:
-        """Every metric that the scorer gives, item by item."""
+        """Return every metric that the scorer gives, item by item."""
         metrics = self._metrics(point, capability)
         rows = zip(*(values.tolist() for values in metrics.values()), strict=True)
         return tuple(dict(zip(metrics, row, strict=True)) for row in rows)
@@ -45,7 +45,7 @@ class Table:
         base: Point,
         metric: MetricName | None = None,
     ) -> Float[ndarray, " items"]:
-        """Loss of each item from the base to a point, in a metric: positive is worse."""
+        """Return each item's loss from the base to a point, in a metric: positive is worse."""
         chosen = metric or capability.metric
         before = self.values(base, capability, chosen)
         after = self.values(point, capability, chosen)
@@ -54,7 +54,7 @@ class Table:
         return losses
 
     def reading(self, point: Point, anchors: Anchors, metric: str) -> tuple[float | None, ...]:
-        """A metric of the anchors at a point, layer by layer; None where it is undefined."""
+        """Return a metric of the anchors at a point, layer by layer; None if it is undefined."""
         return self.rows[point.digest(), anchors.digest].values[metric]
 
     def _metrics(self, point: Point, capability: Capability) -> dict[str, Float[ndarray, " items"]]:

@@ -1,4 +1,4 @@
-"""The engine that has its points computed by a crew of Ray actors."""
+"""Engine whose points are computed by a pool of Ray actors."""
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
@@ -11,23 +11,23 @@ from ...models import LanguageModel, ScoringOptions, travelling_point
 from ...results import Numerics
 from ..evaluation import Engine, LocalEngine, Meter, Pending, Scored
 from ..storage import ResultStore
-from ._crew import Crew
-from ._ray_session import RayOptions, crew_shape, ray_session
+from ._ray_session import RayOptions, pool_shape, ray_session
 from ._worker import Job, Task
+from ._worker_pool import WorkerPool
 
 
 @dataclass
 class RayEngine(Engine):
     """Computes on Ray actors, each with its own copy of the model; looks up and stores here."""
 
-    crew: Crew = field(kw_only=True)
+    pool: WorkerPool = field(kw_only=True)
     directions: Path = field(kw_only=True)
     """Where directions become files that can travel."""
 
     @property
     def numerics(self) -> Numerics:
-        """What the scores depend on beside weights and items, in the workers."""
-        return self.crew.numerics
+        """Settings of the workers on which the scores depend, other than weights and items."""
+        return self.pool.numerics
 
     def check_unchanged(self) -> None:
         """Prove that the model here and in every worker is, bit for bit, the one that was opened.
@@ -36,10 +36,10 @@ class RayEngine(Engine):
             ModelError: One is not.
         """
         self.opened.check_unchanged()
-        self.crew.check_unchanged()
+        self.pool.check_unchanged()
 
     def _compute(self, pending: Sequence[Pending]) -> Generator[Scored, None, None]:
-        for scored in self.crew.run(pending, self._task):
+        for scored in self.pool.run(pending, self._task):
             self.meter.advance(sum(scores.num_tokens for scores in scored.scores))
             yield scored
 
@@ -49,18 +49,18 @@ class RayEngine(Engine):
 
 
 @contextlib.contextmanager
-def ray_crew(
+def ray_workers(
     opened: LanguageModel, options: ScoringOptions, ray_options: RayOptions
-) -> Iterator[Crew]:
-    """Have a crew while the block runs, on a cluster or on a Ray of this machine's own.
+) -> Iterator[WorkerPool]:
+    """Run a pool of workers while the block runs, on a cluster or on a local Ray.
 
     Args:
-        opened: The model of which each worker opens a copy, by its source.
+        opened: Model; each worker opens a copy by its source.
         options: How scores are computed.
-        ray_options: Where Ray is, and what each worker gets.
+        ray_options: Address of Ray and resources per worker.
 
     Yields:
-        The crew; its workers open their models meanwhile.
+        The pool; its workers open their models meanwhile.
 
     Raises:
         ConfigError: Ray is not installed, no cluster answers, or it has not what is asked for.
@@ -68,18 +68,18 @@ def ray_crew(
     """
     with ray_session(ray_options.address) as ray:
         has = ray.cluster_resources()
-        shape = crew_shape(
+        shape = pool_shape(
             ray_options,
             cpus=has.get("CPU", 0.0),
             gpus=has.get("GPU", 0.0),
             threads=torch.get_num_threads(),
         )
         job = Job.like(opened, options, num_gpus=shape.num_gpus, num_threads=shape.num_threads)
-        crew = Crew(ray, job, shape, digest=opened.digest)
+        pool = WorkerPool(ray, job, shape, digest=opened.digest)
         try:
-            yield crew
+            yield pool
         finally:
-            crew.dismiss()
+            pool.stop()
 
 
 @contextlib.contextmanager
@@ -113,5 +113,5 @@ def open_engine(
         yield LocalEngine(opened, store, options, meter)
         return
     meter.enter("starting Ray")
-    with ray_crew(opened, options, ray) as crew:
-        yield RayEngine(opened, store, options, meter, crew=crew, directions=directions)
+    with ray_workers(opened, options, ray) as pool:
+        yield RayEngine(opened, store, options, meter, pool=pool, directions=directions)

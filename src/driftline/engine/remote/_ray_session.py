@@ -1,4 +1,4 @@
-"""Ray, found or started, and how many workers it is asked for."""
+"""Connection to Ray, and the number of workers to request."""
 
 import contextlib
 import importlib
@@ -22,7 +22,7 @@ _OBJECT_STORE_BYTES = 128 << 20
 _PRIVATE = {
     # No telemetry.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # A Ray of our own serves this machine alone, so it listens on the loopback address alone. Read
+    # A local Ray serves this machine only, so it listens on the loopback address only. Read
     # when Ray is imported, and by its processes when they start.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
@@ -30,29 +30,29 @@ _PRIVATE = {
 
 @dataclass(frozen=True)
 class RayOptions:
-    """Where Ray is, and what each worker gets. What is None is chosen by what Ray has."""
+    """Address of Ray and resources per worker. None: chosen by the resources of the cluster."""
 
     address: str | None = None
     """Of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
     num_workers: int | None = None
     gpus_per_worker: float | None = None
-    """Over more than one, a worker's weights are spread; below one, workers share a GPU."""
+    """GPUs per worker: above one, its weights are spread; below one, workers share a GPU."""
     threads_per_worker: int | None = None
-    """Part of every key: scores of another number of threads are other scores."""
+    """CPU threads per worker. Changing it invalidates cached scores."""
 
 
-class CrewShape(NamedTuple):
-    """How many workers, and what each gets."""
+class PoolShape(NamedTuple):
+    """Number of workers, and the resources of each."""
 
     num_workers: int
     num_gpus: float
     num_threads: int
     num_cpus: int
-    """That Ray sets aside for a worker; fewer than its threads where there are not so many."""
+    """CPUs that Ray reserves for a worker; fewer than its threads if there are not enough."""
 
 
 def check_ray() -> None:
-    """Refuse early where Ray is not installed.
+    """Refuse early if Ray is not installed.
 
     Raises:
         ConfigError: It is not.
@@ -61,19 +61,19 @@ def check_ray() -> None:
         raise ConfigError("--engine ray: Ray is not installed; run: pip install 'driftline[ray]'")
 
 
-def crew_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -> CrewShape:
-    """How many workers to ask for.
+def pool_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -> PoolShape:
+    """Choose the number of workers and their resources.
 
-    By default a worker a GPU, or without GPUs as many as the CPUs can feed; each with the threads
-    of this process, or fewer where there are not as many CPUs.
+    By default one worker per GPU, or without GPUs as many as there are CPUs for; each with the threads
+    of this process, or fewer if there are not enough CPUs.
 
-    >>> crew_shape(RayOptions(), cpus=64, gpus=8, threads=32)
-    CrewShape(num_workers=8, num_gpus=1.0, num_threads=8, num_cpus=8)
+    >>> pool_shape(RayOptions(), cpus=64, gpus=8, threads=32)
+    PoolShape(num_workers=8, num_gpus=1.0, num_threads=8, num_cpus=8)
 
     Args:
-        options: What the user said.
-        cpus: That Ray has.
-        gpus: That Ray has.
+        options: Choices of the user.
+        cpus: CPUs of the cluster.
+        gpus: GPUs of the cluster.
         threads: Of this process.
 
     Returns:
@@ -99,7 +99,7 @@ def crew_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -
         )
     portion = int(cpus // num_workers)
     num_threads = options.threads_per_worker or max(1, min(threads, portion))
-    return CrewShape(num_workers, share, num_threads, min(num_threads, portion))
+    return PoolShape(num_workers, share, num_threads, min(num_threads, portion))
 
 
 @contextlib.contextmanager
@@ -177,7 +177,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray answers SIGTERM in its own way from its start on; that is the caller's to decide."""
+    """Restore the caller's SIGTERM handler, which Ray replaces when it starts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,5 +189,5 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _short_folder() -> str | None:
-    """Where Ray's sockets lie: their whole path may have no more than about a hundred letters."""
+    """Return a folder for Ray's sockets: their whole path may have about 100 characters at most."""
     return "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108 - a new folder of our own in it

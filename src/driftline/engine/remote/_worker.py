@@ -1,6 +1,6 @@
-"""What runs in each process of a Ray crew: its own copy of the model, and one point a call.
+"""Process of a Ray worker: its own copy of the model, and one point per call.
 
-Nothing here imports Ray when it is loaded; `ray.remote` wraps the class where the crew is made.
+Nothing here imports Ray when it is loaded; `ray.remote` wraps the class where the pool is made.
 """
 
 import importlib
@@ -33,7 +33,7 @@ from ..storage import StoredScores
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to open its copy of the model."""
+    """Instructions for a worker to open its copy of the model."""
 
     source: str
     trust_remote_code: bool
@@ -49,7 +49,7 @@ class Job:
     def like(
         cls, opened: LanguageModel, options: ScoringOptions, *, num_gpus: float, num_threads: int
     ) -> "Job":
-        """The job of opening another copy of a model.
+        """Return the job of opening another copy of a model.
 
         Args:
             opened: The model.
@@ -75,7 +75,7 @@ class Job:
 
 
 class Place(NamedTuple):
-    """Where a worker runs."""
+    """Location of a worker."""
 
     node: str
     host: str
@@ -83,7 +83,7 @@ class Place(NamedTuple):
 
 
 class WorkerFacts(NamedTuple):
-    """What a worker says of itself once its model is open."""
+    """Description of a worker once its model is open."""
 
     place: Place
     digest: str
@@ -106,11 +106,11 @@ class Task(NamedTuple):
     token_digests: tuple[str, ...]
     """Of each of its capabilities, as the driver's tokenizer makes them."""
     files: tuple[SentFile, ...] = ()
-    """What the point reads, for a worker that may not see the driver's disk."""
+    """Files that the point reads, for a worker that may not see the driver's disk."""
 
 
 class Lacking(NamedTuple):
-    """The answer of a worker that has not all files of a task yet."""
+    """Answer of a worker that lacks files of a task."""
 
     files: tuple[SentFile, ...]
 
@@ -119,13 +119,13 @@ class Worker:
     """A process with its own copy of the model."""
 
     def __init__(self) -> None:
-        """Do nothing yet: what fails here could not be told to the driver in words."""
+        """Do nothing yet: an error here could not be reported to the driver in words."""
         self._scorer: CapabilityScorer | None = None
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
     def place(self) -> Place:
-        """Say where this is."""
+        """Return the location of this worker."""
         node = importlib.import_module("ray").get_runtime_context().get_node_id()
         return Place(node, socket.gethostname(), os.getpid())
 
@@ -133,10 +133,10 @@ class Worker:
         """Open the model.
 
         Args:
-            job: How.
+            job: Model and settings.
 
         Returns:
-            What it turned out to be.
+            Facts about the model and this process.
 
         Raises:
             DriftlineError: It cannot be opened on this node.
@@ -165,8 +165,8 @@ class Worker:
 
         Args:
             task: The point.
-            capabilities: What to score and to read there.
-            _received: What `receive` gave back, so that a file that could not be written fails
+            capabilities: Capabilities to score and anchors to read there.
+            _received: Results of `receive`, so that a file that could not be written fails
                 the task that needs it.
 
         Returns:
@@ -192,7 +192,7 @@ class Worker:
         return tuple(scored.scores)
 
     def receive(self, file: SentFile, chunk: bytes, *, is_first: bool, is_last: bool) -> None:
-        """Take a part of a file; the parts come in order.
+        """Receive a part of a file; the parts come in order.
 
         Args:
             file: Which file.
@@ -201,7 +201,7 @@ class Worker:
             is_last: The file is whole now.
 
         Raises:
-            RunError: What arrived is not what was sent.
+            RunError: The received file differs from the sent one.
         """
         self._cache.mkdir(exist_ok=True)
         target = self._cached(file)
@@ -216,7 +216,7 @@ class Worker:
         partial.replace(target)
 
     def finish(self) -> None:
-        """Prove that the weights are as they were opened, and forget what was received.
+        """Check that the weights are unchanged since opening, and delete the received files.
 
         Raises:
             ModelError: The weights have changed.
@@ -226,12 +226,12 @@ class Worker:
             self._scorer.opened.check_unchanged()
 
     def forget(self) -> None:
-        """Remove what was received."""
+        """Delete the received files."""
         shutil.rmtree(self._cache, ignore_errors=True)
         self._places.clear()
 
     def _find(self, file: SentFile) -> Path | None:
-        """The file on this node: where the driver has it, if disks are shared, or as received."""
+        """Find the file on this node: at the driver's path, if disks are shared, or as received."""
         if file not in self._places:
             for path in (self._cached(file), file.path):
                 # A path alone says nothing: another machine may have another file there.

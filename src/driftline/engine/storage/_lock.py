@@ -89,7 +89,7 @@ class FolderLock:
             os.close(hold.descriptor)
 
     def owner(self) -> RunOwner | None:
-        """Who has the lock now, this process included; None where nobody has."""
+        """Return the owner of the lock, this process included; None if it is free."""
         if self._key in self._holds:
             return self._written_owner()
         try:
@@ -105,7 +105,7 @@ class FolderLock:
             os.close(descriptor)
 
     def _attempt(self) -> int | None:
-        """The locked file's descriptor; None if another process has it, or has just removed it."""
+        """Return the locked file's descriptor; None if another process has it or just removed it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -118,7 +118,7 @@ class FolderLock:
         return None
 
     def _is_there(self, descriptor: int) -> bool:
-        """Whether the path still names the open file, and not another or none."""
+        """Return whether the path still names the open file."""
         with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(descriptor), self.path.stat())
         return False
@@ -144,7 +144,7 @@ class FolderLock:
         )
 
     def _written_owner(self) -> RunOwner:
-        """The owner as the file says it; a file caught while it is being written says nothing."""
+        """Read the owner from the file; a half-written file names none."""
         unknown = RunOwner(pid=None, host=None, since=None)
         with contextlib.suppress(OSError, ValueError):
             return RunOwner.model_validate_json(self.path.read_text(encoding="utf-8"))

@@ -68,7 +68,7 @@ class RunFolder:
 
     @property
     def directions(self) -> Path:
-        """Where changes of weights are kept while they are needed."""
+        """Folder for changes of weights that are needed during the run."""
         return self.path / _DIRECTIONS
 
     @property
@@ -82,7 +82,7 @@ class RunFolder:
         return self.path / _CHECKPOINTS
 
     def probe_files(self) -> tuple[Path, ...]:
-        """The files of the probe's checkpoint; none where the folder is of another command."""
+        """Return the files of the probe's checkpoint; empty for folders of other commands."""
         marker = self.marker()
         if marker is None or marker.command not in _WITH_PROBE:
             return ()
@@ -91,7 +91,7 @@ class RunFolder:
 
     @property
     def lock(self) -> FolderLock:
-        """What keeps other processes out."""
+        """Lock that keeps other processes out."""
         return FolderLock(self.path / _LOCK)
 
     @property
@@ -152,7 +152,7 @@ class RunFolder:
         self.lock.release()
 
     def __enter__(self) -> Self:
-        """The open folder."""
+        """Return the open folder."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -169,7 +169,7 @@ class RunFolder:
                 self.path.rmdir()
 
     def marker(self) -> RunMarker | None:
-        """What the folder says of itself, in the words of this or of an earlier version.
+        """Read the folder's marker file, in the format of this or of an earlier version.
 
         Returns:
             The marker; None where the folder is no run of Driftline.
@@ -198,7 +198,7 @@ class RunFolder:
         )
 
     def is_finished(self, outputs: tuple[str, ...]) -> bool:
-        """Whether the last of the outputs is there, which is written after all others."""
+        """Return whether the last output exists, which is written after all others."""
         return bool(outputs) and (self.path / outputs[-1]).exists()
 
     def write_outputs(self, contents: dict[str, str]) -> None:
@@ -259,7 +259,7 @@ class RunFolder:
 
     @staticmethod
     def own_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
-        """Names of all that Driftline may write into the folder."""
+        """Return the names of all that Driftline may write into the folder."""
         return (
             *outputs,
             _MARKER,
@@ -392,5 +392,5 @@ def _text(value: object) -> str | None:
 
 
 def _is_plain_name(name: str) -> bool:
-    """Whether it names a file in the folder itself and none elsewhere."""
+    """Return whether a name is that of a file in the folder itself."""
     return name not in ("", ".", "..") and "\0" not in name and Path(name).name == name

@@ -15,13 +15,13 @@ from ._store import ResultStore
 
 @dataclass(frozen=True)
 class PruneRule:
-    """Which runs to take away; where both are given, both must hold."""
+    """Rule for the runs to delete; if both limits are given, both must hold."""
 
     unfinished: bool = False
     older_than_days: float | None = None
 
     def chooses(self, run: RunSummary, *, now: datetime) -> bool:
-        """Whether the rule is for this run."""
+        """Return whether the rule selects the run."""
         if self.unfinished and run.state not in ("unfinished", "damaged", "in use"):
             return False
         if self.older_than_days is None:
@@ -31,7 +31,7 @@ class PruneRule:
 
 
 def list_runs(root: Path) -> RunList:
-    """The run folders directly under a folder, the newest first.
+    """List the run folders directly under a folder, the newest first.
 
     Args:
         root: The folder that holds them; where there is none, there are no runs.
@@ -47,7 +47,7 @@ def list_runs(root: Path) -> RunList:
 
 
 def show_run(path: Path) -> RunContents:
-    """One run folder, and what is stored in it.
+    """Describe one run folder and its stored contents.
 
     Args:
         path: The run folder.
@@ -71,7 +71,7 @@ def show_run(path: Path) -> RunContents:
 
 
 def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
-    """The runs that a rule is for.
+    """Return the runs that a rule selects.
 
     Args:
         root: The folder that holds the runs.
@@ -125,7 +125,7 @@ def _remove(run: RunSummary) -> bool:
 
 
 def _traces(run: RunSummary) -> tuple[object, ...]:
-    """What tells that a run went on: times are kept to the second, so they do not suffice."""
+    """Return values that change while a run works; times are in seconds, so they do not suffice."""
     return run.changed, run.num_bytes, run.num_scores
 
 
@@ -140,7 +140,7 @@ def _folders(root: Path) -> Iterator[tuple[RunFolder, RunMarker]]:
 
 
 def _counts(folder: RunFolder) -> tuple[int, int] | None:
-    """Points and scores in the store; None where it cannot be read."""
+    """Count points and scores in the store; None if it cannot be read."""
     if not folder.store.exists():
         return 0, 0
     try:
@@ -178,7 +178,7 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
 
 
 def _own_files(folder: RunFolder, marker: RunMarker) -> Iterator[tuple[Path, os.stat_result]]:
-    """What a run wrote; a run that is at work takes files away while they are looked at."""
+    """Yield the files that a run wrote; a running one deletes files at the same time."""
     for path in _own_paths(folder, marker):
         with contextlib.suppress(FileNotFoundError):
             yield path, path.stat()

@@ -113,7 +113,7 @@ class ResultStore:
     def get(
         self, key: str, *, num_items: int | None = None, metric: str | None = None
     ) -> StoredScores | None:
-        """The scores under a key; None where there are none yet.
+        """Return the scores under a key; None if there are none yet.
 
         Args:
             key: Digest of all that they depend on.
@@ -178,21 +178,21 @@ class ResultStore:
             self._connection.commit()
 
     def rows(self) -> list[StoredRow]:
-        """Every row in words, in the order in which they were stored."""
+        """Return every row in words, in the order in which it was stored."""
         return [
             StoredRow(row.point, row.capability, _num_items(row.scores), row.scores.num_tokens)
             for row in self._read("ORDER BY rowid")
         ]
 
     def num_points(self) -> int:
-        """How many points have scores, told apart by their labels."""
+        """Count the points that have scores, told apart by their labels."""
         with damage_named(self._path):
             query = "SELECT COUNT(DISTINCT point) FROM scores"
             (count,) = self._connection.execute(query).fetchone()
         return int(count)
 
     def __len__(self) -> int:
-        """How many scores are kept."""
+        """Count the stored scores."""
         with damage_named(self._path):
             (count,) = self._connection.execute("SELECT COUNT(*) FROM scores").fetchone()
         return int(count)
@@ -202,7 +202,7 @@ class ResultStore:
         self._connection.close()
 
     def __enter__(self) -> Self:
-        """The open store."""
+        """Return the open store."""
         return self
 
     def __exit__(self, *_error: object) -> None:

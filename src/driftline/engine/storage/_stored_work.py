@@ -1,4 +1,4 @@
-"""Whether a run folder holds work: what a later start could use, and what must not be replaced."""
+"""Check of a run folder for work that a later start could use, or that must not be replaced."""
 
 import contextlib
 import sqlite3

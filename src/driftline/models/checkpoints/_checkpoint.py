@@ -1,4 +1,4 @@
-"""Which files and tensors belong to a model folder. Every room asks here, before any library opens it.
+"""Files and tensors of a model folder. All rooms ask here before a library opens the folder.
 
 The answer is the one of transformers and PEFT: the shards that `model.safetensors.index.json` names,
 else `model.safetensors`; of an adapter, `adapter_model.safetensors`. A folder that could be read in
@@ -165,7 +165,7 @@ def _read_adapter(folder: Path) -> FolderContent:
 
 
 def _indexed_weights(folder: Path) -> tuple[Path, ...]:
-    """The shards that an index names, each of them there."""
+    """Return the shards that an index names; all must exist."""
     index = folder / INDEX
     names = sorted(set(_weight_map(index).values()))
     for name in names:
@@ -185,7 +185,7 @@ def _indexed_weights(folder: Path) -> tuple[Path, ...]:
 
 
 def _indexed_tensors(index: Path, weights: tuple[Path, ...]) -> dict[str, StoredTensor]:
-    """The tensors of all shards; index and shards must agree, for loaders differ where they do not."""
+    """Return the tensors of all shards; index and shards must agree, since loaders differ."""
     mapping, tensors = _weight_map(index), {}
     for file in weights:
         for name, tensor in read_header(file).items():

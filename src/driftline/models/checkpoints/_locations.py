@@ -43,7 +43,7 @@ SETTING_PATTERNS = (
 
 @dataclass(frozen=True)
 class BaseLocation:
-    """Where a base model lies on this machine."""
+    """Location of a base model on this machine."""
 
     folder: Path
     gguf_file: str | None
@@ -103,7 +103,7 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
 
 
 def find_named_model(name: str) -> Path | None:
-    """The weights of a named model, if they are installed.
+    """Find the weights of a named model, if they are installed.
 
     Args:
         name: A key of `NAMED_MODELS`.

@@ -78,7 +78,7 @@ def open_checkpoint(source: str) -> Checkpoint:
 
 
 def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
-    """The folder that holds a checkpoint's tokenizer, if it has one.
+    """Find the folder that holds a checkpoint's tokenizer, if it has one.
 
     Args:
         checkpoint: Where to look; of a hub model the tokenizer's files are fetched.

@@ -58,20 +58,20 @@ class ReadableTensor(Protocol):
 
     @property
     def num_elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         ...
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes its numbers take."""
+        """Bytes that its elements take."""
         ...
 
     def blocks(self) -> Iterator[Tensor]:
-        """Its numbers in order, `BLOCK` at a time, flat, in its dtype."""
+        """Yield its elements in order, `BLOCK` at a time, flat, in its dtype."""
         ...
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The whole tensor."""
+        """Read the whole tensor."""
         ...
 
 
@@ -88,16 +88,16 @@ class StoredTensor:
 
     @property
     def num_elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes of the file are its own."""
+        """Bytes of the file that belong to it."""
         return self.num_elements * self.dtype.itemsize
 
     def blocks(self) -> Iterator[Tensor]:
-        """Its numbers in order, `BLOCK` at a time, flat, in the stored dtype.
+        """Yield its elements in order, `BLOCK` at a time, flat, in the stored dtype.
 
         Yields:
             A view of one buffer: what it holds changes with the next block.
@@ -126,7 +126,7 @@ class StoredTensor:
             raise ModelError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The whole tensor.
+        """Read the whole tensor.
 
         Args:
             dtype: The dtype to hold it in.
@@ -143,7 +143,7 @@ class StoredTensor:
 
 
 def read_header(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a safetensors file, by name, in the order in which they lie.
+    """Read the names and places of a safetensors file's tensors, in the order of the file.
 
     Args:
         path: The file.

@@ -13,7 +13,7 @@ UNLIKELY, CONFIDENT = 0.05, 0.5
 def count_conflicts(
     opened: LanguageModel, sequences: Sequence[TokenSequence], options: ScoringOptions
 ) -> tuple[int, ...]:
-    """How many tokens of each sequence the model gives 0.05 at most, while it gives another 0.5.
+    """Count each sequence's tokens with probability 0.05 or less while another has 0.5 or more.
 
     Such confident conflicts push a model hardest against what it knows (entropy-adaptive fine-tuning,
     Diao et al. 2026, arXiv 2601.02151, mutes tokens of low probability and low entropy).

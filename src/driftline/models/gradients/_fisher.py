@@ -1,4 +1,4 @@
-"""How much a model's predictions change when a module's weights move at random."""
+"""Change of a model's predictions when a module's weights move at random."""
 
 from collections import defaultdict
 
@@ -28,7 +28,7 @@ def fisher_traces(
     num_draws: int,
     seed: int = 0,
 ) -> dict[str, Float[ndarray, " draws"]]:
-    """The trace of the Fisher information of every module, per predicted token.
+    """Estimate the trace of the Fisher information of every module, per predicted token.
 
     F_m = E[g g^T] with g the gradient of -log p(y) with respect to the module's weights, y drawn from
     the model's own prediction (not the data's label, which would be the empirical Fisher). If the
@@ -79,7 +79,7 @@ def fisher_traces(
 def _drawn_loss(
     opened: LanguageModel, rows: list[Row], generator: torch.Generator
 ) -> tuple[Tensor, int]:
-    """-log-likelihood of labels drawn from the predictions at every position, summed."""
+    """Sum -log-likelihood of labels drawn from the predictions at every position."""
     output, _ = run_body(opened, rows, None, keep=False)
     log_probs = run_head(opened, type(output), output.last_hidden_state.flatten(0, 1)).log_softmax(
         dim=-1

@@ -43,7 +43,7 @@ class WeighedLoss:
 
 
 def gradient_obstacle(opened: LanguageModel) -> str | None:
-    """Why the weights have no gradient where they lie; None where they have one."""
+    """Return why gradients of the weights are not available here; None if they are."""
     if opened.packing is not None:
         return f"the base is quantised ({opened.packing}), and packed weights have no gradient"
     if opened.is_offloaded:
@@ -61,7 +61,7 @@ def loss_gradient(
     share: bool = True,
     on_tokens: Callable[[int], None] = lambda _count: None,
 ) -> dict[str, Tensor]:
-    """The gradient of a mean loss with respect to every matrix, where the model stands.
+    """Compute the gradient of a mean loss with respect to every matrix, at the current weights.
 
     Cost: about three forward passes over the items' tokens. Memory: twice the matrices in float32
     (once, where one batch holds all items), the activations of one batch and its scored logits.
@@ -105,7 +105,7 @@ def loss_gradient(
 def _summed_loss(
     opened: LanguageModel, items: Sequence[WeighedSequences], batch: Sequence[Entry]
 ) -> Tensor:
-    """A sum with the gradient of the summed losses of a batch; its value means nothing."""
+    """Return a sum whose gradient is that of a batch's losses; its value has no meaning."""
     rows = side_by_side(batch)
     width = max(len(row.tokens) for _, row in rows)
     output, _ = run_body(opened, [row for _, row in rows], None, keep=False)
@@ -170,7 +170,7 @@ class GradientDirection:
     _slope: float = 0.0
 
     def identity(self) -> JsonValue:
-        """Base, loss, where the gradient is taken, and how it is computed."""
+        """Return base, loss, the point of the gradient, and how it is computed."""
         return {
             "kind": "gradient",
             "base": self.opened.digest,
@@ -187,7 +187,7 @@ class GradientDirection:
 
     @property
     def slope(self) -> float:
-        """How fast the loss grows along it from `at`: sum over matrices of ||W||_F * ||G||_F, per unit."""
+        """Slope of the loss along it at `at`: sum over matrices of ||W||_F * ||G||_F, per unit."""
         self.prepare()
         return self._slope
 
@@ -226,7 +226,7 @@ class GradientDirection:
         self._held, self._slope = held, slope
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The gradient at the norm of the weight; None where there is none."""
+        """Return the gradient scaled to the norm of the weight; None if there is none."""
         assert self._held is not None, "prepare first"
         if name not in self._held:
             return None

@@ -1,4 +1,4 @@
-"""How far a direction moves each module, and how large the module is."""
+"""Size of each module, and of its change along a direction."""
 
 import math
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class ModuleChange:
 def read_changes(
     opened: LanguageModel, direction: Direction
 ) -> Iterator[tuple[ModuleChange, dict[str, Tensor]]]:
-    """The modules that a direction moves, in the model's own order.
+    """Yield the modules that a direction moves, in the model's own order.
 
     Args:
         opened: The model, at its base.
@@ -76,7 +76,7 @@ def read_changes(
 
 
 def parameters_inside(opened: LanguageModel) -> dict[str, int]:
-    """How many parameters each module inside the decoder's layers has.
+    """Count the parameters of each module inside the decoder's layers.
 
     Args:
         opened: The model.
@@ -100,7 +100,7 @@ def parameters_inside(opened: LanguageModel) -> dict[str, int]:
 
 
 def _offset(model: torch.nn.Module, name: str) -> float:
-    """What the model adds to a stored weight before it multiplies with it: 1 in Gemma's norms.
+    """Return the number that the model adds to a stored weight before use: 1 in Gemma's norms.
 
     Told by what the module does: with its weight and bias at zero a plain norm gives zeros.
 

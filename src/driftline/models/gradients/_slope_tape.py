@@ -1,4 +1,4 @@
-"""What is taken down on the way back through a model: slopes of modules, gradients of states."""
+"""Backward hooks that record slopes of modules and gradients of states."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class HiddenGradients:
 
 
 class Tape:
-    """Takes down, during the way back, what each module's change does to each item's loss."""
+    """Record of each module's effect on each item's loss, taken during the backward pass."""
 
     def __init__(self, slopes: Tensor, generator: numpy.random.Generator, share: float) -> None:
         self.slopes = slopes
@@ -47,7 +47,7 @@ class Tape:
         self._items: dict[int, list[Tensor]] = {}
 
     def enter(self, owners: Int[ndarray, " positions"], *, hidden: bool = True) -> None:
-        """Say which item each position belongs to that goes through the modules from now on."""
+        """Set the item of each position that goes through the modules from now on."""
         self._owners = torch.from_numpy(owners)
         if hidden:
             kept = (owners >= 0) & (self._generator.random(len(owners)) < self.share)
@@ -59,7 +59,7 @@ class Tape:
             self.source = output if output.requires_grad else output.requires_grad_()
 
     def reader(self, column: int, own: str, change: Tensor) -> FullHook:
-        """A hook that reads the slope of one weight when the gradient of its output comes by."""
+        """Return a hook that reads the slope of one weight from the gradient of its output."""
 
         def hook(
             module: torch.nn.Module,
@@ -90,12 +90,12 @@ class Tape:
         return hook
 
     def tell(self, column: int, slope: float) -> None:
-        """Take down a part of the slope of the item that goes through alone."""
+        """Add a part of the slope of the item that is run by itself."""
         self.slopes[self.item, column] += slope
         self.seen.add(column)
 
     def hidden_reader(self, layer: int) -> ForwardHook:
-        """A hook that keeps some rows of the gradient of a layer's output."""
+        """Return a hook that keeps some rows of the gradient of a layer's output."""
 
         def hook(_module: torch.nn.Module, _inputs: object, output: object) -> None:
             states = output[0] if isinstance(output, tuple) else output
@@ -113,7 +113,7 @@ class Tape:
         return hook
 
     def hidden(self) -> tuple[HiddenGradients, ...]:
-        """What was kept, layer by layer."""
+        """Return the recorded gradients, layer by layer."""
         return tuple(
             HiddenGradients(
                 torch.cat(self._rows[layer]).numpy(), torch.cat(self._items[layer]).numpy()
@@ -136,7 +136,7 @@ def _detached(given: object) -> object:
 def _position_slopes(
     module: torch.nn.Module, own: str, change: Tensor, given: _Given, gradient: Tensor
 ) -> Tensor:
-    """<dL/dy, df/dW [change]> at each position, flattened."""
+    """Compute <dL/dy, df/dW [change]> at each position, flattened."""
     # Norms of single heads have an axis more than (rows, positions, width).
     gradient = gradient.flatten(0, 1).flatten(1)
     weight = getattr(module, "weight", None)
@@ -160,7 +160,7 @@ def _position_slopes(
 
 
 def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given) -> Tensor:
-    """The derivative of a module's output along a change of one weight.
+    """Compute the derivative of a module's output along a change of one weight.
 
     A central difference of a step as long as the weight itself: exact up to rounding, because norms,
     biases and projections are affine in their weights. Forward-mode differentiation would do it too,
@@ -184,7 +184,7 @@ def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given
 
 
 def _as_weight(given: object, weight: Tensor) -> object:
-    """A number that goes into a module, in the dtype of its weight; positions and ids stay integers."""
+    """Cast floating-point inputs to the dtype of a module's weight; integers stay."""
     if isinstance(given, Tensor) and given.is_floating_point():
         return given.to(weight.dtype)
     return given

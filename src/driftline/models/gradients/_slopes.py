@@ -51,7 +51,7 @@ _PROOF_TOKENS = 24
 
 @dataclass(frozen=True)
 class Slopes:
-    """What one forward and one backward pass over some items gave."""
+    """Result of one forward and one backward pass over some items."""
 
     slopes: Float[ndarray, "items modules"]
     """d loss / d scale of each module alone, at the point where the model stands."""
@@ -102,7 +102,7 @@ class SlopeMeter:
         seed: int = 0,
         on_tokens: Callable[[int], None] = lambda _count: None,
     ) -> Slopes:
-        """Slopes of every item's loss in every module, where the model stands now.
+        """Measure the slopes of every item's loss in every module, at the current weights.
 
         Cost: about three forward passes over the items' tokens; where some weights take autograd,
         item by item, and their gradients on top. Memory: the activations of one batch, three times
@@ -151,7 +151,7 @@ class SlopeMeter:
         return tuple(modules)
 
     def _unreadable(self, items: Sequence[WeighedSequences]) -> frozenset[int]:
-        """The modules whose slopes hooks do not give, held against autograd on two short sequences."""
+        """Find the modules whose hooks disagree with autograd on two short sequences."""
         plain = plain_weights(self.opened.model)
         can_tag = {number for number, _ in self._changes.values()}
         can_tag -= {number for name, (number, _) in self._changes.items() if name not in plain}
@@ -186,7 +186,7 @@ class SlopeMeter:
         options: ScoringOptions,
         on_tokens: Callable[[int], None] = lambda _count: None,
     ) -> dict[int, tuple[float, ...]]:
-        """All forward and backward passes; the log-likelihoods of each item's sequences."""
+        """Run all forward and backward passes; return the items' log-likelihoods."""
         found: dict[int, tuple[float, ...]] = {}
         # A tag sees the gradient of a whole batch, so that items go one by one.
         batches = (
@@ -221,7 +221,7 @@ class SlopeMeter:
         tape: Tape,
         tags: frozenset[int],
     ) -> dict[int, tuple[float, ...]]:
-        """One forward and one backward pass; the log-likelihoods of each item's sequences."""
+        """Run one forward and one backward pass; return the items' log-likelihoods."""
         rows = side_by_side(batch)
         tape.item = batch[0][0]
         anchors = [torch.zeros((), requires_grad=True)] if tags else []
@@ -257,7 +257,7 @@ class SlopeMeter:
         return found
 
     def _holders(self, tags: frozenset[int]) -> list[Holder]:
-        """Everywhere that a weight of these modules is held, tied weights wherever they are."""
+        """List all places of these modules' weights, those of tied weights included."""
         return [
             Holder(module, own, *self._changes[name])
             for module, own, name in self._held()
@@ -265,7 +265,7 @@ class SlopeMeter:
         ]
 
     def _held(self) -> Iterator[tuple[torch.nn.Module, str, str]]:
-        """Every parameter that moves: who holds it, under which name, and the weight's own name."""
+        """Yield every parameter that moves: its holder, its name there, and the weight's name."""
         model = self.opened.model
         aliases = tied_names(model)
         for prefix, module in model.named_modules():
@@ -279,7 +279,7 @@ class SlopeMeter:
     def _recording(
         self, tape: Tape, tags: frozenset[int], options: ScoringOptions
     ) -> Iterator[None]:
-        """Evaluation mode, gradients, autocast, and a hook on every module that moves untagged."""
+        """Set evaluation mode, gradients, autocast, and hooks on untagged modules that move."""
         model = self.opened.model
         was_training = model.training
         with contextlib.ExitStack() as stack:
@@ -314,7 +314,7 @@ def _head_gradient(
     leaf: Tensor,
     anchors: list[Tensor],
 ) -> tuple[Tensor, dict[int, tuple[float, ...]]]:
-    """The gradient of the summed losses at the positions that are scored."""
+    """Compute the gradient of the summed losses at the scored positions."""
     queries, inverse = asked
     leaf.requires_grad_()
     logits = head(leaf)
@@ -327,7 +327,7 @@ def _head_gradient(
 
 
 def _layers(opened: LanguageModel) -> Sequence[torch.nn.Module]:
-    """The layers whose states are read; none where the model has no plain list of them."""
+    """Return the layers whose states are read; empty without a plain list of layers."""
     try:
         return list(layers_of(opened))
     except LookupError:
@@ -335,7 +335,7 @@ def _layers(opened: LanguageModel) -> Sequence[torch.nn.Module]:
 
 
 def _samples(items: Sequence[WeighedSequences]) -> list[WeighedSequences]:
-    """Two short sequences of different lengths, each with a loss at all of its tokens."""
+    """Return two short sequences of different lengths, each with a loss at all of its tokens."""
     sequences = [sequence for item in items for sequence in item.sequences]
     long = [s.tokens[:_PROOF_TOKENS] for s in sequences if len(s.tokens) > 3]
     if not long:

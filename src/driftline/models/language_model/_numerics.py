@@ -1,4 +1,4 @@
-"""How scores are computed, and how a document and a key say so."""
+"""Settings of scoring, and their form in documents and keys."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How scores are computed. In bfloat16 a score also moves a little with its batch."""
+    """Settings of scoring. In bfloat16 a score also varies slightly with its batch."""
 
     bfloat16: bool = True
     """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
@@ -27,14 +27,14 @@ class ScoringOptions:
 
 
 def batch_tokens(opened: LanguageModel, options: ScoringOptions) -> int:
-    """The bound for the tokens of one batch: what was asked for, or what suits the device."""
+    """Return the token limit of one batch: the requested one, or one that suits the device."""
     if options.batch_tokens is not None:
         return options.batch_tokens
     return _BATCH_TOKENS_CPU if opened.device.type == "cpu" else _BATCH_TOKENS_GPU
 
 
 def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
-    """What a score depends on beside weights and items."""
+    """Return the settings other than weights and items on which a score depends."""
     head = str(opened.model.get_output_embeddings().weight.dtype).removeprefix("torch.")
     body = "bfloat16" if options.bfloat16 else str(opened.model.dtype).removeprefix("torch.")
     return Numerics(
@@ -51,7 +51,7 @@ def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
 
 @contextlib.contextmanager
 def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
-    """Evaluation mode, no gradients, autocast; every module's training flag is put back.
+    """Set evaluation mode, no gradients, and autocast; training flags are restored.
 
     Args:
         opened: The model.

@@ -56,7 +56,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the embedding computes, so where tokens go in."""
+        """Device of the embedding, which receives the tokens."""
         return execution_device(self.model, self.model.get_input_embeddings())
 
     @property
@@ -66,12 +66,12 @@ class LanguageModel:
 
     @property
     def is_offloaded(self) -> bool:
-        """Whether some weights are fetched for each pass, from main memory or from disk."""
+        """True if some weights are fetched for each pass, from main memory or from disk."""
         return is_offloaded(self.model)
 
     @property
     def can_be_merged_into(self) -> bool:
-        """Whether every weight lies in memory and can take a small step."""
+        """True if every weight lies in memory and can take a small step."""
         return not self.is_offloaded and self.packing is None
 
     def check_unchanged(self) -> None:
@@ -84,7 +84,7 @@ class LanguageModel:
             raise ModelError(f"{self.source}: the weights in memory have changed; open it again")
 
     def provenance(self) -> ModelProvenance:
-        """What stands in a document about this model."""
+        """Return the description of this model for documents."""
         held = str(self.model.get_input_embeddings().weight.dtype).removeprefix("torch.")
         return ModelProvenance(
             source=self.source,
@@ -98,7 +98,7 @@ class LanguageModel:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the weights are to lie. By default all on one device, the GPU if there is one."""
+    """Devices of the weights. Default: all on one device, the GPU if there is one."""
 
     device_map: str | Mapping[str, str | int] | None = None
     """`auto` to fill the GPUs, then main memory, then disk; or module name to device."""
@@ -108,7 +108,7 @@ class Placement:
     """For weights that go to disk and cannot be read from the checkpoint's own files as they are."""
 
     def options(self) -> dict[str, object]:
-        """The same in transformers' words."""
+        """Return the same as arguments of transformers."""
         given = {
             "device_map": self.device_map,
             "max_memory": self.max_memory,
@@ -188,14 +188,14 @@ def open_model(
 
 
 def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
-    """The dtype that a user names; None for none."""
+    """Return the dtype of a name; None for None."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
 
 
 def load_tokenizer(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedTokenizerBase:
-    """A tokenizer without its model; a ModelError names `source` where it cannot be opened."""
+    """Open a tokenizer without its model; a ModelError names `source` if that fails."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:
@@ -269,7 +269,7 @@ def _check_complete(
 
 
 def _config(location: str, source: str) -> dict[str, object]:
-    """The checkpoint's config.json, as it stands there."""
+    """Read the checkpoint's config.json."""
     try:
         found: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
     except (OSError, ValueError) as error:
@@ -288,7 +288,7 @@ def _move_to_gpu(model: transformers.PreTrainedModel, source: str) -> None:
 
 
 def _forget_quantisation(model: transformers.PreTrainedModel) -> None:
-    """A dequantised GGUF model is an ordinary one; the leftovers stop training and saving."""
+    """Remove the leftovers of GGUF from a dequantised model; they stop training and saving."""
     if getattr(model.config, "quantization_config", None) is not None:
         model.hf_quantizer = None
         model.is_quantized = False
@@ -329,7 +329,7 @@ def _check_tokenizer_fits(
 
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Loading is a matter of seconds: its bars and notices would bury our own."""
+    """Silence progress bars and notices of loading, which takes seconds."""
     logger, placing = transformers.utils.logging, logging.getLogger("accelerate.big_modeling")
     verbosity, bars = logger.get_verbosity(), logger.is_progress_bar_enabled()
     placing_level = placing.level

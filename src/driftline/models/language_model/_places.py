@@ -1,4 +1,4 @@
-"""Where each weight lies, how it is read there, and how a change is put on it and taken off again.
+"""Location of each weight, and methods to read it and to apply and undo a change.
 
 A weight in memory is moved in place. One that accelerate keeps in main memory or on disk and
 fetches for each pass is not touched: the pass fetches a moved copy instead. A quantised one is not
@@ -21,7 +21,7 @@ from ._quantised import PackedPlace, is_packed
 
 
 class Place(Protocol):
-    """Where one weight lies."""
+    """Location of one weight."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -29,15 +29,15 @@ class Place(Protocol):
         ...
 
     def value(self) -> Tensor:
-        """The weight: as it lies, fetched, or dequantised. It may be the weight itself."""
+        """Return the weight: in memory, fetched, or dequantised. It may be the weight itself."""
         ...
 
     def stored(self) -> Iterator[tuple[str, Tensor]]:
-        """The tensors that are really kept for it, by what is added to its name."""
+        """Yield the tensors that store it, by the suffix of their name."""
         ...
 
     def move(self, change: Tensor) -> Callable[[], None]:
-        """Put a change on.
+        """Apply a change.
 
         Args:
             change: Of the weight's shape, in float32. What the model keeps is rounded once, after
@@ -154,7 +154,7 @@ class _With(Mapping[str, Tensor]):
 
 
 def list_places(model: torch.nn.Module) -> dict[str, Place]:
-    """The place of every weight by its name, in the model's own order, tied weights once.
+    """Return the place of every weight by name, in the model's order, tied weights once.
 
     Args:
         model: A model, wherever its weights lie.
@@ -184,7 +184,7 @@ def list_places(model: torch.nn.Module) -> dict[str, Place]:
 
 
 def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
-    """The parameters themselves, by name, where every weight is one plain tensor in memory.
+    """Return the parameters by name, if every weight is one plain tensor in memory.
 
     Args:
         model: A model, wherever its weights lie.
@@ -198,7 +198,7 @@ def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
 
 
 def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    """The parameters that are one plain tensor in memory, by name.
+    """Return the parameters that are one plain tensor in memory, by name.
 
     Args:
         model: A model, wherever its weights lie.
@@ -211,7 +211,7 @@ def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def tied_names(model: torch.nn.Module) -> dict[str, str]:
-    """The other names of tied weights.
+    """Return the other names of tied weights.
 
     Args:
         model: A model, wherever its weights lie.
@@ -226,7 +226,7 @@ def tied_names(model: torch.nn.Module) -> dict[str, str]:
 
 
 def execution_device(model: torch.nn.Module, module: torch.nn.Module) -> torch.device:
-    """Where a module computes.
+    """Return the device on which a module computes.
 
     Args:
         model: A model, wherever its weights lie.
@@ -242,7 +242,7 @@ def execution_device(model: torch.nn.Module, module: torch.nn.Module) -> torch.d
 
 
 def is_offloaded(model: torch.nn.Module) -> bool:
-    """Whether some weights do not lie where they compute, but are fetched for each pass."""
+    """Return whether some weights are stored elsewhere, and fetched for each pass."""
     return bool(_offloaded_places(model))
 
 
@@ -272,7 +272,7 @@ def _device_map(model: torch.nn.Module) -> dict[str, object]:
 
 
 def _mapped_device(name: str, device_map: Mapping[str, object]) -> object:
-    """The device of the longest entry that the name begins with."""
+    """Return the device of the longest entry that the name begins with."""
     fitting = [key for key in device_map if key in ("", name) or name.startswith(f"{key}.")]
     return device_map[max(fitting, key=len)] if fitting else None
 
@@ -284,7 +284,7 @@ def _parted_ties(model: torch.nn.Module) -> dict[str, str]:
 
 
 def _on_disk(tensor: Tensor) -> Tensor:
-    """The tensor in a file without a name, which goes with the last that refers to it."""
+    """Store the tensor in an unnamed file, which is deleted with the last reference to it."""
     content = tensor.contiguous().view(-1).view(torch.uint8)
     with tempfile.TemporaryFile(prefix="driftline-") as file:
         # Written, not copied into the mapping: a full disk is an error here and a crash there.

@@ -41,13 +41,13 @@ class PackedPlace:
         return self._module.out_features, self._module.in_features
 
     def value(self) -> Tensor:
-        """The weight that the layer computes with."""
+        """Return the weight that the layer computes with."""
         state = vars(self._module).get("state")
         value: Tensor = dequantize_bnb_weight(self._module.weight, state)
         return value.detach().view(self.shape)
 
     def stored(self) -> Iterator[tuple[str, Tensor]]:
-        """The packed bytes and all that is needed to read them, as a checkpoint holds them."""
+        """Yield the packed bytes and all that is needed to read them, as in a checkpoint."""
         yield f" {self._computation}", self._module.weight.detach()
         for key, tensor in sorted(self._module.state_dict().items()):
             if key not in ("weight", "bias"):
@@ -79,23 +79,23 @@ class PackedPlace:
 
     @property
     def _computation(self) -> str:
-        """What the layer's answers hang on beside its bytes."""
+        """Settings other than its bytes on which the layer's outputs depend."""
         state = vars(self._module).get("state")
         return f"in {self._compute_dtype}" if state is None else f"outliers {state.threshold}"
 
 
 def is_packed(parameter: Tensor) -> bool:
-    """Whether a parameter is a quantised one of bitsandbytes, without importing that library."""
+    """Return whether a parameter is quantised by bitsandbytes, without importing that library."""
     return type(parameter).__name__ in _PACKED
 
 
 def is_quantised(model: torch.nn.Module) -> bool:
-    """Whether some weights of a model are packed."""
+    """Return whether some weights of a model are packed."""
     return any(is_packed(parameter) for parameter in model.parameters())
 
 
 def packing(model: transformers.PreTrainedModel) -> str | None:
-    """In words, how a model is quantised; None where it is not.
+    """Describe the quantisation of a model; None if it has none.
 
     Args:
         model: A model as it was opened.
@@ -146,7 +146,7 @@ def check_scheme(config: Mapping[str, Any], *, source: str, load_in: LoadIn | No
 def quantisation_config(
     load_in: LoadIn, compute_dtype: torch.dtype
 ) -> transformers.BitsAndBytesConfig:
-    """How transformers is to quantise a base as it is opened.
+    """Return the settings by which transformers quantises a base while it opens it.
 
     Args:
         load_in: 4 bits (nf4, as QLoRA has it) or 8.
@@ -211,7 +211,7 @@ def _remember_bias(module: Any, _inputs: object) -> None:  # noqa: ANN401 - a la
 
 
 def _put_bias_back(module: Any, _inputs: object, _output: object) -> None:  # noqa: ANN401
-    """The layer rounds its bias to the dtype of whatever came in, for good."""
+    """Restore the bias, which the layer rounds for good to the dtype of its input."""
     module.bias.data = module.bias_as_opened
     del module.bias_as_opened
 

@@ -52,7 +52,7 @@ _ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
 
 @dataclass(frozen=True)
 class Weight:
-    """Where one weight tensor stands in the model."""
+    """Name and shape of one weight tensor, and its place in the model."""
 
     name: str
     layer: int | None
@@ -64,7 +64,7 @@ class Weight:
 
 
 def weight_role(name: str) -> Role:
-    """The role of a weight, by its name.
+    """Return the role of a weight, by its name.
 
     >>> weight_role("model.layers.3.self_attn.o_proj.weight")
     'o'
@@ -86,7 +86,7 @@ def weight_role(name: str) -> Role:
 
 
 def weight_layer(name: str) -> int | None:
-    """The layer that a weight lies in, by its name.
+    """Return the number of the layer that holds a weight, by its name.
 
     >>> weight_layer("model.layers.3.self_attn.o_proj.weight")
     3
@@ -102,7 +102,7 @@ def weight_layer(name: str) -> int | None:
 
 
 def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
-    """Every weight of a model in the model's own order, tied weights once.
+    """List every weight of a model in the model's own order, tied weights once.
 
     Args:
         model: A causal language model.
@@ -143,7 +143,7 @@ class TiedWeightsError(ModelError):
 
 
 def module_names(model: torch.nn.Module) -> dict[str, str]:
-    """The module that each weight belongs to, as the fragility map and the levers name modules.
+    """Return the module of each weight, as the fragility map and the levers name modules.
 
     A `weight` and its `bias` belong to the module that holds them. Any other parameter stands for
     itself under its own full name, because the module that holds it may hold other modules too (the
@@ -256,7 +256,7 @@ def resizing_advice(model: torch.nn.Module, name: str, shape: tuple[int, ...]) -
 
 
 def weights_digest(model: torch.nn.Module) -> str:
-    """The digest of all weights: name, dtype, shape and bytes of each, in order of name.
+    """Compute the digest of all weights: name, dtype, shape and bytes of each, sorted by name.
 
     Of a quantised weight, the packed bytes and what is needed to read them count. Where a weight
     lies does not.
@@ -277,7 +277,7 @@ def weights_digest(model: torch.nn.Module) -> str:
 
 
 def config_digest(model: transformers.PreTrainedModel) -> str:
-    """The digest of what a model computes beside its weights: rotary angles, windows, ends of text.
+    """Compute the digest of a model's computation without weights: rotary angles, windows, ends.
 
     Args:
         model: A model; its config is read as it stands in memory.

@@ -30,16 +30,16 @@ class ChainedTensor:
 
     @property
     def num_elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes of the files are its own."""
+        """Bytes of the files that belong to it."""
         return sum(part.num_bytes for part in self.parts)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Its numbers in order, `BLOCK` at a time, flat.
+        """Yield its elements in order, `BLOCK` at a time, flat.
 
         Yields:
             A view of one buffer: what it holds changes with the next block.
@@ -49,7 +49,7 @@ class ChainedTensor:
         )
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The whole weight.
+        """Read the whole weight.
 
         Args:
             dtype: The dtype to hold it in.
@@ -71,20 +71,20 @@ class ConvertedTensor:
 
     @property
     def num_elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes its numbers take."""
+        """Bytes that its elements take."""
         return self.num_elements * self.dtype.itemsize
 
     def blocks(self) -> Iterator[Tensor]:
-        """Its numbers in order, `BLOCK` at a time, flat."""
+        """Yield its elements in order, `BLOCK` at a time, flat."""
         yield from torch.split(self.make().reshape(-1), BLOCK)
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The whole weight.
+        """Return the whole weight.
 
         Args:
             dtype: The dtype to hold it in.
@@ -114,20 +114,20 @@ class HeldTensor:
 
     @property
     def num_elements(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return self.tensor.numel()
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes its numbers take."""
+        """Bytes that its elements take."""
         return self.tensor.nbytes
 
     def blocks(self) -> Iterator[Tensor]:
-        """Its numbers in order, `BLOCK` at a time, flat."""
+        """Yield its elements in order, `BLOCK` at a time, flat."""
         yield from torch.split(self.tensor.reshape(-1), BLOCK)
 
     def value(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The whole weight in another dtype."""
+        """Return the whole weight in another dtype."""
         return self.tensor.to(dtype)
 
 

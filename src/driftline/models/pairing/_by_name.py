@@ -1,4 +1,4 @@
-"""Which tensor belongs to which where no class of transformers can tell: by rules for names."""
+"""Pairing of tensors by rules for names, where no class of transformers can tell."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -91,7 +91,7 @@ def pair_adapter_by_name(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoin
 
 
 def _named(checkpoint: Checkpoint) -> tuple[dict[str, ReadableTensor], tuple[str, ...]]:
-    """The tensors by name, without what wrappers of training added."""
+    """Return the tensors by name, without prefixes that training wrappers add."""
     found: dict[str, ReadableTensor] = {}
     removed: list[str] = []
     for full, tensor in checkpoint.tensors.items():
@@ -109,7 +109,7 @@ def _named(checkpoint: Checkpoint) -> tuple[dict[str, ReadableTensor], tuple[str
 def _as_in(
     before: Mapping[str, ReadableTensor], after: Mapping[str, ReadableTensor], tuned: Checkpoint
 ) -> dict[str, ReadableTensor]:
-    """The tuned tensors under the names that the base has for them."""
+    """Return the tuned tensors under the names that the base has for them."""
     by_core: dict[str, str] = {}
     for name in before:
         by_core.setdefault(_core(name), name)
@@ -126,7 +126,7 @@ def _as_in(
 
 
 def _core(name: str) -> str:
-    """A name without the prefix of the text model or the body."""
+    """Remove the prefix of the text model or the body from a name."""
     text = _TEXT.sub("", name)
     for body in _BODIES:
         if text.startswith(body):
@@ -223,7 +223,7 @@ def _changes_of(
 def _saved(
     before: Mapping[str, ReadableTensor], saved: Mapping[str, StoredTensor]
 ) -> Iterator[tuple[str, StoredTensor]]:
-    """Saved modules; PEFT saves the embedding too where its factors lie on it."""
+    """Yield saved modules; PEFT saves the embedding too if its factors change it."""
     for name, tensor in saved.items():
         if ".base_layer." not in name:
             yield name, tensor
@@ -266,7 +266,7 @@ def _says_untied(checkpoint: Checkpoint) -> bool:
 
 
 def _only(role: Role, names: Collection[str]) -> str | None:
-    """The one weight of a role; None where there is none or there are several."""
+    """Return the one weight of a role; None if there is none or there are several."""
     found = [n for n in names if n.endswith(".weight") and weight_role(f".{n}") == role]
     return found[0] if len(found) == 1 else None
 
@@ -285,7 +285,7 @@ def _known(
 
 
 def _as_known(name: str, known: Collection[str]) -> str:
-    """The name under which the base has a weight, whatever the prefix."""
+    """Return the base's name of a weight, whatever the prefix."""
     if name in known:
         return name
     return next((other for other in known if _core(other) == _core(name)), name)

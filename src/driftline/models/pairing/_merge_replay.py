@@ -76,7 +76,7 @@ class _Way(NamedTuple):
 
 @dataclass
 class _Sums:
-    """What one way to merge adds up to over a weight."""
+    """Sums of one way to merge over a weight."""
 
     residual: float = 0.0
     """Squared norm of merged - replay at strength 1."""
@@ -197,7 +197,7 @@ def _ways(base: ReadableTensor, merged: ReadableTensor) -> list[_Way]:
 
 
 def _grid(merged: ReadableTensor) -> torch.dtype:
-    """The narrowest dtype that holds the first numbers: a file may be wider than what was merged."""
+    """Return the narrowest dtype that holds the first elements: files may be wider than needed."""
     first = next(merged.blocks(), torch.empty(0)).float()
     for dtype in (torch.bfloat16, torch.float16):
         if first.any() and torch.equal(first.to(dtype).float(), first):
@@ -206,7 +206,7 @@ def _grid(merged: ReadableTensor) -> torch.dtype:
 
 
 def _strength(read: _Reading, way: _Way) -> tuple[float, float]:
-    """The strength at which the replay has the merged weight's part along the change.
+    """Return the strength at which the replay has the merged weight's part along the change.
 
     Rounding hides changes below half a step, so a plain regression would read too little; the replay
     hides the same, and its part grows with the strength.
@@ -239,13 +239,13 @@ def _residual(
     way: _Way,
     strength: float,
 ) -> float:
-    """Squared norm that is left of the merged weight at another strength than 1."""
+    """Return the squared norm left of the merged weight at a strength other than 1."""
     blocks = _blocks(base, merged, change)
     return sum(_square(block.merged - way.merged(block, strength)) for block in blocks)
 
 
 def _spacing(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """The distance of numbers from their neighbours in a dtype, as float64."""
+    """Return the distance of numbers from their neighbours in a dtype, as float64."""
     limits = torch.finfo(dtype)
     exponents = torch.frexp(values.double()).exponent - 1
     spacing = torch.exp2(exponents.double()) * limits.eps

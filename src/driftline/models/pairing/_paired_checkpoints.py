@@ -1,4 +1,4 @@
-"""Which tensor of a tuned checkpoint belongs to which of its base, as transformers would load both."""
+"""Pairing of a tuned checkpoint's tensors with its base's, as transformers would load both."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ class _Loaded:
     parameters: ModelParameters
 
     def key(self, name: str, other: "_Loaded") -> str:
-        """A name that both sides share: of two classes, text models and heads go by their part."""
+        """Return a name that both sides share, also for text models and heads of two classes."""
         if type(self.shape) is type(other.shape):
             return name
         if self._head and name.startswith(f"{self._head}."):
@@ -191,7 +191,7 @@ def _pair_adapter(
 def _pairs(
     before: Parameter, after: Parameter, base: _Loaded, *, is_whole: bool
 ) -> Iterator[WeightPair]:
-    """One pair; or one a tensor, where both sides store the parts of a weight in the same way."""
+    """Yield one pair; or one per tensor, if both sides store the parts of a weight alike."""
     is_text = base.is_text(before.name)
     names = [[tensor.name for tensor in side.sources] for side in (before, after)]
     if before.layout and before.layout == after.layout and names[0] == names[1] and not is_whole:
@@ -205,7 +205,7 @@ def _pairs(
 
 
 def _pair_name(parameter: Parameter) -> str:
-    """The name in the base's file where the weight is one tensor there, else that in the model."""
+    """Return the name in the base's file if the weight is one tensor there, else in the model."""
     return parameter.name if parameter.layout else parameter.sources[0].name
 
 
@@ -218,7 +218,7 @@ def _by_pair(
 def _tied_on_one_side(
     owner: _Loaded, other: _Loaded, *, is_base: bool
 ) -> Iterator[tuple[WeightPair, bool]]:
-    """Weights that one side ties and the other has on its own, held against what they are tied to.
+    """Yield weights tied on one side only, paired with the weight they are tied to.
 
     Args:
         owner: The side that ties them.

@@ -1,4 +1,4 @@
-"""Which weights of a model the tensors of its files become, by transformers' own conversion."""
+"""Weights of a model that the tensors of its files become, by transformers' own conversion."""
 
 import copy
 import re
@@ -121,7 +121,7 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
 
 
 def decoder_prefix(model: transformers.PreTrainedModel) -> str | None:
-    """The name of the part that is the text model without its head; None where there is none."""
+    """Return the name of the text model without its head; None if there is none."""
     try:
         decoder = model.get_decoder()
     except (AttributeError, NotImplementedError):
@@ -177,7 +177,7 @@ def _grouped(
 def _converted(
     checkpoint: Checkpoint, name: str, group: _Group, model: transformers.PreTrainedModel
 ) -> Iterator[Parameter]:
-    """The weights that one group of tensors makes: one, or several."""
+    """Yield the weights that one group of tensors makes: one, or several."""
     if group.converter is None:
         yield Parameter(name, group.tensors[0], group.tensors)
         return
@@ -225,7 +225,7 @@ def _run(
 
 
 def _chain(group: _Group) -> tuple[StoredTensor, ...] | None:
-    """The tensors in the order in which their numbers lie in the weight; None where they are mixed."""
+    """Return the tensors in the order of the weight's elements; None if they are interleaved."""
     assert group.converter is not None, "plain tensors are no chain"
     operations = [
         (type(operation), getattr(operation, "dim", None))
@@ -275,7 +275,7 @@ def _resolve_ties(
 
 
 def _not_loaded(model: transformers.PreTrainedModel) -> set[str]:
-    """Patterns of tensors that transformers passes over in silence."""
+    """Return the patterns of tensors that transformers ignores without a message."""
     patterns = set(model._keys_to_ignore_on_load_unexpected or ())
     buffers = [name for name, _ in model.named_buffers()]
     if any(name.endswith("rotary_emb.inv_freq") for name in buffers):
@@ -286,7 +286,7 @@ def _not_loaded(model: transformers.PreTrainedModel) -> set[str]:
 
 
 def _without(names: Iterable[str], patterns: Iterable[str] | None) -> list[str]:
-    """The names that no pattern matches."""
+    """Return the names that no pattern matches."""
     compiled = [re.compile(pattern) for pattern in patterns or ()]
     return [name for name in names if not any(pattern.search(name) for pattern in compiled)]
 

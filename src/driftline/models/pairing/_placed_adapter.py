@@ -1,4 +1,4 @@
-"""What an adapter changes in its base, as PEFT places it: names, scalings, experts, ties."""
+"""Change of the base by an adapter, as PEFT applies it: names, scalings, experts, ties."""
 
 import copy
 import warnings
@@ -124,7 +124,7 @@ def _open(checkpoint: Checkpoint, shape: transformers.PreTrainedModel, source: s
 
 
 def _first_reason(error: Exception) -> str:
-    """The line that says what does not fit, in names of the base."""
+    """Return the line that says what does not fit, in names of the base."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = next((line for line in lines if "size mismatch" in line), lines[0]).strip()
     return line.replace(ADAPTER_PREFIX, "").replace(f".{_NAME}", "").rstrip(".")
@@ -153,7 +153,7 @@ def _refuse_misfits(
 def _change(
     checkpoint: Checkpoint, name: str, module: LoraLayer, dtype: torch.dtype
 ) -> tuple[str, SlicedFactors]:
-    """The weight that one layer of PEFT changes, and how."""
+    """Return the weight that one PEFT layer changes, and its change."""
     scaling = module.scaling[_NAME]
     if isinstance(module, Embedding):
         up, down = module.lora_embedding_A[_NAME].T, module.lora_embedding_B[_NAME].T
@@ -175,7 +175,7 @@ def _change(
 
 
 def _experts(module: ParamWrapper) -> Iterator[tuple[Tensor, Tensor]]:
-    """The factors of every expert, in PEFT's order: ranks by expert in A, experts by rank in B."""
+    """Yield the factors of every expert, in PEFT's order: by expert in A, by rank in B."""
     down, up = module.lora_A[_NAME].weight, module.lora_B[_NAME].weight
     num, is_swapped = module.num_experts, module._did_swap_in_out_features
     down = down.reshape(num, -1, down.shape[-1])
@@ -201,7 +201,7 @@ def _sliced(
 
 
 def _check_copies(checkpoint: Checkpoint, base: ModelParameters) -> None:
-    """PEFT saves an embedding too where factors lie on it; the copy must be the base's."""
+    """Check an embedding that PEFT saved beside factors on it; it must be the base's."""
     for full, tensor in checkpoint.tensors.items():
         name = full.removeprefix(ADAPTER_PREFIX).replace(".base_layer.", ".")
         is_copy = ".base_layer." in full and ".lora_" not in full and name in base.found

@@ -24,11 +24,11 @@ class SlicedFactors:
     """The dtype in which the factors are stored."""
 
     def slices(self) -> tuple[LowRank, ...]:
-        """The parts of the change, in order."""
+        """Return the parts of the change, in order."""
         return self.parts
 
     def blocks(self) -> Iterator[Tensor]:
-        """The numbers of the change in order, flat float32, `BLOCK` at a time."""
+        """Yield the elements of the change in order, flat float32, `BLOCK` at a time."""
         held = torch.empty(0)
         for part in self.parts:
             for rows in _products(part):

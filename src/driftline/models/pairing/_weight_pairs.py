@@ -50,7 +50,7 @@ class WeightPair:
 
     @property
     def role(self) -> Role:
-        """What it is in its layer."""
+        """Role of the weight in its layer."""
         # Fused experts end in their module's name, which the patterns know with a dot behind it.
         return weight_role(f".{self.name}.") if self.is_text else "other"
 
@@ -77,14 +77,14 @@ class WeightPair:
         return ROUNDING_SHARE * max(torch.finfo(d).eps for d in dtypes) / 2 if dtypes else None
 
     def factors(self) -> LowRank | None:
-        """The change as two thin matrices, where an adapter makes it and the weight is a matrix."""
+        """Return the change as two thin matrices, if an adapter changes a matrix."""
         if not isinstance(self.tuned, SlicedFactors) or len(self.base.shape) != 2:
             return None
         (only,) = self.tuned.slices()
         return only
 
     def moments(self) -> Moments:
-        """Sums of squares of the base and of the change, read a block at a time.
+        """Compute sums of squares of the base and of the change, reading a block at a time.
 
         Returns:
             The sums, and what else the pass saw. Cost: one pass over the bytes of both; memory
@@ -104,11 +104,11 @@ class WeightPair:
         )
 
     def base_value(self) -> Tensor:
-        """The whole base weight as float32."""
+        """Return the whole base weight as float32."""
         return self.base.value()
 
     def change(self) -> Tensor:
-        """The whole change (tuned - base) as float32.
+        """Return the whole change (tuned - base) as float32.
 
         Returns:
             Of the weight's shape. Cost: four bytes a number, and no second copy.

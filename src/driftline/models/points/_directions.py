@@ -25,7 +25,7 @@ class Direction(Protocol):
     """A change of the weights at scale 1."""
 
     def identity(self) -> JsonValue:
-        """What the direction is determined by, for keys: equal identity means equal change."""
+        """Return the value that determines the direction: equal identity means equal change."""
         ...
 
     def prepare(self) -> None:
@@ -33,7 +33,7 @@ class Direction(Protocol):
         ...
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The change of one weight.
+        """Return the change of one weight.
 
         Args:
             name: The weight's name.
@@ -58,14 +58,14 @@ class NoiseDirection:
     seed: int
 
     def identity(self) -> JsonValue:
-        """The seed, which determines it."""
+        """Return the seed, which determines it."""
         return {"kind": "noise", "seed": self.seed}
 
     def prepare(self) -> None:
-        """Nothing to make: each tensor is drawn when it is asked for."""
+        """Do nothing: each tensor is drawn on demand."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """Noise of the weight's own norm; the same for a weight whatever else moves."""
+        """Draw noise of the weight's own norm; it does not depend on the other weights."""
         if base.ndim < 2:
             return None
         digest = hashlib.sha256(f"{self.seed}|{name}".encode()).digest()
@@ -89,7 +89,7 @@ class HeldDirection:
     _held: dict[str, Tensor | None] = field(default_factory=dict, compare=False, repr=False)
 
     def identity(self) -> JsonValue:
-        """That of the direction: who holds it does not matter."""
+        """Return the identity of the direction; holding it in memory changes nothing."""
         return self.direction.identity()
 
     def prepare(self) -> None:
@@ -97,7 +97,7 @@ class HeldDirection:
         self.direction.prepare()
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The change of one weight; not to be written to."""
+        """Return the change of one weight; not to be written to."""
         if name in self._held:
             return self._held[name]
         change = self.direction.delta(name, base)
@@ -115,7 +115,7 @@ class LowRank(NamedTuple):
     right: Tensor
 
     def dense(self) -> Tensor:
-        """The change itself, float32, on the CPU."""
+        """Compute the change itself, float32, on the CPU."""
         product: Tensor = self.left.float().cpu() @ self.right.float().cpu()
         return product
 
@@ -128,7 +128,7 @@ _LEFT, _RIGHT = "|left", "|right"
 
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
-    """A change as the tensors that are kept for it.
+    """Return the tensors that store a change.
 
     Args:
         change: Dense or low-rank, weight by weight.
@@ -154,14 +154,14 @@ class StoredDirection:
     """What it was made from; two files with one recipe hold the same change."""
 
     def identity(self) -> JsonValue:
-        """The recipe that made it."""
+        """Return the recipe that made it."""
         return self.recipe
 
     def prepare(self) -> None:
-        """Nothing to make: the file is there."""
+        """Do nothing: the file exists."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The stored change of one weight.
+        """Read the stored change of one weight.
 
         Args:
             name: The weight's name.

@@ -34,7 +34,7 @@ _PLAIN_STARTS = (True, False, "gaussian", "orthogonal")
 
 
 def unreadable_field(config: LoraConfig) -> str | None:
-    """The field that makes an adapter more than its factors.
+    """Return the field by which an adapter is more than its factors.
 
     Args:
         config: PEFT's config of the adapter.
@@ -76,7 +76,7 @@ def open_lora(folder: Path, base: transformers.PreTrainedModel) -> PeftModel:
 
 
 def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor | LowRank]:
-    """The change that a LoRA adapter makes, float32 on the CPU, without merging it.
+    """Compute the change that a LoRA adapter makes, float32 on the CPU, without merging it.
 
     Cost: memory for the factors and the saved modules alone.
 
@@ -122,7 +122,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
 
 
 def _factors(layer: LoraLayer, adapter: str) -> LowRank:
-    """Scaling * B and A, as the base's weight lies."""
+    """Return scaling * B and A, transposed as the base's weight is."""
     if adapter in layer.lora_embedding_A:
         left, right = layer.lora_embedding_A[adapter].T, layer.lora_embedding_B[adapter].T
     else:

@@ -34,11 +34,11 @@ class Term:
     scale: Scale
 
     def scale_of(self, name: str) -> float:
-        """The scale for one weight."""
+        """Return the scale for one weight."""
         return self.scale.get(name, 0.0) if isinstance(self.scale, Mapping) else self.scale
 
     def identity(self) -> JsonValue:
-        """What the term is determined by."""
+        """Return the value that determines the term."""
         scale: JsonValue = {**self.scale} if isinstance(self.scale, Mapping) else self.scale
         return {"direction": self.direction.identity(), "scale": scale}
 
@@ -52,15 +52,15 @@ class Point:
     terms: tuple[Term, ...] = ()
 
     def digest(self) -> str:
-        """The digest of what the point is determined by, whatever its label."""
+        """Compute the digest of what determines the point; its label does not count."""
         return digest_value([term.identity() for term in self.terms])
 
     def may_move(self, name: str) -> bool:
-        """Whether some term has a scale for a weight, so that it may change."""
+        """Return whether some term has a scale for a weight, so that it may change."""
         return any(term.scale_of(name) != 0.0 for term in self.terms)
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The whole change of one weight, float32, on the CPU; None where it does not move."""
+        """Compute the whole change of one weight, float32, on the CPU; None if it does not move."""
         total: Tensor | None = None
         for term in self.terms:
             scale = term.scale_of(name)
@@ -109,7 +109,7 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
 
 
 def _changes(opened: LanguageModel, point: Point) -> Generator[tuple[Place, Tensor], None, None]:
-    """Every weight that moves with its change, a few computed ahead.
+    """Yield every weight that moves with its change, a few computed ahead.
 
     Drawing noise takes longer than adding it, and one generator uses one core.
 
@@ -138,7 +138,7 @@ def _changes(opened: LanguageModel, point: Point) -> Generator[tuple[Place, Tens
 
 
 def _num_bytes(place: Place) -> int:
-    """Of the change of a weight, which is float32."""
+    """Return the bytes of a weight's change, which is float32."""
     return 4 * math.prod(place.shape)
 
 
@@ -174,7 +174,7 @@ class WeightNorms(NamedTuple):
 
 
 def change_norms(opened: LanguageModel, direction: Direction) -> dict[str, WeightNorms]:
-    """The norms of every matrix that a direction moves, at scale 1.
+    """Compute the norms of every matrix that a direction moves, at scale 1.
 
     Args:
         opened: The base model.
@@ -196,6 +196,6 @@ def change_norms(opened: LanguageModel, direction: Direction) -> dict[str, Weigh
 
 
 def relative_norm(norms: Iterable[WeightNorms]) -> float:
-    """||change||_F / ||W||_F over several matrices taken together."""
+    """Compute ||change||_F / ||W||_F over several matrices taken together."""
     change, base = zip(*norms, strict=True)
     return math.hypot(*change) / math.hypot(*base)

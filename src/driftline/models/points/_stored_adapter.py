@@ -45,7 +45,7 @@ class StoredFactors:
         return plain[::-1] if self.is_transposed else plain
 
     def low_rank(self) -> LowRank:
-        """The change as two thin float32 matrices."""
+        """Return the change as two thin float32 matrices."""
         left, right = self.up.value() * self.scaling, self.down.value()
         if self.is_transposed:
             left, right = right.T, left.T
@@ -54,7 +54,7 @@ class StoredFactors:
 
 @dataclass(frozen=True)
 class StoredAdapter:
-    """What an adapter changes, by the name of the module or of the weight in the base."""
+    """Change by an adapter, by the name of the module or of the weight in the base."""
 
     factors: Mapping[str, StoredFactors]
     """Name of a weight to the low-rank change of it."""
@@ -109,7 +109,7 @@ def read_adapter(checkpoint: Checkpoint) -> StoredAdapter:
 def as_the_base_lies(
     factors: StoredFactors, name: str, shape: tuple[int, ...], *, model_type: object
 ) -> StoredFactors:
-    """The factors in the direction in which the base keeps its weight.
+    """Transpose the factors if the base stores its weight transposed.
 
     Args:
         factors: As they were read.

@@ -28,7 +28,7 @@ _OWN_WINDOWS = ("window_size", "attention_window_size", "attention_chunk_size")
 
 
 def layers_of(opened: LanguageModel) -> torch.nn.ModuleList:
-    """The decoder's layers, in order.
+    """Return the decoder's layers, in order.
 
     Args:
         opened: The model.
@@ -49,7 +49,7 @@ def layers_of(opened: LanguageModel) -> torch.nn.ModuleList:
 def run_body(
     opened: LanguageModel, rows: Sequence[Row], before: DynamicCache | None, *, keep: bool
 ) -> tuple[ModelOutput, DynamicCache | None]:
-    """Hidden states after the final norm, for rows that follow the same trunk.
+    """Compute hidden states after the final norm, for rows that follow the same trunk.
 
     Args:
         opened: The model.
@@ -81,13 +81,13 @@ def run_body(
 
 
 def _cache_keyword(body: torch.nn.Module) -> str:
-    """What a body calls keys and values: transformers renames the argument from 5.24 on."""
+    """Return a body's name for keys and values: transformers renames the argument from 5.24 on."""
     is_renamed = "cache" in inspect.signature(type(body).forward).parameters
     return "cache" if is_renamed else "past_key_values"
 
 
 def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> Tensor:
-    """Logits of chosen hidden states, through all that the model does after its body.
+    """Compute logits of chosen hidden states, through all that the model does after its body.
 
     The head runs in the dtype of its own weights whatever autocast says: near 25, where logits lie,
     bfloat16 moves in steps of 0.125, and a margin is a difference of two logits.
@@ -112,7 +112,7 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
 
 
 def bodies_of(whole: PreTrainedModel) -> Iterator[torch.nn.Module]:
-    """Whatever a model may call for its body: some call the decoder inside it, such as OPT.
+    """Yield the modules that a model may call as its body: OPT calls the decoder inside it.
 
     Args:
         whole: The causal language model.
@@ -206,7 +206,7 @@ def _unchanged(hidden: Tensor, *_args: object, **_kwargs: object) -> Tensor:
 
 
 def _mask(opened: LanguageModel, rows: Sequence[Row], width: int) -> Mask:
-    """Who attends to whom, shape (rows, 1, width, trunk + width), by kind of layer if it differs."""
+    """Build the attention mask (rows, 1, width, trunk + width), by kind of layer if it differs."""
     num_before = rows[0].num_before
     allowed = numpy.zeros((len(rows), width, num_before + width), dtype=bool)
     # Padding sees itself, since attention to nothing at all is not a number.
@@ -254,7 +254,7 @@ def _as_mask(opened: LanguageModel, allowed: numpy.ndarray[Any, Any]) -> Tensor:
 
 
 def _repeated(cache: DynamicCache, num_rows: int) -> DynamicCache:
-    """A trunk's keys and values for each row, in a cache that may grow by itself."""
+    """Repeat a trunk's keys and values for each row, in a cache that may grow by itself."""
     copy = DynamicCache()
     for index, layer in enumerate(cache.layers):
         # Layers that a pass skips hold nothing.

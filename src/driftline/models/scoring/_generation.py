@@ -20,7 +20,7 @@ def generate_greedily(
     *,
     max_new_tokens: int,
 ) -> list[str]:
-    """The model's greedy continuations, decoded without special tokens.
+    """Generate greedy continuations, decoded without special tokens.
 
     Args:
         opened: The model, at whatever point it stands.
@@ -61,7 +61,7 @@ def sample_texts(
     max_new_tokens: int,
     seed: int,
 ) -> list[str]:
-    """Continuations sampled from the model's own distribution: temperature 1, nothing cut off.
+    """Sample continuations from the model's own distribution: temperature 1, not truncated.
 
     Args:
         opened: The model, at whatever point it stands.
@@ -107,7 +107,7 @@ def sample_texts(
 
 @contextlib.contextmanager
 def _plain_generation(opened: LanguageModel) -> Iterator[None]:
-    """What is asked for and no more: a checkpoint's own penalties, beams and limits do not count here."""
+    """Ignore the checkpoint's own generation settings: penalties, beams and limits."""
     model, own = opened.model, opened.model.generation_config
     model.generation_config = GenerationConfig(eos_token_id=own.eos_token_id)
     try:

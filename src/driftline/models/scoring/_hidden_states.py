@@ -27,7 +27,7 @@ _LOG_PROBS_AT_MOST = 2**24
 
 
 def num_layers(opened: LanguageModel) -> int | None:
-    """How many layers can be watched; None for an architecture without a plain list of layers."""
+    """Count the layers that can be watched; None for a model without a plain list of layers."""
     try:
         return len(layers_of(opened))
     except (LookupError, AttributeError):
@@ -88,7 +88,7 @@ def observe(
 
 
 def _spaced(num_positions: int, *, vocabulary: int) -> Tensor:
-    """Evenly spaced positions, as many as may be given back."""
+    """Choose evenly spaced positions, as many as may be returned."""
     num = min(num_positions, max(1, _LOG_PROBS_AT_MOST // vocabulary))
     return torch.from_numpy(numpy.linspace(0, num_positions - 1, num).round().astype(numpy.int64))
 

@@ -1,4 +1,4 @@
-"""Which tokens go through the model, and in which batches, so that a shared beginning runs once.
+"""Rows and batches of tokens for the model, so that a shared prefix runs once.
 
 The inputs of all sequences form a tree. A small subtree becomes one row: its tokens in depth-first
 order, each attending to its ancestors alone (tree attention). Where a long beginning is shared by
@@ -20,7 +20,7 @@ _CONTEXT_BATCHES = 8
 
 @dataclass(frozen=True)
 class Layout:
-    """How large rows and batches may be, and what is worth keeping."""
+    """Limits of rows and batches, and the least prefix that is worth caching."""
 
     batch_tokens: int = 1024
     """Upper bound for the tokens of one batch, padding included; a longer row is one by itself."""
@@ -45,7 +45,7 @@ class TokenSequence:
 
 
 class Query(NamedTuple):
-    """What is asked of one node: the probability of a token after it, for a sequence."""
+    """Query at one node: the probability of a token after it, for a sequence."""
 
     node: int
     target: int
@@ -65,18 +65,18 @@ class Row:
 
     @property
     def is_branched(self) -> bool:
-        """Whether some token does not follow the one to its left."""
+        """True if some token does not follow the one to its left."""
         return any(parent != node - 1 for node, parent in enumerate(self.parents))
 
     def depths(self) -> list[int]:
-        """The position of each token in its own sequence."""
+        """Return the position of each token in its own sequence."""
         depths: list[int] = []
         for parent in self.parents:
             depths.append(self.num_before if parent < 0 else depths[parent] + 1)
         return depths
 
     def ancestors(self) -> Bool[ndarray, "tokens tokens"]:
-        """For each token (first axis) whether it attends to another of the row."""
+        """Return for each token (first axis) whether it attends to another of the row."""
         num = len(self.tokens)
         if not self.is_branched:
             return numpy.tri(num, dtype=bool)
@@ -96,7 +96,7 @@ class Branch:
     branches: list["Branch"] = field(default_factory=list)
 
     def rows(self) -> Iterator[Row]:
-        """All rows, trunks included."""
+        """Yield all rows, trunks included."""
         if self.trunk is not None:
             yield self.trunk
         for batch in self.batches:
@@ -105,11 +105,11 @@ class Branch:
             yield from branch.rows()
 
     def num_tokens(self) -> int:
-        """Tokens that go through the model, padding left out."""
+        """Count the tokens that go through the model, without padding."""
         return sum(len(row.tokens) for row in self.rows())
 
     def max_rows(self) -> int:
-        """Rows of the largest batch."""
+        """Return the number of rows of the largest batch."""
         own = max((len(batch) for batch in self.batches), default=0)
         return max([own, *(branch.max_rows() for branch in self.branches)])
 
@@ -189,7 +189,7 @@ class _Builder:
         branch.batches = list(self._batches([row for row in rows if row.tokens]))
 
     def _least_trunk(self, first: int, last: int, before: int) -> float:
-        """Tokens from which on a beginning of some inputs is worth keeping."""
+        """Return the least number of tokens of a shared prefix that is worth caching."""
         longest = self._longest(first, last, before)
         least = self._layout.min_trunk_tokens
         if longest <= self._layout.long_tokens:
@@ -230,7 +230,7 @@ class _Builder:
         return max(len(self._inputs[index]) for index in range(first, last)) - before
 
     def _size(self, first: int, last: int, before: int) -> int:
-        """Tokens of the subtree of some inputs, without the `before` that all have in front."""
+        """Count the tokens of the subtree of some inputs, without their first `before`."""
         size = len(self._inputs[first]) - before
         for index in range(first + 1, last):
             size += len(self._inputs[index]) - max(self._shared[index], before)
@@ -265,7 +265,7 @@ class _Builder:
                 row.queries.append(Query(node, sequence.tokens[position], number))
 
     def _batches(self, rows: list[Row]) -> Iterator[list[Row]]:
-        """Rows of like length together; those without branches apart, since they need no mask."""
+        """Yield rows of similar length together; unbranched rows apart, since they need no mask."""
         batch: list[Row] = []
         for row in sorted(rows, key=lambda r: (r.is_branched, len(r.tokens), r.tokens)):
             # Sorted by length: the newest is the longest, so it sets the padded width.
@@ -282,7 +282,7 @@ class _Builder:
 
 
 def num_shared(left: Sequence[int], right: Sequence[int]) -> int:
-    """Length of the common beginning.
+    """Return the length of the common prefix.
 
     >>> num_shared((1, 2, 3), (1, 2, 4, 5))
     2
@@ -301,7 +301,7 @@ def num_shared(left: Sequence[int], right: Sequence[int]) -> int:
 
 
 def num_tree_tokens(inputs: Sequence[tuple[int, ...]]) -> int:
-    """Tokens of the whole tree of some inputs: the least that any scoring must run.
+    """Count the tokens of the whole tree of some inputs: the least that any scoring must run.
 
     >>> num_tree_tokens([(1, 2, 3), (1, 2, 4)])
     4
@@ -318,7 +318,7 @@ def num_tree_tokens(inputs: Sequence[tuple[int, ...]]) -> int:
 
 
 def padded(values: Sequence[Sequence[int]], width: int) -> Int[ndarray, "rows width"]:
-    """Rows of numbers as one array, filled with 0 on the right.
+    """Return rows of numbers as one array, padded with 0 on the right.
 
     Args:
         values: The rows.

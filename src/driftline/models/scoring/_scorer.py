@@ -36,7 +36,7 @@ _UNFIT = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 @dataclass(frozen=True)
 class SequenceScore:
-    """What the model says of one sequence's scored tokens."""
+    """Score of one sequence's scored tokens."""
 
     log_likelihood: float
     """Sum of natural-log probabilities, in nats."""
@@ -89,7 +89,7 @@ class Scorer:
 
     @property
     def shares_beginnings(self) -> bool:
-        """Whether sequences that begin alike run in one row here, as was proved on opening."""
+        """True if sequences with a common prefix run in one row, as was proved on opening."""
         return self._reuses
 
     def score(
@@ -133,7 +133,7 @@ class Scorer:
                     ) from error
 
     def entry_states(self, point: Point, sequences: Sequence[TokenSequence]) -> EntryStates | None:
-        """What enters the first layer that a point moves; the model must stand at the base.
+        """Compute the states that enter the first layer a point moves, with the model at the base.
 
         Points that are asked for in the order of their first layer share the work below it.
 
@@ -165,11 +165,11 @@ class Scorer:
         return self._entry
 
     def num_tokens(self, sequences: Sequence[TokenSequence]) -> int:
-        """Tokens that go through the model when these sequences are scored, padding left out."""
+        """Count the tokens that scoring these sequences puts through the model, without padding."""
         return self._plan(sequences).num_tokens
 
     def first_layer(self, point: Point) -> int:
-        """The first layer whose output a point changes; their number where only the rest moves.
+        """Return the first layer whose output a point changes, or the number of layers if none.
 
         Args:
             point: Any point.
@@ -216,7 +216,7 @@ class Scorer:
     def _passes(
         self, root: Branch, entry: EntryStates | None
     ) -> Iterator[tuple[Sequence[Row], ModelOutput]]:
-        """The rows of each pass with what the body gives, trunks before what hangs on them."""
+        """Yield the rows of each pass with the body's output, trunks before their branches."""
         states = iter(entry.passes if entry is not None else ())
 
         def run(
@@ -268,7 +268,7 @@ class Scorer:
     def _advance(
         self, plan: _Plan, known: EntryStates | None, layer: int, *, options: ScoringOptions
     ) -> EntryStates:
-        """States that enter a layer, from those that enter an earlier one or from the tokens."""
+        """Compute the states that enter a layer, from an earlier one's or from the tokens."""
         reached = EntryStates(plan, layer)
         with (
             scoring_mode(self.opened, options),
@@ -282,13 +282,13 @@ class Scorer:
         wanted = tuple(sequences)
         if wanted not in self._plans:
             layout, share = self._layout, self._reuses
-            if self._positions_hang_on_length(wanted):
+            if self._positions_depend_on_length(wanted):
                 layout, share = Layout(batch_tokens=1), False
             self._plans[wanted] = _Plan(wanted, plan_batches(wanted, layout, share=share))
         return self._plans[wanted]
 
-    def _positions_hang_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
-        """Whether one sequence is so long that its length would turn all positions of its batch."""
+    def _positions_depend_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
+        """Return whether a sequence is so long that its length changes its batch's positions."""
         config = self.opened.model.config.get_text_config()
         rotary = getattr(config, "rope_parameters", None) or {}
         if rotary.get("rope_type") != "longrope":
@@ -343,7 +343,7 @@ class Scorer:
         )
 
     def _log_likelihoods(self, tokens: tuple[int, ...]) -> Tensor:
-        """Of each token but the first, by the model's own forward pass."""
+        """Compute the log-likelihood of each token but the first, by the model's forward pass."""
         ids = torch.tensor([tokens], device=self.opened.device)
         logits: Tensor = self.opened.model(input_ids=ids[:, :-1], use_cache=False).logits[0]
         rows = logits.double().log_softmax(dim=-1).cpu()

@@ -20,14 +20,14 @@ class PackedRows(NamedTuple):
 
     @property
     def num_states(self) -> int:
-        """How many tokens' states are looked at."""
+        """Number of tokens whose states are read."""
         return sum(len(row) - self.num_leading for row in self.rows)
 
 
 def encode_completions(
     opened: LanguageModel, prompt: str | Messages, completions: Sequence[str]
 ) -> list[TokenSequence]:
-    """Tokens of prompt + completion for each completion, scored from one common place on.
+    """Encode prompt + completion for each completion, scored from one common place on.
 
     The text is tokenised as a whole, as the model would meet it. Scoring starts where the
     tokens of any completion first leave those of the prompt, the same place for all, so that
@@ -64,7 +64,7 @@ def encode_completions(
 
 
 def encode_passage(opened: LanguageModel, text: str) -> list[TokenSequence]:
-    """Tokens of a text that is scored whole, in windows where the model's context is shorter.
+    """Encode a text that is scored whole, in windows if the model's context is shorter.
 
     The windows are those of lm-eval with a context of one token: the first holds as many tokens
     as the model takes and one more, which is only predicted; each further one begins with the last
@@ -94,7 +94,7 @@ def encode_passage(opened: LanguageModel, text: str) -> list[TokenSequence]:
 
 
 def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, ...]:
-    """Tokens of a prompt to generate from.
+    """Encode a prompt to generate from.
 
     Args:
         opened: The model whose tokenizer and chat template to use.
@@ -116,7 +116,7 @@ def encode_prompt(opened: LanguageModel, prompt: str | Messages) -> tuple[int, .
 def encode_packed(
     opened: LanguageModel, texts: Sequence[str], *, row_tokens: int, num_rows: int
 ) -> PackedRows:
-    """Tokens of texts one after another, cut into rows of one length, as packing in training does.
+    """Encode texts one after another, cut into rows of one length, as packing in training does.
 
     Rows of one length need no padding and go through the model in one pass. Each begins with the
     tokens that the tokenizer puts before a text, if it puts any.
@@ -167,7 +167,7 @@ def _prompt_text(opened: LanguageModel, prompt: str | Messages) -> tuple[str, bo
 
 
 def _lead(opened: LanguageModel, *, is_empty: bool) -> tuple[int, ...]:
-    """The tokens before all text: what the tokenizer itself puts there, or one that must stand."""
+    """Return the tokens before all text: the tokenizer's own, or one that is required."""
     tokenizer = opened.tokenizer
     bare, whole = _tokens(opened, "a"), tuple(tokenizer("a")["input_ids"])
     own = whole[: whole.index(bare[0])] if bare and bare[0] in whole else ()
@@ -205,7 +205,7 @@ def check_length(opened: LanguageModel, length: int) -> None:
 
 
 def _context_length(opened: LanguageModel) -> int | None:
-    """Tokens that the model takes at once; None where its config sets no limit."""
+    """Return the largest number of tokens of the model; None if its config sets no limit."""
     config = opened.model.config.get_text_config()
     limit: int | None = getattr(config, "max_position_embeddings", None)
     return limit

@@ -33,7 +33,7 @@ Entry = tuple[int, list[Row]]
 
 
 def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
-    """The rows of every item.
+    """Lay the items out in rows.
 
     Args:
         items: What goes in.
@@ -50,14 +50,14 @@ def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
 
 
 def num_row_tokens(entries: Sequence[Entry]) -> int:
-    """Tokens that go in with some entries, padding left out."""
+    """Count the tokens of some entries, without padding."""
     return sum(len(row.tokens) for _, rows in entries for row in rows)
 
 
 def gradient_batches(
     opened: LanguageModel, options: ScoringOptions, entries: Sequence[Entry]
 ) -> Iterator[list[Entry]]:
-    """Items of like length together, bounded in padded tokens and in logits.
+    """Yield items of similar length together, bounded in padded tokens and in logits.
 
     Args:
         opened: The model.
@@ -95,13 +95,13 @@ def gradient_batches(
 
 
 def side_by_side(batch: Sequence[Entry]) -> list[tuple[int, Row]]:
-    """The rows of a batch, each with its item; the first tells whether the batch needs a mask."""
+    """Return the rows of a batch with their items; the first tells if the batch needs a mask."""
     pairs = ((index, row) for index, rows in batch for row in rows)
     return sorted(pairs, key=lambda pair: not pair[1].is_branched)
 
 
 def queries_of(rows: Sequence[tuple[int, Row]], width: int) -> Int[ndarray, "queries 4"]:
-    """Every query: position in the batch, target token, item, sequence of the item."""
+    """Return every query: position in the batch, target token, item, sequence of the item."""
     return numpy.array(
         [
             (number * width + query.node, query.target, index, query.sequence)
@@ -117,7 +117,7 @@ def weigh_queries(
     queries: Int[ndarray, "queries 4"],
     log_probs: Float[ndarray, " queries"],
 ) -> tuple[Float[ndarray, " queries"], dict[int, tuple[float, ...]]]:
-    """How the summed losses of items move with the log-probability of each query.
+    """Compute the derivative of the items' summed losses in the log-probability of each query.
 
     Args:
         items: All items.

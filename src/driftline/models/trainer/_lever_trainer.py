@@ -52,7 +52,7 @@ class PreparedRows:
         self._key, self._opened, self._data = digest_value(kept), opened, data
 
     def get(self) -> datasets.Dataset | None:
-        """The rows, if the same tokenizer has made them."""
+        """Return the rows, if the same tokenizer has made them."""
         tokenizer, rows = self._data.prepared.get(self._key, (None, None))
         return rows if tokenizer is self._opened.tokenizer else None
 
@@ -89,21 +89,21 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
     @property
     def levers(self) -> Levers:
-        """What is on."""
+        """Levers of the run."""
         return self._levers
 
     @property
     def base(self) -> LanguageModel:
-        """What the trained weights are held to."""
+        """Base model to which the trained weights are regularised."""
         return self._base
 
     def step_loss(self) -> float:
-        """The training loss of the step that is about to be taken, in nats per token; reads once."""
+        """Return the training loss of the next step, in nats per token; it can be read once."""
         losses, self._step_losses = self._step_losses, []
         return float(torch.stack(losses).sum())
 
     def distance_to_base(self) -> dict[str, tuple[torch.nn.Parameter, Tensor]]:
-        """Each trained weight of a full fine-tuning with what it was at the start."""
+        """Return each trained weight of a full fine-tuning with its initial value."""
         start = dict(self._base.model.named_parameters())
         return {
             name: (weight, start[name].detach())
@@ -118,7 +118,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:  # noqa: ANN401 - a loss, or with its outputs, as in TRL
-        """TRL's loss, each token weighed by the entropy gate, and the KL to the base on top."""
+        """Compute TRL's loss, weighed by the entropy gate, plus the KL to the base."""
         levers = self._levers
         if not self.model.training or not (self._reads_body or levers.loss_adaptive_rate):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -147,7 +147,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
             self._step_losses.append(loss.detach() / parts)
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
-        """TRL's optimiser, with slowed modules in groups of their own."""
+        """Create TRL's optimiser, with slowed modules in groups of their own."""
         is_new = self.optimizer is None
         optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
         if is_new and self._levers.slowed_modules:
@@ -155,7 +155,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         return optimizer
 
     def _prepare_dataset(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """TRL's tokenisation, once for all trainers of the same data and config."""
+        """Tokenise by TRL, once for all trainers of the same data and config."""
         if self._prepared is None or dataset is not self._own_rows:
             return super()._prepare_dataset(dataset, *args, **kwargs)
         rows = self._prepared.get()
@@ -205,7 +205,7 @@ class _AroundStep(TrainerCallback):  # type: ignore[misc]
 
 
 def adaptive_rate_factor(loss: float) -> float:
-    """The factor of a step's learning rate, min(2, 1 / sqrt(loss)).
+    """Compute the factor of a step's learning rate, min(2, 1 / sqrt(loss)).
 
     Args:
         loss: The step's training loss, in nats per token.
@@ -257,7 +257,7 @@ def lever_trainer(
     levers: Levers,
     evaluation: TrainingData | None = None,
 ) -> LeverTrainer:
-    """TRL's trainer on a copy of the model.
+    """Build TRL's trainer on a copy of the model.
 
     Args:
         opened: The base; it is not changed.
@@ -314,7 +314,7 @@ def lever_trainer(
 def _weights_of(
     model: torch.nn.Module, name: str, lever: str = "modules"
 ) -> list[torch.nn.Parameter]:
-    """The weights of a module, or those that the map has under a parameter's own name."""
+    """Return the weights of a module, or those that the map has under a parameter's own name."""
     weights = dict(model.named_parameters())
     if name in weights:
         return [weights[each] for each, module in module_names(model).items() if module == name]

@@ -1,4 +1,4 @@
-"""What comes out of a run with levers: an interpolated change, and OSF's as a change of plain weights."""
+"""Change of the base's weights after a run with levers: interpolated, or from OSF."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from .levers import Levers
 
 
 def scaled_change(change: Change, levers: Levers) -> Change:
-    """What comes out of a change of weights: each times its scale after training.
+    """Scale a change of weights: each weight by its scale after training.
 
     Args:
         change: Weight name to change.
@@ -39,14 +39,14 @@ def _times(change: Tensor | LowRank, scale: float) -> Tensor | LowRank:
 
 
 def is_osf(trained: torch.nn.Module) -> bool:
-    """Whether OSF is what was trained."""
+    """Return whether OSF was trained."""
     return isinstance(trained, PeftModel) and isinstance(
         trained.peft_config[trained.active_adapter], OSFConfig
     )
 
 
 def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
-    """The change that OSF made to each weight, float32 on the CPU.
+    """Compute the change that OSF made to each weight, float32 on the CPU.
 
     Args:
         trained: With an active OSF adapter.

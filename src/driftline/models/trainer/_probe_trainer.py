@@ -130,7 +130,7 @@ def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingCo
 
 @contextlib.contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """Without log lines and progress bars, such as that of writing a checkpoint."""
+    """Silence log lines and progress bars, such as that of writing a checkpoint."""
     log = transformers.utils.logging
     level, has_bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

@@ -72,7 +72,7 @@ def _hold_in(model: transformers.PreTrainedModel, dtype: torch.dtype) -> None:
 
 
 def _dtype(opened: LanguageModel, config: TrainingConfig, name: str) -> torch.dtype:
-    """The dtype of a name; of `auto`, what the checkpoint's config says, or else its first weight."""
+    """Return the dtype of a name; for `auto`, that of the checkpoint's config or first weight."""
     if name != "auto":
         return _DTYPES[name]
     found, folder = None, Path(opened.source)
@@ -94,7 +94,7 @@ def _dtype(opened: LanguageModel, config: TrainingConfig, name: str) -> torch.dt
 
 
 def _first_dtype(folder: Path) -> str | None:
-    """The dtype of the first floating-point weight of a folder's first file."""
+    """Return the dtype of the first floating-point weight of a folder's first file."""
     for file in sorted(folder.glob("*.safetensors")):
         with file.open("rb") as content:
             (size,) = struct.unpack("<Q", content.read(8))

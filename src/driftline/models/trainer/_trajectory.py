@@ -48,7 +48,7 @@ from .levers import Levers
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What the config means for this data: how many steps, at which learning rates."""
+    """Schedule that the config gives for this data: number of steps, and learning rates."""
 
     num_steps: int
     learning_rates: tuple[float, ...]
@@ -65,7 +65,7 @@ class TrainingPlan:
 
 
 class TrainingOutcome(NamedTuple):
-    """What came of training."""
+    """Result of training."""
 
     is_whole: bool
     """Every kept step is on disk; otherwise it was ended on the way."""
@@ -136,11 +136,11 @@ class Trajectory:
         self.kept_steps = tuple(each for each in self.kept_steps if each <= step)
 
     def direction(self, step: int) -> "TrajectoryDirection":
-        """The change of the weights after a kept step, to be trained when it is needed."""
+        """Return the change of the weights after a kept step, to be trained when it is needed."""
         return TrajectoryDirection(self, step)
 
     def recipe(self, step: int) -> JsonValue:
-        """What the change after that step is determined by."""
+        """Return the value that determines the change after that step."""
         recipe: dict[str, JsonValue] = {
             "kind": "update",
             "base": self.opened.digest,
@@ -161,7 +161,7 @@ class Trajectory:
         return recipe
 
     def path(self, step: int) -> Path:
-        """The file with the change after that step."""
+        """Return the file with the change after that step."""
         return self._own_folder / f"update-{step}.safetensors"
 
     def ensure_trained(self) -> None:
@@ -212,7 +212,7 @@ class Trajectory:
         shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def is_trained(self) -> bool:
-        """Whether every kept step is on disk, and the checkpoint where one is to be kept."""
+        """Return whether every kept step is on disk, and the checkpoint if one is to be kept."""
         is_kept = self.checkpoint is not None or self.no_checkpoint is not None
         return (
             self._tokens_file.exists()
@@ -234,11 +234,11 @@ class Trajectory:
         return self._refusal.read_text(encoding="utf-8") if self._refusal.exists() else None
 
     def num_tokens_trained(self) -> int:
-        """Tokens that went forward and backward, padding left out; 0 before training."""
+        """Count the tokens that went forward and backward, without padding; 0 before training."""
         return int(self._tokens_file.read_text(encoding="utf-8")) if self.is_trained() else 0
 
     def estimated_tokens_per_step(self) -> float:
-        """Tokens of one optimiser step, for planning time only."""
+        """Estimate the tokens of one optimiser step, for planning time only."""
         args = self.config.trainer_arguments(self.folder, use_cpu=True)
         if self.plan.example_tokens:
             lengths: Sequence[int] = self.plan.example_tokens
@@ -256,7 +256,7 @@ class Trajectory:
         return replace(self.levers, frozen_modules=tuple(frozen))
 
     def _has_room(self, trainer: LeverTrainer) -> bool:
-        """Whether to keep a checkpoint; writes down why not, where the disk has no room for it."""
+        """Return whether the disk has room for a checkpoint; records the reason if not."""
         self._refusal.unlink(missing_ok=True)
         if self.checkpoints is None:
             return False
@@ -297,7 +297,7 @@ class TrajectoryDirection:
     step: int
 
     def identity(self) -> JsonValue:
-        """The recipe: base, config, data, step."""
+        """Return the recipe: base, config, data, step."""
         return self.trajectory.recipe(self.step)
 
     def prepare(self) -> None:
@@ -306,7 +306,7 @@ class TrajectoryDirection:
             self.trajectory.ensure_trained()
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """The change of one weight; None where the run left it alone."""
+        """Return the change of one weight; None if the run did not change it."""
         stored = StoredDirection(self.trajectory.path(self.step), self.identity())
         return stored.delta(name, base)
 
@@ -351,7 +351,7 @@ def plan_training(
 
 
 def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int, ...]:
-    """Tokens of each row, counted in Arrow; none where rows come as a stream."""
+    """Count the tokens of each row in Arrow; empty if rows come as a stream."""
     if isinstance(rows, datasets.IterableDataset) or "input_ids" not in rows.column_names:
         return ()
     lengths: list[int] = []
@@ -413,7 +413,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
 
 def _change(opened: LanguageModel, trained: torch.nn.Module, levers: Levers) -> Change:
-    """What comes out of a run as a change of the base's weights, whatever adapter was trained."""
+    """Return a run's result as a change of the base's weights, whatever adapter was trained."""
     change: Change
     if not isinstance(trained, PeftModel):
         change = weights_change(opened.model, trained)

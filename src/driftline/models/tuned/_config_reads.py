@@ -113,7 +113,7 @@ def _nested(config: PreTrainedConfig) -> Iterator[PreTrainedConfig]:
 def _first_difference(
     tuned: PreTrainedConfig, base: PreTrainedConfig, reads: Reads
 ) -> tuple[str, object, object] | None:
-    """The first key, in order of name, that is read and differs, with both values."""
+    """Return the first key, sorted by name, that is read and differs, with both values."""
     if tuned.model_type != base.model_type:
         return "model_type", tuned.model_type, base.model_type
     theirs, ours = _values(tuned), _values(base)
@@ -132,7 +132,7 @@ def _first_difference(
 
 
 def _difference(left: object, right: object) -> tuple[str, object, object] | None:
-    """Where two values differ: the path of keys in mappings, empty for the values themselves."""
+    """Return the path of keys at which two values differ, empty for the values themselves."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted(left.keys() | right.keys(), key=str):
             found = _difference(left.get(key), right.get(key))

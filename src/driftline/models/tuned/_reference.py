@@ -170,7 +170,7 @@ def tolerance(dtype: torch.dtype, *, is_adapter: bool = False) -> float:
 
 
 def _distances(found: Tensor, reference: Tensor) -> Tensor:
-    """Per token, the root mean square difference over the spread of all logits."""
+    """Compute per token the root mean square difference over the spread of all logits."""
     spread = (reference - reference.mean(dim=-1, keepdim=True)).square().mean().sqrt()
     return (found - reference).square().mean(dim=-1).sqrt() / spread.clamp_min(1e-30)
 

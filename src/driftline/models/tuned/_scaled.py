@@ -40,7 +40,7 @@ class _Entry(NamedTuple):
 
 
 def can_stay_adapter(tuned: TunedModel) -> bool:
-    """Whether a scaled tuned model is an adapter of the same rank: plain LoRA, scaled by module.
+    """Return whether a scaled tuned model is an adapter of the same rank: plain LoRA, by module.
 
     Args:
         tuned: As it was opened.
@@ -91,7 +91,7 @@ def write_scaled(
 
 
 def scaled_point(tuned: TunedModel, scales: Mapping[str, float], *, label: str) -> Point:
-    """The point that `write_scaled` writes.
+    """Return the point that `write_scaled` writes.
 
     Args:
         tuned: The tuned model.
@@ -154,7 +154,7 @@ def _model_entries(
 
 
 def _later(make: Callable[..., Tensor], *arguments: object) -> Callable[[], Tensor]:
-    """A tensor that is made when it is asked for; binds the loop's variables now."""
+    """Return a function that makes a tensor on demand; binds the loop's variables now."""
 
     def value() -> Tensor:
         with torch.no_grad():
@@ -184,7 +184,7 @@ def _write_shards(folder: Path, entries: list[_Entry]) -> None:
 
 
 def _write(path: Path, entries: list[_Entry]) -> None:
-    """A safetensors file, of which one tensor at a time is in memory."""
+    """Write a safetensors file with one tensor at a time in memory."""
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for entry in entries:
@@ -206,7 +206,7 @@ def _write(path: Path, entries: list[_Entry]) -> None:
 
 
 def _copy_settings(tuned: TunedModel, opened: LanguageModel, folder: Path) -> None:
-    """Everything beside the weights that makes a folder a model."""
+    """Copy all files of a model folder except its weights."""
     if not tuned.checkpoint.is_adapter:
         _copy_others(tuned.checkpoint.folder, folder)
     elif Path(opened.source).is_dir():
@@ -232,7 +232,7 @@ def _untie_config(opened: LanguageModel, config: Path) -> None:
 
 
 def _copy_others(source: Path, folder: Path) -> None:
-    """The files that are not weights; a trainer's pickled states stay behind."""
+    """Copy the files that are not weights; a trainer's pickled states are left behind."""
     for file in sorted(source.iterdir()):
         if file.is_file() and not file.name.endswith(_WEIGHTS):
             shutil.copyfile(file, folder / file.name)

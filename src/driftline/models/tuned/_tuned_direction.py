@@ -66,7 +66,7 @@ class DeltaDirection:
         self._identity = _identity(checkpoint)
 
     def _check_ties(self, base: torch.nn.Module) -> None:
-        """A change of one tied weight cannot stand for two weights that tuning moved apart."""
+        """Refuse a tied weight whose names were tuned to different values."""
         for alias, name in tied_names(base).items():
             left, right = self._stored.get(alias), self._stored[name]
             if left in (None, right):
@@ -75,11 +75,11 @@ class DeltaDirection:
                 raise TiedWeightsError(f"{alias} and {name} differ, and the base ties them")
 
     def identity(self) -> JsonValue:
-        """The digests of the tuned files."""
+        """Return the digests of the tuned files."""
         return self._identity
 
     def prepare(self) -> None:
-        """Nothing to make: the files are there."""
+        """Do nothing: the files exist."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
         """Compute the change (tuned - base) of one weight.
@@ -192,7 +192,7 @@ class _HeldDirection:
 
 
 def _loaded_change(checkpoint: Checkpoint, opened: LanguageModel) -> Change:
-    """The change to a model whose files have other names or shapes than the weights in memory."""
+    """Read the change of a model whose files have other names or shapes than its weights."""
     with quiet_loading(), torch.random.fork_rng():
         tuned = load_weights(
             str(checkpoint.folder),
@@ -232,6 +232,6 @@ def _check_buffers(
 
 
 def _identity(checkpoint: Checkpoint) -> JsonValue:
-    """The digests of all files that decide about the weights."""
+    """Return the digests of all files that determine the weights."""
     kind = "adapter" if checkpoint.is_adapter else "delta"
     return {"kind": kind, "files": {file.name: digest_file(file) for file in checkpoint.files}}

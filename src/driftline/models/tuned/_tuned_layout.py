@@ -1,4 +1,4 @@
-"""Which stored tensor becomes which weight of a tuned model, by transformers' own rules.
+"""Weights of a tuned model that its stored tensors become, by transformers' own rules.
 
 Asked before anything large is read: the model is built without weights, from the tuned config, and
 transformers' renaming is applied to the stored names.
@@ -88,7 +88,7 @@ def plain_tensors(
 def _tied_tensors(
     checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel
 ) -> dict[str, StoredTensor]:
-    """The tensors that weights share with others, as transformers ties them, from either end."""
+    """Return the tensors that tied weights share, as transformers ties them, from either end."""
     ties: Mapping[str, str] = getattr(skeleton, "all_tied_weights_keys", {})
     found = {}
     for alias, name in ties.items():

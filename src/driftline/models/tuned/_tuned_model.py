@@ -97,7 +97,7 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
 
 
 def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, LanguageModel]:
-    """The tuned point, and the base that it belongs to."""
+    """Return the tuned point, and the base that it belongs to."""
     tokens, config, base = probe_tokens(opened), None, opened
     check_gathered(checkpoint.tensors)
     check_vocabulary(checkpoint.tensors, opened.model)
@@ -126,7 +126,7 @@ def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, L
 def _check_config(
     config: PreTrainedConfig, checkpoint: Checkpoint, opened: LanguageModel, tokens: Tensor
 ) -> None:
-    """Equal weights under another config are another model."""
+    """Refuse a config that computes differently: equal weights then are another model."""
     ours = opened.model.config
     with recorded_reads(config, ours) as reads:
         for each in (config, ours):
@@ -136,7 +136,7 @@ def _check_config(
 
 
 def digest_at(opened: LanguageModel, point: Point) -> str | None:
-    """The digest of all weights at a point, as they are scored there.
+    """Compute the digest of all weights at a point, as they are scored there.
 
     Cost: one pass over the weights, and putting the point in.
 

@@ -1,7 +1,7 @@
 """Act on a finding: log it, warn, lower the rate, stop, roll back."""
 
 from ._acting import Acting as Acting
-from ._acting import Hands as Hands
+from ._acting import TrainerHandles as TrainerHandles
 from ._log import SCHEMA as SCHEMA
 from ._log import MonitorLog as MonitorLog
 from ._log import read_log as read_log

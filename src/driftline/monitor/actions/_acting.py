@@ -1,4 +1,4 @@
-"""Acting on alarms: written down first, then done, then written down as done."""
+"""Actions on alarms: logged, then done, then logged as done."""
 
 import logging
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Hands:
-    """What of the trainer an action reaches."""
+class TrainerHandles:
+    """Parts of the trainer that an action uses."""
 
     step: int
     max_steps: int
@@ -30,7 +30,7 @@ class Hands:
 
 
 class Acting:
-    """Carries out what the user chose, on alarms."""
+    """Runner of the actions that the user chose for alarms."""
 
     def __init__(self, settings: MonitorSettings, log: MonitorLog) -> None:
         """Take what was chosen.
@@ -45,7 +45,11 @@ class Acting:
         self.is_rate_changed = False
 
     def act(
-        self, alarms: Sequence[Finding], state: MonitorState, checker: Checker, hands: Hands
+        self,
+        alarms: Sequence[Finding],
+        state: MonitorState,
+        checker: Checker,
+        handles: TrainerHandles,
     ) -> None:
         """Act once on some alarms.
 
@@ -53,7 +57,7 @@ class Acting:
             alarms: New ones.
             state: Interventions are counted there.
             checker: Has the snapshots, and scores after a roll-back.
-            hands: The trainer's parts.
+            handles: The trainer's parts.
         """
         self.is_rate_changed = False
         action: Action = self._settings.action
@@ -63,7 +67,7 @@ class Acting:
         for alarm in alarms:
             self._log.write(
                 "alarm",
-                step=hands.step,
+                step=handles.step,
                 detector=alarm.detector,
                 capabilities=list(alarm.capabilities),
                 evidence=list(alarm.evidence),
@@ -71,38 +75,40 @@ class Acting:
             )
             if action != "log":
                 told = "; ".join(alarm.evidence)
-                _LOG.warning("step %d: %s: %s", hands.step, alarm.detector, told)
+                _LOG.warning("step %d: %s: %s", handles.step, alarm.detector, told)
         if action in ("log", "warn"):
             return
-        self._log.write("action", step=hands.step, action=action)
-        outcome = self._take(action, state, checker, hands)
-        self._log.write("action_done", step=hands.step, action=action, **outcome)
+        self._log.write("action", step=handles.step, action=action)
+        outcome = self._take(action, state, checker, handles)
+        self._log.write("action_done", step=handles.step, action=action, **outcome)
 
     def _take(
-        self, action: Action, state: MonitorState, checker: Checker, hands: Hands
+        self, action: Action, state: MonitorState, checker: Checker, handles: TrainerHandles
     ) -> dict[str, JsonValue]:
         if action == "stop":
-            hands.control.should_training_stop = True
+            handles.control.should_training_stop = True
             return {}
         state.num_interventions += 1
         if action == "lower_learning_rate":
-            return {"learning_rate": self._lower(hands)}
-        return self._roll_back(state, checker, hands)
+            return {"learning_rate": self._lower(handles)}
+        return self._roll_back(state, checker, handles)
 
-    def _lower(self, hands: Hands) -> float:
+    def _lower(self, handles: TrainerHandles) -> float:
         self.is_rate_changed = True
-        return lower_learning_rate(hands.optimizer, hands.lr_scheduler, self._settings.lower_factor)
+        return lower_learning_rate(
+            handles.optimizer, handles.lr_scheduler, self._settings.lower_factor
+        )
 
     def _roll_back(
-        self, state: MonitorState, checker: Checker, hands: Hands
+        self, state: MonitorState, checker: Checker, handles: TrainerHandles
     ) -> dict[str, JsonValue]:
         safe = last_safe(checker.ring.steps(), state.last_safe_step)
         apart, moved = roll_back(
-            hands.model,
+            handles.model,
             checker.ring,
-            step=hands.step,
+            step=handles.step,
             safe_step=safe,
-            output_dir=hands.output_dir,
+            output_dir=handles.output_dir,
         )
         means = checker.means()
         beyond: list[JsonValue] = [
@@ -117,7 +123,7 @@ class Acting:
         }
         if self._settings.after_roll_back == "stop":
             self.rolled_back_to = safe
-            hands.control.should_training_stop = True
+            handles.control.should_training_stop = True
             return outcome
         # What was learnt about the damaged weights says nothing of what comes now.
         state.raised.clear()
@@ -125,5 +131,5 @@ class Acting:
         state.sustained.clear()
         state.checked_kl_nats, state.next_check, state.num_out_of_turn = 0.0, 0, 0
         state.num_restarts += 1
-        forget_moments(hands.optimizer)
-        return {**outcome, "learning_rate": self._lower(hands)}
+        forget_moments(handles.optimizer)
+        return {**outcome, "learning_rate": self._lower(handles)}

@@ -1,4 +1,4 @@
-"""What the monitor may do to a run: lower its learning rate, stop it, roll it back."""
+"""Interventions in a run: lower the learning rate, stop, roll back."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +74,7 @@ def forget_moments(optimizer: object) -> None:
 
 
 def last_safe(steps: Sequence[int], safe_step: int) -> int:
-    """The latest snapshot that is not later than the last safe step.
+    """Return the latest snapshot that is not later than the last safe step.
 
     Args:
         steps: Of snapshots, ascending.

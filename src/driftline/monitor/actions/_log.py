@@ -62,7 +62,7 @@ class MonitorLog:
 
 
 def read_log(path: Path) -> list[Record]:
-    """The events of a run, without those that a kill made void.
+    """Read the events of a run, without those that a kill made void.
 
     A run that goes on from a checkpoint takes its later steps again, so events of later steps that
     stand before its `resumed` line are left out. So is a last line that a kill cut short.
@@ -86,7 +86,7 @@ def read_log(path: Path) -> list[Record]:
 
 
 def unfinished_check(path: Path) -> int | None:
-    """The step of a check that was begun and never ended; None where there is none."""
+    """Return the step of a check that never ended; None if there is none."""
     if not path.exists():
         return None
     begun = None
@@ -99,7 +99,7 @@ def unfinished_check(path: Path) -> int | None:
 
 
 def _ends_whole(file: BinaryIO) -> bool:
-    """Whether the file is empty or ends in a line break; the place to write at stays its end."""
+    """Return whether the file is empty or ends in a line break; leaves the position at its end."""
     if file.seek(0, os.SEEK_END) == 0:
         return True
     file.seek(-1, os.SEEK_END)

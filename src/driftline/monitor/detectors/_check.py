@@ -32,8 +32,8 @@ from ..signals import (
     StepReading,
     UpdateNorm,
     anchor_texts,
+    check_sensitivity,
     mean_losses,
-    prove_alive,
     update_norm,
 )
 from ._detectors import CheckReading, evidence_needed
@@ -48,7 +48,7 @@ _GAIN_NATS, _GAIN_TOLERANCES = 1.0, 4.0
 
 
 class Look(NamedTuple):
-    """What a check found, before anything is concluded."""
+    """Result of a check, before the detectors."""
 
     reading: CheckReading
     update: UpdateNorm
@@ -166,7 +166,7 @@ class Checker:
             {n.removeprefix(prefix): t for n, t in held.items() if n.startswith(prefix)}
         )
 
-    def prove_alive(self) -> float | None:
+    def check_sensitivity(self) -> float | None:
         """Show on a perturbed copy that every required capability could raise its alarm.
 
         Returns:
@@ -188,10 +188,10 @@ class Checker:
                 for c in required
             }
 
-        noise = prove_alive(self._live.trained, trips, seed=self._settings.seed)
+        noise = check_sensitivity(self._live.trained, trips, seed=self._settings.seed)
         again = self._watch.losses()
         if any((again[name] != scores).any() for name, scores in self._base.items()):
-            raise RunError("the base's scores are not the same after the proof of life")
+            raise RunError("the base's scores changed during the sensitivity self-test")
         return noise
 
     def look(self, step: int, step_reading: StepReading, state: MonitorState) -> Look:
@@ -273,7 +273,7 @@ class Checker:
         return sum(map(len, self._anchors.texts.suite.rows))
 
     def glance(self) -> float:
-        """How far the output at suite text is from the base's, in nats per token."""
+        """Measure the divergence of the output at suite text from the base's, in nats per token."""
         return self._anchors.glance()
 
     def means(self) -> dict[str, float]:
@@ -329,7 +329,7 @@ def is_held(
     *,
     right: Float[ndarray, " items"] | None = None,
 ) -> bool:
-    """Whether a model is better than guessing at a capability, so that there is something to lose.
+    """Return whether a model beats guessing at a capability, so that it can lose it.
 
     The share of items that it gets right lies above chance by 1.64 standard errors of a guess.
 
@@ -350,7 +350,7 @@ def is_held(
 
 
 def largest_gain(capability: Capability) -> float:
-    """How much an item's gain may count against losses of other items, in the capability's unit.
+    """Return the largest gain of an item that counts against losses of others, in its unit.
 
     >>> from driftline.capabilities import MinimalPair
     >>> items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
@@ -369,7 +369,7 @@ def largest_gain(capability: Capability) -> float:
 
 
 def _numbers(groups: Sequence[str]) -> ndarray[tuple[int], numpy.dtype[numpy.int64]]:
-    """A number for each group."""
+    """Return a number for each group."""
     found: ndarray[tuple[int], numpy.dtype[numpy.int64]] = numpy.unique(
         numpy.asarray(groups), return_inverse=True
     )[1]

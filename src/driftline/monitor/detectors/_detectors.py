@@ -18,7 +18,7 @@ Severity = Literal["warning", "alarm"]
 
 
 class Finding(NamedTuple):
-    """What a detector found at one check."""
+    """Finding of a detector at one check."""
 
     detector: Detector | Literal["monitor_failure"]
     severity: Severity
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What an alarm is remembered by, so that it is raised once."""
+        """Key by which an alarm is remembered, so that it is raised once."""
         return ":".join((self.detector, *self.capabilities[:1]))
 
 
@@ -81,7 +81,7 @@ def findings(
     state: MonitorState,
     settings: MonitorSettings,
 ) -> list[Finding]:
-    """What the three detectors say of one check.
+    """Run the three detectors on one check.
 
     Args:
         reading: The check.
@@ -105,7 +105,7 @@ def findings(
 def belief_space_collapse(
     reading: CheckReading, capabilities: Sequence[Capability], limits: Thresholds
 ) -> Finding | None:
-    """Output or representation have left the base's range, and many capabilities fall together.
+    """Detect that output or states left the base's range, and many capabilities fall together.
 
     Capabilities that the base does not have are not counted: they wobble, and have nothing to lose.
     Effective rank counts in either direction, since some kinds of tuning raise it and some lower it
@@ -143,7 +143,7 @@ def belief_space_collapse(
 
 
 def _diverged(reading: CheckReading) -> tuple[str, ...]:
-    """Weights that have left all that a fine-tuning could be, whatever single losses say.
+    """List weights far outside the range of fine-tuning, whatever single losses say.
 
     A model that guesses evenly can beat the base on some items, so that losses alone pass it.
 
@@ -174,7 +174,7 @@ def _diverged(reading: CheckReading) -> tuple[str, ...]:
 def instability_amplification(
     reading: CheckReading, state: MonitorState, limits: Thresholds
 ) -> Finding | None:
-    """Steps are longer than the curvature allows, for several checks; or their effect is unpredictable.
+    """Detect steps too long for the curvature, or of unpredictable effect, in several checks.
 
     Args:
         reading: The check.
@@ -240,7 +240,7 @@ def _lost(
     state: MonitorState,
     settings: MonitorSettings,
 ) -> list[Finding]:
-    """Capabilities beyond tolerance, each by itself: `selective_capability_loss`."""
+    """Detect capabilities beyond tolerance, each by itself: `selective_capability_loss`."""
     required = [c for c in capabilities if c.required]
     needed = evidence_needed(max(1, len(required)), settings, state)
     found = []

@@ -1,4 +1,4 @@
-"""What a check says in numbers: for `monitor.jsonl`, and under `drift/` for the trainer's reporters."""
+"""Numbers of a check: for `monitor.jsonl`, and under `drift/` for the trainer's reporters."""
 
 import math
 
@@ -12,7 +12,7 @@ from ._state import MonitorState
 def metrics_of(
     look: Look, left: StepsLeft | None, state: MonitorState
 ) -> tuple[dict[str, JsonValue], dict[str, float]]:
-    """The numbers of a check.
+    """Return the numbers of a check.
 
     Args:
         look: The check.
@@ -67,7 +67,7 @@ def metrics_of(
 
 
 def _finite(value: JsonValue, name: str, undefined: list[str]) -> JsonValue:
-    """A field without numbers that are infinite or NaN, whose names are added to the list."""
+    """Return a field without its infinite or NaN numbers, whose names are added to the list."""
     if isinstance(value, float) and not math.isfinite(value):
         undefined.append(name)
         return None

@@ -1,4 +1,4 @@
-"""What a user may choose about the monitor."""
+"""Settings of the monitor."""
 
 import math
 from dataclasses import asdict, dataclass, field, replace
@@ -39,7 +39,7 @@ _MAY_BE_NONE = ("every_steps", "num_items", "glance_every_steps")
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """How often to look, what to conclude, and what to do about it. Defaults are for a first run."""
+    """Frequency of checks, conclusions and actions. Defaults suit a first run."""
 
     every_steps: int | None = None
     """Optimiser steps between checks; None: as often as `overhead` allows, by tokens."""
@@ -82,7 +82,7 @@ class MonitorSettings:
     heartbeat_seconds: float = 60.0
     """A line in the log at least so often while steps are taken."""
     seed: int = 0
-    """Of the proof of life."""
+    """Random seed of the sensitivity self-test."""
     thresholds: "Thresholds" = field(default_factory=lambda: Thresholds())
 
     def __post_init__(self) -> None:
@@ -140,7 +140,7 @@ class MonitorSettings:
 
     @classmethod
     def from_values(cls, values: dict[str, JsonValue], *, origin: str) -> Self:
-        """Settings from a file.
+        """Read settings from the values of a file.
 
         Args:
             values: Field to value.
@@ -166,7 +166,7 @@ class MonitorSettings:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where signals without an error rate are called out; `design/monitor.md` says whence."""
+    """Thresholds of signals without an error rate; `design/monitor.md` gives their origin."""
 
     kl_nats: float = 0.5
     """D_KL(base || now) at suite text, nats per token: the output has left the base's range."""

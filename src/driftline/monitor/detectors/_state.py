@@ -1,4 +1,4 @@
-"""What the monitor remembers between checks, as it stands in the trainer's checkpoints."""
+"""State of the monitor between checks, as stored in the trainer's checkpoints."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Self
@@ -43,7 +43,7 @@ class MonitorState:
     loss: SpikeWatch = field(default_factory=lambda: SpikeWatch("training loss"))
 
     def looks(self, capability: str) -> Looks:
-        """The evidence against one capability so far."""
+        """Return the evidence against one capability so far."""
         held = self.evidence.get(capability)
         return Looks() if held is None else Looks(int(held[0]), held[1])
 
@@ -52,13 +52,13 @@ class MonitorState:
         self.evidence[capability] = [float(looks.num_looks), looks.log_evidence]
 
     def to_value(self) -> JsonValue:
-        """As JSON."""
+        """Return the state as JSON."""
         value: JsonValue = TypeAdapter(MonitorState).dump_python(self, mode="json")
         return value
 
     @classmethod
     def from_value(cls, value: object) -> Self:
-        """From JSON."""
+        """Read the state from JSON."""
         found = TypeAdapter(cls).validate_python(value)
         assert asdict(found)
         return found

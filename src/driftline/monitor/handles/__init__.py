@@ -4,6 +4,8 @@ from ._dataset_rows import first_rows as first_rows
 from ._live import CapabilityWatch as CapabilityWatch
 from ._live import ItemValues as ItemValues
 from ._live import LiveModel as LiveModel
+from ._offloaded_copy import OffloadedCopy as OffloadedCopy
+from ._offloaded_copy import standing_at as standing_at
 from ._sharded import agreed as agreed
 from ._sharded import is_main as is_main
 from ._sharded import is_sharded as is_sharded
@@ -16,8 +18,6 @@ from ._sharded import squares as squares
 from ._sharded import summed as summed
 from ._sharded import trained_parameters as trained_parameters
 from ._sharded import wait_for_all as wait_for_all
-from ._shelf import Shelf as Shelf
-from ._shelf import standing_at as standing_at
 from ._snapshots import BaseWeights as BaseWeights
 from ._snapshots import SnapshotRing as SnapshotRing
 from ._snapshots import lora_change as lora_change

@@ -6,7 +6,7 @@ _ANSWERS = ("chosen_ids", "rejected_ids", "completion_ids")
 
 
 def first_rows(dataset: object, num: int) -> list[list[tuple[int, ...]]] | None:
-    """What the first rows put through the model: one sequence each, or one an answer where answers are compared.
+    """Return the token sequences of the first rows: one each, or one per answer in preference data.
 
     >>> first_rows([{"input_ids": [1, 2]}, {"prompt_ids": [1], "chosen_ids": [2], "rejected_ids": [3, 4]}], 5)
     [[(1, 2)], [(1, 2), (1, 3, 4)]]

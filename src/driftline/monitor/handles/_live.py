@@ -147,7 +147,7 @@ class CapabilityWatch:
         return sum(len(sequence.tokens) for sequence in self._sequences)
 
     def losses(self) -> dict[str, Float[ndarray, " items"]]:
-        """Every item's score where the model stands, turned so that more is worse.
+        """Score every item at the current weights, signed so that more is worse.
 
         Cost: one forward pass over all items. Nothing of the model is changed.
 
@@ -217,7 +217,7 @@ class CapabilityWatch:
 def whole_scores(
     model: torch.nn.Module, sequences: Sequence[TokenSequence], options: ScoringOptions
 ) -> list[SequenceScore]:
-    """Scores by the model's own forward pass, which is all that a sharded model offers.
+    """Score by the model's own forward pass, the only way for a sharded model.
 
     Every process makes the same passes in the same order, so none waits for another.
 
@@ -253,7 +253,7 @@ def whole_scores(
 
 
 def token_log_probs(model: torch.nn.Module, ids: Tensor, options: ScoringOptions) -> Tensor:
-    """Log-probability of every token but the first, given those before it.
+    """Compute the log-probability of every token but the first, given those before it.
 
     Args:
         model: The model, in evaluation mode.

@@ -11,22 +11,22 @@ from torch.distributed.tensor import DTensor, Shard
 
 
 def is_main() -> bool:
-    """Whether this process writes files: the first one, or the only one."""
+    """Return whether this process writes files: the first one, or the only one."""
     return not _is_many() or torch.distributed.get_rank() == 0
 
 
 def rank() -> int:
-    """The number of this process; 0 where it is alone."""
+    """Return the number of this process; 0 if it is alone."""
     return torch.distributed.get_rank() if _is_many() else 0
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    """Whether the model's parameters are spread over processes (FSDP2)."""
+    """Return whether the model's parameters are spread over processes (FSDP2)."""
     return any(isinstance(parameter, DTensor) for parameter in model.parameters())
 
 
 def local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor; it shares memory with it."""
+    """Return this process's part of a tensor; it shares memory with it."""
     if isinstance(tensor, DTensor):
         with torch.no_grad():
             held: Tensor = tensor.to_local()
@@ -35,12 +35,12 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, Tensor]:
-    """The parameters that training moves, by name; tied ones once."""
+    """Return the parameters that training moves, by name; tied ones once."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def summed(pairs: Iterable[tuple[Tensor, float]]) -> float:
-    """A sum over whole tensors of numbers that each process has for its part of them.
+    """Sum over all processes numbers that each has for its part of whole tensors.
 
     A part that several processes hold is counted once: the number of a replicated tensor is divided
     by its replicas before all are added up.
@@ -61,7 +61,7 @@ def summed(pairs: Iterable[tuple[Tensor, float]]) -> float:
 
 
 def mean_over_processes(values: list[float]) -> list[float]:
-    """The mean of numbers that each process measured on its own data; nan stays nan."""
+    """Average numbers that each process measured on its own data; nan stays nan."""
     if not _is_many():
         return values
     held = torch.tensor(values, dtype=torch.float64, device=_device())
@@ -70,7 +70,7 @@ def mean_over_processes(values: list[float]) -> list[float]:
 
 
 def agreed(values: list[float]) -> list[float]:
-    """The first process's numbers in every process, so that all conclude the same."""
+    """Copy the first process's numbers to every process, so that all conclude the same."""
     if not _is_many():
         return values
     held = torch.tensor(values, dtype=torch.float64, device=_device())
@@ -99,12 +99,12 @@ def reshard(model: torch.nn.Module) -> None:
 
 
 def norm(tensors: Iterable[Tensor]) -> float:
-    """The Frobenius norm of whole tensors taken together, in float64."""
+    """Compute the Frobenius norm of whole tensors taken together, in float64."""
     return math.sqrt(summed(squares(tensors)))
 
 
 def squares(tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, float]]:
-    """Each tensor with the sum of squares of this process's part."""
+    """Yield each tensor with the sum of squares of this process's part."""
     for tensor in tensors:
         yield tensor, float(local(tensor).double().square().sum())
 

@@ -42,7 +42,7 @@ class SnapshotRing:
         return self._snapshots / _BASE if self._capacity else None
 
     def steps(self) -> list[int]:
-        """Steps of which there is a whole snapshot, ascending."""
+        """List the steps that have a complete snapshot, ascending."""
         if not self._snapshots.is_dir():
             return []
         names = [path.name for path in self._snapshots.iterdir()]
@@ -161,14 +161,14 @@ class BaseWeights:
         self._model, self._path = model, folder / _file_name(model)
 
     def changes(self) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
-        """Every trained parameter: name, itself, this process's part of it now, and at step 0."""
+        """Yield every trained parameter: name, itself, this process's part now, and at step 0."""
         with safe_open(self._path, framework="pt") as file:
             for name, parameter in trained_parameters(self._model).items():
                 now = local(parameter)
                 yield name, parameter, now, file.get_tensor(name).to(now.device)
 
     def change_of(self, name: str, module: torch.nn.Module) -> Tensor | None:
-        """How far a matrix has moved; None where it is not trained.
+        """Return the change of a matrix; None if it is not trained.
 
         Args:
             name: Of the module, in the model in training.
@@ -192,7 +192,7 @@ class BaseWeights:
 
 
 def lora_change(module: LoraLayer) -> Tensor | None:
-    """What a LoRA layer's active adapters add to its matrix; None where none is active.
+    """Return the change of its matrix by a LoRA layer's active adapters; None if none is active.
 
     It is the change since step 0 where the adapter began at zero, as PEFT's own initialisation does.
 

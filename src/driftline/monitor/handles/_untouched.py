@@ -16,7 +16,7 @@ from ._sharded import local, reshard
 
 @contextlib.contextmanager
 def untouched(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; modes and all random states are put back.
+    """Set evaluation mode without gradients; restore modes and all random states.
 
     Accelerate wraps a model's forward pass in its own autocast; in the block the pass is the model's
     own, so that whoever scores decides in what numbers. Half precision by the back door would drown

@@ -3,13 +3,13 @@
 from ._anchors import AnchorReading as AnchorReading
 from ._anchors import AnchorWatch as AnchorWatch
 from ._anchors import anchor_texts as anchor_texts
-from ._proof_of_life import mean_losses as mean_losses
-from ._proof_of_life import prove_alive as prove_alive
 from ._reforecast import MarginLink as MarginLink
 from ._reforecast import StepsLeft as StepsLeft
 from ._reforecast import fewest as fewest
 from ._reforecast import planned_rates as planned_rates
 from ._reforecast import steps_left as steps_left
+from ._self_test import check_sensitivity as check_sensitivity
+from ._self_test import mean_losses as mean_losses
 from ._spikes import SpikeWatch as SpikeWatch
 from ._step_probe import BatchRecorder as BatchRecorder
 from ._step_probe import StepProbe as StepProbe

@@ -39,7 +39,7 @@ class LayerReading(NamedTuple):
 
 
 class AnchorReading(NamedTuple):
-    """What one check reads."""
+    """Result of one check of the anchors."""
 
     kl_suite_nats: float
     kl_task_nats: float | None
@@ -170,7 +170,7 @@ class AnchorWatch:
         return AnchorReading(kl[0], kl[1] if len(kl) > 1 else None, layers)
 
     def glance(self) -> float:
-        """How far the output at suite text is from the base's, and nothing else.
+        """Measure the divergence of the output at suite text from the base's only.
 
         Cost: one forward pass of a few rows.
 
@@ -194,7 +194,7 @@ class AnchorWatch:
         watch: bool,
         weights: BaseWeights | None = None,
     ) -> tuple[Tensor, dict[int, ndarray[Any, Any]], dict[int, float]]:
-        """Log-probabilities at evenly spaced positions, Gram matrices and magnitudes by layer."""
+        """Return log-probabilities at evenly spaced positions, and Gram matrices by layer."""
         model, lead = self._live.trained, self.texts.suite.num_leading
         grams: dict[int, ndarray[Any, Any]] = {}
         magnitudes: dict[int, list[float]] = {}
@@ -282,7 +282,7 @@ def _layers(live: LiveModel) -> torch.nn.ModuleList:
 
 
 def _task_rows(dataset: object, num_rows: int, row_tokens: int) -> tuple[tuple[int, ...], ...]:
-    """The first rows of a tokenised data set, cut to one length; none where it has no tokens."""
+    """Return the first rows of a tokenised data set, cut to one length; empty without tokens."""
     found = first_rows(dataset, 8 * num_rows) or ()
     # Of two answers the first is the one that is wanted.
     rows = [row[0][:row_tokens] for row in found if row and len(row[0]) >= 2]

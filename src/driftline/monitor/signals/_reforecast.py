@@ -14,7 +14,7 @@ from ...stats import first_crossing, shifted_means
 
 
 class StepsLeft(NamedTuple):
-    """Of one capability, or of whichever has least."""
+    """Steps until a tolerance is passed, for one capability or for the first of several."""
 
     capability: str
     steps: float | None
@@ -22,7 +22,7 @@ class StepsLeft(NamedTuple):
 
 
 class MarginLink(NamedTuple):
-    """How far margins have moved, for a capability that is decided in probability."""
+    """Change of margins so far, for a capability whose metric is computed from probabilities."""
 
     margins: Sequence[float]
     """Mean loss of the margin at each look, in nats."""
@@ -44,7 +44,7 @@ class MarginLink(NamedTuple):
 
 
 def planned_rates(scheduler: object, num_steps: int) -> tuple[float, ...] | None:
-    """The learning rate of each step of the run, from the trainer's own schedule.
+    """Return the learning rate of each step of the run, from the trainer's own schedule.
 
     Args:
         scheduler: The trainer's.
@@ -70,7 +70,7 @@ def steps_left(
     learning_rates: Sequence[float],
     link: MarginLink | None = None,
 ) -> StepsLeft:
-    """When the mean loss will pass the tolerance, by the model that path margins are made with.
+    """Forecast when the mean loss passes the tolerance, by the model of path margins.
 
     Its form was calibrated on SmolLM2-135M, and its band is not carried along, so this is a point.
 
@@ -101,6 +101,6 @@ def steps_left(
 
 
 def fewest(found: Sequence[StepsLeft]) -> StepsLeft | None:
-    """The capability that passes its tolerance first; None where none is predicted to."""
+    """Return the capability that is forecast to pass its tolerance first; None if none is."""
     passing = [each for each in found if each.steps is not None]
     return min(passing, key=lambda each: each.steps or 0.0) if passing else None

@@ -56,6 +56,6 @@ class SpikeWatch:
         return found
 
     def num_recent(self, window: int) -> int:
-        """Spikes among the last values, that many of them."""
+        """Count the spikes among the last values."""
         self.spikes = [number for number in self.spikes if number > self.num_seen - window]
         return len(self.spikes)

@@ -19,7 +19,7 @@ from trl import SFTConfig
 
 from ..handles import (
     LiveModel,
-    Shelf,
+    OffloadedCopy,
     local,
     mean_over_processes,
     put,
@@ -59,7 +59,7 @@ class StepReading(NamedTuple):
 
 
 def is_loss_of_labels(args: TrainingArguments) -> bool:
-    """Whether a trainer minimises the mean negative log-likelihood of labelled tokens.
+    """Return whether a trainer minimises the mean negative log-likelihood of labelled tokens.
 
     TRL's trainers of preferences and rewards hand labels to the model as well, to get
     log-probabilities for a loss of their own, so the batch does not tell.
@@ -109,7 +109,7 @@ class StepProbe:
     """For copies of weights, for the time of a step."""
     is_loss_of_labels: bool = True
     """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
-    _before: Shelf | None = None
+    _before: OffloadedCopy | None = None
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)
 
@@ -123,7 +123,7 @@ class StepProbe:
         g' D H g / g' g. u' H u is a central second difference of the loss, a quarter of
         learning rate * u to either side.
 
-        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights on a shelf until
+        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights offloaded until
         `after`.
 
         Args:
@@ -138,7 +138,7 @@ class StepProbe:
         self._batch = found
         parameters = trained_parameters(self.live.trained)
         try:
-            self._before = Shelf.of(parameters, self.folder)
+            self._before = OffloadedCopy.of(parameters, self.folder)
         except OSError as error:
             self._reading = StepReading(reason=f"no room for copies of the weights: {error}")
             return
@@ -162,7 +162,7 @@ class StepProbe:
         before, self._before = self._before, None
         parameters = trained_parameters(self.live.trained)
         try:
-            taken = Shelf.of(parameters, self.folder)
+            taken = OffloadedCopy.of(parameters, self.folder)
         except OSError as error:
             before.close()
             why = f"no room for copies of the weights: {error}"
@@ -211,7 +211,7 @@ class StepProbe:
         self._reading, self._before, self._batch = StepReading(), None, None
 
     def reading(self) -> StepReading:
-        """What was measured of the last step that was looked at."""
+        """Return the measurements of the last probed step."""
         return self._reading
 
     def _curvature(self, parameters: dict[str, Tensor], adam: "_Adam") -> StepReading:
@@ -280,7 +280,7 @@ class _Batch(NamedTuple):
         return cls(inputs, labels[:rows])
 
     def loss(self, live: LiveModel) -> float:
-        """Nats per labelled token, in evaluation mode."""
+        """Compute nats per labelled token, in evaluation mode."""
         model = live.trained
         with untouched(model):
             logits: Tensor = model(**self.inputs).logits
@@ -312,7 +312,7 @@ class _Adam(NamedTuple):
         return cls(inner.state, groups, factor)
 
     def direction(self, parameter: Tensor) -> Tensor:
-        """This process's part of learning rate * D g, in float32; modules may have rates of their own."""
+        """Return this process's part of learning rate * D g, in float32; rates vary by module."""
         group = self.groups[parameter]
         beta, gradient = float(group["betas"][1]), local(_grad(parameter)).float()
         held = self.state.get(parameter, {})
@@ -326,7 +326,7 @@ class _Adam(NamedTuple):
 
 
 def gradient_norm(model: torch.nn.Module) -> float:
-    """The norm of the gradients that are there, over all processes."""
+    """Compute the norm of the existing gradients, over all processes."""
     grads = [p.grad for p in trained_parameters(model).values() if p.grad is not None]
     return math.sqrt(summed(squares(grads)))
 

@@ -1,4 +1,4 @@
-"""How far training has moved the matrices, relative to the base, and as a share of the margin."""
+"""Relative change of the matrices in training, also as a share of the margin."""
 
 import math
 from pathlib import Path
@@ -53,7 +53,7 @@ def update_norm(
 
 
 def critical_relative_norm(assessment: Assessment) -> float | None:
-    """The smallest radius along the update at which a capability passes its tolerance.
+    """Return the smallest radius along the update at which a capability passes its tolerance.
 
     Args:
         assessment: Of `driftline assess` or `driftline margin`.
@@ -113,5 +113,5 @@ def _full_norm(weights: BaseWeights) -> float | None:
 
 
 def parameter_norm(model: torch.nn.Module) -> float:
-    """The norm of all trained parameters, over all processes."""
+    """Compute the norm of all trained parameters, over all processes."""
     return norm(p for p in model.parameters() if p.requires_grad)

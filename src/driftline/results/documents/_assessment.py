@@ -75,7 +75,7 @@ class MarginTail(Value):
 
 
 class StabilityMargin(Value):
-    """How far the weights may move before one capability passes its tolerance.
+    """Distance that the weights may move before one capability passes its tolerance.
 
     A `radius` is a norm relative to the base weights along one kind of direction. A `path` is in
     the config's own units along real training. A number that is None has its reason in `reason`.
@@ -119,7 +119,7 @@ class StabilityMargin(Value):
 
 
 class ModuleFragility(Value):
-    """How fast one capability falls per unit of relative update in one module alone.
+    """Loss of one capability per unit of relative update in one module alone.
 
     `sensitivity * relative_norm` is the loss that taking back the probe's update of this module
     would give back, to first order, at the end of the probe.
@@ -149,7 +149,7 @@ class ModuleFragility(Value):
 
 
 class ModuleNoise(Value):
-    """What it would cost if one module's weights moved as far as the probe moved them, at random.
+    """Cost of moving one module's weights at random as far as the probe moved them.
 
     The expected divergence is r^2 / 2 * tr F, with r the root mean square of the weights' change and
     F the Fisher information of the module at texts of the suite.
@@ -192,7 +192,7 @@ class LayerRegion(Value):
 
 
 class CapabilityForecast(Value):
-    """What the planned run will do to one capability: a prediction interval made before it."""
+    """Predicted effect of the planned run on one capability, with a prediction interval."""
 
     in_unit: ClassVar[tuple[str, ...]] = (
         "base_value",
@@ -250,7 +250,7 @@ class ForecastAdvice(Value):
 
 
 class TargetForecast(Value):
-    """What the planned run will do to its own task: mean NLL of a sample of its data."""
+    """Predicted effect of the planned run on its own task: mean NLL of a sample of its data."""
 
     metric: str
     unit: str
@@ -266,7 +266,7 @@ class TargetForecast(Value):
 
 
 class Cost(Value):
-    """What the answer cost."""
+    """Cost of the answer."""
 
     wall_seconds: float
     tokens_forward: int

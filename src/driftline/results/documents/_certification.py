@@ -44,7 +44,7 @@ class Flips(Value):
 
 
 class SequentialUse(Value):
-    """How a claim was reached that stopped as soon as its decision was clear."""
+    """Course of a claim whose scoring stopped as soon as the decision was clear."""
 
     num_scored: int
     """Items that were scored; the claim rests on those up to its decision, `num_items`."""
@@ -142,7 +142,7 @@ class SuiteClaim(Value):
 
 
 class NoiseFloor(Value):
-    """How far the base's own scores moved when some of its items were scored a second time."""
+    """Change of the base's own scores when some of its items are scored twice."""
 
     in_unit: ClassVar[tuple[str, ...]] = ("largest_difference",)
 
@@ -164,7 +164,7 @@ class EqualItems(Value):
 
 
 class CertificationGuards(Value):
-    """What was checked of the comparison itself."""
+    """Checks of the comparison itself."""
 
     tuned_is_base: bool
     """Every weight is equal, bit for bit."""

@@ -1,4 +1,4 @@
-"""Which protocol adapts most within the tolerances: what `plan` returns and writes."""
+"""Document of `plan`: the protocol that adapts most within the tolerances."""
 
 from typing import ClassVar, Literal
 
@@ -13,7 +13,7 @@ TrialState = Literal["finished", "stopped", "failed", "out of budget"]
 
 
 class LeverSetting(Value):
-    """What one lever is set to."""
+    """Value of one lever."""
 
     lever: str
     value: str
@@ -66,7 +66,7 @@ class PlanTrial(Value):
 
 
 class LeverAblation(Value):
-    """What one lever bought: the protocol with it and without it, all else equal."""
+    """Benefit of one lever: the protocol with it and without it, all else equal."""
 
     lever: str
     value: str
@@ -86,7 +86,7 @@ class LeverAblation(Value):
 
 
 class MarginLeft(Value):
-    """How much of a tolerance the protocol leaves, on items that chose nothing."""
+    """Share of a tolerance that the protocol leaves, on held-out items."""
 
     in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "loss", "loss_limit", "standard_error")
 
@@ -147,7 +147,7 @@ class PlanFile(Value):
 
 
 class PlanBudget(Value):
-    """What might be spent and what was."""
+    """Budget of the search, and how much of it was used."""
 
     unit: Literal["tokens", "minutes"]
     limit: float

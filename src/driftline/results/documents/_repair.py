@@ -1,4 +1,4 @@
-"""What scaling an update gives back and what it costs: what `repair` returns and writes."""
+"""Document of `repair`: benefit and cost of scaling an update."""
 
 from typing import ClassVar, Literal
 
@@ -37,7 +37,7 @@ class RepairLook(Value):
 
 
 class RepairFamily(Value):
-    """What one way to scale gave, alone."""
+    """Result of one way to scale, by itself."""
 
     family: str
     num_points: int
@@ -46,7 +46,7 @@ class RepairFamily(Value):
 
 
 class CellScale(Value):
-    """What a part of the update is multiplied by."""
+    """Scale of one block of the update."""
 
     cell: str
     scale: float
@@ -127,7 +127,7 @@ class TargetRecovery(Value):
 
 
 class RepairedModel(Value):
-    """What was written."""
+    """Written model."""
 
     folder: str
     """Inside the run folder."""

@@ -66,7 +66,7 @@ class RunContents(Document):
 
 
 class PrunedRuns(Document):
-    """What was taken away, and what was chosen and had to stay."""
+    """Run folders that were deleted, and chosen ones that could not be."""
 
     schema_: Literal["driftline/runs-pruned/1"] = Field(
         alias="schema", default="driftline/runs-pruned/1"

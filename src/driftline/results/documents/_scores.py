@@ -33,7 +33,7 @@ class Scores(Document):
 
 
 def item_lines(items: tuple[ItemScore, ...]) -> str:
-    """Items as JSON Lines, as they stand in `scores.jsonl`.
+    """Return the items as JSON Lines, as in `scores.jsonl`.
 
     Args:
         items: The items.

@@ -66,7 +66,7 @@ class LossPoint(Value):
 
 
 class TrainingCost(Value):
-    """What the run and its monitor cost."""
+    """Cost of the run and of its monitor."""
 
     wall_seconds: float
     """Of this process; a run that was taken up again had others before."""

@@ -1,4 +1,4 @@
-"""What tuning moved: what `diff` returns and writes."""
+"""Document of `diff`: the change of the weights by tuning."""
 
 from typing import Literal
 

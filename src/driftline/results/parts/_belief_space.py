@@ -41,7 +41,7 @@ class LayerDrift(Value):
 
 
 class DriftShape(Value):
-    """Whether a drift grows gradually along a curve or has a knee, by its square root."""
+    """Shape of a drift along a curve, gradual or with a knee, by its square root."""
 
     shape: Literal["knee", "gradual"] | None
     """None where it cannot be told; the reason says why."""

@@ -26,7 +26,7 @@ class Document(Value):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     def to_json(self) -> str:
-        """The document as JSON text, indented, ending in a newline, equal for equal values.
+        """Return the document as indented JSON text; equal values give equal text.
 
         Returns:
             The text; characters that a terminal would act on are spelled as escapes.

@@ -1,4 +1,4 @@
-"""Why a forecast is what it is, in terms that a person can act on."""
+"""Causes of a forecast, in terms that a person can act on."""
 
 from typing import ClassVar, Literal
 
@@ -32,7 +32,7 @@ class ConflictingExample(Value):
 
 
 class ForecastExplanation(Value):
-    """What drives the risk, and what would be safe."""
+    """Causes of the risk, and values that would be safe."""
 
     failure_mode: FailureMode | None
     """None where no capability is forecast to pass its tolerance."""

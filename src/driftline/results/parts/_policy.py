@@ -1,4 +1,4 @@
-"""What an organisation asks of a tuned model, fixed before any score of it is seen."""
+"""Requirements of an organisation for a tuned model, fixed before any score is seen."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Tier = Literal["critical", "advisory"]
 
 
 class PolicyRule(Value):
-    """What a policy says of one capability."""
+    """Requirements of a policy for one capability."""
 
     name: str
     tier: Tier
@@ -31,5 +31,5 @@ class CertificationPolicy(Value):
     capabilities: tuple[PolicyRule, ...]
 
     def rule(self, capability: str) -> PolicyRule | None:
-        """What it says of a capability; None where that stays as its suite says."""
+        """Return the rule for a capability; None if the suite's own settings apply."""
         return next((rule for rule in self.capabilities if rule.name == capability), None)

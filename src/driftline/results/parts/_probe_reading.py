@@ -1,4 +1,4 @@
-"""What a probe of a planned run read: the numbers that a forecast is made from, and nothing else."""
+"""Measurements of a planned run's probe: the only numbers that a forecast is computed from."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What exactly was measured, with what, as it stands in every document."""
+"""Provenance of every document: models, data, software and hardware."""
 
 from pydantic import Field, JsonValue
 
@@ -29,7 +29,7 @@ class ModelProvenance(Value):
 
 
 class Numerics(Value):
-    """What a score depends on beside weights and items."""
+    """Settings other than weights and items on which a score depends."""
 
     compute_dtype: str
     """The dtype that matrix products run in."""

@@ -19,7 +19,7 @@ class EnvelopePoint(Value):
 
 
 class EnvelopeContour(Value):
-    """Where one capability reaches its tolerance; below it is safe for this capability."""
+    """Contour on which one capability reaches its tolerance; below it is safe."""
 
     capability: str
     required: bool
@@ -30,7 +30,7 @@ class EnvelopeContour(Value):
 
     @property
     def is_reached(self) -> bool:
-        """Whether some run of the chart reaches the tolerance."""
+        """True if some run of the chart reaches the tolerance."""
         return any(point.learning_rate is not None for point in self.points)
 
     @property

@@ -1,4 +1,4 @@
-"""How a belief space is read: what broke first, gradually or with a knee, in words."""
+"""Wording for a belief space: what broke first, gradually or with a knee."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,12 @@ from ._readings import DASH, clean, interval, number
 
 
 def layer_label(layer: int | None) -> str:
-    """What to call the states that leave a layer."""
+    """Return the label of the states that leave a layer."""
     return "embedding" if layer is None else f"layer {layer}"
 
 
 def rank_ratios(space: BeliefSpace, drift: LayerDrift) -> tuple[float | None, ...]:
-    """The effective rank of a layer along a curve, as a share of the base's."""
+    """Return the effective rank of a layer along a curve, as a share of the base's."""
     before = {geometry.layer: geometry.effective_rank for geometry in space.base}[drift.layer]
     return tuple(
         now / before if now is not None and before else None for now in drift.effective_rank
@@ -20,7 +20,7 @@ def rank_ratios(space: BeliefSpace, drift: LayerDrift) -> tuple[float | None, ..
 
 
 def breaking_sentence(curve: BeliefCurve) -> str:
-    """Which of representation and output breaks first along a curve, and where."""
+    """Say which of representation and output breaks first along a curve, and where."""
     at = "norm" if curve.kind == "radius" else "step"
     output, representation = curve.output_scale, curve.representation_scale
     if curve.first is None:
@@ -35,7 +35,7 @@ def breaking_sentence(curve: BeliefCurve) -> str:
 
 
 def shape_sentence(shape: DriftShape) -> str:
-    """Whether a drift is gradual or has a knee."""
+    """Say whether a drift is gradual or has a knee."""
     if shape.shape == "knee":
         parts = [f"knee at {number(shape.scale)}"]
         if shape.low is not None or shape.high is not None:
@@ -49,7 +49,7 @@ def shape_sentence(shape: DriftShape) -> str:
 
 
 def shapes_sentence(curve: BeliefCurve) -> str:
-    """The shapes of both drifts of a curve."""
+    """Describe the shapes of both drifts of a curve."""
     output = shape_sentence(curve.output_shape)
     representation = shape_sentence(curve.representation_shape)
     if output == representation:
@@ -58,7 +58,7 @@ def shapes_sentence(curve: BeliefCurve) -> str:
 
 
 def belief_lines(space: BeliefSpace) -> Iterator[str]:
-    """A sentence a road: what breaks first along it, how, and how far it went."""
+    """Yield one sentence per direction: what breaks first along it, how, and how far it went."""
     for curve in space.curves:
         yield (
             f"{clean(curve.direction)}: {breaking_sentence(curve)}; {shapes_sentence(curve)}; "
@@ -67,7 +67,7 @@ def belief_lines(space: BeliefSpace) -> Iterator[str]:
 
 
 def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
-    """The same as a table, a row a road, with its titles.
+    """Return the same as a table with titles, one row per direction.
 
     Args:
         space: The belief space.
@@ -97,13 +97,13 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
 
 
 def _cell(scale: float | None, shape: DriftShape) -> str:
-    """Where a drift breaks, and whether at a knee; as short as a table wants it."""
+    """Format the scale at which a drift breaks, and whether at a knee, for a table."""
     how = {"knee": f", knee {number(shape.scale)}", "gradual": ", gradual", None: ""}
     return number(scale) + how[shape.shape]
 
 
 def extent_sentence(space: BeliefSpace, curve: BeliefCurve) -> str:
-    """How far representation and output are at the end of a curve."""
+    """Say how far representation and output are from the base's at the end of a curve."""
     parts = [f"at {number(curve.scales[-1])} KL {number(curve.kl_nats[-1])} nats per token"]
     worst, label = lowest_cka(curve, -1)
     if worst is not None:
@@ -115,7 +115,7 @@ def extent_sentence(space: BeliefSpace, curve: BeliefCurve) -> str:
 
 
 def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
-    """The layer that is least like the base at one scale of a curve, and how like it is.
+    """Return the layer least similar to the base at one scale of a curve, and its similarity.
 
     Args:
         curve: The curve.
@@ -135,7 +135,7 @@ def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
 def rank_range(
     space: BeliefSpace, curve: BeliefCurve, place: int
 ) -> tuple[float | None, float | None]:
-    """The least and the largest share of the base's effective rank over layers, at one scale.
+    """Return the smallest and largest share of the base's effective rank over layers, at one scale.
 
     Args:
         space: Which holds the base's.

@@ -14,7 +14,7 @@ _NUM_EXAMPLES = 3
 
 
 def explanation_sentences(assessment: Assessment) -> tuple[str, ...]:
-    """What drives the risk, and what would be safe.
+    """Say what drives the risk, and what would be safe.
 
     Args:
         assessment: With a forecast, or without.

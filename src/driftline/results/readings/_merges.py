@@ -1,4 +1,4 @@
-"""How a replayed merge is read: the headline, a row a layer, and the weights that speak against it."""
+"""Wording for a replayed merge: headline, one row per layer, and deviating weights."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _NUM_NAMED = 4
 
 
 def merge_headline(merge: MergeReplay) -> str:
-    """Whether the merged model holds its adapter, in one line."""
+    """Say in one line whether the merged model contains its adapter."""
     num = len(merge.weights)
     if merge.verdict == "pass":
         exact = sum(weight.is_exact for weight in merge.weights)
@@ -42,7 +42,7 @@ def merge_headline(merge: MergeReplay) -> str:
 
 
 def merge_rows(merge: MergeReplay) -> list[tuple[str, ...]]:
-    """A row a layer: its weights by state, the strengths, and the largest residual."""
+    """Return one row per layer: weights by state, strengths, and the largest residual."""
     layers: dict[int | None, list[MergedWeight]] = {}
     for weight in merge.weights:
         layers.setdefault(weight.layer, []).append(weight)
@@ -64,7 +64,7 @@ def merge_rows(merge: MergeReplay) -> list[tuple[str, ...]]:
 
 
 def merge_lines(merge: MergeReplay) -> list[str]:
-    """The weights that are not there as the adapter says, and those that moved beside it."""
+    """List the weights that differ from the adapter's merge, and those that moved without it."""
     lines = []
     for state in _STATES[1:]:
         names = [weight.name for weight in merge.weights if weight.state == state]

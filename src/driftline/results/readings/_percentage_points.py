@@ -51,7 +51,7 @@ def shown_amount(
 
 
 def _units(value: object) -> Iterator[tuple[str, str]]:
-    """Every capability with its unit, wherever both stand together."""
+    """Yield every capability with its unit, wherever both occur together."""
     if isinstance(value, Value):
         unit, name = getattr(value, "unit", None), getattr(value, "capability", None)
         if isinstance(unit, str) and value.in_unit:
@@ -86,7 +86,7 @@ def _turned(value: Any, units: Mapping[str, str], inherited: str | None) -> Any:
 
 
 def _scaled(value: Any, unit: str | None, units: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """A number, or numbers by capability, in the unit that people see."""
+    """Convert a number, or numbers by capability, to the unit that is displayed."""
     if isinstance(value, dict):
         return {name: _scaled(each, units.get(name), units) for name, each in value.items()}
     factor = 1.0 if unit is None else shown_unit(unit)[0]

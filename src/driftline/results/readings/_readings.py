@@ -1,4 +1,4 @@
-"""How an assessment is read: losses, orders and words that every rendering of it shares."""
+"""Wording for an assessment: losses, orders and words that all its renderings share."""
 
 import math
 from collections import Counter
@@ -44,7 +44,7 @@ class CapabilityLoss:
 
 @dataclass(frozen=True)
 class ModuleRank:
-    """How early a module breaks, over the capabilities that the map covers."""
+    """Fragility rank of a module over the capabilities of the map."""
 
     module: str
     label: str
@@ -55,7 +55,7 @@ class ModuleRank:
 
 
 def loss_sign(assessment: Assessment, capability: str) -> int:
-    """What a change is multiplied by to become a loss: -1 where a higher value is better.
+    """Return the factor that turns a change into a loss: -1 if a higher value is better.
 
     Args:
         assessment: Where the capability's score says which way is better.
@@ -74,7 +74,7 @@ def loss_sign(assessment: Assessment, capability: str) -> int:
 
 
 def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
-    """The forecast as losses, the largest loss relative to its tolerance first."""
+    """Return the forecast as losses, the largest relative to its tolerance first."""
     losses = []
     for f in assessment.forecast:
         sign = loss_sign(assessment, f.capability)
@@ -101,7 +101,7 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
 
 
 def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
-    """What each module is within its layer, or beside the layers.
+    """Return each module's name within its layer, or outside the layers.
 
     Args:
         fragility: Rows of a map.
@@ -120,7 +120,7 @@ def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
 
 
 def protected_by_role(assessment: Assessment) -> str | None:
-    """The modules to protect, counted by role: `30 of 30 v, 23 of 30 o`; None without any.
+    """Count the modules to protect by role: `30 of 30 v, 23 of 30 o`; None if there are none.
 
     Args:
         assessment: With a map and its `protect`.
@@ -138,7 +138,7 @@ def protected_by_role(assessment: Assessment) -> str | None:
 
 
 def protected_share(assessment: Assessment) -> str:
-    """What share the modules to protect hold, and what share no map could be made of.
+    """Say which share the modules to protect hold, and which share has no map.
 
     Args:
         assessment: With a map and its `protect`.
@@ -161,7 +161,7 @@ def protected_share(assessment: Assessment) -> str:
 
 
 def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
-    """What to call each module, in the order of the forward pass as far as names tell it.
+    """Return a label for each module, in the order of the forward pass as far as names tell it.
 
     Args:
         fragility: Rows of a map.
@@ -191,7 +191,7 @@ def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
 
 
 def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
-    """The mapped modules, the most fragile over all capabilities first."""
+    """Return the mapped modules, the most fragile over all capabilities first."""
     ranks: dict[str, list[ModuleFragility]] = {}
     for f in assessment.fragility:
         ranks.setdefault(f.module, []).append(f)
@@ -210,7 +210,7 @@ def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
 
 
 def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:
-    """A sort key: the margin that is used up most first, undefined ones last."""
+    """Return a sort key: the most used margin first, undefined ones last."""
     used = margin.used_fraction
     critical = margin.critical_relative_norm if margin.kind == "radius" else margin.critical_steps
     return (
@@ -221,12 +221,12 @@ def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:
 
 
 def clean(text: str) -> str:
-    """The text with everything unprintable replaced, so that it cannot steer a terminal."""
+    """Replace everything unprintable in a text, so that it cannot control a terminal."""
     return replaced(text, keep="")
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """A number with three significant digits, or a dash where there is none.
+    """Format a number with three significant digits, or a dash if there is none.
 
     Args:
         value: The number.
@@ -253,7 +253,7 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage, or a dash where there is none.
+    """Format a share as a percentage, or a dash if there is none.
 
     Args:
         value: The share.
@@ -270,7 +270,7 @@ def percent(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None, *, signed: bool = False) -> str:
-    """An interval; an open end is said in words, and nothing known is a dash.
+    """Format an interval; open ends in words, a dash if both are unknown.
 
     Args:
         low: The lower end, None where it is open.
@@ -325,7 +325,7 @@ def with_error(text: str, standard_error: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in words.
+    """Format a length of time in words.
 
     Args:
         seconds: How long.
@@ -347,7 +347,7 @@ def duration(seconds: float) -> str:
 
 
 def cost_sentence(cost: Cost) -> str:
-    """What the answer cost, in one line."""
+    """Describe the cost of the answer in one line."""
     share = cost.fraction_of_planned_run
     run = "no planned run to compare with"
     if share is not None:
@@ -359,7 +359,7 @@ def cost_sentence(cost: Cost) -> str:
 
 
 def target_sentence(assessment: Assessment) -> str | None:
-    """What the planned run does to its own task, in one line; None where nobody asked."""
+    """Describe the run's effect on its own task in one line; None if it was not forecast."""
     target = assessment.target
     if target is None:
         return None

@@ -1,4 +1,4 @@
-"""How a diff is read: orders, words and the headline that every rendering of it shares."""
+"""Wording for a diff: orders, words and the headline that all its renderings share."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ NUM_NAMED = 4
 
 
 def weight_diff_headline(diff: WeightDiff) -> str:
-    """Where the update went, in one line; the word before the colon is its kind.
+    """Describe the update in one line; the word before the colon is its kind.
 
     Args:
         diff: What to put in words.
@@ -32,7 +32,7 @@ def weight_diff_headline(diff: WeightDiff) -> str:
 
 
 def lone_line(diff: WeightDiff) -> str:
-    """The weights without a partner, with their shares of the parameters of their side."""
+    """Describe the weights without a partner, with their shares of the parameters of their side."""
     missing = {"base": diff.missing_in_base, "tuned": diff.missing_in_tuned}
     told = []
     for side, other, alone in (
@@ -89,7 +89,7 @@ def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
 
 
 def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
-    """The fewest groups that hold half of what these groups hold together, the largest first."""
+    """Return the fewest groups that hold half of the total, the largest first."""
     whole = sum(group.share or 0.0 for group in groups)
     held, found = 0.0, []
     for group in sorted(groups, key=lambda group: -(group.share or 0.0)):
@@ -101,7 +101,7 @@ def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
 
 
 def spans(numbers: Iterable[int]) -> str:
-    """Ascending numbers with neighbours joined.
+    """Join neighbouring numbers of an ascending list into ranges.
 
     >>> spans([0, 3, 4, 5, 9])
     '0, 3-5, 9'
@@ -122,7 +122,7 @@ def spans(numbers: Iterable[int]) -> str:
 
 
 def movers(diff: WeightDiff) -> list[TensorChange]:
-    """The weights that moved, by relative change, the farthest first; from zero before all."""
+    """Return the weights that moved, the largest relative change first; from zero before all."""
     return sorted(
         diff.changes,
         key=lambda c: (c.relative_change is not None, -(c.relative_change or 0.0), c.name),
@@ -130,7 +130,7 @@ def movers(diff: WeightDiff) -> list[TensorChange]:
 
 
 def count_lines(diff: WeightDiff) -> list[str]:
-    """What else was found: weights without change, on one side, tied."""
+    """Count the other weights: unchanged, on one side only, tied."""
     total = diff.total
     lines = []
     if unmoved := total.num_weights - total.num_changed:
@@ -150,7 +150,7 @@ def count_lines(diff: WeightDiff) -> list[str]:
 
 
 def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
-    """Effective, stable and energy rank and the number of intruders, as text.
+    """Format effective, stable and energy rank and the number of intruders.
 
     Args:
         change: Of one weight.
@@ -172,7 +172,7 @@ def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
 
 
 def gaps(diff: WeightDiff) -> list[str]:
-    """Why numbers are missing, each reason once, with how many weights it stands for."""
+    """List the reasons for missing numbers, each once, with the number of weights."""
     counts: dict[str, int] = {}
     for c in diff.changes:
         own = (c.spectrum_reason, c.intruders_reason, c.spectrum.reason if c.spectrum else None)
@@ -182,11 +182,11 @@ def gaps(diff: WeightDiff) -> list[str]:
 
 
 def cost_line(diff: WeightDiff) -> str:
-    """What the comparison read, and how long it took."""
+    """Say how much the comparison read, and how long it took."""
     return f"{diff.num_bytes / 1e9:,.2f} GB of weights, {diff.wall_seconds:,.1f} s"
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """Name the first few, and count the others."""
     told = ", ".join(clean(name) for name in names[:NUM_NAMED])
     return told + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")

@@ -30,7 +30,7 @@ NUM_REASONS = 3
 
 
 def summary(assessment: Assessment) -> str:
-    """An assessment for a terminal, without colour.
+    """Render an assessment for a terminal, without colour.
 
     Args:
         assessment: What to put in words.

@@ -24,7 +24,7 @@ NUM_FLIPS = 5
 
 
 def certification_summary(found: Certification) -> str:
-    """A certification for a terminal, without colour.
+    """Render a certification for a terminal, without colour.
 
     Args:
         found: What to put in words.
@@ -53,7 +53,7 @@ def certification_summary(found: Certification) -> str:
 
 
 def outcome_sentence(found: Certification) -> str:
-    """What came out, in one sentence without the verdict's word and without names of models."""
+    """State the outcome in one sentence, without the verdict's word and names of models."""
     if found.verdict == "pass" and found.guards.tuned_is_base:
         return "identical: the tuned weights are the base's, bit for bit"
     if found.verdict == "pass":
@@ -119,7 +119,7 @@ def _claims(found: Certification) -> list[str]:
 
 
 def pvalue_text(value: float | None) -> str:
-    """A p-value, or a dash where there is none."""
+    """Format a p-value, or a dash if there is none."""
     if value is None:
         return DASH
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"
@@ -162,7 +162,7 @@ def _points(share: float) -> str:
 
 
 def _probes(found: Certification) -> list[str]:
-    """What the recovery probe says of each loss."""
+    """Say what the recovery probe found for each loss."""
     return [
         line
         for probe in found.recovery or ()
@@ -171,7 +171,7 @@ def _probes(found: Certification) -> list[str]:
 
 
 def recovery_sentence(probe: RecoveryProbe) -> str:
-    """One probe of what was lost, in words."""
+    """Describe the recovery probe of one lost capability."""
     name, shots = clean(probe.capability), probe.num_shots
     if probe.finding == "inconclusive":
         return f"{name}: inconclusive: {clean(probe.reason or '')}"

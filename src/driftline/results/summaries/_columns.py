@@ -9,12 +9,12 @@ WIDTH = 100
 
 
 def wrapped(line: str, *, indent: str = "  ") -> list[str]:
-    """A line as several that are no longer than a terminal's."""
+    """Wrap a line to the width of a terminal."""
     return textwrap.wrap(clean(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:
-    """Rows as columns of text; those that are numeric stand on the right."""
+    """Align rows as columns of text, numeric ones on the right."""
     right = set(numeric)
     rows = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ _SHOWN_TRIALS = 12
 
 
 def plan_summary(found: Plan) -> str:
-    """A plan for a terminal, without colour.
+    """Render a plan for a terminal, without colour.
 
     Args:
         found: What to put in words.
@@ -34,7 +34,7 @@ def plan_summary(found: Plan) -> str:
 
 
 def plan_headline(found: Plan) -> str:
-    """What the protocol gains and keeps, and what its verdict rests on, in one line."""
+    """Say in one line what the protocol gains and keeps, and what its verdict rests on."""
     target = found.target
     parts = []
     if found.protocol is not None:
@@ -47,14 +47,14 @@ def plan_headline(found: Plan) -> str:
 
 
 def setting_words(settings: Sequence[LeverSetting]) -> str:
-    """The levers that a protocol moves, in one line."""
+    """List the levers that a protocol sets, in one line."""
     if not settings:
         return "as your config has it"
     return clean(", ".join(f"{s.lever} {s.value}" for s in settings))
 
 
 def budget_words(budget: PlanBudget) -> str:
-    """What was spent of what might be."""
+    """Say how much of the budget was spent."""
     used = (
         f"{budget.used_tokens:,.0f} of {budget.limit:,.0f} tokens"
         if budget.unit == "tokens"
@@ -64,7 +64,7 @@ def budget_words(budget: PlanBudget) -> str:
 
 
 def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
-    """The best trials first; those that did not come to their end last."""
+    """Return a sort key: the best trials first, incomplete ones last."""
     best = trial.best
     if best is None:
         return (True, 0.0, 0.0)
@@ -72,7 +72,7 @@ def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
 
 
 def scale_word(look: PlanLook) -> str:
-    """The scale of an update, for people."""
+    """Format the scale of an update."""
     return "in parts" if look.parts else f"{look.scale:g}"
 
 

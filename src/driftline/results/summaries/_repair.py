@@ -8,7 +8,7 @@ from ._columns import aligned, wrapped
 
 
 def repair_summary(found: Repair) -> str:
-    """A repair for a terminal, without colour.
+    """Render a repair for a terminal, without colour.
 
     Args:
         found: What to put in words.
@@ -30,7 +30,7 @@ def repair_summary(found: Repair) -> str:
 
 
 def repair_headline(found: Repair) -> str:
-    """What a repair gave back and kept, and what its verdict rests on, in one line."""
+    """Say in one line what a repair restored and kept, and what its verdict rests on."""
     parts = []
     recovery, target = found.recovery, found.target
     if recovery.given_back is None:
@@ -44,7 +44,7 @@ def repair_headline(found: Repair) -> str:
 
 
 def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
-    """Parts of the update with their scales, neighbours of one scale joined.
+    """List parts of the update with their scales; neighbours with one scale are joined.
 
     Args:
         scales: From the embedding up.
@@ -111,7 +111,7 @@ def _chosen(found: Repair) -> list[str]:
 
 
 def chosen_words(chosen: RepairLook) -> str:
-    """The chosen point's family and label."""
+    """Return the chosen point's family and label."""
     return clean(f"{chosen.family}, {chosen.label}")
 
 

@@ -13,7 +13,7 @@ _CLAIMS = {
 
 
 def sample_size_summary(found: SampleSize) -> str:
-    """A sample size for a terminal, without colour.
+    """Render a sample size for a terminal, without colour.
 
     Args:
         found: What to put in words.

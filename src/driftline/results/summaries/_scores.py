@@ -16,7 +16,7 @@ from ._columns import aligned, wrapped
 
 
 def scores_summary(scores: Scores) -> str:
-    """Scores for a terminal, without colour.
+    """Render scores for a terminal, without colour.
 
     Args:
         scores: What to put in words.

@@ -6,7 +6,7 @@ from ._columns import aligned, wrapped
 
 
 def training_run_summary(run: TrainingRun) -> str:
-    """A training run for a terminal, without colour.
+    """Render a training run for a terminal, without colour.
 
     Args:
         run: What to put in words.

@@ -6,7 +6,7 @@ from ._columns import aligned, wrapped
 
 
 def verification_summary(found: Verification) -> str:
-    """A verification for a terminal, without colour.
+    """Render a verification for a terminal, without colour.
 
     Args:
         found: What to put in words.

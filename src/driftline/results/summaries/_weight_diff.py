@@ -22,7 +22,7 @@ NUM_LAYERS = 8
 
 
 def weight_diff_summary(diff: WeightDiff) -> str:
-    """A diff for a terminal, without colour.
+    """Render a diff for a terminal, without colour.
 
     Args:
         diff: What to put in words.

@@ -1,4 +1,4 @@
-"""Where a curve of loss against scale first passes a tolerance, with an interval."""
+"""Smallest scale at which a loss curve passes a tolerance, with an interval."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Crossing(NamedTuple):
 def first_crossing(
     scales: Float[ndarray, " points"], losses: Float[ndarray, " points"], tolerance: float
 ) -> float | None:
-    """The smallest scale at which the loss, linear between points, reaches the tolerance.
+    """Return the smallest scale at which the loss, linear between points, reaches the tolerance.
 
     >>> first_crossing(numpy.array([1.0, 2.0]), numpy.array([0.0, 0.4]), 0.1)
     1.25
@@ -47,7 +47,7 @@ def crossing_interval(
     num_resamples: int = 400,
     seed: int = 0,
 ) -> Crossing:
-    """The critical scale of the mean loss, with a percentile bootstrap interval over items.
+    """Return the critical scale of the mean loss, with a percentile bootstrap interval over items.
 
     Groups of items are drawn again with replacement, whole and the same ones at every scale; the mean
     of a resample is the total of its items over their number. A resample that does not cross counts
@@ -93,7 +93,7 @@ def resampled_crossings(
     num_resamples: int = 400,
     seed: int = 0,
 ) -> Float[ndarray, " resamples"]:
-    """The critical scale of each resample of the items, as `crossing_interval` draws them.
+    """Return the critical scale of each resample of the items, as `crossing_interval` draws them.
 
     Curves of the same items meet the same resamples where the seed is the same.
 
@@ -126,7 +126,7 @@ def resampled_crossings(
 def _multiplicities(
     generator: numpy.random.Generator, num_units: int, num_resamples: int
 ) -> Float[ndarray, "resamples units"]:
-    """How often each unit is drawn in each resample of as many units, with replacement."""
+    """Count how often each unit is drawn in each resample of as many units, with replacement."""
     drawn = generator.integers(num_units, size=(num_resamples, num_units))
     cells = drawn + num_units * numpy.arange(num_resamples)[:, None]
     counts = numpy.bincount(cells.ravel(), minlength=num_resamples * num_units)
@@ -136,7 +136,7 @@ def _multiplicities(
 def _first_crossings(
     scales: Float[ndarray, " points"], curves: Float[ndarray, "curves points"], tolerance: float
 ) -> Float[ndarray, " curves"]:
-    """As `first_crossing`, for many curves; infinity where one is not crossed."""
+    """Compute `first_crossing` for many curves; infinity for a curve without a crossing."""
     xs = numpy.concatenate([[0.0], scales])
     ys = numpy.pad(curves, ((0, 0), (1, 0)))
     over = ys >= tolerance

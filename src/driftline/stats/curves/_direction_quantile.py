@@ -31,7 +31,7 @@ def direction_quantile(
     num_resamples: int = 400,
     seed: int = 0,
 ) -> Crossing:
-    """The scale below which a share of all random directions pass the tolerance, with its interval.
+    """Estimate the scale below which a share of all random directions pass the tolerance.
 
     The logarithm of the critical scale is taken as normal over directions, so the quantile is
     mean + z * standard deviation. Its interval has two sources that are put together by MOVER (Zou
@@ -100,7 +100,7 @@ def direction_quantile(
 def _normal_quantile(
     values: Float[ndarray, " directions"], share: float, confidence_level: float
 ) -> tuple[float, float, float]:
-    """A quantile of a normal population, estimated, with its exact interval."""
+    """Estimate a quantile of a normal population, with its exact interval."""
     num = len(values)
     mean, spread = float(values.mean()), float(values.std(ddof=1))
     z = float(scipy.stats.norm.ppf(share))
@@ -119,7 +119,7 @@ def _item_reach(
     curve: Curve,
     confidence_level: float,
 ) -> float:
-    """Half the width of the interval that the items alone would give."""
+    """Return half the width of the interval that the items alone would give."""
     num = curve.item_losses.shape[1] if groups is None else len(set(groups))
     # The bootstrap's variance is that of a population of `num`, without the usual correction.
     spread = float(means.std()) * math.sqrt(num / (num - 1))

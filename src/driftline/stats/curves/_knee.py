@@ -1,4 +1,4 @@
-"""Whether a curve that begins at the origin goes straight, or has a knee where it steepens."""
+"""Test whether a curve from the origin is straight or has a knee where it steepens."""
 
 from typing import Literal, NamedTuple
 
@@ -20,7 +20,7 @@ _ROUNDING = 1e-12
 
 
 class Knee(NamedTuple):
-    """What can be said of a curve's shape. An undefined number is None, with its reason."""
+    """Shape of a curve. An undefined number is None, with its reason."""
 
     shape: Literal["knee", "gradual"] | None
     scale: float | None = None
@@ -50,7 +50,7 @@ class _Fits(NamedTuple):
 
     @property
     def best(self) -> int | None:
-        """Which of those that steepen fits best; None where none steepens."""
+        """Index of the best fit among those that steepen; None if none steepens."""
         steepening = numpy.where(self.rises > 0, self.squares, numpy.inf)
         return int(steepening.argmin()) if (self.rises > 0).any() else None
 
@@ -148,14 +148,14 @@ def _fits(
 def _hinges(
     scales: Float[ndarray, " points"],
 ) -> tuple[Float[ndarray, " knees"], Float[ndarray, "knees points"]]:
-    """Places for a knee, and what a rise of 1 there adds to the sensitivities."""
+    """Return possible places of a knee, and what a rise of 1 there adds to the sensitivities."""
     # Before a knee at least one point must lie, and after it two: else it could be anywhere.
     knees = numpy.geomspace(scales[0], scales[-3], _NUM_KNEES)
     return knees, numpy.maximum(0.0, 1 - knees[:, None] / scales)
 
 
 def _pvalue(scales: Float[ndarray, " points"], gain: float, *, seed: int) -> float:
-    """How often scatter about a straight line makes a bent one fit better by this share."""
+    """Return how often scatter about a straight line makes a bent one fit better by this share."""
     _, hinges = _hinges(scales)
     centred = hinges - hinges.mean(axis=1, keepdims=True)
     directions = centred / numpy.linalg.norm(centred, axis=1, keepdims=True)
@@ -169,7 +169,7 @@ def _pvalue(scales: Float[ndarray, " points"], gain: float, *, seed: int) -> flo
 def _is_sharper_than_a_parabola(
     scales: Float[ndarray, " points"], sensitivity: Float[ndarray, " points"], squares: float
 ) -> bool:
-    """Whether two lines fit better than value = a * scale + b * scale^2."""
+    """Return whether two lines fit better than value = a * scale + b * scale^2."""
     line = numpy.polynomial.Polynomial.fit(scales, sensitivity, 1)
     smooth = float(((sensitivity - line(scales)) ** 2).sum())
     num = len(scales)
@@ -177,7 +177,7 @@ def _is_sharper_than_a_parabola(
 
 
 def _is_ruled_out(fits: _Fits, *, num_points: int, confidence_level: float) -> bool:
-    """Whether at no place the rise of the slope may be as large as the slope before it."""
+    """Return whether the slope rises less than its earlier value at every possible knee."""
     freedom = num_points - 2
     errors = fits.rise_errors * numpy.sqrt(fits.squares / freedom)
     highest = fits.rises + float(scipy.stats.t.ppf(confidence_level, freedom)) * errors
@@ -192,7 +192,7 @@ def _located(
     pvalue: float,
     confidence_level: float,
 ) -> Knee:
-    """The knee and its interval, from a second fit that knows where values are larger."""
+    """Return the knee and its interval, from a second fit that knows where values are larger."""
     # A curve that is flat before its knee would else be held to its first points alone.
     sizes = numpy.maximum(expected, _SMALLEST_ERROR * sensitivity.mean())
     fits = _fits(scales, sensitivity, sizes**-2)

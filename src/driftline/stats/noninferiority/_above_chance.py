@@ -1,4 +1,4 @@
-"""Whether a model answers better than a guess, by tests that hold for every number of items."""
+"""Tests that a model answers better than by guessing, valid for every number of items."""
 
 import math
 
@@ -75,7 +75,7 @@ def above_chance_evidence(
     groups: Int[ndarray, " items"] | None = None,
     max_group_size: int = 1,
 ) -> float:
-    """Evidence against guessing that may be looked at after every item.
+    """Compute evidence against guessing that stays valid when checked after every item.
 
     It is the highest wealth so far of a bettor against "the expected share of right answers is at
     most that of guessing", which reaches 1 / alpha with probability at most alpha (Ville 1939),
@@ -101,7 +101,7 @@ def above_chance_evidence(
 
 
 def _binomial_tail(num_right: int, num_items: int, chance: float) -> float:
-    """The chance of at least as many right answers; 1 where they are not clearly above a guess."""
+    """Return P(at least as many right answers); 1 where they are not clearly above a guess."""
     if chance >= 1 or num_right < num_items * chance + 1:
         return 1.0
     return float(scipy.special.betainc(num_right, num_items - num_right + 1, chance))

@@ -34,7 +34,7 @@ class Bets(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What earlier units say of the next one."""
+    """Statistics of earlier units, from which the next stake is computed."""
 
     variance: Float[ndarray, "orders units"]
     """Of total - mean * size."""
@@ -42,7 +42,7 @@ class Past(NamedTuple):
 
 
 def log_wealth(bets: Bets, change: float) -> Float[ndarray, "*rules orders units"]:
-    """Logarithm of the wealth after each unit, of bets against "the mean change is at most `change`".
+    """Return log wealth after each unit, betting against "the mean change is at most `change`".
 
     It is sum(log(1 + stake (total - change * size))), begun at 0. Where the hypothesis holds every
     factor has mean at most 1, given what came before, so that wealth ever reaches 1 / alpha with
@@ -63,7 +63,7 @@ def log_wealth(bets: Bets, change: float) -> Float[ndarray, "*rules orders units
 
 
 def scaled(units: Units, max_group_size: int | None) -> Units:
-    """Units as fractions of the largest one that could be met.
+    """Scale units by the largest possible unit.
 
     Args:
         units: Totals and sizes.
@@ -85,7 +85,7 @@ def scaled(units: Units, max_group_size: int | None) -> Units:
 def past_of(
     totals: Float[ndarray, "orders units"], sizes: Float[ndarray, "orders units"], margin: float
 ) -> Past:
-    """Spread and size of earlier units, with a few imagined ones so that the first have a past.
+    """Return spread and size of earlier units, with a few imagined ones as a prior.
 
     Args:
         totals: Of each unit, in order.
@@ -134,7 +134,7 @@ def check_bounds(
 def highest_refused(
     log_evidence: Callable[[float], float], *, least: float, most: float, log_bound: float
 ) -> float:
-    """The highest mean against which the evidence reaches the bound; the least where none.
+    """Return the highest mean against which the evidence reaches the bound; the least where none.
 
     Args:
         log_evidence: Falling in the mean.

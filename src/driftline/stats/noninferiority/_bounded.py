@@ -33,7 +33,7 @@ def bounded_noninferiority(
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> NoninferiorityTest:
-    """Whether the mean of bounded changes is above -margin; valid for any shape and any number.
+    """Test whether the mean of bounded changes is above -margin, for any distribution and size.
 
     Each unit is bet on in turn, against "the mean is at most d": the wealth is multiplied by
     1 + stake (total - d * size), with a stake that depends on earlier units alone,
@@ -98,7 +98,7 @@ def bounded_noninferiority(
 
 
 def fixed_bets(shares: Units, margin: float, least: float, alpha: float, seed: int) -> Bets:
-    """Bets for a number of units that is fixed beforehand, in several orders."""
+    """Compute the bets for a number of units that is fixed beforehand, in several orders."""
     num = len(shares.sums)
     order = orders_of(num, seed)
     totals, sizes = shares.sums[order], shares.sizes[order]
@@ -109,13 +109,13 @@ def fixed_bets(shares: Units, margin: float, least: float, alpha: float, seed: i
 
 @functools.lru_cache(maxsize=2)
 def orders_of(num: int, seed: int) -> Int[ndarray, "orders units"]:
-    """Kept, since either limit bets in the same ones."""
+    """Draw the random orders of the units; cached, since both limits use the same ones."""
     generator = numpy.random.default_rng(seed)
     return generator.permuted(numpy.tile(numpy.arange(num), (_NUM_ORDERS, 1)), axis=1)
 
 
 def log_evidence(bets: Bets, mean: float) -> float:
-    """Logarithm of the final wealth, averaged over the orders."""
+    """Return the logarithm of the final wealth, averaged over the orders."""
     final = log_wealth(bets, mean)[:, -1]
     return float(scipy.special.logsumexp(final)) - math.log(len(final))
 
@@ -123,7 +123,7 @@ def log_evidence(bets: Bets, mean: float) -> float:
 def _low_and_pvalue(
     shares: Units, margin: float, bounds: tuple[float, float], alpha: float, seed: int
 ) -> tuple[float, float]:
-    """The lower limit of the mean, and the p-value of "the mean is at most -margin"."""
+    """Return the lower limit of the mean, and the p-value of "the mean is at most -margin"."""
     bets = fixed_bets(shares, margin, bounds[0], alpha, seed)
     at_margin = log_evidence(bets, -margin)
     is_refused = at_margin >= -math.log(alpha)

@@ -37,7 +37,7 @@ class Evidence(NamedTuple):
 def flip_noninferiority(
     lost: int, gained: int, num_items: int, *, margin: float, confidence_level: float = 0.95
 ) -> NoninferiorityTest:
-    """Whether accuracy, or any paired share, is kept within a margin; exact and unconditional.
+    """Test whether accuracy, or any paired share, stays within a margin; exact, unconditional.
 
     An outcome is (lost, gained), and a p-value of change <= d is the largest probability of an
     outcome at least as good as the one seen, over all models in which the true change is at most d
@@ -101,7 +101,7 @@ def flip_noninferiority(
 
 
 def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> Evidence:
-    """What a limit needs: outcomes whose limit of Tango's is as high as that of this outcome.
+    """Return the outcomes whose Tango limit is at least as high as that of this outcome.
 
     Args:
         lost: Items that were right and are wrong now.
@@ -123,7 +123,7 @@ def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float)
 
 
 def evidence_at(lost: int, gained: int, num_items: int, change: float) -> Evidence:
-    """What a test needs: outcomes whose score statistic at `change` is as large.
+    """Return the outcomes whose score statistic at `change` is at least as large.
 
     Args:
         lost: Items that were right and are wrong now.
@@ -139,7 +139,7 @@ def evidence_at(lost: int, gained: int, num_items: int, change: float) -> Eviden
 
 
 def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float) -> Evidence:
-    """Outcomes with a score statistic at `change` of at least `z`, about one outcome."""
+    """Return the outcomes near one outcome whose score statistic at `change` is at least `z`."""
     flips = lost + gained
     least = (
         float(scipy.special.betaincinv(flips, num_items - flips + 1, GAMMA / 2)) if flips else 0.0
@@ -155,7 +155,7 @@ def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float
 
 
 def evidence_pvalue(evidence: Evidence, change: float) -> float:
-    """The p-value of the null hypothesis that the true change is at most `change`.
+    """Return the p-value of the null hypothesis that the true change is at most `change`.
 
     Args:
         evidence: Of the outcome.
@@ -180,7 +180,7 @@ def evidence_pvalue(evidence: Evidence, change: float) -> float:
 def outcome_probabilities(
     evidence: Evidence, discordances: Float[ndarray, " points"], change: float
 ) -> Float[ndarray, " points"]:
-    """How likely an outcome at least as good is, for a true change and each discordance.
+    """Return P(an outcome at least as good) for a true change and each discordance.
 
     Numbers of flips that are left out count as at least as good, on the safe side.
 
@@ -203,7 +203,7 @@ def outcome_probabilities(
 def _lost_tails(
     evidence: Evidence, lost_share: Float[ndarray, " points"]
 ) -> Float[ndarray, "points flips"]:
-    """The binomial probability that at most `most_lost` of each number of flips are lost."""
+    """Return the binomial probability that at most `most_lost` of each number of flips are lost."""
     # A tail costs much more than a point, so each is made from the one before:
     # P(m of f + 1) = P(m of f) - share * p(m of f) and P(m + 1 of f) = P(m of f) + p(m + 1 of f).
     flips, most = evidence.num_flips, evidence.most_lost
@@ -224,7 +224,7 @@ def _lost_tails(
 def most_lost_at(
     num_flips: Int[ndarray, " flips"], num_items: int, *, change: float, z: float
 ) -> Int[ndarray, " flips"]:
-    """The most items lost, of each number of flips, with a score statistic of at least `z`.
+    """Return the most items lost, of each number of flips, with a score statistic of at least `z`.
 
     Args:
         num_flips: Numbers of items that flip.
@@ -245,7 +245,7 @@ def most_lost_at(
 
 
 def likely_flips(num_items: int, least: float, most: float) -> Int[ndarray, " flips"]:
-    """Numbers of flips outside of which no discordance within the range has any probability.
+    """Return numbers of flips outside of which no discordance within the range has any probability.
 
     Args:
         num_items: All items.
@@ -261,7 +261,7 @@ def likely_flips(num_items: int, least: float, most: float) -> Int[ndarray, " fl
 
 
 def _highest_refused(evidence: Evidence, alpha: float) -> float:
-    """The highest change whose null hypothesis is refused; -1 where none is."""
+    """Return the highest change whose null hypothesis is rejected; -1 if none is."""
 
     def excess(change: float) -> float:
         return evidence_pvalue(evidence, change) - alpha
@@ -278,7 +278,7 @@ def _binomial(
     num: Int[ndarray, " flips"] | int,
     share: Float[ndarray, " points"],
 ) -> Float[ndarray, "points flips"]:
-    """The binomial probability of each count; 0 where it is none of 0 to `num`."""
+    """Return the binomial probability of each count; 0 where it is none of 0 to `num`."""
     is_possible = (count >= 0) & (count <= num)
     count = numpy.clip(count, 0, num)
     log_ways = -scipy.special.betaln(count + 1, num - count + 1) - numpy.log(num + 1)

@@ -8,7 +8,7 @@ from ...errors import RunError
 
 
 def holm_adjusted_pvalues(pvalues: Float[ndarray, " claims"]) -> Float[ndarray, " claims"]:
-    """P-values for claims about each of several capabilities, in the order given.
+    """Adjust the p-values of claims about several capabilities by Holm; keeps their order.
 
     The i-th smallest of m is max over j <= i of (m - j + 1) p_j, at most 1. Refusing where it is at
     most alpha keeps the probability of any wrong refusal in the family at alpha, however the tests
@@ -35,7 +35,7 @@ def holm_adjusted_pvalues(pvalues: Float[ndarray, " claims"]) -> Float[ndarray, 
 
 
 def suite_pvalue(pvalues: Float[ndarray, " claims"]) -> float:
-    """The p-value of "at least one capability is not kept", so that refusing it claims all of them.
+    """Return the p-value of "at least one capability is lost"; rejecting it claims all are kept.
 
     It is the largest: to claim all, each must pass at alpha, and none needs a correction, since
     whichever is not kept has to slip through its own test. Source: the intersection-union test,

@@ -1,4 +1,4 @@
-"""What every test of non-inferiority returns, and what it asks of its caller."""
+"""Result type and input checks that all tests of non-inferiority share."""
 
 from typing import Literal, NamedTuple
 
@@ -35,7 +35,7 @@ class NoninferiorityTest(NamedTuple):
 
 
 def judged(low: float, high: float, margin: float) -> NoninferiorityVerdict:
-    """The verdict of two one-sided limits; neither side is ever claimed by a missing limit."""
+    """Return the verdict of two one-sided limits; a missing limit never supports a claim."""
     if low >= -margin:
         return "non_inferior"
     return "inferior" if high < -margin else "inconclusive"

@@ -24,14 +24,14 @@ above the tolerance, and how widely the items scatter, is not known beforehand."
 
 
 class Looks(NamedTuple):
-    """What all looks so far say of one capability."""
+    """Evidence of all evaluations so far about one capability."""
 
     num_looks: int = 0
     log_evidence: float = -math.inf
     """Natural logarithm of sum over looks k of e_k / (k (k + 1)); it never falls."""
 
     def after(self, log_evidence: float) -> "Looks":
-        """One look more.
+        """Add the evidence of one more evaluation.
 
         >>> round(Looks().after(math.log(8.0)).log_evidence, 6) == round(math.log(4.0), 6)
         True
@@ -54,7 +54,7 @@ def look_evidence(
     largest_gain: float,
     groups: Int[ndarray, " items"] | None = None,
 ) -> float:
-    """Logarithm of an e-value against "the mean loss is at most the tolerance", from one look.
+    """Return the log e-value of one evaluation against "the mean loss is at most the tolerance".
 
         e = sum over stakes s of weight_s * product over units of (1 + s (loss - tolerance * size))
 
@@ -106,7 +106,7 @@ def lowest_mean(
     alpha: float,
     groups: Int[ndarray, " items"] | None = None,
 ) -> float:
-    """Lower limit of the mean loss at one look; over all looks a confidence sequence.
+    """Compute the lower limit of the mean loss; over all evaluations a confidence sequence.
 
     With probability at least 1 - alpha no look's limit ever lies above its mean loss (of gains
     capped as in `look_evidence`): look k is given alpha / (k (k + 1)).
@@ -136,7 +136,7 @@ def _evidence(
     largest_gain: float,
     groups: Int[ndarray, " items"] | None,
 ) -> float:
-    """Falling in the mean: each factor is, whatever its stake."""
+    """Return the evidence at a mean; it falls as the mean rises, since every factor does."""
     units = units_of(numpy.maximum(losses, -largest_gain), groups)
     largest = int(units.sizes.max())
     sums, sizes = units.sums / largest, units.sizes / largest

@@ -24,7 +24,7 @@ is given to each; the second wins in the end also where the change lies close to
 
 
 class SequentialTest(NamedTuple):
-    """What all items so far say; it may be asked after every item."""
+    """Result of the test on the items so far; valid after every item."""
 
     verdict: NoninferiorityVerdict
     """Stop where it is not inconclusive; it will not change again."""
@@ -53,7 +53,7 @@ def sequential_noninferiority(
     max_group_size: int | None = None,
     confidence_level: float = 0.95,
 ) -> SequentialTest:
-    """Whether the items so far settle it; the error holds under looking after every one of them.
+    """Test whether the items so far decide the claim; valid under continuous monitoring.
 
     Two bettors play against "the mean is at most -margin" and "at least -margin". Each stakes what
     grows fastest if the mean lies one margin away, margin / (variance so far + margin^2), which at
@@ -130,7 +130,7 @@ def running_bets(
     margin: float,
     least: float,
 ) -> Bets:
-    """Bets for a number of units that is not fixed, with one row of stakes a rule."""
+    """Compute the bets for a number of units that is not fixed, with one row of stakes per rule."""
     past = past_of(totals, sizes, margin)
     lead = margin * past.size
     best = lead / (past.variance + lead**2)
@@ -139,7 +139,7 @@ def running_bets(
 
 
 def log_evidence(bets: Bets, mean: float) -> Float[ndarray, "orders units"]:
-    """Logarithm of the wealth of all rules together, after each unit."""
+    """Return the logarithm of the wealth of all rules together, after each unit."""
     weights = numpy.array([weight for _, weight in _RULES])[:, None, None]
     found: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
         log_wealth(bets, mean) + numpy.log(weights), axis=0
@@ -150,7 +150,7 @@ def log_evidence(bets: Bets, mean: float) -> Float[ndarray, "orders units"]:
 def _limit(
     bets: Bets, is_refused: bool, at: float, bounds: tuple[float, float], log_bound: float
 ) -> float:
-    """The highest mean that was ever refused, on the side of `at` where its own evidence says."""
+    """Return the highest mean ever rejected, on the side of `at` that its evidence indicates."""
     low = highest_refused(
         lambda mean: float(log_evidence(bets, mean).max()),
         least=at if is_refused else bounds[0],

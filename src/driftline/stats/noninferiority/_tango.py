@@ -18,7 +18,7 @@ Counts = Int[ndarray, "*shape"]
 def tango_statistic(
     lost: Counts, gained: Counts, *, num_items: int, change: Float[ndarray, "*shape"] | float
 ) -> Float[ndarray, "*shape"]:
-    """Tango's score statistic for the null hypothesis that the true change is `change`.
+    """Compute Tango's score statistic for the null hypothesis that the true change is `change`.
 
         z = (gained - lost - n d) / sqrt(n (2 q + d (1 - d))),    d = change,
 
@@ -56,7 +56,7 @@ def tango_statistic(
 def tango_low(
     lost: Counts, gained: Counts, *, num_items: int, confidence_level: float
 ) -> Float[ndarray, "*shape"]:
-    """Tango's lower one-sided limit of the change, by halving; `lost` and `gained` swapped negate it.
+    """Compute Tango's lower one-sided limit by bisection; swap `lost` and `gained` to negate it.
 
     Args:
         lost: Items that were right and are wrong now.
@@ -81,7 +81,7 @@ def tango_low(
 def tango_interval(
     lost: int, gained: int, num_items: int, *, confidence_level: float = 0.95
 ) -> ConfidenceInterval:
-    """The change of a paired share with Tango's asymptotic score interval.
+    """Compute Tango's asymptotic score interval for the change of a paired share.
 
     It does not collapse where nothing flips. Limits: its error is only about what it says: up to
     7 % instead of 5 % for some hundred items, more for fewer. A verdict takes `flip_noninferiority`.

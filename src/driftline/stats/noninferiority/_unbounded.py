@@ -96,7 +96,7 @@ def unbounded_noninferiority(
 def _mean_and_error(
     units: Units, counts: Float[ndarray, "resamples units"]
 ) -> tuple[Float[ndarray, " resamples"], Float[ndarray, " resamples"]]:
-    """The mean over items and its standard error, where each unit is there so many times."""
+    """Return the mean over items and its standard error, where each unit occurs so many times."""
     total, size = units.sums, units.sizes
     num = counts.sum(axis=1)
     items = counts @ size
@@ -109,7 +109,7 @@ def _mean_and_error(
 
 
 def _pivots(units: Units, mean: float, seed: int) -> Float[ndarray, " resamples"]:
-    """(mean - true mean) / error of resamples of whole units, ascending."""
+    """Return (mean - true mean) / error of resamples of whole units, ascending."""
     generator = numpy.random.default_rng(seed)
     num = len(units.sums)
     found = []

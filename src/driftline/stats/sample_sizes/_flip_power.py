@@ -32,7 +32,7 @@ def noninferiority_power(
     change: float = 0.0,
     confidence_level: float = 0.95,
 ) -> float:
-    """How likely `flip_noninferiority` finds a paired share non-inferior, by enumeration.
+    """Compute the power of `flip_noninferiority` by enumeration.
 
     The probability of every outcome is summed; the outcomes that pass are those with a score
     statistic at -margin above one critical value, which is the smallest that keeps the error at
@@ -89,7 +89,7 @@ def num_items_needed(
     power: float = 0.8,
     confidence_level: float = 0.95,
 ) -> int:
-    """How many items `flip_noninferiority` needs to find a share non-inferior with this power.
+    """Return the number of items that `flip_noninferiority` needs for a given power.
 
     Power does not rise steadily with the number of items, since counts are whole; the answer is one
     that has the power itself. It is found by correcting the normal approximation
@@ -135,7 +135,7 @@ def num_items_needed(
 
 
 def smallest_sufficient(power_at: Callable[[int], float], power: float, *, start: float) -> int:
-    """A number of items that has the power, while hardly fewer do not.
+    """Find a number of items that reaches the power, while hardly fewer do not.
 
     Args:
         power_at: The power of a number of items, rising but for small steps back.

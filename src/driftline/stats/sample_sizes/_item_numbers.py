@@ -1,4 +1,4 @@
-"""How many items a verdict needs, metric by metric, before a model is run."""
+"""Number of items that a verdict needs, by metric, before a model is run."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _FEWEST_UNBOUNDED = 20
 
 
 class Spread(NamedTuple):
-    """How much an item's change varies."""
+    """Variability of an item's change."""
 
     value: float
     """Standard deviation; of accuracy the share of items that flip, either way."""
@@ -142,7 +142,7 @@ def margin_shown(
 
 
 def _smallest_margin(metric: Metric, num_items: int, spread: float) -> float | None:
-    """By halving, with the exact test of shares or the t test."""
+    """Find the smallest margin by bisection, with the exact test of shares or the t test."""
     if not metric.is_binary and num_items < _FEWEST_UNBOUNDED:
         return None
 

@@ -18,7 +18,7 @@ def mean_noninferiority_power(
     change: float = 0.0,
     confidence_level: float = 0.95,
 ) -> float:
-    """How likely a paired t test finds the mean change of normal differences above -margin.
+    """Compute the power of a paired t test to show that the mean change is above -margin.
 
     It is the upper tail of the noncentral t distribution with num_items - 1 degrees of freedom and
     noncentrality sqrt(num_items) (change + margin) / standard_deviation.
@@ -58,7 +58,7 @@ def mean_num_items_needed(
     power: float = 0.8,
     confidence_level: float = 0.95,
 ) -> int:
-    """How many items a paired t test needs to find the mean change above -margin with this power.
+    """Return the number of items that a paired t test needs for a given power.
 
     >>> mean_num_items_needed(margin=0.1, standard_deviation=0.3)
     58

@@ -81,7 +81,7 @@ def check_outputs(config: TrainingConfig) -> None:
 
 
 def output_faults(config: TrainingConfig) -> tuple[str, ...]:
-    """Reasons for which reports or uploads of the run would fail on this machine.
+    """Return why reports or uploads of the run would fail on this machine.
 
     Args:
         config: The config.
@@ -148,7 +148,7 @@ def _check_model_options(config: TrainingConfig) -> None:
 
 
 def _optimizer(config: TrainingConfig, args: SFTConfig) -> torch.optim.Optimizer:
-    """The optimiser on one number; SGD where only the model itself can tell."""
+    """Build the optimiser on one number; SGD if it depends on the model."""
     number = torch.nn.Parameter(torch.zeros(1, 1))
     plain = torch.optim.SGD([number], lr=args.learning_rate)
     if config.values.get("optim_target_modules") or "lomo" in str(args.optim):
@@ -187,7 +187,7 @@ def _check_schedule(
 
 
 def one_line(error: BaseException) -> str:
-    """An exception of a library in one line, with its kind where the text alone says little.
+    """Describe a library's exception in one line, with its kind if the text alone says little.
 
     Args:
         error: The exception.

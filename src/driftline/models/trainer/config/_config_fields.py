@@ -25,7 +25,7 @@ def _names(config: type) -> frozenset[str]:
 
 
 def _scalar_kinds(config: type) -> dict[str, tuple[type, ...]]:
-    """The kinds that a config's fields take; fields that take more than scalars are left out."""
+    """Return the kinds of a config's scalar fields; other fields are left out."""
     kinds = {}
     for name, hint in typing.get_type_hints(config).items():
         is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
@@ -170,7 +170,7 @@ _MENDS = {
 
 
 def hint(key: str) -> str:
-    """The mend for an unknown key.
+    """Suggest the fix for an unknown key.
 
     Args:
         key: As it stands in the file.
@@ -191,13 +191,13 @@ def hint(key: str) -> str:
 
 
 def kinds_of(key: str) -> tuple[type, ...]:
-    """The scalars that a field takes; none where it takes more than scalars, or is not read."""
+    """Return the scalar kinds of a field; empty if it takes other values, or is not read."""
     is_read = key not in OUTPUT_FIELDS | EVALUATION_FIELDS | ABOUT_THE_MODEL
     return _KINDS.get(key, ()) if is_read else ()
 
 
 def as_its_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
-    """A text as the number or truth value that its field takes, as TRL's parser reads it.
+    """Convert a text to the number or boolean that its field takes, as TRL's parser does.
 
     Args:
         value: As YAML gives it.
@@ -222,5 +222,5 @@ _TRUTH |= dict.fromkeys(("no", "false", "f", "n", "0"), False)
 
 
 def is_of(value: JsonValue, kinds: tuple[type, ...]) -> bool:
-    """Whether a value is of one of the kinds; a whole number is a number too."""
+    """Return whether a value is of one of the kinds; an integer is a number too."""
     return type(value) in kinds or (type(value) is int and float in kinds)

@@ -25,7 +25,7 @@ _NO_CHECKPOINT = ("none", "false", "no", "true", "yes", "")
 
 
 def named_model(config: "TrainingConfig") -> str | None:
-    """The model that a config names, with its revision, as the opener takes it.
+    """Return the model that a config names, with its revision, in the form of `open_model`.
 
     Args:
         config: The config.
@@ -56,7 +56,7 @@ def streams(config: "TrainingConfig") -> bool:
 
 
 def unused_fields(config: "TrainingConfig") -> tuple[str, ...]:
-    """Fields that another field of the file leaves without an effect.
+    """Return the fields that have no effect because of another field of the file.
 
     Args:
         config: The config.

@@ -92,7 +92,7 @@ def _translated(
     names: Mapping[str, str],
     more: Callable[[Values, Path], tuple[dict[str, JsonValue], set[str]]],
 ) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
-    """The fields that mean the same under TRL's names, and those that take more than a name."""
+    """Return a config in TRL's fields, and notes on the keys that were left out."""
     special, read = more(values, path)
     taken: dict[str, JsonValue] = {
         names[key]: value
@@ -173,7 +173,7 @@ def _loss_on(*, prompts: bool) -> dict[str, JsonValue]:
 
 
 def _warmup(values: Values) -> dict[str, JsonValue]:
-    """A share of the steps, which transformers takes as a number below 1."""
+    """Return a share of the steps, which transformers takes as a number below 1."""
     share = values.get("warmup_ratio")
     if not share or values.get("warmup_steps"):
         return {}
@@ -181,7 +181,7 @@ def _warmup(values: Values) -> dict[str, JsonValue]:
 
 
 def _listed(value: JsonValue) -> JsonValue:
-    """Names that stand in one text, separated by commas."""
+    """Split a text of names that are separated by commas."""
     if isinstance(value, str) and "," in value:
         return [name.strip() for name in value.split(",")]
     return value if isinstance(value, list) else [value]

@@ -65,30 +65,30 @@ class TrainingConfig:
 
     @property
     def uses_peft(self) -> bool:
-        """Whether an adapter is trained rather than the weights themselves."""
+        """True if an adapter is trained rather than the weights themselves."""
         return bool(self.values.get("use_peft"))
 
     def provenance(self) -> SourceProvenance:
-        """What stands in a document about this file."""
+        """Return the description of this file for documents."""
         return SourceProvenance(name=self.name, digest=self.digest)
 
     def with_values(self, **changes: JsonValue) -> "TrainingConfig":
-        """The config with some fields set otherwise; the digest follows the values."""
+        """Return the config with some fields changed; the digest follows the values."""
         values = {**self.values, **changes}
         digest = digest_bytes(repr(sorted(values.items())).encode())
         return replace(self, values=values, digest=digest)
 
     def without(self, *names: str) -> "TrainingConfig":
-        """The config without some fields, if it has them."""
+        """Return the config without some fields, if it has them."""
         kept = {key: value for key, value in self.values.items() if key not in names}
         return self if len(kept) == len(self.values) else replace(self, values=kept).with_values()
 
     def without_source(self) -> "TrainingConfig":
-        """The config without what names data and splits, for rows that stand in a file of their own."""
+        """Return the config without the names of data and splits, for rows from a separate file."""
         return self.without(*NAMES_OF_DATA)
 
     def without_adapter(self) -> "TrainingConfig":
-        """The config of full fine-tuning with the same fields otherwise."""
+        """Return the config of full fine-tuning with the same fields otherwise."""
         adapters = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS
         lora = {n for n in MODEL_FIELDS if n.startswith("lora_") or n in ADAPTER_SWITCHES}
         return self.without(*adapters, *lora)
@@ -101,7 +101,7 @@ class TrainingConfig:
         return float(rate)
 
     def value(self, name: str) -> JsonValue:
-        """A field of TRL's as the user set it, or as TRL defaults to.
+        """Return a TRL field as the user set it, or its default.
 
         Unlike `trainer_arguments` it does not touch accelerate's state, which the last arguments that
         were made decide for the whole process.
@@ -117,7 +117,7 @@ class TrainingConfig:
 
     @property
     def follows_evaluations(self) -> bool:
-        """Whether the learning rates depend on evaluations during the run."""
+        """True if the learning rates depend on evaluations during the run."""
         return self.values.get("lr_scheduler_type") in REACTIVE_SCHEDULES
 
     def check_plan(self) -> None:
@@ -133,7 +133,7 @@ class TrainingConfig:
             )
 
     def without_evaluation(self, reason: str) -> "TrainingConfig":
-        """The config of the same run without evaluations, and a note that says so.
+        """Return the config of the same run without evaluations, and a note that says so.
 
         Args:
             reason: For which it is not evaluated, with the mend.
@@ -153,11 +153,11 @@ class TrainingConfig:
 
     @property
     def evaluates(self) -> bool:
-        """Whether the run is to be evaluated while it trains."""
+        """True if the run is evaluated while it trains."""
         return str(self.values.get("eval_strategy") or "no") not in ("no", "False")
 
     def model_options(self) -> dict[str, JsonValue]:
-        """How the weights are to be loaded for training, as TRL's command line puts it together."""
+        """Return the options for loading the weights, as TRL's command line does."""
         options = {
             key: self.values[key]
             for key in ("dtype", "attn_implementation")
@@ -167,7 +167,7 @@ class TrainingConfig:
         return options | (more if isinstance(more, dict) else {})
 
     def for_data(self, *, is_chat: bool) -> "TrainingConfig":
-        """The config as it is for chats, or for rows that are none.
+        """Return the config with the settings for chat data, or for other data.
 
         Args:
             is_chat: Whether rows are turns with a role.
@@ -181,7 +181,7 @@ class TrainingConfig:
         return replace(config, loss_on_answers=False)
 
     def chat_template(self) -> str | None:
-        """The template that the run's chats are written by; None where it is the model's own."""
+        """Return the template of the run's chats; None if it is the model's own."""
         named = self.values.get("chat_template_path")
         if not isinstance(named, str):
             return None
@@ -197,15 +197,15 @@ class TrainingConfig:
         os.environ.update(self.environment)
 
     def unused_fields(self) -> tuple[str, ...]:
-        """Fields that another field of the file leaves without an effect."""
+        """Return the fields that have no effect because of another field of the file."""
         return unused_fields(self)
 
     def probe_notes(self) -> tuple[str, ...]:
-        """What a probe leaves out, one sentence each."""
+        """List the settings that a probe leaves out, one sentence each."""
         return (*self.notes, *probe_notes(self))
 
     def trainer_arguments(self, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
-        """TRL's own arguments: the user's fields, with bookkeeping switched off.
+        """Return TRL's arguments: the user's fields, with bookkeeping switched off.
 
         Args:
             output_dir: Where the trainer may write; nothing is expected to be written.
@@ -235,7 +235,7 @@ class TrainingConfig:
             raise ConfigError(f"{self.name}: {error}") from error
 
     def adapter_config(self) -> LoraConfig | None:
-        """The LoRA config that the fields describe; None for full fine-tuning.
+        """Return the LoRA config that the fields describe; None for full fine-tuning.
 
         Returns:
             PEFT's config.
@@ -266,7 +266,7 @@ class TrainingConfig:
 
 
 def _unwrapped(key: str, value: JsonValue) -> JsonValue:
-    """`all-linear` in a list as the word that PEFT knows; a module's name stays in its list."""
+    """Take `all-linear` out of its list; a list of module names stays."""
     return "all-linear" if key == "target_modules" and value == ["all-linear"] else value
 
 
@@ -333,7 +333,7 @@ def _environment(value: JsonValue, path: Path) -> tuple[tuple[str, str], ...]:
 
 
 def _as_mapping(key: str, value: JsonValue, path: Path) -> JsonValue:
-    """A mapping that is written as a text, as TRL's command line takes it."""
+    """Parse a mapping that is written as a text, as TRL's command line does."""
     if not key.endswith("_kwargs") or not isinstance(value, str):
         return value
     try:

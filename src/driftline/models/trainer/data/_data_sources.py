@@ -1,4 +1,4 @@
-"""Where rows come from: files of every kind that `datasets` reads, folders, hub ids, mixtures."""
+"""Sources of rows: files of every kind that `datasets` reads, folders, hub ids, mixtures."""
 
 import codecs
 import contextlib
@@ -212,7 +212,7 @@ def _splits(loaded: datasets.Dataset | datasets.DatasetDict) -> dict[str, datase
 
 
 def digest_rows(splits: dict[str, datasets.Dataset]) -> str:
-    """The digest of the rows' content, for sources that are no files of their own.
+    """Compute the digest of the rows' content, for sources that are not single files.
 
     Args:
         splits: By name.
@@ -252,13 +252,13 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _cache_folder() -> str:
-    """Rows in Arrow files for as long as the process lives: read from disk, not held in memory."""
+    """Return a folder for Arrow files while the process lives: rows are read from disk."""
     return _folder().name
 
 
 @contextlib.contextmanager
 def quiet_datasets() -> Iterator[None]:
-    """Without progress bars, and without files beside the user's own or in the shared cache."""
+    """Silence progress bars, and write no files beside the user's or in the shared cache."""
     bars, caching = not datasets.are_progress_bars_disabled(), datasets.is_caching_enabled()
     level = datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
@@ -328,7 +328,7 @@ def check_json_lines(path: Path) -> None:
 
 
 def line_of_row(path: Path | None, row: int) -> str:
-    """Where a row stands: its line in a file of lines, else its number.
+    """Return the location of a row: its line in a file of lines, else its number.
 
     Args:
         path: The file of lines, if there is one.

@@ -1,4 +1,4 @@
-"""Which layout rows have, as TRL reads them, and which of them it could not train on."""
+"""Layout of rows, as TRL reads them, and rows that it could not train on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
 def _layout(
     loaded: LoadedRows, rows: datasets.Dataset, text_field: str
 ) -> tuple[Layout, tuple[str, ...]]:
-    """The layout that TRL takes these columns for, in its order of preference."""
+    """Return the layout that TRL takes these columns for, in its order of preference."""
     columns, name = rows.column_names, loaded.where
     for column in ("image", "images"):
         if column in columns:
@@ -132,7 +132,7 @@ def _suggestion(columns: list[str]) -> str:
 
 
 def _begins_with_text(rows: datasets.Dataset, text_field: str) -> bool:
-    """Whether the first row that holds anything is a text, by which TRL takes all rows."""
+    """Return whether the first row with content is a text, which decides for TRL on all rows."""
     both = rows.select_columns(["messages", text_field])
     first = next((row for row in both if row["messages"] or row[text_field] is not None), None)
     return first is not None and not first["messages"]
@@ -152,12 +152,12 @@ class _Check:
         self._loaded, self._rows = loaded, rows
 
     def place(self, row: int) -> str:
-        """A row's place in the source, for a message."""
+        """Return a row's place in the source, for a message."""
         loaded = self._loaded
         return f"{loaded.where}: {line_of_row(loaded.lines_of, row)}"
 
     def not_empty(self, fields: tuple[str, ...], text_field: str) -> NDArray[numpy.bool_]:
-        """Which rows have all fields; a row that has another layout's instead is refused."""
+        """Return a mask of the rows that have all fields; refuses rows of another layout."""
         kept = numpy.ones(len(self._rows), dtype=bool)
         for field in fields:
             kept &= ~self._is_null(field)
@@ -187,7 +187,7 @@ class _Check:
                 )
 
     def kind(self, field: str, layout: Layout, kept: NDArray[numpy.bool_]) -> str:
-        """`text` or `chat`; refuses a column, or the first row, that is neither or another."""
+        """Return `text` or `chat`; refuses a column, or the first row, of another kind."""
         feature = self._rows.features[field]
         wanted = (
             ("text",)
@@ -234,7 +234,7 @@ class _Check:
             )
 
     def notes(self, kept: NDArray[numpy.bool_], texts: list[str]) -> tuple[str, ...]:
-        """How many rows are left out or trained on next to nothing."""
+        """Count the rows that are left out or have next to nothing to train on."""
         notes = []
         if num := int((~kept).sum()):
             first = self.place(int((~kept).argmax()))
@@ -256,7 +256,7 @@ class _Check:
             yield from batch.column(field).chunks
 
     def _is_null(self, field: str) -> NDArray[numpy.bool_]:
-        """Which rows hold nothing: null, or a list without a part."""
+        """Return a mask of the rows that hold nothing: null, or an empty list."""
         parts = []
         for chunk in self._columns(field):
             nothing = pyarrow.compute.is_null(chunk)
@@ -307,7 +307,7 @@ def _is_stored_as_values(feature: object) -> bool:
 
 
 def _is_plain_chat(feature: object) -> bool:
-    """A list of structures with a text as role (or from): nothing is left to look at row by row."""
+    """Return whether a type is a list of turns with a text as role; then no row needs a check."""
     inner = feature.feature if isinstance(feature, datasets.List | datasets.LargeList) else None
     if not isinstance(inner, dict):
         return False

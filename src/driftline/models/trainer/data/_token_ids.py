@@ -44,7 +44,7 @@ def check_token_ids(data: TrainingData, size: int) -> None:
 
 
 def _wrong_ids(chunk: pyarrow.Array, size: int, *, may_be_ignored: bool) -> tuple[int, int] | None:
-    """The first row of a chunk with an id out of range, and that id."""
+    """Return the first row of a chunk with an id out of range, and that id."""
     values, parents = chunk.flatten(), pyarrow.compute.list_parent_indices(chunk)
     is_out = pyarrow.compute.or_(
         pyarrow.compute.less(values, 0), pyarrow.compute.greater_equal(values, size)

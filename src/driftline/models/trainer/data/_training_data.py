@@ -44,17 +44,17 @@ class TrainingData:
     """The rows as the trainer has tokenised them, by config."""
 
     def provenance(self) -> SourceProvenance:
-        """What stands in a document about this file."""
+        """Return the description of this file for documents."""
         return SourceProvenance(name=self.name, digest=self.digest, num_records=len(self.examples))
 
     def rows(self) -> datasets.Dataset:
-        """The rows for a trainer, with all columns."""
+        """Return the rows for a trainer, with all columns."""
         if isinstance(self.examples, _Rows):
             return self.examples.rows
         return datasets.Dataset.from_list(list(self.examples))
 
     def select(self, indices: Sequence[int], *, name: str) -> "TrainingData":
-        """Some of the rows, in the order of the indices.
+        """Return some of the rows, in the order of the indices.
 
         Args:
             indices: From 0.
@@ -72,7 +72,7 @@ class TrainingData:
         return replace(self, name=name, examples=examples, digest=digest_value(list(examples)))
 
     def split(self, name: str) -> "TrainingData | None":
-        """Another split of the same source, such as the one to evaluate on.
+        """Return another split of the same source, such as the one to evaluate on.
 
         Args:
             name: The split's.
@@ -209,7 +209,7 @@ def write_training_data(data: TrainingData, path: Path) -> None:
 
 
 def json_lines(examples: Sequence[Example]) -> bytes:
-    """Examples as the content of a file.
+    """Return examples as the content of a JSON Lines file.
 
     Args:
         examples: The examples.
@@ -265,7 +265,7 @@ def _checked(
 def _renamed(
     loaded: LoadedRows, rows: datasets.Dataset, columns: Mapping[str, str]
 ) -> datasets.Dataset:
-    """The rows with the named columns alone, renamed or joined."""
+    """Return the rows with the named columns alone, renamed or joined."""
     if not columns:
         return rows
     parts = {wanted: given.split("+") for wanted, given in columns.items()}
@@ -299,7 +299,7 @@ def _joiner(parts: Mapping[str, list[str]]) -> Callable[[Example], Example]:
 
 
 def _as_example(row: Example) -> Example:
-    """A row as TRL reads it, without what Arrow fills in where a field is left out."""
+    """Return a row as TRL reads it, without values that Arrow fills in for missing fields."""
     row = {key: _without_nulls(value) for key, value in row.items() if value is not None}
     return maybe_convert_to_chatml(row) if "conversations" in row else row
 

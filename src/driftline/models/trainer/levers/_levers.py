@@ -25,7 +25,7 @@ _LOSSES = ("entropy_gate", "loss_adaptive_rate", "kl_to_base")
 
 @dataclass(frozen=True)
 class Levers:
-    """What holds a run back from forgetting. All are off by default, and then training is TRL's own.
+    """Mitigations against forgetting. All are off by default, and then training is TRL's own.
 
     LoRA's rank, target modules, `weight_decay` and `init_lora_weights` are fields of the config.
     """
@@ -106,11 +106,11 @@ class Levers:
 
     @property
     def is_interpolated(self) -> bool:
-        """Whether what comes out is not the tuned weights themselves."""
+        """True if the resulting weights are not the tuned weights themselves."""
         return self.interpolation != 1.0 or bool(self.interpolated_modules)
 
     def scale_of(self, weight: str) -> float:
-        """The scale of one weight's update after training.
+        """Return the scale of one weight's update after training.
 
         Args:
             weight: The weight's name in the base.
@@ -129,7 +129,7 @@ class Levers:
     def from_values(
         cls, values: Mapping[str, JsonValue], *, origin: str, folder: Path | None = None
     ) -> Self:
-        """Levers from a file.
+        """Read levers from the values of a file.
 
         Args:
             values: Lever to value; `slowed_modules` and `interpolated_modules` map names to numbers.
@@ -159,7 +159,7 @@ class Levers:
             raise ConfigError(f"{origin}: {error}") from None
 
     def to_values(self) -> dict[str, JsonValue]:
-        """The levers that are set, as plain values for YAML; `from_values` takes them."""
+        """Return the levers that are set, as plain values for YAML; `from_values` takes them."""
         values: dict[str, JsonValue] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -173,7 +173,7 @@ class Levers:
         return values
 
     def recipe(self) -> dict[str, JsonValue]:
-        """What a change is determined by, beside the config: frozen modules have a place of their own.
+        """Return the values that determine a change, config and frozen modules apart.
 
         Returns:
             The levers that are set; a file of replay by its digest.
@@ -246,7 +246,7 @@ def _is_rank(value: float | None) -> bool:
 
 
 def _read(key: str, value: JsonValue, origin: str) -> object:
-    """A value from a file as its field takes it."""
+    """Convert a value from a file to the type of its field."""
     if key == "frozen_modules":
         if isinstance(value, list) and all(isinstance(name, str) for name in value):
             return tuple(value)
@@ -268,7 +268,7 @@ def _read(key: str, value: JsonValue, origin: str) -> object:
 
 
 def _number(value: JsonValue, key: str, origin: str) -> float:
-    """A number; YAML reads 1e-3 as a text."""
+    """Convert a number; YAML reads 1e-3 as a text."""
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):
             return float(value)

@@ -56,7 +56,7 @@ class TrainedPass:
         self._hooks.close()
 
     def __call__(self, **inputs: Any) -> ModelOutput:  # noqa: ANN401 - whatever the model takes
-        """The model's pass with TRL's fused head; log-probabilities come out weighed."""
+        """Run the model with TRL's fused head; its log-probabilities are weighed."""
         outputs: ModelOutput = self._model(**inputs)
         # The head below calls the body too.
         self._hooks.close()
@@ -108,7 +108,7 @@ class TrainedPass:
         return torch.nn.functional.kl_div(found, wanted, reduction="sum", log_target=True)
 
     def _states_at(self, output: ModelOutput) -> Tensor:
-        """Hidden states at the trained positions: those whose next token is."""
+        """Return hidden states at the positions whose next token is trained on."""
         hidden: Tensor = output.last_hidden_state
         return hidden[:, : self._mask.shape[1]][self._mask]
 
@@ -122,7 +122,7 @@ class TrainedPass:
 
 
 def head_logits(model: PreTrainedModel, kind: type[ModelOutput], hidden: Tensor) -> Tensor:
-    """Logits of chosen hidden states, through all that the model does after its body, in float32.
+    """Compute logits of chosen hidden states, through all after the body, in float32.
 
     The class's own forward runs, beneath what accelerate and TRL put over it on the instance, so that
     the trained model's head and the base's compute alike, without autocast.
@@ -147,7 +147,7 @@ def head_logits(model: PreTrainedModel, kind: type[ModelOutput], hidden: Tensor)
 
 
 def entropy_weights(logits: Tensor) -> Tensor:
-    """The entropy gate's weight of each prediction: 0 where it is certain, 1 where it knows nothing.
+    """Compute the entropy gate's weight of each prediction: 0 if certain, 1 if uniform.
 
     The entropy of the 20 likeliest tokens, renormalised, over the logarithm of their number.
 

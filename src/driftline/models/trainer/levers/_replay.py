@@ -29,7 +29,7 @@ def with_replay(
     levers: Levers,
     num_steps: int,
 ) -> TrainingData:
-    """The training data, of which a share is replaced by replay.
+    """Return the training data with a share replaced by replay.
 
     As many examples as before come out, in the same order but for those that gave way, so that an epoch has
     as many batches as it had. With packing their number follows from the tokens; whoever trains sets
@@ -92,7 +92,7 @@ def with_replay(
 def self_replay(
     opened: LanguageModel, config: TrainingConfig, data: TrainingData, num: int
 ) -> list[dict[str, JsonValue]]:
-    """Examples that the base writes, in the layout of the data and about as long.
+    """Generate examples with the base, in the layout of the data and about as long.
 
     Texts follow the beginning of text. In a chat the base first writes what a user says, after what its
     template puts before it, and then the answer.
@@ -143,7 +143,7 @@ def self_replay(
 
 
 def _whole(config: TrainingConfig, name: str) -> int:
-    """A whole number of TRL's; null stands for no limit, and there a text of ours is the longest."""
+    """Return an integer of TRL's; null means no limit, for which the longest text is the limit."""
     value = config.value(name)
     return value if isinstance(value, int) else _LONGEST
 
@@ -172,7 +172,7 @@ def _as_chats(
 
 
 def _user_prefix(opened: LanguageModel) -> tuple[int, ...]:
-    """The tokens that the chat template puts before what a user says first."""
+    """Return the tokens that the chat template puts before a user's first message."""
     if opened.tokenizer.chat_template is None:
         raise ConfigError(
             f"levers: replay_source: {opened.source} has no chat template to write a chat by; give "

@@ -9,7 +9,7 @@ from functools import cached_property
 def compress_scales(
     scales: Mapping[str, float],
 ) -> tuple[float, tuple[tuple[str, float], ...]]:
-    """The levers that give each weight its scale.
+    """Return the levers that give each weight its scale.
 
     Args:
         scales: Name of the base's weight to scale. A weight that is left out may get any scale.
@@ -67,7 +67,7 @@ class _Module:
         return frozenset(scale for scale, count in self.votes.items() if count == most)
 
     def named(self, outer: float) -> Iterator[tuple[str, float]]:
-        """The modules to be named, where the module around this one has a scale.
+        """Yield the modules to be named, given the scale of the module around this one.
 
         Yields:
             Name and scale.

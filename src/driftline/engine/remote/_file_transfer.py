@@ -1,4 +1,4 @@
-"""Files on their way to workers that do not see the driver's disk."""
+"""Transfer of files to workers that do not see the driver's disk."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ from ...provenance import digest_file
 from ._worker import SentFile, Task
 
 _CHUNK_BYTES = 64 << 20
-"""Files travel in parts, so that no worker need hold a whole one in memory."""
+"""Size of the parts in which files are sent, so that no worker holds a whole one in memory."""
 
 
-class Courier:
-    """Reads each file once, and hands its parts to whoever lacks it."""
+class FileTransfer:
+    """Transfer of files: reads each file once, and sends its parts to workers that lack it."""
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module that may be missing
-        """Begin with nothing sent.
+        """Start with no file sent.
 
         Args:
             ray: The module, connected.
@@ -26,11 +26,11 @@ class Courier:
 
     @property
     def has_sent(self) -> bool:
-        """Whether a file has travelled."""
+        """True if a file was sent."""
         return bool(self._parts)
 
     def name_files(self, task: Task) -> Task:
-        """The task with the files that its point reads, by their content."""
+        """Return the task with the digests of the files that its point reads."""
         for path in files_of(task.point):
             if path not in self._files:
                 self._files[path] = SentFile(path, digest_file(path))
@@ -40,11 +40,11 @@ class Courier:
         """Send a file, part by part.
 
         Args:
-            worker: To whom.
-            file: Which.
+            worker: Receiver.
+            file: File to send.
 
         Returns:
-            What the worker gives back for each part, once it has it.
+            Ray's reference for each part, ready once the worker has it.
         """
         if file not in self._parts:
             # Ray moves a part to a node once, however many workers there ask for it.

@@ -1,4 +1,4 @@
-"""A crew of Ray actors: points handed out, lost workers replaced, failed points tried again."""
+"""A pool of Ray actors: points distributed, lost workers replaced, failed points retried."""
 
 import contextlib
 from collections import Counter, deque
@@ -10,14 +10,14 @@ from ...errors import ConfigError, DriftlineError, RunError
 from ...provenance import driftline_version
 from ...results import Numerics
 from ..evaluation import Pending, Scored, Watched
-from ._courier import Courier
-from ._ray_session import CrewShape
+from ._file_transfer import FileTransfer
+from ._ray_session import PoolShape
 from ._worker import Job, Lacking, Place, SentFile, Task, Worker, WorkerFacts
 
 MAX_ATTEMPTS = 3
-"""A point that fails so often is given up, and so is the crew when workers die so often at once."""
+"""Failures after which a point, or a pool whose workers die while opening, is given up."""
 _PLACE_SECONDS = 600.0
-"""How long to wait for the first worker; a cluster that grows when asked needs minutes."""
+"""Longest wait for the first worker; a cluster that grows on demand needs minutes."""
 _FORGET_SECONDS = 10.0
 _NUM_NAMED = 5
 """Points that an error names; the others are counted."""
@@ -26,8 +26,8 @@ MakeTask = Callable[[Pending], Task]
 
 
 @dataclass
-class _Member:
-    """One worker of the crew."""
+class _PooledWorker:
+    """One worker of the pool."""
 
     handle: Any
     facts: WorkerFacts | None = None
@@ -40,10 +40,10 @@ class _Member:
 
 
 @dataclass(frozen=True)
-class _Errand:
-    """What a worker is busy with."""
+class _Assignment:
+    """Task that a worker is busy with."""
 
-    member: _Member
+    worker: _PooledWorker
     round: int = 0
     index: int = 0
     """Of the point in its round."""
@@ -54,11 +54,11 @@ class _Errand:
 
 @dataclass(frozen=True)
 class _Failure:
-    """What an errand came to, if it failed."""
+    """Failure of a task."""
 
     cause: Exception
     is_lost: bool
-    """The worker is gone with it."""
+    """True if the worker died."""
 
     def __str__(self) -> str:
         first = (str(self.cause).strip().splitlines() or [""])[0]
@@ -74,7 +74,7 @@ class _Round:
     failures: dict[int, list[_Failure]] = field(default_factory=dict)
 
     def fail(self, index: int, failure: _Failure) -> None:
-        """Try the point again, after the others, or give it up."""
+        """Retry the point after the others, or give it up."""
         causes = self.failures.setdefault(index, [])
         causes.append(failure)
         if len(causes) < MAX_ATTEMPTS:
@@ -98,16 +98,16 @@ class _Round:
         )
 
 
-class Crew:
-    """Workers with a copy of the model each, until they are dismissed."""
+class WorkerPool:
+    """Pool of workers, each with a copy of the model."""
 
-    def __init__(self, ray: Any, job: Job, shape: CrewShape, *, digest: str) -> None:  # noqa: ANN401
+    def __init__(self, ray: Any, job: Job, shape: PoolShape, *, digest: str) -> None:  # noqa: ANN401
         """Start the workers; they open their models while this process goes on.
 
         Args:
             ray: The module, connected.
-            job: How a worker opens its model.
-            shape: How many workers, and what each gets.
+            job: Instructions to open the model.
+            shape: Number of workers, and the resources of each.
             digest: Of the model that all must have.
         """
         self._ray = ray
@@ -116,20 +116,20 @@ class Crew:
         self._digest = digest
         self._here = ray.get_runtime_context().get_node_id()
         self._numerics: Numerics | None = None
-        self._idle: list[_Member] = []
-        self._busy: dict[Any, _Errand] = {}
+        self._idle: list[_PooledWorker] = []
+        self._busy: dict[Any, _Assignment] = {}
         self._round = 0
         self._deaths_while_opening = 0
-        self._courier = Courier(ray)
+        self._transfer = FileTransfer(ray)
         self._suites: dict[tuple[str, ...], Any] = {}
         self.attempts: Counter[str] = Counter()
-        """How often each point was handed out, by its digest."""
+        """Number of attempts per point, by its digest."""
         for _ in range(shape.num_workers):
-            self._hire()
+            self._start_worker()
 
     @property
     def numerics(self) -> Numerics:
-        """What the scores of every worker depend on; waits for the first model to be open.
+        """Settings on which the scores of every worker depend; waits for the first open model.
 
         Raises:
             ConfigError: Ray gives no worker, or a worker is unlike the driver.
@@ -137,20 +137,20 @@ class Crew:
         if self._numerics is None:
             self._wait_for_place()
         while self._numerics is None:
-            self._settle(*self._next())
+            self._finish(*self._next())
         return self._numerics
 
     def places(self) -> tuple[Place, ...]:
-        """Where the workers run whose models are open."""
-        members = [*self._idle, *(errand.member for errand in self._busy.values())]
-        return tuple(member.place for member in members if member.facts is not None)
+        """Return the places of the workers whose models are open."""
+        workers = [*self._idle, *(assignment.worker for assignment in self._busy.values())]
+        return tuple(worker.place for worker in workers if worker.facts is not None)
 
     def run(self, pending: Sequence[Pending], make_task: MakeTask) -> Generator[Scored, None, None]:
-        """Have points scored.
+        """Score points.
 
         Args:
             pending: The points.
-            make_task: What to hand out for one; called when a worker is free for it.
+            make_task: Makes the task of a point; called when a worker is free for it.
 
         Yields:
             Each point with its scores, as soon as it is done.
@@ -163,37 +163,39 @@ class Crew:
         while work.waiting or self._is_in_round():
             while work.waiting and self._idle:
                 index = work.waiting.popleft()
-                errand = _Errand(self._idle.pop(), self._round, index, make_task(pending[index]))
-                self._hand_out(errand, pending[index].capabilities)
+                assignment = _Assignment(
+                    self._idle.pop(), self._round, index, make_task(pending[index])
+                )
+                self._assign(assignment, pending[index].capabilities)
             yield from self._take(work, *self._next())
         work.raise_if_given_up()
 
     def check_unchanged(self) -> None:
-        """Have every worker prove that its weights are as they were opened.
+        """Check in every worker that its weights are unchanged since opening.
 
         Raises:
             ModelError: They are not.
         """
-        members = [*self._idle, *(e.member for e in self._busy.values() if e.member.facts)]
-        for reference in [member.handle.finish.remote() for member in members]:
+        workers = [*self._idle, *(e.worker for e in self._busy.values() if e.worker.facts)]
+        for reference in [worker.handle.finish.remote() for worker in workers]:
             failure = self._fetch(reference)
             # A worker that has died has no weights left to be wrong.
             if isinstance(failure, _Failure) and not failure.is_lost:
                 raise failure.cause
 
-    def dismiss(self) -> None:
-        """End every worker, whatever it is doing."""
-        members = [*self._idle, *(errand.member for errand in self._busy.values())]
-        if self._courier.has_sent:
-            references = [member.handle.forget.remote() for member in self._idle]
+    def stop(self) -> None:
+        """Stop every worker, also one that is busy."""
+        workers = [*self._idle, *(assignment.worker for assignment in self._busy.values())]
+        if self._transfer.has_sent:
+            references = [worker.handle.forget.remote() for worker in self._idle]
             self._ray.wait(references, num_returns=len(references), timeout=_FORGET_SECONDS)
         with contextlib.suppress(self._ray.exceptions.RayError):
-            for member in members:
-                self._ray.kill(member.handle)
+            for worker in workers:
+                self._ray.kill(worker.handle)
         self._idle.clear()
         self._busy.clear()
 
-    def _hire(self) -> None:
+    def _start_worker(self) -> None:
         shape = self._shape
         environment = {"OMP_NUM_THREADS": str(shape.num_threads)}
         if shape.num_gpus == 0:
@@ -206,13 +208,13 @@ class Crew:
             max_task_retries=0,
             runtime_env={"env_vars": environment},
         )
-        member = _Member(actor.remote())
-        self._busy[member.handle.open.remote(self._job)] = _Errand(member)
+        worker = _PooledWorker(actor.remote())
+        self._busy[worker.handle.open.remote(self._job)] = _Assignment(worker)
 
     def _wait_for_place(self) -> None:
-        """Models may take their time to open; a worker that has no place never will."""
-        members = [errand.member for errand in self._busy.values()]
-        references = [member.handle.place.remote() for member in members]
+        """Wait for workers; a model may open slowly, but a worker without a place never starts."""
+        workers = [assignment.worker for assignment in self._busy.values()]
+        references = [worker.handle.place.remote() for worker in workers]
         opened = [*self._busy, *references]
         ready, _ = self._ray.wait(opened, num_returns=1, timeout=_PLACE_SECONDS)
         if not ready:
@@ -226,11 +228,11 @@ class Crew:
     def _is_in_round(self) -> bool:
         return any(e.task is not None and e.round == self._round for e in self._busy.values())
 
-    def _next(self) -> tuple[_Errand, Any]:
-        """The next errand that is done, with what it came to."""
+    def _next(self) -> tuple[_Assignment, Any]:
+        """Wait for the next finished task, and return it with its outcome."""
         ready: list[Any] = []
         while not ready:
-            # Waiting in short spells, so that Ctrl-C is heard.
+            # Short waits, so that Ctrl-C has an effect.
             ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=1.0)
         return self._busy.pop(ready[0]), self._fetch(ready[0])
 
@@ -244,30 +246,30 @@ class Crew:
         except errors.RayError as error:
             return _Failure(error, is_lost=True)
 
-    def _take(self, work: _Round, errand: _Errand, outcome: Any) -> Iterator[Scored]:  # noqa: ANN401
-        """Take what an errand came to: scores, files that are lacking, or a failure."""
-        if errand.task is None or errand.round != self._round:
-            self._settle(errand, outcome)
+    def _take(self, work: _Round, assignment: _Assignment, outcome: Any) -> Iterator[Scored]:  # noqa: ANN401
+        """Handle the outcome of a task: scores, missing files, or a failure."""
+        if assignment.task is None or assignment.round != self._round:
+            self._finish(assignment, outcome)
             return
-        pending = work.pending[errand.index]
-        if isinstance(outcome, Lacking) and not errand.was_sent_files:
-            again = replace(errand, was_sent_files=True)
-            self._hand_out(again, pending.capabilities, lacking=outcome.files)
+        pending = work.pending[assignment.index]
+        if isinstance(outcome, Lacking) and not assignment.was_sent_files:
+            again = replace(assignment, was_sent_files=True)
+            self._assign(again, pending.capabilities, lacking=outcome.files)
             return
-        self._settle(errand, outcome)
+        self._finish(assignment, outcome)
         if isinstance(outcome, Lacking):
             lost = FileNotFoundError(f"{outcome.files[0].path}: did not arrive")
             outcome = _Failure(lost, is_lost=False)
         if isinstance(outcome, _Failure):
-            work.fail(errand.index, outcome)
+            work.fail(assignment.index, outcome)
         else:
             yield Scored(pending, outcome)
 
-    def _settle(self, errand: _Errand, outcome: Any) -> None:  # noqa: ANN401
-        """Let a worker be free for the next point, or replace it."""
-        is_opening = errand.member.facts is None
+    def _finish(self, assignment: _Assignment, outcome: Any) -> None:  # noqa: ANN401
+        """Free a worker for the next point, or replace it."""
+        is_opening = assignment.worker.facts is None
         if isinstance(outcome, _Failure) and outcome.is_lost:
-            self._ray.kill(errand.member.handle)
+            self._ray.kill(assignment.worker.handle)
             self._deaths_while_opening += is_opening
             if self._deaths_while_opening >= MAX_ATTEMPTS:
                 raise RunError(
@@ -275,18 +277,18 @@ class Crew:
                     "its copies, and is Driftline installed on every node? All that was scored is "
                     "stored"
                 ) from outcome.cause
-            self._hire()
+            self._start_worker()
             return
         if is_opening:
             if isinstance(outcome, _Failure):
                 raise _opening_error(outcome)
             self._check(outcome)
-            errand.member.facts = outcome
+            assignment.worker.facts = outcome
             self._deaths_while_opening = 0
-        self._idle.append(errand.member)
+        self._idle.append(assignment.worker)
 
     def _check(self, facts: WorkerFacts) -> None:
-        """Take a worker only if its scores are those that this process, or its peers, would give."""
+        """Refuse a worker whose scores would differ from those of this process or of other workers."""
         host = facts.place.host
         if facts.driftline_version != driftline_version():
             raise ConfigError(
@@ -308,25 +310,25 @@ class Crew:
                 "nodes of one kind"
             )
 
-    def _hand_out(
+    def _assign(
         self,
-        errand: _Errand,
+        assignment: _Assignment,
         capabilities: tuple[Watched, ...],
         *,
         lacking: Sequence[SentFile] = (),
     ) -> None:
-        handle, task = errand.member.handle, errand.task
+        handle, task = assignment.worker.handle, assignment.task
         assert task is not None
         # The driver's own machine reads the files where they are.
-        if errand.member.place.node != self._here:
-            task = self._courier.name_files(task)
+        if assignment.worker.place.node != self._here:
+            task = self._transfer.name_files(task)
         if not lacking:
             self.attempts[task.point.digest()] += 1
-        received = [part for file in lacking for part in self._courier.send(handle, file)]
+        received = [part for file in lacking for part in self._transfer.send(handle, file)]
         suite = tuple(capability.digest for capability in capabilities)
         if suite not in self._suites:
             self._suites[suite] = self._ray.put(capabilities)
-        self._busy[handle.evaluate.remote(task, self._suites[suite], *received)] = errand
+        self._busy[handle.evaluate.remote(task, self._suites[suite], *received)] = assignment
 
 
 def _opening_error(failure: _Failure) -> DriftlineError:

@@ -1,4 +1,4 @@
-"""Copies of weights where they take no room beside the training: on disk, or in a GPU's host memory."""
+"""Copies of weights outside the memory of training: on disk, or in a GPU's host memory."""
 
 import contextlib
 import tempfile
@@ -20,7 +20,7 @@ class _Place(NamedTuple):
     """On no device: shape and type alone."""
 
 
-class Shelf:
+class OffloadedCopy:
     """This process's part of every parameter, as it was.
 
     A model that is trained on the CPU shares its memory with all else, so copies go into a file without
@@ -28,14 +28,14 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        """Empty; see `of`."""
+        """Start empty; see `of`."""
         self._file: BinaryIO | None = None
         self._places: dict[str, _Place] = {}
         self._held: dict[str, tuple[Tensor, torch.device]] = {}
 
     @classmethod
     def of(cls, parameters: Mapping[str, Tensor], folder: Path) -> Self:
-        """Copy.
+        """Copy tensors to the storage.
 
         Cost: writing the parameters once.
 
@@ -59,7 +59,7 @@ class Shelf:
         return made
 
     def get(self, name: str) -> Tensor:
-        """One of them, in new memory on the device that it came from.
+        """Return one of them, in new memory on the device that it came from.
 
         Args:
             name: Its name.
@@ -123,17 +123,17 @@ def standing_at(
     if missing:
         raise RunError(f"monitor: the weights of step 0 lack {missing[0]}; start from step 0")
     try:
-        shelf = Shelf.of(parameters, folder)
+        copy = OffloadedCopy.of(parameters, folder)
     except OSError as error:
         raise OutputError(f"{folder}: a copy of the weights cannot be kept ({error})") from error
     try:
         put(dict(parameters), lambda name, now: values[name].to(now))
         yield
     finally:
-        put(dict(parameters), lambda name, _now: shelf.get(name))
-        shelf.close()
+        put(dict(parameters), lambda name, _now: copy.get(name))
+        copy.close()
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    """The memory of a contiguous tensor on the CPU."""
+    """Return the memory of a contiguous tensor on the CPU."""
     return memoryview(tensor.view(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]  # it is one

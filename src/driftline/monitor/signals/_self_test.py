@@ -1,4 +1,4 @@
-"""Before the first step: show on a perturbed copy that every required capability could raise its alarm."""
+"""Sensitivity self-test before the first step: on a perturbed copy, every alarm can be raised."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _FIRST, _GROWTH, _TIMES = 0.5, 4.0, 4
 """Noise as a share of each weight's own size, how it grows, and how often it is tried."""
 
 
-def prove_alive(
+def check_sensitivity(
     model: torch.nn.Module,
     trips: Callable[[], Mapping[str, bool]],
     *,
@@ -75,11 +75,11 @@ def _noise(weight: Tensor, size: float, generator: torch.Generator) -> Tensor:
 def _check_back(parameters: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> None:
     for name, parameter in parameters.items():
         if not torch.equal(local(parameter), before[name]):
-            raise RunError(f"{name}: did not come back after the proof of life")
+            raise RunError(f"{name}: was not restored after the sensitivity self-test")
 
 
 def mean_losses(
     losses: Mapping[str, Float[ndarray, " items"]], base: Mapping[str, Float[ndarray, " items"]]
 ) -> dict[str, float]:
-    """The mean loss of each capability, now against the base, in its own unit."""
+    """Return the mean loss of each capability against the base, in its own unit."""
     return {name: float(numpy.mean(now - base[name])) for name, now in losses.items()}
