@@ -128,3 +128,16 @@ from .summaries import summary as summary
 from .summaries import training_run_summary as training_run_summary
 from .summaries import verification_summary as verification_summary
 from .summaries import weight_diff_summary as weight_diff_summary
+from .summaries import MOST_LINES as MOST_LINES
+from .summaries import Screen as Screen
+from .summaries import assessment_screen as assessment_screen
+from .summaries import certification_screen as certification_screen
+from .summaries import plan_screen as plan_screen
+from .summaries import repair_screen as repair_screen
+from .summaries import sample_size_screen as sample_size_screen
+from .summaries import scores_screen as scores_screen
+from .summaries import screen_text as screen_text
+from .summaries import suite_power_screen as suite_power_screen
+from .summaries import training_screen as training_screen
+from .summaries import verification_screen as verification_screen
+from .summaries import weight_diff_screen as weight_diff_screen

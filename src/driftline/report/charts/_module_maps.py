@@ -11,10 +11,9 @@ from xml.etree import ElementTree
 
 from ...results import Assessment, ModuleFragility
 from ...results.readings import clean, interval, module_columns, module_labels, number, percent
-from ._drawing import BLUE, FONT, GREY, INK, PAPER, VERMILION
+from ._drawing import BLUE, FONT, GREY, GRID, INK, VERMILION, WIDE, Canvas
 
 _CELL, _ROW, _LEFT, _TOP, _GAP = 19, 9, 34, 62, 22
-_PER_LINE = 4
 _UNSURE_INSET = 2.2
 """A cell whose interval includes no effect is drawn smaller."""
 _FULL_AT = 0.98
@@ -41,11 +40,12 @@ def has_module_maps(assessment: Assessment) -> bool:
     return any(f.layer is not None and f.role != "layer" for f in assessment.fragility)
 
 
-def module_maps(assessment: Assessment, *, label: str) -> str:
+def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) -> str:
     """All panels as one SVG element.
 
     Args:
         assessment: What to draw; its layers must come apart into modules.
+        canvas: The room that there is.
         label: A text alternative for who does not see it.
 
     Returns:
@@ -63,8 +63,9 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
     panels = _panels(assessment, columns)
     width = _LEFT + _CELL * len(inside) + _GAP
     height = _TOP + _ROW * (len(layers) + 2 * len(outside)) + _GAP
-    num_lines = math.ceil(len(panels) / _PER_LINE)
-    size = (width * min(len(panels), _PER_LINE), height * num_lines)
+    per_line = max(1, min(len(panels), canvas.width // width))
+    num_lines = math.ceil(len(panels) / per_line)
+    size = (width * per_line, height * num_lines)
     root = _element("svg", None, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1])
     root.attrib |= {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -73,7 +74,7 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
         "font-family": FONT,
     }
     for index, (title, cells) in enumerate(panels.items()):
-        x, y = width * (index % _PER_LINE), height * (index // _PER_LINE)
+        x, y = width * (index % per_line), height * (index // per_line)
         panel = _element("g", root, transform=f"translate({x},{y})")
         _frame(panel, title, inside, layers, outside)
         _squares(panel, cells, inside, layers, outside)
@@ -209,27 +210,11 @@ def _squares(
             y=f"{y + inset:g}",
             width=f"{wide - 2 * inset:g}",
             height=f"{_ROW - 2 * inset:g}",
-            fill=shade(cell.share),
+            fill=BLUE if cell.share < 0 else VERMILION,
+            stroke=GRID,
+            **{"fill-opacity": f"{min(abs(cell.share), 1.0):.2f}", "stroke-width": "0.5"},
         )
         _element("title", square).text = cell.words
-
-
-def shade(share: float) -> str:
-    """A colour from blue (a gain) over paper (nothing) to dark vermilion (the largest loss).
-
-    Lightness falls on both sides, blue and orange stay apart for every common colour deficiency.
-
-    Args:
-        share: From -1 to 1; beyond, it is cut.
-
-    Returns:
-        `#rrggbb`.
-    """
-    stops = (PAPER, "#F3C08C", VERMILION, "#7F3300") if share >= 0 else (PAPER, "#8FC1E3", BLUE)
-    at = min(abs(share), 1.0) * (len(stops) - 1)
-    first = min(int(at), len(stops) - 2)
-    pairs = zip(bytes.fromhex(stops[first][1:]), bytes.fromhex(stops[first + 1][1:]), strict=True)
-    return "#" + bytes(round(a + (b - a) * (at - first)) for a, b in pairs).hex()
 
 
 def _text(parent: ElementTree.Element, words: str, x: float, y: float, **more: str) -> None:
