@@ -10,7 +10,9 @@ from ..questions import Answer
 _OPTIONS = {"data": "--data", "config": "--config", "suites": "--suite", "columns": "--map"}
 
 
-def command_line(verb: str, values: Mapping[str, Any], *names: str, more: tuple[str, ...] = ()) -> str:
+def command_line(
+    verb: str, values: Mapping[str, Any], *names: str, more: tuple[str, ...] = ()
+) -> str:
     """Write a command of the inputs that another command was given.
 
     Args:

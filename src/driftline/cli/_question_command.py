@@ -30,7 +30,9 @@ class Shown:
     """By verdict."""
     more: Callable[[Answer, Path | None], tuple[str, ...]] = lambda _answer, _folder: ()
     """Lines that say where files are."""
-    follow: Callable[[Answer, Path | None, Values], str | None] = lambda _answer, _folder, _values: None
+    follow: Callable[[Answer, Path | None, Values], str | None] = lambda _answer, _folder, _values: (
+        None
+    )
     """The next command."""
     default_folder: Callable[[Values], Path | None] | None = None
     """The run folder where none is given; None where none is needed then."""

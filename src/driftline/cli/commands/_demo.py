@@ -34,5 +34,5 @@ def demo(
     if json:
         typer.echo(answer.to_json(), nl=False)
     else:
-        files = (f"Report: {folder / 'report.html'}",)
-        typer.echo(answer.summary(verbose=verbose, files=files), nl=False)
+        lines = (f"Report: {folder / 'report.html'}",)
+        typer.echo(answer.summary(verbose=verbose, files=lines), nl=False)

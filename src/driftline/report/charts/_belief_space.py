@@ -42,7 +42,9 @@ def belief_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     if space is None:
         return None
     panels = [panel for curve in space.curves for panel in _panels(space, curve)]
-    return alt.concat(*panels, columns=min(COLUMNS, canvas.columns), spacing={"row": 24, "column": 22})
+    return alt.concat(
+        *panels, columns=min(COLUMNS, canvas.columns), spacing={"row": 24, "column": 22}
+    )
 
 
 def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:

@@ -70,9 +70,7 @@ def curve_chart(
     return alt.concat(*panels, columns=columns, spacing={"row": 22, "column": 16})
 
 
-def curve_key(
-    assessment: Assessment, *, kind: Literal["path", "radius"]
-) -> tuple[Key, ...]:
+def curve_key(assessment: Assessment, *, kind: Literal["path", "radius"]) -> tuple[Key, ...]:
     """Explain every mark of a chart of curves.
 
     Args:

@@ -85,14 +85,18 @@ def decision_chart(
     x = alt.X(field="change", type="quantitative", scale=scale, axis=axis).title(
         words if canvas.columns > 1 else ["worst change,", "in tolerances"]
     )
-    y = alt.Y(field="gain", type="quantitative", title=gain, axis=alt.Axis(format=NUMBERS, tickCount=5))
+    y = alt.Y(
+        field="gain", type="quantitative", title=gain, axis=alt.Axis(format=NUMBERS, tickCount=5)
+    )
     colour = alt.Color(field="state", type="nominal", legend=None).scale(
         domain=["within", "beyond"], range=[BLUE, ORANGE]
     )
     base = alt.Chart(data(rows))
     layers = [
         alt.Chart(data([{}])).mark_rule(color=AXIS).encode(y=alt.YDatum(0)),
-        alt.Chart(data([{}])).mark_rule(color=VERMILION, strokeDash=[4, 3], strokeWidth=2).encode(x=alt.XDatum(-1)),
+        alt.Chart(data([{}]))
+        .mark_rule(color=VERMILION, strokeDash=[4, 3], strokeWidth=2)
+        .encode(x=alt.XDatum(-1)),
     ]
     if sum(p.on_front for p in points) > 1:
         line = base.transform_filter("datum.front").mark_line(color=GREY, strokeWidth=1)
@@ -141,7 +145,9 @@ def decision_key(
         keys.append(Key("blue", "dot", "within what is accepted"))
     if not all(p.is_within for p in points):
         keys.append(Key("orange", "dot", "not known to be within it"))
-    keys.append(Key("vermilion", "dash", "the largest loss that is accepted; right of it is within"))
+    keys.append(
+        Key("vermilion", "dash", "the largest loss that is accepted; right of it is within")
+    )
     if sum(p.on_front for p in points) > 1:
         keys.append(Key("grey", "line", "points that none beats"))
     return tuple(keys)

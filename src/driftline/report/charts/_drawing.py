@@ -62,9 +62,17 @@ _LOOK = {
 _SVG = "http://www.w3.org/2000/svg"
 _FRAMES = {"svg", "g", "defs", "clipPath", "linearGradient", "stop"}
 _DRAWN = _FRAMES | {"path", "rect", "line", "circle", "text", "tspan"}
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _IDLE = {"pointer-events", "font-family", "font-style", "cursor"}
-_DEFAULTS = {("opacity", "1"), ("stroke-width", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1")}
+_PLACES = {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
+"""Attributes whose numbers need no more than a tenth of a pixel."""
+_DEFAULTS = {
+    ("opacity", "1"),
+    ("stroke-width", "1"),
+    ("fill-opacity", "1"),
+    ("stroke-opacity", "1"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,9 @@ class Key:
 
     colour: str
     """A name of the palette."""
-    shape: Literal["dot", "diamond", "square", "ring", "line", "dash", "dots", "tick", "area", "cross"]
+    shape: Literal[
+        "dot", "diamond", "square", "ring", "line", "dash", "dots", "tick", "area", "cross"
+    ]
     words: str
 
 
@@ -193,6 +203,8 @@ def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterabl
             continue
         if key == "id":
             yield key, ids[value]
+        elif key in _PLACES:
+            yield key, _LONG.sub(lambda found: f"{float(found[0]):.1f}", value)
         else:
             yield key, _REFERENCE.sub(lambda match: f"url(#{ids[match[1]]})", value)
 

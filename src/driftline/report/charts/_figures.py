@@ -42,7 +42,7 @@ DARKEST = 0.65
 """Opacity of the largest: words on it stay readable."""
 ROW = 26
 NOTE = 10.5
-MAX_HEAT_ROWS = 60
+MAX_HEAT_ROWS = 40
 NUM_RANKED = 3
 WIDEST_USED = 3.0
 """Bars of used margin are drawn to this share at least; whiskers far beyond the bars are cut."""
@@ -170,7 +170,15 @@ def _fragility(assessment: Assessment, canvas: Canvas) -> Chart | None:
         mark = (str(f.rank) if f.rank <= NUM_RANKED else "") + ("·" if f.low <= 0 <= f.high else "")
         row = {"module": labels[f.module], "capability": clean(f.capability)}
         kind = "gain" if share < 0 else "loss"
-        cells.append({**row, "share": share, "size": DARKEST * min(abs(share), 1.0), "kind": kind, "mark": mark})
+        cells.append(
+            {
+                **row,
+                "share": share,
+                "size": DARKEST * min(abs(share), 1.0),
+                "kind": kind,
+                "mark": mark,
+            }
+        )
     return _heat(cells, canvas, modules=order, capabilities=[clean(name) for name in names])
 
 
@@ -204,7 +212,9 @@ def _heat(
             domain=[0, 1], range=[0, 1]
         ),
     )
-    words = base.mark_text(fontSize=10, color=INK).encode(text=alt.Text(field="mark", type="nominal"))
+    words = base.mark_text(fontSize=10, color=INK).encode(
+        text=alt.Text(field="mark", type="nominal")
+    )
     room = canvas.width - min(canvas.label, 112) - 40
     width = max(14, min(58, room // len(capabilities))) * len(capabilities)
     return alt.LayerChart(layer=[squares, words], width=width, height=height * len(modules))
@@ -293,7 +303,11 @@ def _used_bars(
         at, text = x.field("end"), alt.Text(field="note", type="nominal")
         words = base.mark_text(align="left", dx=6, fontSize=NOTE, limit=420)
         halo = words.encode(
-            x=at, text=text, stroke=alt.value(PAPER), strokeWidth=alt.value(5), color=alt.value(PAPER)
+            x=at,
+            text=text,
+            stroke=alt.value(PAPER),
+            strokeWidth=alt.value(5),
+            color=alt.value(PAPER),
         )
         layers += [halo, words.encode(x=at, text=text, color=alt.value(GREY))]
     return alt.LayerChart(layer=layers).properties(width=canvas.plot, height=ROW * len(rows))
@@ -301,7 +315,9 @@ def _used_bars(
 
 def fragility_key(assessment: Assessment) -> tuple[Key, ...]:
     """Explain the marks of both maps."""
-    keys = [Key("vermilion", "area", "falls as the module moves; full colour: the capability's largest")]
+    keys = [
+        Key("vermilion", "area", "falls as the module moves; full colour: the capability's largest")
+    ]
     if any(f.sensitivity < 0 for f in assessment.fragility):
         keys.append(Key("blue", "area", "gains as it moves"))
     return tuple(keys)

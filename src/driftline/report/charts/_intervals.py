@@ -84,7 +84,9 @@ def interval_chart(rows: Sequence[IntervalRow], canvas: Canvas, *, title: str) -
         .encode(x=x.field("low"), x2=alt.X2(field="high"), color=colour)
     )
     accepted = base.mark_tick(color=INK, thickness=2, size=18).encode(x=x.field("accepted"))
-    points = base.mark_point(size=105, filled=True, opacity=1).encode(x=x, color=colour, shape=shape)
+    points = base.mark_point(size=105, filled=True, opacity=1).encode(
+        x=x, color=colour, shape=shape
+    )
     hollow = (
         base.transform_filter("!datum.required")
         .mark_point(size=34, filled=True, opacity=1, color=PAPER)
@@ -104,12 +106,14 @@ def interval_key(rows: Sequence[IntervalRow], *, words: str) -> tuple[Key, ...]:
     Returns:
         The key.
     """
+    has_untested = any(row.low is None and row.high is None for row in rows)
+    untested = ", or no test was made" if has_untested else ""
     states = {_state(row.verdict) for row in rows}
     keys = [
         Key("vermilion", "square", "lost: all of the interval is beyond what is accepted")
         if "lost" in states
         else None,
-        Key("orange", "diamond", "undecided: the interval spans what is accepted")
+        Key("orange", "diamond", f"undecided: the interval spans what is accepted{untested}")
         if "undecided" in states
         else None,
         Key("blue", "dot", "retained: all of the interval is within what is accepted")

@@ -10,10 +10,20 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from ...results import Assessment, ModuleFragility
-from ...results.readings import clean, interval, module_columns, module_labels, number, percent
+from ...results.readings import (
+    clean,
+    forecast_losses,
+    interval,
+    module_columns,
+    module_labels,
+    number,
+    percent,
+)
 from ._drawing import BLUE, FONT, GREY, GRID, INK, VERMILION, WIDE, Canvas
 
 _CELL, _ROW, _LEFT, _TOP, _GAP = 19, 9, 34, 62, 22
+MAX_PANELS = 6
+"""Capabilities that are drawn; the table has them all."""
 _UNSURE_INSET = 2.2
 """A cell whose interval includes no effect is drawn smaller."""
 _FULL_AT = 0.98
@@ -38,6 +48,21 @@ class _Cell:
 def has_module_maps(assessment: Assessment) -> bool:
     """Whether layers come apart into modules, so that there is something to lay out by role."""
     return any(f.layer is not None and f.role != "layer" for f in assessment.fragility)
+
+
+def shown_capabilities(assessment: Assessment) -> list[str]:
+    """Choose the capabilities that get a panel: those that the forecast puts nearest to their limit.
+
+    Args:
+        assessment: With a map.
+
+    Returns:
+        Names as they are shown, at most `MAX_PANELS`.
+    """
+    mapped = list(dict.fromkeys(clean(f.capability) for f in assessment.fragility))
+    order = [clean(loss.capability) for loss in forecast_losses(assessment)]
+    ranked = sorted(mapped, key=lambda name: order.index(name) if name in order else len(order))
+    return ranked[:MAX_PANELS]
 
 
 def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) -> str:
@@ -77,7 +102,8 @@ def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) ->
         x, y = width * (index % per_line), height * (index // per_line)
         panel = _element("g", root, transform=f"translate({x},{y})")
         _frame(panel, title, inside, layers, outside)
-        _squares(panel, cells, inside, layers, outside)
+        # A telephone has no pointer to show a title with.
+        _squares(panel, cells, inside, layers, outside, has_titles=canvas.columns > 1)
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -87,11 +113,12 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
     by_name: dict[str, list[ModuleFragility]] = {}
     for f in assessment.fragility:
         by_name.setdefault(clean(f.capability), []).append(f)
+    drawn = set(shown_capabilities(assessment))
     shares: dict[str, list[float]] = {}
     panels = {}
     for name, rows in by_name.items():
         largest = _quantile([abs(f.sensitivity) for f in rows])
-        panels[name] = [
+        cells = [
             _Cell(
                 (f.layer, columns[f.module]),
                 f.sensitivity / largest if largest else 0.0,
@@ -100,9 +127,11 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
             )
             for f in rows
         ]
-        for f, cell in zip(rows, panels[name], strict=True):
+        for f, cell in zip(rows, cells, strict=True):
             shares.setdefault(f.module, []).append(cell.share)
-    if len(panels) >= _MIN_RATED:
+        if name in drawn:
+            panels[name] = cells
+    if len(by_name) >= _MIN_RATED:
         panels[TITLE] = _difference(assessment, columns, shares)
     if assessment.noise:
         panels[NOISE_TITLE] = _noise(assessment, columns)
@@ -193,7 +222,14 @@ def _squares(
     inside: Sequence[str],
     layers: Sequence[int],
     outside: Sequence[str],
+    *,
+    has_titles: bool,
 ) -> None:
+    # A colour is written once and not in every square: there may be thousands.
+    groups = [
+        _element("g", panel, fill=colour, stroke=GRID, **{"stroke-width": "0.5"})
+        for colour in (VERMILION, BLUE)
+    ]
     for cell in cells:
         layer, column = cell.place
         if layer is not None:
@@ -205,16 +241,15 @@ def _squares(
         inset = 0.5 if cell.is_sure else _UNSURE_INSET
         square = _element(
             "rect",
-            panel,
+            groups[cell.share < 0],
             x=f"{x + inset:g}",
             y=f"{y + inset:g}",
             width=f"{wide - 2 * inset:g}",
             height=f"{_ROW - 2 * inset:g}",
-            fill=BLUE if cell.share < 0 else VERMILION,
-            stroke=GRID,
-            **{"fill-opacity": f"{min(abs(cell.share), 1.0):.2f}", "stroke-width": "0.5"},
+            **{"fill-opacity": f"{min(abs(cell.share), 1.0):.2g}"},
         )
-        _element("title", square).text = cell.words
+        if has_titles:
+            _element("title", square).text = cell.words
 
 
 def _text(parent: ElementTree.Element, words: str, x: float, y: float, **more: str) -> None:

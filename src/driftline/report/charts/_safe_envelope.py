@@ -68,7 +68,13 @@ def envelope_key(envelope: SafeEnvelope) -> tuple[Key, ...]:
     """
     keys = [Key("ink", "cross", "this run")]
     if safe_rates(envelope):
-        keys.append(Key("green", "area", "safe for all required capabilities, by the lower end of each range"))
+        keys.append(
+            Key(
+                "green",
+                "area",
+                "safe for all required capabilities, by the lower end of each range",
+            )
+        )
     keys += [
         Key(NAMES[CONTOURS[index]], "line", f"{_label(contour)} reaches what is accepted")
         for index, contour in enumerate(shown_contours(envelope))

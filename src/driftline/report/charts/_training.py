@@ -35,7 +35,9 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
         for c in shown
         for p in run.checks
     ]
-    colours = alt.Scale(domain=[clean(c.capability) for c in shown], range=list(SERIES[: len(shown)]))
+    colours = alt.Scale(
+        domain=[clean(c.capability) for c in shown], range=list(SERIES[: len(shown)])
+    )
     lines = (
         alt.Chart(data(rows))
         .mark_line(point=True)

@@ -39,7 +39,13 @@ def full_at(cells: Sequence[ChangeGroup]) -> float:
 
 def modules_key(cells: Sequence[ChangeGroup]) -> tuple[Key, ...]:
     """The key of the chart of modules."""
-    return (Key("vermilion", "area", f"no colour: not moved; full colour: {percent(full_at(cells))} or more"),)
+    return (
+        Key(
+            "vermilion",
+            "area",
+            f"no colour: not moved; full colour: {percent(full_at(cells))} or more",
+        ),
+    )
 
 
 def _modules(cells: Sequence[ChangeGroup], canvas: Canvas) -> Chart:

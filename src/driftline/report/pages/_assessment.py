@@ -9,6 +9,7 @@ from ...results.readings import (
     clean,
     cost_sentence,
     explanation_sentences,
+    fall,
     forecast_losses,
     in_points,
     module_ranks,
@@ -24,7 +25,7 @@ from ._page import Head, created_words, page
 from ._tables import (
     Table,
     bounds_table,
-    minus,
+    minus_sentence,
     model_provenance,
     path_table,
     radius_table,
@@ -85,7 +86,7 @@ def render_html(assessment: Assessment) -> str:
         forecasts=[f for name, f in shown.items() if name.startswith("forecast")],
         figure=shown,
         scores=scores_table(assessment.scores),
-        target=minus_sentence(target_sentence(assessment)),
+        target=minus_sentence(target_sentence(assessment) or ""),
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
         protected=protected_by_role(assessment),
@@ -110,16 +111,6 @@ def _facts(assessment: Assessment) -> Iterator[tuple[str, str]]:
     yield "config", _config_line(assessment) or "– none was given"
     yield "data", "– none was given" if p.data is None else clean(p.data.name)
     yield "date", created_words(p.created)
-
-
-def minus_sentence(sentence: str | None) -> str | None:
-    """A sentence whose signed numbers have a true minus."""
-    if sentence is None:
-        return None
-    return "".join(
-        minus(c) if c == "-" and sentence[i + 1 : i + 2].isdigit() else c
-        for i, c in enumerate(sentence)
-    )
 
 
 def _config_line(assessment: Assessment) -> str:
@@ -149,8 +140,8 @@ def _tiles(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
     if ranks:
         yield "most fragile", ranks[0].label, f"mean rank {ranks[0].mean_rank:.1f}"
     if (target := assessment.target) is not None:
-        change = minus(number(target.predicted_change, signed=True))
-        yield "own task", f"{change} {clean(target.unit)}", clean(target.metric)
+        gain = minus_sentence(number(fall(target.predicted_change), signed=True))
+        yield "gain on its own task", f"{gain} {clean(target.unit)}", clean(target.metric)
 
 
 def _first_to_break(assessment: Assessment) -> list[tuple[str, str]]:
@@ -162,7 +153,7 @@ def _first_to_break(assessment: Assessment) -> list[tuple[str, str]]:
 
 def _belief_lines(assessment: Assessment) -> list[str]:
     space = assessment.belief_space
-    return [] if space is None else [minus_sentence(line) or "" for line in belief_lines(space)]
+    return [] if space is None else [minus_sentence(line) for line in belief_lines(space)]
 
 
 def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:

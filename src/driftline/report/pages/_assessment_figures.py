@@ -47,6 +47,7 @@ from ._tables import (
 )
 
 _NUM_NAMED = 5
+_FOLDED = {"belief_space", "path_curves", "radius_curves"}
 
 
 class _Pictures:
@@ -63,11 +64,13 @@ class _Pictures:
     def figure(
         self, name: str, label: str, key: Sequence[Key], caption: str, numbers: Table | None
     ) -> Figure:
-        """Put a chart and its words together."""
+        """Put a chart and its words together; folded diagnostics are drawn once."""
         prefix = name.replace("_", "-")
         return Figure(
             to_svg(self._charts[WIDE][name], prefix=prefix, label=label),
-            to_svg(self._charts[NARROW][name], prefix=f"{prefix}-narrow", label=label),
+            None
+            if name in _FOLDED
+            else to_svg(self._charts[NARROW][name], prefix=f"{prefix}-narrow", label=label),
             tuple(key),
             caption,
             numbers,
@@ -103,9 +106,7 @@ def assessment_figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
     yield from _margin_figures(assessment, charts)
 
 
-def _decision_figures(
-    assessment: Assessment, charts: _Pictures
-) -> Iterator[tuple[str, Figure]]:
+def _decision_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[str, Figure]]:
     made = decision_points(assessment)
     if "decision" in charts and made is not None:
         points, _ = made
@@ -131,7 +132,8 @@ def _decision_figures(
                 "envelope",
                 "Learning rate against steps, with the line where each capability reaches what is accepted.",
                 envelope_key(assessment.envelope),
-                "Each line: the whole runs that bring a capability to its tolerance." + without
+                "Each line: the whole runs that bring a capability to its tolerance."
+                + without
                 + " Other rates and lengths are by the powers that finished runs showed.",
                 envelope_table(assessment),
             ),

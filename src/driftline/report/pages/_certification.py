@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Certification, Subject, certification_screen
-from ...results.readings import DASH, clean, duration, in_points, number, percent
+from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
 from ...results.summaries import pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
 from ._page import BADGES, Head, created_words, page
@@ -53,6 +53,7 @@ def render_certification(found: Certification) -> str:
             if claim.flips is not None and (made := flip_table(claim)) is not None
         ],
         recovery=[recovery_sentence(probe) for probe in shown.recovery or ()],
+        left=_left_table(shown),
         checks=_checks_table(shown),
         ways=ways_out(shown.claims),
         digests=_digest_table(shown),
@@ -62,7 +63,11 @@ def render_certification(found: Certification) -> str:
 
 def _tiles(found: Certification) -> Iterator[tuple[str, str, str]]:
     required = [claim for claim in found.claims if claim.required]
-    for word, verdict in (("retained", "non_inferior"), ("lost", "inferior"), ("undecided", "inconclusive")):
+    for word, verdict in (
+        ("retained", "non_inferior"),
+        ("lost", "inferior"),
+        ("undecided", "inconclusive"),
+    ):
         count = sum(claim.verdict == verdict for claim in required)
         yield word, f"{count} of {len(required)}", "required capabilities"
     yield "alpha", f"{found.provenance.alpha:g}", "chance that a loss passes, a claim"
@@ -87,6 +92,28 @@ def _flip_words(name: str, made: Table, beyond: float | None) -> str:
     return text if beyond is None else f"{text} (lost beyond guessing: {100 * beyond:+.1f} points)"
 
 
+def _left_table(found: Certification) -> Table:
+    return table(
+        [
+            ("capability", "text"),
+            ("at worst", "number"),
+            ("accepted", "number"),
+            ("unit", "text"),
+            ("margin left", "number"),
+        ],
+        (
+            (
+                claim.capability,
+                number(fall(claim.loss_limit), signed=True),
+                number(fall(claim.margin), signed=True),
+                claim.unit,
+                percent(None if claim.loss_limit is None else 1 - claim.loss_limit / claim.margin),
+            )
+            for claim in found.claims
+        ),
+    )
+
+
 def _checks_table(found: Certification) -> Table:
     guards = found.guards
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
@@ -101,7 +128,10 @@ def _checks_table(found: Certification) -> Table:
         ("copies left out", f"{sum(len(e.left_out) for e in guards.equal_items):,}"),
     ]
     rows += [
-        (f"base accuracy of {c.capability}", f"{percent(c.base_accuracy)}, a guess {percent(c.chance)}")
+        (
+            f"base accuracy of {c.capability}",
+            f"{percent(c.base_accuracy)}, a guess {percent(c.chance)}",
+        )
         for c in found.claims
         if c.base_accuracy is not None and c.chance is not None
     ]
@@ -110,7 +140,11 @@ def _checks_table(found: Certification) -> Table:
 
 def _digest_table(found: Certification) -> Table:
     p = found.provenance
-    rows = [(f"{side}: {file.name}", file.digest) for side, subject in (("tuned", p.tuned), ("base", p.base)) for file in subject.files]
+    rows = [
+        (f"{side}: {file.name}", file.digest)
+        for side, subject in (("tuned", p.tuned), ("base", p.base))
+        for file in subject.files
+    ]
     if p.tuned_digest is not None:
         rows.append(("tuned weights as they were scored", p.tuned_digest))
     rows += [(f"suite: {suite.name}", suite.digest) for suite in p.suites]

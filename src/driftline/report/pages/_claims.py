@@ -17,9 +17,8 @@ from ...results.readings import (
     with_rise,
 )
 from ...results.summaries import pvalue_text
-from ..charts import Chart, IntervalRow, interval_chart, interval_key
 from ..charts import Canvas as Canvas
-from ..charts import styled
+from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
 from ._page import Figure, drawn
 from ._tables import Table, table
 
@@ -91,9 +90,7 @@ def claim_figures(claims: Sequence[CapabilityClaim]) -> Iterator[Figure]:
         rows = [_row(claim) for claim in own]
         title = f"change, {clean(unit)}"
 
-        def draw(
-            canvas: Canvas, rows: list[IntervalRow] = rows, title: str = title
-        ) -> Chart:
+        def draw(canvas: Canvas, rows: list[IntervalRow] = rows, title: str = title) -> Chart:
             return styled(interval_chart(rows, canvas, title=title))
 
         lost = sum(claim.verdict == "inferior" for claim in own)

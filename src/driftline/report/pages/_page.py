@@ -1,7 +1,7 @@
 """What every page has in common: one order of sections, escaped text, and charts with key and numbers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import jinja2
@@ -10,7 +10,7 @@ from ...escapes import replaced
 from ...results import Screen
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
-from ._tables import Table
+from ._tables import Table, minus_sentence
 
 CHAPTERS = (
     ("v1", "V1", "Observed phenomenon"),
@@ -28,7 +28,8 @@ class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
 
     wide: str
-    narrow: str
+    narrow: str | None
+    """None for diagnostics, which scroll sideways where there is no room."""
     key: tuple[Key, ...]
     caption: str
     numbers: Table | None
@@ -97,6 +98,7 @@ def page(template: str, head: Head, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    head = replace(head, screen=_typeset(head.screen))
     shared = {
         "head": head,
         "chapters": CHAPTERS,
@@ -105,6 +107,16 @@ def page(template: str, head: Head, **values: object) -> str:
         "palette": palette_css(),
     }
     return replaced(environment.get_template(template).render(**shared, **values))
+
+
+def _typeset(screen: Screen) -> Screen:
+    """Give numbers in sentences a true minus; a command stays as it is typed."""
+    return replace(
+        screen,
+        statement=minus_sentence(screen.statement),
+        loss=screen.loss and minus_sentence(screen.loss),
+        action=screen.action and minus_sentence(screen.action),
+    )
 
 
 def created_words(created: str) -> str:

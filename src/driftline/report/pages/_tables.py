@@ -1,5 +1,6 @@
 """The numbers of an assessment as tables: what each chart shows, and what none does."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,6 +30,7 @@ from ...results.readings import (
 from ...results.summaries import safe_learning_rate
 from ..charts import curve_margins, path_margins, used_interval
 
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
 Kind = Literal["text", "number", "verdict", "code"]
 
 
@@ -58,6 +60,11 @@ def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) ->
 def minus(text: str) -> str:
     """The text of a number with a true minus, as it is printed."""
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def minus_sentence(sentence: str) -> str:
+    """A sentence whose negative numbers have a true minus."""
+    return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
 
 
 def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:

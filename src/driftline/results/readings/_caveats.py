@@ -31,6 +31,12 @@ STANDING = (
     # diff
     "Weights alone: ",
     "Intruder dimensions: ",
+    # suite and sample-size
+    "items are independent; ",
+    "discordance is the share of items ",
+    "power and error are those of the exact test",
+    "the spread is the standard deviation ",
+    "the power is that of the test which certify makes",
     # numerics of every command
     "Products ran in bfloat16",
     "Matrix products ran in bfloat16",

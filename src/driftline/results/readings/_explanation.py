@@ -2,6 +2,7 @@
 
 from ..documents import Assessment
 from ..parts import ForecastExplanation
+from ._falls import fall
 from ._readings import clean, number, percent
 
 _MODES = {
@@ -31,7 +32,7 @@ def explanation_sentences(assessment: Assessment) -> tuple[str, ...]:
         sentences += _levers(found)
     if found.items:
         worst = ", ".join(
-            f"{clean(item.item)} of {clean(item.capability)} ({number(item.loss, signed=True)})"
+            f"{clean(item.item)} of {clean(item.capability)} ({number(fall(item.loss), signed=True)})"
             for item in found.items[:_NUM_ITEMS]
         )
         sentences.append(f"Hurt most by the probe: {worst}.")
@@ -44,8 +45,8 @@ def _levers(found: ForecastExplanation) -> list[str]:
     if found.critical_learning_rate is not None:
         value, low, high = (number(each) for each in found.critical_learning_rate)
         sentences.append(
-            "With the same steps the worst required loss would be just its tolerance at a learning "
-            f"rate of {value} ({low} to {high}, by how losses grew in finished runs); stay below."
+            f"With the same steps the worst required capability reaches its tolerance at a learning rate of "
+            f"{value} ({low} to {high}, by how losses grew in finished runs); stay below that range."
         )
     for name, effect in (("learning rate", found.rate_effect), ("steps", found.steps_effect)):
         if effect is not None:

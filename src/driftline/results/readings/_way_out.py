@@ -47,7 +47,9 @@ def way_out(claim: CapabilityClaim) -> str | None:
     more = more_items(claim)
     if more is not None:
         unit = "items" if claim.num_groups == claim.num_items else "groups of items"
-        return f"{name}: about {more:,} more {unit} would settle it, if its change stays as measured."
+        return (
+            f"{name}: about {more:,} more {unit} would settle it, if its change stays as measured."
+        )
     return (
         f"{name}: the measured change leaves no room below what is accepted, so more items would rather "
         "show a loss; tune less, or repair."

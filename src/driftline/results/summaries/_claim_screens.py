@@ -50,7 +50,11 @@ def claims_sentence(claims: Sequence[CapabilityClaim]) -> str | None:
     asked = [c for c in claims if c.required] or list(claims)
     worst = max(asked, key=lambda c: _loss(c) / c.margin)
     change = shown_change(worst.change, higher_is_better=worst.higher_is_better)
-    limit = "" if worst.loss_limit is None else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+    limit = (
+        ""
+        if worst.loss_limit is None
+        else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+    )
     text = (
         f"Largest loss: {clean(worst.capability)} changes by {number(change, signed=True)} "
         f"{clean(worst.unit)}{limit}"
@@ -235,7 +239,11 @@ def sample_size_screen(found: SampleSize) -> Screen:
         if found.discordance is not None
         else shown_amount(found.margin, found.unit)
     )
-    names = {"one": "one capability is kept", "all": "all are kept, in one claim", "each": "each is kept"}
+    names = {
+        "one": "one capability is kept",
+        "all": "all are kept, in one claim",
+        "each": "each is kept",
+    }
     rows = aligned(
         [(names[c.claim], f"{c.num_items:,} items", f"power {c.power:.1%}") for c in found.claims],
         numeric=(1, 2),
@@ -261,7 +269,8 @@ def verification_screen(found: Verification) -> Screen:
     """
     word, _, rest = verification_headline(found).partition(": ")
     by_status = {
-        status: [c for c in found.checks if c.status == status] for status in ("passed", "failed", "skipped")
+        status: [c for c in found.checks if c.status == status]
+        for status in ("passed", "failed", "skipped")
     }
     counted = ", ".join(f"{len(checks)} {status}" for status, checks in by_status.items() if checks)
     rows = [f"  {c.name}: {clean(fault)}" for c in by_status["failed"] for fault in c.faults]

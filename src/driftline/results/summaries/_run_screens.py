@@ -104,7 +104,9 @@ def _statement(assessment: Assessment, losses: Sequence[CapabilityLoss]) -> str:
         return f"all {num} required capabilities are forecast to stay within what you accept"
     if lost:
         more = f"; {undecided} undecided" if undecided else ""
-        return f"{lost} of {num} required capabilities are forecast to lose more than you accept{more}"
+        return (
+            f"{lost} of {num} required capabilities are forecast to lose more than you accept{more}"
+        )
     if undecided:
         return f"{undecided} of {num} required capabilities may lose more than you accept"
     if first or not assessment.fragility:
@@ -126,7 +128,11 @@ def _tightest(assessment: Assessment) -> str | None:
     if not paths or paths[0].used_fraction is None:
         return None
     first = paths[0]
-    at = "" if first.critical_steps is None else f"; its limit comes at step {number(first.critical_steps)}"
+    at = (
+        ""
+        if first.critical_steps is None
+        else f"; its limit comes at step {number(first.critical_steps)}"
+    )
     used = percent(first.used_fraction)
     return f"Least margin: {clean(first.capability)}, of which the run uses {used}{at}."
 
@@ -144,7 +150,9 @@ def _advice(assessment: Assessment) -> str | None:
             return f"{lower}, or {search}." if lower else f"{search}."
         case _:
             if any("not shown to have" in reason for reason in assessment.reasons):
-                return "give items that the base can answer, or mark the capability `required: false`."
+                return (
+                    "give items that the base can answer, or mark the capability `required: false`."
+                )
             longer = "forecast again from a longer probe"
             return f"{longer}, or {lower}." if lower else f"{longer}."
 
@@ -171,10 +179,20 @@ def plan_screen(found: Plan) -> Screen:
         )
     loss = None
     if found.protocol is not None and required:
-        worst = max(required, key=lambda row: row.loss / row.tolerance if row.tolerance else row.loss)
+        worst = max(
+            required, key=lambda row: row.loss / row.tolerance if row.tolerance else row.loss
+        )
         times = in_tolerances(worst.loss, worst.tolerance)
-        more = f", {times} the {number(worst.tolerance)} that you accept" if times and worst.loss > 0 else ""
-        limit = "" if worst.loss_limit is None else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+        more = (
+            f", {times} the {number(worst.tolerance)} that you accept"
+            if times and worst.loss > 0
+            else ""
+        )
+        limit = (
+            ""
+            if worst.loss_limit is None
+            else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+        )
         loss = (
             f"Largest loss: {clean(worst.capability)} changes by {number(fall(worst.loss), signed=True)} "
             f"{clean(worst.unit)}{limit}{more}."
