@@ -68,7 +68,7 @@ def test_there_is_a_cell_a_module_and_panel_and_one_panel_of_differences(mapped)
     assert [panel.find(f"{SVG}text").text for panel in panels] == ["a", "b", TITLE]
     num_modules = 1 + 3 * 9
     for panel in panels:
-        squares = panel.findall(f"{SVG}rect")
+        squares = list(panel.iter(f"{SVG}rect"))
         assert len(squares) == num_modules
         assert len({(s.get("x"), s.get("y")) for s in squares}) == num_modules
         assert all(square.find(f"{SVG}title").text for square in squares)
@@ -143,7 +143,7 @@ def test_the_page_shows_the_map_and_the_regions(mapped):
     )  # fmt: skip
     html = render_html(mapped("a", "b").model_copy(update={"regions": regions}))
     assert "Layer by role" in html
-    assert html.count("<svg") == 8
+    assert html.count("<svg") == 14
     assert "Directions of the hidden states" in html
     start = html.index("Directions of the hidden states")
     assert "4 of 64" in html[start:]

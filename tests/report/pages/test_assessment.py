@@ -72,7 +72,7 @@ def empty(assessment):
     bare = assessment.provenance.model_copy(
         update={"data": None, "config": None, "config_values": {}, "suites": ()}
     )
-    none = {"verdict": None, "reasons": (), "target": None, "belief_space": None}
+    none = {"verdict": None, "reasons": (), "target": None, "belief_space": None, "envelope": None}
     none["provenance"] = bare
     return assessment.model_copy(update={**nothing, **none})
 
@@ -273,7 +273,8 @@ def test_capabilities_of_two_units_get_two_charts(assessment):
     other = first.model_copy(update={"unit": "fraction", "metric": "accuracy"})
     two = {"forecast": (other, *rest), "margins": (), "fragility": (), "belief_space": None}
     page = Page(render_html(assessment.model_copy(update=two)))
-    assert page.tags.count("svg") == 6
+    # Of the decision, of the envelope, and of each unit: wide and narrow.
+    assert page.tags.count("svg") == 8
 
 
 def test_a_worst_case_without_a_number_says_why_and_has_no_curve(assessment):

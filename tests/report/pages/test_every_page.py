@@ -1,5 +1,6 @@
 """Rules that every page keeps: one order of sections, headings in order, a key for every colour."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -116,7 +117,7 @@ def test_headings_leave_no_level_out(render, build):
     levels = Outline(render(build())).levels
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def figures_of(html):
@@ -175,7 +176,7 @@ def test_a_large_assessment_is_below_a_megabyte():
             rank=1 + layer,
             relative_norm=0.002,
             num_parameters=4,
-        )  # fmt: skip
+        )
         for place, name in enumerate(names)
         for layer in range(30)
         for role in roles

@@ -65,7 +65,7 @@ _DRAWN = _FRAMES | {"path", "rect", "line", "circle", "text", "tspan"}
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _IDLE = {"pointer-events", "font-family", "font-style", "cursor"}
-_PLACES = {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
+_PLACES = {"d", "fill-opacity", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
 """Attributes whose numbers need no more than a tenth of a pixel."""
 _DEFAULTS = {
     ("opacity", "1"),
@@ -204,7 +204,12 @@ def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterabl
         if key == "id":
             yield key, ids[value]
         elif key in _PLACES:
-            yield key, _LONG.sub(lambda found: f"{float(found[0]):.1f}", value)
+            yield (
+                key,
+                _LONG.sub(
+                    lambda found: f"{float(found[0]):.{2 if key == 'fill-opacity' else 1}f}", value
+                ),
+            )
         else:
             yield key, _REFERENCE.sub(lambda match: f"url(#{ids[match[1]]})", value)
 

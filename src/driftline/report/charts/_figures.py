@@ -42,7 +42,7 @@ DARKEST = 0.65
 """Opacity of the largest: words on it stay readable."""
 ROW = 26
 NOTE = 10.5
-MAX_HEAT_ROWS = 40
+MAX_HEAT_ROWS = 32
 NUM_RANKED = 3
 WIDEST_USED = 3.0
 """Bars of used margin are drawn to this share at least; whiskers far beyond the bars are cut."""

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from ...results import Assessment, ModuleFragility
 from ...results.readings import (
     clean,
+    fall,
     forecast_losses,
     interval,
     module_columns,
@@ -22,7 +23,7 @@ from ...results.readings import (
 from ._drawing import BLUE, FONT, GREY, GRID, INK, VERMILION, WIDE, Canvas
 
 _CELL, _ROW, _LEFT, _TOP, _GAP = 19, 9, 34, 62, 22
-MAX_PANELS = 6
+MAX_PANELS = 4
 """Capabilities that are drawn; the table has them all."""
 _UNSURE_INSET = 2.2
 """A cell whose interval includes no effect is drawn smaller."""
@@ -192,7 +193,7 @@ def _words(f: ModuleFragility, label: str) -> str:
     if f.loss is None:
         return text
     moved = percent(f.relative_norm)
-    return f"{text}; the probe moves it by {moved}, a loss of {number(f.loss, signed=True)}"
+    return f"{text}; moved by {moved}: change {number(fall(f.loss), signed=True)}"
 
 
 def _frame(

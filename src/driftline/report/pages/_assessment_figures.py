@@ -54,6 +54,8 @@ class _Pictures:
     """All charts of an assessment, for both widths."""
 
     def __init__(self, assessment: Assessment) -> None:
+        # Beside maps of modules the table of all capabilities is a diagnostic too.
+        self._folded = _FOLDED | ({"fragility"} if has_module_maps(assessment) else set())
         self._charts: dict[Canvas, dict[str, Chart]] = {
             canvas: figures(assessment, canvas) for canvas in (WIDE, NARROW)
         }
@@ -69,7 +71,7 @@ class _Pictures:
         return Figure(
             to_svg(self._charts[WIDE][name], prefix=prefix, label=label),
             None
-            if name in _FOLDED
+            if name in self._folded
             else to_svg(self._charts[NARROW][name], prefix=f"{prefix}-narrow", label=label),
             tuple(key),
             caption,
