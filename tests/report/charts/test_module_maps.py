@@ -83,7 +83,7 @@ def test_a_cell_says_its_numbers(mapped):
     told = [title.text for title in root.iter(f"{SVG}title")]
     assert (
         "layer 2 down: +9.00 nats per unit of relative update, interval [+8.50, +10.0], rank 1; "
-        "the probe moves it by 0.2%, a loss of +0.0180"
+        "moved by 0.2%: change -0.0180"
     ) in told
     assert any(text.startswith("layer 0 post_attention_layernorm: +0.100") for text in told)
     assert any(text.startswith("embedding: +0.500") for text in told)

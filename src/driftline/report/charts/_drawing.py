@@ -55,7 +55,7 @@ _LOOK = {
     "background": PAPER,
     "padding": 6,
     "aria": False,
-    "axis": {**_WORDS, **_LINES, "titlePadding": 8, "labelFlush": False},
+    "axis": {**_WORDS, **_LINES, "titlePadding": 8, "labelFlush": False, "labelSeparation": 10},
     "legend": {**_WORDS, "aria": False},
     "view": {"stroke": None},
 }
@@ -66,7 +66,7 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _IDLE = {"pointer-events", "font-family", "font-style", "cursor"}
 _PLACES = {"d", "fill-opacity", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
-"""Attributes whose numbers need no more than a tenth of a pixel."""
+"""Attributes whose numbers need no more than two digits."""
 _DEFAULTS = {
     ("opacity", "1"),
     ("stroke-width", "1"),
@@ -195,6 +195,11 @@ def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) ->
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def _short(found: re.Match[str]) -> str:
+    """Round a number: a hundredth of a pixel, or of an opacity, is not seen."""
+    return f"{float(found[0]):.2f}"
+
+
 def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     for key, value in element.attrib.items():
         if key.startswith(("aria-", "on", "{")) or key in {"role", "class", "href", "style"}:
@@ -204,12 +209,7 @@ def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterabl
         if key == "id":
             yield key, ids[value]
         elif key in _PLACES:
-            yield (
-                key,
-                _LONG.sub(
-                    lambda found: f"{float(found[0]):.{2 if key == 'fill-opacity' else 1}f}", value
-                ),
-            )
+            yield key, _LONG.sub(_short, value)
         else:
             yield key, _REFERENCE.sub(lambda match: f"url(#{ids[match[1]]})", value)
 

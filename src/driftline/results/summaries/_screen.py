@@ -55,7 +55,8 @@ def screen_text(screen: Screen, files: Sequence[str] = (), *, most: int = MOST_L
         # A command is one line, so that it can be copied.
         lines.append(f"Next: {clean(screen.command)}")
     room = most - len(lines) - len(files)
-    lines += screen.rows[: max(room - 1 if screen.caveats else room, 0)]
+    rows = screen.rows[: max(room - 1 if screen.caveats else room, 0)]
+    lines += [row if len(row) <= WIDTH else f"{row[: WIDTH - 2]} …" for row in rows]
     lines += _caveats(screen, most - len(lines) - len(files))
     return "\n".join([*lines, *map(clean, files)]) + "\n"
 
