@@ -301,15 +301,11 @@ def _used_bars(
     layers = [bars, spread, full]
     if is_wide:
         at, text = x.field("end"), alt.Text(field="note", type="nominal")
-        words = base.mark_text(align="left", dx=6, fontSize=NOTE, limit=420)
-        halo = words.encode(
-            x=at,
-            text=text,
-            stroke=alt.value(PAPER),
-            strokeWidth=alt.value(5),
-            color=alt.value(PAPER),
+        halo = base.mark_text(
+            align="left", dx=6, fontSize=NOTE, limit=420, color=PAPER, stroke=PAPER, strokeWidth=5
         )
-        layers += [halo, words.encode(x=at, text=text, color=alt.value(GREY))]
+        notes = base.mark_text(align="left", dx=6, fontSize=NOTE, limit=420, color=GREY)
+        layers += [halo.encode(x=at, text=text), notes.encode(x=at, text=text)]
     return alt.LayerChart(layer=layers).properties(width=canvas.plot, height=ROW * len(rows))
 
 

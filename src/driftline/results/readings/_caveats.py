@@ -32,6 +32,11 @@ STANDING = (
     "Weights alone: ",
     "Intruder dimensions: ",
     # suite and sample-size
+    "Spreads are those of items in runs of SmolLM2-135M ",
+    "A certification counts a group as one draw, ",
+    "In a forecast, the width is that of the measured change alone; ",
+    "Each interval is about the mean over items of this kind, ",
+    "In bfloat16 a score moves a little ",
     "items are independent; ",
     "discordance is the share of items ",
     "power and error are those of the exact test",

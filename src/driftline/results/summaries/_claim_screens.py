@@ -250,7 +250,7 @@ def sample_size_screen(found: SampleSize) -> Screen:
     )
     statement = (
         f"{largest:,} items a capability show that {clean(found.metric)} has lost less than {margin}, with a "
-        f"chance of {found.power:.0%}"
+        f"chance of {found.power:.0%}{', if items vary as measured on SmolLM2-135M' if found.is_measured else ''}"
     )
     return Screen(
         None, statement, rows=tuple(rows),
