@@ -77,7 +77,7 @@ def test_a_loss_is_exit_code_1(run, model_folder, damaged, write_suite, tmp_path
         "certify", str(model_folder), damaged, "--suite", write_suite(), "--out", str(out)
     )
     assert code == 1, err
-    assert text.startswith("FAIL: lost beyond the margin: pairs")
+    assert text.startswith("FAIL: 0 of 1 required capabilities are retained; lost: pairs")
 
 
 @pytest.mark.parametrize(("num", "fields"), [(10, {}), (60, {"required": False})])

@@ -60,7 +60,7 @@ def test_the_text_is_in_points_and_per_cent(run, suite):
     assert "the change of perplexity" in out
     assert "too few items to certify" in out
     assert "never certified as retained: texts: nll_nats has no bounds" in " ".join(out.split())
-    _code, out, _err = run("suite", suite("probability", "20 points", 400))
+    _code, out, _err = run("suite", suite("probability", "20 points", 400), "-v")
     assert "grammar" in out
 
 

@@ -274,6 +274,7 @@ def verification_screen(found: Verification) -> Screen:
     }
     counted = ", ".join(f"{len(checks)} {status}" for status, checks in by_status.items() if checks)
     rows = [f"  {c.name}: {clean(fault)}" for c in by_status["failed"] for fault in c.faults]
+    rows += [f"  {c.name}: {clean(c.message)}" for c in by_status["passed"]]
     rows += [f"  {c.name} skipped: {clean(c.message)}" for c in by_status["skipped"]]
     action = "do not rely on this certificate." if by_status["failed"] else None
     return Screen(word, clean(rest), f"Checks: {counted}.", action, rows=tuple(rows))
