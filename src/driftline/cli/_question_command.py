@@ -10,11 +10,14 @@ import typer
 
 from ..questions import Answer
 from ._progress import ProgressPrinter
+from .options import VerboseOption
 
 Values = dict[str, Any]
 _JSON = Annotated[
     bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
 ]
+_MOST_BEFORE = 6
+"""Lines about the assessment that a training run was continued from."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,12 @@ class Shown:
     """The option or argument of each input, by the input's name; inputs of Python alone have none."""
     exit_codes: Mapping[str | None, int]
     """By verdict."""
-    more: Callable[[Answer, Path | None], str] = lambda _answer, _folder: ""
-    """Lines after the summary."""
+    more: Callable[[Answer, Path | None], tuple[str, ...]] = lambda _answer, _folder: ()
+    """Lines that say where files are."""
+    follow: Callable[[Answer, Path | None, Values], str | None] = lambda _answer, _folder, _values: (
+        None
+    )
+    """The next command."""
     default_folder: Callable[[Values], Path | None] | None = None
     """The run folder where none is given; None where none is needed then."""
 
@@ -49,7 +56,7 @@ def question_command(
     """
 
     def command(**values: Any) -> None:  # noqa: ANN401 - options of any type
-        as_json = values.pop("json")
+        as_json, verbose = values.pop("json"), values.pop("verbose")
         is_dry = bool(values.get("dry_run"))
         if shown.default_folder is not None and values["out"] is None and not is_dry:
             values["out"] = shown.default_folder(values)
@@ -60,10 +67,14 @@ def question_command(
             typer.echo(answer.to_json(), nl=False)
         else:
             folder = values.get("out")
-            for each in (answer.before, answer):
-                if each is not None:
-                    lines = "" if is_dry else shown.more(each, folder)
-                    typer.echo(each.summary() + lines, nl=False)
+            if answer.before is not None:
+                # The verdict that let the run continue; its files come before those of the run.
+                lines = shown.more(answer.before, folder)
+                text = answer.before.summary(verbose=verbose, files=lines, most=_MOST_BEFORE)
+                typer.echo(text)
+            lines = () if is_dry else shown.more(answer, folder)
+            following = None if is_dry else shown.follow(answer, folder, values)
+            typer.echo(answer.summary(verbose=verbose, command=following, files=lines), nl=False)
         raise typer.Exit(0 if is_dry else shown.exit_codes[answer.verdict])
 
     parameters = inspect.signature(question).parameters
@@ -72,7 +83,8 @@ def question_command(
     if lost := parameters.keys() - shown.options.keys() - {"reporter"}:
         raise TypeError(f"{question.__name__}: no option for {', '.join(sorted(lost))}")
     made = [_option(parameters[name], kind) for name, kind in shown.options.items()]
-    made.append(_option(inspect.Parameter("json", _KEYWORD, default=False), _JSON))
+    for name, kind in (("json", _JSON), ("verbose", VerboseOption)):
+        made.append(_option(inspect.Parameter(name, _KEYWORD, default=False), kind))
     command.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in made}
     command.__doc__ = help_text

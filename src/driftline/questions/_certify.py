@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from driftline.engine import RunFolder
     from driftline.results import Certification, CertificationPolicy
 
-OUTPUTS = ("summary.txt", "model_card.md", "junit.xml", "certification.json")
+OUTPUTS = ("report.html", "summary.txt", "model_card.md", "junit.xml", "certification.json")
 _ALPHA = 0.05
 
 
@@ -173,11 +173,12 @@ def _compared(
 
 def _write(document: "Certification", folder: "RunFolder") -> None:
     """Write the document and what is made from it."""
-    from driftline.report import render_junit, render_model_card
+    from driftline.report import render_certification, render_junit, render_model_card
     from driftline.results import certification_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (
+        render_certification(document),
         certification_summary(document),
         render_model_card(document),
         render_junit(document),

@@ -19,7 +19,7 @@ from .inputs import (
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-OUTPUTS = ("scores.jsonl", "report.json")
+OUTPUTS = ("scores.jsonl", "report.html", "report.json")
 
 
 def score(  # noqa: PLR0913 - the inputs of a question
@@ -58,6 +58,7 @@ def score(  # noqa: PLR0913 - the inputs of a question
     reporter.note("loading PyTorch and transformers")
     from driftline.analyses import ScoreRequest
     from driftline.analyses import score as score_model
+    from driftline.report import render_scores
     from driftline.results import item_lines
 
     with handed_models() as handed:
@@ -78,6 +79,6 @@ def score(  # noqa: PLR0913 - the inputs of a question
                 scored = score_model(request, folder, listener=reporter.update)
             document = handed.named(scored.document)
             # The document comes last: a folder that holds it is a finished one.
-            contents = (item_lines(scored.items), document.to_json())
+            contents = (item_lines(scored.items), render_scores(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
         return Answer(document, None if out is None else folder.path)

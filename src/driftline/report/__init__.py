@@ -6,8 +6,10 @@ from .charts import Chart as Chart
 from .charts import figures as figures
 from .charts import to_png as to_png
 from .charts import to_svg as to_svg
+from .pages import render_certification as render_certification
 from .pages import render_html as render_html
 from .pages import render_plan as render_plan
 from .pages import render_repair as render_repair
+from .pages import render_scores as render_scores
 from .pages import render_training_run as render_training_run
 from .pages import render_weight_diff as render_weight_diff

@@ -68,7 +68,7 @@ def test_a_pass_is_exit_code_0_and_is_written(run, model_folder, nudged, write_s
     code, text, _err = run(*asked, "--force")
     assert code == 0
     assert text.startswith("PASS: ")
-    assert f"document: {out / 'certification.json'}" in text
+    assert f"Document: {out / 'certification.json'}" in text
 
 
 def test_a_loss_is_exit_code_1(run, model_folder, damaged, write_suite, tmp_path):
@@ -77,7 +77,7 @@ def test_a_loss_is_exit_code_1(run, model_folder, damaged, write_suite, tmp_path
         "certify", str(model_folder), damaged, "--suite", write_suite(), "--out", str(out)
     )
     assert code == 1, err
-    assert text.startswith("FAIL: lost beyond the margin: pairs")
+    assert text.startswith("FAIL: 0 of 1 required capabilities are retained; lost: pairs")
 
 
 @pytest.mark.parametrize(("num", "fields"), [(10, {}), (60, {"required": False})])
@@ -136,7 +136,7 @@ def test_beside_the_document_lie_a_summary_a_model_card_and_junit(
     base, out = str(model_folder), tmp_path / "out"
     suite = write_suite(10)
     assert run("certify", base, nudged, "--suite", suite, "--out", str(out))[0] == 3
-    ours = {"summary.txt", "model_card.md", "junit.xml", "certification.json"}
+    ours = {"report.html", "summary.txt", "model_card.md", "junit.xml", "certification.json"}
     assert ours <= {path.name for path in out.iterdir()}
     assert "**INCONCLUSIVE**" in (out / "model_card.md").read_text()
     (suite,) = ElementTree.parse(out / "junit.xml").getroot()

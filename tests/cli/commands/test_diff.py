@@ -23,7 +23,8 @@ def test_people_get_a_summary_and_no_files(run, folders, tmp_path):
     code, out, err = run("diff", *folders)
     assert code == 0, err
     assert out.startswith("MOVED: relative change")
-    assert "By role" in out
+    assert len(out.splitlines()) <= 12
+    assert "By role" in run("diff", *folders, "--verbose")[1]
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -40,7 +41,7 @@ def test_a_report_is_written_and_kept(run, folders, tmp_path):
     out = tmp_path / "out"
     code, text, err = run("diff", *folders, "--out", str(out))
     assert code == 0, err
-    assert f"report: {out / 'report.html'}" in text
+    assert f"Report: {out / 'report.html'}" in text
     names = {path.name for path in out.iterdir()}
     assert names == {"report.html", "report.json", "driftline-run.json"}
     document = WeightDiff.from_json((out / "report.json").read_text())
@@ -149,7 +150,7 @@ def test_an_adapter_is_looked_for_in_a_merged_model(run, tmp_path, merged, code,
     shutil.copy(tmp_path / "merged" / "config.json", tmp_path / "alone")
     out = tmp_path / "out"
     sides = (str(tmp_path / "base"), str(tmp_path / merged), "--adapter", adapter)
-    found, text, err = run("diff", *sides, "--out", str(out))
+    found, text, err = run("diff", *sides, "--out", str(out), "-v")
     assert found == code, err
     assert text.startswith(told) or code == 3
     assert told in text.replace("\n", " ")

@@ -30,6 +30,7 @@ def test_it_writes_the_document_and_the_items(run, planned, arguments):
     assert mean == pytest.approx(document.scores[0].value)
     left = {path.name for path in planned.out.iterdir()}
     assert left == {
+        "report.html",
         "report.json",
         "scores.jsonl",
         "driftline-run.json",
@@ -40,7 +41,8 @@ def test_it_writes_the_document_and_the_items(run, planned, arguments):
 def test_people_get_a_table(run, planned, arguments):
     code, out, err = run(*arguments)
     assert code == 0
-    assert out.startswith(f"Scores of {planned.model}")
+    assert out.startswith(f"2 capabilities of {planned.model} scored")
+    assert len(out.splitlines()) <= 12
     assert "pairs" in out
     assert str(planned.out / "scores.jsonl") in out
     assert "loading" in err

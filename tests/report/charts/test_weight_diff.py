@@ -30,6 +30,6 @@ def test_a_single_large_module_does_not_whiten_the_rest():
     sample = build_diff()
     huge = sample.by_module[0].model_copy(update={"relative_change": 100.0})
     wide = sample.model_copy(update={"by_module": (huge, *sample.by_module[1:])})
-    scale = weight_diff_charts(wide)["modules"].to_dict()["encoding"]["color"]["scale"]
+    scale = weight_diff_charts(wide)["modules"].to_dict()["encoding"]["fillOpacity"]["scale"]
     assert scale["domain"][-1] < 1
     assert scale["clamp"]

@@ -22,9 +22,11 @@ def test_it_is_one_page_whose_tags_nest(html, page):
     assert html.startswith("<!DOCTYPE html>")
     assert page.open == []
     assert page.headings == [
-        "The protocol",
-        "What it keeps",
-        "How it was found",
+        "Decision",
+        "V1 Observed phenomenon",
+        "V2 Structural cause",
+        "V3 Stability margins",
+        "V4 Decision in detail",
         "Caveats",
         "Cost",
         "Provenance",
@@ -46,7 +48,7 @@ def test_it_shows_the_numbers(page):
         "driftline/plan/1",
     ):
         assert part in page.text, part
-    assert page.tags.count("svg") == 1
+    assert page.tags.count("svg") == 6
 
 
 def test_a_page_of_a_plan_that_found_nothing():

@@ -22,9 +22,11 @@ def test_it_is_one_page_whose_tags_nest(html, page):
     assert html.startswith("<!DOCTYPE html>")
     assert page.open == []
     assert page.headings == [
-        "What came back",
-        "Claims",
-        "How it was found",
+        "Decision",
+        "V1 Observed phenomenon",
+        "V2 Structural cause",
+        "V3 Stability margins",
+        "V4 Decision in detail",
         "Caveats",
         "Cost",
         "Provenance",
@@ -45,7 +47,7 @@ def test_it_shows_the_numbers(page):
         "gain to give up: 5%",
     ):
         assert part in page.text, part
-    assert page.tags.count("svg") == 1
+    assert page.tags.count("svg") == 6
 
 
 def test_a_page_without_a_target_or_a_model():

@@ -22,9 +22,9 @@ def test_it_is_one_page_whose_tags_nest(html, page):
     assert html.startswith("<!DOCTYPE html>")
     assert page.open == []
     assert page.headings == [
-        "Weights that hold NaN or infinity",
-        "Where the update went",
-        "What moved farthest",
+        "Decision",
+        "V1 Observed phenomenon",
+        "V2 Structural cause",
         "Caveats",
         "Cost",
         "Provenance",
@@ -45,7 +45,7 @@ def test_it_shows_the_numbers(page):
         "2.00 GB of weights, 12.3 s",
     ):
         assert part in page.text, part
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 4
 
 
 def test_what_may_be_rounding_says_so():

@@ -23,13 +23,13 @@ def test_a_row_holds_both_changes_and_the_claim():
     (row,) = (
         line for line in repair_summary(build_repair()).splitlines() if line.startswith("  facts")
     )
-    assert row.split() == ["facts", "60", "-1.50", "-0.375", "75%", "0.250", "retained"]
+    assert row.split() == ["facts", "60", "-1.50", "-0.375", "75%", "-0.250", "retained"]
 
 
 def test_a_share_is_shown_only_of_what_tuning_lost():
     lines = repair_summary(build_repair()).splitlines()
     (row,) = (line for line in lines if line.startswith("  bad"))
-    assert row.split()[-3:] == ["–", "0.250", "inconclusive"]
+    assert row.split()[-3:] == ["–", "-0.250", "inconclusive"]
 
 
 def test_a_family_that_misses_the_constraint_says_so():

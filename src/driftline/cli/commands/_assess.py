@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ...questions import Answer, assess, forecast, fragility_map, margin
+from .._next_command import after_assessment, command_line
 from .._question_command import Shown, question_command
 from ..options import (
     EFFORT,
@@ -143,7 +144,7 @@ _OPTIONS: dict[str, object] = {
 }
 
 
-def report_lines(answer: Answer, folder: Path | None) -> str:
+def report_lines(answer: Answer, folder: Path | None) -> tuple[str, ...]:
     """Say where the report and the model are.
 
     Args:
@@ -154,15 +155,23 @@ def report_lines(answer: Answer, folder: Path | None) -> str:
         The lines; none without a folder.
     """
     if folder is None:
-        return ""
+        return ()
     if answer.before is not None:
         assert answer.folder is not None
         return trained_lines(answer, answer.folder)
-    lines = f"\nreport: {folder / 'report.html'}\n"
-    if answer.checkpoint is not None:
-        step = answer.checkpoint.step
-        lines += f"steps 1 to {step} of the run are kept: driftline train --from {folder}\n"
-    return lines
+    if answer.checkpoint is None:
+        return (f"Report: {folder / 'report.html'}",)
+    step = answer.checkpoint.step
+    kept = f"Steps 1 to {step} are kept: driftline train --from {folder}"
+    return (kept, f"Report: {folder / 'report.html'}")
+
+
+def _following(answer: Answer, folder: Path | None, values: dict[str, Any]) -> str | None:
+    if answer.before is None:
+        return after_assessment(answer, folder, values)
+    assert answer.folder is not None
+    given = {"base": values["model"], "tuned": answer.folder / answer.model_folder, **values}
+    return command_line("certify", given, "base", "tuned", "suites")
 
 
 def _folder_of(part: str) -> Any:  # noqa: ANN401 - a function of the values
@@ -187,5 +196,5 @@ def part_command(part: str) -> Any:  # noqa: ANN401 - a function for Typer
     Returns:
         A function for Typer to wrap.
     """
-    shown = Shown(_OPTIONS, VERDICT_EXIT_CODES, report_lines, _folder_of(part))
+    shown = Shown(_OPTIONS, VERDICT_EXIT_CODES, report_lines, _following, _folder_of(part))
     return question_command(_QUESTIONS[part], shown, _HELP[part])

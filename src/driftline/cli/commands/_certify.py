@@ -7,6 +7,7 @@ import typer
 
 from ...questions import Answer
 from ...questions import certify as question
+from .._next_command import after_claims
 from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
@@ -155,12 +156,14 @@ def _folder(values: Values) -> Path:
     return default_folder("certify", [values["base"], values["tuned"]], values["suites"])
 
 
-def _document(_answer: Answer, folder: Path | None) -> str:
-    return "" if folder is None else f"\ndocument: {folder / 'certification.json'}\n"
+def _files(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
+    if folder is None:
+        return ()
+    return (f"Report: {folder / 'report.html'}", f"Document: {folder / 'certification.json'}")
 
 
 certify = question_command(
     question,
-    Shown(OPTIONS, EXIT_CODES, _document, _folder),
+    Shown(OPTIONS, EXIT_CODES, _files, after_claims, _folder),
     "Whether a tuned model keeps what its base could do; exit code 0 pass, 1 fail, 3 inconclusive.",
 )

@@ -7,7 +7,7 @@ import typer
 
 from ...questions import assess
 from .._progress import ProgressPrinter
-from ..options import ForceOption, JsonOption, OutOption, SeedOption
+from ..options import ForceOption, JsonOption, OutOption, SeedOption, VerboseOption
 
 
 def demo(
@@ -15,6 +15,7 @@ def demo(
     seed: SeedOption = 0,
     json: JsonOption = False,
     force: ForceOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Assess a bundled fine-tuning run of SmolLM2-135M; exit code 0 whatever the verdict."""
     bundled = Path(str(files("driftline.demo")))
@@ -33,4 +34,5 @@ def demo(
     if json:
         typer.echo(answer.to_json(), nl=False)
     else:
-        typer.echo(f"{answer.summary()}\nreport: {folder / 'report.html'}")
+        lines = (f"Report: {folder / 'report.html'}",)
+        typer.echo(answer.summary(verbose=verbose, files=lines), nl=False)

@@ -7,7 +7,8 @@ import typer
 
 from ...questions import Answer
 from ...questions import diff as question
-from .._question_command import Shown, question_command
+from .._next_command import command_line
+from .._question_command import Shown, Values, question_command
 from ..options import ForceOption, SeedOption
 from ._certify import EXIT_CODES
 
@@ -50,8 +51,14 @@ OutOption = Annotated[
 ]
 
 
-def _report(_answer: Answer, folder: Path | None) -> str:
-    return "" if folder is None else f"\nreport: {folder / 'report.html'}\n"
+def _report(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
+    return () if folder is None else (f"Report: {folder / 'report.html'}",)
+
+
+def _following(answer: Answer, _folder: Path | None, values: Values) -> str | None:
+    if not answer.changes:
+        return None
+    return command_line("certify", values, "base", "tuned", more=("--suite", "core"))
 
 
 diff = question_command(
@@ -68,6 +75,7 @@ diff = question_command(
         },
         {**EXIT_CODES, None: 0},
         _report,
+        _following,
     ),
     """Weights that tuning moved, streamed; exit code 0 all compared, 3 some without a partner.
 

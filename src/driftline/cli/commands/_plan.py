@@ -1,6 +1,7 @@
 """`plan`: the protocol that adapts most while its losses stay within their tolerances."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -76,13 +77,14 @@ def _folder(values: Values) -> Path:
     return Path("driftline-runs") / re.sub(r"[^\w.-]", "-", "-".join(("plan", model, *stems)))
 
 
-def _written(answer: Answer, folder: Path | None) -> str:
-    if folder is None:
-        return ""
-    lines = f"\nreport: {folder / 'report.html'}\n"
-    if answer.protocol is not None:
-        lines += f"train it: driftline train {folder / 'protocol.yaml'}\n"
-    return lines
+def _written(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
+    return () if folder is None else (f"Report: {folder / 'report.html'}",)
+
+
+def _following(answer: Answer, folder: Path | None, _values: Values) -> str | None:
+    if folder is None or answer.protocol is None:
+        return None
+    return shlex.join(("driftline", "train", str(folder / "protocol.yaml")))
 
 
 plan = question_command(
@@ -112,6 +114,7 @@ plan = question_command(
         },
         EXIT_CODES,
         _written,
+        _following,
         _folder,
     ),
     "Search the protocol that adapts most within the tolerances; exit code 0 pass, 1 fail, 3 inconclusive.",

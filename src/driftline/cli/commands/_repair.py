@@ -7,6 +7,7 @@ import typer
 
 from ...questions import Answer
 from ...questions import repair as question
+from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
@@ -49,13 +50,20 @@ def _folder(values: Values) -> Path:
     return default_folder("repair", [values["base"], values["tuned"]], values["suites"])
 
 
-def _written(answer: Answer, folder: Path | None) -> str:
+def _written(answer: Answer, folder: Path | None) -> tuple[str, ...]:
     if folder is None:
-        return ""
-    lines = f"\nreport: {folder / 'report.html'}\n"
-    if answer.output is not None:
-        lines += f"repaired {answer.output.kind}: {folder / answer.output.folder}\n"
-    return lines
+        return ()
+    report = f"Report: {folder / 'report.html'}"
+    if answer.output is None:
+        return (report,)
+    return (f"Repaired {answer.output.kind}: {folder / answer.output.folder}", report)
+
+
+def _following(answer: Answer, folder: Path | None, values: Values) -> str | None:
+    if folder is None or answer.output is None or answer.verdict == "fail":
+        return None
+    given = {**values, "tuned": folder / answer.output.folder}
+    return command_line("certify", given, "base", "tuned", "suites")
 
 
 repair = question_command(
@@ -81,6 +89,7 @@ repair = question_command(
         },
         EXIT_CODES,
         _written,
+        _following,
         _folder,
     ),
     "Give capabilities back by scaling the update, without training; exit code 0 pass, 1 fail, 3 "

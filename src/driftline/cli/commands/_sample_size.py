@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ...errors import ConfigError
+from ..options import VerboseOption
 
 if TYPE_CHECKING:
     from driftline.metrics import Metric
@@ -76,14 +77,20 @@ def sample_size(  # noqa: PLR0913 - each is an option of the command line
         int, typer.Option("--capabilities", help="How many capabilities are claimed.")
     ] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Say how many items show that a capability was kept, before GPU time is spent."""
     asked = _Asked(metric, margin, discordance, spread, change, power, alpha, capabilities)
     # Loads numpy, so not for --help.
-    from driftline.results import sample_size_summary
+    from driftline.results import sample_size_screen, sample_size_summary, screen_text
 
     found = _sample_size(asked)
-    typer.echo(found.to_json() if json else sample_size_summary(found), nl=False)
+    if json:
+        typer.echo(found.to_json(), nl=False)
+        return
+    typer.echo(screen_text(sample_size_screen(found)), nl=False)
+    if verbose:
+        typer.echo(f"\n{sample_size_summary(found)}", nl=False)
 
 
 @dataclass(frozen=True)

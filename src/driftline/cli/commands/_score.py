@@ -23,8 +23,10 @@ def _folder(values: Values) -> Path:
     return default_folder("score", [values["model"]], values["suites"])
 
 
-def _items(_answer: Answer, folder: Path | None) -> str:
-    return "" if folder is None else f"items: {folder / 'scores.jsonl'}\n"
+def _files(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
+    if folder is None:
+        return ()
+    return (f"Items: {folder / 'scores.jsonl'}", f"Report: {folder / 'report.html'}")
 
 
 score = question_command(
@@ -42,8 +44,8 @@ score = question_command(
             "load_in": LoadInOption,
         },
         {None: 0},
-        _items,
-        _folder,
+        _files,
+        default_folder=_folder,
     ),
     "Score the capabilities of one model, item by item; exit code 0 whatever they are.",
 )

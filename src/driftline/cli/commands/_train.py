@@ -7,6 +7,7 @@ import typer
 
 from ...questions import Answer
 from ...questions import train as question
+from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
 from ..options import (
     DATA,
@@ -95,7 +96,7 @@ def _folder(values: Values) -> Path | None:
     return Path("driftline-runs") / f"train-{values['protocol'].stem}"
 
 
-def trained_lines(answer: Answer, folder: Path | None) -> str:
+def trained_lines(answer: Answer, folder: Path | None) -> tuple[str, ...]:
     """Say where the report and the tuned model are.
 
     Args:
@@ -106,8 +107,16 @@ def trained_lines(answer: Answer, folder: Path | None) -> str:
         The lines; none without a folder.
     """
     if folder is None:
-        return ""
-    return f"\nreport: {folder / 'report.html'}\nmodel:  {folder / answer.model_folder}\n"
+        return ()
+    return (f"Model: {folder / answer.model_folder}", f"Report: {folder / 'report.html'}")
+
+
+def _following(answer: Answer, folder: Path | None, values: Values) -> str | None:
+    if folder is None or answer.verdict == "unsafe":
+        return None
+    base = values["model"] or answer.provenance.model.source
+    given = {**values, "base": base, "tuned": folder / answer.model_folder}
+    return command_line("certify", given, "base", "tuned", "suites")
 
 
 train = question_command(
@@ -131,6 +140,7 @@ train = question_command(
         },
         EXIT_CODES,
         trained_lines,
+        _following,
         _folder,
     ),
     "Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive.",

@@ -30,3 +30,4 @@ from ._run_options import OutOption as OutOption
 from ._run_options import SearchItemsOption as SearchItemsOption
 from ._run_options import SeedOption as SeedOption
 from ._run_options import SuiteOption as SuiteOption
+from ._run_options import VerboseOption as VerboseOption

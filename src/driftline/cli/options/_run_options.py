@@ -32,6 +32,12 @@ SeedOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
 ]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Print all numbers and caveats, not the first screen alone."
+    ),
+]
 ForceOption = Annotated[
     bool,
     typer.Option(

@@ -1,6 +1,7 @@
 """What a question returns: its document, shown as text, Markdown, HTML or rows."""
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,15 +53,32 @@ class Answer:
         """
         return self.document.to_json()
 
-    def summary(self) -> str:
-        """Return the text that the command prints.
+    def summary(
+        self,
+        *,
+        verbose: bool = False,
+        command: str | None = None,
+        files: Sequence[str] = (),
+        most: int | None = None,
+    ) -> str:
+        """Return the text that the command prints: the first screen, at most twelve lines.
+
+        Args:
+            verbose: Add everything else that there is to say, as `-v` does.
+            command: The next command, to be named.
+            files: Lines that say where files are.
+            most: Lines of the first screen at most; twelve where it is None.
 
         Returns:
             The text; it ends in a newline.
         """
-        from ._shown import summary_of
+        from ...results import MOST_LINES
+        from ._shown import screen_of, summary_of
 
-        return summary_of(self.document).rstrip("\n") + "\n"
+        screen = screen_of(self.document, command, files, most=most or MOST_LINES)
+        if not verbose:
+            return screen
+        return f"{screen}\n{summary_of(self.document).rstrip()}\n"
 
     def to_markdown(self) -> str:
         """Return the verdict, one row per capability, and the caveats, as Markdown.

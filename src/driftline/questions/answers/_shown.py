@@ -1,28 +1,41 @@
 """Which text, page and Markdown belong to which document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...escapes import visible
 from ...results import (
+    MOST_LINES,
     Assessment,
     Certification,
     Document,
     Plan,
     Repair,
     Scores,
+    Screen,
     SuitePower,
     TrainingRun,
     Verification,
     WeightDiff,
+    assessment_screen,
+    certification_screen,
     certification_summary,
+    plan_screen,
     plan_summary,
+    repair_screen,
     repair_summary,
+    scores_screen,
     scores_summary,
+    screen_text,
+    suite_power_screen,
     suite_power_summary,
     summary,
     training_run_summary,
+    training_screen,
+    verification_screen,
     verification_summary,
+    weight_diff_screen,
     weight_diff_summary,
 )
 from .._calibrated import Calibrated, calibrated_summary
@@ -42,12 +55,43 @@ _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
     Verification: verification_summary,
     WeightDiff: weight_diff_summary,
 }
+_SCREENS: dict[type[Document], Callable[[Any], Screen]] = {
+    Assessment: assessment_screen,
+    Certification: certification_screen,
+    Plan: plan_screen,
+    Repair: repair_screen,
+    Scores: scores_screen,
+    SuitePower: suite_power_screen,
+    TrainingRun: training_screen,
+    Verification: verification_screen,
+    WeightDiff: weight_diff_screen,
+}
 _MOST_COLUMNS = 8
 """Of a table in Markdown; all columns are in the rows."""
 
 
+def screen_of(
+    document: Document, command: str | None, files: Sequence[str], *, most: int = MOST_LINES
+) -> str:
+    """Return the first screen that a command prints.
+
+    Args:
+        document: The document of a question.
+        command: The next command; None for none.
+        files: Lines that say where files are.
+        most: Lines at most.
+
+    Returns:
+        The text; it ends in a newline.
+    """
+    make = _SCREENS.get(type(document))
+    if make is None:
+        return summary_of(document).rstrip("\n") + "\n" + "".join(f"{line}\n" for line in files)
+    return screen_text(replace(make(document), command=command), files, most=most)
+
+
 def summary_of(document: Document) -> str:
-    """Return the text that a command prints.
+    """Return everything that there is to say in text.
 
     Args:
         document: The document of a question.
@@ -68,17 +112,21 @@ def page_of(document: Document) -> str | None:
         The page.
     """
     from ...report import (
+        render_certification,
         render_html,
         render_plan,
         render_repair,
+        render_scores,
         render_training_run,
         render_weight_diff,
     )
 
     pages: dict[type[Document], Callable[[Any], str]] = {
         Assessment: render_html,
+        Certification: render_certification,
         Plan: render_plan,
         Repair: render_repair,
+        Scores: render_scores,
         TrainingRun: render_training_run,
         WeightDiff: render_weight_diff,
     }

@@ -7,11 +7,11 @@ import altair as alt
 
 from ...results import Assessment, BeliefCurve, BeliefSpace
 from ...results.readings import clean, rank_ratios
-from ._drawing import BLUE, GREY, INK, NUMBERS, VERMILION, Chart, data
+from ._drawing import BLUE, GREY, INK, NUMBERS, PURPLE, VERMILION, Canvas, Chart, Key, data
 
 PANEL_WIDTH, PANEL_HEIGHT = 218, 104
 COLUMNS = 3
-DEPTHS = ("#C6DBEF", BLUE, INK)
+DEPTHS = (PURPLE, BLUE, INK)
 """From the embedding to the last layer."""
 OUTPUT, REPRESENTATION = VERMILION, BLUE
 
@@ -28,11 +28,12 @@ class _Series(NamedTuple):
     numbers: _Numbers
 
 
-def belief_chart(assessment: Assessment) -> Chart | None:
+def belief_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     """Six panels for each road: both drifts, both divergences, and four measures layer by layer.
 
     Args:
         assessment: Where the belief space is.
+        canvas: The room that there is.
 
     Returns:
         The chart; None where it was not read.
@@ -41,7 +42,9 @@ def belief_chart(assessment: Assessment) -> Chart | None:
     if space is None:
         return None
     panels = [panel for curve in space.curves for panel in _panels(space, curve)]
-    return alt.concat(*panels, columns=COLUMNS, spacing={"row": 24, "column": 22})
+    return alt.concat(
+        *panels, columns=min(COLUMNS, canvas.columns), spacing={"row": 24, "column": 22}
+    )
 
 
 def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:
@@ -71,16 +74,17 @@ def _layer_panel(
 ) -> alt.LayerChart:
     """A line a layer, from its value at the base."""
     rows: list[Mapping[str, str | float]] = [
-        {"x": x, "y": y, "depth": depth}
+        {"x": x, "y": y, "depth": depth, "third": min(2, 3 * depth // len(layers))}
         for depth, (at_base, numbers) in enumerate(layers)
         for x, y in _points(curve, at_base, numbers)
     ]
-    last = max(1, len(layers) - 1)
-    scale = alt.Scale(domain=[0, last / 2, last], range=list(DEPTHS))
-    colour = alt.Color(field="depth", type="quantitative", scale=scale, legend=None)
     lines = alt.Chart(data(rows)).mark_line(strokeWidth=1.1, opacity=0.85)
     each = alt.Detail(field="depth", type="quantitative")
-    return _panel(curve, title, [lines.encode(color=colour, detail=each)])
+    # Thirds of the depth: steps of colour have a key, a gradient would have none.
+    third = alt.Color(field="third", type="ordinal", legend=None).scale(
+        domain=[0, 1, 2], range=list(DEPTHS)
+    )
+    return _panel(curve, title, [lines.encode(color=third, detail=each)])
 
 
 def _points(
@@ -135,3 +139,16 @@ def _panel(
         unit.encode(x=at, y=alt.value(-11), text=alt.Text(field="unit", type="nominal")),
     ]
     return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT)
+
+
+def belief_key() -> tuple[Key, ...]:
+    """Explain the marks of all panels."""
+    return (
+        Key("vermilion", "line", "drift: output (1 - exp(-KL)); KL: base || point"),
+        Key("blue", "dash", "drift: representation (1 - mean CKA over layers)"),
+        Key("vermilion", "dash", "KL: point || base"),
+        Key("ink", "dash", "drift that counts as broken"),
+        Key("purple", "line", "other panels: layers of the first third"),
+        Key("blue", "line", "of the middle third"),
+        Key("ink", "line", "of the last third"),
+    )

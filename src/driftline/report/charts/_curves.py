@@ -7,7 +7,19 @@ import altair as alt
 
 from ...results import Assessment, StabilityMargin
 from ...results.readings import clean, loss_sign, margin_order
-from ._drawing import CONTENT_WIDTH, GREY, INK, NUMBERS, SERIES, Chart, data, loss_axis
+from ._drawing import (
+    AXIS,
+    GREY,
+    INK,
+    NAMES,
+    NUMBERS,
+    SERIES,
+    Canvas,
+    Chart,
+    Key,
+    change_axis,
+    data,
+)
 
 TITLES = {
     "path": "steps",
@@ -27,11 +39,14 @@ def curve_margins(
     return sorted(found, key=margin_order)
 
 
-def curve_chart(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Chart | None:
-    """Loss against the scale of a margin, a panel a capability and a line a direction.
+def curve_chart(
+    assessment: Assessment, canvas: Canvas, *, kind: Literal["path", "radius"]
+) -> Chart | None:
+    """Change against the scale of a margin, a panel a capability and a line a direction.
 
     Args:
         assessment: Where the curves are.
+        canvas: The room that there is.
         kind: Which margins.
 
     Returns:
@@ -42,8 +57,9 @@ def curve_chart(assessment: Assessment, *, kind: Literal["path", "radius"]) -> C
         return None
     names = list(dict.fromkeys(m.capability for m in margins))
     directions = sorted({clean(m.direction) for m in margins})
-    columns = min(len(names), 5 if len(names) > MANY else 4)
-    width = min(260, (CONTENT_WIDTH + 20) // columns - 58)
+    most = canvas.columns if canvas.columns == 1 or len(names) <= MANY else canvas.columns + 1
+    columns = min(len(names), most)
+    width = min(260, (canvas.width + 20) // columns - 58)
     ranges = [SERIES[index % len(SERIES)] for index in range(len(directions))]
     colours = alt.Scale(domain=directions, range=ranges)
     panels = []
@@ -54,33 +70,52 @@ def curve_chart(assessment: Assessment, *, kind: Literal["path", "radius"]) -> C
     return alt.concat(*panels, columns=columns, spacing={"row": 22, "column": 16})
 
 
+def curve_key(assessment: Assessment, *, kind: Literal["path", "radius"]) -> tuple[Key, ...]:
+    """Explain every mark of a chart of curves.
+
+    Args:
+        assessment: Where the curves are.
+        kind: Which margins.
+
+    Returns:
+        The key.
+    """
+    margins = curve_margins(assessment, kind=kind)
+    names = sorted({clean(m.direction) for m in margins})
+    keys = [
+        Key(NAMES[SERIES[index % len(SERIES)]], "line", f"direction {name}")
+        for index, name in enumerate(names)
+    ]
+    what = "critical steps" if kind == "path" else "critical norm"
+    keys.append(Key("ink", "dash", "the largest fall that is accepted"))
+    keys.append(Key("grey", "dots", f"{what}, in the colour of its line"))
+    return tuple(keys)
+
+
 def _panel(margins: Sequence[StabilityMargin], *, sign: int, colours: alt.Scale) -> alt.LayerChart:
     first = margins[0]
     logarithmic = _is_logarithmic(margins)
     rows: list[dict[str, str | float]] = [
-        {"x": p.scale, "loss": sign * p.value, "direction": clean(m.direction)}
+        {"x": p.scale, "change": 0.0 - sign * p.value, "direction": clean(m.direction)}
         for m in margins
         for p in m.curve
         if p.scale > 0 or not logarithmic
     ]
-    scale, ticks = loss_axis([float(row["loss"]) for row in rows], first.tolerance)
+    scale, ticks = change_axis([float(row["change"]) for row in rows], first.tolerance)
     y_axis = alt.Axis(title=None, format=NUMBERS, labelLimit=44, minExtent=30)
     y_axis.tickCount = 4
     if ticks is not None:
         y_axis.values, y_axis.tickCount, y_axis.labelOverlap = ticks, 2 * len(ticks), False
-    y = alt.Y(field="loss", type="quantitative", scale=scale, axis=y_axis)
+    y = alt.Y(field="change", type="quantitative", scale=scale, axis=y_axis)
     x = _x(rows, title=TITLES[first.kind], logarithmic=logarithmic)
-    legend = None
-    if colours.domain and len(colours.domain) > 1:
-        legend = alt.Legend(title="direction", orient="top", symbolStrokeWidth=2)
-    colour = alt.Color(field="direction", type="nominal", scale=colours, legend=legend)
+    colour = alt.Color(field="direction", type="nominal", scale=colours, legend=None)
     base = alt.Chart(data(rows))
     lines = base.mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=22)).encode(
         x=x, y=y, color=colour
     )
     one = alt.Chart(data([{}]))
-    zero = one.mark_rule(color="#9CA3AF").encode(y=alt.YDatum(0))
-    tolerance = one.mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.YDatum(first.tolerance))
+    zero = one.mark_rule(color=AXIS).encode(y=alt.YDatum(0))
+    tolerance = one.mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.YDatum(-first.tolerance))
     critical = alt.Chart(data(_critical(margins, rows))).mark_rule(strokeDash=[1, 2], opacity=0.9)
     marks = critical.encode(x=x.field("critical"), color=colour)
     return alt.LayerChart(layer=[zero, tolerance, marks, lines, *_heading(first)])
@@ -89,7 +124,7 @@ def _panel(margins: Sequence[StabilityMargin], *, sign: int, colours: alt.Scale)
 def _heading(margin: StabilityMargin) -> list[alt.Chart]:
     """Title and subtitle as text marks: a chart's own title moves with the labels of its axes."""
     words = alt.Chart(
-        data([{"title": clean(margin.capability), "unit": f"loss, {clean(margin.unit)}"}])
+        data([{"title": clean(margin.capability), "unit": f"change, {clean(margin.unit)}"}])
     )
     x = alt.value(-32)
     title = words.mark_text(align="left", fontWeight="bold", fontSize=11, color=INK, limit=165)

@@ -3,7 +3,8 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 from xml.etree import ElementTree
 
 import altair as alt
@@ -11,11 +12,27 @@ import vl_convert
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.ConcatChart
 
-BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-ORANGE, PURPLE, SKY = "#E69F00", "#CC79A7", "#56B4E9"
-"""The palette of Okabe and Ito, which the common colour deficiencies leave apart."""
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#008A64"
+ORANGE, PURPLE, SKY = "#A87300", "#B5508C", "#2F8FCC"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-INK, GREY, GRID, PAPER = "#1F2933", "#6B7280", "#E5E7EB", "#F7F5F0"
+INK, GREY, GRID, PAPER = "#1F2933", "#6B7280", "#E5E7EB", "#FFFFFF"
+AXIS = "#868E99"
+PALETTE = {
+    "blue": (BLUE, "#5AB4F0"),
+    "vermilion": (VERMILION, "#FF8A45"),
+    "green": (GREEN, "#2CC295"),
+    "purple": (PURPLE, "#E29AC4"),
+    "orange": (ORANGE, "#F0B73A"),
+    "sky": (SKY, "#9AD6F7"),
+    "ink": (INK, "#E6E9EC"),
+    "grey": (GREY, "#A3ADB8"),
+    "grid": (GRID, "#333B45"),
+    "axis": (AXIS, "#7A8490"),
+    "paper": (PAPER, "#14181D"),
+}
+"""Every colour of a chart, by day and in the dark. Hues are those of Okabe and Ito, which the common colour
+deficiencies leave apart; each but grid and paper has a contrast of 3:1 with its background."""
+NAMES = {light: name for name, (light, _) in PALETTE.items()}
 FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 CONTENT_WIDTH = 900
 PNG_SCALE = 2.0
@@ -32,20 +49,83 @@ _WORDS = {
     "labelColor": INK,
     "titleColor": INK,
 }
-_LINES = {"gridColor": GRID, "domainColor": "#9CA3AF", "tickColor": "#9CA3AF"}
+_LINES = {"gridColor": GRID, "domainColor": AXIS, "tickColor": AXIS}
 _LOOK = {
     "font": FONT,
-    "background": "white",
+    "background": PAPER,
     "padding": 6,
     "aria": False,
-    "axis": {**_WORDS, **_LINES, "titlePadding": 8, "labelFlush": False},
+    "axis": {**_WORDS, **_LINES, "titlePadding": 8, "labelFlush": False, "labelSeparation": 10},
     "legend": {**_WORDS, "aria": False},
     "view": {"stroke": None},
 }
 _SVG = "http://www.w3.org/2000/svg"
 _FRAMES = {"svg", "g", "defs", "clipPath", "linearGradient", "stop"}
 _DRAWN = _FRAMES | {"path", "rect", "line", "circle", "text", "tspan"}
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
+_IDLE = {"pointer-events", "font-family", "font-style", "cursor"}
+_PLACES = {"d", "fill-opacity", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
+"""Attributes whose numbers need no more than two digits."""
+_DEFAULTS = {
+    ("opacity", "1"),
+    ("stroke-width", "1"),
+    ("fill-opacity", "1"),
+    ("stroke-opacity", "1"),
+}
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The room that a chart has in the page."""
+
+    width: int
+    label: int
+    """Of it, what names of rows may take."""
+    columns: int
+    """Panels side by side."""
+
+    @property
+    def plot(self) -> int:
+        """Width of a plot with names of rows beside it."""
+        return self.width - self.label - 40
+
+
+WIDE = Canvas(CONTENT_WIDTH, 230, 4)
+NARROW = Canvas(344, 112, 1)
+"""A telephone's."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one mark of a chart means."""
+
+    colour: str
+    """A name of the palette."""
+    shape: Literal[
+        "dot", "diamond", "square", "ring", "line", "dash", "dots", "tick", "area", "cross"
+    ]
+    words: str
+
+
+def palette_css() -> str:
+    """Write the rules that give every colour of a chart its two values.
+
+    Returns:
+        CSS for the page; charts alone keep their colours by day.
+    """
+    by_day = "".join(f"--{name}: {light}; " for name, (light, _) in PALETTE.items())
+    by_night = "".join(f"--{name}: {dark}; " for name, (_, dark) in PALETTE.items())
+    rules = "".join(
+        f'.chart [{kind}="{light}" i] {{ {kind}: var(--{name}); }}\n'
+        for name, (light, _) in PALETTE.items()
+        for kind in ("fill", "stroke")
+    )
+    marks = "".join(f".mark.{name} {{ color: var(--{name}); }}\n" for name in PALETTE)
+    return (
+        f":root {{ {by_day}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {by_night}}} }}\n"
+        f"@media print {{ :root {{ {by_day}}} }}\n{rules}{marks}"
+    )
 
 
 def data(rows: Iterable[Mapping[str, str | float | bool | None]]) -> alt.InlineData:
@@ -53,17 +133,17 @@ def data(rows: Iterable[Mapping[str, str | float | bool | None]]) -> alt.InlineD
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
-def loss_axis(values: Sequence[float], tolerance: float) -> tuple[alt.Scale, list[float] | None]:
+def change_axis(values: Sequence[float], tolerance: float) -> tuple[alt.Scale, list[float] | None]:
     """A scale on which both a tolerance and a collapse can be read.
 
     Args:
-        values: Everything that is to be shown.
-        tolerance: The tolerance, which stays visible.
+        values: Every change that is to be shown; negative is worse.
+        tolerance: The loss that is accepted, which stays visible below 0.
 
     Returns:
         The scale, and where its ticks go: None to leave that to the chart.
     """
-    lowest, highest = min(0.0, tolerance, *values), max(0.0, tolerance, *values)
+    lowest, highest = min(0.0, -tolerance, *values), max(0.0, -tolerance, *values)
     pad = 0.04 * (highest - lowest or 1.0)
     extent = max(-lowest, highest)
     if tolerance <= 0 or extent <= SYMLOG_FROM * tolerance:
@@ -73,7 +153,7 @@ def loss_axis(values: Sequence[float], tolerance: float) -> tuple[alt.Scale, lis
     sizes = [float(f"{step}e{power}") for power in powers for step in steps]
     ticks = [-size for size in reversed(sizes) if size <= -lowest] + [0.0]
     ticks += [size for size in sizes if size <= highest]
-    grown = [min(1.2 * lowest, lowest - tolerance / 4), max(1.2 * highest, tolerance)]
+    grown = [min(1.2 * lowest, -tolerance), max(1.2 * highest, tolerance / 4)]
     return alt.Scale(type="symlog", constant=tolerance, domain=grown, nice=False), ticks
 
 
@@ -107,20 +187,40 @@ def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) ->
             ids[own] = f"{prefix}-{len(ids) + 1}"
     for element in root.iter():
         element.attrib = dict(_attributes(element, ids))
+    _drop_unseen(root)
+    root.set("font-family", FONT)
     if label is not None:
         root.attrib |= {"role": "img", "aria-label": label}
     ElementTree.register_namespace("", _SVG)
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def _short(found: re.Match[str]) -> str:
+    """Round a number: a hundredth of a pixel, or of an opacity, is not seen."""
+    return f"{float(found[0]):.2f}"
+
+
 def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     for key, value in element.attrib.items():
         if key.startswith(("aria-", "on", "{")) or key in {"role", "class", "href", "style"}:
             continue
+        if key in _IDLE or (key, value) in _DEFAULTS:
+            continue
         if key == "id":
             yield key, ids[value]
+        elif key in _PLACES:
+            yield key, _LONG.sub(_short, value)
         else:
             yield key, _REFERENCE.sub(lambda match: f"url(#{ids[match[1]]})", value)
+
+
+def _drop_unseen(root: ElementTree.Element) -> None:
+    """Remove what draws nothing: hidden shapes, and groups that hold nothing."""
+    for child in list(root):
+        _drop_unseen(child)
+        is_hidden = child.get("display") == "none" or child.get("d") in ("", "M0,0h0v0h0Z")
+        if is_hidden or (child.tag == f"{{{_SVG}}}g" and not len(child)):
+            root.remove(child)
 
 
 def to_png(chart: Chart) -> bytes:

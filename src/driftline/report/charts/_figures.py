@@ -1,4 +1,4 @@
-"""The charts of an assessment. Each shows a loss: positive is worse, whatever the metric."""
+"""The charts of an assessment. Each shows changes: negative is worse, whatever the metric."""
 
 import math
 import re
@@ -19,53 +19,56 @@ from ...results.readings import (
 )
 from ._belief_space import belief_chart
 from ._curves import curve_chart
+from ._decision import DecisionPoint, DecisionSpread, decision_chart
 from ._drawing import (
     BLUE,
-    CONTENT_WIDTH,
     GREY,
+    GRID,
     INK,
-    NUMBERS,
     ORANGE,
     PAPER,
     VERMILION,
+    WIDE,
+    Canvas,
     Chart,
+    Key,
     data,
-    loss_axis,
     styled,
 )
+from ._intervals import IntervalRow, interval_chart
 from ._safe_envelope import envelope_chart
 
-VERDICTS = {"lost": VERMILION, "inconclusive": ORANGE, "retained": BLUE}
-SHAPES = {"lost": "square", "inconclusive": "diamond", "retained": "circle"}
-LOSSES = (PAPER, "#F3C08C", VERMILION, "#7F3300")
-LABEL_LIMIT = 230
+DARKEST = 0.65
+"""Opacity of the largest: words on it stay readable."""
 ROW = 26
 NOTE = 10.5
-MAX_HEAT_ROWS = 60
+MAX_HEAT_ROWS = 32
 NUM_RANKED = 3
 WIDEST_USED = 3.0
 """Bars of used margin are drawn to this share at least; whiskers far beyond the bars are cut."""
 
 
-def figures(assessment: Assessment) -> dict[str, Chart]:
+def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:
     """The charts that the assessment has numbers for.
 
     Args:
         assessment: What to draw.
+        canvas: The room that there is.
 
     Returns:
-        Charts by name, in the order of the report: `forecast` (with the unit's name added where
+        Charts by name, in the order of the report: `decision`, `forecast` (with the unit's name added where
         there is more than one unit), `fragility`, `belief_space`, `used_margin`, `envelope`,
         `path_curves`, `radius_curves`.
     """
     assessment = in_points(assessment)
-    found: dict[str, Chart | None] = dict(_forecasts(assessment))
-    found["fragility"] = _fragility(assessment)
-    found["belief_space"] = belief_chart(assessment)
-    found["used_margin"] = _used_margin(assessment)
-    found["envelope"] = envelope_chart(assessment)
-    found["path_curves"] = curve_chart(assessment, kind="path")
-    found["radius_curves"] = curve_chart(assessment, kind="radius")
+    found: dict[str, Chart | None] = {"decision": _decision(assessment, canvas)}
+    found |= _forecasts(assessment, canvas)
+    found["fragility"] = _fragility(assessment, canvas)
+    found["belief_space"] = belief_chart(assessment, canvas)
+    found["used_margin"] = _used_margin(assessment, canvas)
+    found["envelope"] = envelope_chart(assessment, canvas)
+    found["path_curves"] = curve_chart(assessment, canvas, kind="path")
+    found["radius_curves"] = curve_chart(assessment, canvas, kind="radius")
     return {name: styled(chart) for name, chart in found.items() if chart is not None}
 
 
@@ -81,72 +84,75 @@ def forecast_units(assessment: Assessment) -> dict[str, str]:
     return named
 
 
+def decision_points(
+    assessment: Assessment,
+) -> tuple[list[DecisionPoint], DecisionSpread] | None:
+    """The planned run as one point: its gain on its own task, and its worst required loss.
+
+    Args:
+        assessment: In the units that are shown, or not.
+
+    Returns:
+        The point and its intervals; None where one of the two was not forecast, or where the worst
+        capability accepts no loss, so that its tolerances cannot be counted.
+    """
+    losses = [loss for loss in forecast_losses(assessment) if loss.required]
+    target = assessment.target
+    if target is None or not losses or losses[0].tolerance <= 0:
+        return None
+    worst = losses[0]
+    is_within = all(loss.verdict == "retained" for loss in losses)
+    point = DecisionPoint(worst.relative, 0.0 - target.predicted_change, is_within, is_chosen=True)
+    spread = DecisionSpread(
+        worst.low / worst.tolerance, worst.high / worst.tolerance, -target.high, -target.low
+    )
+    return [point], spread
+
+
+def _decision(assessment: Assessment, canvas: Canvas) -> Chart | None:
+    made = decision_points(assessment)
+    if made is None or assessment.target is None:
+        return None
+    title = f"gain on its own task, {clean(assessment.target.unit)}"
+    return decision_chart(made[0], canvas, gain=title, spread=made[1])
+
+
 def row_labels(names: Sequence[str], *, required: Sequence[bool]) -> list[str]:
     """What a chart calls its rows; a capability that is not required says so."""
     rows = zip(names, required, strict=True)
     return [clean(name) + ("" if needed else " (watched)") for name, needed in rows]
 
 
-def _forecasts(assessment: Assessment) -> dict[str, Chart]:
+def forecast_rows(losses: Sequence[CapabilityLoss]) -> list[IntervalRow]:
+    """The rows of a forecast's chart, the worst first."""
+    labels = row_labels([f.capability for f in losses], required=[f.required for f in losses])
+    return [
+        IntervalRow(
+            label,
+            0.0 - f.loss,
+            0.0 - f.high,
+            0.0 - f.low,
+            f.tolerance,
+            f.verdict,
+            f.required,
+        )
+        for label, f in zip(labels, losses, strict=True)
+    ]
+
+
+def _forecasts(assessment: Assessment, canvas: Canvas) -> dict[str, Chart]:
     losses = forecast_losses(assessment)
     return {
-        name: _forecast([loss for loss in losses if loss.unit == unit], unit=clean(unit))
+        name: interval_chart(
+            forecast_rows([loss for loss in losses if loss.unit == unit]),
+            canvas,
+            title=f"predicted change, {clean(unit)}",
+        )
         for name, unit in forecast_units(assessment).items()
     }
 
 
-def _forecast(losses: Sequence[CapabilityLoss], *, unit: str) -> Chart:
-    labels = row_labels([f.capability for f in losses], required=[f.required for f in losses])
-    rows = data(
-        {
-            "label": label,
-            "loss": f.loss,
-            "low": f.low,
-            "high": f.high,
-            "tolerance": f.tolerance,
-            "verdict": f.verdict,
-            "required": f.required,
-        }
-        for label, f in zip(labels, losses, strict=True)
-    )
-    ends = [end for f in losses for end in (f.low, f.high, f.loss, f.tolerance)]
-    tolerances = sorted(f.tolerance for f in losses)
-    scale, ticks = loss_axis(ends, tolerances[len(tolerances) // 2])
-    axis = alt.Axis(format=NUMBERS, tickCount=9)
-    if ticks is not None:
-        axis.values, axis.tickCount, axis.labelOverlap = ticks, 2 * len(ticks), False
-    y = alt.Y(field="label", type="nominal", sort=None, title=None).axis(
-        labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True
-    )
-    x = alt.X(field="loss", type="quantitative", scale=scale).axis(axis)
-    x = x.title(f"predicted loss, {unit} (positive = worse)")
-    words = list(VERDICTS)
-    colour = alt.Color(field="verdict", type="nominal").scale(
-        domain=words, range=list(VERDICTS.values())
-    )
-    shape = alt.Shape(field="verdict", type="nominal").scale(
-        domain=words, range=[SHAPES[word] for word in words]
-    )
-    legend = alt.Legend(title="verdict", orient="top", symbolSize=105, symbolOpacity=1)
-    base = alt.Chart(rows).encode(y=y)
-    zero = alt.Chart(data([{}])).mark_rule(color="#9CA3AF").encode(x=alt.XDatum(0))
-    spread = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=x.field("low"), x2=alt.X2(field="high"), color=colour.legend(legend)
-    )
-    tolerance = base.mark_tick(color=INK, thickness=2, size=18).encode(x=x.field("tolerance"))
-    points = base.mark_point(size=105, filled=True, opacity=1).encode(
-        x=x, color=colour.legend(legend), shape=shape.legend(legend)
-    )
-    hollow = (
-        base.transform_filter("!datum.required")
-        .mark_point(size=34, filled=True, opacity=1, color="white")
-        .encode(x=x, shape=shape.legend(legend))
-    )
-    layers = alt.LayerChart(layer=[zero, spread, tolerance, points, hollow])
-    return layers.properties(width=CONTENT_WIDTH - 260, height=ROW * len(losses))
-
-
-def _fragility(assessment: Assessment) -> Chart | None:
+def _fragility(assessment: Assessment, canvas: Canvas) -> Chart | None:
     if not assessment.fragility:
         return None
     labels = module_labels(assessment.fragility)
@@ -162,54 +168,56 @@ def _fragility(assessment: Assessment) -> Chart | None:
             continue
         share = f.sensitivity / largest[f.capability] if largest[f.capability] else 0.0
         mark = (str(f.rank) if f.rank <= NUM_RANKED else "") + ("·" if f.low <= 0 <= f.high else "")
-        ink = "white" if abs(share) > 0.6 else INK
         row = {"module": labels[f.module], "capability": clean(f.capability)}
-        cells.append({**row, "share": share, "mark": mark, "ink": ink})
-    return _heat(cells, modules=order, capabilities=[clean(name) for name in names])
+        kind = "gain" if share < 0 else "loss"
+        cells.append(
+            {
+                **row,
+                "share": share,
+                "size": DARKEST * min(abs(share), 1.0),
+                "kind": kind,
+                "mark": mark,
+            }
+        )
+    return _heat(cells, canvas, modules=order, capabilities=[clean(name) for name in names])
 
 
 def _heat(
-    cells: Sequence[dict[str, str | float]], *, modules: list[str], capabilities: list[str]
+    cells: Sequence[dict[str, str | float]],
+    canvas: Canvas,
+    *,
+    modules: list[str],
+    capabilities: list[str],
 ) -> Chart:
+    """Squares whose opacity is the size, so that they read by day and in the dark."""
     height = max(13, min(22, 520 // len(modules)))
-    lowest = min(float(cell["share"]) for cell in cells)
-    below = [lowest] if lowest < 0 else []
-    colour = alt.Scale(
-        domain=[*below, 0, 0.35, 0.7, 1],
-        range=[*(_blend(PAPER, BLUE, share=-share) for share in below), *LOSSES],
-        clamp=True,
-    )
-    legend = alt.Legend(
-        title="sensitivity, as a share of the capability's largest (blue: a gain)",
-        values=[-0.5, 0, 0.25, 0.5, 0.75, 1] if lowest < -0.5 else [0, 0.25, 0.5, 0.75, 1],
-        format=".0%",
-        orient="top",
-    )
-    legend.titleLimit, legend.gradientLength, legend.gradientThickness = 500, 240, 10
     base = alt.Chart(data(cells)).encode(
         x=alt.X(field="capability", type="nominal", sort=capabilities, title=None).axis(
-            orient="top", labelAngle=-35, labelLimit=170, ticks=False, domain=False, grid=False
+            orient="top",
+            labelAngle=-60 if canvas.columns == 1 else -35,
+            labelLimit=canvas.label,
+            ticks=False,
+            domain=False,
+            grid=False,
         ),
         y=alt.Y(field="module", type="nominal", sort=modules, title=None).axis(
-            labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=False
+            labelLimit=canvas.label, ticks=False, domain=False, grid=False
         ),
     )
-    squares = base.mark_rect(stroke="white", strokeWidth=1).encode(
-        color=alt.Color(field="share", type="quantitative", scale=colour, legend=legend)
+    squares = base.mark_rect(stroke=GRID, strokeWidth=1).encode(
+        color=alt.Color(field="kind", type="nominal", legend=None).scale(
+            domain=["loss", "gain"], range=[VERMILION, BLUE]
+        ),
+        fillOpacity=alt.FillOpacity(field="size", type="quantitative", legend=None).scale(
+            domain=[0, 1], range=[0, 1]
+        ),
     )
-    words = base.mark_text(fontSize=10).encode(
-        text=alt.Text(field="mark", type="nominal"),
-        color=alt.Color(field="ink", type="nominal", scale=None, legend=None),
+    words = base.mark_text(fontSize=10, color=INK).encode(
+        text=alt.Text(field="mark", type="nominal")
     )
-    width = max(22, min(58, 660 // len(capabilities))) * len(capabilities)
-    layers = alt.LayerChart(layer=[squares, words], width=width, height=height * len(modules))
-    layers.resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
-    return layers
-
-
-def _blend(start: str, end: str, *, share: float) -> str:
-    pairs = zip(bytes.fromhex(start[1:]), bytes.fromhex(end[1:]), strict=True)
-    return "#" + bytes(round(a + (b - a) * min(share, 1.0)) for a, b in pairs).hex()
+    room = canvas.width - min(canvas.label, 112) - 40
+    width = max(14, min(58, room // len(capabilities))) * len(capabilities)
+    return alt.LayerChart(layer=[squares, words], width=width, height=height * len(modules))
 
 
 def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
@@ -233,7 +241,7 @@ def path_margins(assessment: Assessment) -> list[StabilityMargin]:
     return sorted((m for m in assessment.margins if m.kind == "path"), key=margin_order)
 
 
-def _used_margin(assessment: Assessment) -> Chart | None:
+def _used_margin(assessment: Assessment, canvas: Canvas) -> Chart | None:
     margins = path_margins(assessment)
     used = [m.used_fraction for m in margins if m.used_fraction is not None]
     if not used:
@@ -260,7 +268,7 @@ def _used_margin(assessment: Assessment) -> Chart | None:
         steps = m.critical_steps
         row["note"] = "" if steps is None else f"passed at step {number(steps)}"
         rows.append(row)
-    return _used_bars(rows, highest=highest)
+    return _used_bars(rows, canvas, highest=highest)
 
 
 def _used_colour(share: float, *, low: float | None, high: float | None) -> str:
@@ -269,13 +277,16 @@ def _used_colour(share: float, *, low: float | None, high: float | None) -> str:
     return BLUE if (high if high is not None else share) <= 1 else ORANGE
 
 
-def _used_bars(rows: Sequence[dict[str, str | float | None]], *, highest: float) -> Chart:
-    scale = alt.Scale(domain=[0, 1.32 * highest], nice=False)
-    axis = alt.Axis(format=".0%", tickCount=7, grid=True)
-    title = "planned learning rate as a share of the critical one (above 100% it is overdrawn)"
+def _used_bars(
+    rows: Sequence[dict[str, str | float | None]], canvas: Canvas, *, highest: float
+) -> Chart:
+    is_wide = canvas.columns > 1
+    scale = alt.Scale(domain=[0, (1.32 if is_wide else 1.05) * highest], nice=False)
+    axis = alt.Axis(format=".0%", tickCount=7 if is_wide else 3, grid=True)
+    title = "planned learning rate as a share of the critical one" if is_wide else "margin used"
     x = alt.X(field="used", type="quantitative", scale=scale, axis=axis, title=title)
     y = alt.Y(field="label", type="nominal", sort=None, title=None).axis(
-        labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=False
+        labelLimit=canvas.label, ticks=False, domain=False, grid=False
     )
     base = alt.Chart(data(rows)).encode(y=y)
     bars = base.mark_bar(size=13).encode(
@@ -287,12 +298,40 @@ def _used_bars(rows: Sequence[dict[str, str | float | None]], *, highest: float)
         .encode(x=x.field("low"), x2=alt.X2(field="high"))
     )
     full = alt.Chart(data([{}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.XDatum(1))
-    at, text = x.field("end"), alt.Text(field="note", type="nominal")
-    halo = base.mark_text(
-        align="left", dx=6, fontSize=NOTE, limit=420, stroke="white", strokeWidth=5
-    ).encode(x=at, text=text)
-    notes = base.mark_text(align="left", dx=6, fontSize=NOTE, limit=420, color=GREY).encode(
-        x=at, text=text
-    )
-    layers = alt.LayerChart(layer=[bars, spread, full, halo, notes])
-    return layers.properties(width=CONTENT_WIDTH - 260, height=ROW * len(rows))
+    layers = [bars, spread, full]
+    if is_wide:
+        at, text = x.field("end"), alt.Text(field="note", type="nominal")
+        halo = base.mark_text(
+            align="left", dx=6, fontSize=NOTE, limit=420, color=PAPER, stroke=PAPER, strokeWidth=5
+        )
+        notes = base.mark_text(align="left", dx=6, fontSize=NOTE, limit=420, color=GREY)
+        layers += [halo.encode(x=at, text=text), notes.encode(x=at, text=text)]
+    return alt.LayerChart(layer=layers).properties(width=canvas.plot, height=ROW * len(rows))
+
+
+def fragility_key(assessment: Assessment) -> tuple[Key, ...]:
+    """Explain the marks of both maps."""
+    keys = [
+        Key("vermilion", "area", "falls as the module moves; full colour: the capability's largest")
+    ]
+    if any(f.sensitivity < 0 for f in assessment.fragility):
+        keys.append(Key("blue", "area", "gains as it moves"))
+    return tuple(keys)
+
+
+def used_key(assessment: Assessment) -> tuple[Key, ...]:
+    """Explain the marks of the chart of used margins."""
+    colours = {
+        _used_colour(m.used_fraction, low=low, high=high)
+        for m in path_margins(assessment)
+        if m.used_fraction is not None
+        for low, high in (used_interval(m),)
+    }
+    keys = [
+        Key("vermilion", "area", "overdrawn, by its whole range") if VERMILION in colours else None,
+        Key("orange", "area", "its range includes 100%") if ORANGE in colours else None,
+        Key("blue", "area", "within, by its whole range") if BLUE in colours else None,
+        Key("ink", "line", "range of the share"),
+        Key("ink", "dash", "100%: the whole margin"),
+    ]
+    return tuple(key for key in keys if key is not None)

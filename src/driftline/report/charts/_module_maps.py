@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from ...results import Assessment, ModuleFragility
-from ...results.readings import clean, interval, module_columns, module_labels, number, percent
-from ._drawing import BLUE, FONT, GREY, INK, PAPER, VERMILION
+from ...results.readings import (
+    clean,
+    fall,
+    forecast_losses,
+    interval,
+    module_columns,
+    module_labels,
+    number,
+    percent,
+)
+from ._drawing import BLUE, FONT, GREY, GRID, INK, VERMILION, WIDE, Canvas
 
 _CELL, _ROW, _LEFT, _TOP, _GAP = 19, 9, 34, 62, 22
-_PER_LINE = 4
+MAX_PANELS = 4
+"""Capabilities that are drawn; the table has them all."""
 _UNSURE_INSET = 2.2
 """A cell whose interval includes no effect is drawn smaller."""
 _FULL_AT = 0.98
@@ -41,11 +51,27 @@ def has_module_maps(assessment: Assessment) -> bool:
     return any(f.layer is not None and f.role != "layer" for f in assessment.fragility)
 
 
-def module_maps(assessment: Assessment, *, label: str) -> str:
+def shown_capabilities(assessment: Assessment) -> list[str]:
+    """Choose the capabilities that get a panel: those that the forecast puts nearest to their limit.
+
+    Args:
+        assessment: With a map.
+
+    Returns:
+        Names as they are shown, at most `MAX_PANELS`.
+    """
+    mapped = list(dict.fromkeys(clean(f.capability) for f in assessment.fragility))
+    order = [clean(loss.capability) for loss in forecast_losses(assessment)]
+    ranked = sorted(mapped, key=lambda name: order.index(name) if name in order else len(order))
+    return ranked[:MAX_PANELS]
+
+
+def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) -> str:
     """All panels as one SVG element.
 
     Args:
         assessment: What to draw; its layers must come apart into modules.
+        canvas: The room that there is.
         label: A text alternative for who does not see it.
 
     Returns:
@@ -63,8 +89,9 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
     panels = _panels(assessment, columns)
     width = _LEFT + _CELL * len(inside) + _GAP
     height = _TOP + _ROW * (len(layers) + 2 * len(outside)) + _GAP
-    num_lines = math.ceil(len(panels) / _PER_LINE)
-    size = (width * min(len(panels), _PER_LINE), height * num_lines)
+    per_line = max(1, min(len(panels), canvas.width // width))
+    num_lines = math.ceil(len(panels) / per_line)
+    size = (width * per_line, height * num_lines)
     root = _element("svg", None, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1])
     root.attrib |= {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -73,10 +100,11 @@ def module_maps(assessment: Assessment, *, label: str) -> str:
         "font-family": FONT,
     }
     for index, (title, cells) in enumerate(panels.items()):
-        x, y = width * (index % _PER_LINE), height * (index // _PER_LINE)
+        x, y = width * (index % per_line), height * (index // per_line)
         panel = _element("g", root, transform=f"translate({x},{y})")
         _frame(panel, title, inside, layers, outside)
-        _squares(panel, cells, inside, layers, outside)
+        # A telephone has no pointer to show a title with.
+        _squares(panel, cells, inside, layers, outside, has_titles=canvas.columns > 1)
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -86,11 +114,12 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
     by_name: dict[str, list[ModuleFragility]] = {}
     for f in assessment.fragility:
         by_name.setdefault(clean(f.capability), []).append(f)
+    drawn = set(shown_capabilities(assessment))
     shares: dict[str, list[float]] = {}
     panels = {}
     for name, rows in by_name.items():
         largest = _quantile([abs(f.sensitivity) for f in rows])
-        panels[name] = [
+        cells = [
             _Cell(
                 (f.layer, columns[f.module]),
                 f.sensitivity / largest if largest else 0.0,
@@ -99,9 +128,11 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
             )
             for f in rows
         ]
-        for f, cell in zip(rows, panels[name], strict=True):
+        for f, cell in zip(rows, cells, strict=True):
             shares.setdefault(f.module, []).append(cell.share)
-    if len(panels) >= _MIN_RATED:
+        if name in drawn:
+            panels[name] = cells
+    if len(by_name) >= _MIN_RATED:
         panels[TITLE] = _difference(assessment, columns, shares)
     if assessment.noise:
         panels[NOISE_TITLE] = _noise(assessment, columns)
@@ -162,7 +193,7 @@ def _words(f: ModuleFragility, label: str) -> str:
     if f.loss is None:
         return text
     moved = percent(f.relative_norm)
-    return f"{text}; the probe moves it by {moved}, a loss of {number(f.loss, signed=True)}"
+    return f"{text}; moved by {moved}: change {number(fall(f.loss), signed=True)}"
 
 
 def _frame(
@@ -192,7 +223,14 @@ def _squares(
     inside: Sequence[str],
     layers: Sequence[int],
     outside: Sequence[str],
+    *,
+    has_titles: bool,
 ) -> None:
+    # A colour is written once and not in every square: there may be thousands.
+    groups = [
+        _element("g", panel, fill=colour, stroke=GRID, **{"stroke-width": "0.5"})
+        for colour in (VERMILION, BLUE)
+    ]
     for cell in cells:
         layer, column = cell.place
         if layer is not None:
@@ -204,32 +242,15 @@ def _squares(
         inset = 0.5 if cell.is_sure else _UNSURE_INSET
         square = _element(
             "rect",
-            panel,
+            groups[cell.share < 0],
             x=f"{x + inset:g}",
             y=f"{y + inset:g}",
             width=f"{wide - 2 * inset:g}",
             height=f"{_ROW - 2 * inset:g}",
-            fill=shade(cell.share),
+            **{"fill-opacity": f"{min(abs(cell.share), 1.0):.2g}"},
         )
-        _element("title", square).text = cell.words
-
-
-def shade(share: float) -> str:
-    """A colour from blue (a gain) over paper (nothing) to dark vermilion (the largest loss).
-
-    Lightness falls on both sides, blue and orange stay apart for every common colour deficiency.
-
-    Args:
-        share: From -1 to 1; beyond, it is cut.
-
-    Returns:
-        `#rrggbb`.
-    """
-    stops = (PAPER, "#F3C08C", VERMILION, "#7F3300") if share >= 0 else (PAPER, "#8FC1E3", BLUE)
-    at = min(abs(share), 1.0) * (len(stops) - 1)
-    first = min(int(at), len(stops) - 2)
-    pairs = zip(bytes.fromhex(stops[first][1:]), bytes.fromhex(stops[first + 1][1:]), strict=True)
-    return "#" + bytes(round(a + (b - a) * (at - first)) for a, b in pairs).hex()
+        if has_titles:
+            _element("title", square).text = cell.words
 
 
 def _text(parent: ElementTree.Element, words: str, x: float, y: float, **more: str) -> None:

@@ -6,19 +6,21 @@ import altair as alt
 
 from ...results import Assessment, EnvelopeContour, SafeEnvelope
 from ...results.readings import clean
-from ._drawing import CONTENT_WIDTH, GREY, INK, NUMBERS, SERIES, Chart, data
+from ._drawing import GREEN, INK, NAMES, NUMBERS, SERIES, Canvas, Chart, Key, data
 
-MAX_CONTOURS = len(SERIES)
-SAFE = "#E3F1EA"
+CONTOURS = tuple(colour for colour in SERIES if colour != GREEN)
+"""Green is the safe region."""
+MAX_CONTOURS = len(CONTOURS)
 SHORTEST, LONGEST, RATES = 8.0, 2.0, 8.0
 """How far the axes reach from the plan, as factors."""
 
 
-def envelope_chart(assessment: Assessment) -> Chart | None:
+def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     """The tightest contours, the region under all required ones, and the planned config.
 
     Args:
         assessment: What to draw.
+        canvas: The room that there is.
 
     Returns:
         The chart; None where there is no contour.
@@ -40,9 +42,8 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
     x = x.title("optimiser steps of the whole run").axis(alt.Axis(format=NUMBERS, tickCount=6))
     y = alt.Y(field="rate", type="quantitative", scale=upward)
     y = y.title("peak learning rate").axis(alt.Axis(format=".1~e", tickCount=6))
-    colours = alt.Scale(domain=names, range=list(SERIES[: len(names)]))
-    legend = alt.Legend(title="reaches its tolerance on", orient="right", labelLimit=220)
-    colour = alt.Color(field="capability", type="nominal", scale=colours, legend=legend)
+    colours = alt.Scale(domain=names, range=list(CONTOURS[: len(names)]))
+    colour = alt.Color(field="capability", type="nominal", scale=colours, legend=None)
     layers = [*_safe_region(envelope, x, y)]
     lines = alt.Chart(data(rows)).mark_line(strokeWidth=2, clip=True)
     layers.append(
@@ -53,29 +54,68 @@ def envelope_chart(assessment: Assessment) -> Chart | None:
     layers.append(
         planned.mark_point(size=130, filled=True, color=INK, shape="cross").encode(x=x, y=y)
     )
-    words = planned.mark_text(align="left", dx=10, dy=-9, fontSize=11, color=INK)
-    layers.append(words.encode(x=x, y=y, text=alt.value("planned")))
-    return alt.LayerChart(layer=layers).properties(width=CONTENT_WIDTH - 330, height=300)
+    return alt.LayerChart(layer=layers).properties(width=canvas.width - 90, height=280)
+
+
+def envelope_key(envelope: SafeEnvelope) -> tuple[Key, ...]:
+    """Explain what `envelope_chart` draws of this envelope, and only that.
+
+    Args:
+        envelope: With a contour that is reached.
+
+    Returns:
+        The key.
+    """
+    keys = [Key("ink", "cross", "this run")]
+    if safe_rates(envelope):
+        keys.append(
+            Key(
+                "green",
+                "area",
+                "safe for all required capabilities, by the lower end of each range",
+            )
+        )
+    keys += [
+        Key(NAMES[CONTOURS[index]], "line", f"{_label(contour)} reaches what is accepted")
+        for index, contour in enumerate(shown_contours(envelope))
+    ]
+    return tuple(keys)
 
 
 def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
-    """Below the lower ends of the ranges of all required capabilities."""
+    """Draw the region below the lower ends of the ranges of all required capabilities."""
+    planned = envelope.planned_learning_rate
+    lows = safe_rates(envelope)
+    if not lows:
+        return
+    rows: list[dict[str, str | float]] = [
+        {"steps": steps, "rate": lows[steps], "from": planned / RATES} for steps in sorted(lows)
+    ]
+    area = alt.Chart(data(rows)).mark_area(color=GREEN, opacity=0.25, clip=True)
+    yield area.encode(x=x, y=y, y2=alt.Y2(field="from"))
+    edge = alt.Chart(data(rows)).mark_line(color=GREEN, strokeDash=[4, 3], clip=True)
+    yield edge.encode(x=x, y=y, order=alt.Order(field="steps", type="quantitative"))
+
+
+def safe_rates(envelope: SafeEnvelope) -> dict[float, float]:
+    """Find the rates below which every required capability is safe, where they are in the chart.
+
+    Args:
+        envelope: The envelope.
+
+    Returns:
+        Steps to the rate; empty without a required capability, or where the region is below the chart.
+    """
     # Above the planned rate, what no loss is predicted for has not been seen and is not called safe.
     planned = envelope.planned_learning_rate
     lows: dict[float, list[float]] = {}
     for contour in (contour for contour in envelope.contours if contour.required):
         for point in contour.points:
             lows.setdefault(point.steps, []).append(planned if point.low is None else point.low)
-    if not lows:
-        return
-    rows: list[dict[str, str | float]] = [
-        {"steps": steps, "rate": min(lows[steps]), "from": planned / RATES}
-        for steps in sorted(lows)
-    ]
-    area = alt.Chart(data(rows)).mark_area(color=SAFE, clip=True)
-    yield area.encode(x=x, y=y, y2=alt.Y2(field="from"))
-    edge = alt.Chart(data(rows)).mark_line(color=GREY, strokeDash=[4, 3], clip=True)
-    yield edge.encode(x=x, y=y, order=alt.Order(field="steps", type="quantitative"))
+    found = {steps: min(each) for steps, each in lows.items()}
+    steps = envelope.planned_steps
+    drawn = (rate for at, rate in found.items() if steps / SHORTEST <= at <= steps * LONGEST)
+    return found if any(rate > planned / RATES for rate in drawn) else {}
 
 
 def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import altair as alt
 
 from ...results import ChangeGroup, WeightDiff
-from ...results.readings import clean
-from ._drawing import BLUE, CONTENT_WIDTH, PAPER, VERMILION, Chart, data, styled
+from ...results.readings import clean, percent
+from ._drawing import BLUE, GRID, VERMILION, WIDE, Canvas, Chart, Key, data, styled
 
-_SHADES = (PAPER, "#F3C08C", VERMILION, "#7F3300")
 _ROW = 16
 _FULL_AT = 0.98
 """Colour is full at this quantile, so that one module does not whiten the rest."""
 
 
-def weight_diff_charts(diff: WeightDiff) -> dict[str, Chart]:
+def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Chart]:
     """The charts that the diff has numbers for.
 
     Args:
         diff: What to draw.
+        canvas: The room that there is.
 
     Returns:
         `modules`: relative change, layer by role; `layers`: share of the squared change. Neither
@@ -28,38 +28,54 @@ def weight_diff_charts(diff: WeightDiff) -> dict[str, Chart]:
     if not any(g.num_changed for g in cells):
         return {}
     layers = [g for g in diff.by_layer if g.layer is not None]
-    return {"modules": styled(_modules(cells)), "layers": styled(_layers(layers))}
+    return {"modules": styled(_modules(cells, canvas)), "layers": styled(_layers(layers, canvas))}
 
 
-def _modules(cells: Sequence[ChangeGroup]) -> Chart:
+def full_at(cells: Sequence[ChangeGroup]) -> float:
+    """The relative change that has the full colour."""
+    sizes = sorted(g.relative_change or 0.0 for g in cells)
+    return sizes[int(_FULL_AT * (len(sizes) - 1))] or sizes[-1]
+
+
+def modules_key(cells: Sequence[ChangeGroup]) -> tuple[Key, ...]:
+    """The key of the chart of modules."""
+    return (
+        Key(
+            "vermilion",
+            "area",
+            f"no colour: not moved; full colour: {percent(full_at(cells))} or more",
+        ),
+    )
+
+
+def _modules(cells: Sequence[ChangeGroup], canvas: Canvas) -> Chart:
     roles = list(dict.fromkeys(clean(g.role or "") for g in cells))
     layers = sorted({g.layer for g in cells if g.layer is not None})
-    sizes = sorted(g.relative_change or 0.0 for g in cells)
-    highest = sizes[int(_FULL_AT * (len(sizes) - 1))] or sizes[-1]
+    highest = full_at(cells)
     rows = data(
         {"layer": g.layer, "role": clean(g.role or ""), "change": g.relative_change} for g in cells
     )
-    stops = [highest * index / (len(_SHADES) - 1) for index in range(len(_SHADES))]
-    colour = alt.Scale(domain=stops, range=list(_SHADES), clamp=True)
-    legend = alt.Legend(title="relative change", format=".2~%", orient="top", gradientLength=240)
     drawn: alt.Chart = (
         alt.Chart(rows)
-        .mark_rect(stroke="white", strokeWidth=1)
+        .mark_rect(color=VERMILION, stroke=GRID, strokeWidth=1)
         .encode(
             x=alt.X(field="role", type="nominal", sort=roles, title=None).axis(
-                orient="top", labelAngle=-35, ticks=False, domain=False, grid=False
+                orient="top", labelAngle=-60, ticks=False, domain=False, grid=False
             ),
             y=alt.Y(field="layer", type="ordinal", sort=layers, title="layer").axis(
                 ticks=False, domain=False, grid=False, labelOverlap=True
             ),
-            color=alt.Color(field="change", type="quantitative", scale=colour, legend=legend),
+            fillOpacity=alt.FillOpacity(field="change", type="quantitative", legend=None).scale(
+                domain=[0, highest], range=[0, 1], clamp=True
+            ),
         )
     )
-    drawn.width, drawn.height = 56 * len(roles), _ROW * len(layers)
+    room = (canvas.width - 80) // len(roles)
+    drawn.width, drawn.height = min(56, room) * len(roles), _ROW * len(layers)
     return drawn
 
 
-def _layers(groups: Sequence[ChangeGroup]) -> Chart:
+def _layers(groups: Sequence[ChangeGroup], canvas: Canvas) -> Chart:
     rows = data({"layer": g.layer, "share": g.share} for g in groups)
     bars: alt.Chart = (
         alt.Chart(rows)
@@ -73,5 +89,5 @@ def _layers(groups: Sequence[ChangeGroup]) -> Chart:
             ),
         )
     )
-    bars.width, bars.height = CONTENT_WIDTH - 120, 180
+    bars.width, bars.height = canvas.width - 80, 180
     return bars

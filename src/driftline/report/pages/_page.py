@@ -1,30 +1,92 @@
-"""What every page has in common: templates that escape all text, and charts with their numbers."""
+"""What every page has in common: one order of sections, escaped text, and charts with key and numbers."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import jinja2
 
 from ...escapes import replaced
-from ._tables import Table
+from ...results import Screen
+from ...results.readings import LIMITS_PAGE, clean, standing_caveats
+from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
+from ._tables import Table, minus_sentence
+
+CHAPTERS = (
+    ("v1", "V1", "Observed phenomenon"),
+    ("v2", "V2", "Structural cause"),
+    ("v3", "V3", "Stability margins"),
+    ("v4", "V4", "Decision in detail"),
+)
+"""Of every page, in this order; a page leaves out those that it has nothing for."""
+BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
+"""Verdict to the colour of its badge; another verdict is its own colour."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart in the page, with its words and its numbers."""
+    """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
 
-    svg: str
+    wide: str
+    narrow: str | None
+    """None for diagnostics, which scroll sideways where there is no room."""
+    key: tuple[Key, ...]
     caption: str
-    numbers: Table
-    opened: bool = False
+    numbers: Table | None
 
 
-def page(template: str, **values: object) -> str:
-    """A page from a template of this room.
+@dataclass(frozen=True)
+class Head:
+    """The decision on top of a page."""
+
+    title: str
+    badge: str | None
+    """Colour of the verdict's badge; None without a verdict."""
+    screen: Screen
+    caveats: tuple[str, ...]
+    """All of the document."""
+    facts: tuple[tuple[str, str], ...]
+    tiles: tuple[tuple[str, str, str], ...]
+    cost: tuple[str, ...]
+    provenance: Table
+    version: str
+    footer: str
+    """One sentence about what such a page can say."""
+
+
+def drawn(
+    draw: Callable[[Canvas], Chart], name: str, *, label: str, key: Sequence[Key], caption: str,
+    numbers: Table | None = None,
+) -> Figure:  # fmt: skip
+    """Draw a chart for both widths.
+
+    Args:
+        draw: Makes the chart for the room that there is.
+        name: What the ids in it begin with.
+        label: A text alternative.
+        key: What each mark means.
+        caption: Below it.
+        numbers: The numbers that it shows; None where a table beside it has them.
+
+    Returns:
+        The figure.
+    """
+    return Figure(
+        to_svg(draw(WIDE), prefix=name, label=label),
+        to_svg(draw(NARROW), prefix=f"{name}-narrow", label=label),
+        tuple(key),
+        caption,
+        numbers,
+    )
+
+
+def page(template: str, head: Head, **values: object) -> str:
+    """Make a page from a template of this room.
 
     Args:
         template: The template's file name.
-        values: What it shows; one that it asks for and that is not there is an error.
+        head: The decision, and what ends every page.
+        values: What its chapters show; one that it asks for and that is not there is an error.
 
     Returns:
         One HTML document.
@@ -36,7 +98,30 @@ def page(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return replaced(environment.get_template(template).render(**values))
+    head = replace(head, screen=_typeset(head.screen))
+    shared = {
+        "head": head,
+        "chapters": CHAPTERS,
+        "standing": [clean(each) for each in standing_caveats(head.caveats)],
+        "limits_page": LIMITS_PAGE,
+        "palette": palette_css(),
+    }
+    return replaced(environment.get_template(template).render(**shared, **values))
+
+
+def _typeset(screen: Screen) -> Screen:
+    """Give numbers in sentences a true minus; a command stays as it is typed."""
+    return replace(
+        screen,
+        statement=minus_sentence(screen.statement),
+        loss=screen.loss and minus_sentence(screen.loss),
+        action=screen.action and minus_sentence(screen.action),
+    )
+
+
+def created_words(created: str) -> str:
+    """Write a time as people read it."""
+    return clean(created).replace("T", " ").replace("Z", " UTC")
 
 
 def _part(name: str) -> str:

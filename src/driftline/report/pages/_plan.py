@@ -1,30 +1,32 @@
 """A plan as one HTML file: no script, no address to load from, all text of files escaped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ...results import Plan, PlanLook
+from ...results import Plan, PlanLook, plan_screen
 from ...results.readings import (
-    CLAIM_WORDS,
     DASH,
     clean,
     duration,
+    fall,
     in_points,
     interval,
     items_in_groups,
     number,
     percent,
+    sign_notes,
     with_error,
     with_rise,
 )
-from ...results.summaries import budget_words, plan_headline, scale_word, setting_words, trial_order
-from ..charts import plan_front, to_svg
-from ._page import Figure, page
-from ._search_claims import BADGES, claim_reasons
+from ...results.summaries import budget_words, scale_word, setting_words, trial_order
+from ..charts import plan_front, plan_key
+from ._claims import claim_figures, claims_table, ways_out
+from ._page import BADGES, Head, created_words, drawn, page
 from ._tables import Table, table
 
 
 def render_plan(found: Plan) -> str:
-    """A plan as a page: the protocol, what it keeps, how it was found, what each lever bought.
+    """A plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
 
     Args:
         found: What to show.
@@ -32,40 +34,54 @@ def render_plan(found: Plan) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal plans.
     """
+    screen = plan_screen(found)
     found = in_points(found)
-    label = "Target gain against the worst capability's loss; the numbers are in the table."
-    caption = (
-        "Every point of the search, on the items that choose: each trial at some scales of its update. "
-        "Up is more gain, left is less loss of the capability that lost most, in its tolerances; the "
-        "line joins points that none beats, and the circle is what was chosen."
-    )
-    chart = to_svg(plan_front(found), prefix="front", label=label)
     p = found.provenance
+    if found.protocol is not None:
+        screen = replace(screen, command="driftline train protocol.yaml")
+    head = Head(
+        title="The protocol that adapts most within the tolerances",
+        badge=BADGES[found.verdict],
+        screen=screen,
+        caveats=found.caveats,
+        facts=(
+            ("model", clean(p.base_model.source)),
+            ("data", clean(p.data.name)),
+            ("date", created_words(p.created)),
+        ),
+        tiles=tuple(_tiles(found)),
+        cost=(
+            f"{duration(found.cost.wall_seconds)}, {len(found.trials)} trials, "
+            f"{found.cost.tokens_backward:,} tokens trained, {found.cost.tokens_forward:,} scored",
+            f"Budget: {budget_words(found.budget)}",
+        ),
+        provenance=_provenance_table(found),
+        version=clean(p.driftline_version),
+        footer="A claim is statistical, about items drawn like these.",
+    )
+    figure = drawn(
+        lambda canvas: plan_front(found, canvas),
+        "front",
+        label="Target gain against the worst capability's change; the numbers are in the table.",
+        key=plan_key(found),
+        caption="Every point of the search, on the items that choose: each trial at some scales of its "
+        "update. Up is more gain, right is less loss of the capability that lost most.",
+        numbers=_front_table(found),
+    )
     return page(
         "_plan.html.j2",
-        word=found.verdict.upper(),
-        badge=BADGES[found.verdict],
-        rest=plan_headline(found),
-        model=clean(p.base_model.source),
-        data=clean(p.data.name),
-        created=clean(p.created).replace("T", " "),
-        version=clean(p.driftline_version),
-        tiles=tuple(_tiles(found)),
+        head,
         protocol=_protocol_table(found),
         parts=_parts_table(found) if found.chosen.parts else None,
         files=_files_table(found),
         margins=_margins_table(found),
         target=_target_line(found),
-        figure=Figure(chart, caption, _front_table(found)),
+        figure=figure,
+        claim_charts=tuple(claim_figures(found.claims)),
+        claims=claims_table(found.claims),
+        ways=ways_out(found.claims),
         ablation=_ablation_table(found) if found.ablation else None,
         trials=_trials_table(found),
-        caveats=[clean(caveat) for caveat in found.caveats],
-        cost=(
-            f"{duration(found.cost.wall_seconds)}, {len(found.trials)} trials, "
-            f"{found.cost.tokens_backward:,} tokens trained, {found.cost.tokens_forward:,} scored"
-        ),
-        budget=budget_words(found.budget),
-        provenance=_provenance_table(found),
     )
 
 
@@ -117,13 +133,11 @@ def _margins_table(found: Plan) -> Table:
         [
             ("capability", "text"),
             ("items in groups", "number"),
-            ("loss", "number"),
-            ("at most", "number"),
-            ("tolerance", "number"),
+            ("change", "number"),
+            ("at worst", "number"),
+            ("accepted", "number"),
             ("margin left", "number"),
             ("unit", "text"),
-            ("adjusted p", "number"),
-            ("claim", "text"),
             ("", "text"),
         ],
         (
@@ -133,22 +147,20 @@ def _margins_table(found: Plan) -> Table:
                     claims[row.capability].num_items, claims[row.capability].num_groups
                 ),
                 with_rise(
-                    with_error(number(row.loss, signed=True), row.standard_error),
+                    with_error(number(fall(row.loss), signed=True), row.standard_error),
                     row.unit,
                     row.loss,
                 ),
-                with_rise(number(row.loss_limit, signed=True), row.unit, row.loss_limit),
-                with_rise(number(row.tolerance), row.unit, row.tolerance),
+                with_rise(number(fall(row.loss_limit), signed=True), row.unit, row.loss_limit),
+                with_rise(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
                 percent(row.left),
                 row.unit,
-                number(claims[row.capability].adjusted_pvalue),
-                CLAIM_WORDS[claims[row.capability].verdict],
                 "" if row.required else "watched",
             )
             for row in found.margins_left
         ),
     )
-    return Table(made.titles, made.kinds, made.rows, claim_reasons(found.claims))
+    return Table(made.titles, made.kinds, made.rows, sign_notes(r.unit for r in found.margins_left))
 
 
 def _ablation_table(found: Plan) -> Table:
@@ -160,8 +172,8 @@ def _ablation_table(found: Plan) -> Table:
             ("gain with", "number"),
             ("gain without", "number"),
             ("bought", "number"),
-            ("worst loss with", "number"),
-            ("worst loss without", "number"),
+            ("worst change with", "number"),
+            ("worst change without", "number"),
             ("", "text"),
         ],
         (
@@ -172,8 +184,8 @@ def _ablation_table(found: Plan) -> Table:
                 number(row.gain_with),
                 number(row.gain_without),
                 number(row.bought, signed=True),
-                number(row.worst_loss_with),
-                number(row.worst_loss_without),
+                number(fall(row.worst_loss_with), signed=True),
+                number(fall(row.worst_loss_without), signed=True),
                 "dropped: no worse without it" if row.was_dropped else row.reason or "",
             )
             for row in found.ablation
@@ -195,7 +207,7 @@ def _trials_table(found: Plan) -> Table:
             ("protocol", "text"),
             ("steps", "number"),
             ("gain", "number"),
-            ("worst loss", "number"),
+            ("worst change", "number"),
             ("of", "text"),
             ("scale", "number"),
             ("state", "text"),
@@ -224,7 +236,7 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
         return DASH, DASH, DASH, DASH
     return (
         number(best.target_gain),
-        number(best.worst_loss),
+        number(fall(best.worst_loss), signed=True),
         best.worst_capability,
         scale_word(best),
     )
@@ -236,7 +248,7 @@ def _front_table(found: Plan) -> Table:
             ("trial", "text"),
             ("scale", "number"),
             ("gain", "number"),
-            ("worst loss", "number"),
+            ("worst change", "number"),
             ("of", "text"),
             ("excess", "number"),
         ],
@@ -245,7 +257,7 @@ def _front_table(found: Plan) -> Table:
                 "base" if look.trial is None else f"{look.trial}",
                 scale_word(look),
                 number(look.target_gain),
-                number(look.worst_loss),
+                number(fall(look.worst_loss), signed=True),
                 look.worst_capability,
                 number(look.excess),
             )

@@ -2,29 +2,30 @@
 
 from collections.abc import Iterator
 
-from ...results import Repair, Subject
+from ...results import CapabilityRecovery, Repair, Subject, repair_screen
 from ...results.readings import (
-    CLAIM_WORDS,
     DASH,
     clean,
     duration,
+    fall,
     in_points,
     interval,
-    items_in_groups,
     number,
     percent,
+    shown_change,
+    sign_notes,
     with_error,
     with_rise,
 )
-from ...results.summaries import chosen_words, repair_headline, scale_lines
-from ..charts import repair_front, to_svg
-from ._page import Figure, page
-from ._search_claims import BADGES, claim_reasons
+from ...results.summaries import chosen_words, scale_lines
+from ..charts import repair_front, repair_key
+from ._claims import claim_figures, claims_table, ways_out
+from ._page import BADGES, Head, created_words, drawn, page
 from ._tables import Table, table
 
 
 def render_repair(found: Repair) -> str:
-    """A repair as a page: what came back, what it cost, how it was found, provenance.
+    """A repair as a page: what came back, what each part is scaled by, claims, how it was found.
 
     Args:
         found: What to show.
@@ -32,37 +33,49 @@ def render_repair(found: Repair) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal repairs.
     """
+    screen = repair_screen(found)
     found = in_points(found)
-    label = "Target gain against the worst capability's loss; the numbers are in the table."
-    caption = (
-        "Every point of the search, on the items that choose. Up is more gain, left is less loss of "
-        "the capability that lost most, in its tolerances; the line joins points that none beats."
-    )
-    chart = to_svg(repair_front(found), prefix="front", label=label)
-    return page(
-        "_repair.html.j2",
-        word=found.verdict.upper(),
+    p = found.provenance
+    head = Head(
+        title="What scaling the update gave back",
         badge=BADGES[found.verdict],
-        rest=repair_headline(found),
-        base=clean(found.provenance.base.source),
-        tuned=clean(found.provenance.tuned.source),
-        kind=found.provenance.tuned.kind,
-        created=clean(found.provenance.created).replace("T", " "),
-        version=clean(found.provenance.driftline_version),
+        screen=screen,
+        caveats=found.caveats,
+        facts=(
+            ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
+            ("base", clean(p.base.source)),
+            ("date", created_words(p.created)),
+        ),
         tiles=tuple(_tiles(found)),
-        recovery=_recovery_table(found),
-        target=_target_line(found),
-        claims=_claims_table(found),
-        families=_families_table(found),
-        figure=Figure(chart, caption, _front_table(found)),
-        chosen=chosen_words(found.chosen),
-        scales=table([("part", "text"), ("scale", "number")], scale_lines(found.scales)),
-        caveats=[clean(caveat) for caveat in found.caveats],
         cost=(
             f"{duration(found.cost.wall_seconds)}, {len(found.looks)} points, "
-            f"{found.cost.tokens_forward:,} tokens forward, no gradients"
+            f"{found.cost.tokens_forward:,} tokens forward, no gradients",
         ),
         provenance=_provenance_table(found),
+        version=clean(p.driftline_version),
+        footer="A claim is statistical, about items drawn like these.",
+    )
+    figure = drawn(
+        lambda canvas: repair_front(found, canvas),
+        "front",
+        label="Target gain against the worst capability's change; the numbers are in the table.",
+        key=repair_key(found),
+        caption="Every point of the search, on the items that choose. Up is more gain, right is less loss "
+        "of the capability that lost most.",
+        numbers=_front_table(found),
+    )
+    return page(
+        "_repair.html.j2",
+        head,
+        recovery=_recovery_table(found),
+        target=_target_line(found),
+        claims=claims_table(found.claims),
+        claim_charts=tuple(claim_figures(found.claims)),
+        ways=ways_out(found.claims),
+        families=_families_table(found),
+        figure=figure,
+        chosen=chosen_words(found.chosen),
+        scales=table([("part", "text"), ("scale", "number")], scale_lines(found.scales)),
     )
 
 
@@ -78,15 +91,23 @@ def _tiles(found: Repair) -> Iterator[tuple[str, str, str]]:
     yield "size of the update", percent(found.chosen.kept_change), "of what it was"
 
 
+def _shown(
+    change: float, error: float | None, row: CapabilityRecovery, lower: frozenset[str]
+) -> str:
+    turned = shown_change(change, higher_is_better=row.capability not in lower)
+    return with_rise(with_error(number(turned, signed=True), error), row.unit, fall(turned))
+
+
 def _recovery_table(found: Repair) -> Table:
+    lower = frozenset(c.capability for c in found.claims if not c.higher_is_better)
     made = table(
         [
             ("capability", "text"),
             ("items", "number"),
-            ("tuned − base", "number"),
-            ("repaired − base", "number"),
+            ("change when tuned", "number"),
+            ("change when repaired", "number"),
             ("given back", "number"),
-            ("tolerance", "number"),
+            ("accepted", "number"),
             ("unit", "text"),
             ("", "text"),
         ],
@@ -94,29 +115,21 @@ def _recovery_table(found: Repair) -> Table:
             (
                 row.capability,
                 f"{row.num_items:,}",
-                with_rise(
-                    with_error(number(row.tuned_change, signed=True), row.tuned_standard_error),
-                    row.unit,
-                    row.tuned_change,
-                ),
-                with_rise(
-                    with_error(
-                        number(row.repaired_change, signed=True), row.repaired_standard_error
-                    ),
-                    row.unit,
-                    row.repaired_change,
-                ),
+                _shown(row.tuned_change, row.tuned_standard_error, row, lower),
+                _shown(row.repaired_change, row.repaired_standard_error, row, lower),
                 percent(row.given_back) if row.was_lost else DASH,
-                with_rise(number(row.tolerance), row.unit, row.tolerance),
+                with_rise(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
                 row.unit,
                 "lost by tuning" if row.was_lost else "" if row.required else "watched",
             )
             for row in found.recovery.capabilities
         ),
     )
-    note = "What tuning lost was named by other items, those that choose."
+    notes = sign_notes((r.unit for r in found.recovery.capabilities), any_lower=bool(lower))
+    notes += ("What tuning lost was named by other items, those that choose.",)
     reason = found.recovery.reason
-    notes = (note,) if reason is None else (note, f"No share in all: {clean(reason)}.")
+    if reason is not None:
+        notes += (f"No share in all: {clean(reason)}.",)
     return Table(made.titles, made.kinds, made.rows, notes)
 
 
@@ -132,35 +145,6 @@ def _target_line(found: Repair) -> str | None:
     )
 
 
-def _claims_table(found: Repair) -> Table:
-    made = table(
-        [
-            ("capability", "text"),
-            ("items in groups", "number"),
-            ("change", "number"),
-            ("loss below", "number"),
-            ("margin", "number"),
-            ("p", "number"),
-            ("Holm p", "number"),
-            ("", "text"),
-        ],
-        (
-            (
-                claim.capability + ("" if claim.required else " (watched)"),
-                items_in_groups(claim.num_items, claim.num_groups),
-                with_error(number(claim.change, signed=True), claim.standard_error),
-                with_rise(number(claim.loss_limit), claim.unit, claim.loss_limit),
-                with_rise(number(claim.margin), claim.unit, claim.margin),
-                number(claim.pvalue),
-                number(claim.adjusted_pvalue),
-                CLAIM_WORDS[claim.verdict],
-            )
-            for claim in found.claims
-        ),
-    )
-    return Table(made.titles, made.kinds, made.rows, claim_reasons(found.claims))
-
-
 def _families_table(found: Repair) -> Table:
     return table(
         [
@@ -169,7 +153,7 @@ def _families_table(found: Repair) -> Table:
             ("best", "text"),
             ("gain kept", "number"),
             ("damage", "number"),
-            ("worst loss", "number"),
+            ("worst change", "number"),
             ("of", "text"),
             ("", "text"),
         ],
@@ -180,7 +164,7 @@ def _families_table(found: Repair) -> Table:
                 f.best.label,
                 percent(f.best.gain_share),
                 number(f.best.damage),
-                number(f.best.worst_loss),
+                number(fall(f.best.worst_loss), signed=True),
                 f.best.worst_capability,
                 "" if f.best.meets_constraint else "misses the constraint",
             )
@@ -197,7 +181,7 @@ def _front_table(found: Repair) -> Table:
             ("gain", "number"),
             ("gain kept", "number"),
             ("update kept", "number"),
-            ("worst loss", "number"),
+            ("worst change", "number"),
             ("of", "text"),
             ("damage", "number"),
         ],
@@ -207,7 +191,7 @@ def _front_table(found: Repair) -> Table:
                 number(look.target_gain),
                 percent(look.gain_share),
                 percent(look.kept_change),
-                number(look.worst_loss),
+                number(fall(look.worst_loss), signed=True),
                 look.worst_capability,
                 number(look.damage),
             )

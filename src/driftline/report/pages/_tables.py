@@ -1,29 +1,36 @@
 """The numbers of an assessment as tables: what each chart shows, and what none does."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...results import Assessment, LayerRegion, StabilityMargin
+from ...results import Assessment, CapabilityScore, LayerRegion, Provenance, StabilityMargin
 from ...results.readings import (
     DASH,
     CapabilityLoss,
     clean,
+    fall,
+    fall_interval,
     forecast_losses,
     interval,
     interval_with_rise,
     items_in_groups,
     loss_sign,
     margin_order,
+    metric_sign,
     module_labels,
     module_ranks,
     number,
     percent,
+    sign_notes,
     with_perplexity,
     with_rise,
 )
+from ...results.summaries import safe_learning_rate
 from ..charts import curve_margins, path_margins, used_interval
 
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
 Kind = Literal["text", "number", "verdict", "code"]
 
 
@@ -55,18 +62,22 @@ def minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def minus_sentence(sentence: str) -> str:
+    """A sentence whose negative numbers have a true minus."""
+    return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
+
+
 def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
     """What a forecast chart shows, with the base value and both ways to say the change."""
     level = percent(losses[0].confidence_level)
-    return table(
+    made = table(
         [
             ("capability", "text"),
             ("", "text"),
             ("base", "number"),
-            ("tuned − base", "number"),
-            ("loss", "number"),
-            (f"{level} interval of loss", "number"),
-            ("tolerance", "number"),
+            ("change", "number"),
+            (f"{level} interval", "number"),
+            ("accepted", "number"),
             ("unit", "text"),
             ("verdict", "verdict"),
         ],
@@ -75,23 +86,24 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
                 loss.capability,
                 "required" if loss.required else "watched",
                 with_perplexity(number(loss.base_value), loss.unit, loss.base_value),
-                with_rise(number(loss.change, signed=True), loss.unit, loss.change),
-                with_rise(number(loss.loss, signed=True), loss.unit, loss.loss),
+                with_rise(number(fall(loss.loss), signed=True), loss.unit, loss.loss),
                 interval_with_rise(
-                    interval(loss.low, loss.high, signed=True), loss.unit, loss.low, loss.high
+                    fall_interval(loss.low, loss.high), loss.unit, loss.low, loss.high
                 ),
-                with_rise(number(loss.tolerance), loss.unit, loss.tolerance),
+                with_rise(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
                 loss.unit,
                 loss.verdict,
             )
             for loss in losses
         ),
     )
+    lower = any(metric_sign(loss.metric) > 0 for loss in losses)
+    notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
+    return Table(made.titles, made.kinds, made.rows, notes)
 
 
-def scores_table(assessment: Assessment) -> Table:
-    """The base model's own scores."""
-    scores = assessment.scores
+def scores_table(scores: Sequence[CapabilityScore]) -> Table:
+    """A model's own scores."""
     made = table(
         [
             ("capability", "text"),
@@ -317,7 +329,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
                 m.capability,
                 m.direction,
                 number(p.scale),
-                number(sign * p.value, signed=True),
+                number(fall(sign * p.value), signed=True),
                 m.unit,
             )
             for p in m.curve
@@ -328,7 +340,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
             ("capability", "text"),
             ("direction", "text"),
             (scale, "number"),
-            ("loss", "number"),
+            ("change", "number"),
             ("unit", "text"),
         ],
         rows,
@@ -339,9 +351,9 @@ def bounds_table(assessment: Assessment) -> Table:
     """The tightest bound of each kind over the required capabilities: what to keep within."""
     return table(
         [
-            ("keep", "text"),
-            ("below", "number"),
-            ("to be on the safe side, below", "number"),
+            ("bound", "text"),
+            ("reached at", "number"),
+            ("keep below", "number"),
             ("set by", "text"),
         ],
         _bounds(assessment),
@@ -360,8 +372,7 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
         yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
     if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
         rate, m = min(found, key=lambda pair: pair[0])
-        lows = [m.critical_learning_rate_low for m in paths if m.critical_learning_rate_low]
-        safe = min(lows, default=None)
+        safe = safe_learning_rate(assessment)
         yield "learning rate for these steps", number(rate), number(safe), m.capability
     for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]
@@ -393,3 +404,29 @@ def _touch(region: LayerRegion) -> float:
 def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:
     """The forecast's losses in one unit, the worst first."""
     return [loss for loss in forecast_losses(assessment) if loss.unit == unit]
+
+
+def model_provenance(p: Provenance, schema: str) -> Table:
+    """What was measured with what, of documents about one model."""
+    model = f"{p.model.source} ({p.model.architecture}, {p.model.num_parameters:,} parameters, "
+    rows = [
+        ("model", model + f"{p.model.dtype}, revision {p.model.revision or 'not named'})"),
+        ("model digest", p.model.digest),
+    ]
+    named = [("data", p.data), ("config", p.config), *(("suite", suite) for suite in p.suites)]
+    for kind, source in named:
+        if source is not None:
+            records = "" if source.num_records is None else f" ({source.num_records:,} records)"
+            rows += [(kind, source.name + records), (f"{kind} digest", source.digest)]
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
+    n = p.numerics
+    rows += [
+        ("command", p.command),
+        ("seed", str(p.seed)),
+        ("numerics", f"{n.compute_dtype} on {n.device}, {n.num_threads} threads"),
+        ("driftline", f"{p.driftline_version}, Python {p.python_version}, torch {n.torch_version}"),
+        ("packages", packages),
+        ("created", p.created),
+        ("schema", schema),
+    ]
+    return table([("", "text"), ("", "code")], rows)

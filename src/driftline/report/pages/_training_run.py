@@ -2,31 +2,33 @@
 
 from collections.abc import Iterator
 
-import altair as alt
-
-from ...results import TrainingRun
+from ...results import CapabilityCourse, TrainingRun, training_screen
 from ...results.readings import (
     DASH,
     clean,
     duration,
+    fall,
     in_points,
     items_in_groups,
+    metric_sign,
     number,
     percent,
+    shown_change,
+    sign_notes,
     with_error,
     with_rise,
 )
-from ..charts import CONTENT_WIDTH, INK, SERIES, data, styled, to_svg
-from ._page import Figure, page
+from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
+from ._page import Figure, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
 _COURSE: list[tuple[str, Kind]] = [
     ("capability", "text"),
     ("items in groups", "number"),
-    ("tuned − base", "number"),
-    ("tolerance", "number"),
+    ("change", "number"),
+    ("accepted", "number"),
     ("unit", "text"),
-    ("largest loss", "number"),
+    ("lowest", "number"),
     ("at step", "number"),
     ("alarm at step", "number"),
     ("", "text"),
@@ -42,25 +44,32 @@ def render_training_run(run: TrainingRun) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal runs.
     """
+    screen = training_screen(run)
     run = in_points(run)
-    provenance = run.provenance
-    facts = [
-        ("base", provenance.model.source),
-        ("base digest", provenance.model.digest),
-        ("data", f"{provenance.data.name} {provenance.data.digest}" if provenance.data else DASH),
-        ("config", provenance.config.name if provenance.config else DASH),
-        *((f"config: {key}", str(value)) for key, value in provenance.config_values.items()),
-        *(("suite", f"{suite.name} {suite.digest}") for suite in provenance.suites),
-        *(provenance.packages.items()),
-    ]
+    p, cost = run.provenance, run.cost
+    head = Head(
+        title="Training under the monitor",
+        badge=run.verdict,
+        screen=screen,
+        caveats=run.caveats,
+        facts=(
+            ("base", clean(p.model.source)),
+            ("model", f"{clean(run.model_folder)}/ in the run folder"),
+            ("date", created_words(p.created)),
+        ),
+        tiles=tuple(_tiles(run)),
+        cost=(
+            f"{duration(cost.wall_seconds)}, of which the monitor {duration(cost.monitor_seconds)} "
+            f"({percent(cost.monitor_share)})",
+        ),
+        provenance=_provenance_table(run),
+        version=clean(p.driftline_version),
+        footer="The monitor sees its own items; a certificate asks more.",
+    )
     return page(
         "_training_run.html.j2",
-        verdict=run.verdict,
+        head,
         reasons=[clean(reason) for reason in run.reasons],
-        base=clean(provenance.model.source),
-        created=clean(provenance.created).replace("T", " "),
-        version=clean(provenance.driftline_version),
-        tiles=tuple(_tiles(run)),
         courses=_courses(run),
         figure=_figure(run),
         alarms=[
@@ -72,9 +81,23 @@ def render_training_run(run: TrainingRun) -> str:
             )
             for alarm in run.alarms
         ],
-        caveats=[clean(caveat) for caveat in run.caveats],
-        provenance=table([("what", "text"), ("value", "text")], facts),
     )
+
+
+def _provenance_table(run: TrainingRun) -> Table:
+    p = run.provenance
+    facts = [
+        ("base", p.model.source),
+        ("base digest", p.model.digest),
+        ("data", f"{p.data.name} {p.data.digest}" if p.data else DASH),
+        ("config", p.config.name if p.config else DASH),
+        *((f"config: {key}", str(value)) for key, value in p.config_values.items()),
+        *(("suite", f"{suite.name} {suite.digest}") for suite in p.suites),
+        *(p.packages.items()),
+        ("created", p.created),
+        ("schema", run.schema_),
+    ]
+    return table([("", "text"), ("", "code")], facts)
 
 
 def _tiles(run: TrainingRun) -> Iterator[tuple[str, str, str]]:
@@ -95,60 +118,55 @@ def _courses(run: TrainingRun) -> Table:
                 course.capability,
                 items_in_groups(course.num_items, course.num_groups),
                 with_rise(
-                    with_error(number(course.change, signed=True), course.standard_error),
+                    with_error(number(_change(course), signed=True), course.standard_error),
                     course.unit,
-                    course.change,
+                    fall(_change(course)),
                 ),
-                with_rise(number(course.tolerance), course.unit, course.tolerance),
+                with_rise(
+                    number(fall(course.tolerance), signed=True), course.unit, course.tolerance
+                ),
                 course.unit,
-                with_rise(number(course.largest_loss), course.unit, course.largest_loss),
+                with_rise(
+                    number(fall(course.largest_loss), signed=True), course.unit, course.largest_loss
+                ),
                 DASH if course.largest_loss_step is None else str(course.largest_loss_step),
                 DASH if course.alarm_step is None else str(course.alarm_step),
                 state if course.required else f"{state}, watched only",
             )
         )
-    return table(_COURSE, rows)
+    made = table(_COURSE, rows)
+    lower = any(metric_sign(c.metric) > 0 for c in run.capabilities)
+    notes = sign_notes((c.unit for c in run.capabilities), any_lower=lower)
+    return Table(made.titles, made.kinds, made.rows, notes)
+
+
+def _change(course: CapabilityCourse) -> float | None:
+    return shown_change(course.change, higher_is_better=metric_sign(course.metric) < 0)
 
 
 def _figure(run: TrainingRun) -> Figure | None:
-    """Losses of the capabilities that came nearest to their tolerance, in tolerances."""
-    worst = sorted(run.capabilities, key=lambda c: -(c.largest_loss or 0.0) / c.tolerance)
-    shown = worst[: len(SERIES)]
-    rows: list[dict[str, str | float | bool | None]] = [
-        {
-            "step": p.step,
-            "capability": clean(c.capability),
-            "loss": p.losses[c.capability] / c.tolerance,
-        }
-        for c in shown
-        for p in run.checks
-    ]
-    if len(run.checks) < 2:
+    """The changes of the capabilities that came nearest to their limit, in tolerances."""
+    if training_chart(run, WIDE) is None:
         return None
-    lines = (
-        alt.Chart(data(rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("step:Q", title="optimiser step"),
-            y=alt.Y("loss:Q", title="loss / tolerance"),
-            color=alt.Color(
-                "capability:N",
-                scale=alt.Scale(domain=[clean(c.capability) for c in shown], range=list(SERIES)),
-                title=None,
-            ),
-        )
-    )
-    rule = alt.Chart(data([{"y": 1.0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="y:Q")
-    chart = styled((lines + rule).properties(width=CONTENT_WIDTH - 220, height=260))
+    shown = shown_courses(run)
     numbers = table(
         [("step", "number"), *((c.capability, "number") for c in shown)],
         [
-            (str(p.step), *(number(p.losses[c.capability], signed=True) for c in shown))
+            (str(p.step), *(number(fall(p.losses[c.capability]), signed=True) for c in shown))
             for p in run.checks
         ],
     )
-    label = f"Loss over tolerance along the run, {len(shown)} capabilities; 1 is the tolerance."
-    caption = (
-        "Mean loss on the monitor's items over its tolerance; the dashed line is the tolerance."
+
+    def draw(canvas: Canvas) -> Chart:
+        chart = training_chart(run, canvas)
+        assert chart is not None
+        return chart
+
+    return drawn(
+        draw,
+        "losses",
+        label=f"Change over tolerance along the run, {len(shown)} capabilities; -1 is the limit.",
+        key=training_key(run),
+        caption="Mean change on the monitor's items, in units of what is accepted.",
+        numbers=numbers,
     )
-    return Figure(to_svg(chart, prefix="losses", label=label), caption, numbers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...results import ChangeGroup, Subject, WeightDiff
+from ...results import ChangeGroup, Subject, WeightDiff, weight_diff_screen
 from ...results.readings import (
     DASH,
     MERGE_TITLES,
@@ -16,10 +16,9 @@ from ...results.readings import (
     number,
     percent,
     rank_cells,
-    weight_diff_headline,
 )
-from ..charts import to_svg, weight_diff_charts
-from ._page import Figure, page
+from ..charts import Key, modules_key, weight_diff_charts
+from ._page import Figure, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
 MAX_MOVERS = 40
@@ -42,28 +41,33 @@ def render_weight_diff(diff: WeightDiff) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal diffs.
     """
-    word, _, rest = weight_diff_headline(diff).partition(": ")
+    screen = weight_diff_screen(diff)
+    p = diff.provenance
+    head = Head(
+        title="What tuning moved",
+        badge=_badge(diff, screen.verdict or ""),
+        screen=screen,
+        caveats=diff.caveats,
+        facts=(
+            ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
+            ("base", clean(p.base.source)),
+            ("date", created_words(p.created)),
+        ),
+        tiles=tuple(_tiles(diff)),
+        cost=(cost_line(diff),),
+        provenance=_provenance_table(diff),
+        version=clean(p.driftline_version),
+        footer="Weights alone do not say what the change costs.",
+    )
     return page(
         "_weight_diff.html.j2",
-        word=word,
-        badge=_badge(diff, word),
-        rest=rest,
-        base=clean(diff.provenance.base.source),
-        tuned=clean(diff.provenance.tuned.source),
-        kind=diff.provenance.tuned.kind,
-        created=clean(diff.provenance.created).replace("T", " "),
-        version=clean(diff.provenance.driftline_version),
-        tiles=tuple(_tiles(diff)),
+        head,
         merge=merge_table(diff),
         figure=dict(_figures(diff)),
         roles=group_table(diff.by_role, first="role"),
         movers=movers_table(diff),
-        num_changes=len(diff.changes),
         counts=count_lines(diff),
         bad=[f"{clean(bad.name)} ({bad.side})" for bad in diff.not_finite],
-        caveats=[clean(caveat) for caveat in diff.caveats],
-        cost=cost_line(diff),
-        provenance=_provenance_table(diff),
     )
 
 
@@ -100,21 +104,33 @@ def _tiles(diff: WeightDiff) -> Iterator[tuple[str, str, str]]:
 
 
 def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
-    charts = weight_diff_charts(diff)
-    if "modules" in charts:
-        label = "Relative change of every module, layer by role; the numbers are in the table."
-        caption = (
-            "Norm of the change over the norm of the weights, role by role in each layer. Full "
-            "colour is the 98th percentile."
+    names = weight_diff_charts(diff)
+    cells = [g for g in diff.by_module if g.layer is not None]
+    if "modules" in names:
+        yield (
+            "modules",
+            drawn(
+                lambda canvas: weight_diff_charts(diff, canvas)["modules"],
+                "modules",
+                label="Relative change of every module, layer by role; the numbers are in the table.",
+                key=modules_key([g for g in cells if g.relative_change is not None]),
+                caption="Norm of the change over the norm of the weights, role by role in each layer. Full "
+                "colour is the 98th percentile.",
+                numbers=group_table(cells, first="module"),
+            ),
         )
-        cells = [g for g in diff.by_module if g.layer is not None]
-        svg = to_svg(charts["modules"], prefix="modules", label=label)
-        yield "modules", Figure(svg, caption, group_table(cells, first="module"))
-    if "layers" in charts:
-        label = "Share of the squared change, layer by layer; the numbers are in the table."
-        caption = "Share of the squared change of all weights; embedding and head are not shown."
-        svg = to_svg(charts["layers"], prefix="layers", label=label)
-        yield "layers", Figure(svg, caption, group_table(diff.by_layer, first="layer"))
+    if "layers" in names:
+        yield (
+            "layers",
+            drawn(
+                lambda canvas: weight_diff_charts(diff, canvas)["layers"],
+                "layers",
+                label="Share of the squared change, layer by layer; the numbers are in the table.",
+                key=(Key("blue", "area", "share of the squared change of all weights"),),
+                caption="Where the update went; embedding and head are not shown.",
+                numbers=group_table(diff.by_layer, first="layer"),
+            ),
+        )
 
 
 def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:

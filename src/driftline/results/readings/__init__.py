@@ -5,8 +5,18 @@ from ._belief_space import belief_rows as belief_rows
 from ._belief_space import lowest_cka as lowest_cka
 from ._belief_space import rank_range as rank_range
 from ._belief_space import rank_ratios as rank_ratios
+from ._caveats import LIMITS_PAGE as LIMITS_PAGE
+from ._caveats import caveats_of_run as caveats_of_run
+from ._caveats import standing_caveats as standing_caveats
 from ._claim_words import CLAIM_WORDS as CLAIM_WORDS
 from ._explanation import explanation_sentences as explanation_sentences
+from ._falls import NATS_NOTE as NATS_NOTE
+from ._falls import fall as fall
+from ._falls import fall_interval as fall_interval
+from ._falls import in_tolerances as in_tolerances
+from ._falls import metric_sign as metric_sign
+from ._falls import shown_change as shown_change
+from ._falls import sign_notes as sign_notes
 from ._merges import MERGE_TITLES as MERGE_TITLES
 from ._merges import merge_lines as merge_lines
 from ._merges import merge_rows as merge_rows
@@ -37,6 +47,8 @@ from ._readings import protected_by_role as protected_by_role
 from ._readings import protected_share as protected_share
 from ._readings import target_sentence as target_sentence
 from ._readings import with_error as with_error
+from ._way_out import more_items as more_items
+from ._way_out import way_out as way_out
 from ._weight_diff import cost_line as cost_line
 from ._weight_diff import count_lines as count_lines
 from ._weight_diff import gaps as gaps

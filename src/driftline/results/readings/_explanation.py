@@ -2,6 +2,7 @@
 
 from ..documents import Assessment
 from ..parts import ForecastExplanation
+from ._falls import fall
 from ._readings import clean, number, percent
 
 _MODES = {
@@ -31,7 +32,7 @@ def explanation_sentences(assessment: Assessment) -> tuple[str, ...]:
         sentences += _levers(found)
     if found.items:
         worst = ", ".join(
-            f"{clean(item.item)} of {clean(item.capability)} ({number(item.loss, signed=True)})"
+            f"{clean(item.item)} of {clean(item.capability)} ({number(fall(item.loss), signed=True)})"
             for item in found.items[:_NUM_ITEMS]
         )
         sentences.append(f"Hurt most by the probe: {worst}.")

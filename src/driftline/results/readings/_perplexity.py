@@ -46,7 +46,7 @@ def with_rise(text: str, unit: str, nats: float | None) -> str:
     """Add the change of perplexity to the text of a change, where its unit has one.
 
     >>> with_rise("0.0953", "nats per token", 0.0953), with_rise("0.25", "nats", 0.25)
-    ('0.0953 (+10%)', '0.25')
+    ('0.0953 (perplexity +10%)', '0.25')
 
     Args:
         text: The change as it is written.
@@ -56,7 +56,11 @@ def with_rise(text: str, unit: str, nats: float | None) -> str:
     Returns:
         The text, with the change of perplexity behind it.
     """
-    return f"{text} ({rise_text(nats)})" if nats is not None and has_perplexity(unit) else text
+    return (
+        f"{text} (perplexity {rise_text(nats)})"
+        if nats is not None and has_perplexity(unit)
+        else text
+    )
 
 
 def interval_with_rise(text: str, unit: str, low: float | None, high: float | None) -> str:

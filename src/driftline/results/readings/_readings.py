@@ -363,10 +363,10 @@ def target_sentence(assessment: Assessment) -> str | None:
     target = assessment.target
     if target is None:
         return None
-    change = number(target.predicted_change, signed=True)
-    spread = interval(target.low, target.high, signed=True)
+    gain = number(0.0 - target.predicted_change, signed=True)
+    low, high = number(0.0 - target.high, signed=True), number(0.0 - target.low, signed=True)
     return (
-        f"{clean(target.metric)} {number(target.base_value)} {clean(target.unit)}, predicted "
-        f"change {change} ({percent(target.confidence_level)} interval {spread}, "
+        f"{clean(target.metric)} {number(target.base_value)} {clean(target.unit)} in the base, predicted "
+        f"gain {gain} ({percent(target.confidence_level)} interval {low} to {high}, "
         f"{target.num_items:,} items)"
     )

@@ -11,19 +11,22 @@ from ..readings import (
     clean,
     cost_sentence,
     explanation_sentences,
+    fall,
+    fall_interval,
     forecast_losses,
     in_points,
-    interval,
     margin_order,
+    metric_sign,
     module_ranks,
     number,
     percent,
     perplexity_lines,
     protected_by_role,
     protected_share,
+    sign_notes,
     target_sentence,
 )
-from ._columns import WIDTH, aligned, wrapped
+from ._columns import WIDTH, aligned, caveat_lines, wrapped
 
 NUM_NAMED = 5
 NUM_REASONS = 3
@@ -67,14 +70,14 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     losses = forecast_losses(assessment)
     if not losses:
         return []
-    rows = [("capability", "base", "change", "interval", "tolerance", "unit", "verdict", "")]
+    rows = [("capability", "base", "change", "interval", "accepted", "unit", "verdict", "")]
     rows += [
         (
             clean(loss.capability),
             number(loss.base_value),
-            number(loss.change, signed=True),
-            interval(loss.change_low, loss.change_high, signed=True),
-            number(loss.tolerance),
+            number(fall(loss.loss), signed=True),
+            fall_interval(loss.low, loss.high),
+            number(fall(loss.tolerance), signed=True),
             clean(loss.unit),
             loss.verdict,
             "" if loss.required else "(watched)",
@@ -82,20 +85,24 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
         for loss in losses
     ]
     level = percent(losses[0].confidence_level)
-    head = f"Forecast of the planned run: tuned - base with its {level} interval, worst first"
+    head = (
+        f"Forecast of the planned run with its {level} interval; below 0 is worse, the worst first"
+    )
     said = perplexity_lines(
         PerplexityRow(
             loss.capability,
             loss.unit,
             loss.base_value,
-            loss.change,
-            loss.change_low,
-            loss.change_high,
+            loss.loss,
+            loss.low,
+            loss.high,
             loss.tolerance,
         )
         for loss in losses
     )
-    table = aligned(rows, numeric=(1, 2, 3, 4))
+    lower = any(metric_sign(loss.metric) > 0 for loss in losses)
+    notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
+    table = [*aligned(rows, numeric=(1, 2, 3, 4)), *(f"  {note}" for note in notes)]
     return [head, *table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
@@ -181,6 +188,5 @@ def _closing_lines(assessment: Assessment) -> list[str]:
     target = target_sentence(assessment)
     lines = wrapped(f"Target: {target}") if target else []
     lines += wrapped(f"Cost: {cost_sentence(assessment.cost)}")
-    for index, caveat in enumerate(assessment.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(assessment.caveats)
     return lines

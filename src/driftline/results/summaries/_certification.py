@@ -10,14 +10,17 @@ from ..readings import (
     PerplexityRow,
     clean,
     duration,
+    fall,
     in_points,
     items_in_groups,
     number,
     percent,
     perplexity_lines,
+    shown_change,
+    sign_notes,
     with_error,
 )
-from ._columns import aligned, wrapped
+from ._columns import aligned, caveat_lines, wrapped
 
 NUM_FLIPS = 5
 """Items that are named of each kind; the document has all."""
@@ -74,8 +77,8 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
             "base",
             "tuned",
             "change",
-            "loss below",
-            "margin",
+            "at worst",
+            "accepted",
             "p",
             "Holm p",
             "",
@@ -87,9 +90,14 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
             items_in_groups(claim.num_items, claim.num_groups),
             number(claim.base),
             number(claim.tuned),
-            with_error(number(claim.change, signed=True), claim.standard_error),
-            number(claim.loss_limit),
-            number(claim.margin),
+            with_error(
+                number(
+                    shown_change(claim.change, higher_is_better=claim.higher_is_better), signed=True
+                ),
+                claim.standard_error,
+            ),
+            number(fall(claim.loss_limit), signed=True),
+            number(fall(claim.margin), signed=True),
             pvalue_text(claim.pvalue),
             pvalue_text(claim.adjusted_pvalue),
             CLAIM_WORDS[claim.verdict],
@@ -98,7 +106,9 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
         PerplexityRow(c.capability, c.unit, c.base, c.change, high=c.loss_limit, tolerance=c.margin)
         for c in claims
     )
-    table = aligned(rows, numeric=range(1, 9))
+    lower = any(not claim.higher_is_better for claim in claims)
+    notes = sign_notes((claim.unit for claim in claims), any_lower=lower)
+    table = [*aligned(rows, numeric=range(1, 9)), *(f"  {note}" for note in notes)]
     return [*table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
@@ -201,6 +211,5 @@ def _closing(found: Certification) -> list[str]:
         )
         lines += wrapped(f"Base accuracy (chance): {', '.join(said)}")
     lines += wrapped(f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward")
-    for index, caveat in enumerate(found.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(found.caveats)
     return lines

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from ..readings import clean
+from ..readings import caveats_of_run, clean, standing_caveats
 
 WIDTH = 100
 
@@ -11,6 +11,16 @@ WIDTH = 100
 def wrapped(line: str, *, indent: str = "  ") -> list[str]:
     """Wrap a line to the width of a terminal."""
     return textwrap.wrap(clean(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def caveat_lines(caveats: Sequence[str]) -> list[str]:
+    """Number the caveats, those of this run first."""
+    ordered = (*caveats_of_run(caveats), *standing_caveats(caveats))
+    return [
+        line
+        for index, caveat in enumerate(ordered, start=1)
+        for line in wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    ]
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:

@@ -3,8 +3,18 @@
 from collections.abc import Sequence
 
 from ..documents import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
-from ..readings import CLAIM_WORDS, DASH, clean, duration, in_points, interval, number, percent
-from ._columns import aligned, wrapped
+from ..readings import (
+    CLAIM_WORDS,
+    DASH,
+    clean,
+    duration,
+    fall,
+    in_points,
+    interval,
+    number,
+    percent,
+)
+from ._columns import aligned, caveat_lines, wrapped
 
 _SHOWN_TRIALS = 12
 """In a terminal; the report has all."""
@@ -88,13 +98,13 @@ def _protocol(found: Plan) -> list[str]:
 
 def _margins(found: Plan) -> list[str]:
     verdicts = {claim.capability: claim.verdict for claim in found.claims}
-    rows = [("capability", "loss", "at most", "tolerance", "margin left", "claim")]
+    rows = [("capability", "change", "at worst", "accepted", "margin left", "claim")]
     rows += [
         (
             clean(row.capability) + ("" if row.required else " (watched)"),
-            number(row.loss, signed=True),
-            number(row.loss_limit, signed=True),
-            number(row.tolerance),
+            number(fall(row.loss), signed=True),
+            number(fall(row.loss_limit), signed=True),
+            number(fall(row.tolerance), signed=True),
             percent(row.left),
             CLAIM_WORDS[verdicts[row.capability]],
         )
@@ -125,14 +135,14 @@ def _ablation(found: Plan) -> list[str]:
 
 def _trials(found: Plan) -> list[str]:
     ordered = sorted(found.trials, key=trial_order)
-    rows = [("trial", "gain", "worst loss", "scale", "state", "protocol")]
+    rows = [("trial", "gain", "worst change", "scale", "state", "protocol")]
     for trial in ordered[:_SHOWN_TRIALS]:
         best = trial.best
         state = trial.state if best is None or best.meets_constraint else "over a tolerance"
         rows.append((
             str(trial.number),
             DASH if best is None else number(best.target_gain),
-            DASH if best is None else number(best.worst_loss),
+            DASH if best is None else number(fall(best.worst_loss), signed=True),
             DASH if best is None else scale_word(best),
             state,
             setting_words(trial.settings),
@@ -154,6 +164,5 @@ def _closing(found: Plan) -> list[str]:
         f"{cost.tokens_backward:,} tokens trained, {cost.tokens_forward:,} scored"
     )
     lines += wrapped(f"Budget: {budget_words(found.budget)}")
-    for index, caveat in enumerate(found.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(found.caveats)
     return lines

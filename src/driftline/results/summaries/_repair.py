@@ -3,8 +3,19 @@
 from collections.abc import Iterator
 
 from ..documents import CellScale, Repair, RepairLook
-from ..readings import CLAIM_WORDS, DASH, clean, duration, in_points, interval, number, percent
-from ._columns import aligned, wrapped
+from ..readings import (
+    CLAIM_WORDS,
+    DASH,
+    clean,
+    duration,
+    fall,
+    in_points,
+    interval,
+    number,
+    percent,
+    shown_change,
+)
+from ._columns import aligned, caveat_lines, wrapped
 
 
 def repair_summary(found: Repair) -> str:
@@ -64,16 +75,17 @@ def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
 
 
 def _capabilities(found: Repair) -> list[str]:
-    rows = [("capability", "items", "tuned", "repaired", "given back", "tolerance", "claim")]
+    rows = [("capability", "items", "tuned", "repaired", "given back", "accepted", "claim")]
     verdicts = {claim.capability: claim.verdict for claim in found.claims}
+    up = {claim.capability: claim.higher_is_better for claim in found.claims}
     for row in found.recovery.capabilities:
         rows.append((
             clean(row.capability) + ("" if row.required else " (watched)"),
             f"{row.num_items:,}",
-            number(row.tuned_change, signed=True),
-            number(row.repaired_change, signed=True),
+            number(shown_change(row.tuned_change, higher_is_better=up[row.capability]), signed=True),
+            number(shown_change(row.repaired_change, higher_is_better=up[row.capability]), signed=True),
             percent(row.given_back) if row.was_lost else DASH,
-            number(row.tolerance),
+            number(fall(row.tolerance), signed=True),
             CLAIM_WORDS[verdicts[row.capability]],
         ))  # fmt: skip
     lines = aligned(rows, numeric=range(1, 6))
@@ -89,7 +101,7 @@ def _capabilities(found: Repair) -> list[str]:
 
 
 def _families(found: Repair) -> list[str]:
-    rows = [("family", "points", "best", "gain kept", "damage", "worst loss", "")]
+    rows = [("family", "points", "best", "gain kept", "damage", "worst change", "")]
     for family in found.families:
         best = family.best
         rows.append((
@@ -98,11 +110,11 @@ def _families(found: Repair) -> list[str]:
             clean(best.label),
             percent(best.gain_share),
             number(best.damage),
-            f"{number(best.worst_loss)} {clean(best.worst_capability)}",
+            f"{number(fall(best.worst_loss), signed=True)} {clean(best.worst_capability)}",
             "" if best.meets_constraint else "misses the constraint",
         ))  # fmt: skip
     return aligned(rows, numeric=(1, 3, 4)) + wrapped(
-        "  Damage and worst loss are in tolerances: all required losses added up, and the largest."
+        "  In tolerances: damage is all required losses added up; the change is that of the worst."
     )
 
 
@@ -130,6 +142,5 @@ def _closing(found: Repair) -> list[str]:
         f"Cost: {duration(cost.wall_seconds)}, {len(found.looks)} points, "
         f"{cost.tokens_forward:,} tokens forward, no gradients"
     )
-    for index, caveat in enumerate(found.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(found.caveats)
     return lines

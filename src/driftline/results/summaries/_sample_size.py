@@ -3,7 +3,7 @@
 from ...metrics import METRICS
 from ..documents import SampleSize
 from ..readings import clean, shown_amount
-from ._columns import aligned, wrapped
+from ._columns import aligned, caveat_lines, wrapped
 
 _CLAIMS = {
     "one": "one capability is kept",
@@ -48,8 +48,7 @@ def sample_size_summary(found: SampleSize) -> str:
         for claim in found.claims
     ]
     lines += ["", *aligned(rows, numeric=(1, 2, 3)), ""]
-    for index, caveat in enumerate(found.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(found.caveats)
     return "\n".join(lines) + "\n"
 
 

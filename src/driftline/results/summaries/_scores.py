@@ -12,7 +12,7 @@ from ..readings import (
     percent,
     perplexity_lines,
 )
-from ._columns import aligned, wrapped
+from ._columns import aligned, caveat_lines, wrapped
 
 
 def scores_summary(scores: Scores) -> str:
@@ -68,6 +68,5 @@ def scores_summary(scores: Scores) -> str:
     closing = wrapped(
         f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward"
     )
-    for index, caveat in enumerate(scores.caveats, start=1):
-        closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    closing += caveat_lines(scores.caveats)
     return "\n".join([*lines, "", *closing]) + "\n"

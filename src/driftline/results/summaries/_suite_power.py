@@ -3,7 +3,7 @@
 from ...metrics import has_perplexity
 from ..documents import CapabilityPower, SuitePower
 from ..readings import DASH, clean, in_points, number, percent, with_rise
-from ._columns import aligned, wrapped
+from ._columns import aligned, caveat_lines, wrapped
 
 
 def suite_power_summary(found: SuitePower) -> str:
@@ -64,8 +64,7 @@ def suite_power_summary(found: SuitePower) -> str:
     if any(has_perplexity(row.unit) for row in found.capabilities):
         lines += wrapped("In brackets: the change of perplexity that this is")
     lines += ["", *wrapped(f"Assumed spread of an item's change: {', '.join(spreads)}")]
-    for index, caveat in enumerate(found.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(found.caveats)
     return "\n".join(lines) + "\n"
 
 

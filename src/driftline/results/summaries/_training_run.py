@@ -1,8 +1,19 @@
 """A training run as plain text."""
 
 from ..documents import CapabilityCourse, TrainingRun
-from ..readings import DASH, clean, duration, in_points, number, percent, with_error
-from ._columns import aligned, wrapped
+from ..readings import (
+    DASH,
+    clean,
+    duration,
+    fall,
+    in_points,
+    metric_sign,
+    number,
+    percent,
+    shown_change,
+    with_error,
+)
+from ._columns import aligned, caveat_lines, wrapped
 
 
 def training_run_summary(run: TrainingRun) -> str:
@@ -20,9 +31,12 @@ def training_run_summary(run: TrainingRun) -> str:
     lines = wrapped(f"{run.verdict.upper()}: {first}")
     for reason in run.reasons[1:]:
         lines += wrapped(f"also: {clean(reason)}", indent="  ")
-    lines += ["", f"Capabilities after {run.num_steps} of {run.planned_steps} steps: tuned - base"]
+    lines += [
+        "",
+        f"Capabilities after {run.num_steps} of {run.planned_steps} steps; below 0 is worse",
+    ]
     rows: list[tuple[str, ...]] = [
-        ("capability", "change", "tolerance", "unit", "largest loss", "at step", "alarm")
+        ("capability", "change", "accepted", "unit", "lowest", "at step", "alarm")
     ]
     rows += [_row(course) for course in run.capabilities]
     lines += aligned(rows, numeric=(1, 2, 4, 5, 6))
@@ -37,18 +51,18 @@ def training_run_summary(run: TrainingRun) -> str:
             f"{duration(cost.monitor_seconds)} ({percent(cost.monitor_share)})"
         ),
     ]
-    for index, caveat in enumerate(run.caveats, start=1):
-        lines += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    lines += caveat_lines(run.caveats)
     return "\n".join(lines) + "\n"
 
 
 def _row(course: CapabilityCourse) -> tuple[str, ...]:
+    change = shown_change(course.change, higher_is_better=metric_sign(course.metric) < 0)
     return (
         clean(course.capability),
-        with_error(number(course.change, signed=True), course.standard_error),
-        number(course.tolerance),
+        with_error(number(change, signed=True), course.standard_error),
+        number(fall(course.tolerance), signed=True),
         clean(course.unit),
-        DASH if course.largest_loss is None else number(course.largest_loss),
+        number(fall(course.largest_loss), signed=True),
         DASH if course.largest_loss_step is None else str(course.largest_loss_step),
         DASH if course.alarm_step is None else str(course.alarm_step),
     )

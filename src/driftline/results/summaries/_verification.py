@@ -1,6 +1,6 @@
 """A verification in words, for a terminal."""
 
-from ..documents import Verification, VerificationCheck
+from ..documents import Verification
 from ..readings import clean
 from ._columns import aligned, wrapped
 
@@ -15,7 +15,7 @@ def verification_summary(found: Verification) -> str:
         Text of lines up to about 100 characters, ending in a newline.
     """
     failed = [check for check in found.checks if check.status == "failed"]
-    lines = wrapped(clean(_headline(found, failed)))
+    lines = wrapped(clean(verification_headline(found)))
     rows = [(check.name, check.status, clean(check.message)) for check in found.checks]
     lines += ["", *aligned(rows, numeric=())]
     for check in failed:
@@ -25,7 +25,16 @@ def verification_summary(found: Verification) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headline(found: Verification, failed: list[VerificationCheck]) -> str:
+def verification_headline(found: Verification) -> str:
+    """Write the first line: the verdict's word, a colon, and why.
+
+    Args:
+        found: The verification.
+
+    Returns:
+        The line.
+    """
+    failed = [check for check in found.checks if check.status == "failed"]
     if failed:
         also = f"; {len(failed) - 1} more checks failed" if len(failed) > 1 else ""
         return f"REFUSED: {failed[0].name}: {failed[0].faults[0]}{also}"

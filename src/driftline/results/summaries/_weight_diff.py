@@ -15,7 +15,7 @@ from ..readings import (
     rank_cells,
     weight_diff_headline,
 )
-from ._columns import aligned, wrapped
+from ._columns import aligned, caveat_lines, wrapped
 
 NUM_MOVERS = 8
 NUM_LAYERS = 8
@@ -39,8 +39,7 @@ def weight_diff_summary(diff: WeightDiff) -> str:
         blocks += [_roles(diff), _layers(diff), _movers(diff)]
     closing = [part for line in count_lines(diff) for part in wrapped(line)]
     closing += wrapped(f"Cost: {cost_line(diff)}")
-    for index, caveat in enumerate(diff.caveats, start=1):
-        closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    closing += caveat_lines(diff.caveats)
     blocks.append(closing)
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 

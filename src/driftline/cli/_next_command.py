@@ -1,0 +1,84 @@
+"""The command to run next, with the names that the user typed."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..questions import Answer
+
+_OPTIONS = {"data": "--data", "config": "--config", "suites": "--suite", "columns": "--map"}
+
+
+def command_line(
+    verb: str, values: Mapping[str, Any], *names: str, more: tuple[str, ...] = ()
+) -> str:
+    """Write a command of the inputs that another command was given.
+
+    Args:
+        verb: The command.
+        values: Inputs by name; one that was not given is left out.
+        names: Which of them it takes, in this order; those without an option are arguments.
+        more: Words to put at the end.
+
+    Returns:
+        The command, quoted for a shell.
+    """
+    words = ["driftline", verb]
+    for name in names:
+        given = values.get(name)
+        each = given if isinstance(given, list | tuple) else [given]
+        for value in each:
+            if value is not None:
+                words += [*([_OPTIONS[name]] if name in _OPTIONS else []), str(value)]
+    return shlex.join((*words, *more))
+
+
+def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, Any]) -> str | None:
+    """Choose what follows `assess`, `margin` and `forecast`.
+
+    Args:
+        answer: With the verdict.
+        folder: The run folder.
+        values: Inputs of the command.
+
+    Returns:
+        Train where it is safe, plan where it is not, forecast from a longer probe where it is undecided;
+        None without a verdict.
+    """
+    run = ("model", "data", "config", "suites", "columns")
+    match answer.verdict:
+        case None:
+            return None
+        case "safe":
+            if folder is not None and answer.checkpoint is not None:
+                return shlex.join(("driftline", "train", "--from", str(folder)))
+            inputs = {**values, "protocol": values["config"]}
+            options = ("--model", str(values["model"]))
+            return command_line(
+                "train", inputs, "protocol", "data", "suites", "columns", more=options
+            )
+        case "unsafe":
+            return command_line("plan", values, *run)
+        case _:
+            return command_line("forecast", values, *run, more=("--probe", "0.3"))
+
+
+def after_claims(answer: Answer, folder: Path | None, values: Mapping[str, Any]) -> str | None:
+    """Choose what follows `certify`.
+
+    Args:
+        answer: With the verdict.
+        folder: The run folder.
+        values: Inputs of the command.
+
+    Returns:
+        Sign where it passes, repair where a capability is lost; None where more items are needed, or for
+        logs, whose weights cannot be repaired.
+    """
+    if answer.verdict == "pass" and folder is not None:
+        document = str(folder / "certification.json")
+        return shlex.join(("driftline", "sign", document, "--key", "KEY.pem"))
+    if answer.verdict == "fail" and not values.get("scored"):
+        return command_line("repair", values, "base", "tuned", "suites")
+    return None

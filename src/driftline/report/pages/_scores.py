@@ -1,0 +1,41 @@
+"""The scores of one model as one HTML file."""
+
+from ...results import Scores, scores_screen
+from ...results.readings import clean, cost_sentence, in_points
+from ._page import Head, created_words, page
+from ._tables import model_provenance, scores_table
+
+
+def render_scores(found: Scores) -> str:
+    """Scores as a page in the order of every page.
+
+    Args:
+        found: What to show.
+
+    Returns:
+        One HTML document that needs nothing beside it; equal for equal scores.
+    """
+    shown = in_points(found)
+    p = shown.provenance
+    head = Head(
+        title="Capabilities of one model",
+        badge=None,
+        screen=scores_screen(found),
+        caveats=shown.caveats,
+        facts=(
+            ("model", clean(p.model.source)),
+            ("suites", ", ".join(clean(suite.name) for suite in p.suites)),
+            ("date", created_words(p.created)),
+        ),
+        tiles=(),
+        cost=(cost_sentence(shown.cost),),
+        provenance=model_provenance(p, shown.schema_),
+        version=clean(p.driftline_version),
+        footer="A mean holds for items drawn like these.",
+    )
+    empty = [
+        f"{clean(s.capability)}: {clean(s.nothing_to_lose)}"
+        for s in shown.scores
+        if s.nothing_to_lose is not None
+    ]
+    return page("_scores.html.j2", head, scores=scores_table(shown.scores), empty=empty)

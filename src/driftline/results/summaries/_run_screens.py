@@ -1,0 +1,243 @@
+"""First screens of planned and of finished training runs."""
+
+from collections.abc import Sequence
+
+from ...metrics import has_perplexity
+from ..documents import Assessment, Plan, TrainingRun
+from ..readings import (
+    CapabilityLoss,
+    caveats_of_run,
+    clean,
+    fall,
+    fall_interval,
+    forecast_losses,
+    in_points,
+    in_tolerances,
+    interval,
+    margin_order,
+    metric_sign,
+    module_ranks,
+    number,
+    percent,
+    rise_text,
+    standing_caveats,
+)
+from ._screen import Screen
+
+_NUM_NAMED = 3
+
+
+def assessment_screen(assessment: Assessment) -> Screen:
+    """Say what a planned run will lose, and what to do about it.
+
+    Args:
+        assessment: Of `assess` or of one of its parts.
+
+    Returns:
+        The screen, without a command.
+    """
+    shown = in_points(assessment)
+    losses = forecast_losses(shown)
+    return Screen(
+        shown.verdict.upper() if shown.verdict else None,
+        _statement(shown, losses),
+        _worst(losses) if losses else _tightest(shown),
+        _advice(assessment),
+        caveats=caveats_of_run(shown.caveats),
+        num_standing=len(standing_caveats(shown.caveats)),
+    )
+
+
+def safe_learning_rate(assessment: Assessment) -> float | None:
+    """Find the one learning rate that is advised: the lowest end of every range that is known.
+
+    Args:
+        assessment: With margins or an explanation, or without.
+
+    Returns:
+        The rate; None where no required capability bounds it.
+    """
+    watched = {s.capability for s in assessment.scores if not s.required}
+    watched |= {f.capability for f in assessment.forecast if not f.required}
+    ends = [
+        m.critical_learning_rate_low
+        for m in assessment.margins
+        if m.kind == "path" and m.capability not in watched and m.critical_learning_rate_low
+    ]
+    explained = assessment.explanation
+    if explained is not None and explained.critical_learning_rate is not None:
+        ends.append(explained.critical_learning_rate[1])
+    return min(ends, default=None)
+
+
+def loss_sentence(loss: CapabilityLoss) -> str:
+    """Say a forecast as a fall, with its interval and as a multiple of what is accepted.
+
+    Args:
+        loss: In the unit that is shown.
+
+    Returns:
+        One sentence without its full stop.
+    """
+    unit = clean(loss.unit)
+    text = (
+        f"{clean(loss.capability)} changes by {number(fall(loss.loss), signed=True)} {unit} "
+        f"({percent(loss.confidence_level)} interval {fall_interval(loss.low, loss.high)})"
+    )
+    if has_perplexity(loss.unit):
+        text += f", perplexity {rise_text(loss.loss)}"
+    times = in_tolerances(loss.loss, loss.tolerance)
+    accepted = f"the {number(loss.tolerance)} that you accept to lose"
+    if loss.loss <= 0 or times is None:
+        return f"{text}; you accept {number(fall(loss.tolerance), signed=True)}"
+    text = f"{text}: {times} {accepted}"
+    return f"{text} (0.7 nats less halve a probability)" if unit.startswith("nats") else text
+
+
+def _statement(assessment: Assessment, losses: Sequence[CapabilityLoss]) -> str:
+    required = [loss for loss in losses if loss.required]
+    lost = sum(loss.verdict == "lost" for loss in required)
+    kept = sum(loss.verdict == "retained" for loss in required)
+    undecided, num = len(required) - lost - kept, len(required)
+    first = clean(assessment.reasons[0]) if assessment.reasons else ""
+    if assessment.verdict == "safe" and required:
+        return f"all {num} required capabilities are forecast to stay within what you accept"
+    if lost:
+        more = f"; {undecided} undecided" if undecided else ""
+        return (
+            f"{lost} of {num} required capabilities are forecast to lose more than you accept{more}"
+        )
+    if undecided:
+        return f"{undecided} of {num} required capabilities may lose more than you accept"
+    if first or not assessment.fragility:
+        return first or "nothing was judged"
+    ranks = module_ranks(assessment)
+    named = ", ".join(rank.label for rank in ranks[:_NUM_NAMED])
+    return f"most fragile of {len(ranks)} modules: {named}"
+
+
+def _worst(losses: Sequence[CapabilityLoss]) -> str:
+    required = [loss for loss in losses if loss.required] or list(losses)
+    worst = required[0]
+    lead = "Worst: " if worst.loss > worst.tolerance else "Nearest to its limit: "
+    return f"{lead}{loss_sentence(worst)}."
+
+
+def _tightest(assessment: Assessment) -> str | None:
+    paths = sorted((m for m in assessment.margins if m.kind == "path"), key=margin_order)
+    if not paths or paths[0].used_fraction is None:
+        return None
+    first = paths[0]
+    at = (
+        ""
+        if first.critical_steps is None
+        else f"; its limit comes at step {number(first.critical_steps)}"
+    )
+    used = percent(first.used_fraction)
+    return f"Least margin: {clean(first.capability)}, of which the run uses {used}{at}."
+
+
+def _advice(assessment: Assessment) -> str | None:
+    rate = safe_learning_rate(assessment)
+    lower = "" if rate is None else f"lower the learning rate below {number(rate)}"
+    match assessment.verdict:
+        case None:
+            return None
+        case "safe":
+            return "train it, with the monitor on."
+        case "unsafe":
+            search = "let `driftline plan` search a protocol that keeps within what you accept"
+            return f"{lower}, or {search}." if lower else f"{search}."
+        case _:
+            if any("not shown to have" in reason for reason in assessment.reasons):
+                return (
+                    "give items that the base can answer, or mark the capability `required: false`."
+                )
+            longer = "forecast again from a longer probe"
+            return f"{longer}, or {lower}." if lower else f"{longer}."
+
+
+def plan_screen(found: Plan) -> Screen:
+    """Say what a protocol gains and keeps.
+
+    Args:
+        found: The plan.
+
+    Returns:
+        The screen, without a command.
+    """
+    found = in_points(found)
+    target, required = found.target, [row for row in found.margins_left if row.required]
+    kept = sum(c.verdict == "non_inferior" for c in found.claims if c.required)
+    needed = sum(c.required for c in found.claims)
+    statement = "no protocol improved the target within the tolerances; keep the base model"
+    if found.protocol is not None:
+        limits = interval(target.low, target.high, signed=True)
+        statement = (
+            f"the protocol gains {number(target.gain, signed=True)} {target.unit} on its own task ({limits}) "
+            f"and keeps {kept} of {needed} required capabilities"
+        )
+    loss = None
+    if found.protocol is not None and required:
+        worst = max(
+            required, key=lambda row: row.loss / row.tolerance if row.tolerance else row.loss
+        )
+        times = in_tolerances(worst.loss, worst.tolerance)
+        more = (
+            f", {times} the {number(worst.tolerance)} that you accept"
+            if times and worst.loss > 0
+            else ""
+        )
+        limit = (
+            ""
+            if worst.loss_limit is None
+            else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+        )
+        loss = (
+            f"Largest loss: {clean(worst.capability)} changes by {number(fall(worst.loss), signed=True)} "
+            f"{clean(worst.unit)}{limit}{more}."
+        )
+    actions = {
+        "pass": "train the protocol, then certify what comes out.",
+        "fail": "keep the base, or accept more loss in the suite.",
+        "inconclusive": "train the protocol and certify it on more items.",
+    }
+    action = actions[found.verdict] if found.protocol or found.verdict != "inconclusive" else None
+    return Screen(
+        found.verdict.upper(), clean(statement), loss, action,
+        caveats=caveats_of_run(found.caveats), num_standing=len(standing_caveats(found.caveats)),
+    )  # fmt: skip
+
+
+def training_screen(run: TrainingRun) -> Screen:
+    """Say how a training run ended.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The screen, without a command.
+    """
+    run = in_points(run)
+    signs = {c.capability: metric_sign(c.metric) for c in run.capabilities}
+    known = [(signs[c.capability] * c.change, c) for c in run.capabilities if c.change is not None]
+    known.sort(key=lambda pair: -pair[0] / pair[1].tolerance if pair[1].tolerance else -pair[0])
+    loss = None
+    if known:
+        lost, course = known[0]
+        times = in_tolerances(lost, course.tolerance) if lost > 0 else None
+        more = f", {times} the {number(course.tolerance)} that you accept" if times else ""
+        loss = (
+            f"Largest loss at its end: {clean(course.capability)} changes by "
+            f"{number(fall(lost), signed=True)} {clean(course.unit)}{more}."
+        )
+    actions = {
+        "safe": "certify the model before you ship it; the monitor's items are few.",
+        "unsafe": "do not ship it; plan a milder protocol, or repair this one.",
+        "inconclusive": "read the alarms, then certify what was kept.",
+    }
+    first = clean(run.reasons[0]) if run.reasons else f"{run.num_steps} steps"
+    return Screen(
+        run.verdict.upper(), first, loss, actions.get(run.verdict),
+        caveats=caveats_of_run(run.caveats), num_standing=len(standing_caveats(run.caveats)),
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""First screens: twelve lines at most, the verdict first, the loss as a multiple, one thing to do."""
+
+import pytest
+
+from driftline.analyses.assessment import _caveats as assessment_caveats
+from driftline.analyses.certification import _caveats as certification_caveats
+from driftline.analyses.planning import _caveats as planning_caveats
+from driftline.analyses.repairing import _caveats as repairing_caveats
+from driftline.results import (
+    Screen,
+    Verification,
+    VerificationCheck,
+    assessment_screen,
+    certification_screen,
+    plan_screen,
+    repair_screen,
+    scores_screen,
+    screen_text,
+    training_screen,
+    verification_screen,
+    weight_diff_screen,
+)
+from driftline.results.readings import caveats_of_run, standing_caveats
+from driftline.results.summaries import safe_learning_rate
+
+from ...report.diff_sample import build_diff
+from ...report.pages.test_every_page import build_scores
+from ...report.pages.test_training_run import sample
+from ...report.sample import build
+from ..certification_sample import KEPT, build_certification
+from ..plan_sample import build_plan
+from ..repair_sample import build_repair
+
+LONG = " and so on" * 60
+FILES = ("Model: run/model", "Report: run/report.html")
+
+
+def verification():
+    checks = tuple(
+        VerificationCheck(
+            name=name,
+            status="failed",
+            message=f"m{LONG}",
+            faults=tuple(f"f{LONG}" for _ in range(9)),
+        )
+        for name in ("tuned", "suites", "claims")
+    )
+    return Verification(
+        verdict="fail",
+        certified_verdict="pass",
+        key_id="k",
+        issued=None,
+        expires=None,
+        checks=checks,
+    )
+
+
+SCREENS = {
+    "assess": lambda: assessment_screen(build(text=LONG)),
+    "certify": lambda: certification_screen(build_certification(*([KEPT] * 40))),
+    "plan": lambda: plan_screen(build_plan(LONG)),
+    "repair": lambda: repair_screen(build_repair(LONG)),
+    "diff": lambda: weight_diff_screen(build_diff(LONG)),
+    "train": lambda: training_screen(sample(reasons=(f"alarm{LONG}",), caveats=(LONG,) * 30)),
+    "score": lambda: scores_screen(build_scores(LONG)),
+    "verify": lambda: verification_screen(verification()),
+}
+
+
+@pytest.mark.parametrize("make", SCREENS.values(), ids=SCREENS)
+@pytest.mark.parametrize("files", [(), FILES[:1], FILES], ids=len)
+def test_the_first_screen_has_twelve_lines_at_most(make, files):
+    screen = make()
+    text = screen_text(screen, files)
+    lines = text.splitlines()
+    assert 1 < len(lines) <= 12
+    assert text.endswith("\n")
+    assert tuple(lines[len(lines) - len(files) :]) == files
+    if screen.verdict:
+        assert lines[0].startswith(f"{screen.verdict}: ")
+    assert max(len(line) for line in lines if not line.startswith("Next")) <= 100
+
+
+def test_the_loss_is_said_in_its_unit_and_as_a_multiple():
+    text = screen_text(assessment_screen(build()))
+    assert "world_facts changes by -0.312 nats" in text
+    assert "3.1 times the 0.100 that" in text
+    assert "halve a probability" in text
+
+
+def test_points_are_points_and_need_no_word_about_nats():
+    made = build()
+    rows = tuple(
+        f.model_copy(
+            update={
+                "unit": "probability", "metric": "probability", "predicted_change": -0.031,
+                "low": -0.05, "high": -0.012, "tolerance": 0.01,
+            }
+        )
+        for f in made.forecast[:1]
+    )  # fmt: skip
+    text = screen_text(assessment_screen(made.model_copy(update={"forecast": rows})))
+    assert "changes by -3.10 points (90% interval -5.00 to -1.20): 3.1 times the 1.00" in text
+    assert "nats" not in text.partition("Worst:")[2].partition("Do:")[0]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [("safe", "train it"), ("unsafe", "driftline plan"), ("inconclusive", "longer probe")],
+)
+def test_each_verdict_has_one_thing_to_do(verdict, words):
+    action = assessment_screen(build().model_copy(update={"verdict": verdict})).action
+    assert words in action
+
+
+def test_a_base_that_lacks_a_capability_is_not_told_to_train_longer():
+    reason = "the base is not shown to have arithmetic, so a loss there cannot be seen"
+    made = build().model_copy(update={"verdict": "inconclusive", "reasons": (reason,)})
+    assert "items that the base can answer" in assessment_screen(made).action
+
+
+def test_there_is_one_safe_learning_rate_the_lowest_end_of_all_ranges():
+    made = build()
+    lows = [
+        m.critical_learning_rate_low
+        for m in made.margins
+        if m.critical_learning_rate_low and m.capability not in ("german", "instruction_format")
+    ]
+    assert safe_learning_rate(made) == min(lows)
+    assert safe_learning_rate(made.model_copy(update={"margins": ()})) is None
+
+
+@pytest.mark.parametrize("num", [0, 1, 3, 4, 20])
+@pytest.mark.parametrize("standing", [0, 9])
+def test_three_caveats_of_the_run_and_the_number_of_the_rest(num, standing):
+    screen = Screen(
+        "SAFE", "all is well", caveats=tuple(f"c{i}" for i in range(num)), num_standing=standing
+    )
+    text = screen_text(screen)
+    assert text.count("\n[") == min(num, 3) + (num > 3 or standing > 0)
+    assert (f"{num - 3} more caveat" in text) == (num > 3)
+    assert ("docs/limits.md" in text) == (standing > 0)
+
+
+def test_a_command_stays_on_one_line():
+    command = "driftline plan " + "x" * 300
+    assert f"Next: {command}\n" in screen_text(Screen("UNSAFE", "why", command=command))
+
+
+def test_standing_limits_are_known_by_their_beginnings():
+    standing = [
+        assessment_caveats._LINKED,
+        certification_caveats._CLAIMS,
+        certification_caveats._SCOPE,
+        certification_caveats._MARGIN,
+        certification_caveats._INFERIOR,
+        certification_caveats._BFLOAT16,
+        planning_caveats._SPLIT,
+        planning_caveats._CLAIMS,
+        planning_caveats._SEED,
+        planning_caveats._NEVER,
+        planning_caveats._TARGET,
+        planning_caveats._BFLOAT16,
+        repairing_caveats._SPLIT,
+        repairing_caveats._CLAIMS,
+        repairing_caveats._ROUNDED,
+    ]
+    assert standing_caveats(standing) == tuple(standing)
+    special = [
+        certification_caveats._IS_BASE,
+        certification_caveats._NO_TOKENIZER,
+        certification_caveats._SHARED,
+        certification_caveats._POLICY,
+        planning_caveats._UNMET,
+        planning_caveats._BLIND,
+        planning_caveats._UNSCALED,
+        repairing_caveats._UNMET,
+        repairing_caveats._NO_TARGET,
+    ]
+    assert caveats_of_run(special) == tuple(special)
+    assert caveats_of_run(standing) == ()
