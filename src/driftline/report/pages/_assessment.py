@@ -15,13 +15,15 @@ from ...results.readings import (
     module_ranks,
     number,
     percent,
+    probability,
     protected_by_role,
     protected_share,
     target_sentence,
+    verdict_word,
 )
 from ..charts import path_margins
 from ._assessment_figures import assessment_figures
-from ._page import Head, created_words, page
+from ._page import BADGES, Head, created_words, page
 from ._tables import (
     Table,
     bounds_table,
@@ -69,7 +71,7 @@ def render_html(assessment: Assessment) -> str:
     p = assessment.provenance
     head = Head(
         title=TITLES[assessment.schema_],
-        badge=assessment.verdict,
+        badge=BADGES.get(assessment.verdict or "", assessment.verdict),
         screen=screen,
         caveats=assessment.caveats,
         facts=tuple(_facts(assessment)),
@@ -83,6 +85,7 @@ def render_html(assessment: Assessment) -> str:
         "_assessment.html.j2",
         head,
         a=assessment,
+        word=verdict_word(assessment.verdict),
         forecasts=[f for name, f in shown.items() if name.startswith("forecast")],
         figure=shown,
         scores=scores_table(assessment.scores),
@@ -132,7 +135,9 @@ def _tiles(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
     if losses:
         lost = sum(loss.verdict == "lost" for loss in losses)
         open_ = sum(loss.verdict == "inconclusive" for loss in losses)
-        yield "forecast to be lost", f"{lost} of {len(losses)}", f"{open_} inconclusive"
+        yield "forecast to be lost", f"{lost} of {len(losses)}", f"{open_} undecided"
+    if (chance := assessment.probability_any_lost) is not None and assessment.risk is not None:
+        yield "P of any loss", probability(chance), f"accepted: {assessment.risk:g}"
     used = [m for m in path_margins(assessment) if m.used_fraction is not None]
     if used:
         yield "margin used", percent(used[0].used_fraction), clean(used[0].capability)

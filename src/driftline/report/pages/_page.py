@@ -19,7 +19,12 @@ CHAPTERS = (
     ("v4", "V4", "Decision in detail"),
 )
 """Of every page, in this order; a page leaves out those that it has nothing for."""
-BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
+BADGES = {
+    "pass": "safe",
+    "fail": "unsafe",
+    "inconclusive": "inconclusive",
+    "at_risk": "inconclusive",
+}
 """Verdict to the colour of its badge; another verdict is its own colour."""
 
 

@@ -23,11 +23,11 @@ from ...results.readings import (
     module_ranks,
     number,
     percent,
+    probability,
     sign_notes,
     with_perplexity,
     with_rise,
 )
-from ...results.summaries import safe_learning_rate
 from ..charts import curve_margins, path_margins, used_interval
 
 _NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
@@ -79,6 +79,7 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
             (f"{level} interval", "number"),
             ("accepted", "number"),
             ("unit", "text"),
+            ("P of a loss beyond", "number"),
             ("verdict", "verdict"),
         ],
         (
@@ -92,6 +93,7 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
                 ),
                 with_rise(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
                 loss.unit,
+                probability(loss.probability_lost),
                 loss.verdict,
             )
             for loss in losses
@@ -372,7 +374,7 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
         yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
     if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
         rate, m = min(found, key=lambda pair: pair[0])
-        safe = safe_learning_rate(assessment)
+        safe = None if assessment.advice is None else assessment.advice.learning_rate
         yield "learning rate for these steps", number(rate), number(safe), m.capability
     for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]

@@ -43,9 +43,11 @@ from ._readings import module_labels as module_labels
 from ._readings import module_ranks as module_ranks
 from ._readings import number as number
 from ._readings import percent as percent
+from ._readings import probability as probability
 from ._readings import protected_by_role as protected_by_role
 from ._readings import protected_share as protected_share
 from ._readings import target_sentence as target_sentence
+from ._readings import verdict_word as verdict_word
 from ._readings import with_error as with_error
 from ._way_out import more_items as more_items
 from ._way_out import way_out as way_out

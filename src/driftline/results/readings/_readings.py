@@ -14,6 +14,9 @@ DASH = "–"
 SMALL, LARGE = 1e-3, 1e5
 
 
+_SMALLEST_SHOWN = 0.01
+
+
 @dataclass(frozen=True)
 class CapabilityLoss:
     """A forecast seen as a loss: positive is worse, whichever way the metric points."""
@@ -33,6 +36,8 @@ class CapabilityLoss:
     tolerance: float
     required: bool
     verdict: Literal["retained", "lost", "inconclusive"]
+    probability_lost: float | None = None
+    """That the run ends beyond the tolerance; None in documents of earlier versions."""
 
     @property
     def relative(self) -> float:
@@ -74,7 +79,7 @@ def loss_sign(assessment: Assessment, capability: str) -> int:
 
 
 def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
-    """Return the forecast as losses, the largest relative to its tolerance first."""
+    """Return the forecast as losses, the most likely beyond its tolerance first."""
     losses = []
     for f in assessment.forecast:
         sign = loss_sign(assessment, f.capability)
@@ -95,9 +100,13 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
                 f.tolerance,
                 f.required,
                 f.verdict,
+                f.probability_lost,
             )
         )
-    return tuple(sorted(losses, key=lambda loss: (-loss.relative, loss.capability)))
+    # Documents of earlier versions have no probability.
+    return tuple(
+        sorted(losses, key=lambda x: (-(x.probability_lost or 0.0), -x.relative, x.capability))
+    )
 
 
 def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
@@ -250,6 +259,34 @@ def number(value: float | None, *, signed: bool = False) -> str:
     else:
         text = f"{value:#.3g}".rstrip(".")
     return f"+{text}" if signed and value > 0 else text
+
+
+def probability(value: float | None) -> str:
+    """Format a probability with two digits, never as sure, or a dash if there is none.
+
+    Args:
+        value: From 0 to 1.
+
+    Returns:
+        Its text.
+
+    >>> probability(0.374), probability(0.0001), probability(0.999), probability(None)
+    ('0.37', '<0.01', '>0.99', '–')
+    """
+    if value is None:
+        return DASH
+    if value < _SMALLEST_SHOWN:
+        return f"<{_SMALLEST_SHOWN:g}"
+    return f"{value:.2f}" if value <= 1 - _SMALLEST_SHOWN else f">{1 - _SMALLEST_SHOWN:g}"
+
+
+def verdict_word(verdict: str | None) -> str | None:
+    """Return a verdict as it is shown: in capitals, its words apart.
+
+    >>> verdict_word("at_risk")
+    'AT RISK'
+    """
+    return None if verdict is None else verdict.replace("_", " ").upper()
 
 
 def percent(value: float | None) -> str:

@@ -27,7 +27,6 @@ from ._repair import scale_lines as scale_lines
 from ._run_screens import assessment_screen as assessment_screen
 from ._run_screens import loss_sentence as loss_sentence
 from ._run_screens import plan_screen as plan_screen
-from ._run_screens import safe_learning_rate as safe_learning_rate
 from ._run_screens import training_screen as training_screen
 from ._sample_size import sample_size_summary as sample_size_summary
 from ._scores import scores_summary as scores_summary

@@ -21,10 +21,12 @@ from ..readings import (
     number,
     percent,
     perplexity_lines,
+    probability,
     protected_by_role,
     protected_share,
     sign_notes,
     target_sentence,
+    verdict_word,
 )
 from ._columns import WIDTH, aligned, caveat_lines, wrapped
 
@@ -57,7 +59,7 @@ def summary(assessment: Assessment) -> str:
 
 
 def _verdict_lines(assessment: Assessment) -> list[str]:
-    word = assessment.verdict.upper() if assessment.verdict else None
+    word = verdict_word(assessment.verdict)
     first = clean(assessment.reasons[0]) if assessment.reasons else None
     lines = [": ".join(part for part in (word, first) if part)]
     lines += [f"  also: {clean(reason)}" for reason in assessment.reasons[1:NUM_REASONS]]
@@ -70,7 +72,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     losses = forecast_losses(assessment)
     if not losses:
         return []
-    rows = [("capability", "base", "change", "interval", "accepted", "unit", "verdict", "")]
+    rows = [("capability", "base", "change", "interval", "accepted", "unit", "P", "verdict", "")]
     rows += [
         (
             clean(loss.capability),
@@ -79,15 +81,14 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
             fall_interval(loss.low, loss.high),
             number(fall(loss.tolerance), signed=True),
             clean(loss.unit),
+            probability(loss.probability_lost),
             loss.verdict,
             "" if loss.required else "(watched)",
         )
         for loss in losses
     ]
     level = percent(losses[0].confidence_level)
-    head = (
-        f"Forecast of the planned run with its {level} interval; below 0 is worse, the worst first"
-    )
+    head = f"Forecast of the planned run with its {level} interval; below 0 is worse. P: ends beyond what is accepted"
     said = perplexity_lines(
         PerplexityRow(
             loss.capability,
@@ -102,7 +103,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     )
     lower = any(metric_sign(loss.metric) > 0 for loss in losses)
     notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
-    table = [*aligned(rows, numeric=(1, 2, 3, 4)), *(f"  {note}" for note in notes)]
+    table = [*aligned(rows, numeric=(1, 2, 3, 4, 6)), *(f"  {note}" for note in notes)]
     return [head, *table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 

@@ -19,8 +19,10 @@ from ..readings import (
     module_ranks,
     number,
     percent,
+    probability,
     rise_text,
     standing_caveats,
+    verdict_word,
 )
 from ._screen import Screen
 
@@ -39,35 +41,13 @@ def assessment_screen(assessment: Assessment) -> Screen:
     shown = in_points(assessment)
     losses = forecast_losses(shown)
     return Screen(
-        shown.verdict.upper() if shown.verdict else None,
+        verdict_word(shown.verdict),
         _statement(shown, losses),
         _worst(losses) if losses else _tightest(shown),
         _advice(assessment),
         caveats=caveats_of_run(shown.caveats),
         num_standing=len(standing_caveats(shown.caveats)),
     )
-
-
-def safe_learning_rate(assessment: Assessment) -> float | None:
-    """Find the one learning rate that is advised: the lowest end of every range that is known.
-
-    Args:
-        assessment: With margins or an explanation, or without.
-
-    Returns:
-        The rate; None where no required capability bounds it.
-    """
-    watched = {s.capability for s in assessment.scores if not s.required}
-    watched |= {f.capability for f in assessment.forecast if not f.required}
-    ends = [
-        m.critical_learning_rate_low
-        for m in assessment.margins
-        if m.kind == "path" and m.capability not in watched and m.critical_learning_rate_low
-    ]
-    explained = assessment.explanation
-    if explained is not None and explained.critical_learning_rate is not None:
-        ends.append(explained.critical_learning_rate[1])
-    return min(ends, default=None)
 
 
 def loss_sentence(loss: CapabilityLoss) -> str:
@@ -101,19 +81,27 @@ def _statement(assessment: Assessment, losses: Sequence[CapabilityLoss]) -> str:
     undecided, num = len(required) - lost - kept, len(required)
     first = clean(assessment.reasons[0]) if assessment.reasons else ""
     if assessment.verdict == "safe" and required:
-        return f"all {num} required capabilities are forecast to stay within what you accept"
+        return f"all {num} required capabilities are forecast to stay within what you accept{_odds(assessment)}"
     if lost:
         more = f"; {undecided} undecided" if undecided else ""
         return (
             f"{lost} of {num} required capabilities are forecast to lose more than you accept{more}"
         )
-    if undecided:
-        return f"{undecided} of {num} required capabilities may lose more than you accept"
+    if assessment.verdict == "at_risk":
+        return f"a required capability may lose more than you accept{_odds(assessment)}"
     if first or not assessment.fragility:
         return first or "nothing was judged"
     ranks = module_ranks(assessment)
     named = ", ".join(rank.label for rank in ranks[:_NUM_NAMED])
     return f"most fragile of {len(ranks)} modules: {named}"
+
+
+def _odds(assessment: Assessment) -> str:
+    """Say the probability of any loss, and the accepted one."""
+    if assessment.probability_any_lost is None or assessment.risk is None:
+        return ""
+    chance = probability(assessment.probability_any_lost)
+    return f" (P of any loss = {chance}, accepted {assessment.risk:g})"
 
 
 def _worst(losses: Sequence[CapabilityLoss]) -> str:
@@ -138,23 +126,13 @@ def _tightest(assessment: Assessment) -> str | None:
 
 
 def _advice(assessment: Assessment) -> str | None:
-    rate = safe_learning_rate(assessment)
-    lower = "" if rate is None else f"lower the learning rate below {number(rate)}"
-    match assessment.verdict:
-        case None:
-            return None
-        case "safe":
-            return "train it, with the monitor on."
-        case "unsafe":
-            search = "let `driftline plan` search a protocol that keeps within what you accept"
-            return f"{lower}, or {search}." if lower else f"{search}."
-        case _:
-            if any("not shown to have" in reason for reason in assessment.reasons):
-                return (
-                    "give items that the base can answer, or mark the capability `required: false`."
-                )
-            longer = "forecast again from a longer probe"
-            return f"{longer}, or {lower}." if lower else f"{longer}."
+    """Say the one thing to do; the document has it, and the next step where it is safe."""
+    advice = assessment.advice
+    if advice is None:
+        return None
+    if advice.action == "train":
+        return "train it, with the monitor on."
+    return advice.sentence
 
 
 def plan_screen(found: Plan) -> Screen:
