@@ -66,15 +66,28 @@ class DriftForecaster:
         unseen = self.calibration.is_outside(probe)
         model = self.models[_fitted_metric(reading.metric, self.models)]
         further, scale = model.after(movement, max(share, movement.share), unseen=unseen)
+        smallest, largest = _possible(reading, self._bound(reading))
         return LossForecast(
-            movement.loss + further,
+            min(largest, max(smallest, movement.loss + further)),
             scale,
             movement.standard_error,
             novelty=model.unseen_spread / model.spread if unseen else 1.0,
+            smallest=smallest,
+            largest=largest,
         )
 
     def _bound(self, reading: CapabilityReading) -> float:
         return self.bound if _is_in_nats(reading.metric) else float("inf")
+
+
+def _possible(reading: CapabilityReading, bound: float) -> tuple[float, float]:
+    """Find the smallest and the largest loss that there can be: no more than the base has."""
+    metric = METRICS.get(reading.metric)
+    if metric is None:
+        return -bound, bound
+    room = [abs(end - reading.base_value) for end in metric.bounds]
+    gain, loss = room[::-1] if metric.higher_is_better else room
+    return -min(gain, bound), min(loss, bound)
 
 
 def _kin(other: CapabilityReading, reading: CapabilityReading, probe: ProbeReading) -> bool:
