@@ -4,7 +4,8 @@ import numpy
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from driftline.stats import fit_gaussian_process, on_one_thread
+from driftline.analyses.forecasting._drift import Cell, Movement, fit_drift
+from driftline.stats import on_one_thread
 
 
 def blas_threads():
@@ -34,10 +35,14 @@ def test_the_number_comes_back_after_an_error():
 
 def test_a_fit_is_held(monkeypatch):
     seen = []
-    real = numpy.diag
-    monkeypatch.setattr(numpy, "diag", lambda a: (seen.append(blas_threads()), real(a))[1])
+    real = numpy.sqrt
+    monkeypatch.setattr(numpy, "sqrt", lambda a: (seen.append(blas_threads()), real(a))[1])
     draws = numpy.random.default_rng(0)
+    cells = [
+        Cell(Movement(loss, loss, abs(loss), 0.01, 0.2), further, f"task {n % 3}", "one", str(n))
+        for n, (loss, further) in enumerate(draws.normal(size=(12, 2)).tolist())
+    ]
     with threadpool_limits(2, user_api="blas"):
-        fit_gaussian_process(draws.normal(size=(12, 2)), draws.normal(size=12))
+        fit_drift(cells)
     assert seen
     assert all(set(each.values()) == {1} for each in seen)

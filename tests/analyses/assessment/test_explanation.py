@@ -2,8 +2,7 @@
 
 import pytest
 
-from driftline.analyses.assessment._explanation import critical_multiples, failure_mode
-from driftline.analyses.margins._path_model import Exponent
+from driftline.analyses.assessment._explanation import failure_mode
 from driftline.results import CapabilityForecast, TargetForecast
 
 
@@ -49,24 +48,6 @@ def test_without_a_target_nothing_is_said_of_it():
     assert "own task" not in reason
 
 
-@pytest.mark.parametrize("metric", ["margin_nats", "nll_nats"])
-def test_the_rate_at_which_the_loss_is_the_tolerance(metric):
-    exponent = Exponent(value=2.0, low=1.0, high=4.0)
-    found = critical_multiples([row("a", 1.0, metric=metric)], exponent)
-    assert found == pytest.approx((0.5, 0.25, 0.25**0.25))
-
-
-def test_the_worst_capability_sets_the_rate():
-    exponent = Exponent(value=1.0, low=1.0, high=1.0)
-    rows = [row("a", 0.5), row("b", 2.5), row("c", 0.1)]
-    assert critical_multiples(rows, exponent) == pytest.approx((0.1, 0.1, 0.1))
-
-
-def test_what_is_within_tolerance_or_not_required_sets_no_limit():
-    exponent = Exponent(value=1.0, low=1.0, high=1.0)
-    assert critical_multiples([row("a", 9.0, required=False), row("b", 0.1)], exponent) is None
-
-
 def test_an_assessment_explains_itself(assessment):
     found = assessment.explanation
     assert 0.0 <= found.conflict_share <= 1.0
@@ -76,3 +57,4 @@ def test_an_assessment_explains_itself(assessment):
     assert list(found.items) == sorted(found.items, key=lambda item: -item.loss)
     value, low, high = found.rate_effect
     assert 0 < low < value < high < 1
+    assert found.critical_learning_rate is None

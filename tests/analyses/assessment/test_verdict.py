@@ -1,109 +1,285 @@
-"""The verdict on a run from the verdicts on its capabilities."""
+"""The verdict on a run at an accepted risk, and the one thing to do."""
 
+import re
+from types import SimpleNamespace
+
+import numpy
 import pytest
 
-from driftline.analyses.assessment._verdict import judge
-from driftline.results import CapabilityForecast, StabilityMargin
+from driftline.analyses import LossForecast
+from driftline.analyses.assessment._verdict import (
+    Judgement,
+    _rounded_down,
+    advise,
+    judge,
+    required_limits,
+)
+from driftline.analyses.forecasting import largest_multiple, probability_at
+from driftline.analyses.forecasting._forecast import MEASURED_LEVEL, capability_forecasts
+from driftline.results import CapabilityReading
+
+RISK, TOLERANCE = 0.1, 0.1
+EXPONENTS = (0.8, 1.2, 1.9)
 
 
-def row(name, verdict, *, required=True, at_risk=None):
-    return CapabilityForecast(
-        capability=name,
-        metric="margin_nats",
-        unit="nats",
-        base_value=1.0,
-        predicted_change=-0.5,
-        low=-0.75,
-        high=-0.25,
-        confidence_level=0.9,
-        tolerance=0.3,
-        required=required,
-        at_risk=verdict == "lost" if at_risk is None else at_risk,
-        verdict=verdict,
-    )
+class Made:
+    """Capabilities with forecasts, as an assessment has them."""
+
+    def __init__(self, risk=RISK):
+        self.risk, self.capabilities, self.readings, self.losses = risk, [], [], {}
+
+    def add(
+        self, name, probability, *, required=True, measured=0.0, error=0.01, better=True, scale=0.02
+    ):
+        """Add a capability that ends beyond its tolerance with this probability."""
+        unshifted = LossForecast(0.0, scale)
+        value = TOLERANCE - unshifted.quantile(1 - probability)
+        self.losses[name] = LossForecast(value, scale)
+        self.capabilities.append(
+            SimpleNamespace(
+                name=name, metric="probability" if better else "nll_nats",
+                unit="probability" if better else "nats per token", tolerance=TOLERANCE,
+                required=required, higher_is_better=better, groups=lambda: ("a", "b"),
+            )
+        )  # fmt: skip
+        self.readings.append(
+            CapabilityReading(
+                capability=name,
+                metric="probability",
+                base_value=0.5,
+                losses={"early_20": measured},
+                standard_errors=None if error is None else {"early_20": error},
+            )  # fmt: skip
+        )
+        return self
+
+    def rows(self):
+        study = SimpleNamespace(capabilities=tuple(self.capabilities))
+        table = SimpleNamespace(values=lambda _point, _capability: numpy.array([0.4, 0.6]))
+        reading = SimpleNamespace(capabilities=tuple(self.readings))
+        return capability_forecasts(study, table, reading, self.losses, risk=self.risk)
+
+    def judged(self, correlation=0.0, lacking=()):
+        return judge(
+            self.rows(), self.losses, correlation=correlation, risk=self.risk, lacking=lacking
+        )
+
+    def advised(self, correlation=0.0, lacking=(), *, learning_rate=2e-4, probe_share=0.2):
+        return advise(
+            self.judged(correlation, lacking), required_limits(self.rows(), self.losses),
+            correlation=correlation, risk=self.risk, exponents=EXPONENTS,
+            learning_rate=learning_rate, probe_share=probe_share,
+        )  # fmt: skip
 
 
-def rows(verdicts, *, required=True):
-    return [row(f"{verdict}-{i}", verdict, required=required) for i, verdict in enumerate(verdicts)]
+def of(*probabilities, **changes):
+    made = Made()
+    for number, probability in enumerate(probabilities):
+        made.add(f"c{number}", probability, **changes)
+    return made
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "expected"),
+    ("probabilities", "expected"),
     [
-        (["retained"], "safe"),
-        (["retained", "retained"], "safe"),
-        (["inconclusive"], "inconclusive"),
-        (["retained", "inconclusive"], "inconclusive"),
-        (["lost"], "unsafe"),
-        (["retained", "lost"], "unsafe"),
-        (["inconclusive", "lost", "retained"], "unsafe"),
+        ((0.02,), "safe"),
+        ((0.0999,), "safe"),
+        ((0.1001,), "at_risk"),
+        ((0.5,), "at_risk"),
+        ((0.8999,), "at_risk"),
+        ((0.9001,), "unsafe"),
+        ((0.99,), "unsafe"),
+        ((0.01, 0.02), "safe"),
+        ((0.06, 0.06), "at_risk"),
+        ((0.01, 0.95), "unsafe"),
+        ((0.4, 0.95, 0.01), "unsafe"),
+        ((0.6, 0.6, 0.6, 0.6), "at_risk"),
     ],
 )
-def test_the_worst_required_capability_decides(verdicts, expected):
-    for given in (verdicts, verdicts[::-1]):
-        assert judge(rows(given))[0] == expected
+def test_the_verdict_is_made_at_the_accepted_risk(probabilities, expected):
+    for order in (probabilities, probabilities[::-1]):
+        found = of(*order).judged()
+        assert found.verdict == expected
+        none = 1.0
+        for probability in probabilities:
+            none *= 1 - probability
+        assert found.probability_any_lost == pytest.approx(1 - none, abs=1e-6)
 
 
-@pytest.mark.parametrize("watched", ["retained", "inconclusive", "lost"])
+@pytest.mark.parametrize("risk", [0.02, 0.1, 0.3])
+def test_another_risk_moves_both_edges(risk):
+    for probability, expected in (
+        (risk - 0.005, "safe"), (risk + 0.005, "at_risk"),
+        (1 - risk - 0.005, "at_risk"), (1 - risk + 0.005, "unsafe"),
+    ):  # fmt: skip
+        made = Made(risk).add("a", probability)
+        assert made.judged().verdict == expected
+        assert made.rows()[0].verdict == {
+            "safe": "retained", "at_risk": "inconclusive", "unsafe": "lost"
+        }[expected]  # fmt: skip
+
+
+def test_errors_that_belong_together_leave_more_runs_safe():
+    made = of(*[0.03] * 6)
+    assert made.judged(0.0).verdict == "at_risk"
+    assert made.judged(0.9).verdict == "safe"
+
+
+@pytest.mark.parametrize("watched", [0.01, 0.5, 0.99])
 @pytest.mark.parametrize(
-    ("required", "expected"),
-    [("retained", "safe"), ("inconclusive", "inconclusive"), ("lost", "unsafe")],
+    ("required", "expected"), [(0.01, "safe"), (0.5, "at_risk"), (0.99, "unsafe")]
 )
 def test_watched_ones_do_not_count(required, expected, watched):
-    given = [*rows([required]), *rows([watched], required=False)]
-    assert judge(given) == judge(rows([required]))
-    assert judge(given)[0] == expected
+    alone = of(required)
+    beside = of(required).add("watched", watched, required=False, measured=0.3)
+    assert beside.judged() == alone.judged()
+    assert beside.judged().verdict == expected
 
 
-@pytest.mark.parametrize("given", [[], rows(["lost", "retained"], required=False)])
-def test_without_a_required_capability_nothing_can_be_said(given):
-    verdict, reasons = judge(given)
-    assert verdict == "inconclusive"
-    assert reasons == ("no capability is required, so there is nothing to judge by",)
-
-
-def test_reasons_name_the_capabilities_the_worst_first():
-    _, reasons = judge(rows(["retained", "inconclusive", "lost", "retained"]))
-    assert len(reasons) == 3
-    assert reasons[0].startswith("lost-2: ")
-    assert reasons[0].endswith("beyond its tolerance")
-    assert "-0.50 nats (90% interval -0.75 to -0.25, tolerance 0.3)" in reasons[0]
-    assert reasons[1].startswith("inconclusive-1: ")
-    assert reasons[1].endswith("the tolerance lies inside")
-    assert reasons[2] == (
-        "within tolerance at its end, by the whole interval: retained-0, retained-3"
+@pytest.mark.parametrize("made", [Made(), of(0.99, 0.01, required=False)])
+def test_without_a_required_capability_nothing_can_be_said(made):
+    found = made.judged()
+    assert found == Judgement(
+        "inconclusive", ("no capability is required, so there is nothing to judge by",), None
     )
-
-
-def passing(name, step):
-    return StabilityMargin(
-        capability=name, kind="path", direction="planned training", tolerance=0.3, unit="nats",
-        base_value=1.0, low=step, high=step, confidence_level=0.9, critical_steps=step, curve=(),
-    )  # fmt: skip
-
-
-def test_a_tolerance_that_is_passed_on_the_way_is_not_safe():
-    given = rows(["retained", "retained"])
-    assert judge(given, [passing("retained-0", None)]) == judge(given)
-    verdict, reasons = judge(given, [passing("retained-0", 7.0)])
-    assert verdict == "inconclusive"
-    assert reasons[-1] == "retained-0: passes its tolerance on the way, at step 7"
-    watched = [*given, row("watched", "retained", required=False)]
-    assert judge(watched, [passing("watched", 7.0)])[0] == "safe"
+    assert made.advised() is None
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"),
-    [("retained", "inconclusive"), ("inconclusive", "inconclusive"), ("lost", "unsafe")],
+    ("probability", "measured", "verdict"),
+    [
+        (0.6, TOLERANCE + 0.02, "unsafe"),
+        (0.6, TOLERANCE + 0.015, "at_risk"),
+        (0.6, 0.0, "at_risk"),
+        (0.501, 0.3, "unsafe"),
+        (0.499, 0.3, "at_risk"),
+        (0.05, 0.3, "safe"),
+        (0.95, 0.0, "unsafe"),
+    ],
 )
-def test_a_run_is_not_safe_for_what_the_base_lacks(verdict, expected):
-    found, reasons = judge(
-        [row("french", "retained"), row("sums", verdict)], lacking=["sums", "other"]
+def test_a_measured_loss_counts_unless_it_is_predicted_to_heal(probability, measured, verdict):
+    made = of(probability, measured=measured, error=0.01)
+    (row,) = made.rows()
+    assert row.is_measured_lost == (measured - MEASURED_LEVEL * 0.01 > TOLERANCE)
+    assert made.judged().verdict == verdict
+    (reason, *_) = made.judged().reasons
+    assert ("measured it beyond its tolerance" in reason) == (
+        row.is_measured_lost and verdict != "safe"
     )
-    assert found == expected
-    assert ("not shown to have sums" in reasons[0]) == (verdict == "retained")
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_row_says_what_was_measured_and_what_is_predicted_in_the_metric_s_own_direction(better):
+    sign = -1 if better else 1
+    (row,) = of(0.9, measured=0.2, better=better).rows()
+    assert row.measured_change == sign * 0.2
+    assert sign * row.predicted_change > TOLERANCE
+    assert row.low < row.predicted_change < row.high
+    assert row.at_risk
+    assert row.probability_lost == pytest.approx(0.9)
+    assert row.measured_standard_error == 0.01
+
+
+def test_rows_come_the_most_likely_lost_first():
+    made = of(0.2, 0.9, 0.01, 0.5)
+    assert [row.capability for row in made.rows()] == ["c1", "c3", "c0", "c2"]
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"), [(0.01, "inconclusive"), (0.5, "at_risk"), (0.95, "unsafe")]
+)
+def test_a_run_is_not_safe_for_what_the_base_lacks(probability, expected):
+    made = Made().add("french", 0.01).add("sums", probability)
+    found = made.judged(lacking=["sums", "other"])
+    assert found.verdict == expected
+    told = any("not shown to have sums" in reason for reason in found.reasons)
+    assert told == (expected == "inconclusive")
+    assert made.advised(lacking=["sums"]).action == (
+        "give_items" if expected == "inconclusive" else made.advised().action
+    )
 
 
 def test_a_watched_capability_that_the_base_lacks_decides_nothing():
-    given = [row("french", "retained"), row("sums", "retained", required=False)]
-    assert judge(given, lacking=["sums"])[0] == "safe"
+    made = Made().add("french", 0.01).add("sums", 0.01, required=False)
+    assert made.judged(lacking=["sums"]).verdict == "safe"
+
+
+def test_reasons_name_the_capabilities_the_worst_first():
+    made = of(0.01, 0.4, 0.95, 0.02)
+    first, second, chance, kept = made.judged().reasons
+    assert first.startswith("c2: forecast change -")
+    assert re.search(r"points \(90% interval -\d+\.\d\d to [-+]\d+\.\d\d, tolerance 10\)", first)
+    assert first.endswith("beyond its tolerance with P = 0.95")
+    assert second.startswith("c1: ")
+    assert second.endswith("P = 0.40")
+    assert (
+        chance == "any required capability ends beyond its tolerance with P = 0.97; accepted is 0.1"
+    )
+    assert kept == "within tolerance, each with P of at least 0.9: c3, c0"
+
+
+def test_safe_is_trained_as_planned():
+    found = of(0.01, 0.02).advised()
+    assert (found.action, found.learning_rate) == ("train", 2e-4)
+    assert found.probability_any_lost == pytest.approx(0.0298, abs=1e-6)
+
+
+RATES = [1e-5, 2e-4, 3.3e-4, 9.99e-4, 1e-3, 4.999e-3]
+
+
+@pytest.mark.parametrize("learning_rate", RATES)
+@pytest.mark.parametrize("probabilities", [(0.95,), (0.92, 0.3), (0.99, 0.99, 0.5), (0.7,)])
+def test_the_recommended_rate_keeps_the_risk_and_is_hardly_lower_than_the_highest_that_does(
+    probabilities, learning_rate
+):
+    made = of(*probabilities)
+    found = made.advised(0.3, learning_rate=learning_rate)
+    limits = required_limits(made.rows(), made.losses)
+    assert found.action == "lower_learning_rate"
+    multiple = found.learning_rate / learning_rate
+    chance = probability_at(limits, 0.3, multiple, EXPONENTS)
+    assert chance == pytest.approx(found.probability_any_lost)
+    assert chance <= RISK
+    highest = learning_rate * largest_multiple(limits, 0.3, risk=RISK, exponents=EXPONENTS)
+    assert 0.9 * highest <= found.learning_rate <= highest
+    assert found.learning_rate == float(f"{found.learning_rate:.1e}")
+    assert f"{found.learning_rate:g}: P = {chance:.2f}" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("exact", "rounded"),
+    [
+        (1e-5, 1e-5), (9.96e-5, 9.9e-5), (9.94e-5, 9.9e-5), (1.04e-4, 1.0e-4), (1.06e-4, 1.0e-4),
+        (2.5999e-4, 2.5e-4), (0.5, 0.5), (2e-4, 2e-4), (2e-4 * (1 - 1e-12), 1.9e-4),
+    ],
+)  # fmt: skip
+def test_a_rate_is_rounded_down(exact, rounded):
+    assert _rounded_down(exact) == rounded
+
+
+@pytest.mark.parametrize(
+    ("probability", "share", "action"),
+    [
+        (0.2, 0.2, "measure_more"),
+        (0.49, 0.4, "measure_more"),
+        (0.51, 0.2, "lower_learning_rate"),
+        (0.2, 0.6, "lower_learning_rate"),
+        (0.95, 0.05, "lower_learning_rate"),
+    ],
+)
+def test_more_is_measured_only_where_safe_is_likely_and_a_longer_probe_exists(
+    probability, share, action
+):
+    found = of(probability).advised(probe_share=share)
+    assert found.action == action
+    assert 0 < found.learning_rate < 2e-4
+    assert ("--until decided" in found.sentence) == (action == "measure_more")
+
+
+def test_where_no_rate_keeps_the_risk_another_lever_is_named():
+    made = Made().add("a", 0.9)
+    made.losses["a"] = LossForecast(50.0, 0.1)
+    found = made.advised()
+    assert (found.action, found.learning_rate) == ("lower_learning_rate", None)
+    assert found.probability_any_lost == pytest.approx(1)
+    assert "driftline plan" in found.sentence

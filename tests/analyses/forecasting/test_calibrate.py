@@ -5,27 +5,24 @@ from types import SimpleNamespace
 import pytest
 
 from driftline.analyses import (
-    PROBES,
     Case,
     calibrate,
     finished_run,
     fit_forecaster,
-    metrics_left_out,
     shipped_calibration,
 )
 from driftline.analyses.forecasting._calibration import read_calibration
 from driftline.errors import DataError, InputError
+from driftline.metrics import METRICS
 from driftline.results import CapabilityClaim
 
-from .test_forecaster import runs
+from .test_forecaster import cut, runs
 
 SHIPPED = shipped_calibration()
 
 
-def claim(name, change, metric="margin_nats", nats_change=None):
-    return CapabilityClaim.model_construct(
-        capability=name, change=change, metric=metric, nats_change=nats_change
-    )
+def claim(name, change, metric="margin_nats"):
+    return CapabilityClaim.model_construct(capability=name, change=change, metric=metric)
 
 
 def as_read(probe, **metrics):
@@ -64,50 +61,25 @@ def test_changes_become_losses_whichever_way_is_better():
     assert (found.run, found.task) == ("mine", "sha256:data")
 
 
-@pytest.mark.parametrize(
-    ("outcome", "read_in", "loss"),
-    [
-        (claim("a", -0.5, "margin_nats", -0.5), "margin_nats", 0.5),
-        (claim("a", 0.5, "margin_nats"), "margin_nats", -0.5),
-        (claim("a", -0.04, "probability", -0.3), "margin_nats", 0.3),
-        (claim("a", 0.01, "probability", 0.2), "margin_nats", -0.2),
-        (claim("a", 0.2, "nll_nats", 0.2), "nll_nats", 0.2),
-    ],
-)
-def test_losses_are_in_the_metric_of_the_probe(outcome, read_in, loss):
+@pytest.mark.parametrize("metric", METRICS)
+def test_losses_are_in_the_metric_that_both_were_measured_in(metric):
     (one,) = runs(1)
-    probe = as_read(one.probe, a=read_in)
-    found = finished_run("mine", *documents(probe=probe, claims=[outcome]))
-    assert found.final_losses == {"a": loss}
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "exact_match", "nll_nats_per_word"])
-def test_metrics_without_nats_are_left_out_and_named(metric):
-    others = [claim("a", -0.1, metric)]
-    forecast, outcome = documents(claims=[*others, claim("b", -0.25)])
-    assert finished_run("mine", forecast, outcome).final_losses == {"b": 0.25}
-    assert metrics_left_out(outcome) == metric
-    with pytest.raises(DataError, match=f"mine: .* measured in {metric}, .* losses in nats"):
-        finished_run("mine", *documents(claims=others))
+    probe = as_read(one.probe, a=metric)
+    found = finished_run("mine", *documents(probe=probe, claims=[claim("a", -0.04, metric)]))
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    assert found.final_losses == {"a": sign * -0.04}
 
 
 @pytest.mark.parametrize(
-    ("outcome", "read_in", "message"),
-    [
-        (claim("a", -0.04, "probability"), "margin_nats", "the certification does not hold margin"),
-        (
-            claim("a", -0.04, "probability", -0.3),
-            "probability",
-            "the forecast does not hold margin",
-        ),
-        (claim("a", 0.2, "nll_nats", 0.2), "margin_nats", "the forecast does not hold nll_nats"),
-    ],
+    ("certified", "read_in"),
+    [("probability", "margin_nats"), ("margin_nats", "probability"), ("nll_nats", "accuracy")],
 )
-def test_documents_in_other_metrics_are_refused(outcome, read_in, message):
+def test_documents_in_other_metrics_are_refused(certified, read_in):
     (one,) = runs(1)
     probe = as_read(one.probe, a=read_in)
+    message = f"mine: a was forecast from {read_in} and certified in {certified}; .* make it again"
     with pytest.raises(DataError, match=message):
-        finished_run("mine", *documents(probe=probe, claims=[outcome]))
+        finished_run("mine", *documents(probe=probe, claims=[claim("a", -0.04, certified)]))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +88,7 @@ def test_documents_in_other_metrics_are_refused(outcome, read_in, message):
         ({"probe": None}, "mine: the forecast does not hold"),
         ({"base": "sha256:two"}, "mine: .*whose weights differ"),
         ({"suites": ["sha256:other"]}, "mine: .*not on the same suites"),
+        ({"claims": [claim("zoo", 1.0)]}, "mine: .*not on the same suites"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(changes, message):
@@ -142,14 +115,15 @@ def test_too_few_and_twice_the_same_are_refused():
 
 
 def test_own_runs_move_the_forecast():
-    finished = runs(6, rise=3.0)
-    case = Case(finished[0].probe, finished[0].probe.capabilities[0])
-    own, shipped = (
-        fit_forecaster(each.runs, each).predict(case).value
-        for each in (calibrate(finished, None, collapse_bound=3.0), SHIPPED)
+    finished = runs(6, drift=0.9, metric="probability", scale=0.1)
+    own = calibrate(finished, None, collapse_bound=3.0)
+    (one,) = cut(finished[:1], "early_20")
+    case = Case(one.probe, one.probe.capabilities[0])
+    by_own, by_shipped = (
+        fit_forecaster(each.runs, each).predict(case).value for each in (own, SHIPPED)
     )
-    actual = finished[0].final_losses["a"]
-    assert abs(own - actual) < abs(shipped - actual)
+    actual = one.final_losses["a"]
+    assert abs(by_own - actual) < abs(by_shipped - actual)
 
 
 def test_a_file_that_is_no_calibration_is_named(tmp_path):
@@ -161,12 +135,16 @@ def test_a_file_that_is_no_calibration_is_named(tmp_path):
         read_calibration(path)
 
 
-def test_runs_of_the_model_itself_are_taken_where_there_are_enough():
-    looks = PROBES["0.2"]
-    (smollm2,) = (digest for digest, name in SHIPPED.models.items() if name == "smollm2-135m")
-    own = SHIPPED.runs_for(smollm2, looks)
-    assert not own.unseen_model
-    assert {run.probe.model for run in own.runs} == {"smollm2-135m"}
-    others = SHIPPED.runs_for("sha256:never seen", looks)
-    assert others.unseen_model
-    assert others.runs == SHIPPED.runs
+def test_a_run_is_outside_by_its_model_its_rate_or_its_length():
+    inside = SHIPPED.runs[0].probe
+    low, high = SHIPPED.learning_rate_range(adapter=inside.adapter)
+    fewest, most = SHIPPED.step_range
+    assert not any(SHIPPED.is_outside(run.probe) for run in SHIPPED.runs)
+    for change in (
+        {"model_digest": "sha256:never seen"},
+        {"learning_rate": low * 0.99},
+        {"learning_rate": high * 1.01},
+        {"num_steps": fewest - 1},
+        {"num_steps": most + 1},
+    ):
+        assert SHIPPED.is_outside(inside.model_copy(update=change)), change

@@ -1,12 +1,12 @@
 """The path margin from planted curves."""
 
-import math
 from types import SimpleNamespace
 
 import numpy
 import pytest
 
-from driftline.analyses import Exponent, PathCalibration
+from driftline.analyses import DriftModel, Exponent, LossForecast, PathCalibration
+from driftline.analyses.forecasting import Movement
 from driftline.analyses.margins._path_margin import path_losses, path_margins
 from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
@@ -32,6 +32,9 @@ CALIBRATION = PathCalibration(
         "lora": Exponent(value=1.0, low=0.8, high=1.2),
     },
 )
+DRIFT = DriftModel(
+    drift=0.5, saturation=10.0, shared=0.1, own=0.2, item=1.0, spread=1.0, unseen_spread=1.0, num_cells=1
+)  # fmt: skip
 PEAK = 1e-3
 CONSTANT = TrainingPlan(10, (PEAK,) * 10)
 
@@ -40,23 +43,19 @@ def point(step):
     return Point(f"step {step}", (Term(NoiseDirection(step), 1.0),))
 
 
-def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, metric="nll_nats"):
-    """The path margin of a capability that loses this much at these steps; items are all alike."""
-    if metric == "accuracy":
-        items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
-        made = Capability("planted", "minimal_pair", metric, TOLERANCE, items)
-        higher_is_better = True
-    elif higher_is_better:
-        items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
-        made = Capability("planted", "minimal_pair", "margin_nats", TOLERANCE, items)
+def planted(losses, *, steps=(1, 2), plan=CONSTANT, metric="nll_nats"):
+    """A study of a capability that loses this much at these steps, items all alike, and its forecast."""
+    if metric == "nll_nats":
+        scorer, items = "perplexity", tuple(Passage(id=str(i), text="a") for i in range(2))
     else:
-        items = tuple(Passage(id=str(i), text="a") for i in range(2))
-        made = Capability("planted", "perplexity", "nll_nats", TOLERANCE, items)
-    sign = -1 if higher_is_better else 1
+        scorer = "minimal_pair"
+        items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
+    made = Capability("planted", scorer, metric, TOLERANCE, items)
+    sign = -1 if made.higher_is_better else 1
     at = {BASE: 0.0, **{point(s): loss for s, loss in zip(steps, losses, strict=True)}}
     rows = {
         (p.digest(), made.digest): StoredScores(
-            {made.metric: (2 + sign * loss - 0.5, 2 + sign * loss + 0.5)}, 1
+            {metric: (2 + sign * loss - 0.5, 2 + sign * loss + 0.5)}, 1
         )
         for p, loss in at.items()
     }
@@ -65,8 +64,24 @@ def margin(losses, *, steps=(1, 2), plan=CONSTANT, higher_is_better=False, metri
         trajectory=SimpleNamespace(plan=plan, kept_steps=steps),
         path_points=lambda: tuple(point(s) for s in steps),
     )
-    table = Table(rows)
-    (found,) = path_margins(study, path_losses(study, table, CALIBRATION), CALIBRATION, table)
+    total = plan.summed_learning_rate(plan.num_steps)
+    last = Movement(
+        losses[-1], losses[-1], abs(losses[-1]), 0.0, plan.summed_learning_rate(steps[-1]) / total
+    )
+
+    def predict(name, share):
+        assert name == "planted"
+        further, scale = DRIFT.after(last, share, unseen=False)
+        return LossForecast(losses[-1] + further, scale)
+
+    return study, Table(rows), predict
+
+
+def margin(losses, **more):
+    """The path margin of that capability."""
+    study, table, predict = planted(losses, **more)
+    paths = path_losses(study, table, predict)
+    (found,) = path_margins(study, paths, CALIBRATION, table)
     return found
 
 
@@ -84,12 +99,15 @@ def test_a_loss_that_mends_still_passed():
     assert margin([0.2, 0.0], steps=(2, 4)).critical_steps == pytest.approx(1)
 
 
-@pytest.mark.parametrize("higher_is_better", [False, True])
-def test_after_the_probe_it_is_predicted_within_a_band(higher_is_better):
-    found = margin([0.01, 0.05], higher_is_better=higher_is_better)
+METRICS = ["nll_nats", "margin_nats", "probability", "accuracy"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_after_the_probe_it_is_predicted_within_a_band_in_every_unit(metric):
+    found = margin([0.01, 0.05], metric=metric)
     assert 2 < found.low < found.critical_steps < 10
     assert found.used_fraction > 1
-    sign = -1 if higher_is_better else 1
+    sign = 1 if metric == "nll_nats" else -1
     assert [p.scale for p in found.curve] == list(range(1, 11))
     assert [sign * p.value for p in found.curve[:2]] == pytest.approx([0.01, 0.05])
     below = [sign * p.value for p in found.curve if p.scale < found.critical_steps]
@@ -97,7 +115,7 @@ def test_after_the_probe_it_is_predicted_within_a_band(higher_is_better):
 
 
 def test_a_loss_that_will_be_small_leaves_room():
-    found = margin([0.0, 0.001])
+    found = margin([0.0, 0.03])
     largest = max(p.value for p in found.curve)
     assert 0 < largest < TOLERANCE
     # Nothing is said of longer runs; twice the loss is reached at twice the rate.
@@ -120,18 +138,39 @@ def test_never_has_its_reason_and_the_run_itself_is_known_to_fit():
     assert found.high is None
 
 
-def test_other_units_than_nats_are_measured_and_not_predicted():
-    found = margin([0.0, 0.05], metric="accuracy")
-    assert found.critical_steps is None
-    assert (
-        found.reason
-        == "not passed by step 2; what follows is predicted from margins or likelihoods alone"
-    )
-    assert found.low == 2
-    assert [p.scale for p in found.curve] == [1, 2]
-    passed = margin([0.05, 0.15], metric="accuracy")
-    assert passed.critical_steps == pytest.approx(1.5)
-    assert passed.reason is None
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "losses", [[0.0, 0.02], [0.01, 0.05], [0.1, 0.3], [0.0, -0.05], [0.0, 0.0]]
+)
+@pytest.mark.parametrize(
+    "plan",
+    [CONSTANT, TrainingPlan(9, tuple(PEAK * (9 - i) / 9 for i in range(9))), TrainingPlan(2, (PEAK,) * 2)],
+    ids=["constant", "falling", "all of it is probed"],
+)  # fmt: skip
+def test_the_path_ends_where_the_forecast_says(plan, losses, metric):
+    study, table, predict = planted(losses, plan=plan, metric=metric)
+    path = path_losses(study, table, predict)["planted"]
+    (found,) = path_margins(study, {"planted": path}, CALIBRATION, table)
+    end = predict("planted", 1.0)
+    sign = 1 if metric == "nll_nats" else -1
+    assert found.curve[-1].scale == plan.num_steps
+    assert found.curve[-1].value == pytest.approx(sign * end.value, abs=1e-12)
+    assert (path.lower[-1], path.upper[-1]) == pytest.approx((end.low, end.high))
+    # A path that is beyond its tolerance at the end has passed it; one that only falls has not.
+    if end.value > TOLERANCE:
+        assert found.critical_steps < plan.num_steps
+    if max(losses) < TOLERANCE and end.value < TOLERANCE:
+        assert found.critical_steps is None
+    assert (found.high is not None) == (path.lower.max() > TOLERANCE)
+
+
+def test_every_predicted_step_is_the_forecast_at_its_summed_learning_rate():
+    plan = TrainingPlan(9, tuple(PEAK * (9 - i) / 9 for i in range(9)))
+    study, table, predict = planted([0.01, 0.05], plan=plan)
+    path = path_losses(study, table, predict)["planted"]
+    total = plan.summed_learning_rate(9)
+    for step, loss in zip(path.steps[2:].tolist(), path.losses[2:].tolist(), strict=True):
+        assert loss == predict("planted", plan.summed_learning_rate(step) / total).value
 
 
 def test_what_was_seen_to_pass_has_no_rate_above_the_planned_one():
@@ -178,49 +217,3 @@ def test_of_a_long_run_the_curve_shows_every_look_and_some_steps():
     assert scales == sorted(set(scales))
     assert len(scales) == 3 + 24
     assert found.measured_steps == 400
-
-
-def probability_path(shifts, odds=(0.5, 1.5)):
-    """The path of a probability whose items' log-odds have fallen by this much at each look."""
-    items = tuple(MinimalPair(id=str(i), good="a", bad="b") for i in range(2))
-    made = Capability("planted", "minimal_pair", "probability", TOLERANCE, items)
-    steps = tuple(range(1, len(shifts) + 1))
-    rows = {}
-    for at, shift in {
-        BASE: 0.0,
-        **{point(s): d for s, d in zip(steps, shifts, strict=True)},
-    }.items():
-        margins = tuple(value - shift for value in odds)
-        chances = tuple(1 / (1 + math.exp(-m)) for m in margins)
-        values = {"margin_nats": margins, "probability": chances}
-        rows[at.digest(), made.digest] = StoredScores(values, 1)
-    study = SimpleNamespace(
-        capabilities=(made,),
-        trajectory=SimpleNamespace(plan=CONSTANT, kept_steps=steps),
-        path_points=lambda: tuple(point(s) for s in steps),
-    )
-    return path_losses(study, Table(rows), CALIBRATION)["planted"]
-
-
-def test_a_probability_goes_on_by_way_of_its_margins():
-    odds, shifts = numpy.array([0.5, 1.5]), [0.05, 0.1]
-    found, nats = probability_path(shifts), margin(shifts, higher_is_better=True)
-
-    def loss(shift):
-        return float((1 / (1 + numpy.exp(-odds)) - 1 / (1 + numpy.exp(shift - odds))).mean())
-
-    assert found.losses[:2] == pytest.approx([loss(shift) for shift in shifts])
-    ends = {int(p.scale): -p.value for p in nats.curve}
-    expected = [loss(ends[step]) for step in range(3, 11)]
-    assert found.losses[2:] == pytest.approx(expected)
-    assert (found.lower <= found.losses).all()
-    assert (found.losses <= found.upper).all()
-    assert found.upper.max() < 1
-
-
-@pytest.mark.parametrize("shifts", [[0.0, 0.0], [-0.5, -1.0], [2.0, 4.0]])
-def test_a_probability_never_loses_more_than_it_has(shifts):
-    found = probability_path(shifts)
-    assert (found.upper[2:] < 1).all()
-    assert found.largest.low <= found.largest.value <= found.largest.high
-    assert (numpy.abs(found.losses) < 1).all()

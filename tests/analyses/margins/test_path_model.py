@@ -62,32 +62,33 @@ def test_one_look_and_a_probe_of_the_whole_run_are_enough():
     assert predicted_losses([1.0] * 10, (10,), numpy.array([0.1])).tolist() == [0.1]
 
 
-def joined(value, halves):
+def joined(predicted):
     measured = numpy.array([[0.0, 0.02], [-0.01, 0.01], [0.01, 0.03]])
-    return PathLosses.joined(
-        (1, 2), measured, numpy.array(value), numpy.array(halves), largest_error=0.03
-    )
+    later = range(3, 3 + len(predicted[0]))
+    return PathLosses.joined((1, 2), measured, tuple(later), numpy.array(predicted, dtype=float))
 
 
-def test_bands_join_the_interval_of_the_last_look_in_quadrature():
-    path = joined([0.02, 0.1, 0.2], [0.0, 0.0, 0.02])
-    assert path.steps.tolist() == [1, 2, 3, 4]
-    assert (path.upper - path.losses)[1:] == pytest.approx([0.01, 0.01, 0.0005**0.5])
-    assert (path.losses - path.lower)[1:] == pytest.approx([0.01, 0.01, 0.0005**0.5])
-    assert path.largest == pytest.approx((0.2, 0.2 - 0.001**0.5, 0.2 + 0.001**0.5))
+WIDENING = ([0.02, 0.1, 0.2], [0.01, 0.05, 0.05], [0.03, 0.15, 0.4])
+
+
+def test_measured_and_predicted_parts_are_joined_with_their_own_bands():
+    path = joined(WIDENING)
+    assert path.steps.tolist() == [1, 2, 3, 4, 5]
+    assert path.num_looks == 2
+    assert path.losses.tolist() == [0.0, 0.02, 0.02, 0.1, 0.2]
+    assert path.lower.tolist() == [-0.01, 0.01, 0.01, 0.05, 0.05]
+    assert path.upper.tolist() == [0.01, 0.03, 0.03, 0.15, 0.4]
+    assert path.largest == pytest.approx((0.2, 0.01, 0.4))
 
 
 def test_the_largest_loss_is_not_less_than_what_was_seen():
     measured = numpy.array([[0.2, 0.3], [0.19, 0.28], [0.21, 0.32]])
-    whole = PathLosses.joined(
-        (1, 2), measured, numpy.array([0.3]), numpy.zeros(1), largest_error=0.4
-    )
+    whole = PathLosses.joined((1, 2), measured, (), numpy.zeros((3, 0)))
     assert whole.largest == pytest.approx((0.3, 0.28, 0.32))
-    longer = PathLosses.joined(
-        (1, 2), measured, numpy.array([0.3, 0.35]), numpy.zeros(2), largest_error=0.4
-    )
-    assert longer.largest.low == pytest.approx(0.28)
-    assert longer.largest.high > 0.7
+    longer = PathLosses.joined((1, 2), measured, (3,), numpy.array([[0.35], [0.1], [0.8]]))
+    assert longer.largest == pytest.approx((0.35, 0.28, 0.8))
+    healed = PathLosses.joined((1, 2), measured, (3,), numpy.array([[0.1], [0.0], [0.2]]))
+    assert healed.largest == whole.largest
 
 
 def test_a_probe_within_the_warm_up_is_not_prolonged_to_second_order():
@@ -99,12 +100,14 @@ def test_a_probe_within_the_warm_up_is_not_prolonged_to_second_order():
 
 
 def test_crossings_are_those_of_the_bands():
-    path = joined([0.02, 0.1, 0.2], [0.0, 0.05, 0.05])
+    path = joined(WIDENING)
     value, low, high = path.crossing(0.1)
-    assert value == pytest.approx(3)
-    assert low < 3 < high < 4
-    assert path.crossing(0.24).value is None
-    assert path.crossing(0.24).low is not None
+    assert value == pytest.approx(4)
+    assert low == pytest.approx(3 + (0.1 - 0.03) / (0.15 - 0.03))
+    assert high is None
+    assert path.crossing(0.04).high == pytest.approx(3 + 0.03 / 0.04)
+    assert path.crossing(0.3).value is None
+    assert path.crossing(0.3).low == pytest.approx(4.6)
     assert path.crossing(0.5) == (None, None, None)
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from driftline.analyses import LossForecast
 from driftline.analyses.margins._path_margin import path_losses, path_margins
 from driftline.analyses.margins._safe_envelope import safe_envelope
 from driftline.capabilities import Capability, Passage
@@ -42,9 +43,19 @@ def planted(losses_of, *, adapter=None):
     return study, Table(rows)
 
 
+def paths_of(study, table, losses_of):
+    """Losses that grow after the probe in proportion to the summed learning rate."""
+
+    def predict(name, share):
+        end = losses_of[name][-1] * share * PLAN.num_steps / STEPS[-1]
+        return LossForecast(end, 0.1 * abs(end))
+
+    return path_losses(study, table, predict)
+
+
 def envelope(losses_of, **more):
     study, table = planted(losses_of, **more)
-    return safe_envelope(study, path_losses(study, table, CALIBRATION), CALIBRATION)
+    return safe_envelope(study, paths_of(study, table, losses_of), CALIBRATION)
 
 
 @pytest.mark.parametrize(("adapter", "power"), [(None, 0.5), (object(), 1.0)])
@@ -61,8 +72,9 @@ def test_along_a_contour_the_largest_loss_stays_the_same(adapter, power):
 
 
 def test_the_contour_meets_the_critical_rate_at_the_planned_steps():
-    study, table = planted({"rain": (0.0, 0.001)})
-    paths = path_losses(study, table, CALIBRATION)
+    losses_of = {"rain": (0.0, 0.001)}
+    study, table = planted(losses_of)
+    paths = paths_of(study, table, losses_of)
     (margin,) = path_margins(study, paths, CALIBRATION, table)
     (contour,) = safe_envelope(study, paths, CALIBRATION).contours
     (at,) = (p for p in contour.points if p.steps == PLAN.num_steps)

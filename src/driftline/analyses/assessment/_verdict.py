@@ -1,6 +1,7 @@
 """The verdict on a planned run, with its reasons and the one thing to do."""
 
 from collections.abc import Collection, Mapping, Sequence
+from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from ...metrics import has_perplexity
@@ -157,12 +158,9 @@ def advise(
 
 def _rounded_down(rate: float) -> float:
     """Round to two digits, never up: what is recommended keeps the risk."""
-    digits = f"{rate:.1e}"
-    found = float(digits)
-    if found <= rate:
-        return found
-    mantissa, exponent = digits.split("e")
-    return float(f"{float(mantissa) - 0.1:.1f}e{exponent}")
+    exact = Decimal(repr(rate))
+    digit = Decimal(1).scaleb(exact.adjusted() - 1)
+    return float(exact.quantize(digit, rounding=ROUND_FLOOR))
 
 
 def _told(row: CapabilityForecast) -> str:

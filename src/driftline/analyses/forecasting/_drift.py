@@ -29,6 +29,8 @@ LEVEL = 0.9
 """Share of the cells left out that an interval of this level covers, by `spread`."""
 _SMALLEST = 1e-9
 """A scale below this is taken for this, so that logarithms exist."""
+_LARGEST = 50.0
+"""Of logarithms that a search may try, so that their exponentials exist."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
 """Of the priors: of the drift, and of the logarithms of the others; wide."""
 
@@ -168,7 +170,7 @@ def _after(
 ) -> tuple[Float[ndarray, " cells"], Float[ndarray, " cells"]]:
     """Compute further losses and their scales; `rest` is (v - u) / u."""
     drift = parameters[0]
-    saturation, shared, own, item = numpy.exp(parameters[1:])
+    saturation, shared, own, item = numpy.exp(parameters[1:].clip(-_LARGEST, _LARGEST))
     levelled = rest / (1 + cells.typical / saturation)
     variance = levelled * (
         (shared * cells.typical) ** 2 + (own * cells.loss) ** 2 + (item * cells.standard_error) ** 2

@@ -5,6 +5,7 @@ finished runs went on from there, metric by metric. The baselines start elsewher
 scale of their errors is fitted to the same runs.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,15 +67,28 @@ class DriftForecaster:
         unseen = self.calibration.is_outside(probe)
         model = self.models[_fitted_metric(reading.metric, self.models)]
         further, scale = model.after(movement, max(share, movement.share), unseen=unseen)
+        smallest, largest = _possible(reading, self._bound(reading))
         return LossForecast(
-            movement.loss + further,
+            min(largest, max(smallest, movement.loss + further)),
             scale,
             movement.standard_error,
             novelty=model.unseen_spread / model.spread if unseen else 1.0,
+            smallest=smallest,
+            largest=largest,
         )
 
     def _bound(self, reading: CapabilityReading) -> float:
-        return self.bound if _is_in_nats(reading.metric) else float("inf")
+        return self.bound if _is_in_nats(reading.metric) else math.inf
+
+
+def _possible(reading: CapabilityReading, bound: float) -> tuple[float, float]:
+    """Find the smallest and the largest loss that there can be: no more than the base has."""
+    metric = METRICS.get(reading.metric)
+    if metric is None:
+        return -math.inf, bound
+    down, up = (abs(end - reading.base_value) for end in metric.bounds)
+    gain, loss = (up, down) if metric.higher_is_better else (down, up)
+    return -gain, min(loss, bound)
 
 
 def _kin(other: CapabilityReading, reading: CapabilityReading, probe: ProbeReading) -> bool:
@@ -157,7 +171,7 @@ def _cells(runs: Iterable[FinishedRun], bound: float, *, target: bool) -> dict[s
                     readings,
                     look,
                     share=run.probe.clock[look],
-                    bound=bound if _is_in_nats(metric) else float("inf"),
+                    bound=bound if _is_in_nats(metric) else math.inf,
                 )
                 cells[metric] += [
                     Cell(

@@ -1,10 +1,12 @@
 """A predicted loss, as a distribution."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy
 import scipy.optimize
+import scipy.special
 import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
@@ -13,8 +15,16 @@ from ..probing import CONFIDENCE_LEVEL
 
 DEGREES_OF_FREEDOM = 4.0
 """Of the t distribution of what comes after the probe: some runs change course."""
-_NODES = scipy.stats.t.ppf((numpy.arange(200) + 0.5) / 200, DEGREES_OF_FREEDOM)
-"""Equally likely values, so that a mean over them is an expectation."""
+_NORMAL = numpy.linspace(-9.0, 9.0, 361)
+_NORMAL_WEIGHTS = scipy.stats.norm.pdf(_NORMAL) / scipy.stats.norm.pdf(_NORMAL).sum()
+"""A trapezoid rule: nearly exact for smooth functions."""
+_T = numpy.sinh(_NORMAL)
+_T_DENSITY = scipy.stats.t.pdf(_T, DEGREES_OF_FREEDOM) * numpy.cosh(_NORMAL)
+_T_WEIGHTS = _T_DENSITY / _T_DENSITY.sum()
+"""The same for t, far into its tails."""
+_FACTORS = numpy.linspace(-8.0, 8.0, 801)
+_FACTOR_WEIGHTS = scipy.stats.norm.pdf(_FACTORS) / scipy.stats.norm.pdf(_FACTORS).sum()
+"""Fine enough for correlations near 1, where the integrand is nearly a step."""
 _NOTHING = 1e-12
 """A spread this small is none."""
 
@@ -24,17 +34,21 @@ class LossForecast:
     """A predicted loss: `value + scale * t + standard_error * z`, positive is worse.
 
     `t` has 4 degrees of freedom and stands for what is still to come, the normal `z` for the noise of
-    the items that the probe was measured on. The two are independent.
+    the items that the probe was measured on. The two are independent. What lies beyond `smallest` or
+    `largest` counts as these.
     """
 
     value: float
-    """Median, in the unit of the capability."""
+    """Median, in the unit of the capability; between `smallest` and `largest`."""
     scale: float
     standard_error: float = 0.0
     confidence_level: float = CONFIDENCE_LEVEL
     """Of `low` and `high`."""
     novelty: float = 1.0
     """Factor by which `scale` is larger because the run lies outside of what was calibrated on."""
+    smallest: float = -math.inf
+    largest: float = math.inf
+    """The largest loss that there can be: no more than the base has."""
 
     def exceeds(self, loss: float) -> float:
         """Compute the probability that the loss is larger than another.
@@ -45,14 +59,17 @@ class LossForecast:
         Returns:
             From 0 to 1.
         """
-        centres = self.value + self.scale * _NODES
-        if self.standard_error <= _NOTHING:
-            if self.scale <= _NOTHING:
-                return float(self.value > loss)
-            distance = (loss - self.value) / self.scale
-            return float(scipy.stats.t.sf(distance, DEGREES_OF_FREEDOM))
-        distances = (loss - centres) / self.standard_error
-        return float(scipy.stats.norm.sf(distances).mean())
+        if loss >= self.largest or loss < self.smallest:
+            return float(loss < self.smallest)
+        distance = loss - self.value
+        if max(self.scale, self.standard_error) <= _NOTHING:
+            return float(distance < 0)
+        # The sum runs over the narrower of the two, so that its terms are smooth.
+        if self.standard_error < self.scale:
+            beyond = (distance - self.standard_error * _NORMAL) / self.scale
+            return float(_NORMAL_WEIGHTS @ scipy.special.stdtr(DEGREES_OF_FREEDOM, -beyond))
+        beyond = (distance - self.scale * _T) / self.standard_error
+        return float(_T_WEIGHTS @ scipy.special.ndtr(-beyond))
 
     def quantile(self, share: float) -> float:
         """Find the loss that the outcome stays below with some probability.
@@ -63,12 +80,23 @@ class LossForecast:
         Returns:
             The loss.
         """
-        widest = max(abs(scipy.stats.norm.ppf(share)), abs(_NODES[0])) + 1.0
-        reach = widest * (self.scale + self.standard_error)
-        if reach <= _NOTHING:
-            return self.value
-        ends = (self.value - reach, self.value + reach)
-        return float(scipy.optimize.brentq(lambda x: 1 - self.exceeds(x) - share, *ends))
+        unit = self.scale + self.standard_error
+        if unit <= _NOTHING:
+            return self._within(self.value)
+        free = replace(self, smallest=-math.inf, largest=math.inf)
+        # Both parts beyond these ends together are rarer than the share.
+        tail = min(share, 1 - share) / 2
+        reach = scipy.stats.t.isf(tail, DEGREES_OF_FREEDOM) + scipy.stats.norm.isf(tail) + 1.0
+
+        def distance(units: float) -> float:
+            return 1 - free.exceeds(self.value + unit * units) - share
+
+        return self._within(
+            self.value + unit * float(scipy.optimize.brentq(distance, -reach, reach))
+        )
+
+    def _within(self, loss: float) -> float:
+        return min(self.largest, max(self.smallest, loss))
 
     @cached_property
     def low(self) -> float:
@@ -82,12 +110,11 @@ class LossForecast:
 
     def multiplied(self, factor: float) -> "LossForecast":
         """Return the forecast of a run that moves everything so many times as far."""
-        return LossForecast(
-            self.value * factor,
-            self.scale * factor,
-            self.standard_error * factor,
-            self.confidence_level,
-            self.novelty,
+        return replace(
+            self,
+            value=self._within(self.value * factor),
+            scale=self.scale * factor,
+            standard_error=self.standard_error * factor,
         )
 
 
@@ -108,11 +135,10 @@ def any_exceeds(probabilities: Float[ndarray, " capabilities"], correlation: flo
     Returns:
         From 0 to 1; 0 without any.
     """
-    if not len(probabilities):
-        return 0.0
-    sure = numpy.asarray(probabilities, dtype=float).clip(1e-12, 1 - 1e-12)
-    nodes, weights = numpy.polynomial.hermite_e.hermegauss(48)
-    limits = scipy.stats.norm.isf(sure)
-    given = (limits[None] - numpy.sqrt(correlation) * nodes[:, None]) / numpy.sqrt(1 - correlation)
-    none = scipy.stats.norm.cdf(given).prod(axis=1)
-    return float(1 - (weights @ none) / weights.sum())
+    each = numpy.asarray(probabilities, dtype=float)
+    if len(each) < 2:
+        return float(each.sum())
+    limits = -scipy.special.ndtri(each)
+    common = numpy.sqrt(correlation) * _FACTORS[:, None]
+    none = scipy.special.ndtr((limits[None] - common) / numpy.sqrt(1 - correlation)).prod(axis=1)
+    return float(min(1.0, max(each.max(), 1 - _FACTOR_WEIGHTS @ none)))

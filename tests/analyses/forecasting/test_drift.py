@@ -1,0 +1,206 @@
+"""The model of what comes after a look, fitted to runs that were simulated from it."""
+
+import functools
+import random
+
+import numpy
+import pytest
+
+from driftline.analyses import DriftModel, LossForecast
+from driftline.analyses.forecasting._drift import (
+    Cell,
+    Movement,
+    common_correlation,
+    fit_drift,
+    movements,
+)
+from driftline.results import CapabilityReading
+
+SHARES = {"early_10": 0.06, "early_20": 0.15, "early_40": 0.4, "early_60": 0.65}
+PLANTED = DriftModel(
+    drift=0.3, saturation=0.5, shared=0.3, own=0.4, item=1.0, spread=1.0, unseen_spread=1.0, num_cells=1
+)  # fmt: skip
+
+
+def reading(name, look, loss, error=0.02):
+    return CapabilityReading(
+        capability=name, metric="probability", base_value=0.7, losses={look: loss},
+        standard_errors=None if error is None else {look: error},
+    )  # fmt: skip
+
+
+def simulated(seed, *, tasks=10, models=(PLANTED,), **changes):
+    """Cells of runs that go on as the planted models say; runs of a task take turns in the models."""
+    generator, cells = numpy.random.default_rng(seed), []
+    for number in range(3 * tasks):
+        name = f"model {number % len(models)}"
+        planted = models[number % len(models)].model_copy(update=changes)
+        level = generator.uniform(0.02, 0.5)
+        for look, share in SHARES.items():
+            losses = level * share**0.5 * (0.5 + generator.normal(size=6))
+            errors = generator.uniform(0.005, 0.05, size=6)
+            rows = [
+                reading(str(n), look, *pair)
+                for n, pair in enumerate(zip(losses.tolist(), errors.tolist(), strict=True))
+            ]
+            for movement in movements(rows, look, share=share, bound=9.0).values():
+                mean, scale = planted.after(movement, 1.0, unseen=False)
+                further = float(mean + scale * generator.standard_t(4))
+                cells.append(
+                    Cell(movement, further, f"task {number // 3}", name, f"{number}/{look}")
+                )
+    return cells
+
+
+@functools.cache
+def fitted(seed):
+    return fit_drift(simulated(seed)).model
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_planted_is_found_again(seed):
+    found = fitted(seed)
+    assert found.drift == pytest.approx(0.3, abs=0.08)
+    assert found.saturation == pytest.approx(0.5, rel=0.6)
+    for name in ("shared", "own", "item"):
+        assert getattr(found, name) == pytest.approx(getattr(PLANTED, name), rel=0.3)
+    assert found.spread == pytest.approx(1, abs=0.15)
+    assert found.num_cells == 720
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_intervals_cover_fresh_runs_at_their_level(seed):
+    covered = []
+    for cell in simulated(100 + seed):
+        mean, scale = fitted(seed).after(cell.movement, 1.0, unseen=False)
+        forecast = LossForecast(mean, scale)
+        assert forecast.confidence_level == 0.9
+        covered.append(forecast.low <= cell.further_loss <= forecast.high)
+    assert 0.85 <= numpy.mean(covered) <= 0.95
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_drifts_no_drift_is_fitted(seed):
+    found = fit_drift(simulated(seed, tasks=4, drift=0.0)).model
+    assert found.drift == 0
+    mean, scale = found.after(simulated(seed)[0].movement, 1.0, unseen=False)
+    assert mean == 0
+    assert scale > 0
+
+
+@pytest.mark.parametrize(
+    "other", [{"own": 1.5, "shared": 1.2}, {"drift": 2.5}], ids=["spread", "drift"]
+)
+def test_unseen_models_get_wider_forecasts_where_models_differ(other):
+    calm = PLANTED.model_copy(update={"own": 0.1, "shared": 0.1, "item": 0.3})
+    found = fit_drift(simulated(0, models=(calm, calm.model_copy(update=other)))).model
+    assert found.unseen_spread > 1.3 * found.spread
+    movement = simulated(0)[0].movement
+    known, unseen = (found.after(movement, 1.0, unseen=flag) for flag in (False, True))
+    assert unseen[0] == known[0]
+    assert unseen[1] == pytest.approx(known[1] * found.unseen_spread / found.spread)
+
+
+@pytest.mark.parametrize("models", [(PLANTED,), (PLANTED, PLANTED)])
+def test_models_that_are_alike_widen_little_and_never_narrow(models):
+    found = fit_drift(simulated(1, models=models)).model
+    assert found.spread <= found.unseen_spread < 1.3 * found.spread
+    assert len(models) > 1 or found.unseen_spread == found.spread
+
+
+def test_the_order_of_the_runs_does_not_matter():
+    cells = simulated(2, tasks=4)
+    mixed = random.Random(0).sample(cells, len(cells))
+    found, again = fit_drift(cells), fit_drift(mixed)
+    for name in DriftModel.model_fields:
+        assert getattr(again.model, name) == pytest.approx(getattr(found.model, name), rel=1e-3)
+    by_cell = dict(zip(cells, found.scores, strict=True))
+    assert again.scores == pytest.approx([by_cell[cell] for cell in mixed], abs=0.01)
+
+
+def test_scores_of_errors_are_normal_with_the_level_of_the_intervals():
+    cells = simulated(3)
+    scores = fit_drift(cells).scores
+    assert len(scores) == len(cells)
+    assert (numpy.abs(scores) <= 1.645).mean() == pytest.approx(0.9, abs=0.01)
+    assert abs(scores.mean()) < 0.2
+
+
+AT_LOOK = Movement(loss=0.2, pulled=0.15, typical=0.1, standard_error=0.03, share=0.25)
+
+
+def test_the_formula_is_that_of_the_text():
+    mean, scale = PLANTED.after(AT_LOOK, 0.75, unseen=False)
+    levelled = 2.0 / (1 + 0.1 / 0.5)
+    assert mean == pytest.approx(0.3 * levelled * 0.15)
+    variance = (0.3 * 0.1) ** 2 + (0.4 * 0.2) ** 2 + (1.0 * 0.03) ** 2
+    assert scale == pytest.approx((levelled * variance) ** 0.5)
+
+
+def test_at_the_look_nothing_comes_after_and_then_it_only_grows():
+    assert PLANTED.after(AT_LOOK, 0.25, unseen=False) == (0, 0)
+    path = [PLANTED.after(AT_LOOK, share, unseen=False) for share in numpy.linspace(0.25, 1, 20)]
+    assert path == sorted(path)
+    assert [scale for _, scale in path] == sorted(scale for _, scale in path)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.01, 1e-6])
+def test_what_does_not_move_is_certain(factor):
+    still = Movement(*(factor * each for each in AT_LOOK[:4]), AT_LOOK.share)
+    mean, scale = PLANTED.after(still, 1.0, unseen=False)
+    usual = PLANTED.after(AT_LOOK, 1.0, unseen=False)
+    # A little more than in proportion, because less is levelled off.
+    assert factor * usual[0] <= mean <= 1.25 * factor * usual[0]
+    assert factor * usual[1] <= scale <= 1.25 * factor * usual[1]
+
+
+def test_readings_are_pulled_to_their_mean_as_far_as_they_are_noise():
+    losses = {"a": 0.0, "b": 0.2, "c": 0.4}
+    exact = movements(
+        [reading(n, "early_20", loss, 0.0) for n, loss in losses.items()], "early_20",
+        share=0.3, bound=9.0,
+    )  # fmt: skip
+    assert {n: m.pulled for n, m in exact.items()} == pytest.approx(losses)
+    assert [m.typical for m in exact.values()] == pytest.approx([(0.2 / 3) ** 0.5] * 3)
+    noisy = movements(
+        [reading(n, "early_20", loss, 0.5) for n, loss in losses.items()], "early_20",
+        share=0.3, bound=9.0,
+    )  # fmt: skip
+    assert [m.pulled for m in noisy.values()] == pytest.approx([0.2] * 3)
+    assert [m.loss for m in noisy.values()] == list(losses.values())
+    between = movements(
+        [reading(n, "early_20", loss, 0.1) for n, loss in losses.items()], "early_20",
+        share=0.3, bound=9.0,
+    )  # fmt: skip
+    assert 0 < between["a"].pulled < 0.2 < between["c"].pulled < 0.4
+
+
+def test_losses_are_clipped_and_other_looks_passed_over():
+    rows = [
+        reading("a", "early_20", 7.0),
+        reading("b", "early_20", -7.0),
+        reading("c", "early_10", 1),
+    ]
+    found = movements(rows, "early_20", share=0.3, bound=3.0)
+    assert {name: m.loss for name, m in found.items()} == {"a": 3.0, "b": -3.0}
+    assert movements(rows, "early_40", share=0.6, bound=3.0) == {}
+    (alone,) = movements(
+        [reading("a", "early_20", 0.1, None)], "early_20", share=0.3, bound=3
+    ).values()
+    assert alone == Movement(0.1, 0.1, pytest.approx(0.1), 0.0, 0.3)
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.3, 0.8])
+def test_the_correlation_within_runs_is_found(planted):
+    generator = numpy.random.default_rng(0)
+    common, own = generator.normal(size=(800, 1)), generator.normal(size=(800, 6))
+    scores = planted**0.5 * common + (1 - planted) ** 0.5 * own
+    found = common_correlation({str(n): row.tolist() for n, row in enumerate(scores)})
+    assert found == pytest.approx(planted, abs=0.06)
+
+
+def test_a_correlation_is_a_correlation():
+    assert common_correlation({}) == common_correlation({"one": [1.0]}) == 0
+    assert common_correlation({"a": [1.0, -1.0], "b": [2.0, -2.0]}) == 0
+    assert common_correlation({"a": [1.0, 1.0], "b": [-2.0, -2.0]}) == 0.95
+    assert common_correlation({"a": [0.0, 0.0]}) == 0
