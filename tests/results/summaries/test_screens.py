@@ -21,7 +21,6 @@ from driftline.results import (
     weight_diff_screen,
 )
 from driftline.results.readings import caveats_of_run, standing_caveats
-from driftline.results.summaries import safe_learning_rate
 
 from ...report.diff_sample import build_diff
 from ...report.pages.test_every_page import build_scores
@@ -117,17 +116,6 @@ def test_a_base_that_lacks_a_capability_is_not_told_to_train_longer():
     reason = "the base is not shown to have arithmetic, so a loss there cannot be seen"
     made = build().model_copy(update={"verdict": "inconclusive", "reasons": (reason,)})
     assert "items that the base can answer" in assessment_screen(made).action
-
-
-def test_there_is_one_safe_learning_rate_the_lowest_end_of_all_ranges():
-    made = build()
-    lows = [
-        m.critical_learning_rate_low
-        for m in made.margins
-        if m.critical_learning_rate_low and m.capability not in ("german", "instruction_format")
-    ]
-    assert safe_learning_rate(made) == min(lows)
-    assert safe_learning_rate(made.model_copy(update={"margins": ()})) is None
 
 
 @pytest.mark.parametrize("num", [0, 1, 3, 4, 20])
