@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from driftline.cli.commands._runs import _matrix, _table
 from driftline.escapes import is_printable
 from driftline.report import (
+    render_certification,
     render_html,
     render_junit,
     render_model_card,
@@ -146,6 +147,7 @@ def tags(page):
         ("plan", render_plan),
         ("repair", render_repair),
         ("diff", render_weight_diff),
+        ("certification", render_certification),
     ],
 )
 def test_a_page_has_no_markup_of_others(name, render):

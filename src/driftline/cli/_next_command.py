@@ -78,7 +78,7 @@ def after_claims(answer: Answer, folder: Path | None, values: Mapping[str, Any])
     """
     if answer.verdict == "pass" and folder is not None:
         document = str(folder / "certification.json")
-        return shlex.join(("driftline", "sign", document, "--key", "KEY.pem"))
+        return shlex.join(("driftline", "sign", document, "--key", "keys/private.pem"))
     if answer.verdict == "fail" and not values.get("scored"):
         return command_line("repair", values, "base", "tuned", "suites")
     return None

@@ -130,6 +130,19 @@ def test_three_caveats_of_the_run_and_the_number_of_the_rest(num, standing):
     assert ("docs/limits.md" in text) == (standing > 0)
 
 
+@pytest.mark.parametrize(("change", "lead"), [(-0.1, "Largest loss"), (0.1, "No loss; least gain")])
+def test_a_gain_is_not_called_a_loss(change, lead):
+    run = sample()
+    courses = tuple(c.model_copy(update={"change": change}) for c in run.capabilities)
+    assert training_screen(run.model_copy(update={"capabilities": courses})).loss.startswith(lead)
+    claim = KEPT.model_copy(update={"change": change})
+    assert certification_screen(build_certification(claim)).loss.startswith(lead)
+
+
+def test_broken_weights_are_not_to_be_used():
+    assert "do not use these weights" in weight_diff_screen(build_diff()).action
+
+
 def test_a_command_stays_on_one_line():
     command = "driftline plan " + "x" * 300
     assert f"Next: {command}\n" in screen_text(Screen("UNSAFE", "why", command=command))

@@ -56,7 +56,7 @@ def _report(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
 
 
 def _following(answer: Answer, _folder: Path | None, values: Values) -> str | None:
-    if not answer.changes:
+    if not answer.changes or answer.not_finite:
         return None
     return command_line("certify", values, "base", "tuned", more=("--suite", "core"))
 

@@ -23,17 +23,16 @@ from ...results.readings import (
 )
 from ..charts import path_margins
 from ._assessment_figures import assessment_figures
+from ._model_tables import model_provenance, scores_table
 from ._page import BADGES, Head, created_words, page
 from ._tables import (
     Table,
     bounds_table,
     minus_sentence,
-    model_provenance,
     path_table,
     radius_table,
     region_summary,
     region_table,
-    scores_table,
     table,
 )
 

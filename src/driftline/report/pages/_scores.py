@@ -2,8 +2,8 @@
 
 from ...results import Scores, scores_screen
 from ...results.readings import clean, cost_sentence, in_points
+from ._model_tables import model_provenance, scores_table
 from ._page import Head, created_words, page
-from ._tables import model_provenance, scores_table
 
 
 def render_scores(found: Scores) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...results import Assessment, CapabilityScore, LayerRegion, Provenance, StabilityMargin
+from ...results import Assessment, LayerRegion, StabilityMargin
 from ...results.readings import (
     DASH,
     CapabilityLoss,
@@ -15,7 +15,6 @@ from ...results.readings import (
     forecast_losses,
     interval,
     interval_with_rise,
-    items_in_groups,
     loss_sign,
     margin_order,
     metric_sign,
@@ -102,46 +101,6 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
     lower = any(metric_sign(loss.metric) > 0 for loss in losses)
     notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
     return Table(made.titles, made.kinds, made.rows, notes)
-
-
-def scores_table(scores: Sequence[CapabilityScore]) -> Table:
-    """A model's own scores."""
-    made = table(
-        [
-            ("capability", "text"),
-            ("what it asks", "text"),
-            ("metric", "text"),
-            ("better", "text"),
-            ("base", "number"),
-            ("standard error", "number"),
-            ("interval of the mean", "number"),
-            ("accuracy", "number"),
-            ("chance", "number"),
-            ("items in groups", "number"),
-        ],
-        (
-            (
-                s.capability,
-                s.description,
-                f"{s.metric} ({s.unit})",
-                "higher" if s.higher_is_better else "lower",
-                with_perplexity(number(s.value), s.unit, s.value),
-                number(s.standard_error),
-                interval(s.low, s.high),
-                percent(s.accuracy),
-                percent(s.chance),
-                items_in_groups(s.num_items, s.num_groups),
-            )
-            for s in scores
-        ),
-    )
-    levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
-    notes = (
-        [f"Intervals at {levels} confidence, over groups of items of this kind."] if scores else []
-    )
-    if any(s.accuracy is None or s.chance is None for s in scores):
-        notes.append(f"{DASH} The capability's scorer has no accuracy, or no chance level.")
-    return Table(made.titles, made.kinds, made.rows, tuple(notes))
 
 
 def fragility_table(assessment: Assessment) -> Table:
@@ -406,29 +365,3 @@ def _touch(region: LayerRegion) -> float:
 def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:
     """The forecast's losses in one unit, the worst first."""
     return [loss for loss in forecast_losses(assessment) if loss.unit == unit]
-
-
-def model_provenance(p: Provenance, schema: str) -> Table:
-    """What was measured with what, of documents about one model."""
-    model = f"{p.model.source} ({p.model.architecture}, {p.model.num_parameters:,} parameters, "
-    rows = [
-        ("model", model + f"{p.model.dtype}, revision {p.model.revision or 'not named'})"),
-        ("model digest", p.model.digest),
-    ]
-    named = [("data", p.data), ("config", p.config), *(("suite", suite) for suite in p.suites)]
-    for kind, source in named:
-        if source is not None:
-            records = "" if source.num_records is None else f" ({source.num_records:,} records)"
-            rows += [(kind, source.name + records), (f"{kind} digest", source.digest)]
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
-    n = p.numerics
-    rows += [
-        ("command", p.command),
-        ("seed", str(p.seed)),
-        ("numerics", f"{n.compute_dtype} on {n.device}, {n.num_threads} threads"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}, torch {n.torch_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", schema),
-    ]
-    return table([("", "text"), ("", "code")], rows)

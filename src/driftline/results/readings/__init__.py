@@ -14,6 +14,7 @@ from ._falls import NATS_NOTE as NATS_NOTE
 from ._falls import fall as fall
 from ._falls import fall_interval as fall_interval
 from ._falls import in_tolerances as in_tolerances
+from ._falls import loss_lead as loss_lead
 from ._falls import metric_sign as metric_sign
 from ._falls import shown_change as shown_change
 from ._falls import sign_notes as sign_notes

@@ -74,6 +74,21 @@ def fall_interval(low: float | None, high: float | None) -> str:
     return best if low is None else f"at most {best}"
 
 
+def loss_lead(loss: float) -> str:
+    """Open a sentence about the capability that lost most.
+
+    >>> loss_lead(0.1), loss_lead(-0.1)
+    ('Largest loss', 'No loss; least gain')
+
+    Args:
+        loss: Positive is worse.
+
+    Returns:
+        The first words.
+    """
+    return "Largest loss" if loss > 0 else "No loss; least gain"
+
+
 def in_tolerances(loss: float, tolerance: float) -> str | None:
     """Say a loss as a multiple of the loss that is accepted.
 

@@ -20,6 +20,7 @@ from ..readings import (
     in_points,
     in_tolerances,
     interval,
+    loss_lead,
     number,
     percent,
     shown_amount,
@@ -56,7 +57,7 @@ def claims_sentence(claims: Sequence[CapabilityClaim]) -> str | None:
         else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
     )
     text = (
-        f"Largest loss: {clean(worst.capability)} changes by {number(change, signed=True)} "
+        f"{loss_lead(_loss(worst))}: {clean(worst.capability)} changes by {number(change, signed=True)} "
         f"{clean(worst.unit)}{limit}"
     )
     times = in_tolerances(_loss(worst), worst.margin) if _loss(worst) > 0 else None
@@ -141,10 +142,12 @@ def weight_diff_screen(diff: WeightDiff) -> Screen:
     if moved is not None and diff.changes:
         told = f"Largest part: {clean(moved.role or '')} holds {percent(moved.share)} of the squared change."
     action = "measure what the change costs: weights alone do not say it."
-    if diff.merge is not None and diff.merge.verdict == "fail":
+    if diff.not_finite:
+        action = "do not use these weights: some hold NaN or infinity."
+    elif diff.merge is not None and diff.merge.verdict == "fail":
         action = "merge the adapter again, into the base that it was trained on."
     return Screen(
-        word, rest, told, action if diff.changes else None,
+        word, rest, told, action if diff.changes or diff.not_finite or diff.merge else None,
         caveats=caveats_of_run(diff.caveats), num_standing=len(standing_caveats(diff.caveats)),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from ..readings import (
     in_points,
     in_tolerances,
     interval,
+    loss_lead,
     margin_order,
     metric_sign,
     module_ranks,
@@ -172,7 +173,7 @@ def plan_screen(found: Plan) -> Screen:
             else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
         )
         loss = (
-            f"Largest loss: {clean(worst.capability)} changes by {number(fall(worst.loss), signed=True)} "
+            f"{loss_lead(worst.loss)}: {clean(worst.capability)} changes by {number(fall(worst.loss), signed=True)} "
             f"{clean(worst.unit)}{limit}{more}."
         )
     actions = {
@@ -206,7 +207,7 @@ def training_screen(run: TrainingRun) -> Screen:
         times = in_tolerances(lost, course.tolerance) if lost > 0 else None
         more = f", {times} the {number(course.tolerance)} that you accept" if times else ""
         loss = (
-            f"Largest loss at its end: {clean(course.capability)} changes by "
+            f"{loss_lead(lost)} at its end: {clean(course.capability)} changes by "
             f"{number(fall(lost), signed=True)} {clean(course.unit)}{more}."
         )
     actions = {
