@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Mapping
+from statistics import NormalDist
 
 from driftline.results import (
     Assessment,
@@ -15,6 +16,7 @@ from driftline.results import (
     DriftShape,
     EnvelopeContour,
     EnvelopePoint,
+    ForecastAdvice,
     LayerDrift,
     LayerGeometry,
     ModelProvenance,
@@ -70,6 +72,14 @@ def build(names: Mapping[str, str] | None = None, *, text: str = "") -> Assessme
         schema="driftline/assess/1",
         verdict="unsafe",
         reasons=reasons,
+        risk=0.1,
+        probability_any_lost=0.99,
+        advice=ForecastAdvice(
+            action="lower_learning_rate",
+            learning_rate=1.1e-4,
+            probability_any_lost=0.09,
+            sentence="Lower the learning rate to 1.1e-4: P = 0.09.",
+        ),
         scores=tuple(_score(name, called[name], text) for name in CAPABILITIES),
         margins=margins,
         envelope=_envelope(margins),
@@ -146,6 +156,14 @@ def _forecast(name: str, called: str) -> CapabilityForecast:
         required=required,
         at_risk=loss > TOLERANCE,
         verdict="lost" if loss - half > TOLERANCE else verdict,
+        probability_lost=_chance(loss, half),
+    )
+
+
+def _chance(loss: float, half: float) -> float:
+    """A normal forecast whose 90 % interval has this half width."""
+    return NormalDist(loss, half / 1.645).cdf(math.inf) - NormalDist(loss, half / 1.645).cdf(
+        TOLERANCE
     )
 
 

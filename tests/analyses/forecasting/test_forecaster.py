@@ -296,7 +296,9 @@ def test_a_metric_without_finished_runs_is_named():
     forecaster, (one,) = fitted(runs(12)), runs(1)
     c = one.probe.capabilities[0].model_copy(update={"metric": "probability"})
     probe = one.probe.model_copy(update={"capabilities": (c,)})
-    with pytest.raises(RunError, match="no finished run was measured in probability.* margin_nats"):
+    with pytest.raises(
+        RunError, match=r"no finished run was measured in probability.* margin_nats"
+    ):
         forecaster.predict(Case(probe, c))
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from driftline.analyses.assessment import _caveats as assessment_caveats
 from driftline.analyses.certification import _caveats as certification_caveats
 from driftline.analyses.planning import _caveats as planning_caveats
 from driftline.analyses.repairing import _caveats as repairing_caveats
@@ -103,19 +102,24 @@ def test_points_are_points_and_need_no_word_about_nats():
     assert "nats" not in text.partition("Worst:")[2].partition("Do:")[0]
 
 
-@pytest.mark.parametrize(
-    ("verdict", "words"),
-    [("safe", "train it"), ("unsafe", "driftline plan"), ("inconclusive", "longer probe")],
-)
-def test_each_verdict_has_one_thing_to_do(verdict, words):
-    action = assessment_screen(build().model_copy(update={"verdict": verdict})).action
-    assert words in action
+def test_the_one_thing_to_do_is_the_advice_of_the_document():
+    made = build()
+    assert assessment_screen(made).action == made.advice.sentence
+    trained = made.advice.model_copy(update={"action": "train"})
+    assert "train it" in assessment_screen(made.model_copy(update={"advice": trained})).action
+    assert assessment_screen(made.model_copy(update={"advice": None})).action is None
 
 
-def test_a_base_that_lacks_a_capability_is_not_told_to_train_longer():
-    reason = "the base is not shown to have arithmetic, so a loss there cannot be seen"
-    made = build().model_copy(update={"verdict": "inconclusive", "reasons": (reason,)})
-    assert "items that the base can answer" in assessment_screen(made).action
+def test_a_run_at_risk_says_how_likely_a_loss_is():
+    forecast = tuple(
+        f.model_copy(update={"verdict": "inconclusive"}) for f in build().forecast if f.required
+    )
+    made = build().model_copy(
+        update={"verdict": "at_risk", "probability_any_lost": 0.374, "forecast": forecast}
+    )
+    screen = assessment_screen(made)
+    assert screen.verdict == "AT RISK"
+    assert "P of any loss = 0.37, accepted 0.1" in screen.statement
 
 
 @pytest.mark.parametrize("num", [0, 1, 3, 4, 20])
@@ -150,7 +154,6 @@ def test_a_command_stays_on_one_line():
 
 def test_standing_limits_are_known_by_their_beginnings():
     standing = [
-        assessment_caveats._LINKED,
         certification_caveats._CLAIMS,
         certification_caveats._SCOPE,
         certification_caveats._MARGIN,

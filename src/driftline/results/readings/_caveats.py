@@ -10,10 +10,9 @@ STANDING = (
     "Radius margins rest on ",
     "A worst-case radius (in `margin`; ",
     "The map is a first-order account ",
-    "Path margins beyond the probe rest on ",
+    "Critical and recommended learning rates and the envelope rest on ",
     "The belief space is read at ",
     "The target is scored on a sample of the training data",
-    "Probabilities are forecast from margins: ",
     # certify
     "Two claims are made, and they differ. ",
     "A claim is statistical and about items drawn like these: ",

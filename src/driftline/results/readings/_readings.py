@@ -105,7 +105,10 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
         )
     # Documents of earlier versions have no probability.
     return tuple(
-        sorted(losses, key=lambda x: (-(x.probability_lost or 0.0), -x.relative, x.capability))
+        sorted(
+            losses,
+            key=lambda x: (-round(x.probability_lost or 0.0, 2), -x.relative, x.capability),
+        )
     )
 
 

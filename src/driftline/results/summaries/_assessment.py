@@ -82,13 +82,13 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
             number(fall(loss.tolerance), signed=True),
             clean(loss.unit),
             probability(loss.probability_lost),
-            loss.verdict,
+            "open" if loss.verdict == "inconclusive" else loss.verdict,
             "" if loss.required else "(watched)",
         )
         for loss in losses
     ]
     level = percent(losses[0].confidence_level)
-    head = f"Forecast of the planned run with its {level} interval; below 0 is worse. P: ends beyond what is accepted"
+    head = f"Forecast of the planned run with its {level} interval; below 0 is worse; P: beyond what is accepted"
     said = perplexity_lines(
         PerplexityRow(
             loss.capability,
