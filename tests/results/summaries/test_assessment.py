@@ -69,7 +69,7 @@ def test_the_forecast_has_the_worst_first_and_a_loss_is_a_fall(assessment):
         "lost",
     ]
     assert lines[3].split()[2] == "-0.241"
-    assert lines[3].endswith("lost          (watched)")
+    assert lines[3].split()[-2:] == ["lost", "watched"]
 
 
 def test_the_order_is_relative_to_the_tolerance(assessment):

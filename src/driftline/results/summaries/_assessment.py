@@ -83,7 +83,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
             clean(loss.unit),
             probability(loss.probability_lost),
             "open" if loss.verdict == "inconclusive" else loss.verdict,
-            "" if loss.required else "(watched)",
+            "" if loss.required else "watched",
         )
         for loss in losses
     ]
