@@ -32,7 +32,7 @@ class Metric:
 
     name: MetricName
     unit: str
-    """Of a value in a document."""
+    """Unit of a value in a document."""
     bounds: tuple[float, float]
     """Lowest and highest value of an item; infinite where there is none."""
     higher_is_better: bool = True

@@ -26,7 +26,7 @@ MAX_DEPTH = 100
 _MAX_NODES = 1_000_000
 """Values that the aliases of a YAML document may stand for."""
 _MAX_DIGITS = 308
-"""Of an integer: a longer one may be beyond the range of a double."""
+"""Most digits of an integer: a longer one may exceed the range of a double."""
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BOM = "\ufeff"
 

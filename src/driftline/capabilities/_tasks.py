@@ -22,7 +22,7 @@ from ._items import Item
 from ._scorers import SCORER_METRICS, Normalization, ScorerName
 
 PREFIX = "lm_eval:"
-"""What stands before a task's name, or before the path of its YAML file."""
+"""Prefix of a task's name, or of the path of its YAML file."""
 
 _TOLERANCES: dict[tuple[MetricName, bool], float] = {
     ("margin_nats", False): 0.25,

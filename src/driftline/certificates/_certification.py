@@ -117,7 +117,7 @@ class WeightsDigest(_Part):
     """The base as it was opened."""
 
     digest: str | None = None
-    """Of its weights."""
+    """Digest of its weights."""
 
 
 class CertifiedProvenance(_Part):
@@ -127,7 +127,7 @@ class CertifiedProvenance(_Part):
     tuned: Side
     base_model: WeightsDigest | None = None
     tuned_digest: str | None = None
-    """Of the tuned weights as they were scored."""
+    """Digest of the tuned weights as they were scored."""
     suites: Annotated[tuple[SuiteDigest, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(gt=0, le=0.5)]
     """Accepted chance that a loss of the margin passes."""

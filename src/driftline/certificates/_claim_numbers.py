@@ -14,9 +14,9 @@ _RANGES = {
     "probability": (0.0, 1.0),
     "margin_nats": (-5.0, 5.0),
 }
-"""Of a mean score, by metric."""
+"""Range of a mean score, by metric."""
 _DIRECTIONS = {**dict.fromkeys(_RANGES, True), "nll_nats": False}
-"""Whether larger is better, by metric."""
+"""True if larger is better, by metric."""
 
 
 def number_faults(certification: Certification) -> Iterator[str]:

@@ -14,7 +14,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "driftline/certificate/1"
 
 TUNED, BASE, MANIFEST = "tuned", "base", "manifest"
-"""What stands before the slash in a subject's name."""
+"""Roles, the part of a subject's name before the slash."""
 TUNED_LOG, BASE_LOG = "tuned-log", "base-log"
 """The same where only logs of scores were read: such a certificate names no file of a model."""
 
@@ -36,7 +36,7 @@ class Statement(NamedTuple):
     certification: Certification
     validity: Validity
     key_id: str
-    """Of the key that it says it was signed with."""
+    """Id of the key that the statement names as its signer."""
     subjects: Mapping[str, str]
     """SHA-256 in hex by name: `tuned/<file>`, `base/<file>`, `manifest/<file>`; of logs `tuned-log/<file>`,
     `base-log/<file>`."""

@@ -43,7 +43,7 @@ class AskedSuite:
 
     name: str
     digest: str
-    """Of its items and metrics, as it stands in provenance."""
+    """Digest of its items and metrics, as in provenance."""
     capabilities: tuple[WatchedCapability, ...]
 
 

@@ -20,7 +20,7 @@ class IntruderDimensions:
     """For each of the top k, the strongest first: the largest |cosine| with any left singular
     vector of the base."""
     indices: tuple[int, ...]
-    """Which of them are intruders; 0 is the strongest."""
+    """Indices of the intruders; 0 is the strongest direction."""
 
 
 def intruder_dimensions(

@@ -18,8 +18,8 @@ _PASSES_OF_A_STEP = 3
 _SCORINGS_AT_START = 4
 """Evaluations before training: the base, twice in the sensitivity self-test, and once after it."""
 _FEWEST_ITEMS = 64
-"""Of a capability, whatever they cost: with so many every required one of a suite of that size could
-raise its alarm."""
+"""Least number of items per capability, whatever they cost: with these, every required one of a
+suite of that size could raise its alarm."""
 _SHARE_OF_GLANCES = 0.2
 
 

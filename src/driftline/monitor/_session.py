@@ -31,7 +31,7 @@ from .signals import MarginLink, StepReading, StepsLeft, fewest, planned_rates, 
 
 _LOG = logging.getLogger(__name__)
 _FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
-"""What a check may raise beside our own errors; it is an alarm, and training need not die of it."""
+"""Exceptions of a check beside Driftline's own; they raise an alarm, and training continues."""
 
 
 _OUT_OF_TURN = 8
@@ -68,7 +68,7 @@ class Session:
     alarms: list[Finding] = field(default_factory=list)
     """Raised by this process."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """Of the last check, until the trainer logs."""
+    """Metrics of the last check, until the trainer logs."""
 
     def begin(
         self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int

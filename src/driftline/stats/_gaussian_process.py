@@ -19,8 +19,8 @@ from ..errors import RunError
 from ._threads import on_one_thread
 
 _BOUNDS = ((-4.0, 2.0), (0.0, 3.0), (-4.0, 1.0))
-"""Of the logarithms of a, l and the noise, with inputs and outputs of unit scale. Bends shorter than
-the spread of the inputs are not believed."""
+"""Bounds of the logarithms of a, l and the noise, for inputs and outputs of unit scale. Length
+scales below the spread of the inputs are excluded."""
 _START = (-1.0, 1.0, -1.0)
 
 

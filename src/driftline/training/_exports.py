@@ -58,7 +58,7 @@ class ExportedRun:
     model: str
     """As they are to find it: a folder or a hub id."""
     data: TrainingData
-    """What is trained on, replay included; it is written beside the files."""
+    """Training data, replay included; written to the same folder."""
     config: TrainingConfig
     levers: Levers
     num_steps: int

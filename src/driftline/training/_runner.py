@@ -55,7 +55,7 @@ class TrainRequest:
     settings: MonitorSettings
     assessment: Assessment | None = None
     levers: Levers = field(default_factory=Levers)
-    """What holds the run back from forgetting."""
+    """Mitigations of the run against forgetting."""
     evaluation: TrainingData | None = None
     """Rows to evaluate on while it trains, where the config asks for that."""
     start: RunStart | None = None

@@ -17,7 +17,7 @@ from ..comparison import (
 )
 
 _LEAST_ITEMS = 64
-"""Of one batch."""
+"""Smallest number of items of one batch."""
 _GROWTH = 0.25
 """A batch holds so many items, as a share of those scored, where that is more: each batch moves
 the weights twice, and items beyond the decision are wasted."""

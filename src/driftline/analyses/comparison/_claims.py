@@ -28,7 +28,7 @@ from ._flip_list import flip_list
 from ._paired import Paired, is_bounded, largest_loss
 
 _SMALLEST_ALPHA = 5e-4
-"""What the bootstrap of the unbounded test can reach."""
+"""Smallest alpha that the bootstrap of the unbounded test can reach."""
 _UNSETTLED = "its limits lie on both sides of the margin; more items are needed to tell"
 _RAN_OUT = "all {num} items were used, and the decision is not clear; more items are needed to tell"
 _TOO_FEW = "{num} independent items are too few: they would not show it even if no score had moved"

@@ -29,7 +29,7 @@ from ...stats import find_knee, first_crossing
 from ..probing import CONFIDENCE_LEVEL, Effort, Line, Study
 
 DRIFT_THRESHOLD = 0.1
-"""Of representation and output alike: CKA below 0.9, or a divergence above 0.105 nats per token."""
+"""Threshold of both drifts: CKA below 0.9, or a divergence above 0.105 nats per token."""
 _TOGETHER = 1.1
 """Critical scales that differ by no more than this factor are not told apart."""
 _CHARACTERS_OF_A_TEXT = 120

@@ -37,9 +37,9 @@ class FragilityMap:
     """Modules that move and could not be measured."""
     noise: tuple[ModuleNoise, ...] = ()
     noise_obstacle: str | None = None
-    """Why there is no noise."""
+    """Reason why there is no noise sensitivity."""
     failure: str | None = None
-    """Why there is no map."""
+    """Reason why there is no map."""
 
     def failure_caveats(self) -> tuple[str, ...]:
         """Return the caveat that comes first if the map failed; else empty."""

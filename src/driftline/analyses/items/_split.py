@@ -9,7 +9,7 @@ from ...errors import SuiteError
 from ...provenance import digest_value
 
 SEARCH_SHARE = 0.5
-"""Of the items that choose, at most: reporting needs the more."""
+"""Largest share of the items used to choose: reporting needs more."""
 _LEAST = 2
 """Sources on either side; an interval needs so many."""
 

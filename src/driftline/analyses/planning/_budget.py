@@ -13,7 +13,7 @@ from ._space import Candidate
 DEFAULT_RUNS = 20.0
 """Tokens of so many of the user's own runs, where no budget is given."""
 SEARCH_SHARE = 0.65
-"""Of what is left after the base and the report: the rest is for what each lever bought, and for
+"""Share of the budget left after the base and the report; the rest is for ablations, and for
 scaling parts of the best update."""
 ABLATION_SHARE = 0.85
 """Likewise; the rest is for parts."""

@@ -15,7 +15,7 @@ from ._space import KL, PULL, RANKS, REPLAY, STRONG_DECAY, Choice, PlanSpace
 
 _MLP = ("gate", "up", "gate_up", "down")
 _SHARES = (1.0, 0.5)
-"""Of the user's own steps."""
+"""Shares of the user's own steps."""
 
 
 def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> PlanSpace:

@@ -13,7 +13,7 @@ from ._trials import Bench, Trial, scales_of
 MOST_LOOKS = 32
 """However much the budget holds: more hardly find better scales, and choose by chance."""
 _NUM_SEGMENTS = 3
-"""Of the depth, attention and MLP apart."""
+"""Number of segments of the depth, attention and MLP separately."""
 _MOST_REPEATS = 3
 """Proposals that were looked at already, after which nothing better is expected."""
 

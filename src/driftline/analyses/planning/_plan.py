@@ -54,18 +54,18 @@ class PlanRequest:
     require: tuple[str, ...] = ()
     """Capabilities that must be kept, the others being watched; empty leaves that to the suites."""
     budget_tokens: float | None = None
-    """Of training, a token that only goes forward counting a quarter; None for so many of the user's
-    own runs, unless minutes are given."""
+    """Training tokens, a token that only goes forward counting a quarter; None for a multiple of
+    the user's own run, unless minutes are given."""
     budget_minutes: float | None = None
     num_trials: int | None = None
-    """Of the search, at most; None for as many as the budget holds."""
+    """Largest number of trials of the search; None for as many as the budget allows."""
     num_items: int | None = None
     """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
     """Items of each capability used to choose, at most half (default: those that the final claims do not
     need, capped so that scoring takes no longer than a trial's training)."""
     alpha: float = 0.05
-    """Of each claim, and of the bounds that the search goes by."""
+    """Level of each claim, and of the bounds of the search."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None

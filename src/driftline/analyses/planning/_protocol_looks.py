@@ -34,11 +34,11 @@ class Look:
     """None for the base."""
     step: int
     scale: float
-    """Of the update, but for what has one of its own."""
+    """Scale of the update, except for modules with their own."""
     gain: float
     """Fall of the target's loss from the base, nats per token."""
     losses: Mapping[str, Loss]
-    """Of the required capabilities, in their tolerances."""
+    """Losses of the required capabilities, in their tolerances."""
     parts: PartScales | None = None
     """None where all have one scale."""
 

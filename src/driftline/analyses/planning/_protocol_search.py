@@ -16,7 +16,7 @@ _NUM_GUIDED = 12
 """Trials before the sampler has seen enough to choose."""
 _ENDED = "ended"
 _SECONDS = "seconds"
-"""Of all processes, up to the last trial that ended."""
+"""Seconds of all processes, up to the last trial that ended."""
 _UNAFFORDABLE = "the budget did not hold it"
 _NO_SCALE = "without it no scale that was looked at is within the tolerances"
 _SMALLER_LOSS = "kept since its worst capability loses less"
@@ -32,7 +32,7 @@ class Found:
     """Whose look that is; None for the base."""
     ablation: tuple[LeverAblation, ...]
     ended: str
-    """Why the search ended."""
+    """Reason why the search ended."""
 
 
 def search_protocols(

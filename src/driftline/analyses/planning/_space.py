@@ -29,9 +29,10 @@ KL, REPLAY = (0.1, 1.0), 0.05
 PULL = 1.0
 """L2-SP's weight times the sum of the learning rates: left alone, an update would shrink by exp(-1)."""
 RATE_MOVES = (3.0, 0.5, 1.7)
-"""Of the best protocol's rate: a large step first, since an update that is too large can be scaled down."""
+"""Factors of the best protocol's rate: a large step first, since an update that is too large can be
+scaled down."""
 OSF_SHARE = 0.5
-"""Of each matrix's directions that an orthogonal-subspace run preserves."""
+"""Share of each matrix's directions that an orthogonal-subspace run preserves."""
 STRONG_DECAY = 0.3
 SCALE = "scale of the update"
 PART_SCALES = "scales of parts of the update"

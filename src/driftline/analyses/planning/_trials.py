@@ -26,9 +26,9 @@ from ._protocol_looks import Look, PartScales, PlanRuler, best_of
 from ._space import Candidate, Settings
 
 SCALES = (1.0, 0.75, 0.5, 0.25)
-"""Of a finished trial's update; they cost no training."""
+"""Scales of a finished trial's update; they cost no training."""
 EARLY_SHARE = 0.2
-"""Of a trial's steps, after which it is looked at and may be stopped."""
+"""Share of a trial's steps after which it is evaluated and may be stopped."""
 
 
 @dataclass

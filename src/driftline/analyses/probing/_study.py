@@ -51,7 +51,7 @@ class Effort:
     worst_case_ratio: float = 1.5
     """A worst-case radius is found to lie between two norms of this ratio."""
     worst_case_in_assess: bool = False
-    """Whether `assess` has the worst case too; `margin` always has it."""
+    """True if `assess` computes the worst case too; `margin` always does."""
     num_map_items: int = 16
     """Items of a capability that are measured for the map."""
     num_fisher_draws: int = 4
@@ -97,9 +97,9 @@ class Study:
     effort: Effort
     seed: int
     anchors: Anchors | None = None
-    """Where the belief space is read; None where it is not."""
+    """Texts at which the belief space is read; None if it is not."""
     replica: Trajectory | None = None
-    """Of the planned run, where the probe has one."""
+    """Replica of the planned run, if the probe has one."""
 
     @property
     def trained(self) -> tuple[Trajectory, ...]:

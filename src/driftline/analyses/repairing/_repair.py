@@ -73,7 +73,7 @@ class RepairRequest:
     """Items of each capability used to choose, at most half (default: those that the final claims do not
     need)."""
     alpha: float = 0.05
-    """Of each claim, and of the bounds that the search goes by."""
+    """Level of each claim, and of the bounds of the search."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None

@@ -36,7 +36,7 @@ _SEEDS = 1_000
 _STRENGTHS = (0.3, 0.6, 1.0)
 _WHOLES = (1.0, 0.85)
 _DIGITS = 4
-"""Of a scale, so that it is the same number in every process."""
+"""Digits of a scale, so that it is the same number in every process."""
 
 NUM_LOOKS = 73
 """About as many as a search takes; for planning time only."""
@@ -53,7 +53,7 @@ class RepairSearch:
     norms: Mapping[str, float]
     """Squared norm of each cell's update."""
     seed: int = 0
-    """Of the proposals."""
+    """Random seed of the proposals."""
     looks: list[Look] = field(default_factory=list)
     priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
     """Parts that give something back when they are taken out alone, the cheapest first."""

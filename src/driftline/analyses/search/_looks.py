@@ -42,12 +42,12 @@ class Look:
     gain: float | None
     """Fall of the target's loss from the base, nats per token; None without a target."""
     gain_share: float | None
-    """Of what the tuned model gained; None without a target, or where it gained nothing."""
+    """Share of the tuned model's gain; None without a target, or if that model gained nothing."""
     missed: float | None
     """Nats by which the lower bound of the gain misses what has to be kept, below 0 where there is
     more; None where nothing has to be."""
     losses: Mapping[str, Loss]
-    """Of the required capabilities."""
+    """Losses of the required capabilities."""
 
     @property
     def shortfall(self) -> float:

@@ -81,8 +81,8 @@ class ScoredCapability:
     """The group of each item; an item without one is its own."""
     source: SourceProvenance
     prompts_digest: str | None = None
-    """Of all that the model was shown, where the log tells; two logs that differ in it put the
-    same documents to their models in different words."""
+    """Digest of all prompts, if the log has them; logs that differ in it gave their models the same
+    documents in different words."""
 
 
 def choose_metric(

@@ -49,12 +49,13 @@ class Anchors:
 
     texts: tuple[str, ...]
     layers: tuple[int | None, ...]
-    """Which layers, from 0, in the order of the model; None, which comes first, is the embedding."""
+    """Numbers of the layers, from 0, in the order of the model; None, which comes first, is the
+    embedding."""
     num_rows: int = 8
     row_tokens: int = 32
     """The texts are packed into rows of so many tokens."""
     top_k: int = 8
-    """How many directions of a layer are followed."""
+    """Number of directions of a layer that are followed."""
 
     name: ClassVar[str] = "belief space"
 

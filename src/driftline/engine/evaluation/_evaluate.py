@@ -40,7 +40,7 @@ from ._anchors import AnchorReader, Anchors
 from ._meter import Meter
 
 Watched = Capability | Anchors
-"""What can be evaluated at a point."""
+"""Anything that can be evaluated at a point."""
 
 _ANSWER_TOKENS = 32
 """Greedy answers are cut here."""

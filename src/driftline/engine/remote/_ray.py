@@ -22,7 +22,7 @@ class RayEngine(Engine):
 
     pool: WorkerPool = field(kw_only=True)
     directions: Path = field(kw_only=True)
-    """Where directions become files that can travel."""
+    """Folder in which directions become files that can be sent."""
 
     @property
     def numerics(self) -> Numerics:

@@ -33,7 +33,7 @@ class RayOptions:
     """Address of Ray and resources per worker. None: chosen by the resources of the cluster."""
 
     address: str | None = None
-    """Of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
+    """Address of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
     num_workers: int | None = None
     gpus_per_worker: float | None = None
     """GPUs per worker: above one, its weights are spread; below one, workers share a GPU."""

@@ -43,7 +43,7 @@ class Job:
     options: ScoringOptions
     num_threads: int
     cache_name: str
-    """Of the folder, under the node's temporary one, for files that come from the driver."""
+    """Name of the folder, in the node's temporary one, for files that the driver sends."""
 
     @classmethod
     def like(
@@ -104,7 +104,7 @@ class Task(NamedTuple):
     point: Point
     """A travelling one."""
     token_digests: tuple[str, ...]
-    """Of each of its capabilities, as the driver's tokenizer makes them."""
+    """Digest of each of its capabilities, as the driver's tokenizer makes them."""
     files: tuple[SentFile, ...] = ()
     """Files that the point reads, for a worker that may not see the driver's disk."""
 

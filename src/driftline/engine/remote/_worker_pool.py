@@ -46,7 +46,7 @@ class _Assignment:
     worker: _PooledWorker
     round: int = 0
     index: int = 0
-    """Of the point in its round."""
+    """Index of the point in its round."""
     task: Task | None = None
     """None while the model opens."""
     was_sent_files: bool = False

@@ -24,7 +24,7 @@ else:
     import fcntl
 
 _GRACE_SECONDS = 1.0
-"""Whoever only looks at a folder holds its lock for an instant; a run that starts outwaits that."""
+"""`driftline runs` holds the lock briefly; a starting run retries for this long."""
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 _FAR_BYTE = 1 << 30
 """Windows locks bytes and not files, and what is locked cannot be read; nothing stands here."""

@@ -32,7 +32,7 @@ _WITH_PROBE = ("assess", "forecast")
 _BOOKKEEPING = frozenset({_MARKER, _LOCK, f"{_STORE}-wal", f"{_STORE}-shm"})
 """Files that say nothing about work."""
 _EARLIER_OUTPUTS = ("report.html", "report.json")
-"""What a run wrote before the marker said it."""
+"""Outputs of runs whose marker, of an earlier version, does not list them."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

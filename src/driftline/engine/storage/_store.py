@@ -21,7 +21,7 @@ from ...provenance import digest_value
 _SCHEMA_VERSION = 1
 _COLUMNS = ("key", "point", "capability", "num_tokens", "item_values")
 _BUSY_SECONDS = 30
-"""How long to wait for another process that writes to the same file."""
+"""Longest wait for another process that writes to the same file."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class WeighedLoss:
 
     items: tuple[WeighedSequences, ...]
     recipe: JsonValue
-    """What the items and their losses are determined by, tokens included."""
+    """Value that determines the items and their losses, tokens included."""
 
 
 def gradient_obstacle(opened: LanguageModel) -> str | None:
@@ -161,7 +161,7 @@ class GradientDirection:
     opened: LanguageModel
     loss: WeighedLoss
     at: Point = BASE
-    """Where the gradient is taken."""
+    """Point at which the gradient is taken."""
     options: ScoringOptions = field(default_factory=ScoringOptions)
     share: bool = True
     on_tokens: Callable[[int], None] = lambda _count: None

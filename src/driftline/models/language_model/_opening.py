@@ -38,9 +38,9 @@ class LanguageModel:
     digest: str
     trust_remote_code: bool = False
     load_in: LoadIn | None = None
-    """How it was quantised on opening, so that another process can open the same."""
+    """Quantisation at opening, so that another process can open the same."""
     asked_dtype: torch.dtype | None = None
-    """What was asked for on opening, which decides what quantised layers compute in."""
+    """Requested dtype at opening, in which quantised layers compute."""
     files: OpenedFiles = field(default_factory=OpenedFiles, compare=False)
     """The files that it was opened from; none where the model was handed over in memory."""
 

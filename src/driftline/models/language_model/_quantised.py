@@ -18,7 +18,7 @@ from torch.nn import functional
 from ...errors import ModelError
 
 LoadIn = Literal["4bit", "8bit"]
-"""How to quantise a base as it is opened."""
+"""Quantisation of a base as it is opened."""
 
 _PACKED = ("Params4bit", "Int8Params")
 _MEND = "take the unquantised model; where memory is short, open it with load_in (--load-in 4bit)"

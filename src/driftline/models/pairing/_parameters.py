@@ -54,7 +54,7 @@ class ModelParameters:
     ties: Mapping[str, str]
     """Weights that are one with another, by the config and the files."""
     wrappers: tuple[str, ...]
-    """What wrappers of training added to names, and was removed."""
+    """Prefixes of training wrappers that were removed from names."""
 
 
 @dataclass

@@ -124,7 +124,7 @@ Change = Mapping[str, Tensor | LowRank]
 """Weight name to its change."""
 
 _LEFT, _RIGHT = "|left", "|right"
-"""What is added to a weight's name for the two parts of a low-rank change in a file."""
+"""Suffixes of a weight's name for the two parts of a low-rank change in a file."""
 
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
@@ -151,7 +151,7 @@ class StoredDirection:
 
     path: Path
     recipe: JsonValue
-    """What it was made from; two files with one recipe hold the same change."""
+    """Recipe of the change; two files with one recipe hold the same change."""
 
     def identity(self) -> JsonValue:
         """Return the recipe that made it."""

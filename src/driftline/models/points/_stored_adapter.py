@@ -15,7 +15,7 @@ from ._directions import LowRank
 from ._low_rank import unreadable_field
 
 ADAPTER_PREFIX = "base_model.model."
-"""What PEFT puts before the name of a module of the base."""
+"""Prefix that PEFT puts before the name of a module of the base."""
 _PARTS = {
     ".lora_A.weight": (1, False),
     ".lora_B.weight": (0, False),

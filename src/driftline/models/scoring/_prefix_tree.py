@@ -160,7 +160,7 @@ class _Builder:
         self._members = members
         self._layout = layout
         self._shared = [0, *map(num_shared, inputs[:-1], inputs[1:])]
-        """How many tokens each input shares with the one before it."""
+        """Number of tokens that each input shares with the one before it."""
 
     def build(self) -> Branch:
         root = Branch()

@@ -29,9 +29,9 @@ _LOGITS_AT_ONCE = 2**26
 _ENTRY_BYTES = 2**31
 """Hidden states that are kept to start later passes at a layer."""
 _PROOF_NATS, _PROOF_NATS_HALF = 1e-3, 0.25
-"""How far scores may differ in the proof, with float32 weights and with half-precision ones."""
+"""Largest difference of scores in the proof, with float32 weights and with half-precision ones."""
 _UNFIT = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What an architecture raises that does not take masks, caches or replaced layers as we give them."""
+"""Exceptions of architectures that do not accept Driftline's masks, caches or replaced layers."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..language_model import LanguageModel, ScoringOptions
 from ._prefix_tree import Layout, Row, TokenSequence, plan_batches
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 512, 4096
-"""What a pass keeps for its way back is about 1 MB a token at 135M parameters."""
+"""Tokens per batch; a pass keeps about 1 MB per token for backward at 135M parameters."""
 _LOGITS_AT_ONCE = 2**25
 _ROW_TOKENS = 256
 """Sequences of one item share a row up to this size."""

@@ -80,8 +80,8 @@ class Trajectory:
     config: TrainingConfig
     data: TrainingData
     folder: Path
-    """Where the changes are kept; one file a kept step, as large as the weights that moved, or as
-    the adapter where plain LoRA is trained."""
+    """Folder of the changes; one file per kept step, as large as the weights that moved, or as the
+    adapter if plain LoRA is trained."""
     kept_steps: tuple[int, ...]
     """Optimiser steps whose change is kept, ascending; training stops after the last."""
     plan: TrainingPlan
@@ -90,7 +90,7 @@ class Trajectory:
     """Modules whose weights stay where they are, beside those that the levers freeze; of a full
     fine-tuning only."""
     levers: Levers = field(default_factory=Levers)
-    """What holds the run back from forgetting."""
+    """Mitigations of the run against forgetting."""
     goes_on: Callable[[int], bool] = field(default=lambda _step: True)
     """Asked after every step, when a kept step's change is on disk; False ends training there."""
     checkpoints: Path | None = None

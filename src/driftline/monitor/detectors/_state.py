@@ -17,14 +17,14 @@ class MonitorState:
     glance_every_steps: int = 0
     """0: no glances."""
     num_items: int | None = None
-    """Of each capability that are scored; None: all."""
+    """Number of scored items per capability; None: all."""
     checked_kl_nats: float = 0.0
     """The furthest that the output had moved at a check."""
     next_check: int = 0
     """A step that is checked out of turn; 0: none."""
     num_out_of_turn: int = 0
     steps: list[int] = field(default_factory=list)
-    """Of the checks so far."""
+    """Steps of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)
     """Mean loss of each capability at each of them."""
     margins: dict[str, list[float]] = field(default_factory=dict)

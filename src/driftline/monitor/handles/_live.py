@@ -24,7 +24,7 @@ ItemValues = dict[str, dict[MetricName, Float[ndarray, " items"]]]
 """Capability to metric to one value an item."""
 
 _BATCH_TOKENS = 2048
-"""Of one pass of a sharded model, padding included."""
+"""Tokens of one pass of a sharded model, padding included."""
 
 
 @dataclass(frozen=True)

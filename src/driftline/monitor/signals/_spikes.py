@@ -8,7 +8,7 @@ _WINDOW = 50
 _FEWEST = 8
 """Values before which nothing is called a spike."""
 _LEAST_DEVIATION = 0.05
-"""Of the logarithm: a series that hardly moves would otherwise spike at anything."""
+"""Smallest deviation of the logarithm: a nearly constant series would otherwise always spike."""
 
 
 @dataclass

@@ -33,8 +33,8 @@ from ..handles import (
 _LEAST_NATS = 2e-5
 """Second differences of losses below this are rounding of float32."""
 _REACH = 0.25
-"""Of the optimiser's own step, to either side: short enough for the curvature to be that of the place
-(a full step gave a third of it where losses bend at higher orders), long enough for float32."""
+"""Fraction of the optimiser's own step, to either side: short enough for the local curvature (a
+full step gave a third of it where losses bend at higher orders), long enough for float32."""
 _DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
 
 
@@ -108,7 +108,8 @@ class StepProbe:
     folder: Path
     """For copies of weights, for the time of a step."""
     is_loss_of_labels: bool = True
-    """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
+    """Property of the trainer: False if the loss is computed outside the model, from its
+    outputs."""
     _before: OffloadedCopy | None = None
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)

@@ -5,8 +5,8 @@ from typing import Literal
 from ._document import Value
 
 Look = Literal["early_5", "early_10", "early_20", "replica_10"]
-"""Where a probe looks, with the percent of the planned steps that it takes to get there: the planned
-run itself, stopped; or a replica of it, run to its end in fewer steps at a higher rate."""
+"""Kind of probe, with the percent of the planned steps that it takes: the planned run itself,
+stopped early; or a replica of it, run to its end in fewer steps at a higher rate."""
 
 
 class CapabilityReading(Value):
@@ -19,7 +19,8 @@ class CapabilityReading(Value):
     """Mean loss from the base, in the metric's unit; positive is worse."""
     base_standard_error: float | None = None
     standard_errors: dict[Look, float] | None = None
-    """Of the mean losses, over groups of items; None in readings of earlier versions."""
+    """Standard errors of the mean losses, over groups of items; None in readings of earlier
+    versions."""
     straight_line: float | None = None
     """Loss on the line through the last early look, at the planned run's summed learning rate."""
 

@@ -24,14 +24,14 @@ class Knee(NamedTuple):
 
     shape: Literal["knee", "gradual"] | None
     scale: float | None = None
-    """Where the knee is; None where none was found."""
+    """Scale of the knee; None if there is none."""
     low: float | None = None
     """Lower end of its interval; None where the measured range does not bound it."""
     high: float | None = None
     slope_ratio: float | None = None
     """Slope after the knee over the slope before it."""
     pvalue: float | None = None
-    """Of no knee: how often a straight line with scatter alone looks as bent as this."""
+    """P-value of "no knee": how often a straight line with scatter alone looks as bent."""
     reason: str | None = None
 
 
@@ -42,9 +42,9 @@ class _Fits(NamedTuple):
     slopes: Float[ndarray, " knees"]
     """Before the knee."""
     rises: Float[ndarray, " knees"]
-    """What the slope gains at the knee; negative where the curve levels off."""
+    """Increase of the slope at the knee; negative if the curve levels off."""
     rise_errors: Float[ndarray, " knees"]
-    """Of the rises, for errors of variance 1."""
+    """Standard errors of the rises, for errors of variance 1."""
     squares: Float[ndarray, " knees"]
     """Sums of squared residuals."""
 

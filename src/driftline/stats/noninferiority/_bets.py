@@ -30,14 +30,15 @@ class Bets(NamedTuple):
     least: float
     """The smallest change that an item can have."""
     largest_share: float
-    """Of the wealth that one unit can take: a larger one wins sooner where little is ever lost."""
+    """Largest share of the wealth that one unit can take; a larger one wins sooner if losses are
+    rare."""
 
 
 class Past(NamedTuple):
     """Statistics of earlier units, from which the next stake is computed."""
 
     variance: Float[ndarray, "orders units"]
-    """Of total - mean * size."""
+    """Variance of total - mean * size."""
     size: Float[ndarray, "orders units"]
 
 

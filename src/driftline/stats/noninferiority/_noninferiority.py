@@ -29,7 +29,7 @@ class NoninferiorityTest(NamedTuple):
     """Positive: the loss that is accepted."""
     confidence_level: float
     pvalue: float
-    """Of the null hypothesis change <= -margin."""
+    """P-value of the null hypothesis change <= -margin."""
     verdict: NoninferiorityVerdict
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 

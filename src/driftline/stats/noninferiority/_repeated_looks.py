@@ -17,7 +17,7 @@ from ._bets import highest_refused
 from ._noninferiority import units_of
 
 _LARGEST_SHARE = 0.9
-"""Of the wealth that a single item can take."""
+"""Largest share of the wealth that a single item can take."""
 _STAKES = ((1.0, 0.3), (0.5, 0.3), (0.25, 0.2), (0.1, 0.1), (0.04, 0.1))
 """Stakes as shares of the largest, with the wealth that is given to each: how far the mean will lie
 above the tolerance, and how widely the items scatter, is not known beforehand."""

@@ -18,8 +18,9 @@ MEASURED_SPREADS = {
     "nll_nats": 0.11,
     "accuracy": 0.048,
 }
-"""Of an item's change in runs that moved the mean little: the standard deviation, or the share of
-items that flip. From the benchmark of forgetting on SmolLM2-135M, `evidence/forgetting/link.json`."""
+"""Spread of an item's change in runs that moved the mean little: the standard deviation, or the
+share of items that flip. From the benchmark of forgetting on SmolLM2-135M,
+`evidence/forgetting/link.json`."""
 ALPHA, POWER = 0.05, 0.8
 _CAUTION = 0.8
 """Share of alpha at which a t test has the power of the unbounded test."""

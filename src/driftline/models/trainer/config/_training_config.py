@@ -57,7 +57,7 @@ class TrainingConfig:
     values: dict[str, JsonValue]
     digest: str
     notes: tuple[str, ...] = ()
-    """What was read otherwise than it stands in the file, one sentence each."""
+    """Fields that were read differently from the file, one sentence each."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables that the file sets under `env`, as TRL's command line does."""
     loss_on_answers: bool = False

@@ -29,15 +29,15 @@ class TrainingData:
     examples: Sequence[Example]
     digest: str
     is_chat: bool = False
-    """Whether messages, or prompts and completions, are turns with a role."""
+    """True if messages, or prompts and completions, are turns with a role."""
     text_field: str = "text"
     """The column of texts."""
     notes: tuple[str, ...] = ()
-    """What was left out, one sentence each."""
+    """Rows that were left out, one sentence each."""
     loaded: LoadedRows | None = field(default=None, compare=False, repr=False)
     """All splits of the source, as they stand there."""
     columns: tuple[tuple[str, str], ...] = ()
-    """How columns were renamed."""
+    """New names of renamed columns."""
     prepared: dict[str, tuple[object, datasets.Dataset]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
