@@ -44,7 +44,7 @@ class Metric:
     """The metric whose gradient stands for its own; None for itself."""
     forecast_from: MetricName | None = None
     """The metric in nats in which a forecast predicts before it converts; None where no finished
-    run tells how this metric goes on."""
+    run predicts this metric."""
     falls_to_chance: bool = False
     """A model that guesses has the capability's chance level for its mean."""
 

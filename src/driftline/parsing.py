@@ -52,7 +52,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             name, line = (key.tag, key.value), key.start_mark.line + 1
             if name in lines:
                 raise _RepeatedKeyError(
-                    f"line {line}: {key.value} stands there twice, first in line {lines[name]}; "
+                    f"line {line}: duplicate key {key.value} (first defined on line {lines[name]}); "
                     "keep one"
                 )
             lines[name] = line
@@ -195,7 +195,7 @@ def parse_yaml(content: bytes, where: str | Path, error: type[DriftlineError]) -
     {'alpha': 0.05}
     >>> parse_yaml(b"alpha: 0.05\nalpha: 0.5", "policy.yaml", DriftlineError)
     Traceback (most recent call last):
-    driftline.errors.DriftlineError: policy.yaml: line 2: alpha stands there twice, first in line 1; keep one
+    driftline.errors.DriftlineError: policy.yaml: line 2: duplicate key alpha (first defined on line 1); keep one
 
     Args:
         content: As it stands in the file.

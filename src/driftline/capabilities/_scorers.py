@@ -76,7 +76,7 @@ def likelihood_requests(item: Item) -> tuple[Request, ...]:
 
 
 PREFERRED_OPTION = "preferred_option"
-"""Kept beside the metrics of an item with options: the place of the one that the model prefers."""
+"""Key, next to an item's metrics, of the option that the model prefers."""
 
 
 def completion_bytes(completion: str) -> int:

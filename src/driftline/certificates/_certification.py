@@ -46,7 +46,7 @@ def _plain_name(name: str) -> str:
 def _check_unique(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise ValueError(f"{name} stands there twice")
+            raise ValueError(f"duplicate {name}")
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -36,7 +36,7 @@ def embedded_policy_faults(policy: Policy, claims: Sequence[Claim], alpha: float
 
 
 def asked_policy_faults(certification: Certification, policy: CertificationPolicy) -> Iterator[str]:
-    """Compare a certification with the policy of whoever verifies.
+    """Compare a certification with the policy of the verifier.
 
     A certificate that was made under a policy must have been made under the same rules; comments and
     the order of rules may differ. One that was made under none must keep to each rule: a margin and

@@ -52,7 +52,7 @@ def low_rank_singular_values(
 
     Args:
         left: In any float dtype; computed in float64.
-        right: Likewise.
+        right: In any float dtype.
 
     Returns:
         At most rank values, the largest first.

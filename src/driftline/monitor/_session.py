@@ -31,7 +31,7 @@ from .signals import MarginLink, StepReading, StepsLeft, fewest, planned_rates, 
 
 _LOG = logging.getLogger(__name__)
 _FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
-"""Exceptions of a check beside Driftline's own; they raise an alarm, and training continues."""
+"""Exceptions of a check other than Driftline's own; they raise an alarm, and training continues."""
 
 
 _OUT_OF_TURN = 8

@@ -112,7 +112,7 @@ def planned_protocol(probed: ProbedRun, read: Protocol | None) -> Protocol:
 
     Args:
         probed: The run folder.
-        read: What the user named beside it; its fields come first.
+        read: Config that the user named too; its fields come first.
 
     Returns:
         A protocol with the run's model, data and suites, and its assessment.

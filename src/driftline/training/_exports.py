@@ -87,7 +87,7 @@ def write_exports(run: ExportedRun, folder: Path) -> dict[str, tuple[str, ...]]:
     """Write the run for `trl sft --config`, Axolotl and LLaMA-Factory, with its data beside them.
 
     Each file begins with a comment that names what it cannot say: levers that the trainer does not
-    have, and fields that it has no word for.
+    have, and fields that it does not support.
 
     Args:
         run: What is to be written.
@@ -334,7 +334,7 @@ def _comment(name: str, missing: tuple[str, ...]) -> str:
     }[name]
     lines = [f"# {command} {name}"]
     if missing:
-        lines.append("# Left out, because this trainer has no word for it: " + ", ".join(missing))
+        lines.append("# Not supported by this trainer (omitted): " + ", ".join(missing))
     return "\n".join(lines) + "\n"
 
 

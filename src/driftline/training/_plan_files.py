@@ -45,7 +45,7 @@ def write_plan_files(
         request: What was asked.
         folder: Where to.
         model: As the user named it.
-        suites: Likewise.
+        suites: As the user named them.
 
     Returns:
         The plan with the names of its files, and what each has no words for.

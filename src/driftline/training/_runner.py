@@ -78,7 +78,7 @@ def train(
     Args:
         request: What to train.
         folder: Open.
-        listener: Hears how far training is, with the margin left beside the loss.
+        listener: Receives the progress of training, with the margin left and the loss.
 
     Returns:
         What came of it.

@@ -75,7 +75,7 @@ def affordable_items(
         capabilities: With all their items.
         engine: Knows their tokens.
         num_points: Points at which they are scored.
-        other_tokens: Scored at each point beside them.
+        other_tokens: Also scored at each point.
         trained_tokens: Of the probe.
         fewest: The cap is never lower.
         share: Of a capability's items, those that may be scored at all.

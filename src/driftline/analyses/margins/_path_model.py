@@ -111,7 +111,7 @@ class PathLosses:
             largest_error: Of the largest predicted loss.
 
         Returns:
-            The whole path. The spread over items at the last look goes on in quadrature; as losses
+            The whole path. The spread over items at the last evaluation adds in quadrature; as losses
             grow so does that spread, so far from the probe intervals are for these items.
         """
         value, low, high = measured

@@ -16,7 +16,7 @@ SEARCH_SHARE = 0.65
 """Share of the budget left after the base and the report; the rest is for ablations, and for
 scaling parts of the best update."""
 ABLATION_SHARE = 0.85
-"""Likewise; the rest is for parts."""
+"""Share of the budget up to the end of the ablations; the rest is for parts."""
 _FORWARD = 1 / Meter.TRAINED_TOKEN
 _TEMPLATE = 32
 """Tokens that a chat template may put around a text."""
@@ -171,7 +171,7 @@ def check_budget(tokens: float | None, minutes: float | None) -> None:
 
     Args:
         tokens: None where not given.
-        minutes: Likewise.
+        minutes: None where not given.
 
     Raises:
         ConfigError: Both are given, or one is not above 0.

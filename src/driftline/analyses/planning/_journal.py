@@ -1,7 +1,7 @@
 """The study of a plan: which protocol comes next, and what came of those before, by Optuna.
 
 The study lies in the run folder as a journal, one JSON record a line, so that a search that was killed
-goes on where it stopped. The sampler is seeded anew for every trial, so that what it picks hangs on
+resumes where it stopped. The sampler is seeded anew for every trial, so that its choice depends on
 the trials before alone and not on which process ran them.
 """
 

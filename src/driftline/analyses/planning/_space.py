@@ -307,7 +307,7 @@ class PlanSpace:
         return choice if isinstance(choice, str) else f"{choice:g}"
 
     def _levers_of(self, method: str) -> tuple[str, ...]:
-        """Return the levers that apply to a method, beside rate and method."""
+        """Return the levers that apply to a method, other than rate and method."""
         apart = {
             "rank": method in LORA_METHODS,
             "weight_decay": method in LORA_METHODS,

@@ -54,7 +54,7 @@ def judge(
         table: The base, the tuned and the repaired model on the items that report.
         points: The tuned and the repaired model.
         capabilities: Both parts of each.
-        target: Likewise, if there is one.
+        target: Both parts of the target, if there is one.
         lost: Required capabilities that the items that choose called lost, so that what is counted
             as given back was not picked on the items that count it.
         alpha: Of each claim and limit.

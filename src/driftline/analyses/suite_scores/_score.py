@@ -148,7 +148,7 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
         reserved: Names that the document needs for itself.
 
     Raises:
-        ConfigError: A name is there twice, or is reserved.
+        ConfigError: A name is duplicate, or is reserved.
     """
     names = [capability.name for capability in capabilities]
     for name in sorted(set(names)):

@@ -34,7 +34,7 @@ class DiffRequest:
     base: str
     """A model folder, a `.safetensors` file, or a hub id."""
     tuned: str
-    """Likewise, or an adapter folder."""
+    """A model folder, a `.safetensors` file, a hub id, or an adapter folder."""
     spectra: SpectraEffort = "fast"
     seed: int = 0
     adapter: str | None = None

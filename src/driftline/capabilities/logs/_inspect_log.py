@@ -110,7 +110,7 @@ def read_inspect_log(path: Path) -> ScoredLog:
     counts = Counter(item.id for item in items)
     for item in items:
         if counts[item.id] > 1:
-            raise SuiteError(f"{item.where}: stands there twice; the log is damaged")
+            raise SuiteError(f"{item.where}: duplicate sample; the log is damaged")
     return ScoredLog(
         name=header.eval.task,
         items=items,

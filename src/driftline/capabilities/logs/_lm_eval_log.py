@@ -75,7 +75,7 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
         sample = line.sample
         if (sample.doc_id, sample.filter) in seen:
             raise SuiteError(
-                f"{line.where}: document {sample.doc_id} stands there twice; two runs were written "
+                f"{line.where}: duplicate document {sample.doc_id}; two runs were written "
                 "into one file"
             )
         seen.add((sample.doc_id, sample.filter))

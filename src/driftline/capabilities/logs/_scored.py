@@ -61,7 +61,7 @@ class ScoredLog:
     preferred: tuple[str, ...]
     """Its metrics, the one to take unless another is wanted first."""
     readings: Mapping[str, Reading]
-    """Metrics that the log itself says how to read, beside those that are known by name."""
+    """Metrics that the log itself says how to read, in addition to those known by name."""
     prompts_digest: str | None = None
 
 

@@ -61,7 +61,7 @@ class Anchors:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of all that a reading depends on, beside the model."""
+        """Digest of all that a reading depends on, other than the model."""
         return digest_value(
             {
                 "anchors": list(self.texts),

@@ -35,7 +35,7 @@ class Engine(ABC):
     scorer: CapabilityScorer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Have the tokenizer at hand, which every key needs."""
+        """Open the tokenizer, which every key needs."""
         self.scorer = CapabilityScorer(self.opened, self.options, self.meter)
 
     @property
@@ -86,7 +86,7 @@ class Engine(ABC):
             RunError: A point could not be scored.
         """
         rows, pending = self._look_up(wanted)
-        # Closed at once when keeping fails, so that whoever computes can stop.
+        # Closed at once if storing fails, so that the computation can stop.
         with contextlib.closing(self._compute(pending)) as computed:
             for work, scores in computed:
                 self._keep(work, scores)

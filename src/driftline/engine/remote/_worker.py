@@ -64,7 +64,7 @@ class Job:
         return cls(
             str(path.absolute()) if path.exists() else opened.source,
             opened.trust_remote_code,
-            # What packed layers compute in hangs on what was asked for, not on how the rest is held.
+            # Packed layers compute in the requested dtype, whatever dtype the rest has.
             held if opened.load_in is None else opened.asked_dtype,
             "auto" if num_gpus > 1 else None,
             opened.load_in,

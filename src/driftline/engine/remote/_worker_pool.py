@@ -102,7 +102,7 @@ class WorkerPool:
     """Pool of workers, each with a copy of the model."""
 
     def __init__(self, ray: Any, job: Job, shape: PoolShape, *, digest: str) -> None:  # noqa: ANN401
-        """Start the workers; they open their models while this process goes on.
+        """Start the workers; they open their models in the background.
 
         Args:
             ray: The module, connected.

@@ -1,7 +1,7 @@
 """One process at a time in a run folder: a lock of the operating system, with its owner's name.
 
 The system drops the lock when the process ends, however it ends; what a crash leaves behind is a file
-that nobody holds. The file is removed while it is held, and whoever locks a removed one tries again.
+that nobody holds. The file is removed while it is locked; a process that locks a removed file retries.
 """
 
 import contextlib

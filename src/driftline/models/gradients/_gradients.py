@@ -75,7 +75,7 @@ def loss_gradient(
 
     Returns:
         Weight name to gradient, of the weight's shape, in the weight's dtype or in float32 where it
-        is a sum over batches; matrices that the loss does not hang on are left out.
+        is a sum over batches; matrices on which the loss does not depend are left out.
 
     Raises:
         ModelError: The weights have no gradient where they lie.

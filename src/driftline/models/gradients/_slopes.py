@@ -4,7 +4,7 @@ A module gives y = f(x; W). When its weights move by s * change, an item's loss 
 
     s * sum over the item's positions of <dL/dy, df/dW [change]>
 
-to first order. Both factors are at hand during one forward and one backward pass, position by
+to first order. Both factors are available in one forward and one backward pass, position by
 position, so one pass gives the slopes of all modules and all items, and no gradient of a weight is
 formed. Where a weight is used in another way (fused experts, convolutions, positions that rows share)
 its gradient is formed item by item and dropped at once (`_slope_tags`). Two short sequences decide

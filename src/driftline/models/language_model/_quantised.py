@@ -25,7 +25,7 @@ _MEND = "take the unquantised model; where memory is short, open it with load_in
 
 
 class PackedPlace:
-    """A packed weight: read by dequantising, moved by what runs beside it."""
+    """Packed weight: read by dequantising, moved by a parallel layer."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         """Take a quantised linear layer.
@@ -54,7 +54,7 @@ class PackedPlace:
                 yield f" {key}", tensor
 
     def move(self, change: Tensor) -> Callable[[], None]:
-        """Let a change run beside the layer.
+        """Add a change as a layer in parallel.
 
         Args:
             change: Of the weight's shape; held in the layer's compute dtype.
@@ -170,7 +170,7 @@ def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
         source: What to call it in messages.
 
     Raises:
-        ModelError: A layer is quantised that a point could not run beside.
+        ModelError: A quantised layer does not support a change in parallel.
     """
     for name, module in model.named_modules():
         layer: Any = module

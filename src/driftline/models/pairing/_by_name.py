@@ -171,9 +171,9 @@ def _resolve_ties(
 
     Args:
         before: The base's tensors; changed in place.
-        after: The tuned ones, likewise.
+        after: The tuned model's tensors; changed in place.
         base: The base, whose config may say that its head is its own.
-        tuned: The tuned model, likewise.
+        tuned: The tuned model, whose config may say the same.
 
     Returns:
         Heads that are one with the embedding on both sides, and heads that are on one.

@@ -248,7 +248,7 @@ def _resolve_ties(
 
     Args:
         found: The weights in the files. A tied one that is there under its partner's name alone
-            gets the name of the partner; one that is there twice is dropped.
+            gets the name of the partner; a duplicate is dropped.
         model: The model.
 
     Returns:

@@ -1,7 +1,7 @@
 """Points in weight space: base + sum of scale * direction, put in and taken out again.
 
 The base comes back bit for bit, by copy and not by subtraction, also when something raises or the
-user presses Ctrl-C. How one weight is moved hangs on where it lies (`_places`).
+user presses Ctrl-C. How one weight is moved depends on where it lies (`_places`).
 """
 
 import contextlib

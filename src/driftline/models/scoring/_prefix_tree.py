@@ -89,7 +89,7 @@ class Row:
 
 @dataclass
 class Branch:
-    """A trunk with all that hangs on it; the root has none."""
+    """A trunk with its branches; the root has no trunk."""
 
     trunk: Row | None = None
     batches: list[list[Row]] = field(default_factory=list)
@@ -146,7 +146,7 @@ def plan_batches(
 
 
 class _Builder:
-    """Works on the inputs in lexicographic order, where whoever shares a beginning is adjacent."""
+    """Builder on the inputs in lexicographic order, in which shared prefixes are adjacent."""
 
     def __init__(
         self,

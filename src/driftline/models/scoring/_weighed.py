@@ -22,7 +22,7 @@ Weigh = Callable[[Sequence[float]], Sequence[float]]
 
 @dataclass(frozen=True)
 class WeighedSequences:
-    """The sequences of one item, and how its loss hangs on their log-likelihoods."""
+    """Sequences of one item, and the weights of their log-likelihoods in its loss."""
 
     sequences: tuple[TokenSequence, ...]
     weigh: Weigh

@@ -87,7 +87,7 @@ class Trajectory:
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
     frozen: tuple[str, ...] = ()
-    """Modules whose weights stay where they are, beside those that the levers freeze; of a full
+    """Modules whose weights stay fixed, in addition to those that the levers freeze; of a full
     fine-tuning only."""
     levers: Levers = field(default_factory=Levers)
     """Mitigations of the run against forgetting."""

@@ -17,7 +17,7 @@ _ADDS_OUTPUTS = {
     "output_attentions", "output_hidden_states", "output_router_logits", "return_dict",
     "use_cache", "use_return_dict", "problem_type", "id2label", "label2id",
 }  # fmt: skip
-"""Read to decide what is returned beside the logits."""
+"""Keys that only decide what is returned in addition to the logits."""
 _TRAINING_ONLY = {
     "router_aux_loss_coef", "router_z_loss_coef", "aux_loss_alpha", "seq_aux", "router_jitter_noise",
     "input_jitter_noise", "gradient_checkpointing", "layerdrop", "init_std",

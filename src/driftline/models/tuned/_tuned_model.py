@@ -145,7 +145,7 @@ def digest_at(opened: LanguageModel, point: Point) -> str | None:
         point: Where to.
 
     Returns:
-        As `LanguageModel.digest`; None where points are held beside the weights.
+        As `LanguageModel.digest`; None where changes are kept apart from the weights.
     """
     if not opened.can_be_merged_into:
         return None

@@ -138,7 +138,7 @@ class Checker:
         wait_for_all()
 
     def restore_base(self) -> None:
-        """Take the base's numbers from disk, where a run goes on from a checkpoint.
+        """Read the base's numbers from disk, if a run resumes from a checkpoint.
 
         Raises:
             RunError: They are not there, or of other items.
@@ -148,7 +148,7 @@ class Checker:
         except (OSError, SafetensorError) as error:
             raise RunError(
                 f"{self._file}: what the base scored at step 0 cannot be read ({error}); a run can "
-                "only go on with the monitor that it began with, in the same folder"
+                "only be resumed with the monitor that it began with, in the same folder"
             ) from error
         wanted = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
         found = {n: len(t) for n, t in held.items() if n.startswith("loss/")}

@@ -67,7 +67,7 @@ class MonitorSettings:
     max_interventions: int = 3
     """Lowered rates and roll-backs after which the next alarm stops the run."""
     num_snapshots: int = 2
-    """Safe snapshots that are kept on disk, beside that of step 0; 0: none at all, also not of step
+    """Safe snapshots kept on disk, in addition to that of step 0; 0: none at all, also not of step
     0, and then no update norm of a full fine-tuning either."""
     anchor_rows: int = 4
     """Rows of suite text, and as many of the new task, at which output and representation are read."""

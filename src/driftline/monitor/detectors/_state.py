@@ -11,7 +11,7 @@ from ..signals import SpikeWatch
 
 @dataclass
 class MonitorState:
-    """Everything that a later conclusion depends on, beside the base's scores on disk."""
+    """State on which later conclusions depend, other than the base's scores on disk."""
 
     every_steps: int = 1
     glance_every_steps: int = 0

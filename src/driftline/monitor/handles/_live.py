@@ -53,7 +53,7 @@ class LiveModel:
 
         Args:
             model: From the trainer's callback.
-            tokenizer: Likewise; a processor will not do.
+            tokenizer: From the trainer's callback; a processor is not supported.
             bfloat16: Score under autocast, as the trainer trains.
             source: What to call the model.
             scale: Makes of the trained weights what will come out.

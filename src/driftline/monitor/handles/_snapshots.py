@@ -31,7 +31,7 @@ class SnapshotRing:
 
         Args:
             folder: Holds `snapshots/` and `quarantine/`.
-            capacity: Safe snapshots beside that of step 0; 0: none is written.
+            capacity: Safe snapshots in addition to that of step 0; 0: none is written.
         """
         self._snapshots, self._quarantine = folder / "snapshots", folder / "quarantine"
         self._capacity = capacity

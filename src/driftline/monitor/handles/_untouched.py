@@ -19,7 +19,7 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
     """Set evaluation mode without gradients; restore modes and all random states.
 
     Accelerate wraps a model's forward pass in its own autocast; in the block the pass is the model's
-    own, so that whoever scores decides in what numbers. Half precision by the back door would drown
+    own, so that the scorer decides on the dtype. Half precision by the back door would drown
     the small differences that are looked for.
 
     Args:

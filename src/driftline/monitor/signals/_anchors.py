@@ -227,7 +227,7 @@ def _states_watched(
     layers: Sequence[int],
     on_states: Any,  # noqa: ANN401
 ) -> Iterator[None]:
-    """Hand out what leaves each of some layers, in the block."""
+    """Pass the output of some layers to a callback, in the block."""
     modules = _layers(live)
 
     def leaving(layer: int) -> Any:  # noqa: ANN401

@@ -89,7 +89,7 @@ class CapabilityClaim(Value):
     low: float | None
     """Lower limit of the true change, one-sided at 1 - alpha; None where no test was made."""
     high: float | None
-    """Upper limit, likewise."""
+    """Upper limit, one-sided at 1 - alpha; None where no test was made."""
     loss_limit: float | None
     """The largest loss that the data leave possible: -low where higher is better, otherwise high."""
     margin: float

@@ -74,7 +74,7 @@ class CapabilityRecovery(Value):
     tuned_change: float
     """tuned - base in the unit."""
     repaired_change: float
-    """repaired - base, likewise."""
+    """repaired - base in the unit."""
     tuned_standard_error: float | None = None
     """Standard error of the change, over groups of items."""
     repaired_standard_error: float | None = None

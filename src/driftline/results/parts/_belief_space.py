@@ -58,7 +58,7 @@ class DriftShape(Value):
 
 
 class BeliefCurve(Value):
-    """Representation and output along one kind of road from the base, scale by scale."""
+    """Representation and output along one kind of direction from the base, scale by scale."""
 
     direction: str
     kind: Literal["radius", "path"]
@@ -87,7 +87,7 @@ class BeliefCurve(Value):
 
 
 class BeliefSpace(Value):
-    """The belief space of the base, and how it changes along the roads of an assessment."""
+    """Belief space of the base, and its change along the directions of an assessment."""
 
     num_texts: int
     num_tokens: int

@@ -73,7 +73,7 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
         space: The belief space.
 
     Returns:
-        Where output and representation break, which of them first; then the end of the road: its
+        Where output and representation break, which of them first; then the end of the direction: its
         scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
     """
     rows: list[tuple[str, ...]] = [

@@ -173,7 +173,7 @@ def _belief_lines(assessment: Assessment) -> list[str]:
     if space is None:
         return []
     threshold = number(space.threshold)
-    head = f"Belief space: where output and representation drift past {threshold}; each road's end"
+    head = f"Belief space: where output and representation drift past {threshold}; each path's end"
     return [*wrapped(head), *aligned(belief_rows(space), numeric=(4, 5, 6, 7))]
 
 

@@ -90,7 +90,7 @@ def past_of(
 
     Args:
         totals: Of each unit, in order.
-        sizes: Likewise.
+        sizes: Number of items of each unit, in order.
         margin: Gives the scale of what is imagined.
 
     Returns:

@@ -18,7 +18,7 @@ class NoninferiorityTest(NamedTuple):
     """A change = tuned - base, judged against a margin that was fixed before the data.
 
     Both ends are one-sided limits at the same level: `low` lies above the true change with
-    probability at most 1 - level, and `high` below it likewise.
+    probability at most 1 - level, and so does `high` below it.
     """
 
     change: float

@@ -113,7 +113,7 @@ def lowest_mean(
 
     Args:
         losses: As for `look_evidence`.
-        largest_gain: Likewise.
+        largest_gain: As for `look_evidence`.
         number: Of the look, from 1.
         alpha: Of all looks together.
         groups: As for `look_evidence`.

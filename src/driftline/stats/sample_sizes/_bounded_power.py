@@ -93,7 +93,7 @@ def bounded_margin_shown(
     Args:
         num_items: How many.
         standard_deviation: As for `bounded_num_items_needed`.
-        bounds: Likewise.
+        bounds: As for `bounded_num_items_needed`.
         groups: A number for each item's group; items of one group are taken to move apart.
         max_group_size: The most items that a group can hold; None where all hold the same number.
         power: Wanted.

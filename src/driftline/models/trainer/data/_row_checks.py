@@ -17,7 +17,7 @@ from ._data_sources import LoadedRows, check_json_lines, line_of_row
 Layout = Literal["messages", "prompt_completion", "text", "tokens"]
 
 EXTRA_COLUMNS = ("tools", "chat_template_kwargs", "labels", "completion_mask", "assistant_masks")
-"""Columns that TRL's tokenisation reads beside those of the layout."""
+"""Columns that TRL's tokenisation reads in addition to those of the layout."""
 _BATCH = 1000
 _GUESSES = (
     ("question", "answer"), ("instruction", "output"), ("instruction", "response"),

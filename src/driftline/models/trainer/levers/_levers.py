@@ -1,4 +1,4 @@
-"""The levers that keep a fine-tuned model from forgetting, beside TRL's and PEFT's own fields."""
+"""The levers that keep a fine-tuned model from forgetting, in addition to TRL's and PEFT's fields."""
 
 import dataclasses
 import difflib

@@ -32,7 +32,7 @@ def with_replay(
     """Return the training data with a share replaced by replay.
 
     As many examples as before come out, in the same order but for those that gave way, so that an epoch has
-    as many batches as it had. With packing their number follows from the tokens; whoever trains sets
+    as many batches as it had. With packing their number follows from the tokens; the caller sets
     `max_steps`, and the compute is equal.
 
     Args:
