@@ -43,7 +43,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, without the silent last word of a repeated key."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 (a name; the stubs say otherwise)
-        """Look at the keys as they were written, before `<<` brings in those of another mapping."""
+        """Check the keys as written, before `<<` adds those of another mapping."""
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:

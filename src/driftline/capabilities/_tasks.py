@@ -44,7 +44,7 @@ class RenderedTask:
 
 
 def render_tasks(name: str, *, folder: Path | None = None) -> tuple[RenderedTask, ...]:
-    """Have lm-eval render a task, or all tasks of a group or a tag.
+    """Render a task, or all tasks of a group or a tag, by lm-eval.
 
     Args:
         name: `lm_eval:` and the name of a task, a group or a tag, or the path of a YAML file.

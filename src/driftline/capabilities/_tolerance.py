@@ -12,7 +12,7 @@ _WRITTEN = re.compile(
 
 
 def read_tolerance(written: float | str, metric: MetricName) -> float:
-    """Turn a tolerance into the unit of its metric.
+    """Convert a tolerance to the unit of its metric.
 
     >>> read_tolerance("3 points", "probability")
     0.03

@@ -70,7 +70,7 @@ def asked_policy_faults(certification: Certification, policy: CertificationPolic
 
 
 def _difference(certified: Policy, policy: CertificationPolicy) -> Iterator[str]:
-    """Name what two policies say differently."""
+    """Describe the first difference of two policies."""
     if certified.alpha != policy.alpha:
         yield (
             f"it was certified under {certified.name} with alpha {certified.alpha}, and {policy.name} "

@@ -21,7 +21,7 @@ def sign_certification(
     valid_days: int,
     manifest: FileDigest | None = None,
 ) -> bytes:
-    """Make a certificate of a certification document.
+    """Sign a certification document.
 
     The same document, key and moment give the same bytes, since Ed25519 is deterministic. Cost:
     milliseconds; no weights are read, since the document holds their digests. Sources: in-toto

@@ -322,7 +322,7 @@ class Session:
 
 
 def clear_folder(folder: Path, *, force: bool) -> None:
-    """Make the monitor's folder; what an earlier run left is refused, or moved aside.
+    """Create the monitor's folder; files of an earlier run are refused, or moved aside.
 
     Args:
         folder: The folder.

@@ -25,7 +25,7 @@ _START = (-1.0, 1.0, -1.0)
 
 
 class Kernel(NamedTuple):
-    """Its scales, in units of standardised inputs and outputs."""
+    """Scales of the kernel, in units of standardised inputs and outputs."""
 
     amplitude: float
     length: float

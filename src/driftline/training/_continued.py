@@ -60,7 +60,7 @@ class ProbedRun:
 
 
 def name_input(run: Path, source: str) -> str:
-    """Name an input of a run for its document.
+    """Return the name of a run's input for its document.
 
     Args:
         run: Run folder.

@@ -57,7 +57,7 @@ def training_run(
     suites: Sequence[Suite],
     settings: MonitorSettings,
 ) -> TrainingRun:
-    """Put a finished run in a document.
+    """Build the document of a finished run.
 
     Args:
         facts: What the runner knows.
@@ -197,7 +197,7 @@ def _courses(
 
 
 def _on_items(courses: Sequence[CapabilityCourse], started: Any) -> tuple[CapabilityCourse, ...]:  # noqa: ANN401
-    """Say how many items and groups were scored; logs of earlier versions do not, and had all of them."""
+    """State how many items and groups were scored; logs of earlier versions scored all."""
     items, groups = started.get("items", {}), started.get("groups", {})
     return tuple(
         c.model_copy(

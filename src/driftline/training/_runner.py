@@ -225,7 +225,7 @@ class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
 
 
 class _Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells how far training is, with loss and margin."""
+    """Callback that reports progress, with loss and margin."""
 
     def __init__(self, listener: Callable[[Progress], None]) -> None:
         self._listener, self._began, self._told = listener, time.monotonic(), 0.0

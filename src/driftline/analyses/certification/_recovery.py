@@ -38,7 +38,7 @@ def probe_recovery(
     alpha: float,
     seed: int,
 ) -> tuple[RecoveryProbe, ...]:
-    """Tell loss of knowledge from loss of access or format, for each inferior capability.
+    """Distinguish loss of knowledge from loss of access or format, for each inferior capability.
 
     Base and tuned model get the same solved examples before each item, and the change between
     them is tested against the capability's own margin. Why so: design/recovery-probe.md.

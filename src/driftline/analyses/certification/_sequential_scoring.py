@@ -85,7 +85,7 @@ class _Course:
     max_group_size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know the largest group before any is scored."""
+        """Compute the size of the largest group before any is scored."""
         declared = self.capability.max_group_size
         self.max_group_size = declared or max(len(group) for group in self.waiting)
 

@@ -163,13 +163,13 @@ def certifying_items(capability: Capability) -> int | None:
 
 
 def certified_metric(capability: Capability) -> Metric:
-    """Take a capability's metric with the bounds that a certification goes by."""
+    """Return a capability's metric with the bounds of a certification."""
     metric, declared = capability.measure, capability.score_range
     return metric if declared is None else replace(metric, bounds=declared)
 
 
 def usual_spread(capability: Capability) -> float:
-    """Take the spread of an item's change in mild runs, or its share of flips."""
+    """Return the spread of an item's change in mild runs, or its share of flips."""
     # Nothing was measured for generated answers: an answer flips as a choice does.
     return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
 
@@ -191,7 +191,7 @@ def check_items(asked: int | None, *, option: str = "--items") -> None:
 def sampled_items(
     capabilities: Sequence[Capability], num_items: int | None, *, seed: int
 ) -> tuple[Capability, ...]:
-    """Take a random part of each capability's items.
+    """Draw a random part of each capability's items.
 
     Args:
         capabilities: With all their items.
@@ -214,7 +214,7 @@ def items_caveat(
     of_changes: bool = False,
     training: str = "the probe's training",
 ) -> str | None:
-    """Say what a cap on the items costs in width.
+    """State how much a cap on the items widens the intervals.
 
     Args:
         measured: On the items that were scored.
@@ -253,7 +253,7 @@ def claims_caveat(
     parted: Sequence[Halves],
     asked: int | None,
 ) -> tuple[str, ...]:
-    """Say what `--items` costs the claims of a search in width.
+    """State how much `--items` widens the claims of a search.
 
     Args:
         claims: On the items that report.

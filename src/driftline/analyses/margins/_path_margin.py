@@ -88,7 +88,7 @@ def _path(
 def _measured(
     study: Study, table: Table, capability: Capability, metric: MetricName
 ) -> Float[ndarray, "3 looks"]:
-    """Mean losses at every look of the probe, with the ends of their intervals."""
+    """Return mean losses at every evaluation of the probe, with the ends of their intervals."""
     looks = [
         mean_interval(losses, groups=capability.groups(), confidence_level=CONFIDENCE_LEVEL)
         for losses in losses_at(table, capability, study.path_points(), metric)

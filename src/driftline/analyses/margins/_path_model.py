@@ -101,7 +101,7 @@ class PathLosses:
         *,
         largest_error: float,
     ) -> Self:
-        """Put the measured and the predicted part together.
+        """Join the measured and the predicted part.
 
         Args:
             steps: At which the probe looked.
@@ -132,7 +132,7 @@ class PathLosses:
         measured: Float[ndarray, "3 looks"],
         loss_after: Callable[[Float[ndarray, " points"]], Float[ndarray, " points"]],
     ) -> "PathLosses":
-        """Take a path in nats to another metric.
+        """Convert a path in nats to another metric.
 
         Args:
             measured: Losses at the looks, with the ends of their intervals, in the other metric.

@@ -39,7 +39,7 @@ class Asked:
 
 
 class PlanStudy:
-    """Asks for protocols and is told what came of them; all of it is on disk at once."""
+    """Study that proposes protocols and records their results, on disk at once."""
 
     def __init__(self, path: Path, *, seed: int) -> None:
         """Open a study, or begin it.
@@ -97,7 +97,7 @@ class PlanStudy:
         return Asked(trial.number, trial.user_attrs.get("purpose", SEARCH), found)
 
     def tell(self, trial: Trial) -> None:
-        """Keep what came of a trial.
+        """Record the result of a trial.
 
         Args:
             trial: Run; its looks stay in the result store.
@@ -118,7 +118,7 @@ class PlanStudy:
                 self._study.tell(asked, trial.value)
 
     def drop(self, asked: Asked) -> None:
-        """Give a protocol back that is not run after all."""
+        """Withdraw a protocol that is not run after all."""
         self._study.tell(self._open.pop(asked.number), state=TrialState.FAIL)
 
     def earlier(self, space: PlanSpace) -> list[Trial]:
@@ -146,7 +146,7 @@ class PlanStudy:
 
     @property
     def num_searched(self) -> int:
-        """Search trials that were run."""
+        """Count the search trials that were run."""
         return sum(
             "state" in known.user_attrs and known.user_attrs.get("purpose", SEARCH) == SEARCH
             for known in self._study.get_trials(deepcopy=False)
@@ -157,7 +157,7 @@ class PlanStudy:
         return self._study.user_attrs.get(key)
 
     def keep(self, key: str, value: object) -> None:
-        """Keep a value of JSON with the study."""
+        """Store a JSON value with the study."""
         self._study.set_user_attr(key, value)
 
     def _begun(self) -> optuna.trial.Trial | None:
@@ -198,7 +198,7 @@ def _silent() -> Iterator[None]:
 
 
 def _mend(path: Path) -> None:
-    """Take off a last line that a kill left torn, and the lock that it held."""
+    """Remove a last line that a kill truncated, and the lock that it held."""
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if not path.exists():
         return

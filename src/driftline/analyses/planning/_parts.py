@@ -55,7 +55,7 @@ def scale_parts(bench: Bench, trial: Trial, best: Look, *, seed: int) -> Look:
 
 @dataclass
 class _PartSearch:
-    """Looks at the parts of one update."""
+    """Search over scales of the parts of one update."""
 
     bench: Bench
     trial: Trial
@@ -68,7 +68,7 @@ class _PartSearch:
     tried: list[Tried] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with what is known of the whole update."""
+        """Start with the evaluations of the whole update."""
         whole = (look for look in self.trial.looks if look.parts is None)
         self.tried = [_tried(look, dict.fromkeys(self.parts, look.scale)) for look in whole]
 

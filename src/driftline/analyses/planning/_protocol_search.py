@@ -38,7 +38,7 @@ class Found:
 def search_protocols(
     bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None, seed: int
 ) -> Found:
-    """Try protocols while the budget lasts, take the levers of the best away, and scale its parts.
+    """Try protocols within the budget, ablate the best one's levers, and scale its parts.
 
     Args:
         bench: Runs trials; nothing is on it yet.

@@ -161,7 +161,7 @@ class Bench:
         return trial
 
     def restore(self, trial: Trial) -> None:
-        """Take up a trial of an earlier process; its looks come from the store."""
+        """Restore a trial of an earlier process; its evaluations come from the store."""
         trajectory = self.trajectory(trial.candidate)
         if trial.state == "finished":
             trial.looks = self._final(trial, trajectory)
@@ -205,7 +205,7 @@ class Bench:
     def look_at_parts(
         self, trial: Trial, update: HeldDirection, scale: float, parts: PartScales
     ) -> Look:
-        """Look at a trial's update with parts of it scaled apart.
+        """Evaluate a trial's update with separate scales of its parts.
 
         Args:
             trial: Finished.

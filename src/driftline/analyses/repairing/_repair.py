@@ -109,7 +109,7 @@ def repair(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> Repair:
-    """Search scales of an update that give capabilities back, write the model, and judge it.
+    """Search scales of an update that restore capabilities, write the model, and test it.
 
     The repaired weights are base + scale * (tuned - base), with a scale for attention and MLP of
     each layer. Families: one scale (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903), scales linear

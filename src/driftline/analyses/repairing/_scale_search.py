@@ -44,7 +44,7 @@ NUM_LOOKS = 73
 
 @dataclass
 class RepairSearch:
-    """Looks at candidates, and remembers them."""
+    """Search over candidates, with all evaluations so far."""
 
     engine: Engine
     tuned: TunedModel
@@ -108,7 +108,7 @@ class RepairSearch:
 
 
 def search_repair(search: RepairSearch) -> Look:
-    """Look at every family in turn; later ones start from what earlier ones found.
+    """Search every family in turn; later ones start from the results of earlier ones.
 
     Cost: at most about `NUM_LOOKS` points, each one pass over the items that choose.
 
@@ -164,7 +164,7 @@ def _depth(search: RepairSearch) -> None:
 
 
 def _reset(search: RepairSearch) -> None:
-    """Take parts of the update out whole, those first that give most back for the gain they cost.
+    """Remove parts of the update, in descending order of restored loss per gain lost.
 
     Each part is taken out alone; then the first one, two, three ... of the order together.
     """
@@ -200,7 +200,7 @@ def _priced(search: RepairSearch) -> None:
 
 
 def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
-    """Take every part out alone, and order those that give something back by what that costs."""
+    """Remove every part alone, and order those that restore something by their cost."""
     parts = segments(search.cells, _NUM_RESET_SEGMENTS)
     tuned = search.looks[0]
     wanted = []

@@ -135,7 +135,7 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
 
 
 def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
-    """Say why the base has nothing to lose, by the test of a certification at its usual level."""
+    """Return why the base cannot lose it, by the test of a certification at its usual level."""
     scores = table.item_metrics(BASE, capability)
     return base_obstacle(Paired(capability, scores, scores), ALPHA, seed=0)
 

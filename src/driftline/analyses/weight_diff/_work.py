@@ -29,7 +29,7 @@ _EIGENVECTORS = 12
 
 
 class DiffWork:
-    """Does the slow steps of a comparison, and tells the meter."""
+    """Slow steps of a comparison, counted on the meter."""
 
     def __init__(self, paired: PairedCheckpoints, effort: SpectraEffort, meter: Meter) -> None:
         """Plan all that may be needed, so that the share that is done never falls.

@@ -108,7 +108,7 @@ class _BaseReading:
 
 @dataclass
 class AnchorReader:
-    """Reads anchors on one model, at whatever point it stands."""
+    """Reader of anchors on one model, at its current point."""
 
     opened: LanguageModel
     options: ScoringOptions
@@ -124,7 +124,7 @@ class AnchorReader:
         return digest_bytes(repr(self._pack(anchors)).encode())
 
     def read_base(self, anchors: Anchors) -> None:
-        """Keep what later readings are compared with; the model must stand at the base.
+        """Store the states with which later readings are compared; the model must be at the base.
 
         Cost: one reading, the first time. Kept, for n states of width d: for each layer n^2 and
         d * `top_k` numbers in float64, and at most 64 MiB of log-probabilities.

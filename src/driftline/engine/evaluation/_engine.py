@@ -19,7 +19,7 @@ from ._table import Table
 
 @dataclass
 class Engine(ABC):
-    """Evaluates capabilities and anchors at points: what is stored is looked up, the rest computed.
+    """Evaluation of capabilities and anchors at points: stored scores are looked up, others computed.
 
     What is asked, keyed and kept is the same for every engine; they differ in who computes.
     """
@@ -45,7 +45,7 @@ class Engine(ABC):
 
     @abstractmethod
     def check_unchanged(self) -> None:
-        """Prove that every copy of the model is, bit for bit, the one that was opened.
+        """Check that every copy of the model is bit for bit the one that was opened.
 
         Raises:
             ModelError: One is not.
@@ -176,7 +176,7 @@ class Engine(ABC):
 
 @dataclass
 class LocalEngine(Engine):
-    """Computes in this process, on the model that it was given."""
+    """Engine that computes in this process, on the given model."""
 
     @property
     def numerics(self) -> Numerics:
@@ -184,7 +184,7 @@ class LocalEngine(Engine):
         return numerics(self.opened, self.options)
 
     def check_unchanged(self) -> None:
-        """Prove that the model is, bit for bit, the one that was opened.
+        """Check that the model is bit for bit the one that was opened.
 
         Raises:
             ModelError: It is not.

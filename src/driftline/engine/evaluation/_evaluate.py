@@ -84,7 +84,7 @@ class Scored(NamedTuple):
 
 @dataclass
 class CapabilityScorer:
-    """Scores capabilities and reads anchors in this process, on the model that it was given."""
+    """Scorer of capabilities and reader of anchors in this process, on the given model."""
 
     opened: LanguageModel
     options: ScoringOptions

@@ -18,7 +18,7 @@ from ._worker_pool import WorkerPool
 
 @dataclass
 class RayEngine(Engine):
-    """Computes on Ray actors, each with its own copy of the model; looks up and stores here."""
+    """Engine that computes on Ray actors, each with a copy of the model; looks up and stores here."""
 
     pool: WorkerPool = field(kw_only=True)
     directions: Path = field(kw_only=True)
@@ -30,7 +30,7 @@ class RayEngine(Engine):
         return self.pool.numerics
 
     def check_unchanged(self) -> None:
-        """Prove that the model here and in every worker is, bit for bit, the one that was opened.
+        """Check that the model here and in every worker is bit for bit the one that was opened.
 
         Raises:
             ModelError: One is not.
@@ -92,7 +92,7 @@ def open_engine(
     directions: Path,
     ray: RayOptions | None = None,
 ) -> Iterator[Engine]:
-    """Have an engine while the block runs.
+    """Open an engine while the block runs.
 
     Args:
         opened: The model.

@@ -81,7 +81,7 @@ class _Round:
             self.waiting.append(index)
 
     def raise_if_given_up(self) -> None:
-        """Name the points that failed for good.
+        """Raise an error that names the points that failed for good.
 
         Raises:
             RunError: There are any.

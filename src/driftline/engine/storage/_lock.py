@@ -47,7 +47,7 @@ class FolderLock:
     _holds: ClassVar[dict[Path, _Hold]] = {}
 
     def __init__(self, path: Path) -> None:
-        """Name the lock; nothing is held yet.
+        """Set the path of the lock; it is not acquired yet.
 
         Args:
             path: The lock file; its folder is made when it is taken.
@@ -57,7 +57,7 @@ class FolderLock:
         self._key = Path(os.path.realpath(path))
 
     def acquire(self) -> None:
-        """Take the lock, or say at once who has it.
+        """Acquire the lock, or fail at once and name its owner.
 
         Raises:
             OutputError: Another process has it, or the file system has no locks.
@@ -75,7 +75,7 @@ class FolderLock:
         self._holds[self._key] = _Hold(descriptor)
 
     def release(self) -> None:
-        """Give the lock back; when it is not held, nothing happens."""
+        """Release the lock; does nothing if it is not held."""
         hold = self._holds.get(self._key)
         if hold is None:
             return

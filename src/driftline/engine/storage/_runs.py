@@ -90,7 +90,7 @@ def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
 
 
 def prune_runs(root: Path, chosen: Sequence[RunSummary]) -> PrunedRuns:
-    """Take runs away: Driftline's own files, and the folder if it is empty then.
+    """Delete runs: Driftline's own files, and the folder if it is empty then.
 
     Args:
         root: The folder that holds the runs, for the record.

@@ -137,7 +137,7 @@ class ResultStore:
         return stored
 
     def put(self, key: str, scores: StoredScores, *, point: str, capability: str) -> None:
-        """Keep scores; once this, or the `together` around it, returns, a kill does not lose them.
+        """Store scores; once this, or the `together` around it, returns, a kill does not lose them.
 
         Args:
             key: Digest of all that they depend on.
@@ -154,7 +154,7 @@ class ResultStore:
             self._insert(row)
 
     def _insert(self, row: tuple[str, str, str, int, str]) -> None:
-        """Keep a row with its digest, unless its key has one."""
+        """Insert a row with its digest, unless its key has one."""
         with damage_named(self._path):
             kept = self._connection.execute(
                 "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)", row
@@ -166,7 +166,7 @@ class ResultStore:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Keep all that is put in while the block runs, or none of it."""
+        """Store all that is put in while the block runs, or none of it."""
         with damage_named(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -237,7 +237,7 @@ class ResultStore:
 
 @contextlib.contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turn what SQLite says of a broken or busy file into an error that names it.
+    """Raise an error that names a broken or busy file.
 
     Args:
         path: The SQLite file.

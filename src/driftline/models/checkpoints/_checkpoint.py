@@ -226,7 +226,7 @@ def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
 
 
 def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
-    """Name the likely reason why a folder has no weights that can be read."""
+    """Raise an error with the likely reason why a folder has no readable weights."""
     names = sorted(_names(folder))
     if pickles := [name for name in names if Path(name).suffix in PICKLE_SUFFIXES]:
         raise ModelError(

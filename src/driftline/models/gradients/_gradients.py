@@ -122,7 +122,7 @@ def _summed_loss(
 
 @contextlib.contextmanager
 def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Let weights ask for gradients, whatever their own flags say.
+    """Make weights require gradients, whatever their own flags are.
 
     Args:
         weights: Whose flags are set, and put back.
@@ -192,7 +192,7 @@ class GradientDirection:
         return self._slope
 
     def prepare(self) -> None:
-        """Take the gradient, the first time; the model must stand at its base.
+        """Compute the gradient, the first time; the model must be at its base.
 
         Raises:
             ModelError: The weights have no gradient where they lie.

@@ -50,7 +50,7 @@ class _Tag(torch.autograd.Function):
 def tagged(
     holders: Sequence[Holder], anchor: Tensor, tell: Callable[[int, float], None]
 ) -> Iterator[None]:
-    """Put tags in the place of parameters while the block runs.
+    """Replace parameters by tagged ones while the block runs.
 
     Args:
         holders: What to tag; a tied weight has several.

@@ -54,7 +54,7 @@ class Tape:
             self._kept = torch.from_numpy(numpy.flatnonzero(kept))
 
     def start(self, _module: torch.nn.Module, _inputs: object, output: Tensor) -> None:
-        """Keep the embedding's output, also where no weight asks for a gradient."""
+        """Store the embedding's output, also if no weight requires a gradient."""
         if torch.is_grad_enabled():
             self.source = output if output.requires_grad else output.requires_grad_()
 

@@ -62,7 +62,7 @@ class Slopes:
 
 
 class SlopeMeter:
-    """Measures the slopes of all modules along one direction, wherever the model stands."""
+    """Measurement of the slopes of all modules along one direction, at the current weights."""
 
     def __init__(
         self,

@@ -75,7 +75,7 @@ class LanguageModel:
         return not self.is_offloaded and self.packing is None
 
     def check_unchanged(self) -> None:
-        """Prove that the weights are, bit for bit, those that were opened.
+        """Check that the weights are bit for bit those that were opened.
 
         Raises:
             ModelError: They are not.
@@ -354,7 +354,7 @@ def _check_own_code(error: Exception, source: str) -> None:
 
 
 def _check_family(error: Exception, source: str) -> None:
-    """Name the family of a model that is no causal language model to transformers."""
+    """Refuse a model that transformers does not list as a causal language model."""
     named = re.search(r"Unrecognized configuration class <class '(?:\w+\.)*(\w+)'>", str(error))
     if named is not None:
         family = named[1].removesuffix("Config")

@@ -28,7 +28,7 @@ class PackedPlace:
     """Packed weight: read by dequantising, moved by a parallel layer."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        """Take a quantised linear layer.
+        """Wrap a quantised linear layer.
 
         Args:
             module: A layer of bitsandbytes, with its weight packed.
@@ -163,7 +163,7 @@ def quantisation_config(
 
 
 def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
-    """Keep bitsandbytes from changing what was opened as it is used.
+    """Prevent bitsandbytes from changing the opened model as it is used.
 
     Args:
         model: A quantised model, just loaded.

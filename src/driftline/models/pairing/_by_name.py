@@ -167,7 +167,7 @@ def _resolve_ties(
     base: Checkpoint,
     tuned: Checkpoint,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Hold a head that is tied on one side alone against that side's embedding.
+    """Compare a head that is tied on one side only with that side's embedding.
 
     Args:
         before: The base's tensors; changed in place.

@@ -79,7 +79,7 @@ _BYTES_AHEAD = 2**30
 
 @contextlib.contextmanager
 def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
-    """Hold the model at a point while the block runs.
+    """Move the model to a point while the block runs.
 
     Each weight becomes float32 base + change, rounded once to the dtype that it is held in. A
     quantised weight stays, and the change runs beside it in the layer's compute dtype.
@@ -152,7 +152,7 @@ def _moved(
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, so that nothing is left half done."""
+    """Delay Ctrl-C until the block is done, so that nothing is left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -129,7 +129,7 @@ def bodies_of(whole: PreTrainedModel) -> Iterator[torch.nn.Module]:
 
 @contextlib.contextmanager
 def starting_at(opened: LanguageModel, layer: int, states: Tensor) -> Iterator[None]:
-    """Let a pass through the body start at a layer, with the states that are known to enter it.
+    """Start passes through the body at a layer, from the given states.
 
     Args:
         opened: The model; its layers' forward methods are replaced while the block runs.
@@ -153,7 +153,7 @@ def starting_at(opened: LanguageModel, layer: int, states: Tensor) -> Iterator[N
 
 @contextlib.contextmanager
 def ending_at(opened: LanguageModel, layer: int, keep: Callable[[Tensor], None]) -> Iterator[None]:
-    """Let passes through the body end before a layer, and keep what would enter it.
+    """End passes through the body before a layer, and keep the states that would enter it.
 
     Args:
         opened: The model; its layers' forward methods are replaced while the block runs.

@@ -124,7 +124,7 @@ class _Place(NamedTuple):
 def plan_batches(
     sequences: Sequence[TokenSequence], layout: Layout, *, share: bool = True
 ) -> Branch:
-    """Lay sequences out in rows and batches.
+    """Arrange sequences in rows and batches.
 
     Equal inputs run once in any case. The layout depends on the set of sequences, not on their
     order, except for the numbers that name them in the queries.
@@ -173,7 +173,7 @@ class _Builder:
         return Branch(batches=list(self._batches(rows)))
 
     def _fill(self, branch: Branch, first: int, last: int, spine: list[_Place]) -> None:
-        """Lay out the inputs from first up to last, which all begin with the spine."""
+        """Arrange the inputs from first up to last, which all begin with the spine."""
         rows: list[Row] = []
         pending = [(first, last)]
         while pending:

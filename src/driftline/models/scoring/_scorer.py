@@ -66,7 +66,7 @@ class EntryStates:
 
 
 class Scorer:
-    """Scores sequences on one model, at whatever point it stands."""
+    """Scorer of sequences on one model, at its current point."""
 
     def __init__(self, opened: LanguageModel, options: ScoringOptions | None = None) -> None:
         """Prepare to score, and prove on a few tokens that the model allows what saves work.

@@ -33,7 +33,7 @@ Entry = tuple[int, list[Row]]
 
 
 def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
-    """Lay the items out in rows.
+    """Arrange the items in rows.
 
     Args:
         items: What goes in.

@@ -40,7 +40,7 @@ class PreparedRows:
     """The rows of some training data as TRL has tokenised them, so that no trainer does it again."""
 
     def __init__(self, opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
-        """Take the place among the data's prepared rows that belongs to a config.
+        """Select the prepared rows of a config among the data's.
 
         Args:
             opened: Whose tokenizer it is.
@@ -57,7 +57,7 @@ class PreparedRows:
         return rows if tokenizer is self._opened.tokenizer else None
 
     def put(self, rows: datasets.Dataset) -> None:
-        """Keep the rows."""
+        """Store the rows."""
         self._data.prepared[self._key] = (self._opened.tokenizer, rows)
 
 
@@ -139,7 +139,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         return loss
 
     def _note(self, loss: Tensor, num_items_in_batch: Tensor | int | None) -> None:
-        """Keep a part of the step's loss; without a count of tokens it is a mean of its own."""
+        """Store a part of the step's loss; without a count of tokens it is a mean by itself."""
         if self._levers.loss_adaptive_rate:
             parts = (
                 1 if num_items_in_batch is not None else self.current_gradient_accumulation_steps
@@ -169,7 +169,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 class _AroundStep(TrainerCallback):  # type: ignore[misc]
-    """Scales the step's learning rate before it, and pulls the weights to the base after it."""
+    """Callback that scales the learning rate before a step, and pulls weights to the base after it."""
 
     def __init__(self, trainer: LeverTrainer) -> None:
         self._trainer = trainer
@@ -224,7 +224,7 @@ def adaptive_rate_factor(loss: float) -> float:
 def slow_modules(
     optimizer: torch.optim.Optimizer, model: torch.nn.Module, factors: Mapping[str, float]
 ) -> None:
-    """Put the weights of some modules into groups with a lower learning rate.
+    """Move the weights of some modules into groups with a lower learning rate.
 
     Args:
         optimizer: Has not stepped yet.

@@ -31,7 +31,7 @@ def probe_trainer(
     num_steps: int = 0,
     output_dir: Path | None = None,
 ) -> Iterator[LeverTrainer]:
-    """Make TRL's trainer on a copy of the model; random states and progress bars are put back.
+    """Build TRL's trainer on a copy of the model; random states and progress bars are restored.
 
     Args:
         opened: The base; it is not changed.

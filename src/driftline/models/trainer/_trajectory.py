@@ -270,7 +270,7 @@ class TrajectoryDirection:
 def plan_training(
     opened: LanguageModel, config: TrainingConfig, data: TrainingData
 ) -> TrainingPlan:
-    """Work out the planned run's steps and learning rates, without training.
+    """Compute the planned run's steps and learning rates, without training.
 
     Args:
         opened: The base model; it is not changed.
@@ -317,7 +317,7 @@ def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
-    """Keeps the change of the weights after some steps, and stops after the last of them."""
+    """Callback that stores the change of the weights after some steps, and stops after the last."""
 
     def __init__(self, trajectory: Trajectory, *, keeps_checkpoint: bool) -> None:
         self._trajectory, self._keeps_checkpoint = trajectory, keeps_checkpoint

@@ -91,7 +91,7 @@ def _watch(cls: type, reads: Reads, thread: int) -> "_PutBack":
 
 
 class _PutBack:
-    """Takes the recording off a class again."""
+    """Removal of the recording from a class."""
 
     def __init__(self, cls: type, own: object) -> None:
         self._cls, self._own = cls, own

@@ -156,7 +156,7 @@ def check_point(
 
 
 def tolerance(dtype: torch.dtype, *, is_adapter: bool = False) -> float:
-    """Give the share of the spread of the logits that rounding may explain.
+    """Return the share of the spread of the logits that rounding may explain.
 
     Args:
         dtype: The dtype that the weights are held in.

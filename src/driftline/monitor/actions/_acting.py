@@ -33,7 +33,7 @@ class Acting:
     """Runner of the actions that the user chose for alarms."""
 
     def __init__(self, settings: MonitorSettings, log: MonitorLog) -> None:
-        """Take what was chosen.
+        """Store the user's choices.
 
         Args:
             settings: The action.

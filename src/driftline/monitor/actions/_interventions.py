@@ -45,7 +45,7 @@ def lower_learning_rate(optimizer: object, scheduler: object, factor: float) -> 
 def roll_back(
     model: torch.nn.Module, ring: SnapshotRing, *, step: int, safe_step: int, output_dir: Path
 ) -> tuple[str, list[str]]:
-    """Set the damaged weights apart, and put the last safe ones into the model.
+    """Store the damaged weights apart, and restore the last safe ones.
 
     Args:
         model: The model in training.

@@ -19,10 +19,10 @@ Record = dict[str, JsonValue]
 
 
 class MonitorLog:
-    """Appends events; only the first process writes."""
+    """Log to which events are appended; only the first process writes."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file.
+        """Set the file.
 
         Args:
             path: It is made when the first event is written.

@@ -55,7 +55,7 @@ class Look(NamedTuple):
 
 
 class Checker:
-    """Measures a model in training; it changes nothing of it."""
+    """Measurements of a model in training; the model is not changed."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Checker:
         folder: Path,
         critical: float | None,
     ) -> None:
-        """Turn items and anchors into tokens.
+        """Tokenise items and anchors.
 
         Args:
             live: The model in training.
@@ -250,7 +250,7 @@ class Checker:
         return {name: error for name, error in found.items() if error is not None}
 
     def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
-        """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
+        """Store the losses of margins and the log-odds, for metrics computed from probabilities."""
         for c in self.capabilities:
             metric = c.measure.forecast_from
             if metric and c.name in self._margins:
@@ -277,7 +277,7 @@ class Checker:
         return self._anchors.glance()
 
     def means(self) -> dict[str, float]:
-        """Mean losses where the model now stands, without adding to the evidence."""
+        """Compute mean losses at the current weights, without adding to the evidence."""
         return mean_losses(self._watch.losses(), self._base)
 
     def _weights(self) -> BaseWeights | None:

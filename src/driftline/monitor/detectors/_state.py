@@ -48,7 +48,7 @@ class MonitorState:
         return Looks() if held is None else Looks(int(held[0]), held[1])
 
     def keep(self, capability: str, looks: Looks) -> None:
-        """Remember the evidence against a capability."""
+        """Store the evidence against a capability."""
         self.evidence[capability] = [float(looks.num_looks), looks.log_evidence]
 
     def to_value(self) -> JsonValue:

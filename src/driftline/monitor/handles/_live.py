@@ -49,7 +49,7 @@ class LiveModel:
         source: str,
         scale: Callable[[], None] | None = None,
     ) -> "LiveModel":
-        """Take the trainer's model as one that can be scored.
+        """Wrap the trainer's model for scoring.
 
         Args:
             model: From the trainer's callback.
@@ -93,7 +93,7 @@ class LiveModel:
 
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Stand where the run would come out if it ended now, in evaluation mode; all is put back.
+        """Move to the weights of a run that ended now, in evaluation mode; all is restored.
 
         Cost: where the update is scaled after training, a copy of the trained weights.
 
@@ -112,7 +112,7 @@ class CapabilityWatch:
     """Per-item losses of all capabilities, wherever the model stands."""
 
     def __init__(self, live: LiveModel, capabilities: Sequence[Capability]) -> None:
-        """Turn items into tokens, and prove that this model can score them.
+        """Tokenise items, and check that this model can score them.
 
         Args:
             live: The model in training.
@@ -160,7 +160,7 @@ class CapabilityWatch:
         return self.as_losses(self.values())
 
     def as_losses(self, values: ItemValues) -> dict[str, Float[ndarray, " items"]]:
-        """Take each capability's own metric of some values, turned so that more is worse.
+        """Return each capability's own metric of some values, signed so that more is worse.
 
         Args:
             values: Of `values`.

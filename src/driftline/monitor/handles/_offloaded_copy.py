@@ -83,7 +83,7 @@ class OffloadedCopy:
         return found
 
     def close(self) -> None:
-        """Forget them."""
+        """Delete the copies."""
         self._held.clear()
         self._places.clear()
         if self._file is not None:

@@ -27,7 +27,7 @@ class SnapshotRing:
     """
 
     def __init__(self, folder: Path, *, capacity: int) -> None:
-        """Name the folder.
+        """Set the folder.
 
         Args:
             folder: Holds `snapshots/` and `quarantine/`.
@@ -49,7 +49,7 @@ class SnapshotRing:
         return sorted(int(n.removeprefix("step-")) for n in names if not n.endswith(".partial"))
 
     def save(self, model: torch.nn.Module, step: int) -> None:
-        """Keep the weights of a safe step; the oldest but step 0 makes room.
+        """Store the weights of a safe step; the oldest one, except step 0, is deleted.
 
         Args:
             model: The model in training.
@@ -66,7 +66,7 @@ class SnapshotRing:
                 shutil.rmtree(self._snapshots / _name(old))
 
     def restore(self, model: torch.nn.Module, step: int) -> None:
-        """Put a snapshot's weights into the model, bit for bit.
+        """Restore a snapshot's weights in the model, bit for bit.
 
         Args:
             model: The model in training.
@@ -152,7 +152,7 @@ class BaseWeights:
     """The trained weights at step 0, read from disk tensor by tensor, so that none stays in memory."""
 
     def __init__(self, model: torch.nn.Module, folder: Path) -> None:
-        """Name the files.
+        """Set the files.
 
         Args:
             model: The model in training.

@@ -46,7 +46,7 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Let weights be moved in the block; they are copied back afterwards, bit for bit.
+    """Allow changes of weights in the block; they are restored afterwards, bit for bit.
 
     Args:
         parameters: What may be moved.
@@ -62,7 +62,7 @@ def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor
 
 
 def put(parameters: dict[str, Tensor], value: Callable[[str, Tensor], Tensor]) -> None:
-    """Give every parameter a new value, in place.
+    """Set every parameter to a new value, in place.
 
     Args:
         parameters: By name.

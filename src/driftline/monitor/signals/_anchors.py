@@ -105,10 +105,10 @@ def anchor_texts(
 
 
 class AnchorWatch:
-    """Reads the anchors and compares them with the base."""
+    """Reader of the anchors, compared with the base."""
 
     def __init__(self, live: LiveModel, texts: AnchorTexts) -> None:
-        """Take the model and the texts; the base is read or restored afterwards.
+        """Store the model and the texts; the base is read or restored afterwards.
 
         Args:
             live: The model.
@@ -132,7 +132,7 @@ class AnchorWatch:
         return self._base
 
     def restore_base(self, held: Mapping[str, Tensor]) -> None:
-        """Take the base from a file that `read_base` filled.
+        """Read the base from a file that `read_base` wrote.
 
         Args:
             held: Its content.

@@ -23,7 +23,7 @@ class SpikeWatch:
     """Numbers of recent values that were spikes."""
 
     def take(self, value: float, *, deviations: float, factor: float) -> str | None:
-        """Look at the next value.
+        """Add the next value, and describe it if it is a spike.
 
         A spike lies above the running median by so many robust standard deviations (1.48 times the
         median absolute deviation) of the logarithm, and by a factor. Medians are not moved by the

@@ -78,10 +78,10 @@ def is_loss_of_labels(args: TrainingArguments) -> bool:
 
 
 class BatchRecorder:
-    """Keeps the inputs of a forward pass in training, when asked to."""
+    """Recorder of the inputs of a forward pass in training, on request."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Listen to the model; nothing of what passes is changed.
+        """Register a hook on the model; its inputs are not changed.
 
         Args:
             model: The model in training.
@@ -101,7 +101,7 @@ class BatchRecorder:
 
 @dataclass
 class StepProbe:
-    """Measures the step that is about to be taken; `before` and `after` go around it."""
+    """Measurement of the next step; `before` and `after` go around it."""
 
     live: LiveModel
     num_tokens: int
@@ -262,7 +262,7 @@ class _Batch(NamedTuple):
 
     @classmethod
     def of(cls, given: dict[str, Any] | None, num_tokens: int) -> "_Batch | str":
-        """Take rows from a batch, or say why not."""
+        """Take rows from a batch, or return why not."""
         if given is None:
             return "no forward pass was seen"
         labels, ids = given.get("labels"), given.get("input_ids")
@@ -301,7 +301,7 @@ class _Adam(NamedTuple):
 
     @classmethod
     def of(cls, optimizer: object) -> "_Adam | str":
-        """Take an optimiser for Adam, or say why not."""
+        """Read an optimiser as Adam, or return why not."""
         inner = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
         if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW):
             return f"{type(inner).__name__} is not Adam or AdamW"

@@ -141,7 +141,7 @@ class MergedWeight(Value):
 
 
 class MergeReplay(Value):
-    """Does a merged model hold its adapter?"""
+    """Comparison of a merged model with its adapter, merged again."""
 
     verdict: Literal["pass", "fail", "inconclusive"]
     """`pass`: every weight that the adapter changes holds the change, and no other weight moved.

@@ -86,7 +86,7 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
 
 
 def perplexity_lines(rows: Iterable[PerplexityRow]) -> list[str]:
-    """Say the changes of perplexity of those capabilities that have one, in a sentence each.
+    """Describe the changes of perplexity, one sentence per capability that has one.
 
     Args:
         rows: In the order in which they are shown.

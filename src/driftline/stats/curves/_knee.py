@@ -63,7 +63,7 @@ def find_knee(
     significance: float = 0.05,
     seed: int = 0,
 ) -> Knee:
-    """Tell a straight line through the origin from one that steepens at a knee.
+    """Distinguish a straight line through the origin from one that steepens at a knee.
 
         straight   value = a * scale
         bent       value = a * scale + b * max(0, scale - knee),  b > 0

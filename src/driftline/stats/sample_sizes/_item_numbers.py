@@ -37,7 +37,7 @@ class Spread(NamedTuple):
 
 
 def spread_of(metric: Metric, stated: float | None = None) -> Spread:
-    """Take the spread that was stated, or else that which was measured.
+    """Return the declared spread, or else the measured one.
 
     Args:
         metric: Of the scores.

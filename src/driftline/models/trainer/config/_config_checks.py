@@ -204,7 +204,7 @@ def one_line(error: BaseException) -> str:
 def told_in_one_line(
     config: TrainingConfig, work: str, steps_done: Callable[[], int] = lambda: 0
 ) -> Iterator[None]:
-    """Turn what the libraries under a trainer raise into an error of one line.
+    """Convert exceptions of the libraries under a trainer to an error of one line.
 
     Args:
         config: The run's, which messages name first.

@@ -146,7 +146,7 @@ def _is_from_value(rows: datasets.Dataset) -> bool:
 
 
 class _Check:
-    """Looks at columns in Arrow; rows are decoded only where a column is of mixed kinds."""
+    """Check of columns in Arrow; rows are decoded only if a column is of mixed kinds."""
 
     def __init__(self, loaded: LoadedRows, rows: datasets.Dataset) -> None:
         self._loaded, self._rows = loaded, rows

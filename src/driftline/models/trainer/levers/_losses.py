@@ -42,7 +42,7 @@ class TrainedPass:
         self._hooks = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Listen to the body."""
+        """Register a hook on the body."""
         body = self._inner.base_model
         for handle in (
             body.register_forward_pre_hook(self._take, with_kwargs=True),

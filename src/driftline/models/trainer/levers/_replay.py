@@ -208,7 +208,7 @@ def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequ
 
 
 def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
-    """Mean tokens of an example, of the first 64, markup left out.
+    """Return the mean number of tokens of the first 64 examples, without markup.
 
     Args:
         opened: Whose tokenizer to use.
