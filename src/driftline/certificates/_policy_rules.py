@@ -70,7 +70,7 @@ def asked_policy_faults(certification: Certification, policy: CertificationPolic
 
 
 def _difference(certified: Policy, policy: CertificationPolicy) -> Iterator[str]:
-    """Describe the first difference of two policies."""
+    """Yield the differences between two policies."""
     if certified.alpha != policy.alpha:
         yield (
             f"it was certified under {certified.name} with alpha {certified.alpha}, and {policy.name} "

@@ -34,7 +34,7 @@ LOG_NAME = "monitor.jsonl"
 
 
 class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
-    """Callback that detects collapse, selective loss and instability of a fine-tuning run, and acts.
+    """Callback that detects collapse, selective loss and instability of a run, and acts.
 
     One line in any trainer of transformers or TRL:
 

@@ -132,11 +132,11 @@ class Bench:
             trial.tokens = math.ceil(tokens_of_run(candidate, step))
             if screened and step == early:
                 trial.early = self._early(trial, trajectory)
-                rival = self._rival(trial.early)
-                if rival is not None:
+                better = self._better_trial(trial.early)
+                if better is not None:
                     trial.state = "stopped"
                     trial.reason = (
-                        f"after {early} of {last} steps, where trial {rival.number} had gained more "
+                        f"after {early} of {last} steps, where trial {better.number} had gained more "
                         "and lost less"
                     )
                     return False
@@ -264,7 +264,7 @@ class Bench:
         self.budget.spend(trial.tokens, weight_of(trial.candidate))
         self.trials.append(trial)
 
-    def _rival(self, early: Look) -> Trial | None:
+    def _better_trial(self, early: Look) -> Trial | None:
         """Return a finished trial within the tolerances that was better at its early step."""
         for trial in self.trials:
             ended_well = trial.best is not None and trial.best.excess == 0

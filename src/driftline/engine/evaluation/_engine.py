@@ -19,7 +19,7 @@ from ._table import Table
 
 @dataclass
 class Engine(ABC):
-    """Evaluation of capabilities and anchors at points: stored scores are looked up, others computed.
+    """Evaluation of capabilities and anchors at points; stored scores are not computed again.
 
     What is asked, keyed and kept is the same for every engine; they differ in who computes.
     """

@@ -18,7 +18,7 @@ from ._worker_pool import WorkerPool
 
 @dataclass
 class RayEngine(Engine):
-    """Engine that computes on Ray actors, each with a copy of the model; looks up and stores here."""
+    """Engine that computes on Ray actors, each with a copy of the model; it stores locally."""
 
     pool: WorkerPool = field(kw_only=True)
     directions: Path = field(kw_only=True)

@@ -38,7 +38,7 @@ _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @dataclass(frozen=True)
 class RunMarker:
-    """What a run folder says of itself."""
+    """Marker file: the request of a run, and its outputs."""
 
     request: str | None
     """Digest of the request that it belongs to; None where the marker cannot be read."""

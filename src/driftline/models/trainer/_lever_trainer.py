@@ -169,7 +169,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 class _AroundStep(TrainerCallback):  # type: ignore[misc]
-    """Callback that scales the learning rate before a step, and pulls weights to the base after it."""
+    """Callback that scales the learning rate before a step, and pulls weights back after it."""
 
     def __init__(self, trainer: LeverTrainer) -> None:
         self._trainer = trainer

@@ -119,7 +119,7 @@ class PlannedGain(Value):
     low: float
     """One-sided lower limit."""
     high: float
-    """Likewise above it."""
+    """One-sided upper limit."""
     confidence_level: float
     """Confidence level of each limit."""
     standard_error: float | None = None

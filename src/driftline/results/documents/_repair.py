@@ -115,7 +115,7 @@ class TargetRecovery(Value):
     low: float
     """One-sided lower limit of the repaired model's gain."""
     high: float
-    """Likewise above it."""
+    """One-sided upper limit."""
     confidence_level: float
     """Confidence level of each limit."""
     standard_error: float | None = None

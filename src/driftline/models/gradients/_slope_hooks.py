@@ -28,7 +28,7 @@ class HiddenGradients:
     """The item of each row."""
 
 
-class Tape:
+class SlopeRecorder:
     """Record of each module's effect on each item's loss, taken during the backward pass."""
 
     def __init__(self, slopes: Tensor, generator: numpy.random.Generator, share: float) -> None:
