@@ -17,6 +17,9 @@ UNCHECKED = (
     "analyses/__init__.py", "analyses/assessment", "analyses/forecasting", "cli", "questions", "report",
 )  # fmt: skip
 
+# Names of two classes of different meaning; still to be renamed.
+SHARED_NAMES = ("Table",)
+
 RIDDLES = (
     "How", "Of", "That", "What", "Whatever", "When", "Where", "Whether", "Which", "Who", "Whoever",
     "Why",
@@ -138,6 +141,16 @@ def test_a_folder_that_needs_no_exception_has_none(folder):
     assert any(banned_words(text) for text in sources) or any(
         riddles(text) for text, path in zip(sources, paths, strict=True) if path.suffix == ".py"
     ), "remove it from the list"
+
+
+def test_no_two_classes_have_one_name():
+    places: dict[str, list[str]] = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert sorted(twice) == sorted(SHARED_NAMES), twice
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from ..errors import CertificateError
 from ._canonical import canonical_json, parse_canonical_json
-from ._certification import Certification, FileDigest, read_certification
+from ._certification import CertifiedDocument, FileDigest, read_certification
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "driftline/certificate/1"
@@ -33,7 +33,7 @@ class Validity(NamedTuple):
 class Statement(NamedTuple):
     """Signed statement."""
 
-    certification: Certification
+    certification: CertifiedDocument
     validity: Validity
     key_id: str
     """Id of the key that the statement names as its signer."""
@@ -51,27 +51,27 @@ class Statement(NamedTuple):
         }
 
 
-class _Part(BaseModel):
+class _StatementModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Digest(_Part):
+class _Digest(_StatementModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class _Subject(_Part):
+class _Subject(_StatementModel):
     name: str
     digest: _Digest
 
 
-class _Predicate(_Part):
+class _Predicate(_StatementModel):
     certification: dict[str, JsonValue]
     issued: AwareDatetime
     expires: AwareDatetime
     key_id: str
 
 
-class _StatementFile(_Part):
+class _StatementFile(_StatementModel):
     type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     subject: list[_Subject]
     predicateType: Literal["driftline/certificate/1"]  # noqa: N815
@@ -173,7 +173,7 @@ def _in_utc(moment: datetime, name: str) -> datetime:
         ) from None
 
 
-def _subjects(certification: Certification, manifest: FileDigest | None) -> dict[str, str]:
+def _subjects(certification: CertifiedDocument, manifest: FileDigest | None) -> dict[str, str]:
     provenance = certification.provenance
     sides = [
         (TUNED_LOG if provenance.tuned.is_log else TUNED, provenance.tuned.files),

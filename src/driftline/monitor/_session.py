@@ -18,8 +18,8 @@ from ._cadence import affordable_cadence
 from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check
 from .detectors import (
     Checker,
+    CheckResult,
     Finding,
-    Look,
     MonitorSettings,
     MonitorState,
     count_sustained,
@@ -266,7 +266,7 @@ class Session:
             self.checker.ring.save(handles.model, step)
         return found
 
-    def _is_safe(self, look: Look, found: Sequence[Finding]) -> bool:
+    def _is_safe(self, look: CheckResult, found: Sequence[Finding]) -> bool:
         losses = look.reading.mean_losses
         required = [c for c in self.checker.capabilities if c.required]
         within = all(losses[c.name] <= c.tolerance for c in required)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ...engine import Engine, Meter
 from ...errors import ConfigError
 from ...results import PlanBudget
-from ._space import Candidate
+from ._space import ProtocolCandidate
 
 DEFAULT_RUNS = 20.0
 """Tokens of so many of the user's own runs, where no budget is given."""
@@ -131,7 +131,7 @@ class Budget:
         )
 
 
-def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
+def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
     """Return an upper bound of the tokens of a run's first steps.
 
     Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
@@ -154,7 +154,7 @@ def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
     return float(epochs * sum(lengths) + sum(lengths[:rest]))
 
 
-def weight_of(candidate: Candidate) -> float:
+def weight_of(candidate: ProtocolCandidate) -> float:
     """Return the weight of a protocol's trained token.
 
     KL to the base is one more forward pass, and each token of replay was written once.

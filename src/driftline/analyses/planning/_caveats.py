@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Numerics
-from ._protocol_looks import Look
+from ._protocol_looks import ProtocolEvaluation
 from ._protocol_search import Found
 from ._trials import Bench
 
@@ -90,7 +90,7 @@ def plan_caveats(
     return tuple(chosen())
 
 
-def _unscaled(found: Found) -> Look | None:
+def _unscaled(found: Found) -> ProtocolEvaluation | None:
     """Return the evaluation of the chosen trial's whole update; None if that was chosen."""
     if found.trial is None or (found.best.scale == 1.0 and found.best.parts is None):
         return None

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import OutputError
 from ...provenance import digest_value
-from ._space import Candidate, Choice, PlanSpace, Settings, Suggester
+from ._space import Choice, PlanSpace, ProtocolCandidate, Settings, Suggester
 from ._trials import Trial
 
 _NAME = "plan"
@@ -185,7 +185,7 @@ def _violation(trial: FrozenTrial) -> Sequence[float]:
     return (float(trial.user_attrs.get("violation", 0.0)),)
 
 
-def _candidate(space: PlanSpace, known: FrozenTrial) -> Candidate:
+def _candidate(space: PlanSpace, known: FrozenTrial) -> ProtocolCandidate:
     return space.candidate(cast(Mapping[str, Choice], known.params))
 
 

@@ -7,7 +7,7 @@ from ...engine import Engine
 from ...errors import RunError
 from ...models import HeldDirection, change_norms, compress_scales
 from ..search import Tried, list_cells, propose_scales, segments
-from ._protocol_looks import Look, PartScales, best_of
+from ._protocol_looks import PartScales, ProtocolEvaluation, best_of
 from ._trials import Bench, Trial, scales_of
 
 MOST_LOOKS = 32
@@ -24,7 +24,9 @@ Scales = Mapping[str, float]
 """Part to scale."""
 
 
-def scale_parts(bench: Bench, trial: Trial, best: Look, *, seed: int) -> Look:
+def scale_parts(
+    bench: Bench, trial: Trial, best: ProtocolEvaluation, *, seed: int
+) -> ProtocolEvaluation:
     """Scale attention and MLP of each third of the depth, embedding and head apart.
 
     From the best look at the whole update: first each part alone at half of its scale, then what a
@@ -114,7 +116,7 @@ class _PartSearch:
             self.tried.append(_tried(look, scales))
 
 
-def _tried(look: Look, scales: Scales) -> Tried:
+def _tried(look: ProtocolEvaluation, scales: Scales) -> Tried:
     return Tried(scales, look.merit, tuple(loss.bound - 1 for loss in look.losses.values()))
 
 

@@ -27,7 +27,7 @@ class PartScales(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class ProtocolEvaluation:
     """Evaluation of a protocol's update at one scale, on the items that select."""
 
     trial: int | None
@@ -81,7 +81,7 @@ class Look:
         """Smaller is better: first the constraint, then the merit."""
         return (self.excess, -self.merit)
 
-    def is_dominated_by(self, other: "Look") -> bool:
+    def is_dominated_by(self, other: "ProtocolEvaluation") -> bool:
         """Return whether another had gained more and clearly lost less."""
         return other.gain > self.gain and other.worst_loss < self.worst_loss - CLEARLY
 
@@ -109,7 +109,7 @@ class PlanRuler:
         step: int,
         scale: float,
         parts: PartScales | None = None,
-    ) -> Look:
+    ) -> ProtocolEvaluation:
         """Evaluate one point from a table, which must hold the base too.
 
         Args:
@@ -131,7 +131,7 @@ class PlanRuler:
                 tolerance = capability.tolerance
                 losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
-        return Look(trial, step, scale, gain, losses, parts)
+        return ProtocolEvaluation(trial, step, scale, gain, losses, parts)
 
     def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
         """Return the one-sided lower bound of one capability's loss, in its own unit."""
@@ -139,12 +139,12 @@ class PlanRuler:
         return mean_limits(values, capability, self.alpha)[1]
 
 
-def best_of(looks: Iterable[Look]) -> Look:
+def best_of(looks: Iterable[ProtocolEvaluation]) -> ProtocolEvaluation:
     """Return the best evaluation; the first of equals."""
     return min(looks, key=lambda look: look.order)
 
 
-def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
+def look_row(look: ProtocolEvaluation, *, is_on_front: bool) -> PlanLook:
     """Convert an evaluation to the document's form."""
     return PlanLook(
         trial=look.trial,
@@ -161,7 +161,7 @@ def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
     )
 
 
-def look_rows(looks: Sequence[Look]) -> list[PlanLook]:
+def look_rows(looks: Sequence[ProtocolEvaluation]) -> list[PlanLook]:
     """Convert every evaluation to the document's form, with the front marked."""
     on_front = {id(look) for look in front(looks)}
     return [look_row(look, is_on_front=id(look) in on_front) for look in looks]

@@ -6,7 +6,7 @@ from ...results import LeverAblation, LeverSetting
 from ._budget import ABLATION_SHARE, SEARCH_SHARE
 from ._journal import SEARCH, PlanStudy
 from ._parts import scale_parts
-from ._protocol_looks import Look, best_of
+from ._protocol_looks import ProtocolEvaluation, best_of
 from ._space import SCALE, PlanSpace, Settings, parts_word
 from ._trials import Bench, Trial
 
@@ -27,7 +27,7 @@ _MISSES = "the protocol itself is not within the tolerances"
 class Found:
     """Result of a search."""
 
-    best: Look
+    best: ProtocolEvaluation
     trial: Trial | None
     """Whose look that is; None for the base."""
     ablation: tuple[LeverAblation, ...]
@@ -111,8 +111,8 @@ def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
 
 
 def _ablate(
-    bench: Bench, space: PlanSpace, study: PlanStudy, best: Look
-) -> tuple[Look, list[LeverAblation]]:
+    bench: Bench, space: PlanSpace, study: PlanStudy, best: ProtocolEvaluation
+) -> tuple[ProtocolEvaluation, list[LeverAblation]]:
     """Remove each lever in turn, and keep it out if the protocol is no worse without it."""
     rows: list[LeverAblation] = []
     tried: set[str] = set()
@@ -164,7 +164,12 @@ def _variant(
 
 
 def _row(
-    word: LeverSetting, best: Look, other: Look | None, *, reason: str | None, was_dropped: bool
+    word: LeverSetting,
+    best: ProtocolEvaluation,
+    other: ProtocolEvaluation | None,
+    *,
+    reason: str | None,
+    was_dropped: bool,
 ) -> LeverAblation:
     bought = None
     if best.excess > 0:
@@ -191,5 +196,5 @@ def _row(
     )
 
 
-def _trial_of(bench: Bench, look: Look) -> Trial:
+def _trial_of(bench: Bench, look: ProtocolEvaluation) -> Trial:
     return next(trial for trial in bench.trials if trial.number == look.trial)

@@ -19,13 +19,13 @@ from ...results import (
 from ...stats import standard_error
 from ..comparison import suite_claim
 from ..search import mean_limits, point_claims, weighed
-from ._protocol_looks import Look, PartScales
+from ._protocol_looks import PartScales, ProtocolEvaluation
 from ._space import PlanSpace
 from ._trials import Trial
 
 
 @dataclass(frozen=True)
-class Judged:
+class PlanOutcome:
     """Result on the held-out items."""
 
     target: PlannedGain
@@ -47,7 +47,7 @@ def judge(
     target: Capability,
     alpha: float,
     seed: int,
-) -> Judged:
+) -> PlanOutcome:
     """Test the claims about the chosen point, as in a certification, and measure its gain.
 
     Args:
@@ -77,10 +77,10 @@ def judge(
         confidence_level=1 - alpha,
         standard_error=standard_error(gains, groups=target.groups()),
     )
-    return Judged(gained, claims, suite_claim(claims))
+    return PlanOutcome(gained, claims, suite_claim(claims))
 
 
-def verdict_of(judged: Judged, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
+def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
@@ -132,7 +132,7 @@ def trial_rows(
     )
 
 
-def protocol_of(space: PlanSpace, trial: Trial, look: Look) -> PlannedProtocol:
+def protocol_of(space: PlanSpace, trial: Trial, look: ProtocolEvaluation) -> PlannedProtocol:
     """Return a trial with its update scaled exactly as in an evaluation."""
     parts = PartScales({}, ()) if look.parts is None else look.parts
     candidate = trial.candidate.with_scale(look.scale, parts.modules)

@@ -69,7 +69,7 @@ class Suggester(Protocol):
         ...
 
 
-class Candidate(NamedTuple):
+class ProtocolCandidate(NamedTuple):
     """A protocol to be tried."""
 
     settings: Settings
@@ -82,7 +82,9 @@ class Candidate(NamedTuple):
         """Optimiser steps of the whole run."""
         return self.plan.num_steps
 
-    def with_scale(self, scale: float, modules: tuple[tuple[str, float], ...] = ()) -> "Candidate":
+    def with_scale(
+        self, scale: float, modules: tuple[tuple[str, float], ...] = ()
+    ) -> "ProtocolCandidate":
         """Return the protocol with its update scaled after training, some modules separately."""
         levers = replace(self.levers, interpolation=scale, interpolated_modules=modules)
         return self._replace(levers=levers)
@@ -209,7 +211,7 @@ class PlanSpace:
         if rate != settings["rate"]:
             yield {**settings, "rate": rate}
 
-    def candidate(self, settings: Settings) -> Candidate:
+    def candidate(self, settings: Settings) -> ProtocolCandidate:
         """Return the config and levers of some settings.
 
         Args:
@@ -231,7 +233,7 @@ class PlanSpace:
         if share != 1.0:
             config = config.without("num_train_epochs")
             changes["max_steps"] = self.plans[share].num_steps
-        return Candidate(
+        return ProtocolCandidate(
             settings,
             config.with_values(**changes) if changes else config,
             self._levers(

@@ -11,8 +11,8 @@ from ...errors import RunError
 from ...models import BASE, Point, TunedModel, scaled_point
 from ..search import (
     Candidate,
+    CandidateEvaluation,
     Cell,
-    Look,
     Ruler,
     Tried,
     depths,
@@ -54,12 +54,12 @@ class RepairSearch:
     """Squared norm of each cell's update."""
     seed: int = 0
     """Random seed of the proposals."""
-    looks: list[Look] = field(default_factory=list)
+    looks: list[CandidateEvaluation] = field(default_factory=list)
     priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
     """Parts that give something back when they are taken out alone, the cheapest first."""
 
     @property
-    def best(self) -> Look:
+    def best(self) -> CandidateEvaluation:
         """The best look so far, the earliest of several."""
         return min(self.looks, key=lambda look: look.order)
 
@@ -73,7 +73,9 @@ class RepairSearch:
         scales = weight_scales(self.cells, candidate.scales, names)
         return scaled_point(self.tuned, scales, label=f"{candidate.family}: {candidate.label}")
 
-    def look(self, family: str, wanted: Iterable[tuple[str, Mapping[str, float]]]) -> list[Look]:
+    def look(
+        self, family: str, wanted: Iterable[tuple[str, Mapping[str, float]]]
+    ) -> list[CandidateEvaluation]:
         """Score candidates, all in one evaluation.
 
         Args:
@@ -107,7 +109,7 @@ class RepairSearch:
         return Candidate(family, label, rounded, math.sqrt(kept / total))
 
 
-def search_repair(search: RepairSearch) -> Look:
+def search_repair(search: RepairSearch) -> CandidateEvaluation:
     """Search every family in turn; later ones start from the results of earlier ones.
 
     Cost: at most about `NUM_LOOKS` points, each one pass over the items that choose.
@@ -235,7 +237,9 @@ def _groups(search: RepairSearch) -> None:
             search.look("groups", [(f"proposal {num} for {len(groups)} groups", scales)])
 
 
-def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[Tried]:
+def _tried(
+    looks: Sequence[CandidateEvaluation], groups: Mapping[str, Sequence[Cell]]
+) -> list[Tried]:
     """Return the evaluations with one scale per group, without duplicates, for the process."""
     # As long as none meets all, the excess is to fall; from then on the worth is to rise. The base is
     # within every tolerance, so where no gain must be kept it is worth from the start.
@@ -259,7 +263,7 @@ def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[
     return list(found.values())
 
 
-def _own(search: RepairSearch, *families: str) -> list[Look]:
+def _own(search: RepairSearch, *families: str) -> list[CandidateEvaluation]:
     return [look for look in search.looks if look.candidate.family in families]
 
 

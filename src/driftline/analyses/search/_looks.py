@@ -35,7 +35,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Look:
+class CandidateEvaluation:
     """Evaluation of a candidate on the items that select."""
 
     candidate: Candidate
@@ -102,7 +102,7 @@ class Ruler:
     max_cost: float | None
     """Share of the tuned model's gain that may be given up; None for no limit."""
 
-    def look(self, table: Table, point: Point, candidate: Candidate) -> Look:
+    def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
         losses = {}
         for capability in self.capabilities:
@@ -121,7 +121,7 @@ class Ruler:
             if self.max_cost is not None:
                 short = (1 - self.max_cost) * full - gains
                 missed = mean_limits(short, self.target, self.alpha)[2]
-        return Look(candidate, gain, share, missed, losses)
+        return CandidateEvaluation(candidate, gain, share, missed, losses)
 
 
 def mean_limits(

@@ -74,7 +74,7 @@ class Job:
         )
 
 
-class Place(NamedTuple):
+class WorkerLocation(NamedTuple):
     """Location of a worker."""
 
     node: str
@@ -85,7 +85,7 @@ class Place(NamedTuple):
 class WorkerFacts(NamedTuple):
     """Description of a worker once its model is open."""
 
-    place: Place
+    place: WorkerLocation
     digest: str
     numerics: Numerics
     driftline_version: str
@@ -124,10 +124,10 @@ class Worker:
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
-    def place(self) -> Place:
+    def place(self) -> WorkerLocation:
         """Return the location of this worker."""
         node = importlib.import_module("ray").get_runtime_context().get_node_id()
-        return Place(node, socket.gethostname(), os.getpid())
+        return WorkerLocation(node, socket.gethostname(), os.getpid())
 
     def open(self, job: Job) -> WorkerFacts:
         """Open the model.

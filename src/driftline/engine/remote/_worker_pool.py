@@ -12,7 +12,7 @@ from ...results import Numerics
 from ..evaluation import Pending, Scored, Watched
 from ._file_transfer import FileTransfer
 from ._ray_session import PoolShape
-from ._worker import Job, Lacking, Place, SentFile, Task, Worker, WorkerFacts
+from ._worker import Job, Lacking, SentFile, Task, Worker, WorkerFacts, WorkerLocation
 
 MAX_ATTEMPTS = 3
 """Failures after which a point, or a pool whose workers die while opening, is given up."""
@@ -34,7 +34,7 @@ class _PooledWorker:
     """None while its model opens."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WorkerLocation:
         assert self.facts is not None
         return self.facts.place
 
@@ -140,7 +140,7 @@ class WorkerPool:
             self._finish(*self._next())
         return self._numerics
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[WorkerLocation, ...]:
         """Return the places of the workers whose models are open."""
         workers = [*self._idle, *(assignment.worker for assignment in self._busy.values())]
         return tuple(worker.place for worker in workers if worker.facts is not None)

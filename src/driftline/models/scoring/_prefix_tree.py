@@ -114,7 +114,7 @@ class Branch:
         return max([own, *(branch.max_rows() for branch in self.branches)])
 
 
-class _Place(NamedTuple):
+class _TokenPlace(NamedTuple):
     """One token of a sequence: a row and the token's number there."""
 
     row: Row
@@ -172,7 +172,7 @@ class _Builder:
         rows = [self._row(index, index + 1, []) for index in range(len(self._inputs))]
         return Branch(batches=list(self._batches(rows)))
 
-    def _fill(self, branch: Branch, first: int, last: int, spine: list[_Place]) -> None:
+    def _fill(self, branch: Branch, first: int, last: int, spine: list[_TokenPlace]) -> None:
         """Arrange the inputs from first up to last, which all begin with the spine."""
         rows: list[Row] = []
         pending = [(first, last)]
@@ -196,7 +196,7 @@ class _Builder:
             return least
         return max(least, self._layout.min_share * longest)
 
-    def _branch(self, first: int, last: int, spine: list[_Place], common: int) -> Branch:
+    def _branch(self, first: int, last: int, spine: list[_TokenPlace], common: int) -> Branch:
         trunk = Row(len(spine))
         whole = self._inputs[first]
         longer = [*spine, *self._extend(trunk, whole[len(spine) : common], -1)]
@@ -236,7 +236,7 @@ class _Builder:
             size += len(self._inputs[index]) - max(self._shared[index], before)
         return size
 
-    def _row(self, first: int, last: int, spine: list[_Place]) -> Row:
+    def _row(self, first: int, last: int, spine: list[_TokenPlace]) -> Row:
         row, path = Row(len(spine)), list(spine)
         for index in range(first, last):
             tokens = self._inputs[index]
@@ -248,16 +248,16 @@ class _Builder:
         return row
 
     @staticmethod
-    def _extend(row: Row, tokens: tuple[int, ...], parent: int) -> list[_Place]:
+    def _extend(row: Row, tokens: tuple[int, ...], parent: int) -> list[_TokenPlace]:
         places = []
         for token in tokens:
             row.tokens.append(token)
             row.parents.append(parent)
             parent = len(row.tokens) - 1
-            places.append(_Place(row, parent))
+            places.append(_TokenPlace(row, parent))
         return places
 
-    def _ask(self, tokens: tuple[int, ...], path: list[_Place]) -> None:
+    def _ask(self, tokens: tuple[int, ...], path: list[_TokenPlace]) -> None:
         for number in self._members[tokens]:
             sequence = self._sequences[number]
             for position in range(sequence.start, len(sequence.tokens)):

@@ -47,7 +47,7 @@ _GAIN_NATS, _GAIN_TOLERANCES = 1.0, 4.0
 """An item's gain pays for at most so much loss of others: nats, or tolerances if that is more."""
 
 
-class Look(NamedTuple):
+class CheckResult(NamedTuple):
     """Result of a check, before the detectors."""
 
     reading: CheckReading
@@ -194,7 +194,7 @@ class Checker:
             raise RunError("the base's scores changed during the sensitivity self-test")
         return noise
 
-    def look(self, step: int, step_reading: StepReading, state: MonitorState) -> Look:
+    def look(self, step: int, step_reading: StepReading, state: MonitorState) -> CheckResult:
         """Measure, and add to the evidence.
 
         Args:
@@ -235,7 +235,7 @@ class Checker:
             accuracies(values),
             update.relative,
         )
-        return Look(reading, update)
+        return CheckResult(reading, update)
 
     @property
     def base_accuracies(self) -> dict[str, float]:
