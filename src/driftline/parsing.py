@@ -64,8 +64,8 @@ def read_bytes(path: Path, error: type[DriftlineError], *, mend: str = "check th
 
     Args:
         path: The file.
-        error: What is raised.
-        mend: What to do about a file that cannot be read.
+        error: Raised exception.
+        mend: Suggested fix for a file that cannot be read.
 
     Returns:
         Its content.
@@ -91,9 +91,9 @@ def read_text(
 
     Args:
         path: The file.
-        error: What is raised.
-        fault: What a message says, in front of the reason.
-        mend: What to do about a file that cannot be read.
+        error: Raised exception.
+        fault: Start of the message, before the reason.
+        mend: Suggested fix for a file that cannot be read.
 
     Returns:
         Its text.
@@ -127,10 +127,10 @@ def parse_json(
 
     Args:
         content: As it stands in the file: UTF-8, with or without a byte order mark.
-        where: What a message names first.
-        error: What is raised.
+        where: Start of each message.
+        error: Raised exception.
         finite: Refuse NaN and infinity. Logs and model configs hold them, as Python writes them.
-        mend: What to do about it, after the fault.
+        mend: Suggested fix, printed after the fault.
 
     Returns:
         The value.
@@ -199,8 +199,8 @@ def parse_yaml(content: bytes, where: str | Path, error: type[DriftlineError]) -
 
     Args:
         content: As it stands in the file.
-        where: What a message names first.
-        error: What is raised.
+        where: Start of each message.
+        error: Raised exception.
 
     Returns:
         The values.

@@ -61,7 +61,7 @@ def governed(capability: Capability, policy: CertificationPolicy | None) -> Capa
 
     Args:
         capability: As its suite has it.
-        policy: What it does not name stays as it is: silence never makes a required one advisory.
+        policy: Policy; capabilities that it does not name stay as they are, required ones too.
 
     Returns:
         With the policy's margin and tier.

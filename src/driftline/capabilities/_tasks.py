@@ -48,7 +48,7 @@ def render_tasks(name: str, *, folder: Path | None = None) -> tuple[RenderedTask
 
     Args:
         name: `lm_eval:` and the name of a task, a group or a tag, or the path of a YAML file.
-        folder: What a relative path starts from; None for the working directory.
+        folder: Folder of relative paths; None for the working directory.
 
     Returns:
         The tasks, in lm-eval's order.
@@ -82,7 +82,7 @@ def is_file(task: str) -> bool:
     (False, True)
 
     Args:
-        task: What stands after `lm_eval:`.
+        task: Text after `lm_eval:`.
 
     Returns:
         True for a path.

@@ -22,7 +22,7 @@ def read_tolerance(written: float | str, metric: MetricName) -> float:
     Args:
         written: A number in the metric's unit; `3 points` of a probability or a share; `5%` of
             perplexity, which is log(1.05) nats per token.
-        metric: Of the capability.
+        metric: Metric of the capability.
 
     Returns:
         The loss that is accepted.

@@ -35,7 +35,7 @@ def claim_faults(certification: CertifiedDocument) -> tuple[str, ...]:
     Source: Holm 1979; Berger 1982, as in `driftline.stats`.
 
     Args:
-        certification: What was signed, or is to be.
+        certification: Document that was signed, or is to be.
 
     Returns:
         A sentence a fault; none where all agrees.

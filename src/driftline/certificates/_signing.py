@@ -29,7 +29,7 @@ def sign_certification(
 
     Args:
         document: The JSON value of `certification.json`.
-        key: Whose statement it is to be.
+        key: Key of the signer.
         issued: Now, with its time zone; kept to the second.
         valid_days: From 1 to `MAX_VALID_DAYS`.
         manifest: A manifest of another tool that is to be a subject too.

@@ -89,8 +89,8 @@ def write_statement(
 
     Args:
         document: The JSON value of `certification.json`; all of it is signed.
-        validity: When it is to hold, with time zones.
-        key_id: Of the key that will sign.
+        validity: Start and end of its validity, with time zones.
+        key_id: Id of the key that will sign.
         manifest: A manifest of another tool that is to be a subject too.
 
     Returns:

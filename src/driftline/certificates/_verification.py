@@ -75,7 +75,7 @@ def verify_certificate(
         content: The content of `certificate.json`.
         key: The key that is trusted; it must not come from where the certificate came from.
         now: With its time zone.
-        evidence: What the certificate is to be about.
+        evidence: Files that the certificate should be about.
 
     Returns:
         Every check with what it found.

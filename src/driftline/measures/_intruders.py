@@ -48,7 +48,7 @@ def intruder_dimensions(
     Args:
         delta: tuned - base.
         base: The base's matrix.
-        top_k: How many of the strongest directions are looked at; all there are where they are fewer.
+        top_k: Number of strongest directions to examine; all of them if there are fewer.
         threshold: Below this |cosine| a direction is an intruder.
 
     Returns:

@@ -23,7 +23,7 @@ def principal_directions(
     Args:
         states: One state a token.
         gram: Their Gram matrix.
-        top_k: How many directions, at least 1.
+        top_k: Number of directions, at least 1.
 
     Returns:
         Orthonormal columns, the strongest first. None where the states vary in fewer directions.

@@ -52,7 +52,7 @@ def affordable_cadence(
         dataset: Its training data; lengths are those of its first rows.
         check_tokens: Tokens that one check puts forward, in each process.
         glance_tokens: And one glance.
-        num_steps: Of the whole run.
+        num_steps: Number of steps of the whole run.
         overhead: Share of the run's forward and backward tokens.
 
     Returns:
@@ -83,8 +83,8 @@ def affordable_num_items(
         args: The trainer's.
         dataset: Its training data.
         capabilities: With all their items.
-        counter: Of their tokens.
-        num_steps: Of the whole run.
+        counter: Counter of their tokens.
+        num_steps: Number of steps of the whole run.
         every_steps: Between checks, where the user says so; else checks cost a small share of the run,
             or there is one.
 

@@ -59,11 +59,11 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Set what to watch; nothing is scored before training begins.
 
         Args:
-            suites: What must not break.
-            settings: How often to look and what to do.
+            suites: Suites to retain.
+            settings: Settings of the monitor.
             out: Folder of `monitor.jsonl`, the base's numbers and snapshots; by default `monitor/`
                 in the trainer's output folder.
-            assessment: Of this model and config, for the share of its margin that is used.
+            assessment: Assessment of this model and config, for the share of its margin that is used.
             force: Move what an earlier run left in the folder aside.
 
         Raises:

@@ -78,8 +78,8 @@ class Session:
         Args:
             args: The trainer's.
             dataset: Its training data.
-            num_steps: Of the whole run.
-            suites: What is watched, for the log.
+            num_steps: Number of steps of the whole run.
+            suites: Watched suites, for the log.
 
         Raises:
             ConfigError: An alarm could never be raised.
@@ -192,7 +192,7 @@ class Session:
         """Run one check, and turn its errors into alarms.
 
         Args:
-            step_reading: Of the step that was just taken.
+            step_reading: Reading of the step that was just taken.
             handles: The trainer's parts.
         """
         step, limit = handles.step, self.settings.check_timeout_seconds

@@ -85,7 +85,7 @@ def fit_gaussian_process(
 
     Args:
         inputs: One row a case; a feature that never varies is left without weight.
-        outputs: What to predict, measured from what is believed where nothing is known.
+        outputs: Values to predict, minus the prior mean.
         kernel: Its scales, where they are known.
 
     Returns:

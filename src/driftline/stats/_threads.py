@@ -24,7 +24,7 @@ def on_one_thread(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Wrap a function to run with one BLAS thread; the former number is restored afterwards.
 
     Args:
-        function: Whose matrices are small: some hundred rows.
+        function: Function on small matrices: some hundred rows.
 
     Returns:
         The function, so held.

@@ -148,7 +148,7 @@ def check_inputs(probed: ProbedRun, config: TrainingConfig, data: TrainingData) 
     Args:
         probed: The run folder.
         config: As `for_data` makes it.
-        data: What is to be trained on.
+        data: Data to train on.
 
     Raises:
         ConfigError: The config would train otherwise; the message names the field.

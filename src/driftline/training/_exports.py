@@ -90,8 +90,8 @@ def write_exports(run: ExportedRun, folder: Path) -> dict[str, tuple[str, ...]]:
     have, and fields that it does not support.
 
     Args:
-        run: What is to be written.
-        folder: Where to; made if it is not there. Files name their data by its full path.
+        run: Run to write.
+        folder: Output folder, created if missing. Files name their data by its full path.
 
     Returns:
         File name to the names of what that file leaves out.

@@ -42,8 +42,8 @@ def write_plan_files(
 
     Args:
         found: The plan; where it has no protocol nothing is written.
-        request: What was asked.
-        folder: Where to.
+        request: Model, data and settings.
+        folder: Output folder.
         model: As the user named it.
         suites: As the user named them.
 

@@ -60,13 +60,13 @@ def training_run(
     """Build the document of a finished run.
 
     Args:
-        facts: What the runner knows.
+        facts: Facts that are not in the log.
         opened: The base.
-        data: What was trained on.
-        config: How.
-        levers: What held it back.
-        suites: What was watched.
-        settings: Of the monitor.
+        data: Data that was trained on.
+        config: Config of the run.
+        levers: Mitigations of the run.
+        suites: Watched suites.
+        settings: Settings of the monitor.
 
     Returns:
         The document.

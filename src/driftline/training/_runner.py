@@ -76,7 +76,7 @@ def train(
     `model/`, the tuned model or adapter with its tokenizer; with replay also the data as mixed.
 
     Args:
-        request: What to train.
+        request: Model, data and settings of the run.
         folder: Open.
         listener: Receives the progress of training, with the margin left and the loss.
 

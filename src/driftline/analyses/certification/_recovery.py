@@ -49,10 +49,10 @@ def probe_recovery(
     Args:
         pairs: The scores of both models, as the claims rest on them.
         claims: In the same order.
-        engine: Where they are scored.
+        engine: Engine that scores them.
         point: The tuned model.
-        alpha: Of each probe by itself.
-        seed: Of the examples.
+        alpha: Level of each probe by itself.
+        seed: Random seed of the examples.
 
     Returns:
         One a capability that is inferior.

@@ -37,10 +37,10 @@ def score_until_clear(
 
     Args:
         capabilities: Each with a bounded metric.
-        engine: Where they are scored.
+        engine: Engine that scores them.
         point: The tuned model.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
-        seed: Of the orders.
+        seed: Random seed of the orders.
 
     Returns:
         Of each capability the items up to its decision, in the order of scoring.

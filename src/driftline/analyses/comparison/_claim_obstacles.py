@@ -49,8 +49,8 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
 
     Args:
         paired: The scores; only those of the base count.
-        alpha: Of the test against guessing.
-        seed: Of its orders, where items come in groups.
+        alpha: Level of the test against guessing.
+        seed: Random seed of its orders, if items come in groups.
 
     Returns:
         The reason and a mend; None where the base has the capability, or where nothing says when an
@@ -92,8 +92,8 @@ def fall_to_chance(paired: Paired, alpha: float, seed: int) -> str | None:
 
     Args:
         paired: The scores; only those of the tuned model count.
-        alpha: Of the test against guessing.
-        seed: Of its orders, where items come in groups.
+        alpha: Level of the test against guessing.
+        seed: Random seed of its orders, if items come in groups.
 
     Returns:
         The reason and a mend; None where the tuned model is above chance, where the metric says so by

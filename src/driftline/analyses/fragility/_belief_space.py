@@ -58,9 +58,9 @@ def suite_anchors(
 
     Args:
         opened: The model.
-        capabilities: Of all suites.
-        effort: How many rows of how many tokens.
-        seed: Of the draw.
+        capabilities: Capabilities of all suites.
+        effort: Number of rows, and tokens per row.
+        seed: Random seed of the draw.
 
     Returns:
         The anchors; None for a model without a plain list of layers.
@@ -96,7 +96,7 @@ def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
 
     Args:
         study: The planned run.
-        probe_table: Of `Study.probe_table`, which has the readings along training.
+        probe_table: Result of `Study.probe_table`, which has the readings along training.
 
     Returns:
         The curves; None where the study has no anchors.

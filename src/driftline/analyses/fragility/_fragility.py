@@ -134,7 +134,7 @@ def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragi
     """Return the rows of one capability.
 
     Args:
-        table: Which modules moved how far.
+        table: Movement of each module.
         found: The capability's slopes.
 
     Returns:

@@ -76,9 +76,9 @@ def affordable_items(
         engine: Knows their tokens.
         num_points: Points at which they are scored.
         other_tokens: Also scored at each point.
-        trained_tokens: Of the probe.
+        trained_tokens: Tokens that the probe trained on.
         fewest: The cap is never lower.
-        share: Of a capability's items, those that may be scored at all.
+        share: Share of a capability's items that may be scored at all.
 
     Returns:
         Items a capability; None where all of them fit.
@@ -120,7 +120,7 @@ def search_items(
     Args:
         capabilities: With all their items.
         asked: By the user; None for those that the claims can spare.
-        affordable: Of `affordable_items`; None where nothing is trained, or all of them fit.
+        affordable: Result of `affordable_items`; None if nothing is trained, or all items fit.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
@@ -179,7 +179,7 @@ def check_items(asked: int | None, *, option: str = "--items") -> None:
 
     Args:
         asked: By the user; None where nothing was.
-        option: How it was asked for.
+        option: Option that set it.
 
     Raises:
         ConfigError: It is below 2.
@@ -195,8 +195,8 @@ def sampled_items(
 
     Args:
         capabilities: With all their items.
-        num_items: Of each; None for all.
-        seed: Of the draw.
+        num_items: Number of items of each; None for all.
+        seed: Random seed of the draw.
 
     Returns:
         The capabilities, in their order.
@@ -221,7 +221,7 @@ def items_caveat(
         available: Items that each capability would have without the cap, by name.
         asked: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
-        training: What scoring takes no longer than.
+        training: Name of the training that bounds the time of scoring.
 
     Returns:
         A sentence; None where all items were scored.

@@ -108,7 +108,7 @@ class PathLosses:
             measured: Losses there, with the ends of their intervals.
             predicted: Losses after `steps[-1]` steps and each one more.
             halves: Half the width of the band around them.
-            largest_error: Of the largest predicted loss.
+            largest_error: Error of the largest predicted loss.
 
         Returns:
             The whole path. The spread over items at the last evaluation adds in quadrature; as losses
@@ -200,7 +200,7 @@ def predicted_losses(
     """Predict the loss after each step from the end of the probe to the end of the run.
 
     Args:
-        learning_rates: Of each step of the planned run.
+        learning_rates: Learning rate of each step of the planned run.
         steps: At which the probe looked, ascending; the learning rates up to there add up to more
             than 0.
         losses: Seen there, in nats; positive is worse.
@@ -237,7 +237,7 @@ def predicted_path(
     """Predict the path of one capability, with a band as wide as finished runs require.
 
     Args:
-        learning_rates: Of each step of the planned run.
+        learning_rates: Learning rate of each step of the planned run.
         steps: At which the probe looked, ascending.
         measured: Losses there, with the ends of their intervals.
         calibration: From finished runs.
@@ -263,7 +263,7 @@ def tolerated_multiple(largest: float, tolerance: float, exponents: Sequence[flo
     Args:
         largest: The largest loss of the run as planned, positive.
         tolerance: Positive.
-        exponents: Of the largest loss in what grows, positive.
+        exponents: Exponents of the largest loss in the rate or the length, positive.
 
     Returns:
         Factors of the learning rate, or of the steps.

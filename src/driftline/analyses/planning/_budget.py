@@ -70,8 +70,8 @@ class Budget:
         """Count tokens that were trained.
 
         Args:
-            num_tokens: How many.
-            weight: What each of them counts.
+            num_tokens: Number of tokens.
+            weight: Weight of each of them.
         """
         self.num_trained += num_tokens
         self.trained += num_tokens * weight
@@ -81,7 +81,7 @@ class Budget:
 
         Args:
             tokens: Weighed, at most.
-            share: Of the budget that may be used for this.
+            share: Share of the budget that may be used for this.
 
         Returns:
             Whether it can, with the report still to come.
@@ -113,7 +113,7 @@ class Budget:
         """Return the budget for the document.
 
         Args:
-            planned_run_tokens: Of the user's own run.
+            planned_run_tokens: Tokens of the user's own run.
             ended: Why the search ended.
 
         Returns:
@@ -139,7 +139,7 @@ def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
 
     Args:
         candidate: The protocol.
-        num_steps: Of its optimiser steps.
+        num_steps: Number of its optimiser steps.
 
     Returns:
         The tokens.

@@ -53,7 +53,7 @@ def plan_caveats(
         bench: On which it was found.
         numerics: In which all was scored.
         num_held_out: Rows that were not trained on.
-        alpha: Of each claim.
+        alpha: Level of each claim.
         no_map: Why no module was protected; None where some were.
 
     Returns:

@@ -26,7 +26,7 @@ def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData
     Args:
         opened: The base.
         config: The user's own.
-        data: What is trained on.
+        data: Data that is trained on.
 
     Returns:
         The space, without fragile modules.
@@ -73,7 +73,7 @@ def mlp_modules(weights: Sequence[Weight]) -> tuple[str, ...]:
     ('down_proj', 'up_proj')
 
     Args:
-        weights: Of the base.
+        weights: Weights of the base.
 
     Returns:
         Last names of modules; with the name before, where attention has such a one too. None where

@@ -32,7 +32,7 @@ def hold_out(data: TrainingData, *, seed: int, opened: LanguageModel) -> PlanDat
 
     Args:
         data: All of them.
-        seed: Of the draw.
+        seed: Random seed of the draw.
         opened: Rows that this model cannot score are not held out for it.
 
     Returns:

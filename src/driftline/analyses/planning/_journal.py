@@ -46,7 +46,7 @@ class PlanStudy:
 
         Args:
             path: Its file; nobody else may have it open.
-            seed: Of the sampler.
+            seed: Random seed of the sampler.
 
         Raises:
             OutputError: Its file is damaged.
@@ -76,8 +76,8 @@ class PlanStudy:
         """Return the next protocol; one that a killed process had begun comes first.
 
         Args:
-            space: What may be tried.
-            settings: To be tried; None leaves it to the sampler.
+            space: Search space.
+            settings: Settings to try; None leaves the choice to the sampler.
             purpose: `search`, or the lever that is switched back.
 
         Returns:

@@ -36,9 +36,9 @@ def scale_parts(
 
     Args:
         bench: With the trial on it.
-        trial: Whose update it is.
-        best: Of the trial's looks; it meets the constraint.
-        seed: Of the proposals.
+        trial: Trial that made the update.
+        best: Best evaluation of the trial; it meets the constraint.
+        seed: Random seed of the proposals.
 
     Returns:
         The best look: the one given where none is better.

@@ -122,8 +122,8 @@ def plan(
     Cost: the budget. What an earlier process stored in the folder is taken up.
 
     Args:
-        request: What is asked.
-        folder: Where the study, the store and the changes of weights are kept.
+        request: Model, data and settings.
+        folder: Folder of the study, the store and the changes of weights.
         listener: Told about progress.
 
     Returns:

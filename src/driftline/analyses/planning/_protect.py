@@ -36,9 +36,9 @@ def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: i
 
     Args:
         bench: Nothing is on it yet.
-        space: What may be tried.
+        space: Search space.
         study: Keeps what was found.
-        seed: Of the items that the map takes.
+        seed: Random seed of the items that the map takes.
 
     Returns:
         Module names; none, with the reason, where full fine-tuning is not tried, nothing required has

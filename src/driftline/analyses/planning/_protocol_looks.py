@@ -114,11 +114,11 @@ class PlanRuler:
 
         Args:
             table: The scores.
-            point: Which.
-            trial: Whose it is.
+            point: Point to evaluate.
+            trial: Number of its trial.
             step: After which its update was taken.
-            scale: Of that update.
-            parts: Where parts have scales of their own.
+            scale: Scale of that update.
+            parts: Scales of parts that have their own.
 
         Returns:
             The look.

@@ -42,10 +42,10 @@ def search_protocols(
 
     Args:
         bench: Runs trials; nothing is on it yet.
-        space: What may be tried.
+        space: Search space.
         study: Picks what is tried, and has what earlier processes tried.
-        max_trials: Of the search; None leaves it to the budget.
-        seed: Of the scales of parts that are proposed.
+        max_trials: Largest number of trials of the search; None leaves it to the budget.
+        seed: Random seed of the scales of parts that are proposed.
 
     Returns:
         The best protocol and how it was found.

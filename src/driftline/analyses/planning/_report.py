@@ -52,11 +52,11 @@ def judge(
 
     Args:
         table: The base and the point on the items that report.
-        point: What was chosen.
+        point: Chosen point.
         capabilities: Their items that report.
         target: Its rows that report.
-        alpha: Of each claim and limit.
-        seed: Of the tests.
+        alpha: Level of each claim and limit.
+        seed: Random seed of the tests.
 
     Returns:
         What can be said.
@@ -84,8 +84,8 @@ def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict,
     """Return the verdict, and its reasons.
 
     Args:
-        judged: What the unseen items say.
-        has_protocol: Whether anything but the base was chosen.
+        judged: Result on the held-out items.
+        has_protocol: True if anything but the base was chosen.
 
     Returns:
         pass needs both: every required capability retained, and the target better than in the base.

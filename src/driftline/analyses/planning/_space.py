@@ -150,7 +150,7 @@ class PlanSpace:
 
         Args:
             method: One of the method's choices.
-            chosen: Of other levers; those that the method has no use for are left out.
+            chosen: Choices of other levers; those that the method has no use for are left out.
 
         Returns:
             One choice for each lever that counts.
@@ -186,7 +186,7 @@ class PlanSpace:
 
         Args:
             best: Its settings.
-            is_within: Whether some scale of it is within the tolerances; if not, less comes first.
+            is_within: True if some scale of it is within the tolerances; if not, less comes first.
 
         Yields:
             Settings.
@@ -215,7 +215,7 @@ class PlanSpace:
         """Return the config and levers of some settings.
 
         Args:
-            settings: Of `suggest`, `of_method` or `without`.
+            settings: Settings of `suggest`, `of_method` or `without`.
 
         Returns:
             What can be trained.
@@ -270,7 +270,7 @@ class PlanSpace:
 
         Args:
             settings: The protocol.
-            scale: Of its update, after training.
+            scale: Scale of its update, after training.
             parts: Part to its own scale.
 
         Returns:

@@ -114,7 +114,7 @@ class Bench:
         """Train a protocol and look at it; what is on disk or in the store is taken up.
 
         Args:
-            number: Of the trial.
+            number: Number of the trial.
             purpose: `search` trials may be stopped at their early look.
             candidate: The protocol.
 
@@ -210,7 +210,7 @@ class Bench:
         Args:
             trial: Finished.
             update: Its own.
-            scale: Of what is in no part.
+            scale: Scale of weights outside all parts.
             parts: The others.
 
         Returns:
@@ -311,7 +311,7 @@ def early_step(plan: TrainingPlan) -> int | None:
     """Return the step of the early evaluation: the first fifth, once something has moved.
 
     Args:
-        plan: Of the trial.
+        plan: Plan of the trial.
 
     Returns:
         The step; None where that is the last one.

@@ -75,7 +75,7 @@ def probe_steps(num_steps: int, fraction: float) -> tuple[int, ...]:
     (3, 6, 9, 12)
 
     Args:
-        num_steps: Of the planned run.
+        num_steps: Number of steps of the planned run.
         fraction: Share of the planned steps that the probe trains.
 
     Returns:
@@ -158,7 +158,7 @@ class Study:
         Anchors are read at the base and along the trajectory.
 
         Args:
-            base: Of `base_table`.
+            base: Result of `base_table`.
 
         Returns:
             The table, the base's rows among them.

@@ -47,10 +47,10 @@ def repair_caveats(
 
     Args:
         search: Done.
-        judged: What the unseen items say.
+        judged: Result on the held-out items.
         numerics: In which all was scored.
-        alpha: Of each claim.
-        output: What was written.
+        alpha: Level of each claim.
+        output: Written model.
 
     Returns:
         Sentences.

@@ -123,8 +123,8 @@ def repair(
     gradients. What an earlier process stored in the folder is taken up.
 
     Args:
-        request: What is asked.
-        folder: Where the store is kept and the repaired model goes, into `repaired`.
+        request: Model, data and settings.
+        folder: Folder of the store and, in `repaired`, of the repaired model.
         listener: Told about progress.
 
     Returns:

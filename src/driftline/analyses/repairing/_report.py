@@ -57,8 +57,8 @@ def judge(
         target: Both parts of the target, if there is one.
         lost: Required capabilities that the items that choose called lost, so that what is counted
             as given back was not picked on the items that count it.
-        alpha: Of each claim and limit.
-        seed: Of the tests.
+        alpha: Level of each claim and limit.
+        seed: Random seed of the tests.
 
     Returns:
         What can be said.
@@ -77,8 +77,8 @@ def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[RepairVerdic
     """Return the verdict, and its reasons.
 
     Args:
-        judged: What the unseen items say.
-        has_output: Whether anything but the base was found.
+        judged: Result on the held-out items.
+        has_output: True if the search found anything but the base.
 
     Returns:
         pass needs both: every required capability retained, and some gain left where it is known.

@@ -131,8 +131,8 @@ def mean_limits(
 
     Args:
         values: One an item.
-        capability: Whose items they are; items of one group count together.
-        alpha: Of each limit.
+        capability: Capability of the items; items of one group count together.
+        alpha: Level of each limit.
 
     Returns:
         Mean, lower and upper limit; all the mean where every item says the same.

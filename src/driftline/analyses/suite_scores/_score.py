@@ -62,8 +62,8 @@ def score(
     Cost: one forward pass over the items of all capabilities.
 
     Args:
-        request: What is asked.
-        folder: Where the store is kept.
+        request: Model, data and settings.
+        folder: Folder of the store.
         listener: Told about progress.
 
     Returns:
@@ -102,7 +102,7 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
     """Return a capability's score at the base, with its interval.
 
     Args:
-        capability: Which.
+        capability: Capability to score.
         table: Holds its scores at the base.
 
     Returns:
@@ -144,7 +144,7 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
     """Refuse capabilities that a document could not tell apart.
 
     Args:
-        capabilities: Of all suites.
+        capabilities: Capabilities of all suites.
         reserved: Names that the document needs for itself.
 
     Raises:

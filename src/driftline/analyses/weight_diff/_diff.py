@@ -67,7 +67,7 @@ def diff(
     matrices of its smaller side.
 
     Args:
-        request: What is asked.
+        request: Model, data and settings.
         listener: Told about progress.
 
     Returns:

@@ -96,8 +96,8 @@ def choose_metric(
 
     Args:
         log: The log.
-        source: What stands in a document about the file.
-        metric: Which; None for the log's first.
+        source: Description of the file for documents.
+        metric: Metric to select; None for the log's first.
         higher_is_better: Its direction; needed where neither name nor log tells.
 
     Returns:

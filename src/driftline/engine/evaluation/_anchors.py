@@ -130,7 +130,7 @@ class AnchorReader:
         d * `top_k` numbers in float64, and at most 64 MiB of log-probabilities.
 
         Args:
-            anchors: What will be read.
+            anchors: Anchors to read later.
         """
         if anchors.digest in self._bases:
             return
@@ -144,7 +144,7 @@ class AnchorReader:
         Cost: one forward pass of the anchors, and per layer the eigenvalues of one n x n matrix.
 
         Args:
-            anchors: What to read; `read_base` must have been called for them.
+            anchors: Anchors to read; `read_base` must have been called for them.
 
         Returns:
             The readings by name, one number a layer, or one for the output; None where a number

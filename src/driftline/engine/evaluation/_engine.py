@@ -62,8 +62,8 @@ class Engine(ABC):
         middle, nothing that was scored is lost; the base comes back bit for bit.
 
         Args:
-            points: Where to.
-            capabilities: What to score there, and the anchors to read there.
+            points: Points to move to.
+            capabilities: Capabilities to score there, and the anchors to read there.
 
         Returns:
             The whole table.

@@ -99,7 +99,7 @@ class CapabilityScorer:
         a point comes out.
 
         Args:
-            pending: What to score where.
+            pending: Points and capabilities to score.
 
         Yields:
             Each point with its scores, as soon as it is done.
@@ -213,7 +213,7 @@ class CapabilityScorer:
         """Generate the model's answers at a point; the base is restored bit for bit.
 
         Args:
-            point: Where to.
+            point: Point to move to.
             items: Each with a prompt.
 
         Returns:

@@ -42,7 +42,7 @@ class Meter:
         """Remove from the plan what the block turns out not to need.
 
         Args:
-            work: What was planned for the block.
+            work: Work that was planned for the block.
 
         Yields:
             Nothing.

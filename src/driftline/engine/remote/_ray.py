@@ -56,7 +56,7 @@ def ray_workers(
 
     Args:
         opened: Model; each worker opens a copy by its source.
-        options: How scores are computed.
+        options: Settings of scoring.
         ray_options: Address of Ray and resources per worker.
 
     Yields:
@@ -96,10 +96,10 @@ def open_engine(
 
     Args:
         opened: The model.
-        store: Where scores are kept.
-        options: How they are computed.
+        store: Store of scores.
+        options: Settings of scoring.
         meter: Told about progress.
-        directions: Where directions become files, if they must travel.
+        directions: Folder in which directions become files, if they must be sent.
         ray: Compute on Ray; None for this process.
 
     Yields:

@@ -74,7 +74,7 @@ def pool_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -
         options: Choices of the user.
         cpus: CPUs of the cluster.
         gpus: GPUs of the cluster.
-        threads: Of this process.
+        threads: Threads of this process.
 
     Returns:
         The shape.
@@ -107,7 +107,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
     """Connect to Ray while the block runs; to the caller's own session, if there is one.
 
     Args:
-        address: Of a running cluster; None starts one on this machine and stops it at the end.
+        address: Address of a running cluster; None starts one on this machine and stops it at the end.
 
     Yields:
         The module `ray`.

@@ -53,9 +53,9 @@ class Job:
 
         Args:
             opened: The model.
-            options: How scores are computed.
-            num_gpus: Of one worker; over more than one the weights are spread.
-            num_threads: Of one worker.
+            options: Settings of scoring.
+            num_gpus: GPUs of one worker; over more than one the weights are spread.
+            num_threads: Number of threads of one worker.
 
         Returns:
             The job.
@@ -195,7 +195,7 @@ class Worker:
         """Receive a part of a file; the parts come in order.
 
         Args:
-            file: Which file.
+            file: File that it belongs to.
             chunk: Its next bytes.
             is_first: Begin the file.
             is_last: The file is whole now.

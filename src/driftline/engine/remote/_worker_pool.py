@@ -108,7 +108,7 @@ class WorkerPool:
             ray: The module, connected.
             job: Instructions to open the model.
             shape: Number of workers, and the resources of each.
-            digest: Of the model that all must have.
+            digest: Digest of the model that all must have.
         """
         self._ray = ray
         self._job = job

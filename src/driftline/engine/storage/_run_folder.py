@@ -117,8 +117,8 @@ class RunFolder:
             request: All that the outcome depends on; a folder of another request is refused.
             outputs: Names of the files that a finished run holds.
             force: Replace what an earlier run left there; other files are never touched.
-            command: What was asked, for people.
-            model: Of which model, for people.
+            command: Command, for people.
+            model: Name of the model, for people.
 
         Returns:
             The folder, ready, and closed to other processes.
@@ -310,7 +310,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all.
 
     Args:
-        path: Where to.
+        path: Output file.
         text: Its content.
     """
     partial = _partial(path)

@@ -75,7 +75,7 @@ def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
 
     Args:
         root: The folder that holds the runs.
-        rule: Which ones.
+        rule: Rule that selects runs.
 
     Returns:
         The runs, those in use among them.

@@ -141,7 +141,7 @@ class ResultStore:
 
         Args:
             key: Digest of all that they depend on.
-            scores: What to keep.
+            scores: Scores to keep.
             point: The point's label, for people.
             capability: The capability's name, for people.
         """

@@ -81,7 +81,7 @@ def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
     """Find the folder that holds a checkpoint's tokenizer, if it has one.
 
     Args:
-        checkpoint: Where to look; of a hub model the tokenizer's files are fetched.
+        checkpoint: Checkpoint to search; of a hub model the tokenizer's files are fetched.
 
     Returns:
         The folder.

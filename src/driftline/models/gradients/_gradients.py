@@ -68,7 +68,7 @@ def loss_gradient(
 
     Args:
         opened: The model; weights, flags, `.grad`, modes and random states are left as they are.
-        items: What the loss is the mean of.
+        items: Items over which the loss is a mean.
         options: Numerics; `batch_tokens` bounds a batch.
         share: Let the sequences of an item share their beginning in one row (tree attention).
         on_tokens: Called after each batch with the number of tokens that went in.
@@ -125,7 +125,7 @@ def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
     """Make weights require gradients, whatever their own flags are.
 
     Args:
-        weights: Whose flags are set, and put back.
+        weights: Weights whose flags are set, and restored.
 
     Yields:
         Nothing.

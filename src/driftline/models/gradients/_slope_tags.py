@@ -53,7 +53,7 @@ def tagged(
     """Replace parameters by tagged ones while the block runs.
 
     Args:
-        holders: What to tag; a tied weight has several.
+        holders: Parameters to tag; a tied weight has several.
         anchor: A scalar that asks for a gradient: a way back to it passes every tag.
         tell: Called with a column and a part of its slope, once a holder and way back.
 

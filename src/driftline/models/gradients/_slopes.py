@@ -78,7 +78,7 @@ class SlopeMeter:
 
         Args:
             opened: The model.
-            direction: What moves which module how far.
+            direction: Direction of the movement of each module.
             options: Numerics; `batch_tokens` bounds a batch.
             share: Let the sequences of an item share their beginning in one row (tree attention).
         """
@@ -110,9 +110,9 @@ class SlopeMeter:
         are asked for, and the gradient of one weight where weights take autograd.
 
         Args:
-            items: What to measure.
-            max_hidden_rows: How many rows of hidden gradients to keep a layer, about; 0 for none.
-            seed: Of the choice of those rows.
+            items: Items to measure.
+            max_hidden_rows: Approximate number of rows of hidden gradients to keep per layer; 0 for none.
+            seed: Random seed of the choice of those rows.
             on_tokens: Called after each batch with the number of tokens that went in.
 
         Returns:

@@ -136,7 +136,7 @@ def open_model(
         trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
         dtype: The dtype to hold the weights in; float32 if none is given. Weights that load_in
             packs are computed with in this dtype too; in bfloat16 if none is given.
-        placement: Where the weights are to lie.
+        placement: Devices of the weights.
         load_in: Quantise the linear layers as they are loaded. Such a base is read-only: points
             are held beside it.
 
@@ -216,7 +216,7 @@ def load_weights(
 
     Args:
         location: A folder or hub id.
-        source: What to call it in messages.
+        source: Name of it in messages.
         options: For transformers.
 
     Returns:

@@ -40,7 +40,7 @@ class Place(Protocol):
         """Apply a change.
 
         Args:
-            change: Of the weight's shape, in float32. What the model keeps is rounded once, after
+            change: Change, of the weight's shape, in float32. The stored sum is rounded once, after
                 the sum.
 
         Returns:

@@ -57,7 +57,7 @@ class PackedPlace:
         """Add a change as a layer in parallel.
 
         Args:
-            change: Of the weight's shape; held in the layer's compute dtype.
+            change: Change, of the weight's shape; held in the layer's compute dtype.
 
         Returns:
             What takes it off again.
@@ -114,8 +114,8 @@ def check_scheme(config: Mapping[str, Any], *, source: str, load_in: LoadIn | No
 
     Args:
         config: The checkpoint's config.json.
-        source: What to call the model in messages.
-        load_in: How it is to be quantised as it is opened.
+        source: Name of the model in messages.
+        load_in: Quantisation at opening.
 
     Raises:
         ModelError: Another scheme than that of bitsandbytes, or two at once, or the library that it
@@ -150,7 +150,7 @@ def quantisation_config(
 
     Args:
         load_in: 4 bits (nf4, as QLoRA has it) or 8.
-        compute_dtype: What 4-bit weights are dequantised to for each product.
+        compute_dtype: Dtype to which 4-bit weights are dequantised for each product.
 
     Returns:
         The config.
@@ -167,7 +167,7 @@ def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
 
     Args:
         model: A quantised model, just loaded.
-        source: What to call it in messages.
+        source: Name of it in messages.
 
     Raises:
         ModelError: A quantised layer does not support a change in parallel.

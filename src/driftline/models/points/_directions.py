@@ -205,9 +205,9 @@ def store_direction(path: Path, change: Change, recipe: JsonValue) -> StoredDire
     """Write a change of weights to a file, whole or not at all.
 
     Args:
-        path: Where to; its folder must exist.
+        path: Output file; its folder must exist.
         change: Weight name to change; a low-rank one takes as little room as its two parts.
-        recipe: What it was made from.
+        recipe: Recipe of the change.
 
     Returns:
         The direction that reads it back.

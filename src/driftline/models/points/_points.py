@@ -89,7 +89,7 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
 
     Args:
         opened: The model; its weights are changed and put back.
-        point: Where to.
+        point: Point to move to.
 
     Yields:
         Nothing; the model is at the point.

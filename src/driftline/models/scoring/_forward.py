@@ -53,7 +53,7 @@ def run_body(
 
     Args:
         opened: The model.
-        rows: What goes in; a trunk goes in alone.
+        rows: Rows of the batch; a trunk is run alone.
         before: Keys and values of the trunk, of batch size 1.
         keep: Give back keys and values, those of the trunk before included.
 
@@ -94,7 +94,7 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
 
     Args:
         opened: The model.
-        kind: What the body gives; each family reads its own.
+        kind: Type of the body's output; it differs by family.
         hidden: Hidden states after the final norm, shape (positions, width).
 
     Returns:
@@ -185,7 +185,7 @@ def replaced_forward(module: torch.nn.Module, forward: Callable[..., Any]) -> It
 
     Args:
         module: The module.
-        forward: What to call instead.
+        forward: Function to call instead.
 
     Yields:
         Nothing.

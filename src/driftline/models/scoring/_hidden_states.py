@@ -56,7 +56,7 @@ def observe(
         opened: The model; its hooks and modes are as before when this returns or raises.
         packed: The texts.
         options: Numerics.
-        layers: Which layers' states are wanted, from 0; None is the embedding.
+        layers: Layers whose states are returned, from 0; None is the embedding.
         on_states: Called for each of them, in the order of the model, with the states of all
             tokens that are not left out, row by row, in float32.
 

@@ -130,7 +130,7 @@ def plan_batches(
     order, except for the numbers that name them in the queries.
 
     Args:
-        sequences: What to score; `start` must be at least 1.
+        sequences: Sequences to score; `start` must be at least 1.
         layout: Sizes.
         share: Let different inputs share their beginnings; else each is a row of its own.
 
@@ -322,7 +322,7 @@ def padded(values: Sequence[Sequence[int]], width: int) -> Int[ndarray, "rows wi
 
     Args:
         values: The rows.
-        width: Of the array.
+        width: Width of the array.
 
     Returns:
         The array.

@@ -106,8 +106,8 @@ class Scorer:
         batches are halved until it does, which is logged.
 
         Args:
-            sequences: What to score; `start` must be at least 1.
-            entry: What `entry_states` gave for the point where the model stands.
+            sequences: Sequences to score; `start` must be at least 1.
+            entry: Result of `entry_states` for the current point.
             on_tokens: Called after each batch with the number of tokens that went in.
 
         Returns:
@@ -138,8 +138,8 @@ class Scorer:
         Points that are asked for in the order of their first layer share the work below it.
 
         Args:
-            point: Where the model goes next.
-            sequences: What will be scored there.
+            point: Next point of the model.
+            sequences: Sequences to score there.
 
         Returns:
             The states for `score`; None where a pass must run whole, or memory does not hold them.

@@ -36,7 +36,7 @@ def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
     """Arrange the items in rows.
 
     Args:
-        items: What goes in.
+        items: Items to arrange.
         share: Let the sequences of an item share their beginning in one row (tree attention).
 
     Returns:
@@ -62,7 +62,7 @@ def gradient_batches(
     Args:
         opened: The model.
         options: `batch_tokens` bounds a batch; None for what suits the device.
-        entries: What `lay_out` gave.
+        entries: Result of `lay_out`.
 
     Yields:
         The entries of one batch; an item is never cut in two.
@@ -122,7 +122,7 @@ def weigh_queries(
     Args:
         items: All items.
         queries: Those of one batch.
-        log_probs: What the model gave for them.
+        log_probs: The model's log-probabilities of the queries.
 
     Returns:
         d loss / d log-probability, and the log-likelihoods of each item's sequences.

@@ -43,7 +43,7 @@ class PreparedRows:
         """Select the prepared rows of a config among the data's.
 
         Args:
-            opened: Whose tokenizer it is.
+            opened: Model that owns the tokenizer.
             config: All its fields count but those of the optimiser.
             data: Keeps what is prepared.
         """
@@ -74,8 +74,8 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         """Set up TRL's trainer.
 
         Args:
-            base: What the trained weights are held to; read, never changed.
-            levers: What to hold them by.
+            base: Base model of the regularisation; read, never changed.
+            levers: Levers to hold them by.
             prepared: Rows that a trainer with the same config has tokenised before.
             **kwargs: TRL's own.
         """
@@ -228,7 +228,7 @@ def slow_modules(
 
     Args:
         optimizer: Has not stepped yet.
-        model: What it trains.
+        model: Model to train.
         factors: Module name to factor; of nested modules the innermost counts.
     """
     by_weight = {
@@ -262,9 +262,9 @@ def lever_trainer(
     Args:
         opened: The base; it is not changed.
         config: The user's config.
-        data: What to train on, replay included.
+        data: Data to train on, replay included.
         arguments: TRL's arguments.
-        levers: What holds the run back.
+        levers: Mitigations of the run.
         evaluation: Rows to evaluate on while it trains.
 
     Returns:

@@ -20,7 +20,7 @@ def scaled_change(change: Change, levers: Levers) -> Change:
 
     Args:
         change: Weight name to change.
-        levers: What was on.
+        levers: Levers of the run.
 
     Returns:
         scale * change; a low-rank one stays low-rank, and weights that go back to the base are left

@@ -37,7 +37,7 @@ def probe_trainer(
         opened: The base; it is not changed.
         config: The user's config.
         data: The user's data.
-        levers: What holds the run back.
+        levers: Mitigations of the run.
         num_steps: Steps of the run, which replay goes by.
         output_dir: Folder for the trainer's checkpoints, where the caller asks for any.
 

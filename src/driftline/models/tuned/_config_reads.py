@@ -61,8 +61,8 @@ def check_configs(
     Args:
         tuned: The tuned model's config, as transformers loaded it.
         base: The base's.
-        reads: What the model's code reads of them.
-        source: What to call the tuned model in messages.
+        reads: Keys that the model's code reads.
+        source: Name of the tuned model in messages.
 
     Raises:
         ModelError: A key that is read differs.

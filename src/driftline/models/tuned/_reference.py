@@ -69,7 +69,7 @@ def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> T
     Args:
         model: In evaluation mode.
         tokens: One row.
-        device: Where the embedding lies.
+        device: Device of the embedding.
 
     Returns:
         Token by vocabulary, float32, on the CPU.

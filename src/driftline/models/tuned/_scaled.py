@@ -73,7 +73,7 @@ def write_scaled(
         tuned: The tuned model.
         opened: Its base; it is read, not changed.
         scales: Weight name to scale. Weights that are left out are as in the base.
-        folder: Where to; it must not exist.
+        folder: Output folder; it must not exist.
 
     Returns:
         What was written.

@@ -37,7 +37,7 @@ class Acting:
 
         Args:
             settings: The action.
-            log: Where it is written before it is taken.
+            log: Log to which actions are written before they are taken.
         """
         self._settings, self._log = settings, log
         self.rolled_back_to: int | None = None

@@ -51,7 +51,7 @@ def roll_back(
         model: The model in training.
         ring: Holds the safe weights.
         step: After which the model stands.
-        safe_step: Whose weights come back.
+        safe_step: Step whose weights are restored.
         output_dir: The trainer's; checkpoints of later steps go into its `quarantine/`.
 
     Returns:
@@ -77,7 +77,7 @@ def last_safe(steps: Sequence[int], safe_step: int) -> int:
     """Return the latest snapshot that is not later than the last safe step.
 
     Args:
-        steps: Of snapshots, ascending.
+        steps: Steps that have a snapshot, ascending.
         safe_step: The last that was found safe.
 
     Returns:

@@ -39,7 +39,7 @@ class MonitorLog:
         """Write one event; it is on the disk when this returns.
 
         Args:
-            event: What happened.
+            event: Name of the event.
             step: After which optimiser step.
             **fields: What belongs to it; a number that is not finite must be given as None.
 

@@ -71,10 +71,10 @@ class Checker:
 
         Args:
             live: The model in training.
-            capabilities: What to watch.
-            settings: What the user chose.
+            capabilities: Capabilities to watch.
+            settings: The user's settings.
             dataset: The trainer's training data.
-            folder: Where the base's numbers and snapshots go.
+            folder: Folder of the base's numbers and of snapshots.
             critical: Relative norm of the margin; None where there is none.
 
         Raises:
@@ -199,7 +199,7 @@ class Checker:
 
         Args:
             step: After which optimiser step.
-            step_reading: Of that step.
+            step_reading: Reading of that step.
             state: Evidence and losses are added to it.
 
         Returns:

@@ -144,7 +144,7 @@ class MonitorSettings:
 
         Args:
             values: Field to value.
-            origin: What to call the file in messages.
+            origin: Name of the file in messages.
 
         Returns:
             The settings.

@@ -55,7 +55,7 @@ class LiveModel:
             model: From the trainer's callback.
             tokenizer: From the trainer's callback; a processor is not supported.
             bfloat16: Score under autocast, as the trainer trains.
-            source: What to call the model.
+            source: Name of the model.
             scale: Makes of the trained weights what will come out.
 
         Returns:
@@ -116,7 +116,7 @@ class CapabilityWatch:
 
         Args:
             live: The model in training.
-            capabilities: What to watch.
+            capabilities: Capabilities to watch.
 
         Raises:
             ConfigError: A capability is scored by generated answers.
@@ -163,7 +163,7 @@ class CapabilityWatch:
         """Return each capability's own metric of some values, signed so that more is worse.
 
         Args:
-            values: Of `values`.
+            values: Values from `values`.
 
         Returns:
             Capability to losses, in its own unit.
@@ -223,7 +223,7 @@ def whole_scores(
 
     Args:
         model: The model, in evaluation mode.
-        sequences: What to score.
+        sequences: Sequences to score.
         options: Numerics.
 
     Returns:

@@ -156,7 +156,7 @@ class BaseWeights:
 
         Args:
             model: The model in training.
-            folder: Of the snapshot of step 0.
+            folder: Folder of the snapshot of step 0.
         """
         self._model, self._path = model, folder / _file_name(model)
 
@@ -171,7 +171,7 @@ class BaseWeights:
         """Return the change of a matrix; None if it is not trained.
 
         Args:
-            name: Of the module, in the model in training.
+            name: Name of the module, in the model in training.
             module: A linear layer, or one with LoRA inside.
 
         Returns:

@@ -49,7 +49,7 @@ def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor
     """Allow changes of weights in the block; they are restored afterwards, bit for bit.
 
     Args:
-        parameters: What may be moved.
+        parameters: Parameters that may move.
 
     Yields:
         Copies of this process's part of each, as they were; they must not be changed.

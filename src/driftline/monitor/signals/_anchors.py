@@ -82,12 +82,12 @@ def anchor_texts(
 
     Args:
         live: The model.
-        capabilities: Of the suites.
+        capabilities: Capabilities of the suites.
         dataset: The trainer's data set; its `input_ids` are read by index, so that no random number
             is drawn.
-        num_rows: Of each kind.
-        row_tokens: Of each row.
-        watched_layers: How many layers to watch.
+        num_rows: Number of rows of each kind.
+        row_tokens: Tokens of each row.
+        watched_layers: Number of layers to watch.
 
     Returns:
         The texts.
@@ -112,7 +112,7 @@ class AnchorWatch:
 
         Args:
             live: The model.
-            texts: Where to read.
+            texts: Texts to read at.
         """
         self._live, self.texts = live, texts
         self._base: dict[str, Tensor] = {}

@@ -32,7 +32,7 @@ class SpikeWatch:
         Args:
             value: The next one; not finite is a spike.
             deviations: Robust standard deviations.
-            factor: Of the median.
+            factor: Factor of the median.
 
         Returns:
             What was seen, in words; None where it is no spike.

@@ -50,7 +50,7 @@ def with_rise(text: str, unit: str, nats: float | None) -> str:
 
     Args:
         text: The change as it is written.
-        unit: Of the change.
+        unit: Unit of the change.
         nats: The change.
 
     Returns:
@@ -74,7 +74,7 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
 
     Args:
         text: The value as it is written.
-        unit: Of the value.
+        unit: Unit of the value.
         value: The mean, in nats per token.
 
     Returns:

@@ -33,7 +33,7 @@ def summary(assessment: Assessment) -> str:
     """Render an assessment for a terminal, without colour.
 
     Args:
-        assessment: What to put in words.
+        assessment: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at

@@ -90,9 +90,9 @@ def find_knee(
     Args:
         scales: Ascending, positive, all different.
         values: At each scale; the value at scale 0 is 0.
-        confidence_level: Of the interval, and of ruling a knee out.
+        confidence_level: Confidence level of the interval, and of ruling a knee out.
         significance: Rate of false alarms of the test.
-        seed: Of its null distribution.
+        seed: Random seed of its null distribution.
 
     Returns:
         The shape, and the knee if there is one.

@@ -89,7 +89,7 @@ def past_of(
     """Return spread and size of earlier units, with a few imagined ones as a prior.
 
     Args:
-        totals: Of each unit, in order.
+        totals: Total of each unit, in order.
         sizes: Number of items of each unit, in order.
         margin: Gives the scale of what is imagined.
 
@@ -141,7 +141,7 @@ def highest_refused(
         log_evidence: Falling in the mean.
         least: The smallest possible mean.
         most: The largest one.
-        log_bound: Of the evidence, in nats.
+        log_bound: Log bound of the evidence, in nats.
 
     Returns:
         A mean, on the refused side within rounding.

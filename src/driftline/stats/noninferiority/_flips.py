@@ -68,7 +68,7 @@ def flip_noninferiority(
         gained: Items the other way round.
         num_items: All items.
         margin: Positive, as a share.
-        confidence_level: Of each limit, one-sided: 1 - alpha.
+        confidence_level: Confidence level of each limit, one-sided: 1 - alpha.
 
     Returns:
         The change as a share, its limits, and the verdict.
@@ -107,7 +107,7 @@ def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float)
         lost: Items that were right and are wrong now.
         gained: Items that were wrong and are right now.
         num_items: All items.
-        confidence_level: Of the limit.
+        confidence_level: Confidence level of the limit.
 
     Returns:
         The outcomes, over the numbers of flips that have any probability.
@@ -158,7 +158,7 @@ def evidence_pvalue(evidence: FlipEvidence, change: float) -> float:
     """Return the p-value of the null hypothesis that the true change is at most `change`.
 
     Args:
-        evidence: Of the outcome.
+        evidence: Evidence of the outcome.
         change: From -1 to 1.
 
     Returns:

@@ -40,7 +40,7 @@ def spread_of(metric: Metric, stated: float | None = None) -> Spread:
     """Return the declared spread, or else the measured one.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         stated: By the user.
 
     Returns:
@@ -74,9 +74,9 @@ def items_needed(
     Cost: up to a second.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         margin: Accepted loss, in the metric's unit.
-        spread: Of an item's change, as `spread_of` gives it.
+        spread: Spread of an item's change, as `spread_of` gives it.
         change: The true change, better being positive.
         power: Wanted chance of a pass.
         alpha: Accepted chance that a loss of the margin passes.
@@ -118,9 +118,9 @@ def margin_shown(
     Cost: up to a second.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         groups: The group of each item; items of one group are taken to change independently.
-        spread: Of an item's change, as `spread_of` gives it.
+        spread: Spread of an item's change, as `spread_of` gives it.
         max_group_size: The most items that a group can hold, where groups are of unequal sizes.
 
     Returns:
@@ -168,7 +168,7 @@ def metric_named(name: str) -> Metric:
     """Find a metric.
 
     Args:
-        name: Of the metric.
+        name: Name of the metric.
 
     Returns:
         Its properties.

@@ -208,7 +208,7 @@ def told_in_one_line(
 
     Args:
         config: The run's, which messages name first.
-        work: What fails, such as `the trainer refuses to start`.
+        work: Name of the failure, such as `the trainer refuses to start`.
         steps_done: Optimiser steps taken so far.
 
     Yields:

@@ -43,7 +43,7 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
     """Find the layout of rows by TRL's rules, leave empty rows out, and refuse what TRL refuses.
 
     Args:
-        loaded: Where the rows come from.
+        loaded: Source of the rows.
         rows: One split of it.
         text_field: The config's `dataset_text_field`.
 

@@ -58,7 +58,7 @@ class TrainingData:
 
         Args:
             indices: From 0.
-            name: What to call them.
+            name: Name of the set.
 
         Returns:
             The rows, with a digest of their own.
@@ -193,7 +193,7 @@ def write_training_data(data: TrainingData, path: Path) -> None:
 
     Args:
         data: The examples.
-        path: Where to; it appears whole or not at all.
+        path: Output file; written atomically.
 
     Raises:
         OutputError: It cannot be written.

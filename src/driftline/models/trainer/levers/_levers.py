@@ -133,8 +133,8 @@ class Levers:
 
         Args:
             values: Lever to value; `slowed_modules` and `interpolated_modules` map names to numbers.
-            origin: What to call the file in messages.
-            folder: What a relative `replay_source` is relative to.
+            origin: Name of the file in messages.
+            folder: Folder of a relative `replay_source`.
 
         Returns:
             The levers.

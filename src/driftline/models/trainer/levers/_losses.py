@@ -31,7 +31,7 @@ class TrainedPass:
         """Prepare to listen.
 
         Args:
-            model: What the trainer calls.
+            model: Model that the trainer calls.
             inner: The causal language model in it.
             entropy_gate: Weigh each token's log-probability by it.
         """
@@ -129,7 +129,7 @@ def head_logits(model: PreTrainedModel, kind: type[ModelOutput], hidden: Tensor)
 
     Args:
         model: The causal language model, adapters inside its layers.
-        kind: What its body gives.
+        kind: Type of its body's output.
         hidden: Shape (positions, width).
 
     Returns:

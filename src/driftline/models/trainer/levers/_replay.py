@@ -100,8 +100,8 @@ def self_replay(
     Args:
         opened: The base; it is not changed.
         config: Its seed and numerics.
-        data: Whose layout and length to follow.
-        num: How many.
+        data: Data with the layout and length to follow.
+        num: Number of examples.
 
     Returns:
         The examples; the same for the same seed, on the same machine.
@@ -211,7 +211,7 @@ def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
     """Return the mean number of tokens of the first 64 examples, without markup.
 
     Args:
-        opened: Whose tokenizer to use.
+        opened: Model with the tokenizer to use.
         data: The examples.
 
     Returns:
