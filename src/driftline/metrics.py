@@ -128,7 +128,7 @@ def shown_unit(unit: str) -> tuple[float, str]:
         unit: As a document has it; a unit per something else counts as its first word.
 
     Returns:
-        What to multiply a value by, and the unit then.
+        Factor of a value, and the resulting unit.
     """
     first, space, rest = unit.partition(" ")
     factor, shown = SHOWN.get(first, (1.0, first))

@@ -23,7 +23,7 @@ def file_digest(path: Path) -> FileDigest:
         path: The file; read as a stream.
 
     Returns:
-        What stands in a certificate about it.
+        The file's entry in a certificate.
 
     Raises:
         CertificateError: It cannot be read.

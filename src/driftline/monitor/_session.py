@@ -171,7 +171,7 @@ class Session:
             step: The last.
 
         Returns:
-            Whether to check now; False where no glance is due.
+            True if a check is due now; False if no glance is due.
         """
         now, limits = self.state, self.settings.thresholds
         if not now.glance_every_steps or step % now.glance_every_steps:

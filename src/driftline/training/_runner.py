@@ -81,7 +81,7 @@ def train(
         listener: Receives the progress of training, with the margin left and the loss.
 
     Returns:
-        What came of it.
+        Document of the run.
 
     Raises:
         ConfigError: The trainer refuses config or data, or the monitor the suites.

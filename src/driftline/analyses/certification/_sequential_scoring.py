@@ -43,7 +43,7 @@ def score_until_clear(
         seed: Random seed of the orders.
 
     Returns:
-        Of each capability the items up to its decision, in the order of scoring.
+        For each capability the items up to its decision, in the order of scoring.
     """
     courses = [_Course(capability, _shuffled(capability, seed)) for capability in capabilities]
     planned = 2 * engine.num_tokens(capabilities)

@@ -84,7 +84,7 @@ class Budget:
             share: Share of the budget that may be used for this.
 
         Returns:
-            Whether it can, with the report still to come.
+            True if it can, with the report still to come.
         """
         if self.max_tokens is not None:
             return self.used_tokens + tokens <= share * (self.max_tokens - self.reserved)

@@ -81,7 +81,7 @@ class PlanStudy:
             purpose: `search`, or the lever that is switched back.
 
         Returns:
-            What to run.
+            Number and settings to run.
         """
         trial = self._begun()
         if trial is None:

@@ -59,7 +59,7 @@ def judge(
         seed: Random seed of the tests.
 
     Returns:
-        What can be said.
+        Claims and gain.
     """
     claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
     base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))

@@ -218,7 +218,7 @@ class PlanSpace:
             settings: Settings of `suggest`, `of_method` or `without`.
 
         Returns:
-            What can be trained.
+            Config and levers that can be trained.
         """
         share = float(settings.get("steps", 1.0))
         method = str(settings["method"])

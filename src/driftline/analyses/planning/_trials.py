@@ -119,7 +119,7 @@ class Bench:
             candidate: The protocol.
 
         Returns:
-            What came of it; it is among the trials now.
+            The finished trial, which is added to `trials`.
         """
         started = time.monotonic()
         trial = Trial(number, purpose, candidate)

@@ -61,7 +61,7 @@ def judge(
         seed: Random seed of the tests.
 
     Returns:
-        What can be said.
+        Claims and gain.
     """
     reported = [halves.report for halves in capabilities]
     claims = point_claims(table, points[1], reported, alpha=alpha, seed=seed)

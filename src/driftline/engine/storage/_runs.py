@@ -97,7 +97,7 @@ def prune_runs(root: Path, chosen: Sequence[RunSummary]) -> PrunedRuns:
         chosen: The runs, as `choose_runs` gave them.
 
     Returns:
-        What was removed; and what was left, because it is in use or has changed since.
+        Runs that were deleted, and those that were not, because they are in use or changed since.
     """
     removed = [run for run in chosen if run.state != "in use" and _remove(run)]
     kept = [run for run in chosen if run not in removed]

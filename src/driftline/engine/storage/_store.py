@@ -121,7 +121,7 @@ class ResultStore:
             metric: A metric that must be among them.
 
         Returns:
-            What was put in.
+            The scores that were put in.
 
         Raises:
             OutputError: The file is damaged.

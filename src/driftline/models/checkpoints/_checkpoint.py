@@ -66,7 +66,7 @@ def read_folder(folder: Path) -> FolderContent:
         folder: A folder in the layout of Hugging Face.
 
     Returns:
-        What belongs to it.
+        Its files and tensors.
 
     Raises:
         ModelError: No config or no weights; pickled, truncated or corrupt weights; an index that

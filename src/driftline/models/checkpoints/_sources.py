@@ -50,7 +50,7 @@ def open_checkpoint(source: str) -> Checkpoint:
             the network, because the user named it; what the cache holds is not fetched again.
 
     Returns:
-        Where each tensor lies. Cost: headers alone are read.
+        Location of each tensor. Cost: only headers are read.
 
     Raises:
         ModelError: There is no such checkpoint, it cannot be read, or it is packed (GGUF,

@@ -167,7 +167,7 @@ def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given
     and loads torch's compiler.
 
     Returns:
-        Of the output's shape, in float32.
+        Tensor of the output's shape, in float32.
     """
     weight = module.get_parameter(own).detach()
     change = change.to(weight)

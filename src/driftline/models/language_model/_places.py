@@ -44,7 +44,7 @@ class Place(Protocol):
                 the sum.
 
         Returns:
-            What takes it off again; where several are on, the last goes first.
+            Function that undoes it; of several changes the last must be undone first.
         """
         ...
 

@@ -60,7 +60,7 @@ class PackedPlace:
             change: Change, of the weight's shape; held in the layer's compute dtype.
 
         Returns:
-            What takes it off again.
+            Function that undoes it.
         """
         beside = change.to(self._module.weight.device, self._compute_dtype)
 

@@ -292,7 +292,7 @@ def num_shared(left: Sequence[int], right: Sequence[int]) -> int:
         right: Others.
 
     Returns:
-        How many they share.
+        Number of shared tokens.
     """
     for position, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:

@@ -139,7 +139,7 @@ class Trajectory:
         """Train to the last kept step or to where `goes_on` ends it, unless all is on disk already.
 
         Returns:
-            What came of it.
+            Result of the training.
 
         Raises:
             RunError: Training broke off, or the loss was not finite.

@@ -55,7 +55,7 @@ def roll_back(
         output_dir: The trainer's; checkpoints of later steps go into its `quarantine/`.
 
     Returns:
-        Where the damaged weights are, and which checkpoints were moved.
+        Folder of the damaged weights, and the checkpoints that were moved.
     """
     apart = ring.set_apart(model, step)
     ring.restore(model, safe_step)

@@ -121,7 +121,7 @@ class AnchorWatch:
         """Read the base, where the model now stands.
 
         Returns:
-            What later readings are compared with, for a file.
+            The base's reading, for a file.
         """
         with self._live.at_rest():
             log_probs, grams, _ = self._pass(self.texts.suite.rows, watch=True)

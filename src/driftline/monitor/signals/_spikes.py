@@ -35,7 +35,7 @@ class SpikeWatch:
             factor: Factor of the median.
 
         Returns:
-            What was seen, in words; None where it is no spike.
+            Description of the spike; None if it is not a spike.
         """
         self.num_seen += 1
         if not math.isfinite(value):

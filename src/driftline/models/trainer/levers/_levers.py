@@ -116,7 +116,7 @@ class Levers:
             weight: The weight's name in the base.
 
         Returns:
-            That of the innermost module around it that has one; else `interpolation`.
+            The scale of the innermost module around it that has one; else `interpolation`.
         """
         scales, module = dict(self.interpolated_modules), weight
         while module:
