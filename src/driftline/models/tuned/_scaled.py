@@ -76,7 +76,7 @@ def write_scaled(
         folder: Output folder; it must not exist.
 
     Returns:
-        Description of the written model.
+        Kind of the written model.
     """
     if can_stay_adapter(tuned):
         folder.mkdir(parents=True)
