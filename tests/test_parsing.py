@@ -9,10 +9,16 @@ from driftline.parsing import parse_yaml
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alpha: 0.05\nname: a\nalpha: 0.5\n", "line 3: alpha stands there twice, first in line 1"),
-        ("list:\n  - name: a\n    margin: 1\n    margin: 2\n", "line 4: margin stands .* line 3"),
-        ("a: {b: 1, 'b': 2}\n", "line 1: b stands there twice"),
-        ("1: x\n1: y\n", "line 2: 1 stands"),
+        (
+            "alpha: 0.05\nname: a\nalpha: 0.5\n",
+            r"line 3: duplicate key alpha \(first defined on line 1\)",
+        ),
+        (
+            "list:\n  - name: a\n    margin: 1\n    margin: 2\n",
+            "line 4: duplicate key margin .* line 3",
+        ),
+        ("a: {b: 1, 'b': 2}\n", "line 1: duplicate key b"),
+        ("1: x\n1: y\n", "line 2: duplicate key 1"),
     ],
 )
 def test_a_repeated_key_is_refused_with_its_lines(text, message):

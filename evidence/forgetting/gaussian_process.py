@@ -19,13 +19,13 @@ from driftline.errors import RunError
 from driftline.stats import on_one_thread
 
 _BOUNDS = ((-4.0, 2.0), (0.0, 3.0), (-4.0, 1.0))
-"""Of the logarithms of a, l and the noise, with inputs and outputs of unit scale. Bends shorter than
-the spread of the inputs are not believed."""
+"""Bounds of the logarithms of a, l and the noise, for inputs and outputs of unit scale. Length
+scales below the spread of the inputs are excluded."""
 _START = (-1.0, 1.0, -1.0)
 
 
 class Kernel(NamedTuple):
-    """Its scales, in units of standardised inputs and outputs."""
+    """Scales of the kernel, in units of standardised inputs and outputs."""
 
     amplitude: float
     length: float
@@ -85,7 +85,7 @@ def fit_gaussian_process(
 
     Args:
         inputs: One row a case; a feature that never varies is left without weight.
-        outputs: What to predict, measured from what is believed where nothing is known.
+        outputs: Values to predict, minus the prior mean.
         kernel: Its scales, where they are known.
 
     Returns:

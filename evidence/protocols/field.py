@@ -5,13 +5,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from driftline.analyses.planning._space import Candidate, Choice, PlanSpace
+from driftline.analyses.planning._space import Choice, PlanSpace, ProtocolCandidate
 from driftline.models import LanguageModel, Levers
 
 from .methods import Method
 
 
-def random_draw(space: PlanSpace, seed: int, number: int) -> Candidate:
+def random_draw(space: PlanSpace, seed: int, number: int) -> ProtocolCandidate:
     """A protocol drawn from what a plan may choose from, but for the modules that its map protects.
 
     Args:

@@ -20,7 +20,7 @@ from typing import Any
 from driftline.analyses.items._split import Halves, split_items
 from driftline.analyses.planning._choices import plan_space
 from driftline.analyses.planning._held_out_rows import hold_out
-from driftline.analyses.planning._space import Candidate
+from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.analyses.search._cells import Cell, depths, list_cells, weight_scales
 from driftline.capabilities import Capability, Suite
 from driftline.engine import LocalEngine, ResultStore, Table
@@ -219,7 +219,7 @@ def reading(table: Table, point: Point, task: Task) -> dict[str, Any]:
     return found
 
 
-def protocol(task: Task, method: str, rate: float) -> Candidate:
+def protocol(task: Task, method: str, rate: float) -> ProtocolCandidate:
     """What one run trains.
 
     Args:
@@ -235,7 +235,7 @@ def protocol(task: Task, method: str, rate: float) -> Candidate:
         return random_draw(space, task.seed, int(rate))
     config = config_of(task, METHODS[method], rate)
     levers = levers_of(METHODS[method], task.opened, str(task.replayed))
-    return Candidate({}, config, levers, plan_training(task.opened, config, task.train))
+    return ProtocolCandidate({}, config, levers, plan_training(task.opened, config, task.train))
 
 
 def make_run(task: Task, method: str, rate: float, work: Path) -> dict[str, Any]:

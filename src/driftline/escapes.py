@@ -9,7 +9,7 @@ import unicodedata
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    r"""Spell every character that cannot be printed as an escape of JSON.
+    r"""Replace every unprintable character by a JSON escape.
 
     >>> visible("\x1b[2JPASS")
     '\\u001b[2JPASS'
@@ -29,7 +29,7 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 
 
 def replaced(text: str, *, keep: str = "\n\t") -> str:
-    """Put a replacement character in the place of every one that cannot be printed.
+    """Replace every unprintable character by a replacement character.
 
     Args:
         text: Text for a report, where an escape would only be read as noise.
@@ -50,6 +50,6 @@ def is_printable(character: str) -> bool:
 
 
 def json_escape(character: str) -> str:
-    """Spell a character as JSON does, in UTF-16 units."""
+    """Return a character as JSON escapes it, in UTF-16 units."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -32,7 +32,7 @@ class Metric:
 
     name: MetricName
     unit: str
-    """Of a value in a document."""
+    """Unit of a value in a document."""
     bounds: tuple[float, float]
     """Lowest and highest value of an item; infinite where there is none."""
     higher_is_better: bool = True
@@ -128,7 +128,7 @@ def shown_unit(unit: str) -> tuple[float, str]:
         unit: As a document has it; a unit per something else counts as its first word.
 
     Returns:
-        What to multiply a value by, and the unit then.
+        Factor of a value, and the resulting unit.
     """
     first, space, rest = unit.partition(" ")
     factor, shown = SHOWN.get(first, (1.0, first))
@@ -141,7 +141,7 @@ def has_perplexity(unit: str) -> bool:
 
 
 def perplexity_rise(nats: float) -> float:
-    """Turn a change in nats per token into the relative change of perplexity.
+    """Convert a change in nats per token to the relative change of perplexity.
 
     >>> round(perplexity_rise(0.0488), 3), perplexity_rise(0.0)
     (0.05, 0.0)
@@ -156,7 +156,7 @@ def perplexity_rise(nats: float) -> float:
 
 
 def nats_of_rise(rise: float) -> float:
-    """Turn a relative change of perplexity into nats per token; the inverse of `perplexity_rise`.
+    """Convert a relative change of perplexity to nats per token; inverse of `perplexity_rise`.
 
     >>> round(nats_of_rise(0.05), 4)
     0.0488

@@ -24,7 +24,7 @@ VOCABULARIES = (
     "vocab-src.json", "vocab-tgt.json", "target_vocab.json", "word_shape.json",
     "word_pronunciation.json",
 )  # fmt: skip
-"""What the tokenizers of transformers are made from, beside files whose names begin with tokenizer."""
+"""Files from which transformers builds tokenizers, beside those named tokenizer*."""
 _SETTINGS = frozenset({
     CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, "generation_config.json",
     "tokenizer.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",

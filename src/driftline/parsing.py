@@ -26,7 +26,7 @@ MAX_DEPTH = 100
 _MAX_NODES = 1_000_000
 """Values that the aliases of a YAML document may stand for."""
 _MAX_DIGITS = 308
-"""Of an integer: a longer one may be beyond the range of a double."""
+"""Most digits of an integer: a longer one may exceed the range of a double."""
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BOM = "\ufeff"
 
@@ -43,7 +43,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, without the silent last word of a repeated key."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 (a name; the stubs say otherwise)
-        """Look at the keys as they were written, before `<<` brings in those of another mapping."""
+        """Check the keys as written, before `<<` adds those of another mapping."""
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
@@ -52,7 +52,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             name, line = (key.tag, key.value), key.start_mark.line + 1
             if name in lines:
                 raise _RepeatedKeyError(
-                    f"line {line}: {key.value} stands there twice, first in line {lines[name]}; "
+                    f"line {line}: duplicate key {key.value} (first defined on line {lines[name]}); "
                     "keep one"
                 )
             lines[name] = line
@@ -64,8 +64,8 @@ def read_bytes(path: Path, error: type[DriftlineError], *, mend: str = "check th
 
     Args:
         path: The file.
-        error: What is raised.
-        mend: What to do about a file that cannot be read.
+        error: Raised exception.
+        mend: Suggested fix for a file that cannot be read.
 
     Returns:
         Its content.
@@ -91,9 +91,9 @@ def read_text(
 
     Args:
         path: The file.
-        error: What is raised.
-        fault: What a message says, in front of the reason.
-        mend: What to do about a file that cannot be read.
+        error: Raised exception.
+        fault: Start of the message, before the reason.
+        mend: Suggested fix for a file that cannot be read.
 
     Returns:
         Its text.
@@ -127,10 +127,10 @@ def parse_json(
 
     Args:
         content: As it stands in the file: UTF-8, with or without a byte order mark.
-        where: What a message names first.
-        error: What is raised.
+        where: Start of each message.
+        error: Raised exception.
         finite: Refuse NaN and infinity. Logs and model configs hold them, as Python writes them.
-        mend: What to do about it, after the fault.
+        mend: Suggested fix, printed after the fault.
 
     Returns:
         The value.
@@ -195,12 +195,12 @@ def parse_yaml(content: bytes, where: str | Path, error: type[DriftlineError]) -
     {'alpha': 0.05}
     >>> parse_yaml(b"alpha: 0.05\nalpha: 0.5", "policy.yaml", DriftlineError)
     Traceback (most recent call last):
-    driftline.errors.DriftlineError: policy.yaml: line 2: alpha stands there twice, first in line 1; keep one
+    driftline.errors.DriftlineError: policy.yaml: line 2: duplicate key alpha (first defined on line 1); keep one
 
     Args:
         content: As it stands in the file.
-        where: What a message names first.
-        error: What is raised.
+        where: Start of each message.
+        error: Raised exception.
 
     Returns:
         The values.

@@ -61,14 +61,14 @@ def test_what_stands_in_the_file(read):
         ("alpha: 0.01", "alpha: 0.7", "alpha: Input should be less than or equal to 0.5"),
         ("alpha: 0.01\n", "", "alpha: Field required"),
         ("policy/1", "policy/2", "schema: Input should be 'driftline/policy/1'"),
-        ("name: style", "name: grammar", "grammar stands there twice"),
+        ("name: style", "name: grammar", "duplicate capability grammar"),
         ("{name: style, tier: advisory}", "style", "must be a mapping of keys to values"),
         (GOOD, "", "release.yaml: must be a mapping of keys to values"),
         (GOOD, "a: [", "not YAML"),
         (
             "alpha: 0.01",
             "alpha: 0.01\nalpha: 0.5",
-            "line 4: alpha stands there twice, first in line 3",
+            "line 4: duplicate key alpha (first defined on line 3)",
         ),
     ],
 )

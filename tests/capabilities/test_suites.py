@@ -130,7 +130,7 @@ def test_a_wrong_suite_is_named(write, tmp_path):
     ("content", "message"),
     [
         (b"a: [1, 2", r"odd.yaml: not YAML \(.*line 1"),
-        (b"schema: a\nschema: b", r"odd.yaml: line 2: schema stands there twice"),
+        (b"schema: a\nschema: b", r"odd.yaml: line 2: duplicate key schema"),
         (b"caf\xe9: 1", r"odd.yaml: not YAML \(not UTF-8"),
         (b"", r"odd.yaml: must be a mapping of keys to values$"),
         (b"- 1\n- 2\n", r"odd.yaml: must be a mapping of keys to values$"),

@@ -51,7 +51,7 @@ def _set(path, value):
         (_set(["claims", 0, "low"], "low"), "claims.0.low"),
         (_set(["claims", 0, "required"], 1), "claims.0.required"),
         (_set(["claims", 0, "margin"], 0), "claims.0.margin"),
-        (_set(["claims", 1, "capability"], "facts"), "facts stands there twice"),
+        (_set(["claims", 1, "capability"], "facts"), "duplicate facts"),
         (_set(["provenance", "alpha"], 0), "provenance.alpha"),
         (_set(["provenance", "suites"], []), "provenance.suites"),
         (_set(["provenance", "base", "files"], []), "provenance.base"),
@@ -71,7 +71,7 @@ def _set(path, value):
             "the plain name of a file",
         ),
         (_set(["provenance", "base", "files", 0, "digest"], "5"), "not a SHA-256 digest"),
-        (_set(["provenance", "base", "files", 1, "name"], "config.json"), "stands there twice"),
+        (_set(["provenance", "base", "files", 1, "name"], "config.json"), "duplicate config.json"),
     ],
 )
 def test_what_is_needed_must_be_right(document, change, message):

@@ -114,7 +114,7 @@ def test_what_a_trainer_has_no_word_for_is_named(made, tmp_path):
     assert left_out["axolotl.yaml"] == (*held, "init_lora_weights", "loss_type")
     for name, missing in left_out.items():
         text = (tmp_path / "out" / name).read_text()
-        assert f"no word for it: {', '.join(missing)}\n" in text.split("\n\n")[0]
+        assert f"(omitted): {', '.join(missing)}\n" in text.split("\n\n")[0]
 
 
 def test_the_entropy_gate_has_a_word_in_llama_factory(made):

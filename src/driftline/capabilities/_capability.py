@@ -126,8 +126,8 @@ class Capability:
         A draw that falls into one group is drawn again, since it would have no interval.
 
         Args:
-            num_items: How many to keep, at least 2; all of them if there are no more.
-            seed: Of the draw.
+            num_items: Number of items to keep, at least 2; all of them if there are no more.
+            seed: Random seed of the draw.
 
         Returns:
             The smaller capability.

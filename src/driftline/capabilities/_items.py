@@ -164,7 +164,7 @@ def describe_fault(error: ValidationError) -> str:
     """Describe the first fault of a record in one line that names the field.
 
     Args:
-        error: What pydantic says.
+        error: Pydantic's error.
 
     Returns:
         The field and what is wrong with it.

@@ -35,7 +35,7 @@ from ._tasks import PREFIX, RenderedTask, is_file
 
 @contextlib.contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Take back what an import adds to the environment, which child processes would inherit."""
+    """Restore the environment after an import, since child processes would inherit changes."""
     before = set(os.environ)
     try:
         yield
@@ -107,7 +107,7 @@ def _known_tasks() -> TaskManager:
 
 @contextlib.contextmanager
 def _faults_named(name: str) -> Iterator[None]:
-    """Say what failed in terms of the task, and keep stdout free of what a task prints."""
+    """Name the task in errors, and keep its prints out of stdout."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield

@@ -47,7 +47,7 @@ def read_policy(path: Path) -> CertificationPolicy:
         raise ConfigError(f"--policy: {path}: {describe_fault(error)}") from None
     names = [rule.name for rule in said.capabilities]
     for name in sorted({n for n in names if names.count(n) > 1}):
-        raise ConfigError(f"--policy: {path}: {name} stands there twice; keep one of the rules")
+        raise ConfigError(f"--policy: {path}: duplicate capability {name}; keep one of the rules")
     return CertificationPolicy(
         name=path.name,
         digest=digest_bytes(content),
@@ -61,7 +61,7 @@ def governed(capability: Capability, policy: CertificationPolicy | None) -> Capa
 
     Args:
         capability: As its suite has it.
-        policy: What it does not name stays as it is: silence never makes a required one advisory.
+        policy: Policy; capabilities that it does not name stay as they are, required ones too.
 
     Returns:
         With the policy's margin and tier.

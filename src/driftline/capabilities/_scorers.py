@@ -76,7 +76,7 @@ def likelihood_requests(item: Item) -> tuple[Request, ...]:
 
 
 PREFERRED_OPTION = "preferred_option"
-"""Kept beside the metrics of an item with options: the place of the one that the model prefers."""
+"""Key, next to an item's metrics, of the option that the model prefers."""
 
 
 def completion_bytes(completion: str) -> int:
@@ -216,7 +216,7 @@ def loss_weights(
         item: Any item but a generation.
         likelihoods: One a completion, as for `score_likelihoods`.
         normalization: As for `score_likelihoods`.
-        metric: Whose loss, for an item with options: its margin or its probability.
+        metric: Metric of the loss, for an item with options: its margin or its probability.
 
     Returns:
         d loss / d log-likelihood, one a completion.
@@ -250,7 +250,7 @@ def score_answer(item: Generation, answer: str) -> dict[MetricName, float]:
 
     Args:
         item: The item.
-        answer: What the model wrote; white space around it does not count.
+        answer: The model's text; surrounding white space does not count.
 
     Returns:
         Metric to value.

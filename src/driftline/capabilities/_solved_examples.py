@@ -27,8 +27,8 @@ def with_solved_examples(capability: Capability, num_shots: int, *, seed: int) -
 
     Args:
         capability: With more groups than examples.
-        num_shots: How many examples.
-        seed: Of their choice.
+        num_shots: Number of examples.
+        seed: Random seed of their choice.
 
     Returns:
         The rest of the capability behind the examples; None where the items are passages, which have

@@ -22,7 +22,7 @@ from ._items import Item
 from ._scorers import SCORER_METRICS, Normalization, ScorerName
 
 PREFIX = "lm_eval:"
-"""What stands before a task's name, or before the path of its YAML file."""
+"""Prefix of a task's name, or of the path of its YAML file."""
 
 _TOLERANCES: dict[tuple[MetricName, bool], float] = {
     ("margin_nats", False): 0.25,
@@ -44,11 +44,11 @@ class RenderedTask:
 
 
 def render_tasks(name: str, *, folder: Path | None = None) -> tuple[RenderedTask, ...]:
-    """Have lm-eval render a task, or all tasks of a group or a tag.
+    """Render a task, or all tasks of a group or a tag, by lm-eval.
 
     Args:
         name: `lm_eval:` and the name of a task, a group or a tag, or the path of a YAML file.
-        folder: What a relative path starts from; None for the working directory.
+        folder: Folder of relative paths; None for the working directory.
 
     Returns:
         The tasks, in lm-eval's order.
@@ -82,7 +82,7 @@ def is_file(task: str) -> bool:
     (False, True)
 
     Args:
-        task: What stands after `lm_eval:`.
+        task: Text after `lm_eval:`.
 
     Returns:
         True for a path.

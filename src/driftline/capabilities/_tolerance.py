@@ -12,7 +12,7 @@ _WRITTEN = re.compile(
 
 
 def read_tolerance(written: float | str, metric: MetricName) -> float:
-    """Turn a tolerance into the unit of its metric.
+    """Convert a tolerance to the unit of its metric.
 
     >>> read_tolerance("3 points", "probability")
     0.03
@@ -22,7 +22,7 @@ def read_tolerance(written: float | str, metric: MetricName) -> float:
     Args:
         written: A number in the metric's unit; `3 points` of a probability or a share; `5%` of
             perplexity, which is log(1.05) nats per token.
-        metric: Of the capability.
+        metric: Metric of the capability.
 
     Returns:
         The loss that is accepted.

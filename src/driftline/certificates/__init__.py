@@ -7,7 +7,7 @@ as canonical JSON in a DSSE envelope, signed with Ed25519. The only room that kn
 from ._canonical import canonical_json as canonical_json
 from ._canonical import parse_canonical_json as parse_canonical_json
 from ._canonical import parse_json as parse_json
-from ._certification import Certification as Certification
+from ._certification import CertifiedDocument as CertifiedDocument
 from ._certification import FileDigest as FileDigest
 from ._certification import read_certification as read_certification
 from ._claims import claim_faults as claim_faults

@@ -46,17 +46,17 @@ def _plain_name(name: str) -> str:
 def _check_unique(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise ValueError(f"{name} stands there twice")
+            raise ValueError(f"duplicate {name}")
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Part(BaseModel):
+class _CertificationModel(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class FileDigest(_Part):
+class FileDigest(_CertificationModel):
     """A file that was certified."""
 
     name: Annotated[str, AfterValidator(_plain_name)]
@@ -71,7 +71,7 @@ def _distinct_files(files: tuple[FileDigest, ...]) -> tuple[FileDigest, ...]:
     return files
 
 
-class Side(_Part):
+class Side(_CertificationModel):
     """The base or the tuned model."""
 
     files: Annotated[
@@ -86,7 +86,7 @@ class Side(_Part):
         return self.kind == "log"
 
 
-class SuiteDigest(_Part):
+class SuiteDigest(_CertificationModel):
     """A suite that was scored."""
 
     name: str
@@ -95,7 +95,7 @@ class SuiteDigest(_Part):
     """Items of all its capabilities."""
 
 
-class PolicyRule(_Part):
+class CertifiedPolicyRule(_CertificationModel):
     """Requirements of a policy for one capability."""
 
     name: str
@@ -104,44 +104,44 @@ class PolicyRule(_Part):
     """None: the suite's tolerance."""
 
 
-class Policy(_Part):
+class CertifiedPolicy(_CertificationModel):
     """The policy that the certification was made under."""
 
     name: str
     digest: Annotated[str, AfterValidator(_hex_digest)]
     alpha: float
-    capabilities: tuple[PolicyRule, ...]
+    capabilities: tuple[CertifiedPolicyRule, ...]
 
 
-class WeightsDigest(_Part):
+class WeightsDigest(_CertificationModel):
     """The base as it was opened."""
 
     digest: str | None = None
-    """Of its weights."""
+    """Digest of its weights."""
 
 
-class CertifiedProvenance(_Part):
+class CertifiedProvenance(_CertificationModel):
     """Compared models, suites and settings."""
 
     base: Side
     tuned: Side
     base_model: WeightsDigest | None = None
     tuned_digest: str | None = None
-    """Of the tuned weights as they were scored."""
+    """Digest of the tuned weights as they were scored."""
     suites: Annotated[tuple[SuiteDigest, ...], Field(min_length=1)]
     alpha: Annotated[float, Field(gt=0, le=0.5)]
     """Accepted chance that a loss of the margin passes."""
-    policy: Policy | None = None
+    policy: CertifiedPolicy | None = None
 
 
-class ChangedItems(_Part):
+class ChangedItems(_CertificationModel):
     """The items that one of the two models gets right and the other wrong."""
 
     lost: tuple[JsonValue, ...]
     gained: tuple[JsonValue, ...]
 
 
-class Claim(_Part):
+class Claim(_CertificationModel):
     """Claim about one capability; None for a number that is undefined or missing."""
 
     capability: str
@@ -167,7 +167,7 @@ class Claim(_Part):
     num_items: Annotated[int, Field(ge=0)]
 
 
-class SuiteClaim(_Part):
+class CertifiedSuiteClaim(_CertificationModel):
     """Claim about all required capabilities together."""
 
     verdict: ClaimVerdict
@@ -180,17 +180,17 @@ def _distinct_claims(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     return claims
 
 
-class Certification(_Part):
+class CertifiedDocument(_CertificationModel):
     """The document that `certify` writes, as far as a certificate needs it."""
 
     schema_: Literal["driftline/certification/1"] = Field(alias="schema")
     verdict: Outcome
-    suite_claim: SuiteClaim
+    suite_claim: CertifiedSuiteClaim
     claims: Annotated[tuple[Claim, ...], Field(min_length=1), AfterValidator(_distinct_claims)]
     provenance: CertifiedProvenance
 
 
-def read_certification(document: JsonValue) -> Certification:
+def read_certification(document: JsonValue) -> CertifiedDocument:
     """Read what a certificate needs of a certification document.
 
     Args:
@@ -205,7 +205,7 @@ def read_certification(document: JsonValue) -> Certification:
     if isinstance(document, dict) and document.get("verdict") is None:
         raise CertificateError("holds no verdict, so there is nothing to certify")
     try:
-        return Certification.model_validate_json(canonical_json(document))
+        return CertifiedDocument.model_validate_json(canonical_json(document))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "it"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from ._certification import Certification, Claim
+from ._certification import CertifiedDocument, Claim
 
 _ROUNDING = 1e-9
 """Relative to the scores: a mean of differences and a difference of means round differently."""
@@ -14,12 +14,12 @@ _RANGES = {
     "probability": (0.0, 1.0),
     "margin_nats": (-5.0, 5.0),
 }
-"""Of a mean score, by metric."""
+"""Range of a mean score, by metric."""
 _DIRECTIONS = {**dict.fromkeys(_RANGES, True), "nll_nats": False}
-"""Whether larger is better, by metric."""
+"""True if larger is better, by metric."""
 
 
-def number_faults(certification: Certification) -> Iterator[str]:
+def number_faults(certification: CertifiedDocument) -> Iterator[str]:
     """Find numbers that contradict one another.
 
     - An item count is at least 1, groups are not more than items, items that flipped neither, and
@@ -103,7 +103,7 @@ def _limit_faults(claim: Claim) -> Iterator[str]:
         yield f"the loss limit {claim.loss_limit} is not that of its limits, {limit}"
 
 
-def _total_faults(certification: Certification) -> Iterator[str]:
+def _total_faults(certification: CertifiedDocument) -> Iterator[str]:
     suites, claims = certification.provenance.suites, certification.claims
     records = [suite.num_records for suite in suites]
     total = sum(claim.num_items for claim in claims)
@@ -117,7 +117,7 @@ def _total_faults(certification: Certification) -> Iterator[str]:
         yield f"the claim about the suite counts {said} required claims, and there are {required}"
 
 
-def _identity_faults(certification: Certification) -> Iterator[str]:
+def _identity_faults(certification: CertifiedDocument) -> Iterator[str]:
     provenance = certification.provenance
     digest = None if provenance.base_model is None else provenance.base_model.digest
     has_one_digest = digest is not None and digest == provenance.tuned_digest

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy
 
 from ..stats import holm_adjusted_pvalues, suite_pvalue
-from ._certification import Certification, Claim, ClaimVerdict, SuiteClaim
+from ._certification import CertifiedDocument, CertifiedSuiteClaim, Claim, ClaimVerdict
 from ._claim_numbers import number_faults
 from ._policy_rules import embedded_policy_faults
 
@@ -16,7 +16,7 @@ _ROUNDING = 1e-9
 _RANK = {"fail": 0, "inferior": 0, "inconclusive": 1, "pass": 2, "non_inferior": 2}
 
 
-def claim_faults(certification: Certification) -> tuple[str, ...]:
+def claim_faults(certification: CertifiedDocument) -> tuple[str, ...]:
     """List the contradictions within a certification.
 
     - A capability is non_inferior exactly where the largest loss that its limits leave possible is
@@ -35,7 +35,7 @@ def claim_faults(certification: Certification) -> tuple[str, ...]:
     Source: Holm 1979; Berger 1982, as in `driftline.stats`.
 
     Args:
-        certification: What was signed, or is to be.
+        certification: Document that was signed, or is to be.
 
     Returns:
         A sentence a fault; none where all agrees.
@@ -99,7 +99,7 @@ def _holm_faults(claims: Sequence[Claim]) -> Iterator[str]:
             )
 
 
-def _suite_faults(suite: SuiteClaim, claims: Sequence[Claim]) -> Iterator[str]:
+def _suite_faults(suite: CertifiedSuiteClaim, claims: Sequence[Claim]) -> Iterator[str]:
     required = [claim for claim in claims if claim.required]
     verdict = _suite_verdict(required)
     if suite.verdict != verdict:

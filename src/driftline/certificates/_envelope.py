@@ -63,7 +63,7 @@ def write_envelope(envelope: Envelope) -> bytes:
     """Return the file of an envelope: canonical JSON and a newline, so its bytes are unique.
 
     Args:
-        envelope: What to write.
+        envelope: Envelope to write.
 
     Returns:
         The content of the file.

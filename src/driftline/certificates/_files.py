@@ -23,7 +23,7 @@ def file_digest(path: Path) -> FileDigest:
         path: The file; read as a stream.
 
     Returns:
-        What stands in a certificate about it.
+        The file's entry in a certificate.
 
     Raises:
         CertificateError: It cannot be read.
@@ -46,7 +46,7 @@ def file_faults(
     Args:
         certified: SHA-256 in hex, by plain name.
         place: The folder, or the one file.
-        others_are_faults: Whether weights count that transformers itself passes over beside the
+        others_are_faults: True if weights count that transformers itself ignores beside the
             certified ones. They do for the tuned model, whose certificate it is.
 
     Returns:

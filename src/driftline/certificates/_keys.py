@@ -49,7 +49,7 @@ def read_private_key(pem: bytes, *, passphrase: bytes | None = None) -> Ed25519P
 
     Args:
         pem: The content of its file.
-        passphrase: What it was encrypted with; None where it was not.
+        passphrase: Passphrase of the encryption; None if it is not encrypted.
 
     Returns:
         The key.

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from ..results import CertificationPolicy
-from ._certification import Certification, Claim, Policy
+from ._certification import CertifiedDocument, CertifiedPolicy, Claim
 
 
-def embedded_policy_faults(policy: Policy, claims: Sequence[Claim], alpha: float) -> Iterator[str]:
+def embedded_policy_faults(
+    policy: CertifiedPolicy, claims: Sequence[Claim], alpha: float
+) -> Iterator[str]:
     """Compare claims with the policy that the document says it was made under.
 
     Args:
@@ -35,8 +37,10 @@ def embedded_policy_faults(policy: Policy, claims: Sequence[Claim], alpha: float
             yield f"{rule.name}: it is {held_as}, and the policy {policy.name} says {rule.tier}"
 
 
-def asked_policy_faults(certification: Certification, policy: CertificationPolicy) -> Iterator[str]:
-    """Compare a certification with the policy of whoever verifies.
+def asked_policy_faults(
+    certification: CertifiedDocument, policy: CertificationPolicy
+) -> Iterator[str]:
+    """Compare a certification with the policy of the verifier.
 
     A certificate that was made under a policy must have been made under the same rules; comments and
     the order of rules may differ. One that was made under none must keep to each rule: a margin and
@@ -69,8 +73,8 @@ def asked_policy_faults(certification: Certification, policy: CertificationPolic
             yield f"{rule.name}: it is watched, and {policy.name} says critical"
 
 
-def _difference(certified: Policy, policy: CertificationPolicy) -> Iterator[str]:
-    """Name what two policies say differently."""
+def _difference(certified: CertifiedPolicy, policy: CertificationPolicy) -> Iterator[str]:
+    """Yield the differences between two policies."""
     if certified.alpha != policy.alpha:
         yield (
             f"it was certified under {certified.name} with alpha {certified.alpha}, and {policy.name} "

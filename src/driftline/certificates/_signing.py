@@ -21,7 +21,7 @@ def sign_certification(
     valid_days: int,
     manifest: FileDigest | None = None,
 ) -> bytes:
-    """Make a certificate of a certification document.
+    """Sign a certification document.
 
     The same document, key and moment give the same bytes, since Ed25519 is deterministic. Cost:
     milliseconds; no weights are read, since the document holds their digests. Sources: in-toto
@@ -29,7 +29,7 @@ def sign_certification(
 
     Args:
         document: The JSON value of `certification.json`.
-        key: Whose statement it is to be.
+        key: Key of the signer.
         issued: Now, with its time zone; kept to the second.
         valid_days: From 1 to `MAX_VALID_DAYS`.
         manifest: A manifest of another tool that is to be a subject too.

@@ -8,13 +8,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from ..errors import CertificateError
 from ._canonical import canonical_json, parse_canonical_json
-from ._certification import Certification, FileDigest, read_certification
+from ._certification import CertifiedDocument, FileDigest, read_certification
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "driftline/certificate/1"
 
 TUNED, BASE, MANIFEST = "tuned", "base", "manifest"
-"""What stands before the slash in a subject's name."""
+"""Roles, the part of a subject's name before the slash."""
 TUNED_LOG, BASE_LOG = "tuned-log", "base-log"
 """The same where only logs of scores were read: such a certificate names no file of a model."""
 
@@ -33,10 +33,10 @@ class Validity(NamedTuple):
 class Statement(NamedTuple):
     """Signed statement."""
 
-    certification: Certification
+    certification: CertifiedDocument
     validity: Validity
     key_id: str
-    """Of the key that it says it was signed with."""
+    """Id of the key that the statement names as its signer."""
     subjects: Mapping[str, str]
     """SHA-256 in hex by name: `tuned/<file>`, `base/<file>`, `manifest/<file>`; of logs `tuned-log/<file>`,
     `base-log/<file>`."""
@@ -51,27 +51,27 @@ class Statement(NamedTuple):
         }
 
 
-class _Part(BaseModel):
+class _StatementModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Digest(_Part):
+class _Digest(_StatementModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class _Subject(_Part):
+class _Subject(_StatementModel):
     name: str
     digest: _Digest
 
 
-class _Predicate(_Part):
+class _Predicate(_StatementModel):
     certification: dict[str, JsonValue]
     issued: AwareDatetime
     expires: AwareDatetime
     key_id: str
 
 
-class _StatementFile(_Part):
+class _StatementFile(_StatementModel):
     type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     subject: list[_Subject]
     predicateType: Literal["driftline/certificate/1"]  # noqa: N815
@@ -89,8 +89,8 @@ def write_statement(
 
     Args:
         document: The JSON value of `certification.json`; all of it is signed.
-        validity: When it is to hold, with time zones.
-        key_id: Of the key that will sign.
+        validity: Start and end of its validity, with time zones.
+        key_id: Id of the key that will sign.
         manifest: A manifest of another tool that is to be a subject too.
 
     Returns:
@@ -173,7 +173,7 @@ def _in_utc(moment: datetime, name: str) -> datetime:
         ) from None
 
 
-def _subjects(certification: Certification, manifest: FileDigest | None) -> dict[str, str]:
+def _subjects(certification: CertifiedDocument, manifest: FileDigest | None) -> dict[str, str]:
     provenance = certification.provenance
     sides = [
         (TUNED_LOG if provenance.tuned.is_log else TUNED, provenance.tuned.files),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ..errors import CertificateError
 from ..results import CertificationPolicy, CheckName, Verification, VerificationCheck
-from ._certification import Certification
+from ._certification import CertifiedDocument
 from ._claims import claim_faults
 from ._envelope import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
 from ._files import file_digest, file_faults
@@ -43,7 +43,7 @@ class AskedSuite:
 
     name: str
     digest: str
-    """Of its items and metrics, as it stands in provenance."""
+    """Digest of its items and metrics, as in provenance."""
     capabilities: tuple[WatchedCapability, ...]
 
 
@@ -75,7 +75,7 @@ def verify_certificate(
         content: The content of `certificate.json`.
         key: The key that is trusted; it must not come from where the certificate came from.
         now: With its time zone.
-        evidence: What the certificate is to be about.
+        evidence: Files that the certificate should be about.
 
     Returns:
         Every check with what it found.
@@ -215,7 +215,7 @@ def _manifest_check(certified: dict[str, str], path: Path | None) -> Verificatio
     return _judged("manifest", faults, f"{found.name} as certified")
 
 
-def _suites_check(certification: Certification, evidence: Evidence) -> VerificationCheck:
+def _suites_check(certification: CertifiedDocument, evidence: Evidence) -> VerificationCheck:
     asked, policy = evidence.suites, certification.provenance.policy
     if not asked:
         return _skipped("suites", "none was given")
@@ -237,7 +237,9 @@ def _suites_check(certification: Certification, evidence: Evidence) -> Verificat
     return _judged("suites", faults, f"{', '.join(s.name for s in asked)} as certified")
 
 
-def _is_held(wanted: WatchedCapability, certification: Certification, *, is_least: bool) -> bool:
+def _is_held(
+    wanted: WatchedCapability, certification: CertifiedDocument, *, is_least: bool
+) -> bool:
     """Return whether a claim meets its suite's settings; under a policy, at least as strictly."""
     claim = next((c for c in certification.claims if c.capability == wanted.name), None)
     if claim is None:
@@ -247,7 +249,7 @@ def _is_held(wanted: WatchedCapability, certification: Certification, *, is_leas
     return (claim.margin, claim.required) == (wanted.tolerance, wanted.required)
 
 
-def _policy_check(certification: Certification, evidence: Evidence) -> VerificationCheck:
+def _policy_check(certification: CertifiedDocument, evidence: Evidence) -> VerificationCheck:
     certified, asked = certification.provenance.policy, evidence.policy
     if asked is None:
         return _skipped("policy", "none was given" if certified else "none was certified")

@@ -23,7 +23,7 @@ def open_session(
     Args:
         folder: Holds the store, and the directions that travel to other processes.
         opened: The model.
-        options: How scores are computed.
+        options: Settings of scoring.
         meter: Told about progress.
         ray: Compute on Ray; None for this process.
 

@@ -26,7 +26,7 @@ def kl_divergence_nats(
 
     Args:
         base_log_probs: Natural-log probabilities; each row's probabilities add up to 1.
-        tuned_log_probs: Of the same tokens.
+        tuned_log_probs: The tuned model's log-probabilities of the same tokens.
 
     Returns:
         Nats per token, not negative; infinite where the tuned model rules out what the base does
@@ -59,7 +59,7 @@ def reverse_kl_divergence_nats(
 
     Args:
         base_log_probs: Natural-log probabilities; each row's probabilities add up to 1.
-        tuned_log_probs: Of the same tokens.
+        tuned_log_probs: The tuned model's log-probabilities of the same tokens.
 
     Returns:
         Nats per token, not negative; infinite where the base rules out what the tuned model says.

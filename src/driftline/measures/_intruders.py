@@ -20,7 +20,7 @@ class IntruderDimensions:
     """For each of the top k, the strongest first: the largest |cosine| with any left singular
     vector of the base."""
     indices: tuple[int, ...]
-    """Which of them are intruders; 0 is the strongest."""
+    """Indices of the intruders; 0 is the strongest direction."""
 
 
 def intruder_dimensions(
@@ -48,7 +48,7 @@ def intruder_dimensions(
     Args:
         delta: tuned - base.
         base: The base's matrix.
-        top_k: How many of the strongest directions are looked at; all there are where they are fewer.
+        top_k: Number of strongest directions to examine; all of them if there are fewer.
         threshold: Below this |cosine| a direction is an intruder.
 
     Returns:

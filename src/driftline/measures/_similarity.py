@@ -49,8 +49,8 @@ def debiased_hsic(
     Source: Song et al. 2012 (JMLR 13), equation 5.
 
     Args:
-        gram: Of the states of some tokens.
-        other: Of other states of the same tokens, in the same order.
+        gram: Gram matrix of the states of some tokens.
+        other: Gram matrix of other states of the same tokens, in the same order.
 
     Returns:
         The estimate, in the product of the units of both.
@@ -84,8 +84,8 @@ def debiased_linear_cka(
     Nguyen et al. 2021 (arXiv 2010.15327), after Song et al. 2012.
 
     Args:
-        gram: Of the states of some tokens.
-        other: Of other states of the same tokens, in the same order; of any width.
+        gram: Gram matrix of the states of some tokens.
+        other: Gram matrix of other states of the same tokens, in the same order; of any width.
 
     Returns:
         The alignment. None where the states of one side have no spread: fewer than 4 tokens, or

@@ -52,7 +52,7 @@ def low_rank_singular_values(
 
     Args:
         left: In any float dtype; computed in float64.
-        right: Likewise.
+        right: In any float dtype.
 
     Returns:
         At most rank values, the largest first.
@@ -89,7 +89,7 @@ def largest_singular_values(
 
     Args:
         matrix: Any real matrix, float32 or float64.
-        seed: Of the random start.
+        seed: Random seed of the random start.
 
     Returns:
         At most 128 values, and the energy.

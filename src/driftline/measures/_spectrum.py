@@ -9,7 +9,7 @@ from numpy import ndarray
 from ..errors import RunError
 
 ROUNDING = 8 * float(numpy.finfo(numpy.float64).eps)
-"""What is below this share of the largest, times the tokens, is rounding."""
+"""Relative limit per token below which a singular value is rounding error."""
 
 
 def effective_rank(gram: Float[ndarray, "tokens tokens"]) -> float | None:

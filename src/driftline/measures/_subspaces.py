@@ -23,7 +23,7 @@ def principal_directions(
     Args:
         states: One state a token.
         gram: Their Gram matrix.
-        top_k: How many directions, at least 1.
+        top_k: Number of directions, at least 1.
 
     Returns:
         Orthonormal columns, the strongest first. None where the states vary in fewer directions.
@@ -56,8 +56,8 @@ def principal_angles(
     from sines, which are exact there. All are 0 where the subspaces are the same, and pi / 2
     where they share nothing. Unlike CKA they see a rotation.
 
-    Limits: where the k-th and the next singular value are close, the subspace itself hangs on
-    little, and its largest angle may be wide after a small move; the mean is calmer.
+    Limits: if the k-th and the next singular value are close, the subspace itself depends on
+    noise, and its largest angle may be wide after a small move; the mean is more stable.
 
     Cost: two QR and one singular value decomposition of width x k matrices.
     Source: Bjorck and Golub 1973; Knyazev and Argentati 2002, as in `scipy.linalg.subspace_angles`.

@@ -18,7 +18,7 @@ def failed_module(error: BaseException, model: torch.nn.Module) -> str | None:
 
     Args:
         error: The exception, with its traceback.
-        model: Where to look the module up.
+        model: Model that contains the module.
 
     Returns:
         The name of the innermost module of the model on the traceback; None where there is none.

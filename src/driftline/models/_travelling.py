@@ -25,7 +25,7 @@ def travelling_point(opened: LanguageModel, point: Point, folder: Path) -> Point
     Args:
         opened: The base model, standing at the base.
         point: The point.
-        folder: Where files are made.
+        folder: Folder of the files.
 
     Returns:
         A point of the same digest and the same change, bit for bit, of `NoiseDirection` and

@@ -18,8 +18,8 @@ _PASSES_OF_A_STEP = 3
 _SCORINGS_AT_START = 4
 """Evaluations before training: the base, twice in the sensitivity self-test, and once after it."""
 _FEWEST_ITEMS = 64
-"""Of a capability, whatever they cost: with so many every required one of a suite of that size could
-raise its alarm."""
+"""Least number of items per capability, whatever they cost: with these, every required one of a
+suite of that size could raise its alarm."""
 _SHARE_OF_GLANCES = 0.2
 
 
@@ -52,7 +52,7 @@ def affordable_cadence(
         dataset: Its training data; lengths are those of its first rows.
         check_tokens: Tokens that one check puts forward, in each process.
         glance_tokens: And one glance.
-        num_steps: Of the whole run.
+        num_steps: Number of steps of the whole run.
         overhead: Share of the run's forward and backward tokens.
 
     Returns:
@@ -83,8 +83,8 @@ def affordable_num_items(
         args: The trainer's.
         dataset: Its training data.
         capabilities: With all their items.
-        counter: Of their tokens.
-        num_steps: Of the whole run.
+        counter: Counter of their tokens.
+        num_steps: Number of steps of the whole run.
         every_steps: Between checks, where the user says so; else checks cost a small share of the run,
             or there is one.
 

@@ -34,7 +34,7 @@ LOG_NAME = "monitor.jsonl"
 
 
 class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
-    """Watches a fine-tuning run for collapse, selective loss and instability, and acts.
+    """Callback that detects collapse, selective loss and instability of a run, and acts.
 
     One line in any trainer of transformers or TRL:
 
@@ -56,14 +56,14 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         assessment: Assessment | None = None,
         force: bool = False,
     ) -> None:
-        """Say what to watch; nothing is scored before training begins.
+        """Set what to watch; nothing is scored before training begins.
 
         Args:
-            suites: What must not break.
-            settings: How often to look and what to do.
+            suites: Suites to retain.
+            settings: Settings of the monitor.
             out: Folder of `monitor.jsonl`, the base's numbers and snapshots; by default `monitor/`
                 in the trainer's output folder.
-            assessment: Of this model and config, for the share of its margin that is used.
+            assessment: Assessment of this model and config, for the share of its margin that is used.
             force: Move what an earlier run left in the folder aside.
 
         Raises:
@@ -259,7 +259,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
-        """Look for spikes in what the trainer logs, and add our metrics to it."""
+        """Check the trainer's logs for spikes, and add Driftline's metrics to them."""
         session = self._session
         if logs is None or session is None or "loss" not in logs:
             return control
@@ -278,7 +278,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
-        """Look once more where the last check is not of the last step."""
+        """Run a last check, unless the last one is of the last step."""
         session = self._begun()
         steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
         if not is_back and (not steps or steps[-1] != state.global_step):

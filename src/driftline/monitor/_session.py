@@ -18,8 +18,8 @@ from ._cadence import affordable_cadence
 from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check
 from .detectors import (
     Checker,
+    CheckResult,
     Finding,
-    Look,
     MonitorSettings,
     MonitorState,
     count_sustained,
@@ -31,7 +31,7 @@ from .signals import MarginLink, StepReading, StepsLeft, fewest, planned_rates, 
 
 _LOG = logging.getLogger(__name__)
 _FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
-"""What a check may raise beside our own errors; it is an alarm, and training need not die of it."""
+"""Exceptions of a check other than Driftline's own; they raise an alarm, and training continues."""
 
 
 _OUT_OF_TURN = 8
@@ -68,7 +68,7 @@ class Session:
     alarms: list[Finding] = field(default_factory=list)
     """Raised by this process."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """Of the last check, until the trainer logs."""
+    """Metrics of the last check, until the trainer logs."""
 
     def begin(
         self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
@@ -78,8 +78,8 @@ class Session:
         Args:
             args: The trainer's.
             dataset: Its training data.
-            num_steps: Of the whole run.
-            suites: What is watched, for the log.
+            num_steps: Number of steps of the whole run.
+            suites: Watched suites, for the log.
 
         Raises:
             ConfigError: An alarm could never be raised.
@@ -171,7 +171,7 @@ class Session:
             step: The last.
 
         Returns:
-            Whether to check now; False where no glance is due.
+            True if a check is due now; False if no glance is due.
         """
         now, limits = self.state, self.settings.thresholds
         if not now.glance_every_steps or step % now.glance_every_steps:
@@ -192,7 +192,7 @@ class Session:
         """Run one check, and turn its errors into alarms.
 
         Args:
-            step_reading: Of the step that was just taken.
+            step_reading: Reading of the step that was just taken.
             handles: The trainer's parts.
         """
         step, limit = handles.step, self.settings.check_timeout_seconds
@@ -266,7 +266,7 @@ class Session:
             self.checker.ring.save(handles.model, step)
         return found
 
-    def _is_safe(self, look: Look, found: Sequence[Finding]) -> bool:
+    def _is_safe(self, look: CheckResult, found: Sequence[Finding]) -> bool:
         losses = look.reading.mean_losses
         required = [c for c in self.checker.capabilities if c.required]
         within = all(losses[c.name] <= c.tolerance for c in required)
@@ -322,7 +322,7 @@ class Session:
 
 
 def clear_folder(folder: Path, *, force: bool) -> None:
-    """Make the monitor's folder; what an earlier run left is refused, or moved aside.
+    """Create the monitor's folder; files of an earlier run are refused, or moved aside.
 
     Args:
         folder: The folder.

@@ -31,7 +31,7 @@ def shifted_means(
     """Compute the mean probability over items once every item's log-odds have moved.
 
     Args:
-        odds: Of each item, as `log_odds` gives them.
+        odds: Log-odds of each item, from `log_odds`.
         shifts: By which the log-odds of all items move, in nats.
 
     Returns:

@@ -43,7 +43,7 @@ def top_directions(
 
     Args:
         rows: The vectors, uncentred.
-        num_directions: How many, at most as many as there are rows and columns.
+        num_directions: Number of directions, at most the number of rows and columns.
 
     Returns:
         Orthonormal rows, the strongest first: the right singular vectors.

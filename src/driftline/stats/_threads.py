@@ -21,10 +21,10 @@ def _controller() -> ThreadpoolController:
 
 
 def on_one_thread(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Have a function run with one BLAS thread; the former number is back when it returns.
+    """Wrap a function to run with one BLAS thread; the former number is restored afterwards.
 
     Args:
-        function: Whose matrices are small: some hundred rows.
+        function: Function on small matrices: some hundred rows.
 
     Returns:
         The function, so held.

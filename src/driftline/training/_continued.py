@@ -60,7 +60,7 @@ class ProbedRun:
 
 
 def name_input(run: Path, source: str) -> str:
-    """Name an input of a run for its document.
+    """Return the name of a run's input for its document.
 
     Args:
         run: Run folder.
@@ -112,7 +112,7 @@ def planned_protocol(probed: ProbedRun, read: Protocol | None) -> Protocol:
 
     Args:
         probed: The run folder.
-        read: What the user named beside it; its fields come first.
+        read: Config that the user named too; its fields come first.
 
     Returns:
         A protocol with the run's model, data and suites, and its assessment.
@@ -148,7 +148,7 @@ def check_inputs(probed: ProbedRun, config: TrainingConfig, data: TrainingData) 
     Args:
         probed: The run folder.
         config: As `for_data` makes it.
-        data: What is to be trained on.
+        data: Data to train on.
 
     Raises:
         ConfigError: The config would train otherwise; the message names the field.

@@ -58,7 +58,7 @@ class ExportedRun:
     model: str
     """As they are to find it: a folder or a hub id."""
     data: TrainingData
-    """What is trained on, replay included; it is written beside the files."""
+    """Training data, replay included; written to the same folder."""
     config: TrainingConfig
     levers: Levers
     num_steps: int
@@ -87,11 +87,11 @@ def write_exports(run: ExportedRun, folder: Path) -> dict[str, tuple[str, ...]]:
     """Write the run for `trl sft --config`, Axolotl and LLaMA-Factory, with its data beside them.
 
     Each file begins with a comment that names what it cannot say: levers that the trainer does not
-    have, and fields that it has no word for.
+    have, and fields that it does not support.
 
     Args:
-        run: What is to be written.
-        folder: Where to; made if it is not there. Files name their data by its full path.
+        run: Run to write.
+        folder: Output folder, created if missing. Files name their data by its full path.
 
     Returns:
         File name to the names of what that file leaves out.
@@ -334,7 +334,7 @@ def _comment(name: str, missing: tuple[str, ...]) -> str:
     }[name]
     lines = [f"# {command} {name}"]
     if missing:
-        lines.append("# Left out, because this trainer has no word for it: " + ", ".join(missing))
+        lines.append("# Not supported by this trainer (omitted): " + ", ".join(missing))
     return "\n".join(lines) + "\n"
 
 

@@ -42,10 +42,10 @@ def write_plan_files(
 
     Args:
         found: The plan; where it has no protocol nothing is written.
-        request: What was asked.
-        folder: Where to.
+        request: Model, data and settings.
+        folder: Output folder.
         model: As the user named it.
-        suites: Likewise.
+        suites: As the user named them.
 
     Returns:
         The plan with the names of its files, and what each has no words for.

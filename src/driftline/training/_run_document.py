@@ -57,16 +57,16 @@ def training_run(
     suites: Sequence[Suite],
     settings: MonitorSettings,
 ) -> TrainingRun:
-    """Put a finished run in a document.
+    """Build the document of a finished run.
 
     Args:
-        facts: What the runner knows.
+        facts: Facts that are not in the log.
         opened: The base.
-        data: What was trained on.
-        config: How.
-        levers: What held it back.
-        suites: What was watched.
-        settings: Of the monitor.
+        data: Data that was trained on.
+        config: Config of the run.
+        levers: Mitigations of the run.
+        suites: Watched suites.
+        settings: Settings of the monitor.
 
     Returns:
         The document.
@@ -197,7 +197,7 @@ def _courses(
 
 
 def _on_items(courses: Sequence[CapabilityCourse], started: Any) -> tuple[CapabilityCourse, ...]:  # noqa: ANN401
-    """Say how many items and groups were scored; logs of earlier versions do not, and had all of them."""
+    """State how many items and groups were scored; logs of earlier versions scored all."""
     items, groups = started.get("items", {}), started.get("groups", {})
     return tuple(
         c.model_copy(

@@ -33,7 +33,7 @@ def check_start(
     """Refuse a run that would not end, from this checkpoint, in the weights of the run from step 1.
 
     Args:
-        start: Where training begins.
+        start: First step of training.
         arguments: TRL's arguments of the run.
         config: The user's config.
         data: Rows to train on.

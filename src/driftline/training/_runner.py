@@ -55,7 +55,7 @@ class TrainRequest:
     settings: MonitorSettings
     assessment: Assessment | None = None
     levers: Levers = field(default_factory=Levers)
-    """What holds the run back from forgetting."""
+    """Mitigations of the run against forgetting."""
     evaluation: TrainingData | None = None
     """Rows to evaluate on while it trains, where the config asks for that."""
     start: RunStart | None = None
@@ -76,12 +76,12 @@ def train(
     `model/`, the tuned model or adapter with its tokenizer; with replay also the data as mixed.
 
     Args:
-        request: What to train.
+        request: Model, data and settings of the run.
         folder: Open.
-        listener: Hears how far training is, with the margin left beside the loss.
+        listener: Receives the progress of training, with the margin left and the loss.
 
     Returns:
-        What came of it.
+        Document of the run.
 
     Raises:
         ConfigError: The trainer refuses config or data, or the monitor the suites.
@@ -225,7 +225,7 @@ class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]
 
 
 class _Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells how far training is, with loss and margin."""
+    """Callback that reports progress, with loss and margin."""
 
     def __init__(self, listener: Callable[[Progress], None]) -> None:
         self._listener, self._began, self._told = listener, time.monotonic(), 0.0

@@ -134,8 +134,8 @@ def test_what_has_no_number_has_its_reason(engine):
     found = worst_case_margins(study_of(engine, ANSWERS, few, PAIRS, CHOICES))
     reasons = {m.capability: m.reason for m in found}
     assert reasons["answers"] == "exact_match has no gradient"
-    assert "no items to climb on: beside the 8 that" in reasons["none left"]
-    assert "no items to climb on: beside the 6 that" in reasons["pairs"]
+    assert "no items to climb on: besides the 8 that" in reasons["none left"]
+    assert "no items to climb on: besides the 6 that" in reasons["pairs"]
     for margin in found:
         assert margin.critical_relative_norm is margin.low is margin.high is None
         assert margin.curve == ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from driftline.analyses.planning._budget import Budget, check_budget, tokens_of_run, weight_of
-from driftline.analyses.planning._space import Candidate
+from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.errors import ConfigError
 from driftline.models import Levers, TrainingConfig, TrainingPlan
 
@@ -32,7 +32,7 @@ class Clock:
 
 def _candidate(levers=None):
     plan = TrainingPlan(5, (1e-3,) * 5, example_tokens=(10, 30, 20), examples_per_step=2)
-    return Candidate({}, CONFIG, levers or Levers(), plan)
+    return ProtocolCandidate({}, CONFIG, levers or Levers(), plan)
 
 
 def test_whole_epochs_are_exact_and_the_rest_is_the_longest():

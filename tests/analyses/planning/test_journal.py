@@ -5,7 +5,7 @@ import json
 import pytest
 
 from driftline.analyses.planning._journal import PlanStudy
-from driftline.analyses.planning._protocol_looks import Look
+from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
 from driftline.analyses.planning._space import PlanSpace
 from driftline.analyses.planning._trials import Trial
 from driftline.analyses.search._looks import Loss
@@ -112,7 +112,7 @@ def test_gains_within_the_tolerances_are_sought(tmp_path, state):
         asked = study.ask(SPACE, None)
         is_kept = asked.settings["kl_to_base"] == 1.0
         loss = Loss(0.5, 0.6) if is_kept else Loss(3.0, 3.5)
-        look = Look(asked.number, 1, 1.0, float(asked.settings["rate"]), {"c": loss})
+        look = ProtocolEvaluation(asked.number, 1, 1.0, float(asked.settings["rate"]), {"c": loss})
         trial = Trial(asked.number, "search", SPACE.candidate(asked.settings), state)
         trial.looks = (look,) if state == "finished" else ()
         trial.early = look

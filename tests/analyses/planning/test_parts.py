@@ -7,8 +7,8 @@ import torch
 
 from driftline.analyses.planning import _parts as module
 from driftline.analyses.planning._parts import scale_parts
-from driftline.analyses.planning._protocol_looks import Look
-from driftline.analyses.planning._space import Candidate
+from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
+from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.analyses.planning._trials import Trial
 from driftline.analyses.search._looks import Loss
 from driftline.errors import RunError
@@ -61,12 +61,14 @@ class Bench:
 
 def _look(embedding, head, scale, parts=None):
     loss = Loss(2 * head, 2 * head + 0.1)
-    return Look(0, 10, scale, embedding + head, {"c": loss}, parts)
+    return ProtocolEvaluation(0, 10, scale, embedding + head, {"c": loss}, parts)
 
 
 def _trial(**values):
     config = TrainingConfig("c.yaml", {"learning_rate": 1e-3, **values}, "sha256:0")
-    trial = Trial(0, "search", Candidate({}, config, Levers(), TrainingPlan(10, (1e-3,) * 10)))
+    trial = Trial(
+        0, "search", ProtocolCandidate({}, config, Levers(), TrainingPlan(10, (1e-3,) * 10))
+    )
     trial.looks = tuple(_look(scale, scale, scale) for scale in (1.0, 0.75, 0.5, 0.25))
     return trial
 

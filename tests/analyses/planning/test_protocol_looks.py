@@ -2,7 +2,12 @@
 
 import pytest
 
-from driftline.analyses.planning._protocol_looks import Look, PlanRuler, best_of, look_rows
+from driftline.analyses.planning._protocol_looks import (
+    PlanRuler,
+    ProtocolEvaluation,
+    best_of,
+    look_rows,
+)
 from driftline.analyses.search._looks import Loss
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
@@ -14,7 +19,7 @@ TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))
 
 def _look(gain, mean, bound=None, trial=0):
     losses = {"c": Loss(mean, mean if bound is None else bound)}
-    return Look(trial, 1, 1.0, gain, losses)
+    return ProtocolEvaluation(trial, 1, 1.0, gain, losses)
 
 
 def test_losses_are_bounded_and_a_gain_is_a_fall_of_the_targets_loss():

@@ -6,7 +6,7 @@ import pytest
 
 from driftline.analyses.planning import _protocol_search as module
 from driftline.analyses.planning._journal import PlanStudy
-from driftline.analyses.planning._protocol_looks import Look, PartScales
+from driftline.analyses.planning._protocol_looks import PartScales, ProtocolEvaluation
 from driftline.analyses.planning._protocol_search import search_protocols
 from driftline.analyses.planning._space import PlanSpace
 from driftline.analyses.planning._trials import Trial
@@ -40,7 +40,7 @@ class Bench:
     def __init__(self, max_trials=99, gain_of_gate=0.0):
         self.engine = type("Engine", (), {"meter": Meter()})()
         self.budget = self
-        self.base = Look(None, 0, 0.0, 0.0, _loss(-0.1))
+        self.base = ProtocolEvaluation(None, 0, 0.0, 0.0, _loss(-0.1))
         self.trials, self.left, self.gain_of_gate = [], max_trials, gain_of_gate
 
     @property
@@ -71,8 +71,10 @@ class Bench:
         has_kl = trial.settings["kl_to_base"] == 1.0
         gain = 1.0 + self.gain_of_gate * (trial.settings["entropy_gate"] is True)
         trial.looks = (
-            Look(trial.number, 10, 1.0, 1.0 + gain, _loss(0.5 if has_kl else 2.0)),
-            Look(trial.number, 10, 0.5, 0.5 + gain / 4, _loss(0.2 if has_kl else 0.5)),
+            ProtocolEvaluation(trial.number, 10, 1.0, 1.0 + gain, _loss(0.5 if has_kl else 2.0)),
+            ProtocolEvaluation(
+                trial.number, 10, 0.5, 0.5 + gain / 4, _loss(0.2 if has_kl else 0.5)
+            ),
         )
 
 

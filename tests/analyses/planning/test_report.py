@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses.planning._report import Judged, judge, verdict_of
+from driftline.analyses.planning._report import PlanOutcome, judge, verdict_of
 from driftline.capabilities import Capability, Passage
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
@@ -73,7 +73,7 @@ def test_the_least_margin_comes_first_and_a_missing_one_last():
         )
         for name, limit in (("a", None), ("b", 0.2), ("c", 1.4))
     ]  # fmt: skip
-    rows = Judged(None, tuple(claims), None).margins_left
+    rows = PlanOutcome(None, tuple(claims), None).margins_left
     assert [(row.capability, row.left, row.reason) for row in rows] == [
         ("c", pytest.approx(-0.4), None), ("b", pytest.approx(0.8), None), ("a", None, "too few"),
     ]  # fmt: skip

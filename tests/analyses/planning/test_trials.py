@@ -2,8 +2,8 @@
 
 import pytest
 
-from driftline.analyses.planning._protocol_looks import Look
-from driftline.analyses.planning._space import Candidate
+from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
+from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.analyses.planning._trials import SCALES, Trial, early_step, scales_of
 from driftline.analyses.search._looks import Loss
 from driftline.models import Levers, TrainingConfig, TrainingPlan
@@ -11,11 +11,11 @@ from driftline.models import Levers, TrainingConfig, TrainingPlan
 
 def _candidate(**values):
     config = TrainingConfig("c.yaml", {"learning_rate": 1e-3, **values}, "sha256:0")
-    return Candidate({}, config, Levers(), TrainingPlan(10, (1e-3,) * 10))
+    return ProtocolCandidate({}, config, Levers(), TrainingPlan(10, (1e-3,) * 10))
 
 
 def _look(scale, gain, bound):
-    return Look(0, 10, scale, gain, {"c": Loss(bound - 0.1, bound)})
+    return ProtocolEvaluation(0, 10, scale, gain, {"c": Loss(bound - 0.1, bound)})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from driftline.analyses.repairing._scale_search import (
     search_repair,
 )
 from driftline.analyses.search._cells import list_cells, segments
-from driftline.analyses.search._looks import Candidate, Look, Loss, Ruler
+from driftline.analyses.search._looks import Candidate, CandidateEvaluation, Loss, Ruler
 from driftline.analyses.search._part_sampler import Tried
 from driftline.engine import Meter, Table
 from driftline.engine.storage._store import StoredScores
@@ -171,7 +171,9 @@ def test_a_seed_decides_what_is_proposed(search, monkeypatch, seeds, same):
 
 
 def _seen(scales, *, bound, gain, missed):
-    return Look(Candidate("f", "l", scales, 1.0), gain, None, missed, {"c": Loss(bound - 1, bound)})
+    return CandidateEvaluation(
+        Candidate("f", "l", scales, 1.0), gain, None, missed, {"c": Loss(bound - 1, bound)}
+    )
 
 
 def test_the_process_reads_each_look_whose_groups_have_one_scale_once(opened):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.analyses.search._looks import Candidate, Look, Loss, Ruler, front
+from driftline.analyses.search._looks import Candidate, CandidateEvaluation, Loss, Ruler, front
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term
@@ -24,7 +24,7 @@ def _table(pairs, target):
 
 def _look(losses, gain=None, kept=1.0, missed=None):
     named = {f"c{i}": Loss(*loss) for i, loss in enumerate(losses)}
-    return Look(Candidate("f", "l", {}, kept), gain, None, missed, named)
+    return CandidateEvaluation(Candidate("f", "l", {}, kept), gain, None, missed, named)
 
 
 def test_losses_are_in_tolerances_and_gain_is_a_share_of_the_tuned_one():

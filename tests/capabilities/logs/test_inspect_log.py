@@ -175,7 +175,7 @@ def test_epochs_are_a_group(log):
         (sample(2, invalidation={"author": "x"}), r"sample 2 was invalidated"),
         (sample(2, id=...), r"id: Field required; it is not as inspect_ai logs it"),
         (sample(2, input=...), r"input: Field required"),
-        (sample(1), r"stands there twice; the log is damaged"),
+        (sample(1), r"duplicate sample; the log is damaged"),
         (3, r"must be a mapping of keys to values"),
     ],
 )

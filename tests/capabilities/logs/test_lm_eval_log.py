@@ -224,7 +224,7 @@ def test_a_metric_of_unknown_direction_needs_a_word(log):
         (sample(...), r"line 2: doc_id: Field required; it is not a sample that lm-eval"),
         (sample("1"), r"line 2: doc_id: .*valid integer"),
         (sample(1, doc=...), r"line 2: doc: Field required"),
-        (sample(0), r"line 2: document 0 stands there twice; two runs"),
+        (sample(0), r"line 2: duplicate document 0; two runs"),
         (sample(1, acc=math.nan), r"line 2: acc is nan, which is no score"),
         (sample(1, acc=math.inf), r"line 2: acc is inf, which is no score"),
         (sample(1, acc=...), r"line 2: no number for acc; every item needs one"),

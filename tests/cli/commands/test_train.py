@@ -167,7 +167,7 @@ def test_a_key_that_stands_twice_in_a_protocol_is_refused(run, protocol):
     code, _, err = run("train", str(protocol))
     assert code == 2
     assert "protocol.yaml: line" in err
-    assert "model stands there twice" in err
+    assert "duplicate key model" in err
 
 
 @pytest.mark.parametrize(

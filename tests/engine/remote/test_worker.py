@@ -9,7 +9,7 @@ import torch
 
 from driftline.capabilities import Capability, Passage
 from driftline.engine import LocalEngine, ResultStore
-from driftline.engine.remote._worker import Job, Lacking, Place, SentFile, Task, Worker
+from driftline.engine.remote._worker import Job, Lacking, SentFile, Task, Worker, WorkerLocation
 from driftline.errors import ModelError, RunError
 from driftline.models import Placement, Point, ScoringOptions, Term, open_model, store_direction
 from driftline.provenance import digest_file
@@ -29,7 +29,7 @@ def job(opened):
 @pytest.fixture
 def worker(job, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(Worker, "place", lambda _self: Place("node", "host", 1))
+    monkeypatch.setattr(Worker, "place", lambda _self: WorkerLocation("node", "host", 1))
     made = Worker()
     made.open(job)
     yield made

@@ -3,7 +3,7 @@
 import pytest
 
 from driftline.engine.remote import _worker_pool as module
-from driftline.engine.remote._worker import Place, WorkerFacts
+from driftline.engine.remote._worker import WorkerFacts, WorkerLocation
 from driftline.engine.remote._worker_pool import _Assignment, _Failure, _PooledWorker
 from driftline.errors import ConfigError, ModelError, RunError
 from driftline.provenance import driftline_version
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ray
 @pytest.fixture
 def facts(pool):
     return WorkerFacts(
-        Place("node", "far-away", 1), pool._digest, pool.numerics, driftline_version()
+        WorkerLocation("node", "far-away", 1), pool._digest, pool.numerics, driftline_version()
     )
 
 

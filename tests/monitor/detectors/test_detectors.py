@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy
 
-from driftline.monitor.detectors._check import Look, is_held
+from driftline.monitor.detectors._check import CheckResult, is_held
 from driftline.monitor.detectors._detectors import (
     CheckReading,
     count_sustained,
@@ -150,7 +150,7 @@ def test_weights_that_have_diverged_are_a_collapse_whatever_the_losses_say():
 def test_a_reading_that_is_no_number_is_undefined_with_the_reason():
     anchors = AnchorReading(0.05, None, (LayerReading(0, 0.9, 1.0, math.inf),))
     reading = replace(_reading(), anchors=anchors, step_reading=StepReading(curvature=math.nan))
-    look = Look(reading, UpdateNorm(math.inf, None))
+    look = CheckResult(reading, UpdateNorm(math.inf, None))
     fields, metrics = metrics_of(look, None, MonitorState())
     json.dumps(fields, allow_nan=False)
     for name in ("functional_magnitude", "update_relative_norm", "curvature"):

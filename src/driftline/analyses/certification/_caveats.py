@@ -67,8 +67,8 @@ def copies_caveats(equal_items: Sequence[EqualItems], *, place: str = "") -> Ite
     """Name the copies that were left out.
 
     Args:
-        equal_items: Which item counts, and which were left out.
-        place: Where the document has all ids, if it has.
+        equal_items: Items that count, and their copies that were left out.
+        place: Location of all ids in the document, if any.
 
     Yields:
         A sentence for each capability with copies.
@@ -96,11 +96,11 @@ def certify_caveats(
     """Return the caveats of one certification, those that affect its verdict first.
 
     Args:
-        claims: What is claimed.
-        guards: What was found of the comparison.
+        claims: Claims of the certification.
+        guards: Checks of the comparison.
         numerics: In which both were scored.
-        alpha: Of each claim.
-        policy: What fixed the margins; None where the suites did.
+        alpha: Level of each claim.
+        policy: Policy that fixed the margins; None if the suites did.
         shared: Two capabilities, and how many items they have in common.
 
     Returns:

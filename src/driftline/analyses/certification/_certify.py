@@ -113,8 +113,8 @@ def certify(
     sequential), one over up to 16 items of each, and a few passes over the weights for their digests.
 
     Args:
-        request: What is asked.
-        folder: Where the store is kept.
+        request: Model, data and settings.
+        folder: Folder of the store.
         listener: Told about progress.
 
     Returns:
@@ -277,7 +277,7 @@ def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: 
 
     Args:
         tuned: The tuned model, with the tokenizer that it came with, if any.
-        capabilities: What both are to be asked.
+        capabilities: Capabilities that both are scored on.
         engine: Knows the base's tokens.
 
     Raises:

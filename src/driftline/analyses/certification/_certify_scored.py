@@ -156,7 +156,7 @@ def _paired(request: ScoredRequest) -> tuple[_LoggedCapability, Paired]:
 
 
 def _scores(metric: Metric, values: tuple[float, ...] | list[float]) -> list[dict[str, float]]:
-    """Give each score its name; one that is right or wrong has a second one, that of accuracy."""
+    """Name each score; right-or-wrong ones are named as accuracy too."""
     names = {metric.name, "accuracy"} if metric.is_binary else {metric.name}
     return [dict.fromkeys(names, value) for value in values]
 
@@ -241,7 +241,7 @@ def _margin(request: ScoredRequest) -> float:
 
 
 def _reworded(claim: CapabilityClaim, capability: Capability) -> CapabilityClaim:
-    """Say how a log's unbounded metric gets bounds; a suite would declare them otherwise."""
+    """Explain how a log's unbounded metric gets bounds; a suite would declare them otherwise."""
     is_open = claim.method == "unbounded" and claim.reason is not None and claim.low is None
     if not is_open:
         return claim

@@ -29,8 +29,8 @@ def score_once(capabilities: Sequence[Capability], engine: Engine) -> tuple[Pair
     Cost: one forward pass over the items.
 
     Args:
-        capabilities: What to score.
-        engine: Where they are scored.
+        capabilities: Capabilities to score.
+        engine: Engine that scores them.
 
     Returns:
         The scores of the base on both sides.
@@ -57,11 +57,11 @@ def score_both(
     Cost: two forward passes over the items, or over those until each decision.
 
     Args:
-        capabilities: What to score.
-        engine: Where they are scored.
+        capabilities: Capabilities to score.
+        engine: Engine that scores them.
         tuned: The tuned model.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
-        seed: Of the orders in sequence.
+        seed: Random seed of the orders in sequence.
         sequential: Stop each capability that can pass when its decision is clear.
 
     Returns:

@@ -38,7 +38,7 @@ def probe_recovery(
     alpha: float,
     seed: int,
 ) -> tuple[RecoveryProbe, ...]:
-    """Tell loss of knowledge from loss of access or format, for each inferior capability.
+    """Distinguish loss of knowledge from loss of access or format, for each inferior capability.
 
     Base and tuned model get the same solved examples before each item, and the change between
     them is tested against the capability's own margin. Why so: design/recovery-probe.md.
@@ -49,10 +49,10 @@ def probe_recovery(
     Args:
         pairs: The scores of both models, as the claims rest on them.
         claims: In the same order.
-        engine: Where they are scored.
+        engine: Engine that scores them.
         point: The tuned model.
-        alpha: Of each probe by itself.
-        seed: Of the examples.
+        alpha: Level of each probe by itself.
+        seed: Random seed of the examples.
 
     Returns:
         One a capability that is inferior.

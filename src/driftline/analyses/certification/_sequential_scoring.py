@@ -17,7 +17,7 @@ from ..comparison import (
 )
 
 _LEAST_ITEMS = 64
-"""Of one batch."""
+"""Smallest number of items of one batch."""
 _GROWTH = 0.25
 """A batch holds so many items, as a share of those scored, where that is more: each batch moves
 the weights twice, and items beyond the decision are wasted."""
@@ -37,13 +37,13 @@ def score_until_clear(
 
     Args:
         capabilities: Each with a bounded metric.
-        engine: Where they are scored.
+        engine: Engine that scores them.
         point: The tuned model.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
-        seed: Of the orders.
+        seed: Random seed of the orders.
 
     Returns:
-        Of each capability the items up to its decision, in the order of scoring.
+        For each capability the items up to its decision, in the order of scoring.
     """
     courses = [_Course(capability, _shuffled(capability, seed)) for capability in capabilities]
     planned = 2 * engine.num_tokens(capabilities)
@@ -85,7 +85,7 @@ class _Course:
     max_group_size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know the largest group before any is scored."""
+        """Compute the size of the largest group before any is scored."""
         declared = self.capability.max_group_size
         self.max_group_size = declared or max(len(group) for group in self.waiting)
 

@@ -41,7 +41,7 @@ _FALL = (
 
 
 def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
-    """Say why the base has nothing that could be lost.
+    """Return why the base cannot lose the capability.
 
     A base of which the items do not show, at level alpha, that it answers more often right than a
     guess has no capability to retain, whatever the metric: a mean margin may be positive where half
@@ -49,8 +49,8 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
 
     Args:
         paired: The scores; only those of the base count.
-        alpha: Of the test against guessing.
-        seed: Of its orders, where items come in groups.
+        alpha: Level of the test against guessing.
+        seed: Random seed of its orders, if items come in groups.
 
     Returns:
         The reason and a mend; None where the base has the capability, or where nothing says when an
@@ -85,15 +85,15 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
 
 
 def fall_to_chance(paired: Paired, alpha: float, seed: int) -> str | None:
-    """Say why a mean within its margin is no pass: the tuned model may guess.
+    """Return why a mean within its margin does not pass: the tuned model may guess.
 
     A mean share of right answers says by itself how far it lies above guessing. A mean margin in nats
     does not, so a wide margin would take a model that guesses for one that kept a capability.
 
     Args:
         paired: The scores; only those of the tuned model count.
-        alpha: Of the test against guessing.
-        seed: Of its orders, where items come in groups.
+        alpha: Level of the test against guessing.
+        seed: Random seed of its orders, if items come in groups.
 
     Returns:
         The reason and a mend; None where the tuned model is above chance, where the metric says so by
@@ -163,7 +163,7 @@ def out_of_range(paired: Paired) -> str | None:
 
 
 def no_pass(capability: Capability) -> str | None:
-    """Say why no number of items could show that a capability is kept; None where some could."""
+    """Return why no number of items could show retention; None if some number could."""
     if not is_bounded(capability):
         return _NO_RANGE
     if has_known_sizes(capability):

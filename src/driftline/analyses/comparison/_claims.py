@@ -28,7 +28,7 @@ from ._flip_list import flip_list
 from ._paired import Paired, is_bounded, largest_loss
 
 _SMALLEST_ALPHA = 5e-4
-"""What the bootstrap of the unbounded test can reach."""
+"""Smallest alpha that the bootstrap of the unbounded test can reach."""
 _UNSETTLED = "its limits lie on both sides of the margin; more items are needed to tell"
 _RAN_OUT = "all {num} items were used, and the decision is not clear; more items are needed to tell"
 _TOO_FEW = "{num} independent items are too few: they would not show it even if no score had moved"
@@ -61,7 +61,7 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     """Refuse margins and levels at which nothing could be tested, before anything is scored.
 
     Args:
-        capabilities: What is to be claimed.
+        capabilities: Capabilities to claim.
         alpha: Accepted chance that a loss of the margin passes, of one claim.
 
     Raises:
@@ -88,7 +88,7 @@ def capability_claim(
     Args:
         paired: The scores of both models.
         alpha: Accepted chance that a loss of the margin passes.
-        seed: Of the test's random orders or resamples.
+        seed: Random seed of the test's random orders or resamples.
         obstacle: Why the scores cannot be trusted, if so; then nothing is tested.
 
     Returns:
@@ -188,7 +188,7 @@ def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[Ca
     """Apply Holm's correction over all claims to each of them.
 
     Args:
-        claims: Of the whole document, as the family is.
+        claims: Claims of the whole document, which is the family of tests.
         alpha: Accepted chance of any wrong claim that a capability is retained.
 
     Returns:
@@ -210,7 +210,7 @@ def suite_claim(claims: Sequence[CapabilityClaim]) -> SuiteClaim:
     """Test the claim that every required capability is retained, each at alpha.
 
     Args:
-        claims: Of all capabilities; those that are only watched do not count.
+        claims: Claims of all capabilities; those that are only watched do not count.
 
     Returns:
         non_inferior only if each is; inferior if any is; else inconclusive with its reason.

@@ -26,7 +26,7 @@ class Sample(NamedTuple):
     num_available: int
     num_looks: int
     max_group_size: int
-    """Of all items, known before any was scored."""
+    """Largest group of all items, known before any was scored."""
 
 
 @dataclass(frozen=True)

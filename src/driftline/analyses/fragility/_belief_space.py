@@ -29,7 +29,7 @@ from ...stats import find_knee, first_crossing
 from ..probing import CONFIDENCE_LEVEL, Effort, Line, Study
 
 DRIFT_THRESHOLD = 0.1
-"""Of representation and output alike: CKA below 0.9, or a divergence above 0.105 nats per token."""
+"""Threshold of both drifts: CKA below 0.9, or a divergence above 0.105 nats per token."""
 _TOGETHER = 1.1
 """Critical scales that differ by no more than this factor are not told apart."""
 _CHARACTERS_OF_A_TEXT = 120
@@ -40,8 +40,8 @@ _CHARACTERS_PER_TOKEN = 12
 _Numbers = tuple[float | None, ...]
 
 
-class _Road(NamedTuple):
-    """Points on one road from the base, in the order of their scales."""
+class _Path(NamedTuple):
+    """Points on one path from the base, in the order of their scales."""
 
     direction: str
     kind: Literal["radius", "path"]
@@ -58,9 +58,9 @@ def suite_anchors(
 
     Args:
         opened: The model.
-        capabilities: Of all suites.
-        effort: How many rows of how many tokens.
-        seed: Of the draw.
+        capabilities: Capabilities of all suites.
+        effort: Number of rows, and tokens per row.
+        seed: Random seed of the draw.
 
     Returns:
         The anchors; None for a model without a plain list of layers.
@@ -96,7 +96,7 @@ def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
 
     Args:
         study: The planned run.
-        probe_table: Of `Study.probe_table`, which has the readings along training.
+        probe_table: Result of `Study.probe_table`, which has the readings along training.
 
     Returns:
         The curves; None where the study has no anchors.
@@ -105,10 +105,10 @@ def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
     if anchors is None:
         return None
     lines = tuple(_lines(study))
-    points = [point for road in lines for point in road.points]
+    points = [point for path in lines for point in path.points]
     table = Table({**probe_table.rows, **study.engine.evaluate(points, (anchors,)).rows})
     steps = tuple(float(step) for step in study.trajectory.kept_steps)
-    roads = (_Road("planned training", "path", steps, study.path_points()), *lines)
+    paths = (_Path("planned training", "path", steps, study.path_points()), *lines)
     return BeliefSpace(
         num_texts=len(anchors.texts),
         num_tokens=study.engine.num_tokens((anchors,)),
@@ -116,11 +116,11 @@ def belief_space(study: Study, probe_table: Table) -> BeliefSpace | None:
         threshold=DRIFT_THRESHOLD,
         confidence_level=CONFIDENCE_LEVEL,
         base=tuple(_geometries(table, anchors)),
-        curves=tuple(_curve(table, anchors, road) for road in roads),
+        curves=tuple(_curve(table, anchors, path) for path in paths),
     )
 
 
-def _lines(study: Study) -> Iterator[_Road]:
+def _lines(study: Study) -> Iterator[_Path]:
     """Yield a random direction, and that of the probe's update."""
     effort, unit = study.effort, relative_norm(study.update_norms.values())
     # One of each kind: in so many dimensions random directions are alike.
@@ -130,7 +130,7 @@ def _lines(study: Study) -> Iterator[_Road]:
         (noise, "noise", effort.belief_norms),
         (update, "update", tuple(multiple * unit for multiple in effort.belief_multiples)),
     ):
-        yield _Road(direction, "radius", norms, tuple(line.point(norm) for norm in norms))
+        yield _Path(direction, "radius", norms, tuple(line.point(norm) for norm in norms))
 
 
 def _drawn(capabilities: Sequence[Capability], *, seed: int) -> Iterator[str]:
@@ -155,9 +155,9 @@ def _geometries(table: Table, anchors: Anchors) -> Iterator[LayerGeometry]:
         )
 
 
-def _curve(table: Table, anchors: Anchors, road: _Road) -> BeliefCurve:
+def _curve(table: Table, anchors: Anchors, path: _Path) -> BeliefCurve:
     def readings(metric: str, place: int = 0) -> _Numbers:
-        return tuple(table.reading(point, anchors, metric)[place] for point in road.points)
+        return tuple(table.reading(point, anchors, metric)[place] for point in path.points)
 
     layers = tuple(
         LayerDrift(
@@ -174,14 +174,14 @@ def _curve(table: Table, anchors: Anchors, road: _Road) -> BeliefCurve:
     kl = readings("kl")
     output = tuple(None if nats is None else -math.expm1(-nats) for nats in kl)
     representation = tuple(
-        _mean_drift(table.reading(point, anchors, "cka")) for point in road.points
+        _mean_drift(table.reading(point, anchors, "cka")) for point in path.points
     )
-    output_scale = _critical(road.scales, output)
-    representation_scale = _critical(road.scales, representation)
+    output_scale = _critical(path.scales, output)
+    representation_scale = _critical(path.scales, representation)
     return BeliefCurve(
-        direction=road.direction,
-        kind=road.kind,
-        scales=road.scales,
+        direction=path.direction,
+        kind=path.kind,
+        scales=path.scales,
         kl_nats=kl,
         reverse_kl_nats=readings("reverse_kl"),
         output_drift=output,
@@ -190,9 +190,9 @@ def _curve(table: Table, anchors: Anchors, road: _Road) -> BeliefCurve:
         output_scale=output_scale,
         representation_scale=representation_scale,
         first=_first(output_scale, representation_scale, output, representation),
-        output_shape=_shape(road.scales, kl),
-        representation_shape=_shape(road.scales, representation),
-        reason=_reason({"output": output, "representation": representation}, road.scales, layers),
+        output_shape=_shape(path.scales, kl),
+        representation_shape=_shape(path.scales, representation),
+        reason=_reason({"output": output, "representation": representation}, path.scales, layers),
     )
 
 

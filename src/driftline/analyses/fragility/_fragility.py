@@ -37,9 +37,9 @@ class FragilityMap:
     """Modules that move and could not be measured."""
     noise: tuple[ModuleNoise, ...] = ()
     noise_obstacle: str | None = None
-    """Why there is no noise."""
+    """Reason why there is no noise sensitivity."""
     failure: str | None = None
-    """Why there is no map."""
+    """Reason why there is no map."""
 
     def failure_caveats(self) -> tuple[str, ...]:
         """Return the caveat that comes first if the map failed; else empty."""
@@ -134,7 +134,7 @@ def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragi
     """Return the rows of one capability.
 
     Args:
-        table: Which modules moved how far.
+        table: Movement of each module.
         found: The capability's slopes.
 
     Returns:

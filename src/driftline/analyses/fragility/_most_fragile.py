@@ -35,12 +35,12 @@ def most_fragile(
     module of the optimum. `evidence/protection` has what freezing them does.
 
     Args:
-        rows: Of one capability or several; modules inside layers are candidates, the embedding, the
+        rows: Rows of one capability or several; modules inside layers are candidates, the embedding, the
             head and the last norm are not.
         share_of_parameters: Above 0 and at most 1.
-        num_parameters: What it is a share of: all parameters inside layers, those of modules that
+        num_parameters: Total for the share: all parameters inside layers, those of modules that
             could not be mapped included. None: the parameters of the candidates.
-        noise: Of the same modules; without it only the first kind of damage counts.
+        noise: Noise of the same modules; without it only the first kind of damage counts.
         tolerances: Capability to its tolerance; losses are counted in tolerances then. Without it
             they are added up as they are, which needs one unit.
 

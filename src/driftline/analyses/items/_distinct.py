@@ -37,7 +37,7 @@ def distinct(capabilities: Sequence[Capability], engine: Engine) -> Distinct:
         The same capabilities where all items differ.
 
     Raises:
-        SuiteError: Of a capability fewer than two items or groups are left.
+        SuiteError: A capability has fewer than two items or groups left.
     """
     kept, equal, keys = [], [], {}
     for capability in capabilities:

@@ -75,10 +75,10 @@ def affordable_items(
         capabilities: With all their items.
         engine: Knows their tokens.
         num_points: Points at which they are scored.
-        other_tokens: Scored at each point beside them.
-        trained_tokens: Of the probe.
+        other_tokens: Also scored at each point.
+        trained_tokens: Tokens that the probe trained on.
         fewest: The cap is never lower.
-        share: Of a capability's items, those that may be scored at all.
+        share: Share of a capability's items that may be scored at all.
 
     Returns:
         Items a capability; None where all of them fit.
@@ -120,7 +120,7 @@ def search_items(
     Args:
         capabilities: With all their items.
         asked: By the user; None for those that the claims can spare.
-        affordable: Of `affordable_items`; None where nothing is trained, or all of them fit.
+        affordable: Result of `affordable_items`; None if nothing is trained, or all items fit.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
@@ -163,13 +163,13 @@ def certifying_items(capability: Capability) -> int | None:
 
 
 def certified_metric(capability: Capability) -> Metric:
-    """Take a capability's metric with the bounds that a certification goes by."""
+    """Return a capability's metric with the bounds of a certification."""
     metric, declared = capability.measure, capability.score_range
     return metric if declared is None else replace(metric, bounds=declared)
 
 
 def usual_spread(capability: Capability) -> float:
-    """Take the spread of an item's change in mild runs, or its share of flips."""
+    """Return the spread of an item's change in mild runs, or its share of flips."""
     # Nothing was measured for generated answers: an answer flips as a choice does.
     return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
 
@@ -179,7 +179,7 @@ def check_items(asked: int | None, *, option: str = "--items") -> None:
 
     Args:
         asked: By the user; None where nothing was.
-        option: How it was asked for.
+        option: Option that set it.
 
     Raises:
         ConfigError: It is below 2.
@@ -191,12 +191,12 @@ def check_items(asked: int | None, *, option: str = "--items") -> None:
 def sampled_items(
     capabilities: Sequence[Capability], num_items: int | None, *, seed: int
 ) -> tuple[Capability, ...]:
-    """Take a random part of each capability's items.
+    """Draw a random part of each capability's items.
 
     Args:
         capabilities: With all their items.
-        num_items: Of each; None for all.
-        seed: Of the draw.
+        num_items: Number of items of each; None for all.
+        seed: Random seed of the draw.
 
     Returns:
         The capabilities, in their order.
@@ -214,14 +214,14 @@ def items_caveat(
     of_changes: bool = False,
     training: str = "the probe's training",
 ) -> str | None:
-    """Say what a cap on the items costs in width.
+    """State how much a cap on the items widens the intervals.
 
     Args:
         measured: On the items that were scored.
         available: Items that each capability would have without the cap, by name.
         asked: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
-        training: What scoring takes no longer than.
+        training: Name of the training that bounds the time of scoring.
 
     Returns:
         A sentence; None where all items were scored.
@@ -253,7 +253,7 @@ def claims_caveat(
     parted: Sequence[Halves],
     asked: int | None,
 ) -> tuple[str, ...]:
-    """Say what `--items` costs the claims of a search in width.
+    """State how much `--items` widens the claims of a search.
 
     Args:
         claims: On the items that report.

@@ -9,7 +9,7 @@ from ...errors import SuiteError
 from ...provenance import digest_value
 
 SEARCH_SHARE = 0.5
-"""Of the items that choose, at most: reporting needs the more."""
+"""Largest share of the items used to choose: reporting needs more."""
 _LEAST = 2
 """Sources on either side; an interval needs so many."""
 
@@ -30,7 +30,7 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
     Args:
         capability: All of its items.
         num_search: About how many choose; no more than half.
-        seed: Of the draw; a capability's own draw does not hang on which others there are.
+        seed: Random seed; the draw of one capability does not depend on the others.
 
     Returns:
         The two parts, each in the order of the items.

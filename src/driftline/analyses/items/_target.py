@@ -32,10 +32,10 @@ def target_capability(
 
     Args:
         data: The training data.
-        seed: Of the sample.
+        seed: Random seed of the sample.
         opened: Pass over what this model cannot score, such as a prompt beyond its context.
-        num_items: How many; fewer where the data have no more.
-        chat_template: What the run's chats are written by, where it is not the model's own.
+        num_items: Number of items; fewer if the data have no more.
+        chat_template: Template of the run's chats, if it is not the model's own.
 
     Returns:
         The capability, mean NLL in nats per token: lower is better.

@@ -51,7 +51,7 @@ def path_margins(
 
     Args:
         study: The planned run.
-        paths: Of `path_losses`.
+        paths: Result of `path_losses`.
         calibration: From finished runs.
         table: The capabilities at the base.
 
@@ -154,7 +154,7 @@ def rate_multiples(
     """Return the multiples of the planned rate at which the run's largest loss is the tolerance.
 
     Args:
-        largest: Of the run as planned.
+        largest: Largest loss of the run as planned.
         tolerance: Positive.
         calibration: From finished runs.
 

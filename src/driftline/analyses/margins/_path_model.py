@@ -16,7 +16,7 @@ from ...stats import Crossing, first_crossing
 RIDGE = 0.02
 """Against squared looks that weigh up to 1 each, so it holds coefficients back by a few percent."""
 _HIGH_RATE = 0.9
-"""Of the peak. A probe that never came near it says nothing of the second order."""
+"""Share of the peak rate. A probe that never came near it carries no second-order information."""
 SATURATION_NATS = 0.5
 """A rise of this much by the two terms comes out as three quarters of it, and none as more."""
 
@@ -39,7 +39,7 @@ class PathCalibration(Document):
     num_cells: int
     """Capability x run pairs whose tolerance was not passed by the end of the probe."""
     shares: tuple[float, ...]
-    """Of the steps from the end of the probe to that of the run, ascending from 0 to 1."""
+    """Shares of the steps from the end of the probe to that of the run, ascending from 0 to 1."""
     scales_nats: tuple[float, ...]
     """A typical error of the predicted loss at each of these shares."""
     quantile: float
@@ -48,7 +48,7 @@ class PathCalibration(Document):
     num_passing: int
     """Such capabilities."""
     largest_loss_error_nats: float
-    """Of the largest loss after the probe, in nine of ten capabilities."""
+    """Error of the largest loss after the probe, in nine of ten capabilities."""
     rate_exponent: Exponent
     """The largest loss of a run grows with the learning rate to this power, at equal steps; from
     full fine-tuning alone."""
@@ -56,7 +56,7 @@ class PathCalibration(Document):
     """And with the number of steps to these, at an equal peak rate and a schedule stretched: the rate
     exponent less what a replica at a times the rate in an a-th of the steps loses more."""
     longest_num_steps: int
-    """Of the runs that all this is from."""
+    """Length of the longest run behind the calibration."""
 
 
 class LargestLoss(NamedTuple):
@@ -79,7 +79,7 @@ class PathLosses:
     num_looks: int
     """Points that were measured; the others are predicted."""
     largest_error: float
-    """Of the largest loss on the way."""
+    """Error of the largest loss on the path."""
 
     @classmethod
     def joined(
@@ -89,7 +89,7 @@ class PathLosses:
         later: Sequence[int],
         predicted: Float[ndarray, "3 later"],
     ) -> Self:
-        """Put the measured and the predicted part together.
+        """Join the measured and the predicted part.
 
         Args:
             steps: At which the probe looked.
@@ -153,7 +153,7 @@ def predicted_losses(
     """Predict the loss after each step from the end of the probe to the end of the run.
 
     Args:
-        learning_rates: Of each step of the planned run.
+        learning_rates: Learning rate of each step of the planned run.
         steps: At which the probe looked, ascending; the learning rates up to there add up to more
             than 0.
         losses: Seen there, in nats; positive is worse.
@@ -187,7 +187,7 @@ def tolerated_multiple(largest: float, tolerance: float, exponents: Sequence[flo
     Args:
         largest: The largest loss of the run as planned, positive.
         tolerance: Positive.
-        exponents: Of the largest loss in what grows, positive.
+        exponents: Exponents of the largest loss in the rate or the length, positive.
 
     Returns:
         Factors of the learning rate, or of the steps.

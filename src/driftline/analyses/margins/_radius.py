@@ -29,7 +29,7 @@ def radius_margins(study: Study, *, ratio: float) -> tuple[StabilityMargin, ...]
 
     Args:
         study: The planned run.
-        ratio: Of two neighbouring norms between which a radius is found to lie.
+        ratio: Ratio of two neighbouring norms between which a radius is found to lie.
 
     Returns:
         One margin a kind of direction and capability.

@@ -28,7 +28,7 @@ def safe_envelope(
 
     Args:
         study: The planned run.
-        paths: Of `path_losses`.
+        paths: Result of `path_losses`.
         calibration: From finished runs.
 
     Returns:

@@ -54,7 +54,7 @@ def worst_case_margins(study: Study) -> tuple[StabilityMargin, ...]:
 
     Cost: per capability a gradient (about three forward passes over the climbed items), some six
     looks, and for each refinement another gradient and two looks at the climbed items. Memory: two
-    bytes a weight for each gradient of one capability, beside what a gradient takes.
+    bytes a weight for each gradient of one capability, in addition to the gradient itself.
 
     Args:
         study: The planned run.
@@ -103,7 +103,7 @@ def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts)
         return _undefined(base, judged, obstacle)
     if climbed is None:
         reason = (
-            f"no items to climb on: beside the {len(judged.items)} that the radius is judged on, it "
+            f"no items to climb on: besides the {len(judged.items)} that the radius is judged on, it "
             "takes items of 2 more groups"
         )
         return _undefined(base, judged, reason)

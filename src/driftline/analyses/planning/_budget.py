@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from ...engine import Engine, Meter
 from ...errors import ConfigError
 from ...results import PlanBudget
-from ._space import Candidate
+from ._space import ProtocolCandidate
 
 DEFAULT_RUNS = 20.0
 """Tokens of so many of the user's own runs, where no budget is given."""
 SEARCH_SHARE = 0.65
-"""Of what is left after the base and the report: the rest is for what each lever bought, and for
+"""Share of the budget left after the base and the report; the rest is for ablations, and for
 scaling parts of the best update."""
 ABLATION_SHARE = 0.85
-"""Likewise; the rest is for parts."""
+"""Share of the budget up to the end of the ablations; the rest is for parts."""
 _FORWARD = 1 / Meter.TRAINED_TOKEN
 _TEMPLATE = 32
 """Tokens that a chat template may put around a text."""
@@ -70,8 +70,8 @@ class Budget:
         """Count tokens that were trained.
 
         Args:
-            num_tokens: How many.
-            weight: What each of them counts.
+            num_tokens: Number of tokens.
+            weight: Weight of each of them.
         """
         self.num_trained += num_tokens
         self.trained += num_tokens * weight
@@ -81,10 +81,10 @@ class Budget:
 
         Args:
             tokens: Weighed, at most.
-            share: Of the budget that may be used for this.
+            share: Share of the budget that may be used for this.
 
         Returns:
-            Whether it can, with the report still to come.
+            True if it can, with the report still to come.
         """
         if self.max_tokens is not None:
             return self.used_tokens + tokens <= share * (self.max_tokens - self.reserved)
@@ -113,7 +113,7 @@ class Budget:
         """Return the budget for the document.
 
         Args:
-            planned_run_tokens: Of the user's own run.
+            planned_run_tokens: Tokens of the user's own run.
             ended: Why the search ended.
 
         Returns:
@@ -131,7 +131,7 @@ class Budget:
         )
 
 
-def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
+def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
     """Return an upper bound of the tokens of a run's first steps.
 
     Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
@@ -139,7 +139,7 @@ def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
 
     Args:
         candidate: The protocol.
-        num_steps: Of its optimiser steps.
+        num_steps: Number of its optimiser steps.
 
     Returns:
         The tokens.
@@ -154,7 +154,7 @@ def tokens_of_run(candidate: Candidate, num_steps: int) -> float:
     return float(epochs * sum(lengths) + sum(lengths[:rest]))
 
 
-def weight_of(candidate: Candidate) -> float:
+def weight_of(candidate: ProtocolCandidate) -> float:
     """Return the weight of a protocol's trained token.
 
     KL to the base is one more forward pass, and each token of replay was written once.
@@ -171,7 +171,7 @@ def check_budget(tokens: float | None, minutes: float | None) -> None:
 
     Args:
         tokens: None where not given.
-        minutes: Likewise.
+        minutes: None where not given.
 
     Raises:
         ConfigError: Both are given, or one is not above 0.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Numerics
-from ._protocol_looks import Look
+from ._protocol_looks import ProtocolEvaluation
 from ._protocol_search import Found
 from ._trials import Bench
 
@@ -53,7 +53,7 @@ def plan_caveats(
         bench: On which it was found.
         numerics: In which all was scored.
         num_held_out: Rows that were not trained on.
-        alpha: Of each claim.
+        alpha: Level of each claim.
         no_map: Why no module was protected; None where some were.
 
     Returns:
@@ -90,7 +90,7 @@ def plan_caveats(
     return tuple(chosen())
 
 
-def _unscaled(found: Found) -> Look | None:
+def _unscaled(found: Found) -> ProtocolEvaluation | None:
     """Return the evaluation of the chosen trial's whole update; None if that was chosen."""
     if found.trial is None or (found.best.scale == 1.0 and found.best.parts is None):
         return None

@@ -15,7 +15,7 @@ from ._space import KL, PULL, RANKS, REPLAY, STRONG_DECAY, Choice, PlanSpace
 
 _MLP = ("gate", "up", "gate_up", "down")
 _SHARES = (1.0, 0.5)
-"""Of the user's own steps."""
+"""Shares of the user's own steps."""
 
 
 def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> PlanSpace:
@@ -26,7 +26,7 @@ def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData
     Args:
         opened: The base.
         config: The user's own.
-        data: What is trained on.
+        data: Data that is trained on.
 
     Returns:
         The space, without fragile modules.
@@ -73,7 +73,7 @@ def mlp_modules(weights: Sequence[Weight]) -> tuple[str, ...]:
     ('down_proj', 'up_proj')
 
     Args:
-        weights: Of the base.
+        weights: Weights of the base.
 
     Returns:
         Last names of modules; with the name before, where attention has such a one too. None where

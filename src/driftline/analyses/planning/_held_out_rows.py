@@ -12,7 +12,7 @@ from ..items import Halves, split_items, target_capability
 NUM_TARGET = 64
 """Rows on either side, at most."""
 _SHARE = 0.1
-"""Of all rows, at most, that are held out; but never fewer than can be parted."""
+"""Largest share of all rows that is held out; never fewer rows than a split needs."""
 _LEAST = 4
 _FEWEST = 20
 
@@ -32,7 +32,7 @@ def hold_out(data: TrainingData, *, seed: int, opened: LanguageModel) -> PlanDat
 
     Args:
         data: All of them.
-        seed: Of the draw.
+        seed: Random seed of the draw.
         opened: Rows that this model cannot score are not held out for it.
 
     Returns:

@@ -1,7 +1,7 @@
 """The study of a plan: which protocol comes next, and what came of those before, by Optuna.
 
 The study lies in the run folder as a journal, one JSON record a line, so that a search that was killed
-goes on where it stopped. The sampler is seeded anew for every trial, so that what it picks hangs on
+resumes where it stopped. The sampler is seeded anew for every trial, so that its choice depends on
 the trials before alone and not on which process ran them.
 """
 
@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import OutputError
 from ...provenance import digest_value
-from ._space import Candidate, Choice, PlanSpace, Settings, Suggester
+from ._space import Choice, PlanSpace, ProtocolCandidate, Settings, Suggester
 from ._trials import Trial
 
 _NAME = "plan"
@@ -39,14 +39,14 @@ class Asked:
 
 
 class PlanStudy:
-    """Asks for protocols and is told what came of them; all of it is on disk at once."""
+    """Study that proposes protocols and records their results, on disk at once."""
 
     def __init__(self, path: Path, *, seed: int) -> None:
         """Open a study, or begin it.
 
         Args:
             path: Its file; nobody else may have it open.
-            seed: Of the sampler.
+            seed: Random seed of the sampler.
 
         Raises:
             OutputError: Its file is damaged.
@@ -76,12 +76,12 @@ class PlanStudy:
         """Return the next protocol; one that a killed process had begun comes first.
 
         Args:
-            space: What may be tried.
-            settings: To be tried; None leaves it to the sampler.
+            space: Search space.
+            settings: Settings to try; None leaves the choice to the sampler.
             purpose: `search`, or the lever that is switched back.
 
         Returns:
-            What to run.
+            Number and settings to run.
         """
         trial = self._begun()
         if trial is None:
@@ -97,7 +97,7 @@ class PlanStudy:
         return Asked(trial.number, trial.user_attrs.get("purpose", SEARCH), found)
 
     def tell(self, trial: Trial) -> None:
-        """Keep what came of a trial.
+        """Record the result of a trial.
 
         Args:
             trial: Run; its looks stay in the result store.
@@ -118,7 +118,7 @@ class PlanStudy:
                 self._study.tell(asked, trial.value)
 
     def drop(self, asked: Asked) -> None:
-        """Give a protocol back that is not run after all."""
+        """Withdraw a protocol that is not run after all."""
         self._study.tell(self._open.pop(asked.number), state=TrialState.FAIL)
 
     def earlier(self, space: PlanSpace) -> list[Trial]:
@@ -146,7 +146,7 @@ class PlanStudy:
 
     @property
     def num_searched(self) -> int:
-        """Search trials that were run."""
+        """Count the search trials that were run."""
         return sum(
             "state" in known.user_attrs and known.user_attrs.get("purpose", SEARCH) == SEARCH
             for known in self._study.get_trials(deepcopy=False)
@@ -157,7 +157,7 @@ class PlanStudy:
         return self._study.user_attrs.get(key)
 
     def keep(self, key: str, value: object) -> None:
-        """Keep a value of JSON with the study."""
+        """Store a JSON value with the study."""
         self._study.set_user_attr(key, value)
 
     def _begun(self) -> optuna.trial.Trial | None:
@@ -185,7 +185,7 @@ def _violation(trial: FrozenTrial) -> Sequence[float]:
     return (float(trial.user_attrs.get("violation", 0.0)),)
 
 
-def _candidate(space: PlanSpace, known: FrozenTrial) -> Candidate:
+def _candidate(space: PlanSpace, known: FrozenTrial) -> ProtocolCandidate:
     return space.candidate(cast(Mapping[str, Choice], known.params))
 
 
@@ -198,7 +198,7 @@ def _silent() -> Iterator[None]:
 
 
 def _mend(path: Path) -> None:
-    """Take off a last line that a kill left torn, and the lock that it held."""
+    """Remove a last line that a kill truncated, and the lock that it held."""
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if not path.exists():
         return

@@ -7,13 +7,13 @@ from ...engine import Engine
 from ...errors import RunError
 from ...models import HeldDirection, change_norms, compress_scales
 from ..search import Tried, list_cells, propose_scales, segments
-from ._protocol_looks import Look, PartScales, best_of
+from ._protocol_looks import PartScales, ProtocolEvaluation, best_of
 from ._trials import Bench, Trial, scales_of
 
 MOST_LOOKS = 32
 """However much the budget holds: more hardly find better scales, and choose by chance."""
 _NUM_SEGMENTS = 3
-"""Of the depth, attention and MLP apart."""
+"""Number of segments of the depth, attention and MLP separately."""
 _MOST_REPEATS = 3
 """Proposals that were looked at already, after which nothing better is expected."""
 
@@ -24,7 +24,9 @@ Scales = Mapping[str, float]
 """Part to scale."""
 
 
-def scale_parts(bench: Bench, trial: Trial, best: Look, *, seed: int) -> Look:
+def scale_parts(
+    bench: Bench, trial: Trial, best: ProtocolEvaluation, *, seed: int
+) -> ProtocolEvaluation:
     """Scale attention and MLP of each third of the depth, embedding and head apart.
 
     From the best look at the whole update: first each part alone at half of its scale, then what a
@@ -34,9 +36,9 @@ def scale_parts(bench: Bench, trial: Trial, best: Look, *, seed: int) -> Look:
 
     Args:
         bench: With the trial on it.
-        trial: Whose update it is.
-        best: Of the trial's looks; it meets the constraint.
-        seed: Of the proposals.
+        trial: Trial that made the update.
+        best: Best evaluation of the trial; it meets the constraint.
+        seed: Random seed of the proposals.
 
     Returns:
         The best look: the one given where none is better.
@@ -55,7 +57,7 @@ def scale_parts(bench: Bench, trial: Trial, best: Look, *, seed: int) -> Look:
 
 @dataclass
 class _PartSearch:
-    """Looks at the parts of one update."""
+    """Search over scales of the parts of one update."""
 
     bench: Bench
     trial: Trial
@@ -68,7 +70,7 @@ class _PartSearch:
     tried: list[Tried] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with what is known of the whole update."""
+        """Start with the evaluations of the whole update."""
         whole = (look for look in self.trial.looks if look.parts is None)
         self.tried = [_tried(look, dict.fromkeys(self.parts, look.scale)) for look in whole]
 
@@ -114,7 +116,7 @@ class _PartSearch:
             self.tried.append(_tried(look, scales))
 
 
-def _tried(look: Look, scales: Scales) -> Tried:
+def _tried(look: ProtocolEvaluation, scales: Scales) -> Tried:
     return Tried(scales, look.merit, tuple(loss.bound - 1 for loss in look.losses.values()))
 
 

@@ -35,7 +35,7 @@ from ._journal import PlanStudy
 from ._protect import fragile_modules
 from ._protocol_looks import PlanRuler, look_rows
 from ._protocol_search import Found, search_protocols
-from ._report import Judged, judge, protocol_of, trial_rows, verdict_of
+from ._report import PlanOutcome, judge, protocol_of, trial_rows, verdict_of
 from ._space import PlanSpace
 from ._trials import Bench, scales_of
 
@@ -54,18 +54,18 @@ class PlanRequest:
     require: tuple[str, ...] = ()
     """Capabilities that must be kept, the others being watched; empty leaves that to the suites."""
     budget_tokens: float | None = None
-    """Of training, a token that only goes forward counting a quarter; None for so many of the user's
-    own runs, unless minutes are given."""
+    """Training tokens, a token that only goes forward counting a quarter; None for a multiple of
+    the user's own run, unless minutes are given."""
     budget_minutes: float | None = None
     num_trials: int | None = None
-    """Of the search, at most; None for as many as the budget holds."""
+    """Largest number of trials of the search; None for as many as the budget allows."""
     num_items: int | None = None
     """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
     """Items of each capability used to choose, at most half (default: those that the final claims do not
     need, capped so that scoring takes no longer than a trial's training)."""
     alpha: float = 0.05
-    """Of each claim, and of the bounds that the search goes by."""
+    """Level of each claim, and of the bounds of the search."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
@@ -86,7 +86,7 @@ class PlanRequest:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PlanInputs:
     """Data to train on, and items to select by and to report on."""
 
     capabilities: tuple[Halves, ...]
@@ -122,8 +122,8 @@ def plan(
     Cost: the budget. What an earlier process stored in the folder is taken up.
 
     Args:
-        request: What is asked.
-        folder: Where the study, the store and the changes of weights are kept.
+        request: Model, data and settings.
+        folder: Folder of the study, the store and the changes of weights.
         listener: Told about progress.
 
     Returns:
@@ -193,7 +193,7 @@ def _check(request: PlanRequest) -> None:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engine) -> _Asked:
+def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engine) -> _PlanInputs:
     """Split the items into those that select and those that report."""
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
@@ -208,7 +208,7 @@ def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engi
         share=SEARCH_SHARE,
     )
     numbers = search_items(capabilities, asked=request.num_search_items, affordable=affordable)
-    return _Asked(
+    return _PlanInputs(
         tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
         data,
         found.equal_items,
@@ -217,7 +217,7 @@ def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engi
 
 def _bench(
     request: PlanRequest,
-    asked: _Asked,
+    asked: _PlanInputs,
     space: PlanSpace,
     engine: Engine,
     folder: RunFolder,
@@ -250,12 +250,12 @@ def _bench(
 
 def _document(
     request: PlanRequest,
-    asked: _Asked,
+    asked: _PlanInputs,
     space: PlanSpace,
     found: Found,
     bench: Bench,
     *,
-    judged: Judged,
+    judged: PlanOutcome,
     no_map: str | None,
     started: float,
 ) -> Plan:
@@ -307,7 +307,7 @@ def _document(
 
 
 def _provenance(
-    request: PlanRequest, asked: _Asked, space: PlanSpace, engine: Engine
+    request: PlanRequest, asked: _PlanInputs, space: PlanSpace, engine: Engine
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(

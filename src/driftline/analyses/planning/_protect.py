@@ -14,9 +14,9 @@ from ._space import PlanSpace
 from ._trials import Bench, early_step
 
 PROTECTED_SHARE = 0.25
-"""Of the parameters inside layers."""
+"""Share of the parameters inside layers."""
 _BUDGET_SHARE = 0.1
-"""That the probe and the map may take, at most."""
+"""Largest share of the budget for the probe and the map."""
 _NOTE = "fragile"
 
 
@@ -25,7 +25,7 @@ class Protection(NamedTuple):
 
     modules: tuple[str, ...]
     obstacle: str | None
-    """Why there are none; None where there are some."""
+    """Reason why there are none; None if there are some."""
 
 
 def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: int) -> Protection:
@@ -36,9 +36,9 @@ def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: i
 
     Args:
         bench: Nothing is on it yet.
-        space: What may be tried.
+        space: Search space.
         study: Keeps what was found.
-        seed: Of the items that the map takes.
+        seed: Random seed of the items that the map takes.
 
     Returns:
         Module names; none, with the reason, where full fine-tuning is not tried, nothing required has
@@ -64,7 +64,7 @@ class _Mapped(NamedTuple):
     forward: int = 0
     backward: int = 0
     obstacle: str = "no module stands out"
-    """Why there is none, where there is none."""
+    """Reason why there is no map, if so."""
 
 
 def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:

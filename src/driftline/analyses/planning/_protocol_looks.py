@@ -27,18 +27,18 @@ class PartScales(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class ProtocolEvaluation:
     """Evaluation of a protocol's update at one scale, on the items that select."""
 
     trial: int | None
     """None for the base."""
     step: int
     scale: float
-    """Of the update, but for what has one of its own."""
+    """Scale of the update, except for modules with their own."""
     gain: float
     """Fall of the target's loss from the base, nats per token."""
     losses: Mapping[str, Loss]
-    """Of the required capabilities, in their tolerances."""
+    """Losses of the required capabilities, in their tolerances."""
     parts: PartScales | None = None
     """None where all have one scale."""
 
@@ -81,7 +81,7 @@ class Look:
         """Smaller is better: first the constraint, then the merit."""
         return (self.excess, -self.merit)
 
-    def is_dominated_by(self, other: "Look") -> bool:
+    def is_dominated_by(self, other: "ProtocolEvaluation") -> bool:
         """Return whether another had gained more and clearly lost less."""
         return other.gain > self.gain and other.worst_loss < self.worst_loss - CLEARLY
 
@@ -109,16 +109,16 @@ class PlanRuler:
         step: int,
         scale: float,
         parts: PartScales | None = None,
-    ) -> Look:
+    ) -> ProtocolEvaluation:
         """Evaluate one point from a table, which must hold the base too.
 
         Args:
             table: The scores.
-            point: Which.
-            trial: Whose it is.
+            point: Point to evaluate.
+            trial: Number of its trial.
             step: After which its update was taken.
-            scale: Of that update.
-            parts: Where parts have scales of their own.
+            scale: Scale of that update.
+            parts: Scales of parts that have their own.
 
         Returns:
             The look.
@@ -131,7 +131,7 @@ class PlanRuler:
                 tolerance = capability.tolerance
                 losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
-        return Look(trial, step, scale, gain, losses, parts)
+        return ProtocolEvaluation(trial, step, scale, gain, losses, parts)
 
     def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
         """Return the one-sided lower bound of one capability's loss, in its own unit."""
@@ -139,12 +139,12 @@ class PlanRuler:
         return mean_limits(values, capability, self.alpha)[1]
 
 
-def best_of(looks: Iterable[Look]) -> Look:
+def best_of(looks: Iterable[ProtocolEvaluation]) -> ProtocolEvaluation:
     """Return the best evaluation; the first of equals."""
     return min(looks, key=lambda look: look.order)
 
 
-def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
+def look_row(look: ProtocolEvaluation, *, is_on_front: bool) -> PlanLook:
     """Convert an evaluation to the document's form."""
     return PlanLook(
         trial=look.trial,
@@ -161,7 +161,7 @@ def look_row(look: Look, *, is_on_front: bool) -> PlanLook:
     )
 
 
-def look_rows(looks: Sequence[Look]) -> list[PlanLook]:
+def look_rows(looks: Sequence[ProtocolEvaluation]) -> list[PlanLook]:
     """Convert every evaluation to the document's form, with the front marked."""
     on_front = {id(look) for look in front(looks)}
     return [look_row(look, is_on_front=id(look) in on_front) for look in looks]

@@ -6,7 +6,7 @@ from ...results import LeverAblation, LeverSetting
 from ._budget import ABLATION_SHARE, SEARCH_SHARE
 from ._journal import SEARCH, PlanStudy
 from ._parts import scale_parts
-from ._protocol_looks import Look, best_of
+from ._protocol_looks import ProtocolEvaluation, best_of
 from ._space import SCALE, PlanSpace, Settings, parts_word
 from ._trials import Bench, Trial
 
@@ -16,7 +16,7 @@ _NUM_GUIDED = 12
 """Trials before the sampler has seen enough to choose."""
 _ENDED = "ended"
 _SECONDS = "seconds"
-"""Of all processes, up to the last trial that ended."""
+"""Seconds of all processes, up to the last trial that ended."""
 _UNAFFORDABLE = "the budget did not hold it"
 _NO_SCALE = "without it no scale that was looked at is within the tolerances"
 _SMALLER_LOSS = "kept since its worst capability loses less"
@@ -27,25 +27,25 @@ _MISSES = "the protocol itself is not within the tolerances"
 class Found:
     """Result of a search."""
 
-    best: Look
+    best: ProtocolEvaluation
     trial: Trial | None
     """Whose look that is; None for the base."""
     ablation: tuple[LeverAblation, ...]
     ended: str
-    """Why the search ended."""
+    """Reason why the search ended."""
 
 
 def search_protocols(
     bench: Bench, space: PlanSpace, study: PlanStudy, *, max_trials: int | None, seed: int
 ) -> Found:
-    """Try protocols while the budget lasts, take the levers of the best away, and scale its parts.
+    """Try protocols within the budget, ablate the best one's levers, and scale its parts.
 
     Args:
         bench: Runs trials; nothing is on it yet.
-        space: What may be tried.
+        space: Search space.
         study: Picks what is tried, and has what earlier processes tried.
-        max_trials: Of the search; None leaves it to the budget.
-        seed: Of the scales of parts that are proposed.
+        max_trials: Largest number of trials of the search; None leaves it to the budget.
+        seed: Random seed of the scales of parts that are proposed.
 
     Returns:
         The best protocol and how it was found.
@@ -111,8 +111,8 @@ def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
 
 
 def _ablate(
-    bench: Bench, space: PlanSpace, study: PlanStudy, best: Look
-) -> tuple[Look, list[LeverAblation]]:
+    bench: Bench, space: PlanSpace, study: PlanStudy, best: ProtocolEvaluation
+) -> tuple[ProtocolEvaluation, list[LeverAblation]]:
     """Remove each lever in turn, and keep it out if the protocol is no worse without it."""
     rows: list[LeverAblation] = []
     tried: set[str] = set()
@@ -164,7 +164,12 @@ def _variant(
 
 
 def _row(
-    word: LeverSetting, best: Look, other: Look | None, *, reason: str | None, was_dropped: bool
+    word: LeverSetting,
+    best: ProtocolEvaluation,
+    other: ProtocolEvaluation | None,
+    *,
+    reason: str | None,
+    was_dropped: bool,
 ) -> LeverAblation:
     bought = None
     if best.excess > 0:
@@ -191,5 +196,5 @@ def _row(
     )
 
 
-def _trial_of(bench: Bench, look: Look) -> Trial:
+def _trial_of(bench: Bench, look: ProtocolEvaluation) -> Trial:
     return next(trial for trial in bench.trials if trial.number == look.trial)

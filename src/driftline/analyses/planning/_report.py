@@ -19,13 +19,13 @@ from ...results import (
 from ...stats import standard_error
 from ..comparison import suite_claim
 from ..search import mean_limits, point_claims, weighed
-from ._protocol_looks import Look, PartScales
+from ._protocol_looks import PartScales, ProtocolEvaluation
 from ._space import PlanSpace
 from ._trials import Trial
 
 
 @dataclass(frozen=True)
-class Judged:
+class PlanOutcome:
     """Result on the held-out items."""
 
     target: PlannedGain
@@ -47,19 +47,19 @@ def judge(
     target: Capability,
     alpha: float,
     seed: int,
-) -> Judged:
+) -> PlanOutcome:
     """Test the claims about the chosen point, as in a certification, and measure its gain.
 
     Args:
         table: The base and the point on the items that report.
-        point: What was chosen.
+        point: Chosen point.
         capabilities: Their items that report.
         target: Its rows that report.
-        alpha: Of each claim and limit.
-        seed: Of the tests.
+        alpha: Level of each claim and limit.
+        seed: Random seed of the tests.
 
     Returns:
-        What can be said.
+        Claims and gain.
     """
     claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
     base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))
@@ -77,15 +77,15 @@ def judge(
         confidence_level=1 - alpha,
         standard_error=standard_error(gains, groups=target.groups()),
     )
-    return Judged(gained, claims, suite_claim(claims))
+    return PlanOutcome(gained, claims, suite_claim(claims))
 
 
-def verdict_of(judged: Judged, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
+def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
-        judged: What the unseen items say.
-        has_protocol: Whether anything but the base was chosen.
+        judged: Result on the held-out items.
+        has_protocol: True if anything but the base was chosen.
 
     Returns:
         pass needs both: every required capability retained, and the target better than in the base.
@@ -132,7 +132,7 @@ def trial_rows(
     )
 
 
-def protocol_of(space: PlanSpace, trial: Trial, look: Look) -> PlannedProtocol:
+def protocol_of(space: PlanSpace, trial: Trial, look: ProtocolEvaluation) -> PlannedProtocol:
     """Return a trial with its update scaled exactly as in an evaluation."""
     parts = PartScales({}, ()) if look.parts is None else look.parts
     candidate = trial.candidate.with_scale(look.scale, parts.modules)

@@ -29,9 +29,10 @@ KL, REPLAY = (0.1, 1.0), 0.05
 PULL = 1.0
 """L2-SP's weight times the sum of the learning rates: left alone, an update would shrink by exp(-1)."""
 RATE_MOVES = (3.0, 0.5, 1.7)
-"""Of the best protocol's rate: a large step first, since an update that is too large can be scaled down."""
+"""Factors of the best protocol's rate: a large step first, since an update that is too large can be
+scaled down."""
 OSF_SHARE = 0.5
-"""Of each matrix's directions that an orthogonal-subspace run preserves."""
+"""Share of each matrix's directions that an orthogonal-subspace run preserves."""
 STRONG_DECAY = 0.3
 SCALE = "scale of the update"
 PART_SCALES = "scales of parts of the update"
@@ -68,7 +69,7 @@ class Suggester(Protocol):
         ...
 
 
-class Candidate(NamedTuple):
+class ProtocolCandidate(NamedTuple):
     """A protocol to be tried."""
 
     settings: Settings
@@ -81,7 +82,9 @@ class Candidate(NamedTuple):
         """Optimiser steps of the whole run."""
         return self.plan.num_steps
 
-    def with_scale(self, scale: float, modules: tuple[tuple[str, float], ...] = ()) -> "Candidate":
+    def with_scale(
+        self, scale: float, modules: tuple[tuple[str, float], ...] = ()
+    ) -> "ProtocolCandidate":
         """Return the protocol with its update scaled after training, some modules separately."""
         levers = replace(self.levers, interpolation=scale, interpolated_modules=modules)
         return self._replace(levers=levers)
@@ -147,7 +150,7 @@ class PlanSpace:
 
         Args:
             method: One of the method's choices.
-            chosen: Of other levers; those that the method has no use for are left out.
+            chosen: Choices of other levers; those that the method has no use for are left out.
 
         Returns:
             One choice for each lever that counts.
@@ -183,7 +186,7 @@ class PlanSpace:
 
         Args:
             best: Its settings.
-            is_within: Whether some scale of it is within the tolerances; if not, less comes first.
+            is_within: True if some scale of it is within the tolerances; if not, less comes first.
 
         Yields:
             Settings.
@@ -208,14 +211,14 @@ class PlanSpace:
         if rate != settings["rate"]:
             yield {**settings, "rate": rate}
 
-    def candidate(self, settings: Settings) -> Candidate:
+    def candidate(self, settings: Settings) -> ProtocolCandidate:
         """Return the config and levers of some settings.
 
         Args:
-            settings: Of `suggest`, `of_method` or `without`.
+            settings: Settings of `suggest`, `of_method` or `without`.
 
         Returns:
-            What can be trained.
+            Config and levers that can be trained.
         """
         share = float(settings.get("steps", 1.0))
         method = str(settings["method"])
@@ -230,7 +233,7 @@ class PlanSpace:
         if share != 1.0:
             config = config.without("num_train_epochs")
             changes["max_steps"] = self.plans[share].num_steps
-        return Candidate(
+        return ProtocolCandidate(
             settings,
             config.with_values(**changes) if changes else config,
             self._levers(
@@ -267,7 +270,7 @@ class PlanSpace:
 
         Args:
             settings: The protocol.
-            scale: Of its update, after training.
+            scale: Scale of its update, after training.
             parts: Part to its own scale.
 
         Returns:
@@ -306,7 +309,7 @@ class PlanSpace:
         return choice if isinstance(choice, str) else f"{choice:g}"
 
     def _levers_of(self, method: str) -> tuple[str, ...]:
-        """Return the levers that apply to a method, beside rate and method."""
+        """Return the levers that apply to a method, other than rate and method."""
         apart = {
             "rank": method in LORA_METHODS,
             "weight_decay": method in LORA_METHODS,

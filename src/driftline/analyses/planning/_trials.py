@@ -22,13 +22,13 @@ from ...models import (
 )
 from ...results import TrialState
 from ._budget import Budget, tokens_of_run, weight_of
-from ._protocol_looks import Look, PartScales, PlanRuler, best_of
-from ._space import Candidate, Settings
+from ._protocol_looks import PartScales, PlanRuler, ProtocolEvaluation, best_of
+from ._space import ProtocolCandidate, Settings
 
 SCALES = (1.0, 0.75, 0.5, 0.25)
-"""Of a finished trial's update; they cost no training."""
+"""Scales of a finished trial's update; they cost no training."""
 EARLY_SHARE = 0.2
-"""Of a trial's steps, after which it is looked at and may be stopped."""
+"""Share of a trial's steps after which it is evaluated and may be stopped."""
 
 
 @dataclass
@@ -37,10 +37,10 @@ class Trial:
 
     number: int
     purpose: str
-    candidate: Candidate
+    candidate: ProtocolCandidate
     state: TrialState = "finished"
-    early: Look | None = None
-    looks: tuple[Look, ...] = ()
+    early: ProtocolEvaluation | None = None
+    looks: tuple[ProtocolEvaluation, ...] = ()
     """At its end, one a scale, then those with scales part by part."""
     tokens: int = 0
     seconds: float = 0.0
@@ -52,7 +52,7 @@ class Trial:
         return self.candidate.settings
 
     @property
-    def best(self) -> Look | None:
+    def best(self) -> ProtocolEvaluation | None:
         """Best of its evaluations; None if the trial did not finish."""
         return best_of(self.looks) if self.looks else None
 
@@ -84,7 +84,7 @@ class Bench:
     folder: Path
     budget: Budget
     seed: int = 0
-    base: Look = field(init=False)
+    base: ProtocolEvaluation = field(init=False)
     blind: tuple[str, ...] = field(init=False)
     """Required capabilities that even ruined weights do not clearly cost more than their tolerance, by
     the items that choose: they hold nothing back, and a monitor refuses them."""
@@ -97,7 +97,7 @@ class Bench:
         self.blind = self._blind()
 
     @property
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[ProtocolEvaluation]:
         """Every look at the end of a trial, the base first."""
         return [self.base, *(look for trial in self.trials for look in trial.looks)]
 
@@ -105,21 +105,21 @@ class Bench:
         """Return the weighed tokens of so many evaluations."""
         return num_points * self.engine.num_tokens(self.ruler.watched) / 4
 
-    def cost(self, candidate: Candidate, *, screened: bool) -> float:
+    def cost(self, candidate: ProtocolCandidate, *, screened: bool) -> float:
         """Return an upper bound of a whole trial's weighed tokens."""
         trained = tokens_of_run(candidate, candidate.num_steps) * weight_of(candidate)
         return self.scored_tokens(len(scales_of(candidate)) + screened) + trained
 
-    def run(self, number: int, purpose: str, candidate: Candidate) -> Trial:
+    def run(self, number: int, purpose: str, candidate: ProtocolCandidate) -> Trial:
         """Train a protocol and look at it; what is on disk or in the store is taken up.
 
         Args:
-            number: Of the trial.
+            number: Number of the trial.
             purpose: `search` trials may be stopped at their early look.
             candidate: The protocol.
 
         Returns:
-            What came of it; it is among the trials now.
+            The finished trial, which is added to `trials`.
         """
         started = time.monotonic()
         trial = Trial(number, purpose, candidate)
@@ -132,11 +132,11 @@ class Bench:
             trial.tokens = math.ceil(tokens_of_run(candidate, step))
             if screened and step == early:
                 trial.early = self._early(trial, trajectory)
-                rival = self._rival(trial.early)
-                if rival is not None:
+                better = self._better_trial(trial.early)
+                if better is not None:
                     trial.state = "stopped"
                     trial.reason = (
-                        f"after {early} of {last} steps, where trial {rival.number} had gained more "
+                        f"after {early} of {last} steps, where trial {better.number} had gained more "
                         "and lost less"
                     )
                     return False
@@ -161,7 +161,7 @@ class Bench:
         return trial
 
     def restore(self, trial: Trial) -> None:
-        """Take up a trial of an earlier process; its looks come from the store."""
+        """Restore a trial of an earlier process; its evaluations come from the store."""
         trajectory = self.trajectory(trial.candidate)
         if trial.state == "finished":
             trial.looks = self._final(trial, trajectory)
@@ -170,7 +170,7 @@ class Bench:
             trial.early = self._early(trial, trajectory)
         self._enter(trial)
 
-    def trajectory(self, candidate: Candidate) -> Trajectory:
+    def trajectory(self, candidate: ProtocolCandidate) -> Trajectory:
         """Return the run of a protocol."""
         early = early_step(candidate.plan)
         kept = (early, candidate.num_steps) if early else (candidate.num_steps,)
@@ -188,7 +188,7 @@ class Bench:
         trained.on_step = lambda _step: meter.advance(tokens * meter.TRAINED_TOKEN)
         return trained
 
-    def point(self, look: Look) -> Point:
+    def point(self, look: ProtocolEvaluation) -> Point:
         """Return the point of an evaluation; its change is trained again if it was deleted."""
         if look.trial is None:
             return BASE
@@ -204,13 +204,13 @@ class Bench:
 
     def look_at_parts(
         self, trial: Trial, update: HeldDirection, scale: float, parts: PartScales
-    ) -> Look:
-        """Look at a trial's update with parts of it scaled apart.
+    ) -> ProtocolEvaluation:
+        """Evaluate a trial's update with separate scales of its parts.
 
         Args:
             trial: Finished.
             update: Its own.
-            scale: Of what is in no part.
+            scale: Scale of weights outside all parts.
             parts: The others.
 
         Returns:
@@ -234,7 +234,7 @@ class Bench:
         }
         return Point(f"trial {trial.number} in parts", (Term(direction, scales),))
 
-    def keep_only(self, best: Look) -> None:
+    def keep_only(self, best: ProtocolEvaluation) -> None:
         """Remove the changes of all trials but the best: the disk would fill, and scores stay."""
         kept = None
         for trial in self.trials:
@@ -264,7 +264,7 @@ class Bench:
         self.budget.spend(trial.tokens, weight_of(trial.candidate))
         self.trials.append(trial)
 
-    def _rival(self, early: Look) -> Trial | None:
+    def _better_trial(self, early: ProtocolEvaluation) -> Trial | None:
         """Return a finished trial within the tolerances that was better at its early step."""
         for trial in self.trials:
             ended_well = trial.best is not None and trial.best.excess == 0
@@ -272,13 +272,13 @@ class Bench:
                 return trial
         return None
 
-    def _early(self, trial: Trial, trajectory: Trajectory) -> Look:
+    def _early(self, trial: Trial, trajectory: Trajectory) -> ProtocolEvaluation:
         step = trajectory.kept_steps[0]
         direction = StoredDirection(trajectory.path(step), trajectory.recipe(step))
         point = Point(f"trial {trial.number} step {step}", (Term(direction, 1.0),))
         return self._look(point, trial.number, step, 1.0)
 
-    def _final(self, trial: Trial, trajectory: Trajectory) -> tuple[Look, ...]:
+    def _final(self, trial: Trial, trajectory: Trajectory) -> tuple[ProtocolEvaluation, ...]:
         scales, held = scales_of(trial.candidate), HeldDirection(_end_of(trajectory))
         points = [_point(trial, held, scale) for scale in scales]
         self._evaluate(points)
@@ -287,7 +287,7 @@ class Bench:
             for point, scale in zip(points, scales, strict=True)
         )
 
-    def _look(self, point: Point, trial: int | None, step: int, scale: float) -> Look:
+    def _look(self, point: Point, trial: int | None, step: int, scale: float) -> ProtocolEvaluation:
         self._evaluate([point])
         return self.ruler.look(self._table, point, trial=trial, step=step, scale=scale)
 
@@ -311,7 +311,7 @@ def early_step(plan: TrainingPlan) -> int | None:
     """Return the step of the early evaluation: the first fifth, once something has moved.
 
     Args:
-        plan: Of the trial.
+        plan: Plan of the trial.
 
     Returns:
         The step; None where that is the last one.
@@ -322,7 +322,7 @@ def early_step(plan: TrainingPlan) -> int | None:
     return None
 
 
-def scales_of(candidate: Candidate) -> tuple[float, ...]:
+def scales_of(candidate: ProtocolCandidate) -> tuple[float, ...]:
     """Return the scales that the update of a protocol can be given after training."""
     try:
         candidate.with_scale(0.5).levers.check(candidate.config)

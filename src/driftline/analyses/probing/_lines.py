@@ -125,8 +125,8 @@ def scan_lines(
 
     Args:
         engine: Evaluates the points.
-        lines: To be evaluated.
-        capabilities: Whose crossings are searched.
+        lines: Lines to evaluate.
+        capabilities: Capabilities whose crossings are searched.
         grid: The scales, in relative norm.
         base: The capabilities at the base.
         guesses: Norm to evaluate first, by the digest of the capability.

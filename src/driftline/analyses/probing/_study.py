@@ -48,7 +48,7 @@ class Effort:
     worst_case_ratio: float = 1.5
     """A worst-case radius is found to lie between two norms of this ratio."""
     worst_case_in_assess: bool = False
-    """Whether `assess` has the worst case too; `margin` always has it."""
+    """True if `assess` computes the worst case too; `margin` always does."""
     num_map_items: int = 16
     """Items of a capability that are measured for the map."""
     num_fisher_draws: int = 4
@@ -116,7 +116,7 @@ class Study:
         Anchors are read at the base and along the trajectory.
 
         Args:
-            base: Of `base_table`.
+            base: Result of `base_table`.
 
         Returns:
             The table, the base's rows among them.

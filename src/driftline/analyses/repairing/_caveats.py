@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Numerics, RepairedModel
-from ._report import Judged
+from ._report import RepairOutcome
 from ._scale_search import RepairSearch
 
 _SPLIT = (
@@ -37,7 +37,7 @@ _BFLOAT16 = "Products ran in bfloat16, for all models in the same batches."
 
 def repair_caveats(
     search: RepairSearch,
-    judged: Judged,
+    judged: RepairOutcome,
     numerics: Numerics,
     alpha: float,
     *,
@@ -47,10 +47,10 @@ def repair_caveats(
 
     Args:
         search: Done.
-        judged: What the unseen items say.
+        judged: Result on the held-out items.
         numerics: In which all was scored.
-        alpha: Of each claim.
-        output: What was written.
+        alpha: Level of each claim.
+        output: Written model.
 
     Returns:
         Sentences.

@@ -40,10 +40,10 @@ from ..items import (
     split_items,
     target_capability,
 )
-from ..search import Candidate, Cell, Look, Ruler, list_cells, weight_scales
+from ..search import Candidate, CandidateEvaluation, Cell, Ruler, list_cells, weight_scales
 from ..suite_scores import check_names
 from ._caveats import repair_caveats
-from ._report import Judged, cell_scales, families, judge, look_rows, verdict_of
+from ._report import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
 from ._scale_search import NUM_LOOKS, RepairSearch, search_repair
 
 REPAIRED = "repaired"
@@ -73,7 +73,7 @@ class RepairRequest:
     """Items of each capability used to choose, at most half (default: those that the final claims do not
     need)."""
     alpha: float = 0.05
-    """Of each claim, and of the bounds that the search goes by."""
+    """Level of each claim, and of the bounds of the search."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
@@ -86,7 +86,7 @@ class RepairRequest:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _RepairInputs:
     """The items of both sides."""
 
     capabilities: tuple[Halves, ...]
@@ -109,7 +109,7 @@ def repair(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> Repair:
-    """Search scales of an update that give capabilities back, write the model, and judge it.
+    """Search scales of an update that restore capabilities, write the model, and test it.
 
     The repaired weights are base + scale * (tuned - base), with a scale for attention and MLP of
     each layer. Families: one scale (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903), scales linear
@@ -123,8 +123,8 @@ def repair(
     gradients. What an earlier process stored in the folder is taken up.
 
     Args:
-        request: What is asked.
-        folder: Where the store is kept and the repaired model goes, into `repaired`.
+        request: Model, data and settings.
+        folder: Folder of the store and, in `repaired`, of the repaired model.
         listener: Told about progress.
 
     Returns:
@@ -204,7 +204,7 @@ def _held(tuned: TunedModel) -> TunedModel:
     return replace(tuned, point=Point("tuned", (Term(HeldDirection(term.direction), 1.0),)))
 
 
-def _asked(request: RepairRequest, engine: Engine) -> _Asked:
+def _asked(request: RepairRequest, engine: Engine) -> _RepairInputs:
     seed = request.seed
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=seed)
@@ -216,11 +216,11 @@ def _asked(request: RepairRequest, engine: Engine) -> _Asked:
             request.data, seed=seed, opened=request.opened, num_items=2 * _NUM_TARGET
         )
         target = split_items(every, num_search=_NUM_TARGET, seed=seed)
-    return _Asked(halves, target, found.equal_items)
+    return _RepairInputs(halves, target, found.equal_items)
 
 
 def _search(
-    request: RepairRequest, tuned: TunedModel, asked: _Asked, engine: Engine
+    request: RepairRequest, tuned: TunedModel, asked: _RepairInputs, engine: Engine
 ) -> RepairSearch:
     """Return the search before its first evaluation; refuses an update that moves no matrix."""
     opened = request.opened
@@ -247,19 +247,19 @@ def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, WeightNorms]) ->
     return {c.name: sum(changes.get(name, 0.0) ** 2 for name in c.weights) for c in cells}
 
 
-def _plan(meter: Meter, engine: Engine, asked: _Asked) -> None:
+def _plan(meter: Meter, engine: Engine, asked: _RepairInputs) -> None:
     targets = () if asked.target is None else (asked.target.search, asked.target.report)
     meter.plan(NUM_LOOKS * engine.num_tokens((*asked.search, *targets[:1])))
     meter.plan(3 * engine.num_tokens((*asked.report, *targets[1:])))
 
 
-def _lost(tuned: Look) -> tuple[str, ...]:
+def _lost(tuned: CandidateEvaluation) -> tuple[str, ...]:
     """Return the capabilities that lost more than their tolerance, by the items that select."""
     return tuple(name for name, loss in tuned.losses.items() if loss.mean > 1)
 
 
 def _write(
-    request: RepairRequest, search: RepairSearch, best: Look, output: Path
+    request: RepairRequest, search: RepairSearch, best: CandidateEvaluation, output: Path
 ) -> tuple[Point, RepairedModel | None]:
     """Write the repaired model, whole or not at all, and open it as a user will."""
     opened, scales = request.opened, _scales(search, best.candidate)
@@ -297,11 +297,11 @@ def _scales(search: RepairSearch, candidate: Candidate) -> dict[str, float]:
 def _document(
     request: RepairRequest,
     search: RepairSearch,
-    judged: Judged,
+    judged: RepairOutcome,
     tuned: TunedModel,
     engine: Engine,
     *,
-    asked: _Asked,
+    asked: _RepairInputs,
     output: RepairedModel | None,
     started: float,
 ) -> Repair:
@@ -337,7 +337,7 @@ def _document(
 
 
 def _provenance(
-    request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _Asked
+    request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _RepairInputs
 ) -> RepairProvenance:
     return RepairProvenance(
         driftline_version=driftline_version(),

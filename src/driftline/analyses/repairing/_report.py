@@ -20,7 +20,7 @@ from ...results import (
 from ...stats import standard_error
 from ..comparison import suite_claim
 from ..items import Halves
-from ..search import Candidate, Cell, Look, front, mean_limits, point_claims, weighed
+from ..search import Candidate, CandidateEvaluation, Cell, front, mean_limits, point_claims, weighed
 from ._scale_search import RepairSearch
 
 _NOTHING_LOST = "no required capability lost more than its tolerance on the items that choose"
@@ -29,7 +29,7 @@ _NO_GAIN = "the tuned model gained nothing on these examples"
 
 
 @dataclass(frozen=True)
-class Judged:
+class RepairOutcome:
     """Result on the held-out items."""
 
     recovery: Recovery
@@ -47,25 +47,25 @@ def judge(
     lost: Sequence[str],
     alpha: float,
     seed: int,
-) -> Judged:
+) -> RepairOutcome:
     """Test the claims about the repaired model, as in a certification, and what it restored.
 
     Args:
         table: The base, the tuned and the repaired model on the items that report.
         points: The tuned and the repaired model.
         capabilities: Both parts of each.
-        target: Likewise, if there is one.
+        target: Both parts of the target, if there is one.
         lost: Required capabilities that the items that choose called lost, so that what is counted
             as given back was not picked on the items that count it.
-        alpha: Of each claim and limit.
-        seed: Of the tests.
+        alpha: Level of each claim and limit.
+        seed: Random seed of the tests.
 
     Returns:
-        What can be said.
+        Claims and gain.
     """
     reported = [halves.report for halves in capabilities]
     claims = point_claims(table, points[1], reported, alpha=alpha, seed=seed)
-    return Judged(
+    return RepairOutcome(
         _recovery(table, points, reported, lost),
         None if target is None else _target(table, points, target.report, alpha),
         claims,
@@ -73,12 +73,12 @@ def judge(
     )
 
 
-def verdict_of(judged: Judged, *, has_output: bool) -> tuple[RepairVerdict, tuple[str, ...]]:
+def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[RepairVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
-        judged: What the unseen items say.
-        has_output: Whether anything but the base was found.
+        judged: Result on the held-out items.
+        has_output: True if the search found anything but the base.
 
     Returns:
         pass needs both: every required capability retained, and some gain left where it is known.
@@ -127,7 +127,7 @@ def families(search: RepairSearch, rows: Sequence[RepairLook]) -> tuple[RepairFa
     Returns:
         One entry a family.
     """
-    pairs: dict[str, list[tuple[Look, RepairLook]]] = {}
+    pairs: dict[str, list[tuple[CandidateEvaluation, RepairLook]]] = {}
     for look, row in zip(search.looks, rows, strict=True):
         pairs.setdefault(row.family, []).append((look, row))
     return tuple(

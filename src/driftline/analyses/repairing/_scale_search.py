@@ -11,8 +11,8 @@ from ...errors import RunError
 from ...models import BASE, Point, TunedModel, scaled_point
 from ..search import (
     Candidate,
+    CandidateEvaluation,
     Cell,
-    Look,
     Ruler,
     Tried,
     depths,
@@ -36,7 +36,7 @@ _SEEDS = 1_000
 _STRENGTHS = (0.3, 0.6, 1.0)
 _WHOLES = (1.0, 0.85)
 _DIGITS = 4
-"""Of a scale, so that it is the same number in every process."""
+"""Digits of a scale, so that it is the same number in every process."""
 
 NUM_LOOKS = 73
 """About as many as a search takes; for planning time only."""
@@ -44,7 +44,7 @@ NUM_LOOKS = 73
 
 @dataclass
 class RepairSearch:
-    """Looks at candidates, and remembers them."""
+    """Search over candidates, with all evaluations so far."""
 
     engine: Engine
     tuned: TunedModel
@@ -53,13 +53,13 @@ class RepairSearch:
     norms: Mapping[str, float]
     """Squared norm of each cell's update."""
     seed: int = 0
-    """Of the proposals."""
-    looks: list[Look] = field(default_factory=list)
+    """Random seed of the proposals."""
+    looks: list[CandidateEvaluation] = field(default_factory=list)
     priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
     """Parts that give something back when they are taken out alone, the cheapest first."""
 
     @property
-    def best(self) -> Look:
+    def best(self) -> CandidateEvaluation:
         """The best look so far, the earliest of several."""
         return min(self.looks, key=lambda look: look.order)
 
@@ -73,7 +73,9 @@ class RepairSearch:
         scales = weight_scales(self.cells, candidate.scales, names)
         return scaled_point(self.tuned, scales, label=f"{candidate.family}: {candidate.label}")
 
-    def look(self, family: str, wanted: Iterable[tuple[str, Mapping[str, float]]]) -> list[Look]:
+    def look(
+        self, family: str, wanted: Iterable[tuple[str, Mapping[str, float]]]
+    ) -> list[CandidateEvaluation]:
         """Score candidates, all in one evaluation.
 
         Args:
@@ -107,8 +109,8 @@ class RepairSearch:
         return Candidate(family, label, rounded, math.sqrt(kept / total))
 
 
-def search_repair(search: RepairSearch) -> Look:
-    """Look at every family in turn; later ones start from what earlier ones found.
+def search_repair(search: RepairSearch) -> CandidateEvaluation:
+    """Search every family in turn; later ones start from the results of earlier ones.
 
     Cost: at most about `NUM_LOOKS` points, each one pass over the items that choose.
 
@@ -164,7 +166,7 @@ def _depth(search: RepairSearch) -> None:
 
 
 def _reset(search: RepairSearch) -> None:
-    """Take parts of the update out whole, those first that give most back for the gain they cost.
+    """Remove parts of the update, in descending order of restored loss per gain lost.
 
     Each part is taken out alone; then the first one, two, three ... of the order together.
     """
@@ -200,7 +202,7 @@ def _priced(search: RepairSearch) -> None:
 
 
 def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
-    """Take every part out alone, and order those that give something back by what that costs."""
+    """Remove every part alone, and order those that restore something by their cost."""
     parts = segments(search.cells, _NUM_RESET_SEGMENTS)
     tuned = search.looks[0]
     wanted = []
@@ -235,7 +237,9 @@ def _groups(search: RepairSearch) -> None:
             search.look("groups", [(f"proposal {num} for {len(groups)} groups", scales)])
 
 
-def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[Tried]:
+def _tried(
+    looks: Sequence[CandidateEvaluation], groups: Mapping[str, Sequence[Cell]]
+) -> list[Tried]:
     """Return the evaluations with one scale per group, without duplicates, for the process."""
     # As long as none meets all, the excess is to fall; from then on the worth is to rise. The base is
     # within every tolerance, so where no gain must be kept it is worth from the start.
@@ -259,7 +263,7 @@ def _tried(looks: Sequence[Look], groups: Mapping[str, Sequence[Cell]]) -> list[
     return list(found.values())
 
 
-def _own(search: RepairSearch, *families: str) -> list[Look]:
+def _own(search: RepairSearch, *families: str) -> list[CandidateEvaluation]:
     return [look for look in search.looks if look.candidate.family in families]
 
 

@@ -8,7 +8,7 @@ from ._cells import weight_scales as weight_scales
 from ._held_out import point_claims as point_claims
 from ._held_out import weighed as weighed
 from ._looks import Candidate as Candidate
-from ._looks import Look as Look
+from ._looks import CandidateEvaluation as CandidateEvaluation
 from ._looks import Loss as Loss
 from ._looks import Ruler as Ruler
 from ._looks import front as front

@@ -27,7 +27,7 @@ def list_cells(weights: Sequence[Weight], moved: Collection[str]) -> tuple[Cell,
     """List the blocks of a model that an update moves, from the embedding up.
 
     Args:
-        weights: Of the base.
+        weights: Weights of the base.
         moved: Names of the matrices that the update moves; a cell without one is left out, and its
             vectors, if any move, stay with the update.
 

@@ -17,10 +17,10 @@ def point_claims(
 
     Args:
         table: The base and the point on the items that report.
-        point: What was chosen.
+        point: Chosen point.
         capabilities: Their items that report.
-        alpha: Of each claim.
-        seed: Of the tests.
+        alpha: Level of each claim.
+        seed: Random seed of the tests.
 
     Returns:
         One claim a capability, with Holm's correction over all of them.
@@ -43,8 +43,8 @@ def weighed(
 
     Args:
         claim: About all required capabilities.
-        against: What else speaks against what was found.
-        undecided: What else the items settle neither way.
+        against: Other reasons against the result.
+        undecided: Other reasons for an undecided result.
 
     Returns:
         fail if anything speaks against it; pass only if nothing is left undecided.

@@ -35,19 +35,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Look:
+class CandidateEvaluation:
     """Evaluation of a candidate on the items that select."""
 
     candidate: Candidate
     gain: float | None
     """Fall of the target's loss from the base, nats per token; None without a target."""
     gain_share: float | None
-    """Of what the tuned model gained; None without a target, or where it gained nothing."""
+    """Share of the tuned model's gain; None without a target, or if that model gained nothing."""
     missed: float | None
     """Nats by which the lower bound of the gain misses what has to be kept, below 0 where there is
     more; None where nothing has to be."""
     losses: Mapping[str, Loss]
-    """Of the required capabilities."""
+    """Losses of the required capabilities."""
 
     @property
     def shortfall(self) -> float:
@@ -102,7 +102,7 @@ class Ruler:
     max_cost: float | None
     """Share of the tuned model's gain that may be given up; None for no limit."""
 
-    def look(self, table: Table, point: Point, candidate: Candidate) -> Look:
+    def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
         losses = {}
         for capability in self.capabilities:
@@ -121,7 +121,7 @@ class Ruler:
             if self.max_cost is not None:
                 short = (1 - self.max_cost) * full - gains
                 missed = mean_limits(short, self.target, self.alpha)[2]
-        return Look(candidate, gain, share, missed, losses)
+        return CandidateEvaluation(candidate, gain, share, missed, losses)
 
 
 def mean_limits(
@@ -131,8 +131,8 @@ def mean_limits(
 
     Args:
         values: One an item.
-        capability: Whose items they are; items of one group count together.
-        alpha: Of each limit.
+        capability: Capability of the items; items of one group count together.
+        alpha: Level of each limit.
 
     Returns:
         Mean, lower and upper limit; all the mean where every item says the same.

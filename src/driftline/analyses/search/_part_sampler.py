@@ -11,7 +11,7 @@ from optuna.samplers import GPSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 DIGITS = 2
-"""Of a scale that is proposed: finer ones differ by less than the items can tell."""
+"""Digits of a proposed scale: items cannot resolve finer ones."""
 
 
 class Tried(NamedTuple):

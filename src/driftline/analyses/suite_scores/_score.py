@@ -62,8 +62,8 @@ def score(
     Cost: one forward pass over the items of all capabilities.
 
     Args:
-        request: What is asked.
-        folder: Where the store is kept.
+        request: Model, data and settings.
+        folder: Folder of the store.
         listener: Told about progress.
 
     Returns:
@@ -102,7 +102,7 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
     """Return a capability's score at the base, with its interval.
 
     Args:
-        capability: Which.
+        capability: Capability to score.
         table: Holds its scores at the base.
 
     Returns:
@@ -135,7 +135,7 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
 
 
 def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
-    """Say why the base has nothing to lose, by the test of a certification at its usual level."""
+    """Return why the base cannot lose it, by the test of a certification at its usual level."""
     scores = table.item_metrics(BASE, capability)
     return base_obstacle(Paired(capability, scores, scores), ALPHA, seed=0)
 
@@ -144,11 +144,11 @@ def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str]
     """Refuse capabilities that a document could not tell apart.
 
     Args:
-        capabilities: Of all suites.
+        capabilities: Capabilities of all suites.
         reserved: Names that the document needs for itself.
 
     Raises:
-        ConfigError: A name is there twice, or is reserved.
+        ConfigError: A name is duplicate, or is reserved.
     """
     names = [capability.name for capability in capabilities]
     for name in sorted(set(names)):

@@ -22,7 +22,7 @@ _CAVEATS = (
 
 
 def suite_power(suite: Suite) -> SuitePower:
-    """Say what each capability of a suite can show.
+    """Compute the smallest change that each capability of a suite can show.
 
     Cost: about a second a capability.
 

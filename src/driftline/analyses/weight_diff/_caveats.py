@@ -21,9 +21,9 @@ def diff_caveats(
     """Return the caveats of one comparison, the general one first.
 
     Args:
-        paired: What was compared.
-        changes: What moved.
-        spectra: What was asked of spectra.
+        paired: Compared scores.
+        changes: Weights that moved.
+        spectra: Requested effort on spectra.
 
     Returns:
         Sentences.

@@ -34,7 +34,7 @@ class DiffRequest:
     base: str
     """A model folder, a `.safetensors` file, or a hub id."""
     tuned: str
-    """Likewise, or an adapter folder."""
+    """A model folder, a `.safetensors` file, a hub id, or an adapter folder."""
     spectra: SpectraEffort = "fast"
     seed: int = 0
     adapter: str | None = None
@@ -67,7 +67,7 @@ def diff(
     matrices of its smaller side.
 
     Args:
-        request: What is asked.
+        request: Model, data and settings.
         listener: Told about progress.
 
     Returns:

@@ -11,7 +11,7 @@ _TOWER = re.compile(r"^((?:model\.)?[^.]*(?:vision|visual|audio|projector)[^.]*)
 
 
 def lone_parts(paired: PairedCheckpoints) -> tuple[LonePart, ...]:
-    """Gather the weights without a partner.
+    """Collect the weights without a partner.
 
     Args:
         paired: The two checkpoints.

@@ -20,7 +20,7 @@ def merge_replay(
         work: Does the slow steps.
 
     Returns:
-        What was found, and the verdict.
+        Comparison, and the verdict.
     """
     changes = paired.adapter_changes or {}
     weights, elsewhere = [], []

@@ -56,7 +56,7 @@ def read_spectra(pair: WeightPair, *, effort: SpectraEffort, seed: int) -> Spect
         pair: A weight that moved.
         effort: `none`; `fast`: exact up to a smaller side of 1,024, and an estimate above, with
             an adapter's factors exact whatever the side; `exact`: everything.
-        seed: Of the estimate's random start.
+        seed: Random seed of the estimate's random start.
 
     Returns:
         Both, or the reason that one is missing.

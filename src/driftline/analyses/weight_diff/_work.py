@@ -29,14 +29,14 @@ _EIGENVECTORS = 12
 
 
 class DiffWork:
-    """Does the slow steps of a comparison, and tells the meter."""
+    """Slow steps of a comparison, counted on the meter."""
 
     def __init__(self, paired: PairedCheckpoints, effort: SpectraEffort, meter: Meter) -> None:
         """Plan all that may be needed, so that the share that is done never falls.
 
         Args:
-            paired: What is compared.
-            effort: What is spent on spectra.
+            paired: Compared scores.
+            effort: Effort on spectra.
             meter: Who is told.
         """
         self._effort = effort
@@ -100,7 +100,7 @@ class DiffWork:
 
         Args:
             pair: The pair.
-            is_needed: Whether it moved, so that there is a spectrum to compute.
+            is_needed: True if it moved, so that there is a spectrum to compute.
 
         Yields:
             Nothing.

@@ -36,18 +36,18 @@ _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
-class _Part(BaseModel):
+class _LogModel(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-Model = TypeVar("Model", bound=_Part)
+Model = TypeVar("Model", bound=_LogModel)
 
 
-class _Score(_Part):
+class _Score(_LogModel):
     value: Any = None
 
 
-class _Sample(_Part):
+class _InspectSample(_LogModel):
     id: int | str
     epoch: int = 1
     input: JsonValue
@@ -58,21 +58,21 @@ class _Sample(_Part):
     invalidation: JsonValue = None
 
 
-class _Task(_Part):
+class _Task(_LogModel):
     task: str
 
 
-class _Result(_Part):
+class _Result(_LogModel):
     name: str
     scorer: str
     metrics: dict[str, JsonValue] = {}
 
 
-class _Results(_Part):
+class _Results(_LogModel):
     scores: list[_Result] = []
 
 
-class _Header(_Part):
+class _Header(_LogModel):
     version: Annotated[int, Field(ge=2)]
     status: Literal["success", "started", "cancelled", "error"]
     eval: _Task
@@ -102,7 +102,7 @@ def read_inspect_log(path: Path) -> ScoredLog:
     if header.status != "success" or header.invalidated:
         state = "was invalidated" if header.invalidated else f"has status {header.status}"
         raise SuiteError(f"{path}: the evaluation {state}; run it to its end first")
-    read = [(_parse(_Sample, record, where), where) for where, record in samples]
+    read = [(_parse(_InspectSample, record, where), where) for where, record in samples]
     if not read:
         raise SuiteError(f"{path}: holds no samples; log them with log_samples")
     has_epochs = any(sample.epoch != 1 for sample, _where in read)
@@ -110,7 +110,7 @@ def read_inspect_log(path: Path) -> ScoredLog:
     counts = Counter(item.id for item in items)
     for item in items:
         if counts[item.id] > 1:
-            raise SuiteError(f"{item.where}: stands there twice; the log is damaged")
+            raise SuiteError(f"{item.where}: duplicate sample; the log is damaged")
     return ScoredLog(
         name=header.eval.task,
         items=items,
@@ -193,7 +193,7 @@ def _parse(kind: type[Model], record: JsonValue, where: str) -> Model:
         ) from None
 
 
-def _item(sample: _Sample, where: str, *, has_epochs: bool) -> LoggedItem:
+def _item(sample: _InspectSample, where: str, *, has_epochs: bool) -> LoggedItem:
     if sample.invalidation is not None:
         raise SuiteError(f"{where}: sample {sample.id} was invalidated; score it again")
     if not sample.scores:
@@ -225,7 +225,7 @@ def _without_ids(messages: JsonValue) -> JsonValue:
     ]
 
 
-def _values(sample: _Sample) -> Iterator[tuple[str, Any]]:
+def _values(sample: _InspectSample) -> Iterator[tuple[str, Any]]:
     for scorer, score in (sample.scores or {}).items():
         if isinstance(score.value, dict):
             for key, value in score.value.items():
@@ -253,7 +253,7 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _readings(header: _Header, samples: list[_Sample]) -> Mapping[str, Reading]:
+def _readings(header: _Header, samples: list[_InspectSample]) -> Mapping[str, Reading]:
     """Return the scores that are shares of right answers, by values or by the log's accuracy."""
     found: dict[str, set[bool]] = {}
     for sample in samples:

@@ -28,7 +28,7 @@ _PER_LENGTH = {
 """Logged as (log-likelihood, length): what -log-likelihood / length is called, and its divisor."""
 
 
-class _Sample(BaseModel):
+class _LmEvalSample(BaseModel):
     """One line, as far as it is needed; a metric stands there under its own name."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -42,8 +42,8 @@ class _Sample(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Line:
-    sample: _Sample
+class _LogLine:
+    sample: _LmEvalSample
     where: str
 
 
@@ -75,7 +75,7 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
         sample = line.sample
         if (sample.doc_id, sample.filter) in seen:
             raise SuiteError(
-                f"{line.where}: document {sample.doc_id} stands there twice; two runs were written "
+                f"{line.where}: duplicate document {sample.doc_id}; two runs were written "
                 "into one file"
             )
         seen.add((sample.doc_id, sample.filter))
@@ -96,7 +96,7 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
     )
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path) -> Iterator[_LogLine]:
     fault = "cannot be read as a log of lm-eval"
     # Not splitlines: a JSON string may hold U+2028 and the like as they are.
     texts = read_text(path, SuiteError, fault=fault).removesuffix("\n").split("\n")
@@ -107,7 +107,7 @@ def _lines(path: Path) -> Iterator[_Line]:
         # lm-eval writes what is undefined as NaN.
         record = parse_json(text, where, SuiteError, finite=False)
         try:
-            yield _Line(_Sample.model_validate(record), where)
+            yield _LogLine(_LmEvalSample.model_validate(record), where)
         except ValidationError as error:
             raise SuiteError(
                 f"{where}: {describe_fault(error)}; it is not a sample that lm-eval wrote with "
@@ -120,7 +120,7 @@ def _digest(value: JsonValue) -> str:
     return digest_bytes(text.encode()).removeprefix("sha256:")[:_DIGEST_DIGITS]
 
 
-def _numbers(sample: _Sample) -> dict[str, float]:
+def _numbers(sample: _LmEvalSample) -> dict[str, float]:
     """Return the sample's metrics that are one number, under names that say what the number is."""
     fields = sample.model_extra or {}
     # Older versions do not list the metrics; there they are the numbers among the other keys.
@@ -147,7 +147,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _margins(lines: Sequence[_Line]) -> Mapping[int, dict[str, float]]:
+def _margins(lines: Sequence[_LogLine]) -> Mapping[int, dict[str, float]]:
     """Return margin and probability of the right choice by document, if the log's `acc` agrees."""
     # The log holds the target as a text, which may be a place or a choice. That reading is taken
     # with which the choice of the highest likelihood is right exactly where `acc` says so.
@@ -186,7 +186,7 @@ _Options = list[tuple[str, float]]
 """Text and log-likelihood of each choice."""
 
 
-def _choices(sample: _Sample) -> _Options | None:
+def _choices(sample: _LmEvalSample) -> _Options | None:
     """Return the choices with their log-likelihoods; None if it is not a multiple choice."""
     arguments, answers = sample.arguments, sample.filtered_resps
     if isinstance(arguments, dict):
@@ -207,7 +207,7 @@ def _choices(sample: _Sample) -> _Options | None:
     return found if len(found) > 1 and len(answers) == len(arguments) else None
 
 
-def _place(sample: _Sample, options: _Options) -> int | None:
+def _place(sample: _LmEvalSample, options: _Options) -> int | None:
     """Return the target as an index of the choices."""
     text = str(sample.target)
     # As long as a place is, and no longer: Python converts no text of thousands of digits.
@@ -215,7 +215,7 @@ def _place(sample: _Sample, options: _Options) -> int | None:
     return int(text) if is_place else None
 
 
-def _place_of_text(sample: _Sample, options: _Options) -> int | None:
+def _place_of_text(sample: _LmEvalSample, options: _Options) -> int | None:
     """Return the target as the text of one choice."""
     wanted = str(sample.target).strip()
     places = [place for place, (text, _value) in enumerate(options) if text.strip() == wanted]
@@ -227,6 +227,6 @@ def _is_first_best(options: _Options, right: int) -> bool:
     return values.index(max(values)) == right
 
 
-def _said_right(sample: _Sample) -> bool | None:
+def _said_right(sample: _LmEvalSample) -> bool | None:
     value = (sample.model_extra or {}).get("acc")
     return bool(value) if isinstance(value, (bool, int, float)) else None

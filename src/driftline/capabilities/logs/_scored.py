@@ -61,7 +61,7 @@ class ScoredLog:
     preferred: tuple[str, ...]
     """Its metrics, the one to take unless another is wanted first."""
     readings: Mapping[str, Reading]
-    """Metrics that the log itself says how to read, beside those that are known by name."""
+    """Metrics that the log itself says how to read, in addition to those known by name."""
     prompts_digest: str | None = None
 
 
@@ -81,8 +81,8 @@ class ScoredCapability:
     """The group of each item; an item without one is its own."""
     source: SourceProvenance
     prompts_digest: str | None = None
-    """Of all that the model was shown, where the log tells; two logs that differ in it put the
-    same documents to their models in different words."""
+    """Digest of all prompts, if the log has them; logs that differ in it gave their models the same
+    documents in different words."""
 
 
 def choose_metric(
@@ -96,8 +96,8 @@ def choose_metric(
 
     Args:
         log: The log.
-        source: What stands in a document about the file.
-        metric: Which; None for the log's first.
+        source: Description of the file for documents.
+        metric: Metric to select; None for the log's first.
         higher_is_better: Its direction; needed where neither name nor log tells.
 
     Returns:

@@ -24,7 +24,7 @@ def read_scored_log(
     Args:
         path: A `samples_TASK_*.jsonl` that lm-evaluation-harness wrote with --log_samples, or an
             `.eval` or `.json` log of inspect_ai.
-        metric: Which of its metrics; None for the first, which is the margin where a
+        metric: Metric to select; None for the first, which is the margin where a
             multiple-choice log gives one.
         higher_is_better: The metric's direction; needed where neither its name nor the log tells.
 

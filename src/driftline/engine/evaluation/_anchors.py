@@ -49,18 +49,19 @@ class Anchors:
 
     texts: tuple[str, ...]
     layers: tuple[int | None, ...]
-    """Which layers, from 0, in the order of the model; None, which comes first, is the embedding."""
+    """Numbers of the layers, from 0, in the order of the model; None, which comes first, is the
+    embedding."""
     num_rows: int = 8
     row_tokens: int = 32
     """The texts are packed into rows of so many tokens."""
     top_k: int = 8
-    """How many directions of a layer are followed."""
+    """Number of directions of a layer that are followed."""
 
     name: ClassVar[str] = "belief space"
 
     @cached_property
     def digest(self) -> str:
-        """The digest of all that a reading depends on, beside the model."""
+        """Digest of all that a reading depends on, other than the model."""
         return digest_value(
             {
                 "anchors": list(self.texts),
@@ -107,7 +108,7 @@ class _BaseReading:
 
 @dataclass
 class AnchorReader:
-    """Reads anchors on one model, at whatever point it stands."""
+    """Reader of anchors on one model, at its current point."""
 
     opened: LanguageModel
     options: ScoringOptions
@@ -123,13 +124,13 @@ class AnchorReader:
         return digest_bytes(repr(self._pack(anchors)).encode())
 
     def read_base(self, anchors: Anchors) -> None:
-        """Keep what later readings are compared with; the model must stand at the base.
+        """Store the states with which later readings are compared; the model must be at the base.
 
         Cost: one reading, the first time. Kept, for n states of width d: for each layer n^2 and
         d * `top_k` numbers in float64, and at most 64 MiB of log-probabilities.
 
         Args:
-            anchors: What will be read.
+            anchors: Anchors to read later.
         """
         if anchors.digest in self._bases:
             return
@@ -143,7 +144,7 @@ class AnchorReader:
         Cost: one forward pass of the anchors, and per layer the eigenvalues of one n x n matrix.
 
         Args:
-            anchors: What to read; `read_base` must have been called for them.
+            anchors: Anchors to read; `read_base` must have been called for them.
 
         Returns:
             The readings by name, one number a layer, or one for the output; None where a number

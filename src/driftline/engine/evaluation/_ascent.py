@@ -35,8 +35,8 @@ def ascent_direction(engine: Engine, capability: Capability, at: Point = BASE) -
 
     Args:
         engine: Holds the model, and computes in this process.
-        capability: Whose loss; of an accuracy, that of the margin behind it.
-        at: Where the gradient is taken.
+        capability: Capability whose loss rises; for an accuracy, the loss of its margin.
+        at: Point of the gradient.
 
     Returns:
         The direction.

@@ -19,7 +19,7 @@ from ._table import Table
 
 @dataclass
 class Engine(ABC):
-    """Evaluates capabilities and anchors at points: what is stored is looked up, the rest computed.
+    """Evaluation of capabilities and anchors at points; stored scores are not computed again.
 
     What is asked, keyed and kept is the same for every engine; they differ in who computes.
     """
@@ -35,7 +35,7 @@ class Engine(ABC):
     scorer: CapabilityScorer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Have the tokenizer at hand, which every key needs."""
+        """Open the tokenizer, which every key needs."""
         self.scorer = CapabilityScorer(self.opened, self.options, self.meter)
 
     @property
@@ -45,7 +45,7 @@ class Engine(ABC):
 
     @abstractmethod
     def check_unchanged(self) -> None:
-        """Prove that every copy of the model is, bit for bit, the one that was opened.
+        """Check that every copy of the model is bit for bit the one that was opened.
 
         Raises:
             ModelError: One is not.
@@ -62,8 +62,8 @@ class Engine(ABC):
         middle, nothing that was scored is lost; the base comes back bit for bit.
 
         Args:
-            points: Where to.
-            capabilities: What to score there, and the anchors to read there.
+            points: Points to move to.
+            capabilities: Capabilities to score there, and the anchors to read there.
 
         Returns:
             The whole table.
@@ -86,7 +86,7 @@ class Engine(ABC):
             RunError: A point could not be scored.
         """
         rows, pending = self._look_up(wanted)
-        # Closed at once when keeping fails, so that whoever computes can stop.
+        # Closed at once if storing fails, so that the computation can stop.
         with contextlib.closing(self._compute(pending)) as computed:
             for work, scores in computed:
                 self._keep(work, scores)
@@ -176,7 +176,7 @@ class Engine(ABC):
 
 @dataclass
 class LocalEngine(Engine):
-    """Computes in this process, on the model that it was given."""
+    """Engine that computes in this process, on the given model."""
 
     @property
     def numerics(self) -> Numerics:
@@ -184,7 +184,7 @@ class LocalEngine(Engine):
         return numerics(self.opened, self.options)
 
     def check_unchanged(self) -> None:
-        """Prove that the model is, bit for bit, the one that was opened.
+        """Check that the model is bit for bit the one that was opened.
 
         Raises:
             ModelError: It is not.

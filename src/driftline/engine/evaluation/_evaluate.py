@@ -40,7 +40,7 @@ from ._anchors import AnchorReader, Anchors
 from ._meter import Meter
 
 Watched = Capability | Anchors
-"""What can be evaluated at a point."""
+"""Anything that can be evaluated at a point."""
 
 _ANSWER_TOKENS = 32
 """Greedy answers are cut here."""
@@ -84,7 +84,7 @@ class Scored(NamedTuple):
 
 @dataclass
 class CapabilityScorer:
-    """Scores capabilities and reads anchors in this process, on the model that it was given."""
+    """Scorer of capabilities and reader of anchors in this process, on the given model."""
 
     opened: LanguageModel
     options: ScoringOptions
@@ -99,7 +99,7 @@ class CapabilityScorer:
         a point comes out.
 
         Args:
-            pending: What to score where.
+            pending: Points and capabilities to score.
 
         Yields:
             Each point with its scores, as soon as it is done.
@@ -213,7 +213,7 @@ class CapabilityScorer:
         """Generate the model's answers at a point; the base is restored bit for bit.
 
         Args:
-            point: Where to.
+            point: Point to move to.
             items: Each with a prompt.
 
         Returns:

@@ -18,7 +18,7 @@ class Progress(NamedTuple):
 
 @dataclass
 class Meter:
-    """Counts work in tokens of one forward pass; a trained token counts as four.
+    """Count of work in tokens of one forward pass; a trained token counts as four.
 
     The plan is made before the work, so that the time left is about the whole of it.
     """
@@ -39,10 +39,10 @@ class Meter:
 
     @contextlib.contextmanager
     def estimated(self, work: float) -> Iterator[None]:
-        """Take off the plan what the block turns out not to need.
+        """Remove from the plan what the block turns out not to need.
 
         Args:
-            work: What was planned for the block.
+            work: Work that was planned for the block.
 
         Yields:
             Nothing.
@@ -53,18 +53,18 @@ class Meter:
         self._tell()
 
     def enter(self, stage: str) -> None:
-        """Name what comes next."""
+        """Set the name of the next stage."""
         self.stage = stage
         self._started = self._started or time.monotonic()
         self._tell()
 
     def advance(self, work: float) -> None:
-        """Work was done now."""
+        """Count work that was done now."""
         self.done += work
         self._tell()
 
     def skip(self, work: float) -> None:
-        """Work was done already, by an earlier process."""
+        """Count work that an earlier process did."""
         self.skipped += work
         self._tell()
 

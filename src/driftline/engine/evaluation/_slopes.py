@@ -77,11 +77,11 @@ def measure_slopes(
 
     Args:
         engine: Holds the model, at its base.
-        direction: Where to.
-        capabilities: What to measure; each must have a slope.
+        direction: Direction of the segment.
+        capabilities: Capabilities to measure; each must have a slope.
         nodes: (t, weight) of the quadrature; weights add up to 1. The midpoint alone by default.
         max_hidden_rows: Rows of hidden gradients to keep a layer and capability, about.
-        seed: Of the choice of those rows.
+        seed: Random seed of the choice of those rows.
 
     Returns:
         The table; the model is at its base, bit for bit.

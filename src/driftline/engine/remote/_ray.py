@@ -18,11 +18,11 @@ from ._worker_pool import WorkerPool
 
 @dataclass
 class RayEngine(Engine):
-    """Computes on Ray actors, each with its own copy of the model; looks up and stores here."""
+    """Engine that computes on Ray actors, each with a copy of the model; it stores locally."""
 
     pool: WorkerPool = field(kw_only=True)
     directions: Path = field(kw_only=True)
-    """Where directions become files that can travel."""
+    """Folder in which directions become files that can be sent."""
 
     @property
     def numerics(self) -> Numerics:
@@ -30,7 +30,7 @@ class RayEngine(Engine):
         return self.pool.numerics
 
     def check_unchanged(self) -> None:
-        """Prove that the model here and in every worker is, bit for bit, the one that was opened.
+        """Check that the model here and in every worker is bit for bit the one that was opened.
 
         Raises:
             ModelError: One is not.
@@ -56,7 +56,7 @@ def ray_workers(
 
     Args:
         opened: Model; each worker opens a copy by its source.
-        options: How scores are computed.
+        options: Settings of scoring.
         ray_options: Address of Ray and resources per worker.
 
     Yields:
@@ -92,14 +92,14 @@ def open_engine(
     directions: Path,
     ray: RayOptions | None = None,
 ) -> Iterator[Engine]:
-    """Have an engine while the block runs.
+    """Open an engine while the block runs.
 
     Args:
         opened: The model.
-        store: Where scores are kept.
-        options: How they are computed.
+        store: Store of scores.
+        options: Settings of scoring.
         meter: Told about progress.
-        directions: Where directions become files, if they must travel.
+        directions: Folder in which directions become files, if they must be sent.
         ray: Compute on Ray; None for this process.
 
     Yields:

@@ -33,7 +33,7 @@ class RayOptions:
     """Address of Ray and resources per worker. None: chosen by the resources of the cluster."""
 
     address: str | None = None
-    """Of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
+    """Address of a running cluster, `host:port` or `auto`; None starts Ray on this machine."""
     num_workers: int | None = None
     gpus_per_worker: float | None = None
     """GPUs per worker: above one, its weights are spread; below one, workers share a GPU."""
@@ -74,7 +74,7 @@ def pool_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -
         options: Choices of the user.
         cpus: CPUs of the cluster.
         gpus: GPUs of the cluster.
-        threads: Of this process.
+        threads: Threads of this process.
 
     Returns:
         The shape.
@@ -107,7 +107,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
     """Connect to Ray while the block runs; to the caller's own session, if there is one.
 
     Args:
-        address: Of a running cluster; None starts one on this machine and stops it at the end.
+        address: Address of a running cluster; None starts one on this machine and stops it at the end.
 
     Yields:
         The module `ray`.

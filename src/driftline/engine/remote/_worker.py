@@ -43,7 +43,7 @@ class Job:
     options: ScoringOptions
     num_threads: int
     cache_name: str
-    """Of the folder, under the node's temporary one, for files that come from the driver."""
+    """Name of the folder, in the node's temporary one, for files that the driver sends."""
 
     @classmethod
     def like(
@@ -53,9 +53,9 @@ class Job:
 
         Args:
             opened: The model.
-            options: How scores are computed.
-            num_gpus: Of one worker; over more than one the weights are spread.
-            num_threads: Of one worker.
+            options: Settings of scoring.
+            num_gpus: GPUs of one worker; over more than one the weights are spread.
+            num_threads: Number of threads of one worker.
 
         Returns:
             The job.
@@ -64,7 +64,7 @@ class Job:
         return cls(
             str(path.absolute()) if path.exists() else opened.source,
             opened.trust_remote_code,
-            # What packed layers compute in hangs on what was asked for, not on how the rest is held.
+            # Packed layers compute in the requested dtype, whatever dtype the rest has.
             held if opened.load_in is None else opened.asked_dtype,
             "auto" if num_gpus > 1 else None,
             opened.load_in,
@@ -74,7 +74,7 @@ class Job:
         )
 
 
-class Place(NamedTuple):
+class WorkerLocation(NamedTuple):
     """Location of a worker."""
 
     node: str
@@ -85,7 +85,7 @@ class Place(NamedTuple):
 class WorkerFacts(NamedTuple):
     """Description of a worker once its model is open."""
 
-    place: Place
+    place: WorkerLocation
     digest: str
     numerics: Numerics
     driftline_version: str
@@ -104,7 +104,7 @@ class Task(NamedTuple):
     point: Point
     """A travelling one."""
     token_digests: tuple[str, ...]
-    """Of each of its capabilities, as the driver's tokenizer makes them."""
+    """Digest of each of its capabilities, as the driver's tokenizer makes them."""
     files: tuple[SentFile, ...] = ()
     """Files that the point reads, for a worker that may not see the driver's disk."""
 
@@ -124,10 +124,10 @@ class Worker:
         self._cache = Path(tempfile.gettempdir()) / "driftline"
         self._places: dict[SentFile, Path] = {}
 
-    def place(self) -> Place:
+    def place(self) -> WorkerLocation:
         """Return the location of this worker."""
         node = importlib.import_module("ray").get_runtime_context().get_node_id()
-        return Place(node, socket.gethostname(), os.getpid())
+        return WorkerLocation(node, socket.gethostname(), os.getpid())
 
     def open(self, job: Job) -> WorkerFacts:
         """Open the model.
@@ -195,7 +195,7 @@ class Worker:
         """Receive a part of a file; the parts come in order.
 
         Args:
-            file: Which file.
+            file: File that it belongs to.
             chunk: Its next bytes.
             is_first: Begin the file.
             is_last: The file is whole now.

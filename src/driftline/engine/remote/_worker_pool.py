@@ -12,7 +12,7 @@ from ...results import Numerics
 from ..evaluation import Pending, Scored, Watched
 from ._file_transfer import FileTransfer
 from ._ray_session import PoolShape
-from ._worker import Job, Lacking, Place, SentFile, Task, Worker, WorkerFacts
+from ._worker import Job, Lacking, SentFile, Task, Worker, WorkerFacts, WorkerLocation
 
 MAX_ATTEMPTS = 3
 """Failures after which a point, or a pool whose workers die while opening, is given up."""
@@ -34,7 +34,7 @@ class _PooledWorker:
     """None while its model opens."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WorkerLocation:
         assert self.facts is not None
         return self.facts.place
 
@@ -46,7 +46,7 @@ class _Assignment:
     worker: _PooledWorker
     round: int = 0
     index: int = 0
-    """Of the point in its round."""
+    """Index of the point in its round."""
     task: Task | None = None
     """None while the model opens."""
     was_sent_files: bool = False
@@ -81,7 +81,7 @@ class _Round:
             self.waiting.append(index)
 
     def raise_if_given_up(self) -> None:
-        """Name the points that failed for good.
+        """Raise an error that names the points that failed for good.
 
         Raises:
             RunError: There are any.
@@ -102,13 +102,13 @@ class WorkerPool:
     """Pool of workers, each with a copy of the model."""
 
     def __init__(self, ray: Any, job: Job, shape: PoolShape, *, digest: str) -> None:  # noqa: ANN401
-        """Start the workers; they open their models while this process goes on.
+        """Start the workers; they open their models in the background.
 
         Args:
             ray: The module, connected.
             job: Instructions to open the model.
             shape: Number of workers, and the resources of each.
-            digest: Of the model that all must have.
+            digest: Digest of the model that all must have.
         """
         self._ray = ray
         self._job = job
@@ -140,7 +140,7 @@ class WorkerPool:
             self._finish(*self._next())
         return self._numerics
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[WorkerLocation, ...]:
         """Return the places of the workers whose models are open."""
         workers = [*self._idle, *(assignment.worker for assignment in self._busy.values())]
         return tuple(worker.place for worker in workers if worker.facts is not None)

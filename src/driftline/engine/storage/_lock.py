@@ -1,7 +1,7 @@
 """One process at a time in a run folder: a lock of the operating system, with its owner's name.
 
 The system drops the lock when the process ends, however it ends; what a crash leaves behind is a file
-that nobody holds. The file is removed while it is held, and whoever locks a removed one tries again.
+that nobody holds. The file is removed while it is locked; a process that locks a removed file retries.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ else:
     import fcntl
 
 _GRACE_SECONDS = 1.0
-"""Whoever only looks at a folder holds its lock for an instant; a run that starts outwaits that."""
+"""`driftline runs` holds the lock briefly; a starting run retries for this long."""
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 _FAR_BYTE = 1 << 30
 """Windows locks bytes and not files, and what is locked cannot be read; nothing stands here."""
@@ -47,7 +47,7 @@ class FolderLock:
     _holds: ClassVar[dict[Path, _Hold]] = {}
 
     def __init__(self, path: Path) -> None:
-        """Name the lock; nothing is held yet.
+        """Set the path of the lock; it is not acquired yet.
 
         Args:
             path: The lock file; its folder is made when it is taken.
@@ -57,7 +57,7 @@ class FolderLock:
         self._key = Path(os.path.realpath(path))
 
     def acquire(self) -> None:
-        """Take the lock, or say at once who has it.
+        """Acquire the lock, or fail at once and name its owner.
 
         Raises:
             OutputError: Another process has it, or the file system has no locks.
@@ -75,7 +75,7 @@ class FolderLock:
         self._holds[self._key] = _Hold(descriptor)
 
     def release(self) -> None:
-        """Give the lock back; when it is not held, nothing happens."""
+        """Release the lock; does nothing if it is not held."""
         hold = self._holds.get(self._key)
         if hold is None:
             return

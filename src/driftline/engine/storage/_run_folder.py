@@ -32,13 +32,13 @@ _WITH_PROBE = ("assess", "forecast")
 _BOOKKEEPING = frozenset({_MARKER, _LOCK, f"{_STORE}-wal", f"{_STORE}-shm"})
 """Files that say nothing about work."""
 _EARLIER_OUTPUTS = ("report.html", "report.json")
-"""What a run wrote before the marker said it."""
+"""Outputs of runs whose marker, of an earlier version, does not list them."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
 class RunMarker:
-    """What a run folder says of itself."""
+    """Marker file: the request of a run, and its outputs."""
 
     request: str | None
     """Digest of the request that it belongs to; None where the marker cannot be read."""
@@ -110,15 +110,15 @@ class RunFolder:
         command: str | None = None,
         model: str | None = None,
     ) -> "RunFolder":
-        """Begin a run folder, or take up one that the same request left unfinished.
+        """Create a run folder, or resume one that the same request left unfinished.
 
         Args:
             path: The folder; it may not exist yet.
             request: All that the outcome depends on; a folder of another request is refused.
             outputs: Names of the files that a finished run holds.
             force: Replace what an earlier run left there; other files are never touched.
-            command: What was asked, for people.
-            model: Of which model, for people.
+            command: Command, for people.
+            model: Name of the model, for people.
 
         Returns:
             The folder, ready, and closed to other processes.
@@ -148,7 +148,7 @@ class RunFolder:
         return folder
 
     def close(self) -> None:
-        """Let other processes open the folder."""
+        """Release the folder for other processes."""
         self.lock.release()
 
     def __enter__(self) -> Self:
@@ -156,7 +156,7 @@ class RunFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        """Let other processes open the folder; a run that failed before it stored work leaves none."""
+        """Release the folder; remove it if the run failed before it stored work."""
         is_empty = False
         if kind is not None and self.earlier is not None:
             with contextlib.suppress(OSError):
@@ -310,7 +310,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all.
 
     Args:
-        path: Where to.
+        path: Output file.
         text: Its content.
     """
     partial = _partial(path)
@@ -323,7 +323,7 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def disk_errors_named(path: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into an error that names the folder.
+    """Raise an error that names the folder, if the disk is full or not writable.
 
     Args:
         path: The folder that is written to.
@@ -352,7 +352,7 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _names_refused(path: Path) -> Iterator[None]:
-    """Turn a folder that cannot be, such as one with too long a name, into an error that names it."""
+    """Raise an error that names an impossible folder, such as one with too long a name."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -374,7 +374,7 @@ def _write_through(path: Path, text: str) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Put renames on the disk, where the system can do that for a folder."""
+    """Flush renames to the disk, if the system can do that for a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -75,7 +75,7 @@ def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
 
     Args:
         root: The folder that holds the runs.
-        rule: Which ones.
+        rule: Rule that selects runs.
 
     Returns:
         The runs, those in use among them.
@@ -90,14 +90,14 @@ def choose_runs(root: Path, rule: PruneRule) -> tuple[RunSummary, ...]:
 
 
 def prune_runs(root: Path, chosen: Sequence[RunSummary]) -> PrunedRuns:
-    """Take runs away: Driftline's own files, and the folder if it is empty then.
+    """Delete runs: Driftline's own files, and the folder if it is empty then.
 
     Args:
         root: The folder that holds the runs, for the record.
         chosen: The runs, as `choose_runs` gave them.
 
     Returns:
-        What was removed; and what was left, because it is in use or has changed since.
+        Runs that were deleted, and those that were not, because they are in use or changed since.
     """
     removed = [run for run in chosen if run.state != "in use" and _remove(run)]
     kept = [run for run in chosen if run not in removed]

@@ -21,7 +21,7 @@ from ...provenance import digest_value
 _SCHEMA_VERSION = 1
 _COLUMNS = ("key", "point", "capability", "num_tokens", "item_values")
 _BUSY_SECONDS = 30
-"""How long to wait for another process that writes to the same file."""
+"""Longest wait for another process that writes to the same file."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class ResultStore:
             metric: A metric that must be among them.
 
         Returns:
-            What was put in.
+            The scores that were put in.
 
         Raises:
             OutputError: The file is damaged.
@@ -137,11 +137,11 @@ class ResultStore:
         return stored
 
     def put(self, key: str, scores: StoredScores, *, point: str, capability: str) -> None:
-        """Keep scores; once this, or the `together` around it, returns, a kill does not lose them.
+        """Store scores; once this, or the `together` around it, returns, a kill does not lose them.
 
         Args:
             key: Digest of all that they depend on.
-            scores: What to keep.
+            scores: Scores to keep.
             point: The point's label, for people.
             capability: The capability's name, for people.
         """
@@ -154,7 +154,7 @@ class ResultStore:
             self._insert(row)
 
     def _insert(self, row: tuple[str, str, str, int, str]) -> None:
-        """Keep a row with its digest, unless its key has one."""
+        """Insert a row with its digest, unless its key has one."""
         with damage_named(self._path):
             kept = self._connection.execute(
                 "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?)", row
@@ -166,7 +166,7 @@ class ResultStore:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Keep all that is put in while the block runs, or none of it."""
+        """Store all that is put in while the block runs, or none of it."""
         with damage_named(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -237,7 +237,7 @@ class ResultStore:
 
 @contextlib.contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turn what SQLite says of a broken or busy file into an error that names it.
+    """Raise an error that names a broken or busy file.
 
     Args:
         path: The SQLite file.

@@ -34,7 +34,7 @@ def _is_empty_store(path: Path) -> bool:
         path: The store's file.
 
     Returns:
-        Whether it is empty; a file that cannot be read as a store is not.
+        True if it is empty; a file that cannot be read as a store is not.
     """
     try:
         with contextlib.closing(

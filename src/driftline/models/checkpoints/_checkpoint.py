@@ -66,7 +66,7 @@ def read_folder(folder: Path) -> FolderContent:
         folder: A folder in the layout of Hugging Face.
 
     Returns:
-        What belongs to it.
+        Its files and tensors.
 
     Raises:
         ModelError: No config or no weights; pickled, truncated or corrupt weights; an index that
@@ -226,7 +226,7 @@ def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
 
 
 def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
-    """Name the likely reason why a folder has no weights that can be read."""
+    """Raise an error with the likely reason why a folder has no readable weights."""
     names = sorted(_names(folder))
     if pickles := [name for name in names if Path(name).suffix in PICKLE_SUFFIXES]:
         raise ModelError(

@@ -40,7 +40,7 @@ class OpenedFiles:
         return cls({path: _digest(path) for path in dict.fromkeys(files)}, strays)
 
     def check_unchanged(self) -> None:
-        """Prove that the files still hold what was opened.
+        """Check that the files still hold what was opened.
 
         Cost: as `take`.
 

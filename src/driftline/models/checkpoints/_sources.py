@@ -50,7 +50,7 @@ def open_checkpoint(source: str) -> Checkpoint:
             the network, because the user named it; what the cache holds is not fetched again.
 
     Returns:
-        Where each tensor lies. Cost: headers alone are read.
+        Location of each tensor. Cost: only headers are read.
 
     Raises:
         ModelError: There is no such checkpoint, it cannot be read, or it is packed (GGUF,
@@ -81,7 +81,7 @@ def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
     """Find the folder that holds a checkpoint's tokenizer, if it has one.
 
     Args:
-        checkpoint: Where to look; of a hub model the tokenizer's files are fetched.
+        checkpoint: Checkpoint to search; of a hub model the tokenizer's files are fetched.
 
     Returns:
         The folder.

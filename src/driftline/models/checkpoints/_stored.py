@@ -84,7 +84,7 @@ class StoredTensor:
     dtype: torch.dtype
     shape: tuple[int, ...]
     offset: int
-    """Where its first byte lies in the file."""
+    """Position of its first byte in the file."""
 
     @property
     def num_elements(self) -> int:

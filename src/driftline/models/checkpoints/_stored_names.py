@@ -43,7 +43,7 @@ def check_wrappers(names: Iterable[str], source: object) -> None:
 
     Args:
         names: Stored names that have no place in the model.
-        source: What to call the model in the message.
+        source: Name of the model in the message.
 
     Raises:
         ModelError: A name has such a prefix.

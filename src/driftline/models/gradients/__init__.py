@@ -8,6 +8,6 @@ from ._gradients import gradient_obstacle as gradient_obstacle
 from ._gradients import loss_gradient as loss_gradient
 from ._module_changes import ModuleChange as ModuleChange
 from ._module_changes import parameters_inside as parameters_inside
-from ._slope_tape import HiddenGradients as HiddenGradients
+from ._slope_hooks import HiddenGradients as HiddenGradients
 from ._slopes import SlopeMeter as SlopeMeter
 from ._slopes import Slopes as Slopes

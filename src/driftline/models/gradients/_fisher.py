@@ -47,8 +47,8 @@ def fisher_traces(
         opened: The model; weights, flags, `.grad`, modes and random states are left as they are.
         packed: The texts.
         options: Numerics; the head is in float32 anyway.
-        num_draws: Of the labels.
-        seed: Of the draws.
+        num_draws: Number of draws of the labels.
+        seed: Random seed of the draws.
 
     Returns:
         Module name to the estimate of each draw; their mean estimates the trace.

@@ -39,7 +39,7 @@ class WeighedLoss:
 
     items: tuple[WeighedSequences, ...]
     recipe: JsonValue
-    """What the items and their losses are determined by, tokens included."""
+    """Value that determines the items and their losses, tokens included."""
 
 
 def gradient_obstacle(opened: LanguageModel) -> str | None:
@@ -68,14 +68,14 @@ def loss_gradient(
 
     Args:
         opened: The model; weights, flags, `.grad`, modes and random states are left as they are.
-        items: What the loss is the mean of.
+        items: Items over which the loss is a mean.
         options: Numerics; `batch_tokens` bounds a batch.
         share: Let the sequences of an item share their beginning in one row (tree attention).
         on_tokens: Called after each batch with the number of tokens that went in.
 
     Returns:
         Weight name to gradient, of the weight's shape, in the weight's dtype or in float32 where it
-        is a sum over batches; matrices that the loss does not hang on are left out.
+        is a sum over batches; matrices on which the loss does not depend are left out.
 
     Raises:
         ModelError: The weights have no gradient where they lie.
@@ -122,10 +122,10 @@ def _summed_loss(
 
 @contextlib.contextmanager
 def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Let weights ask for gradients, whatever their own flags say.
+    """Make weights require gradients, whatever their own flags are.
 
     Args:
-        weights: Whose flags are set, and put back.
+        weights: Weights whose flags are set, and restored.
 
     Yields:
         Nothing.
@@ -161,7 +161,7 @@ class GradientDirection:
     opened: LanguageModel
     loss: WeighedLoss
     at: Point = BASE
-    """Where the gradient is taken."""
+    """Point at which the gradient is taken."""
     options: ScoringOptions = field(default_factory=ScoringOptions)
     share: bool = True
     on_tokens: Callable[[int], None] = lambda _count: None
@@ -192,7 +192,7 @@ class GradientDirection:
         return self._slope
 
     def prepare(self) -> None:
-        """Take the gradient, the first time; the model must stand at its base.
+        """Compute the gradient, the first time; the model must be at its base.
 
         Raises:
             ModelError: The weights have no gradient where they lie.

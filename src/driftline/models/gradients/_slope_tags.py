@@ -50,10 +50,10 @@ class _Tag(torch.autograd.Function):
 def tagged(
     holders: Sequence[Holder], anchor: Tensor, tell: Callable[[int, float], None]
 ) -> Iterator[None]:
-    """Put tags in the place of parameters while the block runs.
+    """Replace parameters by tagged ones while the block runs.
 
     Args:
-        holders: What to tag; a tied weight has several.
+        holders: Parameters to tag; a tied weight has several.
         anchor: A scalar that asks for a gradient: a way back to it passes every tag.
         tell: Called with a column and a part of its slope, once a holder and way back.
 

@@ -4,7 +4,7 @@ A module gives y = f(x; W). When its weights move by s * change, an item's loss 
 
     s * sum over the item's positions of <dL/dy, df/dW [change]>
 
-to first order. Both factors are at hand during one forward and one backward pass, position by
+to first order. Both factors are available in one forward and one backward pass, position by
 position, so one pass gives the slopes of all modules and all items, and no gradient of a weight is
 formed. Where a weight is used in another way (fused experts, convolutions, positions that rows share)
 its gradient is formed item by item and dropped at once (`_slope_tags`). Two short sequences decide
@@ -42,8 +42,8 @@ from ..scoring import (
     weigh_queries,
 )
 from ._module_changes import ModuleChange, read_changes
+from ._slope_hooks import HiddenGradients, SlopeRecorder
 from ._slope_tags import Holder, tagged
-from ._slope_tape import HiddenGradients, Tape
 
 _PROOF_TOKENS = 24
 """Tokens of each sequence on which hooks are held against autograd."""
@@ -62,7 +62,7 @@ class Slopes:
 
 
 class SlopeMeter:
-    """Measures the slopes of all modules along one direction, wherever the model stands."""
+    """Measurement of the slopes of all modules along one direction, at the current weights."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SlopeMeter:
 
         Args:
             opened: The model.
-            direction: What moves which module how far.
+            direction: Direction of the movement of each module.
             options: Numerics; `batch_tokens` bounds a batch.
             share: Let the sequences of an item share their beginning in one row (tree attention).
         """
@@ -110,9 +110,9 @@ class SlopeMeter:
         are asked for, and the gradient of one weight where weights take autograd.
 
         Args:
-            items: What to measure.
-            max_hidden_rows: How many rows of hidden gradients to keep a layer, about; 0 for none.
-            seed: Of the choice of those rows.
+            items: Items to measure.
+            max_hidden_rows: Approximate number of rows of hidden gradients to keep per layer; 0 for none.
+            seed: Random seed of the choice of those rows.
             on_tokens: Called after each batch with the number of tokens that went in.
 
         Returns:
@@ -125,18 +125,18 @@ class SlopeMeter:
             self._tagged = self._unreadable(items)
         plan = lay_out(items, share=self._share)
         num_tokens = num_row_tokens(plan)
-        tape = Tape(
+        recorder = SlopeRecorder(
             slopes=torch.zeros((len(items), len(self.modules)), dtype=torch.float64),
             generator=numpy.random.default_rng(seed),
             share=min(1.0, max_hidden_rows / num_tokens) if num_tokens else 0.0,
         )
-        found = self._passes(items, plan, tape, self._tagged, self.options, on_tokens)
-        self._check_finite(tape)
-        self.unread = tuple(m.name for n, m in enumerate(self.modules) if n not in tape.seen)
+        found = self._passes(items, plan, recorder, self._tagged, self.options, on_tokens)
+        self._check_finite(recorder)
+        self.unread = tuple(m.name for n, m in enumerate(self.modules) if n not in recorder.seen)
         return Slopes(
-            tape.slopes.numpy(),
+            recorder.slopes.numpy(),
             tuple(found[index] for index in range(len(items))),
-            tape.hidden(),
+            recorder.hidden(),
             num_tokens,
         )
 
@@ -161,15 +161,15 @@ class SlopeMeter:
         exact = ScoringOptions(bfloat16=False)
         slopes, seen = [], []
         for tags in (frozenset[int](), frozenset(can_tag)):
-            tape = Tape(
+            recorder = SlopeRecorder(
                 slopes=torch.zeros((len(samples), len(self.modules)), dtype=torch.float64),
                 generator=numpy.random.default_rng(0),
                 share=0.0,
             )
-            self._passes(samples, lay_out(samples, share=False), tape, tags, exact)
-            self._check_finite(tape)
-            slopes.append(tape.slopes)
-            seen.append(tape.seen)
+            self._passes(samples, lay_out(samples, share=False), recorder, tags, exact)
+            self._check_finite(recorder)
+            slopes.append(recorder.slopes)
+            seen.append(recorder.seen)
         hooks, truth = slopes
         rough = self._dtype != torch.float32 or self.opened.model.dtype != torch.float32
         relative, floor = (0.05, 2e-3) if rough else (0.01, 2e-4)
@@ -181,7 +181,7 @@ class SlopeMeter:
         self,
         items: Sequence[WeighedSequences],
         plan: Sequence[Entry],
-        tape: Tape,
+        recorder: SlopeRecorder,
         tags: frozenset[int],
         options: ScoringOptions,
         on_tokens: Callable[[int], None] = lambda _count: None,
@@ -193,9 +193,9 @@ class SlopeMeter:
             ([entry] for entry in plan) if tags else gradient_batches(self.opened, options, plan)
         )
         try:
-            with self._recording(tape, tags, options):
+            with self._recording(recorder, tags, options):
                 for batch in batches:
-                    found.update(self._pass(items, batch, tape, tags))
+                    found.update(self._pass(items, batch, recorder, tags))
                     on_tokens(num_row_tokens(batch))
         except Exception as error:
             name = failed_module(error, self.opened.model)
@@ -206,8 +206,8 @@ class SlopeMeter:
             ) from error
         return found
 
-    def _check_finite(self, tape: Tape) -> None:
-        bad = (~tape.slopes.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    def _check_finite(self, recorder: SlopeRecorder) -> None:
+        bad = (~recorder.slopes.isfinite()).any(dim=0).nonzero().flatten().tolist()
         if bad:
             raise RunError(
                 f"{self.modules[bad[0]].name}: a gradient is not finite; the weights or the update "
@@ -218,42 +218,42 @@ class SlopeMeter:
         self,
         items: Sequence[WeighedSequences],
         batch: Sequence[Entry],
-        tape: Tape,
+        recorder: SlopeRecorder,
         tags: frozenset[int],
     ) -> dict[int, tuple[float, ...]]:
         """Run one forward and one backward pass; return the items' log-likelihoods."""
         rows = side_by_side(batch)
-        tape.item = batch[0][0]
+        recorder.item = batch[0][0]
         anchors = [torch.zeros((), requires_grad=True)] if tags else []
         with contextlib.ExitStack() as stack:
             if anchors:
-                stack.enter_context(tagged(self._holders(tags), anchors[0], tape.tell))
-            return self._way_back(items, rows, tape, anchors)
+                stack.enter_context(tagged(self._holders(tags), anchors[0], recorder.tell))
+            return self._way_back(items, rows, recorder, anchors)
 
     def _way_back(
         self,
         items: Sequence[WeighedSequences],
         rows: Sequence[tuple[int, Row]],
-        tape: Tape,
+        recorder: SlopeRecorder,
         anchors: list[Tensor],
     ) -> dict[int, tuple[float, ...]]:
         width = max(len(row.tokens) for _, row in rows)
         owners = numpy.full((len(rows), width), -1)
         for number, (index, row) in enumerate(rows):
             owners[number, : len(row.tokens)] = index
-        tape.enter(owners.reshape(-1))
+        recorder.enter(owners.reshape(-1))
         output, _ = run_body(self.opened, [row for _, row in rows], None, keep=False)
         hidden: Tensor = output.last_hidden_state
         asked = queries_of(rows, width)
         places, inverse = numpy.unique(asked[:, 0], return_inverse=True)
         chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
-        tape.enter(owners.reshape(-1)[places], hidden=False)
+        recorder.enter(owners.reshape(-1)[places], hidden=False)
         head = partial(run_head, self.opened, type(output))
         gradient, found = _head_gradient(head, items, (asked, inverse), chosen.detach(), anchors)
-        assert tape.source is not None
-        wanted = [tape.source, *anchors]
+        assert recorder.source is not None
+        wanted = [recorder.source, *anchors]
         torch.autograd.grad(chosen, wanted, gradient.to(chosen.dtype), allow_unused=True)
-        tape.source = None
+        recorder.source = None
         return found
 
     def _holders(self, tags: frozenset[int]) -> list[Holder]:
@@ -277,7 +277,7 @@ class SlopeMeter:
 
     @contextlib.contextmanager
     def _recording(
-        self, tape: Tape, tags: frozenset[int], options: ScoringOptions
+        self, recorder: SlopeRecorder, tags: frozenset[int], options: ScoringOptions
     ) -> Iterator[None]:
         """Set evaluation mode, gradients, autocast, and hooks on untagged modules that move."""
         model = self.opened.model
@@ -285,18 +285,18 @@ class SlopeMeter:
         with contextlib.ExitStack() as stack:
             model.eval()
             stack.callback(model.train, was_training)
-            source = model.get_input_embeddings().register_forward_hook(tape.start)
+            source = model.get_input_embeddings().register_forward_hook(recorder.start)
             stack.callback(source.remove)
             for module, own, name in self._held():
                 number, change = self._changes[name]
                 # Others are used in ways of their own, and a module with parts is more than one map.
                 if number in tags or own not in ("weight", "bias") or any(module.children()):
                     continue
-                hook = tape.reader(number, own, change)
+                hook = recorder.reader(number, own, change)
                 stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-            if tape.share > 0:
+            if recorder.share > 0:
                 for layer, module in enumerate(_layers(self.opened)):
-                    hook_ = tape.hidden_reader(layer)
+                    hook_ = recorder.hidden_reader(layer)
                     stack.callback(module.register_forward_hook(hook_).remove)
             autocast = torch.autocast(
                 self.opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16

@@ -30,7 +30,7 @@ def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
         trust_remote_code: Let a checkpoint's own Python code run.
 
     Returns:
-        What is known without weights.
+        Facts that need no weights.
 
     Raises:
         ModelError: There is no such model, or its config or tokenizer cannot be read.

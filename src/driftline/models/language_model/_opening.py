@@ -38,9 +38,9 @@ class LanguageModel:
     digest: str
     trust_remote_code: bool = False
     load_in: LoadIn | None = None
-    """How it was quantised on opening, so that another process can open the same."""
+    """Quantisation at opening, so that another process can open the same."""
     asked_dtype: torch.dtype | None = None
-    """What was asked for on opening, which decides what quantised layers compute in."""
+    """Requested dtype at opening, in which quantised layers compute."""
     files: OpenedFiles = field(default_factory=OpenedFiles, compare=False)
     """The files that it was opened from; none where the model was handed over in memory."""
 
@@ -75,7 +75,7 @@ class LanguageModel:
         return not self.is_offloaded and self.packing is None
 
     def check_unchanged(self) -> None:
-        """Prove that the weights are, bit for bit, those that were opened.
+        """Check that the weights are bit for bit those that were opened.
 
         Raises:
             ModelError: They are not.
@@ -136,7 +136,7 @@ def open_model(
         trust_remote_code: Let a checkpoint's own Python code run. Off unless the user says so.
         dtype: The dtype to hold the weights in; float32 if none is given. Weights that load_in
             packs are computed with in this dtype too; in bfloat16 if none is given.
-        placement: Where the weights are to lie.
+        placement: Devices of the weights.
         load_in: Quantise the linear layers as they are loaded. Such a base is read-only: points
             are held beside it.
 
@@ -216,7 +216,7 @@ def load_weights(
 
     Args:
         location: A folder or hub id.
-        source: What to call it in messages.
+        source: Name of it in messages.
         options: For transformers.
 
     Returns:
@@ -354,7 +354,7 @@ def _check_own_code(error: Exception, source: str) -> None:
 
 
 def _check_family(error: Exception, source: str) -> None:
-    """Name the family of a model that is no causal language model to transformers."""
+    """Refuse a model that transformers does not list as a causal language model."""
     named = re.search(r"Unrecognized configuration class <class '(?:\w+\.)*(\w+)'>", str(error))
     if named is not None:
         family = named[1].removesuffix("Config")

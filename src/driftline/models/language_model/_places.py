@@ -40,11 +40,11 @@ class Place(Protocol):
         """Apply a change.
 
         Args:
-            change: Of the weight's shape, in float32. What the model keeps is rounded once, after
+            change: Change, of the weight's shape, in float32. The stored sum is rounded once, after
                 the sum.
 
         Returns:
-            What takes it off again; where several are on, the last goes first.
+            Function that undoes it; of several changes the last must be undone first.
         """
         ...
 

@@ -18,17 +18,17 @@ from torch.nn import functional
 from ...errors import ModelError
 
 LoadIn = Literal["4bit", "8bit"]
-"""How to quantise a base as it is opened."""
+"""Quantisation of a base as it is opened."""
 
 _PACKED = ("Params4bit", "Int8Params")
 _MEND = "take the unquantised model; where memory is short, open it with load_in (--load-in 4bit)"
 
 
 class PackedPlace:
-    """A packed weight: read by dequantising, moved by what runs beside it."""
+    """Packed weight: read by dequantising, moved by a parallel layer."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        """Take a quantised linear layer.
+        """Wrap a quantised linear layer.
 
         Args:
             module: A layer of bitsandbytes, with its weight packed.
@@ -54,13 +54,13 @@ class PackedPlace:
                 yield f" {key}", tensor
 
     def move(self, change: Tensor) -> Callable[[], None]:
-        """Let a change run beside the layer.
+        """Add a change as a layer in parallel.
 
         Args:
-            change: Of the weight's shape; held in the layer's compute dtype.
+            change: Change, of the weight's shape; held in the layer's compute dtype.
 
         Returns:
-            What takes it off again.
+            Function that undoes it.
         """
         beside = change.to(self._module.weight.device, self._compute_dtype)
 
@@ -114,8 +114,8 @@ def check_scheme(config: Mapping[str, Any], *, source: str, load_in: LoadIn | No
 
     Args:
         config: The checkpoint's config.json.
-        source: What to call the model in messages.
-        load_in: How it is to be quantised as it is opened.
+        source: Name of the model in messages.
+        load_in: Quantisation at opening.
 
     Raises:
         ModelError: Another scheme than that of bitsandbytes, or two at once, or the library that it
@@ -150,7 +150,7 @@ def quantisation_config(
 
     Args:
         load_in: 4 bits (nf4, as QLoRA has it) or 8.
-        compute_dtype: What 4-bit weights are dequantised to for each product.
+        compute_dtype: Dtype to which 4-bit weights are dequantised for each product.
 
     Returns:
         The config.
@@ -163,14 +163,14 @@ def quantisation_config(
 
 
 def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
-    """Keep bitsandbytes from changing what was opened as it is used.
+    """Prevent bitsandbytes from changing the opened model as it is used.
 
     Args:
         model: A quantised model, just loaded.
-        source: What to call it in messages.
+        source: Name of it in messages.
 
     Raises:
-        ModelError: A layer is quantised that a point could not run beside.
+        ModelError: A quantised layer does not support a change in parallel.
     """
     for name, module in model.named_modules():
         layer: Any = module

@@ -232,7 +232,7 @@ def _check_names(
 
 
 def resizing_advice(model: torch.nn.Module, name: str, shape: tuple[int, ...]) -> str:
-    """Say how to mend a tuned weight of another shape, if the vocabulary was resized.
+    """Suggest a fix for a tuned weight of another shape, if the vocabulary was resized.
 
     Args:
         model: The base.

@@ -167,13 +167,13 @@ def _resolve_ties(
     base: Checkpoint,
     tuned: Checkpoint,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Hold a head that is tied on one side alone against that side's embedding.
+    """Compare a head that is tied on one side only with that side's embedding.
 
     Args:
         before: The base's tensors; changed in place.
-        after: The tuned ones, likewise.
+        after: The tuned model's tensors; changed in place.
         base: The base, whose config may say that its head is its own.
-        tuned: The tuned model, likewise.
+        tuned: The tuned model, whose config may say the same.
 
     Returns:
         Heads that are one with the embedding on both sides, and heads that are on one.

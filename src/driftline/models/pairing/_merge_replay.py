@@ -131,7 +131,7 @@ def replay_merge(
     Args:
         base: The base's weight.
         merged: The merged one.
-        change: What the adapter adds, or the value that it puts in its place.
+        change: Change that the adapter adds, or the value that it puts in its place.
 
     Returns:
         The reading; None where the adapter changes nothing.

@@ -27,7 +27,7 @@ def pair_checkpoints(
 
     Args:
         base_source: As `open_checkpoint` takes it; a whole model.
-        tuned_source: Likewise; a whole model or a LoRA adapter.
+        tuned_source: As `open_checkpoint` takes it; a whole model or a LoRA adapter.
         adapter_source: A LoRA adapter that `tuned_source` is said to hold, merged.
 
     Returns:

@@ -40,7 +40,7 @@ class PairedCheckpoints:
     passed_over: tuple[str, ...] = ()
     """Tensors that the model's class says are not loaded, such as old buffers."""
     wrappers: tuple[str, ...] = ()
-    """What wrappers of training had added to names, and was removed for pairing."""
+    """Prefixes of training wrappers that were removed from names for pairing."""
     is_by_name: bool = False
     """No class of transformers told which tensor is which weight; the names alone did."""
     failures: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class PairedCheckpoints:
     adapter: Checkpoint | None = None
     """An adapter whose merge into the base is to be replayed."""
     adapter_changes: Mapping[str, AdapterChange] | None = None
-    """What that adapter changes, by the name of the pair."""
+    """Changes by that adapter, by the name of the pair."""
 
     @property
     def only_in_base(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class ModelParameters:
     ties: Mapping[str, str]
     """Weights that are one with another, by the config and the files."""
     wrappers: tuple[str, ...]
-    """What wrappers of training added to names, and was removed."""
+    """Prefixes of training wrappers that were removed from names."""
 
 
 @dataclass
@@ -248,7 +248,7 @@ def _resolve_ties(
 
     Args:
         found: The weights in the files. A tied one that is there under its partner's name alone
-            gets the name of the partner; one that is there twice is dropped.
+            gets the name of the partner; a duplicate is dropped.
         model: The model.
 
     Returns:

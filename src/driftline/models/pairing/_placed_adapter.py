@@ -38,7 +38,7 @@ class PlacedAdapter:
 def place_adapter(
     checkpoint: Checkpoint, shape: transformers.PreTrainedModel, base: ModelParameters, source: str
 ) -> PlacedAdapter:
-    """Let PEFT put an adapter on the shape of its base, and read what it changes.
+    """Load an adapter by PEFT on the shapes of its base, and read the change.
 
     So whatever PEFT converts on loading (experts that were trained one by one, names of an older
     version) is right, and what it would leave out or make up is refused.
@@ -231,7 +231,7 @@ def _refuse_tied(
 
 
 def untied_base(source: str) -> str:
-    """Say how to save a base with its head untied, in lines of Python that work as they are."""
+    """Explain how to save a base with its head untied, in lines of working Python."""
     name, _, revision = source.partition("@") if HUB_ID.fullmatch(source) else (source, "", "")
     given = f"{name!r}, revision={revision!r}" if revision else repr(source)
     return (

@@ -111,7 +111,7 @@ class WeightPair:
         """Return the whole change (tuned - base) as float32.
 
         Returns:
-            Of the weight's shape. Cost: four bytes a number, and no second copy.
+            Tensor of the weight's shape. Cost: four bytes per element, and no second copy.
         """
         if isinstance(self.tuned, SlicedFactors):
             return torch.cat([part.dense() for part in self.tuned.slices()]).view(self.base.shape)

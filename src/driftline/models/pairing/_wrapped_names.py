@@ -5,7 +5,7 @@ import re
 _INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
 _INSIDE_PATTERN = re.compile(rf"(?:^|(?<=\.))({'|'.join(_INSIDE)})\.")
 _OUTSIDE = "module."
-"""What DistributedDataParallel and DeepSpeed put in front of every name."""
+"""Prefix of every name under DistributedDataParallel and DeepSpeed."""
 
 
 def unwrapped(name: str) -> tuple[str, tuple[str, ...]]:

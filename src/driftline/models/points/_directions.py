@@ -124,7 +124,7 @@ Change = Mapping[str, Tensor | LowRank]
 """Weight name to its change."""
 
 _LEFT, _RIGHT = "|left", "|right"
-"""What is added to a weight's name for the two parts of a low-rank change in a file."""
+"""Suffixes of a weight's name for the two parts of a low-rank change in a file."""
 
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
@@ -151,7 +151,7 @@ class StoredDirection:
 
     path: Path
     recipe: JsonValue
-    """What it was made from; two files with one recipe hold the same change."""
+    """Recipe of the change; two files with one recipe hold the same change."""
 
     def identity(self) -> JsonValue:
         """Return the recipe that made it."""
@@ -205,9 +205,9 @@ def store_direction(path: Path, change: Change, recipe: JsonValue) -> StoredDire
     """Write a change of weights to a file, whole or not at all.
 
     Args:
-        path: Where to; its folder must exist.
+        path: Output file; its folder must exist.
         change: Weight name to change; a low-rank one takes as little room as its two parts.
-        recipe: What it was made from.
+        recipe: Recipe of the change.
 
     Returns:
         The direction that reads it back.

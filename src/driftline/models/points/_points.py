@@ -1,7 +1,7 @@
 """Points in weight space: base + sum of scale * direction, put in and taken out again.
 
 The base comes back bit for bit, by copy and not by subtraction, also when something raises or the
-user presses Ctrl-C. How one weight is moved hangs on where it lies (`_places`).
+user presses Ctrl-C. How one weight is moved depends on where it lies (`_places`).
 """
 
 import contextlib
@@ -79,7 +79,7 @@ _BYTES_AHEAD = 2**30
 
 @contextlib.contextmanager
 def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
-    """Hold the model at a point while the block runs.
+    """Move the model to a point while the block runs.
 
     Each weight becomes float32 base + change, rounded once to the dtype that it is held in. A
     quantised weight stays, and the change runs beside it in the layer's compute dtype.
@@ -89,7 +89,7 @@ def at_point(opened: LanguageModel, point: Point) -> Iterator[None]:
 
     Args:
         opened: The model; its weights are changed and put back.
-        point: Where to.
+        point: Point to move to.
 
     Yields:
         Nothing; the model is at the point.
@@ -152,7 +152,7 @@ def _moved(
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, so that nothing is left half done."""
+    """Delay Ctrl-C until the block is done, so that nothing is left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -15,7 +15,7 @@ from ._directions import LowRank
 from ._low_rank import unreadable_field
 
 ADAPTER_PREFIX = "base_model.model."
-"""What PEFT puts before the name of a module of the base."""
+"""Prefix that PEFT puts before the name of a module of the base."""
 _PARTS = {
     ".lora_A.weight": (1, False),
     ".lora_B.weight": (0, False),
@@ -115,7 +115,7 @@ def as_the_base_lies(
         factors: As they were read.
         name: The weight's name.
         shape: The shape of the base's weight.
-        model_type: What the base's config calls its family; decides where the shape is square.
+        model_type: Family of the base by its config; decides where the shape is square.
 
     Returns:
         The factors, perhaps transposed; of another shape where they do not fit at all.

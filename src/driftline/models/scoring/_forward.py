@@ -53,7 +53,7 @@ def run_body(
 
     Args:
         opened: The model.
-        rows: What goes in; a trunk goes in alone.
+        rows: Rows of the batch; a trunk is run alone.
         before: Keys and values of the trunk, of batch size 1.
         keep: Give back keys and values, those of the trunk before included.
 
@@ -94,7 +94,7 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
 
     Args:
         opened: The model.
-        kind: What the body gives; each family reads its own.
+        kind: Type of the body's output; it differs by family.
         hidden: Hidden states after the final norm, shape (positions, width).
 
     Returns:
@@ -129,7 +129,7 @@ def bodies_of(whole: PreTrainedModel) -> Iterator[torch.nn.Module]:
 
 @contextlib.contextmanager
 def starting_at(opened: LanguageModel, layer: int, states: Tensor) -> Iterator[None]:
-    """Let a pass through the body start at a layer, with the states that are known to enter it.
+    """Start passes through the body at a layer, from the given states.
 
     Args:
         opened: The model; its layers' forward methods are replaced while the block runs.
@@ -153,7 +153,7 @@ def starting_at(opened: LanguageModel, layer: int, states: Tensor) -> Iterator[N
 
 @contextlib.contextmanager
 def ending_at(opened: LanguageModel, layer: int, keep: Callable[[Tensor], None]) -> Iterator[None]:
-    """Let passes through the body end before a layer, and keep what would enter it.
+    """End passes through the body before a layer, and keep the states that would enter it.
 
     Args:
         opened: The model; its layers' forward methods are replaced while the block runs.
@@ -185,7 +185,7 @@ def replaced_forward(module: torch.nn.Module, forward: Callable[..., Any]) -> It
 
     Args:
         module: The module.
-        forward: What to call instead.
+        forward: Function to call instead.
 
     Yields:
         Nothing.

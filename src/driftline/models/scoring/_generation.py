@@ -26,7 +26,7 @@ def generate_greedily(
         opened: The model, at whatever point it stands.
         prompts: Prompts as tokens; each runs by itself, so padding cannot change an answer.
         options: Numerics.
-        max_new_tokens: Where to stop at the latest.
+        max_new_tokens: Largest number of generated tokens.
 
     Returns:
         One text a prompt.
@@ -67,8 +67,8 @@ def sample_texts(
         opened: The model, at whatever point it stands.
         prompts: Prompts as tokens; shorter ones of a batch are padded on the left.
         options: Numerics.
-        max_new_tokens: Where to stop at the latest.
-        seed: Of the sampling; the caller's random states are kept.
+        max_new_tokens: Largest number of generated tokens.
+        seed: Random seed of the sampling; the caller's random states are kept.
 
     Returns:
         One text a prompt, decoded without special tokens.

@@ -42,7 +42,7 @@ def observe(
     layers: Sequence[int | None],
     on_states: Callable[[States], None],
 ) -> LogProbs:
-    """Run a few texts through the model; hand out hidden states, give back what it says next.
+    """Run a few texts through the model; pass hidden states to a callback, return predictions.
 
     The state of a layer is the residual stream that leaves it, before any final norm; that of None
     is what enters the first layer. Leading tokens are left out (`PackedRows.num_leading`).
@@ -56,7 +56,7 @@ def observe(
         opened: The model; its hooks and modes are as before when this returns or raises.
         packed: The texts.
         options: Numerics.
-        layers: Which layers' states are wanted, from 0; None is the embedding.
+        layers: Layers whose states are returned, from 0; None is the embedding.
         on_states: Called for each of them, in the order of the model, with the states of all
             tokens that are not left out, row by row, in float32.
 
@@ -97,7 +97,7 @@ def _spaced(num_positions: int, *, vocabulary: int) -> Tensor:
 def _watched(
     modules: torch.nn.ModuleList, layers: set[int | None], hand_out: Callable[[Tensor], None]
 ) -> Iterator[None]:
-    """Hand out what enters the first layer and what leaves each, as far as wanted, in the block."""
+    """Pass the states before the first layer and after each to a callback, in the block."""
 
     def entering(_module: torch.nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401
         hand_out(args[0] if args else kwargs["hidden_states"])

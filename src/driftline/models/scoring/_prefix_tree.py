@@ -89,7 +89,7 @@ class Row:
 
 @dataclass
 class Branch:
-    """A trunk with all that hangs on it; the root has none."""
+    """A trunk with its branches; the root has no trunk."""
 
     trunk: Row | None = None
     batches: list[list[Row]] = field(default_factory=list)
@@ -114,7 +114,7 @@ class Branch:
         return max([own, *(branch.max_rows() for branch in self.branches)])
 
 
-class _Place(NamedTuple):
+class _TokenPlace(NamedTuple):
     """One token of a sequence: a row and the token's number there."""
 
     row: Row
@@ -124,13 +124,13 @@ class _Place(NamedTuple):
 def plan_batches(
     sequences: Sequence[TokenSequence], layout: Layout, *, share: bool = True
 ) -> Branch:
-    """Lay sequences out in rows and batches.
+    """Arrange sequences in rows and batches.
 
     Equal inputs run once in any case. The layout depends on the set of sequences, not on their
     order, except for the numbers that name them in the queries.
 
     Args:
-        sequences: What to score; `start` must be at least 1.
+        sequences: Sequences to score; `start` must be at least 1.
         layout: Sizes.
         share: Let different inputs share their beginnings; else each is a row of its own.
 
@@ -146,7 +146,7 @@ def plan_batches(
 
 
 class _Builder:
-    """Works on the inputs in lexicographic order, where whoever shares a beginning is adjacent."""
+    """Builder on the inputs in lexicographic order, in which shared prefixes are adjacent."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _Builder:
         self._members = members
         self._layout = layout
         self._shared = [0, *map(num_shared, inputs[:-1], inputs[1:])]
-        """How many tokens each input shares with the one before it."""
+        """Number of tokens that each input shares with the one before it."""
 
     def build(self) -> Branch:
         root = Branch()
@@ -172,8 +172,8 @@ class _Builder:
         rows = [self._row(index, index + 1, []) for index in range(len(self._inputs))]
         return Branch(batches=list(self._batches(rows)))
 
-    def _fill(self, branch: Branch, first: int, last: int, spine: list[_Place]) -> None:
-        """Lay out the inputs from first up to last, which all begin with the spine."""
+    def _fill(self, branch: Branch, first: int, last: int, spine: list[_TokenPlace]) -> None:
+        """Arrange the inputs from first up to last, which all begin with the spine."""
         rows: list[Row] = []
         pending = [(first, last)]
         while pending:
@@ -196,7 +196,7 @@ class _Builder:
             return least
         return max(least, self._layout.min_share * longest)
 
-    def _branch(self, first: int, last: int, spine: list[_Place], common: int) -> Branch:
+    def _branch(self, first: int, last: int, spine: list[_TokenPlace], common: int) -> Branch:
         trunk = Row(len(spine))
         whole = self._inputs[first]
         longer = [*spine, *self._extend(trunk, whole[len(spine) : common], -1)]
@@ -236,7 +236,7 @@ class _Builder:
             size += len(self._inputs[index]) - max(self._shared[index], before)
         return size
 
-    def _row(self, first: int, last: int, spine: list[_Place]) -> Row:
+    def _row(self, first: int, last: int, spine: list[_TokenPlace]) -> Row:
         row, path = Row(len(spine)), list(spine)
         for index in range(first, last):
             tokens = self._inputs[index]
@@ -248,16 +248,16 @@ class _Builder:
         return row
 
     @staticmethod
-    def _extend(row: Row, tokens: tuple[int, ...], parent: int) -> list[_Place]:
+    def _extend(row: Row, tokens: tuple[int, ...], parent: int) -> list[_TokenPlace]:
         places = []
         for token in tokens:
             row.tokens.append(token)
             row.parents.append(parent)
             parent = len(row.tokens) - 1
-            places.append(_Place(row, parent))
+            places.append(_TokenPlace(row, parent))
         return places
 
-    def _ask(self, tokens: tuple[int, ...], path: list[_Place]) -> None:
+    def _ask(self, tokens: tuple[int, ...], path: list[_TokenPlace]) -> None:
         for number in self._members[tokens]:
             sequence = self._sequences[number]
             for position in range(sequence.start, len(sequence.tokens)):
@@ -292,7 +292,7 @@ def num_shared(left: Sequence[int], right: Sequence[int]) -> int:
         right: Others.
 
     Returns:
-        How many they share.
+        Number of shared tokens.
     """
     for position, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:
@@ -322,7 +322,7 @@ def padded(values: Sequence[Sequence[int]], width: int) -> Int[ndarray, "rows wi
 
     Args:
         values: The rows.
-        width: Of the array.
+        width: Width of the array.
 
     Returns:
         The array.

@@ -29,9 +29,9 @@ _LOGITS_AT_ONCE = 2**26
 _ENTRY_BYTES = 2**31
 """Hidden states that are kept to start later passes at a layer."""
 _PROOF_NATS, _PROOF_NATS_HALF = 1e-3, 0.25
-"""How far scores may differ in the proof, with float32 weights and with half-precision ones."""
+"""Largest difference of scores in the proof, with float32 weights and with half-precision ones."""
 _UNFIT = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What an architecture raises that does not take masks, caches or replaced layers as we give them."""
+"""Exceptions of architectures that do not accept Driftline's masks, caches or replaced layers."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class EntryStates:
 
 
 class Scorer:
-    """Scores sequences on one model, at whatever point it stands."""
+    """Scorer of sequences on one model, at its current point."""
 
     def __init__(self, opened: LanguageModel, options: ScoringOptions | None = None) -> None:
         """Prepare to score, and prove on a few tokens that the model allows what saves work.
@@ -106,8 +106,8 @@ class Scorer:
         batches are halved until it does, which is logged.
 
         Args:
-            sequences: What to score; `start` must be at least 1.
-            entry: What `entry_states` gave for the point where the model stands.
+            sequences: Sequences to score; `start` must be at least 1.
+            entry: Result of `entry_states` for the current point.
             on_tokens: Called after each batch with the number of tokens that went in.
 
         Returns:
@@ -138,8 +138,8 @@ class Scorer:
         Points that are asked for in the order of their first layer share the work below it.
 
         Args:
-            point: Where the model goes next.
-            sequences: What will be scored there.
+            point: Next point of the model.
+            sequences: Sequences to score there.
 
         Returns:
             The states for `score`; None where a pass must run whole, or memory does not hold them.

@@ -11,7 +11,7 @@ from ..language_model import LanguageModel, ScoringOptions
 from ._prefix_tree import Layout, Row, TokenSequence, plan_batches
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 512, 4096
-"""What a pass keeps for its way back is about 1 MB a token at 135M parameters."""
+"""Tokens per batch; a pass keeps about 1 MB per token for backward at 135M parameters."""
 _LOGITS_AT_ONCE = 2**25
 _ROW_TOKENS = 256
 """Sequences of one item share a row up to this size."""
@@ -22,7 +22,7 @@ Weigh = Callable[[Sequence[float]], Sequence[float]]
 
 @dataclass(frozen=True)
 class WeighedSequences:
-    """The sequences of one item, and how its loss hangs on their log-likelihoods."""
+    """Sequences of one item, and the weights of their log-likelihoods in its loss."""
 
     sequences: tuple[TokenSequence, ...]
     weigh: Weigh
@@ -33,10 +33,10 @@ Entry = tuple[int, list[Row]]
 
 
 def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
-    """Lay the items out in rows.
+    """Arrange the items in rows.
 
     Args:
-        items: What goes in.
+        items: Items to arrange.
         share: Let the sequences of an item share their beginning in one row (tree attention).
 
     Returns:
@@ -62,7 +62,7 @@ def gradient_batches(
     Args:
         opened: The model.
         options: `batch_tokens` bounds a batch; None for what suits the device.
-        entries: What `lay_out` gave.
+        entries: Result of `lay_out`.
 
     Yields:
         The entries of one batch; an item is never cut in two.
@@ -122,7 +122,7 @@ def weigh_queries(
     Args:
         items: All items.
         queries: Those of one batch.
-        log_probs: What the model gave for them.
+        log_probs: The model's log-probabilities of the queries.
 
     Returns:
         d loss / d log-probability, and the log-likelihoods of each item's sequences.

@@ -23,7 +23,7 @@ _SPARE_BYTES = 64 * 2**20
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Name the checkpoint of a step, as the trainer does.
+    """Return the folder of a step's checkpoint, named as the trainer does.
 
     Args:
         folder: Output folder of the trainer.
@@ -84,7 +84,7 @@ def checkpoint_files(path: Path) -> dict[str, str]:
 
 
 def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
-    """Take the weights that a run starts from, before a checkpoint is loaded into them.
+    """Copy the weights that a run starts from, before a checkpoint is loaded into them.
 
     Args:
         trainer: Has not trained yet.

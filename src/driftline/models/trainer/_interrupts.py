@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def interrupts_heard() -> Iterator[None]:
-    """Let no Ctrl-C be lost while the block runs.
+    """Keep every Ctrl-C while the block runs.
 
     `datasets` hashes what it maps under a bare `except`, which takes a Ctrl-C for a failure to hash
     and goes on.

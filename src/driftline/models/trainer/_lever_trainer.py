@@ -40,10 +40,10 @@ class PreparedRows:
     """The rows of some training data as TRL has tokenised them, so that no trainer does it again."""
 
     def __init__(self, opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
-        """Take the place among the data's prepared rows that belongs to a config.
+        """Select the prepared rows of a config among the data's.
 
         Args:
-            opened: Whose tokenizer it is.
+            opened: Model that owns the tokenizer.
             config: All its fields count but those of the optimiser.
             data: Keeps what is prepared.
         """
@@ -57,7 +57,7 @@ class PreparedRows:
         return rows if tokenizer is self._opened.tokenizer else None
 
     def put(self, rows: datasets.Dataset) -> None:
-        """Keep the rows."""
+        """Store the rows."""
         self._data.prepared[self._key] = (self._opened.tokenizer, rows)
 
 
@@ -74,8 +74,8 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         """Set up TRL's trainer.
 
         Args:
-            base: What the trained weights are held to; read, never changed.
-            levers: What to hold them by.
+            base: Base model of the regularisation; read, never changed.
+            levers: Levers to hold them by.
             prepared: Rows that a trainer with the same config has tokenised before.
             **kwargs: TRL's own.
         """
@@ -139,7 +139,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         return loss
 
     def _note(self, loss: Tensor, num_items_in_batch: Tensor | int | None) -> None:
-        """Keep a part of the step's loss; without a count of tokens it is a mean of its own."""
+        """Store a part of the step's loss; without a count of tokens it is a mean by itself."""
         if self._levers.loss_adaptive_rate:
             parts = (
                 1 if num_items_in_batch is not None else self.current_gradient_accumulation_steps
@@ -169,7 +169,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 class _AroundStep(TrainerCallback):  # type: ignore[misc]
-    """Scales the step's learning rate before it, and pulls the weights to the base after it."""
+    """Callback that scales the learning rate before a step, and pulls weights back after it."""
 
     def __init__(self, trainer: LeverTrainer) -> None:
         self._trainer = trainer
@@ -224,11 +224,11 @@ def adaptive_rate_factor(loss: float) -> float:
 def slow_modules(
     optimizer: torch.optim.Optimizer, model: torch.nn.Module, factors: Mapping[str, float]
 ) -> None:
-    """Put the weights of some modules into groups with a lower learning rate.
+    """Move the weights of some modules into groups with a lower learning rate.
 
     Args:
         optimizer: Has not stepped yet.
-        model: What it trains.
+        model: Model to train.
         factors: Module name to factor; of nested modules the innermost counts.
     """
     by_weight = {
@@ -262,9 +262,9 @@ def lever_trainer(
     Args:
         opened: The base; it is not changed.
         config: The user's config.
-        data: What to train on, replay included.
+        data: Data to train on, replay included.
         arguments: TRL's arguments.
-        levers: What holds the run back.
+        levers: Mitigations of the run.
         evaluation: Rows to evaluate on while it trains.
 
     Returns:

@@ -20,7 +20,7 @@ def scaled_change(change: Change, levers: Levers) -> Change:
 
     Args:
         change: Weight name to change.
-        levers: What was on.
+        levers: Levers of the run.
 
     Returns:
         scale * change; a low-rank one stays low-rank, and weights that go back to the base are left
@@ -65,7 +65,7 @@ def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
 
 
 def finish(trainer: LeverTrainer) -> None:
-    """Put what is to come out of a run into the trainer's model, before it is saved.
+    """Write the run's result into the trainer's model, before it is saved.
 
     Every trained weight ends at base + scale * (tuned - base), its scale being that of `interpolation`
     and `interpolated_modules`; of LoRA, B is scaled, which is the same. OSF's parts become plain

@@ -31,13 +31,13 @@ def probe_trainer(
     num_steps: int = 0,
     output_dir: Path | None = None,
 ) -> Iterator[LeverTrainer]:
-    """Make TRL's trainer on a copy of the model; random states and progress bars are put back.
+    """Build TRL's trainer on a copy of the model; random states and progress bars are restored.
 
     Args:
         opened: The base; it is not changed.
         config: The user's config.
         data: The user's data.
-        levers: What holds the run back.
+        levers: Mitigations of the run.
         num_steps: Steps of the run, which replay goes by.
         output_dir: Folder for the trainer's checkpoints, where the caller asks for any.
 

@@ -10,7 +10,7 @@ import torch
 
 @contextlib.contextmanager
 def random_states_kept() -> Iterator[None]:
-    """Put every random state back after the block, also where it raises.
+    """Restore every random state after the block, also if it raises.
 
     Yields:
         Nothing.

@@ -54,7 +54,7 @@ def training_copy(opened: LanguageModel, config: TrainingConfig) -> transformers
 
 
 def _hold_in(model: transformers.PreTrainedModel, dtype: torch.dtype) -> None:
-    """Hold the weights in a dtype, but for those that the architecture keeps in float32 on loading."""
+    """Cast the weights to a dtype, except those that the architecture loads in float32."""
     kept = set(getattr(model, "_keep_in_fp32_modules_strict", None) or ())
     if dtype == torch.float16:
         kept |= set(getattr(model, "_keep_in_fp32_modules", None) or ())

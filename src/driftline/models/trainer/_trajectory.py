@@ -81,17 +81,17 @@ class Trajectory:
     config: TrainingConfig
     data: TrainingData
     folder: Path
-    """Where the changes are kept; one file a kept step, as large as the weights that moved, or as
-    the adapter where plain LoRA is trained."""
+    """Folder of the changes; one file per kept step, as large as the weights that moved, or as the
+    adapter if plain LoRA is trained."""
     kept_steps: tuple[int, ...]
     """Optimiser steps whose change is kept, ascending; training stops after the last."""
     plan: TrainingPlan
     on_step: Callable[[int], None] = field(default=lambda _step: None)
     frozen: tuple[str, ...] = ()
-    """Modules whose weights stay where they are, beside those that the levers freeze; of a full
+    """Modules whose weights stay fixed, in addition to those that the levers freeze; of a full
     fine-tuning only."""
     levers: Levers = field(default_factory=Levers)
-    """What holds the run back from forgetting."""
+    """Mitigations of the run against forgetting."""
     goes_on: Callable[[int], bool] = field(default=lambda _step: True)
     """Asked after every step, when a kept step's change is on disk; False ends training there."""
     checkpoints: Path | None = None
@@ -177,7 +177,7 @@ class Trajectory:
         """Train to the last kept step or to where `goes_on` ends it, unless all is on disk already.
 
         Returns:
-            What came of it.
+            Result of the training.
 
         Raises:
             RunError: Training broke off, or the loss was not finite.
@@ -314,7 +314,7 @@ class TrajectoryDirection:
 def plan_training(
     opened: LanguageModel, config: TrainingConfig, data: TrainingData
 ) -> TrainingPlan:
-    """Work out the planned run's steps and learning rates, without training.
+    """Compute the planned run's steps and learning rates, without training.
 
     Args:
         opened: The base model; it is not changed.
@@ -361,7 +361,7 @@ def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
-    """Keeps the change of the weights after some steps, and stops after the last of them."""
+    """Callback that stores the change of the weights after some steps, and stops after the last."""
 
     def __init__(self, trajectory: Trajectory, *, keeps_checkpoint: bool) -> None:
         self._trajectory, self._keeps_checkpoint = trajectory, keeps_checkpoint

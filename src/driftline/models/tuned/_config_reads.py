@@ -17,7 +17,7 @@ _ADDS_OUTPUTS = {
     "output_attentions", "output_hidden_states", "output_router_logits", "return_dict",
     "use_cache", "use_return_dict", "problem_type", "id2label", "label2id",
 }  # fmt: skip
-"""Read to decide what is returned beside the logits."""
+"""Keys that only decide what is returned in addition to the logits."""
 _TRAINING_ONLY = {
     "router_aux_loss_coef", "router_z_loss_coef", "aux_loss_alpha", "seq_aux", "router_jitter_noise",
     "input_jitter_noise", "gradient_checkpointing", "layerdrop", "init_std",
@@ -61,8 +61,8 @@ def check_configs(
     Args:
         tuned: The tuned model's config, as transformers loaded it.
         base: The base's.
-        reads: What the model's code reads of them.
-        source: What to call the tuned model in messages.
+        reads: Keys that the model's code reads.
+        source: Name of the tuned model in messages.
 
     Raises:
         ModelError: A key that is read differs.
@@ -91,7 +91,7 @@ def _watch(cls: type, reads: Reads, thread: int) -> "_PutBack":
 
 
 class _PutBack:
-    """Takes the recording off a class again."""
+    """Removal of the recording from a class."""
 
     def __init__(self, cls: type, own: object) -> None:
         self._cls, self._own = cls, own

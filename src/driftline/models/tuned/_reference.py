@@ -69,7 +69,7 @@ def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> T
     Args:
         model: In evaluation mode.
         tokens: One row.
-        device: Where the embedding lies.
+        device: Device of the embedding.
 
     Returns:
         Token by vocabulary, float32, on the CPU.
@@ -156,7 +156,7 @@ def check_point(
 
 
 def tolerance(dtype: torch.dtype, *, is_adapter: bool = False) -> float:
-    """Give the share of the spread of the logits that rounding may explain.
+    """Return the share of the spread of the logits that rounding may explain.
 
     Args:
         dtype: The dtype that the weights are held in.

@@ -73,10 +73,10 @@ def write_scaled(
         tuned: The tuned model.
         opened: Its base; it is read, not changed.
         scales: Weight name to scale. Weights that are left out are as in the base.
-        folder: Where to; it must not exist.
+        folder: Output folder; it must not exist.
 
     Returns:
-        What was written.
+        Kind of the written model.
     """
     if can_stay_adapter(tuned):
         folder.mkdir(parents=True)
@@ -219,7 +219,7 @@ def _copy_settings(tuned: TunedModel, opened: LanguageModel, folder: Path) -> No
 
 
 def _untie_config(opened: LanguageModel, config: Path) -> None:
-    """Say so in the config where a head is written on its own; a loader that ties would drop it."""
+    """Mark the head as untied in the config, so that loaders do not drop a separate head."""
     heads = getattr(opened.model, "_tied_weights_keys", None) or {}
     if not heads or set(heads) & set(tied_names(opened.model)):
         return

@@ -33,7 +33,7 @@ class DeltaDirection:
     def __init__(
         self, checkpoint: Checkpoint, opened: LanguageModel, stored: Mapping[str, StoredTensor]
     ) -> None:
-        """Look up where each weight lies, and that it fits the base.
+        """Find where each weight lies, and check that it fits the base.
 
         Args:
             checkpoint: A whole model.

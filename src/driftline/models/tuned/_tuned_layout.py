@@ -25,7 +25,7 @@ def build_skeleton(
     Args:
         config: The tuned model's config; it is changed as building changes it.
         opened: The base; its own code may run if it was trusted.
-        source: What to call the model in messages.
+        source: Name of the model in messages.
 
     Returns:
         The model on the meta device.

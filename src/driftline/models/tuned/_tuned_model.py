@@ -142,10 +142,10 @@ def digest_at(opened: LanguageModel, point: Point) -> str | None:
 
     Args:
         opened: The model; it is put back bit for bit.
-        point: Where to.
+        point: Point to move to.
 
     Returns:
-        As `LanguageModel.digest`; None where points are held beside the weights.
+        As `LanguageModel.digest`; None where changes are kept apart from the weights.
     """
     if not opened.can_be_merged_into:
         return None

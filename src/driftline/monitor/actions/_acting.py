@@ -33,11 +33,11 @@ class Acting:
     """Runner of the actions that the user chose for alarms."""
 
     def __init__(self, settings: MonitorSettings, log: MonitorLog) -> None:
-        """Take what was chosen.
+        """Store the user's choices.
 
         Args:
             settings: The action.
-            log: Where it is written before it is taken.
+            log: Log to which actions are written before they are taken.
         """
         self._settings, self._log = settings, log
         self.rolled_back_to: int | None = None

@@ -45,17 +45,17 @@ def lower_learning_rate(optimizer: object, scheduler: object, factor: float) -> 
 def roll_back(
     model: torch.nn.Module, ring: SnapshotRing, *, step: int, safe_step: int, output_dir: Path
 ) -> tuple[str, list[str]]:
-    """Set the damaged weights apart, and put the last safe ones into the model.
+    """Store the damaged weights apart, and restore the last safe ones.
 
     Args:
         model: The model in training.
         ring: Holds the safe weights.
         step: After which the model stands.
-        safe_step: Whose weights come back.
+        safe_step: Step whose weights are restored.
         output_dir: The trainer's; checkpoints of later steps go into its `quarantine/`.
 
     Returns:
-        Where the damaged weights are, and which checkpoints were moved.
+        Folder of the damaged weights, and the checkpoints that were moved.
     """
     apart = ring.set_apart(model, step)
     ring.restore(model, safe_step)
@@ -77,7 +77,7 @@ def last_safe(steps: Sequence[int], safe_step: int) -> int:
     """Return the latest snapshot that is not later than the last safe step.
 
     Args:
-        steps: Of snapshots, ascending.
+        steps: Steps that have a snapshot, ascending.
         safe_step: The last that was found safe.
 
     Returns:

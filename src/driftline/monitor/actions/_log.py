@@ -1,4 +1,4 @@
-"""`monitor.jsonl`: what the monitor saw and did, one line an event, on disk before it goes on."""
+"""`monitor.jsonl`: measurements and actions of the monitor, one line per event, flushed to disk."""
 
 import json
 import os
@@ -19,10 +19,10 @@ Record = dict[str, JsonValue]
 
 
 class MonitorLog:
-    """Appends events; only the first process writes."""
+    """Log to which events are appended; only the first process writes."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file.
+        """Set the file.
 
         Args:
             path: It is made when the first event is written.
@@ -39,7 +39,7 @@ class MonitorLog:
         """Write one event; it is on the disk when this returns.
 
         Args:
-            event: What happened.
+            event: Name of the event.
             step: After which optimiser step.
             **fields: What belongs to it; a number that is not finite must be given as None.
 
@@ -64,7 +64,7 @@ class MonitorLog:
 def read_log(path: Path) -> list[Record]:
     """Read the events of a run, without those that a kill made void.
 
-    A run that goes on from a checkpoint takes its later steps again, so events of later steps that
+    A run that resumes from a checkpoint repeats its later steps, so events of later steps that
     stand before its `resumed` line are left out. So is a last line that a kill cut short.
 
     Args:
@@ -115,7 +115,7 @@ def _records(path: Path) -> Iterator[Record]:
         except NotJsonError:
             cut = cut or number
             continue
-        # A kill cuts the last line of its life; whoever goes on says so first.
+        # A kill truncates the last line; a resumed run ends that line first.
         if cut is not None and record["event"] != "resumed":
             raise OutputError(
                 f"{path}: line {cut} is not JSON of an event; the file was changed: move its folder "

@@ -1,7 +1,7 @@
 """One check: its settings, the detectors that judge signals, and the state they keep."""
 
 from ._check import Checker as Checker
-from ._check import Look as Look
+from ._check import CheckResult as CheckResult
 from ._detectors import Finding as Finding
 from ._detectors import count_sustained as count_sustained
 from ._detectors import findings as findings

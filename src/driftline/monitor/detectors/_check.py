@@ -47,7 +47,7 @@ _GAIN_NATS, _GAIN_TOLERANCES = 1.0, 4.0
 """An item's gain pays for at most so much loss of others: nats, or tolerances if that is more."""
 
 
-class Look(NamedTuple):
+class CheckResult(NamedTuple):
     """Result of a check, before the detectors."""
 
     reading: CheckReading
@@ -55,7 +55,7 @@ class Look(NamedTuple):
 
 
 class Checker:
-    """Measures a model in training; it changes nothing of it."""
+    """Measurements of a model in training; the model is not changed."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class Checker:
         folder: Path,
         critical: float | None,
     ) -> None:
-        """Turn items and anchors into tokens.
+        """Tokenise items and anchors.
 
         Args:
             live: The model in training.
-            capabilities: What to watch.
-            settings: What the user chose.
+            capabilities: Capabilities to watch.
+            settings: The user's settings.
             dataset: The trainer's training data.
-            folder: Where the base's numbers and snapshots go.
+            folder: Folder of the base's numbers and of snapshots.
             critical: Relative norm of the margin; None where there is none.
 
         Raises:
@@ -138,7 +138,7 @@ class Checker:
         wait_for_all()
 
     def restore_base(self) -> None:
-        """Take the base's numbers from disk, where a run goes on from a checkpoint.
+        """Read the base's numbers from disk, if a run resumes from a checkpoint.
 
         Raises:
             RunError: They are not there, or of other items.
@@ -148,7 +148,7 @@ class Checker:
         except (OSError, SafetensorError) as error:
             raise RunError(
                 f"{self._file}: what the base scored at step 0 cannot be read ({error}); a run can "
-                "only go on with the monitor that it began with, in the same folder"
+                "only be resumed with the monitor that it began with, in the same folder"
             ) from error
         wanted = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
         found = {n: len(t) for n, t in held.items() if n.startswith("loss/")}
@@ -194,12 +194,12 @@ class Checker:
             raise RunError("the base's scores changed during the sensitivity self-test")
         return noise
 
-    def look(self, step: int, step_reading: StepReading, state: MonitorState) -> Look:
+    def look(self, step: int, step_reading: StepReading, state: MonitorState) -> CheckResult:
         """Measure, and add to the evidence.
 
         Args:
             step: After which optimiser step.
-            step_reading: Of that step.
+            step_reading: Reading of that step.
             state: Evidence and losses are added to it.
 
         Returns:
@@ -235,7 +235,7 @@ class Checker:
             accuracies(values),
             update.relative,
         )
-        return Look(reading, update)
+        return CheckResult(reading, update)
 
     @property
     def base_accuracies(self) -> dict[str, float]:
@@ -250,7 +250,7 @@ class Checker:
         return {name: error for name, error in found.items() if error is not None}
 
     def _keep_margins(self, values: ItemValues, state: MonitorState) -> None:
-        """Remember what margins have lost, and the log-odds, where probabilities are decided on."""
+        """Store the losses of margins and the log-odds, for metrics computed from probabilities."""
         for c in self.capabilities:
             metric = c.measure.leading
             if metric and c.name in self._margins:
@@ -277,7 +277,7 @@ class Checker:
         return self._anchors.glance()
 
     def means(self) -> dict[str, float]:
-        """Mean losses where the model now stands, without adding to the evidence."""
+        """Compute mean losses at the current weights, without adding to the evidence."""
         return mean_losses(self._watch.losses(), self._base)
 
     def _weights(self) -> BaseWeights | None:

@@ -25,7 +25,7 @@ class Finding(NamedTuple):
     evidence: tuple[str, ...]
     """Sentences; the strongest first."""
     capabilities: tuple[str, ...] = ()
-    """Which are lost, where the detector names any."""
+    """Lost capabilities, if the detector names any."""
 
     @property
     def key(self) -> str:
@@ -40,13 +40,13 @@ class CheckReading:
     step: int
     mean_losses: Mapping[str, float]
     lower_limits: Mapping[str, float]
-    """Of required capabilities: lower end of the confidence sequence."""
+    """Lower end of the confidence sequence, for required capabilities."""
     anchors: AnchorReading
     step_reading: StepReading
     held: frozenset[str] | None = None
     """Capabilities at which the base is better than guessing; None: all."""
     standard_errors: Mapping[str, float] = field(default_factory=dict)
-    """Of the mean losses, over groups of items."""
+    """Standard errors of the mean losses, over groups of items."""
     accuracies: Mapping[str, float] = field(default_factory=dict)
     """Share of items that are right, where the scorer has options."""
     update_relative: float | None = None

@@ -5,12 +5,12 @@ import math
 from pydantic import JsonValue
 
 from ..signals import StepsLeft
-from ._check import Look
+from ._check import CheckResult
 from ._state import MonitorState
 
 
 def metrics_of(
-    look: Look, left: StepsLeft | None, state: MonitorState
+    look: CheckResult, left: StepsLeft | None, state: MonitorState
 ) -> tuple[dict[str, JsonValue], dict[str, float]]:
     """Return the numbers of a check.
 

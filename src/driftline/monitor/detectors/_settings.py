@@ -58,16 +58,16 @@ class MonitorSettings:
     action: Action = "warn"
     """On an alarm."""
     act_on: Literal["evidence", "measured"] = "evidence"
-    """When a capability counts as lost: on evidence at level alpha that it is, or as soon as the mean
-    loss over its items passes the tolerance, which carries no error rate."""
+    """Rule by which a capability counts as lost: evidence at level alpha, or a mean loss over its
+    items beyond the tolerance, which carries no error rate."""
     after_roll_back: Literal["stop", "continue"] = "stop"
     """Continue: at a lower learning rate and with the optimiser's moments cleared."""
     lower_factor: float = 0.5
-    """What the learning rate is multiplied by when it is lowered."""
+    """Factor of the learning rate when it is lowered."""
     max_interventions: int = 3
     """Lowered rates and roll-backs after which the next alarm stops the run."""
     num_snapshots: int = 2
-    """Safe snapshots that are kept on disk, beside that of step 0; 0: none at all, also not of step
+    """Safe snapshots kept on disk, in addition to that of step 0; 0: none at all, also not of step
     0, and then no update norm of a full fine-tuning either."""
     anchor_rows: int = 4
     """Rows of suite text, and as many of the new task, at which output and representation are read."""
@@ -144,7 +144,7 @@ class MonitorSettings:
 
         Args:
             values: Field to value.
-            origin: What to call the file in messages.
+            origin: Name of the file in messages.
 
         Returns:
             The settings.
@@ -178,7 +178,8 @@ class Thresholds:
     rank_factor: float = 1.5
     """Effective rank over the base's, either way, in any watched layer."""
     broad_share: float = 0.5
-    """Of all watched capabilities beyond their tolerance: as many make a loss broad."""
+    """Share of all watched capabilities beyond their tolerance from which a loss counts as
+    broad."""
     curvature: float = 1.0
     """Curvature along the preconditioned gradient over the optimiser's bound 2 / learning rate."""
     unpredictability: float = 0.5

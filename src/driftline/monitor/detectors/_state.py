@@ -11,20 +11,20 @@ from ..signals import SpikeWatch
 
 @dataclass
 class MonitorState:
-    """Everything that a later conclusion depends on, beside the base's scores on disk."""
+    """State on which later conclusions depend, other than the base's scores on disk."""
 
     every_steps: int = 1
     glance_every_steps: int = 0
     """0: no glances."""
     num_items: int | None = None
-    """Of each capability that are scored; None: all."""
+    """Number of scored items per capability; None: all."""
     checked_kl_nats: float = 0.0
     """The furthest that the output had moved at a check."""
     next_check: int = 0
     """A step that is checked out of turn; 0: none."""
     num_out_of_turn: int = 0
     steps: list[int] = field(default_factory=list)
-    """Of the checks so far."""
+    """Steps of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)
     """Mean loss of each capability at each of them."""
     margins: dict[str, list[float]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class MonitorState:
         return Looks() if held is None else Looks(int(held[0]), held[1])
 
     def keep(self, capability: str, looks: Looks) -> None:
-        """Remember the evidence against a capability."""
+        """Store the evidence against a capability."""
         self.evidence[capability] = [float(looks.num_looks), looks.log_evidence]
 
     def to_value(self) -> JsonValue:

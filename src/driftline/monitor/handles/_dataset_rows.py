@@ -13,7 +13,7 @@ def first_rows(dataset: object, num: int) -> list[list[tuple[int, ...]]] | None:
 
     Args:
         dataset: The trainer's.
-        num: Of rows, at most.
+        num: Largest number of rows.
 
     Returns:
         For each row its sequences, none where it is not tokenised; None where rows cannot be taken by

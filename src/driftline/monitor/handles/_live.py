@@ -24,7 +24,7 @@ ItemValues = dict[str, dict[MetricName, Float[ndarray, " items"]]]
 """Capability to metric to one value an item."""
 
 _BATCH_TOKENS = 2048
-"""Of one pass of a sharded model, padding included."""
+"""Tokens of one pass of a sharded model, padding included."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class LiveModel:
         source: str,
         scale: Callable[[], None] | None = None,
     ) -> "LiveModel":
-        """Take the trainer's model as one that can be scored.
+        """Wrap the trainer's model for scoring.
 
         Args:
             model: From the trainer's callback.
-            tokenizer: Likewise; a processor will not do.
+            tokenizer: From the trainer's callback; a processor is not supported.
             bfloat16: Score under autocast, as the trainer trains.
-            source: What to call the model.
+            source: Name of the model.
             scale: Makes of the trained weights what will come out.
 
         Returns:
@@ -93,7 +93,7 @@ class LiveModel:
 
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Stand where the run would come out if it ended now, in evaluation mode; all is put back.
+        """Move to the weights of a run that ended now, in evaluation mode; all is restored.
 
         Cost: where the update is scaled after training, a copy of the trained weights.
 
@@ -112,11 +112,11 @@ class CapabilityWatch:
     """Per-item losses of all capabilities, wherever the model stands."""
 
     def __init__(self, live: LiveModel, capabilities: Sequence[Capability]) -> None:
-        """Turn items into tokens, and prove that this model can score them.
+        """Tokenise items, and check that this model can score them.
 
         Args:
             live: The model in training.
-            capabilities: What to watch.
+            capabilities: Capabilities to watch.
 
         Raises:
             ConfigError: A capability is scored by generated answers.
@@ -160,10 +160,10 @@ class CapabilityWatch:
         return self.as_losses(self.values())
 
     def as_losses(self, values: ItemValues) -> dict[str, Float[ndarray, " items"]]:
-        """Take each capability's own metric of some values, turned so that more is worse.
+        """Return each capability's own metric of some values, signed so that more is worse.
 
         Args:
-            values: Of `values`.
+            values: Values from `values`.
 
         Returns:
             Capability to losses, in its own unit.
@@ -223,7 +223,7 @@ def whole_scores(
 
     Args:
         model: The model, in evaluation mode.
-        sequences: What to score.
+        sequences: Sequences to score.
         options: Numerics.
 
     Returns:

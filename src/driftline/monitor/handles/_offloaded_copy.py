@@ -14,7 +14,7 @@ from ._sharded import local
 from ._untouched import put
 
 
-class _Place(NamedTuple):
+class _FileSlot(NamedTuple):
     offset: int
     like: Tensor
     """On no device: shape and type alone."""
@@ -30,7 +30,7 @@ class OffloadedCopy:
     def __init__(self) -> None:
         """Start empty; see `of`."""
         self._file: BinaryIO | None = None
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _FileSlot] = {}
         self._held: dict[str, tuple[Tensor, torch.device]] = {}
 
     @classmethod
@@ -83,7 +83,7 @@ class OffloadedCopy:
         return found
 
     def close(self) -> None:
-        """Forget them."""
+        """Delete the copies."""
         self._held.clear()
         self._places.clear()
         if self._file is not None:
@@ -97,7 +97,7 @@ class OffloadedCopy:
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
         whole = now.contiguous()
-        self._places[name] = _Place(self._file.tell(), torch.empty_like(whole, device="meta"))
+        self._places[name] = _FileSlot(self._file.tell(), torch.empty_like(whole, device="meta"))
         self._file.write(_bytes(whole))
 
 

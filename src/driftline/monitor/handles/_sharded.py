@@ -80,7 +80,7 @@ def agreed(values: list[float]) -> list[float]:
 
 
 def wait_for_all() -> None:
-    """Go on once every process is here."""
+    """Wait until every process has reached this point."""
     if _is_many():
         torch.distributed.barrier()
 

@@ -27,11 +27,11 @@ class SnapshotRing:
     """
 
     def __init__(self, folder: Path, *, capacity: int) -> None:
-        """Name the folder.
+        """Set the folder.
 
         Args:
             folder: Holds `snapshots/` and `quarantine/`.
-            capacity: Safe snapshots beside that of step 0; 0: none is written.
+            capacity: Safe snapshots in addition to that of step 0; 0: none is written.
         """
         self._snapshots, self._quarantine = folder / "snapshots", folder / "quarantine"
         self._capacity = capacity
@@ -49,7 +49,7 @@ class SnapshotRing:
         return sorted(int(n.removeprefix("step-")) for n in names if not n.endswith(".partial"))
 
     def save(self, model: torch.nn.Module, step: int) -> None:
-        """Keep the weights of a safe step; the oldest but step 0 makes room.
+        """Store the weights of a safe step; the oldest one, except step 0, is deleted.
 
         Args:
             model: The model in training.
@@ -66,7 +66,7 @@ class SnapshotRing:
                 shutil.rmtree(self._snapshots / _name(old))
 
     def restore(self, model: torch.nn.Module, step: int) -> None:
-        """Put a snapshot's weights into the model, bit for bit.
+        """Restore a snapshot's weights in the model, bit for bit.
 
         Args:
             model: The model in training.
@@ -152,11 +152,11 @@ class BaseWeights:
     """The trained weights at step 0, read from disk tensor by tensor, so that none stays in memory."""
 
     def __init__(self, model: torch.nn.Module, folder: Path) -> None:
-        """Name the files.
+        """Set the files.
 
         Args:
             model: The model in training.
-            folder: Of the snapshot of step 0.
+            folder: Folder of the snapshot of step 0.
         """
         self._model, self._path = model, folder / _file_name(model)
 
@@ -171,7 +171,7 @@ class BaseWeights:
         """Return the change of a matrix; None if it is not trained.
 
         Args:
-            name: Of the module, in the model in training.
+            name: Name of the module, in the model in training.
             module: A linear layer, or one with LoRA inside.
 
         Returns:

@@ -19,7 +19,7 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
     """Set evaluation mode without gradients; restore modes and all random states.
 
     Accelerate wraps a model's forward pass in its own autocast; in the block the pass is the model's
-    own, so that whoever scores decides in what numbers. Half precision by the back door would drown
+    own, so that the scorer decides on the dtype. Half precision by the back door would drown
     the small differences that are looked for.
 
     Args:
@@ -46,10 +46,10 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Let weights be moved in the block; they are copied back afterwards, bit for bit.
+    """Allow changes of weights in the block; they are restored afterwards, bit for bit.
 
     Args:
-        parameters: What may be moved.
+        parameters: Parameters that may move.
 
     Yields:
         Copies of this process's part of each, as they were; they must not be changed.
@@ -62,7 +62,7 @@ def weights_put_back(parameters: dict[str, Tensor]) -> Iterator[dict[str, Tensor
 
 
 def put(parameters: dict[str, Tensor], value: Callable[[str, Tensor], Tensor]) -> None:
-    """Give every parameter a new value, in place.
+    """Set every parameter to a new value, in place.
 
     Args:
         parameters: By name.

@@ -82,12 +82,12 @@ def anchor_texts(
 
     Args:
         live: The model.
-        capabilities: Of the suites.
+        capabilities: Capabilities of the suites.
         dataset: The trainer's data set; its `input_ids` are read by index, so that no random number
             is drawn.
-        num_rows: Of each kind.
-        row_tokens: Of each row.
-        watched_layers: How many layers to watch.
+        num_rows: Number of rows of each kind.
+        row_tokens: Tokens of each row.
+        watched_layers: Number of layers to watch.
 
     Returns:
         The texts.
@@ -105,14 +105,14 @@ def anchor_texts(
 
 
 class AnchorWatch:
-    """Reads the anchors and compares them with the base."""
+    """Reader of the anchors, compared with the base."""
 
     def __init__(self, live: LiveModel, texts: AnchorTexts) -> None:
-        """Take the model and the texts; the base is read or restored afterwards.
+        """Store the model and the texts; the base is read or restored afterwards.
 
         Args:
             live: The model.
-            texts: Where to read.
+            texts: Texts to read at.
         """
         self._live, self.texts = live, texts
         self._base: dict[str, Tensor] = {}
@@ -121,7 +121,7 @@ class AnchorWatch:
         """Read the base, where the model now stands.
 
         Returns:
-            What later readings are compared with, for a file.
+            The base's reading, for a file.
         """
         with self._live.at_rest():
             log_probs, grams, _ = self._pass(self.texts.suite.rows, watch=True)
@@ -132,7 +132,7 @@ class AnchorWatch:
         return self._base
 
     def restore_base(self, held: Mapping[str, Tensor]) -> None:
-        """Take the base from a file that `read_base` filled.
+        """Read the base from a file that `read_base` wrote.
 
         Args:
             held: Its content.
@@ -227,7 +227,7 @@ def _states_watched(
     layers: Sequence[int],
     on_states: Any,  # noqa: ANN401
 ) -> Iterator[None]:
-    """Hand out what leaves each of some layers, in the block."""
+    """Pass the output of some layers to a callback, in the block."""
     modules = _layers(live)
 
     def leaving(layer: int) -> Any:  # noqa: ANN401

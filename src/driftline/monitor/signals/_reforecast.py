@@ -48,7 +48,7 @@ def planned_rates(scheduler: object, num_steps: int) -> tuple[float, ...] | None
 
     Args:
         scheduler: The trainer's.
-        num_steps: Of the whole run.
+        num_steps: Number of steps of the whole run.
 
     Returns:
         Rates; None where the schedule is not a function of the step, or is 0 throughout.
@@ -79,7 +79,7 @@ def steps_left(
         tolerance: In nats, or in the metric's own unit with a link.
         steps: At which the capability was looked at, ascending, from 1.
         losses: Mean losses there, in the unit of the tolerance.
-        learning_rates: Of each step of the run.
+        learning_rates: Learning rates of each step of the run.
         link: Takes a forecast of margins to probabilities; None where the losses are in nats.
 
     Returns:

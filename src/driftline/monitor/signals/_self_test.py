@@ -31,7 +31,7 @@ def check_sensitivity(
         model: The model in training, at the base.
         trips: Scores where the model stands, and says of each required capability whether its alarm
             would be raised at a first look; raises RunError where scores are not finite.
-        seed: Of the noise.
+        seed: Random seed of the noise.
 
     Returns:
         The noise that sufficed, as a share of each weight's own size.

@@ -8,7 +8,7 @@ _WINDOW = 50
 _FEWEST = 8
 """Values before which nothing is called a spike."""
 _LEAST_DEVIATION = 0.05
-"""Of the logarithm: a series that hardly moves would otherwise spike at anything."""
+"""Smallest deviation of the logarithm: a nearly constant series would otherwise always spike."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class SpikeWatch:
     """Numbers of recent values that were spikes."""
 
     def take(self, value: float, *, deviations: float, factor: float) -> str | None:
-        """Look at the next value.
+        """Add the next value, and describe it if it is a spike.
 
         A spike lies above the running median by so many robust standard deviations (1.48 times the
         median absolute deviation) of the logarithm, and by a factor. Medians are not moved by the
@@ -32,10 +32,10 @@ class SpikeWatch:
         Args:
             value: The next one; not finite is a spike.
             deviations: Robust standard deviations.
-            factor: Of the median.
+            factor: Factor of the median.
 
         Returns:
-            What was seen, in words; None where it is no spike.
+            Description of the spike; None if it is not a spike.
         """
         self.num_seen += 1
         if not math.isfinite(value):

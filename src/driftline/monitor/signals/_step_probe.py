@@ -33,8 +33,8 @@ from ..handles import (
 _LEAST_NATS = 2e-5
 """Second differences of losses below this are rounding of float32."""
 _REACH = 0.25
-"""Of the optimiser's own step, to either side: short enough for the curvature to be that of the place
-(a full step gave a third of it where losses bend at higher orders), long enough for float32."""
+"""Fraction of the optimiser's own step, to either side: short enough for the local curvature (a
+full step gave a third of it where losses bend at higher orders), long enough for float32."""
 _DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
 
 
@@ -78,10 +78,10 @@ def is_loss_of_labels(args: TrainingArguments) -> bool:
 
 
 class BatchRecorder:
-    """Keeps the inputs of a forward pass in training, when asked to."""
+    """Recorder of the inputs of a forward pass in training, on request."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Listen to the model; nothing of what passes is changed.
+        """Register a hook on the model; its inputs are not changed.
 
         Args:
             model: The model in training.
@@ -101,14 +101,15 @@ class BatchRecorder:
 
 @dataclass
 class StepProbe:
-    """Measures the step that is about to be taken; `before` and `after` go around it."""
+    """Measurement of the next step; `before` and `after` go around it."""
 
     live: LiveModel
     num_tokens: int
     folder: Path
     """For copies of weights, for the time of a step."""
     is_loss_of_labels: bool = True
-    """Of the trainer: False where the model gets labels and the loss is made of what it returns."""
+    """Property of the trainer: False if the loss is computed outside the model, from its
+    outputs."""
     _before: OffloadedCopy | None = None
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)
@@ -261,7 +262,7 @@ class _Batch(NamedTuple):
 
     @classmethod
     def of(cls, given: dict[str, Any] | None, num_tokens: int) -> "_Batch | str":
-        """Take rows from a batch, or say why not."""
+        """Take rows from a batch, or return why not."""
         if given is None:
             return "no forward pass was seen"
         labels, ids = given.get("labels"), given.get("input_ids")
@@ -300,7 +301,7 @@ class _Adam(NamedTuple):
 
     @classmethod
     def of(cls, optimizer: object) -> "_Adam | str":
-        """Take an optimiser for Adam, or say why not."""
+        """Read an optimiser as Adam, or return why not."""
         inner = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
         if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW):
             return f"{type(inner).__name__} is not Adam or AdamW"

@@ -56,7 +56,7 @@ def critical_relative_norm(assessment: Assessment) -> float | None:
     """Return the smallest radius along the update at which a capability passes its tolerance.
 
     Args:
-        assessment: Of `driftline assess` or `driftline margin`.
+        assessment: Assessment of `driftline assess` or `driftline margin`.
 
     Returns:
         A relative norm; None where no capability passes within the measured range.
@@ -75,7 +75,7 @@ def read_assessment(path: Path) -> Assessment:
     """Read a `report.json`.
 
     Args:
-        path: Of `driftline assess`.
+        path: Path of `driftline assess`.
 
     Returns:
         The assessment.

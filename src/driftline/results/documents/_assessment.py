@@ -38,7 +38,8 @@ class CapabilityScore(Value):
     """Lower end of the interval for the mean over items of this kind (Student t, clustered)."""
     high: float
     standard_error: float | None = None
-    """Of the value, over groups of items of this kind; None in documents of earlier versions."""
+    """Standard error of the value, over groups of items of this kind; None in documents of earlier
+    versions."""
     confidence_level: Probability
     num_items: int
     num_groups: int | None = None
@@ -49,8 +50,8 @@ class CapabilityScore(Value):
     tolerance: float
     required: bool
     nothing_to_lose: str | None = None
-    """Why the model has nothing to lose here: it is not shown to do better than a guess, or the
-    tolerance accepts a fall to one. None where it has the capability, or guessing has no meaning."""
+    """Reason why the model cannot lose the capability: it is not shown to beat guessing, or the
+    tolerance allows a fall to it. None if it has the capability, or guessing has no meaning."""
 
 
 class CurvePoint(Value):
@@ -101,19 +102,19 @@ class StabilityMargin(Value):
     critical_relative_norm: float | None = None
     """Over random directions their median."""
     num_directions: int | None = None
-    """That the radius rests on; None for a path."""
+    """Number of directions behind the radius; None for a path."""
     tail: MarginTail | None = None
     """None where there is one direction only."""
     critical_steps: float | None = None
     critical_learning_rate: float | None = None
     """The peak rate at which the planned number of steps would just stay within the tolerance."""
     critical_learning_rate_low: float | None = None
-    """Of its range, from those of the largest loss and of its power of the rate."""
+    """Lower end of its range, from the ranges of the largest loss and of its power of the rate."""
     critical_learning_rate_high: float | None = None
     used_fraction: float | None = None
     """Planned learning rate as a share of the critical one; above 1 the margin is overdrawn."""
     measured_steps: int | None = None
-    """Of a path, how many of its steps were really trained; its curve is predicted beyond them."""
+    """Number of a path's steps that were really trained; beyond them its curve is predicted."""
     reason: str | None = None
     curve: tuple[CurvePoint, ...]
 
@@ -163,7 +164,7 @@ class ModuleNoise(Value):
     expected_kl_nats: float
     """D_KL(base || moved), nats per token."""
     low: float
-    """Of the interval over draws of labels; texts are not drawn again."""
+    """Lower end of the interval over draws of labels; texts are not drawn again."""
     high: float
 
 
@@ -183,9 +184,9 @@ class LayerRegion(Value):
     dimension: int | None
     """Directions that are taken for the region: the participation ratio, rounded."""
     own_share: float | None
-    """Of the capability's gradients on items that the region was not made from."""
+    """Share of the capability's gradients on items that the region was not computed from."""
     data_share: float | None
-    """Of the planned data's gradients: how much of what training asks for touches the region."""
+    """Share of the planned data's gradients: how much of the training signal touches the region."""
     random_share: float | None
     """dimension / width: what gradients without preference would have in the region."""
     reason: str | None = None
@@ -299,8 +300,8 @@ class Assessment(Document):
     """The same of the run's own task: negative where a module's update serves it."""
     noise: tuple[ModuleNoise, ...] = ()
     protect: tuple[str, ...] = ()
-    """What the map ranks first, up to a quarter of the parameters inside layers; empty under an
-    adapter, or where no required capability could be mapped."""
+    """Most fragile modules, up to a quarter of the parameters inside layers; empty under an
+    adapter, or if no required capability could be mapped."""
     protect_share: float | None = None
     """The share of the parameters inside layers that `protect` holds; None without it."""
     unmapped: tuple[str, ...] = ()
@@ -308,19 +309,20 @@ class Assessment(Document):
     unmapped_share: float | None = None
     """Their share of the parameters inside layers; None without a map."""
     map_failure: str | None = None
-    """Why the report has no map, where it should have one."""
+    """Reason why the report has no map, if it should have one."""
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
     method: str = "driftline"
-    """How the forecast was made; a rival's name where one was asked for."""
+    """Method of the forecast; the name of a baseline if one was requested."""
     probe: ProbeReading | None = None
-    """What the forecast was made from; with what came of the run, `driftline calibrate` takes it."""
+    """Measurements behind the forecast; with the outcome of the run, `driftline calibrate` reads
+    them."""
     explanation: ForecastExplanation | None = None
     belief_space: BeliefSpace | None = None
     """None where it was not asked for, or, as a caveat says, cannot be watched."""
     checkpoint: KeptCheckpoint | None = None
-    """Of the probe's last step; None where none was kept."""
+    """Checkpoint of the probe's last step; None if none was kept."""
     cost: Cost
     caveats: tuple[str, ...]
     provenance: Provenance

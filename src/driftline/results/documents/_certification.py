@@ -27,7 +27,7 @@ class Flip(Value):
     right: str | None
     """The right answer, which one of them gave; None where the scorer has no options."""
     wrong: str | None
-    """What the other one preferred or wrote; None where scores of an earlier version do not tell."""
+    """Option or text of the wrong model; None if scores of an earlier version do not tell."""
 
 
 class Flips(Value):
@@ -56,7 +56,7 @@ class SequentialUse(Value):
     """The e-value, at its highest, against a loss of the margin; retained at 1 / alpha. None where
     no test was made."""
     evidence_inferior: float | None
-    """That against a loss smaller than the margin."""
+    """Evidence against a loss smaller than the margin."""
 
 
 class CapabilityClaim(Value):
@@ -89,13 +89,13 @@ class CapabilityClaim(Value):
     low: float | None
     """Lower limit of the true change, one-sided at 1 - alpha; None where no test was made."""
     high: float | None
-    """Upper limit, likewise."""
+    """Upper limit, one-sided at 1 - alpha; None where no test was made."""
     loss_limit: float | None
     """The largest loss that the data leave possible: -low where higher is better, otherwise high."""
     margin: float
     """The loss that the suite accepts, fixed before the data; positive."""
     pvalue: float | None
-    """Of "the loss is at least the margin"."""
+    """P-value of "the loss is at least the margin"."""
     adjusted_pvalue: float | None
     """By Holm, over all claims of the document; a claim without a p-value counts there as 1."""
     verdict: ClaimVerdict
@@ -105,7 +105,7 @@ class CapabilityClaim(Value):
     required: bool
     method: Literal["flips", "bounded", "unbounded", "sequential"]
     reason: str | None
-    """Why the verdict is inconclusive."""
+    """Reason why the verdict is inconclusive."""
     base_accuracy: float | None
     chance: float | None
     flips: Flips | None
@@ -119,15 +119,15 @@ class CapabilityClaim(Value):
     max_group_size: int | None = None
     """The most items that a group can hold, as the suite declares it."""
     base_standard_error: float | None = None
-    """Of each model's mean, and of the paired change, over groups; None where items were not drawn
-    at a fixed number, and in documents of earlier versions."""
+    """Standard error of each model's mean, and of the paired change, over groups; None if items
+    were not drawn at a fixed number, and in documents of earlier versions."""
     tuned_standard_error: float | None = None
     standard_error: float | None = None
     tuned_accuracy: float | None = None
     nats_change: float | None = None
     """tuned - base of the margin, of a probability, in documents of earlier versions."""
     sequential: SequentialUse | None = None
-    """What a sequential claim took; None where all items were scored, whatever they say."""
+    """Course of a sequential claim; None if all items were scored regardless."""
 
 
 class SuiteClaim(Value):
@@ -195,16 +195,16 @@ class CertificationProvenance(Value):
     since it is quantised or offloaded."""
     suites: tuple[SourceProvenance, ...]
     numerics: Numerics | None
-    """Of both models; None for logs."""
+    """Numerics of both models; None for logs."""
     policy: CertificationPolicy | None = None
-    """What fixed margins, tiers and alpha; None where the suites and the command line did."""
+    """Policy that fixed margins, tiers and alpha; None if suites and command line did."""
     alpha: float
     sequential: bool = False
-    """Whether items were scored in batches until each decision was clear."""
+    """True if items were scored in batches until each decision was clear."""
     seed: int
-    """Of the orders of items and bets, of bootstraps, of solved examples, and of the items that were scored twice."""
+    """Random seed of item orders, bets, bootstraps, solved examples, and items scored twice."""
     created: str
-    """When the document was written, ISO 8601, UTC."""
+    """Time of writing, ISO 8601, UTC."""
 
 
 class Certification(Document):
@@ -219,7 +219,7 @@ class Certification(Document):
     claims: tuple[CapabilityClaim, ...]
     guards: CertificationGuards
     recovery: tuple[RecoveryProbe, ...] | None = None
-    """Of what is inferior; None where it was not asked for. It changes no verdict."""
+    """Recovery probes of inferior capabilities; None if not requested. They change no verdict."""
     cost: Cost
     caveats: tuple[str, ...]
     provenance: CertificationProvenance

@@ -19,7 +19,7 @@ class LeverSetting(Value):
     value: str
     """In words; the exact value is in the protocol."""
     plain: str
-    """What the user's own config has there."""
+    """Value in the user's own config."""
 
 
 class PlanLook(Value):
@@ -29,12 +29,12 @@ class PlanLook(Value):
     """None for the base."""
     step: int
     scale: float
-    """Of the update, after training, but for what is in `parts`; 0 for the base."""
+    """Scale of the update after training, except for `parts`; 0 for the base."""
     parts: dict[str, float] = Field(default_factory=dict)
     """Parts of the model whose update has a scale of its own; empty where all have one."""
     merit: float | None = None
-    """What the search goes by: the gain, less a tenth of it for each tolerance that the worst capability
-    loses; None in documents of older versions."""
+    """Objective of the search: the gain, less a tenth of it for each tolerance that the worst
+    capability loses; None in documents of older versions."""
     target_gain: float
     """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
     worst_capability: str
@@ -59,7 +59,7 @@ class PlanTrial(Value):
     num_steps: int
     """Planned; a stopped trial took fewer."""
     best: PlanLook | None
-    """Of all looks at its end, by the order of the search; None where it did not come there."""
+    """Best of all evaluations at its end; None if it did not finish."""
     tokens_trained: int
     wall_seconds: float
     reason: str | None
@@ -82,7 +82,7 @@ class LeverAblation(Value):
     was_dropped: bool
     """The protocol did no worse without it, so it is not in the protocol."""
     reason: str | None
-    """Why there is no number."""
+    """Reason why there is no number."""
 
 
 class MarginLeft(Value):
@@ -97,13 +97,13 @@ class MarginLeft(Value):
     loss: float
     """Mean, in the unit; negative where the capability gained."""
     standard_error: float | None = None
-    """Of the mean, over groups of items."""
+    """Standard error of the mean, over groups of items."""
     loss_limit: float | None
     """The largest loss that the items leave possible, one-sided."""
     left: float | None
     """1 - loss_limit / tolerance; negative where the limit passes the tolerance."""
     reason: str | None
-    """Why there is no limit."""
+    """Reason why there is no limit."""
 
 
 class PlannedGain(Value):
@@ -119,11 +119,11 @@ class PlannedGain(Value):
     low: float
     """One-sided lower limit."""
     high: float
-    """Likewise above it."""
+    """One-sided upper limit."""
     confidence_level: float
-    """Of each limit."""
+    """Confidence level of each limit."""
     standard_error: float | None = None
-    """Of the gain, over groups of rows."""
+    """Standard error of the gain, over groups of rows."""
 
 
 class PlannedProtocol(Value):
@@ -151,13 +151,13 @@ class PlanBudget(Value):
 
     unit: Literal["tokens", "minutes"]
     limit: float
-    """Of that unit. A token that only goes forward counts a quarter of a trained one."""
+    """Limit in that unit. A token that only goes forward counts a quarter of a trained one."""
     used_tokens: float
     used_minutes: float
     planned_run_tokens: float
-    """Of the user's own run, for comparison."""
+    """Tokens of the user's own run, for comparison."""
     ended: str
-    """Why the search ended."""
+    """Reason why the search ended."""
 
 
 class PlanProvenance(Value):
@@ -180,10 +180,10 @@ class PlanProvenance(Value):
     numerics: Numerics
     alpha: float
     num_search_items: int
-    """Of each capability, at most."""
+    """Largest number of items per capability used to choose."""
     seed: int
     created: str
-    """When the document was written, ISO 8601, UTC."""
+    """Time of writing, ISO 8601, UTC."""
 
 
 class Plan(Document):
@@ -201,7 +201,7 @@ class Plan(Document):
     margins_left: tuple[MarginLeft, ...]
     suite_claim: SuiteClaim
     claims: tuple[CapabilityClaim, ...]
-    """Of the chosen point, on items that chose nothing."""
+    """Claims about the chosen point, on held-out items."""
     trials: tuple[PlanTrial, ...]
     looks: tuple[PlanLook, ...]
     """Every point of the search, in its order; the first is the base."""

@@ -20,7 +20,7 @@ class RepairLook(Value):
     target_gain: float | None
     """Fall of the target's loss from the base; None without a target."""
     gain_share: float | None
-    """Of the tuned model's gain; None without a target, or where that is no gain."""
+    """Share of the tuned model's gain; None without a target, or if that model gained nothing."""
     kept_change: float
     """Norm of the scaled update over the norm of the update."""
     worst_capability: str
@@ -70,18 +70,18 @@ class CapabilityRecovery(Value):
     num_items: int
     tolerance: float
     was_lost: bool
-    """Whether the items that choose said that tuning cost more than its tolerance."""
+    """True if tuning cost more than the tolerance, by the items used to choose."""
     tuned_change: float
     """tuned - base in the unit."""
     repaired_change: float
-    """repaired - base, likewise."""
+    """repaired - base in the unit."""
     tuned_standard_error: float | None = None
-    """Of the change, over groups of items."""
+    """Standard error of the change, over groups of items."""
     repaired_standard_error: float | None = None
     given_back: float | None
     """Share of the loss that is no longer there; negative where the repair lost more."""
     reason: str | None
-    """Why there is no share."""
+    """Reason why there is no share."""
 
 
 class Recovery(Value):
@@ -95,9 +95,9 @@ class Recovery(Value):
     given_back: float | None
     """1 - repaired / tuned damage."""
     reason: str | None
-    """Why there is no share."""
+    """Reason why there is no share."""
     capabilities: tuple[CapabilityRecovery, ...]
-    """Of the whole suite."""
+    """Recovery of each capability of the suite."""
 
 
 class TargetRecovery(Value):
@@ -115,15 +115,15 @@ class TargetRecovery(Value):
     low: float
     """One-sided lower limit of the repaired model's gain."""
     high: float
-    """Likewise above it."""
+    """One-sided upper limit."""
     confidence_level: float
-    """Of each limit."""
+    """Confidence level of each limit."""
     standard_error: float | None = None
-    """Of the repaired model's gain, over groups of examples."""
+    """Standard error of the repaired model's gain, over groups of examples."""
     gain_share: float | None
-    """Of the tuned model's gain."""
+    """Share of the tuned model's gain."""
     reason: str | None
-    """Why there is no share."""
+    """Reason why there is no share."""
 
 
 class RepairedModel(Value):
@@ -133,8 +133,8 @@ class RepairedModel(Value):
     """Inside the run folder."""
     kind: Literal["adapter", "model"]
     digest: str | None
-    """Of all weights, as they were scored for the claims; None where they cannot be put into the
-    base, since it is quantised or offloaded."""
+    """Digest of all weights, as they were scored for the claims; None if they cannot be merged into
+    the base, because it is quantised or offloaded."""
     files: tuple[SourceProvenance, ...]
 
 
@@ -155,11 +155,11 @@ class RepairProvenance(Value):
     max_cost: float | None
     """Share of the target's gain that the search was allowed to give up; None for no limit."""
     num_search_items: int
-    """Of each capability, at most."""
+    """Largest number of items per capability used to choose."""
     seed: int
-    """Of the split, and of the tests."""
+    """Random seed of the split, and of the tests."""
     created: str
-    """When the document was written, ISO 8601, UTC."""
+    """Time of writing, ISO 8601, UTC."""
 
 
 class Repair(Document):
@@ -180,7 +180,7 @@ class Repair(Document):
     """Every point of the search, in its order; the first is the tuned model."""
     suite_claim: SuiteClaim
     claims: tuple[CapabilityClaim, ...]
-    """Of the repaired model as it was written, on items that chose nothing."""
+    """Claims about the repaired model as written, on held-out items."""
     output: RepairedModel | None
     """None where the best that was found is the base itself."""
     cost: Cost

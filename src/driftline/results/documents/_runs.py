@@ -28,16 +28,16 @@ class RunSummary(Value):
     created: str | None
     """ISO 8601, UTC."""
     changed: str
-    """When one of its files last changed, ISO 8601, UTC."""
+    """Time of the last change of its files, ISO 8601, UTC."""
     state: RunState
     owner: RunOwner | None
-    """Who has it open, where it is in use."""
+    """Process that has it open, if it is in use."""
     num_points: int | None
     """Points with scores in the store; None where it cannot be read."""
     num_scores: int | None
     """Capabilities at points."""
     num_bytes: int
-    """Of Driftline's own files."""
+    """Bytes of Driftline's own files."""
 
 
 class StoredScore(Value):

@@ -37,7 +37,7 @@ class CapabilityPower(Value):
     """Items that a certification at the tolerance needs with that power, if nothing has changed; None where no
     number could pass, or ten million are too few."""
     reason: str | None = None
-    """Why no number of items could pass a certification."""
+    """Reason why no number of items could pass a certification."""
 
     @property
     def has_enough(self) -> bool:

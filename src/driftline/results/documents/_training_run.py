@@ -22,10 +22,9 @@ class CapabilityCourse(Value):
     num_groups: int | None = None
     """Independent units of evidence; None in documents of earlier versions."""
     change: float | None
-    """Of the weights that the run ended with: tuned - base, mean over items; None where no check
-    finished."""
+    """Change of the final weights: tuned - base, mean over items; None if no check finished."""
     standard_error: float | None = None
-    """Of the change, over groups of items."""
+    """Standard error of the change, over groups of items."""
     base_accuracy: float | None = None
     """Share of items that the base gets right, where the scorer has options."""
     accuracy: float | None = None
@@ -35,7 +34,7 @@ class CapabilityCourse(Value):
     """Along the run; positive is worse."""
     largest_loss_step: int | None
     alarm_step: int | None
-    """Of the first alarm that named it; None where none did."""
+    """Step of the first alarm that named it; None if none did."""
 
 
 class MonitorAlarm(Value):
@@ -58,7 +57,7 @@ class LossPoint(Value):
     losses: dict[str, float]
     """Mean loss of each capability, in its own unit; positive is worse."""
     standard_errors: dict[str, float] | None = None
-    """Of these, over groups of items."""
+    """Standard errors of these, over groups of items."""
     kl_suite_nats: float
     representation_drift: float | None
     update_relative_norm: float | None
@@ -69,10 +68,10 @@ class TrainingCost(Value):
     """Cost of the run and of its monitor."""
 
     wall_seconds: float
-    """Of this process; a run that was taken up again had others before."""
+    """Seconds of this process; a resumed run had others before."""
     monitor_seconds: float
     monitor_share: float
-    """Of this process's wall time."""
+    """Share of this process's wall time."""
 
 
 class TrainingRun(Document):

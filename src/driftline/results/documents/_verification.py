@@ -37,6 +37,6 @@ class Verification(Document):
     key_id: str
     """SHA-256 of the public key that was trusted, in DER, in hex."""
     issued: str | None
-    """ISO 8601, UTC; None likewise."""
+    """ISO 8601, UTC; None where the certificate is not authentic."""
     expires: str | None
     checks: tuple[VerificationCheck, ...]

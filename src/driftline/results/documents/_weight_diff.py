@@ -35,11 +35,11 @@ class Intruders(Value):
 
     num_intruders: int
     top_k: int
-    """How many of the strongest left singular vectors were looked at."""
+    """Number of the strongest left singular vectors that were examined."""
     threshold: float
     """Below this |cosine| with every left singular vector of the base, one is an intruder."""
     largest_cosines: tuple[float, ...]
-    """Of each that was looked at, the strongest first."""
+    """Largest cosine of each examined vector, the strongest first."""
 
 
 class TensorChange(Value):
@@ -59,7 +59,7 @@ class TensorChange(Value):
     relative_change: float | None
     """change_norm / base_norm; None where the base is all zeros."""
     share: float
-    """Of the squared change of all weights together."""
+    """Share of the squared change of all weights together."""
     rounding_floor: float | None
     """The relative change that rounding once to the coarser of the two dtypes makes; None where
     the change was not rounded."""
@@ -67,7 +67,7 @@ class TensorChange(Value):
     """Half of the squared change, or more, may be rounding."""
     spectrum: Spectrum | None
     spectrum_reason: str | None
-    """Why there is none."""
+    """Reason why there is none."""
     intruders: Intruders | None
     intruders_reason: str | None
 
@@ -85,7 +85,7 @@ class ChangeGroup(Value):
     relative_change: float | None
     """Norm of their change over their norm; None where the base is all zeros."""
     share: float | None
-    """Of the squared change of all weights together; None where nothing moved."""
+    """Share of the squared change of all weights together; None if nothing moved."""
 
 
 class BadTensor(Value):
@@ -116,7 +116,7 @@ class LonePart(Value):
     num_weights: int
     num_parameters: int
     share: float
-    """Of all parameters of that side."""
+    """Share of all parameters of that side."""
 
 
 MergeState = Literal["present", "scaled", "absent", "other", "undecided"]
@@ -141,7 +141,7 @@ class MergedWeight(Value):
 
 
 class MergeReplay(Value):
-    """Does a merged model hold its adapter?"""
+    """Comparison of a merged model with its adapter, merged again."""
 
     verdict: Literal["pass", "fail", "inconclusive"]
     """`pass`: every weight that the adapter changes holds the change, and no other weight moved.
@@ -163,9 +163,9 @@ class DiffProvenance(Value):
     base: Subject
     tuned: Subject
     seed: int
-    """Of the random subspaces."""
+    """Random seed of the random subspaces."""
     created: str
-    """When the document was written, ISO 8601, UTC."""
+    """Time of writing, ISO 8601, UTC."""
 
 
 class WeightDiff(Document):
@@ -195,7 +195,7 @@ class WeightDiff(Document):
     lone_parts: tuple[LonePart, ...] = ()
     """The weights of the four lists above, by part, with their shares."""
     merge: MergeReplay | None = None
-    """Where an adapter was given with a merged model."""
+    """Replay of the merge, if an adapter was given with a merged model."""
     tied: tuple[str, ...]
     """Heads that are one with the embedding and count there."""
     untied: tuple[str, ...]
@@ -204,6 +204,6 @@ class WeightDiff(Document):
     spectra: SpectraEffort
     wall_seconds: float
     num_bytes: int
-    """Of both checkpoints' weights."""
+    """Bytes of both checkpoints' weights."""
     caveats: tuple[str, ...]
     provenance: DiffProvenance

@@ -46,19 +46,19 @@ class DriftShape(Value):
     shape: Literal["knee", "gradual"] | None
     """None where it cannot be told; the reason says why."""
     scale: float | None = None
-    """Where the knee is."""
+    """Scale of the knee."""
     low: float | None = None
     high: float | None = None
     """Ends of its interval; None where the measured range does not bound it."""
     slope_ratio: float | None = None
     """Slope after the knee over the slope before it."""
     pvalue: float | None = None
-    """Of no knee."""
+    """P-value of "no knee"."""
     reason: str | None = None
 
 
 class BeliefCurve(Value):
-    """Representation and output along one kind of road from the base, scale by scale."""
+    """Representation and output along one kind of direction from the base, scale by scale."""
 
     direction: str
     kind: Literal["radius", "path"]
@@ -75,19 +75,19 @@ class BeliefCurve(Value):
     """1 - the mean of CKA over layers: 0 at the base, 1 where nothing is shared."""
     layers: tuple[LayerDrift, ...]
     output_scale: float | None
-    """Where the output's drift first passes the threshold; None where it does not."""
+    """Scale at which the output's drift first passes the threshold; None if it does not."""
     representation_scale: float | None
-    """Where the representation's drift first passes the threshold; None where it does not."""
+    """Scale at which the representation's drift first passes the threshold; None if it does not."""
     first: Literal["representation", "output", "together"] | None
-    """Which passes the threshold first; None where neither does."""
+    """First to pass the threshold; None if neither does."""
     output_shape: DriftShape
     representation_shape: DriftShape
     reason: str | None = None
-    """Why a number of the curve is None."""
+    """Reason why a number of the curve is None."""
 
 
 class BeliefSpace(Value):
-    """The belief space of the base, and how it changes along the roads of an assessment."""
+    """Belief space of the base, and its change along the directions of an assessment."""
 
     num_texts: int
     num_tokens: int
@@ -97,6 +97,6 @@ class BeliefSpace(Value):
     threshold: float
     """The drift that counts as broken, for representation and output alike."""
     confidence_level: Probability
-    """Of the intervals of knees."""
+    """Confidence level of the intervals of knees."""
     base: tuple[LayerGeometry, ...]
     curves: tuple[BeliefCurve, ...]

@@ -44,7 +44,7 @@ class Document(Value):
 
         Args:
             text: JSON as `to_json` writes it.
-            origin: What to call the text in an error message, for example the file's name.
+            origin: Name of the text in an error message, for example the file's name.
 
         Returns:
             The value, equal to the one that was written.

@@ -28,7 +28,7 @@ class ConflictingExample(Value):
     example: str
     """Its place in the data, from 0."""
     share: float = Field(ge=0, le=1)
-    """Of its answer's tokens."""
+    """Share of its answer's tokens."""
 
 
 class ForecastExplanation(Value):
@@ -40,13 +40,13 @@ class ForecastExplanation(Value):
     items: tuple[AtRiskItem, ...]
     """The worst of each capability, worst first."""
     rate_effect: tuple[float, float, float] | None
-    """What half the learning rate would leave of the largest loss, as a share: value, low, high."""
+    """Share of the largest loss that remains at half the learning rate: value, low, high."""
     steps_effect: tuple[float, float, float] | None
     """The same of half the steps."""
     critical_learning_rate: tuple[float, float, float] | None = None
     """In documents of earlier versions; the assessment's advice has the rate now."""
     conflict_share: float | None = Field(ge=0, le=1)
-    """Of the data's answer tokens, in a sample: the base gives them 0.05 at most and another 0.5 or
-    more. None where there is no token to judge."""
+    """Share of the data's answer tokens, in a sample, to which the base gives 0.05 at most and
+    another token 0.5 or more. None if there is no token to judge."""
     conflicts: tuple[ConflictingExample, ...]
     """The examples with the largest share, worst first."""

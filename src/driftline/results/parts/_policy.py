@@ -23,7 +23,7 @@ class CertificationPolicy(Value):
     """A policy as it was read, and as it stands in every document that was made under it."""
 
     name: str
-    """Of the file."""
+    """Name of the file."""
     digest: str
     """`sha256:` and the hex digest of the file, as any tool for files computes it."""
     alpha: Annotated[float, Field(gt=0, le=0.5)]

@@ -19,7 +19,8 @@ class CapabilityReading(Value):
     """Mean loss from the base, in the metric's unit; positive is worse."""
     base_standard_error: float | None = None
     standard_errors: dict[Look, float] | None = None
-    """Of the mean losses, over groups of items; None in readings of earlier versions."""
+    """Standard errors of the mean losses, over groups of items; None in readings of earlier
+    versions."""
     straight_line: float | None = None
     """Loss on the line through the last early look, at the planned run's summed learning rate."""
 

@@ -39,12 +39,12 @@ class Numerics(Value):
     batch_tokens: int
     """Bound for the tokens of one batch; in bfloat16 a score moves a little with its batch."""
     prefix_reuse: bool
-    """Whether beginnings that sequences share run once, where the model allows it."""
+    """True if prefixes that sequences share run once, if the model allows it."""
     transformers_version: str | None = None
     """None in documents of earlier versions."""
     config_digest: str | None = None
-    """Of the model's config.json as it was opened, names left out: equal weights under another
-    config are another model. None in documents of earlier versions."""
+    """Digest of the model's config.json as it was opened, without names: equal weights under
+    another config are another model. None in documents of earlier versions."""
 
 
 class Provenance(Value):
@@ -62,4 +62,4 @@ class Provenance(Value):
     numerics: Numerics
     seed: int
     created: str
-    """When the document was written, ISO 8601, UTC."""
+    """Time of writing, ISO 8601, UTC."""

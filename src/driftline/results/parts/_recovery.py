@@ -30,7 +30,7 @@ class RecoveryProbe(Value):
     was one of access or format. persists: it is beyond the margin there too, so that knowledge is
     lost, as far as examples in the prompt can tell."""
     reason: str | None
-    """Why it is inconclusive."""
+    """Reason why it is inconclusive."""
     num_shots: int
     """Solved items before each of the others; they are not scored."""
     num_items: int
@@ -46,5 +46,6 @@ class RecoveryProbe(Value):
     high: float | None
     margin: float
     standard_error: float | None = None
-    """Of the change behind the examples, over groups; None where nothing was scored."""
+    """Standard error of the change with solved examples, over groups; None if nothing was
+    scored."""
     num_groups: int | None = None

@@ -9,7 +9,7 @@ class EnvelopePoint(Value):
     """The peak learning rate at which a run of so many steps just reaches a tolerance."""
 
     steps: float
-    """Of the whole run, the schedule stretched to it."""
+    """Steps of the whole run, the schedule stretched to them."""
     learning_rate: float | None
     """None where no loss is predicted."""
     low: float | None
@@ -26,7 +26,7 @@ class EnvelopeContour(Value):
     points: tuple[EnvelopePoint, ...]
     """By steps, ascending; the same steps for every capability."""
     reason: str | None = None
-    """Why there is no contour, where no point has a rate."""
+    """Reason why there is no contour, if no point has a rate."""
 
     @property
     def is_reached(self) -> bool:

@@ -73,7 +73,7 @@ def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
         space: The belief space.
 
     Returns:
-        Where output and representation break, which of them first; then the end of the road: its
+        Where output and representation break, which of them first; then the end of the direction: its
         scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
     """
     rows: list[tuple[str, ...]] = [
@@ -119,7 +119,7 @@ def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
 
     Args:
         curve: The curve.
-        place: Of the scale.
+        place: Index of the scale.
 
     Returns:
         Its CKA and what to call it; None and a dash where no layer has one.
@@ -138,9 +138,9 @@ def rank_range(
     """Return the smallest and largest share of the base's effective rank over layers, at one scale.
 
     Args:
-        space: Which holds the base's.
+        space: Belief space, which holds the base's reading.
         curve: The curve.
-        place: Of the scale.
+        place: Index of the scale.
 
     Returns:
         Both; None where no layer has one.

@@ -37,7 +37,7 @@ def shown_amount(
 
     Args:
         value: As a document has it.
-        unit: Of the value.
+        unit: Unit of the value.
         with_unit: Write the unit too.
         digits: Significant digits.
         signed: Give a positive value its plus.

@@ -50,7 +50,7 @@ def with_rise(text: str, unit: str, nats: float | None) -> str:
 
     Args:
         text: The change as it is written.
-        unit: Of the change.
+        unit: Unit of the change.
         nats: The change.
 
     Returns:
@@ -78,7 +78,7 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
 
     Args:
         text: The value as it is written.
-        unit: Of the value.
+        unit: Unit of the value.
         value: The mean, in nats per token.
 
     Returns:
@@ -90,7 +90,7 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
 
 
 def perplexity_lines(rows: Iterable[PerplexityRow]) -> list[str]:
-    """Say the changes of perplexity of those capabilities that have one, in a sentence each.
+    """Describe the changes of perplexity, one sentence per capability that has one.
 
     Args:
         rows: In the order in which they are shown.

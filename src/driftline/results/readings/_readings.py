@@ -63,7 +63,7 @@ def loss_sign(assessment: Assessment, capability: str) -> int:
     """Return the factor that turns a change into a loss: -1 if a higher value is better.
 
     Args:
-        assessment: Where the capability's score says which way is better.
+        assessment: Assessment with the capability's score, which says which way is better.
         capability: The capability's name.
 
     Returns:
@@ -242,7 +242,7 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
     Args:
         value: The number.
-        signed: Whether a positive number gets its plus.
+        signed: True to print a plus before a positive number.
 
     Returns:
         Its text, without an exponent from 0.001 to 99,999.
@@ -315,7 +315,7 @@ def interval(low: float | None, high: float | None, *, signed: bool = False) -> 
     Args:
         low: The lower end, None where it is open.
         high: The upper end, None where it is open.
-        signed: Whether positive ends get their plus.
+        signed: True to print a plus before positive ends.
 
     Returns:
         Its text.
@@ -356,7 +356,7 @@ def with_error(text: str, standard_error: float | None) -> str:
 
     Args:
         text: The value as it is written.
-        standard_error: Of the value, over groups of items.
+        standard_error: Standard error of the value, over groups of items.
 
     Returns:
         Both.
@@ -368,7 +368,7 @@ def duration(seconds: float) -> str:
     """Format a length of time in words.
 
     Args:
-        seconds: How long.
+        seconds: Duration.
 
     Returns:
         Its text, in the largest units that matter.

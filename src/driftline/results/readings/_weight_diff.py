@@ -15,7 +15,7 @@ def weight_diff_headline(diff: WeightDiff) -> str:
     """Describe the update in one line; the word before the colon is its kind.
 
     Args:
-        diff: What to put in words.
+        diff: Document to describe.
 
     Returns:
         `IDENTICAL`, `UNCHANGED` (but for rounding), `MOVED`, or `AT ROUNDING` where no change rises
@@ -153,7 +153,7 @@ def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
     """Format effective, stable and energy rank and the number of intruders.
 
     Args:
-        change: Of one weight.
+        change: Change of one weight.
 
     Returns:
         An estimate is marked with a tilde; what was not computed is a dash.

@@ -38,7 +38,7 @@ def summary(assessment: Assessment) -> str:
     """Render an assessment for a terminal, without colour.
 
     Args:
-        assessment: What to put in words.
+        assessment: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at
@@ -181,7 +181,7 @@ def _belief_lines(assessment: Assessment) -> list[str]:
     if space is None:
         return []
     threshold = number(space.threshold)
-    head = f"Belief space: where output and representation drift past {threshold}; each road's end"
+    head = f"Belief space: where output and representation drift past {threshold}; each path's end"
     return [*wrapped(head), *aligned(belief_rows(space), numeric=(4, 5, 6, 7))]
 
 

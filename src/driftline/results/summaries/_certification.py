@@ -30,7 +30,7 @@ def certification_summary(found: Certification) -> str:
     """Render a certification for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        found: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, both claims, a

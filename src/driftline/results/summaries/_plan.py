@@ -24,7 +24,7 @@ def plan_summary(found: Plan) -> str:
     """Render a plan for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        found: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it

@@ -22,7 +22,7 @@ def repair_summary(found: Repair) -> str:
     """Render a repair for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        found: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, what was given

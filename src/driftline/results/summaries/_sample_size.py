@@ -16,7 +16,7 @@ def sample_size_summary(found: SampleSize) -> str:
     """Render a sample size for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        found: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, ending in a newline.

@@ -19,7 +19,7 @@ def scores_summary(scores: Scores) -> str:
     """Render scores for a terminal, without colour.
 
     Args:
-        scores: What to put in words.
+        scores: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: a row a capability, the cost, numbered caveats.

@@ -20,7 +20,7 @@ def training_run_summary(run: TrainingRun) -> str:
     """Render a training run for a terminal, without colour.
 
     Args:
-        run: What to put in words.
+        run: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the reasons, a row a capability,

@@ -9,7 +9,7 @@ def verification_summary(found: Verification) -> str:
     """Render a verification for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        found: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, ending in a newline.

@@ -25,7 +25,7 @@ def weight_diff_summary(diff: WeightDiff) -> str:
     """Render a diff for a terminal, without colour.
 
     Args:
-        diff: What to put in words.
+        diff: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names of weights: where the update

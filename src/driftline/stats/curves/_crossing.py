@@ -65,8 +65,8 @@ def crossing_interval(
         tolerance: Positive.
         confidence_level: Two-sided.
         groups: The group of each item; None where each is its own.
-        num_resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        num_resamples: Number of resamples of the bootstrap.
+        seed: Random seed of the bootstrap.
 
     Returns:
         The crossing of the mean curve and its interval, in the unit of the scales.
@@ -102,8 +102,8 @@ def resampled_crossings(
         item_losses: Loss of each item at each scale.
         tolerance: Positive.
         groups: The group of each item; None where each is its own.
-        num_resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        num_resamples: Number of resamples of the bootstrap.
+        seed: Random seed of the bootstrap.
 
     Returns:
         Critical scales; infinity where a resample does not cross.

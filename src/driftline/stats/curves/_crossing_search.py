@@ -75,7 +75,7 @@ class CrossingSearch:
         """Record the loss at a grid point; positive is worse.
 
         Args:
-            index: Of the grid point.
+            index: Index of the grid point.
             loss: Finite.
         """
         if self.lowest_above is not None and self.highest_below is not None:

@@ -47,11 +47,11 @@ def direction_quantile(
     Args:
         curves: One a direction, at least two, of the same items in the same order.
         tolerance: Positive.
-        share: Of directions, such as 0.5 for the median.
+        share: Share of directions, such as 0.5 for the median.
         confidence_level: Two-sided.
         groups: The group of each item; None where each is its own.
-        num_resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        num_resamples: Number of resamples of the bootstrap.
+        seed: Random seed of the bootstrap.
 
     Returns:
         The quantile and its interval. Where a direction does not pass within its range the quantile

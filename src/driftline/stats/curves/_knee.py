@@ -24,14 +24,14 @@ class Knee(NamedTuple):
 
     shape: Literal["knee", "gradual"] | None
     scale: float | None = None
-    """Where the knee is; None where none was found."""
+    """Scale of the knee; None if there is none."""
     low: float | None = None
     """Lower end of its interval; None where the measured range does not bound it."""
     high: float | None = None
     slope_ratio: float | None = None
     """Slope after the knee over the slope before it."""
     pvalue: float | None = None
-    """Of no knee: how often a straight line with scatter alone looks as bent as this."""
+    """P-value of "no knee": how often a straight line with scatter alone looks as bent."""
     reason: str | None = None
 
 
@@ -42,9 +42,9 @@ class _Fits(NamedTuple):
     slopes: Float[ndarray, " knees"]
     """Before the knee."""
     rises: Float[ndarray, " knees"]
-    """What the slope gains at the knee; negative where the curve levels off."""
+    """Increase of the slope at the knee; negative if the curve levels off."""
     rise_errors: Float[ndarray, " knees"]
-    """Of the rises, for errors of variance 1."""
+    """Standard errors of the rises, for errors of variance 1."""
     squares: Float[ndarray, " knees"]
     """Sums of squared residuals."""
 
@@ -63,7 +63,7 @@ def find_knee(
     significance: float = 0.05,
     seed: int = 0,
 ) -> Knee:
-    """Tell a straight line through the origin from one that steepens at a knee.
+    """Distinguish a straight line through the origin from one that steepens at a knee.
 
         straight   value = a * scale
         bent       value = a * scale + b * max(0, scale - knee),  b > 0
@@ -90,9 +90,9 @@ def find_knee(
     Args:
         scales: Ascending, positive, all different.
         values: At each scale; the value at scale 0 is 0.
-        confidence_level: Of the interval, and of ruling a knee out.
+        confidence_level: Confidence level of the interval, and of ruling a knee out.
         significance: Rate of false alarms of the test.
-        seed: Of its null distribution.
+        seed: Random seed of its null distribution.
 
     Returns:
         The shape, and the knee if there is one.

@@ -4,7 +4,7 @@ from ._above_chance import above_chance_evidence as above_chance_evidence
 from ._above_chance import above_chance_pvalue as above_chance_pvalue
 from ._bounded import bounded_noninferiority as bounded_noninferiority
 from ._flips import GAMMA as GAMMA
-from ._flips import Evidence as Evidence
+from ._flips import FlipEvidence as FlipEvidence
 from ._flips import evidence_at as evidence_at
 from ._flips import flip_noninferiority as flip_noninferiority
 from ._flips import likely_flips as likely_flips

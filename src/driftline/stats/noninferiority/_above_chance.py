@@ -42,12 +42,12 @@ def above_chance_pvalue(
 
     Args:
         right: The items that were answered right.
-        chances: How likely a guess is right, item by item.
+        chances: Probability that a guess is right, item by item.
         groups: A number for each item's group; None where each is its own.
         max_group_size: The most items that a group could have, known beforehand; needed where
             groups differ in size, else the p-value is 1.
         alpha: The level at which a betting test will be read; it costs power alone.
-        seed: Of the orders in which groups are bet on.
+        seed: Random seed of the orders in which groups are bet on.
 
     Returns:
         A p-value of "the expected share of right answers is at most that of guessing".
@@ -83,7 +83,7 @@ def above_chance_evidence(
 
     Args:
         right: The items that were answered right, in random order.
-        chances: How likely a guess is right, item by item.
+        chances: Probability that a guess is right, item by item.
         groups: A number for each item's group; None where each is its own.
         max_group_size: The most items that a group could have.
 

@@ -30,14 +30,15 @@ class Bets(NamedTuple):
     least: float
     """The smallest change that an item can have."""
     largest_share: float
-    """Of the wealth that one unit can take: a larger one wins sooner where little is ever lost."""
+    """Largest share of the wealth that one unit can take; a larger one wins sooner if losses are
+    rare."""
 
 
 class Past(NamedTuple):
     """Statistics of earlier units, from which the next stake is computed."""
 
     variance: Float[ndarray, "orders units"]
-    """Of total - mean * size."""
+    """Variance of total - mean * size."""
     size: Float[ndarray, "orders units"]
 
 
@@ -88,8 +89,8 @@ def past_of(
     """Return spread and size of earlier units, with a few imagined ones as a prior.
 
     Args:
-        totals: Of each unit, in order.
-        sizes: Likewise.
+        totals: Total of each unit, in order.
+        sizes: Number of items of each unit, in order.
         margin: Gives the scale of what is imagined.
 
     Returns:
@@ -140,7 +141,7 @@ def highest_refused(
         log_evidence: Falling in the mean.
         least: The smallest possible mean.
         most: The largest one.
-        log_bound: Of the evidence, in nats.
+        log_bound: Log bound of the evidence, in nats.
 
     Returns:
         A mean, on the refused side within rounding.

@@ -65,8 +65,8 @@ def bounded_noninferiority(
         max_group_size: The most items that a group could have, known beforehand. None: groups of one
             size are taken to have it by design; for groups of unequal sizes the lower limit is that
             of the scores and the p-value 1, so that they never pass.
-        confidence_level: Of each limit, one-sided: 1 - alpha.
-        seed: Of the orders.
+        confidence_level: Confidence level of each limit, one-sided: 1 - alpha.
+        seed: Random seed of the orders.
 
     Returns:
         The mean change over items, its limits, and the verdict.

@@ -22,7 +22,7 @@ _LIMIT_ERROR = 1e-10
 _SMALLEST = 1e-300
 
 
-class Evidence(NamedTuple):
+class FlipEvidence(NamedTuple):
     """The outcomes at least as good as one outcome, and the discordances that it leaves possible."""
 
     discordances: Float[ndarray, " discordances"]
@@ -68,7 +68,7 @@ def flip_noninferiority(
         gained: Items the other way round.
         num_items: All items.
         margin: Positive, as a share.
-        confidence_level: Of each limit, one-sided: 1 - alpha.
+        confidence_level: Confidence level of each limit, one-sided: 1 - alpha.
 
     Returns:
         The change as a share, its limits, and the verdict.
@@ -100,14 +100,14 @@ def flip_noninferiority(
     )
 
 
-def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> Evidence:
+def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> FlipEvidence:
     """Return the outcomes whose Tango limit is at least as high as that of this outcome.
 
     Args:
         lost: Items that were right and are wrong now.
         gained: Items that were wrong and are right now.
         num_items: All items.
-        confidence_level: Of the limit.
+        confidence_level: Confidence level of the limit.
 
     Returns:
         The outcomes, over the numbers of flips that have any probability.
@@ -122,7 +122,7 @@ def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float)
     return _evidence(lost, gained, num_items, change=float(limit), z=z)
 
 
-def evidence_at(lost: int, gained: int, num_items: int, change: float) -> Evidence:
+def evidence_at(lost: int, gained: int, num_items: int, change: float) -> FlipEvidence:
     """Return the outcomes whose score statistic at `change` is at least as large.
 
     Args:
@@ -138,7 +138,7 @@ def evidence_at(lost: int, gained: int, num_items: int, change: float) -> Eviden
     return _evidence(lost, gained, num_items, change=change, z=float(z))
 
 
-def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float) -> Evidence:
+def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float) -> FlipEvidence:
     """Return the outcomes near one outcome whose score statistic at `change` is at least `z`."""
     flips = lost + gained
     least = (
@@ -151,14 +151,14 @@ def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float
     most_lost = most_lost_at(num_flips, num_items, change=change, z=z)
     most_lost[num_flips == flips] = numpy.maximum(most_lost[num_flips == flips], lost)
     discordances = numpy.linspace(least, most, _NUM_DISCORDANCES)
-    return Evidence(discordances, num_flips, most_lost, num_items)
+    return FlipEvidence(discordances, num_flips, most_lost, num_items)
 
 
-def evidence_pvalue(evidence: Evidence, change: float) -> float:
+def evidence_pvalue(evidence: FlipEvidence, change: float) -> float:
     """Return the p-value of the null hypothesis that the true change is at most `change`.
 
     Args:
-        evidence: Of the outcome.
+        evidence: Evidence of the outcome.
         change: From -1 to 1.
 
     Returns:
@@ -178,7 +178,7 @@ def evidence_pvalue(evidence: Evidence, change: float) -> float:
 
 
 def outcome_probabilities(
-    evidence: Evidence, discordances: Float[ndarray, " points"], change: float
+    evidence: FlipEvidence, discordances: Float[ndarray, " points"], change: float
 ) -> Float[ndarray, " points"]:
     """Return P(an outcome at least as good) for a true change and each discordance.
 
@@ -201,7 +201,7 @@ def outcome_probabilities(
 
 
 def _lost_tails(
-    evidence: Evidence, lost_share: Float[ndarray, " points"]
+    evidence: FlipEvidence, lost_share: Float[ndarray, " points"]
 ) -> Float[ndarray, "points flips"]:
     """Return the binomial probability that at most `most_lost` of each number of flips are lost."""
     # A tail costs much more than a point, so each is made from the one before:
@@ -260,7 +260,7 @@ def likely_flips(num_items: int, least: float, most: float) -> Int[ndarray, " fl
     return numpy.arange(first, min(num_items, int(num_items * most + reach[1])) + 1)
 
 
-def _highest_refused(evidence: Evidence, alpha: float) -> float:
+def _highest_refused(evidence: FlipEvidence, alpha: float) -> float:
     """Return the highest change whose null hypothesis is rejected; -1 if none is."""
 
     def excess(change: float) -> float:

@@ -18,7 +18,7 @@ class NoninferiorityTest(NamedTuple):
     """A change = tuned - base, judged against a margin that was fixed before the data.
 
     Both ends are one-sided limits at the same level: `low` lies above the true change with
-    probability at most 1 - level, and `high` below it likewise.
+    probability at most 1 - level, and so does `high` below it.
     """
 
     change: float
@@ -29,7 +29,7 @@ class NoninferiorityTest(NamedTuple):
     """Positive: the loss that is accepted."""
     confidence_level: float
     pvalue: float
-    """Of the null hypothesis change <= -margin."""
+    """P-value of the null hypothesis change <= -margin."""
     verdict: NoninferiorityVerdict
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 

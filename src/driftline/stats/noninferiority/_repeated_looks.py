@@ -17,7 +17,7 @@ from ._bets import highest_refused
 from ._noninferiority import units_of
 
 _LARGEST_SHARE = 0.9
-"""Of the wealth that a single item can take."""
+"""Largest share of the wealth that a single item can take."""
 _STAKES = ((1.0, 0.3), (0.5, 0.3), (0.25, 0.2), (0.1, 0.1), (0.04, 0.1))
 """Stakes as shares of the largest, with the wealth that is given to each: how far the mean will lie
 above the tolerance, and how widely the items scatter, is not known beforehand."""
@@ -37,7 +37,7 @@ class Looks(NamedTuple):
         True
 
         Args:
-            log_evidence: Of the look, as `look_evidence` gives it.
+            log_evidence: Log e-value of the evaluation, from `look_evidence`.
 
         Returns:
             The sum so far.
@@ -81,7 +81,7 @@ def look_evidence(
     e-values, Vovk and Wang 2021, Annals of Statistics 49, 1736-1754.
 
     Args:
-        losses: Of each item, tuned - base, positive is worse, in the capability's unit.
+        losses: Loss of each item, tuned - base, positive is worse, in the capability's unit.
         tolerance: Positive, in the same unit.
         largest_gain: Positive, in the same unit, fixed beforehand.
         groups: A number for each item's group; None where each is its own.
@@ -113,9 +113,9 @@ def lowest_mean(
 
     Args:
         losses: As for `look_evidence`.
-        largest_gain: Likewise.
-        number: Of the look, from 1.
-        alpha: Of all looks together.
+        largest_gain: As for `look_evidence`.
+        number: Number of the evaluation, from 1.
+        alpha: Level of all evaluations together.
         groups: As for `look_evidence`.
 
     Returns:

@@ -41,7 +41,7 @@ class SequentialTest(NamedTuple):
     evidence_non_inferior: float
     """The e-value, at its highest so far, against change <= -margin; claimed at 1 / (1 - level)."""
     evidence_inferior: float
-    """That against change >= -margin."""
+    """Evidence against change >= -margin."""
 
 
 def sequential_noninferiority(

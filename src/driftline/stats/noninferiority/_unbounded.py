@@ -55,8 +55,8 @@ def unbounded_noninferiority(
         changes: Tuned - base, in units of which larger is better.
         margin: Positive.
         groups: A number for each item's group; None where each is its own.
-        confidence_level: Of the upper limit, one-sided: 1 - alpha.
-        seed: Of the bootstrap.
+        confidence_level: Confidence level of the upper limit, one-sided: 1 - alpha.
+        seed: Random seed of the bootstrap.
 
     Returns:
         The mean change over items, its upper limit, and the verdict: inferior or inconclusive.

@@ -38,7 +38,7 @@ def bounded_num_items_needed(
 
     Args:
         margin: Positive, in the unit of the scores.
-        standard_deviation: Of the differences tuned - base, item by item.
+        standard_deviation: Standard deviation of the differences tuned - base, item by item.
         bounds: The smallest and the largest change that an item could have.
         change: The true change, above -margin.
         power: Wanted, below 1.
@@ -91,9 +91,9 @@ def bounded_margin_shown(
     """Find the smallest margin that some items can show not to be lost, if nothing has changed.
 
     Args:
-        num_items: How many.
+        num_items: Number of items.
         standard_deviation: As for `bounded_num_items_needed`.
-        bounds: Likewise.
+        bounds: As for `bounded_num_items_needed`.
         groups: A number for each item's group; items of one group are taken to move apart.
         max_group_size: The most items that a group can hold; None where all hold the same number.
         power: Wanted.
@@ -136,8 +136,8 @@ def poor_sample(
     """Make a normal sample whose mean is exceeded with a given probability, in a fixed random order.
 
     Args:
-        num_items: How many.
-        standard_deviation: Of the sample.
+        num_items: Number of items.
+        standard_deviation: Standard deviation of the sample.
         bounds: It is clipped to them.
         power: The probability.
         change: The true mean.

@@ -9,7 +9,7 @@ import scipy.special
 from ...errors import ConfigError
 from ..noninferiority import (
     GAMMA,
-    Evidence,
+    FlipEvidence,
     check_level,
     check_margin,
     evidence_at,
@@ -68,8 +68,8 @@ def noninferiority_power(
     grid = numpy.concatenate([[max(grid[0], margin)], grid[grid > margin]])
     num_flips = likely_flips(num_items, min(grid[0], discordance), max(grid[-1], discordance))
 
-    def passing(z: float) -> Evidence:
-        return Evidence(
+    def passing(z: float) -> FlipEvidence:
+        return FlipEvidence(
             grid, num_flips, most_lost_at(num_flips, num_items, change=-margin, z=z), num_items
         )
 

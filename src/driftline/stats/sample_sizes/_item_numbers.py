@@ -18,8 +18,9 @@ MEASURED_SPREADS = {
     "nll_nats": 0.11,
     "accuracy": 0.048,
 }
-"""Of an item's change in runs that moved the mean little: the standard deviation, or the share of
-items that flip. From the benchmark of forgetting on SmolLM2-135M, `evidence/forgetting/link.json`."""
+"""Spread of an item's change in runs that moved the mean little: the standard deviation, or the
+share of items that flip. From the benchmark of forgetting on SmolLM2-135M,
+`evidence/forgetting/link.json`."""
 ALPHA, POWER = 0.05, 0.8
 _CAUTION = 0.8
 """Share of alpha at which a t test has the power of the unbounded test."""
@@ -36,10 +37,10 @@ class Spread(NamedTuple):
 
 
 def spread_of(metric: Metric, stated: float | None = None) -> Spread:
-    """Take the spread that was stated, or else that which was measured.
+    """Return the declared spread, or else the measured one.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         stated: By the user.
 
     Returns:
@@ -73,9 +74,9 @@ def items_needed(
     Cost: up to a second.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         margin: Accepted loss, in the metric's unit.
-        spread: Of an item's change, as `spread_of` gives it.
+        spread: Spread of an item's change, as `spread_of` gives it.
         change: The true change, better being positive.
         power: Wanted chance of a pass.
         alpha: Accepted chance that a loss of the margin passes.
@@ -117,9 +118,9 @@ def margin_shown(
     Cost: up to a second.
 
     Args:
-        metric: Of the scores.
+        metric: Metric of the scores.
         groups: The group of each item; items of one group are taken to change independently.
-        spread: Of an item's change, as `spread_of` gives it.
+        spread: Spread of an item's change, as `spread_of` gives it.
         max_group_size: The most items that a group can hold, where groups are of unequal sizes.
 
     Returns:
@@ -167,7 +168,7 @@ def metric_named(name: str) -> Metric:
     """Find a metric.
 
     Args:
-        name: Of the metric.
+        name: Name of the metric.
 
     Returns:
         Its properties.

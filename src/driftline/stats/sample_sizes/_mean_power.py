@@ -32,7 +32,7 @@ def mean_noninferiority_power(
     Args:
         num_items: Independent items, at least 2.
         margin: Positive, in the unit of the scores.
-        standard_deviation: Of the differences tuned - base, item by item.
+        standard_deviation: Standard deviation of the differences tuned - base, item by item.
         change: The true change.
         confidence_level: One-sided: 1 - alpha.
 
@@ -65,7 +65,7 @@ def mean_num_items_needed(
 
     Args:
         margin: Positive, in the unit of the scores.
-        standard_deviation: Of the differences tuned - base, item by item.
+        standard_deviation: Standard deviation of the differences tuned - base, item by item.
         change: The true change, above -margin.
         power: Wanted, below 1.
         confidence_level: One-sided: 1 - alpha.

@@ -104,7 +104,7 @@ def test_a_number_written_as_a_text_is_read_as_its_field_takes_it(read):
         ("- a\n- b", "not a mapping"),
         ("just a text", "not a mapping"),
         ("a: [1", "not YAML"),
-        ("max_steps: 1\nmax_steps: 2", "line 2: max_steps stands there twice"),
+        ("max_steps: 1\nmax_steps: 2", "line 2: duplicate key max_steps"),
         ("a: b: c", "not YAML"),
         ("a: !!python/object/apply:os.getcwd []", "not YAML"),
     ],

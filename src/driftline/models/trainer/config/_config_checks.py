@@ -28,7 +28,7 @@ _ABOUT_OPENING = {
     "revision", "trust_remote_code", "low_cpu_mem_usage", "device_map", "use_cache", "max_memory",
     "use_safetensors", "cache_dir", "token", "force_download", "local_files_only", "offload_folder",
 }  # fmt: skip
-"""Of model_init_kwargs, what changes no weight and no loss of a run."""
+"""Keys of model_init_kwargs that change no weight and no loss of a run."""
 _FEW_STEPS = 100
 _REFUSALS = (ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError)
 """Exceptions by which libraries refuse a config or data, before they begin."""
@@ -204,11 +204,11 @@ def one_line(error: BaseException) -> str:
 def told_in_one_line(
     config: TrainingConfig, work: str, steps_done: Callable[[], int] = lambda: 0
 ) -> Iterator[None]:
-    """Turn what the libraries under a trainer raise into an error of one line.
+    """Convert exceptions of the libraries under a trainer to an error of one line.
 
     Args:
         config: The run's, which messages name first.
-        work: What fails, such as `the trainer refuses to start`.
+        work: Name of the failure, such as `the trainer refuses to start`.
         steps_done: Optimiser steps taken so far.
 
     Yields:

@@ -201,7 +201,7 @@ def as_its_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
 
     Args:
         value: As YAML gives it.
-        kinds: What the field takes.
+        kinds: Types that the field takes.
 
     Returns:
         The value; the text as it stands where it reads as neither.

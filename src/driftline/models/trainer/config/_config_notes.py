@@ -136,7 +136,7 @@ def run_notes(config: "TrainingConfig", *, is_model_named: bool) -> tuple[str, .
 
 
 def refuse_checkpoint(values: Mapping[str, JsonValue], path: Path) -> None:
-    """Refuse a run that begins at a checkpoint, which TRL's command line would go on from.
+    """Refuse a run that begins at a checkpoint, from which TRL's command line would resume.
 
     Args:
         values: The fields of the file.
@@ -149,5 +149,5 @@ def refuse_checkpoint(values: Mapping[str, JsonValue], path: Path) -> None:
     if str(named).lower() not in _NO_CHECKPOINT:
         raise ConfigError(
             f"{path}: resume_from_checkpoint: {named}: a run that begins at a checkpoint is not "
-            "supported; remove the key (train goes on by itself from its last checkpoint in --out)"
+            "supported; remove the key (train resumes automatically from its last checkpoint in --out)"
         )

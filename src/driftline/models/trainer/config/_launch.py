@@ -16,7 +16,7 @@ _TIMES = "num_processes"
 def take_launch_keys(
     values: Mapping[str, JsonValue], path: Path
 ) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
-    """Turn the keys of `accelerate launch` into what one process trains the same with.
+    """Convert the keys of `accelerate launch` to settings of equal training in one process.
 
     Processes that share a step's rows take together as many as one process with as many times the
     gradient accumulation, and normalise the loss over all of them.

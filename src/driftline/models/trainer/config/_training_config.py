@@ -57,7 +57,7 @@ class TrainingConfig:
     values: dict[str, JsonValue]
     digest: str
     notes: tuple[str, ...] = ()
-    """What was read otherwise than it stands in the file, one sentence each."""
+    """Fields that were read differently from the file, one sentence each."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables that the file sets under `env`, as TRL's command line does."""
     loss_on_answers: bool = False
@@ -170,7 +170,7 @@ class TrainingConfig:
         """Return the config with the settings for chat data, or for other data.
 
         Args:
-            is_chat: Whether rows are turns with a role.
+            is_chat: True if rows are turns with a role.
 
         Returns:
             The config; another one only where the loss of chats is on the assistant's turns alone.
@@ -208,7 +208,7 @@ class TrainingConfig:
         """Return TRL's arguments: the user's fields, with bookkeeping switched off.
 
         Args:
-            output_dir: Where the trainer may write; nothing is expected to be written.
+            output_dir: Folder in which the trainer may write; it is expected to stay empty.
             use_cpu: Train on the CPU.
 
         Returns:
@@ -293,7 +293,7 @@ def config_from_values(values: JsonValue, path: Path, *, digest: str) -> Trainin
 
     Args:
         values: The content of the file.
-        path: Where it stands, for messages; other files are named relative to it.
+        path: Path of the file, for messages; other files are named relative to it.
         digest: The content's.
 
     Returns:

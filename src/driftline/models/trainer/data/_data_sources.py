@@ -284,7 +284,7 @@ _MENDS = {
 
 @contextlib.contextmanager
 def _reading(source: str | Path, kind: str) -> Iterator[None]:
-    """Turn whatever a reader raises into one line."""
+    """Convert exceptions of a reader to an error of one line."""
     try:
         with quiet_datasets():
             yield
@@ -307,7 +307,7 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
 
 
 def check_json_lines(path: Path) -> None:
-    """Name the first line of a file that is not a JSON object.
+    """Refuse a file with a line that is not a JSON object, and name the first.
 
     Args:
         path: A file of JSON Lines.

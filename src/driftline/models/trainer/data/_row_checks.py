@@ -17,7 +17,7 @@ from ._data_sources import LoadedRows, check_json_lines, line_of_row
 Layout = Literal["messages", "prompt_completion", "text", "tokens"]
 
 EXTRA_COLUMNS = ("tools", "chat_template_kwargs", "labels", "completion_mask", "assistant_masks")
-"""Columns that TRL's tokenisation reads beside those of the layout."""
+"""Columns that TRL's tokenisation reads in addition to those of the layout."""
 _BATCH = 1000
 _GUESSES = (
     ("question", "answer"), ("instruction", "output"), ("instruction", "response"),
@@ -43,7 +43,7 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
     """Find the layout of rows by TRL's rules, leave empty rows out, and refuse what TRL refuses.
 
     Args:
-        loaded: Where the rows come from.
+        loaded: Source of the rows.
         rows: One split of it.
         text_field: The config's `dataset_text_field`.
 
@@ -146,7 +146,7 @@ def _is_from_value(rows: datasets.Dataset) -> bool:
 
 
 class _Check:
-    """Looks at columns in Arrow; rows are decoded only where a column is of mixed kinds."""
+    """Check of columns in Arrow; rows are decoded only if a column is of mixed kinds."""
 
     def __init__(self, loaded: LoadedRows, rows: datasets.Dataset) -> None:
         self._loaded, self._rows = loaded, rows

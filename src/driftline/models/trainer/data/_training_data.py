@@ -29,15 +29,15 @@ class TrainingData:
     examples: Sequence[Example]
     digest: str
     is_chat: bool = False
-    """Whether messages, or prompts and completions, are turns with a role."""
+    """True if messages, or prompts and completions, are turns with a role."""
     text_field: str = "text"
     """The column of texts."""
     notes: tuple[str, ...] = ()
-    """What was left out, one sentence each."""
+    """Rows that were left out, one sentence each."""
     loaded: LoadedRows | None = field(default=None, compare=False, repr=False)
     """All splits of the source, as they stand there."""
     columns: tuple[tuple[str, str], ...] = ()
-    """How columns were renamed."""
+    """New names of renamed columns."""
     prepared: dict[str, tuple[object, datasets.Dataset]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -58,7 +58,7 @@ class TrainingData:
 
         Args:
             indices: From 0.
-            name: What to call them.
+            name: Name of the set.
 
         Returns:
             The rows, with a digest of their own.
@@ -193,7 +193,7 @@ def write_training_data(data: TrainingData, path: Path) -> None:
 
     Args:
         data: The examples.
-        path: Where to; it appears whole or not at all.
+        path: Output file; written atomically.
 
     Raises:
         OutputError: It cannot be written.

@@ -1,4 +1,4 @@
-"""The levers that keep a fine-tuned model from forgetting, beside TRL's and PEFT's own fields."""
+"""The levers that keep a fine-tuned model from forgetting, in addition to TRL's and PEFT's fields."""
 
 import dataclasses
 import difflib
@@ -116,7 +116,7 @@ class Levers:
             weight: The weight's name in the base.
 
         Returns:
-            That of the innermost module around it that has one; else `interpolation`.
+            The scale of the innermost module around it that has one; else `interpolation`.
         """
         scales, module = dict(self.interpolated_modules), weight
         while module:
@@ -133,8 +133,8 @@ class Levers:
 
         Args:
             values: Lever to value; `slowed_modules` and `interpolated_modules` map names to numbers.
-            origin: What to call the file in messages.
-            folder: What a relative `replay_source` is relative to.
+            origin: Name of the file in messages.
+            folder: Folder of a relative `replay_source`.
 
         Returns:
             The levers.

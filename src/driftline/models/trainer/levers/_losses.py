@@ -31,7 +31,7 @@ class TrainedPass:
         """Prepare to listen.
 
         Args:
-            model: What the trainer calls.
+            model: Model that the trainer calls.
             inner: The causal language model in it.
             entropy_gate: Weigh each token's log-probability by it.
         """
@@ -42,7 +42,7 @@ class TrainedPass:
         self._hooks = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Listen to the body."""
+        """Register a hook on the body."""
         body = self._inner.base_model
         for handle in (
             body.register_forward_pre_hook(self._take, with_kwargs=True),
@@ -129,7 +129,7 @@ def head_logits(model: PreTrainedModel, kind: type[ModelOutput], hidden: Tensor)
 
     Args:
         model: The causal language model, adapters inside its layers.
-        kind: What its body gives.
+        kind: Type of its body's output.
         hidden: Shape (positions, width).
 
     Returns:

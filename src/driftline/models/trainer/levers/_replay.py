@@ -32,7 +32,7 @@ def with_replay(
     """Return the training data with a share replaced by replay.
 
     As many examples as before come out, in the same order but for those that gave way, so that an epoch has
-    as many batches as it had. With packing their number follows from the tokens; whoever trains sets
+    as many batches as it had. With packing their number follows from the tokens; the caller sets
     `max_steps`, and the compute is equal.
 
     Args:
@@ -100,8 +100,8 @@ def self_replay(
     Args:
         opened: The base; it is not changed.
         config: Its seed and numerics.
-        data: Whose layout and length to follow.
-        num: How many.
+        data: Data with the layout and length to follow.
+        num: Number of examples.
 
     Returns:
         The examples; the same for the same seed, on the same machine.
@@ -208,10 +208,10 @@ def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequ
 
 
 def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
-    """Mean tokens of an example, of the first 64, markup left out.
+    """Return the mean number of tokens of the first 64 examples, without markup.
 
     Args:
-        opened: Whose tokenizer to use.
+        opened: Model with the tokenizer to use.
         data: The examples.
 
     Returns:

@@ -15,7 +15,7 @@ def compress_scales(
         scales: Name of the base's weight to scale. A weight that is left out may get any scale.
 
     Returns:
-        `interpolation`, which is the scale above 0 that most weights have, and beside it the fewest
+        `interpolation`, which is the scale above 0 that most weights have, and in addition the fewest
         `interpolated_modules`, sorted. A module of one scale is named itself, not its parts.
 
     Raises:

@@ -28,7 +28,7 @@ class HiddenGradients:
     """The item of each row."""
 
 
-class Tape:
+class SlopeRecorder:
     """Record of each module's effect on each item's loss, taken during the backward pass."""
 
     def __init__(self, slopes: Tensor, generator: numpy.random.Generator, share: float) -> None:
@@ -54,7 +54,7 @@ class Tape:
             self._kept = torch.from_numpy(numpy.flatnonzero(kept))
 
     def start(self, _module: torch.nn.Module, _inputs: object, output: Tensor) -> None:
-        """Keep the embedding's output, also where no weight asks for a gradient."""
+        """Store the embedding's output, also if no weight requires a gradient."""
         if torch.is_grad_enabled():
             self.source = output if output.requires_grad else output.requires_grad_()
 
@@ -167,7 +167,7 @@ def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given
     and loads torch's compiler.
 
     Returns:
-        Of the output's shape, in float32.
+        Tensor of the output's shape, in float32.
     """
     weight = module.get_parameter(own).detach()
     change = change.to(weight)
