@@ -19,7 +19,7 @@ from ._rivals import AS_IT_IS, RIVALS, Case, Inputs, Method, last_reading
 FEWEST_RUNS = 4
 
 
-class Line(NamedTuple):
+class FittedLine(NamedTuple):
     """A least-squares line with a little ridge."""
 
     centre: Float[ndarray, " features"]
@@ -37,7 +37,7 @@ class Baseline:
     """A baseline, with the scale of its errors: `floor + share * |prediction|`."""
 
     inputs: Inputs
-    line: Line | None
+    line: FittedLine | None
     """None where the one input is the prediction already."""
     bound: float
     floor: float
@@ -114,11 +114,13 @@ def _has_inputs(run: FinishedRun, method: Method, looks: tuple[Look, ...], *, ta
     )
 
 
-def _line(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> Line:
+def _line(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> FittedLine:
     centre = x.mean(axis=0)
     centred = x - centre
     normal = centred.T @ centred + 1e-6 * numpy.eye(x.shape[1])
-    return Line(centre, numpy.linalg.solve(normal, centred.T @ (y - y.mean())), float(y.mean()))
+    return FittedLine(
+        centre, numpy.linalg.solve(normal, centred.T @ (y - y.mean())), float(y.mean())
+    )
 
 
 def _predicted_left_out(

@@ -103,7 +103,7 @@ class _Cells(NamedTuple):
         return _Cells(*(column[chosen] for column in self))
 
 
-class Cell(NamedTuple):
+class FinishedCell(NamedTuple):
     """One capability of a finished run at one look, and what came after it."""
 
     movement: Movement
@@ -179,7 +179,7 @@ def _after(
 
 
 @on_one_thread
-def fit_drift(cells: Sequence[Cell]) -> FittedDrift:
+def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
     """Fit the model to finished runs by penalised maximum likelihood.
 
     Cost: about a second for a thousand cells of ten tasks.

@@ -16,7 +16,7 @@ from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
 from ._baselines import Baseline, fit_baseline
 from ._calibration import FinishedRun, ForecastCalibration
-from ._drift import Cell, DriftModel, common_correlation, fit_drift, movements
+from ._drift import FinishedCell, DriftModel, common_correlation, fit_drift, movements
 from ._looks import LOOK_SHARES, PROBES, Probe, last_look
 from ._loss_forecast import LossForecast
 from ._rivals import Case, Method
@@ -161,9 +161,11 @@ def fit_forecaster(
     )
 
 
-def _cells(runs: Iterable[FinishedRun], bound: float, *, target: bool) -> dict[str, list[Cell]]:
+def _cells(
+    runs: Iterable[FinishedRun], bound: float, *, target: bool
+) -> dict[str, list[FinishedCell]]:
     """Lay finished runs out as cells, by metric."""
-    cells: dict[str, list[Cell]] = defaultdict(list)
+    cells: dict[str, list[FinishedCell]] = defaultdict(list)
     for run in runs:
         for metric, readings in _readings(run, target=target).items():
             for look in _fitted_looks(run.probe):
@@ -174,7 +176,7 @@ def _cells(runs: Iterable[FinishedRun], bound: float, *, target: bool) -> dict[s
                     bound=bound if _is_in_nats(metric) else math.inf,
                 )
                 cells[metric] += [
-                    Cell(
+                    FinishedCell(
                         movement,
                         _clipped(run.final_losses[name], metric, bound) - movement.loss,
                         run.task,

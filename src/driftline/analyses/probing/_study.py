@@ -77,7 +77,7 @@ class Study:
     effort: Effort
     seed: int
     anchors: Anchors | None = None
-    """Where the belief space is read; None where it is not."""
+    """Texts at which the belief space is read; None if it is not."""
 
     @property
     def num_probe_steps(self) -> int:

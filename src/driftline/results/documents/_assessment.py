@@ -224,7 +224,7 @@ class CapabilityForecast(Value):
     """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
     or the loss was measured and is not predicted to heal."""
     probability_lost: float | None = Field(default=None, ge=0, le=1)
-    """That the run ends beyond the tolerance; None in documents of earlier versions."""
+    """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
     measured_change: float | None = None
     """At the end of the probe."""
     measured_standard_error: float | None = None
@@ -285,11 +285,11 @@ class Assessment(Document):
     verdict: Verdict | None
     """None where the command does not judge the config (`map`)."""
     reasons: tuple[str, ...]
-    """Why the verdict is what it is, most important first."""
+    """Reasons of the verdict, most important first."""
     risk: float | None = None
     """Accepted probability that a required capability ends beyond its tolerance."""
     probability_any_lost: float | None = Field(default=None, ge=0, le=1)
-    """That any required capability ends beyond its tolerance; None without a forecast."""
+    """Probability that any required capability ends beyond its tolerance; None without a forecast."""
     advice: ForecastAdvice | None = None
     """The one thing to do; None where the command does not judge the config."""
     scores: tuple[CapabilityScore, ...]

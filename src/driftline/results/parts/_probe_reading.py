@@ -5,8 +5,8 @@ from typing import Literal
 from ._document import Value
 
 Look = Literal["early_5", "early_10", "early_20", "early_30", "early_40", "early_60", "replica_10"]
-"""Where a probe looks, with the percent of the planned steps that it takes to get there: the planned
-run itself, stopped. `replica_10` is of earlier versions: a shorter run at a higher rate."""
+"""Evaluation of a probe, with the percent of the planned steps before it: the planned run itself,
+stopped. `replica_10` is of earlier versions: a shorter run at a higher rate."""
 
 
 class CapabilityReading(Value):

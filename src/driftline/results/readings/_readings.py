@@ -37,7 +37,7 @@ class CapabilityLoss:
     required: bool
     verdict: Literal["retained", "lost", "inconclusive"]
     probability_lost: float | None = None
-    """That the run ends beyond the tolerance; None in documents of earlier versions."""
+    """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
 
     @property
     def relative(self) -> float:

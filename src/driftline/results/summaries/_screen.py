@@ -22,7 +22,7 @@ class Screen:
     statement: str
     """One sentence behind the verdict."""
     loss: str | None = None
-    """What will be lost, and as a multiple of the loss that is accepted."""
+    """Loss in the unit shown, and as a multiple of the loss that is accepted."""
     action: str | None = None
     """The one thing to do."""
     command: str | None = None
@@ -71,7 +71,7 @@ def _cut(text: str) -> list[str]:
 
 
 def _caveats(screen: Screen, room: int) -> list[str]:
-    """The caveats of this run that there is room for, a line each, with the number of the rest."""
+    """Return the caveats of this run that there is room for, a line each, with the number of the rest."""
     if room <= 0:
         return []
     caveats = screen.caveats
