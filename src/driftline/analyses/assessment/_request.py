@@ -15,6 +15,8 @@ from ..forecasting import (
     ForecastCalibration,
     Method,
     Probe,
+    fitted_metrics,
+    metric_like,
     shipped_calibration,
 )
 from ..probing import Effort
@@ -63,13 +65,19 @@ class AssessmentRequest:
             raise ConfigError(
                 f"--until decided: takes Driftline's own method, not --method {self.method}"
             )
-        usable = len(self.calibration.with_looks(PROBES[self.probe][-1:]))
-        needs_look = self.method != "driftline"
-        if (usable if needs_look else len(self.calibration.runs)) < FEWEST_RUNS:
-            raise ConfigError(
-                f"--calibration: {usable} of its {len(self.calibration.runs)} runs were looked at after "
-                f"{self.probe} of their steps; at least {FEWEST_RUNS} are needed"
-            )
+        self._check_calibration()
+
+    def _check_calibration(self) -> None:
+        """Refuse finished runs from which a capability cannot be forecast, before anything is trained."""
+        known = fitted_metrics(self.calibration, method=self.method, probe=self.probe)
+        for capability in self.capabilities:
+            if metric_like(capability.metric, known) is None:
+                has = f"has that many in {', '.join(known)}" if known else "has them in no metric"
+                raise ConfigError(
+                    f"{capability.name}: --method {self.method} needs {FEWEST_RUNS} finished runs in "
+                    f"{capability.metric}, or in a metric like it, and the calibration {has}; add runs with "
+                    "`driftline calibrate`, or leave --calibration or --method out"
+                )
 
     @property
     def looks(self) -> tuple[Look, ...]:
