@@ -398,7 +398,7 @@ def test_a_risk_that_decides_nothing_is_refused(planned, risk):
 
 
 def test_baselines_do_not_decide(planned):
-    with pytest.raises(ConfigError, match="--until decided: takes .* not --method truncated"):
+    with pytest.raises(ConfigError, match=r"--until decided: takes .* not --method truncated"):
         planned.request(until_decided=True, method="truncated")
 
 

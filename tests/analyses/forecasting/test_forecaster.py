@@ -321,7 +321,7 @@ def test_a_metric_without_finished_runs_is_named(method):
     c = one.probe.capabilities[0].model_copy(update={"metric": "probability"})
     probe = one.probe.model_copy(update={"capabilities": (c,)})
     with pytest.raises(
-        RunError, match="no 4 finished runs were measured in probability.* margin_nats"
+        RunError, match=r"no 4 finished runs were measured in probability.* margin_nats"
     ):
         forecaster.predict(Case(probe, c))
 
