@@ -393,7 +393,7 @@ def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, loo
 
 @pytest.mark.parametrize("risk", [-0.1, 0.0, 0.5, 1.0, math.nan, math.inf])
 def test_a_risk_that_decides_nothing_is_refused(planned, risk):
-    with pytest.raises(ConfigError, match=r"--risk .*: a probability above 0 and below 0.5"):
+    with pytest.raises(ConfigError, match=r"--risk .*: must be a probability above 0 and below 0.5"):
         planned.request(risk=risk)
 
 

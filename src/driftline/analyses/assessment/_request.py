@@ -7,7 +7,7 @@ from ...capabilities import Capability, Suite
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
-from ...results import Look
+from ...results import LARGEST_RISK, Look
 from ..forecasting import (
     FEWEST_RUNS,
     LOOK_SHARES,
@@ -22,7 +22,6 @@ from ..forecasting import (
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
-_LARGEST_RISK = 0.5
 _EARLIEST_DECISION = 0.2
 """Share of the planned steps: an earlier look has hardly left the warm-up."""
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
@@ -57,9 +56,9 @@ class AssessmentRequest:
 
     def __post_init__(self) -> None:
         """Refuse a risk or a calibration that nothing can be decided by."""
-        if not 0 < self.risk < _LARGEST_RISK:
+        if not 0 < self.risk < LARGEST_RISK:
             raise ConfigError(
-                f"--risk {self.risk:g}: a probability above 0 and below {_LARGEST_RISK:g}, such as 0.1"
+                f"--risk {self.risk:g}: must be a probability above 0 and below {LARGEST_RISK:g}, such as 0.1"
             )
         if self.until_decided and self.method != "driftline":
             raise ConfigError(
