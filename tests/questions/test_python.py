@@ -165,8 +165,9 @@ def test_an_answer_shows_itself(planned, call):
     frame = answer.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["capability"]) == ["pairs", "text"]
-    assert list(frame["forecast_change"]) == [c.predicted_change for c in answer.forecast]
-    assert list(frame["forecast_verdict"]) == [c.verdict for c in answer.forecast]
+    rows = sorted(answer.forecast, key=lambda row: row.capability)
+    assert list(frame["forecast_change"]) == [c.predicted_change for c in rows]
+    assert list(frame["forecast_verdict"]) == [c.verdict for c in rows]
     text = answer.to_markdown()
     assert text.startswith(f"# driftline forecast: {answer.verdict}\n")
     assert "| pairs |" in text

@@ -149,7 +149,7 @@ def test_a_run_at_risk_exits_3_and_the_same_run_at_other_tolerances_0_and_1(run,
 def test_a_lost_run_exits_1(run, planned):
     planned.config.write_text(planned.config.read_text().replace("1.0e-3", "0.05"))
     own = planned.with_(suite=write_suite(planned, 1e-4))
-    code, out, err = run(*own.arguments(), "--json")
+    code, out, err = run(*own.arguments(), "--probe", "0.6", "--json")
     document = json.loads(out)
     assert (document["verdict"], code) == ("unsafe", 1), err
     assert document["advice"]["action"] == "lower_learning_rate"
@@ -157,7 +157,8 @@ def test_a_lost_run_exits_1(run, planned):
 
 
 def test_until_decided_trains_no_further_than_it_takes(run, planned):
-    planned.config.write_text(planned.config.read_text().replace("max_steps: 10", "max_steps: 20"))
+    values = planned.config.read_text().replace("max_steps: 10", "max_steps: 20")
+    planned.config.write_text(values.replace("1.0e-3", "1.0e-4"))
     own = planned.with_(suite=write_suite(planned, 2.9))
     code, out, err = run(*own.arguments(), "--until", "decided", "--json")
     document = json.loads(out)
@@ -213,7 +214,8 @@ def test_forecasts_to_be_compared_get_folders_of_their_own(run, planned, tmp_pat
 
 @pytest.mark.slow
 def test_a_killed_run_that_ends_where_it_is_decided_ends_there_again(start, planned, tmp_path):
-    planned.config.write_text(planned.config.read_text().replace("max_steps: 10", "max_steps: 20"))
+    values = planned.config.read_text().replace("max_steps: 10", "max_steps: 20")
+    planned.config.write_text(values.replace("1.0e-3", "1.0e-4"))
     own = planned.with_(suite=write_suite(planned, 2.9))
     options = ("--until", "decided", "--json")
     process = start(*own.with_(out=tmp_path / "whole").arguments(), *options)

@@ -101,7 +101,8 @@ def test_a_calibration_without_such_runs_is_refused_before_training(
     run, planned, past, tmp_path, method, options
 ):
     out = tmp_path / "mine.json"
-    assert run("calibrate", "--run", str(past), "--out", str(out))[0] == 0
+    code, _out, err = run("calibrate", "--run", str(past), "--out", str(out))
+    assert code == 0, err
     document = json.loads(out.read_text())
     document["runs"] = document["runs"][-1:]
     out.write_text(json.dumps(document))
