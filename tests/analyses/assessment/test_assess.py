@@ -334,14 +334,14 @@ def test_a_run_that_is_safe_early_is_trained_no_further(longer, tmp_path):
     found = decided(longer, tmp_path / "out", suite_of(2.9), listener=heard.append)
     assert found.verdict == "safe"
     assert found.advice.action == "train"
-    assert found.cost.fraction_of_planned_run == 4 / LONGER
-    assert set(found.probe.target.losses) == {"early_5", "early_10"}
+    assert found.cost.fraction_of_planned_run == 8 / LONGER
+    assert set(found.probe.target.losses) == set(PROBES["0.2"])
     assert found.provenance.config_values["max_steps"] == LONGER
     fractions = [progress.fraction for progress in heard]
     assert fractions == sorted(fractions)
     # It says what a probe of that length says, at the risk of one look.
     short = longer.ask(
-        tmp_path / "short", "forecast", suites=(suite_of(2.9),), probe="0.1", risk=0.1 / 4
+        tmp_path / "short", "forecast", suites=(suite_of(2.9),), probe="0.2", risk=0.1 / 3
     )
     assert found.forecast == short.forecast
     assert found.probe == short.probe
@@ -374,10 +374,10 @@ def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, 
     [
         ("0.05", 1),
         ("0.1", 1),
-        ("0.2", 2),
-        ("0.3", 3),
-        ("0.4", 3),
-        ("0.6", 4),
+        ("0.2", 1),
+        ("0.3", 2),
+        ("0.4", 2),
+        ("0.6", 3),
     ],
 )
 def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, looks):
@@ -385,7 +385,7 @@ def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, loo
     assert len(asked.deciding_looks) == looks
     assert asked.deciding_looks[-1] == PROBES[probe][-1]
     assert asked.risk_at_a_look == pytest.approx(0.12 / looks)
-    assert all(LOOK_SHARES[look] >= 0.1 for look in asked.deciding_looks[:-1])
+    assert all(LOOK_SHARES[look] >= 0.2 for look in asked.deciding_looks[:-1])
     once = planned.request(probe=probe, risk=0.12)
     assert once.deciding_looks == PROBES[probe][-1:]
     assert once.risk_at_a_look == 0.12

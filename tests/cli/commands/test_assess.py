@@ -163,8 +163,8 @@ def test_until_decided_trains_no_further_than_it_takes(run, planned):
     code, out, err = run(*own.arguments(), "--until", "decided", "--json")
     document = json.loads(out)
     assert (document["verdict"], code) == ("safe", 0), err
-    assert document["cost"]["fraction_of_planned_run"] == 0.1
-    assert document["checkpoint"]["step"] == 2
+    assert document["cost"]["fraction_of_planned_run"] == 0.2
+    assert document["checkpoint"]["step"] == 4
     assert (own.out / document["checkpoint"]["folder"]).is_dir()
 
 
