@@ -115,9 +115,18 @@ WRONG = [
     ({"suites": ()}, SuiteError, "no suite"),
     ({"suites": [3]}, SuiteError, "3: is no suite"),
     ({"suites": "nowhere.yaml"}, SuiteError, "nowhere.yaml"),
-    ({"probe": "0.4"}, ConfigError, "--probe '0.4'"),
+    ({"probe": "0.15"}, ConfigError, "--probe '0.15'"),
     ({"probe": 0.2}, ConfigError, "--probe 0.2"),
     ({"method": "guess"}, ConfigError, "--method"),
+    ({"until": "sure"}, ConfigError, "--until 'sure'"),
+    ({"until": True}, ConfigError, "--until True"),
+    ({"until": "decided", "method": "mean"}, ConfigError, "--until decided: takes Driftline's own"),
+    ({"risk": "0.1"}, ConfigError, "--risk '0.1'"),
+    ({"risk": True}, ConfigError, "--risk True"),
+    ({"risk": None}, ConfigError, "--risk None"),
+    ({"risk": 0}, ConfigError, "--risk 0: must be a probability above 0 and below 0.5"),
+    ({"risk": 0.5}, ConfigError, "--risk 0.5"),
+    ({"risk": float("nan")}, ConfigError, "--risk nan"),
     ({"items": 1}, ConfigError, "--items 1"),
     ({"items": 2.5}, ConfigError, "--items 2.5"),
     ({"seed": -1}, ConfigError, "--seed -1"),
@@ -156,8 +165,9 @@ def test_an_answer_shows_itself(planned, call):
     frame = answer.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["capability"]) == ["pairs", "text"]
-    assert list(frame["forecast_change"]) == [c.predicted_change for c in answer.forecast]
-    assert list(frame["forecast_verdict"]) == [c.verdict for c in answer.forecast]
+    rows = sorted(answer.forecast, key=lambda row: row.capability)
+    assert list(frame["forecast_change"]) == [c.predicted_change for c in rows]
+    assert list(frame["forecast_verdict"]) == [c.verdict for c in rows]
     text = answer.to_markdown()
     assert text.startswith(f"# driftline forecast: {answer.verdict}\n")
     assert "| pairs |" in text

@@ -39,7 +39,14 @@ def test_a_fit_is_held(monkeypatch):
     monkeypatch.setattr(numpy, "sqrt", lambda a: (seen.append(blas_threads()), real(a))[1])
     draws = numpy.random.default_rng(0)
     cells = [
-        Cell(Movement(loss, loss, abs(loss), 0.01, 0.2), further, f"task {n % 3}", "one", str(n))
+        Cell(
+            Movement(loss, loss, abs(loss), 0.01, 0.2),
+            further,
+            f"task {n % 3}",
+            "one",
+            str(n),
+            "early_20",
+        )
         for n, (loss, further) in enumerate(draws.normal(size=(12, 2)).tolist())
     ]
     with threadpool_limits(2, user_api="blas"):

@@ -250,3 +250,32 @@ def test_a_run_that_is_ended_before_the_last_kept_step_has_no_checkpoint(tmp_pat
     )  # fmt: skip
     assert not made.train().is_whole
     assert made.checkpoint is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fields", [FULL, LORA], ids=["full", "lora with dropout"])
+def test_a_probe_that_ended_early_is_continued_to_the_run_from_scratch(fields, tmp_path):
+    run, seen = Run(tmp_path, fields), []
+    opened = open_model(str(run.model))
+    made = Trajectory(
+        opened, run.config, run.data, tmp_path / "directions", (2, 4, 8),
+        plan_training(opened, run.config, run.data), checkpoints=tmp_path / "checkpoints",
+    )  # fmt: skip
+
+    def is_enough(step: int) -> bool:
+        seen.append(step)
+        torch.rand(step)
+        opened.model(torch.tensor([[1, 2, 3]]))
+        return step == 4
+
+    made.end_where(is_enough)
+    made.ensure_trained()
+    assert seen == [2, 4]
+    assert made.checkpoint.name == "checkpoint-4"
+    assert [path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")] == [
+        "checkpoint-4"
+    ]
+    whole = weights(run.trained("whole"))
+    continued = weights(run.trained("continued", RunStart(4, made.checkpoint)))
+    assert run.document.probe_steps == 4
+    assert all(torch.equal(continued[name], weight) for name, weight in whole.items())

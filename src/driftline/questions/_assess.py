@@ -28,6 +28,7 @@ from .inputs import (
     check_choice,
     check_items,
     check_probe,
+    check_risk,
     check_seed,
     handed_models,
     path_of,
@@ -193,6 +194,7 @@ def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
     check_choice("--until", given["until"], UNTIL)
     check_choice("--method", given["method"], METHODS)
     check_seed(given["seed"])
+    check_risk(given["risk"])
     check_items("--items", given["items"])
     choice = ModelChoice(
         "", given["trust_remote_code"], given["dtype"], given["device_map"], given["load_in"]

@@ -3,6 +3,7 @@
 Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
 """
 
+from .documents import LARGEST_RISK as LARGEST_RISK
 from .documents import Assessment as Assessment
 from .documents import BadTensor as BadTensor
 from .documents import CapabilityClaim as CapabilityClaim

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from driftline.analyses import PARTS, probe_steps
-from driftline.analyses.forecasting._forecast import early_step
+from driftline.analyses import LOOK_SHARES, PARTS, PROBES, shipped_calibration
+from driftline.analyses.forecasting import early_step
 from driftline.capabilities import Suite
 from driftline.engine import ResultStore
 from driftline.errors import ConfigError, RunError
@@ -24,8 +24,9 @@ SECTIONS = {
     "map": {"fragility"},
     "forecast": {"forecast", "target", "verdict"},
 }
+CALIBRATION = shipped_calibration()
 NAMES = ["pairs", "choices", "texts"]
-STEPS = probe_steps(VALUES["max_steps"], EFFORT.probe_fraction)
+STEPS = tuple(sorted({early_step(look, VALUES["max_steps"]) for look in PROBES["0.2"]}))
 
 
 def without_times(assessment):
@@ -75,9 +76,11 @@ def test_a_part_says_what_the_whole_says(answered, assessment, part):
         "scores",
     ):  # fmt: skip
         assert found[section] in ([], whole[section])
-    for section in ("target", "belief_space"):
+    for section in ("target", "belief_space", "advice"):
         assert found[section] in (None, whole[section])
     assert found["verdict"] in (None, whole["verdict"])
+    assert found["probability_any_lost"] == whole["probability_any_lost"]
+    assert (found["verdict"] is None) == (found["advice"] is None) == (part == "map")
     assert found["caveats"] == whole["caveats"]
 
 
@@ -110,23 +113,31 @@ def test_every_capability_has_every_reading(assessment):
 def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
     base = {score.capability: score.value for score in assessment.scores}
     paths = {m.capability: m for m in assessment.margins if m.kind == "path"}
-    losses = []
+    chances = []
     for row in assessment.forecast:
         assert row.base_value == pytest.approx(base[row.capability])
         assert row.low <= row.predicted_change <= row.high
         path = paths[row.capability]
-        scales = [point.scale for point in path.curve]
-        later = range(STEPS[-1] + 1, VALUES["max_steps"] + 1)
-        assert scales == [*STEPS, *(later if row.metric.endswith("_nats") else ())]
+        assert [point.scale for point in path.curve] == [
+            *STEPS, *range(STEPS[-1] + 1, VALUES["max_steps"] + 1)
+        ]  # fmt: skip
         assert path.measured_steps == STEPS[-1]
         sign = 1 if row.metric == "nll_nats" else -1
-        seen = {c.capability: c.losses["early_20"] for c in assessment.probe.capabilities}
+        seen = {c.capability: c.losses for c in assessment.probe.capabilities}[row.capability]
         measured = {point.scale: point.value for point in path.curve}
-        fifth = early_step("early_20", VALUES["max_steps"])
-        assert measured[fifth] == pytest.approx(sign * seen[row.capability])
-        losses.append(sign * row.predicted_change / row.tolerance)
-        assert row.at_risk == (losses[-1] > 1)
-    assert losses == sorted(losses, reverse=True)
+        for look, loss in seen.items():
+            assert measured[early_step(look, VALUES["max_steps"])] == pytest.approx(sign * loss)
+        assert row.measured_change == pytest.approx(sign * seen["early_20"])
+        # One number for one thing: the path ends where the forecast says.
+        assert path.curve[-1].value == row.predicted_change
+        assert row.at_risk == (sign * row.predicted_change > row.tolerance)
+        passes = any(sign * point.value > row.tolerance for point in path.curve)
+        assert passes == (path.critical_steps is not None)
+        assert passes or not row.at_risk
+        chances.append(row.probability_lost)
+    assert chances == sorted(chances, reverse=True)
+    required = [row.probability_lost for row in assessment.forecast if row.required]
+    assert max(required) <= assessment.probability_any_lost <= sum(required)
 
 
 def test_radii_stand_in_norms_that_were_tried(assessment):
@@ -158,7 +169,7 @@ def test_training_teaches_the_task(assessment):
 
 def test_cost_and_provenance(assessment, planned):
     cost, provenance = assessment.cost, assessment.provenance
-    assert cost.fraction_of_planned_run == 0.5
+    assert cost.fraction_of_planned_run == STEPS[-1] / VALUES["max_steps"]
     assert cost.tokens_backward > 0
     assert cost.tokens_forward > 0
     assert provenance.data.num_records == 24
@@ -279,37 +290,137 @@ def test_the_plan_is_the_configs(planned):
     assert max(plan.learning_rates) == 1e-3
 
 
-@pytest.mark.parametrize(
-    ("probe", "looks", "steps"),
-    [
-        ("0.05", {"early_5"}, 2),
-        ("0.1", {"replica_10"}, 4),
-        ("0.2", {"early_20"}, 8),
-        ("0.3", {"early_20", "replica_10"}, 12),
-    ],
-)
-def test_a_probe_costs_what_it_says(planned, tmp_path, probe, looks, steps):
-    longer = replace(planned, config=planned.config.with_values(max_steps=40, warmup_steps=1))
-    effort = replace(EFFORT, probe_fraction=0.2)
-    found = longer.ask(tmp_path / "out", "forecast", probe=probe, effort=effort)
-    assert set(found.probe.target.losses) == looks
-    assert found.cost.fraction_of_planned_run == pytest.approx(steps / 40)
+LONGER = 40
+
+
+@pytest.fixture(scope="module")
+def longer(planned):
+    """A run in which every look is at a step of its own."""
+    return replace(planned, config=planned.config.with_values(max_steps=LONGER, warmup_steps=1))
+
+
+@pytest.mark.parametrize("probe", [p for p in PROBES if p != "0.6"])
+def test_a_probe_costs_what_it_says(planned, longer, tmp_path, probe):
+    found = longer.ask(tmp_path / "out", "forecast", probe=probe)
+    assert set(found.probe.target.losses) == set(PROBES[probe]) == set(found.probe.clock)
+    assert found.cost.fraction_of_planned_run == float(probe)
     assert found.cost.tokens_backward > 0
     # The explanation's gradient-free pass and the probe leave the model as it was.
     planned.opened.check_unchanged()
     assert {row.capability for row in found.forecast} == set(NAMES)
 
 
-@pytest.mark.parametrize("part", ["assess", "margin", "map"])
-def test_a_short_probe_is_for_forecasts_alone(planned, part):
-    with pytest.raises(ConfigError, match=r"--probe 0.1: .* needs the first fifth"):
-        planned.request(part, probe="0.1")
+@pytest.mark.parametrize("part", ["margin", "map"])
+def test_a_short_probe_is_enough_for_every_part(planned, tmp_path, part):
+    found = planned.ask(tmp_path / "out", part, probe="0.05")
+    assert found.cost.fraction_of_planned_run == 1 / 8
+    assert bool(found.margins) == (part == "margin")
+    assert bool(found.fragility) == (part == "map")
+
+
+def suite_of(tolerance):
+    """A suite that the base is shown to have, at any tolerance."""
+    return Suite("texts", (replace(TEXTS, tolerance=tolerance),))
+
+
+def decided(planned, path, suite, **changes):
+    return planned.ask(
+        path, "forecast", suites=(suite,), probe="0.6", until_decided=True, **changes
+    )
+
+
+def test_a_run_that_is_safe_early_is_trained_no_further(longer, tmp_path):
+    heard = []
+    found = decided(longer, tmp_path / "out", suite_of(2.9), listener=heard.append)
+    assert found.verdict == "safe"
+    assert found.advice.action == "train"
+    assert found.cost.fraction_of_planned_run == 8 / LONGER
+    assert set(found.probe.target.losses) == set(PROBES["0.2"])
+    assert found.provenance.config_values["max_steps"] == LONGER
+    fractions = [progress.fraction for progress in heard]
+    assert fractions == sorted(fractions)
+    # It says what a probe of that length says, at the risk of one look.
+    short = longer.ask(
+        tmp_path / "short", "forecast", suites=(suite_of(2.9),), probe="0.2", risk=0.1 / 3
+    )
+    assert found.forecast == short.forecast
+    assert found.probe == short.probe
+
+
+def test_a_run_that_is_lost_early_is_stopped(longer, tmp_path):
+    harsh = replace(longer, config=longer.config.with_values(learning_rate=0.05, max_grad_norm=0.0))
+    found = decided(harsh, tmp_path / "out", suite_of(0.001))
+    assert found.verdict == "unsafe"
+    assert found.cost.fraction_of_planned_run < 0.6
+    assert found.advice.action == "lower_learning_rate"
+
+
+def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, tmp_path):
+    first = longer.ask(tmp_path / "first", "forecast", suites=(suite_of(1.0),), probe="0.6")
+    (row,) = first.forecast
+    assert row.predicted_change != 0
+    # The end is as likely beyond such a tolerance as not, wherever it is looked from.
+    close = max(1e-6, row.predicted_change)
+    looked = []
+    found = decided(longer, tmp_path / "out", suite_of(close), risk=0.001, listener=looked.append)
+    assert found.verdict == "at_risk"
+    assert found.cost.fraction_of_planned_run == 0.6
+    assert set(found.probe.target.losses) == set(PROBES["0.6"])
+    assert found.probe.capabilities == first.probe.capabilities
+
+
+@pytest.mark.parametrize(
+    ("probe", "looks"),
+    [
+        ("0.05", 1),
+        ("0.1", 1),
+        ("0.2", 1),
+        ("0.3", 2),
+        ("0.4", 2),
+        ("0.6", 3),
+    ],
+)
+def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, looks):
+    asked = planned.request(probe=probe, until_decided=True, risk=0.12)
+    assert len(asked.deciding_looks) == looks
+    assert asked.deciding_looks[-1] == PROBES[probe][-1]
+    assert asked.risk_at_a_look == pytest.approx(0.12 / looks)
+    assert all(LOOK_SHARES[look] >= 0.2 for look in asked.deciding_looks[:-1])
+    once = planned.request(probe=probe, risk=0.12)
+    assert once.deciding_looks == PROBES[probe][-1:]
+    assert once.risk_at_a_look == 0.12
+
+
+@pytest.mark.parametrize("risk", [-0.1, 0.0, 0.5, 1.0, math.nan, math.inf])
+def test_a_risk_that_decides_nothing_is_refused(planned, risk):
+    with pytest.raises(
+        ConfigError, match=r"--risk .*: must be a probability above 0 and below 0.5"
+    ):
+        planned.request(risk=risk)
+
+
+def test_baselines_do_not_decide(planned):
+    with pytest.raises(ConfigError, match=r"--until decided: takes .* not --method truncated"):
+        planned.request(until_decided=True, method="truncated")
+
+
+NATS = Suite("nats", (PAIRS, TEXTS))
+
+
+def test_a_metric_without_finished_runs_is_refused_before_anything_is_trained(planned):
+    with pytest.raises(
+        ConfigError, match="choices: --method straight_line needs 4 finished runs in"
+    ):
+        planned.request(method="straight_line")
+    few = CALIBRATION.model_copy(update={"runs": CALIBRATION.runs[:3]})
+    with pytest.raises(ConfigError, match="the calibration has them in no metric"):
+        planned.request(calibration=few)
 
 
 @pytest.mark.slow
 def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
     found = {
-        method: planned.ask(tmp_path / method, "forecast", method=method)
+        method: planned.ask(tmp_path / method, "forecast", method=method, suites=(NATS,))
         for method in ("driftline", "truncated", "straight_line", "mean")
     }
     assert {name: document.method for name, document in found.items()} == {n: n for n in found}
@@ -320,29 +431,31 @@ def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
     for row in found["truncated"].forecast:
         sign = 1 if row.metric == "nll_nats" else -1
         assert row.predicted_change == pytest.approx(sign * seen[row.capability].losses["early_20"])
-    assert (
-        len({row.predicted_change for row in found["mean"].forecast if row.metric != "nll_nats"})
-        == 1
+    margins, texts = (
+        {abs(row.predicted_change) for row in found["mean"].forecast if row.metric == metric}
+        for metric in ("margin_nats", "nll_nats")
     )
+    assert len(margins) == len(texts) == 1
+    assert margins != texts
 
 
-def test_a_probability_is_decided_in_points_and_forecast_from_margins(planned, tmp_path):
-    decided = replace(PAIRS, metric="probability", tolerance=0.05)
+def test_a_probability_is_forecast_and_decided_in_points(planned, tmp_path):
+    decided = replace(PAIRS, metric="probability", tolerance=1e-6)
     found = planned.ask(tmp_path / "out", "forecast", suites=(Suite("small", (decided, TEXTS)),))
     row = next(row for row in found.forecast if row.capability == "pairs")
     score = next(score for score in found.scores if score.capability == "pairs")
     reading = next(c for c in found.probe.capabilities if c.capability == "pairs")
-    assert (row.metric, row.unit, reading.metric) == ("probability", "probability", "margin_nats")
+    assert (row.metric, row.unit, reading.metric) == ("probability", "probability", "probability")
     assert 0 < row.base_value < 1
     assert row.base_value == score.value
     assert row.low <= row.predicted_change <= row.high
-    assert -row.base_value < row.low
-    assert row.high < 1 - row.base_value
+    assert -row.base_value <= row.low
+    assert row.high <= 1 - row.base_value
     assert 0 < row.base_standard_error == score.standard_error
     assert score.num_groups == len({item.group for item in PAIRS.items})
     assert reading.standard_errors["early_20"] > 0
-    assert any("Probabilities are forecast from margins" in caveat for caveat in found.caveats)
-    assert any("points" in reason for reason in found.reasons)
+    required = next(c for c in found.reasons if c.startswith("pairs: "))
+    assert " points (" in required
 
 
 @pytest.mark.parametrize("num_items", [2, 4])

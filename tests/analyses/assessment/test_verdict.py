@@ -49,7 +49,7 @@ class Made:
                 base_value=0.5,
                 losses={"early_20": measured},
                 standard_errors=None if error is None else {"early_20": error},
-            )  # fmt: skip
+            )
         )
         return self
 

@@ -8,7 +8,7 @@ import pytest
 
 from driftline.analyses import DriftModel, LossForecast
 from driftline.analyses.forecasting._drift import (
-    Cell,
+    FinishedCell,
     Movement,
     common_correlation,
     fit_drift,
@@ -47,7 +47,7 @@ def simulated(seed, *, tasks=10, models=(PLANTED,), **changes):
                 mean, scale = planted.after(movement, 1.0, unseen=False)
                 further = float(mean + scale * generator.standard_t(4))
                 cells.append(
-                    Cell(movement, further, f"task {number // 3}", name, f"{number}/{look}")
+                    FinishedCell(movement, further, f"task {number // 3}", name, str(number), look)
                 )
     return cells
 
@@ -116,6 +116,13 @@ def test_the_order_of_the_runs_does_not_matter():
         assert getattr(again.model, name) == pytest.approx(getattr(found.model, name), rel=1e-3)
     by_cell = dict(zip(cells, found.scores, strict=True))
     assert again.scores == pytest.approx([by_cell[cell] for cell in mixed], abs=0.01)
+
+
+def test_runs_of_one_task_are_left_out_one_by_one():
+    cells = [cell._replace(task="the same") for cell in simulated(0)]
+    found, by_task = fit_drift(cells).model, fitted(0)
+    assert found.spread == pytest.approx(by_task.spread, rel=0.15)
+    assert found.own == by_task.own
 
 
 def test_scores_of_errors_are_normal_with_the_level_of_the_intervals():

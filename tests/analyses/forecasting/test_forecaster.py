@@ -14,7 +14,7 @@ from driftline.analyses import (
     fit_forecaster,
     seen_by,
 )
-from driftline.analyses.forecasting import early_step
+from driftline.analyses.forecasting import early_step, fitted_metrics
 from driftline.errors import RunError
 from driftline.metrics import METRICS
 from driftline.results import CapabilityReading, ProbeReading
@@ -283,6 +283,29 @@ def test_too_few_runs_are_refused(method):
         fitted(runs(3), method=method)
 
 
+@pytest.mark.parametrize("method", ["driftline", "truncated", "mean"])
+def test_a_metric_of_too_few_runs_is_not_fitted(method):
+    few = [
+        one.model_copy(update={"run": f"few {one.run}"}) for one in runs(3, metric="probability")
+    ]
+    forecaster, alone = (fitted(each, method=method) for each in ([*runs(12), *few], runs(12)))
+    case = Case(few[0].probe, few[0].probe.capabilities[0])
+    with pytest.raises(RunError, match="measured in probability"):
+        forecaster.predict(case)
+    one = Case(runs(1)[0].probe, runs(1)[0].probe.capabilities[0])
+    assert forecaster.predict(one).value == alone.predict(one).value
+    assert fitted_metrics(calibration([*runs(12), *few]), method=method, probe="0.2") == (
+        "margin_nats",
+    )
+
+
+def test_own_runs_of_one_task_can_be_forecast_from():
+    own = [one.model_copy(update={"task": "mine"}) for one in runs(12)]
+    made, actual = judged(fitted(own), runs(20, seed=3))
+    covered = [p.low <= a <= p.high for p, a in zip(made, actual, strict=True)]
+    assert numpy.mean(covered) > 0.8
+
+
 @pytest.mark.parametrize("method", ["update_norm", "straight_line"])
 def test_a_baseline_says_what_it_needs(method):
     forecaster, (one,) = fitted(runs(12), method=method), runs(1)
@@ -292,20 +315,22 @@ def test_a_baseline_says_what_it_needs(method):
         forecaster.predict(Case(probe, bare))
 
 
-def test_a_metric_without_finished_runs_is_named():
-    forecaster, (one,) = fitted(runs(12)), runs(1)
+@pytest.mark.parametrize("method", ["driftline", "mean", "truncated"])
+def test_a_metric_without_finished_runs_is_named(method):
+    forecaster, (one,) = fitted(runs(12), method=method), runs(1)
     c = one.probe.capabilities[0].model_copy(update={"metric": "probability"})
     probe = one.probe.model_copy(update={"capabilities": (c,)})
     with pytest.raises(
-        RunError, match=r"no finished run was measured in probability.* margin_nats"
+        RunError, match=r"no 4 finished runs were measured in probability.* margin_nats"
     ):
         forecaster.predict(Case(probe, c))
 
 
+@pytest.mark.parametrize("method", ["driftline", "mean", "truncated"])
 @pytest.mark.parametrize("metric", [m.name for m in METRICS.values() if m.forecast_like])
-def test_a_metric_that_is_like_another_takes_its_runs(metric):
+def test_a_metric_that_is_like_another_takes_its_runs(metric, method):
     finished = runs(12, metric=METRICS[metric].forecast_like, scale=0.2)
-    forecaster, probe = fitted(finished), finished[0].probe
+    forecaster, probe = fitted(finished, method=method), finished[0].probe
     alike = tuple(c.model_copy(update={"metric": metric}) for c in probe.capabilities)
     own, like = (
         forecaster.predict(Case(each, each.capabilities[0]))
@@ -327,15 +352,20 @@ def test_metrics_are_fitted_apart():
             runs(12), runs(12, seed=4, drift=2.0, metric="probability"), strict=True
         )
     ]
-    forecaster = fitted(both)
+    forecaster, alone = fitted(both), fitted(runs(12))
     assert isinstance(forecaster, DriftForecaster)
     assert set(forecaster.models) == {"margin_nats", "probability"}
-    assert forecaster.models["margin_nats"] == fitted(runs(12)).models["margin_nats"]
+    assert forecaster.models["margin_nats"] == alone.models["margin_nats"]
+    case = Case(both[0].probe, both[0].probe.capabilities[0])
+    for method in RIVALS:
+        together, apart = (fitted(each, method=method) for each in (both, runs(12)))
+        assert together.predict(case) == apart.predict(case)
 
 
 def test_no_more_is_seen_than_the_probe_shows():
     early, late = (fitted(runs(30), method="truncated", probe=probe) for probe in ("0.1", "0.6"))
-    assert early.floor + early.share > late.floor + late.share
+    worse, better = (each.fits["margin_nats"] for each in (early, late))
+    assert worse.floor + worse.share > better.floor + better.share
 
 
 def test_looks_within_the_warm_up_are_not_fitted_to():

@@ -1,8 +1,7 @@
 """A predicted loss as a distribution: probabilities, quantiles and several losses at once."""
 
+import itertools
 import math
-
-from itertools import pairwise
 
 import numpy
 import pytest
@@ -84,7 +83,7 @@ def test_a_larger_limit_is_exceeded_less_often(scale, error):
     forecast = LossForecast(0.1, scale, error)
     chances = [forecast.exceeds(loss) for loss in numpy.linspace(-3, 3, 301)]
     assert all(0 <= chance <= 1 for chance in chances)
-    assert all(b <= a + 1e-12 for a, b in pairwise(chances))
+    assert all(b <= a + 1e-12 for a, b in itertools.pairwise(chances))
     assert forecast.exceeds(-3) > 0.98
     assert forecast.exceeds(3) < 0.02
 
@@ -94,7 +93,7 @@ def test_more_predicted_loss_or_more_spread_beyond_the_limit_is_more_risk():
     by_scale = [LossForecast(0.1, scale, 0.1).exceeds(0.5) for scale in numpy.linspace(0, 1, 50)]
     by_error = [LossForecast(0.1, 0.1, error).exceeds(0.5) for error in numpy.linspace(0, 1, 50)]
     for chances in (by_value, by_scale, by_error):
-        assert all(b > a for a, b in pairwise(chances))
+        assert all(b > a for a, b in itertools.pairwise(chances))
 
 
 def test_a_run_that_moves_less_far_scales_the_whole_distribution():
@@ -139,7 +138,7 @@ def test_any_of_several_is_as_likely_as_in_a_simulation(each, correlation):
 def test_any_of_several_lies_between_the_likeliest_and_independence(each):
     chances = [any_exceeds(numpy.array(each), c) for c in (0.0, 0.3, 0.6, 0.9, 0.95, 0.999)]
     assert chances[0] == pytest.approx(1 - numpy.prod(1 - numpy.array(each)), abs=1e-9)
-    assert all(b <= a + 1e-9 for a, b in pairwise(chances))
+    assert all(b <= a + 1e-9 for a, b in itertools.pairwise(chances))
     assert min(chances) >= max(each)
 
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from driftline.analyses import LOOK_SHARES, Case, seen_by, shipped_calibration
+from driftline.analyses import LOOK_SHARES, PROBES, RIVALS, Case, seen_by, shipped_calibration
 from driftline.analyses.forecasting import fit_to
 from driftline.analyses.forecasting._drift import fit_drift
 from driftline.analyses.forecasting._forecaster import _cells
@@ -14,6 +14,7 @@ from driftline.analyses.forecasting._shipped_fits import (
     FittedForecasters,
     shipped_forecaster,
 )
+from driftline.errors import RunError
 from driftline.metrics import METRICS
 
 SHIPPED = shipped_calibration()
@@ -58,6 +59,22 @@ def test_every_metric_gets_a_forecast(metric):
     at_look = forecaster.predict(case, share=probe.clock["early_20"])
     assert at_look.scale == 0
     assert at_look.value == pytest.approx(min(3.0, c.losses["early_20"]))
+
+
+@pytest.mark.parametrize("metric", ["probability", "nll_nats", "margin_nats"])
+@pytest.mark.parametrize("method", RIVALS)
+def test_every_baseline_is_fitted_to_the_shipped_runs_that_have_what_it_needs(method, metric):
+    runs = [r for r in SHIPPED.runs if {c.metric for c in r.probe.capabilities} >= {metric}]
+    probe = seen_by(runs[0].probe, PROBES["0.2"]).model_copy(update={"update_norm": 0.01})
+    c = next(c for c in probe.capabilities if c.metric == metric)
+    c = c.model_copy(update={"straight_line": 0.1})
+    baseline = fit_to(SHIPPED, method=method, probe="0.2")
+    if method == "straight_line" and metric == "probability":
+        with pytest.raises(RunError, match="no 4 finished runs were measured in probability"):
+            baseline.predict(Case(probe, c))
+    else:
+        found = baseline.predict(Case(probe, c))
+        assert found.low < found.value < found.high
 
 
 def test_the_target_gets_a_forecast():

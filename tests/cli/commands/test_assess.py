@@ -14,7 +14,7 @@ import pytest
 from driftline.models import open_model
 from driftline.results import Assessment
 
-EXIT_CODES = {"safe": 0, "unsafe": 1, "inconclusive": 3, None: 0}
+EXIT_CODES = {"safe": 0, "unsafe": 1, "at_risk": 3, "inconclusive": 3, None: 0}
 
 
 def _without_times(document: dict) -> dict:
@@ -117,6 +117,120 @@ def _wait_for_rows(store, process, *, at_least: int) -> int:
             return count
         time.sleep(0.002)
     pytest.fail(f"never stored {at_least} rows: {process.stderr.read()}")
+
+
+def write_suite(planned, tolerance):
+    """Write texts that the base is shown to have, with one tolerance."""
+    path = planned.data.parent / f"texts-{tolerance:g}.yaml"
+    path.write_text(
+        "schema: driftline/suite/1\ncapabilities:\n"
+        f"  - {{name: text, scorer: perplexity, metric: nll_nats, tolerance: {tolerance!r}, items: "
+        "[{id: a, text: It rained all day.}, {id: b, text: The shop opens at nine.}, "
+        "{id: c, text: Nobody had seen the key.}]}\n"
+    )
+    return str(path)
+
+
+def test_a_run_at_risk_exits_3_and_the_same_run_at_other_tolerances_0_and_1(run, planned, tmp_path):
+    code, out, err = run(*planned.arguments(), "--json")
+    (row,) = (r for r in json.loads(out)["forecast"] if r["capability"] == "text")
+    expected = {"safe": 0, "at_risk": 3}
+    for verdict, tolerance in (("safe", 2.9), ("at_risk", max(1e-6, row["predicted_change"]))):
+        suite = write_suite(planned, tolerance)
+        own = planned.with_(suite=suite, out=tmp_path / verdict)
+        code, out, err = run(*own.arguments(), "--json")
+        document = json.loads(out)
+        assert (document["verdict"], code) == (verdict, expected[verdict]), err
+        assert document["risk"] == 0.1
+        assert (document["probability_any_lost"] <= 0.1) == (verdict == "safe")
+        assert document["advice"]["sentence"]
+
+
+def test_a_lost_run_exits_1(run, planned):
+    planned.config.write_text(planned.config.read_text().replace("1.0e-3", "0.05"))
+    own = planned.with_(suite=write_suite(planned, 1e-4))
+    code, out, err = run(*own.arguments(), "--probe", "0.6", "--json")
+    document = json.loads(out)
+    assert (document["verdict"], code) == ("unsafe", 1), err
+    assert document["advice"]["action"] == "lower_learning_rate"
+    assert (document["advice"]["learning_rate"] or 0) < 0.05
+
+
+def test_until_decided_trains_no_further_than_it_takes(run, planned):
+    values = planned.config.read_text().replace("max_steps: 10", "max_steps: 20")
+    planned.config.write_text(values.replace("1.0e-3", "1.0e-4"))
+    own = planned.with_(suite=write_suite(planned, 2.9))
+    code, out, err = run(*own.arguments(), "--until", "decided", "--json")
+    document = json.loads(out)
+    assert (document["verdict"], code) == ("safe", 0), err
+    assert document["cost"]["fraction_of_planned_run"] == 0.2
+    assert document["checkpoint"]["step"] == 4
+    assert (own.out / document["checkpoint"]["folder"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--risk", "0"), "--risk 0.0: must be a probability above 0 and below 0.5"),
+        (("--risk", "-0.1"), "--risk -0.1"),
+        (("--risk", "0.5"), "--risk 0.5"),
+        (("--risk", "nan"), "--risk nan"),
+        (("--risk", "ten"), "--risk"),
+        (("--until", "sure"), "--until"),
+        (("--probe", "0.15"), "--probe"),
+        (("--until", "decided", "--method", "truncated"), "--until decided: takes Driftline's own"),
+        (("--method", "guess"), "--method"),
+    ],
+)
+def test_what_nothing_can_be_decided_by_is_refused_by_name(run, planned, options, told):
+    code, out, err = run(*planned.arguments(), *options)
+    assert code == 2
+    assert told in err
+    assert out == ""
+    assert "Traceback" not in err
+    assert not planned.out.exists()
+
+
+@pytest.mark.parametrize("other", [("--risk", "0.2"), ("--until", "decided"), ("--probe", "0.1")])
+def test_another_risk_or_end_is_another_request(run, planned, other):
+    assert run(*planned.arguments())[0] in EXIT_CODES.values()
+    code, _out, err = run(*planned.arguments(), *other)
+    assert code == 2
+    assert "finished run; give another --out, or --force" in err
+    assert run(*planned.arguments(), *other, "--force")[0] in EXIT_CODES.values()
+
+
+def test_forecasts_to_be_compared_get_folders_of_their_own(run, planned, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usual = [each for each in planned.arguments() if each not in ("--out", str(planned.out))]
+    asked = ((), ("--risk", "0.05"), ("--until", "decided"), ("--probe", "0.1"))
+    for options in asked:
+        code, _out, err = run(*usual, *options)
+        assert code in EXIT_CODES.values(), err
+    names = {path.name for path in (tmp_path / "driftline-runs").iterdir()}
+    base = min(names, key=len)
+    assert names == {base, f"{base}-risk-0.05", f"{base}-decided", f"{base}-0.1"}
+
+
+@pytest.mark.slow
+def test_a_killed_run_that_ends_where_it_is_decided_ends_there_again(start, planned, tmp_path):
+    values = planned.config.read_text().replace("max_steps: 10", "max_steps: 20")
+    planned.config.write_text(values.replace("1.0e-3", "1.0e-4"))
+    own = planned.with_(suite=write_suite(planned, 2.9))
+    options = ("--until", "decided", "--json")
+    process = start(*own.with_(out=tmp_path / "whole").arguments(), *options)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    expected = _without_times(json.loads(out))
+
+    process = start(*own.arguments(), *options)
+    _wait_for_rows(own.out / "results.sqlite", process, at_least=3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    process = start(*own.arguments(), *options)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert _without_times(json.loads(out)) == expected
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["assess", "--help"], ["score", "--help"]])

@@ -1,7 +1,6 @@
 """`calibrate` through the command line: a forecast, a certification, and the next forecast from both."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -39,33 +38,26 @@ def past(run, planned, tmp_path, request):
     return folder
 
 
-def mean_margin(run, model, planned, out):
+def mean_score(run, model, planned, out, metric):
     code, _out, err = run("score", str(model), "--suite", planned.suite, "--out", str(out))
     assert code == 0, err
     items = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
-    margins = [i["values"]["margin_nats"] for i in items if i["capability"] == "pairs"]
-    return sum(margins) / len(margins)
+    scores = [i["values"][metric] for i in items if i["capability"] == "pairs"]
+    return sum(scores) / len(scores)
 
 
-@pytest.mark.parametrize("past", ["margin_nats", "probability"], indirect=True)
-def test_losses_are_those_of_margins_whatever_the_tolerance_is_in(run, planned, past, tmp_path):
+@pytest.mark.parametrize("past", ["margin_nats", "probability", "accuracy"], indirect=True)
+def test_losses_are_in_the_metric_that_is_decided_in(run, planned, past, tmp_path):
     out = tmp_path / "mine.json"
     code, _said, err = run("calibrate", "--run", str(past), "--out", str(out))
     assert code == 0, err
-    base = mean_margin(run, planned.model, planned, tmp_path / "base")
-    tuned = mean_margin(run, tmp_path / "tuned", planned, tmp_path / "end")
     own = read_calibration(out).runs[-1]
+    metric = {c.capability: c.metric for c in own.probe.capabilities}["pairs"]
+    assert f"metric: {metric}" in Path(planned.suite).read_text()
+    base = mean_score(run, planned.model, planned, tmp_path / "base", metric)
+    tuned = mean_score(run, tmp_path / "tuned", planned, tmp_path / "end", metric)
     assert own.final_losses["pairs"] == pytest.approx(base - tuned, abs=1e-5)
-    assert {c.capability: c.metric for c in own.probe.capabilities}["pairs"] == "margin_nats"
-
-
-@pytest.mark.parametrize("past", ["accuracy"], indirect=True)
-def test_metrics_without_nats_are_left_out_aloud(run, past, tmp_path):
-    out = tmp_path / "mine.json"
-    code, _said, err = run("calibrate", "--run", str(past), "--out", str(out))
-    assert code == 0
-    assert "left out, since it is not in nats: accuracy" in err
-    assert set(read_calibration(out).runs[-1].final_losses) == {"text"}
+    assert set(own.final_losses) == {"pairs", "text"}
 
 
 @pytest.mark.slow
@@ -102,28 +94,23 @@ def test_what_cannot_be_is_refused_with_the_file_named(run, planned, past, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--probe", "0.1", "--method", "truncated"), "is a replica alone"),
-        (("--probe", "0.05", "--method", "update_norm"), "takes a probe of 0.2"),
-    ],
+    ("method", "options"),
+    [("driftline", ()), ("truncated", ("--probe", "0.1")), ("update_norm", ())],
 )
-def test_a_method_that_the_probe_cannot_feed_is_refused_before_training(
-    run, planned, options, message
+def test_a_calibration_without_such_runs_is_refused_before_training(
+    run, planned, past, tmp_path, method, options
 ):
-    code, _out, err = run(*planned.arguments(), *options)
-    assert code == 2
-    assert re.search(message, err)
-    assert not (planned.out / "directions").exists()
-
-
-def test_a_calibration_without_such_probes_says_so(run, planned, past, tmp_path):
     out = tmp_path / "mine.json"
-    assert run("calibrate", "--run", str(past), "--out", str(out))[0] == 0
+    code, _out, err = run("calibrate", "--run", str(past), "--out", str(out))
+    assert code == 0, err
     document = json.loads(out.read_text())
     document["runs"] = document["runs"][-1:]
     out.write_text(json.dumps(document))
     again = planned.with_(out=tmp_path / "again")
-    code, _out, err = run(*again.arguments(), "--calibration", str(out), "--probe", "0.1")
+    code, _out, err = run(
+        *again.arguments(), "--calibration", str(out), "--method", method, *options
+    )
     assert code == 2
-    assert "0 of its 1 runs were probed at replica_10" in err
+    assert f"pairs: --method {method} needs 4 finished runs in margin_nats" in err
+    assert "`driftline calibrate`" in err
+    assert not again.out.exists()

@@ -125,11 +125,6 @@ def edit_report(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def make_replica(folder: Path) -> None:
-    probe = json.loads((folder / "run" / "report.json").read_text())["probe"]
-    edit_report(folder, checkpoint=None, probe=probe | {"clock": {}})
-
-
 CHANGES = {
     "rate": (lambda f: change_config(f, learning_rate=2e-3), "learning_rate: the probe"),
     "field": (lambda f: change_config(f, weight_decay=0.1), "weight_decay: the probe"),
@@ -141,7 +136,6 @@ CHANGES = {
         lambda f: shutil.rmtree(f / "run" / "checkpoints"), "README.md|safetensors|json: is missing"
     ),
     "none": (lambda f: edit_report(f, checkpoint=None), "holds no checkpoint of its probe"),
-    "replica": (make_replica, "its probe was a replica"),
     "margin": (lambda f: edit_report(f, schema="driftline/margin/1"), "whose probe is not kept"),
     "unfinished": (lambda f: (f / "run" / "report.json").unlink(), "holds no finished run"),
 }  # fmt: skip
@@ -222,7 +216,7 @@ def test_a_forecast_that_is_not_safe_stops_and_says_so(run, copied, tmp_path):
     (tmp_path / "own").mkdir()
     arguments = write_files(tmp_path / "own", tolerance=0.1)
     code, text, err = run(*arguments, "--then-train")
-    assert code == {"unsafe": 1, "inconclusive": 3}[verdict]
+    assert code == {"unsafe": 1, "at_risk": 3, "inconclusive": 3}[verdict]
     assert f"not trained further: the verdict is {verdict}" in err
     assert "driftline train --from" in text
     assert not (tmp_path / "own" / "run-train").exists()
@@ -234,7 +228,6 @@ def test_a_forecast_that_is_not_safe_stops_and_says_so(run, copied, tmp_path):
         ("margin", (), "margin keeps no probe"),
         ("map", (), "map keeps no probe"),
         ("forecast", ("--no-checkpoint",), "drop --no-checkpoint"),
-        ("forecast", ("--probe", "0.1"), "--probe 0.1 is a replica"),
         ("assess", ("--load-in", "4bit"), "drop --load-in 4bit"),
     ],
 )

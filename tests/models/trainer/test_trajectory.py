@@ -401,3 +401,96 @@ def test_a_run_can_be_ended_on_the_way_with_its_changes_at_hand(trajectory):
     made.discard()
     assert not made.path(2).exists()
     assert not made.is_trained()
+
+
+DROPOUT = {**LORA, "lora_dropout": 0.3}
+
+
+def scoring(made: Trajectory, seen: list[int], enough: int | None):
+    """Score at a kept step as a look does, and draw random numbers; enough from some step on."""
+
+    def is_enough(step: int) -> bool:
+        seen.append(step)
+        assert made.path(step).exists()
+        assert set(changes(made, step))
+        _ = torch.rand(3), random.random(), np.random.random()
+        tokens = made.opened.tokenizer("a look at the run", return_tensors="pt")["input_ids"]
+        made.opened.model(tokens)
+        return enough is not None and step >= enough
+
+    return is_enough
+
+
+@pytest.mark.parametrize(("enough", "asked", "kept"), [
+    (1, [1], (1,)), (2, [1, 3], (1, 3)), (3, [1, 3], (1, 3)), (None, [1, 3], (1, 3, 5)),
+    (5, [1, 3], (1, 3, 5)),
+])  # fmt: skip
+@pytest.mark.parametrize("fields", [FULL, DROPOUT], ids=["full", "dropout"])
+def test_training_ends_at_the_first_kept_step_that_is_enough(
+    trajectory, tmp_path, fields, enough, asked, kept
+):
+    made, seen = trajectory(fields, kept=(1, 3, 5)), []
+    made.end_where(scoring(made, seen, enough))
+    outcome = made.train()
+    assert outcome.is_whole
+    assert seen == asked
+    assert made.kept_steps == kept
+    assert made.is_trained()
+    assert outcome.num_tokens == made.num_tokens_trained()
+    assert [made.path(step).exists() for step in (1, 3, 5)] == [step in kept for step in (1, 3, 5)]
+    # Looking changes nothing: every change is that of a run that nobody looked at.
+    plain = trajectory(fields, kept=(1, 3, 5), folder=tmp_path / "plain")
+    plain.ensure_trained()
+    for step in kept:
+        mine, theirs = changes(made, step), changes(plain, step)
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    # Trained once: nothing is asked or trained again.
+    made.ensure_trained()
+    assert seen == asked
+
+
+def test_another_process_finds_the_same_end(trajectory):
+    first, seen = trajectory(FULL, kept=(1, 3, 5)), []
+    first.end_where(scoring(first, seen, 3))
+    first.ensure_trained()
+    again, asked = trajectory(FULL, kept=(1, 3, 5)), []
+    again.end_where(scoring(again, asked, None))
+    assert again.kept_steps == (1, 3)
+    assert again.is_trained()
+    again.ensure_trained()
+    assert asked == []
+    # A trajectory whose end was never asked for trains on.
+    plain = trajectory(FULL, kept=(1, 3, 5))
+    assert not plain.is_trained()
+    plain.ensure_trained()
+    assert plain.path(5).exists()
+
+
+@pytest.mark.parametrize("at", ["before the end is known", "after the end is known"])
+def test_a_run_that_is_cut_off_finds_its_end_again(trajectory, monkeypatch, at):
+    made, seen = trajectory(FULL, kept=(1, 3, 5)), []
+    asking = scoring(made, seen, 3)
+
+    def cut_off(step: int) -> bool:
+        if at.startswith("before") and step == 3:
+            raise KeyboardInterrupt
+        return asking(step)
+
+    made.end_where(cut_off)
+    if at.startswith("after"):
+        monkeypatch.setattr(Trajectory, "_drop_after", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made.ensure_trained()
+    monkeypatch.undo()
+    again, asked = trajectory(FULL, kept=(1, 3, 5)), []
+    again.end_where(scoring(again, asked, 3))
+    assert not again.is_trained()
+    again.ensure_trained()
+    assert again.kept_steps == (1, 3)
+    assert asked == ([1, 3] if at.startswith("before") else [1])
+    assert again.is_trained()
+
+
+def interrupt(*_args: object) -> None:
+    raise KeyboardInterrupt

@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,28 +21,13 @@ from ...provenance import driftline_version, package_versions, python_version
 from ...results import (
     Assessment,
     BeliefSpace,
-    CapabilityForecast,
     CapabilityScore,
     Cost,
-    ForecastAdvice,
-    ForecastExplanation,
-    ProbeReading,
     Provenance,
     StabilityMargin,
-    TargetForecast,
 )
 from ..forecasting import (
-    FEWEST_RUNS,
-    Case,
-    Forecaster,
-    LossForecast,
-    capability_forecasts,
     early_step,
-    fit_to,
-    forecast_losses,
-    read_looks,
-    read_probe,
-    target_forecast,
 )
 from ..fragility import (
     FragilityMap,
@@ -56,7 +41,6 @@ from ..fragility import (
 )
 from ..items import affordable_items, items_caveat, target_capability
 from ..margins import (
-    PathCalibration,
     has_worst_case,
     path_losses,
     path_margins,
@@ -70,9 +54,8 @@ from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
-from ._explanation import explain
+from ._prediction import advice, is_decided, predict
 from ._request import AssessmentRequest, Part
-from ._verdict import Judgement, advise, judge, required_limits
 
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
@@ -258,7 +241,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     paths = shipped_path_calibration()
     scores, table = _scores_and_probe(request, study)
     lacking = [score.capability for score in scores if score.nothing_to_lose]
-    predicted = _predict(request, study, table, lacking)
+    predicted = predict(request, study, table, lacking)
     on_the_way = path_losses(study, table, predicted.at)
     path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
@@ -286,7 +269,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         reasons=() if part == "map" else judgement.reasons,
         risk=request.risk,
         probability_any_lost=judgement.probability_any_lost,
-        advice=None if part == "map" else _advice(request, study, predicted, paths),
+        advice=None if part == "map" else advice(request, study, predicted, paths),
         scores=scores,
         margins=margins,
         envelope=envelope,
@@ -331,110 +314,9 @@ def _scores_and_probe(
     said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
     meter.enter(f"training the first steps and scoring along them{said}")
     if request.until_decided:
-        study.trajectory.end_where(partial(_is_decided, request, study, base, lacking))
+        study.trajectory.end_where(partial(is_decided, request, study, base, lacking))
         study.trajectory.ensure_trained()
     return scores, study.probe_table(base)
-
-
-def _is_decided(
-    request: AssessmentRequest, study: Study, base: Table, lacking: Sequence[str], step: int
-) -> bool:
-    """Judge the run by what is trained of it, at a look that may end the probe."""
-    num_steps = study.trajectory.plan.num_steps
-    looks = [look for look in request.looks if early_step(look, num_steps) <= step]
-    if looks[-1] not in request.deciding_looks:
-        return False
-    kept = study.trajectory.kept_steps
-    points = [p for p, at in zip(study.path_points(), kept, strict=True) if at <= step]
-    engine, watched = study.engine, (*study.capabilities, study.target)
-    counted = engine.tokens_used
-    found = engine.evaluate(points, watched)
-    # All of it is asked for once more when the probe has ended, and counts then.
-    engine.tokens_used = counted
-    engine.meter.plan(len(points) * engine.num_tokens(watched))
-    table = Table({**base.rows, **found.rows})
-    reading = read_looks(study, table, looks)
-    judged = _judged(request, study, table, reading, lacking)
-    return judged.judgement.verdict in ("safe", "unsafe")
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """The forecast of the capabilities and the verdict by it."""
-
-    reading: ProbeReading
-    forecaster: Forecaster
-    losses: dict[str, LossForecast]
-    capabilities: tuple[CapabilityForecast, ...]
-    judgement: Judgement
-
-    def at(self, capability: str, share: float) -> LossForecast:
-        """Predict a capability's loss at a share of the run's summed learning rate."""
-        readings = {each.capability: each for each in self.reading.capabilities}
-        return self.forecaster.predict(Case(self.reading, readings[capability]), share=share)
-
-
-@dataclass(frozen=True)
-class _Predicted(_Judged):
-    """The same, with what explains it."""
-
-    target: TargetForecast | None
-    """None where too few finished runs say how they did on their own task."""
-    explanation: ForecastExplanation | None
-
-
-def _judged(
-    request: AssessmentRequest,
-    study: Study,
-    table: Table,
-    reading: ProbeReading,
-    lacking: Sequence[str],
-) -> _Judged:
-    forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
-    losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
-    rows = capability_forecasts(study, table, reading, losses, risk=risk)
-    judgement = judge(
-        rows,
-        losses,
-        correlation=forecaster.correlation,
-        risk=risk,
-        share=max(reading.clock.values()),
-        lacking=lacking,
-    )
-    return _Judged(reading, forecaster, losses, rows, judgement)
-
-
-def _predict(
-    request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
-) -> _Predicted:
-    num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
-    looks = [look for look in request.looks if early_step(look, num_steps) <= last]
-    reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
-    judged = _judged(request, study, table, reading, lacking)
-    target = None
-    if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
-        fitted = fit_to(
-            request.calibration, method=request.method, probe=request.probe, target=True
-        )
-        target = target_forecast(study, fitted, reading)
-    shown = request.part in ("assess", "forecast")
-    why = explain(study, table, judged.capabilities, target) if shown else None
-    return _Predicted(**vars(judged), target=target, explanation=why)
-
-
-def _advice(
-    request: AssessmentRequest, study: Study, predicted: _Predicted, paths: PathCalibration
-) -> ForecastAdvice | None:
-    plan, exponent = study.trajectory.plan, paths.rate_exponent
-    return advise(
-        predicted.judgement,
-        required_limits(predicted.capabilities, predicted.losses),
-        correlation=predicted.forecaster.correlation,
-        risk=request.risk,
-        exponents=(exponent.low, exponent.value, exponent.high),
-        learning_rate=max(plan.learning_rates),
-        probe_share=study.num_probe_steps / plan.num_steps,
-    )
 
 
 def _cost(study: Study, started: float) -> Cost:

@@ -7,7 +7,7 @@ from ...capabilities import Capability, Suite
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
-from ...results import Look
+from ...results import LARGEST_RISK, Look
 from ..forecasting import (
     FEWEST_RUNS,
     LOOK_SHARES,
@@ -15,12 +15,13 @@ from ..forecasting import (
     ForecastCalibration,
     Method,
     Probe,
+    fitted_metrics,
+    metric_like,
     shipped_calibration,
 )
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
-_LARGEST_RISK = 0.5
 _EARLIEST_DECISION = 0.2
 """Share of the planned steps: an earlier look has hardly left the warm-up."""
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
@@ -55,21 +56,27 @@ class AssessmentRequest:
 
     def __post_init__(self) -> None:
         """Refuse a risk or a calibration that nothing can be decided by."""
-        if not 0 < self.risk < _LARGEST_RISK:
+        if not 0 < self.risk < LARGEST_RISK:
             raise ConfigError(
-                f"--risk {self.risk:g}: a probability above 0 and below {_LARGEST_RISK:g}, such as 0.1"
+                f"--risk {self.risk:g}: must be a probability above 0 and below {LARGEST_RISK:g}, such as 0.1"
             )
         if self.until_decided and self.method != "driftline":
             raise ConfigError(
                 f"--until decided: takes Driftline's own method, not --method {self.method}"
             )
-        usable = len(self.calibration.with_looks(PROBES[self.probe][-1:]))
-        needs_look = self.method != "driftline"
-        if (usable if needs_look else len(self.calibration.runs)) < FEWEST_RUNS:
-            raise ConfigError(
-                f"--calibration: {usable} of its {len(self.calibration.runs)} runs were looked at after "
-                f"{self.probe} of their steps; at least {FEWEST_RUNS} are needed"
-            )
+        self._check_calibration()
+
+    def _check_calibration(self) -> None:
+        """Refuse finished runs from which a capability cannot be forecast, before anything is trained."""
+        known = fitted_metrics(self.calibration, method=self.method, probe=self.probe)
+        for capability in self.capabilities:
+            if metric_like(capability.metric, known) is None:
+                has = f"has that many in {', '.join(known)}" if known else "has them in no metric"
+                raise ConfigError(
+                    f"{capability.name}: --method {self.method} needs {FEWEST_RUNS} finished runs in "
+                    f"{capability.metric}, or in a metric like it, and the calibration {has}; add runs with "
+                    "`driftline calibrate`, or leave --calibration or --method out"
+                )
 
     @property
     def looks(self) -> tuple[Look, ...]:

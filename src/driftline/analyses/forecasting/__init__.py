@@ -6,8 +6,10 @@ from ._advice import probability_any as probability_any
 from ._advice import probability_at as probability_at
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
+from ._calibration import FEWEST_RUNS as FEWEST_RUNS
 from ._calibration import FinishedRun as FinishedRun
 from ._calibration import ForecastCalibration as ForecastCalibration
+from ._calibration import metric_like as metric_like
 from ._calibration import read_calibration as read_calibration
 from ._calibration import shipped_calibration as shipped_calibration
 from ._drift import DriftModel as DriftModel
@@ -20,10 +22,10 @@ from ._forecast import is_measured_lost as is_measured_lost
 from ._forecast import read_looks as read_looks
 from ._forecast import read_probe as read_probe
 from ._forecast import target_forecast as target_forecast
-from ._forecaster import FEWEST_RUNS as FEWEST_RUNS
 from ._forecaster import DriftForecaster as DriftForecaster
 from ._forecaster import Forecaster as Forecaster
 from ._forecaster import fit_forecaster as fit_forecaster
+from ._forecaster import fitted_metrics as fitted_metrics
 from ._forecaster import seen_by as seen_by
 from ._looks import LOOK_SHARES as LOOK_SHARES
 from ._looks import PROBES as PROBES

@@ -1,6 +1,7 @@
 """Baselines: other predictions of the loss at the end, with errors fitted to the same runs."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,15 +12,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...errors import RunError
-from ...results import Look
-from ._calibration import FinishedRun, ForecastCalibration
+from ...results import CapabilityReading, Look
+from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._loss_forecast import DEGREES_OF_FREEDOM, LossForecast
 from ._rivals import AS_IT_IS, RIVALS, Case, Inputs, Method, last_reading
 
-FEWEST_RUNS = 4
 
-
-class FittedLine(NamedTuple):
+class LeastSquares(NamedTuple):
     """A least-squares line with a little ridge."""
 
     centre: Float[ndarray, " features"]
@@ -32,29 +31,35 @@ class FittedLine(NamedTuple):
         return found
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A baseline, with the scale of its errors: `floor + share * |prediction|`."""
+class FittedLine(NamedTuple):
+    """The fit to the finished runs in one metric; the scale of errors is `floor + share * |prediction|`."""
 
-    inputs: Inputs
-    line: FittedLine | None
+    line: LeastSquares | None
     """None where the one input is the prediction already."""
-    bound: float
     floor: float
     share: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline, with the scale of its errors."""
+
+    inputs: Inputs
+    fits: Mapping[str, FittedLine]
+    """By metric of the finished runs."""
+    bound: float
     correlation: float = 0.0
 
     def predict(self, case: Case, *, share: float = 1.0) -> LossForecast:
         """Predict the loss of one capability at the end, and on the way by a straight line to it."""
+        fit = self.fits[fitted_metric(case.reading.metric, self.fits)]
         clock, seen = last_reading(case)
-        end = self._value(numpy.array([self.inputs(case, self.bound)], dtype=float))
+        x = numpy.array([self.inputs(case, self.bound)], dtype=float)
+        value = x[0, 0] if fit.line is None else fit.line.at(x)[0]
+        end = float(min(self.bound, max(-self.bound, value)))
         part = 1.0 if share >= 1 or clock >= 1 else max(0.0, share - clock) / (1 - clock)
-        scale = part * (self.floor + self.share * abs(end))
+        scale = part * (fit.floor + fit.share * abs(end))
         return LossForecast(seen + part * (end - seen), scale)
-
-    def _value(self, inputs: Float[ndarray, "1 features"]) -> float:
-        value = inputs[0, 0] if self.line is None else self.line.at(inputs)[0]
-        return float(min(self.bound, max(-self.bound, value)))
 
 
 def fit_baseline(
@@ -81,44 +86,75 @@ def fit_baseline(
         RunError: There are too few runs.
     """
     inputs, bound = RIVALS[method], calibration.collapse_bound
-    usable = [run for run in runs if _has_inputs(run, method, looks, target=target)]
-    if len(usable) < FEWEST_RUNS:
+    cells: dict[str, list[_Cell]] = defaultdict(list)
+    for run in runs:
+        for reading in usable_readings(run, method, looks, target=target):
+            held = {k: v for k, v in reading.losses.items() if k in looks}
+            cut = reading.model_copy(update={"losses": held})
+            end = min(bound, max(-bound, run.final_losses[reading.capability]))
+            x = inputs(Case(run.probe, cut), bound)
+            cells[reading.metric].append(_Cell(x, end, run.task, run.run))
+    fits = {
+        metric: _fitted(own, bound, as_it_is=method in AS_IT_IS)
+        for metric, own in cells.items()
+        if len({cell.run for cell in own}) >= FEWEST_RUNS
+    }
+    if not fits:
         raise RunError(
-            f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(usable)}"
+            f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
         )
-    rows, actual, tasks = [], [], []
-    for run in usable:
-        for reading in (run.probe.target,) if target else run.probe.capabilities:
-            if reading.capability in run.final_losses:
-                held = {k: v for k, v in reading.losses.items() if k in looks}
-                cut = reading.model_copy(update={"losses": held})
-                rows.append(inputs(Case(run.probe, cut), bound))
-                actual.append(min(bound, max(-bound, run.final_losses[reading.capability])))
-                tasks.append(run.task)
-    x = numpy.array(rows, dtype=float).reshape(len(rows), -1)
-    y, groups = numpy.array(actual), numpy.array(tasks)
-    as_it_is = method in AS_IT_IS
+    return Baseline(inputs, fits, bound)
+
+
+class _Cell(NamedTuple):
+    """One capability of a finished run."""
+
+    inputs: list[float]
+    end: float
+    task: str
+    run: str
+
+
+def _fitted(cells: Sequence[_Cell], bound: float, *, as_it_is: bool) -> FittedLine:
+    x = numpy.array([cell.inputs for cell in cells], dtype=float).reshape(len(cells), -1)
+    y = numpy.array([cell.end for cell in cells])
+    tasks = numpy.array([cell.task for cell in cells])
     line = None if as_it_is else _line(x, y)
-    predicted = x[:, 0].clip(-bound, bound) if as_it_is else _predicted_left_out(x, y, groups)
+    predicted = x[:, 0].clip(-bound, bound) if as_it_is else _predicted_left_out(x, y, tasks)
     floor, share = fit_scale(numpy.abs(predicted - y), numpy.abs(predicted))
-    return Baseline(inputs, line, bound, floor, share)
+    return FittedLine(line, floor, share)
 
 
-def _has_inputs(run: FinishedRun, method: Method, looks: tuple[Look, ...], *, target: bool) -> bool:
-    reading = run.probe.target
-    return (
-        (not target or "target" in run.final_losses)
-        and all(look in run.probe.target.losses for look in looks[-1:])
+def usable_readings(
+    run: FinishedRun, method: Method, looks: tuple[Look, ...], *, target: bool
+) -> list[CapabilityReading]:
+    """List the readings of a finished run whose end is known and that a baseline can predict from.
+
+    Args:
+        run: The run.
+        method: The baseline's name.
+        looks: Of the probe.
+        target: Take the run's own task instead of the capabilities.
+
+    Returns:
+        The readings.
+    """
+    if method == "update_norm" and run.probe.update_norm is None:
+        return []
+    return [
+        reading
+        for reading in ((run.probe.target,) if target else run.probe.capabilities)
+        if reading.capability in run.final_losses
+        and looks[-1] in reading.losses
         and (method != "straight_line" or reading.straight_line is not None)
-        and (method != "update_norm" or run.probe.update_norm is not None)
-    )
+    ]
 
 
-def _line(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> FittedLine:
+def _line(x: Float[ndarray, "cases features"], y: Float[ndarray, " cases"]) -> LeastSquares:
     centre = x.mean(axis=0)
     centred = x - centre
     normal = centred.T @ centred + 1e-6 * numpy.eye(x.shape[1])
-    return FittedLine(
+    return LeastSquares(
         centre, numpy.linalg.solve(normal, centred.T @ (y - y.mean())), float(y.mean())
     )
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from ...errors import DataError
 from ...metrics import METRICS
 from ...results import Assessment, CapabilityClaim, CapabilityReading, Certification
-from ._calibration import FinishedRun, ForecastCalibration
-from ._forecaster import FEWEST_RUNS
+from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration
 
 
 def finished_run(name: str, forecast: Assessment, outcome: Certification) -> FinishedRun:

@@ -1,15 +1,20 @@
 """What a forecast is calibrated on: a table of finished runs, as their probes saw them."""
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from ...errors import DataError
+from ...errors import DataError, RunError
+from ...metrics import METRICS
 from ...parsing import read_text
 from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
+
+FEWEST_RUNS = 4
+"""To fit to, in a metric: each is left out once, and three must remain."""
 
 
 class FinishedRun(Value):
@@ -81,6 +86,45 @@ class ForecastCalibration(Document):
             or not low <= probe.learning_rate <= high
             or not fewest <= probe.num_steps <= most
         )
+
+
+def metric_like(metric: str, fitted: Iterable[str]) -> str | None:
+    """Name the metric of finished runs that stands for one.
+
+    Args:
+        metric: Of a capability.
+        fitted: Metrics of the finished runs.
+
+    Returns:
+        The metric itself, or the one that its forecasts are like; None where there is neither.
+    """
+    known = METRICS.get(metric)
+    like = None if known is None else known.forecast_like
+    names = set(fitted)
+    return metric if metric in names else like if like in names else None
+
+
+def fitted_metric(metric: str, fitted: Iterable[str]) -> str:
+    """Name the metric of finished runs that stands for one.
+
+    Args:
+        metric: Of a capability.
+        fitted: Metrics of the finished runs.
+
+    Returns:
+        As `metric_like`.
+
+    Raises:
+        RunError: There is none.
+    """
+    names = sorted(fitted)
+    found = metric_like(metric, names)
+    if found is None:
+        raise RunError(
+            f"no {FEWEST_RUNS} finished runs were measured in {metric}, nor in a metric like it; there are "
+            f"those in {', '.join(names)}"
+        )
+    return found
 
 
 def read_calibration(path: Path) -> ForecastCalibration:

@@ -111,8 +111,9 @@ class FinishedCell(NamedTuple):
     """From the look to the end of the run."""
     task: str
     model: str
+    run: str
     look: str
-    """Name of the run and look: errors there belong together."""
+    """Errors at one look of a run belong together."""
 
 
 class FittedDrift(NamedTuple):
@@ -185,7 +186,8 @@ def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
     Cost: about a second for a thousand cells of ten tasks.
 
     Args:
-        cells: Of one metric; of at least two tasks.
+        cells: Of one metric, of at least two runs. Where all are of one task, runs are left out instead
+            of tasks.
 
     Returns:
         The fit. Its drift is 0 where that made the likelihood on tasks left out larger.
@@ -195,6 +197,8 @@ def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
     share = numpy.array([cell.movement.share for cell in cells])
     rest = (1 - share) / share
     tasks = numpy.array([cell.task for cell in cells])
+    if len(set(tasks.tolist())) == 1:
+        tasks = numpy.array([cell.run for cell in cells])
     models = numpy.array([cell.model for cell in cells])
     prior = _prior(table)
     fits = {

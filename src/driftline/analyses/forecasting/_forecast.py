@@ -228,7 +228,7 @@ def _row(
         unit=capability.unit,
         base_value=float(table.values(BASE, capability).mean()),
         base_standard_error=base_standard_error(table, capability),
-        predicted_change=sign * loss.value,
+        predicted_change=sign * loss.value + 0.0,  # no -0.0
         low=ends[0],
         high=ends[1],
         confidence_level=loss.confidence_level,

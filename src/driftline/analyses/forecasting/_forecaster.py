@@ -6,7 +6,7 @@ scale of their errors is fitted to the same runs.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,15 +14,13 @@ from typing import Protocol
 from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
-from ._baselines import Baseline, fit_baseline
-from ._calibration import FinishedRun, ForecastCalibration
-from ._drift import FinishedCell, DriftModel, common_correlation, fit_drift, movements
+from ._baselines import Baseline, fit_baseline, usable_readings
+from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
+from ._drift import DriftModel, FinishedCell, common_correlation, fit_drift, movements
 from ._looks import LOOK_SHARES, PROBES, Probe, last_look
 from ._loss_forecast import LossForecast
 from ._rivals import Case, Method
 
-FEWEST_RUNS = 4
-"""To fit to: each is left out once, and three must remain."""
 _EARLIEST_FITTED = 0.1
 """Share of the steps. Before it the warm-up is all that there is, and errors are of another kind."""
 
@@ -65,7 +63,7 @@ class DriftForecaster:
             reading.capability
         ]
         unseen = self.calibration.is_outside(probe)
-        model = self.models[_fitted_metric(reading.metric, self.models)]
+        model = self.models[fitted_metric(reading.metric, self.models)]
         further, scale = model.after(movement, max(share, movement.share), unseen=unseen)
         smallest, largest = _possible(reading, self._bound(reading))
         return LossForecast(
@@ -102,19 +100,6 @@ def _is_in_nats(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].is_in_nats
 
 
-def _fitted_metric(metric: str, models: Mapping[str, DriftModel]) -> str:
-    """Name the metric of finished runs that stands for this one."""
-    known = METRICS.get(metric)
-    like = None if known is None else known.forecast_like
-    for name in (metric, like):
-        if name is not None and name in models:
-            return name
-    raise RunError(
-        f"no finished run was measured in {metric}, nor in a metric like it; the calibration has "
-        f"{', '.join(sorted(models))}: add runs with `driftline calibrate`, or leave --calibration out"
-    )
-
-
 def fit_forecaster(
     runs: Sequence[FinishedRun],
     calibration: ForecastCalibration,
@@ -146,19 +131,44 @@ def fit_forecaster(
         )
         return baseline
     cells = _cells(runs, calibration.collapse_bound, target=target)
-    if len({cell.look.rpartition("/")[0] for own in cells.values() for cell in own}) < FEWEST_RUNS:
-        raise RunError(
-            f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
-        )
     models, scores = {}, defaultdict(list)
     for metric, own in cells.items():
+        if len({cell.run for cell in own}) < FEWEST_RUNS:
+            continue
         found = fit_drift(own)
         models[metric] = found.model
         for cell, score in zip(own, found.scores.tolist(), strict=True):
-            scores[f"{cell.look} {metric}"].append(score)
+            scores[f"{cell.run}/{cell.look} {metric}"].append(score)
+    if not models:
+        raise RunError(
+            f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
+        )
     return DriftForecaster(
         models, calibration.collapse_bound, common_correlation(scores), calibration
     )
+
+
+def fitted_metrics(
+    calibration: ForecastCalibration, *, method: Method, probe: Probe
+) -> tuple[str, ...]:
+    """List the metrics that a method would be fitted in, without fitting it.
+
+    Args:
+        calibration: The finished runs.
+        method: Ours, or a baseline's name.
+        probe: The probe of a baseline.
+
+    Returns:
+        Those with runs enough.
+    """
+    counts: Counter[str] = Counter()
+    for run in calibration.runs:
+        if method != "driftline":
+            usable = usable_readings(run, method, PROBES[probe], target=False)
+            counts.update({reading.metric for reading in usable})
+        elif _fitted_looks(run.probe):
+            counts.update(_readings(run, target=False).keys())
+    return tuple(sorted(metric for metric, count in counts.items() if count >= FEWEST_RUNS))
 
 
 def _cells(
@@ -181,7 +191,8 @@ def _cells(
                         _clipped(run.final_losses[name], metric, bound) - movement.loss,
                         run.task,
                         run.probe.model_digest,
-                        f"{run.run}/{look}",
+                        run.run,
+                        look,
                     )
                     for name, movement in found.items()
                 ]

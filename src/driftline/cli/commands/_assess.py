@@ -180,7 +180,13 @@ def _folder_of(part: str) -> Any:  # noqa: ANN401 - a function of the values
         data = [values["data"].stem] if values["data"] else []
         name = "-".join((part, model, *data, values["config"].stem))
         # Forecasts to be compared with each other get folders of their own.
-        for own, usual in ((values["method"], "driftline"), (values["probe"], None)):
+        risk = f"risk-{values['risk']:g}"
+        for own, usual in (
+            (values["method"], "driftline"),
+            (values["probe"], None),
+            (values["until"], "probe"),
+            (risk, "risk-0.1"),
+        ):
             name += "" if own == usual else f"-{own}"
         return Path("driftline-runs") / name
 

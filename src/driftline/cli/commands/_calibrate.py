@@ -26,6 +26,4 @@ def calibrate(
 ) -> None:
     """Forecast from your own past runs: give each run's forecast and what came of it."""
     answer = question(run, out=out, only_own=only_own, force=force)
-    for left in answer.left_out:
-        typer.echo(f"{left.run}: left out, since it is not in nats: {left.metrics}", err=True)
     typer.echo(answer.summary(), nl=False)

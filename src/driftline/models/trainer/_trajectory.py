@@ -4,22 +4,19 @@ Of a copy of the base; the changes of the weights at some steps are kept on disk
 """
 
 import copy
-import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import datasets
-import pyarrow.compute
 import torch
 from peft import PeftModel
 from pydantic import JsonValue
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ...errors import ConfigError, RunError
+from ...errors import RunError
 from ...provenance import digest_value
 from ..language_model import LanguageModel, weights_change
 from ..points import (
@@ -39,29 +36,12 @@ from ._checkpoints import (
 )
 from ._lever_trainer import LeverTrainer
 from ._outcome import is_osf, osf_change, scaled_change
+from ._plan import TrainingPlan
 from ._probe_trainer import probe_trainer
 from ._random_states import random_states_kept
 from .config import TrainingConfig, told_in_one_line
 from .data import TrainingData
 from .levers import Levers
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Schedule that the config gives for this data: number of steps, and learning rates."""
-
-    num_steps: int
-    learning_rates: tuple[float, ...]
-    """The learning rate of each optimiser step of the whole planned run."""
-    example_tokens: tuple[int, ...] = ()
-    """Tokens of every example, or packed row, as the trainer has it."""
-    examples_per_step: int = 1
-
-    def summed_learning_rate(self, num_steps: float) -> float:
-        """Sum of the learning rates of the first steps, a fraction of a step by interpolation."""
-        whole = min(int(num_steps), self.num_steps)
-        rest = (num_steps - whole) * self.learning_rates[min(whole, self.num_steps - 1)]
-        return sum(self.learning_rates[:whole]) + (rest if whole < self.num_steps else 0.0)
 
 
 class TrainingOutcome(NamedTuple):
@@ -309,55 +289,6 @@ class TrajectoryDirection:
         """Return the change of one weight; None if the run did not change it."""
         stored = StoredDirection(self.trajectory.path(self.step), self.identity())
         return stored.delta(name, base)
-
-
-def plan_training(
-    opened: LanguageModel, config: TrainingConfig, data: TrainingData
-) -> TrainingPlan:
-    """Compute the planned run's steps and learning rates, without training.
-
-    Args:
-        opened: The base model; it is not changed.
-        config: The user's config.
-        data: The user's data.
-
-    Returns:
-        The plan. Cost: tokenising the data, and a copy of the model for as long as it takes.
-
-    Raises:
-        ConfigError: The plan has no step.
-    """
-    config.check_plan()
-    with probe_trainer(opened, config, data) as trainer:
-        args = trainer.args
-        num_steps = args.max_steps
-        if num_steps <= 0:
-            batches = len(trainer.get_train_dataloader())
-            updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
-            num_steps = math.ceil(args.num_train_epochs * updates)
-        if num_steps < 1:
-            raise ConfigError(f"{config.name}: num_train_epochs: the run would have no step")
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=args.learning_rate)
-        with told_in_one_line(config, "lr_scheduler_type"):
-            scheduler = trainer.create_scheduler(num_steps, optimizer=optimizer)
-        rates = []
-        for _ in range(num_steps):
-            rates.append(float(scheduler.get_last_lr()[0]))
-            optimizer.step()
-            scheduler.step()
-        lengths = _row_lengths(trainer.train_dataset)
-        per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    return TrainingPlan(num_steps, tuple(rates), lengths, per_step)
-
-
-def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int, ...]:
-    """Count the tokens of each row in Arrow; empty if rows come as a stream."""
-    if isinstance(rows, datasets.IterableDataset) or "input_ids" not in rows.column_names:
-        return ()
-    lengths: list[int] = []
-    for batch in rows.select_columns("input_ids").with_format("arrow").iter(batch_size=1000):
-        lengths += pyarrow.compute.list_value_length(batch.column("input_ids")).to_pylist()
-    return tuple(lengths)
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]

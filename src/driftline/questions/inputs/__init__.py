@@ -15,6 +15,7 @@ from ._inputs import check_choice as check_choice
 from ._inputs import check_items as check_items
 from ._inputs import check_least as check_least
 from ._inputs import check_probe as check_probe
+from ._inputs import check_risk as check_risk
 from ._inputs import check_seed as check_seed
 from ._inputs import finite as finite
 from ._inputs import one_or_more as one_or_more

@@ -165,6 +165,18 @@ def check_seed(seed: object) -> None:
         raise ConfigError(f"--seed {seed!r:.60}: must be a whole number from 0 to {LARGEST_SEED}")
 
 
+def check_risk(risk: object) -> None:
+    """Refuse an accepted probability that nothing can be decided by."""
+    # Loads pydantic, so not for --help.
+    from driftline.results import LARGEST_RISK
+
+    is_number = isinstance(risk, int | float) and not isinstance(risk, bool)
+    if not is_number or not 0 < risk < LARGEST_RISK:  # type: ignore[operator]
+        raise ConfigError(
+            f"--risk {risk!r:.60}: must be a probability above 0 and below {LARGEST_RISK:g}, such as 0.1"
+        )
+
+
 def check_alpha(alpha: float) -> None:
     """Refuse a level at which no test says anything."""
     # Loads numpy, so not for --help.

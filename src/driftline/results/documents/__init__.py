@@ -1,5 +1,6 @@
 """One file a document: what a command returns and writes."""
 
+from ._assessment import LARGEST_RISK as LARGEST_RISK
 from ._assessment import Assessment as Assessment
 from ._assessment import CapabilityForecast as CapabilityForecast
 from ._assessment import CapabilityScore as CapabilityScore

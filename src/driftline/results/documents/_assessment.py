@@ -21,6 +21,8 @@ risk. `unsafe`: one ends beyond it with a probability of at least 1 - risk, or w
 and is not predicted to heal. `at_risk`: neither. `inconclusive`: there is nothing to judge by."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
+LARGEST_RISK = 0.5
+"""Accepted risks are below it: else a run could be safe and unsafe at once."""
 
 
 class CapabilityScore(Value):

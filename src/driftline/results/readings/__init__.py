@@ -29,6 +29,8 @@ from ._perplexity import perplexity_lines as perplexity_lines
 from ._perplexity import rise_text as rise_text
 from ._perplexity import with_perplexity as with_perplexity
 from ._perplexity import with_rise as with_rise
+from ._probabilities import probability as probability
+from ._probabilities import verdict_word as verdict_word
 from ._readings import DASH as DASH
 from ._readings import CapabilityLoss as CapabilityLoss
 from ._readings import clean as clean
@@ -44,11 +46,9 @@ from ._readings import module_labels as module_labels
 from ._readings import module_ranks as module_ranks
 from ._readings import number as number
 from ._readings import percent as percent
-from ._readings import probability as probability
 from ._readings import protected_by_role as protected_by_role
 from ._readings import protected_share as protected_share
 from ._readings import target_sentence as target_sentence
-from ._readings import verdict_word as verdict_word
 from ._readings import with_error as with_error
 from ._way_out import more_items as more_items
 from ._way_out import way_out as way_out

@@ -14,9 +14,6 @@ DASH = "–"
 SMALL, LARGE = 1e-3, 1e5
 
 
-_SMALLEST_SHOWN = 0.01
-
-
 @dataclass(frozen=True)
 class CapabilityLoss:
     """A forecast seen as a loss: positive is worse, whichever way the metric points."""
@@ -262,34 +259,6 @@ def number(value: float | None, *, signed: bool = False) -> str:
     else:
         text = f"{value:#.3g}".rstrip(".")
     return f"+{text}" if signed and value > 0 else text
-
-
-def probability(value: float | None) -> str:
-    """Format a probability with two digits, never as sure, or a dash if there is none.
-
-    Args:
-        value: From 0 to 1.
-
-    Returns:
-        Its text.
-
-    >>> probability(0.374), probability(0.0001), probability(0.999), probability(None)
-    ('0.37', '<0.01', '>0.99', '–')
-    """
-    if value is None:
-        return DASH
-    if value < _SMALLEST_SHOWN:
-        return f"<{_SMALLEST_SHOWN:g}"
-    return f"{value:.2f}" if value <= 1 - _SMALLEST_SHOWN else f">{1 - _SMALLEST_SHOWN:g}"
-
-
-def verdict_word(verdict: str | None) -> str | None:
-    """Return a verdict as it is shown: in capitals, its words apart.
-
-    >>> verdict_word("at_risk")
-    'AT RISK'
-    """
-    return None if verdict is None else verdict.replace("_", " ").upper()
 
 
 def percent(value: float | None) -> str:

@@ -1,0 +1,132 @@
+"""The forecast of one planned run, the verdict by it, and when a probe has seen enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...engine import Table
+from ...results import (
+    CapabilityForecast,
+    ForecastAdvice,
+    ForecastExplanation,
+    ProbeReading,
+    TargetForecast,
+)
+from ..forecasting import (
+    FEWEST_RUNS,
+    Case,
+    Forecaster,
+    LossForecast,
+    capability_forecasts,
+    early_step,
+    fit_to,
+    forecast_losses,
+    read_looks,
+    read_probe,
+    target_forecast,
+)
+from ..margins import PathCalibration
+from ..probing import Study
+from ._explanation import explain
+from ._request import AssessmentRequest
+from ._verdict import Judgement, advise, judge, required_limits
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The forecast of the capabilities and the verdict by it."""
+
+    reading: ProbeReading
+    forecaster: Forecaster
+    losses: dict[str, LossForecast]
+    capabilities: tuple[CapabilityForecast, ...]
+    judgement: Judgement
+
+    def at(self, capability: str, share: float) -> LossForecast:
+        """Predict a capability's loss at a share of the run's summed learning rate."""
+        readings = {each.capability: each for each in self.reading.capabilities}
+        return self.forecaster.predict(Case(self.reading, readings[capability]), share=share)
+
+
+@dataclass(frozen=True)
+class Predicted(Judged):
+    """The same, with what explains it."""
+
+    target: TargetForecast | None
+    """None where too few finished runs say how they did on their own task."""
+    explanation: ForecastExplanation | None
+
+
+def judged(
+    request: AssessmentRequest,
+    study: Study,
+    table: Table,
+    reading: ProbeReading,
+    lacking: Sequence[str],
+) -> Judged:
+    forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
+    losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
+    rows = capability_forecasts(study, table, reading, losses, risk=risk)
+    judgement = judge(
+        rows,
+        losses,
+        correlation=forecaster.correlation,
+        risk=risk,
+        share=max(reading.clock.values()),
+        lacking=lacking,
+    )
+    return Judged(reading, forecaster, losses, rows, judgement)
+
+
+def predict(
+    request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
+) -> Predicted:
+    num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
+    looks = [look for look in request.looks if early_step(look, num_steps) <= last]
+    reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
+    found = judged(request, study, table, reading, lacking)
+    target = None
+    if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
+        fitted = fit_to(
+            request.calibration, method=request.method, probe=request.probe, target=True
+        )
+        target = target_forecast(study, fitted, reading)
+    shown = request.part in ("assess", "forecast")
+    why = explain(study, table, found.capabilities, target) if shown else None
+    return Predicted(**vars(found), target=target, explanation=why)
+
+
+def advice(
+    request: AssessmentRequest, study: Study, predicted: Predicted, paths: PathCalibration
+) -> ForecastAdvice | None:
+    plan, exponent = study.trajectory.plan, paths.rate_exponent
+    return advise(
+        predicted.judgement,
+        required_limits(predicted.capabilities, predicted.losses),
+        correlation=predicted.forecaster.correlation,
+        risk=request.risk,
+        exponents=(exponent.low, exponent.value, exponent.high),
+        learning_rate=max(plan.learning_rates),
+        probe_share=study.num_probe_steps / plan.num_steps,
+    )
+
+
+def is_decided(
+    request: AssessmentRequest, study: Study, base: Table, lacking: Sequence[str], step: int
+) -> bool:
+    """Judge the run by what is trained of it, at a look that may end the probe."""
+    num_steps = study.trajectory.plan.num_steps
+    looks = [look for look in request.looks if early_step(look, num_steps) <= step]
+    if looks[-1] not in request.deciding_looks:
+        return False
+    kept = study.trajectory.kept_steps
+    points = [p for p, at in zip(study.path_points(), kept, strict=True) if at <= step]
+    engine, watched = study.engine, (*study.capabilities, study.target)
+    counted = engine.tokens_used
+    scored = engine.evaluate(points, watched)
+    # All of it is asked for once more when the probe has ended, and counts then.
+    engine.tokens_used = counted
+    engine.meter.plan(len(points) * engine.num_tokens(watched))
+    table = Table({**base.rows, **scored.rows})
+    reading = read_looks(study, table, looks)
+    found = judged(request, study, table, reading, lacking)
+    return found.judgement.verdict in ("safe", "unsafe")
