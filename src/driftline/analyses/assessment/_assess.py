@@ -54,7 +54,7 @@ from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
-from ._prediction import advice, is_decided, predict
+from ._prediction import decision, is_decided, predict
 from ._request import AssessmentRequest, Part
 
 _LOOKS_A_LINE = 10
@@ -255,21 +255,11 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
         found = attempted_map(study, must_succeed=part == "map")
-    judgement = predicted.judgement
     shows_forecast = part in ("assess", "forecast")
-    capped = items_caveat(
-        scores,
-        {c.name: len(c.items) for c in request.capabilities},
-        asked=request.effort.num_probe_items,
-    )
     protect, protect_share = protected_quarter(study, found)
     return Assessment(
         schema_=f"driftline/{part}/1",
-        verdict=None if part == "map" else judgement.verdict,
-        reasons=() if part == "map" else judgement.reasons,
-        risk=request.risk,
-        probability_any_lost=judgement.probability_any_lost,
-        advice=None if part == "map" else advice(request, study, predicted, paths),
+        **decision(request, study, predicted, paths),
         scores=scores,
         margins=margins,
         envelope=envelope,
@@ -290,15 +280,30 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
-        caveats=(
-            *lacking_caveat(scores),
-            *((capped,) if capped else ()),
-            *found.failure_caveats(),
-            *caveats(request, study, paths=paths),
-            *found.caveats(),
-            *checkpoint_caveats(study.trajectory),
-        ),
+        caveats=_all_caveats(request, study, scores, found, paths),
         provenance=_provenance(request, study),
+    )
+
+
+def _all_caveats(
+    request: AssessmentRequest,
+    study: Study,
+    scores: Sequence[CapabilityScore],
+    found: FragilityMap,
+    paths: PathCalibration,
+) -> tuple[str, ...]:
+    capped = items_caveat(
+        scores,
+        {c.name: len(c.items) for c in request.capabilities},
+        asked=request.effort.num_probe_items,
+    )
+    return (
+        *lacking_caveat(scores),
+        *((capped,) if capped else ()),
+        *found.failure_caveats(),
+        *caveats(request, study, paths=paths),
+        *found.caveats(),
+        *checkpoint_caveats(study.trajectory),
     )
 
 

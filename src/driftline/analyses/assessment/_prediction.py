@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...engine import Table
 from ...results import (
@@ -48,7 +49,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Predicted(Judged):
+class ExplainedPrediction(Judged):
     """The same, with what explains it."""
 
     target: TargetForecast | None
@@ -79,7 +80,7 @@ def judged(
 
 def predict(
     request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
-) -> Predicted:
+) -> ExplainedPrediction:
     num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
     looks = [look for look in request.looks if early_step(look, num_steps) <= last]
     reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
@@ -92,11 +93,36 @@ def predict(
         target = target_forecast(study, fitted, reading)
     shown = request.part in ("assess", "forecast")
     why = explain(study, table, found.capabilities, target) if shown else None
-    return Predicted(**vars(found), target=target, explanation=why)
+    return ExplainedPrediction(**vars(found), target=target, explanation=why)
 
 
-def advice(
-    request: AssessmentRequest, study: Study, predicted: Predicted, paths: PathCalibration
+def decision(
+    request: AssessmentRequest, study: Study, found: ExplainedPrediction, paths: PathCalibration
+) -> dict[str, Any]:
+    """Return the fields of the document that hold the decision.
+
+    Args:
+        request: What was asked; `map` judges nothing.
+        study: The planned run.
+        found: Its prediction.
+        paths: The power with which losses grow with the learning rate.
+
+    Returns:
+        Fields by name.
+    """
+    fields = {"risk": request.risk, "probability_any_lost": found.judgement.probability_any_lost}
+    if request.part == "map":
+        return {**fields, "verdict": None, "reasons": ()}
+    return {
+        **fields,
+        "verdict": found.judgement.verdict,
+        "reasons": found.judgement.reasons,
+        "advice": _advice(request, study, found, paths),
+    }
+
+
+def _advice(
+    request: AssessmentRequest, study: Study, predicted: ExplainedPrediction, paths: PathCalibration
 ) -> ForecastAdvice | None:
     plan, exponent = study.trajectory.plan, paths.rate_exponent
     return advise(

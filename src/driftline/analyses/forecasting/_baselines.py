@@ -86,14 +86,14 @@ def fit_baseline(
         RunError: There are too few runs.
     """
     inputs, bound = RIVALS[method], calibration.collapse_bound
-    cells: dict[str, list[_Cell]] = defaultdict(list)
+    cells: dict[str, list[_BaselineCell]] = defaultdict(list)
     for run in runs:
         for reading in usable_readings(run, method, looks, target=target):
             held = {k: v for k, v in reading.losses.items() if k in looks}
             cut = reading.model_copy(update={"losses": held})
             end = min(bound, max(-bound, run.final_losses[reading.capability]))
             x = inputs(Case(run.probe, cut), bound)
-            cells[reading.metric].append(_Cell(x, end, run.task, run.run))
+            cells[reading.metric].append(_BaselineCell(x, end, run.task, run.run))
     fits = {
         metric: _fitted(own, bound, as_it_is=method in AS_IT_IS)
         for metric, own in cells.items()
@@ -106,7 +106,7 @@ def fit_baseline(
     return Baseline(inputs, fits, bound)
 
 
-class _Cell(NamedTuple):
+class _BaselineCell(NamedTuple):
     """One capability of a finished run."""
 
     inputs: list[float]
@@ -115,7 +115,7 @@ class _Cell(NamedTuple):
     run: str
 
 
-def _fitted(cells: Sequence[_Cell], bound: float, *, as_it_is: bool) -> FittedLine:
+def _fitted(cells: Sequence[_BaselineCell], bound: float, *, as_it_is: bool) -> FittedLine:
     x = numpy.array([cell.inputs for cell in cells], dtype=float).reshape(len(cells), -1)
     y = numpy.array([cell.end for cell in cells])
     tasks = numpy.array([cell.task for cell in cells])

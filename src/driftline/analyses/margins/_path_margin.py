@@ -24,7 +24,7 @@ _NUM_SHOWN = 24
 """Points of a curve after the probe, at most."""
 
 
-class Predicted(Protocol):
+class LossInterval(Protocol):
     """A predicted loss with its interval."""
 
     @property
@@ -40,7 +40,7 @@ class Predicted(Protocol):
         """Upper end."""
 
 
-Predict = Callable[[str, float], Predicted]
+Predict = Callable[[str, float], LossInterval]
 """From a capability's name and a share of the run's summed learning rate to the loss there."""
 
 
