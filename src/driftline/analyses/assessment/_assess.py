@@ -1,7 +1,7 @@
 """The main job: margin, map, forecast and verdict for one planned run, in one document."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +41,7 @@ from ..fragility import (
 )
 from ..items import affordable_items, items_caveat, target_capability
 from ..margins import (
+    PathCalibration,
     has_worst_case,
     path_losses,
     path_margins,
