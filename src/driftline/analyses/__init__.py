@@ -44,6 +44,8 @@ from .probing import Effort as Effort
 from .probing import probe_steps as probe_steps
 from .repairing import RepairRequest as RepairRequest
 from .repairing import repair as repair
+from .selection import CompareRequest as CompareRequest
+from .selection import compare_checkpoints as compare_checkpoints
 from .suite_scores import ScoredModel as ScoredModel
 from .suite_scores import ScoreRequest as ScoreRequest
 from .suite_scores import score as score

@@ -19,6 +19,9 @@ from .documents import CertificationVerdict as CertificationVerdict
 from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
 from .documents import ClaimVerdict as ClaimVerdict
+from .documents import ComparedCheckpoint as ComparedCheckpoint
+from .documents import Comparison as Comparison
+from .documents import ComparisonProvenance as ComparisonProvenance
 from .documents import Cost as Cost
 from .documents import CurvePoint as CurvePoint
 from .documents import DiffProvenance as DiffProvenance
@@ -26,7 +29,9 @@ from .documents import EqualItems as EqualItems
 from .documents import Flip as Flip
 from .documents import Flips as Flips
 from .documents import Intruders as Intruders
+from .documents import item_lines as item_lines
 from .documents import ItemScore as ItemScore
+from .documents import KeepVerdict as KeepVerdict
 from .documents import LayerRegion as LayerRegion
 from .documents import LeverAblation as LeverAblation
 from .documents import LeverSetting as LeverSetting
@@ -75,8 +80,11 @@ from .documents import Subject as Subject
 from .documents import SuiteClaim as SuiteClaim
 from .documents import SuitePower as SuitePower
 from .documents import TargetForecast as TargetForecast
+from .documents import TargetGain as TargetGain
 from .documents import TargetRecovery as TargetRecovery
 from .documents import TensorChange as TensorChange
+from .documents import TrainerEvaluation as TrainerEvaluation
+from .documents import TrainerHistory as TrainerHistory
 from .documents import TrainingCost as TrainingCost
 from .documents import TrainingRun as TrainingRun
 from .documents import TrialState as TrialState
@@ -84,7 +92,6 @@ from .documents import Verdict as Verdict
 from .documents import Verification as Verification
 from .documents import VerificationCheck as VerificationCheck
 from .documents import WeightDiff as WeightDiff
-from .documents import item_lines as item_lines
 from .parts import AtRiskItem as AtRiskItem
 from .parts import BeliefCurve as BeliefCurve
 from .parts import BeliefSpace as BeliefSpace

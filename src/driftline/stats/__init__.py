@@ -4,6 +4,7 @@ from ._conformal import conformal_quantile as conformal_quantile
 from ._gaussian_process import GaussianProcess as GaussianProcess
 from ._gaussian_process import Kernel as Kernel
 from ._gaussian_process import fit_gaussian_process as fit_gaussian_process
+from ._group_bootstrap import resampled_means as resampled_means
 from ._link import log_odds as log_odds
 from ._link import shifted_means as shifted_means
 from ._mean import ConfidenceInterval as ConfidenceInterval

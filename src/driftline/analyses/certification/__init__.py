@@ -4,5 +4,10 @@ from ._caveats import copies_caveats as copies_caveats
 from ._certify import CertifyRequest as CertifyRequest
 from ._certify import certify as certify
 from ._certify import check_tokens as check_tokens
+from ._certify import repeatability as repeatability
+from ._paired_scores import has_same_files as has_same_files
+from ._paired_scores import score_both as score_both
+from ._paired_scores import score_once as score_once
 from ._subjects import base_subject as base_subject
+from ._subjects import stray_caveats as stray_caveats
 from ._subjects import tuned_subject as tuned_subject

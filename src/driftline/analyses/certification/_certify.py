@@ -148,7 +148,7 @@ def certify(
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
         meter.enter("scoring a part of the base again")
-        noise = _repeatability(pairs, engine, request.seed)
+        noise = repeatability(pairs, engine, request.seed)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
         claims = _answered(claims, pairs, engine, tuned.point)
         recovery = _recovery(request, pairs, claims, engine, tuned.point)
@@ -306,10 +306,19 @@ def _repeated(capability: Capability, seed: int) -> Capability:
     return capability.sample(min(_NUM_REPEATED, len(capability.items) - 1), seed=seed)
 
 
-def _repeatability(
+def repeatability(
     pairs: Sequence[Paired], engine: Engine, seed: int
 ) -> list[tuple[NoiseFloor, str | None]]:
-    """How well the base repeats itself in other batches, and why that is too badly, if so."""
+    """Score a part of the base again in other batches, to see how well it repeats itself.
+
+    Args:
+        pairs: The base's scores.
+        engine: Where it is scored again.
+        seed: Of the parts.
+
+    Returns:
+        For each capability the largest difference, and why nothing can be claimed, if it is too large.
+    """
     parts = [_repeated(pair.capability, seed) for pair in pairs]
     again = engine.evaluate((BASE,), parts)
     return [_noise(pair, part, again) for pair, part in zip(pairs, parts, strict=True)]

@@ -24,6 +24,13 @@ from ._certification import Flips as Flips
 from ._certification import NoiseFloor as NoiseFloor
 from ._certification import SequentialUse as SequentialUse
 from ._certification import SuiteClaim as SuiteClaim
+from ._comparison import ComparedCheckpoint as ComparedCheckpoint
+from ._comparison import Comparison as Comparison
+from ._comparison import ComparisonProvenance as ComparisonProvenance
+from ._comparison import KeepVerdict as KeepVerdict
+from ._comparison import TargetGain as TargetGain
+from ._comparison import TrainerEvaluation as TrainerEvaluation
+from ._comparison import TrainerHistory as TrainerHistory
 from ._plan import LeverAblation as LeverAblation
 from ._plan import LeverSetting as LeverSetting
 from ._plan import MarginLeft as MarginLeft

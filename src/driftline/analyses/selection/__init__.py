@@ -1,0 +1,6 @@
+"""Which of several: checkpoints after training, configs before it."""
+
+from ._checkpoint_folders import NamedCheckpoint as NamedCheckpoint
+from ._checkpoint_folders import find_checkpoints as find_checkpoints
+from ._compare_checkpoints import CompareRequest as CompareRequest
+from ._compare_checkpoints import compare_checkpoints as compare_checkpoints
