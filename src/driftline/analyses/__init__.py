@@ -46,6 +46,7 @@ from .repairing import RepairRequest as RepairRequest
 from .repairing import repair as repair
 from .selection import CompareRequest as CompareRequest
 from .selection import compare_checkpoints as compare_checkpoints
+from .selection import find_checkpoints as find_checkpoints
 from .suite_scores import ScoredModel as ScoredModel
 from .suite_scores import ScoreRequest as ScoreRequest
 from .suite_scores import score as score

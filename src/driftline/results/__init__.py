@@ -29,7 +29,6 @@ from .documents import EqualItems as EqualItems
 from .documents import Flip as Flip
 from .documents import Flips as Flips
 from .documents import Intruders as Intruders
-from .documents import item_lines as item_lines
 from .documents import ItemScore as ItemScore
 from .documents import KeepVerdict as KeepVerdict
 from .documents import LayerRegion as LayerRegion
@@ -92,6 +91,7 @@ from .documents import Verdict as Verdict
 from .documents import Verification as Verification
 from .documents import VerificationCheck as VerificationCheck
 from .documents import WeightDiff as WeightDiff
+from .documents import item_lines as item_lines
 from .parts import AtRiskItem as AtRiskItem
 from .parts import BeliefCurve as BeliefCurve
 from .parts import BeliefSpace as BeliefSpace
@@ -126,6 +126,7 @@ from .readings import rise_text as rise_text
 from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline
 from .summaries import certification_summary as certification_summary
+from .summaries import comparison_summary as comparison_summary
 from .summaries import plan_summary as plan_summary
 from .summaries import repair_summary as repair_summary
 from .summaries import sample_size_summary as sample_size_summary

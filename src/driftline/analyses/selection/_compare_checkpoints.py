@@ -82,6 +82,8 @@ class CompareRequest:
     suites: tuple[Suite, ...]
     data: TrainingData | None = None
     """Held-out rows of the target task."""
+    num_items: int | None = None
+    """Of each capability; None for all."""
     alpha: float = 0.05
     """Accepted probability of any wrong claim that a checkpoint kept everything."""
     seed: int = 0
@@ -90,8 +92,11 @@ class CompareRequest:
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
+        """All capabilities of all suites, with the items that are asked for."""
+        found = tuple(c for suite in self.suites for c in suite.capabilities)
+        if self.num_items is None:
+            return found
+        return tuple(c.sample(self.num_items, seed=self.seed) for c in found)
 
 
 def compare_checkpoints(
@@ -214,7 +219,7 @@ def _cells(
     rows = zip(claims, scored.pairs, obstacles, strict=True)
     return tuple(
         Cell(
-            claim.pvalue if claim.verdict != "inferior" else 1.0,
+            claim.pvalue,
             partial(_is_lost, request, claim, pair, obstacle),
         )
         for claim, pair, obstacle in rows
@@ -283,6 +288,8 @@ def _row(
         worst_capability=worst,
         # Of equal weights the change is 0, and never -0.
         worst_loss=losses[worst] + 0.0,
+        worst_low=chance.worst_low + 0.0,
+        worst_high=chance.worst_high + 0.0,
         gain=None if scored.target is None else target_gain(scored.target),
         probability_safest=chance.safest,
         probability_best=chance.best,

@@ -117,6 +117,9 @@ class Chances:
     """Share of draws in which every loss is within its tolerance and no other such gains more."""
     keeps: float
     """Share of draws in which every loss is within its tolerance."""
+    worst_low: float
+    """90 % interval of the worst loss, in tolerances."""
+    worst_high: float
 
 
 def chances(
@@ -137,14 +140,13 @@ def chances(
     worst = numpy.max(numpy.stack(drawn), axis=0)
     safest = _shares(worst == worst.min(axis=1, keepdims=True))
     keeps = worst <= 1.0
-    best = [None] * worst.shape[1]
+    best: list[float | None] = [None] * worst.shape[1]
     if gains is not None:
         gained = numpy.where(keeps, _draws(gains, generator), -numpy.inf)
         best = _shares(keeps & (gained == gained.max(axis=1, keepdims=True))).tolist()
-    return tuple(
-        Chances(float(safe), top, float(kept))
-        for safe, top, kept in zip(safest, best, keeps.mean(axis=0), strict=True)
-    )
+    low, high = numpy.quantile(worst, (0.05, 0.95), axis=0).tolist()
+    rows = zip(safest.tolist(), best, keeps.mean(axis=0).tolist(), low, high, strict=True)
+    return tuple(Chances(*row) for row in rows)
 
 
 def _draws(

@@ -84,5 +84,5 @@ def stacked_gains(pairs: Sequence[Paired]) -> numpy.ndarray:
 
 def _group(item: Item) -> str:
     if isinstance(item, Cloze):
-        return digest_value(item.context())
+        return digest_value(item.model_dump(mode="json", include={"prompt", "messages"}))
     return item.id

@@ -1,5 +1,7 @@
 """Charts as static SVG, one file a subject."""
 
+from ._comparison import ComparedPoint as ComparedPoint
+from ._comparison import gain_against_loss as gain_against_loss
 from ._curves import curve_margins as curve_margins
 from ._drawing import CONTENT_WIDTH as CONTENT_WIDTH
 from ._drawing import INK as INK

@@ -53,6 +53,9 @@ class ComparedCheckpoint(Value):
     """The required capability with the largest loss in tolerances; None where none is required."""
     worst_loss: float | None
     """That loss, in tolerances: above 1 the tolerance is passed, below 0 nothing was lost."""
+    worst_low: float
+    """90 % interval of the largest loss in tolerances, by resampling items."""
+    worst_high: float
     gain: TargetGain | None
     """None without target rows."""
     probability_safest: float | None

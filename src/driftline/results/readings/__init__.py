@@ -6,6 +6,13 @@ from ._belief_space import lowest_cka as lowest_cka
 from ._belief_space import rank_range as rank_range
 from ._belief_space import rank_ratios as rank_ratios
 from ._claim_words import CLAIM_WORDS as CLAIM_WORDS
+from ._comparison import CHECKPOINT_TITLES as CHECKPOINT_TITLES
+from ._comparison import CLAIM_TITLES as CLAIM_TITLES
+from ._comparison import checkpoint_rows as checkpoint_rows
+from ._comparison import claim_cells as claim_cells
+from ._comparison import comparison_headline as comparison_headline
+from ._comparison import history_sentence as history_sentence
+from ._comparison import reason_lines as reason_lines
 from ._explanation import explanation_sentences as explanation_sentences
 from ._merges import MERGE_TITLES as MERGE_TITLES
 from ._merges import merge_lines as merge_lines
