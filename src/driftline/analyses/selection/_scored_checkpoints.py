@@ -151,7 +151,9 @@ def score_checkpoint(
             rows = paired_rows(target, engine.evaluate((BASE, point), (target,)), point)
         engine.check_unchanged()
         tuned.files.check_unchanged()
-        used = engine.tokens_used
+        # An engine counts what it takes from the store too, and here that is the base.
+        asked = capabilities if target is None else (*capabilities, target)
+        used = 0 if is_base else engine.num_tokens(asked)
     scored = ScoredCheckpoint(named, tuned_subject(tuned), digest, is_base, pairs, rows)
     return scored, used
 
