@@ -203,4 +203,4 @@ def test_what_cannot_be_compared_is_refused_by_name(compare, output, pairs, tmp_
     half = tmp_path / "half" / "checkpoint-5"
     half.mkdir(parents=True)
     with pytest.raises(ModelError, match="checkpoint-5"):
-        compare(half.parent, suite=suite, out="half")
+        compare(half.parent, suite=suite, out="half-run")
