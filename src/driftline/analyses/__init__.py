@@ -44,8 +44,11 @@ from .probing import Effort as Effort
 from .probing import probe_steps as probe_steps
 from .repairing import RepairRequest as RepairRequest
 from .repairing import repair as repair
+from .selection import CompareConfigsRequest as CompareConfigsRequest
 from .selection import CompareRequest as CompareRequest
+from .selection import PlannedConfig as PlannedConfig
 from .selection import compare_checkpoints as compare_checkpoints
+from .selection import compare_configs as compare_configs
 from .selection import find_checkpoints as find_checkpoints
 from .suite_scores import ScoredModel as ScoredModel
 from .suite_scores import ScoreRequest as ScoreRequest

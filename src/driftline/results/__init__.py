@@ -20,8 +20,12 @@ from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
 from .documents import ClaimVerdict as ClaimVerdict
 from .documents import ComparedCheckpoint as ComparedCheckpoint
+from .documents import ComparedConfig as ComparedConfig
 from .documents import Comparison as Comparison
 from .documents import ComparisonProvenance as ComparisonProvenance
+from .documents import ComparisonRound as ComparisonRound
+from .documents import ConfigComparison as ConfigComparison
+from .documents import ConfigComparisonProvenance as ConfigComparisonProvenance
 from .documents import Cost as Cost
 from .documents import CurvePoint as CurvePoint
 from .documents import DiffProvenance as DiffProvenance

@@ -31,6 +31,10 @@ from ._comparison import KeepVerdict as KeepVerdict
 from ._comparison import TargetGain as TargetGain
 from ._comparison import TrainerEvaluation as TrainerEvaluation
 from ._comparison import TrainerHistory as TrainerHistory
+from ._config_comparison import ComparedConfig as ComparedConfig
+from ._config_comparison import ComparisonRound as ComparisonRound
+from ._config_comparison import ConfigComparison as ConfigComparison
+from ._config_comparison import ConfigComparisonProvenance as ConfigComparisonProvenance
 from ._plan import LeverAblation as LeverAblation
 from ._plan import LeverSetting as LeverSetting
 from ._plan import MarginLeft as MarginLeft
