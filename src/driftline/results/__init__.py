@@ -131,6 +131,7 @@ from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline
 from .summaries import certification_summary as certification_summary
 from .summaries import comparison_summary as comparison_summary
+from .summaries import config_comparison_summary as config_comparison_summary
 from .summaries import plan_summary as plan_summary
 from .summaries import repair_summary as repair_summary
 from .summaries import sample_size_summary as sample_size_summary

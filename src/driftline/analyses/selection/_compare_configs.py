@@ -13,7 +13,7 @@ from numpy import ndarray
 from ...capabilities import Suite
 from ...engine import Progress, RunFolder
 from ...errors import ConfigError, SuiteError
-from ...models import LanguageModel, ScoringOptions
+from ...models import LanguageModel
 from ...provenance import driftline_version, package_versions, python_version
 from ...results import (
     CertificationVerdict,
@@ -63,7 +63,6 @@ class CompareConfigsRequest:
     num_items: int | None = None
     """Of each capability; None for as many as the first config's first probe affords."""
     seed: int = 0
-    options: ScoringOptions = field(default_factory=ScoringOptions)
 
 
 @dataclass
@@ -112,7 +111,6 @@ def compare_configs(
         suites=request.suites,
         folder=folder,
         seed=request.seed,
-        options=request.options,
     )
     try:
         race = _run(request, ask, ROUNDS, listener)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ...capabilities import Suite
 from ...engine import Progress, RunFolder
-from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
+from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
 from ...results.readings import forecast_losses
 from ..assessment import AssessmentRequest, assess
@@ -46,7 +46,6 @@ def forecast_config(
     *,
     num_items: int | None,
     seed: int,
-    options: ScoringOptions,
     listener: Callable[[Progress], None],
 ) -> ConfigForecast:
     """Train the probe of one config and forecast its run; what the folder holds is taken up.
@@ -59,7 +58,6 @@ def forecast_config(
         folder: Where scores and changes of weights are kept, of all configs together.
         num_items: Of each capability; None for as many as the probe's cost allows.
         seed: Of the samples.
-        options: How scores are computed.
         listener: Told about progress.
 
     Returns:
@@ -73,7 +71,6 @@ def forecast_config(
         suites,
         seed=seed,
         effort=Effort(num_probe_items=num_items),
-        options=options,
         probe=probe,
     )
     found = assess(request, folder, listener=listener)

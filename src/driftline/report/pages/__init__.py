@@ -2,6 +2,7 @@
 
 from ._assessment import render_html as render_html
 from ._comparison import render_comparison as render_comparison
+from ._config_comparison import render_config_comparison as render_config_comparison
 from ._plan import render_plan as render_plan
 from ._repair import render_repair as render_repair
 from ._training_run import render_training_run as render_training_run

@@ -13,6 +13,11 @@ from ._comparison import claim_cells as claim_cells
 from ._comparison import comparison_headline as comparison_headline
 from ._comparison import history_sentence as history_sentence
 from ._comparison import reason_lines as reason_lines
+from ._config_comparison import CONFIG_FORECAST_TITLES as CONFIG_FORECAST_TITLES
+from ._config_comparison import CONFIG_TITLES as CONFIG_TITLES
+from ._config_comparison import config_comparison_headline as config_comparison_headline
+from ._config_comparison import config_forecast_rows as config_forecast_rows
+from ._config_comparison import config_rows as config_rows
 from ._explanation import explanation_sentences as explanation_sentences
 from ._merges import MERGE_TITLES as MERGE_TITLES
 from ._merges import merge_lines as merge_lines
