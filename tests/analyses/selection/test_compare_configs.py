@@ -29,7 +29,7 @@ TEXTS = Capability(
 SUITE = Suite("small", (TEXTS,))
 
 
-def config(rate, steps=20, name=None):
+def config(rate, steps=40, name=None):
     values = {
         "learning_rate": rate,
         "max_steps": steps,
@@ -70,27 +70,27 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
             yield work
 
     monkeypatch.setattr(CapabilityScorer, "compute", noted)
-    found = compare(config(1e-4), config(3e-1), config(2e-4))
+    found = compare(config(1e-4), config(1.0), config(2e-4))
     assert [each.forecast for each in found.rounds] == [
-        ("0.0001.yaml", "0.3.yaml", "0.0002.yaml"), ("0.0001.yaml", "0.0002.yaml"),
+        ("0.0001.yaml", "1.yaml", "0.0002.yaml"), ("0.0001.yaml", "0.0002.yaml"),
     ]  # fmt: skip
-    assert found.rounds[0].dropped == ("0.3.yaml",)
+    assert found.rounds[0].dropped == ("1.yaml",)
     ruinous = found.configs[1]
     assert (ruinous.dropped_after, ruinous.probe) == (1, "0.1")
     assert ruinous.chance_to_lead < DROPPED_BELOW
     assert {each.probe for each in (found.configs[0], found.configs[2])} == {"0.3"}
-    assert found.safest != "0.3.yaml"
+    assert found.safest != "1.yaml"
     assert sum(each.probability_safest for each in found.configs) == pytest.approx(1)
     assert all(each.worst_low < each.worst_high for each in found.configs)
     assert computed.count(("base", "texts")) == computed.count(("base", "target")) == 1
     assert opened.digest == before
     assert ConfigComparison.from_json(found.to_json()) == found
-    assert "0.3.yaml" in config_comparison_summary(found)
+    assert "1.yaml" in config_comparison_summary(found)
     assert "dropped out after round 1" in config_comparison_summary(found)
     assert "Gain against worst loss" in render_config_comparison(found)
     # All of it is in the folder: asking again computes nothing.
     num = len(computed)
-    assert compare(config(1e-4), config(3e-1), config(2e-4)).configs == found.configs
+    assert compare(config(1e-4), config(1.0), config(2e-4)).configs == found.configs
     assert len(computed) == num
 
 
@@ -108,8 +108,8 @@ def test_what_cannot_be_compared_is_refused_by_name(compare):
     watched = Capability("texts", "perplexity", "nll_nats", 0.1, TEXTS.items, required=False)
     with pytest.raises(SuiteError, match="no capability is required"):
         compare(config(1e-4), config(2e-4), suite=Suite("watched", (watched,)))
-    with pytest.raises(ConfigError, match=r"0\.0002\.yaml"):
-        compare(config(1e-4), config(2e-4, steps=0))
+    with pytest.raises(ConfigError, match=r"zero\.yaml: .*learning rate is 0"):
+        compare(config(1e-4), config(0.0, name="zero.yaml"))
 
 
 def draw(*losses, seed=0):

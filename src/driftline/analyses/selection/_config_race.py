@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 NUM_DRAWS = 4000
-DROPPED_BELOW = 0.05
+DROPPED_BELOW = 0.1
 """A config drops out if its probability of being at least as safe as the leader is below this."""
 
 
