@@ -25,6 +25,7 @@ from ..options import (
     checked_alpha,
     read_rows,
 )
+from ._compare_configs import ConfigOptions, run_configs, show_configs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -64,12 +65,20 @@ SuiteOption = Annotated[
         help="What must not break: a shipped suite's name, a YAML file, or lm_eval:TASK.",
     ),
 ]
+ConfigsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        help="Before training: a config to compare with others; give the option two or more times, and "
+        "no checkpoint.",
+    ),
+]
 TargetOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Held-out rows of the target task, to see what each checkpoint gains; any form of rows "
-        "that training takes.",
+        help="With checkpoints: held-out rows of the target task, to see what each gains. With configs: "
+        "the training data, where they name none.",
     ),
 ]
 AlphaOption = Annotated[
@@ -103,6 +112,7 @@ def compare(  # noqa: PLR0913 - each is an option of the command line
     checkpoints: CheckpointsArgument = None,
     suite: SuiteOption = ["core"],  # noqa: B006 - Typer copies it
     data: TargetOption = None,
+    config: ConfigsOption = None,
     columns: MapOption = None,
     items: ItemsOption = None,
     alpha: AlphaOption = None,
@@ -115,9 +125,19 @@ def compare(  # noqa: PLR0913 - each is an option of the command line
     device_map: DeviceMapOption = None,
     load_in: LoadInOption = None,
 ) -> None:
-    """Which checkpoint keeps everything and gains most; exit code 0 if one keeps everything, 1 if each lost something, 3 otherwise."""
+    """Which checkpoint keeps everything and gains most, or which config is safest; exit code 0 if one is, 1 if none is, 3 undecided."""
+    chosen = ModelChoice(base, trust_remote_code, dtype, device_map, load_in)
+    if config:
+        _refuse_mixed(checkpoints, alpha)
+        planned, folder = run_configs(
+            ConfigOptions(
+                chosen, tuple(config), tuple(suite), data, columns, items, out, seed, force
+            )
+        )
+        show_configs(planned, folder, as_json=json)
+        raise typer.Exit(EXIT_CODES[planned.verdict])
     options = Options(
-        base=ModelChoice(base, trust_remote_code, dtype, device_map, load_in),
+        base=chosen,
         checkpoints=tuple(checkpoints or ()),
         suites=tuple(suite),
         data=data,
@@ -139,6 +159,21 @@ def compare(  # noqa: PLR0913 - each is an option of the command line
     raise typer.Exit(EXIT_CODES[found.verdict])
 
 
+def _refuse_mixed(checkpoints: Sequence[str] | None, alpha: float | None) -> None:
+    """Refuse options that configs have no use for.
+
+    Raises:
+        ConfigError: Checkpoints or a level of tests are given too.
+    """
+    if checkpoints:
+        raise ConfigError(
+            f"--config: compares runs before training, and {checkpoints[0]} is compared after it; ask the "
+            "two apart"
+        )
+    if alpha is not None:
+        raise ConfigError("--alpha: is for checkpoints; a forecast makes no test, leave it out")
+
+
 def run(options: Options) -> tuple["Comparison", Path]:
     """Compare checkpoints with their base and each other, and write what was found.
 
@@ -158,7 +193,7 @@ def run(options: Options) -> tuple["Comparison", Path]:
     if not options.checkpoints:
         raise ConfigError(
             "compare: names no checkpoint; add checkpoints, adapters or a trainer's output folder after "
-            "the base"
+            "the base, or two or more --config"
         )
     printer = ProgressPrinter()
     suites = read_suites(options.suites, printer)
