@@ -76,9 +76,9 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
     ]  # fmt: skip
     assert found.rounds[0].dropped == ("1.yaml",)
     ruinous = found.configs[1]
-    assert (ruinous.dropped_after, ruinous.probe) == (1, "0.1")
+    assert (ruinous.dropped_after, ruinous.probe) == (1, 0.1)
     assert ruinous.chance_to_lead < DROPPED_BELOW
-    assert {each.probe for each in (found.configs[0], found.configs[2])} == {"0.3"}
+    assert {each.probe for each in (found.configs[0], found.configs[2])} == {0.3}
     assert found.safest != "1.yaml"
     assert sum(each.probability_safest for each in found.configs) == pytest.approx(1)
     assert all(each.worst_low < each.worst_high for each in found.configs)
@@ -96,7 +96,7 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
 
 def test_runs_too_short_for_a_tenth_have_one_probe(compare):
     found = compare(config(1e-4, steps=4), config(2e-4, steps=4))
-    assert [each.probe for each in found.rounds] == ["0.2"]
+    assert [each.probe for each in found.rounds] == [0.2]
     assert any("too short" in caveat for caveat in found.caveats)
 
 

@@ -2,8 +2,15 @@
 
 import pytest
 
-from driftline.report import render_plan, render_repair, render_weight_diff
+from driftline.report import (
+    render_comparison,
+    render_config_comparison,
+    render_plan,
+    render_repair,
+    render_weight_diff,
+)
 
+from ...results.comparison_sample import build_comparison, build_config_comparison
 from ...results.plan_sample import build_plan
 from ...results.repair_sample import build_repair
 from ..diff_sample import build_diff
@@ -11,6 +18,8 @@ from ..sample import IMAGE, SCRIPT
 from .test_assessment import Page, assert_inert
 
 PAGES = {
+    "comparison": (render_comparison, build_comparison),
+    "configs": (render_config_comparison, build_config_comparison),
     "plan": (render_plan, build_plan),
     "repair": (render_repair, build_repair),
     "diff": (render_weight_diff, build_diff),

@@ -177,7 +177,7 @@ def _run(
         dropped = () if is_last else tuple(k for k, v in chances.items() if v < DROPPED_BELOW)
         race.dropped_after.update(dict.fromkeys(dropped, number))
         labels = tuple(run.label for run in running)
-        race.rounds.append(ComparisonRound(probe=probe, forecast=labels, dropped=dropped))
+        race.rounds.append(ComparisonRound(probe=float(probe), forecast=labels, dropped=dropped))
         running = [run for run in running if run.label not in dropped]
     return race
 
@@ -206,7 +206,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 config=run.config.provenance(),
                 data=run.data.provenance(),
                 verdict=verdict,
-                probe=race.probes[run.label],
+                probe=float(race.probes[run.label]),
                 dropped_after=race.dropped_after.get(run.label),
                 chance_to_lead=race.chances[run.label],
                 worst_capability=worst,

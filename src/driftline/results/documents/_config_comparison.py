@@ -17,8 +17,8 @@ class ComparedConfig(Value):
     data: SourceProvenance
     verdict: Verdict
     """Of its last forecast."""
-    probe: str
-    """The probe of its last forecast: the share of the run's steps."""
+    probe: float
+    """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
     chance_to_lead: float
@@ -43,7 +43,7 @@ class ComparedConfig(Value):
 class ComparisonRound(Value):
     """One round of forecasts."""
 
-    probe: str
+    probe: float
     forecast: tuple[str, ...]
     """Labels of the configs that were probed."""
     dropped: tuple[str, ...]

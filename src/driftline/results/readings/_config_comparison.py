@@ -61,7 +61,7 @@ def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
         yield (
             clean(row.label),
             row.verdict,
-            percent(float(row.probe)),
+            percent(row.probe),
             number(row.worst_loss, signed=True),
             interval(row.worst_low, row.worst_high, signed=True),
             clean(row.worst_capability),
