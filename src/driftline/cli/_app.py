@@ -12,7 +12,6 @@ from ._streams import safe_streams
 from .commands import (
     calibrate,
     certify,
-    compare,
     demo,
     diff,
     doctor,
@@ -25,6 +24,7 @@ from .commands import (
     suite,
     train,
 )
+from .comparing import compare
 from .signing import keygen, sign, verify
 
 app = typer.Typer(

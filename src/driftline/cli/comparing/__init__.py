@@ -1,0 +1,3 @@
+"""The command that compares: checkpoints after training, or configs before it."""
+
+from ._compare import compare as compare
