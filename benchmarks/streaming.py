@@ -97,7 +97,7 @@ def _write_shards(
 
 def run_diff(base: Path, tuned: Path) -> None:
     """The whole comparison, digests included."""
-    from driftline import DiffRequest, diff
+    from driftline.analyses import DiffRequest, diff
 
     start = _clock()
     found = diff(DiffRequest(str(base), str(tuned), "none"))

@@ -181,9 +181,10 @@ def _lines_without_docstring(node: ast.FunctionDef) -> int:
     return node.end_lineno - body[0].lineno + 1 if body else 0
 
 
-def test_our_own_modules_are_imported_inside_functions_only_in_the_command_line():
+def test_our_own_modules_are_imported_inside_functions_only_for_the_command_line():
     for path in SOURCES:
-        if "cli" in path.parts:
+        # The command line reads the questions' signatures for --help.
+        if {"cli", "questions"} & set(path.parts):
             continue
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):

@@ -27,6 +27,7 @@ from driftline.errors import InputError
 from driftline.models.checkpoints._checkpoint import read_json
 from driftline.models.checkpoints._stored import read_header
 from driftline.monitor.actions._log import MonitorLog, unfinished_check
+from driftline.provenance import digest_value
 from driftline.results import Assessment, Certification
 from driftline.training import read_assessment, read_log, read_protocol
 from tests.capabilities.logs.test_inspect_log import REAL, header
@@ -251,6 +252,8 @@ def test_damaged_keys_are_refused(tmp_path, key):  # noqa: F811
 def test_a_damaged_marker_is_no_way_in(tmp_path):
     with RunFolder.open(tmp_path / "r", {"a": 1}, outputs=("x.json",), force=False) as folder:
         content = folder.marker_file.read_bytes()
+        work = folder.path / "work.bin"
+        work.write_bytes(b"hours of it")
 
     def begin(_path):
         list_runs(tmp_path)
@@ -258,6 +261,15 @@ def test_a_damaged_marker_is_no_way_in(tmp_path):
             pass
 
     check(begin, folder.marker_file, both(content, 60))
+    assert work.read_bytes() == b"hours of it"
+
+
+def test_a_damaged_marker_of_a_folder_without_work_gives_way(tmp_path):
+    with RunFolder.open(tmp_path / "r", {"a": 1}, outputs=("x.json",), force=False) as folder:
+        pass
+    folder.marker_file.write_bytes(b"{")
+    with RunFolder.open(tmp_path / "r", {"b": 2}, outputs=("x.json",), force=False) as again:
+        assert again.marker().request == digest_value({"b": 2})
 
 
 def test_a_damaged_store_gives_its_scores_or_is_refused(tmp_path):

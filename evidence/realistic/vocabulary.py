@@ -1,4 +1,4 @@
-"""Cut a model's vocabulary to the tokens that some texts use, so that a run costs a third less.
+"""Cut a model's vocabulary to the tokens that some texts use, so that a run costs less.
 
     python -m evidence.realistic.vocabulary --data FOLDER --model FOLDER --out FOLDER
 

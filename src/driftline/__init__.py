@@ -1,5 +1,9 @@
 """How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?
 
+One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
+`margin`, `fragility_map`, `plan`, `train`, `certify`, `repair`, `diff`, `score`, `verify`, `suite_power` and
+`calibrate`. Each does what the command of its name does, and returns an `Answer`.
+
 The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
 `driftline.capabilities` holds what is watched, `driftline.engine` evaluates, `driftline.analyses`
 answers, `driftline.results` is what comes out, `driftline.report` shows it. The names below are
@@ -11,24 +15,27 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .analyses import AssessmentRequest as AssessmentRequest
-    from .analyses import CertifyRequest as CertifyRequest
-    from .analyses import DiffRequest as DiffRequest
-    from .analyses import PlanRequest as PlanRequest
-    from .analyses import RepairRequest as RepairRequest
-    from .analyses import ScoreRequest as ScoreRequest
-    from .analyses import assess as assess
-    from .analyses import certify as certify
-    from .analyses import diff as diff
-    from .analyses import plan as plan
-    from .analyses import repair as repair
-    from .analyses import score as score
+    from .capabilities import Suite as Suite
     from .capabilities import read_scored_log as read_scored_log
     from .capabilities import read_suite as read_suite
     from .engine import RunFolder as RunFolder
     from .models import open_model as open_model
     from .models import read_training_config as read_training_config
     from .models import read_training_data as read_training_data
+    from .questions import Answer as Answer
+    from .questions import assess as assess
+    from .questions import calibrate as calibrate
+    from .questions import certify as certify
+    from .questions import diff as diff
+    from .questions import forecast as forecast
+    from .questions import fragility_map as fragility_map
+    from .questions import margin as margin
+    from .questions import plan as plan
+    from .questions import repair as repair
+    from .questions import score as score
+    from .questions import suite_power as suite_power
+    from .questions import train as train
+    from .questions import verify as verify
     from .results import Assessment as Assessment
     from .results import Certification as Certification
     from .results import Plan as Plan
@@ -38,39 +45,30 @@ if TYPE_CHECKING:
     from .results import WeightDiff as WeightDiff
     from .training import MonitorSettings as MonitorSettings
     from .training import StabilityMonitor as StabilityMonitor
-    from .training import TrainRequest as TrainRequest
-    from .training import train as train
 
+_QUESTIONS = (
+    "assess", "calibrate", "certify", "diff", "forecast", "fragility_map", "margin", "plan", "repair",
+    "score", "suite_power", "train", "verify",
+)  # fmt: skip
 _HOMES = {
+    **dict.fromkeys(_QUESTIONS, "questions"),
+    "Answer": "questions",
     "Assessment": "results",
-    "AssessmentRequest": "analyses",
     "Certification": "results",
-    "CertifyRequest": "analyses",
-    "DiffRequest": "analyses",
     "MonitorSettings": "training",
     "Plan": "results",
-    "PlanRequest": "analyses",
     "Repair": "results",
-    "RepairRequest": "analyses",
     "RunFolder": "engine",
-    "ScoreRequest": "analyses",
     "Scores": "results",
     "StabilityMonitor": "training",
-    "TrainRequest": "training",
+    "Suite": "capabilities",
     "TrainingRun": "results",
     "WeightDiff": "results",
-    "assess": "analyses",
-    "certify": "analyses",
-    "diff": "analyses",
     "open_model": "models",
-    "plan": "analyses",
     "read_scored_log": "capabilities",
     "read_suite": "capabilities",
     "read_training_config": "models",
     "read_training_data": "models",
-    "repair": "analyses",
-    "score": "analyses",
-    "train": "training",
 }
 
 # PEFT imports bitsandbytes wherever that is installed, which then warns of a kernel for quantised

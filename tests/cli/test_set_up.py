@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from driftline.cli._set_up import default_folder, shown
+from driftline.cli._set_up import default_folder
+from driftline.questions.inputs import shown
 
 
 class Printer:
@@ -13,6 +14,9 @@ class Printer:
 
     def note(self, text):
         self.said.append(text)
+
+    def shown(self):
+        return self
 
     def __enter__(self):
         self.is_open = True

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from driftline.cli.commands._train import Wanted, run
+from driftline import train
 from driftline.errors import ConfigError
 from driftline.training import read_log
 from tests.monitor.launched_run import NUM_STEPS, evaluations, trainer, watch, weights
@@ -84,9 +84,8 @@ def test_two_launched_processes_are_watched_and_train_as_without(tmp_path):
 @pytest.mark.parametrize("num", [2, 8])
 def test_train_refuses_a_launcher_of_several_processes(tmp_path, monkeypatch, num):
     monkeypatch.setenv("WORLD_SIZE", str(num))
-    wanted = Wanted(tmp_path / "sft.yaml", None, None, (), None, None, None, tmp_path, False, False)
     with pytest.raises(ConfigError, match=rf"has started {num}; .* num_processes: {num}"):
-        run(wanted)
+        train(tmp_path / "sft.yaml", out=tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "1")
     with pytest.raises(ConfigError, match=r"sft\.yaml"):
-        run(wanted)
+        train(tmp_path / "sft.yaml", out=tmp_path)

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 from .assessment import PARTS as PARTS
 from .assessment import AssessmentRequest as AssessmentRequest
 from .assessment import Part as Part
+from .assessment import PlannedWork as PlannedWork
 from .assessment import assess as assess
+from .assessment import planned_work as planned_work
 from .certification import CertifyRequest as CertifyRequest
+from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
+from .certification import certify_scored as certify_scored
 from .forecasting import PROBES as PROBES
 from .forecasting import RIVALS as RIVALS
 from .forecasting import Case as Case

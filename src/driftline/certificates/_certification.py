@@ -77,6 +77,13 @@ class Side(_Part):
     files: Annotated[
         tuple[FileDigest, ...], Field(min_length=1), AfterValidator(_distinct_files)
     ] = Field(validation_alias=AliasChoices("files", "subjects"))
+    kind: str | None = None
+    """`log` where the file is a log of scores and no weights were scored."""
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the files are logs of another tool, not those of a model."""
+        return self.kind == "log"
 
 
 class SuiteDigest(_Part):

@@ -15,6 +15,8 @@ PREDICATE_TYPE = "driftline/certificate/1"
 
 TUNED, BASE, MANIFEST = "tuned", "base", "manifest"
 """What stands before the slash in a subject's name."""
+TUNED_LOG, BASE_LOG = "tuned-log", "base-log"
+"""The same where only logs of scores were read: such a certificate names no file of a model."""
 
 
 MAX_VALID_DAYS = 3650
@@ -36,7 +38,8 @@ class Statement(NamedTuple):
     key_id: str
     """Of the key that it says it was signed with."""
     subjects: Mapping[str, str]
-    """SHA-256 in hex by name: `tuned/<file>`, `base/<file>`, `manifest/<file>`."""
+    """SHA-256 in hex by name: `tuned/<file>`, `base/<file>`, `manifest/<file>`; of logs `tuned-log/<file>`,
+    `base-log/<file>`."""
 
     def files(self, role: str) -> dict[str, str]:
         """The digests of one role's files, by their plain names."""
@@ -172,7 +175,10 @@ def _in_utc(moment: datetime, name: str) -> datetime:
 
 def _subjects(certification: Certification, manifest: FileDigest | None) -> dict[str, str]:
     provenance = certification.provenance
-    sides = [(TUNED, provenance.tuned.files), (BASE, provenance.base.files)]
+    sides = [
+        (TUNED_LOG if provenance.tuned.is_log else TUNED, provenance.tuned.files),
+        (BASE_LOG if provenance.base.is_log else BASE, provenance.base.files),
+    ]
     if manifest is not None:
         sides.append((MANIFEST, (manifest,)))
     return {f"{role}/{file.name}": file.sha256 for role, files in sides for file in files}

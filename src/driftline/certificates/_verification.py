@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -18,9 +18,11 @@ from ._keys import is_signature_of, key_id
 from ._policy_rules import asked_policy_faults
 from ._statement import (
     BASE,
+    BASE_LOG,
     MANIFEST,
     MAX_VALID_DAYS,
     TUNED,
+    TUNED_LOG,
     Statement,
     Validity,
     read_statement,
@@ -149,8 +151,8 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
         agreed = "the tuned weights are the base's, bit for bit"
     return [
         _validity_check(statement.validity, now),
-        _files_check("tuned", statement.files(TUNED), evidence.tuned),
-        _files_check("base", statement.files(BASE), evidence.base),
+        _side_check("tuned", statement, evidence.tuned),
+        _side_check("base", statement, evidence.base),
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
         _suites_check(statement.certification, evidence),
         _policy_check(statement.certification, evidence),
@@ -173,6 +175,22 @@ def _validity_check(validity: Validity, now: datetime) -> VerificationCheck:
     if now >= validity.expires:
         faults.append(f"expired on {expires}; now it is {_text(now)}")
     return _judged("validity", faults, f"from {issued} until {expires}")
+
+
+def _side_check(
+    name: Literal["tuned", "base"], statement: Statement, place: Path | None
+) -> VerificationCheck:
+    """Check the files of a side; a log vouches for no file of a model."""
+    log = statement.files(TUNED_LOG if name == "tuned" else BASE_LOG)
+    if not log:
+        return _files_check(name, statement.files(TUNED if name == "tuned" else BASE), place)
+    if place is not None and place.is_dir():
+        fault = (
+            "the certificate is about a log of scores, not about a model: no file of this folder is "
+            "certified; give the log"
+        )
+        return _failed(name, [fault])
+    return _files_check(name, log, place)
 
 
 def _files_check(

@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -29,23 +30,37 @@ from .signing import keygen, sign, verify
 
 app = typer.Typer(
     name="driftline",
-    help="How far can this model be fine-tuned before it breaks, and how do I train it so that it "
-    "does not?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 pass or safe, 1 fail or unsafe, 2 bad input, 3 inconclusive, 4 the work failed.",
 )
-app.command("assess", help="Margin, map, forecast and verdict for one planned run: the main job.")(
-    part_command("assess")
-)
-app.command("margin", help="How far the weights may move before each capability is lost.")(
-    part_command("margin")
-)
-app.command("map", help="Which layers break first, capability by capability.")(part_command("map"))
-app.command("forecast", help="Which capabilities this run will lose, and how much.")(
-    part_command("forecast")
-)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from ..provenance import driftline_version
+
+        typer.echo(f"driftline {driftline_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?"""
+
+
+app.command("assess")(part_command("assess"))
+app.command("margin")(part_command("margin"))
+app.command("map")(part_command("map"))
+app.command("forecast")(part_command("forecast"))
 app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("plan")(plan)

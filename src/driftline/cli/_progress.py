@@ -77,6 +77,10 @@ class ProgressPrinter:
             share = f"{moment.fraction:4.0%}  {stage}"
             self._console.print(f"{share}  {left}".rstrip(), markup=False)
 
+    def shown(self) -> Self:
+        """The printer itself, to be entered while work is done."""
+        return self
+
     def __enter__(self) -> Self:
         """Begin to show the bar, and to listen."""
         handler = signal.getsignal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What every question opens: the run folder's store, and an engine on it."""
+"""Open the run folder's store and an engine on it; every analysis starts here."""
 
 import contextlib
 from collections.abc import Iterator

@@ -25,6 +25,7 @@ from .gradients import fisher_traces as fisher_traces
 from .gradients import gradient_obstacle as gradient_obstacle
 from .gradients import loss_gradient as loss_gradient
 from .gradients import parameters_inside as parameters_inside
+from .language_model import HollowModel as HollowModel
 from .language_model import LanguageModel as LanguageModel
 from .language_model import LoadIn as LoadIn
 from .language_model import Placement as Placement
@@ -35,6 +36,7 @@ from .language_model import list_weights as list_weights
 from .language_model import module_names as module_names
 from .language_model import named_dtype as named_dtype
 from .language_model import numerics as numerics
+from .language_model import open_hollow as open_hollow
 from .language_model import open_model as open_model
 from .language_model import weight_role as weight_role
 from .language_model import weights_digest as weights_digest
@@ -98,6 +100,7 @@ from .trainer.config import TrainingConfig as TrainingConfig
 from .trainer.config import check_outputs as check_outputs
 from .trainer.config import check_training as check_training
 from .trainer.config import config_from_values as config_from_values
+from .trainer.config import config_in_memory as config_in_memory
 from .trainer.config import named_model as named_model
 from .trainer.config import output_faults as output_faults
 from .trainer.config import read_training_config as read_training_config

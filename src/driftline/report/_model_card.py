@@ -103,13 +103,22 @@ def _section(found: Certification) -> str:
         *(f"- {_escaped(caveat)}" for caveat in found.caveats),
         "",
         f"Suites: {', '.join(f'{_escaped(s.name)} ({_code(s.digest)})' for s in provenance.suites)}.",
-        f"Tuned weights: {_files(found)}. Driftline {_escaped(provenance.driftline_version)}.",
+        f"{_kind(found)}: {_files(found)}. Driftline {_escaped(provenance.driftline_version)}.",
     ]
     if provenance.policy is not None:
         lines.append(
             f"Policy: {_escaped(provenance.policy.name)} ({_code(provenance.policy.digest)})."
         )
     return "\n".join(lines) + "\n"
+
+
+def _kind(found: Certification) -> str:
+    is_log = found.provenance.tuned.kind == "log"
+    return (
+        "Log of the tuned model, whose weights Driftline did not score"
+        if is_log
+        else "Tuned weights"
+    )
 
 
 def _row(claim: CapabilityClaim) -> str:

@@ -21,6 +21,7 @@ from ._exports import write_exports as write_exports
 from ._plan_files import PLAN_FILES as PLAN_FILES
 from ._plan_files import write_plan_files as write_plan_files
 from ._protocol import Protocol as Protocol
+from ._protocol import protocol_in_memory as protocol_in_memory
 from ._protocol import read_protocol as read_protocol
 from ._run_start import RunStart as RunStart
 from ._runner import TrainRequest as TrainRequest

@@ -20,11 +20,10 @@ from ..monitor import MonitorSettings, read_assessment
 from ..provenance import package_versions
 from ..results import Assessment, KeptCheckpoint
 from ._protocol import Protocol, read_protocol
-from ._run_start import RunStart
+from ._run_start import FROM_STEP_1, RunStart
 
 _SCHEMAS = ("driftline/assess/1", "driftline/forecast/1")
 _REPORT = "report.json"
-_FROM_STEP_1 = "or train from step 1, without --from"
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,13 @@ def read_probed_run(run: Path) -> ProbedRun:
         raise ConfigError(f"{run}: is a run of {command}, whose probe is not kept; run assess")
     kept = assessment.checkpoint
     if kept is None:
-        raise OutputError(f"{run}: {_no_checkpoint(assessment)}, {_FROM_STEP_1}")
+        raise OutputError(f"{run}: {_no_checkpoint(assessment)}, {FROM_STEP_1}")
     folder = run / kept.folder
     found = checkpoint_files(folder) if folder.is_dir() else {}
     for name, digest in kept.files.items():
         if found.get(name) != digest:
             state = "has changed since the probe" if name in found else "is missing"
-            raise OutputError(f"{folder / name}: {state}; run assess again, {_FROM_STEP_1}")
+            raise OutputError(f"{folder / name}: {state}; run assess again, {FROM_STEP_1}")
     return ProbedRun(run, assessment, kept, RunStart(kept.step, folder))
 
 
@@ -125,7 +124,7 @@ def planned_protocol(probed: ProbedRun, read: Protocol | None) -> Protocol:
     if read is not None and (read.levers != Levers()):
         raise ConfigError(
             f"{read.config.name}: levers: the probe in {probed.path} trained without them; remove them, "
-            f"{_FROM_STEP_1}"
+            f"{FROM_STEP_1}"
         )
     if inputs is None:
         if read is None:
@@ -161,7 +160,7 @@ def check_inputs(probed: ProbedRun, config: TrainingConfig, data: TrainingData) 
         if before.get(key) != now.get(key):
             raise ConfigError(
                 f"{config.name}: {key}: the probe in {probed.path} was trained with "
-                f"{_shown(before, key)}, and here it is {_shown(now, key)}; put it back, {_FROM_STEP_1}"
+                f"{_shown(before, key)}, and here it is {_shown(now, key)}; put it back, {FROM_STEP_1}"
             )
     if config.value("ignore_data_skip"):
         raise ConfigError(
@@ -170,7 +169,7 @@ def check_inputs(probed: ProbedRun, config: TrainingConfig, data: TrainingData) 
     if provenance.data is None or provenance.data.digest != data.digest:
         raise DataError(
             f"{data.name}: its rows are not those that the probe in {probed.path} was trained on; name "
-            f"the same with --data (and --map), {_FROM_STEP_1}"
+            f"the same with --data (and --map), {FROM_STEP_1}"
         )
 
 
@@ -196,7 +195,7 @@ def check_model(probed: ProbedRun, opened: LanguageModel) -> tuple[str, ...]:
     if not is_same:
         raise ModelError(
             f"{opened.source}: is not the base that the probe in {probed.path} was trained on; name the "
-            f"same with --model, {_FROM_STEP_1}"
+            f"same with --model, {FROM_STEP_1}"
         )
     now: dict[str, object] = {"device": opened.device.type, "threads": torch.get_num_threads()}
     before: dict[str, object] = {"device": then.device, "threads": then.num_threads}

@@ -10,6 +10,7 @@ from ..models import (
     Levers,
     TrainingConfig,
     config_from_values,
+    config_in_memory,
     named_model,
     read_training_config,
 )
@@ -56,6 +57,30 @@ def read_protocol(path: Path) -> Protocol:
     if not isinstance(values, dict) or "schema" not in values:
         config = read_training_config(path)
         return Protocol(config, model=named_model(config))
+    return _from_values(values, path)
+
+
+def protocol_in_memory(protocol: object) -> Protocol:
+    """Read a protocol that is not in a file.
+
+    Args:
+        protocol: A mapping as the file holds it, with files relative to the working folder; or a
+            training config as a dict or an `SFTConfig`.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: As in `read_protocol`.
+    """
+    if isinstance(protocol, Mapping) and "schema" in protocol:
+        return _from_values(dict(protocol), Path("protocol in memory"))
+    config = config_in_memory(protocol)
+    return Protocol(config, model=named_model(config))
+
+
+def _from_values(values: Mapping[str, object], path: Path) -> Protocol:
+    """Read the keys of a protocol."""
     if values["schema"] != SCHEMA:
         raise ConfigError(f"{path}: schema: {values['schema']!r} is not {SCHEMA}")
     for key in values:

@@ -10,7 +10,7 @@ from ..errors import ConfigError, OutputError
 from ..models import TrainingConfig, TrainingData, streams
 from ..parsing import parse_json, read_text
 
-_MEND = "or train from step 1, without --from"
+FROM_STEP_1 = "or train from step 1, without --from"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def check_start(
             raise ConfigError(
                 f"{config.name}: eval_strategy: the run evaluates at step {first}, and the probe of "
                 f"{start.step} steps did not. Evaluating moves the random states on, so the weights would "
-                f"differ; set eval_delay so that evaluations come later, {_MEND}"
+                f"differ; set eval_delay so that evaluations come later, {FROM_STEP_1}"
             )
     later, key = epoch > 1, ""
     if arguments.train_sampling_strategy == "group_by_length":
@@ -65,7 +65,7 @@ def check_start(
     if key and later:
         raise ConfigError(
             f"{config.name}: {key}: after its first pass over the rows, where the probe ended, the trainer "
-            f"cannot resume their order; remove it and assess again, {_MEND}"
+            f"cannot resume their order; remove it and assess again, {FROM_STEP_1}"
         )
 
 
@@ -76,7 +76,7 @@ def _progress(checkpoint: Path) -> tuple[float, int]:
     epoch = state.get("epoch") if isinstance(state, dict) else None
     num_steps = state.get("max_steps") if isinstance(state, dict) else None
     if not isinstance(epoch, int | float) or not isinstance(num_steps, int):
-        raise OutputError(f"{path}: has no epoch or max_steps; run assess again, {_MEND}")
+        raise OutputError(f"{path}: has no epoch or max_steps; run assess again, {FROM_STEP_1}")
     return float(epoch), num_steps
 
 

@@ -43,6 +43,21 @@ def test_a_head_that_was_untied_is_told(caveats):
     assert f"{HEAD}: tied to the embedding on one side and not on the other" in told
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "made-up"}, "No config names a class of transformers for both, so names"),
+        ({"model_type": "llama", "hidden_act": "made-up"}, "base: KeyError: "),
+        ({"model_type": "llama", "num_attention_heads": 0}, "base: ZeroDivisionError: "),
+        ({"model_type": "llama", "hidden_size": "wide"}, "could not build the model ("),
+    ],
+)
+def test_why_names_alone_were_paired_is_told(caveats, config, told):
+    found = caveats(checkpoints.weights(), checkpoints.weights(1), **config)
+    assert told in found
+    assert "so names alone were paired" in found
+
+
 @pytest.mark.parametrize("effort", ["none", "fast", "exact"])
 def test_estimates_and_intruders_are_told_where_there_are_any(caveats, monkeypatch, effort):
     monkeypatch.setattr(_spectra, "EXACT_SIDE", 8)

@@ -312,7 +312,7 @@ def test_a_new_link_to_a_file_is_no_change(save, tmp_path):
 
 MEASURED = """
 import sys, resource
-from driftline import DiffRequest, diff
+from driftline.analyses import DiffRequest, diff
 small, base, tuned, effort = sys.argv[1:]
 diff(DiffRequest(small, small, effort))  # loads what is loaded late
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from driftline.engine import RunFolder, disk_errors_named
+from driftline.engine import ResultStore, RunFolder, disk_errors_named
 from driftline.engine.storage import _run_folder as module
 from driftline.engine.storage._lock import FolderLock
 from driftline.errors import OutputError
@@ -187,7 +187,7 @@ def test_a_text_that_is_not_unicode_is_written_all_the_same(tmp_path):
 
 
 def test_another_request_is_refused(tmp_path):
-    begin(tmp_path / "out")
+    begin(tmp_path / "out").store.write_bytes(b"rows")
     before = contents(tmp_path / "out")
     with pytest.raises(OutputError, match="holds an unfinished run of another request"):
         begin(tmp_path / "out", {"model": "tiny", "seed": 1})
@@ -198,10 +198,88 @@ def test_another_request_is_refused(tmp_path):
     "text", ["", "[]", "{}", '{"request": 3}', "\x00", "[" * 100_000, "1" * 5000]
 )
 def test_a_marker_that_cannot_be_read_is_another_request(tmp_path, text):
-    begin(tmp_path / "out")
+    begin(tmp_path / "out").store.write_bytes(b"rows")
     (tmp_path / "out" / "driftline-run.json").write_text(text)
     with pytest.raises(OutputError, match="another request"):
         begin(tmp_path / "out")
+
+
+OTHER = {"model": "other"}
+
+
+def _empty_store(path):
+    with ResultStore(path / "results.sqlite"):
+        pass
+
+
+WITHOUT_WORK = [
+    lambda path: None,
+    _empty_store,
+    lambda path: (path / "directions" / "a").mkdir(parents=True),
+    lambda path: (path / "driftline-run.json").write_text("killed"),
+]
+
+
+@pytest.mark.parametrize("leave", WITHOUT_WORK)
+def test_a_run_without_work_gives_way_to_another_request(tmp_path, leave):
+    begin(tmp_path / "out")
+    leave(tmp_path / "out")
+    begin(tmp_path / "out", OTHER)
+    # Nothing of the first is left that the second would take for its own.
+    assert list(contents(tmp_path / "out")) == ["driftline-run.json"]
+    begin(tmp_path / "out")
+
+
+WORK = [
+    lambda path: (path / "results.sqlite").write_bytes(b"rows"),
+    lambda path: (path / "study.jsonl").write_text("{}"),
+    lambda path: (path / "report.html").write_text("<p>"),
+    lambda path: (path / "notes.txt").write_text("mine"),
+    lambda path: finish_checkpoint(path / "checkpoints" / "checkpoint-2"),
+]
+
+
+def finish_checkpoint(path):
+    path.mkdir(parents=True)
+    (path / "trainer_state.json").write_text("{}")
+
+
+@pytest.mark.parametrize("leave", WORK)
+def test_work_of_another_request_is_never_replaced(tmp_path, leave):
+    begin(tmp_path / "out")
+    leave(tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match="another request"):
+        begin(tmp_path / "out", OTHER)
+    assert contents(tmp_path / "out") == before
+
+
+def fail_in(path, leave=lambda path: None):
+    with RunFolder.open(path, REQUEST, outputs=OUTPUTS, force=True):
+        leave(path)
+        raise OutputError("at once")
+
+
+@pytest.mark.parametrize("leave", WITHOUT_WORK)
+def test_a_run_that_fails_without_work_leaves_no_folder(tmp_path, leave):
+    with pytest.raises(OutputError, match="at once"):
+        fail_in(tmp_path / "out", leave)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("leave", WORK)
+def test_a_run_that_fails_keeps_its_work(tmp_path, leave):
+    with pytest.raises(OutputError, match="at once"):
+        fail_in(tmp_path / "out", leave)
+    assert "driftline-run.json" in contents(tmp_path / "out")
+    assert len(contents(tmp_path / "out")) == 2
+
+
+def test_files_of_others_stay_where_a_run_fails(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match="at once"):
+        fail_in(tmp_path)
+    assert contents(tmp_path) == {"thesis.tex": b"mine"}
 
 
 def test_a_foreign_folder_is_refused(tmp_path):

@@ -107,6 +107,44 @@ def assess(
     return assessment
 
 
+@dataclass(frozen=True)
+class PlannedWork:
+    """The work of an assessment, planned but not done."""
+
+    tokens_forward: float
+    """Of all scoring and gradients, a gradient's token weighed as several."""
+    tokens_trained: float
+    num_steps_trained: int
+    num_steps: int
+    num_kept: int
+    """Changes of the weights that are kept on disk at one time."""
+
+
+def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
+    """Count the work of a request, on a model whose weights need not be the real ones.
+
+    Args:
+        request: What is asked.
+        folder: For files that the planning needs.
+
+    Returns:
+        The work, as the progress of the real run counts it before it begins.
+    """
+    check_names(request.capabilities, reserved=("target",))
+    meter = Meter()
+    with open_session(folder, request.opened, request.options, meter) as engine:
+        study = _study(request, folder, engine)
+        steps = sum(each.kept_steps[-1] for each in study.trained)
+        trained = study.trajectory.estimated_tokens_per_step() * steps
+        return PlannedWork(
+            tokens_forward=meter.planned - trained * Meter.TRAINED_TOKEN,
+            tokens_trained=trained,
+            num_steps_trained=steps,
+            num_steps=study.trajectory.plan.num_steps,
+            num_kept=sum(len(each.kept_steps) for each in study.trained),
+        )
+
+
 def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
     meter = engine.meter
     meter.enter("reading the plan")

@@ -25,7 +25,7 @@ PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 @dataclass(frozen=True)
 class AssessmentRequest:
-    """What is asked: one planned run of one model, and what must not break."""
+    """A planned run of one model, the capabilities that it must keep, and options."""
 
     part: Part
     opened: LanguageModel
@@ -40,7 +40,7 @@ class AssessmentRequest:
     probe: Probe = "0.2"
     """The share of the planned steps that is trained; less than 0.2 is for `forecast` alone."""
     method: Method = "driftline"
-    """How the forecast is made."""
+    """Forecasting method: Driftline's, or a baseline."""
     calibration: ForecastCalibration = field(default_factory=shipped_calibration)
     """The finished runs that it is fitted to."""
     keeps_checkpoint: bool = False
@@ -69,7 +69,7 @@ class AssessmentRequest:
 
     @property
     def has_path(self) -> bool:
-        """Whether the probe is long enough for what is predicted along the run."""
+        """True if the probe is long enough to predict the path of the run."""
         return self.probe in ("0.2", "0.3")
 
     @property

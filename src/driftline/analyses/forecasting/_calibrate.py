@@ -28,6 +28,11 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
     """
     if forecast.probe is None:
         raise DataError(f"{name}: the forecast does not hold what its probe saw; make it again")
+    if outcome.provenance.base_model is None:
+        raise DataError(
+            f"{name}: certification.json is about logs, so it does not say which weights were forecast; "
+            "certify base against tuned model"
+        )
     if forecast.provenance.model.digest != outcome.provenance.base_model.digest:
         raise DataError(
             f"{name}: the forecast is about {forecast.provenance.model.source} and the certification "

@@ -1,4 +1,4 @@
-"""How many items of each capability a command scores: all of them, unless that costs too much.
+"""Choose how many items of each capability a command scores: all, unless that costs too much.
 
     assess, margin, map, forecast   scoring takes at most as long as the probe's training
     plan, repair                    those that the claims can spare choose (`--search-items`), all others make

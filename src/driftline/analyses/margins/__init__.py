@@ -1,4 +1,4 @@
-"""How far the weights may move: along the planned run, and along straight lines."""
+"""Stability margins: along the planned run, and along straight lines."""
 
 from ._path_margin import path_losses as path_losses
 from ._path_margin import path_margins as path_margins

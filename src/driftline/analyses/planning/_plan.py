@@ -60,10 +60,10 @@ class PlanRequest:
     num_trials: int | None = None
     """Of the search, at most; None for as many as the budget holds."""
     num_items: int | None = None
-    """Of each capability, to choose by and to report on; None for all."""
+    """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
-    """Of each capability, to choose by, never more than half; None for those that the claims can spare,
-    and no more than take as long to score as a trial takes to train."""
+    """Items of each capability used to choose, at most half (default: those that the final claims do not
+    need, capped so that scoring takes no longer than a trial's training)."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0

@@ -1,4 +1,4 @@
-"""What every analysis of a planned run needs: the study, its probe run and straight lines."""
+"""The study of a planned run, its probe run, and straight lines; every analysis of a run uses them."""
 
 from ._lines import Line as Line
 from ._lines import LineScan as LineScan

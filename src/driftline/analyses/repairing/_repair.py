@@ -68,9 +68,10 @@ class RepairRequest:
     max_cost: float | None = None
     """Share of the target's gain that may be given up; None for no limit."""
     num_items: int | None = None
-    """Of each capability, to choose by and to report on; None for all."""
+    """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
-    """Of each capability, to choose by, never more than half; None for those that the claims can spare."""
+    """Items of each capability used to choose, at most half (default: those that the final claims do not
+    need)."""
     alpha: float = 0.05
     """Of each claim, and of the bounds that the search goes by."""
     seed: int = 0

@@ -1,4 +1,4 @@
-"""What plan and repair share: parts of the model, evaluations, proposals, and claims on held-out items."""
+"""The search that plan and repair share: parts of the model, evaluations, proposals, held-out claims."""
 
 from ._cells import Cell as Cell
 from ._cells import depths as depths

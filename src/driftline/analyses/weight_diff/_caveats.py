@@ -72,9 +72,14 @@ def _names(paired: PairedCheckpoints) -> list[str]:
                 f"{checkpoint.source}: other weights beside the model ({names}) were not read."
             )
     if paired.is_by_name:
+        why = (
+            f"transformers could not build the model ({'; '.join(paired.failures)})"
+            if paired.failures
+            else "No config names a class of transformers for both"
+        )
         found.append(
-            "No config names a class of transformers for both, so names alone were paired, without "
-            "known prefixes; that all of a model is there could not be checked."
+            f"{why}, so names alone were paired, without known prefixes; that all of a model is there "
+            "could not be checked."
         )
     if paired.passed_over:
         names = ", ".join(paired.passed_over[:3]) + (", ..." if len(paired.passed_over) > 3 else "")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...errors import DataError
-from ..options import check_free, write_file
+from ...questions import calibrate as question
 
 
 def calibrate(
@@ -26,29 +25,7 @@ def calibrate(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
 ) -> None:
     """Forecast from your own past runs: give each run's forecast and what came of it."""
-    check_free(out, force=force)
-    # Heavy, and not needed for --help.
-    from driftline.analyses import calibrate as put_together
-    from driftline.analyses import finished_run, metrics_left_out, shipped_calibration
-    from driftline.parsing import read_text
-    from driftline.results import Assessment, Certification
-
-    shipped = shipped_calibration()
-    own = []
-    for folder in run:
-        forecast = Assessment.from_json(
-            read_text(folder / "forecast.json", DataError), origin=f"{folder}/forecast.json"
-        )
-        outcome = Certification.from_json(
-            read_text(folder / "certification.json", DataError),
-            origin=f"{folder}/certification.json",
-        )
-        own.append(finished_run(folder.resolve().name, forecast, outcome))
-        if names := metrics_left_out(outcome):
-            typer.echo(f"{folder}: left out, since it is not in nats: {names}", err=True)
-    made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
-    write_file(out, made.to_json().encode(), force=force)
-    typer.echo(
-        f"{out}: {len(made.runs)} finished runs, {len(own)} of them yours; "
-        f"forecast from them with --calibration {out}"
-    )
+    answer = question(run, out=out, only_own=only_own, force=force)
+    for left in answer.left_out:
+        typer.echo(f"{left.run}: left out, since it is not in nats: {left.metrics}", err=True)
+    typer.echo(answer.summary(), nl=False)

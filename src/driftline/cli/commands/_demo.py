@@ -5,8 +5,9 @@ from pathlib import Path
 
 import typer
 
-from ..options import ForceOption, JsonOption, ModelChoice, OutOption, SeedOption
-from ._assess import Request, run, show
+from ...questions import assess
+from .._progress import ProgressPrinter
+from ..options import ForceOption, JsonOption, OutOption, SeedOption
 
 
 def demo(
@@ -17,17 +18,19 @@ def demo(
 ) -> None:
     """Assess a bundled fine-tuning run of SmolLM2-135M; exit code 0 whatever the verdict."""
     bundled = Path(str(files("driftline.demo")))
-    request = Request(
-        part="assess",
-        model=ModelChoice("smollm2-135m"),
+    folder = out or Path("driftline-runs") / "demo"
+    answer = assess(
+        "smollm2-135m",
         data=bundled / "data.jsonl",
         config=bundled / "config.yaml",
         suites=("core",),
-        out=out or Path("driftline-runs") / "demo",
+        out=folder,
         seed=seed,
         force=force,
         checkpoint=False,
+        reporter=ProgressPrinter(),
     )
-    assessment, folder = run(request)
-    show(assessment, folder, as_json=json)
-    raise typer.Exit(0)
+    if json:
+        typer.echo(answer.to_json(), nl=False)
+    else:
+        typer.echo(f"{answer.summary()}\nreport: {folder / 'report.html'}")

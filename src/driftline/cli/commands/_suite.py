@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..options import JsonOption
+from ...questions import suite_power
+from .._question_command import Shown, question_command
 
 SuiteArgument = Annotated[
     str,
@@ -14,14 +15,8 @@ SuiteArgument = Annotated[
         show_default=False,
     ),
 ]
-
-
-def suite(name: SuiteArgument, json: JsonOption = False) -> None:
-    """Say what change each capability's items can show, and how many items a verdict needs."""
-    # Heavy, and not needed for --help.
-    from driftline.analyses import suite_power
-    from driftline.capabilities import read_suite
-    from driftline.results import suite_power_summary
-
-    found = suite_power(read_suite(name))
-    typer.echo(found.to_json() if json else suite_power_summary(found), nl=False)
+suite = question_command(
+    suite_power,
+    Shown({"suite": SuiteArgument}, {None: 0}),
+    "Say what change each capability's items can show, and how many items a verdict needs.",
+)

@@ -1,29 +1,28 @@
 """Options that several commands take, and how their values are read."""
 
 from ._data_options import KINDS as KINDS
+from ._data_options import ConfigOption as ConfigOption
 from ._data_options import DataOption as DataOption
 from ._data_options import MapOption as MapOption
-from ._data_options import check_probe as check_probe
-from ._data_options import read_rows as read_rows
 from ._engine_options import AddressOption as AddressOption
-from ._engine_options import EngineChoice as EngineChoice
 from ._engine_options import EngineOption as EngineOption
 from ._engine_options import GpusOption as GpusOption
 from ._engine_options import ThreadsOption as ThreadsOption
 from ._engine_options import WorkersOption as WorkersOption
 from ._key_files import PassphraseOption as PassphraseOption
-from ._key_files import check_free as check_free
 from ._key_files import passphrase_from as passphrase_from
-from ._key_files import read_as as read_as
-from ._key_files import write_file as write_file
 from ._model_options import DeviceMapOption as DeviceMapOption
 from ._model_options import DtypeOption as DtypeOption
 from ._model_options import LoadInOption as LoadInOption
 from ._model_options import ModelArgument as ModelArgument
-from ._model_options import ModelChoice as ModelChoice
 from ._model_options import TrustOption as TrustOption
 from ._numbers import checked_alpha as checked_alpha
 from ._numbers import finite as finite
+from ._panels import DATA as DATA
+from ._panels import EFFORT as EFFORT
+from ._panels import LOGS as LOGS
+from ._panels import RUN as RUN
+from ._run_options import DryRunOption as DryRunOption
 from ._run_options import ForceOption as ForceOption
 from ._run_options import ItemsOption as ItemsOption
 from ._run_options import JsonOption as JsonOption

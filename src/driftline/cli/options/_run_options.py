@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ...questions import LARGEST_SEED
+from ._panels import EFFORT, RUN
+
 SuiteOption = Annotated[
     list[str],
     typer.Option(
@@ -16,17 +19,33 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", help="Run folder; by default one under driftline-runs/."),
 ]
-_LARGEST_SEED = 2**32 - 1
-"""What numpy and transformers take, and what a certificate can hold exactly."""
 SeedOption = Annotated[
     int,
-    typer.Option("--seed", min=0, max=_LARGEST_SEED, help="Of every random choice of ours."),
+    typer.Option(
+        "--seed",
+        min=0,
+        max=LARGEST_SEED,
+        help="Random seed for Driftline's own sampling (the trainer's seed comes from --config).",
+        rich_help_panel=RUN,
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace what an earlier run left in the run folder.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace what an earlier run left in the run folder.",
+        rich_help_panel=RUN,
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Estimate tokens, minutes, memory and disk; load no weights and write nothing.",
+    ),
 ]
 ItemsOption = Annotated[
     int | None,
@@ -34,6 +53,7 @@ ItemsOption = Annotated[
         "--items",
         min=2,
         help="Items of each capability to take, for choosing and claims together (default: all).",
+        rich_help_panel=EFFORT,
     ),
 ]
 SearchItemsOption = Annotated[
@@ -41,7 +61,8 @@ SearchItemsOption = Annotated[
     typer.Option(
         "--search-items",
         min=2,
-        help="Items of each capability that choose, at most half; the others make the claims (default: "
-        "those that a certification at the tolerance can spare, at least 32).",
+        help="Items per capability used to choose (at most half). The rest are held out for the final "
+        "claims (default: those that a certification at the tolerance can spare, at least 32).",
+        rich_help_panel=EFFORT,
     ),
 ]

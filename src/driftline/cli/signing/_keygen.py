@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ...errors import OutputError
-from ..options import PassphraseOption, check_free, passphrase_from, write_file
+from ...questions import check_free, write_file
+from ..options import PassphraseOption, passphrase_from
 
 
 def keygen(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..options import PassphraseOption, check_free, passphrase_from, read_as, write_file
+from ...questions import check_free, read_as, write_file
+from ..options import PassphraseOption, passphrase_from
 
 
 def sign(

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ from ...parsing import json_value
 from ...provenance import digest_value
 from ._lock import FolderLock
 from ._store import is_disk_fault
+from ._stored_work import holds_work
 
 _MARKER = "driftline-run.json"
 _LOCK = "driftline-run.lock"
@@ -28,6 +29,8 @@ _STUDY = "study.jsonl"
 _CHECKPOINTS = "checkpoints"
 _WITH_PROBE = ("assess", "forecast")
 """Commands that keep the probe's checkpoint. What `train` has trained is never removed."""
+_BOOKKEEPING = frozenset({_MARKER, _LOCK, f"{_STORE}-wal", f"{_STORE}-shm"})
+"""Files that say nothing about work."""
 _EARLIER_OUTPUTS = ("report.html", "report.json")
 """What a run wrote before the marker said it."""
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -53,6 +56,10 @@ class RunFolder:
     """
 
     path: Path
+    earlier: frozenset[str] | None = field(default=None, compare=False)
+    """Names that were there before this opening began the run; None where it did not begin it."""
+    is_made: bool = field(default=False, compare=False)
+    """The folder itself was made by this opening."""
 
     @property
     def store(self) -> Path:
@@ -120,18 +127,20 @@ class RunFolder:
             OutputError: The path holds something else, a finished run, or another request's, or
                 another process has it open.
         """
-        folder = cls(path)
         digest = digest_value(request)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         marker = RunMarker(digest, outputs, command, model, created)
         with _names_refused(path), disk_errors_named(path):
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{path}: is a file; give a folder with --out")
+            is_made = not path.exists()
+            folder = cls(path, is_made=is_made)
             folder._refuse_foreign(outputs, force=force)
             folder.lock.acquire()
             try:
                 folder._take_over(digest, outputs, force=force)
                 if not folder.marker_file.exists():
+                    folder = replace(folder, earlier=frozenset(p.name for p in path.iterdir()))
                     write_whole(folder.marker_file, json.dumps(asdict(marker)) + "\n")
             except BaseException:
                 folder.close()
@@ -146,9 +155,18 @@ class RunFolder:
         """The open folder."""
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Let other processes open the folder."""
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Let other processes open the folder; a run that failed before it stored work leaves none."""
+        is_empty = False
+        if kind is not None and self.earlier is not None:
+            with contextlib.suppress(OSError):
+                is_empty = not holds_work(self.path, _BOOKKEEPING | self.earlier, _STORE)
+                if is_empty:
+                    self.remove_own(())
         self.close()
+        if is_empty and self.is_made:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     def marker(self) -> RunMarker | None:
         """What the folder says of itself, in the words of this or of an earlier version.
@@ -277,7 +295,7 @@ class RunFolder:
             # Outputs without their document are of a process that was killed between them.
             self._remove_outputs(outputs)
             return
-        if force:
+        if force or not holds_work(self.path, _BOOKKEEPING, _STORE):
             self.remove_own(outputs)
             return
         held = (

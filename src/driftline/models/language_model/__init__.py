@@ -1,5 +1,7 @@
 """A model in memory: its weights, where they lie, and how it computes."""
 
+from ._hollow import HollowModel as HollowModel
+from ._hollow import open_hollow as open_hollow
 from ._numerics import ScoringOptions as ScoringOptions
 from ._numerics import batch_tokens as batch_tokens
 from ._numerics import numerics as numerics

@@ -1,7 +1,7 @@
 """Which tensor of a tuned checkpoint belongs to which of its base, as transformers would load both."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import transformers
@@ -9,7 +9,7 @@ import transformers
 from ...errors import ModelError
 from ..checkpoints import Checkpoint, open_checkpoint
 from ._by_name import pair_adapter_by_name, pair_by_name
-from ._model_shape import model_shape
+from ._model_shape import ModelShape, model_shape
 from ._pairing import AdapterChange, LoneWeight, PairedCheckpoints, Side
 from ._parameters import ModelParameters, Parameter, decoder_prefix, read_parameters
 from ._placed_adapter import place_adapter
@@ -48,17 +48,23 @@ def pair_checkpoints(
         _check_merge(tuned, adapter)
     if tuned.is_adapter:
         shape = model_shape(base)
-        if shape is None:
-            return pair_adapter_by_name(base, tuned)
-        return _pair_adapter(base, tuned, shape)
-    shapes = _shapes(base, tuned)
-    if shapes is None:
-        return pair_by_name(base, tuned, adapter)
-    sides = tuple(
-        _Loaded(checkpoint, shape, read_parameters(checkpoint, shape))
-        for checkpoint, shape in zip((base, tuned), shapes, strict=True)
+        if shape.model is None:
+            return _told(pair_adapter_by_name(base, tuned), shape)
+        return _pair_adapter(base, tuned, shape.model)
+    first, second = _shapes(base, tuned)
+    if first.model is None or second.model is None:
+        return _told(pair_by_name(base, tuned, adapter), first, second)
+    return _pair_models(
+        _Loaded(base, first.model, read_parameters(base, first.model)),
+        _Loaded(tuned, second.model, read_parameters(tuned, second.model)),
+        adapter,
     )
-    return _pair_models(sides[0], sides[1], adapter)
+
+
+def _told(paired: PairedCheckpoints, *shapes: ModelShape) -> PairedCheckpoints:
+    """Add the reasons why names alone were paired."""
+    failures = dict.fromkeys(shape.failure for shape in shapes if shape.failure is not None)
+    return replace(paired, failures=tuple(failures))
 
 
 @dataclass(frozen=True)
@@ -102,17 +108,15 @@ def _check_merge(tuned: Checkpoint, adapter: Checkpoint) -> None:
         )
 
 
-def _shapes(
-    base: Checkpoint, tuned: Checkpoint
-) -> tuple[transformers.PreTrainedModel, transformers.PreTrainedModel] | None:
-    """The models that the configs name; a bare file is read as its partner's config says."""
+def _shapes(base: Checkpoint, tuned: Checkpoint) -> tuple[ModelShape, ModelShape]:
+    """Build the models that the configs name; a bare file is read as its partner's config says."""
     first = model_shape(base)
     second = first if base.config and base.config == tuned.config else model_shape(tuned)
-    if first is None and not base.config:
+    if first.model is None and not base.config:
         first = second
-    if second is None and not tuned.config:
+    if second.model is None and not tuned.config:
         second = first
-    return None if first is None or second is None else (first, second)
+    return first, second
 
 
 def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> PairedCheckpoints:

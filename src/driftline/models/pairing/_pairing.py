@@ -43,6 +43,8 @@ class PairedCheckpoints:
     """What wrappers of training had added to names, and was removed for pairing."""
     is_by_name: bool = False
     """No class of transformers told which tensor is which weight; the names alone did."""
+    failures: tuple[str, ...] = ()
+    """Errors of transformers that left only the names to pair by."""
     adapter: Checkpoint | None = None
     """An adapter whose merge into the base is to be replayed."""
     adapter_changes: Mapping[str, AdapterChange] | None = None

@@ -19,7 +19,7 @@ _STATE = "trainer_state.json"
 _MOMENTS = 2
 """Copies of the trained weights that Adam keeps."""
 _SPARE_BYTES = 64 * 2**20
-"""For the tokenizer and the other files."""
+"""Allowance for the tokenizer and the other small files."""
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:

@@ -1,4 +1,4 @@
-"""What follows a finding: the log, a warning, a lower rate, a stop, a rollback."""
+"""Act on a finding: log it, warn, lower the rate, stop, roll back."""
 
 from ._acting import Acting as Acting
 from ._acting import Hands as Hands

@@ -1,4 +1,4 @@
-"""What the monitor measures: anchors, curvature of a step, update norm, spikes, steps left."""
+"""Measurements of the monitor: anchors, curvature of a step, update norm, spikes, steps left."""
 
 from ._anchors import AnchorReading as AnchorReading
 from ._anchors import AnchorWatch as AnchorWatch

@@ -173,8 +173,8 @@ class CertificationGuards(Value):
     """Items of which any score differs between the two models."""
     num_items: int
     noise: tuple[NoiseFloor, ...]
-    tokenizer: Literal["same tokens", "the base's"]
-    """`the base's` where the tuned model came without one."""
+    tokenizer: Literal["same tokens", "the base's", "not checked"]
+    """`the base's` where the tuned model came without one; `not checked` for logs."""
     equal_items: tuple[EqualItems, ...] = ()
     """Items that count once; empty where all differ."""
 
@@ -188,14 +188,15 @@ class CertificationProvenance(Value):
     command: str
     base: Subject
     tuned: Subject
-    base_model: ModelProvenance
-    """The base as it was opened, with the digest of its weights."""
+    base_model: ModelProvenance | None
+    """The base as it was opened, with the digest of its weights; None for logs, of which no weights were
+    scored."""
     tuned_digest: str | None
     """Digest of the tuned weights as they were scored; None where they cannot be put into the base,
     since it is quantised or offloaded."""
     suites: tuple[SourceProvenance, ...]
-    numerics: Numerics
-    """Of both models."""
+    numerics: Numerics | None
+    """Of both models; None for logs."""
     policy: CertificationPolicy | None = None
     """What fixed margins, tiers and alpha; None where the suites and the command line did."""
     alpha: float

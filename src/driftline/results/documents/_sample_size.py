@@ -1,4 +1,4 @@
-"""How many items a certificate needs: what `sample-size` returns."""
+"""Result of `sample-size`: the number of items that a certificate needs."""
 
 from typing import Literal
 
@@ -8,16 +8,16 @@ from ..parts import Document, Value
 
 
 class SampleSizeClaim(Value):
-    """What one kind of claim needs."""
+    """Items that one kind of claim needs."""
 
     claim: Literal["one", "all", "each"]
     """All: every capability passes at alpha. Each: Holm's correction, at its first and hardest step."""
     num_items: int
-    """A capability."""
+    """Items of each capability."""
     alpha: float
-    """Of the test of a single capability."""
+    """Level of the test of a single capability."""
     power: float
-    """Of the test of a single capability, with that number of items."""
+    """Power of the test of a single capability, with that number of items."""
 
 
 class SampleSize(Document):

@@ -1,4 +1,4 @@
-"""What change a suite's items can show: what `driftline suite` returns."""
+"""Result of `driftline suite`: the changes that a suite's items can show."""
 
 from typing import ClassVar, Literal
 
@@ -34,7 +34,7 @@ class CapabilityPower(Value):
     """The smallest loss that a certification can rule out with the power, if nothing has changed;
     None where these items can rule out none."""
     num_items_needed: int | None
-    """For a certification at the tolerance, with the power, if nothing has changed; None where no
+    """Items that a certification at the tolerance needs with that power, if nothing has changed; None where no
     number could pass, or ten million are too few."""
     reason: str | None = None
     """Why no number of items could pass a certification."""

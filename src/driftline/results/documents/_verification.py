@@ -19,7 +19,7 @@ class VerificationCheck(Value):
     name: CheckName
     status: Literal["passed", "failed", "skipped"]
     message: str
-    """What was found, or why it was not looked at."""
+    """Finding, or the reason why this was not checked."""
     faults: tuple[str, ...] = ()
     """Every reason for which it failed."""
 

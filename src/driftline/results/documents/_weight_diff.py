@@ -96,11 +96,12 @@ class BadTensor(Value):
 
 
 class Subject(Value):
-    """A checkpoint, and the digests of the files that were read of it."""
+    """A checkpoint or a log of its scores, and the digests of the files that were read of it."""
 
     source: str
     revision: str | None
-    kind: Literal["model", "adapter"]
+    kind: Literal["model", "adapter", "log"]
+    """log: what another tool wrote about a model that Driftline did not open."""
     files: tuple[SourceProvenance, ...]
 
 

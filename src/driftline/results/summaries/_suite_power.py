@@ -1,4 +1,4 @@
-"""What a suite's items can show, in words, for a terminal."""
+"""Text summary of the changes that a suite's items can show."""
 
 from ...metrics import has_perplexity
 from ..documents import CapabilityPower, SuitePower
@@ -7,7 +7,7 @@ from ._columns import aligned, wrapped
 
 
 def suite_power_summary(found: SuitePower) -> str:
-    """What a suite can show, for a terminal, without colour.
+    """Write the summary for a terminal, without colour.
 
     Args:
         found: The document.

@@ -9,6 +9,7 @@ from ._config_fields import FREE_FIELDS as FREE_FIELDS
 from ._config_notes import named_model as named_model
 from ._config_notes import run_notes as run_notes
 from ._config_notes import streams as streams
+from ._in_memory import config_in_memory as config_in_memory
 from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import config_from_values as config_from_values
 from ._training_config import read_training_config as read_training_config

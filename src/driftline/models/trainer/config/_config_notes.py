@@ -1,4 +1,4 @@
-"""What is said about a training config: fields without effect, set aside, or read by the command alone."""
+"""Notes on a training config: fields without effect, set aside, or read by the command line alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ def named_model(config: "TrainingConfig") -> str | None:
 
 
 def streams(config: "TrainingConfig") -> bool:
-    """Whether rows are read as a stream; a mixture has a field of its own for that.
+    """Tell whether rows are read as a stream; a mixture has a field of its own for that.
 
     Args:
         config: The config.
@@ -84,7 +84,7 @@ def unused_fields(config: "TrainingConfig") -> tuple[str, ...]:
 
 
 def probe_notes(config: "TrainingConfig") -> tuple[str, ...]:
-    """What a probe leaves out of a config.
+    """List the fields of a config that a probe ignores.
 
     Args:
         config: The config.
@@ -113,7 +113,7 @@ def probe_notes(config: "TrainingConfig") -> tuple[str, ...]:
 
 
 def run_notes(config: "TrainingConfig", *, is_model_named: bool) -> tuple[str, ...]:
-    """What `train` does otherwise than TRL's command line.
+    """List the differences of `train` from TRL's command line.
 
     Args:
         config: The config.

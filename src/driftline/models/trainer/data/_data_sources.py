@@ -7,11 +7,13 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import datasets
+import pyarrow
 from pydantic import JsonValue
 from trl import DatasetMixtureConfig, get_dataset
 
@@ -20,6 +22,9 @@ from ....parsing import parse_json
 from ....provenance import digest_value
 from ..config import TrainingConfig, one_line
 
+RowSource: TypeAlias = (
+    str | Path | datasets.Dataset | datasets.DatasetDict | Sequence[dict[str, JsonValue]]
+)
 _BUILDERS = {
     ".jsonl": "json", ".json": "json", ".ndjson": "json", ".parquet": "parquet", ".pq": "parquet",
     ".csv": "csv", ".tsv": "csv", ".arrow": "arrow", ".feather": "arrow", ".txt": "text",
@@ -45,12 +50,13 @@ class LoadedRows:
     """The file whose lines are the rows; None where there are no lines to name."""
 
 
-def load_source(source: str | Path, config: TrainingConfig | None = None) -> LoadedRows:
-    """Load a file, a folder or a hub id with `datasets`.
+def load_source(source: RowSource, config: TrainingConfig | None = None) -> LoadedRows:
+    """Load a file, a folder, a hub id or rows in memory with `datasets`.
 
     Args:
         source: A file (JSON Lines, a JSON array, Parquet, CSV, TSV, Arrow, text; packed or not), a
-            folder of such files or of `save_to_disk`, or `owner/name@revision:config` on the hub.
+            folder of such files or of `save_to_disk`, `owner/name@revision:config` on the hub, or
+            rows in memory: a `Dataset`, a `DatasetDict`, or a list of dicts.
         config: Its `dataset_config` counts for a hub id that names none.
 
     Returns:
@@ -59,6 +65,8 @@ def load_source(source: str | Path, config: TrainingConfig | None = None) -> Loa
     Raises:
         DataError: There is no such source, or it cannot be read.
     """
+    if not isinstance(source, str | Path):
+        return _load_memory(source)
     path = Path(source)
     if path.is_dir():
         return _load_folder(path)
@@ -107,6 +115,26 @@ def _load_file(path: Path) -> LoadedRows:
     has_lines = builder == "json" and path.suffix not in _PACKED and _first_bytes(path) != b"["
     lines_of = path if has_lines else None
     return LoadedRows(path.name, {"train": rows}, digest, str(path), lines_of)
+
+
+def _load_memory(source: object) -> LoadedRows:
+    where = "the data in memory"
+    if isinstance(source, datasets.Dataset | datasets.DatasetDict):
+        splits = _splits(source)
+    else:
+        rows = list(source) if isinstance(source, Sequence) else []
+        if not rows or isinstance(source, bytes) or not all(isinstance(row, dict) for row in rows):
+            raise DataError(
+                f"{where}: is a {type(source).__name__}; give a path, a Dataset, or a list of dicts, one "
+                "a row"
+            )
+        try:
+            splits = {"train": datasets.Dataset.from_list(rows)}
+        except (TypeError, ValueError, OverflowError, pyarrow.ArrowException) as error:
+            raise DataError(
+                f"{where}: cannot be read ({one_line(error)}); give every row the same kinds of values"
+            ) from None
+    return LoadedRows("rows in memory", splits, digest_rows(splits), where)
 
 
 def _builder(path: Path) -> tuple[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from ....errors import ConfigError, DataError, OutputError
 from ....provenance import digest_value
 from ....results import SourceProvenance
 from ..config import TrainingConfig
-from ._data_sources import LoadedRows, load_named, load_source, quiet_datasets
+from ._data_sources import LoadedRows, RowSource, load_named, load_source, quiet_datasets
 from ._row_checks import EXTRA_COLUMNS, Layout, check_rows
 
 Example = dict[str, JsonValue]
@@ -118,7 +118,7 @@ class _Rows(Sequence[Example]):
 
 
 def read_training_data(
-    source: str | Path,
+    source: RowSource,
     *,
     config: TrainingConfig | None = None,
     columns: Mapping[str, str] | None = None,
@@ -126,7 +126,7 @@ def read_training_data(
     """Read a training set and check its rows.
 
     Args:
-        source: A file, a folder or a hub id: see `load_source`.
+        source: A file, a folder, a hub id, or rows in memory: see `load_source`.
         config: Its `dataset_text_field` and `dataset_train_split` count.
         columns: Column to train on -> column of the source, or several joined by `+`; others are left
             out. By default columns are taken as they are called.

@@ -1,0 +1,91 @@
+"""Makes a command of a question: its parameters are the question's own, so the two cannot part."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+
+from ..questions import Answer
+from ._progress import ProgressPrinter
+
+Values = dict[str, Any]
+_JSON = Annotated[
+    bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command adds to its question."""
+
+    options: Mapping[str, object]
+    """The option or argument of each input, by the input's name; inputs of Python alone have none."""
+    exit_codes: Mapping[str | None, int]
+    """By verdict."""
+    more: Callable[[Answer, Path | None], str] = lambda _answer, _folder: ""
+    """Lines after the summary."""
+    default_folder: Callable[[Values], Path | None] | None = None
+    """The run folder where none is given; None where none is needed then."""
+
+
+def question_command(
+    question: Callable[..., Answer], shown: Shown, help_text: str
+) -> Callable[..., None]:
+    """Make the command of a question.
+
+    Args:
+        question: The question; its signature gives names, order and defaults.
+        shown: Options, exit codes and what is printed.
+        help_text: The first line of the command's help.
+
+    Returns:
+        A function for Typer to wrap.
+
+    Raises:
+        TypeError: An input of the question has no option, or an option no input.
+    """
+
+    def command(**values: Any) -> None:  # noqa: ANN401 - options of any type
+        as_json = values.pop("json")
+        is_dry = bool(values.get("dry_run"))
+        if shown.default_folder is not None and values["out"] is None and not is_dry:
+            values["out"] = shown.default_folder(values)
+        if "reporter" in parameters:
+            values["reporter"] = ProgressPrinter()
+        answer = question(**values)
+        if as_json:
+            typer.echo(answer.to_json(), nl=False)
+        else:
+            folder = values.get("out")
+            for each in (answer.before, answer):
+                if each is not None:
+                    lines = "" if is_dry else shown.more(each, folder)
+                    typer.echo(each.summary() + lines, nl=False)
+        raise typer.Exit(0 if is_dry else shown.exit_codes[answer.verdict])
+
+    parameters = inspect.signature(question).parameters
+    if extra := shown.options.keys() - parameters.keys():
+        raise TypeError(f"{question.__name__} has no input {', '.join(sorted(extra))}")
+    if lost := parameters.keys() - shown.options.keys() - {"reporter"}:
+        raise TypeError(f"{question.__name__}: no option for {', '.join(sorted(lost))}")
+    made = [_option(parameters[name], kind) for name, kind in shown.options.items()]
+    made.append(_option(inspect.Parameter("json", _KEYWORD, default=False), _JSON))
+    command.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in made}
+    command.__doc__ = help_text
+    return command
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _option(parameter: inspect.Parameter, kind: object) -> inspect.Parameter:
+    """Give a parameter the type and the help of its option, and keep its default."""
+    default = parameter.default
+    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(inner) is list and isinstance(default, tuple):
+        default = list(default)
+    return inspect.Parameter(parameter.name, _KEYWORD, default=default, annotation=kind)

@@ -1,0 +1,207 @@
+"""`plan`: the protocol that adapts most while its losses stay within their tolerances."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .answers import Answer
+from .inputs import (
+    ConfigInput,
+    DataInput,
+    Handed,
+    ModelChoice,
+    ModelInput,
+    Reporter,
+    SilentReporter,
+    SuiteInput,
+    check_alpha,
+    check_items,
+    check_least,
+    check_probe,
+    check_seed,
+    finite,
+    handed_models,
+    one_or_more,
+    read_config,
+    read_rows,
+    read_suites,
+    run_folder,
+    shown,
+    suite_names,
+)
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.analyses import PlanRequest
+    from driftline.capabilities import Suite
+    from driftline.engine import RunFolder
+    from driftline.models import TrainingConfig, TrainingData
+    from driftline.results import Document
+
+REPORTS = ("report.html", "report.json")
+
+
+def plan(  # noqa: PLR0913 - the inputs of a question
+    model: ModelInput,
+    *,
+    data: DataInput = None,
+    config: ConfigInput = None,
+    columns: str | Mapping[str, str] | None = None,
+    suites: SuiteInput = ("core",),
+    require: "str | tuple[str, ...] | list[str]" = (),
+    budget_tokens: float | None = None,
+    budget_minutes: float | None = None,
+    trials: int | None = None,
+    items: int | None = None,
+    search_items: int | None = None,
+    alpha: float = 0.05,
+    out: object = None,
+    seed: int = 0,
+    force: bool = False,
+    trust_remote_code: bool = False,
+    dtype: str | None = None,
+    device_map: str | None = None,
+    load_in: str | None = None,
+    dry_run: bool = False,
+    reporter: Reporter | None = None,
+) -> Answer:
+    """Search the protocol that adapts most within the tolerances.
+
+    Args:
+        model: A folder, a `.gguf` file, a hub id, or `(model, tokenizer)` in memory.
+        data: What is to be learnt; None takes what the config names.
+        config: Your training config, from which the search starts; None for TRL's own defaults.
+        columns: Columns to train on, as `prompt=question,completion=answer` or a dict.
+        suites: What must not break: names, YAML files or `Suite` objects.
+        require: Capabilities that must be kept; by default the suites say which.
+        budget_tokens: Tokens of training; one that is only scored counts a quarter.
+        budget_minutes: Minutes of this machine, instead.
+        trials: Largest number of trials.
+        items: Items of each capability, for choosing and claims together.
+        search_items: Items of each capability that choose.
+        alpha: Accepted chance that a loss of the margin passes, of each claim.
+        out: Run folder with the protocol; None leaves no file.
+        seed: Random seed for Driftline's own sampling.
+        force: Replace an earlier run in `out`.
+        trust_remote_code: Let a checkpoint's own Python code run.
+        dtype: `float32` (default) or `bfloat16`.
+        device_map: `auto`, or one device.
+        load_in: `4bit` or `8bit`.
+        dry_run: Estimate the cost, and do nothing else.
+        reporter: Told about progress.
+
+    Returns:
+        The answer.
+    """
+    options: dict[str, Any] = {
+        "require": tuple(one_or_more(require, "--require")),
+        "budget_tokens": budget_tokens,
+        "budget_minutes": budget_minutes,
+        "num_trials": trials,
+        "num_items": items,
+        "num_search_items": search_items,
+        "alpha": alpha,
+        "seed": seed,
+    }
+    _check(options)
+    reporter = reporter or SilentReporter()
+    read = read_suites(suites, reporter)
+    reporter.note("loading PyTorch and transformers")
+    from driftline.analyses import PlanRequest
+    from driftline.training import PLAN_FILES
+
+    parsed = None if config is None else read_config(config)
+    if parsed is not None:
+        check_probe(parsed, reporter)
+    rows, notes = read_rows(data, parsed, columns)
+    if parsed is not None:
+        # The protocol that is written trains on rows of its own, which have no splits.
+        parsed = parsed.for_data(is_chat=rows.is_chat).without_source()
+    for note in notes:
+        reporter.say(note)
+    with handed_models() as handed:
+        source, digest = handed.files(model, "model")
+        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        if dry_run:
+            from ._estimate import PlanCost, estimate_plan
+
+            cost = PlanCost(rows, parsed, read, items, budget_tokens, budget_minutes, seed)
+            return Answer(handed.named(estimate_plan(cost, choice)))
+        identity = _identity(choice, rows, parsed, read, options)
+        with run_folder(
+            out,
+            identity,
+            outputs=(*PLAN_FILES, *REPORTS),
+            force=force,
+            command="plan",
+            model=source,
+        ) as folder:
+            reporter.note(f"opening {source}")
+            request = PlanRequest(choice.open(), rows, read, config=parsed, **options)
+            document = _searched(request, folder, reporter, handed, suite_names(suites))
+        return Answer(document, None if out is None else folder.path)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse numbers that make no sense, before anything is read."""
+    check_alpha(options["alpha"])
+    check_seed(options["seed"])
+    check_items("--items", options["num_items"])
+    check_items("--search-items", options["num_search_items"])
+    finite("--budget-tokens", options["budget_tokens"])
+    finite("--budget-minutes", options["budget_minutes"])
+    check_least("--trials", options["num_trials"], 1)
+
+
+def _identity(
+    choice: ModelChoice,
+    rows: "TrainingData",
+    config: "TrainingConfig | None",
+    suites: "tuple[Suite, ...]",
+    options: dict[str, Any],
+) -> "JsonValue":
+    """List all that the answer depends on."""
+    return {
+        **choice.identity(),
+        "part": "plan",
+        "suites": [suite.provenance().digest for suite in suites],
+        "data": rows.digest,
+        "config": None if config is None else config.digest,
+        "require": [*options["require"]],
+        "budget_tokens": options["budget_tokens"],
+        "budget_minutes": options["budget_minutes"],
+        "trials": options["num_trials"],
+        "items": options["num_items"],
+        "search_items": options["num_search_items"],
+        "alpha": options["alpha"],
+        "seed": options["seed"],
+    }
+
+
+def _searched(
+    request: "PlanRequest",
+    folder: "RunFolder",
+    reporter: Reporter,
+    handed: Handed,
+    suites: tuple[str, ...],
+) -> "Document":
+    """Search, and write protocol, exports and reports."""
+    from driftline.analyses import plan as search
+    from driftline.report import render_plan
+    from driftline.training import write_plan_files
+
+    source = request.opened.source
+    with shown(reporter, folder):
+        found = search(request, folder, listener=reporter.update)
+    found = write_plan_files(
+        found,
+        request,
+        folder=folder.path,
+        model=handed.labels.get(source, source),
+        suites=suites,
+    )
+    document: Document = handed.named(found)
+    # The document comes last: a folder that holds it is a finished one.
+    contents = (render_plan(document), document.to_json())  # type: ignore[arg-type]
+    folder.write_outputs(dict(zip(REPORTS, contents, strict=True)))
+    return document

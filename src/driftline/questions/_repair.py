@@ -1,0 +1,135 @@
+"""`repair`: capabilities given back by scaling the update part by part, without training."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from .answers import Answer
+from .inputs import (
+    DataInput,
+    ModelChoice,
+    ModelInput,
+    Reporter,
+    SilentReporter,
+    SuiteInput,
+    check_alpha,
+    check_items,
+    check_seed,
+    finite,
+    handed_models,
+    read_rows,
+    read_suites,
+    run_folder,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+OUTPUTS = ("report.html", "report.json")
+
+
+def repair(  # noqa: PLR0913 - the inputs of a question
+    base: ModelInput,
+    tuned: ModelInput,
+    *,
+    suites: SuiteInput,
+    data: DataInput = None,
+    columns: str | Mapping[str, str] | None = None,
+    max_cost: float | None = None,
+    items: int | None = None,
+    search_items: int | None = None,
+    alpha: float = 0.05,
+    out: object = None,
+    seed: int = 0,
+    force: bool = False,
+    trust_remote_code: bool = False,
+    dtype: str | None = None,
+    device_map: str | None = None,
+    load_in: str | None = None,
+    reporter: Reporter | None = None,
+) -> Answer:
+    """Give capabilities back by scaling the update, without training.
+
+    Args:
+        base: A folder, a `.gguf` file, a hub id, or `(model, tokenizer)` in memory.
+        tuned: The tuned model or adapter: a folder, a hub id, or in memory.
+        suites: What must not be lost: names, YAML files or `Suite` objects.
+        data: What tuning was for; None keeps as much of the update as possible.
+        columns: Columns of `data`, as `prompt=question,completion=answer` or a dict.
+        max_cost: Largest share of the target's gain to give up.
+        items: Items of each capability, for choosing and claims together.
+        search_items: Items of each capability that choose.
+        alpha: Accepted chance that a loss of the margin passes, of each claim.
+        out: Run folder with the repaired model; None leaves no file.
+        seed: Random seed for Driftline's own sampling.
+        force: Replace an earlier run in `out`.
+        trust_remote_code: Let a checkpoint's own Python code run.
+        dtype: `float32` (default) or `bfloat16`.
+        device_map: `auto`, or one device.
+        load_in: `4bit` or `8bit`.
+        reporter: Told about progress.
+
+    Returns:
+        The answer.
+
+    Raises:
+        ConfigError: Columns are named without data.
+    """
+    check_alpha(alpha)
+    check_seed(seed)
+    check_items("--items", items)
+    check_items("--search-items", search_items)
+    finite("--max-cost", max_cost)
+    reporter = reporter or SilentReporter()
+    read = read_suites(suites, reporter)
+    reporter.note("loading PyTorch and transformers")
+    from driftline.analyses import RepairRequest
+    from driftline.analyses import repair as search
+    from driftline.report import render_repair
+
+    rows = None
+    if data is not None:
+        rows, notes = read_rows(data, None, columns)
+        for note in notes:
+            reporter.say(note)
+    elif columns is not None:
+        raise ConfigError("--map: names columns, but no --data says whose; add --data")
+    with handed_models() as handed:
+        source, digest = handed.files(base, "base")
+        other, other_digest = handed.files(tuned, "tuned")
+        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        identity: JsonValue = {
+            **choice.identity(),
+            "part": "repair",
+            "tuned": other_digest or other,
+            "suites": [suite.provenance().digest for suite in read],
+            "data": rows.digest if rows else None,
+            "max_cost": max_cost,
+            "items": items,
+            "search_items": search_items,
+            "alpha": alpha,
+            "seed": seed,
+        }
+        with run_folder(
+            out, identity, outputs=OUTPUTS, force=force, command="repair", model=other
+        ) as folder:
+            reporter.note(f"opening {source}")
+            request = RepairRequest(
+                choice.open(),
+                other,
+                read,
+                rows,
+                max_cost,
+                items,
+                search_items,
+                alpha,
+                seed,
+            )
+            with shown(reporter, folder):
+                found = search(request, folder, listener=reporter.update)
+            document = handed.named(found)
+            # The document comes last: a folder that holds it is a finished one.
+            contents = (render_repair(document), document.to_json())
+            folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+        return Answer(document, None if out is None else folder.path)

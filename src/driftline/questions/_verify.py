@@ -1,0 +1,77 @@
+"""`verify`: does a certificate hold, and for these files?"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..errors import CertificateError
+from .answers import Answer
+from .inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
+
+if TYPE_CHECKING:
+    from driftline.certificates import AskedSuite
+    from driftline.results import CertificationPolicy
+
+
+def verify(
+    certificate: object,
+    *,
+    key: object,
+    model: object = None,
+    base: object = None,
+    suites: SuiteInput = (),
+    manifest: object = None,
+    policy: object = None,
+) -> Answer:
+    """Check a certificate offline.
+
+    Args:
+        certificate: `certificate.json`, as `sign` writes it.
+        key: The public key that you trust, from another source.
+        model: The tuned model's folder, or its one file.
+        base: The base's folder, or its one file.
+        suites: Suites that it must be about, as `certify` takes them.
+        manifest: The file that was signed with `--manifest`.
+        policy: A policy whose rules the claims must keep to.
+
+    Returns:
+        The answer; only `verdict == "pass"` with all checks passed is a pass.
+
+    Raises:
+        CertificateError: A file cannot be read.
+    """
+    # Loads cryptography and numpy, so not for --help.
+    from driftline.capabilities import read_policy
+    from driftline.certificates import Evidence, read_public_key, verify_certificate
+
+    file, public = path_of(certificate, "the certificate"), path_of(key, "--key")
+    if file is None or public is None:
+        raise CertificateError("a certificate and a public key are needed; give both")
+    rules = path_of(policy, "--policy")
+    trusted = read_as(public, read_public_key)
+    said = None if rules is None else read_policy(rules)
+    places = (path_of(model, "--model"), path_of(base, "--base"), path_of(manifest, "--manifest"))
+    evidence = Evidence(*places, _asked(suites or (), said), said)
+    content = read_as(file, bytes)
+    return Answer(verify_certificate(content, trusted, now=datetime.now(UTC), evidence=evidence))
+
+
+def _asked(suites: SuiteInput, policy: "CertificationPolicy | None") -> "tuple[AskedSuite, ...]":
+    """Read the suites as the policy wants them, where there is one."""
+    if not suites:
+        return ()
+    from driftline.capabilities import governed
+    from driftline.certificates import AskedSuite, WatchedCapability
+
+    found = []
+    for name, suite in zip(suite_names(suites), read_suites(suites, SilentReporter()), strict=True):
+        wanted = (governed(capability, policy) for capability in suite.capabilities)
+        found.append(
+            AskedSuite(
+                name=name,
+                digest=suite.provenance().digest,
+                capabilities=tuple(
+                    WatchedCapability(c.name, c.tolerance, c.required) for c in wanted
+                ),
+            )
+        )
+    return tuple(found)

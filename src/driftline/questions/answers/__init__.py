@@ -1,0 +1,3 @@
+"""An answer: its document as text, Markdown, HTML and rows."""
+
+from ._answer import Answer as Answer

@@ -1,0 +1,106 @@
+"""What a question returns: its document, shown as text, Markdown, HTML or rows."""
+
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+    from driftline.results import Document
+
+_FRAME = (
+    '<iframe sandbox srcdoc="{page}" title="Driftline report" width="100%" height="640" '
+    'style="border: 0"></iframe>'
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question. Every field of its document can be read from it directly."""
+
+    document: "Document"
+    """The same document that the command writes."""
+    folder: Path | None = None
+    """The run folder; None where `out` was not given, so that no file is left."""
+    before: "Answer | None" = field(default=None, compare=False)
+    """The assessment that a training run was continued from."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the field of any document
+        """Read a field of the document.
+
+        Returns:
+            Its value.
+
+        Raises:
+            AttributeError: The document has no such field.
+        """
+        if name.startswith("_") or name == "document":
+            raise AttributeError(name)
+        return getattr(self.document, name)
+
+    def __dir__(self) -> list[str]:
+        """List own names and the document's fields."""
+        return sorted({*super().__dir__(), *type(self.document).model_fields})
+
+    def to_json(self) -> str:
+        """Return the document as the command prints it with `--json`.
+
+        Returns:
+            JSON text that ends in a newline.
+        """
+        return self.document.to_json()
+
+    def summary(self) -> str:
+        """Return the text that the command prints.
+
+        Returns:
+            The text; it ends in a newline.
+        """
+        from ._shown import summary_of
+
+        return summary_of(self.document).rstrip("\n") + "\n"
+
+    def to_markdown(self) -> str:
+        """Return the verdict, one row per capability, and the caveats, as Markdown.
+
+        Returns:
+            The text; it ends in a newline.
+        """
+        from ._shown import markdown_of
+
+        return markdown_of(self.document)
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return plain values, one dict per capability (per group of weights for `diff`).
+
+        Returns:
+            The rows; an undefined value is None.
+        """
+        from ._rows import rows_of
+
+        return rows_of(self.document)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a tidy table, one row per capability (per group of weights for `diff`).
+
+        Returns:
+            The rows; an undefined value is missing, never 0.
+        """
+        import pandas
+
+        return pandas.DataFrame(self.rows())
+
+    def __str__(self) -> str:
+        """Return the summary."""
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """Show the report's own page in a notebook, or the summary where there is no page."""
+        from ._shown import page_of
+
+        page = page_of(self.document)
+        if page is None:
+            return f"<pre>{html.escape(self.summary())}</pre>"
+        return _FRAME.format(page=html.escape(page, quote=True))

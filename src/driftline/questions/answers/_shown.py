@@ -1,0 +1,144 @@
+"""Which text, page and Markdown belong to which document."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ...escapes import visible
+from ...results import (
+    Assessment,
+    Certification,
+    Document,
+    Plan,
+    Repair,
+    Scores,
+    SuitePower,
+    TrainingRun,
+    Verification,
+    WeightDiff,
+    certification_summary,
+    plan_summary,
+    repair_summary,
+    scores_summary,
+    suite_power_summary,
+    summary,
+    training_run_summary,
+    verification_summary,
+    weight_diff_summary,
+)
+from .._calibrated import Calibrated, calibrated_summary
+from .._estimate import Estimate, estimate_summary
+from ._rows import Row, rows_of
+
+_SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
+    Assessment: summary,
+    Calibrated: calibrated_summary,
+    Certification: certification_summary,
+    Estimate: estimate_summary,
+    Plan: plan_summary,
+    Repair: repair_summary,
+    Scores: scores_summary,
+    SuitePower: suite_power_summary,
+    TrainingRun: training_run_summary,
+    Verification: verification_summary,
+    WeightDiff: weight_diff_summary,
+}
+_MOST_COLUMNS = 8
+"""Of a table in Markdown; all columns are in the rows."""
+
+
+def summary_of(document: Document) -> str:
+    """Return the text that a command prints.
+
+    Args:
+        document: The document of a question.
+
+    Returns:
+        The text.
+    """
+    return _SUMMARIES[type(document)](document)
+
+
+def page_of(document: Document) -> str | None:
+    """Return the document's page in HTML; None where it has none.
+
+    Args:
+        document: The document of a question.
+
+    Returns:
+        The page.
+    """
+    from ...report import (
+        render_html,
+        render_plan,
+        render_repair,
+        render_training_run,
+        render_weight_diff,
+    )
+
+    pages: dict[type[Document], Callable[[Any], str]] = {
+        Assessment: render_html,
+        Plan: render_plan,
+        Repair: render_repair,
+        TrainingRun: render_training_run,
+        WeightDiff: render_weight_diff,
+    }
+    render = pages.get(type(document))
+    return None if render is None else render(document)
+
+
+def markdown_of(document: Document) -> str:
+    """Return verdict, reasons, a table and the caveats as Markdown.
+
+    Args:
+        document: The document of a question.
+
+    Returns:
+        The text; names of others can neither end a cell nor make markup.
+    """
+    schema = str(getattr(document, "schema_", "driftline"))
+    title = schema.removeprefix("driftline/").partition("/")[0]
+    verdict = getattr(document, "verdict", None)
+    parts = [f"# driftline {title}" + (f": {verdict}" if verdict else "")]
+    if reasons := getattr(document, "reasons", ()):
+        parts.append("\n".join(f"- {_escaped(reason)}" for reason in reasons))
+    if rows := rows_of(document):
+        parts.append(_table(rows))
+    if caveats := getattr(document, "caveats", ()):
+        parts.append(
+            "## Caveats\n\n" + "\n".join(f"- {_escaped(str(caveat))}" for caveat in caveats)
+        )
+    return visible("\n\n".join(parts)) + "\n"
+
+
+_FIRST = (
+    "capability", "name", "unit", "value", "base", "base_value", "tuned", "change", "predicted_change",
+    "forecast_change", "forecast_low", "forecast_high", "low", "high", "tolerance", "margin", "loss",
+    "loss_limit", "forecast_verdict", "verdict", "status",
+)  # fmt: skip
+"""Columns that come first, in this order."""
+
+
+def _table(rows: list[Row]) -> str:
+    held = {
+        key: index for index, key in enumerate(rows[0]) if any(r.get(key) is not None for r in rows)
+    }
+    order = {name: index for index, name in enumerate(_FIRST)}
+    first = sorted((key for key in held if key in order), key=order.__getitem__)
+    columns = [*first, *(key for key in held if key not in order)][: max(_MOST_COLUMNS, len(first))]
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(row.get(key)) for key in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    """Keep text from others from being read as markup."""
+    one_line = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|~" else c for c in one_line)

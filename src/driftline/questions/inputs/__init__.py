@@ -1,0 +1,31 @@
+"""What a question is given: plain values, files, objects in memory, and who is told about progress."""
+
+from ._files import check_free as check_free
+from ._files import read_as as read_as
+from ._files import write_file as write_file
+from ._inputs import LARGEST_SEED as LARGEST_SEED
+from ._inputs import ConfigInput as ConfigInput
+from ._inputs import DataInput as DataInput
+from ._inputs import EngineChoice as EngineChoice
+from ._inputs import ModelChoice as ModelChoice
+from ._inputs import ModelInput as ModelInput
+from ._inputs import SuiteInput as SuiteInput
+from ._inputs import check_alpha as check_alpha
+from ._inputs import check_choice as check_choice
+from ._inputs import check_items as check_items
+from ._inputs import check_least as check_least
+from ._inputs import check_probe as check_probe
+from ._inputs import check_seed as check_seed
+from ._inputs import finite as finite
+from ._inputs import one_or_more as one_or_more
+from ._inputs import path_of as path_of
+from ._inputs import read_config as read_config
+from ._inputs import read_rows as read_rows
+from ._inputs import read_suites as read_suites
+from ._inputs import run_folder as run_folder
+from ._inputs import suite_names as suite_names
+from ._memory import Handed as Handed
+from ._memory import handed_models as handed_models
+from ._reporter import Reporter as Reporter
+from ._reporter import SilentReporter as SilentReporter
+from ._reporter import shown as shown
