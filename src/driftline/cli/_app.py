@@ -13,6 +13,7 @@ from ._streams import safe_streams
 from .commands import (
     calibrate,
     certify,
+    compare,
     demo,
     diff,
     doctor,
@@ -25,7 +26,6 @@ from .commands import (
     suite,
     train,
 )
-from .comparing import compare
 from .signing import keygen, sign, verify
 
 app = typer.Typer(

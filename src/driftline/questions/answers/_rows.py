@@ -1,10 +1,12 @@
-"""The tidy rows of a document: one per capability."""
+"""The tidy rows of a document: one per capability, or per checkpoint or config that is compared."""
 
 from collections.abc import Iterable, Mapping
 
 from ...results import (
     Assessment,
     Certification,
+    Comparison,
+    ConfigComparison,
     Document,
     Plan,
     Repair,
@@ -33,6 +35,10 @@ def rows_of(document: Document) -> list[Row]:
             return _assessment(document)
         case Certification():
             return _plain(document.claims)
+        case Comparison():
+            return _checkpoints(document)
+        case ConfigComparison():
+            return _plain(document.configs)
         case Scores():
             return _plain(document.scores)
         case Plan():
@@ -70,6 +76,18 @@ def _listed(document: Document) -> list[Row]:
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def _checkpoints(document: Comparison) -> list[Row]:
+    """Return a checkpoint's verdict and losses, and its gain on the target rows."""
+    rows = _plain(each.model_copy(update={"gain": None}) for each in document.checkpoints)
+    for row, each in zip(rows, document.checkpoints, strict=True):
+        gain = each.gain
+        row["gain"] = None if gain is None else gain.gain
+        row["gain_standard_error"] = None if gain is None else gain.standard_error
+        row["gain_low"] = None if gain is None else gain.low
+        row["gain_high"] = None if gain is None else gain.high
+    return rows
 
 
 def _assessment(document: Assessment) -> list[Row]:

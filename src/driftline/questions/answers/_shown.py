@@ -7,6 +7,8 @@ from ...escapes import visible
 from ...results import (
     Assessment,
     Certification,
+    Comparison,
+    ConfigComparison,
     Document,
     Plan,
     Repair,
@@ -16,6 +18,8 @@ from ...results import (
     Verification,
     WeightDiff,
     certification_summary,
+    comparison_summary,
+    config_comparison_summary,
     plan_summary,
     repair_summary,
     scores_summary,
@@ -25,14 +29,15 @@ from ...results import (
     verification_summary,
     weight_diff_summary,
 )
-from .._calibrated import Calibrated, calibrated_summary
-from .._estimate import Estimate, estimate_summary
+from ..documents import Calibrated, Estimate, calibrated_summary, estimate_summary
 from ._rows import Row, rows_of
 
 _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
     Assessment: summary,
     Calibrated: calibrated_summary,
     Certification: certification_summary,
+    Comparison: comparison_summary,
+    ConfigComparison: config_comparison_summary,
     Estimate: estimate_summary,
     Plan: plan_summary,
     Repair: repair_summary,
@@ -68,6 +73,8 @@ def page_of(document: Document) -> str | None:
         The page.
     """
     from ...report import (
+        render_comparison,
+        render_config_comparison,
         render_html,
         render_plan,
         render_repair,
@@ -77,6 +84,8 @@ def page_of(document: Document) -> str | None:
 
     pages: dict[type[Document], Callable[[Any], str]] = {
         Assessment: render_html,
+        Comparison: render_comparison,
+        ConfigComparison: render_config_comparison,
         Plan: render_plan,
         Repair: render_repair,
         TrainingRun: render_training_run,
@@ -111,9 +120,10 @@ def markdown_of(document: Document) -> str:
 
 
 _FIRST = (
-    "capability", "name", "unit", "value", "base", "base_value", "tuned", "change", "predicted_change",
+    "label", "capability", "name", "unit", "value", "base", "base_value", "tuned", "change", "predicted_change",
     "forecast_change", "forecast_low", "forecast_high", "low", "high", "tolerance", "margin", "loss",
-    "loss_limit", "forecast_verdict", "verdict", "status",
+    "loss_limit", "forecast_verdict", "verdict", "status", "worst_capability", "worst_loss", "worst_low",
+    "worst_high", "gain", "gain_low", "gain_high", "probability_safest", "probability_best",
 )  # fmt: skip
 """Columns that come first, in this order."""
 

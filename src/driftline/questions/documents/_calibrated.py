@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..results import Document, Value
+from ...results import Document, Value
 
 
 class LeftOut(Value):

@@ -14,8 +14,8 @@ from ._then_train import (
     is_all_files,
     with_inputs,
 )
-from .answers import Answer
-from .inputs import (
+from ..answers import Answer
+from ..inputs import (
     ConfigInput,
     DataInput,
     EngineChoice,
@@ -162,7 +162,7 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
             keeps_checkpoint=_keeps_checkpoint(part, given),
         )
         if given["dry_run"]:
-            from ._estimate import estimate_assessment
+            from ..documents import estimate_assessment
 
             return Answer(handed.named(estimate_assessment(request, choice)))
         answer = _written(request, choice, given, handed, reporter)
@@ -261,7 +261,7 @@ def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Ans
     if answer.verdict != "safe":
         reporter.note(f"not trained further: the verdict is {answer.verdict}")
         return answer
-    from ._train import train
+    from ..training_runs import train
 
     trained = train(
         None if is_all_files(given) else given["config"],

@@ -1,3 +1,0 @@
-"""The command that compares: checkpoints after training, or configs before it."""
-
-from ._compare import compare as compare
