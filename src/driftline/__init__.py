@@ -1,8 +1,8 @@
 """How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?
 
 One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
-`margin`, `fragility_map`, `plan`, `train`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`, `suite_power` and
-`calibrate`. Each does what the command of its name does, and returns an `Answer`.
+`margin`, `fragility_map`, `plan`, `train`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`,
+`suite_power` and `calibrate`. Each does what the command of its name does, and returns an `Answer`.
 
 The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
 `driftline.capabilities` holds what is watched, `driftline.engine` evaluates, `driftline.analyses`

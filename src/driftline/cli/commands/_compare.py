@@ -39,7 +39,7 @@ BaseArgument = Annotated[
 CheckpointsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="[CHECKPOINT]...",
+        metavar="CHECKPOINT",
         help="Checkpoints or adapters tuned from it, or a trainer's output folder, which stands for "
         "all of its checkpoint-N folders.",
         show_default=False,

@@ -19,6 +19,17 @@ from ...results import (
 )
 
 Row = dict[str, object]
+_LISTS: dict[type[Document], str] = {
+    Certification: "claims",
+    ConfigComparison: "configs",
+    Plan: "margins_left",
+    Scores: "scores",
+    SuitePower: "capabilities",
+    TrainingRun: "capabilities",
+    Verification: "checks",
+    WeightDiff: "by_module",
+}
+"""The list of a document that has a row each."""
 
 
 def rows_of(document: Document) -> list[Row]:
@@ -30,31 +41,14 @@ def rows_of(document: Document) -> list[Row]:
     Returns:
         Plain values; an undefined one is None.
     """
-    match document:
-        case Assessment():
-            return _assessment(document)
-        case Certification():
-            return _plain(document.claims)
-        case Comparison():
-            return _checkpoints(document)
-        case ConfigComparison():
-            return _plain(document.configs)
-        case Scores():
-            return _plain(document.scores)
-        case Plan():
-            return _plain(document.margins_left)
-        case Repair():
-            return _plain(document.recovery.capabilities)
-        case TrainingRun():
-            return _plain(document.capabilities)
-        case SuitePower():
-            return _plain(document.capabilities)
-        case WeightDiff():
-            return _plain(document.by_module)
-        case Verification():
-            return _plain(document.checks)
-        case _:
-            return _listed(document)
+    if isinstance(document, Assessment):
+        return _assessment(document)
+    if isinstance(document, Comparison):
+        return _checkpoints(document)
+    if isinstance(document, Repair):
+        return _plain(document.recovery.capabilities)
+    field = _LISTS.get(type(document))
+    return _listed(document) if field is None else _plain(getattr(document, field))
 
 
 def _plain(values: Iterable[Value]) -> list[Row]:

@@ -5,15 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._then_train import (
-    CONTINUABLE,
-    OUTPUTS,
-    check_then_train,
-    check_trainable,
-    finished_run,
-    is_all_files,
-    with_inputs,
-)
 from ..answers import Answer
 from ..inputs import (
     ConfigInput,
@@ -36,6 +27,15 @@ from ..inputs import (
     read_suites,
     run_folder,
     shown,
+)
+from ._then_train import (
+    CONTINUABLE,
+    OUTPUTS,
+    check_then_train,
+    check_trainable,
+    finished_run,
+    is_all_files,
+    with_inputs,
 )
 
 if TYPE_CHECKING:
