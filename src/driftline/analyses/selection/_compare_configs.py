@@ -34,14 +34,16 @@ from ._config_forecast import (
 )
 from ._config_race import (
     DROPPED_BELOW,
-    chances_to_lead,
     draw_worst_losses,
+    drop_pvalues,
     probabilities_safest,
 )
 
 _RULE = (
-    "After each round a config drops out if its probability of being at least as safe as the leader is "
-    "below {below:g}. The figures of a config that dropped out are those of its last, shorter probe."
+    "After the first round a config drops out if it is unlikely, at p < {below:g}, both that it keeps every "
+    "tolerance and that it loses no more than the leader. If forecasts err as their intervals say, the "
+    "best config drops out in at most {below:.0%} of comparisons. The figures of a config that dropped out "
+    "are those of its shorter probe."
 )
 _JOINT = (
     "Errors of the forecast are drawn for each capability and config by themselves; in truth configs of "
@@ -72,7 +74,7 @@ class _Race:
     forecasts: dict[str, ConfigForecast] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     drawn: dict[str, Float[ndarray, " draws"]] = field(default_factory=dict)
-    chances: dict[str, float] = field(default_factory=dict)
+    pvalues: dict[str, float] = field(default_factory=dict)
     dropped_after: dict[str, int] = field(default_factory=dict)
     rounds: list[ComparisonRound] = field(default_factory=list)
     num_items: int | None = None
@@ -171,10 +173,13 @@ def _run(
                 list(found.losses.values()),
                 generator=generator.spawn(1 + _place(request, run.label))[-1],
             )
-        chances = chances_to_lead({run.label: race.drawn[run.label] for run in running})
-        race.chances.update(chances)
+        pvalues = drop_pvalues(
+            {run.label: list(race.forecasts[run.label].losses.values()) for run in running},
+            {run.label: race.drawn[run.label] for run in running},
+        )
+        race.pvalues.update(pvalues)
         is_last = number == len(probes)
-        dropped = () if is_last else tuple(k for k, v in chances.items() if v < DROPPED_BELOW)
+        dropped = () if is_last else tuple(k for k, v in pvalues.items() if v < DROPPED_BELOW)
         race.dropped_after.update(dict.fromkeys(dropped, number))
         labels = tuple(run.label for run in running)
         race.rounds.append(ComparisonRound(probe=float(probe), forecast=labels, dropped=dropped))
@@ -208,7 +213,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 verdict=verdict,
                 probe=float(race.probes[run.label]),
                 dropped_after=race.dropped_after.get(run.label),
-                chance_to_lead=race.chances[run.label],
+                drop_pvalue=race.pvalues[run.label],
                 worst_capability=worst,
                 worst_loss=forecast.losses[worst].loss,
                 worst_low=low,

@@ -21,8 +21,8 @@ class ComparedConfig(Value):
     """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
-    chance_to_lead: float
-    """Probability of being at least as safe as the safest, in its last round."""
+    drop_pvalue: float
+    """Of "it keeps every tolerance, or loses no more than the leader", in its last round."""
     worst_capability: str
     """The required capability with the largest predicted loss in tolerances."""
     worst_loss: float
@@ -63,7 +63,7 @@ class ConfigComparisonProvenance(Value):
     num_items: int
     """Items of each capability, at most, that every config was scored on."""
     dropped_below: float
-    """A config drops out where its chance to lead is below this."""
+    """A config drops out where its `drop_pvalue` is below this."""
     seed: int
     created: str
 
