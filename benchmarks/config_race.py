@@ -1,19 +1,19 @@
-"""How often a comparison of configs drops the one to choose, and how often it drops a ruinous one.
+"""How often a comparison of configs drops the one to choose, and how many unsafe ones it drops.
 
-    python -m benchmarks.config_race --part simulated --out benchmarks/results/config_race.json
-    python -m benchmarks.config_race --part held_out --out benchmarks/results/config_race.json
+    python -m benchmarks.config_race --out benchmarks/results/config_race.json
 
-`simulated` draws forecasts of planned runs whose true losses are known. `held_out` replays the rule on the
+`simulated` draws forecasts of planned runs whose true losses are known. `held_out` applies the rule to the
 runs of `evidence/forgetting`, each forecast by a fit that has not seen its task.
 
 The config to choose is the one that gains most among those within the tolerance; gains are taken to rise
-with the worst loss, so it is the one nearest to the tolerance from below. Where none is within, it is
-the one with the smallest worst loss. Parts that are in the file already are replaced.
+with the worst loss, so it is the one nearest to the tolerance from below, which is the hardest to keep.
+Where none is within, it is the one with the smallest worst loss; those runs are counted apart.
 """
 
 import argparse
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,67 +21,219 @@ import numpy
 import scipy.stats
 from numpy import ndarray
 
-from driftline.analyses.selection._config_race import (
-    DROPPED_BELOW,
-    PredictedLoss,
-    draw_worst_losses,
-    drop_pvalues,
-)
+from driftline.analyses.selection._config_race import PredictedLoss, dropped_by, keep_pvalue
 
 SPREADS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Standard deviations of a forecast's error, in tolerances."""
 SIZES = ((2, 1), (4, 3), (8, 1), (8, 9))
 """Configs and required capabilities."""
-NUM_RUNS = 1000
+NUM_RUNS = 2000
 LEVEL = 0.9
+QUANTILE = float(scipy.stats.norm.ppf((1 + LEVEL) / 2))
 RUINOUS_BY = 4.0
-"""Spreads beyond the tolerance, and beyond the best, from which a config counts as ruinous."""
-Losses = ndarray
-Truth = Callable[[numpy.random.Generator, int, int, float], Losses]
+"""Standard deviations beyond the tolerance from which a config counts as ruinous."""
+Truth = Callable[[numpy.random.Generator, int, int, float], ndarray]
+Errors = Callable[[numpy.random.Generator, tuple[int, int]], ndarray]
 
 
-def edge(_generator: numpy.random.Generator, num: int, width: int, _spread: float) -> Losses:
+def edge(_generator: numpy.random.Generator, num: int, width: int, _spread: float) -> ndarray:
     """One config lies on the tolerance in every capability; the others lose nothing."""
     losses = numpy.zeros((num, width))
     losses[-1] = 1.0
     return losses
 
 
-def all_on_edge(_generator: numpy.random.Generator, num: int, width: int, _spread: float) -> Losses:
+def all_on_edge(
+    _generator: numpy.random.Generator, num: int, width: int, _spread: float
+) -> ndarray:
     """Every config lies on the tolerance in every capability."""
     return numpy.ones((num, width))
 
 
-def all_equal_beyond(
-    _generator: numpy.random.Generator, num: int, width: int, spread: float
-) -> Losses:
-    """No config is within the tolerance, and all are alike in every capability."""
-    return numpy.full((num, width), 1.0 + 10 * spread)
-
-
-def doubling(_generator: numpy.random.Generator, num: int, width: int, _spread: float) -> Losses:
-    """Losses double from config to config, as over a grid of learning rates; capabilities differ."""
+def doubling(_generator: numpy.random.Generator, num: int, width: int, _spread: float) -> ndarray:
+    """Losses double from config to config, as over a grid of learning rates."""
     worst = 2.0 ** (numpy.arange(num) - num // 2)
     return worst[:, None] * numpy.linspace(1.0, 0.3, width)
 
 
-def scattered(generator: numpy.random.Generator, num: int, width: int, _spread: float) -> Losses:
+def scattered(generator: numpy.random.Generator, num: int, width: int, _spread: float) -> ndarray:
     """Losses of configs and capabilities are log-normal around the tolerance."""
     configs = generator.normal(0.0, 1.5, (num, 1))
-    drawn: Losses = numpy.exp(configs + generator.normal(-0.5, 0.5, (num, width)))
+    drawn: ndarray = numpy.exp(configs + generator.normal(-0.5, 0.5, (num, width)))
     return drawn
+
+
+def all_beyond(_generator: numpy.random.Generator, num: int, width: int, spread: float) -> ndarray:
+    """Every config breaks its tolerance, from 2 standard deviations on in steps of 1."""
+    worst = 1.0 + spread * (2 + numpy.arange(num))
+    return worst[:, None] * numpy.linspace(1.0, 0.3, width)
 
 
 TRUTHS: dict[str, Truth] = {
     "edge": edge,
     "all on edge": all_on_edge,
-    "all equal beyond": all_equal_beyond,
     "doubling": doubling,
     "scattered": scattered,
+    "all beyond": all_beyond,
 }
 
 
-def to_choose(losses: Losses) -> int:
+def own(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
+    """Normal errors, each by itself."""
+    return generator.standard_normal(size)
+
+
+def shared(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
+    """Normal errors; half of the variance is shared by all configs and capabilities."""
+    return (generator.standard_normal((1, 1)) + generator.standard_normal(size)) / 2**0.5
+
+
+def heavy(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
+    """Errors of Student's t with 4 degrees of freedom, whose 90 % interval is that of a normal."""
+    drawn: ndarray = generator.standard_t(4, size) * (QUANTILE / scipy.stats.t.ppf(0.95, 4))
+    return drawn
+
+
+def narrow(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
+    """Normal errors, of which intervals of 90 % hold 80 %."""
+    return generator.standard_normal(size) * (QUANTILE / scipy.stats.norm.ppf(0.9))
+
+
+ERRORS: dict[str, Errors] = {
+    "own": own,
+    "half shared": shared,
+    "heavy tails": heavy,
+    "narrow intervals": narrow,
+}
+
+
+def main() -> None:
+    """Write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    result = {"simulated": simulated(), "held_out": held_out()}
+    out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def simulated() -> list[dict[str, Any]]:
+    """All scenarios.
+
+    Returns:
+        A row each.
+    """
+    every = itertools.product(TRUTHS, SIZES, SPREADS, ERRORS)
+    return [scenario(*each, num_runs=NUM_RUNS) for each in every]
+
+
+def scenario(
+    name: str, size: tuple[int, int], spread: float, errors: str, *, num_runs: int
+) -> dict[str, Any]:
+    """Simulate one scenario.
+
+    Args:
+        name: Of `TRUTHS`.
+        size: Configs and capabilities.
+        spread: Standard deviation of the error that the intervals say, in tolerances.
+        errors: Of `ERRORS`.
+        num_runs: How often.
+
+    Returns:
+        Numbers of comparisons, of those that drop the config to choose, and of ruinous configs.
+    """
+    key = [
+        list(TRUTHS).index(name),
+        SIZES.index(size),
+        SPREADS.index(spread),
+        list(ERRORS).index(errors),
+    ]
+    generator = numpy.random.default_rng(key)
+    half = spread * QUANTILE
+    counts = dict.fromkeys(
+        ("some_within", "best_dropped", "best_dropped_uncorrected", "none_within", "safest_dropped",
+         "ruinous", "ruinous_dropped"), 0,
+    )  # fmt: skip
+    for _ in range(num_runs):
+        truth = TRUTHS[name](generator, *size, spread)
+        means = truth + spread * ERRORS[errors](generator, size)
+        losses = [[PredictedLoss(m, m - half, m + half, LEVEL) for m in row] for row in means]
+        out, best = dropped(losses), to_choose(truth)
+        worst = truth.max(axis=1)
+        is_within = bool(worst[best] <= 1)
+        counts["some_within" if is_within else "none_within"] += 1
+        counts["best_dropped" if is_within else "safest_dropped"] += best in out
+        # The draws of the worst loss, or the worst capability alone, would be no test.
+        single = max(losses[best], key=lambda loss: loss.loss)
+        counts["best_dropped_uncorrected"] += is_within and keep_pvalue([single]) < 0.05
+        ruinous = set(numpy.flatnonzero(worst > 1 + RUINOUS_BY * spread).tolist()) - {best}
+        counts["ruinous"] += len(ruinous)
+        counts["ruinous_dropped"] += len(out & ruinous)
+    labels = {"truth": name, "configs": size[0], "capabilities": size[1]}
+    return {**labels, "spread": spread, "errors": errors, **counts}
+
+
+def held_out() -> dict[str, Any]:
+    """Apply the rule to finished runs: every pair, every four and all eight configs of one task.
+
+    Returns:
+        The share of errors beyond a normal's 95 % point, and the counts by number of configs.
+    """
+    # Reads the benchmark's runs, which the simulation does not need.
+    from evidence.forgetting.judge import Entry
+    from evidence.forgetting.judge import held_out as forecast
+    from evidence.forgetting.table import read_runs
+
+    runs = {run.finished.run: run for run in read_runs("smollm2-135m")}
+    cells = forecast(list(runs.values()), Entry("driftline 0.1", "driftline", "0.1"), "task")
+    truth = cells.clipped / cells.tolerances
+    mean, low, high = (each / cells.tolerances for each in (cells.predicted, cells.low, cells.high))
+    spreads = (high - low) / 2 / QUANTILE
+    by_task: dict[str, dict[str, list[int]]] = {}
+    for index, name in enumerate(cells.runs):
+        by_task.setdefault(runs[name].task, {}).setdefault(name, []).append(index)
+    predicted = [PredictedLoss(*each, LEVEL) for each in zip(mean, low, high, strict=True)]
+    return {
+        "cells": len(truth),
+        "median_spread": float(numpy.median(spreads)),
+        "too_pessimistic": float(((mean - truth) / spreads > QUANTILE).mean()),
+        "sets": [
+            {"configs": size, **_replayed(by_task, size, predicted, truth)} for size in (2, 4, 8)
+        ],
+    }
+
+
+def _replayed(
+    by_task: dict[str, dict[str, list[int]]],
+    size: int,
+    predicted: Sequence[PredictedLoss],
+    truth: ndarray,
+) -> dict[str, int]:
+    counts = dict.fromkeys(
+        (
+            "some_within",
+            "best_dropped",
+            "none_within",
+            "safest_dropped",
+            "unsafe",
+            "unsafe_dropped",
+        ),
+        0,
+    )
+    for configs in by_task.values():
+        for chosen in itertools.combinations(configs.values(), size):
+            true = truth[numpy.array(chosen)]
+            out, best = dropped([[predicted[i] for i in each] for each in chosen]), to_choose(true)
+            worst = true.max(axis=1)
+            is_within = bool(worst[best] <= 1)
+            counts["some_within" if is_within else "none_within"] += 1
+            counts["best_dropped" if is_within else "safest_dropped"] += best in out
+            unsafe = set(numpy.flatnonzero(worst > 1).tolist()) - {best}
+            counts["unsafe"] += len(unsafe)
+            counts["unsafe_dropped"] += len(out & unsafe)
+    return counts
+
+
+def to_choose(losses: ndarray) -> int:
     """The config to choose: nearest below the tolerance, or else with the smallest worst loss.
 
     Args:
@@ -95,120 +247,18 @@ def to_choose(losses: Losses) -> int:
     return int(worst.argmin()) if len(within) == 0 else int(within[worst[within].argmax()])
 
 
-def predicted(means: Losses, spreads: Losses) -> dict[str, list[PredictedLoss]]:
-    """Forecasts with intervals of `LEVEL`."""
-    half = spreads * scipy.stats.norm.ppf((1 + LEVEL) / 2)
-    return {
-        str(index): [
-            PredictedLoss(float(m), float(m - h), float(m + h), LEVEL)
-            for m, h in zip(row, halves, strict=True)
-        ]
-        for index, (row, halves) in enumerate(zip(means, half, strict=True))
-    }
-
-
-def dropped(losses: Mapping[str, list[PredictedLoss]], *, seed: int) -> set[int]:
-    """The configs that the rule drops."""
-    generators = numpy.random.default_rng(seed).spawn(len(losses))
-    drawn = {
-        name: draw_worst_losses(own, generator=generator)
-        for (name, own), generator in zip(losses.items(), generators, strict=True)
-    }
-    return {int(n) for n, p in drop_pvalues(losses, drawn).items() if p < DROPPED_BELOW}
-
-
-def dropped_by_draws(losses: Mapping[str, list[PredictedLoss]], *, seed: int) -> set[int]:
-    """The rule before: the draws of the worst losses alone, at 0.1, against the leader."""
-    generators = numpy.random.default_rng(seed).spawn(len(losses))
-    drawn = {
-        name: draw_worst_losses(own, generator=generator)
-        for (name, own), generator in zip(losses.items(), generators, strict=True)
-    }
-    leader = min(drawn, key=lambda name: float(drawn[name].mean()))
-    return {
-        int(n)
-        for n, worst in drawn.items()
-        if n != leader and float((worst <= drawn[leader]).mean()) < 0.1
-    }
-
-
-def simulated() -> list[dict[str, Any]]:
-    """Errors of forecasts: their own, half shared by all configs of the task, or with heavier tails.
-
-    Returns:
-        A row a scenario.
-    """
-    return [
-        scenario(name, size, spread, errors, num_runs=NUM_RUNS)
-        for name in TRUTHS
-        for size in SIZES
-        for spread in SPREADS
-        for errors in ERRORS
-    ]
-
-
-def scenario(
-    name: str, size: tuple[int, int], spread: float, errors: str, *, num_runs: int
-) -> dict[str, Any]:
-    """Simulate one scenario.
+def dropped(losses: Sequence[Sequence[PredictedLoss]]) -> set[int]:
+    """The configs that the rule drops.
 
     Args:
-        name: Of `TRUTHS`.
-        size: Configs and capabilities.
-        spread: Standard deviation of the error, in tolerances.
-        errors: Of `ERRORS`.
-        num_runs: How often.
+        losses: Predicted, by config.
 
     Returns:
-        Shares of runs that drop the config to choose, and of ruinous configs that are dropped.
+        Their indices.
     """
-    key = [list(TRUTHS).index(name), SIZES.index(size), SPREADS.index(spread), list(ERRORS).index(errors)]
-    generator = numpy.random.default_rng(key)
-    wrong = before = num_ruinous = caught = 0
-    for run in range(num_runs):
-        truth = TRUTHS[name](generator, *size, spread)
-        best, worst = to_choose(truth), truth.max(axis=1)
-        found = predicted(
-            truth + spread * ERRORS[errors](generator, size), numpy.full(size, spread)
-        )
-        out = dropped(found, seed=run)
-        wrong += best in out
-        before += best in dropped_by_draws(found, seed=run)
-        ruinous = numpy.flatnonzero(worst > max(1.0, worst[best]) + RUINOUS_BY * spread)
-        num_ruinous += len(ruinous)
-        caught += len(out & set(ruinous.tolist()))
-    return {
-        "truth": name,
-        "configs": size[0],
-        "capabilities": size[1],
-        "spread": spread,
-        "errors": errors,
-        "best_dropped": wrong / num_runs,
-        "best_dropped_by_draws": before / num_runs,
-        "ruinous_dropped": caught / num_ruinous if num_ruinous else None,
-        "runs": num_runs,
-    }
+    pvalues = {str(index): keep_pvalue(each) for index, each in enumerate(losses)}
+    return {int(name) for name in dropped_by(pvalues)}
 
 
-def own(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
-    """Normal errors, each by itself."""
-    return generator.standard_normal(size)
-
-
-def half_shared(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
-    """Normal errors; half of the variance is shared by all configs."""
-    shared = generator.standard_normal((1, size[1]))
-    return (shared + generator.standard_normal(size)) / 2**0.5
-
-
-def heavy(generator: numpy.random.Generator, size: tuple[int, int]) -> ndarray:
-    """Errors of Student's t with 4 degrees of freedom, whose 90 % interval is that of a normal."""
-    scale = scipy.stats.norm.ppf(0.95) / scipy.stats.t.ppf(0.95, 4)
-    return generator.standard_t(4, size) * scale
-
-
-ERRORS: dict[str, Callable[[numpy.random.Generator, tuple[int, int]], ndarray]] = {
-    "own": own,
-    "half shared": half_shared,
-    "heavy tails": heavy,
-}
+if __name__ == "__main__":
+    main()

@@ -84,7 +84,7 @@ def build_comparison(text: str = "", *, has_gain: bool = True, **fields) -> Comp
 def planned(name: str, text: str = "", **fields) -> ComparedConfig:
     usual = {
         "label": f"{name}{text}", "config": FILE, "data": FILE, "verdict": "safe", "probe": 0.3,
-        "dropped_after": None, "chance_to_lead": 1.0, "worst_capability": f"world_facts{text}",
+        "dropped_after": None, "keep_pvalue": 1.0, "worst_capability": f"world_facts{text}",
         "worst_loss": 0.3, "worst_low": 0.0, "worst_high": 0.6, "probability_safest": 0.8,
         "gain": 0.5, "gain_low": 0.3, "gain_high": 0.7, "gain_confidence_level": 0.9,
         "forecast": build({"world_facts": f"world_facts{text}"}).forecast,
@@ -102,7 +102,7 @@ def build_config_comparison(text: str = "", **fields) -> ConfigComparison:
             planned("gentle.yaml", text),
             planned(
                 "rough.yaml", text, verdict="unsafe", probe=0.1, dropped_after=1,
-                chance_to_lead=0.01, worst_loss=9.0, worst_low=6.0, worst_high=12.0,
+                keep_pvalue=0.01, worst_loss=9.0, worst_low=6.0, worst_high=12.0,
                 probability_safest=0.2,
             ),
         ),

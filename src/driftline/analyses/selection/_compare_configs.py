@@ -35,15 +35,16 @@ from ._config_forecast import (
 from ._config_race import (
     DROPPED_BELOW,
     draw_worst_losses,
-    drop_pvalues,
+    dropped_by,
+    keep_pvalue,
     probabilities_safest,
 )
 
 _RULE = (
-    "After the first round a config drops out if it is unlikely, at p < {below:g}, both that it keeps every "
-    "tolerance and that it loses no more than the leader. If forecasts err as their intervals say, the "
-    "best config drops out in at most {below:.0%} of comparisons. The figures of a config that dropped out "
-    "are those of its shorter probe."
+    "After the first round the configs drop out that are forecast to break a tolerance (p < {below:g} over "
+    "all required capabilities), unless all are. If forecasts err as their intervals say, a config that "
+    "keeps every tolerance drops out with a probability of at most {below:.0%}. The figures of a config that "
+    "dropped out are those of its shorter probe."
 )
 _JOINT = (
     "Errors of the forecast are drawn for each capability and config by themselves; in truth configs of "
@@ -86,7 +87,7 @@ def compare_configs(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> ConfigComparison:
-    """Forecast several planned runs in rounds; configs that are clearly worse drop out early.
+    """Forecast several planned runs in rounds; configs that are shown to break a tolerance drop out early.
 
     The base is scored once. Every config gets a probe of a tenth of its steps; those that stay get
     one of a fifth on top. What an earlier process stored in the folder is taken up.
@@ -155,7 +156,7 @@ def _run(
     probes: Sequence[Probe],
     listener: Callable[[Progress], None],
 ) -> _Race:
-    """Run all rounds; the last one drops nobody, since nothing more would be saved."""
+    """Run all rounds."""
     race = _Race(num_items=request.num_items)
     running = list(request.runs)
     for number, probe in enumerate(probes, start=1):
@@ -173,13 +174,13 @@ def _run(
                 list(found.losses.values()),
                 generator=generator.spawn(1 + _place(request, run.label))[-1],
             )
-        pvalues = drop_pvalues(
-            {run.label: list(race.forecasts[run.label].losses.values()) for run in running},
-            {run.label: race.drawn[run.label] for run in running},
-        )
+        pvalues = {
+            run.label: keep_pvalue(list(race.forecasts[run.label].losses.values()))
+            for run in running
+        }
         race.pvalues.update(pvalues)
-        is_last = number == len(probes)
-        dropped = () if is_last else tuple(k for k, v in pvalues.items() if v < DROPPED_BELOW)
+        # Nothing more would be saved after the last round.
+        dropped = () if number == len(probes) else dropped_by(pvalues)
         race.dropped_after.update(dict.fromkeys(dropped, number))
         labels = tuple(run.label for run in running)
         race.rounds.append(ComparisonRound(probe=float(probe), forecast=labels, dropped=dropped))
@@ -213,7 +214,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 verdict=verdict,
                 probe=float(race.probes[run.label]),
                 dropped_after=race.dropped_after.get(run.label),
-                drop_pvalue=race.pvalues[run.label],
+                keep_pvalue=race.pvalues[run.label],
                 worst_capability=worst,
                 worst_loss=forecast.losses[worst].loss,
                 worst_low=low,

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy
-import scipy.stats
+import scipy.special
 from jaxtyping import Float
 from numpy import ndarray
 
 NUM_DRAWS = 4000
 DROPPED_BELOW = 0.05
-"""A config drops out if its p-value is below this, which bounds how often the best one is dropped."""
+"""A config drops out if the p-value of "it keeps every tolerance" is below this."""
 
 
 class PredictedLoss(NamedTuple):
@@ -44,32 +44,37 @@ def draw_worst_losses(
     return worst
 
 
-def drop_pvalues(
-    losses: Mapping[str, Sequence[PredictedLoss]], drawn: Mapping[str, Float[ndarray, " draws"]]
-) -> dict[str, float]:
-    """Test of each run that it could still be the one to choose.
+def keep_pvalue(losses: Sequence[PredictedLoss]) -> float:
+    """Test of one run that it keeps every tolerance.
 
-    A run that keeps every tolerance could be chosen for its gain; where no run does, the one with the
-    smallest worst loss is. So a run drops out only if both are unlikely: that it keeps every
-    tolerance, and that its worst loss is no larger than the leader's. The leader has the smallest mean
-    worst loss. Capabilities are tested one by one with Bonferroni's correction, since the largest of
-    several uncertain losses is too large on average. The comparison with the leader is corrected for
-    the number of runs, since the smallest of several uncertain losses is too small on average.
+    Capabilities are tested one by one with Bonferroni's correction, however their errors depend on each
+    other. The draws of the worst loss would not do: the largest of several uncertain losses is too
+    large on average.
 
     Args:
-        losses: Of every required capability, by run.
-        drawn: Worst losses of the same runs.
+        losses: Of every required capability, at least one.
 
     Returns:
-        A p-value each; 1 for the leader.
+        The p-value.
     """
-    leader = min(drawn, key=lambda name: float(drawn[name].mean()))
-    found = {}
-    for name, own in losses.items():
-        keeps = len(own) * min(_probability_below(loss, numpy.ones(1)) for loss in own)
-        leads = len(own) * min(_probability_below(loss, drawn[leader]) for loss in own)
-        found[name] = 1.0 if name == leader else min(1.0, max(keeps, leads * (len(losses) - 1)))
-    return found
+    smallest = min(_probability_kept(each) for each in losses)
+    return min(1.0, len(losses) * smallest)
+
+
+def dropped_by(pvalues: Mapping[str, float]) -> tuple[str, ...]:
+    """Choose the runs that drop out: those that are shown to break a tolerance.
+
+    Where every run is, none drops out: the question is then which is the least harmful, and the probe so
+    far does not answer it.
+
+    Args:
+        pvalues: Of `keep_pvalue`, by run.
+
+    Returns:
+        The names.
+    """
+    broken = tuple(name for name, pvalue in pvalues.items() if pvalue < DROPPED_BELOW)
+    return () if len(broken) == len(pvalues) else broken
 
 
 def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[str, float]:
@@ -80,15 +85,15 @@ def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[
     return dict(zip(drawn, shares.tolist(), strict=True))
 
 
-def _probability_below(loss: PredictedLoss, limits: Float[ndarray, " draws"]) -> float:
-    """Compute the probability that a loss is at most a limit that is itself uncertain."""
+def _probability_kept(loss: PredictedLoss) -> float:
+    """Compute the probability that a loss is at most the tolerance."""
     spread = _spread(loss)
     if spread == 0:
-        return float((loss.loss <= limits).mean())
-    return float(scipy.stats.norm.cdf((limits - loss.loss) / spread).mean())
+        return float(loss.loss <= 1)
+    return float(scipy.special.ndtr((1 - loss.loss) / spread))
 
 
 def _spread(loss: PredictedLoss) -> float:
     """Read the standard deviation from the interval of a normal distribution."""
-    quantile = float(scipy.stats.norm.ppf((1 + loss.confidence_level) / 2))
+    quantile = float(scipy.special.ndtri((1 + loss.confidence_level) / 2))
     return (loss.high - loss.low) / 2 / quantile

@@ -21,8 +21,8 @@ class ComparedConfig(Value):
     """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
-    drop_pvalue: float
-    """Of "it keeps every tolerance, or loses no more than the leader", in its last round."""
+    keep_pvalue: float
+    """Of "it keeps every tolerance", in its last round; Bonferroni over the required capabilities."""
     worst_capability: str
     """The required capability with the largest predicted loss in tolerances."""
     worst_loss: float
@@ -63,7 +63,7 @@ class ConfigComparisonProvenance(Value):
     num_items: int
     """Items of each capability, at most, that every config was scored on."""
     dropped_below: float
-    """A config drops out where its `drop_pvalue` is below this."""
+    """A config drops out where its `keep_pvalue` is below this, unless that of every config is."""
     seed: int
     created: str
 
