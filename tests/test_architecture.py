@@ -136,6 +136,7 @@ INNER_FAULTS = {
     "engine": ("engine.storage._fault", "engine.evaluation"),
     "stats": ("stats.noninferiority._fault", "stats.sample_sizes"),
     "report": ("report.charts._fault", "report.pages"),
+    "questions": ("questions.inputs._fault", "questions.answers"),
     "cli": ("cli.options._fault", "cli.commands"),
     # This contract orders single files, so the fault has to be in one of them.
     "capabilities": ("capabilities._items", "capabilities.logs"),

@@ -1,8 +1,8 @@
 """Stability margins, forecasts, protocols and certificates for fine-tuning of language models.
 
 One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
-`margin`, `fragility_map`, `plan`, `train`, `certify`, `repair`, `diff`, `score`, `verify`, `suite_power` and
-`calibrate`. Each does what the command of its name does, and returns an `Answer`.
+`margin`, `fragility_map`, `plan`, `train`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`,
+`suite_power` and `calibrate`. Each does what the command of its name does, and returns an `Answer`.
 
 The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
 `driftline.capabilities` holds what is watched, `driftline.engine` evaluates, `driftline.analyses`
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .questions import assess as assess
     from .questions import calibrate as calibrate
     from .questions import certify as certify
+    from .questions import compare as compare
     from .questions import diff as diff
     from .questions import forecast as forecast
     from .questions import fragility_map as fragility_map
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from .questions import verify as verify
     from .results import Assessment as Assessment
     from .results import Certification as Certification
+    from .results import Comparison as Comparison
+    from .results import ConfigComparison as ConfigComparison
     from .results import Plan as Plan
     from .results import Repair as Repair
     from .results import Scores as Scores
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from .training import StabilityMonitor as StabilityMonitor
 
 _QUESTIONS = (
-    "assess", "calibrate", "certify", "diff", "forecast", "fragility_map", "margin", "plan", "repair",
+    "assess", "calibrate", "certify", "compare", "diff", "forecast", "fragility_map", "margin", "plan", "repair",
     "score", "suite_power", "train", "verify",
 )  # fmt: skip
 _HOMES = {
@@ -55,6 +58,8 @@ _HOMES = {
     "Answer": "questions",
     "Assessment": "results",
     "Certification": "results",
+    "Comparison": "results",
+    "ConfigComparison": "results",
     "MonitorSettings": "training",
     "Plan": "results",
     "Repair": "results",

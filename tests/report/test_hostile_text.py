@@ -13,6 +13,8 @@ from driftline.cli.commands._runs import _matrix, _table
 from driftline.escapes import is_printable
 from driftline.report import (
     render_certification,
+    render_comparison,
+    render_config_comparison,
     render_html,
     render_junit,
     render_model_card,
@@ -28,6 +30,8 @@ from driftline.results import (
     Verification,
     VerificationCheck,
     certification_summary,
+    comparison_summary,
+    config_comparison_summary,
     plan_summary,
     repair_summary,
     summary,
@@ -37,6 +41,7 @@ from driftline.results import (
 from tests.report.diff_sample import build_diff
 from tests.report.sample import build
 from tests.results.certification_sample import build_certification
+from tests.results.comparison_sample import build_comparison, build_config_comparison
 from tests.results.plan_sample import build_plan
 from tests.results.repair_sample import build_repair
 
@@ -66,6 +71,8 @@ def hostile(value):
 
 
 DOCUMENTS = {
+    "comparison": build_comparison(),
+    "configs": build_config_comparison(),
     "certification": build_certification(),
     "assessment": build(),
     "plan": build_plan(),
@@ -96,6 +103,8 @@ def runs() -> RunContents:
 
 
 SUMMARIES = {
+    "comparison": (DOCUMENTS["comparison"], comparison_summary),
+    "configs": (DOCUMENTS["configs"], config_comparison_summary),
     "certification": (DOCUMENTS["certification"], certification_summary),
     "assessment": (DOCUMENTS["assessment"], summary),
     "plan": (DOCUMENTS["plan"], plan_summary),
@@ -144,6 +153,8 @@ def tags(page):
     ("name", "render"),
     [
         ("assessment", render_html),
+        ("comparison", render_comparison),
+        ("configs", render_config_comparison),
         ("plan", render_plan),
         ("repair", render_repair),
         ("diff", render_weight_diff),

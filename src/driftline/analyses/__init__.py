@@ -55,6 +55,12 @@ from .planning import hold_out as hold_out
 from .probing import Effort as Effort
 from .repairing import RepairRequest as RepairRequest
 from .repairing import repair as repair
+from .selection import CompareConfigsRequest as CompareConfigsRequest
+from .selection import CompareRequest as CompareRequest
+from .selection import PlannedConfig as PlannedConfig
+from .selection import compare_checkpoints as compare_checkpoints
+from .selection import compare_configs as compare_configs
+from .selection import find_checkpoints as find_checkpoints
 from .suite_scores import ScoredModel as ScoredModel
 from .suite_scores import ScoreRequest as ScoreRequest
 from .suite_scores import score as score

@@ -13,6 +13,7 @@ from ._streams import safe_streams
 from .commands import (
     calibrate,
     certify,
+    compare,
     demo,
     diff,
     doctor,
@@ -66,6 +67,7 @@ app.command("plan")(plan)
 app.command("train")(train)
 app.command("diff")(diff)
 app.command("certify")(certify)
+app.command("compare")(compare)
 app.command("repair")(repair)
 app.command("sample-size")(sample_size)
 app.command("suite")(suite)

@@ -7,6 +7,8 @@ from .charts import figures as figures
 from .charts import to_png as to_png
 from .charts import to_svg as to_svg
 from .pages import render_certification as render_certification
+from .pages import render_comparison as render_comparison
+from .pages import render_config_comparison as render_config_comparison
 from .pages import render_html as render_html
 from .pages import render_plan as render_plan
 from .pages import render_repair as render_repair

@@ -20,6 +20,13 @@ from .documents import CertificationVerdict as CertificationVerdict
 from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
 from .documents import ClaimVerdict as ClaimVerdict
+from .documents import ComparedCheckpoint as ComparedCheckpoint
+from .documents import ComparedConfig as ComparedConfig
+from .documents import Comparison as Comparison
+from .documents import ComparisonProvenance as ComparisonProvenance
+from .documents import ComparisonRound as ComparisonRound
+from .documents import ConfigComparison as ConfigComparison
+from .documents import ConfigComparisonProvenance as ConfigComparisonProvenance
 from .documents import Cost as Cost
 from .documents import CurvePoint as CurvePoint
 from .documents import DiffProvenance as DiffProvenance
@@ -29,6 +36,7 @@ from .documents import Flips as Flips
 from .documents import ForecastAdvice as ForecastAdvice
 from .documents import Intruders as Intruders
 from .documents import ItemScore as ItemScore
+from .documents import KeepVerdict as KeepVerdict
 from .documents import LayerRegion as LayerRegion
 from .documents import LeverAblation as LeverAblation
 from .documents import LeverSetting as LeverSetting
@@ -77,8 +85,11 @@ from .documents import Subject as Subject
 from .documents import SuiteClaim as SuiteClaim
 from .documents import SuitePower as SuitePower
 from .documents import TargetForecast as TargetForecast
+from .documents import TargetGain as TargetGain
 from .documents import TargetRecovery as TargetRecovery
 from .documents import TensorChange as TensorChange
+from .documents import TrainerEvaluation as TrainerEvaluation
+from .documents import TrainerHistory as TrainerHistory
 from .documents import TrainingCost as TrainingCost
 from .documents import TrainingRun as TrainingRun
 from .documents import TrialState as TrialState
@@ -125,6 +136,8 @@ from .summaries import Screen as Screen
 from .summaries import assessment_screen as assessment_screen
 from .summaries import certification_screen as certification_screen
 from .summaries import certification_summary as certification_summary
+from .summaries import comparison_summary as comparison_summary
+from .summaries import config_comparison_summary as config_comparison_summary
 from .summaries import plan_screen as plan_screen
 from .summaries import plan_summary as plan_summary
 from .summaries import repair_screen as repair_screen

@@ -1,6 +1,7 @@
 """Intervals, tests, quantiles and change points, as pure functions of arrays."""
 
 from ._conformal import conformal_quantile as conformal_quantile
+from ._group_bootstrap import resampled_means as resampled_means
 from ._link import log_odds as log_odds
 from ._link import shifted_means as shifted_means
 from ._mean import ConfidenceInterval as ConfidenceInterval

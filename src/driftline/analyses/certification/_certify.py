@@ -148,7 +148,7 @@ def certify(
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
         meter.enter("scoring a part of the base again")
-        noise = _repeatability(pairs, engine, request.seed)
+        noise = repeatability(pairs, engine, request.seed)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
         claims = _answered(claims, pairs, engine, tuned.point)
         recovery = _recovery(request, pairs, claims, engine, tuned.point)
@@ -306,10 +306,19 @@ def _repeated(capability: Capability, seed: int) -> Capability:
     return capability.sample(min(_NUM_REPEATED, len(capability.items) - 1), seed=seed)
 
 
-def _repeatability(
+def repeatability(
     pairs: Sequence[Paired], engine: Engine, seed: int
 ) -> list[tuple[NoiseFloor, str | None]]:
-    """Measure how well the base repeats its scores in other batches, and note if too badly."""
+    """Measure how well the base repeats its scores in other batches, and note if too badly.
+
+    Args:
+        pairs: The base's scores.
+        engine: The engine that scores it again.
+        seed: Seed of the parts.
+
+    Returns:
+        For each capability the largest difference, and why nothing can be claimed, if it is too large.
+    """
     parts = [_repeated(pair.capability, seed) for pair in pairs]
     again = engine.evaluate((BASE,), parts)
     return [_noise(pair, part, again) for pair, part in zip(pairs, parts, strict=True)]

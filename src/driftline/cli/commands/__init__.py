@@ -3,6 +3,7 @@
 from ._assess import part_command as part_command
 from ._calibrate import calibrate as calibrate
 from ._certify import certify as certify
+from ._compare import compare as compare
 from ._demo import demo as demo
 from ._diff import diff as diff
 from ._doctor import doctor as doctor

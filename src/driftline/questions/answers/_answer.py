@@ -91,7 +91,9 @@ class Answer:
         return markdown_of(self.document)
 
     def rows(self) -> list[dict[str, object]]:
-        """Return plain values, one dict per capability (per group of weights for `diff`).
+        """Return plain values, one dict per capability.
+
+        `diff` has one per group of weights, `compare` one per checkpoint or config.
 
         Returns:
             The rows; an undefined value is None.
@@ -101,7 +103,9 @@ class Answer:
         return rows_of(self.document)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return a tidy table, one row per capability (per group of weights for `diff`).
+        """Return a tidy table, one row per capability.
+
+        `diff` has one per group of weights, `compare` one per checkpoint or config.
 
         Returns:
             The rows; an undefined value is missing, never 0.

@@ -1,10 +1,12 @@
-"""The tidy rows of a document: one per capability."""
+"""The tidy rows of a document: one per capability, or per checkpoint or config that is compared."""
 
 from collections.abc import Iterable, Mapping
 
 from ...results import (
     Assessment,
     Certification,
+    Comparison,
+    ConfigComparison,
     Document,
     Plan,
     Repair,
@@ -17,6 +19,17 @@ from ...results import (
 )
 
 Row = dict[str, object]
+_LISTS: dict[type[Document], str] = {
+    Certification: "claims",
+    ConfigComparison: "configs",
+    Plan: "margins_left",
+    Scores: "scores",
+    SuitePower: "capabilities",
+    TrainingRun: "capabilities",
+    Verification: "checks",
+    WeightDiff: "by_module",
+}
+"""The list of a document that has a row each."""
 
 
 def rows_of(document: Document) -> list[Row]:
@@ -28,27 +41,14 @@ def rows_of(document: Document) -> list[Row]:
     Returns:
         Plain values; an undefined one is None.
     """
-    match document:
-        case Assessment():
-            return _assessment(document)
-        case Certification():
-            return _plain(document.claims)
-        case Scores():
-            return _plain(document.scores)
-        case Plan():
-            return _plain(document.margins_left)
-        case Repair():
-            return _plain(document.recovery.capabilities)
-        case TrainingRun():
-            return _plain(document.capabilities)
-        case SuitePower():
-            return _plain(document.capabilities)
-        case WeightDiff():
-            return _plain(document.by_module)
-        case Verification():
-            return _plain(document.checks)
-        case _:
-            return _listed(document)
+    if isinstance(document, Assessment):
+        return _assessment(document)
+    if isinstance(document, Comparison):
+        return _checkpoints(document)
+    if isinstance(document, Repair):
+        return _plain(document.recovery.capabilities)
+    field = _LISTS.get(type(document))
+    return _listed(document) if field is None else _plain(getattr(document, field))
 
 
 def _plain(values: Iterable[Value]) -> list[Row]:
@@ -70,6 +70,18 @@ def _listed(document: Document) -> list[Row]:
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def _checkpoints(document: Comparison) -> list[Row]:
+    """Return a checkpoint's verdict and losses, and its gain on the target rows."""
+    rows = _plain(each.model_copy(update={"gain": None}) for each in document.checkpoints)
+    for row, each in zip(rows, document.checkpoints, strict=True):
+        gain = each.gain
+        row["gain"] = None if gain is None else gain.gain
+        row["gain_standard_error"] = None if gain is None else gain.standard_error
+        row["gain_low"] = None if gain is None else gain.low
+        row["gain_high"] = None if gain is None else gain.high
+    return rows
 
 
 def _assessment(document: Assessment) -> list[Row]:

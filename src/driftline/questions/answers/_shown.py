@@ -9,6 +9,8 @@ from ...results import (
     MOST_LINES,
     Assessment,
     Certification,
+    Comparison,
+    ConfigComparison,
     Document,
     Plan,
     Repair,
@@ -21,6 +23,8 @@ from ...results import (
     assessment_screen,
     certification_screen,
     certification_summary,
+    comparison_summary,
+    config_comparison_summary,
     plan_screen,
     plan_summary,
     repair_screen,
@@ -38,14 +42,15 @@ from ...results import (
     weight_diff_screen,
     weight_diff_summary,
 )
-from .._calibrated import Calibrated, calibrated_summary
-from .._estimate import Estimate, estimate_summary
+from ..documents import Calibrated, Estimate, calibrated_summary, estimate_summary
 from ._rows import Row, rows_of
 
 _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
     Assessment: summary,
     Calibrated: calibrated_summary,
     Certification: certification_summary,
+    Comparison: comparison_summary,
+    ConfigComparison: config_comparison_summary,
     Estimate: estimate_summary,
     Plan: plan_summary,
     Repair: repair_summary,
@@ -113,6 +118,8 @@ def page_of(document: Document) -> str | None:
     """
     from ...report import (
         render_certification,
+        render_comparison,
+        render_config_comparison,
         render_html,
         render_plan,
         render_repair,
@@ -124,6 +131,8 @@ def page_of(document: Document) -> str | None:
     pages: dict[type[Document], Callable[[Any], str]] = {
         Assessment: render_html,
         Certification: render_certification,
+        Comparison: render_comparison,
+        ConfigComparison: render_config_comparison,
         Plan: render_plan,
         Repair: render_repair,
         Scores: render_scores,
@@ -159,9 +168,10 @@ def markdown_of(document: Document) -> str:
 
 
 _FIRST = (
-    "capability", "name", "unit", "value", "base", "base_value", "tuned", "change", "predicted_change",
+    "label", "capability", "name", "unit", "value", "base", "base_value", "tuned", "change", "predicted_change",
     "forecast_change", "forecast_low", "forecast_high", "low", "high", "tolerance", "margin", "loss",
-    "loss_limit", "forecast_verdict", "verdict", "status",
+    "loss_limit", "forecast_verdict", "verdict", "status", "worst_capability", "worst_loss", "worst_low",
+    "worst_high", "gain", "gain_low", "gain_high", "probability_safest", "probability_best",
 )  # fmt: skip
 """Columns that come first, in this order."""
 

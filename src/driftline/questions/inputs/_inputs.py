@@ -240,11 +240,12 @@ def suite_names(suites: SuiteInput) -> tuple[str, ...]:
     return tuple(fspath(s) if isinstance(s, str | PathLike) else str(s.name) for s in given)
 
 
-def read_config(config: ConfigInput) -> "TrainingConfig":
+def read_config(config: ConfigInput, name: str = "config in memory") -> "TrainingConfig":
     """Read a training config from a file or from memory.
 
     Args:
         config: A path, a dict of TRL's fields, or an `SFTConfig`.
+        name: The name of one in memory, for messages and documents.
 
     Returns:
         The config.
@@ -256,7 +257,7 @@ def read_config(config: ConfigInput) -> "TrainingConfig":
 
     if isinstance(config, str | PathLike):
         return read_training_config(Path(fspath(config)))
-    return config_in_memory(config)
+    return config_in_memory(config, name)
 
 
 def read_rows(

@@ -46,7 +46,7 @@ class Handed:
                 f"{role}: is a {type(model).__name__}; give a folder, a hub id, or a transformers "
                 "model with its tokenizer as (model, tokenizer)"
             )
-        if tokenizer is None and role != "tuned":
+        if tokenizer is None and not role.startswith("tuned"):
             raise ModelError(
                 f"{role}: a model in memory needs its tokenizer; give (model, tokenizer)"
             )
@@ -58,8 +58,9 @@ class Handed:
     def named(self, document: "Document") -> Any:  # noqa: ANN401 - of the document's own class
         """Name models in memory by their class, not by files that will be gone."""
         text = document.to_json()
-        for place, label in self.labels.items():
-            text = text.replace(place, label)
+        # The longest first: tuned-1 begins tuned-10.
+        for place in sorted(self.labels, key=len, reverse=True):
+            text = text.replace(place, self.labels[place])
         return type(document).from_json(text) if self.labels else document
 
 

@@ -1,6 +1,8 @@
 """Charts as static SVG, one file a subject."""
 
 from ._belief_space import belief_key as belief_key
+from ._comparison import ComparedPoint as ComparedPoint
+from ._comparison import gain_against_loss as gain_against_loss
 from ._curves import curve_key as curve_key
 from ._curves import curve_margins as curve_margins
 from ._decision import decision_key as decision_key

@@ -26,6 +26,17 @@ from ._certification import Flips as Flips
 from ._certification import NoiseFloor as NoiseFloor
 from ._certification import SequentialUse as SequentialUse
 from ._certification import SuiteClaim as SuiteClaim
+from ._comparison import ComparedCheckpoint as ComparedCheckpoint
+from ._comparison import Comparison as Comparison
+from ._comparison import ComparisonProvenance as ComparisonProvenance
+from ._comparison import KeepVerdict as KeepVerdict
+from ._comparison import TargetGain as TargetGain
+from ._comparison import TrainerEvaluation as TrainerEvaluation
+from ._comparison import TrainerHistory as TrainerHistory
+from ._config_comparison import ComparedConfig as ComparedConfig
+from ._config_comparison import ComparisonRound as ComparisonRound
+from ._config_comparison import ConfigComparison as ConfigComparison
+from ._config_comparison import ConfigComparisonProvenance as ConfigComparisonProvenance
 from ._plan import LeverAblation as LeverAblation
 from ._plan import LeverSetting as LeverSetting
 from ._plan import MarginLeft as MarginLeft

@@ -16,12 +16,13 @@ from ._training_config import TrainingConfig, config_from_values
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-_NAME = Path("config in memory")
 _OF_THE_MACHINE = {"output_dir", "logging_dir", "run_name", "use_cpu", "local_rank", "hub_token"}
 """Fields that a probe sets itself, or that say where a script runs."""
 
 
-def config_in_memory(config: Mapping[str, Any] | SFTConfig) -> TrainingConfig:
+def config_in_memory(
+    config: Mapping[str, Any] | SFTConfig, name: str = "config in memory"
+) -> TrainingConfig:
     """Read a config that is not in a file.
 
     >>> config_in_memory(SFTConfig(learning_rate=1e-3, output_dir="x", use_cpu=True)).values
@@ -29,6 +30,7 @@ def config_in_memory(config: Mapping[str, Any] | SFTConfig) -> TrainingConfig:
 
     Args:
         config: Fields of TRL's command line, or an `SFTConfig`; of that, what differs from its defaults.
+        name: The name of the config, for messages and documents.
 
     Returns:
         The config, checked as a file is.
@@ -46,7 +48,7 @@ def config_in_memory(config: Mapping[str, Any] | SFTConfig) -> TrainingConfig:
             f"the config is a {type(config).__name__}; give a path, a dict, or an SFTConfig"
         )
     digest = digest_bytes(repr(sorted(values.items())).encode())
-    return config_from_values(values, _NAME, digest=digest)
+    return config_from_values(values, Path(name), digest=digest)
 
 
 def _set_fields(config: SFTConfig) -> dict[str, Any]:

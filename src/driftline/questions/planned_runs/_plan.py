@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .answers import Answer
-from .inputs import (
+from ..answers import Answer
+from ..inputs import (
     ConfigInput,
     DataInput,
     Handed,
@@ -123,7 +123,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         source, digest = handed.files(model, "model")
         choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
-            from ._estimate import PlanCost, estimate_plan
+            from ..documents import PlanCost, estimate_plan
 
             cost = PlanCost(rows, parsed, read, items, budget_tokens, budget_minutes, seed)
             return Answer(handed.named(estimate_plan(cost, choice)))

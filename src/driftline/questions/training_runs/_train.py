@@ -9,9 +9,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, InputError
-from .answers import Answer
-from .inputs import (
+from ...errors import ConfigError, InputError
+from ..answers import Answer
+from ..inputs import (
     ConfigInput,
     DataInput,
     ModelChoice,
@@ -107,7 +107,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
         dtype = "bfloat16" if probed is not None and probed.dtype == "bfloat16" else None
         choice = ModelChoice(source, trust_remote_code, dtype, digest=digest)
         if dry_run:
-            from ._estimate import TrainCost, estimate_training
+            from ..documents import TrainCost, estimate_training
 
             cost = TrainCost(run.data, run.config, found)
             return Answer(handed.named(estimate_training(cost, choice)))

@@ -4,8 +4,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
-from .inputs import ModelChoice, suite_names
+from ...errors import ConfigError
+from ..inputs import ModelChoice, suite_names
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .answers import Answer
-from .inputs import (
+from ..answers import Answer
+from ..inputs import (
     ModelInput,
     Reporter,
     SilentReporter,

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
-from .answers import Answer
-from .inputs import (
+from ...errors import ConfigError
+from ..answers import Answer
+from ..inputs import (
     ModelChoice,
     ModelInput,
     Reporter,
@@ -118,7 +118,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
         source, digest = handed.files(base, "base")
         choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
-            from ._estimate import estimate_certification
+            from ..documents import estimate_certification
 
             return Answer(handed.named(estimate_certification(read, choice)))
         options: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """`suite`: what a suite's items can show, before any model is run."""
 
-from .answers import Answer
-from .inputs import SilentReporter, SuiteInput, read_suites
+from ..answers import Answer
+from ..inputs import SilentReporter, SuiteInput, read_suites
 
 
 def suite_power(suite: SuiteInput) -> Answer:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..errors import CertificateError
-from .answers import Answer
-from .inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
+from ...errors import CertificateError
+from ..answers import Answer
+from ..inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
 
 if TYPE_CHECKING:
     from driftline.certificates import AskedSuite

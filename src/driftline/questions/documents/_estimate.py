@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ..results import Document
+from ...results import Document
 
 if TYPE_CHECKING:
     from driftline.analyses import AssessmentRequest
     from driftline.capabilities import Capability, Suite
     from driftline.models import HollowModel, TrainingConfig, TrainingData
 
-    from .inputs import ModelChoice
+    from ..inputs import ModelChoice
 
 _TRAINED = 3
 """Forward passes that a trained token costs in products: forward, and backward twice a forward."""

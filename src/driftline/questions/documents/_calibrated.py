@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..results import Document
+from ...results import Document
 
 
 class Calibrated(Document):

@@ -5,17 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._then_train import (
-    CONTINUABLE,
-    OUTPUTS,
-    check_then_train,
-    check_trainable,
-    finished_run,
-    is_all_files,
-    with_inputs,
-)
-from .answers import Answer
-from .inputs import (
+from ..answers import Answer
+from ..inputs import (
     ConfigInput,
     DataInput,
     EngineChoice,
@@ -37,6 +28,15 @@ from .inputs import (
     read_suites,
     run_folder,
     shown,
+)
+from ._then_train import (
+    CONTINUABLE,
+    OUTPUTS,
+    check_then_train,
+    check_trainable,
+    finished_run,
+    is_all_files,
+    with_inputs,
 )
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
             keeps_checkpoint=_keeps_checkpoint(part, given),
         )
         if given["dry_run"]:
-            from ._estimate import estimate_assessment
+            from ..documents import estimate_assessment
 
             return Answer(handed.named(estimate_assessment(request, choice)))
         answer = _written(request, choice, given, handed, reporter)
@@ -273,7 +273,7 @@ def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Ans
     if answer.verdict != "safe":
         reporter.note(f"not trained further: the verdict is {answer.verdict}")
         return answer
-    from ._train import train
+    from ..training_runs import train
 
     trained = train(
         None if is_all_files(given) else given["config"],

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError
-from .answers import Answer
-from .inputs import check_free, path_of, write_file
+from ...errors import DataError
+from ..answers import Answer
+from ..inputs import check_free, path_of, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def calibrate(
     from driftline.parsing import read_text
     from driftline.results import Assessment, Certification
 
-    from ._calibrated import Calibrated
+    from ..documents import Calibrated
 
     shipped = shipped_calibration()
     own = []

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SuiteError
-from .answers import Answer
-from .inputs import finite, path_of, run_folder
+from ...errors import SuiteError
+from ..answers import Answer
+from ..inputs import finite, path_of, run_folder
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
-from .answers import Answer
-from .inputs import (
+from ...errors import ConfigError
+from ..answers import Answer
+from ..inputs import (
     DataInput,
     ModelChoice,
     ModelInput,

@@ -1,0 +1,9 @@
+"""Which of several: checkpoints after training, configs before it."""
+
+from ._checkpoint_folders import NamedCheckpoint as NamedCheckpoint
+from ._checkpoint_folders import find_checkpoints as find_checkpoints
+from ._compare_checkpoints import CompareRequest as CompareRequest
+from ._compare_checkpoints import compare_checkpoints as compare_checkpoints
+from ._compare_configs import CompareConfigsRequest as CompareConfigsRequest
+from ._compare_configs import compare_configs as compare_configs
+from ._config_forecast import PlannedConfig as PlannedConfig

@@ -1,0 +1,87 @@
+"""The one place where a comparison of configs asks the forecaster."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...capabilities import Suite
+from ...engine import Progress, RunFolder
+from ...models import LanguageModel, TrainingConfig, TrainingData
+from ...results import Assessment
+from ...results.readings import forecast_losses
+from ..assessment import AssessmentRequest, assess
+from ..forecasting import Probe
+from ..probing import Effort
+from ._config_race import PredictedLoss
+
+ROUNDS: tuple[Probe, ...] = ("0.1", "0.3")
+"""The second probe holds the first, so that what was trained for the first is used again."""
+SHORT_ROUNDS: tuple[Probe, ...] = ("0.2",)
+"""For runs that are too short for a tenth of their steps."""
+
+
+class PlannedConfig(NamedTuple):
+    """One planned run."""
+
+    label: str
+    config: TrainingConfig
+    data: TrainingData
+
+
+class ConfigForecast(NamedTuple):
+    """The forecast of one planned run, in the terms of a comparison."""
+
+    assessment: Assessment
+    losses: dict[str, PredictedLoss]
+    """Of each required capability, in tolerances."""
+    num_items: int
+    """The most items that a capability was scored on."""
+
+
+def forecast_config(
+    planned: PlannedConfig,
+    probe: Probe,
+    opened: LanguageModel,
+    suites: tuple[Suite, ...],
+    folder: RunFolder,
+    *,
+    num_items: int | None,
+    seed: int,
+    listener: Callable[[Progress], None],
+) -> ConfigForecast:
+    """Train the probe of one config and forecast its run; what the folder holds is taken up.
+
+    Args:
+        planned: The run.
+        probe: The share of its steps.
+        opened: The model; it is as it was afterwards.
+        suites: What must not break.
+        folder: Where scores and changes of weights are kept, of all configs together.
+        num_items: Of each capability; None for as many as the probe's cost allows.
+        seed: Of the samples.
+        listener: Told about progress.
+
+    Returns:
+        The forecast.
+    """
+    request = AssessmentRequest(
+        "forecast",
+        opened,
+        planned.data,
+        planned.config,
+        suites,
+        seed=seed,
+        effort=Effort(num_probe_items=num_items),
+        probe=probe,
+    )
+    found = assess(request, folder, listener=listener)
+    losses = {
+        each.capability: PredictedLoss(
+            each.relative,
+            each.low / each.tolerance,
+            each.high / each.tolerance,
+            each.confidence_level,
+        )
+        for each in forecast_losses(found)
+        if each.required
+    }
+    return ConfigForecast(found, losses, max(score.num_items for score in found.scores))

@@ -1,0 +1,118 @@
+"""`compare`: which checkpoint to take after training, or which config to train before it."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...questions import Answer
+from ...questions import compare as question
+from .._question_command import Shown, Values, question_command
+from ..options import (
+    EFFORT,
+    DeviceMapOption,
+    DtypeOption,
+    ForceOption,
+    ItemsOption,
+    LoadInOption,
+    MapOption,
+    OutOption,
+    SeedOption,
+    SuiteOption,
+    TrustOption,
+    checked_alpha,
+)
+from ._certify import EXIT_CODES
+
+_LONGEST_NAME = 120
+
+BaseArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="BASE",
+        help="The base: a folder with safetensors, a .gguf file, a hub id (owner/name@revision), or "
+        "smollm2-135m.",
+        show_default=False,
+    ),
+]
+CheckpointsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="Checkpoints or adapters tuned from it, or a trainer's output folder, which stands for "
+        "all of its checkpoint-N folders.",
+        show_default=False,
+    ),
+]
+ConfigsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--config",
+        help="Before training: a config to compare with others; give the option two or more times, and "
+        "no checkpoint.",
+        show_default=False,
+    ),
+]
+TargetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="With checkpoints: held-out rows of the target task, to see what each gains. With configs: "
+        "the training data, where they name none.",
+    ),
+]
+AlphaOption = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha",
+        callback=checked_alpha,
+        help="Accepted probability of any wrong claim that a checkpoint kept everything (default: 0.05).",
+        rich_help_panel=EFFORT,
+    ),
+]
+
+
+def _folder(values: Values) -> Path:
+    """Name the run folder by all that is compared."""
+    model = Path(values["base"]).name.removesuffix(".gguf")
+    if values["configs"]:
+        parts = [path.stem for path in values["configs"]]
+    else:
+        tuned = [Path(name).name.removesuffix(".gguf") for name in values["checkpoints"]]
+        parts = [*tuned, *(Path(name).name.removesuffix(".yaml") for name in values["suites"])]
+    name = re.sub(r"[^\w.-]", "-", "-".join(("compare", model, *parts)))
+    return Path("driftline-runs") / name[:_LONGEST_NAME]
+
+
+def _report(_answer: Answer, folder: Path | None) -> str:
+    return "" if folder is None else f"\nreport: {folder / 'comparison.html'}\n"
+
+
+compare = question_command(
+    question,
+    Shown(
+        {
+            "base": BaseArgument,
+            "checkpoints": CheckpointsArgument,
+            "suites": SuiteOption,
+            "data": TargetOption,
+            "configs": ConfigsOption,
+            "out": OutOption,
+            "columns": MapOption,
+            "items": ItemsOption,
+            "alpha": AlphaOption,
+            "seed": SeedOption,
+            "force": ForceOption,
+            "trust_remote_code": TrustOption,
+            "dtype": DtypeOption,
+            "device_map": DeviceMapOption,
+            "load_in": LoadInOption,
+        },
+        EXIT_CODES,
+        _report,
+        _folder,
+    ),
+    "Which checkpoint keeps everything and gains most, or which config is safest; exit code 0 if one is, "
+    "1 if none is, 3 undecided.",
+)

@@ -1,0 +1,3 @@
+"""Which of several: checkpoints after training, or configs before it."""
+
+from ._compare import compare as compare

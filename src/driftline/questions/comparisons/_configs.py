@@ -1,0 +1,101 @@
+"""`compare` with configs: several planned runs of one model, before any is trained."""
+
+from typing import TYPE_CHECKING
+
+from ..answers import Answer
+from ..inputs import (
+    ConfigInput,
+    Handed,
+    ModelChoice,
+    check_probe,
+    read_config,
+    read_rows,
+    run_folder,
+    shown,
+)
+from ._sources import OUTPUTS, Options
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from driftline.analyses import PlannedConfig
+    from driftline.engine import RunFolder
+    from driftline.results import ConfigComparison
+
+
+def compare_configs(
+    choice: ModelChoice,
+    configs: tuple[tuple[str, ConfigInput], ...],
+    options: Options,
+    handed: Handed,
+) -> Answer:
+    """Forecast several planned runs, and say which is safest.
+
+    Args:
+        choice: The model.
+        configs: Names and configs, at least two.
+        options: The other inputs.
+        handed: Keeps the files of a model in memory.
+
+    Returns:
+        The answer.
+    """
+    from driftline.analyses import CompareConfigsRequest
+    from driftline.analyses import compare_configs as compare
+
+    runs = _read_runs(configs, options)
+    identity: JsonValue = {
+        **choice.identity(),
+        "part": "compare configs",
+        "runs": [[run.label, run.config.digest, run.data.digest] for run in runs],
+        "suites": [suite.provenance().digest for suite in options.suites],
+        "items": options.num_items,
+        "seed": options.seed,
+    }
+    with run_folder(
+        options.out,
+        identity,
+        outputs=OUTPUTS,
+        force=options.force,
+        command="compare",
+        model=choice.source,
+    ) as folder:
+        options.reporter.note(f"opening {choice.source}")
+        request = CompareConfigsRequest(
+            choice.open(), runs, options.suites, options.num_items, options.seed
+        )
+        with shown(options.reporter, folder):
+            found = compare(request, folder, listener=options.reporter.update)
+        document = handed.named(found)
+        _write(document, folder)
+    return Answer(document, None if options.out is None else folder.path)
+
+
+def _read_runs(
+    configs: tuple[tuple[str, ConfigInput], ...], options: Options
+) -> "tuple[PlannedConfig, ...]":
+    """Read every config with its rows, so that a fault in the last one costs no wait."""
+    from driftline.analyses import PlannedConfig
+
+    runs = []
+    for name, config in configs:
+        parsed = read_config(config, name)
+        check_probe(parsed, options.reporter)
+        rows, notes = read_rows(options.data, parsed, options.columns)
+        for note in notes:
+            options.reporter.say(note)
+        runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows))
+    return tuple(runs)
+
+
+def _write(document: "ConfigComparison", folder: "RunFolder") -> None:
+    from driftline.report import render_config_comparison
+    from driftline.results import config_comparison_summary
+
+    # The document comes last: a folder that holds it is a finished one.
+    contents = (
+        config_comparison_summary(document),
+        render_config_comparison(document),
+        document.to_json(),
+    )
+    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))

@@ -1,0 +1,3 @@
+"""The question while a run is trained."""
+
+from ._train import train as train

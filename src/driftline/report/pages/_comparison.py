@@ -1,0 +1,132 @@
+"""A comparison of checkpoints as one HTML file: no script, nothing to load, all text escaped."""
+
+from collections.abc import Iterator
+
+from ...results import Comparison
+from ...results.readings import (
+    CHECKPOINT_TITLES,
+    CLAIM_TITLES,
+    checkpoint_rows,
+    claim_cells,
+    clean,
+    comparison_headline,
+    cost_sentence,
+    history_sentence,
+    in_points,
+    number,
+    percent,
+    reason_lines,
+)
+from ..charts import ComparedPoint, gain_against_loss, to_svg
+from ._page import Figure, page
+from ._tables import Kind, Table, table
+
+_BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
+_TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha"}
+
+
+def render_comparison(found: Comparison) -> str:
+    """A comparison of checkpoints as a page.
+
+    Args:
+        found: What to show.
+
+    Returns:
+        One HTML document that needs nothing beside it; equal for equal comparisons.
+    """
+    found = in_points(found)
+    label = "Gain on the target against the worst loss; the numbers are in the table."
+    caption = (
+        "Up is more gain, left is less loss of the required capability that lost most. Bars are 90 % "
+        "intervals; the dashed line is the tolerance."
+    )
+    chart = gain_against_loss(_points(found), gain_title="gain on the target, nats a token")
+    numbers = _grid(CHECKPOINT_TITLES, checkpoint_rows(found))
+    provenance = found.provenance
+    return page(
+        "_comparison.html.j2",
+        word=found.verdict.upper(),
+        badge=_BADGES[found.verdict],
+        rest=comparison_headline(found),
+        title="Which checkpoint to take",
+        subjects=(
+            ("base", clean(provenance.base.source)),
+            ("checkpoints", f"{len(found.checkpoints)}"),
+        ),
+        created=clean(provenance.created).replace("T", " "),
+        version=clean(provenance.driftline_version),
+        tiles=tuple(_tiles(found)),
+        lead=(
+            "kept: every required capability is shown to be within its tolerance, among so many "
+            "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows."
+        ),
+        rows=numbers,
+        reasons=tuple(reason_lines(found)),
+        figure=Figure(to_svg(chart, prefix="gain", label=label), caption, numbers),
+        history=tuple(history_sentence(each) for each in found.histories),
+        details=_grid(
+            CLAIM_TITLES, (cells for row in found.checkpoints for cells in claim_cells(row))
+        ),
+        caveats=[clean(caveat) for caveat in found.caveats],
+        cost=cost_sentence(found.cost),
+        provenance=_provenance_table(found),
+    )
+
+
+def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Table:
+    kinds: list[tuple[str, Kind]] = [
+        (title, "text" if title in _TEXT else "number") for title in titles
+    ]
+    return table(kinds, rows)
+
+
+def _points(found: Comparison) -> list[ComparedPoint]:
+    return [
+        ComparedPoint(
+            clean(row.label),
+            row.verdict,
+            row.worst_loss or 0.0,
+            row.worst_low,
+            row.worst_high,
+            None if row.gain is None else row.gain.gain,
+            None if row.gain is None else row.gain.low,
+            None if row.gain is None else row.gain.high,
+        )
+        for row in found.checkpoints
+    ]
+
+
+def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
+    rows = found.checkpoints
+    kept = sum(row.verdict == "kept" for row in rows)
+    lost = sum(row.verdict == "lost" for row in rows)
+    yield "kept everything", f"{kept} of {len(rows)}", f"{lost} lost something"
+    chosen = next((row for row in rows if row.label == found.recommended), None)
+    if chosen is None:
+        return
+    yield "worst loss", number(chosen.worst_loss, signed=True), "tolerances"
+    if chosen.gain is not None:
+        yield "target gain", number(chosen.gain.gain, signed=True), "nats a token"
+        yield "P(best)", percent(chosen.probability_best), ""
+
+
+def _provenance_table(found: Comparison) -> Table:
+    p = found.provenance
+    subjects = (("base", p.base), *(("checkpoint", each) for each in p.checkpoints))
+    rows = [(word, f"{each.source} ({each.kind})") for word, each in subjects]
+    rows += [
+        (f"{word} digest", f"{file.name} {file.digest}")
+        for word, each in subjects
+        for file in each.files
+    ]
+    rows += [("suite", f"{suite.name} {suite.digest}") for suite in p.suites]
+    if p.data is not None:
+        rows.append(("target rows", f"{p.data.name} {p.data.digest}"))
+    rows += [
+        ("command", f"{p.command}, alpha {p.alpha:g}, {p.num_draws} resamples, seed {p.seed}"),
+        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
+        ("packages", ", ".join(f"{name} {v}" for name, v in sorted(p.packages.items()))),
+        ("created", p.created),
+        ("schema", found.schema_),
+    ]
+    return table([("", "text"), ("", "code")], rows)

@@ -1,0 +1,88 @@
+"""The document of `compare` with configs: which planned run is safest, before any is trained."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ._assessment import CapabilityForecast, Cost, Verdict
+from ._certification import CertificationVerdict
+
+
+class ComparedConfig(Value):
+    """One planned run, as its last forecast sees it."""
+
+    label: str
+    config: SourceProvenance
+    data: SourceProvenance
+    verdict: Verdict
+    """Of its last forecast."""
+    probe: float
+    """The share of the run's steps that its last probe trained."""
+    dropped_after: int | None
+    """The round after which it dropped out, 1 is the first; None where it stayed."""
+    keep_pvalue: float
+    """Of "it keeps every tolerance", in its last round; Bonferroni over the required capabilities."""
+    worst_capability: str
+    """The required capability with the largest predicted loss in tolerances."""
+    worst_loss: float
+    """That loss, in tolerances: above 1 the tolerance is passed."""
+    worst_low: float
+    """90 % interval of the largest loss over all required capabilities."""
+    worst_high: float
+    probability_safest: float
+    """That its worst loss is the smallest of all configs, each by its last forecast."""
+    gain: float | None
+    """Predicted gain on the run's own task, nats a token; None where too few finished runs say it."""
+    gain_low: float | None
+    gain_high: float | None
+    gain_confidence_level: float | None
+    forecast: tuple[CapabilityForecast, ...]
+
+
+class ComparisonRound(Value):
+    """One round of forecasts."""
+
+    probe: float
+    forecast: tuple[str, ...]
+    """Labels of the configs that were probed."""
+    dropped: tuple[str, ...]
+    """Labels of those that dropped out after it."""
+
+
+class ConfigComparisonProvenance(Value):
+    """Everything that is needed to compare the same again."""
+
+    driftline_version: str
+    python_version: str
+    packages: dict[str, str]
+    command: str
+    model: ModelProvenance
+    suites: tuple[SourceProvenance, ...]
+    numerics: Numerics
+    num_items: int
+    """Items of each capability, at most, that every config was scored on."""
+    dropped_below: float
+    """A config drops out where its `keep_pvalue` is below this, unless that of every config is."""
+    seed: int
+    created: str
+
+
+class ConfigComparison(Document):
+    """The document of `compare` with configs."""
+
+    schema_: Literal["driftline/config-comparison/1"] = Field(
+        default="driftline/config-comparison/1", alias="schema"
+    )
+    verdict: CertificationVerdict
+    """pass: a config is forecast to be safe. fail: each one is forecast to be unsafe."""
+    safest: str
+    """Label of the config with the smallest predicted worst loss among those that stayed."""
+    recommended: str | None
+    """Label of the safe config that gains most; None where none is safe."""
+    configs: tuple[ComparedConfig, ...]
+    rounds: tuple[ComparisonRound, ...]
+    cost: Cost
+    """`fraction_of_planned_run`: of the planned steps of all configs together."""
+    caveats: tuple[str, ...]
+    provenance: ConfigComparisonProvenance

@@ -1,0 +1,140 @@
+"""A comparison of checkpoints in words and rows that every rendering shares."""
+
+from collections.abc import Iterator
+
+from ..documents import ComparedCheckpoint, Comparison, TrainerHistory
+from ._claim_words import CLAIM_WORDS
+from ._readings import clean, interval, number, percent, with_error
+
+CHECKPOINT_TITLES = (
+    "checkpoint",
+    "verdict",
+    "worst loss, tolerances",
+    "90% interval",
+    "worst capability",
+    "Holm p",
+    "target gain, nats",
+    "P(best)",
+    "P(safest)",
+    "trainer's eval",
+)
+_NEXT = (
+    "score more items (driftline sample-size says how many), or compare fewer checkpoints at a time"
+)
+
+
+def comparison_headline(found: Comparison) -> str:
+    """Say in one sentence which checkpoint to take, or why none.
+
+    Args:
+        found: The comparison.
+
+    Returns:
+        The sentence, without the verdict's word.
+    """
+    rows = found.checkpoints
+    chosen = next((row for row in rows if row.label == found.recommended), None)
+    if chosen is None:
+        if found.verdict == "fail":
+            return (
+                f"each of {len(rows)} checkpoints lost a required capability beyond its tolerance"
+            )
+        return f"no checkpoint is shown to keep every required capability; {_NEXT}"
+    kept = [row for row in rows if row.verdict == "kept"]
+    text = f"take {clean(chosen.label)}: it keeps every required capability"
+    if chosen.gain is None:
+        return text + (" with the smallest worst loss" if len(kept) > 1 else "")
+    if chosen.gain.gain <= 0:
+        return f"{text}, but it gains nothing on the target ({_gain(chosen)} nats a token)"
+    most = "gains most of those that do" if len(kept) > 1 else "gains"
+    return f"{text} and {most}: {_gain(chosen)} nats a token on the target"
+
+
+def checkpoint_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
+    """The cells of each checkpoint, under `CHECKPOINT_TITLES`."""
+    for row in found.checkpoints:
+        yield (
+            clean(row.label) + (" (is the base)" if row.is_base else ""),
+            row.verdict,
+            number(row.worst_loss, signed=True),
+            interval(row.worst_low, row.worst_high, signed=True),
+            clean(row.worst_capability or ""),
+            number(row.adjusted_pvalue),
+            _gain(row),
+            percent(row.probability_best),
+            percent(row.probability_safest),
+            number(row.trainer_value),
+        )
+
+
+def claim_cells(row: ComparedCheckpoint) -> Iterator[tuple[str, ...]]:
+    """The cells of each capability of a checkpoint: name, base, change, tolerance, p, verdict."""
+    for claim in row.claims:
+        yield (
+            clean(row.label),
+            clean(claim.capability) + ("" if claim.required else " (watched)"),
+            number(claim.base),
+            with_error(number(claim.change, signed=True), claim.standard_error),
+            number(claim.margin),
+            clean(claim.unit),
+            number(claim.pvalue),
+            CLAIM_WORDS[claim.verdict],
+        )
+
+
+CLAIM_TITLES = (
+    "checkpoint",
+    "capability",
+    "base",
+    "change",
+    "tolerance",
+    "unit",
+    "p",
+    "verdict at alpha",
+)
+
+
+def reason_lines(found: Comparison) -> Iterator[str]:
+    """Say of each checkpoint that is not kept why, and why its capabilities are undecided."""
+    for row in found.checkpoints:
+        if row.reason is not None:
+            yield f"{clean(row.label)} is {row.verdict}: {clean(row.reason)}"
+    reasons: dict[str, list[str]] = {}
+    for row in found.checkpoints:
+        for claim in row.claims:
+            if claim.reason:
+                reasons.setdefault(f"{claim.capability}: {claim.reason}", []).append(row.label)
+    for reason, labels in reasons.items():
+        yield f"{clean(reason)} ({', '.join(map(clean, labels))})"
+
+
+def history_sentence(history: TrainerHistory) -> str:
+    """Say which step the trainer's evaluations found best, and whether it was saved.
+
+    Args:
+        history: The trainer's record.
+
+    Returns:
+        One or two sentences.
+    """
+    name, value = clean(history.metric), number(history.best_value)
+    text = f"{clean(history.file)}: the best evaluation ({name} {value}) was at step {history.best_step}"
+    if history.is_best_saved:
+        return f"{text}, which was saved."
+    values = {each.step: each.value for each in history.evaluations}
+    near = sorted(history.saved_steps, key=lambda step: (abs(step - history.best_step), step))[:2]
+    told = [
+        f"step {step}" + (f" ({name} {number(values[step])})" if step in values else "")
+        for step in sorted(near)
+    ]
+    saved = f"; the nearest saved: {', '.join(told)}" if told else "; no step was saved"
+    return (
+        f"{text}, which was never saved, or was deleted since{saved}. Set save_steps equal to "
+        "eval_steps, and save_total_limit high enough, to keep it."
+    )
+
+
+def _gain(row: ComparedCheckpoint) -> str:
+    if row.gain is None:
+        return number(None)
+    return with_error(number(row.gain.gain, signed=True), row.gain.standard_error)

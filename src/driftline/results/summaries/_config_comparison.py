@@ -1,0 +1,37 @@
+"""A comparison of configs as plain text."""
+
+from ..documents import ConfigComparison
+from ..readings import (
+    CONFIG_FORECAST_TITLES,
+    CONFIG_TITLES,
+    clean,
+    config_comparison_headline,
+    config_forecast_rows,
+    config_rows,
+    cost_sentence,
+    in_points,
+)
+from ._columns import aligned, wrapped
+
+
+def config_comparison_summary(found: ConfigComparison) -> str:
+    """A comparison of configs for a terminal, without colour.
+
+    Args:
+        found: What to put in words.
+
+    Returns:
+        Text: the verdict, a row a config, each forecast, the cost, numbered caveats. It ends in a
+        newline.
+    """
+    found = in_points(found)
+    closing = wrapped(f"Cost: {cost_sentence(found.cost)}")
+    for index, caveat in enumerate(found.caveats, start=1):
+        closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
+    blocks = [
+        wrapped(f"{found.verdict.upper()}: {config_comparison_headline(found)}"),
+        aligned([CONFIG_TITLES, *config_rows(found)], numeric=(2, 3, 4, 6, 7, 8)),
+        aligned([CONFIG_FORECAST_TITLES, *config_forecast_rows(found)], numeric=(2, 3, 4, 5)),
+        closing,
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
