@@ -136,7 +136,9 @@ from .summaries import Screen as Screen
 from .summaries import assessment_screen as assessment_screen
 from .summaries import certification_screen as certification_screen
 from .summaries import certification_summary as certification_summary
+from .summaries import comparison_screen as comparison_screen
 from .summaries import comparison_summary as comparison_summary
+from .summaries import config_comparison_screen as config_comparison_screen
 from .summaries import config_comparison_summary as config_comparison_summary
 from .summaries import plan_screen as plan_screen
 from .summaries import plan_summary as plan_summary

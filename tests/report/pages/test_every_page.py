@@ -9,6 +9,8 @@ import pytest
 
 from driftline.report import (
     render_certification,
+    render_comparison,
+    render_config_comparison,
     render_html,
     render_plan,
     render_repair,
@@ -20,6 +22,7 @@ from driftline.report.charts import PALETTE, palette_css
 from driftline.results import ModuleFragility, Scores
 
 from ...results.certification_sample import build_certification
+from ...results.comparison_sample import build_comparison, build_config_comparison
 from ...results.plan_sample import build_plan
 from ...results.repair_sample import build_repair
 from ..diff_sample import build_diff
@@ -53,6 +56,8 @@ def named_run(text=""):
 PAGES = {
     "assess": (render_html, lambda text="": build(text=text)),
     "certify": (render_certification, named_certification),
+    "comparison": (render_comparison, build_comparison),
+    "configs": (render_config_comparison, build_config_comparison),
     "score": (render_scores, build_scores),
     "train": (render_training_run, named_run),
     "plan": (render_plan, build_plan),

@@ -85,8 +85,8 @@ def _folder(values: Values) -> Path:
     return Path("driftline-runs") / name[:_LONGEST_NAME]
 
 
-def _report(_answer: Answer, folder: Path | None) -> str:
-    return "" if folder is None else f"\nreport: {folder / 'comparison.html'}\n"
+def _report(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
+    return () if folder is None else (f"Report: {folder / 'comparison.html'}",)
 
 
 compare = question_command(
@@ -111,7 +111,7 @@ compare = question_command(
         },
         EXIT_CODES,
         _report,
-        _folder,
+        default_folder=_folder,
     ),
     "Which checkpoint keeps everything and gains most, or which config is safest; exit code 0 if one is, "
     "1 if none is, 3 undecided.",

@@ -23,7 +23,9 @@ from ...results import (
     assessment_screen,
     certification_screen,
     certification_summary,
+    comparison_screen,
     comparison_summary,
+    config_comparison_screen,
     config_comparison_summary,
     plan_screen,
     plan_summary,
@@ -63,6 +65,8 @@ _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
 _SCREENS: dict[type[Document], Callable[[Any], Screen]] = {
     Assessment: assessment_screen,
     Certification: certification_screen,
+    Comparison: comparison_screen,
+    ConfigComparison: config_comparison_screen,
     Plan: plan_screen,
     Repair: repair_screen,
     Scores: scores_screen,

@@ -2,6 +2,7 @@
 
 from ._belief_space import belief_key as belief_key
 from ._comparison import ComparedPoint as ComparedPoint
+from ._comparison import compared_key as compared_key
 from ._comparison import gain_against_loss as gain_against_loss
 from ._curves import curve_key as curve_key
 from ._curves import curve_margins as curve_margins

@@ -1,4 +1,4 @@
-"""The chart of a comparison: gain on the target against the worst loss, with intervals."""
+"""The chart of a comparison: gain on the target against the worst change, with intervals."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,19 +7,24 @@ import altair as alt
 
 from ._drawing import (
     BLUE,
-    CONTENT_WIDTH,
     GREY,
     NUMBERS,
     ORANGE,
     VERMILION,
+    Canvas,
     Chart,
+    Key,
+    change_axis,
     data,
-    loss_axis,
     styled,
 )
 
 _HEIGHT = 320
-_COLOURS = {"kept": BLUE, "safe": BLUE, "lost": VERMILION, "unsafe": VERMILION}
+_ROW = 40
+"""Height of one row, where no gain is known."""
+_LEFT = {True: 90, False: 40}
+"""Room beside the plot for the axis of the gain, or of the labels beyond their own."""
+_GOOD, _BAD = ("kept", "safe"), ("lost", "unsafe")
 
 
 class ComparedPoint(NamedTuple):
@@ -28,7 +33,7 @@ class ComparedPoint(NamedTuple):
     label: str
     verdict: str
     loss: float
-    """The worst loss, in tolerances, with its interval."""
+    """The worst loss, in tolerances, with its interval; positive is worse."""
     loss_low: float
     loss_high: float
     gain: float | None
@@ -36,52 +41,102 @@ class ComparedPoint(NamedTuple):
     gain_low: float | None
     gain_high: float | None
 
+    @property
+    def state(self) -> str:
+        """Good, bad or open, which decides the colour."""
+        return "good" if self.verdict in _GOOD else "bad" if self.verdict in _BAD else "open"
 
-def gain_against_loss(points: Sequence[ComparedPoint], *, gain_title: str) -> Chart:
-    """Draw gain against worst loss; without gains, the worst loss of each.
+
+def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_title: str) -> Chart:
+    """Draw gain against the worst change; without gains, the worst change of each.
 
     Args:
         points: What is compared.
+        canvas: The room that there is.
         gain_title: Title of the axis of the gain.
 
     Returns:
-        The chart: left is less loss, up is more gain; the rule is the tolerance.
+        The chart: right is less loss, up is more gain; the rule is the tolerance.
     """
-    rows = [point._asdict() for point in points]
-    extent = [value for p in points for value in (p.loss, p.loss_low, p.loss_high)]
-    scale, ticks = loss_axis(extent, 1.0)
-    axis = alt.Axis(format=NUMBERS) if ticks is None else alt.Axis(format=NUMBERS, values=ticks)
-    x = alt.X("loss", type="quantitative", scale=scale, axis=axis)
-    x = x.title("worst loss of a required capability, in tolerances")
-    has_gain = all(point.gain is not None for point in points)
-    labels = [point.label for point in points]
-    y = (
-        alt.Y("gain", type="quantitative", title=gain_title, axis=alt.Axis(format=NUMBERS))
-        if has_gain
-        else alt.Y("label", type="nominal", sort=labels, title=None)
+    rows = [
+        {
+            "label": p.label,
+            "state": p.state,
+            "change": 0.0 - p.loss,
+            "low": 0.0 - p.loss_high,
+            "high": 0.0 - p.loss_low,
+            "gain": p.gain,
+            "gain_low": p.gain_low,
+            "gain_high": p.gain_high,
+        }
+        for p in points
+    ]
+    scale, ticks = change_axis([v for p in points for v in (-p.loss_low, -p.loss_high)], 1.0)
+    axis = alt.Axis(format=NUMBERS, tickCount=8 if canvas.columns > 1 else 4, labelOverlap=True)
+    if ticks is not None:
+        axis.values = ticks
+    wide = canvas.columns > 1
+    words = "change of the worst required capability, in tolerances"
+    x = alt.X(field="change", type="quantitative", scale=scale, axis=axis).title(
+        words if wide else ["worst change,", "in tolerances"]
     )
-    verdicts = list(dict.fromkeys(point.verdict for point in points))
-    colour = alt.Color(
-        "verdict",
-        type="nominal",
-        scale=alt.Scale(domain=verdicts, range=[_COLOURS.get(v, ORANGE) for v in verdicts]),
-        legend=alt.Legend(title=None, orient="top"),
+    has_gain = all(p.gain is not None for p in points)
+    labels = [p.label for p in points]
+    y = (
+        alt.Y(
+            field="gain",
+            type="quantitative",
+            title=gain_title,
+            axis=alt.Axis(format=NUMBERS, tickCount=5),
+        )
+        if has_gain
+        else alt.Y(field="label", type="nominal", sort=labels, title=None).axis(
+            labelLimit=canvas.label
+        )
+    )
+    colour = alt.Color(field="state", type="nominal", legend=None).scale(
+        domain=["good", "bad", "open"], range=[BLUE, VERMILION, ORANGE]
     )
     chart = alt.Chart(data(rows))
-    layers: list[alt.Chart] = [
-        alt.Chart(data([{"loss": 1.0}]))
-        .mark_rule(color=VERMILION, strokeDash=[4, 3])
-        .encode(x=alt.X("loss", type="quantitative", scale=scale)),
-        chart.mark_rule(color=GREY).encode(
-            x=alt.X("loss_low", type="quantitative", scale=scale), x2="loss_high", y=y
-        ),
+    layers = [
+        alt.Chart(data([{}]))
+        .mark_rule(color=VERMILION, strokeDash=[4, 3], strokeWidth=2)
+        .encode(x=alt.XDatum(-1)),
+        chart.mark_rule(color=GREY).encode(x=x.field("low"), x2=alt.X2(field="high"), y=y),
     ]
     if has_gain:
-        bounds = alt.Y("gain_low", type="quantitative")
-        layers.append(chart.mark_rule(color=GREY).encode(x=x, y=bounds, y2="gain_high"))
-        words = chart.mark_text(align="left", dx=8, dy=-8, fontSize=11)
-        layers.append(words.encode(x=x, y=y, text=alt.Text("label", type="nominal")))
-    layers.append(chart.mark_circle(size=70, opacity=1).encode(x=x, y=y, color=colour))
-    drawn = alt.LayerChart(layer=layers)
-    height = _HEIGHT if has_gain else 40 * len(points)
-    return styled(drawn.properties(width=CONTENT_WIDTH - 120, height=height))
+        bounds = alt.Y(field="gain_low", type="quantitative")
+        layers.append(
+            chart.mark_rule(color=GREY).encode(x=x, y=bounds, y2=alt.Y2(field="gain_high"))
+        )
+        if wide:
+            names = chart.mark_text(align="left", dx=8, dy=-8, fontSize=11)
+            layers.append(names.encode(x=x, y=y, text=alt.Text(field="label", type="nominal")))
+    layers.append(chart.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour))
+    width = canvas.width - _LEFT[True] if has_gain else canvas.plot
+    height = _HEIGHT if has_gain else _ROW * len(points)
+    return styled(alt.LayerChart(layer=layers).properties(width=width, height=height))
+
+
+def compared_key(points: Sequence[ComparedPoint]) -> tuple[Key, ...]:
+    """Explain every mark of that chart.
+
+    Args:
+        points: What it shows.
+
+    Returns:
+        The key.
+    """
+    words = {"good": ("blue", _GOOD), "bad": ("vermilion", _BAD)}
+    keys = []
+    for state in dict.fromkeys(p.state for p in points):
+        colour, names = words.get(state, ("orange", ()))
+        shown = ", ".join(
+            dict.fromkeys(p.verdict.replace("_", " ") for p in points if p.state == state)
+        )
+        keys.append(Key(colour, "dot", shown or ", ".join(names)))
+    keys.append(Key("grey", "line", "its interval"))
+    keys.append(
+        Key("vermilion", "dash", "the largest loss that is accepted; right of it is within")
+    )
+    return tuple(keys)

@@ -2,26 +2,25 @@
 
 from collections.abc import Iterator
 
-from ...results import Comparison
+from ...results import Comparison, comparison_screen
 from ...results.readings import (
     CHECKPOINT_TITLES,
     CLAIM_TITLES,
     checkpoint_rows,
     claim_cells,
     clean,
-    comparison_headline,
     cost_sentence,
+    fall,
     history_sentence,
     in_points,
     number,
     percent,
     reason_lines,
 )
-from ..charts import ComparedPoint, gain_against_loss, to_svg
-from ._page import Figure, page
+from ..charts import ComparedPoint, compared_key, gain_against_loss
+from ._page import BADGES, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
-_BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
 _TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha"}
 
 
@@ -34,42 +33,51 @@ def render_comparison(found: Comparison) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal comparisons.
     """
+    screen = comparison_screen(found)
     found = in_points(found)
-    label = "Gain on the target against the worst loss; the numbers are in the table."
-    caption = (
-        "Up is more gain, left is less loss of the required capability that lost most. Bars are 90 % "
-        "intervals; the dashed line is the tolerance."
-    )
-    chart = gain_against_loss(_points(found), gain_title="gain on the target, nats a token")
-    numbers = _grid(CHECKPOINT_TITLES, checkpoint_rows(found))
-    provenance = found.provenance
-    return page(
-        "_comparison.html.j2",
-        word=found.verdict.upper(),
-        badge=_BADGES[found.verdict],
-        rest=comparison_headline(found),
+    provenance, points = found.provenance, _points(found)
+    head = Head(
         title="Which checkpoint to take",
-        subjects=(
+        badge=BADGES[found.verdict],
+        screen=screen,
+        caveats=found.caveats,
+        facts=(
             ("base", clean(provenance.base.source)),
             ("checkpoints", f"{len(found.checkpoints)}"),
+            ("date", created_words(provenance.created)),
         ),
-        created=clean(provenance.created).replace("T", " "),
-        version=clean(provenance.driftline_version),
         tiles=tuple(_tiles(found)),
+        cost=(cost_sentence(found.cost),),
+        provenance=_provenance_table(found),
+        version=clean(provenance.driftline_version),
+        footer="A claim is statistical, about items drawn like these.",
+    )
+    numbers = _grid(CHECKPOINT_TITLES, checkpoint_rows(found))
+    figure = drawn(
+        lambda canvas: gain_against_loss(
+            points, canvas, gain_title="gain on the target, nats a token"
+        ),
+        "gain",
+        label="Gain on the target against the worst change; the numbers are in the table.",
+        key=compared_key(points),
+        caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90 % "
+        "intervals.",
+        numbers=numbers,
+    )
+    return page(
+        "_comparison.html.j2",
+        head,
+        figure=figure,
         lead=(
             "kept: every required capability is shown to be within its tolerance, among so many "
             "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows."
         ),
         rows=numbers,
         reasons=tuple(reason_lines(found)),
-        figure=Figure(to_svg(chart, prefix="gain", label=label), caption, numbers),
         history=tuple(history_sentence(each) for each in found.histories),
         details=_grid(
             CLAIM_TITLES, (cells for row in found.checkpoints for cells in claim_cells(row))
         ),
-        caveats=[clean(caveat) for caveat in found.caveats],
-        cost=cost_sentence(found.cost),
-        provenance=_provenance_table(found),
     )
 
 
@@ -104,7 +112,7 @@ def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
     chosen = next((row for row in rows if row.label == found.recommended), None)
     if chosen is None:
         return
-    yield "worst loss", number(chosen.worst_loss, signed=True), "tolerances"
+    yield "worst change", number(fall(chosen.worst_loss), signed=True), "tolerances"
     if chosen.gain is not None:
         yield "target gain", number(chosen.gain.gain, signed=True), "nats a token"
         yield "P(best)", percent(chosen.probability_best), ""

@@ -2,24 +2,23 @@
 
 from collections.abc import Iterator
 
-from ...results import ConfigComparison
+from ...results import ConfigComparison, config_comparison_screen
 from ...results.readings import (
     CONFIG_FORECAST_TITLES,
     CONFIG_TITLES,
     clean,
-    config_comparison_headline,
     config_forecast_rows,
     config_rows,
     cost_sentence,
+    fall,
     in_points,
     number,
     percent,
 )
-from ..charts import ComparedPoint, gain_against_loss, to_svg
-from ._page import Figure, page
+from ..charts import ComparedPoint, compared_key, gain_against_loss
+from ._page import BADGES, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
-_BADGES = {"pass": "safe", "fail": "unsafe", "inconclusive": "inconclusive"}
 _TEXT = {"config", "forecast", "worst capability", "capability", "unit", ""}
 
 
@@ -32,40 +31,47 @@ def render_config_comparison(found: ConfigComparison) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal comparisons.
     """
+    screen = config_comparison_screen(found)
     found = in_points(found)
-    label = "Predicted gain against the predicted worst loss; the numbers are in the table."
-    caption = (
-        "Up is more predicted gain, left is less loss of the required capability that is predicted to "
-        "lose most. Bars are intervals of the forecast; the dashed line is the tolerance."
-    )
-    chart = gain_against_loss(_points(found), gain_title="predicted gain, nats a token")
-    numbers = _grid(CONFIG_TITLES, config_rows(found))
-    provenance = found.provenance
-    return page(
-        "_comparison.html.j2",
-        word=found.verdict.upper(),
-        badge=_BADGES[found.verdict],
-        rest=config_comparison_headline(found),
+    provenance, points = found.provenance, _points(found)
+    head = Head(
         title="Which config to train",
-        subjects=(
+        badge=BADGES[found.verdict],
+        screen=screen,
+        caveats=found.caveats,
+        facts=(
             ("model", clean(provenance.model.source)),
             ("configs", f"{len(found.configs)}"),
+            ("date", created_words(provenance.created)),
         ),
-        created=clean(provenance.created).replace("T", " "),
-        version=clean(provenance.driftline_version),
         tiles=tuple(_tiles(found)),
+        cost=(cost_sentence(found.cost),),
+        provenance=_provenance_table(found),
+        version=clean(provenance.driftline_version),
+        footer="A forecast is a prediction, not a proof.",
+    )
+    numbers = _grid(CONFIG_TITLES, config_rows(found))
+    figure = drawn(
+        lambda canvas: gain_against_loss(points, canvas, gain_title="predicted gain, nats a token"),
+        "gain",
+        label="Predicted gain against the predicted worst change; the numbers are in the table.",
+        key=compared_key(points),
+        caption="Up is more predicted gain, right is less loss of the required capability that is predicted to "
+        "lose most. Bars are intervals of the forecast.",
+        numbers=numbers,
+    )
+    return page(
+        "_comparison.html.j2",
+        head,
+        figure=figure,
         lead=(
             "Forecasts from a probe of each run. P(safest): its worst loss is the smallest of all, by "
             "draws from the forecasts."
         ),
         rows=numbers,
         reasons=(),
-        figure=Figure(to_svg(chart, prefix="gain", label=label), caption, numbers),
         history=(),
         details=_grid(CONFIG_FORECAST_TITLES, config_forecast_rows(found)),
-        caveats=[clean(caveat) for caveat in found.caveats],
-        cost=cost_sentence(found.cost),
-        provenance=_provenance_table(found),
     )
 
 
@@ -100,7 +106,7 @@ def _tiles(found: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     yield "forecast to be safe", f"{safe} of {len(found.configs)}", f"{unsafe} unsafe"
     row = next(each for each in found.configs if each.label == found.safest)
     yield "safest", clean(row.label), f"P = {percent(row.probability_safest)}"
-    yield "its worst loss", number(row.worst_loss, signed=True), "tolerances"
+    yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 
 def _provenance_table(found: ConfigComparison) -> Table:

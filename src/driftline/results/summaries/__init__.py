@@ -14,6 +14,8 @@ from ._claim_screens import verification_screen as verification_screen
 from ._claim_screens import weight_diff_screen as weight_diff_screen
 from ._columns import aligned as aligned
 from ._columns import wrapped as wrapped
+from ._compare_screens import comparison_screen as comparison_screen
+from ._compare_screens import config_comparison_screen as config_comparison_screen
 from ._comparison import comparison_summary as comparison_summary
 from ._config_comparison import config_comparison_summary as config_comparison_summary
 from ._plan import budget_words as budget_words
