@@ -85,6 +85,87 @@ def test_another_kind_of_training_is_refused(read, fields, reason):
         read(fields)
 
 
+AXOLOTL = {"base_model": "a/b", "learning_rate": 1e-4}
+FACTORY = {"finetuning_type": "full", "stage": "sft", "cutoff_len": 64}
+MEANT = [
+    (AXOLOTL, {"num_train_epochs": 1, "per_device_train_batch_size": 1, "lr_scheduler_type": "cosine",
+               "gradient_accumulation_steps": 1, "optim": "adamw_torch_fused", "max_length": 512,
+               "warmup_steps": 0.03, "bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": "auto", "fp16": None}, {"bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": "full"}, {"bf16": False, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bfloat16": True, "bf16": None}, {"bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": False}, {"bf16": False, "dtype": "float32"}),
+    ({**AXOLOTL, "bf16": None, "fp16": None}, {"bf16": False, "dtype": "float32"}),
+    ({**AXOLOTL, "fp16": True}, {"fp16": True, "bf16": None, "dtype": "float16"}),
+    ({**AXOLOTL, "adapter": "lora", "lora_r": 8}, {"lora_dropout": 0.0, "use_peft": True}),
+    ({**AXOLOTL, "adapter": None, "lora_r": 8, "lora_target_modules": ["q_proj"]},
+     {"use_peft": None, "lora_r": None, "target_modules": None}),
+    ({**AXOLOTL, "cosine_min_lr_ratio": 0.1},
+     {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}),
+    ({**AXOLOTL, "warmup_ratio": 0.1, "warmup_steps": 5}, {"warmup_steps": 5}),
+    ({**AXOLOTL, "gradient_checkpointing": "offload"}, {"gradient_checkpointing": True}),
+    ({**AXOLOTL, "group_by_length": True}, {"train_sampling_strategy": "group_by_length"}),
+    ({**AXOLOTL, "curriculum_sampling": True}, {"train_sampling_strategy": "sequential"}),
+    ({**AXOLOTL, "adapter": "lora", "peft_layers_to_transform": [0, 1]}, {"layers_to_transform": [0, 1]}),
+    (FACTORY, {"learning_rate": 5e-5, "bf16": False, "max_length": 64, "use_peft": None}),
+    ({**FACTORY, "stage": None, "bf16": True}, {"bf16": True, "completion_only_loss": True}),
+    ({**FACTORY, "pure_bf16": True}, {"bf16": False, "dtype": "bfloat16"}),
+    ({**FACTORY, "stage": "pt"}, {"packing": True, "packing_strategy": "wrapped"}),
+    ({**FACTORY, "stage": "pt", "packing": False}, {"packing": False, "packing_strategy": None}),
+    ({**FACTORY, "neat_packing": True}, {"packing": True}),
+    ({**FACTORY, "use_dft_loss": True}, {"loss_type": "dft"}),
+    ({**FACTORY, "disable_shuffling": True}, {"train_sampling_strategy": "sequential"}),
+    ({**FACTORY, "label_smoothing_factor": 0.1}, {"label_smoothing_factor": 0.1}),
+    ({**FACTORY, "finetuning_type": "lora", "quantization_bit": 4, "lora_rank": 4},
+     {"load_in_4bit": True, "lora_r": 4, "lora_alpha": 8}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "wanted"), MEANT, ids=str)
+def test_what_another_trainer_means_is_trained_and_its_defaults_are_told(read, fields, wanted):
+    config = read(fields)
+    assert {key: config.values.get(key) for key in wanted} == wanted
+    added = [key for key in ("num_train_epochs", "learning_rate") if key in wanted]
+    assert all(f"{key} {wanted[key]}" in config.notes[-1] for key in added)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        *[({**AXOLOTL, key: 1}, f"{key}: TRL has no field for it.*; remove the key")
+          for key in ("relora", "lisa_n_layers", "unfrozen_parameters", "loraplus_lr_ratio", "lr_groups",
+                      "embedding_lr", "reward_model", "lora_model_dir", "rope_scaling")],
+        *[({**FACTORY, key: 1}, f"{key}: TRL has no field for it.*; remove the key")
+          for key in ("use_galore", "use_badam", "pissa_init", "mask_history", "adapter_name_or_path",
+                      "loraplus_lr_ratio", "rope_scaling", "moe_aux_loss_coef")],
+        ({**AXOLOTL, "batch_size": 8}, "batch_size: write gradient_accumulation_steps"),
+        ({"base_model": "a/b"}, "learning_rate: is missing, and Axolotl has no default"),
+        ({**AXOLOTL, "num_epoch": 2}, "unknown key num_epoch; did you mean num_epochs"),
+        ({**AXOLOTL, "micro_batch_sizes": 2}, "did you mean micro_batch_size"),
+        ({**FACTORY, "lerning_rate": 1e-4}, "unknown key lerning_rate; did you mean learning_rate"),
+        ({**FACTORY, "finetuning_type": "lora", "lora_rank": "x"}, "lora_rank: 'x' is not a whole number"),
+        ({**FACTORY, "quantization_bit": 3}, "quantization_bit: 3 is not supported"),
+        ({**FACTORY, "resume_from_checkpoint": "a/checkpoint-5"}, "begins at a checkpoint is not supported"),
+        ({**AXOLOTL, "cosine_min_lr_ratio": 0.1, "lr_scheduler": "linear"}, "belongs to lr_scheduler: cosine"),
+    ],
+)  # fmt: skip
+def test_what_would_be_another_run_than_the_other_trainers_is_refused(read, fields, reason):
+    with pytest.raises(ConfigError, match=reason):
+        read(fields)
+
+
+@pytest.mark.parametrize(
+    "launch", [{"mixed_precision": "bf16"}, {"accelerate_config": "single_gpu"}]
+)
+def test_the_launchers_precision_counts_where_the_config_switches_its_own_off(read, launch):
+    config = read({**launch, "bf16": False})
+    assert config.values["bf16"] is True
+    assert "but for mixed precision in bf16" in config.notes[0]
+    assert "bf16" not in read(launch).values
+    assert read({**launch, "bf16": False, "fp16": True}).values["bf16"] is False
+    assert read({"mixed_precision": "no", "bf16": False}).values["bf16"] is False
+
+
 def test_every_field_of_trl_is_honoured_set_aside_or_refused(read, tmp_path):
     sets = (fields_of.OUTPUT_FIELDS, fields_of.EVALUATION_FIELDS, set(fields_of.REFUSED))
     for number, each in enumerate(sets):
