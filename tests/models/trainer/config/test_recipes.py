@@ -16,6 +16,7 @@ from driftline.models import (
     read_training_config,
 )
 from driftline.models.trainer.config import _config_fields as fields_of
+from driftline.models.trainer.config import _hints as hints
 from tests.models.trainer.config.recipes import OTHERS, RECIPES
 
 
@@ -192,19 +193,32 @@ def test_every_field_of_trl_is_honoured_set_aside_or_refused(read, tmp_path):
 
 
 def test_every_hint_names_a_field_that_is_there(read):
-    for old, new in fields_of._RENAMED.items():
-        assert old not in fields_of.TRL_FIELDS
+    for old, new in hints._RENAMED.items():
+        assert old not in fields_of.TRL_FIELDS | fields_of.LAUNCH_FIELDS | fields_of.PEFT_FIELDS
         assert new in fields_of.TRL_FIELDS
         with pytest.raises(ConfigError, match=f"unknown key {old}; TRL calls it {new}$"):
             read({old: 1})
-    for old, mend in fields_of._MENDS.items():
-        assert old not in fields_of.TRL_FIELDS
+    for old, mend in hints._MENDS.items():
+        assert old not in fields_of.TRL_FIELDS | fields_of.LAUNCH_FIELDS | fields_of.PEFT_FIELDS
         named = {word.strip(":.,;()") for word in mend.split() if "_" in word}
         known = fields_of.TRL_FIELDS | {"use_reentrant", "flash_attention_2", "WANDB_PROJECT"}
         known |= {"WANDB_ENTITY", "WANDB_RUN_GROUP", "group_by_length", "{use_reentrant"}
+        known |= {"CUDA_VISIBLE_DEVICES"}
         assert named <= known, (old, named - known)
         with pytest.raises(ConfigError, match="unknown key"):
             read({old: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("bos_token", "eos_token"), ("use_lora", "use_rslora"), ("eval_batch_size", "batch_eval_metrics"),
+     ("max_tokens", "max_steps"), ("use_gradient_checkpointing", "gradient_checkpointing_kwargs")],
+)  # fmt: skip
+def test_a_hint_names_no_field_of_another_meaning(read, key, wrong):
+    with pytest.raises(ConfigError) as caught:
+        read({key: 1})
+    assert wrong not in str(caught.value)
+    assert "TRL has no such field" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
