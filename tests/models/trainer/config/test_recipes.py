@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 import trl
@@ -17,7 +18,7 @@ from driftline.models import (
 )
 from driftline.models.trainer.config import _config_fields as fields_of
 from driftline.models.trainer.config import _hints as hints
-from tests.models.trainer.config.recipes import OTHERS, RECIPES
+from tests.models.trainer.config.recipes import FLASH, LIGER, OTHERS, RECIPES
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ def test_a_public_recipe_is_taken_or_refused_with_a_true_reason(read, name, monk
     assert reason in str(caught.value)
     is_about_a_key = "unknown key" in str(caught.value)
     assert bool(keys_that_trl_refuses(fields)) == is_about_a_key
+
+
+def test_how_many_recipes_are_taken_is_what_the_design_page_says():
+    reasons = [reason for _, reason in RECIPES.values()]
+    packages = sum(reason in (FLASH, LIGER) for reason in reasons)
+    row = f"| after | {reasons.count(None)} | 0 | {packages} | {len(reasons) - packages - reasons.count(None)} |"
+    page = (Path(__file__).parents[4] / "design" / "configs.md").read_text("utf-8")
+    assert row in page
+    assert f"{len(RECIPES)} public recipes" in page
 
 
 @pytest.mark.parametrize("name", OTHERS)
