@@ -312,6 +312,8 @@ BROKEN = [
     ({"use_liger_kernel": True}, "pip install liger-kernel"),
     ({"attn_implementation": "flash_attention_2"}, "write attn_implementation: sdpa"),
     ({"chat_template_path": "nowhere.jinja"}, "chat_template_path: no file nowhere.jinja"),
+    ({"chat_template_path": "/nowhere/x"}, "chat_template_path: no folder /nowhere/x"),
+    ({"chat_template_path": "./templates"}, "chat_template_path: no folder ./templates"),
     ({"model_init_kwargs": {"attention_dropout": 0.1}}, "attention_dropout is not supported; write it"),
     ({"model_init_kwargs": {"torch_dtype": "bfloat16"}}, "torch_dtype is not supported; write dtype"),
     ({"model_init_kwargs": {"dtype": "half"}}, "dtype: 'half' is not one of"),

@@ -70,6 +70,12 @@ def check_training(config: TrainingConfig) -> None:
     template = args.chat_template_path
     if template and template.endswith((".jinja", ".j2")) and not Path(template).is_file():
         raise ConfigError(f"{config.name}: chat_template_path: no file {template}; check the path")
+    is_path = template and (template.startswith(("/", ".", "~")) or template.count("/") > 1)
+    if is_path and not Path(template).exists():
+        raise ConfigError(
+            f"{config.name}: chat_template_path: no folder {template}; check the path, or name a "
+            "model of the hub as owner/name"
+        )
     optimizer = _optimizer(config, args)
     _check_schedule(config, args, optimizer)
 

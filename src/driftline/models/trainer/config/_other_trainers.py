@@ -157,7 +157,13 @@ def _translated(
     ]
     if left:
         lines.append(f"{', '.join(left)}: not taken from {trainer}'s config")
-    added = {key: value for key, value in defaults.items() if key not in taken}
+    steps = taken.get("max_steps")
+    has_steps = isinstance(steps, int) and steps > 0
+    added = {
+        key: value
+        for key, value in defaults.items()
+        if key not in taken and not (key == "num_train_epochs" and has_steps)
+    }
     if added:
         said = ", ".join(f"{key} {value}" for key, value in added.items())
         lines.append(f"{trainer}'s own defaults for what the file leaves out: {said}")

@@ -15,7 +15,8 @@ from ....provenance import digest_value
 from ....results import SourceProvenance
 from ..config import TrainingConfig
 from ._data_sources import LoadedRows, RowSource, load_named, load_source, quiet_datasets
-from ._row_checks import EXTRA_COLUMNS, Layout, check_rows
+from ._layouts import Layout
+from ._row_checks import EXTRA_COLUMNS, check_rows
 
 Example = dict[str, JsonValue]
 
