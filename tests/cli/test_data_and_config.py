@@ -83,6 +83,12 @@ def test_mapped_columns_and_tokens_are_forecast(run, planned, tmp_path):
     assert code in (0, 1, 3), err
 
 
+def test_rows_to_evaluate_on_that_nothing_would_read_are_refused(run, planned):
+    code, _, err = run(*train(planned), "--eval-data", str(planned.data))
+    assert code == 2
+    assert "evaluates nothing, so --eval-data would not be read; add" in " ".join(err.split())
+
+
 @pytest.mark.parametrize("chooses_best", [False, True])
 def test_a_run_is_evaluated_on_the_split_that_the_data_have(run, planned, tmp_path, chooses_best):
     rows = [{"prompt": row["question"], "completion": row["answer"]} for row in PAIRS]

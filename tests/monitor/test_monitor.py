@@ -14,6 +14,8 @@ from driftline.capabilities import Capability, Generation, Suite
 from driftline.errors import ConfigError, OutputError, RunError
 from driftline.monitor.signals._reforecast import StepsLeft
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
+from tests.monitor import launched_run
+from tests.monitor.launched_run import OwnLoss
 from tests.monitor.runs import suite, trainer
 
 LOOK = MonitorSettings(every_steps=2, action="log", step_tokens=128)
@@ -314,3 +316,28 @@ def test_a_run_that_goes_on_scores_the_items_that_it_began_with(tmp_path):
     again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     assert not _events(tmp_path, "failed")
     assert _events(tmp_path, "check")[-1]["step"] == 6
+
+
+class _SpoiltLoss(OwnLoss):
+    """A loss of its own that is no number from the third step on."""
+
+    value = float("nan")
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        return loss * self.value if self.state.global_step >= 2 else loss
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_a_collapse_with_its_evidence(tmp_path, monkeypatch, value):
+    monkeypatch.setattr(launched_run, "OwnLoss", _SpoiltLoss)
+    monkeypatch.setattr(_SpoiltLoss, "value", value)
+    made = launched_run.trainer(tmp_path, eval_strategy="no")
+    monitor = StabilityMonitor([suite()], MonitorSettings(every_steps=1, action="stop"))
+    monitor.attach(made)
+    made.train()
+    assert made.state.global_step == 3
+    collapse = next(a for a in monitor.alarms if a.detector == "belief_space_collapse")
+    assert "finite" in collapse.evidence[0]
+    assert all(alarm.detector != "monitor_failure" for alarm in monitor.alarms)

@@ -1,13 +1,17 @@
 """`driftline train`: from a protocol and from TRL's YAML; resume; refusals."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from driftline.models.trainer._lever_trainer import LeverTrainer
 from driftline.monitor.handles._live import CapabilityWatch, LiveModel
 from driftline.results import TrainingRun
 from driftline.training import read_log
@@ -160,6 +164,32 @@ def test_a_run_that_was_cut_off_goes_on_from_its_checkpoint(run, protocol, tmp_p
     assert again.capabilities == first.capabilities
     log = (out / "monitor" / "monitor.jsonl").read_text()
     assert '"resumed"' in log
+
+
+@pytest.mark.slow
+def test_a_run_that_is_interrupted_says_how_to_go_on_and_ends_as_one_without(
+    run, protocol, tmp_path, monkeypatch
+):
+    step = LeverTrainer.training_step
+
+    def interrupted(trainer, *args, **kwargs):
+        if trainer.state.global_step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer, *args, **kwargs)
+
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    with monkeypatch.context() as patched:
+        patched.setattr(LeverTrainer, "training_step", interrupted)
+        code, _, err = run("train", str(protocol), "--out", str(out))
+    assert code == 130
+    assert f"the same command goes on from the last checkpoint in {out}" in " ".join(err.split())
+    assert not (out / "report.json").exists()
+    for folder in (out, whole):
+        run("train", str(protocol), "--out", str(folder))
+    held = [load_file(folder / "model" / "model.safetensors") for folder in (out, whole)]
+    assert all(torch.equal(held[0][name], held[1][name]) for name in held[1])
+    events = [event["event"] for event in read_log(out / "monitor" / "monitor.jsonl")]
+    assert "resumed" in events
 
 
 def test_a_key_that_stands_twice_in_a_protocol_is_refused(run, protocol):

@@ -102,6 +102,36 @@ KINDS = {
     "assistant only": (CHATS, {"assistant_only_loss": True, "chat_template_path": QWEN}),
     "text field": (OTHER_COLUMN, {"dataset_text_field": "body"}),
     "an empty text": (BLANKS, {}),
+    "tokens with a mask of completions": (
+        [{"input_ids": row["input_ids"], "completion_mask": [0] * 8 + [1] * 12} for row in TOKENS], {},
+    ),
+    "tokens of texts beside them": ([{**a, **b} for a, b in zip(TOKENS, TEXTS, strict=True)], {}),
+    "from, value, role and content": (
+        [{"conversations": [{**t, "from": t["role"], "value": t["content"]} for t in c["messages"]]}
+         for c in CHATS], {},
+    ),
+    "tools in some rows": (
+        [{**row, "tools": None if i % 2 else row["tools"]} for i, row in enumerate(_tools(content=""))],
+        {"chat_template_path": QWEN, "max_length": 200},
+    ),
+    "reasoning in some turns": (
+        [{"messages": [c["messages"][0], c["messages"][1] | ({"reasoning_content": "so"} if i % 2 else {})]}
+         for i, c in enumerate(CHATS)], {"chat_template_path": QWEN},
+    ),
+    "an answer without content": (
+        [{"messages": [c["messages"][0], {"role": "assistant", "content": None}]} for c in CHATS],
+        {"chat_template_path": QWEN},
+    ),
+    "a mixture of texts and parts": (
+        [c if i % 2 else p for i, (c, p) in enumerate(zip(CHATS, PARTS, strict=True))],
+        {"chat_template_path": str(TEMPLATES / "llama3_2.jinja")},
+    ),
+    "messages and texts": ([{**a, **b} for a, b in zip(CHATS, TEXTS, strict=True)], {}),
+    "no special tokens": (TEXTS, {"dataset_kwargs": {"add_special_tokens": False}}),
+    "inverse square root": (TEXTS, {"lr_scheduler_type": "inverse_sqrt", "warmup_steps": 1}),
+    "arguments as text": (
+        TEXTS, {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": '{"min_lr_rate": 0.1}'},
+    ),
     "packed": (TEXTS, {"packing": True, "max_length": 48}),
     "packed, split": (TEXTS, {"packing": True, "packing_strategy": "bfd_split", "max_length": 24}),
     "packed, wrapped": (TEXTS, {"packing": True, "packing_strategy": "wrapped", "max_length": 24}),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from driftline.errors import ConfigError
 from driftline.models import plan_training
 from tests.models.runs import FULL, TEXTS
 
@@ -55,3 +56,18 @@ def test_it_has_the_length_of_every_example_and_how_many_a_step_takes(trajectory
     assert max(plan.example_tokens) == 33
     assert min(plan.example_tokens) < 33
     assert plan.examples_per_step == 8
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields", "reason"),
+    [
+        ([{"input_ids": [1, 2, 3], "labels": [-100] * 3}] * 4, {}, "no row is left to train on"),
+        (TEXTS, {"dataset_kwargs": {"skip_prepare_dataset": True}}, "the rows were not tokenised"),
+    ],
+)
+def test_rows_that_leave_nothing_to_train_on_are_refused_in_plain_words(
+    base, write_config, write_data, rows, fields, reason
+):
+    config = write_config(**{**FULL, "max_steps": -1, "num_train_epochs": 1, **fields})
+    with pytest.raises(ConfigError, match=f"with data.jsonl, the trainer refuses them: {reason}"):
+        plan_training(base, config, write_data(rows))

@@ -53,7 +53,8 @@ def plan_training(
         args = trainer.args
         num_steps = args.max_steps
         if num_steps <= 0:
-            batches = len(trainer.get_train_dataloader())
+            with told_in_one_line(config, f"with {data.name}, the trainer refuses them"):
+                batches = len(trainer.get_train_dataloader())
             updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
             num_steps = math.ceil(args.num_train_epochs * updates)
         if num_steps < 1:

@@ -248,6 +248,11 @@ def _evaluation(
 ) -> "tuple[TrainingConfig, TrainingData | None]":
     """Find the rows to evaluate on while it trains; without any, the config without evaluations."""
     if not config.evaluates:
+        if given is not None:
+            raise ConfigError(
+                f"{config.name}: evaluates nothing, so --eval-data would not be read; add "
+                "eval_strategy: epoch (or steps with eval_steps), or leave --eval-data out"
+            )
         return config, None
     if given is not None:
         return config, read_rows(given, config, columns)[0]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 import trl
@@ -16,7 +17,8 @@ from driftline.models import (
     read_training_config,
 )
 from driftline.models.trainer.config import _config_fields as fields_of
-from tests.models.trainer.config.recipes import OTHERS, RECIPES
+from driftline.models.trainer.config import _hints as hints
+from tests.models.trainer.config.recipes import FLASH, LIGER, OTHERS, RECIPES
 
 
 @pytest.fixture
@@ -58,6 +60,15 @@ def test_a_public_recipe_is_taken_or_refused_with_a_true_reason(read, name, monk
     assert bool(keys_that_trl_refuses(fields)) == is_about_a_key
 
 
+def test_how_many_recipes_are_taken_is_what_the_design_page_says():
+    reasons = [reason for _, reason in RECIPES.values()]
+    packages = sum(reason in (FLASH, LIGER) for reason in reasons)
+    row = f"| after | {reasons.count(None)} | 0 | {packages} | {len(reasons) - packages - reasons.count(None)} |"
+    page = (Path(__file__).parents[4] / "design" / "configs.md").read_text("utf-8")
+    assert row in page
+    assert f"{len(RECIPES)} public recipes" in page
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_config_of_another_trainer_is_read_where_its_fields_mean_the_same(read, name):
     fields, wanted, told = OTHERS[name]
@@ -83,6 +94,87 @@ def test_a_config_of_another_trainer_is_read_where_its_fields_mean_the_same(read
 def test_another_kind_of_training_is_refused(read, fields, reason):
     with pytest.raises(ConfigError, match=reason):
         read(fields)
+
+
+AXOLOTL = {"base_model": "a/b", "learning_rate": 1e-4}
+FACTORY = {"finetuning_type": "full", "stage": "sft", "cutoff_len": 64}
+MEANT = [
+    (AXOLOTL, {"num_train_epochs": 1, "per_device_train_batch_size": 1, "lr_scheduler_type": "cosine",
+               "gradient_accumulation_steps": 1, "optim": "adamw_torch_fused", "max_length": 512,
+               "warmup_steps": 0.03, "bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": "auto", "fp16": None}, {"bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": "full"}, {"bf16": False, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bfloat16": True, "bf16": None}, {"bf16": True, "dtype": "bfloat16"}),
+    ({**AXOLOTL, "bf16": False}, {"bf16": False, "dtype": "float32"}),
+    ({**AXOLOTL, "bf16": None, "fp16": None}, {"bf16": False, "dtype": "float32"}),
+    ({**AXOLOTL, "fp16": True}, {"fp16": True, "bf16": None, "dtype": "float16"}),
+    ({**AXOLOTL, "adapter": "lora", "lora_r": 8}, {"lora_dropout": 0.0, "use_peft": True}),
+    ({**AXOLOTL, "adapter": None, "lora_r": 8, "lora_target_modules": ["q_proj"]},
+     {"use_peft": None, "lora_r": None, "target_modules": None}),
+    ({**AXOLOTL, "cosine_min_lr_ratio": 0.1},
+     {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}),
+    ({**AXOLOTL, "warmup_ratio": 0.1, "warmup_steps": 5}, {"warmup_steps": 5}),
+    ({**AXOLOTL, "gradient_checkpointing": "offload"}, {"gradient_checkpointing": True}),
+    ({**AXOLOTL, "group_by_length": True}, {"train_sampling_strategy": "group_by_length"}),
+    ({**AXOLOTL, "curriculum_sampling": True}, {"train_sampling_strategy": "sequential"}),
+    ({**AXOLOTL, "adapter": "lora", "peft_layers_to_transform": [0, 1]}, {"layers_to_transform": [0, 1]}),
+    (FACTORY, {"learning_rate": 5e-5, "bf16": False, "max_length": 64, "use_peft": None}),
+    ({**FACTORY, "stage": None, "bf16": True}, {"bf16": True, "completion_only_loss": True}),
+    ({**FACTORY, "pure_bf16": True}, {"bf16": False, "dtype": "bfloat16"}),
+    ({**FACTORY, "stage": "pt"}, {"packing": True, "packing_strategy": "wrapped"}),
+    ({**FACTORY, "stage": "pt", "packing": False}, {"packing": False, "packing_strategy": None}),
+    ({**FACTORY, "neat_packing": True}, {"packing": True}),
+    ({**FACTORY, "use_dft_loss": True}, {"loss_type": "dft"}),
+    ({**FACTORY, "disable_shuffling": True}, {"train_sampling_strategy": "sequential"}),
+    ({**FACTORY, "label_smoothing_factor": 0.1}, {"label_smoothing_factor": 0.1}),
+    ({**FACTORY, "finetuning_type": "lora", "quantization_bit": 4, "lora_rank": 4},
+     {"load_in_4bit": True, "lora_r": 4, "lora_alpha": 8}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "wanted"), MEANT, ids=str)
+def test_what_another_trainer_means_is_trained_and_its_defaults_are_told(read, fields, wanted):
+    config = read(fields)
+    assert {key: config.values.get(key) for key in wanted} == wanted
+    added = [key for key in ("num_train_epochs", "learning_rate") if key in wanted]
+    assert all(f"{key} {wanted[key]}" in config.notes[-1] for key in added)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        *[({**AXOLOTL, key: 1}, f"{key}: TRL has no field for it.*; remove the key")
+          for key in ("relora", "lisa_n_layers", "unfrozen_parameters", "loraplus_lr_ratio", "lr_groups",
+                      "embedding_lr", "reward_model", "lora_model_dir", "rope_scaling")],
+        *[({**FACTORY, key: 1}, f"{key}: TRL has no field for it.*; remove the key")
+          for key in ("use_galore", "use_badam", "pissa_init", "mask_history", "adapter_name_or_path",
+                      "loraplus_lr_ratio", "rope_scaling", "moe_aux_loss_coef")],
+        ({**AXOLOTL, "batch_size": 8}, "batch_size: write gradient_accumulation_steps"),
+        ({"base_model": "a/b"}, "learning_rate: is missing, and Axolotl has no default"),
+        ({**AXOLOTL, "num_epoch": 2}, "unknown key num_epoch; did you mean num_epochs"),
+        ({**AXOLOTL, "micro_batch_sizes": 2}, "did you mean micro_batch_size"),
+        ({**FACTORY, "lerning_rate": 1e-4}, "unknown key lerning_rate; did you mean learning_rate"),
+        ({**FACTORY, "finetuning_type": "lora", "lora_rank": "x"}, "lora_rank: 'x' is not a whole number"),
+        ({**FACTORY, "quantization_bit": 3}, "quantization_bit: 3 is not supported"),
+        ({**FACTORY, "resume_from_checkpoint": "a/checkpoint-5"}, "begins at a checkpoint is not supported"),
+        ({**AXOLOTL, "cosine_min_lr_ratio": 0.1, "lr_scheduler": "linear"}, "belongs to lr_scheduler: cosine"),
+    ],
+)  # fmt: skip
+def test_what_would_be_another_run_than_the_other_trainers_is_refused(read, fields, reason):
+    with pytest.raises(ConfigError, match=reason):
+        read(fields)
+
+
+@pytest.mark.parametrize(
+    "launch", [{"mixed_precision": "bf16"}, {"accelerate_config": "single_gpu"}]
+)
+def test_the_launchers_precision_counts_where_the_config_switches_its_own_off(read, launch):
+    config = read({**launch, "bf16": False})
+    assert config.values["bf16"] is True
+    assert "but for mixed precision in bf16" in config.notes[0]
+    assert "bf16" not in read(launch).values
+    assert read({**launch, "bf16": False, "fp16": True}).values["bf16"] is False
+    assert read({"mixed_precision": "no", "bf16": False}).values["bf16"] is False
 
 
 def test_every_field_of_trl_is_honoured_set_aside_or_refused(read, tmp_path):
@@ -111,19 +203,32 @@ def test_every_field_of_trl_is_honoured_set_aside_or_refused(read, tmp_path):
 
 
 def test_every_hint_names_a_field_that_is_there(read):
-    for old, new in fields_of._RENAMED.items():
-        assert old not in fields_of.TRL_FIELDS
+    for old, new in hints._RENAMED.items():
+        assert old not in fields_of.TRL_FIELDS | fields_of.LAUNCH_FIELDS | fields_of.PEFT_FIELDS
         assert new in fields_of.TRL_FIELDS
         with pytest.raises(ConfigError, match=f"unknown key {old}; TRL calls it {new}$"):
             read({old: 1})
-    for old, mend in fields_of._MENDS.items():
-        assert old not in fields_of.TRL_FIELDS
+    for old, mend in hints._MENDS.items():
+        assert old not in fields_of.TRL_FIELDS | fields_of.LAUNCH_FIELDS | fields_of.PEFT_FIELDS
         named = {word.strip(":.,;()") for word in mend.split() if "_" in word}
         known = fields_of.TRL_FIELDS | {"use_reentrant", "flash_attention_2", "WANDB_PROJECT"}
         known |= {"WANDB_ENTITY", "WANDB_RUN_GROUP", "group_by_length", "{use_reentrant"}
+        known |= {"CUDA_VISIBLE_DEVICES"}
         assert named <= known, (old, named - known)
         with pytest.raises(ConfigError, match="unknown key"):
             read({old: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("bos_token", "eos_token"), ("use_lora", "use_rslora"), ("eval_batch_size", "batch_eval_metrics"),
+     ("max_tokens", "max_steps"), ("use_gradient_checkpointing", "gradient_checkpointing_kwargs")],
+)  # fmt: skip
+def test_a_hint_names_no_field_of_another_meaning(read, key, wrong):
+    with pytest.raises(ConfigError) as caught:
+        read({key: 1})
+    assert wrong not in str(caught.value)
+    assert "TRL has no such field" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +312,8 @@ BROKEN = [
     ({"use_liger_kernel": True}, "pip install liger-kernel"),
     ({"attn_implementation": "flash_attention_2"}, "write attn_implementation: sdpa"),
     ({"chat_template_path": "nowhere.jinja"}, "chat_template_path: no file nowhere.jinja"),
+    ({"chat_template_path": "/nowhere/x"}, "chat_template_path: no folder /nowhere/x"),
+    ({"chat_template_path": "./templates"}, "chat_template_path: no folder ./templates"),
     ({"model_init_kwargs": {"attention_dropout": 0.1}}, "attention_dropout is not supported; write it"),
     ({"model_init_kwargs": {"torch_dtype": "bfloat16"}}, "torch_dtype is not supported; write dtype"),
     ({"model_init_kwargs": {"dtype": "half"}}, "dtype: 'half' is not one of"),

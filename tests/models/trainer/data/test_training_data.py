@@ -3,6 +3,8 @@
 import gzip
 import json
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from datasets import Dataset, DatasetDict
 
@@ -146,6 +148,17 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
         ({"input_ids": ["a", "b"]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": [1, 2], "labels": [1]}, "line 1: 2 input_ids and 1 labels"),
         ({"text": None}, "holds no examples"),
+        ({"messages": [{"from": "user", "value": "a"}]}, "add --map conversations=messages"),
+        ({"messages": json.dumps(CHAT)}, "it is JSON written as a text, so write it as a list"),
+        ({"dialog": CHAT}, "add --map messages=dialog$"),
+        ({"dialog": CHAT, "tools": []}, "add --map messages=dialog,tools=tools$"),
+        ({"turns": [{"from": "user", "value": "a"}]}, "add --map conversations=turns$"),
+        ({"data": [{"text": "a"}, {"text": "b"}]}, "the rows are inside data; save that list"),
+        ({"id;text": "a"}, "separated by ';'; save it with commas"),
+        ({"id\ttext": "a"}, "give the file the suffix .tsv"),
+        ({"messages": CHAT, "chat_template_kwargs": "{}"}, "line 1: chat_template_kwargs is not a mapping"),
+        ({"messages": CHAT, "chat_template_kwargs": None}, "line 1: chat_template_kwargs is not a mapping"),
+        ({"messages": CHAT, "tools": "no json"}, "line 1: tools: not JSON"),
     ],
 )  # fmt: skip
 def test_rows_that_trl_refuses_are_refused_with_the_mend(write_data, row, reason):
@@ -171,6 +184,17 @@ def test_columns_are_renamed_and_joined_and_others_left_out(tmp_path):
         read_training_data(path, columns={"text": "nothing"})
 
 
+def test_columns_for_the_template_that_a_mapping_leaves_out_are_told(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps({"dialog": CHAT, "tools": [{"name": "a"}], "id": 1}) + "\n")
+    bare = read_training_data(path, columns={"messages": "dialog"})
+    kept = read_training_data(path, columns={"messages": "dialog", "tools": "tools"})
+
+    assert bare.notes == ("--map leaves out tools, which TRL reads; add tools=tools to keep them",)
+    assert kept.notes == ()
+    assert kept.rows().column_names == ["messages", "tools"]
+
+
 @pytest.mark.parametrize("text", ["prompt", "=a", "prompt=", "a=b,a=c", ""])
 def test_a_mapping_that_does_not_read_is_refused(text):
     with pytest.raises(ConfigError, match=r"--map: .*write NAME=COLUMN"):
@@ -186,6 +210,18 @@ WRITERS = {
     "d.tsv": lambda path: Dataset.from_list(TWO).to_csv(path, sep="\t"),
     "d.txt": lambda path: path.write_text("a b\nc\n"),
     "d.jsonl.gz": lambda path: path.write_bytes(gzip.compress(b'{"text": "a b"}\n{"text": "c"}\n')),
+    "packed.jsonl": lambda path: path.write_bytes(
+        gzip.compress(b'{"text": "a b"}\n{"text": "c"}\n')
+    ),
+    "views.parquet": lambda path: pyarrow.parquet.write_table(
+        pyarrow.table({"text": pyarrow.array(["a b", "c"]).cast("string_view")}), path
+    ),
+    "dictionary.parquet": lambda path: pyarrow.parquet.write_table(
+        pyarrow.table({"text": pyarrow.array(["a b", "c"]).dictionary_encode()}), path
+    ),
+    "mark.jsonl": lambda path: path.write_bytes(
+        b'\xef\xbb\xbf{"text": "a b"}\n{"text": "c"}\n'
+    ),
     "d.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(TWO).encode())),
     "d.csv.gz": lambda path: path.write_bytes(gzip.compress(b"text\na b\nc\n")),
     "d": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TWO)),

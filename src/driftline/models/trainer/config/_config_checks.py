@@ -30,6 +30,13 @@ _ABOUT_OPENING = {
 }  # fmt: skip
 """Keys of model_init_kwargs that change no weight and no loss of a run."""
 _FEW_STEPS = 100
+_PLAINER = {
+    "num_samples should be a positive integer": "no row is left to train on, because none has a token "
+    "with a label; check labels, max_length and the chat template",
+    "No columns in the dataset match the model's forward": "the rows were not tokenised; check their "
+    "columns, and remove skip_prepare_dataset from dataset_kwargs",
+}
+"""What libraries say about rows that cannot be trained on, in words that name the mend."""
 _REFUSALS = (ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError)
 """Exceptions by which libraries refuse a config or data, before they begin."""
 
@@ -63,6 +70,12 @@ def check_training(config: TrainingConfig) -> None:
     template = args.chat_template_path
     if template and template.endswith((".jinja", ".j2")) and not Path(template).is_file():
         raise ConfigError(f"{config.name}: chat_template_path: no file {template}; check the path")
+    is_path = template and (template.startswith(("/", ".", "~")) or template.count("/") > 1)
+    if is_path and not Path(template).exists():
+        raise ConfigError(
+            f"{config.name}: chat_template_path: no folder {template}; check the path, or name a "
+            "model of the hub as owner/name"
+        )
     optimizer = _optimizer(config, args)
     _check_schedule(config, args, optimizer)
 
@@ -195,6 +208,9 @@ def one_line(error: BaseException) -> str:
     Returns:
         Its first line of text.
     """
+    for said, meant in _PLAINER.items():
+        if said in str(error):
+            return meant
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     kind = type(error).__name__
     return f"{kind}: {first}" if isinstance(error, LookupError) or not first else first

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import types
 import typing
 
@@ -116,78 +115,6 @@ REFUSED = {
     "fsdp": "a distributed run",
     "parallelism_config": "a distributed run",
 }
-
-_RENAMED = {
-    "max_seq_length": "max_length", "max_seq_len": "max_length", "sequence_len": "max_length",
-    "cutoff_len": "max_length", "evaluation_strategy": "eval_strategy", "torch_dtype": "dtype",
-    "no_cuda": "use_cpu", "tokenizer_eos_token": "eos_token", "block_size": "max_length",
-    "per_gpu_train_batch_size": "per_device_train_batch_size",
-    "per_gpu_eval_batch_size": "per_device_eval_batch_size",
-    "micro_batch_size": "per_device_train_batch_size", "num_epochs": "num_train_epochs",
-    "epochs": "num_train_epochs", "batch_size": "per_device_train_batch_size", "lr": "learning_rate",
-    "optimizer": "optim", "lr_scheduler": "lr_scheduler_type", "lora_rank": "lora_r",
-    "lora_target": "lora_target_modules", "preprocessing_num_workers": "dataset_num_proc",
-    "use_liger": "use_liger_kernel",
-    "model_name": "model_name_or_path", "model": "model_name_or_path",
-    "dataset": "dataset_name", "dataset_split": "dataset_train_split",
-    "completions_only": "completion_only_loss", "train_on_completions_only": "completion_only_loss",
-    "load_4bit": "load_in_4bit", "load_8bit": "load_in_8bit",
-    "neftune_alpha": "neftune_noise_alpha", "grad_accum_steps": "gradient_accumulation_steps",
-}  # fmt: skip
-_MENDS = {
-    "warmup_ratio": "write the share as warmup_steps (warmup_steps: 0.1 is 10 % of the steps)",
-    "group_by_length": "write train_sampling_strategy: group_by_length",
-    "use_flash_attention_2": "write attn_implementation: flash_attention_2",
-    "use_flash_attn": "write attn_implementation: flash_attention_2",
-    "gradient_checkpointing_use_reentrant": "write gradient_checkpointing_kwargs: "
-    "{use_reentrant: false}",
-    "use_reentrant": "write gradient_checkpointing_kwargs: {use_reentrant: false}",
-    "dataset_mixer": "write datasets: with one {path, split, fraction} for each",
-    "dataset_mixture": "write datasets: with one {path, split, fraction} for each",
-    "dataset_splits": "write dataset_train_split and dataset_test_split",
-    "chat_template": "put the template into a .jinja file and name it in chat_template_path",
-    "tokenizer_name_or_path": "save that tokenizer beside the model",
-    "system_prompt": "put it into the rows as a message of the system",
-    "dataset_batch_size": "TRL no longer has it, and it changes no token; remove it",
-    "num_of_sequences": "TRL no longer has it; remove it",
-    "overwrite_output_dir": "transformers no longer has it; remove it (--force stands for it)",
-    "logging_dir": "transformers no longer has it; remove it",
-    "include_tokens_per_second": "transformers no longer has it; remove it",
-    "save_safetensors": "transformers always does so; remove it",
-    "half_precision_backend": "transformers no longer has it; remove it",
-    "fp16_opt_level": "transformers no longer has it; remove it",
-    "use_ipex": "transformers no longer has it; remove it",
-    "push_to_hub_model_id": "write hub_model_id",
-    "push_to_hub_token": "write hub_token",
-    "adafactor": "write optim: adafactor",
-    "use_unsloth": "it belongs to another trainer; remove it",
-    "beta": "it belongs to DPO, which is not supported; remove it",
-    "wandb_project": "TRL does not take it; set the environment variable WANDB_PROJECT under env:",
-    "wandb_entity": "TRL does not take it; set the environment variable WANDB_ENTITY under env:",
-    "wandb_run_group": "TRL does not take it; set the environment variable WANDB_RUN_GROUP under "
-    "env:",
-}
-
-
-def hint(key: str) -> str:
-    """Suggest the fix for an unknown key.
-
-    Args:
-        key: As it stands in the file.
-
-    Returns:
-        An imperative that works.
-    """
-    if key in _RENAMED:
-        return f"TRL calls it {_RENAMED[key]}"
-    if key in _MENDS:
-        return _MENDS[key]
-    # A name with a word more or less is another thing, not a slip of the pen.
-    words = set(key.split("_"))
-    others = (name for name in sorted(TRL_FIELDS | PEFT_FIELDS) if words - {*name.split("_")})
-    alike = [name for name in others if {*name.split("_")} - words]
-    close = difflib.get_close_matches(key, alike, n=1, cutoff=0.84)
-    return f"did you mean {close[0]}?" if close else "TRL has no such field; remove it"
 
 
 def kinds_of(key: str) -> tuple[type, ...]:

@@ -10,7 +10,7 @@ from ....errors import ConfigError
 from ....parsing import parse_yaml
 from ._config_fields import LAUNCH_FIELDS, PROCESS_FIELDS, TRL_FIELDS
 
-_TIMES = "num_processes"
+_TIMES, _PRECISION = "num_processes", "mixed_precision"
 
 
 def take_launch_keys(
@@ -38,24 +38,46 @@ def take_launch_keys(
     if not launch:
         return dict(values), ()
     kept = {key: value for key, value in values.items() if key not in launch}
-    num = launch.get(_TIMES)
-    for key in ("accelerate_config", "config_file"):
-        if num is None and launch.get(key) is not None:
-            own = _read_launcher(str(launch[key]), key, path)
-            # Without distribution accelerate starts one process, whatever number stands there.
-            num = 1 if str(own.get("distributed_type")).upper() == "NO" else own.get(_TIMES)
+    num, precision = _processes_and_precision(launch, path)
     if num is not None and (not isinstance(num, int) or isinstance(num, bool) or num < 1):
         raise ConfigError(f"{path}: {_TIMES}: {num!r} is not a whole number above 0")
     names = ", ".join(sorted(launch))
+    computed = _precision(kept, precision)
+    kept |= computed
+    more = f", but for mixed precision in {', '.join(computed)}" if computed else ""
     if num is None or num == 1:
-        return kept, (f"{names}: set aside, they say how processes are launched",)
+        return kept, (f"{names}: set aside, they say how processes are launched{more}",)
     each = kept.get("gradient_accumulation_steps", 1)
     if isinstance(each, int) and not isinstance(each, bool):
         kept["gradient_accumulation_steps"] = each * num
     return kept, (
         f"{names}: the rows of each step of {num} processes are trained in one, with "
-        f"gradient_accumulation_steps {kept['gradient_accumulation_steps']}; sharding is set aside",
+        f"gradient_accumulation_steps {kept['gradient_accumulation_steps']}; sharding is set "
+        f"aside{more}",
     )
+
+
+def _processes_and_precision(
+    launch: Mapping[str, JsonValue], path: Path
+) -> tuple[JsonValue, JsonValue]:
+    """The number of processes and the precision, by the keys or by a config of accelerate."""
+    num, precision = launch.get(_TIMES), launch.get(_PRECISION)
+    for key in ("accelerate_config", "config_file"):
+        if launch.get(key) is None:
+            continue
+        own = _read_launcher(str(launch[key]), key, path)
+        precision = own.get(_PRECISION) if precision is None else precision
+        if num is None:
+            # Without distribution accelerate starts one process, whatever number stands there.
+            num = 1 if str(own.get("distributed_type")).upper() == "NO" else own.get(_TIMES)
+    return num, precision
+
+
+def _precision(kept: Mapping[str, JsonValue], precision: JsonValue) -> dict[str, JsonValue]:
+    """The launcher's precision, which transformers goes by where `bf16` and `fp16` are both off."""
+    name = str(precision).lower()
+    is_off = kept.get("bf16") is False and not kept.get("fp16")
+    return {name: True} if is_off and name in ("bf16", "fp16") else {}
 
 
 def _read_launcher(name: str, key: str, path: Path) -> dict[str, JsonValue]:

@@ -1,5 +1,6 @@
 """Configs of Axolotl and LLaMA-Factory in TRL's words, where their fields mean the same."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +16,8 @@ _SAME = {
     name: name
     for name in (
         "max_steps", "gradient_accumulation_steps", "learning_rate", "warmup_steps", "weight_decay",
-        "max_grad_norm", "adam_beta1", "adam_beta2", "adam_epsilon", "bf16", "fp16", "tf32", "seed",
+        "resume_from_checkpoint", "label_smoothing_factor",
+        "max_grad_norm", "adam_beta1", "adam_beta2", "adam_epsilon", "tf32", "seed",
         "gradient_checkpointing", "gradient_checkpointing_kwargs", "neftune_noise_alpha",
         "lora_alpha", "lora_dropout", "output_dir", "save_steps", "save_strategy",
         "save_total_limit", "logging_steps", "eval_steps", "eval_strategy", "hub_model_id",
@@ -33,11 +35,17 @@ _AXOLOTL = {
     "sequence_len": "max_length",
     "sample_packing": "packing",
     "lora_r": "lora_r",
+    "lora_target_parameters": "lora_target_parameters",
     # PEFT's own name: TRL takes a list of one as a pattern, which no module's full name matches.
     "lora_target_modules": "target_modules",
     "lora_modules_to_save": "lora_modules_to_save",
     "peft_use_rslora": "use_rslora",
     "peft_use_dora": "use_dora",
+    "peft_layers_to_transform": "layers_to_transform",
+    "peft_layers_pattern": "layers_pattern",
+    "peft_init_lora_weights": "init_lora_weights",
+    "peft_trainable_token_indices": "trainable_token_indices",
+    "peft_ensure_weight_tying": "ensure_weight_tying",
     "load_in_4bit": "load_in_4bit",
     "load_in_8bit": "load_in_8bit",
     "lr_scheduler_kwargs": "lr_scheduler_kwargs",
@@ -59,7 +67,31 @@ _LLAMA_FACTORY = {
     "report_to": "report_to",
     "run_name": "run_name",
     "data_seed": "data_seed",
+    "dataloader_drop_last": "dataloader_drop_last",
+    "full_determinism": "full_determinism",
+    "bf16": "bf16",
+    "fp16": "fp16",
 }  # fmt: skip
+_AXOLOTL_DEFAULTS: Values = {
+    "num_train_epochs": 1, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1,
+    "lr_scheduler_type": "cosine", "optim": "adamw_torch_fused", "max_length": 512,
+    "warmup_steps": 0.03,
+}  # fmt: skip
+_LLAMA_FACTORY_DEFAULTS: Values = {"learning_rate": 5e-5, "max_length": 2048}
+"""Values of fields that a file leaves out, where TRL's are others."""
+_AXOLOTL_REFUSED = (
+    "relora", "lisa_n_layers", "unfrozen_parameters", "loraplus_lr_ratio", "lr_groups",
+    "embedding_lr", "embedding_lr_scale", "reward_model", "process_reward_model", "lora_model_dir",
+    "cosine_constant_lr_ratio", "lr_quadratic_warmup", "peft_layer_replication", "loftq_config",
+    "overrides_of_model_config", "overrides_of_model_kwargs", "rope_scaling", "qat", "kd_trainer",
+)  # fmt: skip
+_LLAMA_FACTORY_REFUSED = (
+    "use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon", "use_llama_pro",
+    "pissa_init", "loraplus_lr_ratio", "mask_history", "adapter_name_or_path", "rope_scaling",
+    "shift_attn", "mixture_of_depths", "use_asft_loss", "use_eaft_loss", "moe_aux_loss_coef",
+    "train_from_scratch", "resize_vocab",
+)  # fmt: skip
+"""Fields that change the updates, and that no field of TRL's stands for."""
 
 
 def from_other_trainer(
@@ -76,13 +108,28 @@ def from_other_trainer(
         is not taken.
 
     Raises:
-        ConfigError: A kind of training that is not supported, such as a stage of DPO.
+        ConfigError: A kind of training that is not supported, such as a stage of DPO, or a field that
+            changes the updates and that TRL has none for.
     """
     if "base_model" in values:
-        return _translated(values, path, "Axolotl", _AXOLOTL, _axolotl)
+        _refuse_fields(values, path, _AXOLOTL_REFUSED, "Axolotl")
+        return _translated(values, path, "Axolotl", _AXOLOTL, _axolotl, _AXOLOTL_DEFAULTS)
     if "finetuning_type" in values or ("stage" in values and "cutoff_len" in values):
-        return _translated(values, path, "LLaMA-Factory", _LLAMA_FACTORY, _llama_factory)
+        name, defaults = "LLaMA-Factory", _LLAMA_FACTORY_DEFAULTS
+        _refuse_fields(values, path, _LLAMA_FACTORY_REFUSED, name)
+        return _translated(values, path, name, _LLAMA_FACTORY, _llama_factory, defaults)
     return values, ()
+
+
+def _refuse_fields(values: Values, path: Path, names: tuple[str, ...], trainer: str) -> None:
+    key = next((name for name in names if values.get(name)), None)
+    if trainer == "Axolotl" and values.get("batch_size"):
+        raise ConfigError(f"{path}: batch_size: write gradient_accumulation_steps instead")
+    if key is not None:
+        raise ConfigError(
+            f"{path}: {key}: TRL has no field for it, and without it the run is another one than "
+            f"{trainer}'s; remove the key to train without it"
+        )
 
 
 def _translated(
@@ -91,6 +138,7 @@ def _translated(
     trainer: str,
     names: Mapping[str, str],
     more: Callable[[Values, Path], tuple[dict[str, JsonValue], set[str]]],
+    defaults: Values,
 ) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
     """Return a config in TRL's fields, and notes on the keys that were left out."""
     special, read = more(values, path)
@@ -103,69 +151,148 @@ def _translated(
     left = [
         key for key in values if key not in read and (key not in names or values[key] == "auto")
     ]
+    _refuse_slips(left, values, names, path)
     lines = [
         f"read as a config of {trainer}, trained with TRL: rows and labels are made by TRL's rules"
     ]
     if left:
         lines.append(f"{', '.join(left)}: not taken from {trainer}'s config")
-    return taken, tuple(lines)
+    steps = taken.get("max_steps")
+    has_steps = isinstance(steps, int) and steps > 0
+    added = {
+        key: value
+        for key, value in defaults.items()
+        if key not in taken and not (key == "num_train_epochs" and has_steps)
+    }
+    if added:
+        said = ", ".join(f"{key} {value}" for key, value in added.items())
+        lines.append(f"{trainer}'s own defaults for what the file leaves out: {said}")
+    return taken | added, tuple(lines)
+
+
+def _refuse_slips(left: list[str], values: Values, names: Mapping[str, str], path: Path) -> None:
+    """Refuse a misspelt key: without its field the trainer's default would be trained with."""
+    for key in left:
+        words = {*key.split("_")}
+        others = [name for name in names if name not in values and words - {*name.split("_")}]
+        alike = [name for name in others if {*name.split("_")} - words]
+        close = difflib.get_close_matches(key, alike, n=1, cutoff=0.86)
+        if close:
+            raise ConfigError(f"{path}: unknown key {key}; did you mean {close[0]}?")
 
 
 def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]]:
-    found: dict[str, JsonValue] = {}
-    read = {"adapter", "lora_target_linear", "bf16", "fp16", "flash_attention", "train_on_inputs"}
-    read |= {"warmup_ratio", "rl"}
+    read = {"adapter", "lora_target_linear", "bf16", "fp16", "bfloat16", "float16", "rl"}
+    read |= {"train_on_inputs", "warmup_ratio", "cosine_min_lr_ratio", "gradient_checkpointing"}
+    read |= {"group_by_length", "curriculum_sampling"}
     if values.get("rl"):
         raise ConfigError(
             f"{path}: rl: {values['rl']} is not supported; only fine-tuning on texts is"
         )
-    adapter = values.get("adapter")
+    adapter, found = values.get("adapter"), _axolotl_precision(values)
     if adapter in ("lora", "qlora"):
-        found["use_peft"] = True
+        found |= {"use_peft": True, "lora_dropout": values.get("lora_dropout") or 0.0}
         if values.get("lora_target_linear"):
             found["target_modules"] = "all-linear"
     elif adapter:
         raise ConfigError(f"{path}: adapter: {adapter} is not supported; lora and qlora are")
+    else:
+        # Leftovers of another file: without an adapter they have no effect.
+        read |= {key for key in values if key.startswith(("lora_", "peft_"))}
+    if values.get("learning_rate") is None:
+        raise ConfigError(f"{path}: learning_rate: is missing, and Axolotl has no default; add it")
     found |= _loss_on(prompts=bool(values.get("train_on_inputs", False)))
-    for name in ("bf16", "fp16"):
-        if isinstance(values.get(name), bool):
-            found[name] = values[name]
-    return found | _warmup(values), read - {"flash_attention"}
+    if values.get("gradient_checkpointing") is not None:
+        # Axolotl also takes words for where activations are kept, which change no weight.
+        found["gradient_checkpointing"] = values["gradient_checkpointing"] is not False
+    if values.get("group_by_length"):
+        found["train_sampling_strategy"] = "group_by_length"
+    if values.get("curriculum_sampling"):
+        found["train_sampling_strategy"] = "sequential"
+    return found | _axolotl_schedule(values, path) | _warmup(values), read
+
+
+def _axolotl_precision(values: Values) -> dict[str, JsonValue]:
+    """Axolotl loads the weights in the precision that it computes in; where silent, it takes bf16."""
+    bf16 = values.get("bf16", "auto") or values.get("bfloat16")
+    if bf16 == "full":
+        return {"bf16": False, "dtype": "bfloat16"}
+    is_half = bool(values.get("fp16") or values.get("float16"))
+    if bf16 and not ("bf16" not in values and is_half):
+        return {"bf16": True, "dtype": "bfloat16"}
+    return {"fp16": True, "dtype": "float16"} if is_half else {"bf16": False, "dtype": "float32"}
+
+
+def _axolotl_schedule(values: Values, path: Path) -> dict[str, JsonValue]:
+    share = values.get("cosine_min_lr_ratio")
+    if share is None:
+        return {}
+    if (name := values.get("lr_scheduler") or "cosine") != "cosine":
+        raise ConfigError(
+            f"{path}: cosine_min_lr_ratio: belongs to lr_scheduler: cosine, not {name}; remove the key"
+        )
+    return {
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": share},
+    }
 
 
 def _llama_factory(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]]:
-    found: dict[str, JsonValue] = {}
-    read = {
-        "stage",
-        "do_train",
-        "finetuning_type",
-        "lora_target",
-        "train_on_prompt",
-        "warmup_ratio",
-    }
-    read |= {"additional_target"}
-    stage, kind = values.get("stage", "sft"), values.get("finetuning_type", "lora")
+    read = {"stage", "do_train", "finetuning_type", "lora_target", "train_on_prompt"}
+    read |= {"warmup_ratio", "additional_target", "bf16", "pure_bf16", "quantization_bit"}
+    read |= {"use_dft_loss", "disable_shuffling", "neat_packing"}
+    stage, kind = values.get("stage") or "sft", values.get("finetuning_type") or "lora"
     if stage not in ("sft", "pt"):
         raise ConfigError(f"{path}: stage: {stage} is not supported; sft and pt are")
     if kind not in ("lora", "full"):
         raise ConfigError(f"{path}: finetuning_type: {kind} is not supported; lora and full are")
+    found: dict[str, JsonValue] = {}
     if kind == "lora":
-        found["use_peft"] = True
-        found["lora_r"] = values.get("lora_rank", 8)
-        # LLaMA-Factory's own defaults, which are not TRL's.
-        found["lora_alpha"] = values.get("lora_alpha") or 2 * int(str(found["lora_r"]))
-        found["lora_dropout"] = values.get("lora_dropout", 0.0)
-        target = values.get("lora_target", "all")
-        found["target_modules"] = "all-linear" if target == "all" else _listed(target)
-        if values.get("additional_target"):
-            found["lora_modules_to_save"] = _listed(values["additional_target"])
+        found |= _llama_factory_adapter(values, path)
         read |= {"lora_rank", "lora_alpha", "lora_dropout"}
     if stage == "sft":
         found |= _loss_on(prompts=bool(values.get("train_on_prompt", False)))
-    if "cutoff_len" not in values:
-        found["max_length"] = 2048
+    elif values.get("packing") is None:
+        # Texts of pre-training are joined and cut, unless the file says otherwise.
+        found |= {"packing": True, "packing_strategy": "wrapped"}
+    if values.get("neat_packing"):
+        found["packing"] = True
     found["bf16"] = bool(values.get("bf16", False))
-    return found | _warmup(values), read | {"bf16"}
+    if values.get("pure_bf16"):
+        found |= {"bf16": False, "dtype": "bfloat16"}
+    found |= _llama_factory_bits(values, path)
+    if values.get("use_dft_loss"):
+        found["loss_type"] = "dft"
+    if values.get("disable_shuffling"):
+        found["train_sampling_strategy"] = "sequential"
+    return found | _warmup(values), read
+
+
+def _llama_factory_adapter(values: Values, path: Path) -> dict[str, JsonValue]:
+    """LoRA with LLaMA-Factory's own defaults, which are not TRL's."""
+    rank = values.get("lora_rank") or 8
+    if not isinstance(rank, int):
+        raise ConfigError(f"{path}: lora_rank: {rank!r} is not a whole number")
+    target = values.get("lora_target") or "all"
+    found: dict[str, JsonValue] = {
+        "use_peft": True,
+        "lora_r": rank,
+        "lora_alpha": values.get("lora_alpha") or 2 * rank,
+        "lora_dropout": values.get("lora_dropout") or 0.0,
+        "target_modules": "all-linear" if target in ("all", ["all"]) else _listed(target),
+    }
+    if values.get("additional_target"):
+        found["lora_modules_to_save"] = _listed(values["additional_target"])
+    return found
+
+
+def _llama_factory_bits(values: Values, path: Path) -> dict[str, JsonValue]:
+    bits = values.get("quantization_bit")
+    if bits is None:
+        return {}
+    if bits not in (4, 8):
+        raise ConfigError(f"{path}: quantization_bit: {bits} is not supported; 4 and 8 are")
+    return {f"load_in_{bits}bit": True}
 
 
 def _loss_on(*, prompts: bool) -> dict[str, JsonValue]:

@@ -32,11 +32,11 @@ from ._config_fields import (
     SFT_FIELDS,
     TRL_FIELDS,
     as_its_kind,
-    hint,
     is_of,
     kinds_of,
 )
 from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
+from ._hints import hint
 from ._launch import take_launch_keys
 from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
 

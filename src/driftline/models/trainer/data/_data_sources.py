@@ -30,6 +30,7 @@ _BUILDERS = {
     ".csv": "csv", ".tsv": "csv", ".arrow": "arrow", ".feather": "arrow", ".txt": "text",
 }  # fmt: skip
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
+_PACKED_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
 _MAGIC = ((b"PAR1", "parquet"), (b"\x1f\x8b", "json"), (b"{", "json"), (b"[", "json"))
 _HUB_ID = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<config>[\w.-]*))?")
 _PART = 1 << 22
@@ -101,7 +102,7 @@ def load_named(config: TrainingConfig) -> LoadedRows | None:
 def _load_file(path: Path) -> LoadedRows:
     builder, options = _builder(path)
     # Readers replace a byte that is no text, and a model would be trained on the replacement.
-    is_text = builder in ("json", "csv", "text") and not _PACKED & {*path.suffixes}
+    is_text = builder in ("json", "csv", "text") and not _is_packed(path)
     digest = _digest_of_file(path, is_text=is_text)
     with _reading(path, builder):
         # Without a split as a name, an empty file is an empty split and no failed lookup.
@@ -112,7 +113,7 @@ def _load_file(path: Path) -> LoadedRows:
             cache_dir=_cache_folder(),
             **options,
         )
-    has_lines = builder == "json" and path.suffix not in _PACKED and _first_bytes(path) != b"["
+    has_lines = builder == "json" and not _is_packed(path) and _first_bytes(path) != b"["
     lines_of = path if has_lines else None
     return LoadedRows(path.name, {"train": rows}, digest, str(path), lines_of)
 
@@ -150,6 +151,11 @@ def _builder(path: Path) -> tuple[str, dict[str, str]]:
             "Arrow or text"
         )
     return builder, {"sep": "\t"} if kind == ".tsv" else {}
+
+
+def _is_packed(path: Path) -> bool:
+    """Whether the file is compressed: readers go by its first bytes, whatever its suffix."""
+    return bool(_PACKED & {*path.suffixes}) or _first_bytes(path, 4).startswith(_PACKED_MAGIC)
 
 
 def _first_bytes(path: Path, num: int = 1) -> bytes:
@@ -315,7 +321,7 @@ def check_json_lines(path: Path) -> None:
     Raises:
         DataError: There is such a line.
     """
-    if _first_bytes(path) == b"[" or path.suffix in _PACKED:
+    if _first_bytes(path) == b"[" or _is_packed(path):
         return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import datasets
 import numpy
@@ -12,19 +11,13 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ....errors import DataError
+from ....parsing import parse_json
 from ._data_sources import LoadedRows, check_json_lines, line_of_row
-
-Layout = Literal["messages", "prompt_completion", "text", "tokens"]
+from ._layouts import Layout, find_layout, is_text
 
 EXTRA_COLUMNS = ("tools", "chat_template_kwargs", "labels", "completion_mask", "assistant_masks")
 """Columns that TRL's tokenisation reads in addition to those of the layout."""
 _BATCH = 1000
-_GUESSES = (
-    ("question", "answer"), ("instruction", "output"), ("instruction", "response"),
-    ("query", "response"), ("problem", "solution"), ("input", "output"), ("prompt", "response"),
-    ("prompt", "answer"), ("prompt", "chosen"), ("source", "target"), ("question", "response"),
-    ("inputs", "targets"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
     check = _Check(loaded, rows)
     if not len(rows) or not rows.column_names:
         raise DataError(f"{loaded.where}: holds no examples; give one example a row")
-    layout, fields = _layout(loaded, rows, text_field)
+    layout, fields = find_layout(loaded, rows, text_field)
     kept = check.not_empty(fields, text_field)
     kinds = {field: check.kind(field, layout, kept) for field in fields if layout != "tokens"}
     if len(set(kinds.values())) > 1:
@@ -67,82 +60,12 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
         )
     if layout == "tokens":
         check.tokens()
+    if "chat" in kinds.values():
+        check.template_columns(kept)
     notes = check.notes(kept, [field for field in fields if kinds.get(field) == "text"])
     if not kept.all():
         rows = rows.select(numpy.flatnonzero(kept))
     return CheckedRows(rows, layout, fields, "chat" in kinds.values(), notes)
-
-
-def _layout(
-    loaded: LoadedRows, rows: datasets.Dataset, text_field: str
-) -> tuple[Layout, tuple[str, ...]]:
-    """Return the layout that TRL takes these columns for, in its order of preference."""
-    columns, name = rows.column_names, loaded.where
-    for column in ("image", "images"):
-        if column in columns:
-            raise DataError(
-                f"{name}: column {column}: images are not supported; take rows of text alone, or leave "
-                "the column out with --map"
-            )
-    if "input_ids" in columns:
-        return "tokens", ("input_ids",)
-    if "prompt" in columns:
-        if "completion" in columns:
-            return "prompt_completion", ("prompt", "completion")
-        other = next((each for each in ("messages", text_field) if each in columns), None)
-        mend = f"--map {other}={other}" if other else _suggestion(columns)
-        raise DataError(
-            f"{name}: has prompt but no completion, which TRL refuses (KeyError: 'completion'); name "
-            f"the columns to train on with {mend}"
-        )
-    if "messages" in columns and not (
-        text_field in columns and _begins_with_text(rows, text_field)
-    ):
-        return "messages", ("messages",)
-    if "conversations" in columns:
-        if _is_from_value(rows):
-            return "messages", ("conversations",)
-        raise DataError(
-            f"{name}: conversations without from and value, which TRL refuses; add "
-            "--map messages=conversations"
-        )
-    if text_field in columns:
-        return "text", (text_field,)
-    raise DataError(
-        f"{name}: has {', '.join(sorted(columns))}; an example needs messages, prompt and completion, "
-        f"or {text_field}: {_mend(columns, text_field)}"
-    )
-
-
-def _mend(columns: list[str], text_field: str) -> str:
-    texts = [c for c in columns if c in ("content", "document", "body", "story", "code")]
-    if texts and text_field == "text":
-        return f"write dataset_text_field: {texts[0]} into the config"
-    return f"add {_suggestion(columns)}"
-
-
-def _suggestion(columns: list[str]) -> str:
-    for ask, answer in _GUESSES:
-        if ask in columns and answer in columns:
-            context = "+input" if ask == "instruction" and "input" in columns else ""
-            return f"--map prompt={ask}{context},completion={answer}"
-    if "chosen" in columns:
-        return "--map messages=chosen"
-    return "--map prompt=COLUMN,completion=COLUMN"
-
-
-def _begins_with_text(rows: datasets.Dataset, text_field: str) -> bool:
-    """Return whether the first row with content is a text, which decides for TRL on all rows."""
-    both = rows.select_columns(["messages", text_field])
-    first = next((row for row in both if row["messages"] or row[text_field] is not None), None)
-    return first is not None and not first["messages"]
-
-
-def _is_from_value(rows: datasets.Dataset) -> bool:
-    turns: Any = next(
-        (row for row in rows.select_columns("conversations")["conversations"] if row), []
-    )
-    return bool(turns) and isinstance(turns[0], dict) and {"from", "value"} <= turns[0].keys()
 
 
 class _Check:
@@ -198,22 +121,39 @@ class _Check:
         )
         said = {"text": "a text", "chat": "a list of {role, content}"}
         names = " or ".join(said[each] for each in wanted)
-        kind = "text" if _is_text(feature) else "chat" if _is_plain_chat(feature) else None
-        nulls_in_roles = kind == "chat" and self._has_null_role(field)
+        role = "from" if field == "conversations" else "role"
+        kind = "text" if is_text(feature) else "chat" if _is_plain_chat(feature, role) else None
+        nulls_in_roles = kind == "chat" and self._has_null_role(field, role)
         if kind is not None and kind in wanted and not nulls_in_roles:
             return kind
         first = None
         for number, value in self._values(field):
             if not kept[number]:
                 continue
-            found = _kind_of(value)
+            found = _kind_of(value, role)
             if found not in wanted:
-                raise DataError(f"{self.place(number)}: {field} is not {names}")
+                raise DataError(
+                    f"{self.place(number)}: {field} is not {names}{_mend(value, field)}"
+                )
             if first is not None and found != first:
                 raise DataError(f"{self.place(number)}: mixes texts and chats with the rows before")
             first = found
         assert first is not None
         return first
+
+    def template_columns(self, kept: NDArray[numpy.bool_]) -> None:
+        """Refuse what the chat template cannot be given, which TRL says without a column's name."""
+        if "chat_template_kwargs" in self._rows.column_names:
+            for number, value in self._values("chat_template_kwargs"):
+                if kept[number] and not isinstance(value, dict):
+                    raise DataError(
+                        f"{self.place(number)}: chat_template_kwargs is not a mapping; write {{}} where "
+                        "there are none"
+                    )
+        if "tools" in self._rows.column_names and is_text(self._rows.features["tools"]):
+            for number, value in self._values("tools"):
+                if kept[number] and isinstance(value, str):
+                    parse_json(value.encode(), f"{self.place(number)}: tools", DataError)
 
     def tokens(self) -> None:
         """Refuse what is no token, and labels of another length than their tokens."""
@@ -276,16 +216,16 @@ class _Check:
         for chunk in self._columns(field):
             if pyarrow.types.is_string(chunk.type) or pyarrow.types.is_large_string(chunk.type):
                 sizes = pyarrow.compute.binary_length(chunk)
+            elif pyarrow.types.is_string_view(chunk.type):
+                sizes = pyarrow.compute.binary_length(chunk.cast(pyarrow.large_string()))
             else:
                 sizes = pyarrow.compute.list_value_length(chunk)
             parts.append(pyarrow.compute.fill_null(sizes, -1).to_numpy(zero_copy_only=False))
         return numpy.concatenate(parts)
 
-    def _has_null_role(self, field: str) -> bool:
+    def _has_null_role(self, field: str, role: str) -> bool:
         for chunk in self._columns(field):
             turns = chunk.flatten()
-            names = {each.name for each in turns.type}
-            role = "role" if "role" in names else "from"
             if turns.null_count or turns.field(role).null_count:
                 return True
         return False
@@ -298,29 +238,31 @@ class _Check:
                 number += 1
 
 
-def _is_text(feature: object) -> bool:
-    return isinstance(feature, datasets.Value) and feature.dtype in ("string", "large_string")
-
-
 def _is_stored_as_values(feature: object) -> bool:
     return not isinstance(feature, datasets.Json)
 
 
-def _is_plain_chat(feature: object) -> bool:
+def _is_plain_chat(feature: object, role: str) -> bool:
     """Return whether a type is a list of turns with a text as role; then no row needs a check."""
     inner = feature.feature if isinstance(feature, datasets.List | datasets.LargeList) else None
     if not isinstance(inner, dict):
         return False
-    return _is_text(inner.get("role")) or (_is_text(inner.get("from")) and "value" in inner)
+    return is_text(inner.get(role))
 
 
-def _kind_of(value: JsonValue) -> str | None:
+def _mend(value: JsonValue, field: str) -> str:
+    """The mend for a value that is nearly a chat."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        return "; it is JSON written as a text, so write it as a list (JSON Lines keeps lists)"
+    if isinstance(value, list) and all(isinstance(t, dict) and "from" in t for t in value):
+        return f"; add --map conversations={field}"
+    return ""
+
+
+def _kind_of(value: JsonValue, role: str) -> str | None:
     if isinstance(value, str):
         return "text"
     if not isinstance(value, list) or not value:
         return None
-    is_chat = all(
-        isinstance(turn, dict) and isinstance(turn.get("role", turn.get("from")), str)
-        for turn in value
-    )
+    is_chat = all(isinstance(turn, dict) and isinstance(turn.get(role), str) for turn in value)
     return "chat" if is_chat else None

@@ -15,7 +15,8 @@ from ....provenance import digest_value
 from ....results import SourceProvenance
 from ..config import TrainingConfig
 from ._data_sources import LoadedRows, RowSource, load_named, load_source, quiet_datasets
-from ._row_checks import EXTRA_COLUMNS, Layout, check_rows
+from ._layouts import Layout
+from ._row_checks import EXTRA_COLUMNS, check_rows
 
 Example = dict[str, JsonValue]
 
@@ -256,10 +257,20 @@ def _checked(
         digest,
         is_chat=checked.is_chat,
         text_field=text_field,
-        notes=checked.notes,
+        notes=(*checked.notes, *_left_out(loaded.splits[split], columns)),
         loaded=loaded,
         columns=tuple(sorted(columns.items())),
     )
+
+
+def _left_out(rows: datasets.Dataset, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which columns that TRL would train by are left out, because no name was given to them."""
+    named = {name for given in columns.values() for name in given.split("+")} | set(columns)
+    out = [name for name in EXTRA_COLUMNS if name in rows.column_names and name not in named]
+    if not columns or not out:
+        return ()
+    mend = ",".join(f"{name}={name}" for name in out)
+    return (f"--map leaves out {', '.join(out)}, which TRL reads; add {mend} to keep them",)
 
 
 def _renamed(
