@@ -339,6 +339,7 @@ def test_a_run_that_is_safe_early_is_trained_no_further(longer, tmp_path):
     assert found.provenance.config_values["max_steps"] == LONGER
     fractions = [progress.fraction for progress in heard]
     assert fractions == sorted(fractions)
+    assert fractions[-1] > 0.9
     # It says what a probe of that length says, at the risk of one look.
     short = longer.ask(
         tmp_path / "short", "forecast", suites=(suite_of(2.9),), probe="0.2", risk=0.1 / 3
@@ -367,6 +368,9 @@ def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, 
     assert found.cost.fraction_of_planned_run == 0.6
     assert set(found.probe.target.losses) == set(PROBES["0.6"])
     assert found.probe.capabilities == first.probe.capabilities
+    fractions = [progress.fraction for progress in looked]
+    assert fractions == sorted(fractions)
+    assert 0.9 < fractions[-1] <= 1
 
 
 @pytest.mark.parametrize(

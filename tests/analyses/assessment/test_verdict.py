@@ -8,6 +8,7 @@ import pytest
 
 from driftline.analyses import LossForecast
 from driftline.analyses.assessment._verdict import (
+    EARLIEST_SAFE,
     Judgement,
     _rounded_down,
     advise,
@@ -222,6 +223,30 @@ def test_safe_is_trained_as_planned():
     found = of(0.01, 0.02).advised()
     assert (found.action, found.learning_rate) == ("train", 2e-4)
     assert found.probability_any_lost == pytest.approx(0.0298, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("probability", "verdict", "action"),
+    [(0.01, "at_risk", "measure_more"), (0.5, "at_risk", "lower_learning_rate"),
+     (0.95, "unsafe", "lower_learning_rate")],
+)  # fmt: skip
+def test_nothing_is_safe_before_enough_of_the_run_was_seen(probability, verdict, action):
+    made = of(probability)
+    judgement = judge(
+        made.rows(), made.losses, correlation=0.0, risk=RISK, share=EARLIEST_SAFE - 0.001
+    )
+    assert judgement.verdict == verdict
+    assert any("nothing is called safe before" in reason for reason in judgement.reasons)
+    found = advise(
+        judgement, required_limits(made.rows(), made.losses), correlation=0.0, risk=RISK,
+        exponents=EXPONENTS, learning_rate=2e-4, probe_share=0.05,
+    )  # fmt: skip
+    assert found.action == action
+    # The planned rate is never what a rate is lowered to.
+    assert (found.learning_rate == 2e-4) == (probability < RISK)
+    assert ("ower the learning rate" in found.sentence) == (probability > RISK)
+    at_edge = judge(made.rows(), made.losses, correlation=0.0, risk=RISK, share=EARLIEST_SAFE)
+    assert at_edge.verdict == ("safe" if probability < RISK else verdict)
 
 
 RATES = [1e-5, 2e-4, 3.3e-4, 9.99e-4, 1e-3, 4.999e-3]

@@ -55,7 +55,7 @@ from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
-from ._prediction import decision, is_decided, predict
+from ._prediction import decision, decision_tokens, is_decided, predict
 from ._request import AssessmentRequest, Part
 
 _LOOKS_A_LINE = 10
@@ -170,7 +170,7 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     study = _capped(study, trained / Meter.TRAINED_TOKEN)
     meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
-    meter.plan(_planned_tokens(request.part, study))
+    meter.plan(_planned_tokens(request.part, study) + decision_tokens(request, study))
     return study
 
 
@@ -319,10 +319,22 @@ def _scores_and_probe(
     lacking = [score.capability for score in scores if score.nothing_to_lose]
     said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
     meter.enter(f"training the first steps and scoring along them{said}")
-    if request.until_decided:
+    if not request.until_decided:
+        return scores, study.probe_table(base)
+    with meter.estimated(_probe_tokens(request, study)):
         study.trajectory.end_where(partial(is_decided, request, study, base, lacking))
         study.trajectory.ensure_trained()
-    return scores, study.probe_table(base)
+        return scores, study.probe_table(base)
+
+
+def _probe_tokens(request: AssessmentRequest, study: Study) -> float:
+    """Count the work of a probe that is trained to its last look, as it was planned."""
+    trajectory, tokens = study.trajectory, study.engine.num_tokens
+    trained = study.num_probe_steps * trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
+    scored = len(trajectory.kept_steps) * tokens((*study.capabilities, study.target))
+    if study.anchors is not None:
+        scored += (1 + len(trajectory.kept_steps)) * tokens((study.anchors,))
+    return trained + scored + decision_tokens(request, study)
 
 
 def _cost(study: Study, started: float) -> Cost:

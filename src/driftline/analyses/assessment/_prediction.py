@@ -125,15 +125,26 @@ def _advice(
     request: AssessmentRequest, study: Study, predicted: ExplainedPrediction, paths: PathCalibration
 ) -> ForecastAdvice | None:
     plan, exponent = study.trajectory.plan, paths.rate_exponent
+    chance = predicted.judgement.probability_any_lost
+    # A run within the whole risk, and not within that of one look, is advised by the latter.
+    is_within = chance is not None and chance <= request.risk
     return advise(
         predicted.judgement,
         required_limits(predicted.capabilities, predicted.losses),
         correlation=predicted.forecaster.correlation,
-        risk=request.risk,
+        risk=request.risk_at_a_look if is_within else request.risk,
         exponents=(exponent.low, exponent.value, exponent.high),
         learning_rate=max(plan.learning_rates),
         probe_share=study.num_probe_steps / plan.num_steps,
     )
+
+
+def decision_tokens(request: AssessmentRequest, study: Study) -> float:
+    """Count what is scored to decide on the way, for progress: every look asks for all before it too."""
+    num_steps, kept = study.trajectory.plan.num_steps, study.trajectory.kept_steps
+    ends = {early_step(look, num_steps) for look in request.deciding_looks[:-1]}
+    num_points = sum(step <= end for end in ends for step in kept)
+    return num_points * study.engine.num_tokens((*study.capabilities, study.target))
 
 
 def is_decided(
@@ -151,7 +162,6 @@ def is_decided(
     scored = engine.evaluate(points, watched)
     # All of it is asked for once more when the probe has ended, and counts then.
     engine.tokens_used = counted
-    engine.meter.plan(len(points) * engine.num_tokens(watched))
     table = Table({**base.rows, **scored.rows})
     reading = read_looks(study, table, looks)
     found = judged(request, study, table, reading, lacking)

@@ -48,8 +48,9 @@ def judge(
     Returns:
         `unsafe` if a required capability is lost with a probability of at least 1 - risk, or was
         measured beyond its tolerance and is not predicted to heal; else `at_risk` if the probability
-        that any is lost is larger than the risk, or less than `EARLIEST_SAFE` is covered; else `inconclusive` if the base lacks one or none is
-        required; else `safe`. And why, most important first.
+        that any is lost is larger than the risk, or less than `EARLIEST_SAFE` is covered; else
+        `inconclusive` if the base lacks one or none is required; else `safe`. And why, most important
+        first.
     """
     required = [row for row in forecast if row.required]
     if not required:
@@ -137,6 +138,14 @@ def advise(
             probability_any_lost=chance,
             sentence="No learning rate down to a hundredth of this one keeps the accepted risk: freeze "
             "modules or replay old data; `driftline plan` finds out which.",
+        )
+    if multiple >= 1:
+        # The planned rate keeps the risk already: only too little of the run was seen.
+        return ForecastAdvice(
+            action="measure_more",
+            learning_rate=learning_rate,
+            probability_any_lost=chance,
+            sentence="Train a longer probe: add `--until decided`.",
         )
     rate = _rounded_down(learning_rate * multiple)
     at_rate = probability_at(limits, correlation, rate / learning_rate, exponents)
