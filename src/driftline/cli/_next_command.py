@@ -43,7 +43,7 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
         values: Inputs of the command.
 
     Returns:
-        Train where it is safe, plan where it is not, forecast from a longer probe where it is undecided;
+        Train where it is safe, plan where it is not, forecast until it is decided where it is not;
         None without a verdict.
     """
     run = ("model", "data", "config", "suites", "columns")
@@ -61,7 +61,7 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
         case "unsafe":
             return command_line("plan", values, *run)
         case _:
-            return command_line("forecast", values, *run, more=("--probe", "0.3"))
+            return command_line("forecast", values, *run, more=("--until", "decided"))
 
 
 def after_claims(answer: Answer, folder: Path | None, values: Mapping[str, Any]) -> str | None:
