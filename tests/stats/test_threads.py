@@ -4,7 +4,7 @@ import numpy
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from driftline.analyses.forecasting._drift import Movement, fit_drift
+from driftline.analyses.forecasting._drift import FinishedCell, Movement, fit_drift
 from driftline.stats import on_one_thread
 
 
