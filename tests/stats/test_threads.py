@@ -4,7 +4,7 @@ import numpy
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from driftline.analyses.forecasting._drift import Movement, fit_drift
+from driftline.analyses.forecasting._drift import FinishedCell, Movement, fit_drift
 from driftline.stats import on_one_thread
 
 
@@ -39,7 +39,7 @@ def test_a_fit_is_held(monkeypatch):
     monkeypatch.setattr(numpy, "sqrt", lambda a: (seen.append(blas_threads()), real(a))[1])
     draws = numpy.random.default_rng(0)
     cells = [
-        Cell(
+        FinishedCell(
             Movement(loss, loss, abs(loss), 0.01, 0.2),
             further,
             f"task {n % 3}",

@@ -210,16 +210,15 @@ def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, 
     assert all(torch.equal(tuned(out)[name], weight) for name, weight in first.items())
 
 
-def test_a_forecast_that_is_not_safe_stops_and_says_so(run, copied, tmp_path):
-    verdict = Assessment.from_json((copied / "run" / "report.json").read_text()).verdict
-    assert verdict != "safe"
-    (tmp_path / "own").mkdir()
-    arguments = write_files(tmp_path / "own", tolerance=0.1)
+def test_a_forecast_that_is_not_safe_stops_and_says_so(run, tmp_path):
+    # Nothing is called safe so early.
+    arguments = [*write_files(tmp_path, tolerance=0.1), "--probe", "0.05"]
     code, text, err = run(*arguments, "--then-train")
-    assert code == {"unsafe": 1, "at_risk": 3, "inconclusive": 3}[verdict]
+    verdict = Assessment.from_json((tmp_path / "run" / "report.json").read_text()).verdict
+    assert (verdict, code) in (("at_risk", 3), ("unsafe", 1))
     assert f"not trained further: the verdict is {verdict}" in err
     assert "driftline train --from" in text
-    assert not (tmp_path / "own" / "run-train").exists()
+    assert not (tmp_path / "run-train").exists()
 
 
 @pytest.mark.parametrize(
