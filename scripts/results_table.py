@@ -127,6 +127,13 @@ def _forecast() -> list[Row]:
 def _bar(name: str, share: str) -> float:
     """Read a bar from the generated table of the forecast's page.
 
+    Args:
+        name: Start of the row.
+        share: Of the run's steps, as the table writes it.
+
+    Returns:
+        The bar.
+
     Raises:
         ValueError: The table has no such bar.
     """

@@ -80,7 +80,4 @@ def relinked(markdown: str, source: str) -> str:
 def _outside_code(markdown: str, replace: Callable[[re.Match[str]], str]) -> str:
     """Replace links, but not in fenced blocks."""
     parts = re.split(r"(^```.*?^```[^\n]*$)", markdown, flags=re.MULTILINE | re.DOTALL)
-    return "".join(
-        part if at % 2 else _LINK.sub(replace, part) for at, part in enumerate(parts)
-    )
-
+    return "".join(part if at % 2 else _LINK.sub(replace, part) for at, part in enumerate(parts))
