@@ -1,5 +1,6 @@
 """Reference pages of the command line, made from the commands themselves."""
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +16,9 @@ def command_pages() -> dict[str, str]:
     """Describe each command on a page of its own.
 
     Returns:
-        Markdown by the name of the page, in the order of `driftline --help`.
+        Markdown by the command's name, in the order of `driftline --help`.
     """
-    return {name.replace(" ", "-"): _page(name, command) for name, command in commands()}
+    return {name: _page(name, command) for name, command in commands()}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -44,9 +45,10 @@ def _page(name: str, command: Any) -> str:  # noqa: ANN401 - Typer's own classes
             continue
         is_argument = parameter.param_type_name == "argument"
         panel = "Arguments" if is_argument else parameter.rich_help_panel or _OWN_OPTIONS
-        panels.setdefault(panel, []).append(f"| `{_cell(record[0])}` | {_cell(_text(record[1]))} |")
+        row = f"| <code>{_cell(record[0])}</code> | {_cell(_text(record[1]))} |"
+        panels.setdefault(panel, []).append(row)
     for panel, rows in panels.items():
-        lines += ["", f"## {panel}", "", "| | |", "|---|---|", *rows]
+        lines += ["", f"## {panel}", "", "| name | meaning |", "|---|---|", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -55,5 +57,5 @@ def _text(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    # A bar would end the cell, also inside code.
-    return text.replace("|", "\\|")
+    # A bar would end the cell.
+    return html.escape(text, quote=False).replace("|", "&#124;")

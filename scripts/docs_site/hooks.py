@@ -22,7 +22,7 @@ _TO_REPOSITORY = {there: here for here, there in pages_outside_docs().items()}
 
 def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' own untyped dict
     """Add the pages that are made or lie outside of `docs/` to the navigation."""
-    pages = [{page: f"reference/commands/{page}.md"} for page in command_pages()]
+    pages = [{name: _path(name)} for name in command_pages()]
     design = [f"design/{path.name}" for path in sorted((ROOT / "design").glob("*.md"))]
     for entry in config["nav"]:
         for title, inside in entry.items():
@@ -35,7 +35,7 @@ def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' own untyped dict
 
 def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401
     """Add the pages that are made, and those outside of `docs/`."""
-    made = {f"reference/commands/{name}.md": text for name, text in command_pages().items()}
+    made = {_path(name): text for name, text in command_pages().items()}
     made["reference/python.md"] = python_page()
     for here, there in pages_outside_docs().items():
         made[there] = (ROOT / here).read_text(encoding="utf-8")
@@ -49,3 +49,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     del config, files
     path = page.file.src_uri
     return relinked(markdown, _TO_REPOSITORY.get(path, f"docs/{path}"))
+
+
+def _path(command: str) -> str:
+    return f"reference/commands/{command.replace(' ', '-')}.md"
