@@ -133,12 +133,12 @@ def test_python_compiles_and_names_what_exists(page, block):
     assert set(names) <= set(driftline.__all__)
 
 
-def test_the_readme_is_short_and_its_excerpt_has_twelve_lines():
+def test_the_readme_is_short_and_so_is_its_excerpt():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
     excerpt = re.search(r"<!-- excerpt -->\n```\n(.*?)```", text, re.DOTALL)
     assert excerpt is not None
-    assert len(excerpt[1].splitlines()) == 12
+    assert 8 <= len(excerpt[1].splitlines()) <= 12
 
 
 def test_every_command_is_on_the_first_page_of_the_documentation():
