@@ -3,6 +3,7 @@
 #   make test               set up, then run the gates and the fast tests
 #   make test-all           set up, then run every gate, test and evidence check
 #   make quick ROOM=stats   set up, then run the fast tests of one room
+#   make docs               set up, then build the documentation into build/site
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --quiet --disable-pip-version-check install --constraint constraints.txt
 ROOM ?=
 
-.PHONY: demo test test-all quick clean
+.PHONY: demo test test-all quick docs clean
 
 demo: .venv/ready-to-run
 	$(BIN)/driftline demo --out driftline-runs/demo --force
@@ -26,6 +27,10 @@ quick: .venv/ready-to-test
 		|| { echo "name a folder of tests/, for example: make quick ROOM=stats"; exit 2; }
 	$(BIN)/python -m pytest -m fast $(wildcard src/driftline/$(ROOM)) tests/$(ROOM)
 
+docs: .venv/ready-to-test
+	$(BIN)/python -m scripts.results_table --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 .venv/ready-to-run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
@@ -34,7 +39,7 @@ quick: .venv/ready-to-test
 	touch $@
 
 .venv/ready-to-test: .venv/ready-to-run
-	$(PIP) --editable .[dev]
+	$(PIP) --editable .[dev,docs]
 	touch $@
 
 clean:

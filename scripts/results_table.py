@@ -1,0 +1,244 @@
+"""Write the table of results into README.md and docs/results.md.
+
+python -m scripts.results_table           # writes both pages
+python -m scripts.results_table --check   # exit code 1 if a page is not what the results say
+
+Every figure comes from a committed result.
+"""
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+_SHARE = "0.2"
+"""Of a run's steps: the probe's default."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim, its bar, and what was measured."""
+
+    claim: str
+    bar: str
+    measured: str
+    is_met: bool | None
+    """None: no bar was set."""
+    page: str
+    """That tells it whole, from the root of the repository."""
+
+    def told(self, place: str) -> str:
+        """Show the row on a page.
+
+        Args:
+            place: The page's folder: an empty text for the root, or `docs`.
+
+        Returns:
+            A line of Markdown.
+        """
+        met = {True: "met", False: "**missed**", None: "–"}[self.is_met]
+        page = self.page if not place else _from_docs(self.page)
+        return f"| [{self.claim}]({page}) | {self.bar} | {self.measured} | {met} |"
+
+
+def main() -> None:
+    """Write, or check, the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    is_check, rows = parser.parse_args().check, results()
+    stale = []
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        made = with_table(page, rows, "" if path.parent == ROOT else "docs")
+        if made != page:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if not is_check:
+                path.write_text(made, encoding="utf-8")
+    if is_check and stale:
+        sys.exit(f"{', '.join(stale)}: stale; run python -m scripts.results_table")
+
+
+def with_table(page: str, rows: list[Row], place: str) -> str:
+    """Put the table between its marks.
+
+    Args:
+        page: Markdown with both marks.
+        rows: The claims.
+        place: As for `Row.told`.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: The marks are missing.
+    """
+    head = ["| claim | bar | measured | |", "|---|---|---|---|"]
+    table = "\n".join(head + [row.told(place) for row in rows])
+    made, count = re.subn(
+        r"(<!-- results: [^\n]*-->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{table}\n{found[2]}",
+        page,
+        flags=re.DOTALL,
+    )
+    if count != 1:
+        raise ValueError("the marks <!-- results: … --> and <!-- end --> must be there once")
+    return made
+
+
+def results() -> list[Row]:
+    """Read the committed results.
+
+    Returns:
+        The claims, in the order of a fine-tuning run.
+    """
+    return [
+        *_forecast(), _path_margin(), _map(), _monitor("stories15m"), _monitor("minimind2-small"),
+        _healthy(), _certificate(), _plan(), _front(), _repair(),
+    ]  # fmt: skip
+
+
+def _forecast() -> list[Row]:
+    found, page = _read("evidence/realistic/forecast.json"), "docs/forecast.md"
+    by_split = [found["held_out"][split]["by_share"][_SHARE] for split in ("task", "region")]
+    runs = f"{found['num_runs']} runs"
+    r2 = [each["r2"] for each in by_split]
+    ranks = [each["spearman"] for each in by_split]
+    covered = [each["coverage_of_what_comes_after"]["all"] for each in by_split]
+    decided = [each["decided"]["share"] for each in by_split]
+    wrong = [each["decided"]["wrong"] for each in by_split]
+    lowest, highest = 0.85, 0.95
+    return [
+        Row("Forecast after 20 % of the steps: R2 of the change", f"{_bar('R2', '20%'):g}",
+            f"{_both(r2)} ({runs})", min(r2) >= _bar("R2", "20%"), page),
+        Row("the same, rank correlation", f"{_bar('Spearman', '20%'):g}", _both(ranks),
+            min(ranks) >= _bar("Spearman", "20%"), page),
+        Row("90 % intervals cover", f"{lowest} to {highest}", _both(covered),
+            all(lowest <= round(each, 2) <= highest for each in covered), page),
+        Row("capabilities decided after 20 %", "60 %", _both(decided, percent=True), min(decided) >= 0.6, page),
+        Row("wrong among the decided", "at most 7 %", _both(wrong, percent=True), max(wrong) <= 0.07, page),
+    ]  # fmt: skip
+
+
+def _bar(name: str, share: str) -> float:
+    """Read a bar from the generated table of the forecast's page.
+
+    Args:
+        name: Start of the row.
+        share: Of the run's steps, as the table writes it.
+
+    Returns:
+        The bar.
+
+    Raises:
+        ValueError: The table has no such bar.
+    """
+    page = (ROOT / "docs/forecast.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith(f"| {name}"))
+    if found := re.search(rf"([0-9.]+) at {share}", line):
+        return float(found[1])
+    raise ValueError(f"docs/forecast.md: no bar for {name} at {share}")
+
+
+def _path_margin() -> Row:
+    found = _read("evidence/path_margin/result.json")
+    false = f"{found['of_the_never_called_passing']} of {found['num_never_passed']}"
+    return Row("Path margin: the first loss comes at a step inside its interval", "–",
+               f"{found['first_inside']} runs; {false} false alarms", None,
+               "docs/concepts/path-margin.md")  # fmt: skip
+
+
+def _map() -> Row:
+    found = _read("evidence/protection/result.json")["ratios_on_fresh_seeds"]["all"]
+    ratio = found["random"]["geometric_mean"]
+    return Row("Map: forgetting with its quarter frozen, over a random quarter frozen", "at most 0.5",
+               f"{ratio:.2f}", ratio <= 0.5, "docs/fragility.md")  # fmt: skip
+
+
+def _monitor(model: str) -> Row:
+    found = _monitored(model)
+    timely, count = found["alarm_before_twice"], found["damaged_runs"]
+    return Row(f"Monitor: alarm before twice the tolerance ({model})", "every damaged run",
+               f"{timely} of {count}", timely == count, "docs/monitor.md")  # fmt: skip
+
+
+def _healthy() -> Row:
+    found = _monitored("stories15m")
+    accused = {*found["healthy_accused_measured"], *found["healthy_accused_by_evidence"]}
+    return Row("healthy runs that are accused", "none", f"{len(accused)} of {found['healthy_runs']}",
+               not accused, "docs/monitor.md")  # fmt: skip
+
+
+def _monitored(model: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = _read("evidence/monitor/result.json")
+    return next(each for each in found if each["model"] == model)
+
+
+def _certificate() -> Row:
+    found = _read("benchmarks/results/certification_errors.json")
+    worst = max(
+        error
+        for cell, values in found.items()
+        if cell.startswith("flips")
+        for name, error in values.items()
+        if name.startswith("pvalue_error")
+    )
+    return Row("Certificate: chance that a model passes which lost just the margin (exact test)", "at most 5 %",
+               f"{100 * worst:.3f} %", worst <= 0.05, "docs/certify.md")  # fmt: skip
+
+
+def _plan() -> Row:
+    found = _protocols()["summary"]
+    halves = [
+        max(each[rival]["of_means"] for rival in ("full", "lora")) <= 0.5
+        for each in found["ratio_by_task"].values()
+    ]
+    measured = f"{sum(halves)} of {len(halves)} tasks ({found['at_most_half_of_lora_and_full']} of {found['num_plans']} plans)"
+    return Row("Plan: at equal gain, at most half the loss of tuned full fine-tuning and LoRA", "every task",
+               measured, all(halves), "evidence/README.md#protocols")  # fmt: skip
+
+
+def _front() -> Row:
+    ratios = []
+    for each in _protocols()["plans"]:
+        areas = each["hypervolume"]["1"]
+        ratios.append(areas["plan"] / max(area for name, area in areas.items() if name != "plan"))
+    return Row("Plan: area of its front over the best single method's", "1.10",
+               f"{min(ratios):.2f} to {max(ratios):.2f}", min(ratios) >= 1.1,
+               "evidence/README.md#protocols")  # fmt: skip
+
+
+def _protocols() -> dict[str, Any]:
+    found: dict[str, Any] = _read("evidence/protocols/result.json")["stories15m"]
+    return found
+
+
+def _repair() -> Row:
+    found = _read("evidence/repair/result.json")
+    bar = found["bar"]
+    limited = [each for each in found["repairs"] if each["limit"] == "cost-5"]
+    good = sum(each["meets_bar"] for each in limited)
+    return Row(
+        f"Repair: gives {bar['given_back']:.0%} back for at most {bar['gain_given_up']:.0%} of the gain".replace("%", " %"),
+        "3 models", f"{good} of {len(limited)}", good >= 3, "docs/repair.md")  # fmt: skip
+
+
+def _both(values: list[float], *, percent: bool = False) -> str:
+    told = [f"{each:.0%}".replace("%", " %") if percent else f"{each:.2f}" for each in values]
+    return " / ".join(told)
+
+
+def _from_docs(page: str) -> str:
+    return page.removeprefix("docs/") if page.startswith("docs/") else f"../{page}"
+
+
+def _read(path: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads((ROOT / path).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
