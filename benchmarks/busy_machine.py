@@ -23,15 +23,13 @@ BAR = 2.2
 _SPIN = "while True: pass"
 _FIT = """
 import time
-from driftline.analyses import PROBES, fit_forecaster, shipped_calibration
+from driftline.analyses import fit_forecaster, shipped_calibration
 from driftline.analyses.forecasting._shipped_fits import shipped_forecaster
 held = shipped_calibration()
-model = held.runs[0].probe.model_digest
-runs = held.runs_for(model, PROBES["0.2"]).runs
 started = time.monotonic()
-fit_forecaster(runs, held)
+fit_forecaster(held.runs, held)
 fitted = time.monotonic()
-shipped_forecaster(held, runs, model_digest=model, probe="0.2", target=False)
+shipped_forecaster(held, target=False)
 print(fitted - started, time.monotonic() - fitted)
 """
 

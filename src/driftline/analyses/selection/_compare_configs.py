@@ -53,7 +53,9 @@ _JOINT = (
 _DATA = (
     "The configs train on different data, so that their gains cannot be compared with each other."
 )
-_SHORT = "A run is too short for a probe of a tenth of its steps, so all had one probe of a fifth."
+_SHORT = (
+    "A run has a learning rate of 0 in the first tenth of its steps, so all had one probe of a fifth."
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def compare_configs(
     try:
         race = _run(request, ask, ROUNDS, listener)
     except ConfigError:
-        # Too short for a replica; any other fault comes up again.
+        # The learning rate is 0 in its first tenth; any other fault comes up again.
         race = _run(request, ask, SHORT_ROUNDS, listener)
     rows = _rows(request, race)
     return ConfigComparison(
