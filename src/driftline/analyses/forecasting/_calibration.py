@@ -34,7 +34,7 @@ class ForecastCalibration(Document):
     schema_: Literal["driftline/forecast-calibration/2"] = Field(alias="schema")
     runs: tuple[FinishedRun, ...] = Field(min_length=1)
     collapse_bound: float = Field(gt=0)
-    """Losses are clipped here, both ways, in nats: beyond it a capability is gone, and how far
+    """Losses are clipped here, in nats: beyond it a capability is gone, and how far
     beyond says nothing."""
 
     @property

@@ -139,7 +139,7 @@ def movements(
         By capability.
     """
     own = [reading for reading in readings if look in reading.losses]
-    losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(-bound, bound)
+    losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
     errors = numpy.array([(r.standard_errors or {}).get(look, 0.0) for r in own], dtype=float)
     if not len(own):
         return {}

@@ -200,7 +200,8 @@ def _cells(
 
 
 def _clipped(loss: float, metric: str, bound: float) -> float:
-    return min(bound, max(-bound, loss)) if _is_in_nats(metric) else loss
+    """Clip a loss in nats at the collapse bound; a gain is not clipped."""
+    return min(bound, loss) if _is_in_nats(metric) else loss
 
 
 def _fitted_looks(probe: ProbeReading) -> list[Look]:
