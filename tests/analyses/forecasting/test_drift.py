@@ -189,7 +189,7 @@ def test_losses_are_clipped_and_other_looks_passed_over():
         reading("c", "early_10", 1),
     ]
     found = movements(rows, "early_20", share=0.3, bound=3.0)
-    assert {name: m.loss for name, m in found.items()} == {"a": 3.0, "b": -3.0}
+    assert {name: m.loss for name, m in found.items()} == {"a": 3.0, "b": -7.0}
     assert movements(rows, "early_40", share=0.6, bound=3.0) == {}
     (alone,) = movements(
         [reading("a", "early_20", 0.1, None)], "early_20", share=0.3, bound=3
