@@ -126,3 +126,12 @@ def test_the_figures_of_concepts_are_those_of_the_script(monkeypatch, tmp_path):
     monkeypatch.setattr(concept_figures, "IMAGES", tmp_path)
     with pytest.raises(SystemExit, match="stale"):
         concept_figures.main()
+
+
+@pytest.mark.parametrize("path", ["Makefile", "scripts/check"])
+def test_the_site_is_built_strictly(path):
+    # With --quiet MkDocs does not count warnings, so a broken link would pass.
+    text = (ROOT / path).read_text("utf-8")
+    assert "mkdocs build --strict" in text
+    assert "mkdocs build --quiet" not in text
+    assert "--strict --quiet" not in text
