@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from driftline.analyses.selection._decision import (
-    Cell,
+    CapabilityTests,
     PairedLosses,
     chances,
     decide,
@@ -17,7 +17,7 @@ ALPHA = 0.05
 
 
 def cell(pvalue, lost_from=None):
-    return Cell(pvalue, lambda level: lost_from is not None and level >= lost_from)
+    return CapabilityTests(pvalue, lambda level: lost_from is not None and level >= lost_from)
 
 
 def verdicts(*checkpoints, **more):
@@ -111,7 +111,7 @@ def _flip_cell(lost, gained, num_items, margin):
     def is_lost_at(level):
         return _flip_test(lost, gained, num_items, margin, level).verdict == "inferior"
 
-    return Cell(_flip_test(lost, gained, num_items, margin, ALPHA).pvalue, is_lost_at)
+    return CapabilityTests(_flip_test(lost, gained, num_items, margin, ALPHA).pvalue, is_lost_at)
 
 
 def losses(*means, num=40, spread=0.1):

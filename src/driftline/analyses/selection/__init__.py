@@ -1,4 +1,4 @@
-"""Which of several: checkpoints after training, configs before it."""
+"""Choice among several checkpoints after training, or several configs before it."""
 
 from ._checkpoint_folders import NamedCheckpoint as NamedCheckpoint
 from ._checkpoint_folders import find_checkpoints as find_checkpoints

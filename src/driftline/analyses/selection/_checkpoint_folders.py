@@ -1,4 +1,4 @@
-"""Which checkpoints a command line names: each by itself, or all of a trainer's output folder."""
+"""The checkpoints that a command line names: single ones, or all of a trainer's output folder."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which checkpoint keeps every required capability, and which of those gains most on the target."""
+"""Choice of the checkpoint that keeps every required capability and gains most on the target."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from ..comparison import (
 )
 from ..suite_scores import check_names
 from ._checkpoint_folders import NamedCheckpoint, find_checkpoints
-from ._decision import NUM_DRAWS, Cell, Chances, Decision, PairedLosses, chances, decide
+from ._decision import NUM_DRAWS, CapabilityTests, Chances, Decision, PairedLosses, chances, decide
 from ._scored_checkpoints import (
     ScoredBase,
     ScoredCheckpoint,
@@ -73,7 +73,7 @@ _COPY = "{copy} holds the same weights as {first} and counts once."
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What is asked: a base, several checkpoints, and the suites that they must not lose."""
+    """A comparison to make: a base, several checkpoints, and the suites that they must not lose."""
 
     opened: LanguageModel
     """The base."""
@@ -83,7 +83,7 @@ class CompareRequest:
     data: TrainingData | None = None
     """Held-out rows of the target task."""
     num_items: int | None = None
-    """Of each capability; None for all."""
+    """Number of items of each capability; None for all."""
     alpha: float = 0.05
     """Accepted probability of any wrong claim that a checkpoint kept everything."""
     seed: int = 0
@@ -163,7 +163,7 @@ def compare_checkpoints(
 
 
 def _histories(named: Sequence[NamedCheckpoint]) -> dict[Path, TrainerHistory]:
-    """The trainer's histories by output folder."""
+    """Read the trainer's history of each output folder that has one."""
     runs: dict[Path, list[Path]] = {}
     for each in named:
         if each.run is not None:
@@ -200,7 +200,7 @@ def _rows(
 def _claims(
     request: CompareRequest, scored: ScoredCheckpoint, obstacles: Sequence[str | None]
 ) -> list[CapabilityClaim]:
-    """The claims at alpha, without the lists of items that changed sides."""
+    """Make the claims at alpha, without the lists of items that changed sides."""
     claims = [
         identical_claim(pair)
         if scored.is_base
@@ -215,10 +215,10 @@ def _cells(
     scored: ScoredCheckpoint,
     claims: Sequence[CapabilityClaim],
     obstacles: Sequence[str | None],
-) -> tuple[Cell, ...]:
+) -> tuple[CapabilityTests, ...]:
     rows = zip(claims, scored.pairs, obstacles, strict=True)
     return tuple(
-        Cell(
+        CapabilityTests(
             claim.pvalue,
             partial(_is_lost, request, claim, pair, obstacle),
         )

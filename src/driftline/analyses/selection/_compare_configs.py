@@ -1,4 +1,4 @@
-"""Which of several planned runs is safest, and what each gains, before any is trained."""
+"""Choice of the safest of several planned runs, and the gain of each, before any is trained."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -53,9 +53,7 @@ _JOINT = (
 _DATA = (
     "The configs train on different data, so that their gains cannot be compared with each other."
 )
-_SHORT = (
-    "A run has a learning rate of 0 in the first tenth of its steps, so all had one probe of a fifth."
-)
+_SHORT = "A run has a learning rate of 0 in the first tenth of its steps, so all had one probe of a fifth."
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class CompareConfigsRequest:
     runs: tuple[PlannedConfig, ...]
     suites: tuple[Suite, ...]
     num_items: int | None = None
-    """Of each capability; None for as many as the first config's first probe affords."""
+    """Number of items of each capability; None for as many as the first config's first probe affords."""
     seed: int = 0
 
 

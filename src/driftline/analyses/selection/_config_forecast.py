@@ -32,7 +32,7 @@ class ConfigForecast(NamedTuple):
 
     assessment: Assessment
     losses: dict[str, PredictedLoss]
-    """Of each required capability, in tolerances."""
+    """Predicted loss of each required capability, in tolerances."""
     num_items: int
     """The most items that a capability was scored on."""
 

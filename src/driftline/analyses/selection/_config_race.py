@@ -1,4 +1,4 @@
-"""Which planned runs stay in the race, from draws of the worst loss that each is predicted to have."""
+"""Tests that drop planned runs, and draws of the worst loss that is predicted for each."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Which checkpoints kept everything, and which lost something, with the error of all claims held."""
+"""Claims that checkpoints kept everything or lost something, with one bound on the error of all."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ NUM_DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Cell:
+class CapabilityTests:
     """The tests of one required capability of one checkpoint."""
 
     pvalue: float | None
-    """Of "the loss is at least the tolerance"; None where no number of items could show a pass."""
+    """P-value of "the loss is at least the tolerance"; None where no number of items could show a pass."""
     is_lost_at: Callable[[float], bool]
     """Test "the loss is larger than the tolerance" at a level."""
 
@@ -29,13 +29,13 @@ class Decision:
 
     verdict: KeepVerdict
     pvalue: float | None
-    """The largest of its required capabilities (intersection-union)."""
+    """The largest p-value of its required capabilities (intersection-union)."""
     adjusted_pvalue: float | None
-    """By Holm over the checkpoints."""
+    """The p-value corrected by Holm over the checkpoints."""
 
 
 def decide(
-    checkpoints: Sequence[Sequence[Cell]], alpha: float, *, is_base: Sequence[bool] = ()
+    checkpoints: Sequence[Sequence[CapabilityTests]], alpha: float, *, is_base: Sequence[bool] = ()
 ) -> tuple[Decision, ...]:
     """Decide which checkpoints kept every required capability and which lost one.
 
@@ -70,14 +70,14 @@ def decide(
     return tuple(decisions)
 
 
-def _all_kept(cells: Sequence[Cell]) -> float | None:
-    """The p-value of "some required capability lost its tolerance"; None where one has none."""
+def _all_kept(cells: Sequence[CapabilityTests]) -> float | None:
+    """Return the p-value of "some required capability lost its tolerance"; None where one has none."""
     pvalues = [cell.pvalue for cell in cells]
     known = [pvalue for pvalue in pvalues if pvalue is not None]
     return max(known) if known and len(known) == len(pvalues) else None
 
 
-def _lost(checkpoints: Sequence[Sequence[Cell]], alpha: float) -> list[bool]:
+def _lost(checkpoints: Sequence[Sequence[CapabilityTests]], alpha: float) -> list[bool]:
     """Step down over the checkpoints, from the one whose loss is shown at the smallest level."""
     num = len(checkpoints)
     strengths = [_strength(cells, alpha, num) for cells in checkpoints]
@@ -90,8 +90,8 @@ def _lost(checkpoints: Sequence[Sequence[Cell]], alpha: float) -> list[bool]:
     return found
 
 
-def _strength(cells: Sequence[Cell], alpha: float, num_checkpoints: int) -> int:
-    """The largest r up to the number of checkpoints with a loss at alpha / (capabilities * r); or 0."""
+def _strength(cells: Sequence[CapabilityTests], alpha: float, num_checkpoints: int) -> int:
+    """Find the largest r <= the number of checkpoints with a loss at alpha / (capabilities * r), or 0."""
     for divisor in range(num_checkpoints, 0, -1):
         level = alpha / (len(cells) * divisor) if cells else 0.0
         if any(cell.is_lost_at(level) for cell in cells):
@@ -156,7 +156,7 @@ def _draws(
 
 
 def _shares(is_first: ndarray) -> Float[ndarray, " checkpoints"]:
-    """The share of draws that each wins; who tie share a draw."""
+    """Compute the share of draws in which each is first; a tie divides its draw."""
     winners = is_first.sum(axis=1, keepdims=True)
     shares: Float[ndarray, " checkpoints"] = (is_first / numpy.maximum(winners, 1)).mean(axis=0)
     return shares

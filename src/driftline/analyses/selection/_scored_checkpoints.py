@@ -44,10 +44,10 @@ class ScoredCheckpoint:
 
 @dataclass(frozen=True)
 class ScoredBase:
-    """What holds for all checkpoints."""
+    """Facts from scoring the base that hold for all checkpoints."""
 
     obstacles: tuple[str | None, ...]
-    """Why nothing can be claimed of a capability, if so."""
+    """For each capability, the reason that nothing can be claimed of it; None where there is none."""
     equal_items: tuple[EqualItems, ...]
     numerics: Numerics
     num_tokens: int
@@ -55,7 +55,7 @@ class ScoredBase:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Where and how all are scored."""
+    """The model, folder and options with which the base and all checkpoints are scored."""
 
     opened: LanguageModel
     folder: RunFolder

@@ -77,7 +77,7 @@ def _log(value: JsonValue | None, path: Path) -> list[dict[str, JsonValue]]:
 
 
 def _metric(state: Mapping[str, JsonValue], log: list[dict[str, JsonValue]]) -> str:
-    """The metric whose value is the trainer's best one; several can agree, and loss comes first."""
+    """Find the metric whose value is the trainer's best one; several can agree, and loss comes first."""
     best, step = _number(state.get("best_metric")), _whole(state.get("best_global_step"))
     names = sorted({name for entry in log for name in entry if _is_metric(name)})
     ordered = [name for name in (_USUAL, *names) if name in names]
@@ -97,7 +97,7 @@ def _is_metric(name: str) -> bool:
 
 
 def _evaluations(log: list[dict[str, JsonValue]], metric: str) -> tuple[TrainerEvaluation, ...]:
-    """The finite values by step; a step that was evaluated twice counts as the last time."""
+    """List the finite values by step; of a step that was evaluated twice, the last counts."""
     values: dict[int, float] = {}
     for entry in log:
         step, value = _whole(entry.get("step")), _number(entry.get(metric))
@@ -107,7 +107,7 @@ def _evaluations(log: list[dict[str, JsonValue]], metric: str) -> tuple[TrainerE
 
 
 def _higher_is_better(metric: str, state: Mapping[str, JsonValue], values: list[float]) -> bool:
-    """By the trainer's own choice, which is an extreme; otherwise by the metric's name."""
+    """Decide by the trainer's own choice, which is an extreme; otherwise by the metric's name."""
     best = _number(state.get("best_metric"))
     if best in values and min(values) < max(values) and best in (min(values), max(values)):
         return best == max(values)

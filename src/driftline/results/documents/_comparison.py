@@ -13,12 +13,12 @@ KeepVerdict = Literal["kept", "lost", "inconclusive"]
 
 
 class TargetGain(Value):
-    """How much better a checkpoint predicts the target rows than the base."""
+    """The gain of a checkpoint over the base in predicting the target rows."""
 
     gain: float
     """base - tuned, mean loss in nats a token over rows; positive is better."""
     standard_error: float | None
-    """Of the paired difference, over groups of rows with the same prompt."""
+    """Standard error of the paired difference, over groups of rows with the same prompt."""
     low: float | None
     """90 % interval of the gain (Student-t over groups)."""
     high: float | None
@@ -37,7 +37,7 @@ class ComparedCheckpoint(Value):
     step: int | None
     """Optimiser step, from the name of its folder; None where the name says none."""
     digest: str | None
-    """Of the weights as they were scored; None where the base is quantised or offloaded."""
+    """Digest of the weights as they were scored; None where the base is quantised or offloaded."""
     is_base: bool
     """The weights are the base's, bit for bit."""
     verdict: KeepVerdict
@@ -46,24 +46,27 @@ class ComparedCheckpoint(Value):
     reason: str | None
     """The capabilities that the verdict is about; None where it is kept."""
     pvalue: float | None
-    """Of "some required capability lost at least its tolerance"; None where a test has none."""
+    """P-value of "some required capability lost at least its tolerance"; None where a test has none."""
     adjusted_pvalue: float | None
-    """By Holm, over the checkpoints."""
+    """The p-value corrected by Holm over the checkpoints."""
     worst_capability: str | None
     """The required capability with the largest loss in tolerances; None where none is required."""
     worst_loss: float | None
-    """That loss, in tolerances: above 1 the tolerance is passed, below 0 nothing was lost."""
+    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed, below 0 nothing was
+    lost."""
     worst_low: float
     """90 % interval of the largest loss in tolerances, by resampling items."""
     worst_high: float
     gain: TargetGain | None
     """None without target rows."""
     probability_safest: float | None
-    """That its worst loss is the smallest, by resampling items."""
+    """Probability that its worst loss is the smallest, by resampling items."""
     probability_best: float | None
-    """That it keeps everything and gains most among those that do, by resampling items and rows."""
+    """Probability that it keeps everything and gains most among those that do, by resampling items and
+    rows."""
     probability_keeps: float | None
-    """That every required loss is within its tolerance, by resampling items; the verdict is by tests."""
+    """Probability that every required loss is within its tolerance, by resampling items; the verdict is
+    by tests."""
     trainer_value: float | None
     """The trainer's own evaluation at its step, in the history's metric."""
     claims: tuple[CapabilityClaim, ...]
@@ -106,7 +109,7 @@ class ComparisonProvenance(Value):
     numerics: Numerics
     alpha: float
     num_draws: int
-    """Of the probabilities."""
+    """Number of resamples behind the probabilities."""
     seed: int
     created: str
 

@@ -16,22 +16,23 @@ class ComparedConfig(Value):
     config: SourceProvenance
     data: SourceProvenance
     verdict: Verdict
-    """Of its last forecast."""
+    """Verdict of its last forecast."""
     probe: float
     """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
     keep_pvalue: float
-    """Of "it keeps every tolerance", in its last round; Bonferroni over the required capabilities."""
+    """P-value of "it keeps every tolerance", in its last round; Bonferroni over the required
+    capabilities."""
     worst_capability: str
     """The required capability with the largest predicted loss in tolerances."""
     worst_loss: float
-    """That loss, in tolerances: above 1 the tolerance is passed."""
+    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed."""
     worst_low: float
     """90 % interval of the largest loss over all required capabilities."""
     worst_high: float
     probability_safest: float
-    """That its worst loss is the smallest of all configs, each by its last forecast."""
+    """Probability that its worst loss is the smallest of all configs, each by its last forecast."""
     gain: float | None
     """Predicted gain on the run's own task, nats a token; None where too few finished runs say it."""
     gain_low: float | None

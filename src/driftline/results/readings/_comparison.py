@@ -51,7 +51,7 @@ def comparison_headline(found: Comparison) -> str:
 
 
 def checkpoint_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
-    """The cells of each checkpoint, under `CHECKPOINT_TITLES`."""
+    """Yield the cells of each checkpoint, under `CHECKPOINT_TITLES`."""
     for row in found.checkpoints:
         yield (
             clean(row.label) + (" (is the base)" if row.is_base else ""),
@@ -68,7 +68,7 @@ def checkpoint_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
 
 
 def claim_cells(row: ComparedCheckpoint) -> Iterator[tuple[str, ...]]:
-    """The cells of each capability of a checkpoint: name, base, change, tolerance, p, verdict."""
+    """Yield the cells of each capability of a checkpoint, under `CLAIM_TITLES`."""
     for claim in row.claims:
         yield (
             clean(row.label),

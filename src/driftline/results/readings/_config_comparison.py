@@ -55,7 +55,7 @@ def config_comparison_headline(found: ConfigComparison) -> str:
 
 
 def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
-    """The cells of each config, under `CONFIG_TITLES`."""
+    """Yield the cells of each config, under `CONFIG_TITLES`."""
     for row in found.configs:
         dropped = row.dropped_after
         yield (
@@ -73,7 +73,7 @@ def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
 
 
 def config_forecast_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
-    """The cells of each forecast of each config, under `CONFIG_FORECAST_TITLES`."""
+    """Yield the cells of each forecast of each config, under `CONFIG_FORECAST_TITLES`."""
     for row in found.configs:
         for each in row.forecast:
             yield (

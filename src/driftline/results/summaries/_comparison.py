@@ -17,7 +17,7 @@ from ._columns import aligned, wrapped
 
 
 def comparison_summary(found: Comparison) -> str:
-    """A comparison of checkpoints for a terminal, without colour.
+    """Write a comparison of checkpoints for a terminal, without colour.
 
     Args:
         found: What to put in words.

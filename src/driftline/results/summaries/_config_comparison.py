@@ -15,7 +15,7 @@ from ._columns import aligned, wrapped
 
 
 def config_comparison_summary(found: ConfigComparison) -> str:
-    """A comparison of configs for a terminal, without colour.
+    """Write a comparison of configs for a terminal, without colour.
 
     Args:
         found: What to put in words.

@@ -36,7 +36,7 @@ _PLAINER = {
     "No columns in the dataset match the model's forward": "the rows were not tokenised; check their "
     "columns, and remove skip_prepare_dataset from dataset_kwargs",
 }
-"""What libraries say about rows that cannot be trained on, in words that name the mend."""
+"""Messages of libraries about rows that cannot be trained on, and words that name the mend."""
 _REFUSALS = (ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError)
 """Exceptions by which libraries refuse a config or data, before they begin."""
 

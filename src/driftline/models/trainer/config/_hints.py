@@ -138,7 +138,7 @@ _MENDS = {
 
 
 def hint(key: str) -> str:
-    """The mend for an unknown key.
+    """Name the mend for an unknown key.
 
     Args:
         key: As it stands in the file.

@@ -60,7 +60,7 @@ def take_launch_keys(
 def _processes_and_precision(
     launch: Mapping[str, JsonValue], path: Path
 ) -> tuple[JsonValue, JsonValue]:
-    """The number of processes and the precision, by the keys or by a config of accelerate."""
+    """Read the number of processes and the precision from the keys or a config of accelerate."""
     num, precision = launch.get(_TIMES), launch.get(_PRECISION)
     for key in ("accelerate_config", "config_file"):
         if launch.get(key) is None:
@@ -74,7 +74,7 @@ def _processes_and_precision(
 
 
 def _precision(kept: Mapping[str, JsonValue], precision: JsonValue) -> dict[str, JsonValue]:
-    """The launcher's precision, which transformers goes by where `bf16` and `fp16` are both off."""
+    """Return the field of the launcher's precision, used where `bf16` and `fp16` are both off."""
     name = str(precision).lower()
     is_off = kept.get("bf16") is False and not kept.get("fp16")
     return {name: True} if is_off and name in ("bf16", "fp16") else {}

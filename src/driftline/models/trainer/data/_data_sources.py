@@ -154,7 +154,7 @@ def _builder(path: Path) -> tuple[str, dict[str, str]]:
 
 
 def _is_packed(path: Path) -> bool:
-    """Whether the file is compressed: readers go by its first bytes, whatever its suffix."""
+    """Tell whether a file is compressed: readers go by its first bytes, whatever its suffix."""
     return bool(_PACKED & {*path.suffixes}) or _first_bytes(path, 4).startswith(_PACKED_MAGIC)
 
 

@@ -92,7 +92,7 @@ def _mend(rows: datasets.Dataset, text_field: str) -> str:
 
 
 def _keys_of_parts(feature: object) -> set[str]:
-    """The keys of a column whose values are lists of mappings."""
+    """Return the keys of a column whose values are lists of mappings; none for other columns."""
     parts = feature.feature if isinstance(feature, datasets.List | datasets.LargeList) else None
     return set(parts) if isinstance(parts, dict) else set()
 
@@ -108,7 +108,7 @@ def _suggestion(columns: list[str]) -> str:
 
 
 def _begins_with_text(rows: datasets.Dataset, text_field: str) -> bool:
-    """Whether the first row that holds anything is a text, by which TRL takes all rows."""
+    """Tell whether the first row that holds anything is a text, by which TRL takes all rows."""
     both = rows.select_columns(["messages", text_field])
     first = next((row for row in both if row["messages"] or row[text_field] is not None), None)
     return first is not None and not first["messages"]

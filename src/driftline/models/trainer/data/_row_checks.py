@@ -251,7 +251,7 @@ def _is_plain_chat(feature: object, role: str) -> bool:
 
 
 def _mend(value: JsonValue, field: str) -> str:
-    """The mend for a value that is nearly a chat."""
+    """Name the mend for a value that is nearly a chat; empty for other values."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         return "; it is JSON written as a text, so write it as a list (JSON Lines keeps lists)"
     if isinstance(value, list) and all(isinstance(t, dict) and "from" in t for t in value):
