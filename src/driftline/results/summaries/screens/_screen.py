@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..readings import LIMITS_PAGE, clean
-from ._columns import WIDTH, wrapped
+from ...readings import LIMITS_PAGE, clean
+from .._columns import WIDTH, wrapped
 
 MOST_LINES = 12
 MOST_CAVEATS = 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..documents import (
+from ...documents import (
     CapabilityClaim,
     CapabilityScore,
     Certification,
@@ -13,7 +13,7 @@ from ..documents import (
     Verification,
     WeightDiff,
 )
-from ..readings import (
+from ...readings import (
     caveats_of_run,
     clean,
     fall,
@@ -29,10 +29,10 @@ from ..readings import (
     way_out,
     weight_diff_headline,
 )
-from ._columns import aligned
-from ._repair import repair_headline
+from .._columns import aligned
+from .._repair import repair_headline
+from .._verification import verification_headline
 from ._screen import Screen
-from ._verification import verification_headline
 
 _NUM_ROWS = 6
 

@@ -1,7 +1,7 @@
 """First screens of comparisons: which checkpoint to take, which config to train."""
 
-from ..documents import Comparison, ConfigComparison
-from ..readings import (
+from ...documents import Comparison, ConfigComparison
+from ...readings import (
     CHECKPOINT_TITLES,
     CONFIG_TITLES,
     caveats_of_run,
@@ -13,7 +13,7 @@ from ..readings import (
     in_points,
     standing_caveats,
 )
-from ._columns import aligned
+from .._columns import aligned
 from ._screen import Screen
 
 

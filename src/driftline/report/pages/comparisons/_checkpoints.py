@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ...results import Comparison, comparison_screen
-from ...results.readings import (
+from ....results import Comparison, comparison_screen
+from ....results.readings import (
     CHECKPOINT_TITLES,
     CLAIM_TITLES,
     checkpoint_rows,
@@ -17,9 +17,9 @@ from ...results.readings import (
     percent,
     reason_lines,
 )
-from ..charts import ComparedPoint, compared_key, gain_against_loss
-from ._page import BADGES, Head, created_words, drawn, page
-from ._tables import Kind, Table, table
+from ...charts import ComparedPoint, compared_key, gain_against_loss
+from .._page import BADGES, Head, created_words, drawn, page
+from .._tables import Kind, Table, table
 
 _TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha"}
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ...results import ConfigComparison, config_comparison_screen
-from ...results.readings import (
+from ....results import ConfigComparison, config_comparison_screen
+from ....results.readings import (
     CONFIG_FORECAST_TITLES,
     CONFIG_TITLES,
     clean,
@@ -15,9 +15,9 @@ from ...results.readings import (
     number,
     percent,
 )
-from ..charts import ComparedPoint, compared_key, gain_against_loss
-from ._page import BADGES, Head, created_words, drawn, page
-from ._tables import Kind, Table, table
+from ...charts import ComparedPoint, compared_key, gain_against_loss
+from .._page import BADGES, Head, created_words, drawn, page
+from .._tables import Kind, Table, table
 
 _TEXT = {"config", "forecast", "worst capability", "capability", "unit", ""}
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ...metrics import has_perplexity
-from ..documents import Assessment, Plan, TrainingRun
-from ..readings import (
+from ....metrics import has_perplexity
+from ...documents import Assessment, Plan, TrainingRun
+from ...readings import (
     CapabilityLoss,
     caveats_of_run,
     clean,
