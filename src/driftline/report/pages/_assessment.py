@@ -130,7 +130,7 @@ def _plain(value: object) -> str:
 
 
 def _tiles(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
-    losses = forecast_losses(assessment)
+    losses = [loss for loss in forecast_losses(assessment) if loss.required]
     if losses:
         lost = sum(loss.verdict == "lost" for loss in losses)
         open_ = sum(loss.verdict == "inconclusive" for loss in losses)
