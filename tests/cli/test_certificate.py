@@ -139,7 +139,7 @@ def test_other_weights_are_refused(run, world):
     assert run(*SIGN)[0] == 0
     Path("tuned/model.safetensors").write_bytes(b"tuneD")
     code, out, _err = run(*VERIFY, "--model", "tuned")
-    assert code == 1
+    assert code == 5
     assert out.startswith("REFUSED: tuned: model.safetensors was changed")
 
 
@@ -148,7 +148,7 @@ def test_a_swapped_suite_is_refused(run, world, planned):
     path = Path(planned.suite)
     path.write_text(path.read_text().replace("It rained", "It snowed"))
     code, out, _err = run(*VERIFY, "--suite", planned.suite)
-    assert code == 1
+    assert code == 5
     assert out.startswith("REFUSED: suites:")
 
 
@@ -157,7 +157,7 @@ def test_a_manifest_travels_with_the_weights(run, world):
     assert run(*SIGN, "--manifest", "tuned/model.sig")[0] == 0
     assert run(*VERIFY, "--model", "tuned", "--manifest", "tuned/model.sig")[0] == 0
     Path("tuned/model.sig").write_text("changed")
-    assert run(*VERIFY, "--model", "tuned", "--manifest", "tuned/model.sig")[0] == 1
+    assert run(*VERIFY, "--model", "tuned", "--manifest", "tuned/model.sig")[0] == 5
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def verify_certificate(
     certified = None if statement is None else statement.certification.verdict
     is_refused = certified is None or any(check.status == "failed" for check in checks)
     return Verification(
-        verdict="fail" if certified is None or is_refused else certified,
+        verdict="refused" if certified is None or is_refused else certified,
         certified_verdict=certified,
         key_id=key_id(key),
         issued=None if statement is None else _text(statement.validity.issued),

@@ -33,7 +33,8 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 pass or safe, 1 fail or unsafe, 2 bad input, 3 at risk or inconclusive, 4 the work failed.",
+    epilog="Exit codes: 0 pass or safe, 1 fail or unsafe, 2 bad input, 3 at risk or inconclusive, "
+    "4 the work failed, 5 a certificate is refused.",
 )
 
 

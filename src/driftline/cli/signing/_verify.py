@@ -40,7 +40,7 @@ verify = question_command(
                 typer.Option("--policy", help="A policy whose rules the claims must keep to."),
             ],
         },
-        {"pass": 0, "fail": 1, "inconclusive": 3},
+        {"pass": 0, "fail": 1, "inconclusive": 3, "refused": 5},
     ),
-    "Check a certificate offline; exit code 0 only for a verdict of pass with all checks passed.",
+    "Check a certificate offline; exit code 0 genuine and passed, 1 genuine and failed, 3 genuine and undecided, 5 refused.",
 )

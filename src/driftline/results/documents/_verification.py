@@ -30,8 +30,8 @@ class Verification(Document):
     schema_: Literal["driftline/verification/1"] = Field(
         default="driftline/verification/1", alias="schema"
     )
-    verdict: Literal["pass", "fail", "inconclusive"]
-    """fail: a check failed, or so the model was certified. Else what was certified."""
+    verdict: Literal["pass", "fail", "inconclusive", "refused"]
+    """`refused`: a check failed. Else what was certified."""
     certified_verdict: Literal["pass", "fail", "inconclusive"] | None
     """None where the certificate is not authentic, so that nothing it says counts."""
     key_id: str
