@@ -18,7 +18,7 @@ from ..results import (
     Provenance,
     TrainingCost,
     TrainingRun,
-    Verdict,
+    TrainingVerdict,
 )
 
 _CAVEATS = (
@@ -138,7 +138,7 @@ def _verdict(
     alarms: Sequence[MonitorAlarm],
     records: Sequence[Any],
     is_cut_short: bool,
-) -> tuple[Verdict, tuple[str, ...]]:
+) -> tuple[TrainingVerdict, tuple[str, ...]]:
     """Return the verdict word, and its reasons."""
     rolled = _final_roll_back(records)
     reasons = [f"step {a.step}: {a.detector}: {a.evidence[0]}" for a in alarms]
@@ -157,7 +157,9 @@ def _verdict(
         reasons.append("the run ended before its last step")
     if reasons or any(record["event"] == "check_failed" for record in records):
         return "inconclusive", tuple(reasons or ["a check failed"])
-    return "safe", ("no alarm, and every required capability ended within its tolerance",)
+    return "no_alarm", (
+        "every required capability ended within its tolerance on the monitor's items; certify next",
+    )
 
 
 def _final_roll_back(records: Sequence[Any]) -> Any:  # noqa: ANN401

@@ -196,7 +196,7 @@ def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, 
     arguments = [*write_files(tmp_path, tolerance=2.5), "--then-train", "--json"]
     code, text, err = run(*arguments)
     document = TrainingRun.from_json(text)
-    assert code == {"safe": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
+    assert code == {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
     assert document.probe_steps == 2
     assert Assessment.from_json((tmp_path / "run" / "report.json").read_text()).verdict == "safe"
     out = tmp_path / "run-train"
@@ -205,7 +205,7 @@ def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, 
         (out / name).unlink()
     (out / "model").rename(tmp_path / "taken-away")
     code, _, err = run(*arguments)
-    assert code == {"safe": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
+    assert code == {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
     assert "taking the finished assessment" in err
     assert all(torch.equal(tuned(out)[name], weight) for name, weight in first.items())
 

@@ -62,7 +62,7 @@ def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_
     out = tmp_path / "out"
     code, text, err = run("train", str(protocol), "--out", str(out), "--json")
     document = TrainingRun.from_json(text)
-    assert code == {"safe": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
+    assert code == {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
     assert document.num_steps == document.planned_steps == 4
     assert [point.step for point in document.checks] == [2, 4]
     assert TrainingRun.from_json((out / "report.json").read_text()) == document

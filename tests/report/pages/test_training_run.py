@@ -108,7 +108,9 @@ def test_the_page_shows_the_alarm_escapes_names_and_has_no_script():
 
 
 def test_one_check_has_no_chart_and_no_alarm_says_so():
-    run = sample(alarms=(), checks=sample().checks[:1], verdict="safe", reasons=("all is well",))
+    run = sample(
+        alarms=(), checks=sample().checks[:1], verdict="no_alarm", reasons=("all is well",)
+    )
     page = render_training_run(run)
     assert "<svg" not in page
     assert "None." in page

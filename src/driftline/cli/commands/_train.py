@@ -20,7 +20,7 @@ from ..options import (
     TrustOption,
 )
 
-EXIT_CODES: dict[str | None, int] = {"safe": 0, "unsafe": 1, "inconclusive": 3}
+EXIT_CODES: dict[str | None, int] = {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}
 
 ProtocolArgument = Annotated[
     Path | None,
@@ -143,5 +143,5 @@ train = question_command(
         _following,
         _folder,
     ),
-    "Fine-tune with TRL under the monitor; exit code 0 safe, 1 an alarm stands, 3 inconclusive.",
+    "Fine-tune with TRL under the monitor; exit code 0 no alarm, 1 an alarm stands, 3 inconclusive.",
 )

@@ -19,7 +19,7 @@ from ...results.readings import (
     with_rise,
 )
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
-from ._page import Figure, Head, created_words, drawn, page
+from ._page import BADGES, Figure, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
 _COURSE: list[tuple[str, Kind]] = [
@@ -49,7 +49,7 @@ def render_training_run(run: TrainingRun) -> str:
     p, cost = run.provenance, run.cost
     head = Head(
         title="Training under the monitor",
-        badge=run.verdict,
+        badge=BADGES.get(run.verdict, run.verdict),
         screen=screen,
         caveats=run.caveats,
         facts=(

@@ -79,6 +79,7 @@ from ._training_run import LossPoint as LossPoint
 from ._training_run import MonitorAlarm as MonitorAlarm
 from ._training_run import TrainingCost as TrainingCost
 from ._training_run import TrainingRun as TrainingRun
+from ._training_run import TrainingVerdict as TrainingVerdict
 from ._verification import CheckName as CheckName
 from ._verification import Verification as Verification
 from ._verification import VerificationCheck as VerificationCheck

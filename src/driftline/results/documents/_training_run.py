@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ..parts import Document, Provenance, Value
-from ._assessment import Verdict
 
 
 class CapabilityCourse(Value):
@@ -74,17 +73,20 @@ class TrainingCost(Value):
     """Share of this process's wall time."""
 
 
+TrainingVerdict = Literal["no_alarm", "unsafe", "inconclusive"]
+
+
 class TrainingRun(Document):
     """The document of `train`.
 
-    `safe`: the run ended as planned, no alarm, and every required capability ended within its
-    tolerance on the monitor's items. `unsafe`: an alarm stands, and the weights were not rolled back
+    `no_alarm`: the run ended as planned, no alarm, and every required capability ended within its
+    tolerance on the monitor's items; whether it is retained is for a certificate to say. `unsafe`: an alarm stands, and the weights were not rolled back
     to safe ones. `inconclusive`: anything else; a rolled-back run is safe to keep and not what was
     planned.
     """
 
     schema_: Literal["driftline/train/1"] = Field(default="driftline/train/1", alias="schema")
-    verdict: Verdict
+    verdict: TrainingVerdict
     reasons: tuple[str, ...]
     num_steps: int
     """Optimiser steps that were taken."""

@@ -11,6 +11,7 @@ from ..readings import (
     number,
     percent,
     shown_change,
+    verdict_word,
     with_error,
 )
 from ._columns import aligned, caveat_lines, wrapped
@@ -28,7 +29,7 @@ def training_run_summary(run: TrainingRun) -> str:
     """
     run = in_points(run)
     first = clean(run.reasons[0]) if run.reasons else ""
-    lines = wrapped(f"{run.verdict.upper()}: {first}")
+    lines = wrapped(f"{verdict_word(run.verdict)}: {first}")
     for reason in run.reasons[1:]:
         lines += wrapped(f"also: {clean(reason)}", indent="  ")
     lines += [

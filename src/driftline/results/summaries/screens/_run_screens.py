@@ -211,12 +211,12 @@ def training_screen(run: TrainingRun) -> Screen:
             f"{number(fall(lost), signed=True)} {clean(course.unit)}{more}."
         )
     actions = {
-        "safe": "certify the model before you ship it; the monitor's items are few.",
+        "no_alarm": "certify the model before you ship it; the monitor's items are few.",
         "unsafe": "do not ship it; plan a milder protocol, or repair this one.",
         "inconclusive": "read the alarms, then certify what was kept.",
     }
     first = clean(run.reasons[0]) if run.reasons else f"{run.num_steps} steps"
     return Screen(
-        run.verdict.upper(), first, loss, actions.get(run.verdict),
+        verdict_word(run.verdict), first, loss, actions.get(run.verdict),
         caveats=caveats_of_run(run.caveats), num_standing=len(standing_caveats(run.caveats)),
     )  # fmt: skip
