@@ -13,9 +13,9 @@ from .certification import CertifyRequest as CertifyRequest
 from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
 from .certification import certify_scored as certify_scored
+from .forecasting import BASELINES as BASELINES
 from .forecasting import LOOK_SHARES as LOOK_SHARES
 from .forecasting import PROBES as PROBES
-from .forecasting import RIVALS as RIVALS
 from .forecasting import Case as Case
 from .forecasting import DriftForecaster as DriftForecaster
 from .forecasting import DriftModel as DriftModel

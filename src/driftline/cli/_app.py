@@ -1,4 +1,4 @@
-"""The application: the list of commands, and what an error looks like."""
+"""The application: the list of commands, and the printing of errors."""
 
 import sqlite3
 import sys
@@ -46,7 +46,10 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    help="How far can this model be fine-tuned before it breaks, "
+    "and how do I train it so that it does not?"
+)
 def _options(
     version: Annotated[
         bool,
@@ -55,7 +58,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """How far can this model be fine-tuned before it breaks, and how do I train it so that it does not?"""
+    """Take the options that come before a command; all of them are answered eagerly."""
 
 
 app.command("assess")(part_command("assess"))

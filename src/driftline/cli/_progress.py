@@ -51,11 +51,11 @@ class ProgressPrinter:
         )
 
     def note(self, text: str) -> None:
-        """A line about something short that cannot be measured."""
+        """Print a line about a short step that cannot be measured."""
         self._console.print(f"{visible(text, keep='')} ...", markup=False)
 
     def say(self, text: str) -> None:
-        """A line that stays, about how the input was read."""
+        """Print a lasting line about how the input was read."""
         self._console.print(f"note: {text}", markup=False, soft_wrap=True)
 
     def update(self, moment: "Moment") -> None:
@@ -78,7 +78,7 @@ class ProgressPrinter:
             self._console.print(f"{share}  {left}".rstrip(), markup=False)
 
     def shown(self) -> Self:
-        """The printer itself, to be entered while work is done."""
+        """Return the printer itself, to be entered while work is done."""
         return self
 
     def __enter__(self) -> Self:

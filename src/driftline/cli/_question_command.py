@@ -22,12 +22,12 @@ _MOST_BEFORE = 6
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command adds to its question."""
+    """The additions of a command to its question: options, exit codes, lines to print."""
 
     options: Mapping[str, object]
     """The option or argument of each input, by the input's name; inputs of Python alone have none."""
     exit_codes: Mapping[str | None, int]
-    """By verdict."""
+    """The exit code of each verdict."""
     more: Callable[[Answer, Path | None], tuple[str, ...]] = lambda _answer, _folder: ()
     """Lines that say where files are."""
     follow: Callable[[Answer, Path | None, Values], str | None] = lambda _answer, _folder, _values: (
@@ -45,7 +45,7 @@ def question_command(
 
     Args:
         question: The question; its signature gives names, order and defaults.
-        shown: Options, exit codes and what is printed.
+        shown: Options, exit codes and lines to print.
         help_text: The first line of the command's help.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Where a run goes that was given no folder."""
+"""The run folder of a command that was given none."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def default_folder(command: str, sources: Sequence[str], suites: Sequence[str]) -> Path:
-    """Where a run goes that was given no folder.
+    """Choose the folder of a run that was given none.
 
     Args:
-        command: What was asked.
-        sources: Of which models.
-        suites: On which suites.
+        command: The name of the command.
+        sources: The models, by name or path.
+        suites: The suites, by name or path.
 
     Returns:
         A folder under `driftline-runs`, named by all of them.

@@ -1,4 +1,4 @@
-"""Where text leaves: standard output and error, for one run of the command line.
+"""Guards of standard output and standard error, for one run of the command line.
 
 Names and messages come from files of others, so whatever is written passes here once: characters
 that a terminal would act on are spelled as escapes, and so are those that the stream's encoding
@@ -37,7 +37,7 @@ class PlainStream(io.TextIOBase):
         self._fault = "it is closed" if stream is None else None
 
     def writable(self) -> bool:
-        """It is there to be written to."""
+        """Return true: the stream takes text."""
         return True
 
     def isatty(self) -> bool:
@@ -45,7 +45,7 @@ class PlainStream(io.TextIOBase):
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
-        """The file descriptor, where there is one."""
+        """Return the file descriptor, where there is one."""
         if self._stream is None:
             raise io.UnsupportedOperation("closed")
         return self._stream.fileno()
@@ -123,7 +123,7 @@ def safe_streams() -> Iterator[None]:
 
 
 def terminal() -> TextIO:
-    """Standard error without the guard of its text, for one who guards the text by himself."""
+    """Return standard error without the guard of its text, for a caller that guards its own text."""
     found: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
     return found
 

@@ -108,7 +108,7 @@ def test_own_runs_join_the_shipped_ones_and_can_be_forecast_from(tmp_path):
 
 
 def test_too_few_and_twice_the_same_are_refused():
-    with pytest.raises(DataError, match="run 0 is there twice"):
+    with pytest.raises(DataError, match="run 0 is given twice"):
         calibrate([*runs(1), *runs(1)], SHIPPED, collapse_bound=3.0)
     with pytest.raises(DataError, match="2 finished runs are too few"):
         calibrate(runs(2), None, collapse_bound=3.0)

@@ -4,9 +4,9 @@ import numpy
 import pytest
 
 from driftline.analyses import (
+    BASELINES,
     LOOK_SHARES,
     PROBES,
-    RIVALS,
     Case,
     DriftForecaster,
     FinishedRun,
@@ -357,7 +357,7 @@ def test_metrics_are_fitted_apart():
     assert set(forecaster.models) == {"margin_nats", "probability"}
     assert forecaster.models["margin_nats"] == alone.models["margin_nats"]
     case = Case(both[0].probe, both[0].probe.capabilities[0])
-    for method in RIVALS:
+    for method in BASELINES:
         together, apart = (fitted(each, method=method) for each in (both, runs(12)))
         assert together.predict(case) == apart.predict(case)
 
@@ -412,7 +412,7 @@ def test_runs_that_share_their_errors_are_correlated():
     assert 0.5 < fitted(together).correlation <= 0.95
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", BASELINES)
 def test_every_baseline_can_be_fitted(method):
     forecaster, (one,) = fitted(runs(12), method=method), runs(1, seed=2)
     found = forecaster.predict(Case(one.probe, one.probe.capabilities[0]))

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from driftline.analyses import LOOK_SHARES, PROBES, RIVALS, Case, seen_by, shipped_calibration
+from driftline.analyses import BASELINES, LOOK_SHARES, PROBES, Case, seen_by, shipped_calibration
 from driftline.analyses.forecasting import fit_to
 from driftline.analyses.forecasting._drift import fit_drift
 from driftline.analyses.forecasting._forecaster import _cells
@@ -62,7 +62,7 @@ def test_every_metric_gets_a_forecast(metric):
 
 
 @pytest.mark.parametrize("metric", ["probability", "nll_nats", "margin_nats"])
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", BASELINES)
 def test_every_baseline_is_fitted_to_the_shipped_runs_that_have_what_it_needs(method, metric):
     runs = [r for r in SHIPPED.runs if {c.metric for c in r.probe.capabilities} >= {metric}]
     probe = seen_by(runs[0].probe, PROBES["0.2"]).model_copy(update={"update_norm": 0.01})

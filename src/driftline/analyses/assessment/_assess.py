@@ -99,7 +99,7 @@ class PlannedWork:
     """The work of an assessment, planned but not done."""
 
     tokens_forward: float
-    """Of all scoring and gradients, a gradient's token weighed as several."""
+    """Tokens of all scoring and gradients; a gradient's token is weighed as several."""
     tokens_trained: float
     num_steps_trained: int
     num_steps: int
@@ -175,7 +175,7 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
 
 
 def _capped(study: Study, tokens_per_step: float) -> Study:
-    """The study with as many items of each capability as were asked for, or as the cost allows."""
+    """Cut the study to the number of items a capability that was asked for, or that the cost allows."""
     num_items = study.effort.num_probe_items
     if num_items is None:
         num_items = affordable_items(

@@ -1,4 +1,4 @@
-"""What a reader must know before relying on an assessment, in words, most important first."""
+"""The caveats of an assessment: the limits that a reader must know, most important first."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def caveats(
     *,
     paths: PathCalibration,
 ) -> tuple[str, ...]:
-    """The caveats of one assessment.
+    """List the caveats of one assessment.
 
     Args:
-        request: What was asked.
-        study: How it was measured.
-        paths: What the path margins' intervals rest on.
+        request: The request of the assessment.
+        study: The measurements of the assessment.
+        paths: The calibration of the path margins' intervals.
 
     Returns:
         One sentence each.
@@ -37,7 +37,7 @@ def caveats(
 
 
 def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:
-    """What is true of every assessment."""
+    """List the caveats that hold for every assessment."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     return (
@@ -72,7 +72,7 @@ def _of_this_run(
     study: Study,
     paths: PathCalibration,
 ) -> tuple[list[str], list[str]]:
-    """What is wrong this time: what comes before the usual ones, and what comes after."""
+    """List the caveats of this run alone: those before the usual ones, and those after."""
     plan, source, calibration = study.trajectory.plan, request.opened.source, request.calibration
     adapter = request.config.adapter_config() is not None
     peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range(adapter=adapter)

@@ -1,4 +1,4 @@
-"""Why a forecast is what it is: the failure mode, the items, the levers, the data."""
+"""The explanation of a forecast: the failure mode, the items, the levers, the data."""
 
 from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ def explain(
 def failure_mode(
     forecast: Sequence[CapabilityForecast], target: TargetForecast | None
 ) -> tuple[FailureMode | None, str]:
-    """Which of the three failure modes a forecast points to.
+    """Find the failure mode that a forecast points to, of three.
 
     Args:
         forecast: One row a capability, worst first.
@@ -104,7 +104,7 @@ def _worst(capability: Capability, losses: Sequence[float]) -> list[tuple[float,
 
 
 def _halved(exponent: Exponent) -> tuple[float, float, float]:
-    """What halving leaves of a loss that grows with a power."""
+    """Compute the share of a loss that halving leaves, where the loss grows with a power."""
     return 0.5**exponent.value, 0.5**exponent.high, 0.5**exponent.low
 
 

@@ -80,7 +80,7 @@ class AssessmentRequest:
 
     @property
     def looks(self) -> tuple[Look, ...]:
-        """Where the probe looks, ascending."""
+        """The looks of the probe, ascending."""
         return PROBES[self.probe]
 
     @property

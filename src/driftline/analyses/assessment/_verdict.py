@@ -42,8 +42,8 @@ def judge(
         correlation: Of errors within one run.
         risk: Accepted probability that any required capability ends beyond its tolerance.
         share: Of the run's summed learning rate that the probe has covered.
-        lacking: Capabilities that the base is not shown to have. Whoever has nothing to lose keeps
-            nothing: such a capability is never a reason for `safe`.
+        lacking: Capabilities that the base is not shown to have. A capability
+            that was never there cannot be kept, so it is never a reason for `safe`.
 
     Returns:
         `unsafe` if a required capability is lost with a probability of at least 1 - risk, or was

@@ -1,9 +1,12 @@
-"""Which capabilities a run will lose: the forecaster, its baselines and its calibration."""
+"""The forecast of the capabilities that a run will lose: forecaster, baselines and calibration."""
 
 from ._advice import Limit as Limit
 from ._advice import largest_multiple as largest_multiple
 from ._advice import probability_any as probability_any
 from ._advice import probability_at as probability_at
+from ._baseline_inputs import BASELINES as BASELINES
+from ._baseline_inputs import Case as Case
+from ._baseline_inputs import Method as Method
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
 from ._calibration import FEWEST_RUNS as FEWEST_RUNS
@@ -33,8 +36,5 @@ from ._looks import Probe as Probe
 from ._looks import early_step as early_step
 from ._loss_forecast import LossForecast as LossForecast
 from ._loss_forecast import any_exceeds as any_exceeds
-from ._rivals import RIVALS as RIVALS
-from ._rivals import Case as Case
-from ._rivals import Method as Method
 from ._shipped_fits import FittedForecasters as FittedForecasters
 from ._shipped_fits import fit_all as fit_all

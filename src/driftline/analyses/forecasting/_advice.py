@@ -8,7 +8,7 @@ import numpy
 from ._loss_forecast import LossForecast, any_exceeds
 
 SMALLEST_MULTIPLE = 0.01
-"""Of the planned learning rate: below it nothing is recommended."""
+"""The smallest multiple of the planned learning rate that is recommended."""
 _HALVINGS = 30
 
 

@@ -13,9 +13,9 @@ from numpy import ndarray
 
 from ...errors import RunError
 from ...results import CapabilityReading, Look
+from ._baseline_inputs import AS_IT_IS, BASELINES, Case, Inputs, Method, last_reading
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._loss_forecast import DEGREES_OF_FREEDOM, LossForecast
-from ._rivals import AS_IT_IS, RIVALS, Case, Inputs, Method, last_reading
 
 
 class LeastSquares(NamedTuple):
@@ -46,7 +46,7 @@ class Baseline:
 
     inputs: Inputs
     fits: Mapping[str, FittedLine]
-    """By metric of the finished runs."""
+    """The fitted line of each metric of the finished runs."""
     bound: float
     correlation: float = 0.0
 
@@ -85,7 +85,7 @@ def fit_baseline(
     Raises:
         RunError: There are too few runs.
     """
-    inputs, bound = RIVALS[method], calibration.collapse_bound
+    inputs, bound = BASELINES[method], calibration.collapse_bound
     cells: dict[str, list[_BaselineCell]] = defaultdict(list)
     for run in runs:
         for reading in usable_readings(run, method, looks, target=target):

@@ -75,7 +75,7 @@ def calibrate(
     names = [run.run for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"the run {twice[0]} is there twice; give each once, under its own name")
+        raise DataError(f"the run {twice[0]} is given twice; give each once, under its own name")
     if len(runs) < FEWEST_RUNS:
         raise DataError(
             f"{len(runs)} finished runs are too few to forecast from; give at least {FEWEST_RUNS}, or "

@@ -1,4 +1,4 @@
-"""What a forecast is calibrated on: a table of finished runs, as their probes saw them."""
+"""The calibration of a forecast: a table of finished runs and their probes' readings."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -14,7 +14,7 @@ from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
 
 FEWEST_RUNS = 4
-"""To fit to, in a metric: each is left out once, and three must remain."""
+"""Fewest runs to fit to in a metric: each is left out once, and three must remain."""
 
 
 class FinishedRun(Value):
@@ -25,11 +25,11 @@ class FinishedRun(Value):
     """Runs on the same data share it; they are left out together where errors are judged."""
     probe: ProbeReading
     final_losses: dict[str, float]
-    """By capability; `target` is the run's own task."""
+    """The loss of each capability at the end; `target` is the run's own task."""
 
 
 class ForecastCalibration(Document):
-    """The finished runs that forecasts are fitted to, whole: whoever has them can refit and judge."""
+    """The finished runs that forecasts are fitted to, in full, so that a reader can refit and judge."""
 
     schema_: Literal["driftline/forecast-calibration/2"] = Field(alias="schema")
     runs: tuple[FinishedRun, ...] = Field(min_length=1)
@@ -39,7 +39,7 @@ class ForecastCalibration(Document):
 
     @property
     def digest(self) -> str:
-        """Of all that it holds."""
+        """The digest of the whole calibration."""
         return digest_bytes(self.to_json().encode())
 
     @property
@@ -48,13 +48,13 @@ class ForecastCalibration(Document):
         return {run.probe.model_digest: run.probe.model for run in self.runs}
 
     def learning_rate_range(self, *, adapter: bool) -> tuple[float, float]:
-        """Of the runs that train an adapter, or of those that train the weights themselves.
+        """Find the range of learning rates of the runs that train an adapter, or of those that do not.
 
         Args:
-            adapter: Which.
+            adapter: Take the runs that train an adapter; else those that train the weights themselves.
 
         Returns:
-            The lowest and the highest; those of all runs where there are none of the kind.
+            The lowest and the highest rate; those of all runs where there are none of the kind.
         """
         own = [r.probe.learning_rate for r in self.runs if r.probe.adapter == adapter]
         rates = own or [r.probe.learning_rate for r in self.runs]
@@ -67,7 +67,7 @@ class ForecastCalibration(Document):
         return min(steps), max(steps)
 
     def with_looks(self, looks: tuple[Look, ...]) -> tuple[FinishedRun, ...]:
-        """The runs whose probes have all these looks."""
+        """Select the runs whose probes have all these looks."""
         return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
 
     def is_outside(self, probe: ProbeReading) -> bool:
@@ -144,7 +144,7 @@ def read_calibration(path: Path) -> ForecastCalibration:
 
 
 def shipped_calibration() -> ForecastCalibration:
-    """The calibration that comes with Driftline."""
+    """Read the calibration that comes with Driftline."""
     file = files("driftline.analyses.forecasting").joinpath("forecast_calibration.json")
     return ForecastCalibration.from_json(
         file.read_text(encoding="utf-8"), origin="forecast_calibration.json"

@@ -1,4 +1,4 @@
-"""How far a loss goes on after a look at the run: one model for the path and for its end.
+"""The drift model: predicts a loss after a look at the run, on the path and at its end.
 
 Let D be the loss of a capability that was measured after a share u of the run's summed learning rate,
 and m the root mean square of D over the run's capabilities. At a later share v
@@ -30,9 +30,9 @@ LEVEL = 0.9
 _SMALLEST = 1e-9
 """A scale below this is taken for this, so that logarithms exist."""
 _LARGEST = 50.0
-"""Of logarithms that a search may try, so that their exponentials exist."""
+"""The largest logarithm that a search may try, so that its exponential exists."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
-"""Of the priors: of the drift, and of the logarithms of the others; wide."""
+"""Standard deviations of the wide priors: of the drift, and of the logarithms of the others."""
 
 
 class Movement(NamedTuple):
@@ -45,11 +45,11 @@ class Movement(NamedTuple):
     """Root mean square of the loss over those capabilities."""
     standard_error: float
     share: float
-    """Of the run's summed learning rate, at the look."""
+    """Share of the run's summed learning rate at the look."""
 
 
 class DriftModel(Value):
-    """What finished runs say about losses after a look, in one metric."""
+    """The model of losses after a look in one metric, fitted to finished runs."""
 
     drift: float
     """0 where no drift predicted tasks that were left out better."""

@@ -14,11 +14,11 @@ from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ...stats import standard_error
 from ..probing import Study, base_standard_error, losses_at
+from ._baseline_inputs import Case, Method
 from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
 from ._looks import Probe, early_step, last_look
 from ._loss_forecast import LossForecast
-from ._rivals import Case, Method
 from ._shipped_fits import shipped_forecaster
 
 MEASURED_LEVEL = 1.645

@@ -1,7 +1,7 @@
-"""From what a probe saw to the loss at the end of the run, or on its way, as a distribution.
+"""The forecaster: predicts the loss at the end of a run, or on its way, from its probe's readings.
 
 The loss that was measured at the probe's last look is where a forecast starts; `_drift` says how
-finished runs went on from there, metric by metric. The baselines start elsewhere (`_rivals`), and the
+finished runs went on from there, metric by metric. The baselines start elsewhere (`_baseline_inputs`), and the
 scale of their errors is fitted to the same runs.
 """
 
@@ -14,12 +14,12 @@ from typing import Protocol
 from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
+from ._baseline_inputs import Case, Method
 from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._drift import DriftModel, FinishedCell, common_correlation, fit_drift, movements
 from ._looks import LOOK_SHARES, PROBES, Probe, last_look
 from ._loss_forecast import LossForecast
-from ._rivals import Case, Method
 
 _EARLIEST_FITTED = 0.1
 """Share of the steps. Before it the warm-up is all that there is, and errors are of another kind."""
@@ -49,7 +49,7 @@ class DriftForecaster:
     """Driftline's own method."""
 
     models: Mapping[str, DriftModel]
-    """By metric of the finished runs."""
+    """The drift model of each metric of the finished runs."""
     bound: float
     correlation: float
     calibration: ForecastCalibration
@@ -90,7 +90,7 @@ def _possible(reading: CapabilityReading, bound: float) -> tuple[float, float]:
 
 
 def _kin(other: CapabilityReading, reading: CapabilityReading, probe: ProbeReading) -> bool:
-    """Whether a reading counts for how far the run moves, of the kind of another one."""
+    """Tell whether two readings are of one kind: both the target, or capabilities of one metric."""
     if reading is probe.target or other is probe.target:
         return other is reading
     return other.metric == reading.metric

@@ -1,4 +1,4 @@
-"""Where a probe looks at the planned run."""
+"""The looks of a probe: the steps of the planned run at which it is measured."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ LOOK_SHARES: dict[Look, float] = {
     "early_40": 0.4,
     "early_60": 0.6,
 }
-"""Of the planned steps, after which a look is taken."""
+"""The share of the planned steps after which each look is taken."""
 PROBES: dict[Probe, tuple[Look, ...]] = {
     "0.05": ("early_5",),
     "0.1": ("early_5", "early_10"),

@@ -14,7 +14,7 @@ from numpy import ndarray
 from ..probing import CONFIDENCE_LEVEL
 
 DEGREES_OF_FREEDOM = 4.0
-"""Of the t distribution of what comes after the probe: some runs change course."""
+"""Degrees of freedom of the t distribution of the loss after the probe: some runs change course."""
 _NORMAL = numpy.linspace(-9.0, 9.0, 361)
 _NORMAL_WEIGHTS = scipy.stats.norm.pdf(_NORMAL) / scipy.stats.norm.pdf(_NORMAL).sum()
 """A trapezoid rule: nearly exact for smooth functions."""
@@ -43,7 +43,7 @@ class LossForecast:
     scale: float
     standard_error: float = 0.0
     confidence_level: float = CONFIDENCE_LEVEL
-    """Of `low` and `high`."""
+    """The confidence level of the interval from `low` to `high`."""
     novelty: float = 1.0
     """Factor by which `scale` is larger because the run lies outside of what was calibrated on."""
     smallest: float = -math.inf

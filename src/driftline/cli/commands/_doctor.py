@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, what would run where."""
+"""`doctor`: the installed packages and the devices that commands would run on."""
 
 import json as json_module
 import shutil

@@ -31,7 +31,7 @@ def default(context: typer.Context) -> None:
 
 @runs.command("list")
 def list_all(root: RootOption = _DEFAULT_ROOT, json: JsonOption = False) -> None:
-    """The run folders, the newest first: command, model, state, points stored, size."""
+    """List the run folders, the newest first: command, model, state, points stored, size."""
     # Loads PyTorch, so not for --help.
     from driftline.engine import list_runs
 
@@ -54,7 +54,7 @@ def show(
     root: RootOption = _DEFAULT_ROOT,
     json: JsonOption = False,
 ) -> None:
-    """One run: its points, and how many items of each capability are stored there."""
+    """Show one run: its points, and how many items of each capability are stored there."""
     from driftline.engine import show_run
 
     path = Path(run)
@@ -131,7 +131,7 @@ def _table(found: "tuple[RunSummary, ...]") -> list[str]:
 
 
 def _matrix(found: "RunContents") -> list[str]:
-    """Points by capabilities: items stored. Capabilities are numbered, to fit on a line."""
+    """Lay out the stored items, points by capabilities; these are numbered, to fit on a line."""
     if not found.scores:
         return ["nothing is stored"]
     names = list(dict.fromkeys(score.capability for score in found.scores))
@@ -155,7 +155,7 @@ def _matrix(found: "RunContents") -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """Text as one line of a table."""
+    """Write a text as one line of a table."""
     return replaced(text, keep="")
 
 

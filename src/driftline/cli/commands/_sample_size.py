@@ -1,4 +1,4 @@
-"""`sample-size`: how many items a certificate needs, before any model is run."""
+"""`sample-size`: the number of items that a certificate needs, before any model is run."""
 
 import math
 from dataclasses import dataclass
@@ -214,7 +214,7 @@ def _sample_size(asked: _Asked) -> "SampleSize":
 
 
 def _reached(asked: _Asked, num_items: int, discordance: float, alpha: float) -> float:
-    """The power of the exact test with that number of items."""
+    """Compute the power of the exact test with that number of items."""
     from driftline.stats import noninferiority_power
 
     return noninferiority_power(

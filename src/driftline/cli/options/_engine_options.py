@@ -1,4 +1,4 @@
-"""Who computes: the options that every command with points to evaluate takes."""
+"""The engine options: taken by every command with points to evaluate."""
 
 from typing import Annotated, Literal
 

@@ -18,7 +18,7 @@ PassphraseOption = Annotated[
 
 
 def passphrase_from(name: str | None) -> bytes | None:
-    """The passphrase in an environment variable.
+    """Read the passphrase in an environment variable.
 
     Args:
         name: The variable; None where there is no passphrase.

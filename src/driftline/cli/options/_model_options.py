@@ -1,4 +1,4 @@
-"""Which model, and how it is held: the options that every command with a model takes."""
+"""The model options, such as dtype and quantisation: taken by every command with a model."""
 
 from typing import Annotated, Literal
 

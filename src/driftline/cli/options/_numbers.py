@@ -1,4 +1,4 @@
-"""Numbers on the command line: what is no number, or out of reach, is refused before anything opens."""
+"""Numbers on the command line: a bad one is refused before any file is opened."""
 
 import math
 

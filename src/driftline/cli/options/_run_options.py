@@ -1,4 +1,4 @@
-"""What is asked and where it goes: the options that every command with a run folder takes."""
+"""The run options, such as suites and folder: taken by every command with a run folder."""
 
 from pathlib import Path
 from typing import Annotated

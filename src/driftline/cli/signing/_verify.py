@@ -1,4 +1,4 @@
-"""`verify`: does a certificate hold, and for these files?"""
+"""`verify`: a check that a certificate holds, for these files."""
 
 from pathlib import Path
 from typing import Annotated

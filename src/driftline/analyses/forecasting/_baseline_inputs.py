@@ -1,4 +1,4 @@
-"""Other ways to forecast, by name, so that anyone can hold ours against them."""
+"""The inputs of each baseline forecast, by method name, for comparison with Driftline's own method."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Case(NamedTuple):
 
 
 Inputs = Callable[[Case, float], list[float]]
-"""Of a case and the collapse bound, what a method predicts from."""
+"""The features that a method predicts from, computed from a case and the collapse bound."""
 
 
 def last_reading(case: Case) -> tuple[float, float]:
@@ -79,7 +79,7 @@ def nothing(_case: Case, _bound: float) -> list[float]:
     return []
 
 
-RIVALS: dict[Method, Inputs] = {
+BASELINES: dict[Method, Inputs] = {
     "truncated": _truncated,
     "linear_in_steps": _linear_in_steps,
     "linear_in_rate": _linear_in_rate,
@@ -95,4 +95,4 @@ AS_IT_IS: tuple[Method, ...] = (
     "linear_in_rate",
     "straight_line",
 )
-"""Methods that are a prediction already: nothing is fitted."""
+"""Methods whose input is a prediction already, so that nothing is fitted."""
