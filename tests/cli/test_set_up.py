@@ -45,7 +45,7 @@ def test_what_was_stopped_says_how_it_goes_on():
     printer = Printer()
     with pytest.raises(KeyboardInterrupt):
         interrupted(printer)
-    assert printer.said == ["stopped; the same command goes on from out"]
+    assert printer.said == ["stopped; the same command resumes from out"]
     assert not printer.is_open
     with shown(printer, Folder()):
         pass

@@ -182,7 +182,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on_and_ends_as_one_without(
         patched.setattr(LeverTrainer, "training_step", interrupted)
         code, _, err = run("train", str(protocol), "--out", str(out))
     assert code == 130
-    assert f"the same command goes on from the last checkpoint in {out}" in " ".join(err.split())
+    assert f"the same command resumes from the last checkpoint in {out}" in " ".join(err.split())
     assert not (out / "report.json").exists()
     for folder in (out, whole):
         run("train", str(protocol), "--out", str(folder))

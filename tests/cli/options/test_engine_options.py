@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_on_ray_goes_on_here(start, run, planned, tmp_path
     out, err = process.communicate(timeout=240)
     assert process.returncode not in (0, 1, 2, 3, 4), err
     assert out == ""
-    assert "the same command goes on from" in err
+    assert "the same command resumes from" in err
     assert "Traceback" not in err
     deadline = time.monotonic() + 60
     while children_of(mark) and time.monotonic() < deadline:

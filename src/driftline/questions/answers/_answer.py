@@ -1,4 +1,4 @@
-"""What a question returns: its document, shown as text, Markdown, HTML or rows."""
+"""The answer to a question: its document, shown as text, Markdown, HTML or rows."""
 
 import html
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which text, page and Markdown belong to which document."""
+"""The text, the page and the Markdown of each kind of document."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -76,7 +76,7 @@ _SCREENS: dict[type[Document], Callable[[Any], Screen]] = {
     WeightDiff: weight_diff_screen,
 }
 _MOST_COLUMNS = 8
-"""Of a table in Markdown; all columns are in the rows."""
+"""Most columns of a table in Markdown; the rows have all of them."""
 
 
 def screen_of(

@@ -1,3 +1,3 @@
-"""Which of several: checkpoints after training, or configs before it."""
+"""Comparisons of several checkpoints after training, or of several configs before it."""
 
 from ._compare import compare as compare

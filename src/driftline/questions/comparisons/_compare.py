@@ -1,4 +1,4 @@
-"""`compare`: which checkpoint to take after training, or which config to train before it."""
+"""`compare`: the choice of a checkpoint after training, or of a config before it."""
 
 from collections.abc import Mapping
 from typing import Any

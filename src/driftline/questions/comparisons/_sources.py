@@ -1,4 +1,4 @@
-"""Reads what `compare` is given: checkpoints or configs, from files or from memory."""
+"""The inputs of `compare`: checkpoints or configs, from files or from memory."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The document of `calibrate`: how many finished runs a calibration holds."""
+"""The document of `calibrate`: the number of finished runs that a calibration holds."""
 
 from pathlib import Path
 from typing import Literal

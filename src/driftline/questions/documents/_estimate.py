@@ -25,7 +25,7 @@ _LOADED = {"4bit": 0.5, "8bit": 1.0}
 _MEASURED_SECONDS = 0.3
 _ROWS = 512
 _PLANNED_RUNS = 20.0
-"""Of the user's own, which a plan may spend where no budget is given."""
+"""Runs as long as the user's own that a plan may spend where no budget is given."""
 _CAVEATS = (
     "Counted from the config, the tokenizer and the data; no weights were loaded.",
     "Minutes are those of the products alone, at the rate that was measured just now with what else runs on "
@@ -43,7 +43,7 @@ _ADAPTER = (
 
 
 class Estimate(Document):
-    """What a question would cost."""
+    """The estimated cost of a question."""
 
     schema_: Literal["driftline/estimate/1"] = Field(default="driftline/estimate/1", alias="schema")
     verdict: None = None
@@ -51,12 +51,12 @@ class Estimate(Document):
     model: str
     num_parameters: int
     tokens_forward: int
-    """Of scoring; a token of a gradient counts as several."""
+    """Tokens to score; a token of a gradient counts as several."""
     tokens_trained: int
     num_steps_trained: int | None = None
     num_steps: int | None = None
     minutes: float
-    """Of the products alone, at `products_per_second`."""
+    """Time of the products alone, at `products_per_second`."""
     device: str
     products_per_second: float
     """Multiply-adds of float32 products, as measured just now."""
@@ -111,7 +111,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class TrainCost:
-    """What decides the cost of a training run under the monitor."""
+    """The inputs that decide the cost of a training run under the monitor."""
 
     data: "TrainingData"
     config: "TrainingConfig"
@@ -120,7 +120,7 @@ class TrainCost:
 
 @dataclass(frozen=True)
 class PlanCost:
-    """What decides the cost of a plan."""
+    """The inputs that decide the cost of a plan."""
 
     data: "TrainingData"
     config: "TrainingConfig | None"

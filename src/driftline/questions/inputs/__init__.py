@@ -1,4 +1,4 @@
-"""What a question is given: plain values, files, objects in memory, and who is told about progress."""
+"""The inputs of a question: plain values, files, objects in memory, and the progress reporter."""
 
 from ._files import check_free as check_free
 from ._files import read_as as read_as

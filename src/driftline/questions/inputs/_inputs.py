@@ -1,4 +1,4 @@
-"""Reads what a question is given: names and files, or objects in memory that stand for them."""
+"""The inputs of a question: names and files, or objects in memory that stand for them."""
 
 import contextlib
 import math
@@ -29,7 +29,7 @@ SuiteInput: TypeAlias = Any
 """A name or path, or a `Suite`; one or several."""
 
 LARGEST_SEED = 2**32 - 1
-"""What numpy and transformers take, and what a certificate can hold exactly."""
+"""Largest seed that numpy and transformers take, and that a certificate can hold exactly."""
 Kind = TypeVar("Kind")
 
 
@@ -43,7 +43,7 @@ class ModelChoice:
     device_map: str | None = None
     load_in: str | None = None
     digest: str | None = None
-    """Of a model that came from memory: its files have no name that lasts."""
+    """Digest of a model that came from memory, since its files have no name that lasts."""
 
     def __post_init__(self) -> None:
         """Refuse a dtype or a quantisation that does not exist."""
@@ -77,7 +77,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Who computes."""
+    """The engine that computes: this process or Ray, with the options of Ray."""
 
     name: str = "local"
     address: str | None = None

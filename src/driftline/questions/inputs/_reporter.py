@@ -1,4 +1,4 @@
-"""Who is told about progress: nobody in Python, the terminal in a command."""
+"""Reporters of progress: silent in Python, on the terminal in a command."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ _LOG = logging.getLogger("driftline")
 
 
 class Reporter(Protocol):
-    """Receives messages and progress while a question is answered."""
+    """A receiver of messages and progress while a question is answered."""
 
     def note(self, text: str) -> None:
         """Receive the name of a short step that cannot be measured."""
@@ -29,7 +29,7 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Prints nothing; how the input was read goes to the log `driftline`, at level info."""
+    """A reporter that prints nothing; notes about the input go to the log `driftline`, at level info."""
 
     def note(self, text: str) -> None:
         """Drop the name of a step."""
@@ -48,12 +48,12 @@ class SilentReporter:
 
 @contextlib.contextmanager
 def shown(
-    reporter: Reporter, folder: "RunFolder", resume: str = "the same command goes on from {path}"
+    reporter: Reporter, folder: "RunFolder", resume: str = "the same command resumes from {path}"
 ) -> Iterator[None]:
     """Show progress of the work in a run folder, and say how an interrupted run resumes.
 
     Args:
-        reporter: Who is told.
+        reporter: The receiver of the progress.
         folder: Where the work is kept.
         resume: The sentence about resuming.
 

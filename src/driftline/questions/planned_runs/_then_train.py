@@ -35,7 +35,7 @@ def check_then_train(
     if part not in CONTINUABLE:
         raise ConfigError(f"--then-train: {part} keeps no probe; run assess or forecast")
     if not keeps_checkpoint:
-        raise ConfigError("--then-train: goes on from the probe's checkpoint; drop --no-checkpoint")
+        raise ConfigError("--then-train: resumes from the probe's checkpoint; drop --no-checkpoint")
     if choice.load_in is not None:
         raise ConfigError(
             f"--then-train: train takes no quantised base; drop --load-in {choice.load_in}"

@@ -1,4 +1,4 @@
-"""`suite`: what a suite's items can show, before any model is run."""
+"""`suite`: the change that a suite's items can show, before any model is run."""
 
 from ..answers import Answer
 from ..inputs import SilentReporter, SuiteInput, read_suites

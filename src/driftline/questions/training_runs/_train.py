@@ -128,7 +128,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
             from driftline.report import render_training_run
             from driftline.training import train as train_under_monitor
 
-            resume = "the same command goes on from the last checkpoint in {path}"
+            resume = "the same command resumes from the last checkpoint in {path}"
             with shown(reporter, folder, resume), _removed_if_refused(folder):
                 document = train_under_monitor(request, folder, listener=reporter.update)
             document = handed.named(document)

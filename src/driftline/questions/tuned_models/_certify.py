@@ -1,4 +1,4 @@
-"""`certify`: whether a tuned model keeps what its base could do, within margins fixed beforehand."""
+"""`certify`: a test that a tuned model keeps what its base could do, within margins fixed before."""
 
 from typing import TYPE_CHECKING, Any
 

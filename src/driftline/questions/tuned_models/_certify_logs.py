@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """How two logs are compared."""
+    """The options of a comparison of two logs."""
 
     metric: str | None
     margin: float | None

@@ -1,4 +1,4 @@
-"""`verify`: does a certificate hold, and for these files?"""
+"""`verify`: a check that a certificate holds, for these files."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
