@@ -8,11 +8,11 @@ from ..results import CapabilityClaim, Certification, SuiteClaim
 from ..results.readings import in_points, number, with_rise
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write."""
+"""Characters that XML 1.0 cannot express."""
 
 
 def render_junit(found: Certification) -> str:
-    """A certification as one test suite: the claim about all required capabilities, and each.
+    """Write a certification as one test suite: the claim about all required capabilities, and each.
 
     inferior is a failure and inconclusive an error, so that neither passes. A capability that is
     only watched never fails the job: where it was not shown to be retained, it counts as skipped.

@@ -19,11 +19,11 @@ from ..results.readings import (
 from ..results.summaries import outcome_sentence, pvalue_text, recovery_sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
-"""What Markdown, its tables, or the hub's rendering of either would take for more than a character."""
+"""Characters with a meaning in Markdown, in its tables, or in the rendering of either by the hub."""
 
 
 def render_model_card(found: Certification) -> str:
-    """A certification as a model card of its own.
+    """Write a certification as a model card of its own.
 
     It stands as a card, and its two parts can be moved into another: the YAML block holds one
     evaluation result a capability under `model-index`, as `huggingface_hub.metadata_load` reads it,
@@ -47,7 +47,7 @@ def _model_name(found: Certification) -> str:
 
 
 def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
-    """The tuned model's value, with what was claimed of its change."""
+    """Make the result of a claim: the tuned model's value, and the claim about its change."""
     name = clean(claim.capability)
     claimed = {
         "base": claim.base,
@@ -147,11 +147,11 @@ def _files(found: Certification) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown and HTML show as it is."""
+    """Escape a text so that Markdown and HTML show it as it is."""
     marked = _SPECIAL.sub(r"\\\1", html.escape(clean(text), quote=False))
     return marked.replace("www.", r"www\.")
 
 
 def _code(text: str) -> str:
-    """Text as code, where a backslash escapes nothing: a backtick in it would end it."""
+    """Write a text as code, where a backslash escapes nothing: a backtick in it would end it."""
     return f"`{html.escape(clean(text), quote=False).replace('`', '')}`"

@@ -1,4 +1,4 @@
-"""The belief space in pictures: six small panels for each road from the base."""
+"""The belief space in pictures: six small panels for each direction from the base."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from ._drawing import BLUE, GREY, INK, NUMBERS, PURPLE, VERMILION, Canvas, Chart
 PANEL_WIDTH, PANEL_HEIGHT = 218, 104
 COLUMNS = 3
 DEPTHS = (PURPLE, BLUE, INK)
-"""From the embedding to the last layer."""
+"""Colours from the embedding to the last layer."""
 OUTPUT, REPRESENTATION = VERMILION, BLUE
 
 _Numbers = Iterable[float | None]
@@ -29,11 +29,11 @@ class _Series(NamedTuple):
 
 
 def belief_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
-    """Six panels for each road: both drifts, both divergences, and four measures layer by layer.
+    """Draw six panels a direction: both drifts, both divergences, and four measures layer by layer.
 
     Args:
         assessment: Where the belief space is.
-        canvas: The room that there is.
+        canvas: The room for the chart.
 
     Returns:
         The chart; None where it was not read.
@@ -72,7 +72,7 @@ def _panels(space: BeliefSpace, curve: BeliefCurve) -> Iterator[alt.LayerChart]:
 def _layer_panel(
     curve: BeliefCurve, title: str, layers: Sequence[tuple[float | None, _Numbers]]
 ) -> alt.LayerChart:
-    """A line a layer, from its value at the base."""
+    """Draw a line a layer, from its value at the base."""
     rows: list[Mapping[str, str | float]] = [
         {"x": x, "y": y, "depth": depth, "third": min(2, 3 * depth // len(layers))}
         for depth, (at_base, numbers) in enumerate(layers)
@@ -90,7 +90,7 @@ def _layer_panel(
 def _points(
     curve: BeliefCurve, at_base: float | None, numbers: _Numbers
 ) -> Iterator[tuple[float, float]]:
-    """The defined points of a line, the base among them."""
+    """Yield the defined points of a line, the base among them."""
     for x, y in zip((0.0, *curve.scales), (at_base, *numbers), strict=True):
         if y is not None:
             yield x, y

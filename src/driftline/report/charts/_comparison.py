@@ -28,7 +28,7 @@ _GOOD, _BAD = ("kept", "safe"), ("lost", "unsafe")
 
 
 class ComparedPoint(NamedTuple):
-    """One of those that are compared."""
+    """One of the checkpoints or configs that are compared."""
 
     label: str
     verdict: str
@@ -52,7 +52,7 @@ def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_t
 
     Args:
         points: What is compared.
-        canvas: The room that there is.
+        canvas: The room for the chart.
         gain_title: Title of the axis of the gain.
 
     Returns:

@@ -34,7 +34,7 @@ LOG_FROM = 12.0
 def curve_margins(
     assessment: Assessment, *, kind: Literal["path", "radius"]
 ) -> list[StabilityMargin]:
-    """The margins of one kind that have a curve, the tightest first."""
+    """List the margins of one kind that have a curve, the tightest first."""
     found = (m for m in assessment.margins if m.kind == kind and m.curve)
     return sorted(found, key=margin_order)
 
@@ -42,11 +42,11 @@ def curve_margins(
 def curve_chart(
     assessment: Assessment, canvas: Canvas, *, kind: Literal["path", "radius"]
 ) -> Chart | None:
-    """Change against the scale of a margin, a panel a capability and a line a direction.
+    """Draw change against the scale of a margin, a panel a capability and a line a direction.
 
     Args:
         assessment: Where the curves are.
-        canvas: The room that there is.
+        canvas: The room for the chart.
         kind: Which margins.
 
     Returns:
@@ -122,7 +122,7 @@ def _panel(margins: Sequence[StabilityMargin], *, sign: int, colours: alt.Scale)
 
 
 def _heading(margin: StabilityMargin) -> list[alt.Chart]:
-    """Title and subtitle as text marks: a chart's own title moves with the labels of its axes."""
+    """Write title and subtitle as text marks: a chart's own title moves with the labels of its axes."""
     words = alt.Chart(
         data([{"title": clean(margin.capability), "unit": f"change, {clean(margin.unit)}"}])
     )

@@ -28,7 +28,7 @@ class DecisionPoint:
     """One point: right is less loss, up is more gain."""
 
     loss: float
-    """Of the capability that lost most, in its tolerances; positive is worse."""
+    """Loss of the capability that lost most, in its tolerances; positive is worse."""
     gain: float
     is_within: bool
     """Known to keep within what is accepted."""
@@ -57,7 +57,7 @@ def decision_chart(
 
     Args:
         points: Of the chart; the base is at 0, 0 and is drawn in any case.
-        canvas: The room that there is.
+        canvas: The room for the chart.
         gain: Title of the upward axis.
         spread: Of the chosen point.
 

@@ -1,4 +1,4 @@
-"""How charts look, and how they become SVG and PNG. No chart can load or run anything."""
+"""The look of charts, and their conversion to SVG and PNG. No chart can load or run anything."""
 
 import math
 import re
@@ -40,7 +40,7 @@ SYMLOG_FROM = 20.0
 """A range of more tolerances than this gets an axis that is linear near 0 and logarithmic beyond."""
 FEW = 3
 NUMBERS = ".6~g"
-"""How axes write numbers: six digits at most, no trailing zeros."""
+"""Number format of axes: six digits at most, no trailing zeros."""
 
 _WORDS = {
     "labelFontSize": 11,
@@ -81,7 +81,7 @@ class Canvas:
 
     width: int
     label: int
-    """Of it, what names of rows may take."""
+    """Part of the width that names of rows may take."""
     columns: int
     """Panels side by side."""
 
@@ -93,12 +93,12 @@ class Canvas:
 
 WIDE = Canvas(CONTENT_WIDTH, 230, 4)
 NARROW = Canvas(344, 112, 1)
-"""A telephone's."""
+"""The room on the screen of a telephone."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What one mark of a chart means."""
+    """The meaning of one mark of a chart, in words."""
 
     colour: str
     """A name of the palette."""
@@ -129,12 +129,12 @@ def palette_css() -> str:
 
 
 def data(rows: Iterable[Mapping[str, str | float | bool | None]]) -> alt.InlineData:
-    """Rows as the data of a chart."""
+    """Make the data of a chart from rows."""
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
 def change_axis(values: Sequence[float], tolerance: float) -> tuple[alt.Scale, list[float] | None]:
-    """A scale on which both a tolerance and a collapse can be read.
+    """Choose a scale on which both a tolerance and a collapse can be read.
 
     Args:
         values: Every change that is to be shown; negative is worse.
@@ -158,12 +158,12 @@ def change_axis(values: Sequence[float], tolerance: float) -> tuple[alt.Scale, l
 
 
 def styled(chart: Chart) -> Chart:
-    """The chart with the look of every chart here."""
+    """Give a chart the common look."""
     return chart.properties(config=alt.Config.from_dict(_LOOK))
 
 
 def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) -> str:
-    """A chart as one SVG element that may stand in a page with others.
+    """Write a chart as one SVG element that may stand in a page with others.
 
     Args:
         chart: The chart.
@@ -224,6 +224,6 @@ def _drop_unseen(root: ElementTree.Element) -> None:
 
 
 def to_png(chart: Chart) -> bytes:
-    """A chart as a PNG file, at twice its size in pixels."""
+    """Write a chart as a PNG file, at twice its size in pixels."""
     png = vl_convert.vegalite_to_png(chart.to_dict(), scale=PNG_SCALE, allowed_base_urls=[])
     return bytes(png)

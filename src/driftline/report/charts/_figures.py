@@ -39,7 +39,7 @@ from ._intervals import IntervalRow, interval_chart
 from ._safe_envelope import envelope_chart
 
 DARKEST = 0.65
-"""Opacity of the largest: words on it stay readable."""
+"""Opacity of the square of the largest size: words on it stay readable."""
 ROW = 26
 NOTE = 10.5
 MAX_HEAT_ROWS = 32
@@ -49,11 +49,11 @@ WIDEST_USED = 3.0
 
 
 def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:
-    """The charts that the assessment has numbers for.
+    """Draw the charts that the assessment has numbers for.
 
     Args:
-        assessment: What to draw.
-        canvas: The room that there is.
+        assessment: The document to draw.
+        canvas: The room for the chart.
 
     Returns:
         Charts by name, in the order of the report: `decision`, `forecast` (with the unit's name added where
@@ -73,7 +73,7 @@ def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:
 
 
 def forecast_units(assessment: Assessment) -> dict[str, str]:
-    """The forecast's figures by name, each with its unit; capabilities of one unit share one."""
+    """Draw the forecast's figures by name, each with its unit; capabilities of one unit share one."""
     units = list(dict.fromkeys(f.unit for f in assessment.forecast))
     if len(units) < 2:
         return dict(zip(["forecast"], units, strict=False))
@@ -87,7 +87,7 @@ def forecast_units(assessment: Assessment) -> dict[str, str]:
 def decision_points(
     assessment: Assessment,
 ) -> tuple[list[DecisionPoint], DecisionSpread] | None:
-    """The planned run as one point: its gain on its own task, and its worst required loss.
+    """Place the planned run as one point: the gain on its own task, and its worst required loss.
 
     Args:
         assessment: In the units that are shown, or not.
@@ -118,13 +118,13 @@ def _decision(assessment: Assessment, canvas: Canvas) -> Chart | None:
 
 
 def row_labels(names: Sequence[str], *, required: Sequence[bool]) -> list[str]:
-    """What a chart calls its rows; a capability that is not required says so."""
+    """Label the rows of a chart; the label of a capability that is not required says so."""
     rows = zip(names, required, strict=True)
     return [clean(name) + ("" if needed else " (watched)") for name, needed in rows]
 
 
 def forecast_rows(losses: Sequence[CapabilityLoss]) -> list[IntervalRow]:
-    """The rows of a forecast's chart, the worst first."""
+    """List the rows of a forecast's chart, the worst first."""
     labels = row_labels([f.capability for f in losses], required=[f.required for f in losses])
     return [
         IntervalRow(
@@ -189,7 +189,7 @@ def _heat(
     modules: list[str],
     capabilities: list[str],
 ) -> Chart:
-    """Squares whose opacity is the size, so that they read by day and in the dark."""
+    """Draw squares whose opacity is the size, so that they read by day and in the dark."""
     height = max(13, min(22, 520 // len(modules)))
     base = alt.Chart(data(cells)).encode(
         x=alt.X(field="capability", type="nominal", sort=capabilities, title=None).axis(
@@ -221,7 +221,7 @@ def _heat(
 
 
 def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
-    """The range of the used share that belongs to that of the critical learning rate.
+    """Compute the range of the used share from that of the critical learning rate.
 
     Args:
         margin: A path margin.
@@ -237,7 +237,7 @@ def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
 
 
 def path_margins(assessment: Assessment) -> list[StabilityMargin]:
-    """The path margins, the one that is used up most first."""
+    """List the path margins, the one that is used up most first."""
     return sorted((m for m in assessment.margins if m.kind == "path"), key=margin_order)
 
 

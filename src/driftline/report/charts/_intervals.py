@@ -45,7 +45,7 @@ def interval_chart(rows: Sequence[IntervalRow], canvas: Canvas, *, title: str) -
 
     Args:
         rows: From the top.
-        canvas: The room that there is.
+        canvas: The room for the chart.
         title: Of the axis.
 
     Returns:

@@ -47,7 +47,7 @@ class _Cell:
 
 
 def has_module_maps(assessment: Assessment) -> bool:
-    """Whether layers come apart into modules, so that there is something to lay out by role."""
+    """Tell whether layers come apart into modules, so that a map can be laid out by role."""
     return any(f.layer is not None and f.role != "layer" for f in assessment.fragility)
 
 
@@ -67,11 +67,11 @@ def shown_capabilities(assessment: Assessment) -> list[str]:
 
 
 def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) -> str:
-    """All panels as one SVG element.
+    """Draw all panels as one SVG element.
 
     Args:
-        assessment: What to draw; its layers must come apart into modules.
-        canvas: The room that there is.
+        assessment: The document to draw; its layers must come apart into modules.
+        canvas: The room for the chart.
         label: A text alternative for who does not see it.
 
     Returns:
@@ -109,7 +109,7 @@ def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) ->
 
 
 def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, list[_Cell]]:
-    """Title to cells; sensitivities as shares of what is nearly the panel's largest."""
+    """Map titles to cells; sensitivities are shares of what is nearly the panel's largest."""
     labels = module_labels(assessment.fragility)
     by_name: dict[str, list[ModuleFragility]] = {}
     for f in assessment.fragility:
@@ -140,7 +140,7 @@ def _panels(assessment: Assessment, columns: Mapping[str, str]) -> dict[str, lis
 
 
 def _noise(assessment: Assessment, columns: Mapping[str, str]) -> list[_Cell]:
-    """Expected divergence per parameter, since protecting is paid in parameters."""
+    """Make cells of the expected divergence per parameter, since protecting is paid in parameters."""
     labels = module_labels(assessment.fragility)
     rows = [row for row in assessment.noise if row.module in columns]
     densities = [row.expected_kl_nats / row.num_parameters for row in rows]
@@ -161,7 +161,7 @@ def _noise(assessment: Assessment, columns: Mapping[str, str]) -> list[_Cell]:
 def _difference(
     assessment: Assessment, columns: Mapping[str, str], shares: Mapping[str, Sequence[float]]
 ) -> list[_Cell]:
-    """The spread over capabilities of each module's shares: standard deviation, largest is 1."""
+    """Make cells of the standard deviation of each module's shares over capabilities; largest is 1."""
     labels = module_labels(assessment.fragility)
     modules = {f.module: f for f in assessment.fragility}
     spreads = {}

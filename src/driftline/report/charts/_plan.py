@@ -6,11 +6,11 @@ from ._drawing import WIDE, Canvas, Chart, Key, styled
 
 
 def plan_front(found: Plan, canvas: Canvas = WIDE) -> Chart:
-    """Every point of a search, with the front and the chosen one.
+    """Draw every point of a search, with the front and the chosen one.
 
     Args:
-        found: What to draw.
-        canvas: The room that there is.
+        found: The document to draw.
+        canvas: The room for the chart.
 
     Returns:
         The chart; up is gain, right is less loss.
@@ -19,7 +19,7 @@ def plan_front(found: Plan, canvas: Canvas = WIDE) -> Chart:
 
 
 def plan_key(found: Plan) -> tuple[Key, ...]:
-    """The key of that chart."""
+    """Explain every mark of that chart."""
     return decision_key(_points(found), chosen="chosen")
 
 

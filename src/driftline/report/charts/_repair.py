@@ -6,11 +6,11 @@ from ._drawing import WIDE, Canvas, Chart, Key, styled
 
 
 def repair_front(found: Repair, canvas: Canvas = WIDE) -> Chart:
-    """Every point of a search, with the front and the chosen one.
+    """Draw every point of a search, with the front and the chosen one.
 
     Args:
-        found: What to draw.
-        canvas: The room that there is.
+        found: The document to draw.
+        canvas: The room for the chart.
 
     Returns:
         The chart; up is the gain where there is a target, else the share of the update that is kept.
@@ -21,7 +21,7 @@ def repair_front(found: Repair, canvas: Canvas = WIDE) -> Chart:
 
 
 def repair_key(found: Repair) -> tuple[Key, ...]:
-    """The key of that chart."""
+    """Explain every mark of that chart."""
     return decision_key(_points(found), chosen="chosen")
 
 

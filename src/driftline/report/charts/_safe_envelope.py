@@ -9,18 +9,18 @@ from ...results.readings import clean
 from ._drawing import GREEN, INK, NAMES, NUMBERS, SERIES, Canvas, Chart, Key, data
 
 CONTOURS = tuple(colour for colour in SERIES if colour != GREEN)
-"""Green is the safe region."""
+"""Colours of contours; green is left to the safe region."""
 MAX_CONTOURS = len(CONTOURS)
 SHORTEST, LONGEST, RATES = 8.0, 2.0, 8.0
-"""How far the axes reach from the plan, as factors."""
+"""Factors by which the axes reach from the plan."""
 
 
 def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
-    """The tightest contours, the region under all required ones, and the planned config.
+    """Draw the tightest contours, the region under all required ones, and the planned config.
 
     Args:
-        assessment: What to draw.
-        canvas: The room that there is.
+        assessment: The document to draw.
+        canvas: The room for the chart.
 
     Returns:
         The chart; None where there is no contour.
@@ -119,7 +119,7 @@ def safe_rates(envelope: SafeEnvelope) -> dict[float, float]:
 
 
 def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:
-    """The tightest contours, required ones first, as many as colours can tell apart."""
+    """List the tightest contours, required ones first, as many as colours can tell apart."""
     drawn = [contour for contour in envelope.contours if contour.is_reached]
     return sorted(drawn, key=lambda contour: not contour.required)[:MAX_CONTOURS]
 

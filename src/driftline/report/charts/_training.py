@@ -8,7 +8,7 @@ from ._drawing import INK, NAMES, SERIES, Canvas, Chart, Key, data, styled
 
 
 def shown_courses(run: TrainingRun) -> list[CapabilityCourse]:
-    """The capabilities that came nearest to their limit, as many as colours can tell apart."""
+    """List the capabilities that came nearest to their limit, as many as colours can tell apart."""
     worst = sorted(run.capabilities, key=lambda c: -(c.largest_loss or 0.0) / (c.tolerance or 1.0))
     return [course for course in worst if course.tolerance > 0][: len(SERIES)]
 
@@ -18,7 +18,7 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
 
     Args:
         run: The run.
-        canvas: The room that there is.
+        canvas: The room for the chart.
 
     Returns:
         The chart; None where there are not two checks, or nothing accepts a loss.
@@ -52,7 +52,7 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
 
 
 def training_key(run: TrainingRun) -> tuple[Key, ...]:
-    """The key of that chart."""
+    """Explain every mark of that chart."""
     keys = [
         Key(NAMES[colour], "line", clean(course.capability))
         for course, colour in zip(shown_courses(run), SERIES, strict=False)

@@ -1,4 +1,4 @@
-"""The charts of a diff: how far each module moved, and which layers hold the squared change."""
+"""The charts of a diff: relative change of each module, and share of the squared change by layer."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ _FULL_AT = 0.98
 
 
 def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Chart]:
-    """The charts that the diff has numbers for.
+    """Draw the charts that the diff has numbers for.
 
     Args:
-        diff: What to draw.
-        canvas: The room that there is.
+        diff: The document to draw.
+        canvas: The room for the chart.
 
     Returns:
         `modules`: relative change, layer by role; `layers`: share of the squared change. Neither
@@ -32,13 +32,13 @@ def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Cha
 
 
 def full_at(cells: Sequence[ChangeGroup]) -> float:
-    """The relative change that has the full colour."""
+    """Find the relative change that has the full colour."""
     sizes = sorted(g.relative_change or 0.0 for g in cells)
     return sizes[int(_FULL_AT * (len(sizes) - 1))] or sizes[-1]
 
 
 def modules_key(cells: Sequence[ChangeGroup]) -> tuple[Key, ...]:
-    """The key of the chart of modules."""
+    """Explain the marks of the chart of modules."""
     return (
         Key(
             "vermilion",

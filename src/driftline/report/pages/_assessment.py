@@ -56,10 +56,10 @@ NUM_NAMED = 5
 
 
 def render_html(assessment: Assessment) -> str:
-    """An assessment as a page: the decision, then V1 observed phenomenon to V4 decision in detail.
+    """Write an assessment as a page: the decision, then V1 observed phenomenon to V4 decision in detail.
 
     Args:
-        assessment: What to show. A part that it lacks is named with the command that computes it.
+        assessment: The document to show. A part that it lacks is named with the command that computes it.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal assessments.

@@ -8,7 +8,7 @@ from ._tables import Table, table
 
 
 def belief_table(space: BeliefSpace) -> Table:
-    """Every point of every road: output, and the extremes over layers."""
+    """Tabulate every point of every direction: output, and the extremes over layers."""
     return table(
         [
             ("direction", "text"),

@@ -1,4 +1,4 @@
-"""A certification as one HTML file: claims, flips, what was digested, how to verify it."""
+"""A certification as one HTML file: claims, flips, digests, and how to verify it."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ from ._tables import Table, table
 
 
 def render_certification(found: Certification) -> str:
-    """A certification as a page in the order of every page.
+    """Write a certification as a page in the order of every page.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal certifications.

@@ -1,4 +1,4 @@
-"""What the pages of certify, plan and repair share: claims as a table and as a chart."""
+"""The claims of certify, plan and repair on their pages, as a table and as a chart."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ _STATES = {"non_inferior": "retained", "inferior": "lost", "inconclusive": "unde
 
 
 def claim_reasons(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
-    """Why claims are what they are, each sentence once, for the notes under a table."""
+    """List the reasons of claims, each sentence once, for the notes under a table."""
     return tuple(
         dict.fromkeys(f"{clean(c.capability)}: {clean(c.reason)}" for c in claims if c.reason)
     )
@@ -38,7 +38,7 @@ def ways_out(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
 
 
 def claims_table(claims: Sequence[CapabilityClaim]) -> Table:
-    """Every claim: both means, the change, its limit, what is accepted, p-values."""
+    """Tabulate every claim: both means, the change, its limit, what is accepted, p-values."""
     made = table(
         [
             ("capability", "text"),
@@ -124,7 +124,7 @@ def _change(claim: CapabilityClaim) -> float | None:
 
 
 def flip_table(claim: CapabilityClaim) -> Table | None:
-    """Items that one of the models gets right and the other wrong, before and after side by side."""
+    """List the items that one model gets right and the other wrong, before and after side by side."""
     flips = claim.flips
     if flips is None or not (flips.lost or flips.gained):
         return None

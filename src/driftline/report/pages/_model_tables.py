@@ -1,4 +1,4 @@
-"""Tables about one model: its scores, and what was measured with what."""
+"""Tables about one model: its scores, and the provenance of a document about it."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from ._tables import Table, table
 
 
 def scores_table(scores: Sequence[CapabilityScore]) -> Table:
-    """A model's own scores."""
+    """Tabulate a model's own scores."""
     made = table(
         [
             ("capability", "text"),
@@ -48,7 +48,7 @@ def scores_table(scores: Sequence[CapabilityScore]) -> Table:
 
 
 def model_provenance(p: Provenance, schema: str) -> Table:
-    """What was measured with what, of documents about one model."""
+    """Tabulate the provenance of a document about one model: model, inputs, versions."""
     model = f"{p.model.source} ({p.model.architecture}, {p.model.num_parameters:,} parameters, "
     rows = [
         ("model", model + f"{p.model.dtype}, revision {p.model.revision or 'not named'})"),

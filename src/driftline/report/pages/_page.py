@@ -1,4 +1,4 @@
-"""What every page has in common: one order of sections, escaped text, and charts with key and numbers."""
+"""The common frame of pages: one order of sections, escaped text, charts with key and numbers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ CHAPTERS = (
     ("v3", "V3", "Stability margins"),
     ("v4", "V4", "Decision in detail"),
 )
-"""Of every page, in this order; a page leaves out those that it has nothing for."""
+"""Chapters of every page, in order; a page leaves out those that it has nothing for."""
 BADGES = {
     "pass": "safe",
     "no_alarm": "safe",
@@ -50,7 +50,7 @@ class Head:
     """Colour of the verdict's badge; None without a verdict."""
     screen: Screen
     caveats: tuple[str, ...]
-    """All of the document."""
+    """All caveats of the document."""
     facts: tuple[tuple[str, str], ...]
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]

@@ -26,10 +26,10 @@ from ._tables import Table, table
 
 
 def render_plan(found: Plan) -> str:
-    """A plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
+    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal plans.

@@ -25,10 +25,10 @@ from ._tables import Table, table
 
 
 def render_repair(found: Repair) -> str:
-    """A repair as a page: what came back, what each part is scaled by, claims, how it was found.
+    """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal repairs.

@@ -7,10 +7,10 @@ from ._page import Head, created_words, page
 
 
 def render_scores(found: Scores) -> str:
-    """Scores as a page in the order of every page.
+    """Write scores as a page in the order of every page.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal scores.

@@ -1,4 +1,4 @@
-"""The numbers of an assessment as tables: what each chart shows, and what none does."""
+"""The numbers of an assessment as tables: those that charts show, and those that none shows."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ class Table:
 
 
 def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
-    """A table; a hyphen before a digit becomes a minus in the columns of numbers."""
+    """Make a table; a hyphen before a digit becomes a minus in the columns of numbers."""
     kinds = tuple(kind for _, kind in columns)
     cells = tuple(
         tuple(
@@ -57,17 +57,17 @@ def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) ->
 
 
 def minus(text: str) -> str:
-    """The text of a number with a true minus, as it is printed."""
+    """Give the text of a number a true minus, as it is printed."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def minus_sentence(sentence: str) -> str:
-    """A sentence whose negative numbers have a true minus."""
+    """Give the negative numbers of a sentence a true minus."""
     return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
 
 
 def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
-    """What a forecast chart shows, with the base value and both ways to say the change."""
+    """Tabulate the numbers of a forecast chart, with the base value and both ways to say the change."""
     level = percent(losses[0].confidence_level)
     made = table(
         [
@@ -104,7 +104,7 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
 
 
 def fragility_table(assessment: Assessment) -> Table:
-    """Sensitivity of every module, a column a capability, in the order of the forward pass."""
+    """Tabulate the sensitivity of every module, a column a capability, in the order of the forward pass."""
     labels = module_labels(assessment.fragility)
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
     found = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
@@ -122,7 +122,7 @@ def fragility_table(assessment: Assessment) -> Table:
 
 
 def region_table(assessment: Assessment) -> Table:
-    """Where in the hidden states each capability lives, layer by layer."""
+    """Tabulate the region of each capability in the hidden states, layer by layer."""
     made = table(
         [
             ("capability", "text"),
@@ -158,7 +158,7 @@ def region_table(assessment: Assessment) -> Table:
 
 
 def region_summary(assessment: Assessment) -> Table:
-    """A line a capability: its region at the layer where the planned data touch it most."""
+    """Tabulate, a line a capability, its region at the layer where the planned data touch it most."""
     best: dict[str, LayerRegion] = {}
     for r in assessment.regions:
         known = best.get(r.capability)
@@ -188,7 +188,7 @@ def region_summary(assessment: Assessment) -> Table:
 
 
 def path_table(assessment: Assessment) -> Table:
-    """Path margins in the config's own units."""
+    """Tabulate path margins in the config's own units."""
     margins = path_margins(assessment)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
     return table(
@@ -223,7 +223,7 @@ def path_table(assessment: Assessment) -> Table:
 
 
 def radius_table(assessment: Assessment) -> Table:
-    """Critical relative norms, the smallest first."""
+    """Tabulate critical relative norms, the smallest first."""
     margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
     return table(
@@ -252,7 +252,7 @@ def radius_table(assessment: Assessment) -> Table:
 
 
 def envelope_table(assessment: Assessment) -> Table:
-    """Every contour, at the planned number of steps, half and twice of it."""
+    """Tabulate every contour, at the planned number of steps, half and twice of it."""
     rows = []
     assert assessment.envelope is not None
     planned = assessment.envelope.planned_steps
@@ -281,7 +281,7 @@ def envelope_table(assessment: Assessment) -> Table:
 
 
 def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
-    """Every measured point of the curves of one kind."""
+    """Tabulate every measured point of the curves of one kind."""
     rows = []
     for m in curve_margins(assessment, kind=kind):
         sign = loss_sign(assessment, m.capability)
@@ -309,7 +309,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
 
 
 def bounds_table(assessment: Assessment) -> Table:
-    """The tightest bound of each kind over the required capabilities: what to keep within."""
+    """Tabulate the tightest bound of each kind over the required capabilities: what to keep within."""
     return table(
         [
             ("bound", "text"),
@@ -356,12 +356,12 @@ def _missing(margin: StabilityMargin) -> str:
 
 
 def _touch(region: LayerRegion) -> float:
-    """How many times the data's share is that of chance; -1 where it is not known."""
+    """Divide the data's share by that of chance; -1 where it is not known."""
     if region.data_share is None or not region.random_share:
         return -1.0
     return region.data_share / region.random_share
 
 
 def losses_of_unit(assessment: Assessment, unit: str) -> list[CapabilityLoss]:
-    """The forecast's losses in one unit, the worst first."""
+    """List the forecast's losses in one unit, the worst first."""
     return [loss for loss in forecast_losses(assessment) if loss.unit == unit]

@@ -36,10 +36,10 @@ _COURSE: list[tuple[str, Kind]] = [
 
 
 def render_training_run(run: TrainingRun) -> str:
-    """A training run as a page: verdict, what was lost, when and why alarms came, what it cost.
+    """Write a training run as a page: verdict, losses, alarms with their time and reason, cost.
 
     Args:
-        run: What to show.
+        run: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal runs.
@@ -145,7 +145,7 @@ def _change(course: CapabilityCourse) -> float | None:
 
 
 def _figure(run: TrainingRun) -> Figure | None:
-    """The changes of the capabilities that came nearest to their limit, in tolerances."""
+    """Draw the changes of the capabilities that came nearest to their limit, in tolerances."""
     if training_chart(run, WIDE) is None:
         return None
     shown = shown_courses(run)

@@ -33,10 +33,10 @@ _GROUP: list[tuple[str, Kind]] = [
 
 
 def render_weight_diff(diff: WeightDiff) -> str:
-    """A diff as a page: where the update went, what moved farthest, caveats, provenance.
+    """Write a diff as a page: where the update went, what moved farthest, caveats, provenance.
 
     Args:
-        diff: What to show.
+        diff: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal diffs.
@@ -72,7 +72,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
 
 
 def merge_table(diff: WeightDiff) -> Table | None:
-    """The weights that an adapter changes, by layer; None where no adapter was given."""
+    """Tabulate the weights that an adapter changes, by layer; None where no adapter was given."""
     if diff.merge is None:
         return None
     titles: list[tuple[str, Kind]] = [(MERGE_TITLES[0], "text")]
@@ -82,7 +82,7 @@ def merge_table(diff: WeightDiff) -> Table | None:
 
 
 def _badge(diff: WeightDiff, word: str) -> str:
-    """The colour of the first word."""
+    """Choose the colour of the first word."""
     if diff.merge is not None:
         return {"pass": "safe", "fail": "unsafe"}.get(diff.merge.verdict, "inconclusive")
     if diff.not_finite:
@@ -134,7 +134,7 @@ def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
 
 
 def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:
-    """Groups of weights, a row each."""
+    """Tabulate groups of weights, a row each."""
     return table(
         [(first, "text"), *_GROUP],
         (
@@ -151,7 +151,7 @@ def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:
 
 
 def movers_table(diff: WeightDiff) -> Table:
-    """The weights that moved farthest relative to their own norm, with the ranks of the change."""
+    """Tabulate the weights that moved farthest relative to their own norm, with the ranks of the change."""
     made = table(
         [
             ("weight", "code"),

@@ -25,10 +25,10 @@ _TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "ver
 
 
 def render_comparison(found: Comparison) -> str:
-    """A comparison of checkpoints as a page.
+    """Write a comparison of checkpoints as a page.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal comparisons.

@@ -23,10 +23,10 @@ _TEXT = {"config", "forecast", "worst capability", "capability", "unit", ""}
 
 
 def render_config_comparison(found: ConfigComparison) -> str:
-    """A comparison of configs as a page.
+    """Write a comparison of configs as a page.
 
     Args:
-        found: What to show.
+        found: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal comparisons.
