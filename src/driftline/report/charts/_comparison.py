@@ -8,6 +8,7 @@ import altair as alt
 from ._drawing import (
     BLUE,
     GREY,
+    INK,
     NUMBERS,
     ORANGE,
     VERMILION,
@@ -110,7 +111,7 @@ def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_t
             chart.mark_rule(color=GREY).encode(x=x, y=bounds, y2=alt.Y2(field="gain_high"))
         )
         if wide:
-            names = chart.mark_text(align="left", dx=8, dy=-8, fontSize=11)
+            names = chart.mark_text(align="left", dx=8, dy=-8, fontSize=11, color=INK)
             layers.append(names.encode(x=x, y=y, text=alt.Text(field="label", type="nominal")))
     layers.append(chart.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour))
     width = canvas.width - _LEFT[True] if has_gain else canvas.plot
