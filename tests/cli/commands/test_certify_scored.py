@@ -216,8 +216,8 @@ def test_a_certificate_of_logs_claims_no_file_of_a_model(run, logs, planned, tmp
     assert (code, checks["tuned"], checks["base"]) == (0, "passed", "passed")
     for option, check in (("--model", "tuned"), ("--base", "base")):
         code, checks = verify(option, planned.model)
-        assert (code, checks[check]) == (1, "failed")
+        assert (code, checks[check]) == (5, "failed")
     code, checks = verify("--model", str(pair[0]))
-    assert (code, checks["tuned"]) == (1, "failed")
+    assert (code, checks["tuned"]) == (5, "failed")
     pair[1].write_text(pair[1].read_text() + "\n")
-    assert verify("--model", str(pair[1]))[0] == 1
+    assert verify("--model", str(pair[1]))[0] == 5
