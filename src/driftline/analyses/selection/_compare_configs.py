@@ -90,9 +90,9 @@ def compare_configs(
     """Forecast several planned runs in rounds; configs that are shown to break a tolerance drop out early.
 
     The base is scored once. Every config gets a probe of a tenth of its steps; those that stay get
-    one of a fifth on top. What an earlier process stored in the folder is taken up.
+    one of three tenths. What an earlier process stored in the folder is taken up.
 
-    Cost: a tenth of every run, a fifth more of those that stay, and the scoring of the items.
+    Cost: a tenth of every run, three tenths more of those that stay, and the scoring of the items.
 
     Args:
         request: What is asked.

@@ -14,9 +14,9 @@ from ..probing import Effort
 from ._config_race import PredictedLoss
 
 ROUNDS: tuple[Probe, ...] = ("0.1", "0.3")
-"""The second probe holds the first, so that what was trained for the first is used again."""
+"""Each probe is trained from the first step; scores that both ask for are taken from the store."""
 SHORT_ROUNDS: tuple[Probe, ...] = ("0.2",)
-"""For runs that are too short for a tenth of their steps."""
+"""For runs whose learning rate is 0 in the first tenth of their steps."""
 
 
 class PlannedConfig(NamedTuple):
