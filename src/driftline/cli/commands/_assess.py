@@ -45,7 +45,11 @@ MethodName = Literal[
     "update_norm",
     "mean",
 ]
-VERDICT_EXIT_CODES = {"safe": 0, "unsafe": 1, "at_risk": 3, "inconclusive": 3, None: 0}
+VERDICT_EXIT_CODES = {
+    "safe": 0, "unsafe": 1, "at_risk": 3, "inconclusive": 3, None: 0,
+    # Of the training that `--then-train` continues with.
+    "no_alarm": 0,
+}  # fmt: skip
 _QUESTIONS = {"assess": assess, "margin": margin, "map": fragility_map, "forecast": forecast}
 _HELP = {
     "assess": "Margin, map, forecast and verdict for one planned run: the main job.",
