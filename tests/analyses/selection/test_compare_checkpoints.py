@@ -95,7 +95,7 @@ def test_an_output_folder_is_compared_at_once_and_its_history_is_read(
     text = comparison_summary(found)
     assert text.startswith(f"PASS: take {found.recommended}: it keeps every required capability")
     assert "was at step 15, which was never saved" in text
-    assert "Gain against worst loss" in render_comparison(found)
+    assert "Which checkpoint to take" in render_comparison(found)
 
 
 def test_a_checkpoint_equal_to_the_base_is_kept_with_any_items(compare, model_folder, pairs):

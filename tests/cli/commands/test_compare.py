@@ -57,7 +57,11 @@ def test_an_output_folder_is_compared_and_every_file_is_written(
     assert "holds a finished run" in err
     code, text, _err = run(*asked, "--force")
     assert code == 0
-    assert text.startswith((out / "summary.txt").read_text())
+    said = (out / "summary.txt").read_text()
+    assert said.startswith("PASS: take checkpoint-5")
+    assert text.startswith("PASS: take checkpoint-5")
+    assert text.endswith(f"Report: {out / 'comparison.html'}\n")
+    assert len(text.splitlines()) <= 12
 
 
 def test_the_exit_code_is_1_where_each_lost_something_and_3_where_nothing_is_shown(
