@@ -167,6 +167,7 @@ def test_a_run_that_was_cut_off_goes_on_from_its_checkpoint(run, protocol, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c_arrives")
 def test_a_run_that_is_interrupted_says_how_to_go_on_and_ends_as_one_without(
     run, protocol, tmp_path, monkeypatch
 ):
