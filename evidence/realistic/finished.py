@@ -162,6 +162,7 @@ def _in_probability(run: BenchmarkRun, odds: Mapping[str, ndarray]) -> FinishedR
     return run.finished.model_copy(
         update={
             "run": f"{run.finished.run} in probability",
+            "held_aside": True,
             "probe": run.finished.probe.model_copy(update={"capabilities": readings}),
             "final_losses": {
                 each.capability: _rounded(losses(each.capability, steps[-1]).mean())

@@ -71,8 +71,13 @@ def test_another_model_comes_before_all():
 
 
 def test_a_metric_that_was_never_calibrated_is_named():
-    first, *rest = found(LOW, metric="accuracy")
-    assert first == "The forecast was never calibrated on accuracy."
+    # Forecasts of accuracy are like those of probabilities, whose runs are of another model and length.
+    length, unseen, named, *rest = (
+        each for each in found(LOW, metric="accuracy") if not each.startswith("The learning rate")
+    )
+    assert length == f"The run has {NUM_STEPS} steps; the forecast rests on runs of 100."
+    assert unseen.startswith("The forecast was not calibrated on ./mine")
+    assert named == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)
 
 

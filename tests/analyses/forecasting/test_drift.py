@@ -108,6 +108,18 @@ def test_models_that_are_alike_widen_little_and_never_narrow(models):
     assert len(models) > 1 or found.unseen_spread == found.spread
 
 
+def test_cells_held_aside_widen_unseen_models_alone_and_fit_nothing():
+    wild = PLANTED.model_copy(update={"shared": 3.0, "own": 3.0})
+    aside = [
+        cell._replace(model="another", held_aside=True) for cell in simulated(5, models=(wild,))
+    ]
+    alone, widened = fit_drift(simulated(0)).model, fit_drift(simulated(0), aside).model
+    assert widened.model_copy(update={"unseen_spread": alone.unseen_spread}) == alone
+    assert widened.unseen_spread > 2 * alone.unseen_spread
+    calm = [cell._replace(held_aside=True) for cell in simulated(6)]
+    assert fit_drift(simulated(0), calm).model.unseen_spread >= alone.unseen_spread
+
+
 def test_the_order_of_the_runs_does_not_matter():
     cells = simulated(2, tasks=4)
     mixed = random.Random(0).sample(cells, len(cells))

@@ -75,14 +75,20 @@ def _of_this_run(
     """List the caveats of this run alone: those before the usual ones, and those after."""
     plan, source, calibration = study.trajectory.plan, request.opened.source, request.calibration
     adapter = request.config.adapter_config() is not None
-    peak, (low, high) = max(plan.learning_rates), calibration.learning_rate_range(adapter=adapter)
+    # The tightest range of all metrics counts: beyond it some interval is one for an unseen kind of run.
+    fitted = [calibration.fitted_in(c.metric) for c in study.capabilities]
+    ranges = [each.learning_rate_range(adapter=adapter) for each in fitted]
+    low, high = max(each[0] for each in ranges), min(each[1] for each in ranges)
+    fewest = max(each.step_range[0] for each in fitted)
+    most = min(each.step_range[1] for each in fitted)
+    peak, digest = max(plan.learning_rates), request.opened.digest
     first, last = [], []
-    fewest, most = calibration.step_range
     if not fewest <= plan.num_steps <= most:
         first.append(
-            f"The run has {plan.num_steps} steps; the forecast rests on runs of {fewest} to {most}."
+            f"The run has {plan.num_steps} steps; the forecast rests on runs of "
+            f"{_range((fewest, most))}."
         )
-    if request.opened.digest not in calibration.models:
+    if any(digest not in each.models for each in fitted):
         first.append(
             f"The forecast was not calibrated on {source}: its intervals are as wide as errors on models "
             "that were left out."

@@ -87,7 +87,7 @@ def fit_baseline(
     """
     inputs, bound = BASELINES[method], calibration.collapse_bound
     cells: dict[str, list[_BaselineCell]] = defaultdict(list)
-    for run in runs:
+    for run in (run for run in runs if not run.held_aside):
         for reading in usable_readings(run, method, looks, target=target):
             held = {k: v for k, v in reading.losses.items() if k in looks}
             cut = reading.model_copy(update={"losses": held})

@@ -26,6 +26,8 @@ class FinishedRun(Value):
     probe: ProbeReading
     final_losses: dict[str, float]
     """The loss of each capability at the end; `target` is the run's own task."""
+    held_aside: bool = False
+    """Nothing is fitted to it: its errors only widen the spread for models that no fitted run is of."""
 
 
 class ForecastCalibration(Document):
@@ -46,6 +48,21 @@ class ForecastCalibration(Document):
     def models(self) -> dict[str, str]:
         """The models behind the runs, by digest."""
         return {run.probe.model_digest: run.probe.model for run in self.runs}
+
+    def fitted_in(self, metric: str | None) -> "ForecastCalibration":
+        """Cut the calibration down to the runs that a forecast in one metric is fitted to.
+
+        Args:
+            metric: Of a capability; None for the run's own task.
+
+        Returns:
+            The calibration of these runs; of all that are not held aside where none is of the metric.
+        """
+        fitted = [run for run in self.runs if not run.held_aside]
+        measured = {c.metric for run in fitted for c in run.probe.capabilities}
+        like = None if metric is None else metric_like(metric, measured)
+        own = [r for r in fitted if any(c.metric == like for c in r.probe.capabilities)]
+        return self.model_copy(update={"runs": tuple(own or fitted)})
 
     def learning_rate_range(self, *, adapter: bool) -> tuple[float, float]:
         """Find the range of learning rates of the runs that train an adapter, or of those that do not.

@@ -61,7 +61,8 @@ class DriftModel(Value):
     spread: float
     """Factor of the scale with which intervals covered on tasks left out."""
     unseen_spread: float
-    """The same on models left out; where all runs are of one model, `spread`."""
+    """The same on models left out, and on runs of other models that were held aside; where there are neither,
+    `spread`."""
     num_cells: int
 
     def after(self, movement: Movement, share: float, *, unseen: bool) -> tuple[float, float]:
@@ -114,6 +115,8 @@ class FinishedCell(NamedTuple):
     run: str
     look: str
     """Errors at one look of a run belong together."""
+    held_aside: bool = False
+    """Nothing is fitted to it; it is of a model that no fitted run is of."""
 
 
 class FittedDrift(NamedTuple):
@@ -180,7 +183,7 @@ def _after(
 
 
 @on_one_thread
-def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
+def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ()) -> FittedDrift:
     """Fit the model to finished runs by penalised maximum likelihood.
 
     Cost: about a second for a thousand cells of ten tasks.
@@ -188,6 +191,8 @@ def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
     Args:
         cells: Of one metric, of at least two runs. Where all are of one task, runs are left out instead
             of tasks.
+        aside: Cells of other models, to which nothing is fitted: how far errors there are from those of
+            the fit widens `unseen_spread`.
 
     Returns:
         The fit. Its drift is 0 where that made the likelihood on tasks left out larger.
@@ -213,6 +218,8 @@ def fit_drift(cells: Sequence[FinishedCell]) -> FittedDrift:
     if len(set(models)) > 1:
         by_model = _left_out(table, further, rest, models, prior, drifts=drifts)
         unseen = max(spread, _spread(by_model))
+    if aside:
+        unseen = max(unseen, _spread(_errors(found, aside)))
     saturation, shared, own, item = numpy.exp(found[1:]).tolist()
     model = DriftModel(
         drift=float(found[0]),
@@ -287,6 +294,14 @@ def _left_out(
         mean, scale = _after(found, table.part(own), rest[own])
         errors[own], scales[own] = further[own] - mean, scale + _SMALLEST
     return _Errors(errors, scales)
+
+
+def _errors(found: Float[ndarray, " five"], cells: Sequence[FinishedCell]) -> _Errors:
+    """Predict cells that nothing was fitted to."""
+    share = numpy.array([cell.movement.share for cell in cells])
+    mean, scale = _after(found, _Cells.of([cell.movement for cell in cells]), (1 - share) / share)
+    further = numpy.array([cell.further_loss for cell in cells])
+    return _Errors(further - mean, scale + _SMALLEST)
 
 
 def _likelihood(found: _Errors) -> float:

@@ -8,7 +8,7 @@ scale of their errors is fitted to the same runs.
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...errors import RunError
@@ -53,6 +53,9 @@ class DriftForecaster:
     bound: float
     correlation: float
     calibration: ForecastCalibration
+    _by_metric: dict[str | None, ForecastCalibration] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def predict(self, case: Case, *, share: float = 1.0) -> LossForecast:
         """Predict the loss of one capability; the interface says more."""
@@ -62,7 +65,8 @@ class DriftForecaster:
         movement = movements(own, look, share=probe.clock[look], bound=self._bound(reading))[
             reading.capability
         ]
-        unseen = self.calibration.is_outside(probe)
+        metric = None if reading is probe.target else reading.metric
+        unseen = self._fitted_in(metric).is_outside(probe)
         model = self.models[fitted_metric(reading.metric, self.models)]
         further, scale = model.after(movement, max(share, movement.share), unseen=unseen)
         smallest, largest = _possible(reading, self._bound(reading))
@@ -74,6 +78,11 @@ class DriftForecaster:
             smallest=smallest,
             largest=largest,
         )
+
+    def _fitted_in(self, metric: str | None) -> ForecastCalibration:
+        if metric not in self._by_metric:
+            self._by_metric[metric] = self.calibration.fitted_in(metric)
+        return self._by_metric[metric]
 
     def _bound(self, reading: CapabilityReading) -> float:
         return self.bound if _is_in_nats(reading.metric) else math.inf
@@ -133,11 +142,12 @@ def fit_forecaster(
     cells = _cells(runs, calibration.collapse_bound, target=target)
     models, scores = {}, defaultdict(list)
     for metric, own in cells.items():
-        if len({cell.run for cell in own}) < FEWEST_RUNS:
+        fitted = [cell for cell in own if not cell.held_aside]
+        if len({cell.run for cell in fitted}) < FEWEST_RUNS:
             continue
-        found = fit_drift(own)
+        found = fit_drift(fitted, [cell for cell in own if cell.held_aside])
         models[metric] = found.model
-        for cell, score in zip(own, found.scores.tolist(), strict=True):
+        for cell, score in zip(fitted, found.scores.tolist(), strict=True):
             scores[f"{cell.run}/{cell.look} {metric}"].append(score)
     if not models:
         raise RunError(
@@ -162,7 +172,7 @@ def fitted_metrics(
         Those with runs enough.
     """
     counts: Counter[str] = Counter()
-    for run in calibration.runs:
+    for run in calibration.fitted_in(None).runs:
         if method != "driftline":
             usable = usable_readings(run, method, PROBES[probe], target=False)
             counts.update({reading.metric for reading in usable})
@@ -193,6 +203,7 @@ def _cells(
                         run.probe.model_digest,
                         run.run,
                         look,
+                        run.held_aside,
                     )
                     for name, movement in found.items()
                 ]

@@ -68,7 +68,7 @@ def _processes_and_precision(
         own = _read_launcher(str(launch[key]), key, path)
         precision = own.get(_PRECISION) if precision is None else precision
         if num is None:
-            # Without distribution accelerate starts one process, whatever number stands there.
+            # Without distribution accelerate starts one process and ignores this number.
             num = 1 if str(own.get("distributed_type")).upper() == "NO" else own.get(_TIMES)
     return num, precision
 
