@@ -32,6 +32,7 @@ WITH_TORCH = (
     "realistic.judge",
     "realistic.quantities",
     "realistic.tables",
+    "realistic.trials",
 )
 
 

@@ -142,7 +142,7 @@ def held_out_cells(
     """
     every = calibration()
     mine = {run.finished.run: group(run) for run in runs}
-    toy = _toy_groups(group)
+    toy = toy_groups(group)
     for name in sorted(set(mine.values())):
         kept = [r for r in every.runs if (mine[r.run] if r.run in mine else toy(r)) != name]
         table = every.model_copy(update={"runs": tuple(kept)})
@@ -160,7 +160,7 @@ def held_out_cells(
                         yield method, probe, cell
 
 
-def _toy_groups(group: Callable[[BenchmarkRun], str]) -> Callable[[FinishedRun], str]:
+def toy_groups(group: Callable[[BenchmarkRun], str]) -> Callable[[FinishedRun], str]:
     """Name the group of a run of the toy regime, whose tasks and regions have the same names."""
     from ..forgetting.calibrate import MODELS
     from ..forgetting.table import read_runs

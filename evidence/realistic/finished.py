@@ -60,16 +60,18 @@ def is_whole(record: Record) -> bool:
     return "failed" not in record.facts["legs"]["run"]
 
 
-def finished_run(record: Record) -> FinishedRun:
+def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -> FinishedRun:
     """Turn a record into a finished run: probabilities where items have options, nats of texts.
 
     Args:
         record: Of a run that reached its end.
+        columns: Its readings, where not all items are to be taken; the same for every step.
 
     Returns:
         The run with all looks.
     """
-    facts, columns = record.facts, columns_of(record)
+    facts = record.facts
+    columns = columns_of(record) if columns is None else columns
     summed = facts["legs"]["run"]["summed_learning_rate"]
     steps = {look: round(share * NUM_STEPS) for look, share in LOOK_SHARES.items()}
     steps = {look: step for look, step in steps.items() if str(step) in summed}

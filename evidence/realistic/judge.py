@@ -53,7 +53,7 @@ SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
     "task": lambda run: run.task,
     "region": lambda run: run.region,
 }
-LEVEL = 0.9
+_RESAMPLES = 1000
 _TOLERANCE = 0.02
 """Of `--check`; other processors round otherwise."""
 
@@ -121,6 +121,7 @@ def figures(cells: Sequence[Cell]) -> dict[str, Any]:
         "num_cells": len(own),
         "r2": _rounded(r2(predicted, actual)),
         "spearman": _rounded(spearman(predicted, actual)),
+        "intervals_95": _by_tasks(own),
         "rmse_points": _rounded(100 * float(numpy.sqrt(((predicted - actual) ** 2).mean()))),
         "texts": {
             "r2": _rounded(r2(*columns(texts))),
@@ -135,6 +136,24 @@ def figures(cells: Sequence[Cell]) -> dict[str, Any]:
         "pairs_ordered_right": _pairs(own),
         "worst_named_first": _worst_named(own),
     }
+
+
+def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:
+    """Resample tasks: runs of one task share their data, so they are one draw."""
+    by_task: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_task[cell.run.task].append(cell)
+    generator, tasks = numpy.random.default_rng(0), sorted(by_task)
+    drawn: dict[str, list[float]] = defaultdict(list)
+    for _ in range(_RESAMPLES):
+        some = [c for task in generator.choice(tasks, len(tasks)) for c in by_task[task]]
+        predicted, actual = columns(some)
+        open_ = numpy.array([RISK < c.probability < 1 - RISK for c in some])
+        drawn["r2"].append(r2(predicted, actual))
+        drawn["spearman"].append(spearman(predicted, actual))
+        drawn["decided"].append(float(1 - open_.mean()))
+    ends = (0.025, 0.975)
+    return {name: [_rounded(q) for q in numpy.quantile(each, ends)] for name, each in drawn.items()}
 
 
 def _coverage(cells: Sequence[Cell]) -> dict[str, Any]:

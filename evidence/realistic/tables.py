@@ -108,6 +108,11 @@ def _bars(name: str) -> str:
     return ", ".join(f"{bar} at {float(share):.0%}" for share, bar in _BARS[name].items())
 
 
+def _interval(each: dict[str, Any], name: str) -> str:
+    low, high = each["intervals_95"][name]
+    return f"{low:.2f} to {high:.2f}"
+
+
 def _share_and_wrong(each: dict[str, Any]) -> str:
     wrong = "–" if each["wrong"] is None else f"{each['wrong']:.0%}"
     return f"{each['share']:.0%} ({wrong})"
@@ -115,7 +120,9 @@ def _share_and_wrong(each: dict[str, Any]) -> str:
 
 _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("R2 of the change, points", lambda f: f["r2"], _bars("r2")),
+    ("… 95 % interval, tasks resampled", lambda f: _interval(f, "r2"), ""),
     ("Spearman", lambda f: f["spearman"], _bars("spearman")),
+    ("… 95 % interval, tasks resampled", lambda f: _interval(f, "spearman"), ""),
     ("root mean square error, points", lambda f: f["rmse_points"], ""),
     ("coverage of 90 % intervals, of what comes after", lambda f: f["coverage_of_what_comes_after"]["all"],
      "0.85 to 0.95"),
@@ -125,6 +132,7 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("Brier skill", lambda f: f["brier_skill"], "0.6"),
     ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
      "60 % at 20 %, 80 % at 40 % (7 %)"),
+    ("… 95 % interval of the share, tasks resampled", lambda f: _interval(f, "decided"), ""),
     ("pairs of configs ordered right", lambda f: f["pairs_ordered_right"]["share"], "0.95"),
     ("texts: R2 of nats per token", lambda f: f["texts"]["r2"], ""),
 )  # fmt: skip

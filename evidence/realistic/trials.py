@@ -1,0 +1,161 @@
+"""Two choices of the forecast, tried on the benchmark: what the probe is, and the noise of items.
+
+python -m evidence.realistic.trials           # writes trials.json
+python -m evidence.realistic.trials --check   # exit code 1 if it would say something else
+
+`probes` compares the start of the run with quick starts of equal length, each taken as it is. `items` splits every
+capability's items into random halves: a forecast from one half, by a fit without the task, is held against what came
+on the other, whose own noise is counted. Its intervals are made with and without the noise of the items measured.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy.special
+from numpy import ndarray
+
+from driftline.analyses import Case, Forecaster, fit_forecaster, seen_by
+
+from .calibrate import calibration
+from .cells import r2, toy_groups
+from .finished import Columns, columns_of, finished_run, is_whole, read_records
+from .grid import NUM_STEPS
+from .records import Record
+
+RESULT = Path(__file__).parent / "trials.json"
+LEGS = {"start of the run": "run", "quick start": "quick-1", "quick start at 1.5 x": "quick-1.5"}
+_UNITS: dict[str, Callable[[ndarray], ndarray]] = {
+    "points": scipy.special.expit,
+    "nats": lambda odds: odds,
+}
+STEP = 20
+LOOKS = ("early_5", "early_10", "early_20", "early_30", "early_40")
+_REPEATS = 4
+"""Random halves of each run."""
+_TOLERANCE = 0.02
+"""Of `--check`; other processors round otherwise."""
+
+
+def main() -> None:
+    """Write, or check, the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check, records = parser.parse_args().check, [r for r in read_records() if is_whole(r)]
+    result = {"num_runs": len(records), "probes": probes(records), "items": items(records)}
+    if check:
+        sys.exit(not _agree(json.loads(RESULT.read_text()), result))
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def probes(records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    """Compare probes of 20 steps, each taken as the forecast of the end.
+
+    Args:
+        records: Of finished runs.
+
+    Returns:
+        R2 in points and in nats of the log-odds, by probe.
+    """
+    found = {}
+    for name, leg in LEGS.items():
+        pairs: dict[str, list[tuple[float, float]]] = {"points": [], "nats": []}
+        for record in records:
+            run, own = columns_of(record), columns_of(record, leg)
+            for capability, along in run.items():
+                if "log_odds" in along[0]:
+                    for unit, of in _UNITS.items():
+                        base, early, end = (
+                            of(at["log_odds"]).mean()
+                            for at in (along[0], own[capability][STEP], along[NUM_STEPS])
+                        )
+                        pairs[unit].append((base - early, base - end))
+        found[name] = {
+            f"r2_{unit}": round(r2(*numpy.array(each).T), 3) for unit, each in pairs.items()
+        }
+    return found
+
+
+def items(records: Sequence[Record]) -> dict[str, float]:
+    """Count how often 90 % intervals hold what came on other items, with and without the items' noise.
+
+    Args:
+        records: Of finished runs.
+
+    Returns:
+        Coverage.
+    """
+    every, group = calibration(), toy_groups(lambda run: run.task)
+    own = {finished_run(record).run: record.facts["task"] for record in records}
+    inside: dict[str, list[bool]] = {"with": [], "without": []}
+    generator = numpy.random.default_rng(0)
+    for task in sorted(set(own.values())):
+        kept = tuple(r for r in every.runs if (own[r.run] if r.run in own else group(r)) != task)
+        forecaster = fit_forecaster(kept, every.model_copy(update={"runs": kept}))
+        for record in (r for r in records if r.facts["task"] == task):
+            for _ in range(_REPEATS):
+                _hold(record, forecaster, generator, inside)
+    return {
+        "num_intervals": len(inside["with"]),
+        "coverage_with_noise_of_items": round(float(numpy.mean(inside["with"])), 3),
+        "coverage_without": round(float(numpy.mean(inside["without"])), 3),
+    }
+
+
+def _hold(
+    record: Record,
+    forecaster: Forecaster,
+    generator: numpy.random.Generator,
+    inside: dict[str, list[bool]],
+) -> None:
+    """Hold forecasts from half of the items against the other half, at every look."""
+    columns = columns_of(record)
+    order = {
+        name: generator.permutation(len(next(iter(along[0].values()))))
+        for name, along in sorted(columns.items())
+    }
+    first = {
+        name: _part(along, order[name][: len(order[name]) // 2]) for name, along in columns.items()
+    }
+    other = {
+        name: _part(along, order[name][len(order[name]) // 2 :]) for name, along in columns.items()
+    }
+    run = finished_run(record, first)
+    for number in range(1, len(LOOKS) + 1):
+        probe = seen_by(run.probe, LOOKS[:number])  # type: ignore[arg-type]
+        for reading in probe.capabilities:
+            along = other[reading.capability]
+            if "log_odds" not in along[0]:
+                continue
+            base, end = (scipy.special.expit(along[step]["log_odds"]) for step in (0, NUM_STEPS))
+            came = base - end
+            noise = float(came.std(ddof=1)) / math.sqrt(len(came))
+            made = forecaster.predict(Case(probe, reading))
+            for name, measured in (("with", made.standard_error), ("without", 0.0)):
+                seen = replace(made, standard_error=math.hypot(measured, noise))
+                inside[name].append(bool(seen.low <= came.mean() <= seen.high))
+
+
+def _part(along: Columns, chosen: ndarray) -> Columns:
+    return {
+        step: {quantity: values[chosen] for quantity, values in at.items()}
+        for step, at in along.items()
+    }
+
+
+def _agree(a: Mapping[str, Any] | float, b: Mapping[str, Any] | float) -> bool:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_agree(a[key], b[key]) for key in a)
+    assert not isinstance(a, Mapping)
+    assert not isinstance(b, Mapping)
+    return abs(a - b) <= _TOLERANCE
+
+
+if __name__ == "__main__":
+    main()
