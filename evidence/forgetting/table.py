@@ -135,6 +135,7 @@ def _finished(record: dict[str, Any]) -> FinishedRun:
             standard_errors={
                 look: _standard_error(along[step]) for look, step in zip(EARLY, steps, strict=False)
             },
+            num_items=len(along[steps[-1]]),
             straight_line=straight.get(capability),
         )
 

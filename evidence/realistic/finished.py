@@ -109,6 +109,7 @@ def _reading(name: str, columns: Columns, steps: Mapping[Look, int]) -> Capabili
         base_value=_rounded(base.mean()),
         losses={look: _rounded(each.mean()) for look, each in losses.items()},
         standard_errors={look: _standard_error(each) for look, each in losses.items()},
+        num_items=len(base),
     )
 
 
@@ -157,6 +158,7 @@ def _in_probability(run: BenchmarkRun, odds: Mapping[str, ndarray]) -> FinishedR
             standard_errors={
                 look: _standard_error(losses(name, step)) for look, step in at.items()
             },
+            num_items=len(odds[name]),
         )
         for name in odds
         if name in along

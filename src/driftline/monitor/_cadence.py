@@ -76,7 +76,7 @@ def affordable_num_items(
     *,
     num_steps: int,
     every_steps: int | None,
-) -> int | None:
+) -> dict[str, int] | None:
     """Find how many items of each capability let all scoring take no longer than the run's training.
 
     Args:
@@ -89,7 +89,7 @@ def affordable_num_items(
             or there is one.
 
     Returns:
-        Items a capability; None where all of them fit, or the lengths of the data cannot be seen.
+        Items by capability; None where all of them fit, or the lengths of the data cannot be seen.
 
     Raises:
         SuiteError: An item does not fit the model.

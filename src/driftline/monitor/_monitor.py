@@ -292,7 +292,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     def _num_items(
         self, args: TrainingArguments, state: TrainerState, dataset: object, live: LiveModel
-    ) -> int | None:
+    ) -> int | dict[str, int] | None:
         """Choose the items of each capability to score; those of a run that resumes are as they were."""
         held = remembered(state, type(self).__name__) if state.global_step else None
         if held is not None:

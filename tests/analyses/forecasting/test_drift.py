@@ -25,7 +25,7 @@ PLANTED = DriftModel(
 def reading(name, look, loss, error=0.02):
     return CapabilityReading(
         capability=name, metric="probability", base_value=0.7, losses={look: loss},
-        standard_errors=None if error is None else {look: error},
+        standard_errors=None if error is None else {look: error}, num_items=1,
     )  # fmt: skip
 
 
@@ -145,7 +145,9 @@ def test_scores_of_errors_are_normal_with_the_level_of_the_intervals():
     assert abs(scores.mean()) < 0.2
 
 
-AT_LOOK = Movement(loss=0.2, pulled=0.15, typical=0.1, standard_error=0.03, share=0.25)
+AT_LOOK = Movement(
+    loss=0.2, pulled=0.15, typical=0.1, standard_error=0.01, item_spread=0.03, share=0.25
+)
 
 
 def test_the_formula_is_that_of_the_text():
@@ -165,12 +167,27 @@ def test_at_the_look_nothing_comes_after_and_then_it_only_grows():
 
 @pytest.mark.parametrize("factor", [0.5, 0.01, 1e-6])
 def test_what_does_not_move_is_certain(factor):
-    still = Movement(*(factor * each for each in AT_LOOK[:4]), AT_LOOK.share)
+    still = Movement(*(factor * each for each in AT_LOOK[:5]), AT_LOOK.share)
     mean, scale = PLANTED.after(still, 1.0, unseen=False)
     usual = PLANTED.after(AT_LOOK, 1.0, unseen=False)
     # A little more than in proportion, because less is levelled off.
     assert factor * usual[0] <= mean <= 1.25 * factor * usual[0]
     assert factor * usual[1] <= scale <= 1.25 * factor * usual[1]
+
+
+def test_what_comes_after_does_not_depend_on_how_many_items_were_scored():
+    few, many = (
+        movements(
+            [reading("a", "early_20", 0.1, 0.2 / num**0.5).model_copy(update={"num_items": num})],
+            "early_20", share=0.3, bound=9.0,
+        )["a"]
+        for num in (25, 400)
+    )  # fmt: skip
+    assert few.standard_error == pytest.approx(4 * many.standard_error)
+    assert few.item_spread == pytest.approx(many.item_spread) == pytest.approx(0.2)
+    assert PLANTED.after(few, 1.0, unseen=False) == pytest.approx(
+        PLANTED.after(many, 1.0, unseen=False)
+    )
 
 
 def test_readings_are_pulled_to_their_mean_as_far_as_they_are_noise():
@@ -206,7 +223,7 @@ def test_losses_are_clipped_and_other_looks_passed_over():
     (alone,) = movements(
         [reading("a", "early_20", 0.1, None)], "early_20", share=0.3, bound=3
     ).values()
-    assert alone == Movement(0.1, 0.1, pytest.approx(0.1), 0.0, 0.3)
+    assert alone == Movement(0.1, 0.1, pytest.approx(0.1), 0.0, 0.0, 0.3)
 
 
 @pytest.mark.parametrize("planted", [0.0, 0.3, 0.8])

@@ -7,12 +7,14 @@ import pytest
 
 from driftline.analyses.items._num_scored import (
     FEWEST_ITEMS,
+    FEWEST_WATCHED,
     SCORED_PER_TRAINED_TOKEN,
     affordable_items,
     certifying_items,
     check_items,
     claims_caveat,
     items_caveat,
+    sampled_items,
     search_items,
 )
 from driftline.analyses.items._split import split_items
@@ -32,13 +34,17 @@ ENGINE = SimpleNamespace(num_tokens=lambda some: TOKENS_PER_ITEM * sum(len(c.ite
 
 
 def cap(*sizes, trained, num_points=5, other=100):
-    return affordable_items(
+    found = affordable_items(
         [capability(f"c{n}", size) for n, size in enumerate(sizes)],
         ENGINE,
         num_points=num_points,
         other_tokens=other,
         trained_tokens=trained,
     )
+    if found is None:
+        return None
+    (number,) = set(found.values())
+    return number
 
 
 def test_all_items_where_training_takes_as_long():
@@ -63,6 +69,46 @@ def test_scoring_takes_at_most_as_long_as_training(sizes, trained):
 def test_a_short_probe_still_scores_some(trained):
     assert cap(250, 250, trained=trained) == FEWEST_ITEMS
     assert cap(20, 10, trained=trained) is None
+
+
+def watching(*, required, watched, trained):
+    """Cap six capabilities of 300 items, three of which are required."""
+    capabilities = [
+        replace(capability(name, 300), required=name in required) for name in (*required, *watched)
+    ]
+    return affordable_items(
+        capabilities, ENGINE, num_points=2, other_tokens=0, trained_tokens=trained
+    )
+
+
+@pytest.mark.parametrize(
+    ("items_in_all", "required", "watched"),
+    [
+        (0, FEWEST_ITEMS, FEWEST_WATCHED),
+        (3 * 200 + 3 * FEWEST_WATCHED, 200, FEWEST_WATCHED),
+        (3 * 300 + 3 * 100, 300, 100),
+    ],
+)
+def test_required_capabilities_come_first(items_in_all, required, watched):
+    trained = 2 * TOKENS_PER_ITEM * items_in_all / SCORED_PER_TRAINED_TOKEN
+    found = watching(required="abc", watched="xyz", trained=trained)
+    assert found == {**dict.fromkeys("abc", required), **dict.fromkeys("xyz", watched)}
+    assert watching(required="abcxyz", watched="", trained=2_000_000) is None
+
+
+def test_where_none_is_required_all_are_alike():
+    trained = 2 * TOKENS_PER_ITEM * 600 / SCORED_PER_TRAINED_TOKEN
+    found = watching(required="", watched="uvwxyz", trained=trained)
+    assert found == dict.fromkeys("uvwxyz", 100)
+
+
+def test_numbers_by_name_are_drawn_as_one_number_is():
+    capabilities = [capability("a", 50), capability("b", 50)]
+    by_name = sampled_items(capabilities, {"a": 7, "b": 60}, seed=3)
+    assert by_name == (
+        sampled_items(capabilities, 7, seed=3)[0], sampled_items(capabilities, 60, seed=3)[1]
+    )  # fmt: skip
+    assert [len(c.items) for c in by_name] == [7, 50]
 
 
 def score(name, num_items, error=0.02):
@@ -98,7 +144,8 @@ def test_those_choose_that_the_claims_can_spare(num_items, expected):
 
 @pytest.mark.parametrize(("affordable", "expected"), [(None, 209), (500, 209), (40, 40)])
 def test_a_short_trial_scores_fewer(affordable, expected):
-    found = search_items([capability("a", 1000)], asked=None, affordable=affordable)
+    by_name = None if affordable is None else {"a": affordable}
+    found = search_items([capability("a", 1000)], asked=None, affordable=by_name)
     assert found == {"a": expected}
 
 
@@ -108,7 +155,7 @@ def test_a_share_of_the_items_is_what_can_be_scored():
     enough = 5 * TOKENS_PER_ITEM * 250 / SCORED_PER_TRAINED_TOKEN
     assert affordable_items(capabilities, ENGINE, trained_tokens=enough, **costs) is None
     less = affordable_items(capabilities, ENGINE, trained_tokens=enough - 100, **costs)
-    assert 190 < less < 200
+    assert 190 < less["a"] == less["b"] < 200
 
 
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-6])

@@ -39,7 +39,7 @@ from ..fragility import (
     suite_anchors,
     unmapped_share,
 )
-from ..items import affordable_items, items_caveat, target_capability
+from ..items import affordable_items, items_caveat, sampled_items, target_capability
 from ..margins import (
     PathCalibration,
     has_worst_case,
@@ -168,24 +168,37 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
         request.seed,
         anchors,
     )
-    study = _capped(study, trained / Meter.TRAINED_TOKEN)
+    study = _within_cost(request, study, trained / Meter.TRAINED_TOKEN)
     meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
     meter.plan(_planned_tokens(request.part, study) + decision_tokens(request, study))
     return study
 
 
-def _capped(study: Study, tokens_per_step: float) -> Study:
-    """Cut the study to the number of items a capability that was asked for, or that the cost allows."""
-    num_items = study.effort.num_probe_items
-    if num_items is None:
-        num_items = affordable_items(
+def _within_cost(request: AssessmentRequest, study: Study, tokens_per_step: float) -> Study:
+    """Cut the study to the items that were asked for, or to the looks and items that the cost allows."""
+    asked = study.effort.num_probe_items
+    if asked is not None:
+        return replace(study, capabilities=study.sampled(asked))
+
+    def affordable() -> dict[str, int] | None:
+        return affordable_items(
             study.capabilities,
             study.engine,
             num_points=1 + len(study.trajectory.kept_steps),
             other_tokens=study.engine.num_tokens((study.target,)),
             trained_tokens=study.num_probe_steps * tokens_per_step,
         )
-    return study if num_items is None else replace(study, capabilities=study.sampled(num_items))
+
+    # Nothing is forecast from the way to a deciding look, so it goes before any item does.
+    if affordable() is not None and request.method == "driftline":
+        deciding = {
+            early_step(look, study.trajectory.plan.num_steps) for look in request.deciding_looks
+        }
+        kept = study.trajectory.kept_steps
+        study.trajectory.kept_steps = tuple(step for step in kept if step in deciding)
+    return replace(
+        study, capabilities=sampled_items(study.capabilities, affordable(), seed=study.seed)
+    )
 
 
 def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from ...results import (
     CapabilityForecast,
     ForecastAdvice,
     ForecastExplanation,
+    Look,
     ProbeReading,
     TargetForecast,
 )
@@ -81,8 +82,7 @@ def judged(
 def predict(
     request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
 ) -> ExplainedPrediction:
-    num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
-    looks = [look for look in request.looks if early_step(look, num_steps) <= last]
+    looks = _looks(request, study, study.num_probe_steps)
     reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
     found = judged(request, study, table, reading, lacking)
     target = None
@@ -94,6 +94,17 @@ def predict(
     shown = request.part in ("assess", "forecast")
     why = explain(study, table, found.capabilities, target) if shown else None
     return ExplainedPrediction(**vars(found), target=target, explanation=why)
+
+
+def _looks(request: AssessmentRequest, study: Study, last: int) -> list[Look]:
+    """List the looks up to a step that are scored, and those before which nothing has moved."""
+    plan, kept = study.trajectory.plan, study.trajectory.kept_steps
+    steps = {look: early_step(look, plan.num_steps) for look in request.looks}
+    return [
+        look
+        for look, step in steps.items()
+        if step <= last and (step in kept or plan.summed_learning_rate(step) <= 0)
+    ]
 
 
 def decision(
@@ -151,8 +162,7 @@ def is_decided(
     request: AssessmentRequest, study: Study, base: Table, lacking: Sequence[str], step: int
 ) -> bool:
     """Judge the run by what is trained of it, at a look that may end the probe."""
-    num_steps = study.trajectory.plan.num_steps
-    looks = [look for look in request.looks if early_step(look, num_steps) <= step]
+    looks = _looks(request, study, step)
     if looks[-1] not in request.deciding_looks:
         return False
     kept = study.trajectory.kept_steps

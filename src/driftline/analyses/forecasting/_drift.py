@@ -4,14 +4,16 @@ Let D be the loss of a capability that was measured after a share u of the run's
 and m the root mean square of D over the run's capabilities. At a later share v
 
     loss(v) = D + f * drift * (v - u) / u * D'  +  t * scale
-    scale^2 = f * (v - u) / u * (shared^2 m^2 + own^2 D^2 + item^2 se^2)
+    scale^2 = f * (v - u) / u * (shared^2 m^2 + own^2 D^2 + item^2 s^2)
     f       = 1 / (1 + m / saturation)
 
-D' is D pulled towards the mean of the run's capabilities, as far as its standard error se asks for, and
-t has 4 degrees of freedom. So what comes after shrinks to nothing as nothing moves and as the end comes
+D' is D pulled towards the mean of the run's capabilities, as far as its standard error se asks for, s is
+the standard deviation of the losses of single items, se times the root of their number, and t has 4
+degrees of freedom. So what comes after shrinks to nothing as nothing moves and as the end comes
 near, and levels off where much was lost already. The five numbers are fitted to finished runs.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,6 +33,8 @@ _SMALLEST = 1e-9
 """A scale below this is taken for this, so that logarithms exist."""
 _LARGEST = 50.0
 """The largest logarithm that a search may try, so that its exponential exists."""
+_NUM_ITEMS = 24
+"""Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
 """Standard deviations of the wide priors: of the drift, and of the logarithms of the others."""
 
@@ -44,6 +48,8 @@ class Movement(NamedTuple):
     typical: float
     """Root mean square of the loss over those capabilities."""
     standard_error: float
+    item_spread: float
+    """Standard deviation of the losses of single items: how far they move, whichever way."""
     share: float
     """Share of the run's summed learning rate at the look."""
 
@@ -94,10 +100,11 @@ class _Cells(NamedTuple):
     pulled: Float[ndarray, " cells"]
     typical: Float[ndarray, " cells"]
     standard_error: Float[ndarray, " cells"]
+    item_spread: Float[ndarray, " cells"]
 
     @classmethod
     def of(cls, movements: Sequence[Movement]) -> "_Cells":
-        table = numpy.array([m[:4] for m in movements], dtype=float).reshape(-1, 4)
+        table = numpy.array([m[:5] for m in movements], dtype=float).reshape(-1, 5)
         return cls(*table.T)
 
     def part(self, chosen: Float[ndarray, " cells"]) -> "_Cells":
@@ -150,7 +157,12 @@ def movements(
     typical = float(numpy.sqrt(numpy.mean(losses**2)))
     return {
         reading.capability: Movement(
-            float(losses[n]), float(pulled[n]), typical, float(errors[n]), share
+            float(losses[n]),
+            float(pulled[n]),
+            typical,
+            float(errors[n]),
+            float(errors[n]) * math.sqrt(reading.num_items or _NUM_ITEMS),
+            share,
         )
         for n, reading in enumerate(own)
     }
@@ -177,7 +189,7 @@ def _after(
     saturation, shared, own, item = numpy.exp(parameters[1:].clip(-_LARGEST, _LARGEST))
     levelled = rest / (1 + cells.typical / saturation)
     variance = levelled * (
-        (shared * cells.typical) ** 2 + (own * cells.loss) ** 2 + (item * cells.standard_error) ** 2
+        (shared * cells.typical) ** 2 + (own * cells.loss) ** 2 + (item * cells.item_spread) ** 2
     )
     return drift * levelled * cells.pulled, numpy.sqrt(variance)
 

@@ -92,6 +92,7 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
             losses={look: float(each.mean()) for look, each in losses.items()},
             base_standard_error=standard_error(base, groups=groups),
             standard_errors={look: error for look, error in errors.items() if error is not None},
+            num_items=len(capability.items),
         )
 
     return ProbeReading(

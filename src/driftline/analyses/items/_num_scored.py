@@ -1,6 +1,8 @@
 """Choose how many items of each capability a command scores: all, unless that costs too much.
 
-    assess, margin, map, forecast   scoring takes at most as long as the probe's training
+    assess, margin, map, forecast   scoring takes at most as long as the probe's training; what does not fit is left
+                                    out in this order: the way to the probe's end, items of capabilities that
+                                    are not required, items of those that are
     plan, repair                    those that the claims can spare choose (`--search-items`), all others make
                                     the claims; in plan scoring takes at most as long as a trial's training
     train                           the base's scores and all checks take at most as long as the run, with 64
@@ -11,7 +13,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,8 +27,10 @@ from ._split import Halves
 
 SCORED_PER_TRAINED_TOKEN = 3.0
 """Forward passes that cost as much as one token's training: forward, and backward twice as much."""
-FEWEST_ITEMS = 24
-"""Never capped below these, whatever they cost."""
+FEWEST_ITEMS = 64
+"""Required capabilities are never capped below these, whatever they cost."""
+FEWEST_WATCHED = 24
+"""Nor the others below these."""
 FEWEST_SEARCH_ITEMS = 32
 """Nor are those that choose, which are looked at many times."""
 _NUM_NAMED = 3
@@ -68,8 +72,11 @@ def affordable_items(
     trained_tokens: float,
     fewest: int = FEWEST_ITEMS,
     share: float = 1.0,
-) -> int | None:
-    """Find how many items a capability may have, so that scoring takes as long as training.
+) -> dict[str, int] | None:
+    """Find how many items capabilities may have, so that scoring takes as long as training.
+
+    The verdict rests on the required capabilities, so the others have few items until all items of
+    the required ones are scored.
 
     Args:
         capabilities: With all their items.
@@ -77,31 +84,45 @@ def affordable_items(
         num_points: Points at which they are scored.
         other_tokens: Also scored at each point.
         trained_tokens: Tokens that the probe trained on.
-        fewest: The cap is never lower.
+        fewest: A required capability's cap is never lower.
         share: Share of a capability's items that may be scored at all.
 
     Returns:
-        Items a capability; None where all of them fit.
+        Items by capability; None where all of them fit.
 
     Raises:
         SuiteError: An item does not fit the model.
     """
     tokens = {c.name: engine.num_tokens((c,)) for c in capabilities}
     allowed = SCORED_PER_TRAINED_TOKEN * trained_tokens / num_points - other_tokens
+    deciding = {c.name for c in capabilities if c.required} or set(tokens)
+    few = min(fewest, FEWEST_WATCHED)
 
-    def cost(num_items: int) -> float:
-        return sum(
-            tokens[c.name] * min(num_items, share * len(c.items)) / len(c.items)
+    def numbers(decide: int, watch: int) -> dict[str, int]:
+        return {c.name: decide if c.name in deciding else watch for c in capabilities}
+
+    def fits(decide: int, watch: int) -> bool:
+        asked = numbers(decide, watch)
+        return allowed >= sum(
+            tokens[c.name] * min(asked[c.name], share * len(c.items)) / len(c.items)
             for c in capabilities
         )
 
-    largest = int(share * max(len(c.items) for c in capabilities))
-    if cost(largest) <= allowed or largest <= fewest:
+    most = int(share * max(len(c.items) for c in capabilities))
+    if most <= few or fits(most, most):
         return None
-    low, high = fewest, largest
+    decide = _largest(lambda number: fits(number, few), fewest, most)
+    watch = few if decide < most else _largest(lambda number: fits(most, number), few, most)
+    return numbers(decide, watch)
+
+
+def _largest(fits: Callable[[int], bool], low: int, high: int) -> int:
+    """Find the largest number up to `high` that fits; `low` is taken whether it does or not."""
+    if low >= high or fits(high):
+        return high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if cost(middle) <= allowed else (low, middle)
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
@@ -109,7 +130,7 @@ def search_items(
     capabilities: Sequence[Capability],
     *,
     asked: int | None,
-    affordable: int | None = None,
+    affordable: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Find how many items of each capability choose, the others making the claims.
 
@@ -132,7 +153,9 @@ def search_items(
         needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
         if needed is not None:
             number = max(number, min(needed, len(capability.items) - needed))
-        found[capability.name] = number if affordable is None else min(number, affordable)
+        if affordable is not None:
+            number = min(number, affordable[capability.name])
+        found[capability.name] = number
     return found
 
 
@@ -189,13 +212,13 @@ def check_items(asked: int | None, *, option: str = "--items") -> None:
 
 
 def sampled_items(
-    capabilities: Sequence[Capability], num_items: int | None, *, seed: int
+    capabilities: Sequence[Capability], num_items: int | Mapping[str, int] | None, *, seed: int
 ) -> tuple[Capability, ...]:
     """Draw a random part of each capability's items.
 
     Args:
         capabilities: With all their items.
-        num_items: Number of items of each; None for all.
+        num_items: Number of items of each, or of each by name; None for all.
         seed: Random seed of the draw.
 
     Returns:
@@ -203,7 +226,9 @@ def sampled_items(
     """
     if num_items is None:
         return tuple(capabilities)
-    return tuple(c.sample(num_items, seed=seed) for c in capabilities)
+    if isinstance(num_items, int):
+        num_items = {c.name: num_items for c in capabilities}
+    return tuple(c.sample(num_items[c.name], seed=seed) for c in capabilities)
 
 
 def items_caveat(

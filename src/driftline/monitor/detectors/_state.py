@@ -16,7 +16,7 @@ class MonitorState:
     every_steps: int = 1
     glance_every_steps: int = 0
     """0: no glances."""
-    num_items: int | None = None
+    num_items: int | dict[str, int] | None = None
     """Number of scored items per capability; None: all."""
     checked_kl_nats: float = 0.0
     """The furthest that the output had moved at a check."""

@@ -21,6 +21,8 @@ class CapabilityReading(Value):
     standard_errors: dict[Look, float] | None = None
     """Standard errors of the mean losses, over groups of items; None in readings of earlier
     versions."""
+    num_items: int | None = None
+    """Items that were scored; None in readings of earlier versions."""
     straight_line: float | None = None
     """Loss on the line through the last early look, at the planned run's summed learning rate."""
 
