@@ -9,7 +9,7 @@ import pytest
 
 from driftline.analyses import LOOK_SHARES, PARTS, PROBES, shipped_calibration
 from driftline.analyses.forecasting import early_step
-from driftline.capabilities import Suite
+from driftline.capabilities import Passage, Suite
 from driftline.engine import ResultStore
 from driftline.errors import ConfigError, RunError
 from driftline.models import Scorer, SlopeMeter, plan_training, weights_digest
@@ -468,6 +468,45 @@ def test_items_that_were_asked_for_are_scored_and_said(planned, tmp_path, num_it
     found = planned.ask(tmp_path / "out", "forecast", effort=effort)
     assert {score.num_items for score in found.scores} == {num_items}
     assert any(c.startswith(f"At most {num_items} items of a capability") for c in found.caveats)
+
+
+def days(name, num, **fields):
+    """A suite that costs more than the probe."""
+    items = tuple(Passage(id=str(n), text=f"It rained on day {n}.") for n in range(num))
+    return replace(TEXTS, name=name, items=items, **fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({}, ["early_20"]),
+        ({"probe": "0.05"}, ["early_5"]),
+        (
+            {"probe": "0.6", "until_decided": True, "risk": 0.001},
+            ["early_20", "early_40", "early_60"],
+        ),
+    ],
+)
+def test_what_costs_too_much_is_scored_at_deciding_looks_and_required_capabilities_first(
+    longer, tmp_path, changes, looks
+):
+    suite = Suite("days", (days("kept", 600), days("watched", 600, required=False)))
+    found = longer.ask(tmp_path / "out", "forecast", suites=(suite,), **changes)
+    assert list(found.probe.clock) == looks == list(found.probe.target.losses)
+    for reading in found.probe.capabilities:
+        assert list(reading.losses) == looks
+        assert reading.losses[looks[-1]] != 0
+    scored = {score.capability: score.num_items for score in found.scores}
+    assert scored["kept"] >= 64
+    assert scored["watched"] == 24
+    said = [caveat for caveat in found.caveats if caveat.startswith("Not scored after step")]
+    assert len(said) == (changes != {"probe": "0.05"})
+
+
+def test_a_baseline_that_needs_the_way_has_it_whatever_it_costs(longer, tmp_path):
+    suite = Suite("days", (days("kept", 900),))
+    found = longer.ask(tmp_path / "out", "forecast", suites=(suite,), method="truncated")
+    assert list(found.probe.clock) == list(PROBES["0.2"])
 
 
 def test_what_the_base_does_not_have_is_told_before_anything_is_trained(planned, tmp_path):

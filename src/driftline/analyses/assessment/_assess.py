@@ -314,10 +314,26 @@ def _all_caveats(
     return (
         *lacking_caveat(scores),
         *((capped,) if capped else ()),
+        *_of_the_way(request, study),
         *found.failure_caveats(),
         *caveats(request, study, paths=paths),
         *found.caveats(),
         *checkpoint_caveats(study.trajectory),
+    )
+
+
+def _of_the_way(request: AssessmentRequest, study: Study) -> tuple[str, ...]:
+    """Say where the probe was not scored, if anywhere."""
+    kept = [
+        step
+        for step in _kept_steps(request, study.trajectory.plan)
+        if step <= study.num_probe_steps
+    ]
+    left_out = [str(step) for step in kept if step not in study.trajectory.kept_steps]
+    if not left_out:
+        return ()
+    return (
+        f"Not scored after step {' and '.join(left_out)}, so that more items could be at the probe's end.",
     )
 
 
