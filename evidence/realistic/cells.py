@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from driftline.analyses import (
 from driftline.results import Look
 
 from .calibrate import calibration
-from .finished import finished_run, is_whole
+from .finished import final_errors, finished_run, is_whole
 from .records import Record
 
 LOOKS: dict[Probe, Look] = {
@@ -49,6 +49,8 @@ class BenchmarkRun:
     tolerances: dict[str, float]
     held: tuple[str, ...]
     """Capabilities with options that the base is shown to have."""
+    final_errors: dict[str, float] = field(default_factory=dict)
+    """Standard errors of the losses at the end."""
 
     @property
     def task(self) -> str:
@@ -68,6 +70,8 @@ class Cell:
     actual: float
     tolerance: float
     correlation: float
+    share: float
+    """Of the run's summed learning rate at the look."""
 
     @cached_property
     def probability(self) -> float:
@@ -98,6 +102,7 @@ def benchmark_runs(records: Sequence[Record]) -> list[BenchmarkRun]:
             record.facts["seed"],
             {name: c["tolerance"] for name, c in record.facts["capabilities"].items()},
             _held(record, chances),
+            final_errors(record),
         )
         for record in records
         if is_whole(record)
@@ -198,6 +203,7 @@ def cells_at(run: BenchmarkRun, forecaster: Forecaster, look: Look) -> Iterator[
             run.finished.final_losses[reading.capability],
             run.tolerances[reading.capability],
             forecaster.correlation,
+            probe.clock[look],
         )
 
 

@@ -99,6 +99,21 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     )
 
 
+def final_errors(record: Record) -> dict[str, float]:
+    """Compute the standard errors of the losses at the end of a run.
+
+    Args:
+        record: Of a run that reached its end.
+
+    Returns:
+        By capability.
+    """
+    return {
+        name: _standard_error(_losses(columns, NUM_STEPS))
+        for name, columns in columns_of(record).items()
+    }
+
+
 def _reading(name: str, columns: Columns, steps: Mapping[Look, int]) -> CapabilityReading:
     losses = {look: _losses(columns, step) for look, step in steps.items()}
     is_text = "nll" in columns[0]

@@ -23,6 +23,9 @@ import scipy.stats
 from numpy import ndarray
 
 from driftline.analyses import (
+    EARLIEST_SAFE,
+    FEWEST_RUNS,
+    LossForecast,
     Probe,
     any_exceeds,
     capability_verdict,
@@ -46,7 +49,7 @@ from .finished import in_probability, read_records
 
 RESULT = Path(__file__).parent / "forecast.json"
 RISK = 0.1
-BANDS: tuple[Probe, ...] = ("0.2", "0.4", "0.6")
+BANDS: tuple[Probe, ...] = ("0.1", "0.2", "0.4", "0.6")
 """Looks of `--until decided`, among which the risk is divided."""
 SIZES = {"below 1 point": (0.0, 0.01), "1 to 3 points": (0.01, 0.03), "above": (0.03, 9.0)}
 SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
@@ -78,12 +81,37 @@ def judge() -> dict[str, Any]:
     return {
         "num_runs": len(runs),
         "num_tasks": len({run.task for run in runs}),
-        "models": sorted({run.finished.probe.model for run in runs}),
+        "models": dict(sorted(_count(run.finished.probe.model for run in runs).items())),
         "configs": dict(sorted(_count(run.config for run in runs).items())),
         "risk": RISK,
+        "ceiling": _ceiling(runs),
         "held_out": {split: _by_split(runs, group) for split, group in SPLITS.items()},
         "unseen_model": _unseen(runs),
+        "unseen_model_same_regime": _models_left_out(runs),
     }
+
+
+def _ceiling(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
+    """Count what the finished run itself decides: its measured loss, with the noise of its items."""
+    cells = [
+        _finished_cell(run, reading.capability)
+        for run in runs
+        for reading in run.finished.probe.capabilities
+        if reading.metric == "probability"
+    ]
+    probability = numpy.array([cell.probability for cell in cells])
+    lost = numpy.array([cell.is_lost for cell in cells])
+    return {
+        "decided": _decided(probability, lost, RISK)["share"],
+        "runs": _runs_decided(cells, RISK),
+    }
+
+
+def _finished_cell(run: BenchmarkRun, capability: str) -> Cell:
+    loss, error = run.finished.final_losses[capability], run.final_errors[capability]
+    forecast = LossForecast(loss, 0.0, error)
+    tolerance = run.tolerances[capability]
+    return Cell(run, capability, "probability", forecast, loss, loss, tolerance, 0.0, 1.0)
 
 
 def _by_split(runs: Sequence[BenchmarkRun], group: Callable[[BenchmarkRun], str]) -> dict[str, Any]:
@@ -128,6 +156,7 @@ def figures(cells: Sequence[Cell]) -> dict[str, Any]:
             "spearman": _rounded(spearman(*columns(texts))),
         },
         "coverage_of_what_comes_after": _coverage(own),
+        "coverage_by_forecast_size": _coverage(own, by=lambda cell: cell.forecast.value),
         "share_lost": _rounded(lost.mean()),
         "brier_skill": _skill(probability, lost),
         "reliability_by_fifths": _reliability(probability, lost),
@@ -156,14 +185,20 @@ def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:
     return {name: [_rounded(q) for q in numpy.quantile(each, ends)] for name, each in drawn.items()}
 
 
-def _coverage(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Share of 90 % intervals that hold the end on the same items, so without noise of items."""
+def _coverage(
+    cells: Sequence[Cell], by: Callable[[Cell], float] = lambda cell: cell.actual
+) -> dict[str, Any]:
+    """Share of 90 % intervals that hold the end on the same items, so without noise of items.
+
+    By the size of what came, a large one is one that was larger than forecast more often than not; by
+    the size of the forecast, which is all that is known at the time, no such choice is made.
+    """
     found: dict[str, Any] = {}
     inside, sizes = [], []
     for cell in cells:
         bare = replace(cell.forecast, standard_error=0.0)
         inside.append(bare.low <= cell.actual <= bare.high)
-        sizes.append(abs(cell.actual))
+        sizes.append(abs(by(cell)))
     held, size = numpy.array(inside), numpy.array(sizes)
     found["all"] = _rounded(held.mean())
     for name, (low, high) in SIZES.items():
@@ -208,7 +243,11 @@ def _verdict(cells: Sequence[Cell], risk: float) -> str:
         if capability_verdict(cell.probability, risk, measured_lost=measured) == "lost":
             return "unsafe"
     each = numpy.array([cell.probability for cell in cells])
-    return "safe" if any_exceeds(each, cells[0].correlation) <= risk else "at_risk"
+    chance = any_exceeds(each, cells[0].correlation)
+    if chance >= 1 - risk:
+        return "unsafe"
+    is_early = cells[0].share < EARLIEST_SAFE
+    return "safe" if chance <= risk and not is_early else "at_risk"
 
 
 def _by_run(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -247,7 +286,7 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
     decided, wrong, trained = 0, 0, []
     shares: dict[str, int] = dict.fromkeys(looks, 0)
     for name in names:
-        lost = any(cell.is_lost for cell in looks["0.2"][name])
+        lost = any(cell.is_lost for cell in looks[BANDS[0]][name])
         ended = 1.0
         for probe, own in looks.items():
             verdict = _verdict(own[name], RISK / len(looks))
@@ -338,6 +377,33 @@ def _unseen(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
             key: value
             for key, value in figures_without_texts(cells).items()
             if key in ("r2", "spearman", "coverage_of_what_comes_after", "decided", "runs")
+        }
+    return found
+
+
+def _models_left_out(runs: Sequence[BenchmarkRun]) -> dict[str, Any]:
+    """Judge each model by a fit that has seen none of its runs, where others have enough."""
+    every, found = calibration(), {}
+    for model in sorted({run.finished.probe.model for run in runs}):
+        own = [run for run in runs if run.finished.probe.model == model]
+        kept = tuple(run for run in every.runs if run.probe.model != model)
+        others = sum(run.finished.probe.model != model for run in runs)
+        if others < FEWEST_RUNS:
+            continue
+        forecaster = fit_forecaster(kept, every.model_copy(update={"runs": kept}))
+        found[model] = {
+            "num_runs": len(own),
+            "fitted_to": others,
+            "by_share": {
+                probe: figures_without_texts(
+                    [
+                        cell
+                        for run in own
+                        for cell in cells_at(_without_texts(run), forecaster, look)
+                    ]
+                )
+                for probe, look in LOOKS.items()
+            },
         }
     return found
 

@@ -67,10 +67,13 @@ def table(result: dict[str, Any]) -> str:
     Returns:
         Markdown.
     """
-    configs = ", ".join(f"{name} {count}" for name, count in result["configs"].items())
+    configs, models = (
+        ", ".join(f"{name} {count}" for name, count in result[of].items())
+        for of in ("configs", "models")
+    )
     lines = [
-        f"{result['num_runs']} runs of {result['num_tasks']} tasks ({configs}). In each cell: tasks left out / "
-        "regions of configs left out.",
+        f"{result['num_runs']} runs of {result['num_tasks']} tasks ({models}; {configs}). In each cell: tasks left "
+        "out / regions of configs left out.",
         "",
         "| share of the run's steps | "
         + " | ".join(f"{float(s):.0%}" for s in _SHARES)
@@ -84,7 +87,7 @@ def table(result: dict[str, Any]) -> str:
     until = [result["held_out"][split]["until_decided"] for split in ("task", "region")]
     lines += [
         "",
-        "| `--until decided`, looks at 20, 40 and 60 % | tasks left out | regions left out | bar |",
+        "| `--until decided`, looks at 10, 20, 40 and 60 % | tasks left out | regions left out | bar |",
         "|---|---|---|---|",
         _until(
             "runs decided", until, lambda u: f"{u['decided']} of {u['num_runs']}", "60 % by 40 %"
@@ -96,8 +99,40 @@ def table(result: dict[str, Any]) -> str:
             lambda u: _told(u["mean_share_of_an_unsafe_run_that_is_trained"]),
             "0.3",
         ),
+        *_ceiling(result["ceiling"]),
+        *_models_left_out(result["unseen_model_same_regime"]),
     ]
     return "\n".join(lines)
+
+
+def _ceiling(found: dict[str, Any]) -> list[str]:
+    """Tell what no forecast can pass: a loss near its tolerance is undecided even after the run."""
+    runs = found["runs"]
+    return [
+        "",
+        f"**The ceiling.** The finished run itself, with the noise of its items, decides {found['decided']:.0%} of the "
+        f"cells and {runs['safe'] + runs['unsafe']} of {runs['num_runs']} runs at this risk: the other losses lie too "
+        "near their tolerances.",
+    ]
+
+
+def _models_left_out(found: dict[str, Any]) -> list[str]:
+    """Tell how forecasts fare on models that no fitted run is of."""
+    if not found:
+        return []
+    rows = [
+        f"| {model} | {each['num_runs']} | {share:.0%} | {_told(own['r2'])} | "
+        f"{_share_and_wrong(own['decided'])} | {_told(own['coverage_of_what_comes_after']['all'])} |"
+        for model, each in found.items()
+        for share, own in ((0.2, each["by_share"]["0.2"]), (0.4, each["by_share"]["0.4"]))
+    ]
+    return [
+        "",
+        "| a model that no fitted run is of | runs | share | R2 (bar 0.75) | cells decided (wrong); bar 40 % (10 %) | "
+        "coverage |",
+        "|---" * 6 + "|",
+        *rows,
+    ]
 
 
 def _until(name: str, until: list[dict[str, Any]], of: Any, bar: str) -> str:  # noqa: ANN401
@@ -129,6 +164,10 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("… changes below 1 point", lambda f: f["coverage_of_what_comes_after"]["below 1 point"], "same"),
     ("… 1 to 3 points", lambda f: f["coverage_of_what_comes_after"]["1 to 3 points"], "same"),
     ("… above", lambda f: f["coverage_of_what_comes_after"]["above"], "same"),
+    ("… by the size of the forecast: below 1 point",
+     lambda f: f["coverage_by_forecast_size"]["below 1 point"], ""),
+    ("… 1 to 3 points", lambda f: f["coverage_by_forecast_size"]["1 to 3 points"], ""),
+    ("… above", lambda f: f["coverage_by_forecast_size"]["above"], ""),
     ("Brier skill", lambda f: f["brier_skill"], "0.6"),
     ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
      "60 % at 20 %, 80 % at 40 % (7 %)"),

@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from .assessment import EARLIEST_SAFE as EARLIEST_SAFE
 from .assessment import PARTS as PARTS
 from .assessment import AssessmentRequest as AssessmentRequest
 from .assessment import Part as Part
@@ -19,6 +20,7 @@ from .forecasting import PROBES as PROBES
 from .forecasting import Case as Case
 from .forecasting import DriftForecaster as DriftForecaster
 from .forecasting import DriftModel as DriftModel
+from .forecasting import FEWEST_RUNS as FEWEST_RUNS
 from .forecasting import FinishedRun as FinishedRun
 from .forecasting import FittedForecasters as FittedForecasters
 from .forecasting import ForecastCalibration as ForecastCalibration

@@ -136,25 +136,26 @@ def test_a_file_that_is_no_calibration_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("metric", ["probability", "margin_nats", "nll_nats", "accuracy", None])
-def test_a_run_is_outside_by_its_model_its_rate_or_its_length(metric):
+def test_a_run_is_new_by_its_model_its_rate_or_its_length(metric):
     fitted = SHIPPED.fitted_in(metric)
     inside = fitted.runs[0].probe
     low, high = fitted.learning_rate_range(adapter=inside.adapter)
     fewest, most = fitted.step_range
-    assert not any(fitted.is_outside(run.probe) for run in fitted.runs)
+    assert {fitted.novelty(run.probe) for run in fitted.runs} == {None}
+    other = inside.model_copy(update={"model_digest": "sha256:never seen", "num_steps": most + 1})
+    assert fitted.novelty(other) == "model"
     for change in (
-        {"model_digest": "sha256:never seen"},
         {"learning_rate": low * 0.99},
         {"learning_rate": high * 1.01},
         {"num_steps": fewest - 1},
         {"num_steps": most + 1},
     ):
-        assert fitted.is_outside(inside.model_copy(update=change)), change
+        assert fitted.novelty(inside.model_copy(update=change)) == "config", change
 
 
 def test_a_model_that_was_measured_in_another_metric_is_unseen_in_this_one():
     margins, points = SHIPPED.fitted_in("margin_nats"), SHIPPED.fitted_in("probability")
     only = next(r for r in margins.runs if r.probe.model_digest not in points.models)
-    assert points.is_outside(only.probe)
+    assert points.novelty(only.probe) == "model"
     assert SHIPPED.fitted_in("accuracy").runs == points.runs
     assert not any(run.held_aside for run in (*margins.runs, *points.runs))

@@ -18,7 +18,7 @@ from driftline.results import CapabilityReading
 
 SHARES = {"early_10": 0.06, "early_20": 0.15, "early_40": 0.4, "early_60": 0.65}
 PLANTED = DriftModel(
-    drift=0.3, saturation=0.5, shared=0.3, own=0.4, item=1.0, spread=1.0, unseen_spread=1.0, num_cells=1
+    drift=0.3, saturation=0.5, shared=0.3, own=0.4, item=1.0, spread=1.0, config_spread=1.0, unseen_spread=1.0, num_cells=1
 )  # fmt: skip
 
 
@@ -44,10 +44,18 @@ def simulated(seed, *, tasks=10, models=(PLANTED,), **changes):
                 for n, pair in enumerate(zip(losses.tolist(), errors.tolist(), strict=True))
             ]
             for movement in movements(rows, look, share=share, bound=9.0).values():
-                mean, scale = planted.after(movement, 1.0, unseen=False)
+                mean, scale = planted.after(movement, 1.0)
                 further = float(mean + scale * generator.standard_t(4))
                 cells.append(
-                    FinishedCell(movement, further, f"task {number // 3}", name, str(number), look)
+                    FinishedCell(
+                        movement,
+                        further,
+                        f"task {number // 3}",
+                        name,
+                        str(number),
+                        look,
+                        f"full {number % 3}",
+                    )
                 )
     return cells
 
@@ -72,7 +80,7 @@ def test_what_was_planted_is_found_again(seed):
 def test_intervals_cover_fresh_runs_at_their_level(seed):
     covered = []
     for cell in simulated(100 + seed):
-        mean, scale = fitted(seed).after(cell.movement, 1.0, unseen=False)
+        mean, scale = fitted(seed).after(cell.movement, 1.0)
         forecast = LossForecast(mean, scale)
         assert forecast.confidence_level == 0.9
         covered.append(forecast.low <= cell.further_loss <= forecast.high)
@@ -83,7 +91,7 @@ def test_intervals_cover_fresh_runs_at_their_level(seed):
 def test_where_nothing_drifts_no_drift_is_fitted(seed):
     found = fit_drift(simulated(seed, tasks=4, drift=0.0)).model
     assert found.drift == 0
-    mean, scale = found.after(simulated(seed)[0].movement, 1.0, unseen=False)
+    mean, scale = found.after(simulated(seed)[0].movement, 1.0)
     assert mean == 0
     assert scale > 0
 
@@ -96,7 +104,7 @@ def test_unseen_models_get_wider_forecasts_where_models_differ(other):
     found = fit_drift(simulated(0, models=(calm, calm.model_copy(update=other)))).model
     assert found.unseen_spread > 1.3 * found.spread
     movement = simulated(0)[0].movement
-    known, unseen = (found.after(movement, 1.0, unseen=flag) for flag in (False, True))
+    known, unseen = (found.after(movement, 1.0, novelty=novelty) for novelty in (None, "model"))
     assert unseen[0] == known[0]
     assert unseen[1] == pytest.approx(known[1] * found.unseen_spread / found.spread)
 
@@ -151,7 +159,7 @@ AT_LOOK = Movement(
 
 
 def test_the_formula_is_that_of_the_text():
-    mean, scale = PLANTED.after(AT_LOOK, 0.75, unseen=False)
+    mean, scale = PLANTED.after(AT_LOOK, 0.75)
     levelled = 2.0 / (1 + 0.1 / 0.5)
     assert mean == pytest.approx(0.3 * levelled * 0.15)
     variance = (0.3 * 0.1) ** 2 + (0.4 * 0.2) ** 2 + (1.0 * 0.03) ** 2
@@ -159,8 +167,8 @@ def test_the_formula_is_that_of_the_text():
 
 
 def test_at_the_look_nothing_comes_after_and_then_it_only_grows():
-    assert PLANTED.after(AT_LOOK, 0.25, unseen=False) == (0, 0)
-    path = [PLANTED.after(AT_LOOK, share, unseen=False) for share in numpy.linspace(0.25, 1, 20)]
+    assert PLANTED.after(AT_LOOK, 0.25) == (0, 0)
+    path = [PLANTED.after(AT_LOOK, share) for share in numpy.linspace(0.25, 1, 20)]
     assert path == sorted(path)
     assert [scale for _, scale in path] == sorted(scale for _, scale in path)
 
@@ -168,8 +176,8 @@ def test_at_the_look_nothing_comes_after_and_then_it_only_grows():
 @pytest.mark.parametrize("factor", [0.5, 0.01, 1e-6])
 def test_what_does_not_move_is_certain(factor):
     still = Movement(*(factor * each for each in AT_LOOK[:5]), AT_LOOK.share)
-    mean, scale = PLANTED.after(still, 1.0, unseen=False)
-    usual = PLANTED.after(AT_LOOK, 1.0, unseen=False)
+    mean, scale = PLANTED.after(still, 1.0)
+    usual = PLANTED.after(AT_LOOK, 1.0)
     # A little more than in proportion, because less is levelled off.
     assert factor * usual[0] <= mean <= 1.25 * factor * usual[0]
     assert factor * usual[1] <= scale <= 1.25 * factor * usual[1]
@@ -185,9 +193,7 @@ def test_what_comes_after_does_not_depend_on_how_many_items_were_scored():
     )  # fmt: skip
     assert few.standard_error == pytest.approx(4 * many.standard_error)
     assert few.item_spread == pytest.approx(many.item_spread) == pytest.approx(0.2)
-    assert PLANTED.after(few, 1.0, unseen=False) == pytest.approx(
-        PLANTED.after(many, 1.0, unseen=False)
-    )
+    assert PLANTED.after(few, 1.0) == pytest.approx(PLANTED.after(many, 1.0))
 
 
 def test_readings_are_pulled_to_their_mean_as_far_as_they_are_noise():

@@ -109,6 +109,6 @@ def test_the_shipped_runs_are_whole():
 def test_the_fits_are_sane(fits):
     assert 0 <= fits.correlation <= 0.95
     for model in fits.models.values():
-        assert 0 < model.spread <= model.unseen_spread
+        assert 0 < model.spread <= min(model.config_spread, model.unseen_spread)
         assert min(model.saturation, model.shared, model.own, model.item) > 0
         assert model.num_cells > 0

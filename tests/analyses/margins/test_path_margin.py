@@ -33,7 +33,7 @@ CALIBRATION = PathCalibration(
     },
 )
 DRIFT = DriftModel(
-    drift=0.5, saturation=10.0, shared=0.1, own=0.2, item=1.0, spread=1.0, unseen_spread=1.0, num_cells=1
+    drift=0.5, saturation=10.0, shared=0.1, own=0.2, item=1.0, spread=1.0, config_spread=1.0, unseen_spread=1.0, num_cells=1
 )  # fmt: skip
 PEAK = 1e-3
 CONSTANT = TrainingPlan(10, (PEAK,) * 10)
@@ -71,7 +71,7 @@ def planted(losses, *, steps=(1, 2), plan=CONSTANT, metric="nll_nats"):
 
     def predict(name, share):
         assert name == "planted"
-        further, scale = DRIFT.after(last, share, unseen=False)
+        further, scale = DRIFT.after(last, share)
         return LossForecast(losses[-1] + further, scale)
 
     return study, Table(rows), predict

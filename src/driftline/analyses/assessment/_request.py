@@ -22,8 +22,8 @@ from ..forecasting import (
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
-_EARLIEST_DECISION = 0.2
-"""Share of the planned steps: an earlier look has hardly left the warm-up."""
+_EARLIEST_DECISION = 0.1
+"""Share of the planned steps: an earlier look has hardly left the warm-up. Nothing is called safe there yet."""
 PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 

@@ -46,7 +46,7 @@ def judge(
             that was never there cannot be kept, so it is never a reason for `safe`.
 
     Returns:
-        `unsafe` if a required capability is lost with a probability of at least 1 - risk, or was
+        `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
         measured beyond its tolerance and is not predicted to heal; else `at_risk` if the probability
         that any is lost is larger than the risk, or less than `EARLIEST_SAFE` is covered; else
         `inconclusive` if the base lacks one or none is required; else `safe`. And why, most important
@@ -77,7 +77,7 @@ def judge(
             f"the probe covers {share:.0%} of the run's summed learning rate; nothing is called safe before "
             f"{EARLIEST_SAFE:.0%}"
         )
-    if lost:
+    if lost or chance >= 1 - risk:
         return Judgement("unsafe", tuple(reasons), chance)
     if chance > risk or share < EARLIEST_SAFE:
         return Judgement("at_risk", tuple(reasons), chance)

@@ -13,6 +13,8 @@ from ...parsing import read_text
 from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
 
+Novelty = Literal["config", "model"]
+"""How a run differs from the finished ones: trained otherwise, or another model."""
 FEWEST_RUNS = 4
 """Fewest runs to fit to in a metric: each is left out once, and three must remain."""
 
@@ -87,22 +89,22 @@ class ForecastCalibration(Document):
         """Select the runs whose probes have all these looks."""
         return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
 
-    def is_outside(self, probe: ProbeReading) -> bool:
-        """Tell whether a run lies outside of what was calibrated on.
+    def novelty(self, probe: ProbeReading) -> Novelty | None:
+        """Tell how a run differs from those that were calibrated on.
 
         Args:
             probe: The run, as its probe saw it.
 
         Returns:
-            True for another model, or a learning rate or a number of steps beyond those of the runs.
+            `model` for another model; `config` for a learning rate or a number of steps beyond those of
+            the runs; None for neither.
         """
+        if probe.model_digest not in self.models:
+            return "model"
         low, high = self.learning_rate_range(adapter=probe.adapter)
         fewest, most = self.step_range
-        return (
-            probe.model_digest not in self.models
-            or not low <= probe.learning_rate <= high
-            or not fewest <= probe.num_steps <= most
-        )
+        inside = low <= probe.learning_rate <= high and fewest <= probe.num_steps <= most
+        return None if inside else "config"
 
 
 def metric_like(metric: str, fitted: Iterable[str]) -> str | None:

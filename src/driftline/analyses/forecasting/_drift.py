@@ -25,6 +25,7 @@ from numpy import ndarray
 
 from ...results import CapabilityReading, Look, Value
 from ...stats import conformal_quantile, on_one_thread
+from ._calibration import Novelty
 from ._loss_forecast import DEGREES_OF_FREEDOM
 
 LEVEL = 0.9
@@ -33,6 +34,8 @@ _SMALLEST = 1e-9
 """A scale below this is taken for this, so that logarithms exist."""
 _LARGEST = 50.0
 """The largest logarithm that a search may try, so that its exponential exists."""
+_FEWEST_CONFIGS = 3
+"""With fewer, errors on configs left out say little; those on models left out stand for them."""
 _NUM_ITEMS = 24
 """Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
@@ -66,18 +69,28 @@ class DriftModel(Value):
     item: float
     spread: float
     """Factor of the scale with which intervals covered on tasks left out."""
+    config_spread: float
+    """The same on configs left out, so on learning rates that no fitted run had."""
     unseen_spread: float
     """The same on models left out, and on runs of other models that were held aside; where there are neither,
     `spread`."""
     num_cells: int
 
-    def after(self, movement: Movement, share: float, *, unseen: bool) -> tuple[float, float]:
+    def spread_of(self, novelty: Novelty | None) -> float:
+        """Return the factor of the scale for a run of some novelty."""
+        if novelty is None:
+            return self.spread
+        return self.unseen_spread if novelty == "model" else self.config_spread
+
+    def after(
+        self, movement: Movement, share: float, *, novelty: Novelty | None = None
+    ) -> tuple[float, float]:
         """Predict what comes after a look.
 
         Args:
             movement: At the look.
             share: Of the run's summed learning rate, where the loss is wanted.
-            unseen: The run is unlike those that were fitted to.
+            novelty: How the run differs from those that were fitted to.
 
         Returns:
             The further loss, and its scale.
@@ -85,8 +98,7 @@ class DriftModel(Value):
         cells = _Cells.of([movement])
         rest = (share - movement.share) / movement.share
         mean, scale = _after(self._parameters(), cells, numpy.array([rest]))
-        spread = self.unseen_spread if unseen else self.spread
-        return float(mean[0]), spread * float(scale[0])
+        return float(mean[0]), self.spread_of(novelty) * float(scale[0])
 
     def _parameters(self) -> Float[ndarray, " five"]:
         positive = numpy.array([self.saturation, self.shared, self.own, self.item])
@@ -122,6 +134,8 @@ class FinishedCell(NamedTuple):
     run: str
     look: str
     """Errors at one look of a run belong together."""
+    config: str
+    """Kind of training and learning rate."""
     held_aside: bool = False
     """Nothing is fitted to it; it is of a model that no fitted run is of."""
 
@@ -227,11 +241,17 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     by_task = fits[drifts]
     spread = _spread(by_task)
     unseen = spread
+    configs = numpy.array([cell.config for cell in cells])
+
+    def spread_without(groups: ndarray) -> float:
+        left_out = _left_out(table, further, rest, groups, prior, drifts=drifts)
+        return max(spread, _spread(left_out))
+
     if len(set(models)) > 1:
-        by_model = _left_out(table, further, rest, models, prior, drifts=drifts)
-        unseen = max(spread, _spread(by_model))
+        unseen = spread_without(models)
     if aside:
         unseen = max(unseen, _spread(_errors(found, aside)))
+    several = len(set(configs)) >= _FEWEST_CONFIGS
     saturation, shared, own, item = numpy.exp(found[1:]).tolist()
     model = DriftModel(
         drift=float(found[0]),
@@ -240,6 +260,7 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         own=own,
         item=item,
         spread=spread,
+        config_spread=spread_without(configs) if several else unseen,
         unseen_spread=unseen,
         num_cells=len(cells),
     )

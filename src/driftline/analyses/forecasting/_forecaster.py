@@ -66,15 +66,15 @@ class DriftForecaster:
             reading.capability
         ]
         metric = None if reading is probe.target else reading.metric
-        unseen = self._fitted_in(metric).is_outside(probe)
+        novelty = self._fitted_in(metric).novelty(probe)
         model = self.models[fitted_metric(reading.metric, self.models)]
-        further, scale = model.after(movement, max(share, movement.share), unseen=unseen)
+        further, scale = model.after(movement, max(share, movement.share), novelty=novelty)
         smallest, largest = _possible(reading, self._bound(reading))
         return LossForecast(
             min(largest, max(smallest, movement.loss + further)),
             scale,
             movement.standard_error,
-            novelty=model.unseen_spread / model.spread if unseen else 1.0,
+            novelty=model.spread_of(novelty) / model.spread,
             smallest=smallest,
             largest=largest,
         )
@@ -203,6 +203,7 @@ def _cells(
                         run.probe.model_digest,
                         run.run,
                         look,
+                        f"{'adapter' if run.probe.adapter else 'full'} {run.probe.learning_rate:g}",
                         run.held_aside,
                     )
                     for name, movement in found.items()
