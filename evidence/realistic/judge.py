@@ -192,6 +192,13 @@ def _coverage(
 
     By the size of what came, a large one is one that was larger than forecast more often than not; by
     the size of the forecast, which is all that is known at the time, no such choice is made.
+
+    Args:
+        cells: At one look.
+        by: Size of a cell.
+
+    Returns:
+        Of all, and by size.
     """
     found: dict[str, Any] = {}
     inside, sizes = [], []

@@ -15,12 +15,12 @@ from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
 from .certification import certify_scored as certify_scored
 from .forecasting import BASELINES as BASELINES
+from .forecasting import FEWEST_RUNS as FEWEST_RUNS
 from .forecasting import LOOK_SHARES as LOOK_SHARES
 from .forecasting import PROBES as PROBES
 from .forecasting import Case as Case
 from .forecasting import DriftForecaster as DriftForecaster
 from .forecasting import DriftModel as DriftModel
-from .forecasting import FEWEST_RUNS as FEWEST_RUNS
 from .forecasting import FinishedRun as FinishedRun
 from .forecasting import FittedForecasters as FittedForecasters
 from .forecasting import ForecastCalibration as ForecastCalibration
