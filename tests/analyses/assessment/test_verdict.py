@@ -94,7 +94,8 @@ def of(*probabilities, **changes):
         ((0.06, 0.06), "at_risk"),
         ((0.01, 0.95), "unsafe"),
         ((0.4, 0.95, 0.01), "unsafe"),
-        ((0.6, 0.6, 0.6, 0.6), "at_risk"),
+        ((0.6, 0.6), "at_risk"),
+        ((0.6, 0.6, 0.6, 0.6), "unsafe"),
     ],
 )
 def test_the_verdict_is_made_at_the_accepted_risk(probabilities, expected):

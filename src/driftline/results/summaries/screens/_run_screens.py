@@ -88,6 +88,8 @@ def _statement(assessment: Assessment, losses: Sequence[CapabilityLoss]) -> str:
         return (
             f"{lost} of {num} required capabilities are forecast to lose more than you accept{more}"
         )
+    if assessment.verdict == "unsafe":
+        return f"some required capability will lose more than you accept{_odds(assessment)}"
     if assessment.verdict == "at_risk":
         return f"a required capability may lose more than you accept{_odds(assessment)}"
     if first or not assessment.fragility:
