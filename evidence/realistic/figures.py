@@ -1,0 +1,283 @@
+"""Figures of forecasts on runs that the fit has not seen: errors, intervals, probabilities, verdicts."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+from driftline.analyses import (
+    EARLIEST_SAFE,
+    Probe,
+    any_exceeds,
+    capability_verdict,
+    is_measured_lost,
+)
+
+from .cells import Cell, columns, r2, spearman
+
+RISK = 0.1
+BANDS: tuple[Probe, ...] = ("0.1", "0.2", "0.4", "0.6")
+"""Looks of `--until decided`, among which the risk is divided."""
+SIZES = {"below 1 point": (0.0, 0.01), "1 to 3 points": (0.01, 0.03), "above": (0.03, 9.0)}
+_RESAMPLES = 1000
+
+
+def figures(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Judge the forecasts at one look.
+
+    Args:
+        cells: Of all runs.
+
+    Returns:
+        Figures; losses in percentage points where nothing else is said.
+    """
+    own = [cell for cell in cells if cell.metric == "probability"]
+    texts = [cell for cell in cells if cell.metric == "nll_nats"]
+    predicted, actual = columns(own)
+    probability = numpy.array([cell.probability for cell in own])
+    lost = numpy.array([cell.is_lost for cell in own])
+    return {
+        "num_cells": len(own),
+        "r2": rounded(r2(predicted, actual)),
+        "spearman": rounded(spearman(predicted, actual)),
+        "intervals_95": _by_tasks(own),
+        "rmse_points": rounded(100 * float(numpy.sqrt(((predicted - actual) ** 2).mean()))),
+        "texts": {
+            "r2": rounded(r2(*columns(texts))),
+            "spearman": rounded(spearman(*columns(texts))),
+        },
+        "coverage_of_what_comes_after": _coverage(own),
+        "coverage_by_forecast_size": _coverage(own, by=lambda cell: cell.forecast.value),
+        "share_lost": rounded(lost.mean()),
+        "brier_skill": _skill(probability, lost),
+        "reliability_by_fifths": _reliability(probability, lost),
+        "decided": decided_cells(probability, lost, RISK),
+        "runs": decided_runs(own, RISK),
+        "pairs_ordered_right": _pairs(own),
+        "worst_named_first": _worst_named(own),
+    }
+
+
+def figures_without_texts(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Judge cells of capabilities with options alone.
+
+    Args:
+        cells: Of all runs.
+
+    Returns:
+        Figures.
+    """
+    predicted, actual = columns(cells)
+    probability = numpy.array([cell.probability for cell in cells])
+    lost = numpy.array([cell.is_lost for cell in cells])
+    return {
+        "r2": rounded(r2(predicted, actual)),
+        "spearman": rounded(spearman(predicted, actual)),
+        "coverage_of_what_comes_after": _coverage(cells),
+        "decided": decided_cells(probability, lost, RISK),
+        "runs": decided_runs(cells, RISK),
+    }
+
+
+def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:
+    """Resample tasks: runs of one task share their data, so they are one draw."""
+    by_task: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_task[cell.run.task].append(cell)
+    generator, tasks = numpy.random.default_rng(0), sorted(by_task)
+    drawn: dict[str, list[float]] = defaultdict(list)
+    for _ in range(_RESAMPLES):
+        some = [c for task in generator.choice(tasks, len(tasks)) for c in by_task[task]]
+        predicted, actual = columns(some)
+        open_ = numpy.array([RISK < c.probability < 1 - RISK for c in some])
+        drawn["r2"].append(r2(predicted, actual))
+        drawn["spearman"].append(spearman(predicted, actual))
+        drawn["decided"].append(float(1 - open_.mean()))
+    ends = (0.025, 0.975)
+    return {name: [rounded(q) for q in numpy.quantile(each, ends)] for name, each in drawn.items()}
+
+
+def _coverage(
+    cells: Sequence[Cell], by: Callable[[Cell], float] = lambda cell: cell.actual
+) -> dict[str, Any]:
+    """Share of 90 % intervals that hold the end on the same items, so without noise of items.
+
+    By the size of what came, a large one is one that was larger than forecast more often than not; by
+    the size of the forecast, which is all that is known at the time, no such choice is made.
+
+    Args:
+        cells: At one look.
+        by: Size of a cell.
+
+    Returns:
+        Of all, and by size.
+    """
+    found: dict[str, Any] = {}
+    inside, sizes = [], []
+    for cell in cells:
+        bare = replace(cell.forecast, standard_error=0.0)
+        inside.append(bare.low <= cell.actual <= bare.high)
+        sizes.append(abs(by(cell)))
+    held, size = numpy.array(inside), numpy.array(sizes)
+    found["all"] = rounded(held.mean())
+    for name, (low, high) in SIZES.items():
+        chosen = (size >= low) & (size < high)
+        found[name] = rounded(held[chosen].mean()) if chosen.any() else None
+    return found
+
+
+def _skill(probability: ndarray, lost: ndarray) -> float | None:
+    base = float(lost.mean())
+    if not 0 < base < 1:
+        return None
+    return rounded(1 - float(((probability - lost) ** 2).mean()) / (base * (1 - base)))
+
+
+def _reliability(probability: ndarray, lost: ndarray) -> list[dict[str, float]]:
+    order = numpy.argsort(probability, kind="stable")
+    return [
+        {
+            "predicted": rounded(probability[part].mean()),
+            "came": rounded(lost[part].mean()),
+            "num_cells": len(part),
+        }
+        for part in numpy.array_split(order, 5)
+    ]
+
+
+def decided_cells(probability: ndarray, lost: ndarray, risk: float) -> dict[str, float | None]:
+    """Count cells with a probability at or beyond an end of the risk.
+
+    Args:
+        probability: Of a loss beyond the tolerance.
+        lost: Whether it came.
+        risk: Accepted probability.
+
+    Returns:
+        Share of the cells, and share of these that is wrong.
+    """
+    low, high = probability <= risk, probability >= 1 - risk
+    decided = low | high
+    wrong = (low & lost) | (high & ~lost)
+    return {
+        "share": rounded(decided.mean()),
+        "wrong": rounded(wrong[decided].mean()) if decided.any() else None,
+    }
+
+
+def _verdict(cells: Sequence[Cell], risk: float) -> str:
+    """Judge a run by the capabilities that its base has, as the product does."""
+    for cell in cells:
+        measured = is_measured_lost(cell.measured, cell.forecast.standard_error, cell.tolerance)
+        if capability_verdict(cell.probability, risk, measured_lost=measured) == "lost":
+            return "unsafe"
+    each = numpy.array([cell.probability for cell in cells])
+    chance = any_exceeds(each, cells[0].correlation)
+    if chance >= 1 - risk:
+        return "unsafe"
+    is_early = cells[0].share < EARLIEST_SAFE
+    return "safe" if chance <= risk and not is_early else "at_risk"
+
+
+def _by_run(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if cell.metric == "probability" and cell.capability in cell.run.held:
+            found[cell.run.finished.run].append(cell)
+    return found
+
+
+def decided_runs(cells: Sequence[Cell], risk: float) -> dict[str, Any]:
+    """Count runs with a verdict, and those where it is wrong.
+
+    Args:
+        cells: Of all runs, at one look.
+        risk: Accepted probability of any loss.
+
+    Returns:
+        Counts.
+    """
+    verdicts = {name: (_verdict(own, risk), any(c.is_lost for c in own))
+                for name, own in _by_run(cells).items()}  # fmt: skip
+    decided = [each for each in verdicts.values() if each[0] != "at_risk"]
+    wrong = sum((verdict == "safe") == lost for verdict, lost in decided)
+    return {
+        "num_runs": len(verdicts),
+        "really_unsafe": sum(lost for _, lost in verdicts.values()),
+        "safe": sum(verdict == "safe" for verdict, _ in decided),
+        "unsafe": sum(verdict == "unsafe" for verdict, _ in decided),
+        "wrong": wrong,
+    }
+
+
+def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
+    """Judge runs look by look, each at its part of the risk, until the first verdict.
+
+    Args:
+        by_probe: Cells of each deciding look.
+
+    Returns:
+        How many were decided, how many of them wrongly, and how much of the unsafe ones was trained.
+    """
+    looks = {probe: _by_run(cells) for probe, cells in by_probe.items()}
+    names = sorted(next(iter(looks.values())))
+    decided, wrong, trained = 0, 0, []
+    shares: dict[str, int] = dict.fromkeys(looks, 0)
+    for name in names:
+        lost = any(cell.is_lost for cell in looks[BANDS[0]][name])
+        ended = 1.0
+        for probe, own in looks.items():
+            verdict = _verdict(own[name], RISK / len(looks))
+            if verdict != "at_risk":
+                decided, wrong = decided + 1, wrong + ((verdict == "safe") == lost)
+                shares[probe] += 1
+                ended = float(probe) if verdict == "unsafe" else 1.0
+                break
+        if lost:
+            trained.append(ended)
+    return {
+        "num_runs": len(names),
+        "decided": decided,
+        "wrong": wrong,
+        "decided_by_share": shares,
+        "num_unsafe": len(trained),
+        "mean_share_of_an_unsafe_run_that_is_trained": rounded(numpy.mean(trained))
+        if trained
+        else None,
+    }
+
+
+def _pairs(cells: Sequence[Cell]) -> dict[str, float | int | None]:
+    """Order configs of one task whose ends differ by more than the tolerance in a capability."""
+    groups: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.run.finished.probe.model, cell.run.task, cell.capability].append(cell)
+    right = [
+        (a.forecast.value > b.forecast.value) == (a.actual > b.actual)
+        for own in groups.values()
+        for a, b in combinations(own, 2)
+        if a.run.config != b.run.config and abs(a.actual - b.actual) > a.tolerance
+    ]
+    return {"num_pairs": len(right), "share": rounded(numpy.mean(right)) if right else None}
+
+
+def _worst_named(cells: Sequence[Cell]) -> dict[str, int]:
+    """Count runs whose worst capability, or one within two standard errors of it, is named first."""
+    runs = named = 0
+    for own in _by_run(cells).values():
+        worst = max(own, key=lambda cell: cell.actual)
+        if worst.actual <= worst.tolerance:
+            continue
+        first = max(own, key=lambda cell: cell.forecast.value)
+        noise = numpy.hypot(worst.forecast.standard_error, first.forecast.standard_error)
+        runs, named = runs + 1, named + bool(worst.actual - first.actual <= 2 * noise)
+    return {"runs": runs, "named": named}
+
+
+def rounded(number: Any) -> float:  # noqa: ANN401 - whatever numpy gives
+    """Round to the three digits that results hold."""
+    return round(float(number), 3)
