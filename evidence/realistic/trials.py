@@ -6,16 +6,17 @@ python -m evidence.realistic.trials --check   # exit code 1 if it would say some
 `probes` compares the start of the run with quick starts of equal length, each taken as it is. `items` splits every
 capability's items into random halves: a forecast from one half, by a fit without the task, is held against what came
 on the other, whose own noise is counted. Its intervals are made with and without the noise of the items measured.
+`few_items` does the same from 26, 50, 100 and 150 items.
 """
 
 import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import scipy.special
@@ -38,7 +39,8 @@ _UNITS: dict[str, Callable[[ndarray], ndarray]] = {
 STEP = 20
 LOOKS = ("early_5", "early_10", "early_20", "early_30", "early_40")
 _REPEATS = 4
-"""Random halves of each run."""
+"""Random parts of each run."""
+NUM_ITEMS = (26, 50, 100, 150)
 _TOLERANCE = 0.02
 """Of `--check`; other processors round otherwise."""
 
@@ -48,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check, records = parser.parse_args().check, [r for r in read_records() if is_whole(r)]
-    result = {"num_runs": len(records), "probes": probes(records), "items": items(records)}
+    result = {"num_runs": len(records), "probes": probes(records), **items(records)}
     if check:
         sys.exit(not _agree(json.loads(RESULT.read_text()), result))
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
@@ -82,64 +84,91 @@ def probes(records: Sequence[Record]) -> dict[str, dict[str, float]]:
     return found
 
 
-def items(records: Sequence[Record]) -> dict[str, float]:
-    """Count how often 90 % intervals hold what came on other items, with and without the items' noise.
+def items(records: Sequence[Record]) -> dict[str, Any]:
+    """Count how often 90 % intervals from some items hold what came on the others.
 
     Args:
         records: Of finished runs.
 
     Returns:
-        Coverage.
+        Of halves, coverage with and without the noise of items; of few items, coverage and width.
     """
     every, group = calibration(), toy_groups(lambda run: run.task)
     own = {finished_run(record).run: record.facts["task"] for record in records}
-    inside: dict[str, list[bool]] = {"with": [], "without": []}
+    halves: list[_Held] = []
+    few: dict[int, list[_Held]] = {num: [] for num in NUM_ITEMS}
     generator = numpy.random.default_rng(0)
     for task in sorted(set(own.values())):
         kept = tuple(r for r in every.runs if (own[r.run] if r.run in own else group(r)) != task)
         forecaster = fit_forecaster(kept, every.model_copy(update={"runs": kept}))
         for record in (r for r in records if r.facts["task"] == task):
             for _ in range(_REPEATS):
-                _hold(record, forecaster, generator, inside)
+                halves += _hold(record, forecaster, generator, None)
+                for num, found in few.items():
+                    found += _hold(record, forecaster, generator, num)
     return {
-        "num_intervals": len(inside["with"]),
-        "coverage_with_noise_of_items": round(float(numpy.mean(inside["with"])), 3),
-        "coverage_without": round(float(numpy.mean(inside["without"])), 3),
+        "items": {
+            "num_intervals": len(halves),
+            "coverage_with_noise_of_items": _mean(each.with_noise for each in halves),
+            "coverage_without": _mean(each.without for each in halves),
+        },
+        "few_items": {
+            str(num): {
+                "coverage": _mean(each.with_noise for each in found),
+                "median_width_points": round(
+                    100 * float(numpy.median([each.width for each in found])), 1
+                ),
+            }
+            for num, found in few.items()
+        },
     }
+
+
+class _Held(NamedTuple):
+    """One interval, and whether it held what came on other items."""
+
+    with_noise: bool
+    without: bool
+    width: float
 
 
 def _hold(
-    record: Record,
-    forecaster: Forecaster,
-    generator: numpy.random.Generator,
-    inside: dict[str, list[bool]],
-) -> None:
-    """Hold forecasts from half of the items against the other half, at every look."""
-    columns = columns_of(record)
-    order = {
-        name: generator.permutation(len(next(iter(along[0].values()))))
-        for name, along in sorted(columns.items())
-    }
-    first = {
-        name: _part(along, order[name][: len(order[name]) // 2]) for name, along in columns.items()
-    }
-    other = {
-        name: _part(along, order[name][len(order[name]) // 2 :]) for name, along in columns.items()
-    }
+    record: Record, forecaster: Forecaster, generator: numpy.random.Generator, num: int | None
+) -> Iterator[_Held]:
+    """Hold forecasts from so many items, or half of them, against the others, at every look."""
+    first, other = {}, {}
+    for name, along in sorted(columns_of(record).items()):
+        order = generator.permutation(len(next(iter(along[0].values()))))
+        end = len(order) // 2 if num is None else num
+        first[name], other[name] = _part(along, order[:end]), _part(along, order[end:])
     run = finished_run(record, first)
     for number in range(1, len(LOOKS) + 1):
         probe = seen_by(run.probe, LOOKS[:number])  # type: ignore[arg-type]
         for reading in probe.capabilities:
-            along = other[reading.capability]
-            if "log_odds" not in along[0]:
+            if "log_odds" not in other[reading.capability][0]:
                 continue
-            base, end = (scipy.special.expit(along[step]["log_odds"]) for step in (0, NUM_STEPS))
-            came = base - end
+            came = _losses_of(other[reading.capability])
             noise = float(came.std(ddof=1)) / math.sqrt(len(came))
             made = forecaster.predict(Case(probe, reading))
-            for name, measured in (("with", made.standard_error), ("without", 0.0)):
-                seen = replace(made, standard_error=math.hypot(measured, noise))
-                inside[name].append(bool(seen.low <= came.mean() <= seen.high))
+            seen, bare = (
+                replace(made, standard_error=math.hypot(measured, noise))
+                for measured in (made.standard_error, 0.0)
+            )
+            yield _Held(
+                bool(seen.low <= came.mean() <= seen.high),
+                bool(bare.low <= came.mean() <= bare.high),
+                made.high - made.low,
+            )
+
+
+def _losses_of(along: Columns) -> ndarray:
+    base, end = (scipy.special.expit(along[step]["log_odds"]) for step in (0, NUM_STEPS))
+    losses: ndarray = base - end
+    return losses
+
+
+def _mean(held: Iterable[bool]) -> float:
+    return round(float(numpy.mean(list(held))), 3)
 
 
 def _part(along: Columns, chosen: ndarray) -> Columns:
@@ -154,7 +183,7 @@ def _agree(a: Mapping[str, Any] | float, b: Mapping[str, Any] | float) -> bool:
         return a.keys() == b.keys() and all(_agree(a[key], b[key]) for key in a)
     assert not isinstance(a, Mapping)
     assert not isinstance(b, Mapping)
-    return abs(a - b) <= _TOLERANCE
+    return math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
 if __name__ == "__main__":
