@@ -128,6 +128,22 @@ def test_cells_held_aside_widen_unseen_models_alone_and_fit_nothing():
     assert fit_drift(simulated(0), calm).model.unseen_spread >= alone.unseen_spread
 
 
+@pytest.mark.parametrize("num_others", [1, 3, 4])
+def test_a_model_is_left_out_where_others_have_runs_enough(num_others):
+    cells, wild = simulated(0, tasks=4), PLANTED.model_copy(update={"shared": 3.0, "own": 3.0})
+    names = [str(number) for number in range(num_others)]
+    # The few runs of a second model are predicted from the many; never the many from fewer than four.
+    cells = [c._replace(model="few" if c.run in names else "many") for c in cells]
+    others = simulated(5, tasks=4, models=(wild,))
+    aside = [cell._replace(model="another", held_aside=True) for cell in others]
+    alone, beside = fit_drift(cells).model, fit_drift(cells, aside).model
+    # What is held aside counts only where no model could be left out.
+    assert alone == beside
+    assert alone.unseen_spread >= alone.spread
+    single = [cell._replace(model="many") for cell in cells]
+    assert fit_drift(single, aside).model.unseen_spread > 1.5 * alone.unseen_spread
+
+
 def test_the_order_of_the_runs_does_not_matter():
     cells = simulated(2, tasks=4)
     mixed = random.Random(0).sample(cells, len(cells))

@@ -14,7 +14,7 @@ near, and levels off where much was lost already. The five numbers are fitted to
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy
@@ -25,7 +25,7 @@ from numpy import ndarray
 
 from ...results import CapabilityReading, Look, Value
 from ...stats import conformal_quantile, on_one_thread
-from ._calibration import Novelty
+from ._calibration import FEWEST_RUNS, Novelty
 from ._loss_forecast import DEGREES_OF_FREEDOM
 
 LEVEL = 0.9
@@ -72,8 +72,8 @@ class DriftModel(Value):
     config_spread: float
     """The same on configs left out, so on learning rates that no fitted run had."""
     unseen_spread: float
-    """The same on models left out, and on runs of other models that were held aside; where there are neither,
-    `spread`."""
+    """The same on models left out; where others have too few runs, on runs of other models that were held
+    aside; where there are none, `spread`."""
     num_cells: int
 
     def spread_of(self, novelty: Novelty | None) -> float:
@@ -240,17 +240,16 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     found = _fit(table, further, rest, prior, drifts=drifts)
     by_task = fits[drifts]
     spread = _spread(by_task)
-    unseen = spread
     configs = numpy.array([cell.config for cell in cells])
 
-    def spread_without(groups: ndarray) -> float:
-        left_out = _left_out(table, further, rest, groups, prior, drifts=drifts)
+    def spread_without(groups: ndarray, some: Collection[str] | None = None) -> float:
+        left_out = _left_out(table, further, rest, groups, prior, drifts=drifts, some=some)
         return max(spread, _spread(left_out))
 
-    if len(set(models)) > 1:
-        unseen = spread_without(models)
-    if aside:
-        unseen = max(unseen, _spread(_errors(found, aside)))
+    # Runs of the regime that is fitted to tell more of other models than those that were held aside.
+    unseen = max(spread, _spread(_errors(found, aside))) if aside else spread
+    if judged := _with_runs_enough_besides(cells):
+        unseen = spread_without(models, judged)
     several = len(set(configs)) >= _FEWEST_CONFIGS
     saturation, shared, own, item = numpy.exp(found[1:]).tolist()
     model = DriftModel(
@@ -267,6 +266,16 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     standard = by_task.errors / (spread * by_task.scales)
     uniform = scipy.stats.t.cdf(standard, DEGREES_OF_FREEDOM).clip(1e-6, 1 - 1e-6)
     return FittedDrift(model, scipy.stats.norm.ppf(uniform))
+
+
+def _with_runs_enough_besides(cells: Sequence[FinishedCell]) -> set[str]:
+    """List the models without whose runs enough remain to be fitted to."""
+    runs = {(cell.model, cell.run) for cell in cells}
+    return {
+        model
+        for model in {model for model, _ in runs}
+        if sum(other != model for other, _ in runs) >= FEWEST_RUNS
+    }
 
 
 class _Errors(NamedTuple):
@@ -318,15 +327,18 @@ def _left_out(
     prior: Float[ndarray, " five"],
     *,
     drifts: bool,
+    some: Collection[str] | None = None,
 ) -> _Errors:
-    """Predict each group by a fit to the others."""
+    """Predict each group, or some groups alone, by a fit to all others."""
     errors, scales = numpy.zeros(len(further)), numpy.zeros(len(further))
-    for group in sorted(set(groups.tolist())):
+    chosen = set(groups.tolist()) if some is None else some
+    for group in sorted(chosen):
         own = groups == group
         found = _fit(table.part(~own), further[~own], rest[~own], prior, drifts=drifts)
         mean, scale = _after(found, table.part(own), rest[own])
         errors[own], scales[own] = further[own] - mean, scale + _SMALLEST
-    return _Errors(errors, scales)
+    judged = numpy.isin(groups, sorted(chosen))
+    return _Errors(errors[judged], scales[judged])
 
 
 def _errors(found: Float[ndarray, " five"], cells: Sequence[FinishedCell]) -> _Errors:
