@@ -39,7 +39,7 @@ from ..fragility import (
     suite_anchors,
     unmapped_share,
 )
-from ..items import affordable_items, items_caveat, target_capability
+from ..items import TargetRows, affordable_items, items_caveat, target_capability
 from ..margins import (
     PathCalibration,
     has_worst_case,
@@ -57,6 +57,7 @@ from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._prediction import decision, decision_tokens, is_decided, predict
 from ._request import AssessmentRequest, Part
+from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
 
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
@@ -88,8 +89,8 @@ def assess(
     check_names(request.capabilities, reserved=("target",))
     meter = Meter(listener)
     with open_session(folder, request.opened, request.options, meter, ray=request.ray) as engine:
-        study = _study(request, folder, engine)
-        assessment = _answer(request, study, started)
+        study, rows = _study(request, folder, engine)
+        assessment = _answer(request, study, rows, started)
         engine.check_unchanged()
     return assessment
 
@@ -120,7 +121,7 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
     check_names(request.capabilities, reserved=("target",))
     meter = Meter()
     with open_session(folder, request.opened, request.options, meter) as engine:
-        study = _study(request, folder, engine)
+        study, _ = _study(request, folder, engine)
         steps = study.num_probe_steps
         trained = study.trajectory.estimated_tokens_per_step() * steps
         return PlannedWork(
@@ -132,7 +133,9 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
         )
 
 
-def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
+def _study(
+    request: AssessmentRequest, folder: RunFolder, engine: Engine
+) -> tuple[Study, TargetRows | None]:
     meter = engine.meter
     meter.enter("reading the plan")
     plan = plan_training(request.opened, request.config, request.data)
@@ -170,8 +173,10 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     study = _capped(study, trained / Meter.TRAINED_TOKEN)
     meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
+    rows = rows_asked_for(request, study)
     meter.plan(_planned_tokens(request.part, study) + decision_tokens(request, study))
-    return study
+    meter.plan(row_tokens(study, rows))
+    return study, rows
 
 
 def _capped(study: Study, tokens_per_step: float) -> Study:
@@ -237,12 +242,15 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
         return (*margins, *worst_case_margins(study))
 
 
-def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
+def _answer(
+    request: AssessmentRequest, study: Study, rows: TargetRows | None, started: float
+) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
     scores, table = _scores_and_probe(request, study)
     lacking = [score.capability for score in scores if score.nothing_to_lose]
     predicted = predict(request, study, table, lacking)
+    gains = row_gains(request, study, rows, predicted.reading)
     on_the_way = path_losses(study, table, predicted.at)
     path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
@@ -275,13 +283,17 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         regions=found.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
+        row_gains=gains,
         explanation=predicted.explanation,
         method=request.method,
         probe=predicted.reading,
         belief_space=belief,
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
-        caveats=_all_caveats(request, study, scores, found, paths),
+        caveats=(
+            *_all_caveats(request, study, scores, found, paths),
+            *row_caveats(rows, gains),
+        ),
         provenance=_provenance(request, study),
     )
 

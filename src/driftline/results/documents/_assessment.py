@@ -11,6 +11,7 @@ from ..parts import (
     KeptCheckpoint,
     ProbeReading,
     Provenance,
+    RowGains,
     SafeEnvelope,
     Value,
 )
@@ -315,6 +316,8 @@ class Assessment(Document):
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
+    row_gains: RowGains | None = None
+    """Gain on rows that the probe trained on, and on others; None where no other rows are known."""
     method: str = "driftline"
     """Method of the forecast; the name of a baseline if one was requested."""
     probe: ProbeReading | None = None
