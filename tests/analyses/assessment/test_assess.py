@@ -82,6 +82,8 @@ def test_a_part_says_what_the_whole_says(answered, assessment, part):
     assert found["probability_any_lost"] == whole["probability_any_lost"]
     assert (found["verdict"] is None) == (found["advice"] is None) == (part == "map")
     assert found["caveats"] == whole["caveats"]
+    assert found["row_gains"] in (None, whole["row_gains"])
+    assert (found["row_gains"] is None) == (part != "forecast")
 
 
 def test_the_model_is_as_it_was(assessment, opened):

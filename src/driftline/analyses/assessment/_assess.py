@@ -104,6 +104,10 @@ class PlannedWork:
     tokens_trained: float
     num_steps_trained: int
     num_steps: int
+    tokens_base: float
+    """Tokens of the base's scores, which several runs of one model share; among those above."""
+    num_items: int
+    """The most items of a capability that are scored."""
     num_kept: int
     """Changes of the weights that are kept on disk at one time."""
 
@@ -129,6 +133,8 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
             tokens_trained=trained,
             num_steps_trained=steps,
             num_steps=study.trajectory.plan.num_steps,
+            tokens_base=engine.num_tokens(study.capabilities),
+            num_items=max(len(each.items) for each in study.capabilities),
             num_kept=len(study.trajectory.kept_steps),
         )
 

@@ -109,8 +109,8 @@ def row_caveats(rows: TargetRows | None, found: RowGains | None) -> tuple[str, .
         return (f"The gain on rows that are not trained on was not measured: {rows.reason}.",)
     if not found.num_copies:
         return ()
-    rows = "1 row" if found.num_copies == 1 else f"{found.num_copies} rows"
-    return (f"{rows} of the evaluation data are also in the training data, and were left out.",)
+    copies = "1 row" if found.num_copies == 1 else f"{found.num_copies} rows"
+    return (f"{copies} of the evaluation data are also in the training data, and were left out.",)
 
 
 def _gain(table: Table, capability: Capability, losses: Float[ndarray, " rows"]) -> RowGain:
