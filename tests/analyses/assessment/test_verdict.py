@@ -306,5 +306,5 @@ def test_where_no_rate_keeps_the_risk_another_lever_is_named():
     made.losses["a"] = LossForecast(50.0, 0.1)
     found = made.advised()
     assert (found.action, found.learning_rate) == ("lower_learning_rate", None)
-    assert found.probability_any_lost == pytest.approx(1)
+    assert found.probability_any_lost == pytest.approx(1, abs=1e-3)
     assert "driftline plan" in found.sentence
