@@ -112,6 +112,9 @@ def _error(losses: Float[ndarray, " items"], capability: Capability) -> float | 
     """Compute the standard error of a mean loss; none of 0 for items that are right or wrong.
 
     Where no such item of n changed, one change in n + 2 is supposed: others like them may change.
+
+    Returns:
+        None with fewer than two groups.
     """
     groups = capability.groups()
     error = standard_error(losses, groups=groups)

@@ -81,6 +81,12 @@ def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[
     """Compute the share of draws in which each run has the smallest worst loss; ties are shared.
 
     One more draw is supposed to be shared by all, so that none has a probability of exactly 0 or 1.
+
+    Args:
+        drawn: Worst losses, by run.
+
+    Returns:
+        Probabilities, by run.
     """
     worst = numpy.stack(list(drawn.values()))
     is_first = worst == worst.min(axis=0)

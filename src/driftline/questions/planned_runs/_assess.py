@@ -30,6 +30,7 @@ from ..inputs import (
     run_folder,
     shown,
 )
+from ._recommended import with_recommended
 from ._then_train import (
     CONTINUABLE,
     OUTPUTS,
@@ -266,11 +267,16 @@ def _written(
             check_trainable(opened)
         document = _answered(replace(request, opened=opened), folder, reporter)
         document = with_inputs(handed.named(document), given, folder.path)
+        changed: dict[str, str] = {}
+        if out is not None:
+            document, changed = with_recommended(
+                document, given["config"], folder.path, force=given["force"]
+            )
         from driftline.report import render_html
 
         reporter.note("writing the report")
         contents = (render_html(document), document.to_json())
-        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+        folder.write_outputs({**changed, **dict(zip(OUTPUTS, contents, strict=True))})
     return Answer(document, None if out is None else folder.path)
 
 
