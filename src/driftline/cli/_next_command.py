@@ -48,10 +48,11 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
     """
     run = ("model", "data", "config", "suites", "columns")
     advice = getattr(answer.document, "advice", None)
-    changes_run = advice is not None and advice.action in ("lower_learning_rate", "fewer_steps")
-    if changes_run and folder is not None and advice.config_file is not None:
-        changed = {**values, "config": folder / advice.config_file}
-        return command_line("forecast", changed, *run)
+    config = None if advice is None else advice.config_file
+    if advice is not None and folder is not None and config is not None:
+        changed = {**values, "config": folder / config}
+        if advice.action != "measure_more":
+            return command_line("forecast", changed, *run)
     if advice is not None and advice.num_items is not None:
         return command_line("forecast", values, *run, more=("--items", str(advice.num_items)))
     match answer.verdict:

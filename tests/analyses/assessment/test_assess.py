@@ -178,7 +178,7 @@ def test_cost_and_provenance(assessment, planned):
     assert provenance.config_values == planned.config.values
     assert [suite.num_records for suite in provenance.suites] == [18]
     assert provenance.numerics.compute_dtype == "bfloat16 with float32 head"
-    assert any("was not calibrated on" in caveat for caveat in assessment.caveats)
+    assert any("unlike the finished runs" in caveat for caveat in assessment.caveats)
 
 
 def test_the_same_again_is_the_same(planned, assessment, tmp_path):

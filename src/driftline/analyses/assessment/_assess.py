@@ -21,6 +21,7 @@ from ...provenance import driftline_version, package_versions, python_version
 from ...results import (
     Assessment,
     BeliefSpace,
+    CapabilityForecast,
     CapabilityScore,
     Cost,
     Provenance,
@@ -298,7 +299,7 @@ def _answer(
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
         caveats=(
-            *_all_caveats(request, study, scores, found, paths),
+            *_all_caveats(request, study, scores, found, paths, _novelty(predicted.capabilities)),
             *row_caveats(rows, gains),
         ),
         provenance=_provenance(request, study),
@@ -311,6 +312,7 @@ def _all_caveats(
     scores: Sequence[CapabilityScore],
     found: FragilityMap,
     paths: PathCalibration,
+    novelty: float,
 ) -> tuple[str, ...]:
     capped = items_caveat(
         scores,
@@ -321,10 +323,15 @@ def _all_caveats(
         *lacking_caveat(scores),
         *((capped,) if capped else ()),
         *found.failure_caveats(),
-        *caveats(request, study, paths=paths),
+        *caveats(request, study, paths=paths, novelty=novelty),
         *found.caveats(),
         *checkpoint_caveats(study.trajectory),
     )
+
+
+def _novelty(rows: Sequence[CapabilityForecast]) -> float:
+    """Find the largest factor by which a forecast is wider than for runs like the finished ones."""
+    return max((row.novelty or 1.0 for row in rows), default=1.0)
 
 
 def _scores_and_probe(

@@ -21,7 +21,7 @@ from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
 from ._looks import Probe, early_step, last_look
 from ._loss_forecast import LossForecast
-from ._shipped_fits import shipped_forecaster
+from ._shipped_fits import shipped_forecaster, widened_by_shipped
 
 MEASURED_LEVEL = 1.645
 """Standard errors by which a measured loss must be beyond its tolerance to count as lost: 95 %, one
@@ -155,7 +155,10 @@ def fit_to(
         shipped = shipped_forecaster(calibration, target=target)
         if shipped is not None:
             return shipped
-    return fit_forecaster(calibration.runs, calibration, method=method, probe=probe, target=target)
+    fitted = fit_forecaster(
+        calibration.runs, calibration, method=method, probe=probe, target=target
+    )
+    return widened_by_shipped(fitted, calibration, target=target)
 
 
 def forecast_losses(
