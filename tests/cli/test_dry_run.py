@@ -56,6 +56,45 @@ def test_it_needs_no_weights_and_writes_nothing(run, hollow, command):
     assert not hollow.out.exists()
 
 
+@pytest.mark.parametrize("kind", ["configs", "checkpoints"])
+def test_a_comparison_needs_no_weights_and_writes_nothing(run, hollow, tmp_path, kind):
+    other = tmp_path / "gentle.yaml"
+    other.write_text(hollow.config.read_text().replace("1.0e-3", "1.0e-5"))
+    named = ("--config", str(hollow.config), "--config", str(other))
+    if kind == "checkpoints":
+        named = (hollow.model,)
+    code, out, err = run(
+        "compare", hollow.model, *named, "--data", str(hollow.data), "--suite", hollow.suite,
+        "--out", str(hollow.out), "--dry-run", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["command"] == "compare"
+    assert document["tokens_forward"] > 0
+    assert (document["tokens_trained"] > 0) == (kind == "configs")
+    assert not hollow.out.exists()
+
+
+def test_the_cost_of_a_comparison_of_configs_is_what_it_then_takes(run, planned, tmp_path):
+    configs = []
+    for rate in ("1.0e-5", "2.0e-5"):
+        path = tmp_path / f"{rate}.yaml"
+        path.write_text(planned.config.read_text().replace("1.0e-3", rate))
+        configs += ["--config", str(path)]
+    asked = (
+        "compare", planned.model, *configs, "--data", str(planned.data), "--suite", planned.suite,
+        "--out", str(planned.out), "--items", "4", "--json",
+    )  # fmt: skip
+    code, out, err = run(*asked, "--dry-run")
+    assert code == 0, err
+    guessed = json.loads(out)
+    code, out, err = run(*asked)
+    assert code in (0, 3), err
+    spent = json.loads(out)["cost"]
+    assert guessed["tokens_trained"] == pytest.approx(spent["tokens_backward"], rel=0.3)
+    assert guessed["tokens_forward"] == pytest.approx(spent["tokens_forward"], rel=0.5)
+
+
 def test_lora_is_counted_without_its_layers(run, hollow):
     hollow.config.write_text(hollow.config.read_text() + "use_peft: true\nlora_r: 4\n")
     code, out, err = run(*hollow.arguments("forecast"), "--dry-run")

@@ -57,6 +57,9 @@ from .planning import hold_out as hold_out
 from .probing import Effort as Effort
 from .repairing import RepairRequest as RepairRequest
 from .repairing import repair as repair
+from .selection import COMPARE_ROUNDS as COMPARE_ROUNDS
+from .selection import NUM_TARGET_ROWS as NUM_TARGET_ROWS
+from .selection import SHORT_COMPARE_ROUNDS as SHORT_COMPARE_ROUNDS
 from .selection import CompareConfigsRequest as CompareConfigsRequest
 from .selection import CompareRequest as CompareRequest
 from .selection import PlannedConfig as PlannedConfig

@@ -43,10 +43,18 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
         values: Inputs of the command.
 
     Returns:
-        Train where it is safe, plan where it is not, forecast until it is decided where it is not;
-        None without a verdict.
+        Train where it is safe; where it is not, forecast the recommended config, or plan where there is
+        none; forecast until it is decided, or with more items, where it is open; None without a verdict.
     """
     run = ("model", "data", "config", "suites", "columns")
+    advice = getattr(answer.document, "advice", None)
+    config = None if advice is None else advice.config_file
+    if advice is not None and folder is not None and config is not None:
+        changed = {**values, "config": folder / config}
+        if advice.action != "measure_more":
+            return command_line("forecast", changed, *run)
+    if advice is not None and advice.num_items is not None:
+        return command_line("forecast", values, *run, more=("--items", str(advice.num_items)))
     match answer.verdict:
         case None:
             return None

@@ -122,6 +122,8 @@ from .parts import ProbeReading as ProbeReading
 from .parts import Provenance as Provenance
 from .parts import RecoveryFinding as RecoveryFinding
 from .parts import RecoveryProbe as RecoveryProbe
+from .parts import RowGain as RowGain
+from .parts import RowGains as RowGains
 from .parts import RunInputs as RunInputs
 from .parts import SafeEnvelope as SafeEnvelope
 from .parts import SourceProvenance as SourceProvenance

@@ -82,6 +82,8 @@ def test_a_part_says_what_the_whole_says(answered, assessment, part):
     assert found["probability_any_lost"] == whole["probability_any_lost"]
     assert (found["verdict"] is None) == (found["advice"] is None) == (part == "map")
     assert found["caveats"] == whole["caveats"]
+    assert found["row_gains"] in (None, whole["row_gains"])
+    assert (found["row_gains"] is None) == (part != "forecast")
 
 
 def test_the_model_is_as_it_was(assessment, opened):
@@ -176,7 +178,7 @@ def test_cost_and_provenance(assessment, planned):
     assert provenance.config_values == planned.config.values
     assert [suite.num_records for suite in provenance.suites] == [18]
     assert provenance.numerics.compute_dtype == "bfloat16 with float32 head"
-    assert any("was not calibrated on" in caveat for caveat in assessment.caveats)
+    assert any("unlike the finished runs" in caveat for caveat in assessment.caveats)
 
 
 def test_the_same_again_is_the_same(planned, assessment, tmp_path):

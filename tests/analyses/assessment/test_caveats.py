@@ -13,6 +13,7 @@ CALIBRATION = shipped_calibration()
 LOW, HIGH = CALIBRATION.learning_rate_range(adapter=False)
 SMOLLM2 = shipped_path_calibration().model_digest
 NUM_STEPS = CALIBRATION.step_range[0]
+MOST_STEPS = CALIBRATION.fitted_in("margin_nats").step_range[1]
 
 
 def found(peak, **changes):
@@ -40,7 +41,9 @@ def found(peak, **changes):
         anchors=None,
         num_probe_steps=2,
     )
-    return caveats(request, study, paths=shipped_path_calibration())
+    return caveats(
+        request, study, paths=shipped_path_calibration(), novelty=changes.get("novelty", 1.0)
+    )
 
 
 def test_the_limits_are_always_said():
@@ -56,27 +59,43 @@ def test_a_calibrated_rate_is_no_caveat(rate):
     assert found(rate) == found(LOW)
 
 
-@pytest.mark.parametrize("rate", [LOW / 100, LOW * 0.99, HIGH * 1.01, HIGH * 100])
-def test_a_rate_out_of_range_comes_first(rate):
+UNLIKE = "The run is unlike the finished runs that the forecast was calibrated on: "
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (LOW / 100, f"the lowest learning rate of theirs in full fine-tuning ({LOW:g}) is 100 times its own"),
+        (LOW * 0.99, "is just above 1 time its own"),
+        (HIGH * 1.01, "is just above 1 time the highest of theirs in full fine-tuning"),
+        (HIGH * 2.5, f"is 2.5 times the highest of theirs in full fine-tuning ({HIGH:g})"),
+        (HIGH * 100, "is 100 times the highest of theirs"),
+    ],
+)  # fmt: skip
+def test_a_rate_out_of_range_comes_first_with_its_distance(rate, said):
     first, *rest = found(rate)
-    assert first.startswith(f"The learning rate {rate:g} lies outside the calibrated range {LOW:g}")
+    assert first.startswith(UNLIKE)
+    assert said in first
+    assert "as wide as errors on models that were left out" in first
     assert tuple(rest) == found(LOW)
 
 
-def test_another_model_comes_before_all():
-    first, second, *rest = found(HIGH * 10, digest="sha256:other")
-    assert first.startswith("The forecast was not calibrated on ./mine: its intervals are as wide")
-    assert second.startswith("The learning rate")
+def test_another_model_is_said_with_all_other_ways_in_one_sentence():
+    first, *rest = found(HIGH * 10, digest="sha256:other")
+    assert first.startswith(f"{UNLIKE}none of them is of ./mine; its learning rate")
     assert tuple(rest) == found(LOW)
+
+
+@pytest.mark.parametrize(("novelty", "said"), [(1.0, "left out."), (2.24, ": 2.2 times those of")])
+def test_how_much_wider_the_intervals_are_is_said(novelty, said):
+    assert said in found(HIGH * 10, novelty=novelty)[0]
 
 
 def test_a_metric_that_was_never_calibrated_is_named():
     # Forecasts of accuracy are like those of probabilities, whose runs are of another model and length.
-    length, unseen, named, *rest = (
-        each for each in found(LOW, metric="accuracy") if not each.startswith("The learning rate")
-    )
-    assert length == f"The run has {NUM_STEPS} steps; the forecast rests on runs of 100."
-    assert unseen.startswith("The forecast was not calibrated on ./mine")
+    unlike, named, *rest = found(LOW, metric="accuracy")
+    assert unlike.startswith(f"{UNLIKE}none of them is of ./mine")
+    assert f"the steps of their shortest (100) are {100 / NUM_STEPS:.2g} times its own" in unlike
     assert named == "The forecast was never calibrated on accuracy."
     assert tuple(rest) == found(LOW)
 
@@ -94,18 +113,17 @@ def test_a_belief_space_that_cannot_be_read_is_named(part):
     assert tuple(usual) == found(LOW)
 
 
-def test_a_longer_run_than_any_comes_first():
-    most = CALIBRATION.step_range[1]
-    first, *rest = found(LOW, rates=(LOW,) * (most + 3))
-    assert first.startswith(
-        f"The run has {most + 3} steps; the forecast rests on runs of {NUM_STEPS} to"
-    )
-    assert len(rest) == len(found(LOW))
-
-
-def test_a_shorter_run_than_any_comes_first():
-    first, *rest = found(LOW, rates=(LOW,) * 3)
-    assert first.startswith(f"The run has 3 steps; the forecast rests on runs of {NUM_STEPS} to")
+@pytest.mark.parametrize(
+    ("num", "said"),
+    [
+        (MOST_STEPS * 3, f"are 3 times those of their longest ({MOST_STEPS})"),
+        (3, f"the steps of their shortest ({NUM_STEPS}) are"),
+    ],
+)  # fmt: skip
+def test_a_run_longer_or_shorter_than_any_comes_first(num, said):
+    first, *rest = found(LOW, rates=(LOW,) * num)
+    assert first.startswith(UNLIKE)
+    assert said in first
     assert len(rest) == len(found(LOW))
 
 

@@ -11,6 +11,7 @@ from driftline.analyses import (
     fit_forecaster,
     shipped_calibration,
 )
+from driftline.analyses.forecasting import fit_to
 from driftline.analyses.forecasting._calibration import read_calibration
 from driftline.errors import DataError, InputError
 from driftline.metrics import METRICS
@@ -151,6 +152,41 @@ def test_a_run_is_new_by_its_model_its_rate_or_its_length(metric):
         {"num_steps": most + 1},
     ):
         assert fitted.novelty(inside.model_copy(update=change)) == "config", change
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_another_kind_of_training_than_any_finished_run_is_outside(adapter):
+    own = tuple(run for run in SHIPPED.fitted_in(None).runs if run.probe.adapter != adapter)
+    only = SHIPPED.model_copy(update={"runs": own})
+    probe = own[0].probe
+    assert only.novelty(probe) is None
+    assert only.novelty(probe.model_copy(update={"adapter": adapter})) == "config"
+    said = only.distances(
+        adapter=adapter, learning_rate=probe.learning_rate, num_steps=probe.num_steps
+    )
+    assert said == (f"none of them trains {'an adapter' if adapter else 'all weights'}",)
+
+
+def test_a_run_like_none_of_ones_own_has_a_wider_forecast():
+    runs_in_points = SHIPPED.fitted_in("probability").runs[:8]
+    mine = tuple(run.model_copy(update={"task": run.run}) for run in runs_in_points)
+    own = calibrate(mine, None, collapse_bound=SHIPPED.collapse_bound)
+    # Of one model, so that none can be left out to see how errors on another one are.
+    assert len(own.models) == 1
+    forecaster = fit_to(own, method="driftline", probe="0.2")
+    inside = own.runs[0].probe
+    reading = inside.capabilities[0]
+    usual = forecaster.predict(Case(inside, reading))
+    high = own.learning_rate_range(adapter=inside.adapter)[1]
+    far = inside.model_copy(update={"learning_rate": high * 3})
+    wider = forecaster.predict(Case(far, reading))
+    other = inside.model_copy(update={"model_digest": "sha256:another model"})
+    assert forecaster.predict(Case(other, reading)).scale == wider.scale
+    assert reading.metric == "probability"
+    assert usual.novelty == 1.0
+    assert wider.novelty > 1.5
+    assert wider.scale == pytest.approx(usual.scale * wider.novelty)
+    assert wider.value == usual.value
 
 
 def test_a_model_that_was_measured_in_another_metric_is_unseen_in_this_one():

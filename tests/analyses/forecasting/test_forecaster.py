@@ -15,6 +15,7 @@ from driftline.analyses import (
     seen_by,
 )
 from driftline.analyses.forecasting import early_step, fitted_metrics
+from driftline.analyses.forecasting._loss_forecast import LEAST_CHANCE
 from driftline.errors import RunError
 from driftline.metrics import METRICS
 from driftline.results import CapabilityReading, ProbeReading
@@ -236,7 +237,7 @@ def test_nothing_loses_more_than_it_has_or_gains_more_than_there_is(
     for share in (0.9, 1.0):
         found = forecaster.predict(Case(probe, c), share=share)
         assert lowest <= found.low <= found.value <= found.high <= highest
-        assert found.exceeds(highest) == 0
+        assert found.exceeds(highest) == LEAST_CHANCE
 
 
 @pytest.mark.parametrize(

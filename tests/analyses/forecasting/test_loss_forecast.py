@@ -9,7 +9,11 @@ import scipy.integrate
 import scipy.stats
 
 from driftline.analyses import LossForecast, any_exceeds
+from driftline.analyses.forecasting._forecast import _error
+from driftline.analyses.forecasting._loss_forecast import LEAST_CHANCE
+from driftline.capabilities import Capability, MultipleChoice
 
+CERTAIN, UNLIKELY = 1 - LEAST_CHANCE, LEAST_CHANCE
 SPREADS = [(0.0, 0.0), (0.0, 0.2), (0.3, 0.0), (0.3, 1e-6), (0.3, 0.02), (0.3, 0.3), (0.05, 0.9)]
 WITH_SPREAD = SPREADS[1:]
 SHARES = [1e-4, 0.005, 0.05, 0.3, 0.5, 0.9, 0.99, 0.9999]
@@ -38,6 +42,7 @@ def test_a_probability_is_the_integral_of_both_parts(scale, error, loss):
 
     step = min(8.9, max(-8.9, (loss - 0.1) / error))
     exact, _ = scipy.integrate.quad(beyond, -9, 9, points=[step], limit=500)
+    exact = min(CERTAIN, max(UNLIKELY, exact))
     assert LossForecast(0.1, scale, error).exceeds(loss) == pytest.approx(exact, abs=1e-6)
 
 
@@ -45,7 +50,8 @@ def test_a_probability_is_the_integral_of_both_parts(scale, error, loss):
 def test_without_one_part_the_other_is_exact(loss):
     t, normal = scipy.stats.t(4, 0.1, 0.3), scipy.stats.norm(0.1, 0.2)
     assert LossForecast(0.1, 0.3).exceeds(loss) == pytest.approx(t.sf(loss), abs=1e-12)
-    assert LossForecast(0.1, 0.0, 0.2).exceeds(loss) == pytest.approx(normal.sf(loss), abs=1e-9)
+    exact = max(UNLIKELY, normal.sf(loss))
+    assert LossForecast(0.1, 0.0, 0.2).exceeds(loss) == pytest.approx(exact, abs=1e-9)
     assert LossForecast(0.1, 0.3).quantile(0.999) == pytest.approx(t.ppf(0.999))
     assert LossForecast(0.1, 0.0, 0.2).quantile(0.001) == pytest.approx(normal.ppf(0.001))
 
@@ -64,7 +70,11 @@ def test_a_part_that_shrinks_to_nothing_changes_nothing(small, loss):
 def test_without_spread_it_is_one_value():
     forecast = LossForecast(0.1, 0.0)
     assert (forecast.low, forecast.high) == (0.1, 0.1)
-    assert [forecast.exceeds(loss) for loss in (0.0999, 0.1, 0.1001)] == [1.0, 0.0, 0.0]
+    assert [forecast.exceeds(loss) for loss in (0.0999, 0.1, 0.1001)] == [
+        CERTAIN,
+        UNLIKELY,
+        UNLIKELY,
+    ]
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
@@ -107,7 +117,7 @@ def test_a_run_that_moves_less_far_scales_the_whole_distribution():
 def test_no_more_is_lost_than_there_is():
     forecast = LossForecast(0.25, 0.2, 0.1, smallest=-0.05, largest=0.3)
     assert (forecast.low, forecast.high) == (-0.05, 0.3)
-    assert [forecast.exceeds(loss) for loss in (-0.06, 0.3, 0.4)] == [1.0, 0.0, 0.0]
+    assert [forecast.exceeds(loss) for loss in (-0.06, 0.3, 0.4)] == [CERTAIN, UNLIKELY, UNLIKELY]
     free = LossForecast(0.25, 0.2, 0.1)
     assert forecast.exceeds(0.29) == free.exceeds(0.29) > 0.4
     assert forecast.quantile(0.4) == free.quantile(0.4)
@@ -150,3 +160,34 @@ def test_what_is_sure_stays_sure(correlation):
     assert any_exceeds(numpy.array([0.2, 1.0]), correlation) == 1
     more = [any_exceeds(numpy.array([0.1, p, 0.2]), correlation) for p in (0.0, 0.1, 0.5, 0.9)]
     assert more == sorted(more)
+
+
+@pytest.mark.parametrize(("scale", "error"), SPREADS)
+@pytest.mark.parametrize("loss", [-50.0, -1.0, 0.1, 1.0, 50.0])
+@pytest.mark.parametrize(("smallest", "largest"), [(-math.inf, math.inf), (-0.2, 0.6)])
+def test_no_probability_is_exactly_0_or_1(scale, error, loss, smallest, largest):
+    forecast = LossForecast(0.1, scale, error, smallest=smallest, largest=largest)
+    assert LEAST_CHANCE <= forecast.exceeds(loss) <= 1 - LEAST_CHANCE
+    assert 0 < any_exceeds(numpy.array([forecast.exceeds(loss)] * 3), 0.3) < 1
+
+
+def test_a_run_that_moves_nothing_is_still_safe_with_many_capabilities():
+    each = LossForecast(0.0, 0.0, 0.0).exceeds(0.02)
+    assert any_exceeds(numpy.array([each] * 40), 0.3) < 0.1 / 3
+
+
+@pytest.mark.parametrize("num", [4, 20, 200])
+@pytest.mark.parametrize("changed", [0, 1])
+def test_items_that_all_stay_right_leave_an_error(num, changed):
+    items = tuple(
+        MultipleChoice(id=str(i), prompt=f"{i}?", choices=(" a", " b"), answer=0)
+        for i in range(num)
+    )
+    right = Capability("right", "multiple_choice", "accuracy", 0.1, items)
+    losses = numpy.zeros(num)
+    losses[:changed] = 1.0
+    found = _error(losses, right)
+    # One change of n, or none: about one item in n either way.
+    assert 0.5 / num < found < 1.2 / num
+    continuous = Capability("sure", "multiple_choice", "probability", 0.1, items)
+    assert (_error(losses, continuous) == 0) == (changed == 0)

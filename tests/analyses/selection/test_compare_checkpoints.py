@@ -88,8 +88,8 @@ def test_an_output_folder_is_compared_at_once_and_its_history_is_read(
         assert row.gain.gain == pytest.approx(row.gain.base_nats - row.gain.tuned_nats)
         assert row.gain.low < row.gain.gain < row.gain.high
     assert found.checkpoints[2].worst_loss > 1
-    assert found.checkpoints[2].probability_best == 0
-    assert sum(row.probability_best for row in found.checkpoints) == pytest.approx(1)
+    assert 0 < found.checkpoints[2].probability_best < 1e-3
+    assert sum(row.probability_best for row in found.checkpoints) == pytest.approx(1, abs=1e-3)
     assert opened.digest == before
     assert Comparison.from_json(found.to_json()) == found
     text = comparison_summary(found)

@@ -22,7 +22,13 @@ from driftline.engine.evaluation._evaluate import CapabilityScorer
 from driftline.errors import ConfigError, SuiteError
 from driftline.models import TrainingConfig, read_training_data
 from driftline.report import render_config_comparison
-from driftline.results import ConfigComparison, config_comparison_summary
+from driftline.results import (
+    ComparedConfig,
+    ConfigComparison,
+    RowGain,
+    RowGains,
+    config_comparison_summary,
+)
 
 TEXTS = Capability(
     "texts", "perplexity", "nll_nats", 0.1,
@@ -63,6 +69,33 @@ def compare(opened, data, tmp_path):
             return compare_configs(request, folder)
 
     return compared
+
+
+@pytest.mark.parametrize(
+    ("gains", "on_others", "recommended"),
+    [
+        # The one that learns its rows by heart gains most on them, and less on others.
+        ((0.9, 0.5), (0.1, 0.4), "b"),
+        ((0.9, 0.5), (0.8, 0.4), "a"),
+        # Where it is known of one alone, all are compared on their own rows.
+        ((0.9, 0.5), (None, 0.4), "a"),
+        ((0.9, 0.5), (None, None), "a"),
+    ],
+)
+def test_the_config_that_gains_most_on_rows_not_trained_on_is_taken(gains, on_others, recommended):
+    unseen = RowGain(gain=0.1, low=0.0, high=0.2, base_value=3.0, num_rows=30)
+
+    def row(label, gain, other):
+        found = RowGains(
+            source="evaluation data", step=2, unit="nats", confidence_level=0.9, unseen=unseen,
+            predicted_gain=other,
+        )  # fmt: skip
+        return ComparedConfig.model_construct(
+            label=label, verdict="safe", gain=gain, worst_loss=0.2, row_gains=found
+        )
+
+    rows = [row(*each) for each in zip("ab", gains, on_others, strict=True)]
+    assert module._recommended(rows) == recommended
 
 
 def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, opened, monkeypatch):

@@ -106,6 +106,28 @@ def test_bad_input_is_exit_code_2_and_named(
     assert not (out / "comparison.json").exists()
 
 
+def test_rows_to_evaluate_on_are_for_configs_and_shown(run, planned, tmp_path, suite):
+    rows = tmp_path / "others.jsonl"
+    rows.write_text("".join(f'{{"text": "other row {i} of many"}}\n' for i in range(12)))
+    code, _text, err = run(
+        "compare", planned.model, planned.model, "--suite", suite, "--eval-data", str(rows)
+    )
+    assert code == 2
+    assert "--eval-data: is for configs" in err
+    other = tmp_path / "gentle.yaml"
+    other.write_text(planned.config.read_text().replace("1.0e-3", "1.0e-5"))
+    code, text, err = run(
+        "compare", planned.model, "--data", str(planned.data), "--suite", planned.suite,
+        "--config", str(planned.config), "--config", str(other), "--out", str(planned.out),
+        "--eval-data", str(rows), "--json",
+    )  # fmt: skip
+    document = ConfigComparison.from_json(text)
+    for each in document.configs:
+        assert each.row_gains.source == "evaluation data", err
+        assert each.row_gains.unseen.num_rows == 12
+    assert "on other rows" in (planned.out / "summary.txt").read_text()
+
+
 def test_configs_are_compared_before_training(run, planned, tmp_path):
     usual = planned.config.read_text()
     other = tmp_path / "gentle.yaml"

@@ -21,6 +21,7 @@ from ...provenance import driftline_version, package_versions, python_version
 from ...results import (
     Assessment,
     BeliefSpace,
+    CapabilityForecast,
     CapabilityScore,
     Cost,
     Provenance,
@@ -39,7 +40,13 @@ from ..fragility import (
     suite_anchors,
     unmapped_share,
 )
-from ..items import affordable_items, items_caveat, sampled_items, target_capability
+from ..items import (
+    TargetRows,
+    affordable_items,
+    items_caveat,
+    sampled_items,
+    target_capability,
+)
 from ..margins import (
     PathCalibration,
     has_worst_case,
@@ -55,8 +62,10 @@ from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
 from ._checkpoint import checkpoint_caveats, kept_checkpoint
-from ._prediction import decision, decision_tokens, is_decided, predict
+from ._decision import decision
+from ._prediction import decision_tokens, is_decided, predict
 from ._request import AssessmentRequest, Part
+from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
 
 _LOOKS_A_LINE = 10
 """At most, of all capabilities together, for planning time only: a search ends when it has found."""
@@ -88,8 +97,8 @@ def assess(
     check_names(request.capabilities, reserved=("target",))
     meter = Meter(listener)
     with open_session(folder, request.opened, request.options, meter, ray=request.ray) as engine:
-        study = _study(request, folder, engine)
-        assessment = _answer(request, study, started)
+        study, rows = _study(request, folder, engine)
+        assessment = _answer(request, study, rows, started)
         engine.check_unchanged()
     return assessment
 
@@ -103,6 +112,10 @@ class PlannedWork:
     tokens_trained: float
     num_steps_trained: int
     num_steps: int
+    tokens_base: float
+    """Tokens of the base's scores, which several runs of one model share; among those above."""
+    num_items: int
+    """The most items of a capability that are scored."""
     num_kept: int
     """Changes of the weights that are kept on disk at one time."""
 
@@ -120,7 +133,7 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
     check_names(request.capabilities, reserved=("target",))
     meter = Meter()
     with open_session(folder, request.opened, request.options, meter) as engine:
-        study = _study(request, folder, engine)
+        study, _ = _study(request, folder, engine)
         steps = study.num_probe_steps
         trained = study.trajectory.estimated_tokens_per_step() * steps
         return PlannedWork(
@@ -128,11 +141,15 @@ def planned_work(request: AssessmentRequest, folder: RunFolder) -> PlannedWork:
             tokens_trained=trained,
             num_steps_trained=steps,
             num_steps=study.trajectory.plan.num_steps,
+            tokens_base=engine.num_tokens(study.capabilities),
+            num_items=max(len(each.items) for each in study.capabilities),
             num_kept=len(study.trajectory.kept_steps),
         )
 
 
-def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Study:
+def _study(
+    request: AssessmentRequest, folder: RunFolder, engine: Engine
+) -> tuple[Study, TargetRows | None]:
     meter = engine.meter
     meter.enter("reading the plan")
     plan = plan_training(request.opened, request.config, request.data)
@@ -170,8 +187,10 @@ def _study(request: AssessmentRequest, folder: RunFolder, engine: Engine) -> Stu
     )
     study = _within_cost(request, study, trained / Meter.TRAINED_TOKEN)
     meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
+    rows = rows_asked_for(request, study)
     meter.plan(_planned_tokens(request.part, study) + decision_tokens(request, study))
-    return study
+    meter.plan(row_tokens(study, rows))
+    return study, rows
 
 
 def _within_cost(request: AssessmentRequest, study: Study, tokens_per_step: float) -> Study:
@@ -250,12 +269,15 @@ def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
         return (*margins, *worst_case_margins(study))
 
 
-def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessment:
+def _answer(
+    request: AssessmentRequest, study: Study, rows: TargetRows | None, started: float
+) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
     scores, table = _scores_and_probe(request, study)
     lacking = [score.capability for score in scores if score.nothing_to_lose]
     predicted = predict(request, study, table, lacking)
+    gains = row_gains(request, study, rows, predicted.reading)
     on_the_way = path_losses(study, table, predicted.at)
     path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
@@ -288,13 +310,17 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         regions=found.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
+        row_gains=gains,
         explanation=predicted.explanation,
         method=request.method,
         probe=predicted.reading,
         belief_space=belief,
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
-        caveats=_all_caveats(request, study, scores, found, paths),
+        caveats=(
+            *_all_caveats(request, study, scores, found, paths, _novelty(predicted.capabilities)),
+            *row_caveats(rows, gains),
+        ),
         provenance=_provenance(request, study),
     )
 
@@ -305,6 +331,7 @@ def _all_caveats(
     scores: Sequence[CapabilityScore],
     found: FragilityMap,
     paths: PathCalibration,
+    novelty: float,
 ) -> tuple[str, ...]:
     capped = items_caveat(
         scores,
@@ -316,7 +343,7 @@ def _all_caveats(
         *((capped,) if capped else ()),
         *_of_the_way(request, study),
         *found.failure_caveats(),
-        *caveats(request, study, paths=paths),
+        *caveats(request, study, paths=paths, novelty=novelty),
         *found.caveats(),
         *checkpoint_caveats(study.trajectory),
     )
@@ -335,6 +362,11 @@ def _of_the_way(request: AssessmentRequest, study: Study) -> tuple[str, ...]:
     return (
         f"Not scored after step {' and '.join(left_out)}, so that more items could be at the probe's end.",
     )
+
+
+def _novelty(rows: Sequence[CapabilityForecast]) -> float:
+    """Find the largest factor by which a forecast is wider than for runs like the finished ones."""
+    return max((row.novelty or 1.0 for row in rows), default=1.0)
 
 
 def _scores_and_probe(

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...engine import Table
 from ...results import (
     CapabilityForecast,
-    ForecastAdvice,
     ForecastExplanation,
     Look,
     ProbeReading,
@@ -26,11 +24,10 @@ from ..forecasting import (
     read_probe,
     target_forecast,
 )
-from ..margins import PathCalibration
 from ..probing import Study
 from ._explanation import explain
 from ._request import AssessmentRequest
-from ._verdict import Judgement, advise, judge, required_limits
+from ._verdict import Judgement, judge
 
 
 @dataclass(frozen=True)
@@ -105,49 +102,6 @@ def _looks(request: AssessmentRequest, study: Study, last: int) -> list[Look]:
         for look, step in steps.items()
         if step <= last and (step in kept or plan.summed_learning_rate(step) <= 0)
     ]
-
-
-def decision(
-    request: AssessmentRequest, study: Study, found: ExplainedPrediction, paths: PathCalibration
-) -> dict[str, Any]:
-    """Return the fields of the document that hold the decision.
-
-    Args:
-        request: What was asked; `map` judges nothing.
-        study: The planned run.
-        found: Its prediction.
-        paths: The power with which losses grow with the learning rate.
-
-    Returns:
-        Fields by name.
-    """
-    fields = {"risk": request.risk, "probability_any_lost": found.judgement.probability_any_lost}
-    if request.part == "map":
-        return {**fields, "verdict": None, "reasons": ()}
-    return {
-        **fields,
-        "verdict": found.judgement.verdict,
-        "reasons": found.judgement.reasons,
-        "advice": _advice(request, study, found, paths),
-    }
-
-
-def _advice(
-    request: AssessmentRequest, study: Study, predicted: ExplainedPrediction, paths: PathCalibration
-) -> ForecastAdvice | None:
-    plan, exponent = study.trajectory.plan, paths.rate_exponent
-    chance = predicted.judgement.probability_any_lost
-    # A run within the whole risk, and not within that of one look, is advised by the latter.
-    is_within = chance is not None and chance <= request.risk
-    return advise(
-        predicted.judgement,
-        required_limits(predicted.capabilities, predicted.losses),
-        correlation=predicted.forecaster.correlation,
-        risk=request.risk_at_a_look if is_within else request.risk,
-        exponents=(exponent.low, exponent.value, exponent.high),
-        learning_rate=max(plan.learning_rates),
-        probe_share=study.num_probe_steps / plan.num_steps,
-    )
 
 
 def decision_tokens(request: AssessmentRequest, study: Study) -> float:

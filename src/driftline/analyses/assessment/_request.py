@@ -51,6 +51,8 @@ class AssessmentRequest:
     """Forecasting method: Driftline's, or a baseline."""
     calibration: ForecastCalibration = field(default_factory=shipped_calibration)
     """The finished runs that it is fitted to."""
+    evaluation: TrainingData | None = None
+    """Rows of the task that are not trained on; None takes rows that the probe does not reach."""
     keeps_checkpoint: bool = False
     """Keep the trainer's checkpoint of the probe's last step, so that the run can be continued."""
 

@@ -16,6 +16,20 @@ _LONGEST_PROBE = 0.6
 """Share of the planned steps; nothing longer can be asked for."""
 
 
+class Remedies(NamedTuple):
+    """What would help, each by itself; None where it would not."""
+
+    num_steps: int | None = None
+    """The most steps after which the run keeps the risk."""
+    steps_share: float = 0.0
+    """The share of the run's summed learning rate that they cover."""
+    chance_at_steps: float = 1.0
+    decided_at: float | None = None
+    """Share of the steps at which the run would be decided if losses go on as forecast."""
+    num_items: int | None = None
+    """Items of each capability with which it would be decided now, if changes stay as measured."""
+
+
 class Judgement(NamedTuple):
     """A verdict with its reasons."""
 
@@ -100,6 +114,7 @@ def advise(
     exponents: Sequence[float],
     learning_rate: float,
     probe_share: float,
+    remedies: Remedies | None = None,
 ) -> ForecastAdvice | None:
     """Find the one thing to do.
 
@@ -111,6 +126,7 @@ def advise(
         exponents: Equally likely powers of losses in the rate.
         learning_rate: The highest of the planned run.
         probe_share: Share of the planned steps that was trained.
+        remedies: What else would help; None where that is not known.
 
     Returns:
         The advice; None where nothing is required.
@@ -132,14 +148,7 @@ def advise(
             sentence="Give items that the base can answer, or mark the capability `required: false`.",
         )
     multiple = largest_multiple(limits, correlation, risk=risk, exponents=exponents)
-    if multiple is None:
-        return ForecastAdvice(
-            action="lower_learning_rate",
-            probability_any_lost=chance,
-            sentence="No learning rate down to a hundredth of this one keeps the accepted risk: freeze "
-            "modules or replay old data; `driftline plan` finds out which.",
-        )
-    if multiple >= 1:
+    if multiple is not None and multiple >= 1:
         # The planned rate keeps the risk already: only too little of the run was seen.
         return ForecastAdvice(
             action="measure_more",
@@ -147,22 +156,80 @@ def advise(
             probability_any_lost=chance,
             sentence="Train a longer probe: add `--until decided`.",
         )
-    rate = _rounded_down(learning_rate * multiple)
-    at_rate = probability_at(limits, correlation, rate / learning_rate, exponents)
-    if judgement.verdict == "at_risk" and chance < _LIKELY and probe_share < _LONGEST_PROBE:
+    rate = None if multiple is None else _rounded_down(learning_rate * multiple)
+    at_rate = (
+        None
+        if rate is None
+        else probability_at(limits, correlation, rate / learning_rate, exponents)
+    )
+    lowered = _lowered(_Rate(rate, at_rate, multiple or 0.0), remedies, chance)
+    can_wait = judgement.verdict == "at_risk" and chance < _LIKELY and rate is not None
+    more = _measured_more(remedies, has_longer=probe_share < _LONGEST_PROBE)
+    if can_wait and more is not None:
+        sentence, num_items = more
+        rest = lowered.sentence[0].lower() + lowered.sentence[1:]
+        return lowered.model_copy(
+            update={
+                "action": "measure_more",
+                "probability_any_lost": chance,
+                "num_items": num_items,
+                "sentence": f"{sentence} Or {rest}",
+            }
+        )
+    return lowered
+
+
+class _Rate(NamedTuple):
+    """The largest learning rate that keeps the risk, with the probability of a loss there."""
+
+    rate: float | None
+    chance: float | None
+    share: float
+    """Of the planned rate."""
+
+
+def _lowered(lower: _Rate, remedies: Remedies | None, chance: float) -> ForecastAdvice:
+    """Choose the change that leaves most of the run's summed learning rate, and so of what it learns."""
+    steps = None if remedies is None else remedies.num_steps
+    if remedies is not None and steps is not None and remedies.steps_share > lower.share:
+        sentence = f"Train {steps} steps: P = {remedies.chance_at_steps:.2f}."
+        if lower.rate is not None:
+            sentence += f" Or lower the learning rate to {lower.rate:g}: P = {lower.chance:.2f}."
         return ForecastAdvice(
-            action="measure_more",
-            learning_rate=rate,
+            action="fewer_steps",
+            learning_rate=lower.rate,
+            probability_any_lost=remedies.chance_at_steps,
+            num_steps=steps,
+            changes={"max_steps": steps},
+            sentence=sentence,
+        )
+    if lower.rate is None:
+        return ForecastAdvice(
+            action="lower_learning_rate",
             probability_any_lost=chance,
-            sentence="Train a longer probe: add `--until decided`. "
-            f"Or lower the learning rate to {rate:g}: P = {at_rate:.2f}.",
+            sentence="No learning rate down to a hundredth of this one keeps the accepted risk: freeze "
+            "modules or replay old data; `driftline plan` finds out which.",
         )
     return ForecastAdvice(
         action="lower_learning_rate",
-        learning_rate=rate,
-        probability_any_lost=at_rate,
-        sentence=f"Lower the learning rate to {rate:g}: P = {at_rate:.2f}.",
+        learning_rate=lower.rate,
+        probability_any_lost=lower.chance,
+        changes={"learning_rate": lower.rate},
+        sentence=f"Lower the learning rate to {lower.rate:g}: P = {lower.chance:.2f}.",
     )
+
+
+def _measured_more(remedies: Remedies | None, *, has_longer: bool) -> tuple[str, int | None] | None:
+    """Say what to measure, with the number of items; None where no more of it would decide."""
+    longer = "Train a longer probe: add `--until decided`"
+    if remedies is None:
+        return (f"{longer}.", None) if has_longer else None
+    if remedies.decided_at is not None:
+        return f"{longer}; it decides at {remedies.decided_at:.0%} if losses go as forecast.", None
+    if remedies.num_items is not None:
+        num = remedies.num_items
+        return f"Score more items: add `--items {num}`.", num
+    return None
 
 
 def _rounded_down(rate: float) -> float:

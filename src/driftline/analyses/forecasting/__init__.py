@@ -34,6 +34,7 @@ from ._looks import LOOK_SHARES as LOOK_SHARES
 from ._looks import PROBES as PROBES
 from ._looks import Probe as Probe
 from ._looks import early_step as early_step
+from ._looks import last_look as last_look
 from ._loss_forecast import LossForecast as LossForecast
 from ._loss_forecast import any_exceeds as any_exceeds
 from ._shipped_fits import FittedForecasters as FittedForecasters

@@ -26,6 +26,9 @@ class Case(NamedTuple):
 
     probe: ProbeReading
     reading: CapabilityReading
+    is_unlike: bool = False
+    """True if it is of a kind that no finished run was scored on, so that its spread is that of models
+    left out."""
 
 
 Inputs = Callable[[Case, float], list[float]]

@@ -96,15 +96,58 @@ class ForecastCalibration(Document):
             probe: The run, as its probe saw it.
 
         Returns:
-            `model` for another model; `config` for a learning rate or a number of steps beyond those of
-            the runs; None for neither.
+            `model` for another model; `config` for an adapter where no run trains one or the weights where none
+            trains them, or a learning rate or a number of steps beyond those of the runs; None for neither.
         """
         if probe.model_digest not in self.models:
             return "model"
-        low, high = self.learning_rate_range(adapter=probe.adapter)
+        distances = self.distances(
+            adapter=probe.adapter, learning_rate=probe.learning_rate, num_steps=probe.num_steps
+        )
+        return "config" if distances else None
+
+    def distances(self, *, adapter: bool, learning_rate: float, num_steps: int) -> tuple[str, ...]:
+        """Say how far a run lies from those that were calibrated on, but for its model.
+
+        Args:
+            adapter: It trains an adapter, not the weights themselves.
+            learning_rate: Its highest.
+            num_steps: Planned.
+
+        Returns:
+            Parts of a sentence, one a way in which it is outside; none for a run like them.
+        """
+        found = []
+        if not any(run.probe.adapter == adapter for run in self.runs):
+            found.append(f"none of them trains {'an adapter' if adapter else 'all weights'}")
+        kind = "adapters" if adapter else "full fine-tuning"
+        low, high = self.learning_rate_range(adapter=adapter)
+        if learning_rate > high:
+            found.append(
+                f"its learning rate, {learning_rate:g}, is {_times(learning_rate / high)} the highest of "
+                f"theirs in {kind} ({high:g})"
+            )
+        elif learning_rate < low:
+            found.append(
+                f"the lowest learning rate of theirs in {kind} ({low:g}) is {_times(low / learning_rate)} "
+                f"its own, {learning_rate:g}"
+            )
         fewest, most = self.step_range
-        inside = low <= probe.learning_rate <= high and fewest <= probe.num_steps <= most
-        return None if inside else "config"
+        if num_steps > most:
+            found.append(
+                f"its {num_steps} steps are {_times(num_steps / most)} those of their longest ({most})"
+            )
+        elif num_steps < fewest:
+            found.append(
+                f"the steps of their shortest ({fewest}) are {_times(fewest / num_steps)} its own {num_steps}"
+            )
+        return tuple(found)
+
+
+def _times(ratio: float) -> str:
+    """Say a ratio above 1 as a multiple."""
+    shown = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+    return "just above 1 time" if shown == "1" else f"{shown} times"
 
 
 def metric_like(metric: str, fitted: Iterable[str]) -> str | None:

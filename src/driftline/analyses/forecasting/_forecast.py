@@ -1,5 +1,6 @@
 """The forecast: what the planned run will do to each capability, from a probe of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...engine import Table
+from ...metrics import METRICS
 from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ...stats import standard_error
@@ -19,7 +21,7 @@ from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
 from ._looks import Probe, early_step, last_look
 from ._loss_forecast import LossForecast
-from ._shipped_fits import shipped_forecaster
+from ._shipped_fits import shipped_forecaster, widened_by_shipped
 
 MEASURED_LEVEL = 1.645
 """Standard errors by which a measured loss must be beyond its tolerance to count as lost: 95 %, one
@@ -83,7 +85,7 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
     def reading(capability: Capability) -> CapabilityReading:
         groups = capability.groups()
         losses = {look: _losses(table, capability, point) for look, point in points.items()}
-        errors = {look: standard_error(each, groups=groups) for look, each in losses.items()}
+        errors = {look: _error(each, capability) for look, each in losses.items()}
         base = table.values(BASE, capability)
         return CapabilityReading(
             capability=capability.name,
@@ -105,6 +107,22 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
         target=reading(study.target),
         capabilities=tuple(reading(c) for c in study.capabilities),
     )
+
+
+def _error(losses: Float[ndarray, " items"], capability: Capability) -> float | None:
+    """Compute the standard error of a mean loss; none of 0 for items that are right or wrong.
+
+    Where no such item of n changed, one change in n + 2 is supposed: others like them may change.
+
+    Returns:
+        None with fewer than two groups.
+    """
+    groups = capability.groups()
+    error = standard_error(losses, groups=groups)
+    if error == 0 and METRICS[capability.metric].is_binary:
+        num = len(set(groups))
+        return 1 / math.sqrt(num * (num + 2))
+    return error
 
 
 def _points(study: Study, looks: Sequence[Look]) -> dict[Look, Point | None]:
@@ -138,7 +156,10 @@ def fit_to(
         shipped = shipped_forecaster(calibration, target=target)
         if shipped is not None:
             return shipped
-    return fit_forecaster(calibration.runs, calibration, method=method, probe=probe, target=target)
+    fitted = fit_forecaster(
+        calibration.runs, calibration, method=method, probe=probe, target=target
+    )
+    return widened_by_shipped(fitted, calibration, target=target)
 
 
 def forecast_losses(

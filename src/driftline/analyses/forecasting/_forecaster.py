@@ -59,14 +59,14 @@ class DriftForecaster:
 
     def predict(self, case: Case, *, share: float = 1.0) -> LossForecast:
         """Predict the loss of one capability; the interface says more."""
-        probe, reading = case
+        probe, reading, is_unlike = case
         look = last_look(reading.losses)
         own = [c for c in (*probe.capabilities, probe.target) if _kin(c, reading, probe)]
         movement = movements(own, look, share=probe.clock[look], bound=self._bound(reading))[
             reading.capability
         ]
         metric = None if reading is probe.target else reading.metric
-        novelty = self._fitted_in(metric).novelty(probe)
+        novelty = "model" if is_unlike else self._fitted_in(metric).novelty(probe)
         model = self.models[fitted_metric(reading.metric, self.models)]
         further, scale = model.after(movement, max(share, movement.share), novelty=novelty)
         smallest, largest = _possible(reading, self._bound(reading))

@@ -25,6 +25,8 @@ _T_WEIGHTS = _T_DENSITY / _T_DENSITY.sum()
 _FACTORS = numpy.linspace(-8.0, 8.0, 801)
 _FACTOR_WEIGHTS = scipy.stats.norm.pdf(_FACTORS) / scipy.stats.norm.pdf(_FACTORS).sum()
 """Fine enough for correlations near 1, where the integrand is nearly a step."""
+LEAST_CHANCE = 1e-4
+"""No probability below it, or that close to 1, is claimed: some hundred outcomes cannot tell it from 0."""
 _NOTHING = 1e-12
 """A spread this small is none."""
 
@@ -57,8 +59,12 @@ class LossForecast:
             loss: In the unit of the capability.
 
         Returns:
-            From 0 to 1.
+            From `LEAST_CHANCE` to 1 - `LEAST_CHANCE`: what did not move so far may still do.
         """
+        return min(1 - LEAST_CHANCE, max(LEAST_CHANCE, self._beyond(loss)))
+
+    def _beyond(self, loss: float) -> float:
+        """Compute the probability by the distribution alone; 0 or 1 where nothing is left to chance."""
         if loss >= self.largest or loss < self.smallest:
             return float(loss < self.smallest)
         distance = loss - self.value
@@ -89,7 +95,7 @@ class LossForecast:
         reach = scipy.stats.t.isf(tail, DEGREES_OF_FREEDOM) + scipy.stats.norm.isf(tail) + 1.0
 
         def distance(units: float) -> float:
-            return 1 - free.exceeds(self.value + unit * units) - share
+            return 1 - free._beyond(self.value + unit * units) - share
 
         return self._within(
             self.value + unit * float(scipy.optimize.brentq(distance, -reach, reach))

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from ...results import Document, Value
 from ._calibration import ForecastCalibration
 from ._drift import DriftModel
-from ._forecaster import DriftForecaster, fit_forecaster
+from ._forecaster import DriftForecaster, Forecaster, fit_forecaster
 
 FILE = "forecaster_fits.json"
 
@@ -68,6 +69,52 @@ def shipped_forecaster(calibration: ForecastCalibration, *, target: bool) -> Dri
         return None
     fit = shipped.target if target else shipped.capabilities
     return DriftForecaster(fit.models, calibration.collapse_bound, fit.correlation, calibration)
+
+
+def widened_by_shipped(
+    fitted: Forecaster, calibration: ForecastCalibration, *, target: bool
+) -> Forecaster:
+    """Widen what a fit says of runs unlike its own, where its runs are of one model and cannot tell.
+
+    Args:
+        fitted: To the calibration.
+        calibration: The finished runs.
+        target: It is for the run's own task.
+
+    Returns:
+        The forecaster; where no model could be left out, its spread for other runs is larger by the
+        factor of the shipped fit, the largest of its metrics where it lacks the metric.
+    """
+    if not isinstance(fitted, DriftForecaster):
+        return fitted
+    shipped = _shipped().target if target else _shipped().capabilities
+    factors = {name: model.unseen_spread / model.spread for name, model in shipped.models.items()}
+    models = {
+        metric: model
+        if len(_models_measured(calibration, metric, target=target)) > 1
+        else model.model_copy(
+            update={
+                "unseen_spread": max(
+                    model.unseen_spread,
+                    model.spread * factors.get(metric, max(factors.values())),
+                )
+            }
+        )
+        for metric, model in fitted.models.items()
+    }
+    return replace(fitted, models=models)
+
+
+def _models_measured(calibration: ForecastCalibration, metric: str, *, target: bool) -> set[str]:
+    """List the models of the runs in a metric, those that are held aside too."""
+    return {
+        run.probe.model_digest
+        for run in calibration.runs
+        if any(
+            each.metric == metric
+            for each in ((run.probe.target,) if target else run.probe.capabilities)
+        )
+    }
 
 
 @functools.cache

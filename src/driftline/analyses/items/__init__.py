@@ -16,3 +16,5 @@ from ._split import SEARCH_SHARE as SEARCH_SHARE
 from ._split import Halves as Halves
 from ._split import split_items as split_items
 from ._target import target_capability as target_capability
+from ._unseen_rows import TargetRows as TargetRows
+from ._unseen_rows import target_rows as target_rows

@@ -6,4 +6,7 @@ from ._compare_checkpoints import CompareRequest as CompareRequest
 from ._compare_checkpoints import compare_checkpoints as compare_checkpoints
 from ._compare_configs import CompareConfigsRequest as CompareConfigsRequest
 from ._compare_configs import compare_configs as compare_configs
+from ._config_forecast import COMPARE_ROUNDS as COMPARE_ROUNDS
+from ._config_forecast import SHORT_COMPARE_ROUNDS as SHORT_COMPARE_ROUNDS
 from ._config_forecast import PlannedConfig as PlannedConfig
+from ._target_rows import NUM_TARGET_ROWS as NUM_TARGET_ROWS

@@ -26,8 +26,8 @@ from ...results import (
 from ..forecasting import Probe
 from ..suite_scores import check_names
 from ._config_forecast import (
-    ROUNDS,
-    SHORT_ROUNDS,
+    COMPARE_ROUNDS,
+    SHORT_COMPARE_ROUNDS,
     ConfigForecast,
     PlannedConfig,
     forecast_config,
@@ -78,6 +78,8 @@ class _Race:
     pvalues: dict[str, float] = field(default_factory=dict)
     dropped_after: dict[str, int] = field(default_factory=dict)
     rounds: list[ComparisonRound] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    """Of every forecast, those of earlier rounds too."""
     num_items: int | None = None
 
 
@@ -116,10 +118,10 @@ def compare_configs(
         seed=request.seed,
     )
     try:
-        race = _run(request, ask, ROUNDS, listener)
+        race = _run(request, ask, COMPARE_ROUNDS, listener)
     except ConfigError:
         # The learning rate is 0 in its first tenth; any other fault comes up again.
-        race = _run(request, ask, SHORT_ROUNDS, listener)
+        race = _run(request, ask, SHORT_COMPARE_ROUNDS, listener)
     rows = _rows(request, race)
     return ConfigComparison(
         verdict=_verdict(rows),
@@ -168,6 +170,7 @@ def _run(
                 listener=partial(_told, listener, f"{run.label}, round {number}"),
             )
             race.num_items = race.num_items or found.num_items
+            race.costs.append(found.assessment.cost)
             race.forecasts[run.label], race.probes[run.label] = found, probe
             generator = numpy.random.default_rng([request.seed, number])
             race.drawn[run.label] = draw_worst_losses(
@@ -224,6 +227,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 gain_low=None if target is None else -target.high,
                 gain_high=None if target is None else -target.low,
                 gain_confidence_level=None if target is None else target.confidence_level,
+                row_gains=forecast.assessment.row_gains,
                 forecast=forecast.assessment.forecast,
             )
         )
@@ -241,23 +245,32 @@ def _recommended(rows: Sequence[ComparedConfig]) -> str | None:
     safe = [row for row in rows if row.verdict == "safe"]
     if not safe:
         return None
-    return max(safe, key=lambda row: (row.gain or 0.0, -row.worst_loss)).label
+    gains = {row.label: gain_to_expect(row, safe) for row in safe}
+    return max(safe, key=lambda row: (gains[row.label], -row.worst_loss)).label
+
+
+def gain_to_expect(row: ComparedConfig, among: Sequence[ComparedConfig]) -> float:
+    """Return the gain to compare configs by: on rows not trained on, where all of them have it."""
+    others = [None if each.row_gains is None else each.row_gains.predicted_gain for each in among]
+    if None in others or row.row_gains is None:
+        return row.gain or 0.0
+    return row.row_gains.predicted_gain or 0.0
 
 
 def _cost(race: _Race, started: float) -> Cost:
-    costs = [forecast.assessment.cost for forecast in race.forecasts.values()]
+    costs = race.costs
     shares = [cost.fraction_of_planned_run or 0.0 for cost in costs]
     return Cost(
         wall_seconds=round(time.monotonic() - started, 1),
         tokens_forward=sum(cost.tokens_forward for cost in costs),
         tokens_backward=sum(cost.tokens_backward for cost in costs),
-        fraction_of_planned_run=sum(shares) / len(shares),
+        fraction_of_planned_run=sum(shares) / len(race.forecasts),
     )
 
 
 def _caveats(request: CompareConfigsRequest, race: _Race) -> tuple[str, ...]:
     own = [_RULE.format(below=DROPPED_BELOW), _JOINT]
-    if len(race.rounds) == len(SHORT_ROUNDS):
+    if len(race.rounds) == len(SHORT_COMPARE_ROUNDS):
         own = [_SHORT, _JOINT]
     if len({run.data.digest for run in request.runs}) > 1:
         own.append(_DATA)

@@ -13,9 +13,9 @@ from ..forecasting import Probe
 from ..probing import Effort
 from ._config_race import PredictedLoss
 
-ROUNDS: tuple[Probe, ...] = ("0.1", "0.3")
+COMPARE_ROUNDS: tuple[Probe, ...] = ("0.1", "0.3")
 """Each probe is trained from the first step; scores that both ask for are taken from the store."""
-SHORT_ROUNDS: tuple[Probe, ...] = ("0.2",)
+SHORT_COMPARE_ROUNDS: tuple[Probe, ...] = ("0.2",)
 """For runs whose learning rate is 0 in the first tenth of their steps."""
 
 
@@ -25,6 +25,8 @@ class PlannedConfig(NamedTuple):
     label: str
     config: TrainingConfig
     data: TrainingData
+    evaluation: TrainingData | None = None
+    """Rows of the task that it does not train on; None takes rows that its probe does not reach."""
 
 
 class ConfigForecast(NamedTuple):
@@ -72,6 +74,7 @@ def forecast_config(
         seed=seed,
         effort=Effort(num_probe_items=num_items),
         probe=probe,
+        evaluation=planned.evaluation,
     )
     found = assess(request, folder, listener=listener)
     losses = {

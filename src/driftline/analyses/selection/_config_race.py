@@ -78,10 +78,20 @@ def dropped_by(pvalues: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[str, float]:
-    """Compute the share of draws in which each run has the smallest worst loss; ties are shared."""
+    """Compute the share of draws in which each run has the smallest worst loss; ties are shared.
+
+    One more draw is supposed to be shared by all, so that none has a probability of exactly 0 or 1.
+
+    Args:
+        drawn: Worst losses, by run.
+
+    Returns:
+        Probabilities, by run.
+    """
     worst = numpy.stack(list(drawn.values()))
     is_first = worst == worst.min(axis=0)
-    shares = (is_first / is_first.sum(axis=0)).mean(axis=1)
+    won = (is_first / is_first.sum(axis=0)).sum(axis=1)
+    shares = (won + 1 / len(drawn)) / (worst.shape[1] + 1)
     return dict(zip(drawn, shares.tolist(), strict=True))
 
 

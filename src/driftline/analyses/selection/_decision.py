@@ -138,14 +138,17 @@ def chances(
     generator = numpy.random.default_rng(seed)
     drawn = [_draws(each, generator) for each in losses]
     worst = numpy.max(numpy.stack(drawn), axis=0)
-    safest = _shares(worst == worst.min(axis=1, keepdims=True))
+    num = worst.shape[1]
+    safest = _shares(worst == worst.min(axis=1, keepdims=True), num)
     keeps = worst <= 1.0
-    best: list[float | None] = [None] * worst.shape[1]
+    best: list[float | None] = [None] * num
     if gains is not None:
         gained = numpy.where(keeps, _draws(gains, generator), -numpy.inf)
-        best = _shares(keeps & (gained == gained.max(axis=1, keepdims=True))).tolist()
+        # None of them may be best, which is one outcome more.
+        is_best = keeps & (gained == gained.max(axis=1, keepdims=True))
+        best = _shares(is_best, num + 1).tolist()
     low, high = numpy.quantile(worst, (0.05, 0.95), axis=0).tolist()
-    rows = zip(safest.tolist(), best, keeps.mean(axis=0).tolist(), low, high, strict=True)
+    rows = zip(safest.tolist(), best, _shares(keeps, 2, one=False).tolist(), low, high, strict=True)
     return tuple(Chances(*row) for row in rows)
 
 
@@ -155,8 +158,21 @@ def _draws(
     return resampled_means(paired.values, paired.groups, num_draws=NUM_DRAWS, generator=generator)
 
 
-def _shares(is_first: ndarray) -> Float[ndarray, " checkpoints"]:
-    """Compute the share of draws in which each is first; a tie divides its draw."""
-    winners = is_first.sum(axis=1, keepdims=True)
-    shares: Float[ndarray, " checkpoints"] = (is_first / numpy.maximum(winners, 1)).mean(axis=0)
-    return shares
+def _shares(
+    happens: ndarray, num_outcomes: int, *, one: bool = True
+) -> Float[ndarray, " checkpoints"]:
+    """Compute the share of draws in which something happens; a tie of those that exclude others divides it.
+
+    One more draw is supposed, shared by all outcomes, so that none has a probability of exactly 0 or 1.
+
+    Args:
+        happens: A row a draw.
+        num_outcomes: Outcomes that share the draw that is supposed.
+        one: At most one of them can happen.
+
+    Returns:
+        Probabilities.
+    """
+    winners = numpy.maximum(happens.sum(axis=1, keepdims=True), 1) if one else 1
+    found: Float[ndarray, " checkpoints"] = (happens / winners).sum(axis=0)
+    return (found + 1 / num_outcomes) / (len(happens) + 1)

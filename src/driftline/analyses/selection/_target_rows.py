@@ -15,7 +15,7 @@ from ...stats import mean_interval, standard_error
 from ..comparison import Paired
 from ..items import distinct, target_capability
 
-NUM_ROWS = 256
+NUM_TARGET_ROWS = 256
 """Rows that are scored, at most, drawn by the seed."""
 
 
@@ -37,7 +37,7 @@ def target_rows(
         DataError: Fewer than two rows can be scored.
         SuiteError: Fewer than two rows differ.
     """
-    target = target_capability(data, seed=seed, opened=opened, num_items=NUM_ROWS)
+    target = target_capability(data, seed=seed, opened=opened, num_items=NUM_TARGET_ROWS)
     (target,) = distinct((target,), engine).capabilities
     groups = [_group(item) for item in target.items]
     # One instruction before all rows says nothing of how alike they are.

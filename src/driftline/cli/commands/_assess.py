@@ -20,6 +20,7 @@ from ..options import (
     EngineOption,
     ForceOption,
     GpusOption,
+    HeldOutOption,
     LoadInOption,
     MapOption,
     ModelArgument,
@@ -65,6 +66,7 @@ _OPTIONS: dict[str, object] = {
     "out": OutOption,
     "dry_run": DryRunOption,
     "columns": MapOption,
+    "eval_data": HeldOutOption,
     "risk": Annotated[
         float,
         typer.Option(

@@ -3,6 +3,7 @@
 from ._data_options import KINDS as KINDS
 from ._data_options import ConfigOption as ConfigOption
 from ._data_options import DataOption as DataOption
+from ._data_options import HeldOutOption as HeldOutOption
 from ._data_options import MapOption as MapOption
 from ._engine_options import AddressOption as AddressOption
 from ._engine_options import EngineOption as EngineOption

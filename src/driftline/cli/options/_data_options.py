@@ -26,6 +26,15 @@ ConfigOption = Annotated[
         help="Training config: YAML of TRL's command line, of Axolotl or of LLaMA-Factory.",
     ),
 ]
+HeldOutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--eval-data",
+        help="Rows of the task that are not trained on, to see over-fitting (default: the split that the config "
+        "evaluates on, or rows that the probe does not reach).",
+        rich_help_panel=DATA,
+    ),
+]
 MapOption = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ import torch
 from ...errors import ConfigError
 from ..language_model import LanguageModel
 from ._probe_trainer import probe_trainer
+from ._row_order import first_pass
 from .config import TrainingConfig, told_in_one_line
 from .data import TrainingData
 
@@ -24,6 +25,17 @@ class TrainingPlan:
     example_tokens: tuple[int, ...] = ()
     """Tokens of every example, or packed row, as the trainer has it."""
     examples_per_step: int = 1
+    first_pass: tuple[int, ...] = ()
+    """Places of the rows in the data, in the order in which the first pass takes them; empty where that
+    is not known."""
+
+    def rows_taken(self, num_steps: int) -> tuple[int, ...]:
+        """List the rows that the first steps take, of the first pass: all of them once it is over."""
+        return self.first_pass[: num_steps * self.examples_per_step]
+
+    def rows_left(self, num_steps: int) -> tuple[int, ...]:
+        """List the rows that the first steps do not take; empty where the order is not known."""
+        return self.first_pass[num_steps * self.examples_per_step :]
 
     def summed_learning_rate(self, num_steps: float) -> float:
         """Sum of the learning rates of the first steps, a fraction of a step by interpolation."""
@@ -69,7 +81,8 @@ def plan_training(
             scheduler.step()
         lengths = _row_lengths(trainer.train_dataset)
         per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    return TrainingPlan(num_steps, tuple(rates), lengths, per_step)
+        order = first_pass(trainer, len(data.examples))
+    return TrainingPlan(num_steps, tuple(rates), lengths, per_step, order)
 
 
 def _row_lengths(rows: datasets.Dataset | datasets.IterableDataset) -> tuple[int, ...]:

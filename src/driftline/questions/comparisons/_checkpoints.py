@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from driftline.models import TrainingData
     from driftline.results import Comparison
 
+    from ..documents import Estimate
+
 
 def compare_checkpoints(
     choice: ModelChoice,
@@ -41,6 +43,8 @@ def compare_checkpoints(
     sources, names = handed_checkpoints(checkpoints, handed)
     named = find_checkpoints(sources)
     rows = _read_target(options)
+    if options.dry_run:
+        return Answer(handed.named(_estimate(choice, options, rows, len(named))))
     digests = dict(zip(sources, names, strict=True))
     identity: JsonValue = {
         **choice.identity(),
@@ -75,6 +79,21 @@ def compare_checkpoints(
         document = handed.named(found)
         _write(document, folder)
     return Answer(document, None if options.out is None else folder.path)
+
+
+def _estimate(
+    choice: ModelChoice, options: Options, rows: "TrainingData | None", num_checkpoints: int
+) -> "Estimate":
+    from driftline.analyses import sampled_items
+
+    from ..documents import estimate_checkpoints
+
+    capabilities = sampled_items(
+        [c for suite in options.suites for c in suite.capabilities],
+        options.num_items,
+        seed=options.seed,
+    )
+    return estimate_checkpoints(capabilities, rows, num_checkpoints, choice, seed=options.seed)
 
 
 def _read_target(options: Options) -> "TrainingData | None":

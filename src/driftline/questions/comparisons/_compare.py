@@ -33,6 +33,7 @@ def compare(  # noqa: PLR0913 - the inputs of a question
     data: DataInput = None,
     configs: ConfigsInput = (),
     columns: str | Mapping[str, str] | None = None,
+    eval_data: DataInput = None,
     items: int | None = None,
     alpha: float | None = None,
     out: object = None,
@@ -42,6 +43,7 @@ def compare(  # noqa: PLR0913 - the inputs of a question
     dtype: str | None = None,
     device_map: str | None = None,
     load_in: str | None = None,
+    dry_run: bool = False,
     reporter: Reporter | None = None,
 ) -> Answer:
     """Find the checkpoint that keeps everything and gains most, or the safest config.
@@ -56,6 +58,8 @@ def compare(  # noqa: PLR0913 - the inputs of a question
         configs: Before training: two or more configs, and no checkpoint; a dict of names and configs
             names them.
         columns: Columns of `data`, as `prompt=question,completion=answer` or a dict.
+        eval_data: With configs, rows of the task that they do not train on, to see over-fitting. None takes
+            the split that a config evaluates on, or rows that its probe does not reach.
         items: Items of each capability to score.
         alpha: Accepted chance of any wrong claim that a checkpoint kept everything; None for 0.05. Not
             for configs.
@@ -66,6 +70,7 @@ def compare(  # noqa: PLR0913 - the inputs of a question
         dtype: `float32` (default) or `bfloat16`.
         device_map: `auto`, or one device.
         load_in: `4bit` or `8bit`.
+        dry_run: Estimate the cost, and do nothing else.
         reporter: Told about progress.
 
     Returns:
@@ -79,11 +84,15 @@ def compare(  # noqa: PLR0913 - the inputs of a question
     check_items("--items", items)
     check_seed(seed)
     tuned, runs = listed(checkpoints), named_configs(configs)
+    if eval_data is not None and not runs:
+        raise ConfigError(
+            "--eval-data: is for configs; with checkpoints --data names the rows that they did not train on"
+        )
     _check(tuned, runs, alpha)
     reporter = reporter or SilentReporter()
     read = read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
-    options = Options(read, data, columns, items, out, seed, force, reporter)
+    options = Options(read, data, columns, items, out, seed, force, reporter, eval_data, dry_run)
     with handed_models() as handed:
         source, digest = handed.files(base, "base")
         choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)

@@ -9,6 +9,7 @@ from ..inputs import (
     ModelChoice,
     check_probe,
     read_config,
+    read_evaluation,
     read_rows,
     run_folder,
     shown,
@@ -44,7 +45,12 @@ def compare_configs(
     from driftline.analyses import compare_configs as compare
 
     runs = _read_runs(configs, options)
-    identity: JsonValue = {
+    if options.dry_run:
+        from ..documents import ConfigsCost, estimate_configs
+
+        cost = ConfigsCost(runs, options.suites, options.num_items, options.seed)
+        return Answer(handed.named(estimate_configs(cost, choice)))
+    identity: dict[str, JsonValue] = {
         **choice.identity(),
         "part": "compare configs",
         "runs": [[run.label, run.config.digest, run.data.digest] for run in runs],
@@ -52,6 +58,11 @@ def compare_configs(
         "items": options.num_items,
         "seed": options.seed,
     }
+    evaluated: list[JsonValue] = [
+        None if run.evaluation is None else run.evaluation.digest for run in runs
+    ]
+    if any(evaluated):
+        identity["evaluation"] = evaluated
     with run_folder(
         options.out,
         identity,
@@ -84,7 +95,8 @@ def _read_runs(
         rows, notes = read_rows(options.data, parsed, options.columns)
         for note in notes:
             options.reporter.say(note)
-        runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows))
+        held_out = read_evaluation(options.eval_data, parsed, rows, options.columns)
+        runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows, held_out))
     return tuple(runs)
 
 

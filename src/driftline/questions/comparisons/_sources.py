@@ -32,6 +32,9 @@ class Options:
     seed: int
     force: bool
     reporter: Reporter
+    eval_data: DataInput = None
+    """Of configs: rows of the task that they do not train on."""
+    dry_run: bool = False
 
 
 def listed(checkpoints: CheckpointsInput) -> tuple[Any, ...]:

@@ -2,6 +2,9 @@
 
 from ._calibrated import Calibrated as Calibrated
 from ._calibrated import calibrated_summary as calibrated_summary
+from ._compare_cost import ConfigsCost as ConfigsCost
+from ._compare_cost import estimate_checkpoints as estimate_checkpoints
+from ._compare_cost import estimate_configs as estimate_configs
 from ._estimate import Estimate as Estimate
 from ._estimate import PlanCost as PlanCost
 from ._estimate import TrainCost as TrainCost

@@ -97,7 +97,9 @@ def estimate_summary(document: Estimate) -> str:
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
+    """The work of a question, counted."""
+
     forward: float
     trained: float = 0.0
     steps_trained: int | None = None
@@ -144,16 +146,16 @@ def estimate_assessment(request: "AssessmentRequest", choice: "ModelChoice") -> 
     from driftline.analyses import planned_work
     from driftline.engine import RunFolder
 
-    hollow = _hollow(choice)
+    hollow = hollow_of(choice)
     with tempfile.TemporaryDirectory(prefix="driftline-estimate-") as kept:
         folder = RunFolder(Path(kept))
         counted = planned_work(
             replace(
-                request, opened=hollow.opened, config=_without_adapter(request.config), ray=None
+                request, opened=hollow.opened, config=without_adapter(request.config), ray=None
             ),
             folder,
         )
-    work = _Work(
+    work = Work(
         counted.tokens_forward,
         counted.tokens_trained,
         counted.num_steps_trained,
@@ -162,7 +164,7 @@ def estimate_assessment(request: "AssessmentRequest", choice: "ModelChoice") -> 
         keeps_checkpoint=request.keeps_checkpoint,
         config=request.config,
     )
-    return _estimate(request.part, choice, hollow, work)
+    return estimate(request.part, choice, hollow, work)
 
 
 def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
@@ -175,17 +177,17 @@ def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
     Returns:
         The estimate; of the monitor's checks, only the base's scores are counted.
     """
-    hollow = _hollow(choice)
+    hollow = hollow_of(choice)
     per_step, steps = _run_size(hollow, cost.config, cost.data)
-    work = _Work(
-        _scored(hollow, _capabilities(cost.suites)),
+    work = Work(
+        scored_tokens(hollow, _capabilities(cost.suites)),
         per_step * steps,
         steps,
         steps,
         1,
         config=cost.config,
     )
-    found = _estimate("train", choice, hollow, work)
+    found = estimate("train", choice, hollow, work)
     return found.model_copy(update={"caveats": (*found.caveats, _CHECKPOINTS)})
 
 
@@ -201,14 +203,14 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
     """
     from driftline.models import config_in_memory
 
-    hollow = _hollow(choice)
+    hollow = hollow_of(choice)
     config = config_in_memory({}) if cost.config is None else cost.config
     per_step, steps = _run_size(hollow, config, cost.data)
     trained = cost.budget_tokens or _PLANNED_RUNS * per_step * steps
-    work = _Work(
-        _scored(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config
+    work = Work(
+        scored_tokens(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config
     )
-    found = _estimate("plan", choice, hollow, work)
+    found = estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:
         return found
     return found.model_copy(update={"minutes": float(cost.budget_minutes)})
@@ -224,14 +226,15 @@ def estimate_certification(suites: "tuple[Suite, ...]", choice: "ModelChoice") -
     Returns:
         The estimate.
     """
-    hollow = _hollow(choice)
+    hollow = hollow_of(choice)
     capabilities = _capabilities(suites)
     again = [c.sample(min(16, len(c.items) - 1), seed=0) for c in capabilities]
-    work = _Work(2 * _scored(hollow, capabilities) + _scored(hollow, again), copies=2)
-    return _estimate("certify", choice, hollow, work)
+    work = Work(2 * scored_tokens(hollow, capabilities) + scored_tokens(hollow, again), copies=2)
+    return estimate("certify", choice, hollow, work)
 
 
-def _hollow(choice: "ModelChoice") -> "HollowModel":
+def hollow_of(choice: "ModelChoice") -> "HollowModel":
+    """Open a stand-in with the real tokenizer and context, a few weights wide."""
     from driftline.models import open_hollow
 
     return open_hollow(choice.source, trust_remote_code=choice.trust_remote_code)
@@ -241,7 +244,7 @@ def _capabilities(suites: "tuple[Suite, ...]") -> "list[Capability]":
     return [capability for suite in suites for capability in suite.capabilities]
 
 
-def _without_adapter(config: "TrainingConfig") -> "TrainingConfig":
+def without_adapter(config: "TrainingConfig") -> "TrainingConfig":
     """Drop what needs the real layers; rows, steps and learning rates stay."""
     return config.without_adapter().without("load_in_4bit", "load_in_8bit", "dtype")
 
@@ -252,13 +255,22 @@ def _run_size(
     """Count tokens per step, and steps, of a run."""
     from driftline.models import Trajectory, plan_training
 
-    plain = _without_adapter(config)
+    plain = without_adapter(config)
     plan = plan_training(hollow.opened, plain, data)
     trajectory = Trajectory(hollow.opened, plain, data, Path(), (plan.num_steps,), plan)
     return trajectory.estimated_tokens_per_step(), plan.num_steps
 
 
-def _scored(hollow: "HollowModel", capabilities: "Sequence[Capability]") -> int:
+def scored_tokens(hollow: "HollowModel", capabilities: "Sequence[Capability]") -> int:
+    """Count the tokens to score capabilities once.
+
+    Args:
+        hollow: Makes the tokens.
+        capabilities: With the items that are scored.
+
+    Returns:
+        Tokens.
+    """
     from driftline.engine import LocalEngine, Meter, ResultStore
     from driftline.models import ScoringOptions
 
@@ -270,7 +282,18 @@ def _scored(hollow: "HollowModel", capabilities: "Sequence[Capability]") -> int:
         return engine.num_tokens(capabilities)
 
 
-def _estimate(command: str, choice: "ModelChoice", hollow: "HollowModel", work: _Work) -> Estimate:
+def estimate(command: str, choice: "ModelChoice", hollow: "HollowModel", work: Work) -> Estimate:
+    """Turn work into minutes, memory and disk.
+
+    Args:
+        command: The question.
+        choice: The model.
+        hollow: Its stand-in.
+        work: Counted.
+
+    Returns:
+        The estimate.
+    """
     rate, device = _measured_rate(hollow.hidden_size)
     num = hollow.num_parameters
     passes = work.forward + _TRAINED * work.trained

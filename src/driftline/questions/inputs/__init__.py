@@ -1,5 +1,6 @@
 """The inputs of a question: plain values, files, objects in memory, and the progress reporter."""
 
+from ._evaluation import read_evaluation as read_evaluation
 from ._files import check_free as check_free
 from ._files import read_as as read_as
 from ._files import write_file as write_file

@@ -24,11 +24,13 @@ from ..inputs import (
     handed_models,
     path_of,
     read_config,
+    read_evaluation,
     read_rows,
     read_suites,
     run_folder,
     shown,
 )
+from ._recommended import with_recommended
 from ._then_train import (
     CONTINUABLE,
     OUTPUTS,
@@ -64,6 +66,7 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         config: ConfigInput,
         data: DataInput = None,
         columns: str | Mapping[str, str] | None = None,
+        eval_data: DataInput = None,
         suites: SuiteInput = ("core",),
         out: object = None,
         seed: int = 0,
@@ -105,6 +108,8 @@ _DOC = """{purpose}
         data: The training data: a file, a folder, a hub id, a `Dataset`, or a list of dicts. None
             takes what the config names.
         columns: Columns to train on, as `prompt=question,completion=answer` or a dict.
+        eval_data: Rows of the task that are not trained on, to show its gain on (`assess` and `forecast`).
+            None takes the split that the config evaluates on, or rows that the probe does not reach.
         suites: What must not break: names, YAML files or `Suite` objects.
         out: Run folder; an interrupted run resumes from it. None leaves no file.
         seed: Random seed for Driftline's own sampling.
@@ -153,6 +158,7 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
 
     runs = _read_runs(given["calibration"])
     parsed, rows = _read_run(given["config"], given["data"], given["columns"], reporter)
+    held_out = read_evaluation(given["eval_data"], parsed, rows, given["columns"])
     with handed_models() as handed:
         source, digest = handed.files(given["model"], "model")
         choice = replace(choice, source=source, digest=digest)
@@ -169,6 +175,7 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
             risk=given["risk"],
             method=given["method"],
             calibration=runs,
+            evaluation=held_out,
             effort=_effort(part, given["items"], Effort()),
             keeps_checkpoint=_keeps_checkpoint(part, given),
         )
@@ -260,11 +267,16 @@ def _written(
             check_trainable(opened)
         document = _answered(replace(request, opened=opened), folder, reporter)
         document = with_inputs(handed.named(document), given, folder.path)
+        changed: dict[str, str] = {}
+        if out is not None:
+            document, changed = with_recommended(
+                document, given["config"], folder.path, force=given["force"]
+            )
         from driftline.report import render_html
 
         reporter.note("writing the report")
         contents = (render_html(document), document.to_json())
-        folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
+        folder.write_outputs({**changed, **dict(zip(OUTPUTS, contents, strict=True))})
     return Answer(document, None if out is None else folder.path)
 
 
@@ -281,6 +293,7 @@ def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Ans
         model=given["model"],
         data=given["data"],
         columns=given["columns"],
+        eval_data=given["eval_data"] if _evaluates(given["config"]) else None,
         suites=given["suites"],
         out=beside(answer.folder),
         force=given["force"],
@@ -288,6 +301,11 @@ def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Ans
         reporter=reporter,
     )
     return replace(trained, before=answer)
+
+
+def _evaluates(config: ConfigInput) -> bool:
+    """Tell whether the run is evaluated while it trains."""
+    return read_config(config).evaluates
 
 
 def beside(folder: Path | None) -> Path | None:
@@ -315,7 +333,7 @@ def _identity(
     request: "AssessmentRequest", choice: ModelChoice, num_items: int | None
 ) -> "JsonValue":
     """List all that the answer depends on; where and by whom it is computed is not part of it."""
-    return {
+    identity: dict[str, JsonValue] = {
         **choice.identity(),
         "part": request.part,
         "data": request.data.digest,
@@ -329,6 +347,9 @@ def _identity(
         "calibration": request.calibration.digest,
         "items": num_items,
     }
+    if request.evaluation is not None:
+        identity["evaluation"] = request.evaluation.digest
+    return identity
 
 
 def _effort(part: "Part", num_items: int | None, usual: "Effort") -> "Effort":

@@ -18,6 +18,7 @@ from ...results.readings import (
     probability,
     protected_by_role,
     protected_share,
+    row_gain_sentences,
     target_sentence,
     verdict_word,
 )
@@ -89,6 +90,7 @@ def render_html(assessment: Assessment) -> str:
         figure=shown,
         scores=scores_table(assessment.scores),
         target=minus_sentence(target_sentence(assessment) or ""),
+        row_gains=[minus_sentence(text) for text in row_gain_sentences(assessment)],
         named=module_ranks(assessment)[:NUM_NAMED],
         first=_first_to_break(assessment),
         protected=protected_by_role(assessment),

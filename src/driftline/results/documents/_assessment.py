@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ..parts import (
     BeliefSpace,
@@ -11,6 +11,7 @@ from ..parts import (
     KeptCheckpoint,
     ProbeReading,
     Provenance,
+    RowGains,
     SafeEnvelope,
     Value,
 )
@@ -240,14 +241,23 @@ class CapabilityForecast(Value):
 class ForecastAdvice(Value):
     """The one thing to do next."""
 
-    action: Literal["train", "lower_learning_rate", "measure_more", "give_items"]
-    """`train` as planned; train at `learning_rate`; train a longer probe, or score more items; give items
-    that the base can answer."""
+    action: Literal["train", "lower_learning_rate", "fewer_steps", "measure_more", "give_items"]
+    """`train` as planned; train at `learning_rate`; train `num_steps`; train a longer probe, or score
+    `num_items`; give items that the base can answer."""
     learning_rate: float | None = None
     """The largest peak rate, at most the planned one, at which the probability of any loss is at most the
     accepted risk; None where none was found above a hundredth of the planned one."""
     probability_any_lost: float | None = None
-    """At that learning rate, or as planned."""
+    """At that learning rate, after that many steps, or as planned."""
+    num_steps: int | None = None
+    """The most steps that keep the accepted risk; None where they are not the cheapest change."""
+    num_items: int | None = None
+    """Items of each capability with which the run is forecast to be decided; None where more items are not
+    what helps."""
+    changes: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields of the config that are recommended to change, in TRL's words."""
+    config_file: str | None = None
+    """Name of the config with these changes in the run folder; None where none was written."""
     sentence: str
     """In words."""
 
@@ -315,6 +325,8 @@ class Assessment(Document):
     regions: tuple[LayerRegion, ...] = ()
     forecast: tuple[CapabilityForecast, ...] = ()
     target: TargetForecast | None = None
+    row_gains: RowGains | None = None
+    """Gain on rows that the probe trained on, and on others; None where no other rows are known."""
     method: str = "driftline"
     """Method of the forecast; the name of a baseline if one was requested."""
     probe: ProbeReading | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ..parts import Document, ModelProvenance, Numerics, RowGains, SourceProvenance, Value
 from ._assessment import CapabilityForecast, Cost, Verdict
 from ._certification import CertificationVerdict
 
@@ -38,6 +38,8 @@ class ComparedConfig(Value):
     gain_low: float | None
     gain_high: float | None
     gain_confidence_level: float | None
+    row_gains: RowGains | None = None
+    """Gain on rows that its probe trained on, and on others; None where no other rows are known."""
     forecast: tuple[CapabilityForecast, ...]
 
 

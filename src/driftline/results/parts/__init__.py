@@ -25,6 +25,8 @@ from ._provenance import Provenance as Provenance
 from ._provenance import SourceProvenance as SourceProvenance
 from ._recovery import RecoveryFinding as RecoveryFinding
 from ._recovery import RecoveryProbe as RecoveryProbe
+from ._row_gains import RowGain as RowGain
+from ._row_gains import RowGains as RowGains
 from ._safe_envelope import EnvelopeContour as EnvelopeContour
 from ._safe_envelope import EnvelopePoint as EnvelopePoint
 from ._safe_envelope import SafeEnvelope as SafeEnvelope

@@ -62,6 +62,7 @@ from ._readings import protected_by_role as protected_by_role
 from ._readings import protected_share as protected_share
 from ._readings import target_sentence as target_sentence
 from ._readings import with_error as with_error
+from ._row_gains import row_gain_sentences as row_gain_sentences
 from ._way_out import more_items as more_items
 from ._way_out import way_out as way_out
 from ._weight_diff import cost_line as cost_line

@@ -14,6 +14,7 @@ CONFIG_TITLES = (
     "worst capability",
     "gain, nats",
     "gain interval",
+    "on other rows",
     "P(safest)",
     "",
 )
@@ -67,6 +68,7 @@ def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
             clean(row.worst_capability),
             number(row.gain, signed=True),
             interval(row.gain_low, row.gain_high, signed=True),
+            number(None if row.row_gains is None else row.row_gains.predicted_gain, signed=True),
             percent(row.probability_safest),
             "" if dropped is None else f"dropped out after round {dropped}",
         )

@@ -24,6 +24,7 @@ from ..readings import (
     probability,
     protected_by_role,
     protected_share,
+    row_gain_sentences,
     sign_notes,
     target_sentence,
     verdict_word,
@@ -188,6 +189,7 @@ def _belief_lines(assessment: Assessment) -> list[str]:
 def _closing_lines(assessment: Assessment) -> list[str]:
     target = target_sentence(assessment)
     lines = wrapped(f"Target: {target}") if target else []
+    lines += [line for text in row_gain_sentences(assessment) for line in wrapped(text)]
     lines += wrapped(f"Cost: {cost_sentence(assessment.cost)}")
     lines += caveat_lines(assessment.caveats)
     return lines

@@ -30,7 +30,7 @@ def config_comparison_summary(found: ConfigComparison) -> str:
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     blocks = [
         wrapped(f"{found.verdict.upper()}: {config_comparison_headline(found)}"),
-        aligned([CONFIG_TITLES, *config_rows(found)], numeric=(2, 3, 4, 6, 7, 8)),
+        aligned([CONFIG_TITLES, *config_rows(found)], numeric=(2, 3, 4, 6, 7, 8, 9)),
         aligned([CONFIG_FORECAST_TITLES, *config_forecast_rows(found)], numeric=(2, 3, 4, 5)),
         closing,
     ]

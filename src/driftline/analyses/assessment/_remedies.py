@@ -1,0 +1,134 @@
+"""Changes of a planned run, or more of its measurement, that would bring it within the accepted risk."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from ...results import CapabilityForecast, CapabilityReading
+from ..forecasting import Case, Limit, last_look, probability_any
+from ..probing import Study
+from ._prediction import Judged
+from ._request import AssessmentRequest
+from ._verdict import Remedies
+
+_LATER_PROBES = (0.3, 0.4, 0.6)
+"""Shares of the steps that a longer probe may train."""
+_HALVINGS = 20
+
+
+def find_remedies(request: AssessmentRequest, study: Study, found: Judged) -> Remedies | None:
+    """Find what would help a run that is not safe.
+
+    Args:
+        request: What was asked.
+        study: The planned run.
+        found: Its forecast.
+
+    Returns:
+        What would help; None for a baseline, which has no path and no noise of items of its own.
+    """
+    required = [row for row in found.capabilities if row.required]
+    if request.method != "driftline" or not required:
+        return None
+    risk, correlation = request.risk, found.forecaster.correlation
+
+    def chance(limits: Sequence[Limit]) -> float:
+        return probability_any(limits, correlation)
+
+    def on_the_way(share: float) -> float:
+        return chance([Limit(found.at(row.capability, share), row.tolerance) for row in required])
+
+    plan = study.trajectory.plan
+    total = plan.summed_learning_rate(plan.num_steps)
+    steps = _most_steps(
+        lambda num: on_the_way(plan.summed_learning_rate(num) / total),
+        study.num_probe_steps,
+        plan.num_steps,
+        risk,
+    )
+    share = 0.0 if steps is None else plan.summed_learning_rate(steps) / total
+    return Remedies(
+        steps,
+        share,
+        1.0 if steps is None else on_the_way(share),
+        _decided_at(study, found, required, risk, chance),
+        _items_needed(request, study, found, required, chance),
+    )
+
+
+def _most_steps(chance: Callable[[int], float], first: int, last: int, risk: float) -> int | None:
+    """Find the most steps, by halving, after which the run keeps the risk."""
+    if chance(first) > risk:
+        return None
+    low, high = first, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if chance(middle) <= risk else (low, middle)
+    return low
+
+
+def _decided_at(
+    study: Study,
+    found: Judged,
+    required: Sequence[CapabilityForecast],
+    risk: float,
+    chance: Callable[[Sequence[Limit]], float],
+) -> float | None:
+    """Find the first longer probe that would decide, if the losses go on as forecast."""
+    plan = study.trajectory.plan
+    total = plan.summed_learning_rate(plan.num_steps)
+    for probe in _LATER_PROBES:
+        step = max(1, round(probe * plan.num_steps))
+        if step <= study.num_probe_steps:
+            continue
+        share = plan.summed_learning_rate(step) / total
+        limits = _limits_from(found, required, share, 1.0)
+        each = [limit.forecast.exceeds(limit.tolerance) for limit in limits]
+        if chance(limits) <= risk or max(each) >= 1 - risk:
+            return probe
+    return None
+
+
+def _items_needed(
+    request: AssessmentRequest,
+    study: Study,
+    found: Judged,
+    required: Sequence[CapabilityForecast],
+    chance: Callable[[Sequence[Limit]], float],
+) -> int | None:
+    """Find the number of items with which the run would be safe, if there are so many."""
+    scored = max(len(c.items) for c in study.capabilities)
+    available = max(len(c.items) for c in request.capabilities)
+    share = max(found.reading.clock.values())
+
+    def with_items(num: int) -> float:
+        return chance(_limits_from(found, required, share, math.sqrt(scored / num)))
+
+    if available <= scored or with_items(available) > request.risk:
+        return None
+    low, high = scored, available
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if with_items(middle) <= request.risk else (middle, high)
+    return high
+
+
+def _limits_from(
+    found: Judged, required: Sequence[CapabilityForecast], share: float, error_factor: float
+) -> list[Limit]:
+    """Forecast from a later share, as if losses had gone on as forecast, with errors so many times as large."""
+    look = last_look(found.reading.capabilities[0].losses)
+
+    def later(reading: CapabilityReading) -> CapabilityReading:
+        error = (reading.standard_errors or {}).get(look, 0.0) * error_factor
+        value = found.at(reading.capability, share).value
+        return reading.model_copy(
+            update={"losses": {look: value}, "standard_errors": {look: error}}
+        )
+
+    own = tuple(later(each) for each in found.reading.capabilities)
+    probe = found.reading.model_copy(update={"clock": {look: share}, "capabilities": own})
+    readings = {each.capability: each for each in own}
+    predict = found.forecaster.predict
+    return [
+        Limit(predict(Case(probe, readings[row.capability])), row.tolerance) for row in required
+    ]
