@@ -74,8 +74,8 @@ class _Pictures:
         if name in self._folded:
             narrow = None
         return Figure(
-            wide and to_svg(wide, prefix=prefix, label=label),
-            narrow and to_svg(narrow, prefix=f"{prefix}-narrow", label=label),
+            None if wide is None else to_svg(wide, prefix=prefix, label=label),
+            None if narrow is None else to_svg(narrow, prefix=f"{prefix}-narrow", label=label),
             tuple(key),
             caption,
             numbers,

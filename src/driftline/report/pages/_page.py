@@ -80,6 +80,8 @@ def drawn(
     Returns:
         The figure.
     """
+    wide: str | None
+    narrow: str | None
     try:
         wide = to_svg(draw(WIDE), prefix=name, label=label)
         narrow = to_svg(draw(NARROW), prefix=f"{name}-narrow", label=label)
