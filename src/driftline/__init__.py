@@ -2,7 +2,7 @@
 
 One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
 `margin`, `fragility_map`, `plan`, `train`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`,
-`suite_power` and `calibrate`. Each does what the command of its name does, and returns an `Answer`.
+`suite_power`, `calibrate` and `read_run`. Each does what the command of its name does, and returns an `Answer`.
 
 The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
 `driftline.capabilities` holds what is watched, `driftline.engine` evaluates, `driftline.analyses`
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .questions import fragility_map as fragility_map
     from .questions import margin as margin
     from .questions import plan as plan
+    from .questions import read_run as read_run
     from .questions import repair as repair
     from .questions import score as score
     from .questions import suite_power as suite_power
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from .training import StabilityMonitor as StabilityMonitor
 
 _QUESTIONS = (
-    "assess", "calibrate", "certify", "compare", "diff", "forecast", "fragility_map", "margin", "plan", "repair",
-    "score", "suite_power", "train", "verify",
+    "assess", "calibrate", "certify", "compare", "diff", "forecast", "fragility_map", "margin", "plan", "read_run",
+    "repair",     "score", "suite_power", "train", "verify",
 )  # fmt: skip
 _HOMES = {
     **dict.fromkeys(_QUESTIONS, "questions"),

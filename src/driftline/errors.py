@@ -9,7 +9,8 @@ The tree, with the exit code of the command line:
     │   ├── ConfigError              a training config, or an option
     │   ├── SuiteError               a capability suite or one of its items
     │   ├── CertificateError         a certificate, what is to be certified, or a key
-    │   └── OutputError              the output folder, or the disk that holds it
+    │   ├── OutputError              the output folder, or the disk that holds it
+    │   └── MissingPackageError      an optional package that the command needs
     └── RunError                 4   the input was fine, and the work failed all the same
 
 A message names the culprit (file, line, key or tensor) first and the mend last.
@@ -50,6 +51,10 @@ class CertificateError(InputError):
 
 class OutputError(InputError):
     """The output folder cannot be used, or its disk is full."""
+
+
+class MissingPackageError(InputError):
+    """An optional package that the command needs is not installed."""
 
 
 class RunError(DriftlineError):

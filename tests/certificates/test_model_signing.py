@@ -16,10 +16,11 @@ from driftline.certificates import Evidence, file_digest, sign_certification, ve
 from .conftest import NOW
 
 pytest.importorskip(
-    "OpenSSL", reason="pyopenssl is not installed, which model-signing needs: driftline[signing]"
+    "OpenSSL",
+    reason="pyopenssl is not installed, which model-signing needs: driftline[model-signing]",
 )
 signing = pytest.importorskip(
-    "model_signing.signing", reason="model-signing is not installed: driftline[signing]"
+    "model_signing.signing", reason="model-signing is not installed: driftline[model-signing]"
 )
 verifying = pytest.importorskip("model_signing.verifying", reason="model-signing is not installed")
 

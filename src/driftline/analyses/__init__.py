@@ -55,8 +55,6 @@ from .margins import shipped_path_calibration as shipped_path_calibration
 from .planning import PlanData as PlanData
 from .planning import hold_out as hold_out
 from .probing import Effort as Effort
-from .repairing import RepairRequest as RepairRequest
-from .repairing import repair as repair
 from .selection import COMPARE_ROUNDS as COMPARE_ROUNDS
 from .selection import NUM_TARGET_ROWS as NUM_TARGET_ROWS
 from .selection import SHORT_COMPARE_ROUNDS as SHORT_COMPARE_ROUNDS
@@ -76,10 +74,19 @@ from .weight_diff import diff as diff
 if TYPE_CHECKING:
     from .planning._plan import PlanRequest as PlanRequest
     from .planning._plan import plan as plan
+    from .repairing import RepairRequest as RepairRequest
+    from .repairing import repair as repair
+
+# Loaded on use: nothing else needs Optuna, which is an optional package.
+_SEARCHES = {
+    "PlanRequest": ".planning._plan",
+    "plan": ".planning._plan",
+    "RepairRequest": ".repairing",
+    "repair": ".repairing",
+}
 
 
 def __getattr__(name: str) -> object:
-    # Nobody but a plan needs Optuna.
-    if name in ("PlanRequest", "plan"):
-        return getattr(importlib.import_module(".planning._plan", __name__), name)
+    if name in _SEARCHES:
+        return getattr(importlib.import_module(_SEARCHES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

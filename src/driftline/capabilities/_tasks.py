@@ -67,7 +67,7 @@ def render_tasks(name: str, *, folder: Path | None = None) -> tuple[RenderedTask
             raise
         raise SuiteError(
             f"{name}: needs lm-evaluation-harness, which is not installed; "
-            "pip install driftline[lm-eval]"
+            "pip install 'driftline[lm-eval]'"
         ) from None
     if is_file(task) and folder is not None:
         task = str(folder / task)

@@ -20,6 +20,7 @@ from .commands import (
     part_command,
     plan,
     repair,
+    report,
     runs,
     sample_size,
     score,
@@ -73,6 +74,7 @@ app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("compare")(compare)
 app.command("repair")(repair)
+app.command("report")(report)
 app.command("sample-size")(sample_size)
 app.command("suite")(suite)
 app.command("keygen")(keygen)

@@ -6,6 +6,7 @@ an `Answer`. Its signature is the only list of its inputs: the command line's op
 
 from .answers import Answer as Answer
 from .comparisons import compare as compare
+from .finished_runs import read_run as read_run
 from .inputs import LARGEST_SEED as LARGEST_SEED
 from .inputs import Reporter as Reporter
 from .inputs import check_free as check_free

@@ -12,6 +12,7 @@ from .pages import render_config_comparison as render_config_comparison
 from .pages import render_html as render_html
 from .pages import render_plan as render_plan
 from .pages import render_repair as render_repair
+from .pages import render_run_comparison as render_run_comparison
 from .pages import render_scores as render_scores
 from .pages import render_training_run as render_training_run
 from .pages import render_weight_diff as render_weight_diff

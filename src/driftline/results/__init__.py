@@ -22,6 +22,7 @@ from .documents import CheckName as CheckName
 from .documents import ClaimVerdict as ClaimVerdict
 from .documents import ComparedCheckpoint as ComparedCheckpoint
 from .documents import ComparedConfig as ComparedConfig
+from .documents import ComparedRun as ComparedRun
 from .documents import Comparison as Comparison
 from .documents import ComparisonProvenance as ComparisonProvenance
 from .documents import ComparisonRound as ComparisonRound
@@ -60,6 +61,7 @@ from .documents import PlanProvenance as PlanProvenance
 from .documents import PlanTrial as PlanTrial
 from .documents import PlanVerdict as PlanVerdict
 from .documents import PrunedRuns as PrunedRuns
+from .documents import ReadingPair as ReadingPair
 from .documents import Recovery as Recovery
 from .documents import Repair as Repair
 from .documents import RepairedModel as RepairedModel
@@ -67,15 +69,18 @@ from .documents import RepairFamily as RepairFamily
 from .documents import RepairLook as RepairLook
 from .documents import RepairProvenance as RepairProvenance
 from .documents import RepairVerdict as RepairVerdict
+from .documents import RunComparison as RunComparison
 from .documents import RunContents as RunContents
 from .documents import RunList as RunList
 from .documents import RunOwner as RunOwner
+from .documents import RunReading as RunReading
 from .documents import RunState as RunState
 from .documents import RunSummary as RunSummary
 from .documents import SampleSize as SampleSize
 from .documents import SampleSizeClaim as SampleSizeClaim
 from .documents import Scores as Scores
 from .documents import SequentialUse as SequentialUse
+from .documents import SettingPair as SettingPair
 from .documents import SpectraEffort as SpectraEffort
 from .documents import Spectrum as Spectrum
 from .documents import SpectrumMethod as SpectrumMethod
@@ -147,6 +152,8 @@ from .summaries import plan_screen as plan_screen
 from .summaries import plan_summary as plan_summary
 from .summaries import repair_screen as repair_screen
 from .summaries import repair_summary as repair_summary
+from .summaries import run_comparison_screen as run_comparison_screen
+from .summaries import run_comparison_summary as run_comparison_summary
 from .summaries import sample_size_screen as sample_size_screen
 from .summaries import sample_size_summary as sample_size_summary
 from .summaries import scores_screen as scores_screen

@@ -259,6 +259,7 @@ def test_doctor_says_what_is_there(run):
     found = json.loads(out)
     assert found["packages"]["torch"]
     assert "smollm2-135m" in found["named_models"]
+    assert found["extras"] == dict.fromkeys(["charts", "gguf", "search", "signing"], True)
     code, out, _err = run("doctor")
     assert code == 0
     assert "torch" in out

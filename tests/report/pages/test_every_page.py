@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from driftline.questions.finished_runs._two_runs import two_runs
 from driftline.report import (
     render_certification,
     render_comparison,
@@ -14,6 +15,7 @@ from driftline.report import (
     render_html,
     render_plan,
     render_repair,
+    render_run_comparison,
     render_scores,
     render_training_run,
     render_weight_diff,
@@ -53,6 +55,10 @@ def named_run(text=""):
     return sample(caveats=(f"A caveat.{text}",), reasons=(f"step 4{text}",))
 
 
+def build_run_comparison(text=""):
+    return two_runs((f"a{text}", build(text=text)), (f"b{text}", build()))
+
+
 PAGES = {
     "assess": (render_html, lambda text="": build(text=text)),
     "certify": (render_certification, named_certification),
@@ -63,6 +69,7 @@ PAGES = {
     "plan": (render_plan, build_plan),
     "repair": (render_repair, build_repair),
     "diff": (render_weight_diff, build_diff),
+    "report": (render_run_comparison, build_run_comparison),
 }
 every_page = pytest.mark.parametrize(("render", "build"), PAGES.values(), ids=PAGES)
 

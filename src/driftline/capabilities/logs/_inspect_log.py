@@ -165,7 +165,7 @@ def _unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError:
         raise SuiteError(
-            f"{path}: is packed with Zstandard; pip install driftline[inspect], or turn it into JSON "
+            f"{path}: is packed with Zstandard; pip install 'driftline[inspect]', or turn it into JSON "
             "with `inspect log convert --to json`"
         ) from None
     with path.open("rb") as file:

@@ -9,6 +9,7 @@ from ._diff import diff as diff
 from ._doctor import doctor as doctor
 from ._plan import plan as plan
 from ._repair import repair as repair
+from ._report import report as report
 from ._runs import runs as runs
 from ._sample_size import sample_size as sample_size
 from ._score import score as score

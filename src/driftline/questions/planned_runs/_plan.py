@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...extras import require_extra
 from ..answers import Answer
 from ..inputs import (
     ConfigInput,
@@ -92,7 +93,11 @@ def plan(  # noqa: PLR0913 - the inputs of a question
 
     Returns:
         The answer.
+
+    Raises:
+        MissingPackageError: The extra `search` is not installed.
     """
+    require_extra("search")
     options: dict[str, Any] = {
         "require": tuple(one_or_more(require, "--require")),
         "budget_tokens": budget_tokens,

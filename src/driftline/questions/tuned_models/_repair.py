@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ...extras import require_extra
 from ..answers import Answer
 from ..inputs import (
     DataInput,
@@ -75,7 +76,9 @@ def repair(  # noqa: PLR0913 - the inputs of a question
 
     Raises:
         ConfigError: Columns are named without data.
+        MissingPackageError: The extra `search` is not installed.
     """
+    require_extra("search")
     check_alpha(alpha)
     check_seed(seed)
     check_items("--items", items)

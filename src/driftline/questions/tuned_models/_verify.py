@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ...errors import CertificateError
+from ...extras import require_extra
 from ..answers import Answer
 from ..inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
 
@@ -38,7 +39,9 @@ def verify(
 
     Raises:
         CertificateError: A file cannot be read.
+        MissingPackageError: The extra `signing` is not installed.
     """
+    require_extra("signing")
     # Loads cryptography and numpy, so not for --help.
     from driftline.capabilities import read_policy
     from driftline.certificates import Evidence, read_public_key, verify_certificate

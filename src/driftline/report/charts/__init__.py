@@ -19,6 +19,7 @@ from ._drawing import styled as styled
 from ._drawing import to_png as to_png
 from ._drawing import to_svg as to_svg
 from ._figures import decision_points as decision_points
+from ._figures import drawings as drawings
 from ._figures import figures as figures
 from ._figures import forecast_rows as forecast_rows
 from ._figures import forecast_units as forecast_units
@@ -39,5 +40,6 @@ from ._safe_envelope import envelope_key as envelope_key
 from ._training import shown_courses as shown_courses
 from ._training import training_chart as training_chart
 from ._training import training_key as training_key
+from ._weight_diff import has_weight_diff_charts as has_weight_diff_charts
 from ._weight_diff import modules_key as modules_key
 from ._weight_diff import weight_diff_charts as weight_diff_charts

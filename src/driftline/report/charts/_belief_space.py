@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import altair as alt
-
 from ...results import Assessment, BeliefCurve, BeliefSpace
 from ...results.readings import clean, rank_ratios
+from ._altair import alt
 from ._drawing import BLUE, GREY, INK, NUMBERS, PURPLE, VERMILION, Canvas, Chart, Key, data
 
 PANEL_WIDTH, PANEL_HEIGHT = 218, 104

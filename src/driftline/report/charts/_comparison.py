@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import altair as alt
-
+from ._altair import alt
 from ._drawing import (
     BLUE,
     GREY,

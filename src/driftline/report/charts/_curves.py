@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import altair as alt
-
 from ...results import Assessment, StabilityMargin
 from ...results.readings import clean, loss_sign, margin_order
+from ._altair import alt
 from ._drawing import (
     AXIS,
     GREY,

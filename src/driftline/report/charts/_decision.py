@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
+from ._altair import alt
 from ._drawing import (
     AXIS,
     BLUE,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from xml.etree import ElementTree
 
-import altair as alt
-import vl_convert
+from ...extras import require_extra
+from ._altair import alt, vl_convert
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.ConcatChart
 
@@ -175,7 +175,9 @@ def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) ->
 
     Raises:
         ValueError: The converter drew something that is neither a shape nor a word.
+        MissingPackageError: The extra `charts` is not installed.
     """
+    require_extra("charts")
     text = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
     root = ElementTree.fromstring(text)  # noqa: S314  (made here, by the converter)
     ids: dict[str, str] = {}
@@ -225,5 +227,6 @@ def _drop_unseen(root: ElementTree.Element) -> None:
 
 def to_png(chart: Chart) -> bytes:
     """Write a chart as a PNG file, at twice its size in pixels."""
+    require_extra("charts")
     png = vl_convert.vegalite_to_png(chart.to_dict(), scale=PNG_SCALE, allowed_base_urls=[])
     return bytes(png)

@@ -2,9 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
-
-import altair as alt
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ...results import Assessment, StabilityMargin
 from ...results.readings import (
@@ -17,6 +16,7 @@ from ...results.readings import (
     module_ranks,
     number,
 )
+from ._altair import alt
 from ._belief_space import belief_chart
 from ._curves import curve_chart
 from ._decision import DecisionPoint, DecisionSpread, decision_chart
@@ -60,16 +60,35 @@ def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:
         there is more than one unit), `fragility`, `belief_space`, `used_margin`, `envelope`,
         `path_curves`, `radius_curves`.
     """
-    assessment = in_points(assessment)
-    found: dict[str, Chart | None] = {"decision": _decision(assessment, canvas)}
-    found |= _forecasts(assessment, canvas)
-    found["fragility"] = _fragility(assessment, canvas)
-    found["belief_space"] = belief_chart(assessment, canvas)
-    found["used_margin"] = _used_margin(assessment, canvas)
-    found["envelope"] = envelope_chart(assessment, canvas)
-    found["path_curves"] = curve_chart(assessment, canvas, kind="path")
-    found["radius_curves"] = curve_chart(assessment, canvas, kind="radius")
-    return {name: styled(chart) for name, chart in found.items() if chart is not None}
+    made = ((name, draw()) for name, draw in drawings(assessment, canvas).items())
+    return {name: styled(chart) for name, chart in made if chart is not None}
+
+
+def drawings(assessment: Assessment, canvas: Canvas) -> dict[str, Callable[[], Chart | None]]:
+    """List the functions that draw the charts of an assessment.
+
+    Args:
+        assessment: The document to draw.
+        canvas: The room for the chart.
+
+    Returns:
+        Functions by the chart's name. One returns None where there are no numbers; with numbers, and
+        without the extra `charts`, it raises MissingPackageError.
+    """
+    shown = in_points(assessment)
+    return {
+        "decision": partial(_decision, shown, canvas),
+        **{
+            name: partial(_forecast, shown, canvas, unit)
+            for name, unit in forecast_units(shown).items()
+        },
+        "fragility": partial(_fragility, shown, canvas),
+        "belief_space": partial(belief_chart, shown, canvas),
+        "used_margin": partial(_used_margin, shown, canvas),
+        "envelope": partial(envelope_chart, shown, canvas),
+        "path_curves": partial(curve_chart, shown, canvas, kind="path"),
+        "radius_curves": partial(curve_chart, shown, canvas, kind="radius"),
+    }
 
 
 def forecast_units(assessment: Assessment) -> dict[str, str]:
@@ -140,16 +159,10 @@ def forecast_rows(losses: Sequence[CapabilityLoss]) -> list[IntervalRow]:
     ]
 
 
-def _forecasts(assessment: Assessment, canvas: Canvas) -> dict[str, Chart]:
-    losses = forecast_losses(assessment)
-    return {
-        name: interval_chart(
-            forecast_rows([loss for loss in losses if loss.unit == unit]),
-            canvas,
-            title=f"predicted change, {clean(unit)}",
-        )
-        for name, unit in forecast_units(assessment).items()
-    }
+def _forecast(assessment: Assessment, canvas: Canvas, unit: str) -> Chart:
+    losses = [loss for loss in forecast_losses(assessment) if loss.unit == unit]
+    title = f"predicted change, {clean(unit)}"
+    return interval_chart(forecast_rows(losses), canvas, title=title)
 
 
 def _fragility(assessment: Assessment, canvas: Canvas) -> Chart | None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-import altair as alt
-
 from ...results import Assessment, EnvelopeContour, SafeEnvelope
 from ...results.readings import clean
+from ._altair import alt
 from ._drawing import GREEN, INK, NAMES, NUMBERS, SERIES, Canvas, Chart, Key, data
 
 CONTOURS = tuple(colour for colour in SERIES if colour != GREEN)

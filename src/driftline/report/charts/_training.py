@@ -1,9 +1,8 @@
 """The chart of a training run: changes along it, in tolerances."""
 
-import altair as alt
-
 from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import clean
+from ._altair import alt
 from ._drawing import INK, NAMES, SERIES, Canvas, Chart, Key, data, styled
 
 

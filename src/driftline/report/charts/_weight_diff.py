@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import altair as alt
-
 from ...results import ChangeGroup, WeightDiff
 from ...results.readings import clean, percent
+from ._altair import alt
 from ._drawing import BLUE, GRID, VERMILION, WIDE, Canvas, Chart, Key, data, styled
 
 _ROW = 16
@@ -25,10 +24,16 @@ def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Cha
         where nothing moved in a layer.
     """
     cells = [g for g in diff.by_module if g.layer is not None and g.relative_change is not None]
-    if not any(g.num_changed for g in cells):
+    if not has_weight_diff_charts(diff):
         return {}
     layers = [g for g in diff.by_layer if g.layer is not None]
     return {"modules": styled(_modules(cells, canvas)), "layers": styled(_layers(layers, canvas))}
+
+
+def has_weight_diff_charts(diff: WeightDiff) -> bool:
+    """Return True where something moved in a layer, so that there is something to draw."""
+    cells = [g for g in diff.by_module if g.layer is not None and g.relative_change is not None]
+    return any(g.num_changed for g in cells)
 
 
 def full_at(cells: Sequence[ChangeGroup]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from ...errors import MissingPackageError
 from ...results import Assessment
 from ...results.readings import (
     CapabilityLoss,
@@ -22,8 +23,8 @@ from ..charts import (
     curve_key,
     decision_key,
     decision_points,
+    drawings,
     envelope_key,
-    figures,
     forecast_rows,
     forecast_units,
     fragility_key,
@@ -31,6 +32,7 @@ from ..charts import (
     interval_key,
     module_maps,
     path_margins,
+    styled,
     to_svg,
     used_key,
 )
@@ -56,8 +58,8 @@ class _Pictures:
     def __init__(self, assessment: Assessment) -> None:
         # Beside maps of modules the table of all capabilities is a diagnostic too.
         self._folded = _FOLDED | ({"fragility"} if has_module_maps(assessment) else set())
-        self._charts: dict[Canvas, dict[str, Chart]] = {
-            canvas: figures(assessment, canvas) for canvas in (WIDE, NARROW)
+        self._charts: dict[Canvas, dict[str, Chart | None]] = {
+            canvas: dict(_drawn(assessment, canvas)) for canvas in (WIDE, NARROW)
         }
 
     def __contains__(self, name: str) -> bool:
@@ -68,15 +70,28 @@ class _Pictures:
     ) -> Figure:
         """Put a chart and its words together; folded diagnostics are drawn once."""
         prefix = name.replace("_", "-")
+        wide, narrow = self._charts[WIDE][name], self._charts[NARROW][name]
+        if name in self._folded:
+            narrow = None
         return Figure(
-            to_svg(self._charts[WIDE][name], prefix=prefix, label=label),
-            None
-            if name in self._folded
-            else to_svg(self._charts[NARROW][name], prefix=f"{prefix}-narrow", label=label),
+            None if wide is None else to_svg(wide, prefix=prefix, label=label),
+            None if narrow is None else to_svg(narrow, prefix=f"{prefix}-narrow", label=label),
             tuple(key),
             caption,
             numbers,
         )
+
+
+def _drawn(assessment: Assessment, canvas: Canvas) -> Iterator[tuple[str, Chart | None]]:
+    """Draw every chart that there are numbers for; None where the extra `charts` is missing."""
+    for name, draw in drawings(assessment, canvas).items():
+        try:
+            chart = draw()
+        except MissingPackageError:
+            yield name, None
+        else:
+            if chart is not None:
+                yield name, styled(chart)
 
 
 def assessment_figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:

@@ -6,7 +6,9 @@ from importlib.resources import files
 
 import jinja2
 
+from ...errors import MissingPackageError
 from ...escapes import replaced
+from ...extras import install_line, missing_module
 from ...results import Screen
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
@@ -33,7 +35,8 @@ BADGES = {
 class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
 
-    wide: str
+    wide: str | None
+    """None where the packages that draw are not installed; the page then shows the numbers alone."""
     narrow: str | None
     """None for diagnostics, which scroll sideways where there is no room."""
     key: tuple[Key, ...]
@@ -77,13 +80,14 @@ def drawn(
     Returns:
         The figure.
     """
-    return Figure(
-        to_svg(draw(WIDE), prefix=name, label=label),
-        to_svg(draw(NARROW), prefix=f"{name}-narrow", label=label),
-        tuple(key),
-        caption,
-        numbers,
-    )
+    wide: str | None
+    narrow: str | None
+    try:
+        wide = to_svg(draw(WIDE), prefix=name, label=label)
+        narrow = to_svg(draw(NARROW), prefix=f"{name}-narrow", label=label)
+    except MissingPackageError:
+        wide = narrow = None
+    return Figure(wide, narrow, tuple(key), caption, numbers)
 
 
 def page(template: str, head: Head, **values: object) -> str:
@@ -111,6 +115,7 @@ def page(template: str, head: Head, **values: object) -> str:
         "standing": [clean(each) for each in standing_caveats(head.caveats)],
         "limits_page": LIMITS_PAGE,
         "palette": palette_css(),
+        "install_charts": install_line("charts") if missing_module("charts") else None,
     }
     return replaced(environment.get_template(template).render(**shared, **values))
 

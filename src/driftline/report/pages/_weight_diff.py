@@ -17,7 +17,7 @@ from ...results.readings import (
     percent,
     rank_cells,
 )
-from ..charts import Key, modules_key, weight_diff_charts
+from ..charts import Key, has_weight_diff_charts, modules_key, weight_diff_charts
 from ._page import Figure, Head, created_words, drawn, page
 from ._tables import Kind, Table, table
 
@@ -104,33 +104,32 @@ def _tiles(diff: WeightDiff) -> Iterator[tuple[str, str, str]]:
 
 
 def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
-    names = weight_diff_charts(diff)
+    if not has_weight_diff_charts(diff):
+        return
     cells = [g for g in diff.by_module if g.layer is not None]
-    if "modules" in names:
-        yield (
+    yield (
+        "modules",
+        drawn(
+            lambda canvas: weight_diff_charts(diff, canvas)["modules"],
             "modules",
-            drawn(
-                lambda canvas: weight_diff_charts(diff, canvas)["modules"],
-                "modules",
-                label="Relative change of every module, layer by role; the numbers are in the table.",
-                key=modules_key([g for g in cells if g.relative_change is not None]),
-                caption="Norm of the change over the norm of the weights, role by role in each layer. Full "
-                "colour is the 98th percentile.",
-                numbers=group_table(cells, first="module"),
-            ),
-        )
-    if "layers" in names:
-        yield (
+            label="Relative change of every module, layer by role; the numbers are in the table.",
+            key=modules_key([g for g in cells if g.relative_change is not None]),
+            caption="Norm of the change over the norm of the weights, role by role in each layer. Full "
+            "colour is the 98th percentile.",
+            numbers=group_table(cells, first="module"),
+        ),
+    )
+    yield (
+        "layers",
+        drawn(
+            lambda canvas: weight_diff_charts(diff, canvas)["layers"],
             "layers",
-            drawn(
-                lambda canvas: weight_diff_charts(diff, canvas)["layers"],
-                "layers",
-                label="Share of the squared change, layer by layer; the numbers are in the table.",
-                key=(Key("blue", "area", "share of the squared change of all weights"),),
-                caption="Where the update went; embedding and head are not shown.",
-                numbers=group_table(diff.by_layer, first="layer"),
-            ),
-        )
+            label="Share of the squared change, layer by layer; the numbers are in the table.",
+            key=(Key("blue", "area", "share of the squared change of all weights"),),
+            caption="Where the update went; embedding and head are not shown.",
+            numbers=group_table(diff.by_layer, first="layer"),
+        ),
+    )
 
 
 def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:

@@ -60,6 +60,12 @@ from ._repair import RepairLook as RepairLook
 from ._repair import RepairProvenance as RepairProvenance
 from ._repair import RepairVerdict as RepairVerdict
 from ._repair import TargetRecovery as TargetRecovery
+from ._run_comparison import ComparedRun as ComparedRun
+from ._run_comparison import Quantity as Quantity
+from ._run_comparison import ReadingPair as ReadingPair
+from ._run_comparison import RunComparison as RunComparison
+from ._run_comparison import RunReading as RunReading
+from ._run_comparison import SettingPair as SettingPair
 from ._runs import PrunedRuns as PrunedRuns
 from ._runs import RunContents as RunContents
 from ._runs import RunList as RunList

@@ -19,6 +19,10 @@ from ._repair import chosen_words as chosen_words
 from ._repair import repair_headline as repair_headline
 from ._repair import repair_summary as repair_summary
 from ._repair import scale_lines as scale_lines
+from ._run_comparison import difference_sentence as difference_sentence
+from ._run_comparison import largest_difference as largest_difference
+from ._run_comparison import run_comparison_screen as run_comparison_screen
+from ._run_comparison import run_comparison_summary as run_comparison_summary
 from ._sample_size import sample_size_summary as sample_size_summary
 from ._scores import scores_summary as scores_summary
 from ._suite_power import suite_power_summary as suite_power_summary
