@@ -1,8 +1,7 @@
 """Choose how many items of each capability a command scores: all, unless that costs too much.
 
     assess, margin, map, forecast   scoring takes at most as long as the probe's training
-    plan, repair                    those that the claims can spare choose (`--search-items`), all others make
-                                    the claims; in plan scoring takes at most as long as a trial's training
+    plan, repair                    half of them choose (`--search-items`), the others make the claims
     train                           the base's scores and all checks take at most as long as the run, with 64
                                     items or more
 
@@ -27,8 +26,6 @@ SCORED_PER_TRAINED_TOKEN = 3.0
 """Forward passes that cost as much as one token's training: forward, and backward twice as much."""
 FEWEST_ITEMS = 24
 """Never capped below these, whatever they cost."""
-FEWEST_SEARCH_ITEMS = 32
-"""Nor are those that choose, which are looked at many times."""
 _NUM_NAMED = 3
 
 
@@ -67,7 +64,6 @@ def affordable_items(
     other_tokens: float,
     trained_tokens: float,
     fewest: int = FEWEST_ITEMS,
-    share: float = 1.0,
 ) -> int | None:
     """Find how many items a capability may have, so that scoring takes as long as training.
 
@@ -78,7 +74,6 @@ def affordable_items(
         other_tokens: Also scored at each point.
         trained_tokens: Tokens that the probe trained on.
         fewest: The cap is never lower.
-        share: Share of a capability's items that may be scored at all.
 
     Returns:
         Items a capability; None where all of them fit.
@@ -91,11 +86,10 @@ def affordable_items(
 
     def cost(num_items: int) -> float:
         return sum(
-            tokens[c.name] * min(num_items, share * len(c.items)) / len(c.items)
-            for c in capabilities
+            tokens[c.name] * min(num_items, len(c.items)) / len(c.items) for c in capabilities
         )
 
-    largest = int(share * max(len(c.items) for c in capabilities))
+    largest = max(len(c.items) for c in capabilities)
     if cost(largest) <= allowed or largest <= fewest:
         return None
     low, high = fewest, largest
@@ -105,35 +99,17 @@ def affordable_items(
     return low
 
 
-def search_items(
-    capabilities: Sequence[Capability],
-    *,
-    asked: int | None,
-    affordable: int | None = None,
-) -> dict[str, int]:
-    """Find how many items of each capability choose, the others making the claims.
-
-    The claims keep as many as a certification at the tolerance needs, and no more than that choose.
-
-    Cost: up to a second a capability.
+def search_items(capabilities: Sequence[Capability], *, asked: int | None) -> dict[str, int]:
+    """Find how many items of each capability choose, the others making the claims: half by default.
 
     Args:
         capabilities: With all their items.
-        asked: By the user; None for those that the claims can spare.
-        affordable: Result of `affordable_items`; None if nothing is trained, or all items fit.
+        asked: By the user; None for half of them.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
     """
-    if asked is not None:
-        return {c.name: asked for c in capabilities}
-    found = {}
-    for capability in capabilities:
-        needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
-        if needed is not None:
-            number = max(number, min(needed, len(capability.items) - needed))
-        found[capability.name] = number if affordable is None else min(number, affordable)
-    return found
+    return {c.name: len(c.items) // 2 if asked is None else asked for c in capabilities}
 
 
 def certifying_items(capability: Capability) -> int | None:

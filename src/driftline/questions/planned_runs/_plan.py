@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..answers import Answer
 from ..inputs import (
+    PREFERENCES,
     ConfigInput,
     DataInput,
     Handed,
@@ -14,6 +15,7 @@ from ..inputs import (
     SilentReporter,
     SuiteInput,
     check_alpha,
+    check_choice,
     check_items,
     check_least,
     check_probe,
@@ -54,6 +56,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     trials: int | None = None,
     items: int | None = None,
     search_items: int | None = None,
+    prefer: str = "gain",
     alpha: float = 0.05,
     out: object = None,
     seed: int = 0,
@@ -78,7 +81,9 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         budget_minutes: Minutes of this machine, instead.
         trials: Largest number of trials.
         items: Items of each capability, for choosing and claims together.
-        search_items: Items of each capability that choose.
+        search_items: Items of each capability that choose; half of them by default.
+        prefer: `gain` chooses by the gain among those within the tolerances, `safety` by the gain times
+            the share of the tolerance that the worst bound leaves.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
         out: Run folder with the protocol; None leaves no file.
         seed: Random seed for Driftline's own sampling.
@@ -100,6 +105,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         "num_trials": trials,
         "num_items": items,
         "num_search_items": search_items,
+        "prefer": prefer,
         "alpha": alpha,
         "seed": seed,
     }
@@ -148,6 +154,7 @@ def _check(options: dict[str, Any]) -> None:
     check_seed(options["seed"])
     check_items("--items", options["num_items"])
     check_items("--search-items", options["num_search_items"])
+    check_choice("--prefer", options["prefer"], PREFERENCES)
     finite("--budget-tokens", options["budget_tokens"])
     finite("--budget-minutes", options["budget_minutes"])
     check_least("--trials", options["num_trials"], 1)
@@ -173,6 +180,7 @@ def _identity(
         "trials": options["num_trials"],
         "items": options["num_items"],
         "search_items": options["num_search_items"],
+        "prefer": options["prefer"],
         "alpha": options["alpha"],
         "seed": options["seed"],
     }
