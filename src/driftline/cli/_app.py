@@ -22,6 +22,7 @@ from .commands import (
     repair,
     runs,
     sample_size,
+    scale,
     score,
     suite,
     train,
@@ -69,6 +70,7 @@ app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("plan")(plan)
 app.command("train")(train)
+app.command("scale")(scale)
 app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("compare")(compare)
