@@ -1,7 +1,7 @@
 """Stability margins, forecasts, protocols and certificates for fine-tuning of language models.
 
 One call a question: `driftline.assess("model", config="sft.yaml", data="train.jsonl")`, and so `forecast`,
-`margin`, `fragility_map`, `plan`, `train`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`,
+`margin`, `fragility_map`, `plan`, `train`, `scale`, `certify`, `compare`, `repair`, `diff`, `score`, `verify`,
 `suite_power`, `calibrate` and `read_run`. Each does what the command of its name does, and returns an `Answer`.
 
 The rooms hold the parts: `driftline.models` opens models and moves them in weight space,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .questions import plan as plan
     from .questions import read_run as read_run
     from .questions import repair as repair
+    from .questions import scale as scale
     from .questions import score as score
     from .questions import suite_power as suite_power
     from .questions import train as train
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 _QUESTIONS = (
     "assess", "calibrate", "certify", "compare", "diff", "forecast", "fragility_map", "margin", "plan", "read_run",
-    "repair",     "score", "suite_power", "train", "verify",
+    "repair", "scale", "score", "suite_power", "train", "verify",
 )  # fmt: skip
 _HOMES = {
     **dict.fromkeys(_QUESTIONS, "questions"),

@@ -23,6 +23,7 @@ from .commands import (
     report,
     runs,
     sample_size,
+    scale,
     score,
     suite,
     train,
@@ -70,6 +71,7 @@ app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("plan")(plan)
 app.command("train")(train)
+app.command("scale")(scale)
 app.command("diff")(diff)
 app.command("certify")(certify)
 app.command("compare")(compare)

@@ -20,6 +20,7 @@ from .planned_runs import margin as margin
 from .planned_runs import plan as plan
 from .suites import score as score
 from .suites import suite_power as suite_power
+from .training_runs import scale as scale
 from .training_runs import train as train
 from .tuned_models import certify as certify
 from .tuned_models import diff as diff

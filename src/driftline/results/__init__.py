@@ -98,6 +98,7 @@ from .documents import TrainerHistory as TrainerHistory
 from .documents import TrainingCost as TrainingCost
 from .documents import TrainingRun as TrainingRun
 from .documents import TrainingVerdict as TrainingVerdict
+from .documents import TrialForecast as TrialForecast
 from .documents import TrialState as TrialState
 from .documents import Verdict as Verdict
 from .documents import Verification as Verification

@@ -26,3 +26,6 @@ from ._protocol import read_protocol as read_protocol
 from ._run_start import RunStart as RunStart
 from ._runner import TrainRequest as TrainRequest
 from ._runner import train as train
+from ._scale_trained import check_folder as check_folder
+from ._scale_trained import check_scales as check_scales
+from ._scale_trained import scale_trained as scale_trained

@@ -36,6 +36,7 @@ class Bench:
 
     words = "so many tokens"
     used_seconds = 7.0
+    used_tokens, before, reserved, left_tokens = 1.0, 0.0, 0.0, 5.0
 
     def __init__(self, max_trials=99, gain_of_gate=0.0):
         self.engine = type("Engine", (), {"meter": Meter()})()
@@ -49,6 +50,12 @@ class Bench:
 
     def cost(self, candidate, *, screened):
         return 1
+
+    def scored_tokens(self, num_points):
+        return 0.0
+
+    def minutes_of(self, tokens):
+        return 0.5
 
     def fits(self, tokens, *, share=1.0):
         return self.left >= tokens

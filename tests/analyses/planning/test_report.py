@@ -32,13 +32,15 @@ def _judged(rise, gain):
     return judge(Table(rows), POINT, capabilities=[TEXTS], target=TARGET, alpha=0.05, seed=0)
 
 
-def test_the_margin_left_is_by_the_limit_of_the_claim():
+def test_the_margin_left_is_by_the_standard_error_and_the_claim_keeps_its_wider_limit():
     found = _judged(0.2, 1.0)
-    (left,) = found.margins_left
+    (left,), (claim,) = found.margins_left, found.claims
+    assert left.loss_limit == pytest.approx(left.loss + 1.66 * left.standard_error, rel=0.01)
+    assert claim.loss_limit > left.loss_limit
     assert left.loss == pytest.approx(0.2, abs=0.01)
     assert left.loss_limit > left.loss
     assert left.left == pytest.approx(1 - left.loss_limit / 0.5)
-    assert 0 < left.left < 0.6
+    assert 0.5 < left.left < 0.6
     assert found.target.low < found.target.gain < found.target.high
     assert found.target.gain == pytest.approx(1.0, abs=0.01)
 
@@ -58,6 +60,32 @@ def test_the_verdict_needs_what_is_kept_and_a_gain(rise, gain, verdict, reason):
     assert reason in reasons
 
 
+@pytest.mark.parametrize(("rise", "gain"), [(0.9, 1.0), (0.1, -1.0)])
+def test_a_search_that_did_not_end_fails_nothing(rise, gain):
+    said, reasons = verdict_of(_judged(rise, gain), has_protocol=True, unfinished="give more")
+    assert said == "inconclusive"
+    assert "the best so far does not hold" in reasons[0]
+    assert reasons[1] == "give more"
+    said, reasons = verdict_of(_judged(0.1, 1.0), has_protocol=True, unfinished="give more")
+    assert said == "pass"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"unfinished": "it needs 100 tokens"}, "it needs 100 tokens"),
+        (
+            {"num_promising": 3},
+            "3 points that were tried gain within the tolerances by their means",
+        ),
+    ],
+)
+def test_without_a_protocol_only_a_whole_search_fails(more, reason):
+    said, reasons = verdict_of(_judged(0.0, 0.0), has_protocol=False, **more)
+    assert (said, len(reasons)) == ("inconclusive", 1)
+    assert reasons[0].startswith(reason)
+
+
 def test_the_base_is_no_protocol():
     said, reasons = verdict_of(_judged(0.0, 0.0), has_protocol=False)
     assert said == "fail"
@@ -68,12 +96,13 @@ def test_the_least_margin_comes_first_and_a_missing_one_last():
     claims = [
         SimpleNamespace(
             capability=name, required=True, unit="nats", margin=1.0, change=0.0,
-            higher_is_better=False, standard_error=None, loss_limit=limit,
+            higher_is_better=False, standard_error=None, loss_limit=9.0,
             reason="too few" if limit is None else None,
         )
         for name, limit in (("a", None), ("b", 0.2), ("c", 1.4))
     ]  # fmt: skip
-    rows = PlanOutcome(None, tuple(claims), None).margins_left
+    limits = {"b": 0.2, "c": 1.4}
+    rows = PlanOutcome(None, tuple(claims), None, limits).margins_left
     assert [(row.capability, row.left, row.reason) for row in rows] == [
         ("c", pytest.approx(-0.4), None), ("b", pytest.approx(0.8), None), ("a", None, "too few"),
     ]  # fmt: skip

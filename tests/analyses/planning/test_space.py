@@ -48,6 +48,13 @@ def test_plain_is_the_users_own_run(space, request):
     assert space.first()[0] == space.plain
 
 
+def test_the_first_trials_hold_each_lever_that_was_best_somewhere(full):
+    first = full.first()
+    for lever in ("kl_to_base", "replay_share", "l2_pull"):
+        assert any(settings.get(lever) for settings in first), lever
+    assert len({tuple(sorted(settings.items())) for settings in first}) == len(first)
+
+
 def test_lora_takes_ten_times_the_rate_of_full_fine_tuning(full, lora):
     there = full.candidate(full.of_method("lora", {})).config.values
     assert there["learning_rate"] == pytest.approx(1e-4 * LORA_RATE)

@@ -1,7 +1,6 @@
 """Selection of the items that a question scores: number, split, and those of the target."""
 
 from ._distinct import distinct as distinct
-from ._num_scored import FEWEST_SEARCH_ITEMS as FEWEST_SEARCH_ITEMS
 from ._num_scored import TokenCounter as TokenCounter
 from ._num_scored import affordable_items as affordable_items
 from ._num_scored import certified_metric as certified_metric

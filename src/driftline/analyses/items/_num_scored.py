@@ -3,8 +3,7 @@
     assess, margin, map, forecast   scoring takes at most as long as the probe's training; what does not fit is left
                                     out in this order: the way to the probe's end, items of capabilities that
                                     are not required, items of those that are
-    plan, repair                    those that the claims can spare choose (`--search-items`), all others make
-                                    the claims; in plan scoring takes at most as long as a trial's training
+    plan, repair                    half of them choose (`--search-items`), the others make the claims
     train                           the base's scores and all checks take at most as long as the run, with 64
                                     items or more
 
@@ -31,8 +30,6 @@ FEWEST_ITEMS = 64
 """Required capabilities are never capped below these, whatever they cost."""
 FEWEST_WATCHED = 24
 """Nor the others below these."""
-FEWEST_SEARCH_ITEMS = 32
-"""Nor are those that choose, which are looked at many times."""
 _NUM_NAMED = 3
 
 
@@ -71,7 +68,6 @@ def affordable_items(
     other_tokens: float,
     trained_tokens: float,
     fewest: int = FEWEST_ITEMS,
-    share: float = 1.0,
 ) -> dict[str, int] | None:
     """Find how many items capabilities may have, so that scoring takes as long as training.
 
@@ -85,7 +81,6 @@ def affordable_items(
         other_tokens: Also scored at each point.
         trained_tokens: Tokens that the probe trained on.
         fewest: A required capability's cap is never lower.
-        share: Share of a capability's items that may be scored at all.
 
     Returns:
         Items by capability; None where all of them fit.
@@ -104,11 +99,10 @@ def affordable_items(
     def fits(decide: int, watch: int) -> bool:
         asked = numbers(decide, watch)
         return allowed >= sum(
-            tokens[c.name] * min(asked[c.name], share * len(c.items)) / len(c.items)
-            for c in capabilities
+            tokens[c.name] * min(asked[c.name], len(c.items)) / len(c.items) for c in capabilities
         )
 
-    most = int(share * max(len(c.items) for c in capabilities))
+    most = max(len(c.items) for c in capabilities)
     if most <= few or fits(most, most):
         return None
     decide = _largest(lambda number: fits(number, few), fewest, most)
@@ -126,37 +120,17 @@ def _largest(fits: Callable[[int], bool], low: int, high: int) -> int:
     return low
 
 
-def search_items(
-    capabilities: Sequence[Capability],
-    *,
-    asked: int | None,
-    affordable: Mapping[str, int] | None = None,
-) -> dict[str, int]:
-    """Find how many items of each capability choose, the others making the claims.
-
-    The claims keep as many as a certification at the tolerance needs, and no more than that choose.
-
-    Cost: up to a second a capability.
+def search_items(capabilities: Sequence[Capability], *, asked: int | None) -> dict[str, int]:
+    """Find how many items of each capability choose, the others making the claims: half by default.
 
     Args:
         capabilities: With all their items.
-        asked: By the user; None for those that the claims can spare.
-        affordable: Result of `affordable_items`; None if nothing is trained, or all items fit.
+        asked: By the user; None for half of them.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
     """
-    if asked is not None:
-        return {c.name: asked for c in capabilities}
-    found = {}
-    for capability in capabilities:
-        needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
-        if needed is not None:
-            number = max(number, min(needed, len(capability.items) - needed))
-        if affordable is not None:
-            number = min(number, affordable[capability.name])
-        found[capability.name] = number
-    return found
+    return {c.name: len(c.items) // 2 if asked is None else asked for c in capabilities}
 
 
 def certifying_items(capability: Capability) -> int | None:

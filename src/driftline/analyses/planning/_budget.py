@@ -15,6 +15,10 @@ DEFAULT_RUNS = 20.0
 SEARCH_SHARE = 0.65
 """Share of the budget left after the base and the report; the rest is for ablations, and for
 scaling parts of the best update."""
+MAP_SHARE = 0.1
+"""Largest share of the budget for the map of what is fragile, and the probe that it looks along."""
+_DEAREST = 1.3
+"""Weight of a trained token under KL and replay together."""
 ABLATION_SHARE = 0.85
 """Share of the budget up to the end of the ablations; the rest is for parts."""
 _FORWARD = 1 / Meter.TRAINED_TOKEN
@@ -40,6 +44,8 @@ class Budget:
     """Weighed tokens of all training so far."""
     num_trained: int = 0
     """The same, each counting 1."""
+    before: float = 0.0
+    """Weighed tokens that were used before the first trial."""
     earlier_seconds: float = 0.0
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     started: float = field(init=False)
@@ -91,9 +97,42 @@ class Budget:
         left = share * (self._end - self._seconds(self.reserved))
         return self.used_seconds + self._seconds(tokens) <= left
 
-    def is_out_of_time(self) -> bool:
-        """Return whether running work must end for the report to be in time."""
-        return self.used_seconds + self._seconds(self.reserved) >= self._end
+    def is_out_of_time(self, tokens: float = 0.0) -> bool:
+        """Return whether running work must end for the report to be in time.
+
+        Args:
+            tokens: Weighed tokens of what the work takes once it has ended.
+
+        Returns:
+            True if it must end now.
+        """
+        return self.used_seconds + self._seconds(tokens + self.reserved) >= self._end
+
+    @property
+    def left_tokens(self) -> float:
+        """Weighed tokens that are left, the report's included; of minutes, at the pace so far."""
+        if self.max_tokens is not None:
+            return max(0.0, self.max_tokens - self.used_tokens)
+        pace = self._seconds(1.0)
+        left = max(0.0, self._end - self.used_seconds)
+        return left / pace if pace and math.isfinite(left) else 0.0
+
+    def minutes_of(self, tokens: float) -> float:
+        """Estimate the minutes of this machine for so many weighed tokens, at the pace so far."""
+        return self._seconds(tokens) / 60
+
+    def needed(self, trial: float, num_trials: int) -> float:
+        """Estimate the tokens of a budget that holds a search to its end.
+
+        Args:
+            trial: Weighed tokens of one trial.
+            num_trials: Of the search.
+
+        Returns:
+            Weighed tokens, with what was used before the first trial and the report.
+        """
+        search = self.before + num_trials * _DEAREST * trial
+        return search / (SEARCH_SHARE - MAP_SHARE) + self.reserved
 
     @property
     def reserved(self) -> float:
@@ -109,12 +148,21 @@ class Budget:
         used = self.used_tokens
         return tokens * self.used_seconds / used if used else 0.0
 
-    def document(self, *, planned_run_tokens: float, ended: str) -> PlanBudget:
+    def document(
+        self,
+        *,
+        planned_run_tokens: float,
+        ended: str,
+        needed_tokens: float | None = None,
+        estimated_minutes: float | None = None,
+    ) -> PlanBudget:
         """Return the budget for the document.
 
         Args:
             planned_run_tokens: Tokens of the user's own run.
             ended: Why the search ended.
+            needed_tokens: Tokens of a budget that holds the search; None if this one did.
+            estimated_minutes: Minutes of all, as they were estimated after the first trial.
 
         Returns:
             The budget.
@@ -128,6 +176,11 @@ class Budget:
             used_minutes=round(self.used_seconds / 60, 3),
             planned_run_tokens=round(planned_run_tokens, 1),
             ended=ended,
+            needed_tokens=None if needed_tokens is None else math.ceil(needed_tokens),
+            needed_minutes=None
+            if needed_tokens is None
+            else round(self.minutes_of(needed_tokens), 3),
+            estimated_minutes=estimated_minutes,
         )
 
 
@@ -143,8 +196,16 @@ def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
 
     Returns:
         The tokens.
+
+    Raises:
+        ConfigError: No example is left to train on.
     """
     lengths = sorted(candidate.plan.example_tokens, reverse=True)
+    if not lengths:
+        raise ConfigError(
+            f"{candidate.config.name}: max_length leaves no example with a token to train on; raise max_length, "
+            "or shorten the prompts"
+        )
     num_replaced = math.ceil(candidate.levers.replay_share * len(lengths))
     if num_replaced:
         written = round(2 * sum(lengths) / len(lengths)) + _TEMPLATE

@@ -15,10 +15,7 @@ from ...results import Cost, EqualItems, Plan, PlanProvenance
 from ..certification import copies_caveats
 from ..comparison import check_claims
 from ..items import (
-    FEWEST_SEARCH_ITEMS,
-    SEARCH_SHARE,
     Halves,
-    affordable_items,
     check_items,
     claims_caveat,
     distinct,
@@ -26,18 +23,27 @@ from ..items import (
     search_items,
     split_items,
 )
+from ..search import Preference
 from ..suite_scores import check_names
 from ._budget import DEFAULT_RUNS, Budget, check_budget, tokens_of_run
 from ._caveats import plan_caveats
 from ._choices import plan_space
 from ._held_out_rows import PlanData, hold_out
 from ._journal import PlanStudy
+from ._parts import MOST_LOOKS
 from ._protect import fragile_modules
 from ._protocol_looks import PlanRuler, look_rows
-from ._protocol_search import Found, search_protocols
-from ._report import PlanOutcome, judge, protocol_of, trial_rows, verdict_of
+from ._protocol_search import Found, num_concluded, search_protocols
+from ._report import (
+    PlanOutcome,
+    judge,
+    nothing_claimed,
+    protocol_of,
+    trial_rows,
+    verdict_of,
+)
 from ._space import PlanSpace
-from ._trials import Bench, scales_of
+from ._trials import SCALES, Bench
 
 _PLAIN = TrainingConfig("TRL's defaults", {}, "sha256:none")
 
@@ -62,14 +68,15 @@ class PlanRequest:
     num_items: int | None = None
     """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
-    """Items of each capability used to choose, at most half (default: those that the final claims do not
-    need, capped so that scoring takes no longer than a trial's training)."""
+    """Items of each capability used to choose, at most half (default: half)."""
     alpha: float = 0.05
-    """Level of each claim, and of the bounds of the search."""
+    """Level of each claim, and of the bounds of the search, which are corrected for its looks."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
+    prefer: Preference = "gain"
+    """Choice among points within the tolerances."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -143,26 +150,18 @@ def plan(
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         meter.enter("reading the plan")
         space = plan_space(opened, request.own_config, data.train)
-        asked = _parted(request, data, space, engine)
+        asked = _parted(request, data, engine)
         study = PlanStudy(folder.study, seed=request.seed)
         bench = _bench(request, asked, space, engine, folder)
+        bench.budget.started = started
         protection = fragile_modules(bench, space, study, seed=request.seed)
         space = space.with_fragile(protection.modules)
+        bench.budget.before = bench.budget.used_tokens
         found = search_protocols(
             bench, space, study, max_trials=request.num_trials, seed=request.seed
         )
-        meter.enter("scoring what was chosen on unseen items")
-        point = bench.point(found.best)
-        table = engine.evaluate((BASE, point), asked.report)
+        judged = _judged(request, asked, found, bench)
         engine.check_unchanged()
-    judged = judge(
-        table,
-        point,
-        capabilities=[halves.report for halves in asked.capabilities],
-        target=asked.data.target.report,
-        alpha=request.alpha,
-        seed=request.seed,
-    )
     return _document(
         request,
         asked,
@@ -172,6 +171,47 @@ def plan(
         judged=judged,
         no_map=protection.obstacle,
         started=started,
+    )
+
+
+def _judged(request: PlanRequest, asked: _PlanInputs, found: Found, bench: Bench) -> PlanOutcome:
+    """Score what was chosen on items that chose nothing; of the base there is nothing to say."""
+    engine = bench.engine
+    if found.trial is None:
+        engine.meter.replan(0.0)
+        return nothing_claimed(
+            bench.table,
+            asked.data.target.search,
+            num_required=sum(c.required for c in request.capabilities),
+            alpha=request.alpha,
+        )
+    engine.meter.replan(engine.meter.TRAINED_TOKEN * bench.budget.reserved)
+    engine.meter.enter("scoring what was chosen on items that chose nothing")
+    point = bench.point(found.best)
+    judged = judge(
+        engine.evaluate((BASE, point), asked.report),
+        point,
+        capabilities=[halves.report for halves in asked.capabilities],
+        target=asked.data.target.report,
+        alpha=request.alpha,
+        seed=request.seed,
+    )
+    engine.meter.replan(0.0)
+    return judged
+
+
+def _unfinished(found: Found, bench: Bench, needed: float | None) -> str | None:
+    """Say why the search is not at its end, and the budget that it needs; None if it is."""
+    if needed is None:
+        failed = next((t.reason for t in bench.trials if t.state == "failed"), None)
+        if failed is not None and not any(t.state == "finished" for t in bench.trials):
+            return f"no trial was trained to its end; the first failed with: {failed}"
+        return None
+    minutes = bench.budget.minutes_of(needed)
+    return (
+        f"the search is not at its end ({found.ended}; {num_concluded(bench)} of {found.num_wanted} trials "
+        f"ended by themselves): it needs a budget of about {math.ceil(needed):,} tokens, or "
+        f"{max(minutes, 0.1):.1f} minutes of this machine"
     )
 
 
@@ -193,21 +233,11 @@ def _check(request: PlanRequest) -> None:
         raise ConfigError(f"--trials: {request.num_trials} is too few; give 1 or more")
 
 
-def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engine) -> _PlanInputs:
+def _parted(request: PlanRequest, data: PlanData, engine: Engine) -> _PlanInputs:
     """Split the items into those that select and those that report."""
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
-    own = space.candidate(space.plain)
-    affordable = affordable_items(
-        capabilities,
-        engine,
-        num_points=len(scales_of(own)) + 1,
-        other_tokens=engine.num_tokens((data.target.search,)),
-        trained_tokens=tokens_of_run(own, own.num_steps),
-        fewest=FEWEST_SEARCH_ITEMS,
-        share=SEARCH_SHARE,
-    )
-    numbers = search_items(capabilities, asked=request.num_search_items, affordable=affordable)
+    numbers = search_items(capabilities, asked=request.num_search_items)
     return _PlanInputs(
         tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
         data,
@@ -222,11 +252,12 @@ def _bench(
     engine: Engine,
     folder: RunFolder,
 ) -> Bench:
-    """Set up trials and score the base; refuses a budget that does not allow one trial."""
+    """Set up trials and score the base."""
     ruler = PlanRuler(
         tuple(halves.search for halves in asked.capabilities),
         asked.data.target.search,
         request.alpha,
+        prefer=request.prefer,
     )
     seconds = None if request.budget_minutes is None else 60 * request.budget_minutes
     reserve = 2 * engine.num_tokens(asked.report)
@@ -238,14 +269,19 @@ def _bench(
     if budget.max_tokens is None and budget.max_seconds is None:
         budget.max_tokens = DEFAULT_RUNS * one
     if budget.max_tokens is not None:
-        needed = budget.used_tokens + one + budget.reserved
-        if needed > budget.max_tokens:
-            raise ConfigError(
-                f"--budget-tokens: {budget.max_tokens:,.0f} does not hold one trial of your own config "
-                f"and the report; give {math.ceil(needed):,} or more"
-            )
         engine.meter.plan(budget.max_tokens * engine.meter.TRAINED_TOKEN)
+    bench.ruler = replace(ruler, num_candidates=_num_candidates(request, space, budget, one))
     return bench
+
+
+def _num_candidates(request: PlanRequest, space: PlanSpace, budget: Budget, one: float) -> int:
+    """Bound the number of points that may be chosen, before the first of them is trained."""
+    # Minutes hold a number of trials that is not known yet, and bounds must not change on the way.
+    affordable = DEFAULT_RUNS if budget.max_tokens is None else budget.max_tokens / one
+    if request.num_trials is not None:
+        # Each lever may be switched back once.
+        affordable = min(affordable, request.num_trials + len(space.choices))
+    return len(SCALES) * math.ceil(affordable) + MOST_LOOKS
 
 
 def _document(
@@ -264,8 +300,18 @@ def _document(
     of_trial = {
         trial.number: rows[bench.looks.index(trial.best)] for trial in bench.trials if trial.best
     }
-    verdict, reasons = verdict_of(judged, has_protocol=found.trial is not None)
     own = space.candidate(space.plain)
+    needed = None
+    if num_concluded(bench) < found.num_wanted:
+        needed = bench.budget.needed(bench.cost(own, screened=True), found.num_wanted)
+    verdict, reasons = verdict_of(
+        judged,
+        has_protocol=found.trial is not None,
+        unfinished=_unfinished(found, bench, needed),
+        num_promising=sum(
+            look.excess > 0 and look.worst_loss <= 1 and look.gain > 0 for look in bench.looks
+        ),
+    )
     return Plan(
         verdict=verdict,
         reasons=reasons,
@@ -280,7 +326,10 @@ def _document(
         ablation=found.ablation,
         files=(),
         budget=bench.budget.document(
-            planned_run_tokens=tokens_of_run(own, own.num_steps), ended=found.ended
+            planned_run_tokens=tokens_of_run(own, own.num_steps),
+            ended=found.ended,
+            needed_tokens=needed,
+            estimated_minutes=found.estimated_minutes,
         ),
         cost=Cost(
             wall_seconds=round(time.monotonic() - started, 1),
@@ -302,12 +351,12 @@ def _document(
                 no_map=no_map,
             ),
         ),
-        provenance=_provenance(request, asked, space, engine),
+        provenance=_provenance(request, asked, space, bench),
     )
 
 
 def _provenance(
-    request: PlanRequest, asked: _PlanInputs, space: PlanSpace, engine: Engine
+    request: PlanRequest, asked: _PlanInputs, space: PlanSpace, bench: Bench
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(
@@ -322,9 +371,11 @@ def _provenance(
         suites=tuple(suite.provenance() for suite in request.suites),
         required=tuple(c.name for c in request.capabilities if c.required),
         protected_modules=space.fragile_modules,
-        numerics=engine.numerics,
+        numerics=bench.engine.numerics,
         alpha=request.alpha,
         num_search_items=asked.num_search,
+        num_candidates=bench.ruler.num_candidates,
+        prefer=request.prefer,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -8,15 +8,13 @@ from ...errors import RunError
 from ...models import Trajectory, gradient_obstacle, parameters_inside
 from ..fragility import attempted_map, most_fragile, noise_tokens
 from ..probing import Effort, Study
-from ._budget import tokens_of_run
+from ._budget import MAP_SHARE, tokens_of_run
 from ._journal import PlanStudy
 from ._space import PlanSpace
 from ._trials import Bench, early_step
 
 PROTECTED_SHARE = 0.25
 """Share of the parameters inside layers."""
-_BUDGET_SHARE = 0.1
-"""Largest share of the budget for the probe and the map."""
 _NOTE = "fragile"
 
 
@@ -85,7 +83,7 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     mapped = Study(engine, capabilities, ruler.target, trajectory, Effort(), seed)
     tokens = SLOPE_TOKEN * engine.num_tokens((*capabilities, ruler.target)) + noise_tokens(mapped)
     trained = tokens_of_run(candidate, step)
-    if not bench.budget.fits(trained + tokens / 4, share=_BUDGET_SHARE):
+    if not bench.budget.fits(trained + tokens / 4, share=MAP_SHARE):
         return _Mapped([], obstacle="the budget was too small for the map")
     engine.meter.enter("mapping what is fragile")
     before = engine.tokens_used, engine.tokens_backward

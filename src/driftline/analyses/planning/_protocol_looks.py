@@ -8,7 +8,7 @@ from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import PlanLook
-from ..search import Loss, front, mean_limits
+from ..search import Loss, Preference, choice_level, front, mean_limits, safe_worth
 
 THRIFT = 0.1
 """Share of the gain that is worth losing one tolerance less of the worst capability."""
@@ -41,6 +41,7 @@ class ProtocolEvaluation:
     """Losses of the required capabilities, in their tolerances."""
     parts: PartScales | None = None
     """None where all have one scale."""
+    prefer: Preference = "gain"
 
     @property
     def excess(self) -> float:
@@ -72,8 +73,11 @@ class ProtocolEvaluation:
         """The gain, less a tenth of it for each tolerance that the worst capability loses.
 
         Within the tolerances a little gain is not worth a large loss, and the items could not tell
-        the little gain from none.
+        the little gain from none. Where safety is preferred: the gain times the share of the tolerance
+        that the worst bound leaves.
         """
+        if self.prefer == "safety":
+            return safe_worth(self.gain, self.losses)
         return self.gain - THRIFT * max(0.0, self.gain) * max(0.0, self.worst_loss)
 
     @property
@@ -94,6 +98,9 @@ class PlanRuler:
     """The items that choose; those that are not required do not count."""
     target: Capability
     alpha: float
+    num_candidates: int = 1
+    """Most points that may be chosen; bounds of losses are corrected for them."""
+    prefer: Preference = "gain"
 
     @property
     def watched(self) -> tuple[Capability, ...]:
@@ -127,11 +134,12 @@ class PlanRuler:
         for capability in self.capabilities:
             if capability.required:
                 values = table.item_losses(point, capability, base=BASE)
-                mean, _, bound = mean_limits(values, capability, self.alpha)
+                level = choice_level(self.alpha, self.num_candidates)
+                mean, _, bound = mean_limits(values, capability, level)
                 tolerance = capability.tolerance
                 losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
-        return ProtocolEvaluation(trial, step, scale, gain, losses, parts)
+        return ProtocolEvaluation(trial, step, scale, gain, losses, parts, self.prefer)
 
     def least_loss(self, table: Table, point: Point, capability: Capability) -> float:
         """Return the one-sided lower bound of one capability's loss, in its own unit."""

@@ -1,11 +1,14 @@
 """The search of a plan, and what each lever of the best protocol bought."""
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...results import LeverAblation, LeverSetting
 from ._budget import ABLATION_SHARE, SEARCH_SHARE
 from ._journal import SEARCH, PlanStudy
-from ._parts import scale_parts
+from ._parts import MOST_LOOKS, scale_parts
 from ._protocol_looks import ProtocolEvaluation, best_of
 from ._space import SCALE, PlanSpace, Settings, parts_word
 from ._trials import Bench, Trial
@@ -15,6 +18,15 @@ _MOST = 500
 _NUM_GUIDED = 12
 """Trials before the sampler has seen enough to choose."""
 _ENDED = "ended"
+_MINUTES = "estimated minutes"
+_NUM_VARIANTS = 3
+"""Trials that usually switch a lever back; for planning time only."""
+_STATE_WORDS = {
+    "finished": "finished",
+    "stopped": "dropped early",
+    "failed": "failed",
+    "out of budget": "out of budget",
+}
 _SECONDS = "seconds"
 """Seconds of all processes, up to the last trial that ended."""
 _UNAFFORDABLE = "the budget did not hold it"
@@ -33,6 +45,10 @@ class Found:
     ablation: tuple[LeverAblation, ...]
     ended: str
     """Reason why the search ended."""
+    num_wanted: int = 0
+    """Search trials after which nothing is left out that is always tried."""
+    estimated_minutes: float | None = None
+    """Of the whole plan, as estimated after the first trial."""
 
 
 def search_protocols(
@@ -53,25 +69,82 @@ def search_protocols(
     bench.budget.earlier_seconds = float(str(study.note(_SECONDS) or 0.0))
     for trial in study.earlier(space):
         bench.restore(trial)
-    bench.engine.meter.enter(f"searching protocols within {bench.budget.words}")
+    _enter_search(bench, space, max_trials)
     ended = study.note(_ENDED)
     while not isinstance(ended, str):
         ended = _search_once(bench, space, study, max_trials=max_trials)
+        _estimate(bench, study, max_trials)
+        _enter_search(bench, space, max_trials)
         if ended is not None:
             study.keep(_ENDED, ended)
-    bench.engine.meter.enter("switching levers back")
+    wanted = min(_NUM_GUIDED, _MOST if max_trials is None else max_trials)
+    minutes = study.note(_MINUTES)
+    said = (ended, wanted, float(str(minutes)) if minutes is not None else None)
+    _enter(bench, "switching levers back", _NUM_VARIANTS * _own_cost(bench, space) + _after(bench))
     searched = (t for t in bench.trials if t.purpose == SEARCH)
     best = best_of((bench.base, *(look for trial in searched for look in trial.looks)))
     if best.trial is None:
-        return Found(best, None, (), ended)
+        return Found(best, None, (), *said)
     best, ablation = _ablate(bench, space, study, best)
-    bench.engine.meter.enter("scaling parts of the best update")
+    _enter(bench, "scaling parts of the best update", _after(bench))
     whole, trial = best, _trial_of(bench, best)
     best = scale_parts(bench, trial, whole, seed=seed)
     if best.parts is not None:
         word = parts_word(best.parts.parts)
         ablation.append(_row(word, best, whole, reason=None, was_dropped=False))
-    return Found(best, trial, tuple(ablation), ended)
+    return Found(best, trial, tuple(ablation), *said)
+
+
+def num_concluded(bench: Bench) -> int:
+    """Count the search trials that ended by themselves: finished, dropped early or failed."""
+    searched = (trial for trial in bench.trials if trial.purpose == SEARCH)
+    return sum(trial.state != "out of budget" for trial in searched)
+
+
+def trial_counts(trials: Sequence[Trial]) -> str:
+    """Say how many trials there are, and how each ended."""
+    counts = Counter(trial.state for trial in trials)
+    words = ", ".join(f"{counts[state]} {_STATE_WORDS[state]}" for state in counts)
+    return f"{len(trials)} trials so far: {words}" if trials else "first trial"
+
+
+def _enter_search(bench: Bench, space: PlanSpace, max_trials: int | None) -> None:
+    left = math.inf
+    if max_trials is not None:
+        num_left = max(0, max_trials - num_concluded(bench)) + _NUM_VARIANTS
+        left = num_left * _own_cost(bench, space) + _after(bench)
+    stage = f"searching protocols within {bench.budget.words}; {trial_counts(bench.trials)}"
+    _enter(bench, stage, left)
+
+
+def _enter(bench: Bench, stage: str, work: float) -> None:
+    """Begin a stage, and tell how much is left: no more than the budget has."""
+    meter = bench.engine.meter
+    meter.replan(meter.TRAINED_TOKEN * min(work, bench.budget.left_tokens))
+    meter.enter(stage)
+
+
+def _own_cost(bench: Bench, space: PlanSpace) -> float:
+    return bench.cost(space.candidate(space.plain), screened=True)
+
+
+def _after(bench: Bench) -> float:
+    """Estimate the weighed tokens of what follows the last trial: parts, and the report."""
+    return bench.scored_tokens(MOST_LOOKS) + bench.budget.reserved
+
+
+def _estimate(bench: Bench, study: PlanStudy, max_trials: int | None) -> None:
+    """Estimate the minutes of the whole plan once, after its first trial."""
+    if study.note(_MINUTES) is not None or not bench.trials:
+        return
+    budget, first = bench.budget, bench.trials[0]
+    if first.state == "out of budget":
+        return
+    left = budget.left_tokens
+    if max_trials is not None:
+        one = budget.used_tokens - budget.before
+        left = min(left, (max_trials - 1 + _NUM_VARIANTS) * one + _after(bench))
+    study.keep(_MINUTES, round(budget.used_seconds / 60 + budget.minutes_of(left), 3))
 
 
 def _search_once(
@@ -86,6 +159,8 @@ def _search_once(
     share = SEARCH_SHARE if bench.trials else 1.0
     if not bench.budget.fits(bench.cost(candidate, screened=True), share=share):
         study.drop(asked)
+        if not bench.trials:
+            return "the budget does not hold one trial of your own config"
         return "the search's part of the budget does not hold one more trial"
     trial = bench.run(asked.number, asked.purpose, candidate)
     study.tell(trial)

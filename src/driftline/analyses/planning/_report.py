@@ -1,7 +1,7 @@
 """Reported gain and retention of a plan, on held-out items."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...capabilities import Capability
 from ...engine import Table
@@ -23,6 +23,12 @@ from ._protocol_looks import PartScales, ProtocolEvaluation
 from ._space import PlanSpace
 from ._trials import Trial
 
+_NOTHING_CHOSEN = "the base itself was chosen, so nothing is claimed"
+_PROMISING = (
+    "{num} points that were tried gain within the tolerances by their means, and the items that choose are too "
+    "few to show it; give more items"
+)
+
 
 @dataclass(frozen=True)
 class PlanOutcome:
@@ -31,11 +37,13 @@ class PlanOutcome:
     target: PlannedGain
     claims: tuple[CapabilityClaim, ...]
     suite_claim: SuiteClaim
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Capability to the upper limit of its mean loss, by the standard errors of its items."""
 
     @property
     def margins_left(self) -> tuple[MarginLeft, ...]:
         """Share of each tolerance that is left, the smallest first."""
-        rows = [_margin_left(claim) for claim in self.claims]
+        rows = [_margin_left(claim, self.limits.get(claim.capability)) for claim in self.claims]
         return tuple(sorted(rows, key=lambda row: (row.left is None, row.left or 0.0)))
 
 
@@ -62,35 +70,58 @@ def judge(
         Claims and gain.
     """
     claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
-    base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))
-    gains = -table.item_losses(point, target, base=BASE)
-    gain, low, high = mean_limits(gains, target, alpha)
-    gained = PlannedGain(
-        metric=target.metric,
-        unit=target.unit,
-        num_items=len(target.items),
-        base=base,
-        tuned=tuned,
-        gain=gain,
-        low=low,
-        high=high,
-        confidence_level=1 - alpha,
-        standard_error=standard_error(gains, groups=target.groups()),
+    gained = _gain(table, point, target, alpha)
+    limits = {
+        c.name: mean_limits(table.item_losses(point, c, base=BASE), c, alpha)[2]
+        for c in capabilities
+    }
+    return PlanOutcome(gained, claims, suite_claim(claims), limits)
+
+
+def nothing_claimed(
+    table: Table, target: Capability, *, num_required: int, alpha: float
+) -> PlanOutcome:
+    """Return the result where the base is what was chosen: there is nothing to claim, and no gain.
+
+    Args:
+        table: Scores of the base.
+        target: The target's rows that choose, which are scored already.
+        num_required: Number of required capabilities.
+        alpha: Level of the limits.
+
+    Returns:
+        No claim, and a gain of 0.
+    """
+    claim = SuiteClaim(
+        verdict="inconclusive", pvalue=None, num_required=num_required, reason=_NOTHING_CHOSEN
     )
-    return PlanOutcome(gained, claims, suite_claim(claims))
+    return PlanOutcome(_gain(table, BASE, target, alpha), (), claim)
 
 
-def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
+def verdict_of(
+    judged: PlanOutcome,
+    *,
+    has_protocol: bool,
+    unfinished: str | None = None,
+    num_promising: int = 0,
+) -> tuple[PlanVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
         judged: Result on the held-out items.
         has_protocol: True if anything but the base was chosen.
+        unfinished: Reason why the search did not run to its end; None if it did.
+        num_promising: Points that gain within the tolerances by their means, not by their bounds.
 
     Returns:
-        pass needs both: every required capability retained, and the target better than in the base.
+        pass needs both: every required capability retained, and the target better than in the base. A
+        search that did not run to its end never gives fail.
     """
     if not has_protocol:
+        if unfinished is not None:
+            return "inconclusive", (unfinished,)
+        if num_promising:
+            return "inconclusive", (_PROMISING.format(num=num_promising),)
         return "fail", (
             "no protocol that was tried gains anything within the tolerances, so nothing is to be "
             "trained",
@@ -100,7 +131,10 @@ def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict,
         against.append("the target is no better than in the base")
     elif judged.target.low <= 0:
         undecided.append("whether the target gains is not settled")
-    return weighed(judged.suite_claim, against=against, undecided=undecided)
+    verdict, reasons = weighed(judged.suite_claim, against=against, undecided=undecided)
+    if verdict == "fail" and unfinished is not None:
+        return "inconclusive", (f"the best so far does not hold: {'; '.join(reasons)}", unfinished)
+    return verdict, reasons
 
 
 def trial_rows(
@@ -127,6 +161,7 @@ def trial_rows(
             tokens_trained=trial.tokens,
             wall_seconds=round(trial.seconds, 1),
             reason=trial.reason,
+            forecast=trial.forecast,
         )
         for trial in trials
     )
@@ -144,8 +179,25 @@ def protocol_of(space: PlanSpace, trial: Trial, look: ProtocolEvaluation) -> Pla
     )
 
 
-def _margin_left(claim: CapabilityClaim) -> MarginLeft:
-    limit = claim.loss_limit
+def _gain(table: Table, point: Point, target: Capability, alpha: float) -> PlannedGain:
+    base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))
+    gains = -table.item_losses(point, target, base=BASE)
+    gain, low, high = mean_limits(gains, target, alpha)
+    return PlannedGain(
+        metric=target.metric,
+        unit=target.unit,
+        num_items=len(target.items),
+        base=base,
+        tuned=tuned,
+        gain=gain,
+        low=low,
+        high=high,
+        confidence_level=1 - alpha,
+        standard_error=standard_error(gains, groups=target.groups()),
+    )
+
+
+def _margin_left(claim: CapabilityClaim, limit: float | None) -> MarginLeft:
     return MarginLeft(
         capability=claim.capability,
         required=claim.required,

@@ -171,6 +171,7 @@ class PlanSpace:
             self.plain,
             self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
             self.of_method("full", {"protected": "frozen", "replay_share": REPLAY}),
+            self.of_method("full", {"l2_pull": PULL}),
             self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
         ]
         if self.own_method == "full":

@@ -20,10 +20,11 @@ from ...models import (
     TrainingPlan,
     Trajectory,
 )
-from ...results import TrialState
+from ...results import TrialForecast, TrialState
 from ._budget import Budget, tokens_of_run, weight_of
 from ._protocol_looks import PartScales, PlanRuler, ProtocolEvaluation, best_of
 from ._space import ProtocolCandidate, Settings
+from ._trial_forecast import forecast_trial, reason_to_drop
 
 SCALES = (1.0, 0.75, 0.5, 0.25)
 """Scales of a finished trial's update; they cost no training."""
@@ -42,6 +43,8 @@ class Trial:
     early: ProtocolEvaluation | None = None
     looks: tuple[ProtocolEvaluation, ...] = ()
     """At its end, one a scale, then those with scales part by part."""
+    forecast: tuple[TrialForecast, ...] = ()
+    """Of its end, from the early evaluation."""
     tokens: int = 0
     seconds: float = 0.0
     reason: str | None = None
@@ -97,6 +100,11 @@ class Bench:
         self.blind = self._blind()
 
     @property
+    def table(self) -> Table:
+        """All scores so far."""
+        return self._table
+
+    @property
     def looks(self) -> list[ProtocolEvaluation]:
         """Every look at the end of a trial, the base first."""
         return [self.base, *(look for trial in self.trials for look in trial.looks)]
@@ -131,17 +139,17 @@ class Bench:
             # At most; what was really trained is known at the end, unless it broke off before.
             trial.tokens = math.ceil(tokens_of_run(candidate, step))
             if screened and step == early:
-                trial.early = self._early(trial, trajectory)
-                better = self._better_trial(trial.early)
-                if better is not None:
-                    trial.state = "stopped"
-                    trial.reason = (
-                        f"after {early} of {last} steps, where trial {better.number} had gained more "
-                        "and lost less"
+                self._look_early(trial, trajectory)
+                reason = self._reason_to_stop(trial)
+                if reason is not None:
+                    trial.state, trial.reason = (
+                        "stopped",
+                        f"after {early} of {last} steps: {reason}",
                     )
                     return False
-            if self.budget.is_out_of_time():
-                trial.state, trial.reason = "out of budget", f"time was up at step {step}"
+            if self.budget.is_out_of_time(self.scored_tokens(len(scales_of(candidate)))):
+                trial.state = "out of budget"
+                trial.reason = f"time was up at step {step} of {last}"
             return trial.state == "finished"
 
         trajectory.goes_on = goes_on
@@ -152,7 +160,7 @@ class Bench:
                 trial.state, trial.reason = "finished", None
                 trial.looks = self._final(trial, trajectory)
                 if screened and trial.early is None:
-                    trial.early = self._early(trial, trajectory)
+                    self._look_early(trial, trajectory)
         except (RunError, ConfigError) as error:
             trial.state, trial.reason = "failed", str(error)
             trial.looks = ()
@@ -167,7 +175,7 @@ class Bench:
             trial.looks = self._final(trial, trajectory)
         screened = trial.purpose == "search" and len(trajectory.kept_steps) > 1
         if screened and trial.state in ("finished", "stopped"):
-            trial.early = self._early(trial, trajectory)
+            self._look_early(trial, trajectory)
         self._enter(trial)
 
     def trajectory(self, candidate: ProtocolCandidate) -> Trajectory:
@@ -264,13 +272,23 @@ class Bench:
         self.budget.spend(trial.tokens, weight_of(trial.candidate))
         self.trials.append(trial)
 
-    def _better_trial(self, early: ProtocolEvaluation) -> Trial | None:
-        """Return a finished trial within the tolerances that was better at its early step."""
-        for trial in self.trials:
-            ended_well = trial.best is not None and trial.best.excess == 0
-            if ended_well and trial.early is not None and early.is_dominated_by(trial.early):
-                return trial
-        return None
+    def _reason_to_stop(self, trial: Trial) -> str | None:
+        """Return why a trial ends at its early look: a better one is there, or its forecast is bad."""
+        assert trial.early is not None
+        within = [t for t in self.trials if t.best is not None and t.best.excess == 0]
+        for other in within:
+            if other.early is not None and trial.early.is_dominated_by(other.early):
+                return f"trial {other.number} had gained more and lost less there"
+        if not within:
+            return None
+        least = min(scales_of(trial.candidate))
+        return reason_to_drop(trial.forecast, scale=least, other=within[0].number)
+
+    def _look_early(self, trial: Trial, trajectory: Trajectory) -> None:
+        trial.early = self._early(trial, trajectory)
+        trial.forecast = forecast_trial(
+            self.engine, self.ruler, trajectory, self._table, seed=self.seed
+        )
 
     def _early(self, trial: Trial, trajectory: Trajectory) -> ProtocolEvaluation:
         step = trajectory.kept_steps[0]

@@ -40,7 +40,15 @@ from ..items import (
     split_items,
     target_capability,
 )
-from ..search import Candidate, CandidateEvaluation, Cell, Ruler, list_cells, weight_scales
+from ..search import (
+    Candidate,
+    CandidateEvaluation,
+    Cell,
+    Preference,
+    Ruler,
+    list_cells,
+    weight_scales,
+)
 from ..suite_scores import check_names
 from ._caveats import repair_caveats
 from ._report import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
@@ -70,14 +78,15 @@ class RepairRequest:
     num_items: int | None = None
     """Items of each capability to use, for choosing and for the final claims (default: all)."""
     num_search_items: int | None = None
-    """Items of each capability used to choose, at most half (default: those that the final claims do not
-    need)."""
+    """Items of each capability used to choose, at most half (default: half)."""
     alpha: float = 0.05
-    """Level of each claim, and of the bounds of the search."""
+    """Level of each claim, and of the bounds of the search, which are corrected for its looks."""
     seed: int = 0
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
+    prefer: Preference = "gain"
+    """Choice among points within the tolerances."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:
@@ -237,6 +246,8 @@ def _search(
         tuned.point,
         request.alpha,
         request.max_cost,
+        NUM_LOOKS,
+        request.prefer,
     )
     squared = _squared_norms(cells, norms)
     return RepairSearch(engine, tuned, ruler, cells, squared, request.seed)
@@ -353,6 +364,8 @@ def _provenance(
         alpha=request.alpha,
         max_cost=request.max_cost,
         num_search_items=max(len(halves.search.items) for halves in asked.capabilities),
+        num_candidates=NUM_LOOKS,
+        prefer=request.prefer,
         seed=request.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -255,7 +255,7 @@ def _tried(
             kept = () if look.missed is None else (math.asinh(look.missed / usual),)
             bounds = tuple(math.asinh(loss.bound - 1.0) for loss in look.losses.values())
             tried = (
-                Tried(scales, look.worth, (*bounds, *kept))
+                Tried(scales, look.merit, (*bounds, *kept))
                 if is_met
                 else Tried(scales, -math.log1p(look.excess), kept)
             )

@@ -10,8 +10,11 @@ from ._held_out import weighed as weighed
 from ._looks import Candidate as Candidate
 from ._looks import CandidateEvaluation as CandidateEvaluation
 from ._looks import Loss as Loss
+from ._looks import Preference as Preference
 from ._looks import Ruler as Ruler
+from ._looks import choice_level as choice_level
 from ._looks import front as front
 from ._looks import mean_limits as mean_limits
+from ._looks import safe_worth as safe_worth
 from ._part_sampler import Tried as Tried
 from ._part_sampler import propose_scales as propose_scales

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy
 from jaxtyping import Float
@@ -13,13 +13,39 @@ from ...engine import Table
 from ...models import BASE, Point
 from ...stats import mean_interval
 
+Preference = Literal["gain", "safety"]
+"""Choice among candidates within the tolerances: by the gain, or by the gain times the share of the tolerance
+that the worst bound leaves."""
+
 
 class Loss(NamedTuple):
     """The loss of one capability from the base, in its tolerances."""
 
     mean: float
     bound: float
-    """One-sided upper bound."""
+    """One-sided upper bound, corrected for the number of candidates."""
+
+
+def choice_level(alpha: float, num_candidates: int) -> float:
+    """Return the level of each bound by which the best of several candidates is chosen (Bonferroni 1936).
+
+    The candidate that looks best looks better than it is. With each bound at this level, all of them hold
+    at once with a chance of 1 - alpha at least, so that of the chosen one holds too, whatever chose it.
+
+    Args:
+        alpha: Accepted chance that the bound of the chosen candidate does not hold.
+        num_candidates: Most candidates that are looked at, 1 or more.
+
+    Returns:
+        The level.
+    """
+    return alpha / max(1, num_candidates)
+
+
+def safe_worth(worth: float, losses: Mapping[str, Loss]) -> float:
+    """Weigh what a candidate is worth by the share of the tolerance that its worst bound leaves."""
+    worst = max((loss.bound for loss in losses.values()), default=0.0)
+    return max(0.0, worth) * (1 - max(0.0, worst))
 
 
 @dataclass(frozen=True)
@@ -48,6 +74,7 @@ class CandidateEvaluation:
     more; None where nothing has to be."""
     losses: Mapping[str, Loss]
     """Losses of the required capabilities."""
+    prefer: Preference = "gain"
 
     @property
     def shortfall(self) -> float:
@@ -80,6 +107,11 @@ class CandidateEvaluation:
         return self.candidate.kept_change if self.gain is None else self.gain
 
     @property
+    def merit(self) -> float:
+        """Objective among candidates that meet the constraint."""
+        return safe_worth(self.worth, self.losses) if self.prefer == "safety" else self.worth
+
+    @property
     def meets_all(self) -> bool:
         """True if the required gain is kept, and every loss is within its tolerance."""
         return self.shortfall == 0 and self.excess == 0
@@ -87,7 +119,7 @@ class CandidateEvaluation:
     @property
     def order(self) -> tuple[float, float, float]:
         """Smaller is better: first the gain that must be kept, then the constraint, then the rest."""
-        return (self.shortfall, self.excess, -self.worth)
+        return (self.shortfall, self.excess, -self.merit)
 
 
 @dataclass(frozen=True)
@@ -101,6 +133,9 @@ class Ruler:
     alpha: float
     max_cost: float | None
     """Share of the tuned model's gain that may be given up; None for no limit."""
+    num_candidates: int = 1
+    """Most candidates that are looked at; bounds of losses are corrected for them."""
+    prefer: Preference = "gain"
 
     def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
@@ -108,7 +143,8 @@ class Ruler:
         for capability in self.capabilities:
             if capability.required:
                 values = table.item_losses(point, capability, base=BASE)
-                mean, _, bound = mean_limits(values, capability, self.alpha)
+                level = choice_level(self.alpha, self.num_candidates)
+                mean, _, bound = mean_limits(values, capability, level)
                 losses[capability.name] = Loss(
                     mean / capability.tolerance, bound / capability.tolerance
                 )
@@ -121,7 +157,7 @@ class Ruler:
             if self.max_cost is not None:
                 short = (1 - self.max_cost) * full - gains
                 missed = mean_limits(short, self.target, self.alpha)[2]
-        return CandidateEvaluation(candidate, gain, share, missed, losses)
+        return CandidateEvaluation(candidate, gain, share, missed, losses, self.prefer)
 
 
 def mean_limits(

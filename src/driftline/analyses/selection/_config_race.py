@@ -1,25 +1,18 @@
-"""Tests that drop planned runs, and draws of the worst loss that is predicted for each."""
+"""Draws of the worst loss that is predicted for each planned run."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy
-import scipy.special
 from jaxtyping import Float
 from numpy import ndarray
 
+from ..forecasting import DROPPED_BELOW as DROPPED_BELOW
+from ..forecasting import PredictedLoss as PredictedLoss
+from ..forecasting import dropped_by as dropped_by
+from ..forecasting import keep_pvalue as keep_pvalue
+from ..forecasting import spread_of
+
 NUM_DRAWS = 4000
-DROPPED_BELOW = 0.05
-"""A config drops out if the p-value of "it keeps every tolerance" is below this."""
-
-
-class PredictedLoss(NamedTuple):
-    """The predicted loss of one required capability, in tolerances."""
-
-    loss: float
-    low: float
-    high: float
-    confidence_level: float
 
 
 def draw_worst_losses(
@@ -38,43 +31,10 @@ def draw_worst_losses(
         Worst losses, in tolerances.
     """
     middle = numpy.array([each.loss for each in losses])
-    spread = numpy.array([_spread(each) for each in losses])
+    spread = numpy.array([spread_of(each) for each in losses])
     drawn = middle + spread * generator.standard_normal((NUM_DRAWS, len(losses)))
     worst: Float[ndarray, " draws"] = drawn.max(axis=1)
     return worst
-
-
-def keep_pvalue(losses: Sequence[PredictedLoss]) -> float:
-    """Test of one run that it keeps every tolerance.
-
-    Capabilities are tested one by one with Bonferroni's correction, however their errors depend on each
-    other. The draws of the worst loss would not do: the largest of several uncertain losses is too
-    large on average.
-
-    Args:
-        losses: Of every required capability, at least one.
-
-    Returns:
-        The p-value.
-    """
-    smallest = min(_probability_kept(each) for each in losses)
-    return min(1.0, len(losses) * smallest)
-
-
-def dropped_by(pvalues: Mapping[str, float]) -> tuple[str, ...]:
-    """Choose the runs that drop out: those that are shown to break a tolerance.
-
-    Where every run is, none drops out: the question is then which is the least harmful, and the probe so
-    far does not answer it.
-
-    Args:
-        pvalues: Of `keep_pvalue`, by run.
-
-    Returns:
-        The names.
-    """
-    broken = tuple(name for name, pvalue in pvalues.items() if pvalue < DROPPED_BELOW)
-    return () if len(broken) == len(pvalues) else broken
 
 
 def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[str, float]:
@@ -93,17 +53,3 @@ def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[
     won = (is_first / is_first.sum(axis=0)).sum(axis=1)
     shares = (won + 1 / len(drawn)) / (worst.shape[1] + 1)
     return dict(zip(drawn, shares.tolist(), strict=True))
-
-
-def _probability_kept(loss: PredictedLoss) -> float:
-    """Compute the probability that a loss is at most the tolerance."""
-    spread = _spread(loss)
-    if spread == 0:
-        return float(loss.loss <= 1)
-    return float(scipy.special.ndtr((1 - loss.loss) / spread))
-
-
-def _spread(loss: PredictedLoss) -> float:
-    """Read the standard deviation from the interval of a normal distribution."""
-    quantile = float(scipy.special.ndtri((1 + loss.confidence_level) / 2))
-    return (loss.high - loss.low) / 2 / quantile

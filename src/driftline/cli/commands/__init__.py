@@ -12,6 +12,7 @@ from ._repair import repair as repair
 from ._report import report as report
 from ._runs import runs as runs
 from ._sample_size import sample_size as sample_size
+from ._scale import scale as scale
 from ._score import score as score
 from ._suite import suite as suite
 from ._train import train as train

@@ -28,6 +28,7 @@ from ._run_options import ForceOption as ForceOption
 from ._run_options import ItemsOption as ItemsOption
 from ._run_options import JsonOption as JsonOption
 from ._run_options import OutOption as OutOption
+from ._run_options import PreferOption as PreferOption
 from ._run_options import SearchItemsOption as SearchItemsOption
 from ._run_options import SeedOption as SeedOption
 from ._run_options import SuiteOption as SuiteOption

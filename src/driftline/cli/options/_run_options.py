@@ -67,8 +67,16 @@ SearchItemsOption = Annotated[
     typer.Option(
         "--search-items",
         min=2,
-        help="Items per capability used to choose (at most half). The rest are held out for the final "
-        "claims (default: those that a certification at the tolerance can spare, at least 32).",
+        help="Items per capability used to choose (default: half, which is the most). The rest are held "
+        "out for the final claims.",
         rich_help_panel=EFFORT,
+    ),
+]
+PreferOption = Annotated[
+    str,
+    typer.Option(
+        "--prefer",
+        help="Choice among candidates within the tolerances: gain, or safety (the gain times the share of "
+        "the tolerance that the worst bound leaves).",
     ),
 ]

@@ -37,6 +37,11 @@ class Meter:
         """Add work to what is planned."""
         self.planned += work
 
+    def replan(self, work: float) -> None:
+        """Replace what is planned: so much is left, as it is known now."""
+        self.planned = self.done + self.skipped + max(0.0, work)
+        self._tell()
+
     @contextlib.contextmanager
     def estimated(self, work: float) -> Iterator[None]:
         """Remove from the plan what the block turns out not to need.

@@ -47,7 +47,14 @@ from ...results import (
     weight_diff_screen,
     weight_diff_summary,
 )
-from ..documents import Calibrated, Estimate, calibrated_summary, estimate_summary
+from ..documents import (
+    Calibrated,
+    Estimate,
+    ScaledModel,
+    calibrated_summary,
+    estimate_summary,
+    scaled_model_summary,
+)
 from ._rows import Row, rows_of
 
 _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
@@ -60,6 +67,7 @@ _SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
     Plan: plan_summary,
     Repair: repair_summary,
     RunComparison: run_comparison_summary,
+    ScaledModel: scaled_model_summary,
     Scores: scores_summary,
     SuitePower: suite_power_summary,
     TrainingRun: training_run_summary,

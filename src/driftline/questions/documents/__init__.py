@@ -13,3 +13,5 @@ from ._estimate import estimate_certification as estimate_certification
 from ._estimate import estimate_plan as estimate_plan
 from ._estimate import estimate_summary as estimate_summary
 from ._estimate import estimate_training as estimate_training
+from ._scaled_model import ScaledModel as ScaledModel
+from ._scaled_model import scaled_model_summary as scaled_model_summary

@@ -5,6 +5,7 @@ from ._files import check_free as check_free
 from ._files import read_as as read_as
 from ._files import write_file as write_file
 from ._inputs import LARGEST_SEED as LARGEST_SEED
+from ._inputs import PREFERENCES as PREFERENCES
 from ._inputs import ConfigInput as ConfigInput
 from ._inputs import DataInput as DataInput
 from ._inputs import EngineChoice as EngineChoice

@@ -118,6 +118,10 @@ class EngineChoice:
         )
 
 
+PREFERENCES = ("gain", "safety")
+"""Choices among candidates within the tolerances."""
+
+
 def check_choice(option: str, value: object, choices: Collection[object]) -> None:
     """Refuse a value that is not one of the choices.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...extras import require_extra
 from ..answers import Answer
 from ..inputs import (
+    PREFERENCES,
     ConfigInput,
     DataInput,
     Handed,
@@ -15,6 +16,7 @@ from ..inputs import (
     SilentReporter,
     SuiteInput,
     check_alpha,
+    check_choice,
     check_items,
     check_least,
     check_probe,
@@ -55,6 +57,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     trials: int | None = None,
     items: int | None = None,
     search_items: int | None = None,
+    prefer: str = "gain",
     alpha: float = 0.05,
     out: object = None,
     seed: int = 0,
@@ -79,7 +82,9 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         budget_minutes: Minutes of this machine, instead.
         trials: Largest number of trials.
         items: Items of each capability, for choosing and claims together.
-        search_items: Items of each capability that choose.
+        search_items: Items of each capability that choose; half of them by default.
+        prefer: `gain` chooses by the gain among those within the tolerances, `safety` by the gain times
+            the share of the tolerance that the worst bound leaves.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
         out: Run folder with the protocol; None leaves no file.
         seed: Random seed for Driftline's own sampling.
@@ -105,6 +110,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         "num_trials": trials,
         "num_items": items,
         "num_search_items": search_items,
+        "prefer": prefer,
         "alpha": alpha,
         "seed": seed,
     }
@@ -153,6 +159,7 @@ def _check(options: dict[str, Any]) -> None:
     check_seed(options["seed"])
     check_items("--items", options["num_items"])
     check_items("--search-items", options["num_search_items"])
+    check_choice("--prefer", options["prefer"], PREFERENCES)
     finite("--budget-tokens", options["budget_tokens"])
     finite("--budget-minutes", options["budget_minutes"])
     check_least("--trials", options["num_trials"], 1)
@@ -178,6 +185,7 @@ def _identity(
         "trials": options["num_trials"],
         "items": options["num_items"],
         "search_items": options["num_search_items"],
+        "prefer": options["prefer"],
         "alpha": options["alpha"],
         "seed": options["seed"],
     }

@@ -7,6 +7,7 @@ from ...errors import ConfigError
 from ...extras import require_extra
 from ..answers import Answer
 from ..inputs import (
+    PREFERENCES,
     DataInput,
     ModelChoice,
     ModelInput,
@@ -14,6 +15,7 @@ from ..inputs import (
     SilentReporter,
     SuiteInput,
     check_alpha,
+    check_choice,
     check_items,
     check_seed,
     finite,
@@ -40,6 +42,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
     max_cost: float | None = None,
     items: int | None = None,
     search_items: int | None = None,
+    prefer: str = "gain",
     alpha: float = 0.05,
     out: object = None,
     seed: int = 0,
@@ -60,7 +63,9 @@ def repair(  # noqa: PLR0913 - the inputs of a question
         columns: Columns of `data`, as `prompt=question,completion=answer` or a dict.
         max_cost: Largest share of the target's gain to give up.
         items: Items of each capability, for choosing and claims together.
-        search_items: Items of each capability that choose.
+        search_items: Items of each capability that choose; half of them by default.
+        prefer: `gain` chooses by the gain among those within the tolerances, `safety` by the gain times
+            the share of the tolerance that the worst bound leaves.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
         out: Run folder with the repaired model; None leaves no file.
         seed: Random seed for Driftline's own sampling.
@@ -83,6 +88,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
     check_seed(seed)
     check_items("--items", items)
     check_items("--search-items", search_items)
+    check_choice("--prefer", prefer, PREFERENCES)
     finite("--max-cost", max_cost)
     reporter = reporter or SilentReporter()
     read = read_suites(suites, reporter)
@@ -111,6 +117,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
             "max_cost": max_cost,
             "items": items,
             "search_items": search_items,
+            "prefer": prefer,
             "alpha": alpha,
             "seed": seed,
         }
@@ -128,6 +135,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
                 search_items,
                 alpha,
                 seed,
+                prefer=prefer,  # type: ignore[arg-type]
             )
             with shown(reporter, folder):
                 found = search(request, folder, listener=reporter.update)

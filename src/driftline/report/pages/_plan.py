@@ -18,7 +18,14 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import budget_words, scale_word, setting_words, trial_order
+from ...results.summaries import (
+    budget_words,
+    forecast_words,
+    scale_word,
+    setting_words,
+    trial_counts,
+    trial_order,
+)
 from ..charts import plan_front, plan_key
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, created_words, drawn, page
@@ -51,7 +58,7 @@ def render_plan(found: Plan) -> str:
         ),
         tiles=tuple(_tiles(found)),
         cost=(
-            f"{duration(found.cost.wall_seconds)}, {len(found.trials)} trials, "
+            f"{duration(found.cost.wall_seconds)}, {trial_counts(found)}, "
             f"{found.cost.tokens_backward:,} tokens trained, {found.cost.tokens_forward:,} scored",
             f"Budget: {budget_words(found.budget)}",
         ),
@@ -82,6 +89,8 @@ def render_plan(found: Plan) -> str:
         ways=ways_out(found.claims),
         ablation=_ablation_table(found) if found.ablation else None,
         trials=_trials_table(found),
+        forecast=forecast_words(found),
+        reasons=tuple(clean(reason) for reason in found.reasons),
     )
 
 
@@ -95,7 +104,8 @@ def _tiles(found: Plan) -> Iterator[tuple[str, str, str]]:
         clean(least.capability) if least else "no limit"
     )  # fmt: skip
     kept = sum(claim.verdict == "non_inferior" for claim in found.claims)
-    yield "capabilities retained", f"{kept} of {len(found.claims)}", "on unseen items"
+    share = f"{kept} of {len(found.claims)}" if found.claims else DASH
+    yield "capabilities retained", share, "on items that chose nothing"
     finished = sum(trial.state == "finished" for trial in found.trials)
     yield "trials", f"{len(found.trials)}", f"{finished} trained to their end"
 
@@ -119,6 +129,8 @@ def _files_table(found: Plan) -> Table | None:
 
 def _target_line(found: Plan) -> str:
     target = found.target
+    if found.protocol is None:
+        return "The base itself was chosen, so nothing is claimed."
     return clean(
         f"The target on {target.num_items:,} rows that were neither trained on nor chose: "
         f"{number(target.base)} {target.unit} in the base, {number(target.tuned)} after; gain "

@@ -138,7 +138,7 @@ def _target_line(found: Repair) -> str | None:
     if target is None:
         return None
     return (
-        f"The target, {target.num_items:,} unseen examples: {number(target.base)} {target.unit} in "
+        f"The target, {target.num_items:,} examples that chose nothing: {number(target.base)} {target.unit} in "
         f"the base, {number(target.tuned)} tuned, {number(target.repaired)} repaired. Its gain of "
         f"{number(target.repaired_gain)} has the one-sided {percent(target.confidence_level)} limits "
         f"{interval(target.low, target.high)}."

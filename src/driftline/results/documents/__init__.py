@@ -49,6 +49,7 @@ from ._plan import PlannedProtocol as PlannedProtocol
 from ._plan import PlanProvenance as PlanProvenance
 from ._plan import PlanTrial as PlanTrial
 from ._plan import PlanVerdict as PlanVerdict
+from ._plan import TrialForecast as TrialForecast
 from ._plan import TrialState as TrialState
 from ._repair import CapabilityRecovery as CapabilityRecovery
 from ._repair import CellScale as CellScale

@@ -47,6 +47,23 @@ class PlanLook(Value):
     """No other point has both more gain and a smaller worst loss."""
 
 
+class TrialForecast(Value):
+    """The forecast of a trial's end from its early look, of one required capability."""
+
+    in_unit: ClassVar[tuple[str, ...]] = ("tolerance", "loss", "low", "high")
+
+    capability: str
+    unit: str
+    tolerance: float
+    loss: float
+    """Predicted at the end of the run, before any scaling; positive is worse."""
+    low: float
+    high: float
+    confidence_level: float
+    probability_lost: float
+    """Probability that the loss ends beyond the tolerance."""
+
+
 class PlanTrial(Value):
     """One protocol that was tried."""
 
@@ -54,7 +71,8 @@ class PlanTrial(Value):
     purpose: str
     """`search`, or the lever that was switched back."""
     state: TrialState
-    """stopped: at its early look, since a finished trial had gained more and clearly lost less there."""
+    """stopped: at its early look, since a finished trial had gained more and clearly lost less there, or
+    since it is forecast to break a tolerance at every scale; the reason says which."""
     settings: tuple[LeverSetting, ...]
     num_steps: int
     """Planned; a stopped trial took fewer."""
@@ -63,6 +81,8 @@ class PlanTrial(Value):
     tokens_trained: int
     wall_seconds: float
     reason: str | None
+    forecast: tuple[TrialForecast, ...] = ()
+    """From its look at a fifth of its steps; that of trial 0 is of the user's own config."""
 
 
 class LeverAblation(Value):
@@ -99,7 +119,8 @@ class MarginLeft(Value):
     standard_error: float | None = None
     """Standard error of the mean, over groups of items."""
     loss_limit: float | None
-    """The largest loss that the items leave possible, one-sided."""
+    """Upper limit of the mean loss, one-sided, by the standard errors that `assess` goes by. The limit of the
+    claim, which assumes less about the items, is with the claim."""
     left: float | None
     """1 - loss_limit / tolerance; negative where the limit passes the tolerance."""
     reason: str | None
@@ -158,6 +179,12 @@ class PlanBudget(Value):
     """Tokens of the user's own run, for comparison."""
     ended: str
     """Reason why the search ended."""
+    needed_tokens: float | None = None
+    """Tokens of a budget that holds the search to its end; None where this one did."""
+    needed_minutes: float | None = None
+    """The same in minutes of this machine, at the pace of this run."""
+    estimated_minutes: float | None = None
+    """Minutes of the whole plan as estimated after its first trial, to compare with those it used."""
 
 
 class PlanProvenance(Value):
@@ -181,6 +208,10 @@ class PlanProvenance(Value):
     alpha: float
     num_search_items: int
     """Largest number of items per capability used to choose."""
+    num_candidates: int = 1
+    """Points for which the bounds that choose are corrected; 1 in documents of older versions."""
+    prefer: Literal["gain", "safety"] = "gain"
+    """Choice among points within the tolerances."""
     seed: int
     created: str
     """Time of writing, ISO 8601, UTC."""
@@ -192,7 +223,8 @@ class Plan(Document):
     schema_: Literal["driftline/plan/1"] = Field(default="driftline/plan/1", alias="schema")
     verdict: PlanVerdict
     """pass: every required capability is retained and the target gained. fail: one is lost, or no
-    protocol within the tolerances gains anything."""
+    protocol within the tolerances gains anything, by a search that ran to its end. inconclusive: the items or
+    the budget do not settle it."""
     reasons: tuple[str, ...]
     chosen: PlanLook
     protocol: PlannedProtocol | None

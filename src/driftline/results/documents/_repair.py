@@ -156,6 +156,10 @@ class RepairProvenance(Value):
     """Share of the target's gain that the search was allowed to give up; None for no limit."""
     num_search_items: int
     """Largest number of items per capability used to choose."""
+    num_candidates: int = 1
+    """Looks for which the bounds that choose are corrected; 1 in documents of older versions."""
+    prefer: Literal["gain", "safety"] = "gain"
+    """Choice among points within the tolerances."""
     seed: int
     """Random seed of the split, and of the tests."""
     created: str

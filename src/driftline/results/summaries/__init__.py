@@ -10,10 +10,12 @@ from ._columns import wrapped as wrapped
 from ._comparison import comparison_summary as comparison_summary
 from ._config_comparison import config_comparison_summary as config_comparison_summary
 from ._plan import budget_words as budget_words
+from ._plan import forecast_words as forecast_words
 from ._plan import plan_headline as plan_headline
 from ._plan import plan_summary as plan_summary
 from ._plan import scale_word as scale_word
 from ._plan import setting_words as setting_words
+from ._plan import trial_counts as trial_counts
 from ._plan import trial_order as trial_order
 from ._repair import chosen_words as chosen_words
 from ._repair import repair_headline as repair_headline

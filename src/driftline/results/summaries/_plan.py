@@ -1,5 +1,6 @@
 """A plan as plain text."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ..documents import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
@@ -16,6 +17,12 @@ from ..readings import (
 )
 from ._columns import aligned, caveat_lines, wrapped
 
+_STATE_WORDS = {
+    "finished": "finished",
+    "stopped": "dropped early",
+    "failed": "failed",
+    "out of budget": "out of budget",
+}
 _SHOWN_TRIALS = 12
 """In a terminal; the report has all."""
 
@@ -35,7 +42,8 @@ def plan_summary(found: Plan) -> str:
     blocks = [
         wrapped(f"{found.verdict.upper()}: {plan_headline(found)}"),
         _protocol(found),
-        ["On items that chose nothing", *_margins(found)],
+        _forecast(found),
+        ["On items that chose nothing", *_margins(found)] if found.margins_left else [],
         _ablation(found),
         ["Trials, the best first, on the items that choose", *_trials(found)],
         _closing(found),
@@ -51,7 +59,7 @@ def plan_headline(found: Plan) -> str:
         limits = interval(target.low, target.high, signed=True)
         parts.append(
             f"target gain {number(target.gain, signed=True)} {target.unit} ({limits}, "
-            f"{target.num_items:,} unseen rows)"
+            f"{target.num_items:,} rows neither trained on nor chosen by)"
         )
     return clean("; ".join((*parts, *found.reasons)))
 
@@ -70,7 +78,38 @@ def budget_words(budget: PlanBudget) -> str:
         if budget.unit == "tokens"
         else f"{budget.used_minutes:.1f} of {budget.limit:g} minutes"
     )
-    return f"{used} (your own run trains {budget.planned_run_tokens:,.0f}); {clean(budget.ended)}"
+    words = f"{used} (your own run trains {budget.planned_run_tokens:,.0f}); {clean(budget.ended)}"
+    if budget.estimated_minutes is not None:
+        words += (
+            f"; took {budget.used_minutes:.1f} minutes, estimated after the first trial as "
+            f"{budget.estimated_minutes:.1f}"
+        )
+    if budget.needed_tokens is not None:
+        words += f"; a whole search needs about {budget.needed_tokens:,.0f} tokens"
+        if budget.needed_minutes is not None:
+            words += f" or {max(0.1, budget.needed_minutes):.1f} minutes"
+    return words
+
+
+def trial_counts(found: Plan) -> str:
+    """Say how many trials ran, and how each ended."""
+    counts = Counter(trial.state for trial in found.trials)
+    words = ", ".join(f"{count} {_STATE_WORDS[state]}" for state, count in counts.items())
+    return f"{len(found.trials)} trials" + (f" ({words})" if words else "")
+
+
+def forecast_words(found: Plan) -> str | None:
+    """Say the forecast of the user's own config; None where it was not made."""
+    own = next((t for t in found.trials if not t.settings and t.forecast), None)
+    if own is None:
+        return None
+    worst = max(own.forecast, key=lambda each: each.probability_lost)
+    return clean(
+        f"Your own config, forecast from a fifth of it: {worst.capability} changes by "
+        f"{number(fall(worst.loss), signed=True)} {worst.unit} "
+        f"({interval(fall(worst.high) or 0.0, fall(worst.low) or 0.0, signed=True)}), beyond what is accepted with a probability of "
+        f"{percent(worst.probability_lost)}."
+    )
 
 
 def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
@@ -94,6 +133,11 @@ def _protocol(found: Plan) -> list[str]:
     if not rows:
         return [*lines, "  as your config has it"]
     return [*lines, *aligned([tuple(map(clean, row)) for row in rows], numeric=())]
+
+
+def _forecast(found: Plan) -> list[str]:
+    words = forecast_words(found)
+    return [] if words is None else wrapped(words)
 
 
 def _margins(found: Plan) -> list[str]:
@@ -148,6 +192,9 @@ def _trials(found: Plan) -> list[str]:
             setting_words(trial.settings),
         ))  # fmt: skip
     lines = aligned(rows, numeric=(0, 1, 2, 3))
+    for trial in ordered[:_SHOWN_TRIALS]:
+        if trial.best is None and trial.reason:
+            lines += wrapped(clean(f"  trial {trial.number}, {trial.state}: {trial.reason}"))
     if len(ordered) > _SHOWN_TRIALS:
         lines.append(f"  and {len(ordered) - _SHOWN_TRIALS} more, in the report")
     return lines
@@ -160,7 +207,7 @@ def _closing(found: Plan) -> list[str]:
         lines += wrapped(f"Written: {clean(file.name)}{clean(lacks)}")
     cost = found.cost
     lines += wrapped(
-        f"Cost: {duration(cost.wall_seconds)}, {len(found.trials)} trials, "
+        f"Cost: {duration(cost.wall_seconds)}, {trial_counts(found)}, "
         f"{cost.tokens_backward:,} tokens trained, {cost.tokens_forward:,} scored"
     )
     lines += wrapped(f"Budget: {budget_words(found.budget)}")

@@ -1,9 +1,10 @@
 """First screens of planned and of finished training runs."""
 
+import math
 from collections.abc import Sequence
 
 from ....metrics import has_perplexity
-from ...documents import Assessment, Plan, TrainingRun
+from ...documents import Assessment, Plan, PlanBudget, TrainingRun
 from ...readings import (
     CapabilityLoss,
     caveats_of_run,
@@ -138,6 +139,13 @@ def _advice(assessment: Assessment) -> str | None:
     return advice.sentence
 
 
+def _needed(budget: PlanBudget) -> str:
+    """Name the option that holds the whole search."""
+    if budget.unit == "minutes" and budget.needed_minutes is not None:
+        return f"--budget-minutes {math.ceil(max(1.0, budget.needed_minutes))}"
+    return f"--budget-tokens {math.ceil(budget.needed_tokens or 0)}"
+
+
 def plan_screen(found: Plan) -> Screen:
     """Say what a protocol gains and keeps.
 
@@ -152,6 +160,8 @@ def plan_screen(found: Plan) -> Screen:
     kept = sum(c.verdict == "non_inferior" for c in found.claims if c.required)
     needed = sum(c.required for c in found.claims)
     statement = "no protocol improved the target within the tolerances; keep the base model"
+    if found.verdict == "inconclusive":
+        statement = "; ".join(found.reasons)
     if found.protocol is not None:
         limits = interval(target.low, target.high, signed=True)
         statement = (
@@ -183,7 +193,11 @@ def plan_screen(found: Plan) -> Screen:
         "fail": "keep the base, or accept more loss in the suite.",
         "inconclusive": "train the protocol and certify it on more items.",
     }
-    action = actions[found.verdict] if found.protocol or found.verdict != "inconclusive" else None
+    action: str | None = actions[found.verdict]
+    if found.budget.needed_tokens is not None and found.verdict != "pass":
+        action = f"plan again with {_needed(found.budget)}."
+    elif found.protocol is None and found.verdict == "inconclusive":
+        action = "plan again with more items in the suite."
     return Screen(
         found.verdict.upper(), clean(statement), loss, action,
         caveats=caveats_of_run(found.caveats), num_standing=len(standing_caveats(found.caveats)),
