@@ -3,7 +3,7 @@
 from ._check import Checker as Checker
 from ._check import CheckResult as CheckResult
 from ._detectors import Finding as Finding
-from ._detectors import count_sustained as count_sustained
+from ._detectors import count_unpredictable as count_unpredictable
 from ._detectors import findings as findings
 from ._metrics import metrics_of as metrics_of
 from ._settings import ACTIONS as ACTIONS

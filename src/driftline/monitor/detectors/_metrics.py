@@ -35,7 +35,6 @@ def metrics_of(
         "functional_magnitude": magnitude,
         "update_relative_norm": look.update.relative,
         "margin_fraction": look.update.margin_fraction,
-        "curvature": step.curvature,
         "unpredictability": step.unpredictability,
         "steps_left": None if left is None else left.steps,
     }

@@ -14,7 +14,6 @@ from ._sharded import mean_over_processes as mean_over_processes
 from ._sharded import norm as norm
 from ._sharded import rank as rank
 from ._sharded import reshard as reshard
-from ._sharded import squares as squares
 from ._sharded import summed as summed
 from ._sharded import trained_parameters as trained_parameters
 from ._sharded import wait_for_all as wait_for_all
