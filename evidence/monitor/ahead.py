@@ -13,7 +13,7 @@ and not required.
 import argparse
 import json
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,11 @@ class _Spike(transformers.TrainerCallback):  # type: ignore[misc]
 
 @dataclass
 class _Truth(transformers.TrainerCallback):  # type: ignore[misc]
-    """The losses of the required capabilities, scored apart from the monitor."""
+    """The losses of the capabilities, scored apart from the monitor."""
 
     capabilities: tuple[Capability, ...]
     worst: dict[int, tuple[str, float]] = field(default_factory=dict)
-    """By step: the worst required capability, and its loss in tolerances."""
+    """By step: the worst capability, and its loss in tolerances."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Score the base."""
@@ -74,7 +74,7 @@ class _Truth(transformers.TrainerCallback):  # type: ignore[misc]
         known = max((loss for _, loss in self.worst.values()), default=0.0)
         if known < 2 or state.global_step == state.max_steps:
             losses = mean_losses(self._watch.losses(), self._base)
-            of = {c.name: losses[c.name] / c.tolerance for c in self.capabilities if c.required}
+            of = {c.name: losses[c.name] / c.tolerance for c in self.capabilities}
             name = max(of, key=lambda n: of[n])
             self.worst[state.global_step] = (name, round(of[name], 4))
 
@@ -146,22 +146,23 @@ def make(opened: LanguageModel, suite: Suite, run: Run, data: Path, folder: Path
 
 
 def watched_suite(opened: LanguageModel) -> Suite:
-    """The required capabilities of `core`; one that the base does not have is watched only.
+    """The capabilities of `core-0.1` that the base has, all required, with a seeded sample of the items.
 
     Args:
         opened: The base.
 
     Returns:
-        The suite, with a seeded sample of the items.
+        The suite.
     """
-    chosen = [c.sample(NUM_ITEMS, seed=0) for c in read_suite("core").capabilities if c.required]
+    can_chat = opened.tokenizer.chat_template is not None
+    chosen = [
+        c.sample(NUM_ITEMS, seed=0)
+        for c in read_suite("core-0.1").capabilities
+        if can_chat or all(getattr(item, "messages", None) is None for item in c.items)
+    ]
     live = LiveModel.of(opened.model.float(), opened.tokenizer, bfloat16=False, source="base")
-    values = CapabilityWatch(live, chosen).values()
-    kept = tuple(
-        replace(c, required=is_held(c, -values[c.name][c.metric], right=values[c.name]["accuracy"]))
-        for c in chosen
-    )
-    return Suite("core", kept)
+    losses = CapabilityWatch(live, chosen).losses()
+    return Suite("core-0.1", tuple(c for c in chosen if is_held(c, losses[c.name])))
 
 
 def main() -> None:
@@ -190,8 +191,6 @@ def main() -> None:
         "model_digest": opened.digest,
         "items": NUM_ITEMS,
         "steps": NUM_STEPS,
-        "required": [c.name for c in suite.capabilities if c.required],
-        "watched_only": [c.name for c in suite.capabilities if not c.required],
         "tolerances": {c.name: c.tolerance for c in suite.capabilities},
         "packages": package_versions(),
     }

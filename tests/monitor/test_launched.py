@@ -45,7 +45,7 @@ def _check_watched(out: Path) -> None:
     assert not _events(out, "check_failed")
     assert all(check["update_relative_norm"] > 0 for check in checks)
     # A loss of its own is no mean over labelled tokens, and the log says so.
-    assert all(check["curvature"] is None and check["reasons"] for check in checks)
+    assert all(check["unpredictability"] is None and check["reasons"] for check in checks)
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def test_a_run_is_watched_and_bit_for_bit_the_one_without_the_monitor(tmp_path, 
     assert all(check["update_relative_norm"] > 0 for check in checks)
     assert checks[-1]["losses"]["texts"] != 0
     # Their losses are no mean over labelled tokens, and the log says so.
-    assert all(check["curvature"] is None and check["reasons"] for check in checks)
+    assert all(check["unpredictability"] is None and check["reasons"] for check in checks)
     assert any("drift/loss/texts" in row for row in trainer.state.log_history)
 
 
