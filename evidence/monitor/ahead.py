@@ -4,9 +4,10 @@
 
 Each run is one record, `ahead/MODEL/RUN.json`; a run that has its record is not made again, so a measurement
 that was cut off goes on. The monitor runs at its default cadence, with the action `log` and
-`act_on="measured"`. What it says is compared with losses that are scored beside it, on the same items, after
-every step until the worst capability has lost twice its tolerance, and at the end. What is watched are the
-capabilities of the suite `core-0.1` at which the base is better than guessing.
+`act_on="measured"`. What it says is compared with losses that are scored beside it, on the same items: after
+every step of a damaged run, which ends once the worst capability has lost twice its tolerance and an alarm was
+raised; of a healthy one, at its end. What is watched are the capabilities of the suite `core-0.1` at which the
+base is better than guessing.
 """
 
 import argparse
@@ -54,9 +55,11 @@ class _Spike(transformers.TrainerCallback):  # type: ignore[misc]
 
 @dataclass
 class _Truth(transformers.TrainerCallback):  # type: ignore[misc]
-    """The losses of the capabilities, scored apart from the monitor."""
+    """The losses of the capabilities, scored apart from the monitor, after its own look at the step."""
 
     capabilities: tuple[Capability, ...]
+    monitor: StabilityMonitor
+    at_every_step: bool
     worst: dict[int, tuple[str, float]] = field(default_factory=dict)
     """By step: the worst capability, and its loss in tolerances."""
 
@@ -69,13 +72,15 @@ class _Truth(transformers.TrainerCallback):  # type: ignore[misc]
         self._base = self._watch.losses()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Score, as long as it can still be said when twice the tolerance was lost."""
-        known = max((loss for _, loss in self.worst.values()), default=0.0)
-        if known < 2 or state.global_step == state.max_steps:
-            losses = mean_losses(self._watch.losses(), self._base)
-            of = {c.name: losses[c.name] / c.tolerance for c in self.capabilities}
-            name = max(of, key=lambda n: of[n])
-            self.worst[state.global_step] = (name, round(of[name], 4))
+        """Score; once the damage is done and the alarm was raised, the run has said what it can."""
+        if not self.at_every_step and state.global_step < state.max_steps:
+            return
+        losses = mean_losses(self._watch.losses(), self._base)
+        of = {c.name: losses[c.name] / c.tolerance for c in self.capabilities}
+        name = max(of, key=lambda n: of[n])
+        self.worst[state.global_step] = (name, round(of[name], 4))
+        if of[name] >= 2 and self.monitor.alarms:
+            control.should_training_stop = True
 
 
 def make(opened: LanguageModel, suite: Suite, run: Run, data: Path, folder: Path) -> dict[str, Any]:
@@ -107,7 +112,11 @@ def make(opened: LanguageModel, suite: Suite, run: Run, data: Path, folder: Path
         gradient_checkpointing=False,
         **({"lr_scheduler_type": "constant"} | run.changes),
     )
-    truth = _Truth(suite.capabilities)
+    settings = MonitorSettings(
+        action="log", act_on="measured", num_items=NUM_ITEMS, num_snapshots=1
+    )
+    monitor = StabilityMonitor([suite], settings, out=folder / "monitor")
+    truth = _Truth(suite.capabilities, monitor, at_every_step=run.fault != "none")
     trainer = _QuietTrainer(
         model=transformers.AutoModelForCausalLM.from_pretrained(opened.source).float(),
         args=args,
@@ -116,10 +125,7 @@ def make(opened: LanguageModel, suite: Suite, run: Run, data: Path, folder: Path
         callbacks=[_Spike(), truth] if run.fault == "spike" else [truth],
     )
     trainer.remove_callback(transformers.PrinterCallback)
-    settings = MonitorSettings(
-        action="log", act_on="measured", num_items=NUM_ITEMS, num_snapshots=1
-    )
-    StabilityMonitor([suite], settings, out=folder / "monitor").attach(trainer)
+    monitor.attach(trainer)
     trainer.train()
     events: list[Any] = list(read_log(folder / "monitor" / "monitor.jsonl"))
     return {

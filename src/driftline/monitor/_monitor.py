@@ -284,10 +284,13 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
-        """Run a last check, unless the last one is of the last step."""
+        """Run a last check, unless the last one is of the weights that are left."""
         session = self._begun()
         steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
-        if not is_back and (not steps or steps[-1] != state.global_step):
+        best = _best_step(args, state)
+        if best is not None and not is_back:
+            session.log.write("best_model", step=state.global_step, of_step=best)
+        if not is_back and (best is not None or not steps or steps[-1] != state.global_step):
             self._check(StepReading(), _handles(args, state, control, kwargs))
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
@@ -350,6 +353,15 @@ def _handles(
         optimizer=kwargs["optimizer"],
         lr_scheduler=kwargs["lr_scheduler"],
     )
+
+
+def _best_step(args: TrainingArguments, state: TrainerState) -> int | None:
+    """Return the step whose weights the trainer loaded as the best; None where the last ones stayed."""
+    best = state.best_model_checkpoint
+    if not args.load_best_model_at_end or best is None:
+        return None
+    step = int(Path(best).name.rpartition("-")[2])
+    return None if step == state.global_step else step
 
 
 def _check_arguments(args: TrainingArguments) -> None:

@@ -7,3 +7,5 @@ from ._compare_checkpoints import compare_checkpoints as compare_checkpoints
 from ._compare_configs import CompareConfigsRequest as CompareConfigsRequest
 from ._compare_configs import compare_configs as compare_configs
 from ._config_forecast import PlannedConfig as PlannedConfig
+from ._target_rows import rows_by_prompt as rows_by_prompt
+from ._target_rows import target_gain as target_gain

@@ -4,6 +4,7 @@ from ._dataset_rows import first_rows as first_rows
 from ._live import CapabilityWatch as CapabilityWatch
 from ._live import ItemValues as ItemValues
 from ._live import LiveModel as LiveModel
+from ._live import score_items as score_items
 from ._offloaded_copy import OffloadedCopy as OffloadedCopy
 from ._offloaded_copy import standing_at as standing_at
 from ._sharded import agreed as agreed
