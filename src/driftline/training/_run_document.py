@@ -112,6 +112,7 @@ def training_run(
             *(f"As read: {note}." for note in (*config.notes, *data.notes)),
             *_CAVEATS,
             *(() if facts.target is not None else (NOT_HELD_OUT,)),
+            *_best_caveats(_best_step(records)),
             *_probe_caveats(facts.probe_steps),
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
@@ -129,6 +130,15 @@ def training_run(
             seed=settings.seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
+    )
+
+
+def _best_caveats(best: int | None) -> tuple[str, ...]:
+    if best is None:
+        return ()
+    return (
+        f"The trainer kept its best checkpoint, the weights of step {best}; the last check and the changes are "
+        "of these.",
     )
 
 
