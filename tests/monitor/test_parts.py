@@ -14,6 +14,7 @@ from driftline.monitor._cadence import (
     is_check_due,
     is_early_glance,
     is_glance_due,
+    is_look_ahead_due,
 )
 from driftline.monitor.actions._interventions import last_safe, lower_learning_rate
 from driftline.monitor.actions._log import MonitorLog, unfinished_check
@@ -170,7 +171,7 @@ def test_start_checks_and_glances_cost_no_more_than_they_may(cadence, num_steps,
 
 def test_a_run_that_cannot_pay_for_early_checks_has_the_later_ones_of_them(cadence):
     assert (cadence(60).every_steps, cadence(60).early_steps) == (60, ())
-    assert cadence(1000).early_steps == (100,)
+    assert cadence(1000).early_steps == (50, 100)
     assert cadence(2000).early_steps == (20, 40, 100, 200)
     assert cadence(100, check_tokens=100).early_steps == (1, 2, 5, 10)
     # Shares that fall on one step are one check; the last step has its own.
@@ -209,7 +210,15 @@ def test_checks_and_glances_that_are_due():
     )
     state.has_early_glances = True
     assert {1, 2, 3} <= {step for step in range(31) if is_glance_due(state, clock, step)}
+    # On the rhythm alone, the glance comes after the step, without a copy of the weights.
+    ahead = [step for step in range(31) if is_look_ahead_due(state, clock, step)]
+    assert ahead == [step for step in range(1, 31) if is_early_glance(clock, step)]
+    state.has_early_glances = False
+    assert [step for step in range(31) if is_look_ahead_due(state, clock, step)] == list(
+        range(4, 31, 4)
+    )
     state.glance_every_steps = 0
+    assert not any(is_look_ahead_due(state, clock, step) for step in range(31))
     assert not any(is_glance_due(state, clock, step) for step in range(31))
 
 

@@ -68,7 +68,7 @@ def affordable_cadence(
     Returns:
         Steps, at least 1; 50 and 5 where the lengths cannot be seen.
     """
-    early = tuple(sorted({math.ceil(share * num_steps) for share in EARLY_SHARES} - {num_steps}))
+    early = _early_steps(num_steps)
     trained = _tokens_per_step(args, dataset)
     if trained is None:
         return Cadence(50, 5, early)
@@ -85,6 +85,10 @@ def affordable_cadence(
         max(1, math.ceil(num_steps / rest)),
         early,
     )
+
+
+def _early_steps(num_steps: int) -> tuple[int, ...]:
+    return tuple(sorted({math.ceil(share * num_steps) for share in EARLY_SHARES} - {num_steps}))
 
 
 def is_check_due(state: MonitorState, step: int) -> bool:
@@ -117,6 +121,24 @@ def is_glance_due(state: MonitorState, clock: Sequence[float], step: int) -> boo
         return False
     is_early = state.has_early_glances and step <= len(clock) and is_early_glance(clock, step)
     return step % state.glance_every_steps == 0 or is_early
+
+
+def is_look_ahead_due(state: MonitorState, clock: Sequence[float], step: int) -> bool:
+    """Return whether the glance of a step comes before it is taken, which needs a copy of the weights.
+
+    By default that is so on the clock of the learning rate, where a step counts for much.
+
+    Args:
+        state: Of the monitor.
+        clock: Summed learning rate after each step of the run.
+        step: The step.
+
+    Returns:
+        True for every glance whose rhythm the user has set.
+    """
+    if not is_glance_due(state, clock, step):
+        return False
+    return not state.has_early_glances or (step <= len(clock) and is_early_glance(clock, step))
 
 
 def bring_forward(state: MonitorState, step: int, ahead: float | None) -> None:
@@ -166,6 +188,7 @@ def affordable_num_items(
     num_steps: int,
     every_steps: int | None,
     overhead: float,
+    other_tokens: int,
 ) -> int | None:
     """Find how many items of each capability let all scoring cost its share of the run's training.
 
@@ -178,6 +201,7 @@ def affordable_num_items(
         every_steps: Between checks, where the user says so, who then pays up to as much as for the
             training; else there are the early checks and one at the end, within the overhead.
         overhead: Share of the run's forward and backward tokens.
+        other_tokens: What a check puts forward beside the items.
 
     Returns:
         Items a capability; None where all of them fit, or the lengths of the data cannot be seen.
@@ -188,13 +212,14 @@ def affordable_num_items(
     trained = _tokens_per_step(args, dataset)
     if trained is None:
         return None
+    share = (1 - _SHARE_OF_GLANCES) * overhead
     return affordable_items(
         capabilities,
         counter,
         num_points=_SCORINGS_AT_START
-        + (math.ceil(num_steps / every_steps) if every_steps else 1 + len(EARLY_SHARES)),
-        other_tokens=0,
-        trained_tokens=num_steps * trained * (1.0 if every_steps else overhead),
+        + (math.ceil(num_steps / every_steps) if every_steps else 1 + len(_early_steps(num_steps))),
+        other_tokens=other_tokens,
+        trained_tokens=num_steps * trained * (1.0 if every_steps else share),
         fewest=_FEWEST_ITEMS,
     )
 

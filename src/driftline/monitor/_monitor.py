@@ -316,6 +316,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             num_steps=state.max_steps,
             every_steps=self.settings.every_steps,
             overhead=self.settings.overhead,
+            other_tokens=self.settings.tokens_beside_items,
         )
 
     def _folder(self, args: TrainingArguments) -> Path:

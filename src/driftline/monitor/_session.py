@@ -15,7 +15,13 @@ from transformers import TrainerState, TrainingArguments
 from ..capabilities import Suite
 from ..errors import DriftlineError, RunError
 from ..models import random_states_kept
-from ._cadence import affordable_cadence, bring_forward, is_check_due, is_glance_due
+from ._cadence import (
+    affordable_cadence,
+    bring_forward,
+    is_check_due,
+    is_glance_due,
+    is_look_ahead_due,
+)
 from ._earlier_run import remembered
 from .actions import (
     SCHEMA,
@@ -35,6 +41,7 @@ from .detectors import (
     count_unpredictable,
     findings,
     metrics_of,
+    words_of,
 )
 from .handles import trained_parameters
 from .signals import (
@@ -220,7 +227,8 @@ class Session:
             handles: The trainer's parts, gradients among them; the step is the one to come.
             folder: For a copy of the weights.
         """
-        if not self.settings.look_ahead or not self.is_glance_due(handles.step):
+        is_due = is_look_ahead_due(self.state, self.clock, handles.step)
+        if not self.settings.look_ahead or not is_due:
             return
         while True:
             coming = NextStep.of(handles.optimizer)
@@ -334,8 +342,8 @@ class Session:
             step=step,
             before_step=is_ahead,
             **fields,
-            warnings=_words(found, "warning"),
-            alarms=_words(found, "alarm"),
+            warnings=words_of(found, "warning"),
+            alarms=words_of(found, "alarm"),
         )
         if self._is_safe(look, found):
             self.safe_ahead = step
@@ -389,11 +397,3 @@ class Session:
         if self.acting.is_rate_changed:
             self.plan(handles.lr_scheduler, handles.max_steps)
         return action
-
-
-def _words(found: Sequence[Finding], severity: str) -> list[JsonValue]:
-    return [
-        {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
-        for f in found
-        if f.severity == severity
-    ]

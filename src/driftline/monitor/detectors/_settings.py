@@ -55,7 +55,8 @@ class MonitorSettings:
     check forward where it has moved on; None: wherever the summed learning rate has grown by a quarter,
     and as often as a fifth of `overhead` allows; 0: none."""
     look_ahead: bool = True
-    """Glance where a step leads before it is taken (Adam and AdamW), and act then; off: after it."""
+    """Glance where a step leads before it is taken (Adam and AdamW), and act then: on the clock of the
+    learning rate, or at every glance where `glance_every_steps` is set. Off: after it."""
     alpha: float = 0.05
     """Accepted chance that a run within its tolerances is accused, over all looks and all required
     capabilities together."""
@@ -88,6 +89,11 @@ class MonitorSettings:
     seed: int = 0
     """Random seed of the sensitivity self-test."""
     thresholds: "Thresholds" = field(default_factory=lambda: Thresholds())
+
+    @property
+    def tokens_beside_items(self) -> int:
+        """Tokens of a check beside those of the items: rows of both kinds, and four passes of the step."""
+        return 2 * self.anchor_rows * self.anchor_row_tokens + 4 * self.step_tokens
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
