@@ -245,7 +245,9 @@ def _items_caveats(
         {c.name: len(c.items) for suite in suites for c in suite.capabilities},
         asked=settings.num_items,
         of_changes=True,
-        training="the run's training",
+        training="the run's training"
+        if settings.every_steps
+        else f"{settings.overhead:.2g} of the run's training",
     )
     return () if said is None else (said,)
 

@@ -3,8 +3,8 @@
     assess, margin, map, forecast   scoring takes at most as long as the probe's training
     plan, repair                    those that the claims can spare choose (`--search-items`), all others make
                                     the claims; in plan scoring takes at most as long as a trial's training
-    train                           the base's scores and all checks take at most as long as the run, with 64
-                                    items or more
+    train                           the base's scores and all checks cost the monitor's share of the run, with 64
+                                    items or more; with --every, they take at most as long as the run
 
 `--items N` sets the number itself.
 """
@@ -221,7 +221,7 @@ def items_caveat(
         available: Items that each capability would have without the cap, by name.
         asked: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
-        training: Name of the training that bounds the time of scoring.
+        training: What bounds the time of scoring.
 
     Returns:
         A sentence; None where all items were scored.
