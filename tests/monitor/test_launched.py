@@ -41,7 +41,7 @@ def _events(out: Path, name: str):
 
 def _check_watched(out: Path) -> None:
     checks = _events(out, "check")
-    assert [check["step"] for check in checks] == [2, NUM_STEPS]
+    assert {2, NUM_STEPS} <= {check["step"] for check in checks}
     assert not _events(out, "check_failed")
     assert all(check["update_relative_norm"] > 0 for check in checks)
     # A loss of its own is no mean over labelled tokens, and the log says so.

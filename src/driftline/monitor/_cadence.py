@@ -212,7 +212,8 @@ def affordable_num_items(
     trained = _tokens_per_step(args, dataset)
     if trained is None:
         return None
-    share = (1 - _SHARE_OF_GLANCES) * overhead
+    # A little is kept back, since items differ in length.
+    share = 0.95 * (1 - _SHARE_OF_GLANCES) * overhead
     return affordable_items(
         capabilities,
         counter,
