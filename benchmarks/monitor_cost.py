@@ -206,19 +206,22 @@ class Costs:
             **{kind: statistics.median(taken) for kind, taken in spent.items()},
         )
 
-    def share(self, num_steps: int, every: int, glance_every: int) -> float:
+    def share(self, num_steps: int, every: int, glance_every: int, num_early: int) -> float:
         """What the monitor adds to a run without it, as a share of that run.
 
         Args:
             num_steps: Of the run.
             every: Steps between checks.
             glance_every: Between glances.
+            num_early: Checks before the regular rhythm.
 
         Returns:
             A ratio.
         """
-        added = self.start + num_steps * (
-            self.plain + self.check / every + self.glance / glance_every
+        added = (
+            self.start
+            + num_early * self.check
+            + num_steps * (self.plain + self.check / every + self.glance / glance_every)
         )
         share: float = added / (num_steps * self.step_off)
         return share
@@ -265,7 +268,7 @@ def document(model: str, found: dict[str, Any]) -> dict[str, Any]:
     costs = {"processor": Costs.of(on, off, 0), "wall": Costs.of(on, off, 1)}
     shares = []
     for num_steps in (500, 1_000, 5_000, 100_000):
-        every, glance_every = affordable_cadence(
+        every, glance_every, early = affordable_cadence(
             args,
             rows,
             check_tokens=on["check_tokens"],
@@ -275,7 +278,11 @@ def document(model: str, found: dict[str, Any]) -> dict[str, Any]:
         )
         shares.append(
             {"steps": num_steps, "every_steps": every, "glance_every_steps": glance_every}
-            | {name: each.share(num_steps, every, glance_every) for name, each in costs.items()}
+            | {"early_steps": list(early)}
+            | {
+                name: each.share(num_steps, every, glance_every, len(early))
+                for name, each in costs.items()
+            }
         )
     made = {
         "model": model,

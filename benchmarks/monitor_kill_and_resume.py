@@ -32,7 +32,7 @@ FIELDS: dict[str, Any] = {
     "save_steps": 2,
 }
 KEYS = {
-    "check": ("step", "losses", "log_evidence", "curvature", "unpredictability", "kl_suite_nats"),
+    "check": ("step", "losses", "log_evidence", "unpredictability", "kl_suite_nats"),
     "glance": ("step", "kl_suite_nats"),
     "alarm": ("step", "detector", "capabilities", "evidence"),
 }

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 WITHOUT_TORCH = (
     "certification.judge",
     "monitor.judge",
+    "monitor.judge_ahead",
     "protection.judge",
     "protocols.judge",
     "repair.judge",

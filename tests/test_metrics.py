@@ -12,7 +12,6 @@ def test_properties_fit_together(metric):
     assert metric.is_bounded == (metric.largest_loss < math.inf)
     assert not metric.is_binary or metric.falls_to_chance
     assert metric.gradient_of is None or METRICS[metric.gradient_of].has_gradient
-    assert metric.leading is None or METRICS[metric.leading].is_in_nats
     # Where finished runs of another metric stand in, it has runs of its own, and the same unit's width.
     like = metric.forecast_like
     assert like is None or METRICS[like].forecast_like is None
@@ -23,7 +22,7 @@ def test_properties_fit_together(metric):
 def test_what_a_metric_is():
     probability = METRICS["probability"]
     assert (probability.bounds, probability.largest_loss) == ((0.0, 1.0), 1.0)
-    assert (probability.leading, probability.forecast_like) == ("margin_nats", None)
+    assert probability.forecast_like is None
     assert not probability.is_in_nats
     assert {name for name, m in METRICS.items() if m.forecast_like == "probability"} == {
         "accuracy", "exact_match"

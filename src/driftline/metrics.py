@@ -45,9 +45,6 @@ class Metric:
     forecast_like: MetricName | None = None
     """The metric whose finished runs stand for those of this one, in a forecast; None where there
     are finished runs in this metric itself."""
-    leading: MetricName | None = None
-    """The metric in nats that moves first, from which the monitor predicts the steps that are left;
-    None where there is none."""
     falls_to_chance: bool = False
     """A model that guesses has the capability's chance level for its mean."""
 
@@ -79,14 +76,12 @@ METRICS: Mapping[str, Metric] = {
             "probability",
             "probability",
             (0.0, 1.0),
-            leading="margin_nats",
             falls_to_chance=True,
         ),
         Metric(
             "margin_nats",
             "nats",
             (-MARGIN_BOUND_NATS, MARGIN_BOUND_NATS),
-            leading="margin_nats",
         ),
         Metric(
             "accuracy",
@@ -102,7 +97,6 @@ METRICS: Mapping[str, Metric] = {
             "nats per token",
             (0.0, math.inf),
             higher_is_better=False,
-            leading="nll_nats",
         ),
         Metric(
             "exact_match",

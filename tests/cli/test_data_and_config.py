@@ -83,10 +83,17 @@ def test_mapped_columns_and_tokens_are_forecast(run, planned, tmp_path):
     assert code in (0, 1, 3), err
 
 
-def test_rows_to_evaluate_on_that_nothing_would_read_are_refused(run, planned):
-    code, _, err = run(*train(planned), "--eval-data", str(planned.data))
-    assert code == 2
-    assert "evaluates nothing, so --eval-data would not be read; add" in " ".join(err.split())
+def test_rows_that_are_set_apart_measure_the_gain_where_nothing_is_evaluated(
+    run, planned, tmp_path
+):
+    rows = [{"prompt": row["question"], "completion": row["answer"]} for row in PAIRS]
+    planned = planned.with_(data=write_rows(tmp_path / "some.jsonl", rows[:20]))
+    held = write_rows(tmp_path / "held.jsonl", rows[16:])
+    code, out, err = run(*train(planned), "--eval-data", str(held), "--json")
+    assert code in (0, 1, 3), err
+    found = TrainingRun.from_json(out)
+    # The rows that are trained on as well are no held-out ones.
+    assert found.target.num_rows == len(rows) - 20
 
 
 @pytest.mark.parametrize("chooses_best", [False, True])

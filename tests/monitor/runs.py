@@ -69,7 +69,9 @@ def suite(num: int = 40, *, num_pairs: int = 40, pairs_required: bool = False) -
     )
 
 
-def trainer(out: Path, *, lora: bool = False, callbacks: Any = (), **fields: Any) -> SFTTrainer:
+def trainer(
+    out: Path, *, lora: bool = False, callbacks: Any = (), evaluated: bool = False, **fields: Any
+) -> SFTTrainer:
     """A real trainer on a tiny Llama; dropout is on where LoRA is, so random states matter."""
     datasets.disable_progress_bars()
     given: dict[str, Any] = {
@@ -91,6 +93,9 @@ def trainer(out: Path, *, lora: bool = False, callbacks: Any = (), **fields: Any
         model=taught_model(),
         args=SFTConfig(output_dir=str(out), **given),
         train_dataset=Dataset.from_list([{"text": text} for text in TEXTS]),
+        eval_dataset=Dataset.from_list([{"text": text[::-1]} for text in TEXTS[:6]])
+        if evaluated
+        else None,
         processing_class=tiny.tokenizer(),
         peft_config=LoraConfig(
             r=4, lora_dropout=0.1, target_modules="all-linear", task_type="CAUSAL_LM"

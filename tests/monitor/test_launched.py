@@ -41,11 +41,11 @@ def _events(out: Path, name: str):
 
 def _check_watched(out: Path) -> None:
     checks = _events(out, "check")
-    assert [check["step"] for check in checks] == [2, NUM_STEPS]
+    assert {2, NUM_STEPS} <= {check["step"] for check in checks}
     assert not _events(out, "check_failed")
     assert all(check["update_relative_norm"] > 0 for check in checks)
     # A loss of its own is no mean over labelled tokens, and the log says so.
-    assert all(check["curvature"] is None and check["reasons"] for check in checks)
+    assert all(check["unpredictability"] is None and check["reasons"] for check in checks)
 
 
 @pytest.mark.slow

@@ -18,7 +18,8 @@ from tests.monitor import launched_run
 from tests.monitor.launched_run import OwnLoss
 from tests.monitor.runs import suite, trainer
 
-LOOK = MonitorSettings(every_steps=2, action="log", step_tokens=128)
+LOOK = MonitorSettings(every_steps=2, glance_every_steps=0, action="log", step_tokens=128)
+AHEAD = replace(LOOK, glance_every_steps=1)
 RUIN = {"learning_rate": 0.3, "lr_scheduler_type": "constant", "max_grad_norm": 0.0}
 
 
@@ -40,38 +41,45 @@ def _events(out: Path, event: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bf16"])
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
-def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(tmp_path, lora, bf16):
+@pytest.mark.parametrize("settings", [LOOK, AHEAD], ids=["checks", "looks ahead"])
+def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(
+    tmp_path, settings, lora, bf16
+):
     fields = {"gradient_accumulation_steps": 2, "max_steps": 5, "bf16": bf16}
     plain = trainer(tmp_path / "off", lora=lora, **fields)
     plain.train()
     off, off_numbers = _traces(plain), _numbers()
     watched = trainer(tmp_path / "on", lora=lora, **fields)
-    StabilityMonitor([suite()], LOOK).attach(watched)
+    StabilityMonitor([suite()], settings).attach(watched)
     watched.train()
     on = _traces(watched)
     assert len(on) == len(off) > 20
     assert all(torch.equal(a, b) for a, b in zip(on, off, strict=True))
     assert _numbers() == off_numbers
     assert watched.model.training
-    steps = [record["step"] for record in _events(tmp_path / "on", "check")]
-    assert steps == [2, 4, 5]
-    check = _events(tmp_path / "on", "check")[0]
-    assert check["curvature"] is not None
+    checks = _events(tmp_path / "on", "check")
+    steps = [record["step"] for record in checks]
+    assert steps == [2, 4, 5] if settings is LOOK else {2, 4, 5} < {*steps}
+    assert any(check["before_step"] for check in checks) == (settings is AHEAD)
+    check = next(check for check in checks if not check["before_step"])
+    assert check["unpredictability"] is not None
+    check = checks[0]
     assert check["update_relative_norm"] > 0
     assert check["functional_magnitude"] > 0
     assert check["kl_task_nats"] > 0
 
 
 def test_a_step_is_measured_in_float32_whatever_training_computes_in(tmp_path):
-    curvatures = {}
+    predicted = {}
     for bf16 in (False, True):
         made = trainer(tmp_path / str(bf16), bf16=bf16, max_steps=2, lr_scheduler_type="constant")
         StabilityMonitor([suite()], LOOK).attach(made)
         made.train()
         (check,) = _events(tmp_path / str(bf16), "check")
-        curvatures[bf16] = check["curvature"]
+        nats = check["step_nats"]
+        predicted[bf16] = nats["second_order"] - nats["first_order"]
     # Rounding to eight bits would make the second difference a random number.
-    assert curvatures[True] == pytest.approx(curvatures[False], rel=0.3)
+    assert predicted[True] == pytest.approx(predicted[False], rel=0.3)
 
 
 def test_metrics_reach_the_trainers_own_log(tmp_path):
@@ -88,9 +96,9 @@ def in_probability():
     return Suite("tiny", (texts, replace(pairs, metric="probability", tolerance=0.05)))
 
 
-def test_a_probability_is_watched_with_its_error_its_accuracy_and_its_margins(tmp_path):
+def test_a_probability_is_watched_with_its_error_and_its_accuracy(tmp_path):
     made = trainer(tmp_path, max_steps=6)
-    monitor = StabilityMonitor([in_probability()], LOOK).attach(made)
+    StabilityMonitor([in_probability()], LOOK).attach(made)
     made.train()
     for check in _events(tmp_path, "check"):
         assert -1 <= check["losses"]["pairs"] <= 1
@@ -99,14 +107,11 @@ def test_a_probability_is_watched_with_its_error_its_accuracy_and_its_margins(tm
         assert "texts" not in check["accuracies"]
     (base,) = _events(tmp_path, "base")
     assert 0 <= base["accuracies"]["pairs"] <= 1
-    margins = monitor.state()["attributes"]["memory"]["margins"]
-    assert len(margins["pairs"]) == len(_events(tmp_path, "check"))
-    assert "texts" not in margins
 
 
 def test_ruin_is_named_stopped_and_written_down_before_it_is_acted_on(tmp_path):
     made = trainer(tmp_path, max_steps=12, **RUIN)
-    settings = MonitorSettings(every_steps=2, action="stop", step_tokens=128)
+    settings = replace(LOOK, action="stop")
     monitor = StabilityMonitor([suite()], settings).attach(made)
     made.train()
     assert made.state.global_step < 12
@@ -152,7 +157,7 @@ def test_a_forecast_brings_the_next_check_forward_and_not_for_ever(tmp_path, mon
 
 def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):
     made = trainer(tmp_path, max_steps=12, save_strategy="steps", save_steps=1, **RUIN)
-    settings = MonitorSettings(every_steps=2, action="roll_back", act_on="measured", step_tokens=0)
+    settings = replace(LOOK, action="roll_back", act_on="measured", step_tokens=0)
     before = {n: p.detach().clone() for n, p in made.model.named_parameters()}
     StabilityMonitor([suite()], settings).attach(made)
     made.train()
@@ -167,8 +172,8 @@ def test_a_roll_back_brings_safe_weights_and_keeps_the_damaged_ones(tmp_path):
 
 def test_lowering_the_learning_rate_lasts(tmp_path):
     made = trainer(tmp_path, max_steps=8, **RUIN)
-    settings = MonitorSettings(
-        every_steps=2,
+    settings = replace(
+        LOOK,
         action="lower_learning_rate",
         act_on="measured",
         lower_factor=0.1,
@@ -202,7 +207,7 @@ def test_a_run_that_goes_on_raises_the_same_alarms(tmp_path):
     assert len(_events(tmp_path / "cut", "check_unfinished")) == 1
     for event, keys in (
         ("alarm", ("step", "detector", "evidence")),
-        ("check", ("step", "losses", "log_evidence", "curvature", "kl_suite_nats")),
+        ("check", ("step", "losses", "log_evidence", "unpredictability", "kl_suite_nats")),
     ):
         wanted = [[r[k] for k in keys] for r in _events(tmp_path / "whole", event)]
         assert [[r[k] for k in keys] for r in _events(tmp_path / "cut", event)] == wanted

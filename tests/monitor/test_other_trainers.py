@@ -9,6 +9,7 @@ import transformers
 from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer
 
+from driftline.monitor import Thresholds
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
 from tests import tiny
 from tests.monitor.runs import suite, taught_model
@@ -83,7 +84,13 @@ def test_a_run_is_watched_and_bit_for_bit_the_one_without_the_monitor(tmp_path, 
         trainer = make(tmp_path / name, lora=lora)
         trainer.remove_callback(transformers.PrinterCallback)
         if name == "on":
-            settings = MonitorSettings(every_steps=2, action="log", step_tokens=128)
+            settings = MonitorSettings(
+                every_steps=2,
+                action="log",
+                step_tokens=128,
+                # So that even a step that moves little is looked at before it is taken.
+                thresholds=Thresholds(glance_kl_nats=1e-9),
+            )
             StabilityMonitor([suite()], settings).attach(trainer)
         trainer.train()
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -92,12 +99,13 @@ def test_a_run_is_watched_and_bit_for_bit_the_one_without_the_monitor(tmp_path, 
         assert torch.equal(value, weights["on"][parameter]), parameter
     events = list(read_log(tmp_path / "on" / "monitor" / "monitor.jsonl"))
     checks = [event for event in events if event["event"] == "check"]
-    assert [check["step"] for check in checks] == [2, NUM_STEPS]
+    assert {2, NUM_STEPS} <= {check["step"] for check in checks}
+    assert any(check["before_step"] for check in checks)
     assert not [event for event in events if event["event"] == "check_failed"]
     assert all(check["update_relative_norm"] > 0 for check in checks)
     assert checks[-1]["losses"]["texts"] != 0
     # Their losses are no mean over labelled tokens, and the log says so.
-    assert all(check["curvature"] is None and check["reasons"] for check in checks)
+    assert all(check["unpredictability"] is None and check["reasons"] for check in checks)
     assert any("drift/loss/texts" in row for row in trainer.state.log_history)
 
 

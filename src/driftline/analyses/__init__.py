@@ -14,6 +14,7 @@ from .certification import CertifyRequest as CertifyRequest
 from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
 from .certification import certify_scored as certify_scored
+from .comparison import Paired as Paired
 from .forecasting import BASELINES as BASELINES
 from .forecasting import FEWEST_RUNS as FEWEST_RUNS
 from .forecasting import LOOK_SHARES as LOOK_SHARES
@@ -64,6 +65,8 @@ from .selection import PlannedConfig as PlannedConfig
 from .selection import compare_checkpoints as compare_checkpoints
 from .selection import compare_configs as compare_configs
 from .selection import find_checkpoints as find_checkpoints
+from .selection import rows_by_prompt as rows_by_prompt
+from .selection import target_gain as target_gain
 from .suite_scores import ScoredModel as ScoredModel
 from .suite_scores import ScoreRequest as ScoreRequest
 from .suite_scores import score as score

@@ -9,4 +9,5 @@ from .detectors import Action as Action
 from .detectors import Finding as Finding
 from .detectors import MonitorSettings as MonitorSettings
 from .detectors import Thresholds as Thresholds
+from .handles import score_items as score_items
 from .signals import read_assessment as read_assessment

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ..errors import ConfigError
 from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._cadence import affordable_num_items
-from ._session import Session, clear_folder, remembered
+from ._earlier_run import clear_folder, remembered
+from ._session import Session
 from .actions import Acting, MonitorLog, TrainerHandles
 from .detectors import Checker, Finding, MonitorSettings, MonitorState
 from .handles import LiveModel, standing_at, trained_parameters
@@ -27,7 +29,6 @@ from .signals import (
     StepReading,
     critical_relative_norm,
     is_loss_of_labels,
-    planned_rates,
 )
 
 LOG_NAME = "monitor.jsonl"
@@ -144,7 +145,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         _check_arguments(args)
         model, loader = kwargs["model"], kwargs["train_dataloader"]
         dataset = None if loader is None else loader.dataset
-        folder = self._out or Path(args.output_dir) / "monitor"
+        folder = self._folder(args)
         live = LiveModel.of(
             model,
             kwargs["processing_class"],
@@ -183,7 +184,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             state.stateful_callbacks[key] = self.state()
         else:
             session.resume(state, key)
-        session.rates = planned_rates(kwargs["lr_scheduler"], state.max_steps)
+        session.plan(kwargs["lr_scheduler"], state.max_steps)
         if self.settings.step_tokens:
             self._recorder = BatchRecorder(model)
             self._probe = StepProbe(
@@ -210,14 +211,18 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Measure the curvature along the preconditioned gradient."""
+        """Look at where the step leads, and keep what is needed to measure it after."""
+        began = time.monotonic()
+        session, coming = self._begun(), state.global_step + 1
+        handles = replace(_handles(args, state, control, kwargs), step=coming)
+        session.look_ahead(handles, self._folder(args))
         recorder = self._recorder
         if self._probe is not None and recorder is not None and recorder.wanted:
-            began = time.monotonic()
             recorder.wanted = False
-            self._probe.before(recorder.batch, kwargs["optimizer"])
+            if session.is_due(coming):
+                self._probe.before(recorder.batch)
             recorder.batch = None
-            self.seconds_spent += time.monotonic() - began
+        self.seconds_spent += time.monotonic() - began
 
     def on_optimizer_step(
         self,
@@ -240,13 +245,14 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
         """Run a check if one is due; else log now and then that the monitor is alive."""
-        session = self._begun()
+        session, handles = self._begun(), _handles(args, state, control, kwargs)
+        session.settle(handles)
         if session.is_due(state.global_step):
             reading = StepReading() if self._probe is None else self._probe.reading()
-            self._check(reading, _handles(args, state, control, kwargs))
+            self._check(reading, handles)
         elif self._glance(state.global_step):
             why = StepReading(reason="a glance asked for this check after the step was taken")
-            self._check(why, _handles(args, state, control, kwargs))
+            self._check(why, handles)
         elif session.log.seconds_silent > self.settings.heartbeat_seconds:
             session.log.write("heartbeat", step=state.global_step)
         return control
@@ -278,10 +284,13 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> TrainerControl:
-        """Run a last check, unless the last one is of the last step."""
+        """Run a last check, unless the last one is of the weights that are left."""
         session = self._begun()
         steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
-        if not is_back and (not steps or steps[-1] != state.global_step):
+        best = _best_step(args, state)
+        if best is not None and not is_back:
+            session.log.write("best_model", step=state.global_step, of_step=best)
+        if not is_back and (best is not None or not steps or steps[-1] != state.global_step):
             self._check(StepReading(), _handles(args, state, control, kwargs))
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
         if self._recorder is not None:
@@ -306,7 +315,12 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             live,
             num_steps=state.max_steps,
             every_steps=self.settings.every_steps,
+            overhead=self.settings.overhead,
+            other_tokens=self.settings.tokens_beside_items,
         )
+
+    def _folder(self, args: TrainingArguments) -> Path:
+        return self._out or Path(args.output_dir) / "monitor"
 
     def _check(self, reading: StepReading, handles: TrainerHandles) -> None:
         began = time.monotonic()
@@ -315,7 +329,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     def _glance(self, step: int) -> bool:
         began = time.monotonic()
-        is_asked_for = self._begun().glance(step)
+        session = self._begun()
+        is_asked_for = session.is_glance_due(step) and session.glance(step)
         self.seconds_spent += time.monotonic() - began
         return is_asked_for
 
@@ -339,6 +354,15 @@ def _handles(
         optimizer=kwargs["optimizer"],
         lr_scheduler=kwargs["lr_scheduler"],
     )
+
+
+def _best_step(args: TrainingArguments, state: TrainerState) -> int | None:
+    """Return the step whose weights the trainer loaded as the best; None where the last ones stayed."""
+    best = state.best_model_checkpoint
+    if not args.load_best_model_at_end or best is None:
+        return None
+    step = int(Path(best).name.rpartition("-")[2])
+    return None if step == state.global_step else step
 
 
 def _check_arguments(args: TrainingArguments) -> None:

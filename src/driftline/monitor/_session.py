@@ -1,5 +1,6 @@
 """One monitored training run: start, checks, conclusions."""
 
+import itertools
 import logging
 import math
 import threading
@@ -11,47 +12,54 @@ from typing import Any
 from pydantic import JsonValue
 from transformers import TrainerState, TrainingArguments
 
-from ..capabilities import Capability, Suite
-from ..errors import DriftlineError, OutputError, RunError
+from ..capabilities import Suite
+from ..errors import DriftlineError, RunError
 from ..models import random_states_kept
-from ._cadence import affordable_cadence
-from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check
+from ._cadence import (
+    affordable_cadence,
+    bring_forward,
+    is_check_due,
+    is_glance_due,
+    is_look_ahead_due,
+)
+from ._earlier_run import remembered
+from .actions import (
+    SCHEMA,
+    Acting,
+    MonitorLog,
+    TrainerHandles,
+    unfinished_check,
+    withhold_step,
+)
 from .detectors import (
+    Action,
     Checker,
     CheckResult,
     Finding,
     MonitorSettings,
     MonitorState,
-    count_sustained,
+    count_unpredictable,
     findings,
     metrics_of,
+    words_of,
 )
-from .handles import is_main, wait_for_all
-from .signals import MarginLink, StepReading, StepsLeft, fewest, planned_rates, steps_left
+from .handles import trained_parameters
+from .signals import (
+    NextStep,
+    StepReading,
+    StepsLeft,
+    fewest,
+    planned_rates,
+    standing_after,
+    steps_left,
+)
 
 _LOG = logging.getLogger(__name__)
 _FOREIGN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError)
 """Exceptions of a check other than Driftline's own; they raise an alarm, and training continues."""
 
 
-_OUT_OF_TURN = 8
-"""Checks of a run that a forecast may bring forward: halving eight times comes close enough, and a run
-that hovers under a tolerance is not looked at for ever."""
-
-
-def remembered(state: TrainerState, key: str) -> MonitorState | None:
-    """Read what a monitor left in the checkpoint that a run resumes from.
-
-    Args:
-        state: The trainer's.
-        key: Under which the monitor stands there.
-
-    Returns:
-        Its state; None where the checkpoint was written without a monitor.
-    """
-    held = state.stateful_callbacks.get(key)
-    memory = held.get("attributes", {}).get("memory") if isinstance(held, dict) else None
-    return None if memory is None else MonitorState.from_value(memory)
+_AHEAD = StepReading(reason="looked at before the step was taken")
 
 
 @dataclass
@@ -65,6 +73,12 @@ class Session:
     state: MonitorState
     rates: tuple[float, ...] | None = None
     """Learning rates of the whole run; None where the schedule does not say."""
+    clock: tuple[float, ...] = ()
+    """Learning rate summed up to each step; the number of the step where the schedule does not say."""
+    looked_ahead: int = 0
+    """The last step whose end was seen before it was taken."""
+    safe_ahead: int = 0
+    """The last step that was found safe before it was taken; its weights are kept once they are there."""
     alarms: list[Finding] = field(default_factory=list)
     """Raised by this process."""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -96,13 +110,16 @@ class Session:
         )
         glances = settings.glance_every_steps
         self.state.every_steps = settings.every_steps or found.every_steps
+        self.state.early_steps = [] if settings.every_steps else list(found.early_steps)
         self.state.glance_every_steps = found.glance_every_steps if glances is None else glances
+        self.state.has_early_glances = glances is None
         provenances = [suite.provenance() for suite in suites]
         self.log.write(
             "started",
             step=0,
             schema=SCHEMA,
             every_steps=self.state.every_steps,
+            early_steps=list[JsonValue](self.state.early_steps),
             glance_every_steps=self.state.glance_every_steps,
             alpha=settings.alpha,
             action=settings.action,
@@ -156,13 +173,27 @@ class Session:
         if unfinished is not None:
             self.log.write("check_unfinished", step=state.global_step, of_step=unfinished)
 
+    def plan(self, lr_scheduler: object, num_steps: int) -> None:
+        """Read the learning rates of the run from the trainer's schedule.
+
+        Args:
+            lr_scheduler: The trainer's.
+            num_steps: Number of steps of the whole run.
+        """
+        self.rates = planned_rates(lr_scheduler, num_steps)
+        rates = self.rates or (1.0,) * num_steps
+        self.clock = tuple(itertools.accumulate(rates))
+
     def is_due(self, step: int) -> bool:
-        """Return whether a check follows this step."""
-        now = self.state
-        return step > 0 and (step % now.every_steps == 0 or step == now.next_check)
+        """Return whether a check follows this step, and was not made before it."""
+        return is_check_due(self.state, step)
+
+    def is_glance_due(self, step: int) -> bool:
+        """Return whether the output is looked at between checks, at the end of this step."""
+        return step != self.looked_ahead and is_glance_due(self.state, self.clock, step)
 
     def glance(self, step: int) -> bool:
-        """Test between checks whether the output has moved twice as far as at any check so far.
+        """Test whether the output has moved twice as far as at any check so far.
 
         A loss that grows no faster than the divergence has at most doubled then. Nothing is concluded
         from a glance.
@@ -171,11 +202,9 @@ class Session:
             step: The last.
 
         Returns:
-            True if a check is due now; False if no glance is due.
+            True if a check is due now.
         """
         now, limits = self.state, self.settings.thresholds
-        if not now.glance_every_steps or step % now.glance_every_steps:
-            return False
         try:
             moved = self.checker.glance()
         except RunError:
@@ -188,6 +217,47 @@ class Session:
         self.log.write("glance", step=step, kl_suite_nats=moved if math.isfinite(moved) else None)
         return True
 
+    def look_ahead(self, handles: TrainerHandles, folder: Path) -> None:
+        """Glance where the next step leads, and check there if the output moves on; act before it is taken.
+
+        A lowered learning rate changes this very step, which is then looked at again. A step that would
+        be stopped or rolled back after is not taken at all.
+
+        Args:
+            handles: The trainer's parts, gradients among them; the step is the one to come.
+            folder: For a copy of the weights.
+        """
+        is_due = is_look_ahead_due(self.state, self.clock, handles.step)
+        if not self.settings.look_ahead or not is_due:
+            return
+        while True:
+            coming = NextStep.of(handles.optimizer)
+            if isinstance(coming, str):
+                return
+            self.looked_ahead, kept = handles.step, self.state.to_value()
+            with standing_after(coming, trained_parameters(handles.model), folder):
+                if not self.glance(handles.step):
+                    return
+                found = self._measured(_AHEAD, handles)
+            action = self._conclude(found, handles, before_step=True)
+            if action not in ("lower_learning_rate", "stop", "roll_back"):
+                return
+            self._avert(kept, action, handles)
+            if action != "lower_learning_rate":
+                return
+
+    def _avert(self, kept: JsonValue, action: Action, handles: TrainerHandles) -> None:
+        """Forget what was measured of a step that is not taken as it was looked at."""
+        self.log.write("averted", step=handles.step, action=action)
+        self.safe_ahead = 0
+        if action != "roll_back":
+            # After a roll-back the state is that of the weights that were restored.
+            num = self.state.num_interventions
+            self.state = MonitorState.from_value(kept)
+            self.state.num_interventions = num
+        if action != "lower_learning_rate":
+            withhold_step(handles.model)
+
     def check(self, step_reading: StepReading, handles: TrainerHandles) -> None:
         """Run one check, and turn its errors into alarms.
 
@@ -195,6 +265,19 @@ class Session:
             step_reading: Reading of the step that was just taken.
             handles: The trainer's parts.
         """
+        self._conclude(self._measured(step_reading, handles), handles)
+
+    def settle(self, handles: TrainerHandles) -> None:
+        """Keep the weights of a step that was found safe before it was taken.
+
+        Args:
+            handles: The trainer's parts.
+        """
+        if handles.step == self.safe_ahead:
+            self._keep(handles)
+
+    def _measured(self, step_reading: StepReading, handles: TrainerHandles) -> list[Finding]:
+        """Run one check where the model stands; an error is a finding."""
         step, limit = handles.step, self.settings.check_timeout_seconds
         self.log.write("check_begun", step=step)
         watchdog = threading.Timer(
@@ -207,18 +290,17 @@ class Session:
         watchdog.start()
         try:
             with random_states_kept():
-                found = self._examine(step_reading, handles)
+                return self._examine(step_reading, handles)
         except RunError as error:
             # Scores or states that are no numbers: nothing is left of what they were.
             self.log.write("check_failed", step=step, reason=str(error))
-            found = [Finding("belief_space_collapse", "alarm", (str(error),))]
+            return [Finding("belief_space_collapse", "alarm", (str(error),))]
         except (DriftlineError, *_FOREIGN) as error:
             reason = f"{type(error).__name__}: {error}"
             self.log.write("check_failed", step=step, reason=reason)
-            found = [Finding("monitor_failure", "alarm", (f"the check failed: {reason}",))]
+            return [Finding("monitor_failure", "alarm", (f"the check failed: {reason}",))]
         finally:
             watchdog.cancel()
-        self._conclude(found, handles)
 
     def take_logs(self, logs: dict[str, Any], handles: TrainerHandles) -> None:
         """Search the trainer's logs for spikes; several are an alarm before the next check.
@@ -247,40 +329,37 @@ class Session:
     def _examine(self, step_reading: StepReading, handles: TrainerHandles) -> list[Finding]:
         """Measure, run the detectors, and log the result; keep the weights if they are safe."""
         step, now = handles.step, self.state
-        count_sustained(step_reading, now, self.settings.thresholds)
+        count_unpredictable(step_reading, now, self.settings.thresholds)
         look = self.checker.look(step, step_reading, now)
         found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
         now.checked_kl_nats = max(now.checked_kl_nats, look.reading.anchors.kl_suite_nats)
         left = self._steps_left()
-        self._bring_forward(step, left)
+        bring_forward(now, step, None if left is None else left.steps)
         fields, self.metrics = metrics_of(look, left, now)
+        is_ahead = step_reading is _AHEAD
         self.log.write(
             "check",
             step=step,
+            before_step=is_ahead,
             **fields,
-            warnings=_words(found, "warning"),
-            alarms=_words(found, "alarm"),
+            warnings=words_of(found, "warning"),
+            alarms=words_of(found, "alarm"),
         )
         if self._is_safe(look, found):
-            now.last_safe_step = step
-            self.checker.ring.save(handles.model, step)
+            self.safe_ahead = step
+            if not is_ahead:
+                self._keep(handles)
         return found
+
+    def _keep(self, handles: TrainerHandles) -> None:
+        self.state.last_safe_step, self.safe_ahead = handles.step, 0
+        self.checker.ring.save(handles.model, handles.step)
 
     def _is_safe(self, look: CheckResult, found: Sequence[Finding]) -> bool:
         losses = look.reading.mean_losses
         required = [c for c in self.checker.capabilities if c.required]
         within = all(losses[c.name] <= c.tolerance for c in required)
         return within and all(finding.severity != "alarm" for finding in found)
-
-    def _bring_forward(self, step: int, left: StepsLeft | None) -> None:
-        """Schedule a check halfway to a forecast crossing that comes before the next one."""
-        now = self.state
-        now.num_out_of_turn += step == now.next_check and step % now.every_steps > 0
-        now.next_check = 0
-        ahead = None if left is None else left.steps
-        wait = now.every_steps - step % now.every_steps
-        if ahead and ahead < wait and now.num_out_of_turn < _OUT_OF_TURN:
-            now.next_check = step + max(1, math.floor(ahead / 2))
 
     def _steps_left(self) -> StepsLeft | None:
         now, rates = self.state, self.rates
@@ -294,62 +373,27 @@ class Session:
                     steps=now.steps,
                     losses=now.losses[c.name],
                     learning_rates=rates,
-                    link=self._link(c),
                 )
                 for c in self.checker.capabilities
-                if c.required and (c.measure.is_in_nats or self._link(c) is not None)
+                if c.required
             ]
         )
 
-    def _link(self, capability: Capability) -> MarginLink | None:
-        """Return the link from a margin's forecast to the capability's own metric, if needed."""
-        margins, odds = self.state.margins.get(capability.name), self.checker.odds
-        # A run that was taken up again from an earlier version remembers no margins.
-        if margins is None or len(margins) != len(self.state.steps) or capability.name not in odds:
-            return None
-        return MarginLink(tuple(margins), odds[capability.name])
+    def _conclude(
+        self, found: Sequence[Finding], handles: TrainerHandles, *, before_step: bool = False
+    ) -> Action | None:
+        """Raise new alarms, and act on them.
 
-    def _conclude(self, found: Sequence[Finding], handles: TrainerHandles) -> None:
-        """Raise new alarms, and act on them."""
+        Returns:
+            The action; None where no alarm is new.
+        """
         now = self.state
         new = [f for f in found if f.severity == "alarm" and f.key not in now.raised]
+        if not new:
+            return None
         now.raised += [finding.key for finding in new]
         self.alarms += new
-        if new:
-            self.acting.act(new, now, self.checker, handles)
-            if self.acting.is_rate_changed:
-                self.rates = planned_rates(handles.lr_scheduler, handles.max_steps)
-
-
-def clear_folder(folder: Path, *, force: bool) -> None:
-    """Create the monitor's folder; files of an earlier run are refused, or moved aside.
-
-    Args:
-        folder: The folder.
-        force: Move it aside, into `earlier-1`, `earlier-2`, and so on.
-
-    Raises:
-        OutputError: It holds an earlier run's files, and force is off.
-    """
-    if is_main():
-        left = [path for path in folder.glob("*") if not path.name.startswith("earlier-")]
-        if left and not force:
-            raise OutputError(
-                f"{folder}: holds an earlier run's monitor; give another folder with out=, or "
-                "force=True to move it aside"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        if left:
-            aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
-            aside.mkdir()
-            for path in left:
-                path.rename(aside / path.name)
-    wait_for_all()
-
-
-def _words(found: Sequence[Finding], severity: str) -> list[JsonValue]:
-    return [
-        {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
-        for f in found
-        if f.severity == severity
-    ]
+        action = self.acting.act(new, now, self.checker, handles, before_step=before_step)
+        if self.acting.is_rate_changed:
+            self.plan(handles.lr_scheduler, handles.max_steps)
+        return action

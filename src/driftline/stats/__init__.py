@@ -2,8 +2,6 @@
 
 from ._conformal import conformal_quantile as conformal_quantile
 from ._group_bootstrap import resampled_means as resampled_means
-from ._link import log_odds as log_odds
-from ._link import shifted_means as shifted_means
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
 from ._mean import standard_error as standard_error

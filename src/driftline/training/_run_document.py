@@ -1,6 +1,6 @@
 """Document of a run, computed from its log: verdict, course of each capability, alarms."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,17 +16,19 @@ from ..results import (
     LossPoint,
     MonitorAlarm,
     Provenance,
+    TargetGain,
     TrainingCost,
     TrainingRun,
     TrainingVerdict,
 )
+from ._target_gain import NOT_HELD_OUT
 
 _CAVEATS = (
     "Losses are those of the monitor's items. An alarm of a required capability at level alpha is "
     "about all texts of its kind; a loss that is only measured, and every threshold on KL, drift, "
-    "rank, curvature or spikes, carries no error rate.",
+    "rank or spikes, carries no error rate.",
     "No alarm is no proof that nothing was lost: `driftline certify` tests that.",
-    "Steps to the tolerance are a point forecast whose form was calibrated on SmolLM2-135M.",
+    "Steps to the tolerance are a point forecast: the run goes on at its pace so far, per learning rate.",
 )
 _INTERPOLATED = (
     "The update is scaled after training. Losses, KL and drift here are of the weights as they would have "
@@ -45,6 +47,8 @@ class RunFacts:
     model_folder: str
     probe_steps: int = 0
     """Steps that a probe had trained before this run began."""
+    target: TargetGain | None = None
+    """Gain on held-out rows."""
 
 
 def training_run(
@@ -73,7 +77,8 @@ def training_run(
     """
     records: list[Any] = list(read_log(facts.log))
     checks = [record for record in records if record["event"] == "check"]
-    alarms = tuple(_alarm(record) for record in records if record["event"] == "alarm")
+    averted = {record["step"] for record in records if record["event"] == "averted"}
+    alarms = tuple(_alarm(record, averted) for record in records if record["event"] == "alarm")
     rolled = _final_roll_back(records)
     courses = _courses(records, checks, alarms, [c for s in suites for c in s.capabilities])
     started = next(record for record in records if record["event"] == "started")
@@ -94,6 +99,8 @@ def training_run(
         capabilities=courses,
         alarms=alarms,
         checks=tuple(_point(check) for check in checks),
+        target=facts.target,
+        best_step=_best_step(records),
         model_folder=facts.model_folder,
         cost=TrainingCost(
             wall_seconds=facts.wall_seconds,
@@ -104,6 +111,8 @@ def training_run(
             *_items_caveats(courses, suites, settings),
             *(f"As read: {note}." for note in (*config.notes, *data.notes)),
             *_CAVEATS,
+            *(() if facts.target is not None else (NOT_HELD_OUT,)),
+            *_best_caveats(_best_step(records)),
             *_probe_caveats(facts.probe_steps),
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
@@ -124,6 +133,15 @@ def training_run(
     )
 
 
+def _best_caveats(best: int | None) -> tuple[str, ...]:
+    if best is None:
+        return ()
+    return (
+        f"The trainer kept its best checkpoint, the weights of step {best}; the last check and the changes are "
+        "of these.",
+    )
+
+
 def _probe_caveats(num_steps: int) -> tuple[str, ...]:
     if not num_steps:
         return ()
@@ -141,7 +159,7 @@ def _verdict(
 ) -> tuple[TrainingVerdict, tuple[str, ...]]:
     """Return the verdict word, and its reasons."""
     rolled = _final_roll_back(records)
-    reasons = [f"step {a.step}: {a.detector}: {a.evidence[0]}" for a in alarms]
+    reasons = [f"{_when(a)}: {a.detector}: {a.evidence[0]}" for a in alarms]
     beyond = [c.capability for c in courses if c.required and c.within_tolerance is False]
     unknown = [c.capability for c in courses if c.required and c.within_tolerance is None]
     if beyond:
@@ -149,7 +167,7 @@ def _verdict(
     if rolled is not None and not beyond:
         back = f"rolled back to step {rolled['to_step']}, where every required capability is within"
         return "inconclusive", (f"{back} its tolerance", *reasons)
-    if alarms:
+    if any(not alarm.averted for alarm in alarms):
         return "unsafe", tuple(reasons)
     if unknown:
         reasons.append(f"no check finished, so nothing is known of {', '.join(unknown)}")
@@ -157,9 +175,16 @@ def _verdict(
         reasons.append("the run ended before its last step")
     if reasons or any(record["event"] == "check_failed" for record in records):
         return "inconclusive", tuple(reasons or ["a check failed"])
+    num_checks = sum(record["event"] == "check" for record in records)
+    num_items = sum(course.num_items for course in courses)
     return "no_alarm", (
-        "every required capability ended within its tolerance on the monitor's items; certify next",
+        f"no alarm on {num_items} items in {num_checks} checks; every required capability ended within its "
+        "tolerance on them; certify next",
     )
+
+
+def _when(alarm: MonitorAlarm) -> str:
+    return f"before step {alarm.step}, averted" if alarm.averted else f"step {alarm.step}"
 
 
 def _final_roll_back(records: Sequence[Any]) -> Any:  # noqa: ANN401
@@ -220,7 +245,9 @@ def _items_caveats(
         {c.name: len(c.items) for suite in suites for c in suite.capabilities},
         asked=settings.num_items,
         of_changes=True,
-        training="the run's training",
+        training="the run's training"
+        if settings.every_steps
+        else f"{settings.overhead:.2g} of the run's training",
     )
     return () if said is None else (said,)
 
@@ -252,13 +279,19 @@ def _course(
     )
 
 
-def _alarm(record: Any) -> MonitorAlarm:  # noqa: ANN401
+def _best_step(records: Sequence[Any]) -> int | None:
+    """Return the step of the best checkpoint that was loaded at the end; None without one."""
+    return next((int(r["of_step"]) for r in records if r["event"] == "best_model"), None)
+
+
+def _alarm(record: Any, averted: Collection[int]) -> MonitorAlarm:  # noqa: ANN401
     return MonitorAlarm(
         step=record["step"],
         detector=record["detector"],
         capabilities=tuple(record["capabilities"]),
         evidence=tuple(record["evidence"]),
         action=record["action"],
+        averted=record.get("before_step", False) and record["step"] in averted,
     )
 
 

@@ -35,6 +35,7 @@ from ..monitor import LOG_NAME, MonitorSettings, StabilityMonitor
 from ..results import Assessment, TrainingRun
 from ._run_document import RunFacts, training_run
 from ._run_start import RunStart, check_start
+from ._target_gain import gain_of_run, held_out_rows
 
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"
@@ -57,7 +58,8 @@ class TrainRequest:
     levers: Levers = field(default_factory=Levers)
     """Mitigations of the run against forgetting."""
     evaluation: TrainingData | None = None
-    """Rows to evaluate on while it trains, where the config asks for that."""
+    """Rows that are set apart: to evaluate on while it trains, where the config asks for that, and to
+    measure the gain on at the end."""
     start: RunStart | None = None
     """None trains from step 1."""
 
@@ -123,6 +125,7 @@ def train(
         trainer.save_model(str(folder.path / MODEL))
         # With the template and the end of text that the run was trained with.
         trainer.processing_class.save_pretrained(str(folder.path / MODEL))
+        held_out = held_out_rows(request.evaluation, request.data)
         facts = RunFacts(
             log=folder.path / MONITOR / LOG_NAME,
             planned_steps=trainer.state.max_steps,
@@ -130,6 +133,11 @@ def train(
             monitor_seconds=monitor.seconds_spent,
             model_folder=MODEL,
             probe_steps=0 if request.start is None else request.start.step,
+            target=None
+            if held_out is None
+            else gain_of_run(
+                request.opened, trainer, held_out, request.config, seed=request.settings.seed
+            ),
         )
     return training_run(
         facts,

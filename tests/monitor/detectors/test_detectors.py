@@ -9,7 +9,7 @@ import numpy
 from driftline.monitor.detectors._check import CheckResult, is_held
 from driftline.monitor.detectors._detectors import (
     CheckReading,
-    count_sustained,
+    count_unpredictable,
     evidence_needed,
     findings,
     instability_amplification,
@@ -99,23 +99,12 @@ def test_many_losses_with_a_drift_are_a_collapse_and_not_many_selective_ones():
     assert _found(_reading(kl=2.0, cka=0.5)) == [("belief_space_collapse", "warning")]
 
 
-def test_curvature_must_last():
-    state, limits = MonitorState(), Thresholds()
-    severities = []
-    for value in (1.5, 1.5, None, 1.5, 0.5, 1.5):
-        reading = _reading(step=StepReading(curvature=value))
-        count_sustained(reading.step_reading, state, limits)
-        found = instability_amplification(reading, state, limits)
-        severities.append(None if found is None else found.severity)
-    assert severities == ["warning", "warning", None, "alarm", None, "warning"]
-
-
 def test_two_unpredictable_checks_in_a_row_are_enough():
     state, limits = MonitorState(), Thresholds()
     severities = []
     for value in (0.9, 0.1, 0.9, None, 0.9):
         reading = _reading(step=StepReading(unpredictability=value))
-        count_sustained(reading.step_reading, state, limits)
+        count_unpredictable(reading.step_reading, state, limits)
         found = instability_amplification(reading, state, limits)
         severities.append(None if found is None else found.severity)
     assert severities == ["warning", None, "warning", None, "alarm"]
@@ -149,15 +138,16 @@ def test_weights_that_have_diverged_are_a_collapse_whatever_the_losses_say():
 
 def test_a_reading_that_is_no_number_is_undefined_with_the_reason():
     anchors = AnchorReading(0.05, None, (LayerReading(0, 0.9, 1.0, math.inf),))
-    reading = replace(_reading(), anchors=anchors, step_reading=StepReading(curvature=math.nan))
+    reading = replace(_reading(), anchors=anchors, step_reading=StepReading(measured_nats=math.nan))
     look = CheckResult(reading, UpdateNorm(math.inf, None))
     fields, metrics = metrics_of(look, None, MonitorState())
     json.dumps(fields, allow_nan=False)
-    for name in ("functional_magnitude", "update_relative_norm", "curvature"):
+    for name in ("functional_magnitude", "update_relative_norm"):
         assert fields[name] is None
         assert name in fields["reasons"][-1]
         assert f"drift/{name}" not in metrics
     assert fields["layers"][0]["functional_magnitude"] is None
+    assert fields["step_nats"]["measured"] is None
     assert "layers[0].functional_magnitude" in fields["reasons"][-1]
     assert fields["losses"] == {"texts": 0.0, "pairs": 0.0}
     assert metrics["drift/kl_suite_nats"] == 0.05

@@ -4,8 +4,8 @@
                                     out in this order: the way to the probe's end, items of capabilities that
                                     are not required, items of those that are
     plan, repair                    half of them choose (`--search-items`), the others make the claims
-    train                           the base's scores and all checks take at most as long as the run, with 64
-                                    items or more
+    train                           the base's scores and all checks cost the monitor's share of the run, with 64
+                                    items or more; with --every, they take at most as long as the run
 
 `--items N` sets the number itself.
 """
@@ -220,7 +220,7 @@ def items_caveat(
         available: Items that each capability would have without the cap, by name.
         asked: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
-        training: Name of the training that bounds the time of scoring.
+        training: What bounds the time of scoring.
 
     Returns:
         A sentence; None where all items were scored.

@@ -10,3 +10,5 @@ from ._config_forecast import COMPARE_ROUNDS as COMPARE_ROUNDS
 from ._config_forecast import SHORT_COMPARE_ROUNDS as SHORT_COMPARE_ROUNDS
 from ._config_forecast import PlannedConfig as PlannedConfig
 from ._target_rows import NUM_TARGET_ROWS as NUM_TARGET_ROWS
+from ._target_rows import rows_by_prompt as rows_by_prompt
+from ._target_rows import target_gain as target_gain

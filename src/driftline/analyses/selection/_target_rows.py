@@ -39,6 +39,18 @@ def target_rows(
     """
     target = target_capability(data, seed=seed, opened=opened, num_items=NUM_TARGET_ROWS)
     (target,) = distinct((target,), engine).capabilities
+    return rows_by_prompt(target)
+
+
+def rows_by_prompt(target: Capability) -> Capability:
+    """Make rows with the same prompt one group.
+
+    Args:
+        target: Rows as a capability.
+
+    Returns:
+        The capability; as it is where all rows have one prompt.
+    """
     groups = [_group(item) for item in target.items]
     # One instruction before all rows says nothing of how alike they are.
     if len(Counter(groups)) < 2:

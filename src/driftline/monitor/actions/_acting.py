@@ -50,7 +50,9 @@ class Acting:
         state: MonitorState,
         checker: Checker,
         handles: TrainerHandles,
-    ) -> None:
+        *,
+        before_step: bool = False,
+    ) -> Action:
         """Act once on some alarms.
 
         Args:
@@ -58,6 +60,10 @@ class Acting:
             state: Interventions are counted there.
             checker: Has the snapshots, and scores after a roll-back.
             handles: The trainer's parts.
+            before_step: The step was looked at, and is not taken yet.
+
+        Returns:
+            The action that was taken.
         """
         self.is_rate_changed = False
         action: Action = self._settings.action
@@ -72,15 +78,18 @@ class Acting:
                 capabilities=list(alarm.capabilities),
                 evidence=list(alarm.evidence),
                 action=action,
+                before_step=before_step,
             )
             if action != "log":
                 told = "; ".join(alarm.evidence)
-                _LOG.warning("step %d: %s: %s", handles.step, alarm.detector, told)
+                when = "before step" if before_step else "step"
+                _LOG.warning("%s %d: %s: %s", when, handles.step, alarm.detector, told)
         if action in ("log", "warn"):
-            return
+            return action
         self._log.write("action", step=handles.step, action=action)
         outcome = self._take(action, state, checker, handles)
         self._log.write("action_done", step=handles.step, action=action, **outcome)
+        return action
 
     def _take(
         self, action: Action, state: MonitorState, checker: Checker, handles: TrainerHandles
@@ -128,7 +137,7 @@ class Acting:
         # What was learnt about the damaged weights says nothing of what comes now.
         state.raised.clear()
         state.evidence.clear()
-        state.sustained.clear()
+        state.num_unpredictable = 0
         state.checked_kl_nats, state.next_check, state.num_out_of_turn = 0.0, 0, 0
         state.num_restarts += 1
         forget_moments(handles.optimizer)

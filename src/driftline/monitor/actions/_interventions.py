@@ -62,6 +62,16 @@ def roll_back(
     return str(apart), quarantine_checkpoints(output_dir, after=safe_step)
 
 
+def withhold_step(model: torch.nn.Module) -> None:
+    """Leave the weights where they are at the optimiser's next step, which passes over what has no gradient.
+
+    Args:
+        model: The model in training.
+    """
+    for parameter in model.parameters():
+        parameter.grad = None
+
+
 def forget_moments(optimizer: object) -> None:
     """Clear the optimiser's moments, which point where the damage was done.
 

@@ -62,10 +62,11 @@ class MonitorLog:
 
 
 def read_log(path: Path) -> list[Record]:
-    """Read the events of a run, without those that a kill made void.
+    """Read the events of a run, without those that a kill or an action made void.
 
     A run that resumes from a checkpoint repeats its later steps, so events of later steps that
-    stand before its `resumed` line are left out. So is a last line that a kill cut short.
+    stand before its `resumed` line are left out. So is a last line that a kill cut short, and a check of
+    a step that was averted.
 
     Args:
         path: A `monitor.jsonl`.
@@ -81,6 +82,8 @@ def read_log(path: Path) -> list[Record]:
         if record["event"] == "resumed":
             taken = _step(record)
             kept = [earlier for earlier in kept if _step(earlier) <= taken]
+        elif record["event"] == "averted":
+            kept = [e for e in kept if (e["event"], e["step"]) != ("check", record["step"])]
         kept.append(record)
     return kept
 

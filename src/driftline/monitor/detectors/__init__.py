@@ -3,9 +3,10 @@
 from ._check import Checker as Checker
 from ._check import CheckResult as CheckResult
 from ._detectors import Finding as Finding
-from ._detectors import count_sustained as count_sustained
+from ._detectors import count_unpredictable as count_unpredictable
 from ._detectors import findings as findings
 from ._metrics import metrics_of as metrics_of
+from ._metrics import words_of as words_of
 from ._settings import ACTIONS as ACTIONS
 from ._settings import DETECTORS as DETECTORS
 from ._settings import Action as Action

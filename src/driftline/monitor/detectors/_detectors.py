@@ -174,11 +174,11 @@ def _diverged(reading: CheckReading) -> tuple[str, ...]:
 def instability_amplification(
     reading: CheckReading, state: MonitorState, limits: Thresholds
 ) -> Finding | None:
-    """Detect steps too long for the curvature, or of unpredictable effect, in several checks.
+    """Detect steps of unpredictable effect in several checks, and spikes.
 
     Args:
         reading: The check.
-        state: Counts in a row, and spikes.
+        state: Checks in a row, and spikes.
         limits: Thresholds.
 
     Returns:
@@ -186,28 +186,13 @@ def instability_amplification(
     """
     alarms: list[str] = []
     warnings: list[str] = []
-    step = reading.step_reading
-    for name, value, limit, num_needed, words in (
-        (
-            "curvature",
-            step.curvature,
-            limits.curvature,
-            limits.num_sustained,
-            "curvature along the preconditioned gradient is {0:.2f} times the bound 2 / learning rate",
-        ),
-        (
-            "unpredictability",
-            step.unpredictability,
-            limits.unpredictability,
-            limits.num_unpredictable,
-            "a step's effect on its batch is off its second-order prediction by {0:.0%}",
-        ),
-    ):
-        times = state.sustained.get(name, 0)
-        if value is None or value <= limit or not times:
-            continue
-        sentence = f"{words.format(value)}, {times} checks in a row"
-        (alarms if times >= num_needed else warnings).append(sentence)
+    value, times = reading.step_reading.unpredictability, state.num_unpredictable
+    if value is not None and value > limits.unpredictability and times:
+        sentence = (
+            f"a step's effect on its batch is off its second-order prediction by {value:.0%}, "
+            f"{times} checks in a row"
+        )
+        (alarms if times >= limits.num_unpredictable else warnings).append(sentence)
     spikes = {w.name: w.num_recent(limits.spike_window) for w in (state.grad_norm, state.loss)}
     told = [f"{n} spikes of the {name}" for name, n in spikes.items() if n]
     if told:
@@ -218,20 +203,18 @@ def instability_amplification(
     return Finding("instability_amplification", "warning", tuple(warnings)) if warnings else None
 
 
-def count_sustained(reading: StepReading, state: MonitorState, limits: Thresholds) -> None:
-    """Count checks in a row above a threshold; one that cannot tell leaves the count as it is.
+def count_unpredictable(reading: StepReading, state: MonitorState, limits: Thresholds) -> None:
+    """Count unpredictable checks in a row; one that cannot tell leaves the count as it is.
 
     Args:
         reading: This check's step.
-        state: Holds the counts, which are changed.
+        state: Holds the count, which is changed.
         limits: Thresholds.
     """
-    for name, value, limit in (
-        ("curvature", reading.curvature, limits.curvature),
-        ("unpredictability", reading.unpredictability, limits.unpredictability),
-    ):
-        if value is not None:
-            state.sustained[name] = state.sustained.get(name, 0) + 1 if value > limit else 0
+    value = reading.unpredictability
+    if value is not None:
+        is_beyond = value > limits.unpredictability
+        state.num_unpredictable = state.num_unpredictable + 1 if is_beyond else 0
 
 
 def _lost(

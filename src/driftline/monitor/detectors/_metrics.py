@@ -1,11 +1,13 @@
 """Numbers of a check: for `monitor.jsonl`, and under `drift/` for the trainer's reporters."""
 
 import math
+from collections.abc import Sequence
 
 from pydantic import JsonValue
 
 from ..signals import StepsLeft
 from ._check import CheckResult
+from ._detectors import Finding, Severity
 from ._state import MonitorState
 
 
@@ -35,7 +37,6 @@ def metrics_of(
         "functional_magnitude": magnitude,
         "update_relative_norm": look.update.relative,
         "margin_fraction": look.update.margin_fraction,
-        "curvature": step.curvature,
         "unpredictability": step.unpredictability,
         "steps_left": None if left is None else left.steps,
     }
@@ -64,6 +65,23 @@ def metrics_of(
     metrics = {f"drift/{name}": value for name, value in numbers.items() if value is not None}
     metrics |= {f"drift/loss/{name}": loss for name, loss in reading.mean_losses.items()}
     return finite, {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def words_of(found: Sequence[Finding], severity: Severity) -> list[JsonValue]:
+    """Return the findings of one severity as fields of the log's event.
+
+    Args:
+        found: All findings of a check.
+        severity: Which.
+
+    Returns:
+        Detector, evidence and capabilities of each.
+    """
+    return [
+        {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
+        for f in found
+        if f.severity == severity
+    ]
 
 
 def _finite(value: JsonValue, name: str, undefined: list[str]) -> JsonValue:

@@ -42,16 +42,21 @@ class MonitorSettings:
     """Frequency of checks, conclusions and actions. Defaults suit a first run."""
 
     every_steps: int | None = None
-    """Optimiser steps between checks; None: as often as `overhead` allows, by tokens."""
+    """Optimiser steps between checks; None: at 1, 2, 5 and 10 % of the steps and then as often as
+    `overhead` allows, by tokens."""
     overhead: float = 0.025
     """Share of the run's forward and backward tokens that checks and glances may cost, where
     `every_steps` is None."""
     num_items: int | None = None
-    """Items of each capability that are scored; None: all, or as many as let the base's scores and all
-    checks take no longer than the run's training."""
+    """Items of each capability that are scored; None: all, or as many as `overhead` pays for, 64 or more;
+    where `every_steps` is set, as many as let all scoring take no longer than the training."""
     glance_every_steps: int | None = None
     """Optimiser steps between glances, which read the output at suite text alone and bring the next
-    check forward where it has moved on; None: as often as a fifth of `overhead` allows; 0: none."""
+    check forward where it has moved on; None: wherever the summed learning rate has grown by a quarter,
+    and as often as a fifth of `overhead` allows; 0: none."""
+    look_ahead: bool = True
+    """Glance where a step leads before it is taken (Adam and AdamW), and act then: on the clock of the
+    learning rate, or at every glance where `glance_every_steps` is set. Off: after it."""
     alpha: float = 0.05
     """Accepted chance that a run within its tolerances is accused, over all looks and all required
     capabilities together."""
@@ -75,8 +80,8 @@ class MonitorSettings:
     num_layers: int = 4
     """Layers whose hidden states are watched, evenly spaced, the last among them."""
     step_tokens: int = 256
-    """Tokens of the training batch on which curvature and predictability of a step are measured, with
-    6 forward passes a check; 0 switches them off."""
+    """Tokens of the training batch on which the predictability of a step is measured, with 4 forward
+    passes a check; 0 switches it off."""
     check_timeout_seconds: float = 900.0
     """A check that takes longer is an alarm, written while it still runs."""
     heartbeat_seconds: float = 60.0
@@ -84,6 +89,11 @@ class MonitorSettings:
     seed: int = 0
     """Random seed of the sensitivity self-test."""
     thresholds: "Thresholds" = field(default_factory=lambda: Thresholds())
+
+    @property
+    def tokens_beside_items(self) -> int:
+        """Tokens of a check beside those of the items: rows of both kinds, and four passes of the step."""
+        return 2 * self.anchor_rows * self.anchor_row_tokens + 4 * self.step_tokens
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -117,6 +127,8 @@ class MonitorSettings:
             if not is_right:
                 raise ConfigError(f"monitor: {name}: {getattr(self, name)!r} is not {wanted}")
         self._check_kinds()
+        if not isinstance(self.look_ahead, bool):
+            raise ConfigError(f"monitor: look_ahead: {self.look_ahead!r} is not true or false")
         if self.action == "roll_back" and self.num_snapshots == 0:
             raise ConfigError(
                 "monitor: num_snapshots: 0 leaves nothing to roll back to; set at least 1"
@@ -180,15 +192,10 @@ class Thresholds:
     broad_share: float = 0.5
     """Share of all watched capabilities beyond their tolerance from which a loss counts as
     broad."""
-    curvature: float = 1.0
-    """Curvature along the preconditioned gradient over the optimiser's bound 2 / learning rate."""
     unpredictability: float = 0.5
     """|measured - predicted| over the larger of them, of one step's change of the batch's loss."""
-    num_sustained: int = 3
-    """Checks in a row above its threshold that make curvature an alarm: it hovers about the bound where
-    training is well too."""
     num_unpredictable: int = 2
-    """And unpredictability, which stays far below its threshold there."""
+    """Checks in a row above that threshold that make an alarm; where training is well, it stays far below."""
     spike_deviations: float = 6.0
     """Robust standard deviations above the running median of the logarithm."""
     spike_factor: float = 2.0

@@ -14,8 +14,12 @@ class MonitorState:
     """State on which later conclusions depend, other than the base's scores on disk."""
 
     every_steps: int = 1
+    early_steps: list[int] = field(default_factory=list)
+    """Steps at which checks come early, apart from `every_steps`."""
     glance_every_steps: int = 0
     """0: no glances."""
+    has_early_glances: bool = False
+    """Glances also come wherever the summed learning rate has grown by a quarter."""
     num_items: int | dict[str, int] | None = None
     """Number of scored items per capability; None: all."""
     checked_kl_nats: float = 0.0
@@ -27,9 +31,6 @@ class MonitorState:
     """Steps of the checks so far."""
     losses: dict[str, list[float]] = field(default_factory=dict)
     """Mean loss of each capability at each of them."""
-    margins: dict[str, list[float]] = field(default_factory=dict)
-    """Mean loss of the margin at each of them, in nats, where a capability is decided in another
-    metric: margins move first."""
     evidence: dict[str, list[float]] = field(default_factory=dict)
     """Looks and log evidence of each required capability."""
     raised: list[str] = field(default_factory=list)
@@ -37,8 +38,8 @@ class MonitorState:
     last_safe_step: int = 0
     num_restarts: int = 0
     num_interventions: int = 0
-    sustained: dict[str, int] = field(default_factory=dict)
-    """Checks in a row above a threshold, by signal."""
+    num_unpredictable: int = 0
+    """Checks in a row at which the step was unpredictable."""
     grad_norm: SpikeWatch = field(default_factory=lambda: SpikeWatch("gradient norm"))
     loss: SpikeWatch = field(default_factory=lambda: SpikeWatch("training loss"))
 

@@ -4,6 +4,7 @@ from ._dataset_rows import first_rows as first_rows
 from ._live import CapabilityWatch as CapabilityWatch
 from ._live import ItemValues as ItemValues
 from ._live import LiveModel as LiveModel
+from ._live import score_items as score_items
 from ._offloaded_copy import OffloadedCopy as OffloadedCopy
 from ._offloaded_copy import standing_at as standing_at
 from ._sharded import agreed as agreed
@@ -14,7 +15,6 @@ from ._sharded import mean_over_processes as mean_over_processes
 from ._sharded import norm as norm
 from ._sharded import rank as rank
 from ._sharded import reshard as reshard
-from ._sharded import squares as squares
 from ._sharded import summed as summed
 from ._sharded import trained_parameters as trained_parameters
 from ._sharded import wait_for_all as wait_for_all

@@ -214,6 +214,28 @@ class CapabilityWatch:
         ]
 
 
+def score_items(
+    model: torch.nn.Module, tokenizer: object, capability: Capability, *, bfloat16: bool
+) -> list[dict[str, float]]:
+    """Score a capability on a model that is in memory, which is left as it was.
+
+    Args:
+        model: The model, in whatever form a trainer holds it.
+        tokenizer: Its tokenizer.
+        capability: With its items.
+        bfloat16: Score under autocast.
+
+    Returns:
+        Every metric of each item, in the capability's order.
+    """
+    live = LiveModel.of(model, tokenizer, bfloat16=bfloat16, source=type(model).__name__)
+    found = CapabilityWatch(live, (capability,)).values()[capability.name]
+    return [
+        {metric: float(values[n]) for metric, values in found.items()}
+        for n in range(len(capability.items))
+    ]
+
+
 def whole_scores(
     model: torch.nn.Module, sequences: Sequence[TokenSequence], options: ScoringOptions
 ) -> list[SequenceScore]:

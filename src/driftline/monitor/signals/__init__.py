@@ -1,9 +1,10 @@
-"""Measurements of the monitor: anchors, curvature of a step, update norm, spikes, steps left."""
+"""Measurements of the monitor: anchors, steps before and after they are taken, update norm, spikes."""
 
 from ._anchors import AnchorReading as AnchorReading
 from ._anchors import AnchorWatch as AnchorWatch
 from ._anchors import anchor_texts as anchor_texts
-from ._reforecast import MarginLink as MarginLink
+from ._next_step import NextStep as NextStep
+from ._next_step import standing_after as standing_after
 from ._reforecast import StepsLeft as StepsLeft
 from ._reforecast import fewest as fewest
 from ._reforecast import planned_rates as planned_rates

@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 import numpy
 from accelerate.scheduler import AcceleratedScheduler
-from jaxtyping import Float
-from numpy import ndarray
 from torch.optim.lr_scheduler import LambdaLR
 
-from ...analyses import predicted_losses
-from ...stats import first_crossing, shifted_means
+from ...stats import first_crossing
 
 
 class StepsLeft(NamedTuple):
@@ -19,28 +16,6 @@ class StepsLeft(NamedTuple):
     capability: str
     steps: float | None
     """None: predicted to stay within the tolerance until the run's end."""
-
-
-class MarginLink(NamedTuple):
-    """Change of margins so far, for a capability whose metric is computed from probabilities."""
-
-    margins: Sequence[float]
-    """Mean loss of the margin at each look, in nats."""
-    odds: Float[ndarray, " items"]
-    """Log-odds of each item at the last look."""
-
-    def further_losses(self, rises: Float[ndarray, " steps"]) -> Float[ndarray, " steps"]:
-        """Compute the further loss of mean probability once all margins fall by as much more.
-
-        Args:
-            rises: Further losses of the margin, in nats.
-
-        Returns:
-            Further losses of probability.
-        """
-        here = float(shifted_means(self.odds, numpy.zeros(1))[0])
-        found: Float[ndarray, " steps"] = here - shifted_means(self.odds, -rises)
-        return found
 
 
 def planned_rates(scheduler: object, num_steps: int) -> tuple[float, ...] | None:
@@ -68,19 +43,18 @@ def steps_left(
     steps: Sequence[int],
     losses: Sequence[float],
     learning_rates: Sequence[float],
-    link: MarginLink | None = None,
 ) -> StepsLeft:
-    """Forecast when the mean loss passes the tolerance, by the model of path margins.
+    """Forecast when the mean loss passes the tolerance, if it goes on at its pace so far.
 
-    Its form was calibrated on SmolLM2-135M, and its band is not carried along, so this is a point.
+    The pace is the loss per summed learning rate, since the last look or over the whole run, whichever is
+    faster; so a warm-up counts for what it is. It is a point without a band.
 
     Args:
         capability: For the answer.
-        tolerance: In nats, or in the metric's own unit with a link.
+        tolerance: In the unit of the losses.
         steps: At which the capability was looked at, ascending, from 1.
-        losses: Mean losses there, in the unit of the tolerance.
+        losses: Mean losses there.
         learning_rates: Learning rates of each step of the run.
-        link: Takes a forecast of margins to probabilities; None where the losses are in nats.
 
     Returns:
         Steps from the last look; 0 where the tolerance is passed already.
@@ -88,16 +62,15 @@ def steps_left(
     last = steps[-1]
     if losses[-1] >= tolerance:
         return StepsLeft(capability, 0.0)
-    if last >= len(learning_rates) or sum(learning_rates[:last]) <= 0:
+    clock = numpy.concatenate([[0.0], numpy.cumsum(learning_rates)])
+    seen = [(0.0, 0.0), *zip((float(clock[step]) for step in steps), losses, strict=True)]
+    here, loss = seen[-1]
+    paces = [(loss - then) / (here - at) for at, then in (seen[0], seen[-2]) if here > at]
+    ahead = numpy.arange(1, len(clock) - last, dtype=float)
+    if not paces or not len(ahead):
         return StepsLeft(capability, None)
-    in_nats = numpy.asarray(losses if link is None else link.margins, dtype=float)
-    later = predicted_losses(learning_rates, steps, in_nats)
-    ahead = numpy.arange(1, len(later), dtype=float)
-    if not len(ahead):
-        return StepsLeft(capability, None)
-    rest = numpy.asarray(later[1:]) - in_nats[-1]
-    rest = rest if link is None else link.further_losses(rest)
-    return StepsLeft(capability, first_crossing(ahead, rest, tolerance - losses[-1]))
+    rises = max(paces) * (clock[last + 1 :] - here)
+    return StepsLeft(capability, first_crossing(ahead, rises, tolerance - loss))
 
 
 def fewest(found: Sequence[StepsLeft]) -> StepsLeft | None:

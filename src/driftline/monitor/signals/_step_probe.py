@@ -1,9 +1,8 @@
-"""One optimiser step under the lens: is it longer than the curvature allows, and was it predictable?
+"""One optimiser step under the lens: was its effect on its batch predictable?
 
-Losses of the very batch are measured on two short lines through the weights: along the
-preconditioned gradient before the step, and along the step itself after it. Only forward passes are
-made, so it works with every attention kernel, under DDP and under FSDP2; a second backward pass
-exists for none of the fused kernels.
+Losses of the very batch are measured along the step after it was taken. Only forward passes are made,
+so it works with every attention kernel, under DDP and under FSDP2; a second backward pass exists for
+none of the fused kernels.
 """
 
 import math
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor
 from transformers import TrainingArguments
 from trl import SFTConfig
@@ -20,21 +18,15 @@ from trl import SFTConfig
 from ..handles import (
     LiveModel,
     OffloadedCopy,
-    local,
     mean_over_processes,
     put,
     reshard,
-    squares,
-    summed,
     trained_parameters,
     untouched,
 )
 
 _LEAST_NATS = 2e-5
 """Second differences of losses below this are rounding of float32."""
-_REACH = 0.25
-"""Fraction of the optimiser's own step, to either side: short enough for the local curvature (a
-full step gave a third of it where losses bend at higher orders), long enough for float32."""
 _DROPPED = ("labels", "num_items_in_batch", "fused_lm_head", "output_router_logits")
 
 
@@ -44,9 +36,6 @@ NO_LABELS = "the trainer's loss is not that of labels in the batch"
 class StepReading(NamedTuple):
     """One step; a number that is None has its reason in `reason`."""
 
-    curvature: float | None = None
-    """Curvature along the preconditioned gradient over the optimiser's bound 2 / learning rate:
-    above 1 the optimiser cannot settle along it."""
     first_order_nats: float | None = None
     """Predicted change of the batch's loss, from the slope along the step."""
     second_order_nats: float | None = None
@@ -114,22 +103,13 @@ class StepProbe:
     _batch: "_Batch | None" = None
     _reading: StepReading = field(default_factory=StepReading)
 
-    def before(self, batch: dict[str, Any] | None, optimizer: object) -> None:
-        """Measure along the preconditioned gradient; gradients must be there and are not changed.
+    def before(self, batch: dict[str, Any] | None) -> None:
+        """Keep the batch, and the weights before the step.
 
-        The curvature is u' H u / (g' u) along u = D g, with D Adam's preconditioner
-        1 / (sqrt(v) + eps), bias corrected, and g the clipped gradient: the Rayleigh quotient of
-        D^1/2 H D^1/2. It is multiplied by (1 - b1) / ((1 - b1^t)(1 + b1)), which makes 2 / learning
-        rate the bound with momentum, as in Bai et al. 2025 (arXiv 2506.04805), who take
-        g' D H g / g' g. u' H u is a central second difference of the loss, a quarter of
-        learning rate * u to either side.
-
-        Cost: 3 forward passes of `num_tokens`, and a copy of the trained weights offloaded until
-        `after`.
+        Cost: a copy of the trained weights, offloaded until `after`.
 
         Args:
             batch: Inputs of the last forward pass in training.
-            optimizer: The trainer's.
         """
         self.forget()
         found = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
@@ -137,17 +117,10 @@ class StepProbe:
             self._reading = StepReading(reason=found)
             return
         self._batch = found
-        parameters = trained_parameters(self.live.trained)
         try:
-            self._before = OffloadedCopy.of(parameters, self.folder)
+            self._before = OffloadedCopy.of(trained_parameters(self.live.trained), self.folder)
         except OSError as error:
             self._reading = StepReading(reason=f"no room for copies of the weights: {error}")
-            return
-        adam = _Adam.of(optimizer)
-        if isinstance(adam, str):
-            self._reading = StepReading(reason=adam)
-            return
-        self._reading = self._curvature(parameters, adam)
 
     def after(self) -> StepReading:
         """Measure along the step that was taken; weights end bit for bit as the step left them.
@@ -215,40 +188,6 @@ class StepProbe:
         """Return the measurements of the last probed step."""
         return self._reading
 
-    def _curvature(self, parameters: dict[str, Tensor], adam: "_Adam") -> StepReading:
-        before = self._before
-        assert before is not None
-        moved = {n: p for n, p in parameters.items() if p.grad is not None}
-
-        def direction(name: str) -> Tensor:
-            return adam.direction(parameters[name])
-
-        # g' u, with the learning rate in u already.
-        slope = summed(
-            (p, float(direction(n).mul_(local(_grad(p))).sum(dtype=torch.float64)))
-            for n, p in moved.items()
-        )
-        if not math.isfinite(slope):
-            return StepReading(reason="the gradient is not finite")
-        if slope <= 0:
-            return StepReading(reason="the learning rate or the gradient is 0")
-        try:
-            here = self._loss()
-            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=_REACH))
-            ahead = self._loss()
-            put(moved, lambda n, _now: before.get(n).add_(direction(n), alpha=-_REACH))
-            back = self._loss()
-        finally:
-            put(moved, lambda n, _now: before.get(n))
-        back, here, ahead = mean_over_processes([back, here, ahead])
-        bend, rise = ahead - 2 * here + back, ahead - back
-        if not math.isfinite(bend):
-            return StepReading(reason="a loss along the gradient is not finite")
-        # The batch's own slope: gradients may be clipped, or those of several batches.
-        if rise / 2 < _LEAST_NATS:
-            return StepReading(reason="the batch's loss does not fall along the gradient")
-        return StepReading(curvature=adam.momentum_factor * bend / (_REACH * rise))
-
     def _loss(self) -> float:
         assert self._batch is not None
         return self._batch.loss(self.live)
@@ -290,51 +229,6 @@ class _Batch(NamedTuple):
             value = torch.nn.functional.cross_entropy(flat, self.labels[:, 1:].flatten())
         reshard(model)
         return float(value)
-
-
-class _Adam(NamedTuple):
-    """Adam's state, as its next step will use it."""
-
-    state: Any
-    groups: dict[Tensor, dict[str, Any]]
-    momentum_factor: float
-
-    @classmethod
-    def of(cls, optimizer: object) -> "_Adam | str":
-        """Read an optimiser as Adam, or return why not."""
-        inner = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
-        if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW):
-            return f"{type(inner).__name__} is not Adam or AdamW"
-        groups = {p: group for group in inner.param_groups for p in group["params"]}
-        steps = [float(held["step"]) for held in inner.state.values() if "step" in held]
-        beta = float(inner.param_groups[0]["betas"][0])
-        taken = 1 + (max(steps) if steps else 0)
-        factor = (1 - beta) / ((1 - beta**taken) * (1 + beta))
-        return cls(inner.state, groups, factor)
-
-    def direction(self, parameter: Tensor) -> Tensor:
-        """Return this process's part of learning rate * D g, in float32; rates vary by module."""
-        group = self.groups[parameter]
-        beta, gradient = float(group["betas"][1]), local(_grad(parameter)).float()
-        held = self.state.get(parameter, {})
-        taken = 1 + float(held["step"]) if "step" in held else 1.0
-        # In place where it can be: these are as large as the largest matrix.
-        size = gradient.square().mul_(1 - beta)
-        if "exp_avg_sq" in held:
-            size.add_(local(held["exp_avg_sq"]).float(), alpha=beta)
-        size.div_(1 - beta**taken).sqrt_().add_(float(group["eps"]))
-        return size.reciprocal_().mul_(gradient).mul_(float(group["lr"]))
-
-
-def gradient_norm(model: torch.nn.Module) -> float:
-    """Compute the norm of the existing gradients, over all processes."""
-    grads = [p.grad for p in trained_parameters(model).values() if p.grad is not None]
-    return math.sqrt(summed(squares(grads)))
-
-
-def _grad(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
 
 
 def _finite(value: float) -> float | None:

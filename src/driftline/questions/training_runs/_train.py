@@ -67,7 +67,8 @@ def train(  # noqa: PLR0913 - the inputs of a question
         model: The base, where the protocol does not name it; a model in memory is copied, not trained.
         data: Training data, where the protocol does not name it.
         columns: Columns to train on, as `prompt=question,completion=answer` or a dict.
-        eval_data: Rows to evaluate on while it trains.
+        eval_data: Rows that are not trained on: the gain on them is measured at the end, and they are
+            evaluated on while it trains, where the config does that.
         suites: What must not break; `core` where neither this nor the protocol says.
         every: Steps between checks.
         items: Items of each capability to score.
@@ -246,20 +247,15 @@ def _evaluation(
     given: DataInput,
     columns: str | Mapping[str, str] | None,
 ) -> "tuple[TrainingConfig, TrainingData | None]":
-    """Find the rows to evaluate on while it trains; without any, the config without evaluations."""
-    if not config.evaluates:
-        if given is not None:
-            raise ConfigError(
-                f"{config.name}: evaluates nothing, so --eval-data would not be read; add "
-                "eval_strategy: epoch (or steps with eval_steps), or leave --eval-data out"
-            )
-        return config, None
+    """Find the rows that are set apart; a config that evaluates on none is without evaluations."""
     if given is not None:
         return config, read_rows(given, config, columns)[0]
-    split = str(config.values.get("dataset_test_split") or "test")
-    rows = data.split(split)
-    if rows is None:
-        reason = f"{data.name} has no split {split} to evaluate on; --eval-data names one"
+    split = config.values.get("dataset_test_split")
+    if not config.evaluates and split is None:
+        return config, None
+    rows = data.split(str(split or "test"))
+    if rows is None and config.evaluates:
+        reason = f"{data.name} has no split {split or 'test'} to evaluate on; --eval-data names one"
         return config.without_evaluation(reason), None
     return config, rows
 

@@ -8,6 +8,7 @@ from ...results.readings import (
     clean,
     duration,
     fall,
+    gain_sentence,
     in_points,
     items_in_groups,
     metric_sign,
@@ -71,10 +72,11 @@ def render_training_run(run: TrainingRun) -> str:
         head,
         reasons=[clean(reason) for reason in run.reasons],
         courses=_courses(run),
+        gain=None if run.target is None else gain_sentence(run.target),
         figure=_figure(run),
         alarms=[
             (
-                alarm.step,
+                f"before step {alarm.step}, averted" if alarm.averted else f"step {alarm.step}",
                 clean(alarm.detector),
                 clean(alarm.action),
                 [clean(sentence) for sentence in alarm.evidence],
@@ -103,6 +105,13 @@ def _provenance_table(run: TrainingRun) -> Table:
 def _tiles(run: TrainingRun) -> Iterator[tuple[str, str, str]]:
     yield "steps", f"{run.num_steps:,}", f"of {run.planned_steps:,}"
     yield "alarms", str(len(run.alarms)), f"at alpha {run.alpha:g}, {len(run.checks)} checks"
+    if run.target is not None:
+        gain = run.target
+        yield (
+            "gain",
+            number(gain.gain, signed=True),
+            f"nats a token on {gain.num_rows:,} held-out rows",
+        )
     back = DASH if run.rolled_back_to is None else f"step {run.rolled_back_to}"
     yield "rolled back to", back, f"model in {clean(run.model_folder)}/"
     cost = run.cost

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ..parts import Document, Provenance, Value
+from ._comparison import TargetGain
 
 
 class CapabilityCourse(Value):
@@ -45,6 +46,8 @@ class MonitorAlarm(Value):
     evidence: tuple[str, ...]
     """In words; the strongest first."""
     action: str
+    averted: bool = False
+    """The step was not taken as it was looked at, so that this loss never came to be."""
 
 
 class LossPoint(Value):
@@ -100,6 +103,10 @@ class TrainingRun(Document):
     capabilities: tuple[CapabilityCourse, ...]
     alarms: tuple[MonitorAlarm, ...]
     checks: tuple[LossPoint, ...]
+    target: TargetGain | None = None
+    """Gain on rows that were held out and not trained on; None where there were none."""
+    best_step: int | None = None
+    """The step whose weights were kept, where the trainer loaded its best checkpoint at the end."""
     model_folder: str
     """Beside the document: the tuned model or adapter, ready for `certify`."""
     cost: TrainingCost

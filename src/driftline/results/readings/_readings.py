@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...escapes import replaced
 from ...metrics import METRICS
-from ..documents import Assessment, Cost, ModuleFragility, StabilityMargin
+from ..documents import Assessment, Cost, ModuleFragility, StabilityMargin, TargetGain
 
 DASH = "–"
 SMALL, LARGE = 1e-3, 1e5
@@ -378,4 +378,18 @@ def target_sentence(assessment: Assessment) -> str | None:
         f"{clean(target.metric)} {number(target.base_value)} {clean(target.unit)} in the base, predicted "
         f"gain {gain} ({percent(target.confidence_level)} interval {low} to {high}, "
         f"{target.num_items:,} items)"
+    )
+
+
+def gain_sentence(gain: TargetGain) -> str:
+    """Describe a gain that was measured on held-out rows in one line."""
+    value = number(gain.gain, signed=True)
+    limits = ""
+    if gain.low is not None and gain.high is not None:
+        limits = (
+            f", 90 % interval {number(gain.low, signed=True)} to {number(gain.high, signed=True)}"
+        )
+    return (
+        f"{value} nats a token on {gain.num_rows:,} held-out rows{limits}: "
+        f"{number(gain.base_nats)} in the base, {number(gain.tuned_nats)} now"
     )

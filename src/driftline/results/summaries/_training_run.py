@@ -6,6 +6,7 @@ from ..readings import (
     clean,
     duration,
     fall,
+    gain_sentence,
     in_points,
     metric_sign,
     number,
@@ -15,6 +16,8 @@ from ..readings import (
     with_error,
 )
 from ._columns import aligned, caveat_lines, wrapped
+
+_NUM_NAMED = 6
 
 
 def training_run_summary(run: TrainingRun) -> str:
@@ -42,11 +45,15 @@ def training_run_summary(run: TrainingRun) -> str:
     rows += [_row(course) for course in run.capabilities]
     lines += aligned(rows, numeric=(1, 2, 4, 5, 6))
     for alarm in run.alarms:
+        when = f"before step {alarm.step}, averted" if alarm.averted else f"step {alarm.step}"
         told = "; ".join(clean(sentence) for sentence in alarm.evidence)
-        lines += ["", *wrapped(f"step {alarm.step}: {alarm.detector} ({alarm.action}): {told}")]
+        lines += ["", *wrapped(f"{when}: {alarm.detector} ({alarm.action}): {told}")]
     cost = run.cost
+    if run.target is not None:
+        lines += ["", *wrapped(f"Gain: {gain_sentence(run.target)}")]
     lines += [
         "",
+        *wrapped(f"Checked: {checks_sentence(run)}"),
         *wrapped(
             f"Cost: {duration(cost.wall_seconds)}, of which the monitor "
             f"{duration(cost.monitor_seconds)} ({percent(cost.monitor_share)})"
@@ -54,6 +61,16 @@ def training_run_summary(run: TrainingRun) -> str:
     ]
     lines += caveat_lines(run.caveats)
     return "\n".join(lines) + "\n"
+
+
+def checks_sentence(run: TrainingRun) -> str:
+    """Describe how often a run was checked, in one line."""
+    steps = sorted({point.step for point in run.checks})
+    if not steps:
+        return "never"
+    named = ", ".join(map(str, steps[:_NUM_NAMED]))
+    more = f" and {len(steps) - _NUM_NAMED} more" if len(steps) > _NUM_NAMED else ""
+    return f"{len(run.checks)} times, at step {named}{more}"
 
 
 def _row(course: CapabilityCourse) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ...readings import (
     fall,
     fall_interval,
     forecast_losses,
+    gain_sentence,
     in_points,
     in_tolerances,
     interval,
@@ -226,6 +227,8 @@ def training_screen(run: TrainingRun) -> Screen:
             f"{loss_lead(lost)} at its end: {clean(course.capability)} changes by "
             f"{number(fall(lost), signed=True)} {clean(course.unit)}{more}."
         )
+    if run.target is not None:
+        loss = f"{loss or ''} Its gain: {gain_sentence(run.target)}.".strip()
     actions = {
         "no_alarm": "certify the model before you ship it; the monitor's items are few.",
         "unsafe": "do not ship it; plan a milder protocol, or repair this one.",
