@@ -81,6 +81,9 @@ def test_a_part_says_what_the_whole_says(answered, assessment, part):
     assert found["verdict"] in (None, whole["verdict"])
     assert found["probability_any_lost"] == whole["probability_any_lost"]
     assert (found["verdict"] is None) == (found["advice"] is None) == (part == "map")
+    for document in (found, whole):
+        # Only parts that show the target measure its rows.
+        document["caveats"] = [c for c in document["caveats"] if not c.startswith("Over-fitting: ")]
     assert found["caveats"] == whole["caveats"]
     assert found["row_gains"] in (None, whole["row_gains"])
     assert (found["row_gains"] is None) == (part != "forecast")

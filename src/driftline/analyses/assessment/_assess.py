@@ -318,8 +318,8 @@ def _answer(
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
         caveats=(
-            *_all_caveats(request, study, scores, found, paths, _novelty(predicted.capabilities)),
             *row_caveats(rows, gains),
+            *_all_caveats(request, study, scores, found, paths, _novelty(predicted.capabilities)),
         ),
         provenance=_provenance(request, study),
     )

@@ -94,7 +94,7 @@ def row_gains(
 
 
 def row_caveats(rows: TargetRows | None, found: RowGains | None) -> tuple[str, ...]:
-    """Say why the gain on rows that are not trained on is missing, or which rows were left out.
+    """Say that the target is over-fitted, why that is not known, or which rows were left out.
 
     Args:
         rows: As chosen; None where nobody asked.
@@ -107,10 +107,19 @@ def row_caveats(rows: TargetRows | None, found: RowGains | None) -> tuple[str, .
         return ()
     if found is None:
         return (f"The gain on rows that are not trained on was not measured: {rows.reason}.",)
+    said: tuple[str, ...] = ()
+    if found.is_gap_shown and found.seen is not None:
+        said = (
+            f"Over-fitting: the target's gain is {found.seen.gain:+.2g} {found.unit} on rows that it has seen and "
+            f"{found.unseen.gain:+.2g} on others.",
+        )
     if not found.num_copies:
-        return ()
+        return said
     copies = "1 row" if found.num_copies == 1 else f"{found.num_copies} rows"
-    return (f"{copies} of the evaluation data are also in the training data, and were left out.",)
+    return (
+        *said,
+        f"{copies} of the evaluation data are also in the training data, and were left out.",
+    )
 
 
 def _gain(table: Table, capability: Capability, losses: Float[ndarray, " rows"]) -> RowGain:

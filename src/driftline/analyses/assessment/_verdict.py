@@ -17,7 +17,7 @@ _LONGEST_PROBE = 0.6
 
 
 class Remedies(NamedTuple):
-    """What would help, each by itself; None where it would not."""
+    """Changes and measurements that would help, each by itself; None where one would not."""
 
     num_steps: int | None = None
     """The most steps after which the run keeps the risk."""
@@ -185,7 +185,7 @@ class _Rate(NamedTuple):
     rate: float | None
     chance: float | None
     share: float
-    """Of the planned rate."""
+    """The same as a share of the planned rate."""
 
 
 def _lowered(lower: _Rate, remedies: Remedies | None, chance: float) -> ForecastAdvice:

@@ -25,14 +25,14 @@ class TargetRows:
     """Rows of one task, with the same answers scored in the same way."""
 
     source: Source | None
-    """Where the rows that are not trained on come from; None where there are none."""
+    """Source of the rows that are not trained on; None where there are none."""
     unseen: Capability | None = None
     seen: Capability | None = None
     """None where it is not known which rows the probe trains on."""
     num_copies: int = 0
     """Rows of the evaluation data that were left out because the run trains on them."""
     reason: str | None = None
-    """Why there are no rows that are not trained on, and what to do about it."""
+    """Reason why there are no rows that are not trained on, with what to do about it."""
 
     @property
     def both(self) -> tuple[Capability, ...]:

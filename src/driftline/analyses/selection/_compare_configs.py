@@ -79,7 +79,7 @@ class _Race:
     dropped_after: dict[str, int] = field(default_factory=dict)
     rounds: list[ComparisonRound] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
-    """Of every forecast, those of earlier rounds too."""
+    """The cost of every forecast, those of earlier rounds too."""
     num_items: int | None = None
 
 

@@ -33,7 +33,7 @@ class Options:
     force: bool
     reporter: Reporter
     eval_data: DataInput = None
-    """Of configs: rows of the task that they do not train on."""
+    """Rows of the task that configs do not train on."""
     dry_run: bool = False
 
 

@@ -25,7 +25,7 @@ class RowGains(Value):
     """The gain on rows that are trained on and on others: over-fitting shows as a gap between them."""
 
     source: str
-    """Where the rows come from that are not trained on."""
+    """Source of the rows that are not trained on."""
     step: int
     """Step of the planned run after which both were measured."""
     unit: str

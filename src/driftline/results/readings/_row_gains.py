@@ -17,16 +17,20 @@ def row_gain_sentences(assessment: Assessment) -> tuple[str, ...]:
     found = assessment.row_gains
     if found is None:
         return ()
-    unit = clean(found.unit)
-    others = f"others ({found.source}) {_by(found.unseen)}"
-    at = f"after step {found.step}, where the probe ends"
+    unit, at = clean(found.unit), f"after step {found.step}, where the probe ends"
+    others = f"on others ({found.source})"
     if found.seen is None:
         sentences = [
-            f"On rows that are not trained on, the target changes: on {others} {unit}, {at}."
+            f"On rows that are not trained on ({found.source}) {_told(found.unseen)} {unit}, {at}."
+        ]
+    elif min(found.seen.gain, found.unseen.gain) >= 0:
+        sentences = [
+            f"The target improves on rows it has seen by {_amount(found.seen)} and {others} by "
+            f"{_amount(found.unseen)} {unit}, {at}."
         ]
     else:
         sentences = [
-            f"The target improves on rows it has seen {_by(found.seen)} and on {others} {unit}, {at}."
+            f"On rows it has seen {_told(found.seen)}, and {others} {_told(found.unseen)} {unit}, {at}."
         ]
     sentences += _gap(found)
     if found.predicted_gain is not None:
@@ -39,9 +43,14 @@ def row_gain_sentences(assessment: Assessment) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _by(gain: RowGain) -> str:
+def _told(gain: RowGain) -> str:
+    """Say that the target improves, or gets worse, and by how much."""
+    return f"the target {'improves' if gain.gain >= 0 else 'gets worse'} by {_amount(gain)}"
+
+
+def _amount(gain: RowGain) -> str:
     error = "" if gain.standard_error is None else f" ± {number(gain.standard_error)}"
-    return f"by {number(gain.gain, signed=True)}{error}"
+    return f"{number(abs(gain.gain))}{error}"
 
 
 def _gap(found: RowGains) -> list[str]:
