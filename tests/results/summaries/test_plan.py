@@ -76,5 +76,5 @@ def test_the_forecast_of_the_users_own_config_is_shown():
     own = build_plan().trials[0].model_copy(update={"forecast": (forecast,)})
     text = " ".join(plan_summary(build_plan(trials=(own,))).split())
     assert "Your own config, forecast from a fifth of it: facts changes by -0.25" in text
-    assert "beyond what is accepted with a probability of 95 %" in text
+    assert "beyond what is accepted with a probability of 95%" in text
     assert "Your own config" not in plan_summary(build_plan())
