@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from ..errors import ConfigError, ModelError, OutputError
 from ..models import (
     LanguageModel,
@@ -92,6 +94,7 @@ def scale_trained(protocol: Protocol, tuned: str, opened: LanguageModel, folder:
     _check_frozen(protocol, found, tuned)
     names = [weight.name for weight in found.base.weights]
     scales = {name: protocol.levers.scale_of(name) for name in names}
+    listed: dict[str, JsonValue] = {**scales}
     partial = folder.with_name(f"{folder.name}.partial")
     for path in (partial, folder):
         if path.exists():
@@ -103,7 +106,7 @@ def scale_trained(protocol: Protocol, tuned: str, opened: LanguageModel, folder:
         "base": opened.source,
         "tuned": tuned,
         "levers": protocol.levers.to_values(),
-        "scales": digest_value(scales),
+        "scales": digest_value(listed),
     }
     (partial / MARKER).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     partial.replace(folder)

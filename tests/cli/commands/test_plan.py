@@ -12,7 +12,7 @@ from tests.analyses.plans import VALUES, write_sums
 
 @pytest.fixture
 def suite(tmp_path):
-    items = [{"id": str(i), "text": f"It rained on day {i} and on."} for i in range(24)]
+    items = [{"id": str(i), "text": f"It rained on day {i} and on."} for i in range(80)]
     entry = {
         "name": "texts", "scorer": "perplexity", "metric": "nll_nats", "tolerance": 0.1,
         "items": items,
@@ -57,7 +57,7 @@ def test_the_protocol_is_written_and_can_be_read_by_train(run, asked, tmp_path):
 @pytest.mark.parametrize(
     ("more", "culprit"),
     [
-        (("--budget-tokens", "10"), "--budget-tokens: 10 does not hold one trial"),
+        (("--prefer", "speed"), "--prefer 'speed': is not one of"),
         (("--budget-tokens", "9e9", "--budget-minutes", "1"), "give one of them"),
         (("--require", "nothing"), "--require nothing: the suites have no such capability"),
         (("--data", "nowhere.jsonl"), "nowhere.jsonl"),
@@ -70,6 +70,15 @@ def test_bad_input_is_exit_code_2_and_named(run, asked, tmp_path, more, culprit)
     assert culprit in err
     assert "Traceback" not in err
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+@pytest.mark.parametrize("more", [("--budget-tokens", "10"), ("--budget-minutes", "1e-6")])
+def test_too_small_a_budget_is_exit_code_3_and_names_the_one_to_give(run, asked, more):
+    code, text, err = run(*asked, *more)
+    assert code == 3, err
+    assert text.startswith("INCONCLUSIVE")
+    assert "0 of 12 trials" in " ".join(text.split())
+    assert f"plan again with {more[0]} " in " ".join(text.split())
 
 
 def test_the_config_may_name_the_data_and_its_split(run, model_folder, suite, tmp_path):

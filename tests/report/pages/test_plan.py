@@ -52,8 +52,13 @@ def test_it_shows_the_numbers(page):
 
 
 def test_a_page_of_a_plan_that_found_nothing():
-    found = Page(render_plan(build_plan(protocol=None, chosen=BASE, files=(), ablation=())))
-    assert "nothing that was tried gains anything" in found.text
+    why = "no protocol that was tried gains anything"
+    plan = build_plan(
+        verdict="fail", reasons=(why,), protocol=None, chosen=BASE, files=(), ablation=(),
+        claims=(), margins_left=(),
+    )  # fmt: skip
+    found = Page(render_plan(plan))
+    assert f"No protocol: {why}." in found.text
     assert "What each lever bought" not in found.headings
     assert "NaN" not in found.text
 

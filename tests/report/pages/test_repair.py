@@ -39,7 +39,7 @@ def test_it_shows_the_numbers(page):
         "path/to/tuned (adapter)",
         "75%",
         "96%",
-        "64 unseen examples: 4.00 nats per token in the base, 2.75 tuned, 2.80 repaired",
+        "64 examples that chose nothing: 4.00 nats per token in the base, 2.75 tuned, 2.80 repaired",
         "layers 0-1 MLP by -0.25",
         "layer 0 MLP, layer 0 attention",
         "sha256:" + "c" * 64,

@@ -1,6 +1,6 @@
 """A plan in words."""
 
-from driftline.results import plan_summary
+from driftline.results import TrialForecast, plan_summary
 
 from ..plan_sample import BASE, build_plan, trial
 
@@ -55,3 +55,26 @@ def test_a_plan_that_found_nothing_says_so():
 
 def test_nothing_unprintable_reaches_a_terminal():
     assert "\x1b" not in plan_summary(build_plan("\x1b[31m"))
+
+
+def test_it_says_how_many_trials_ran_and_how_each_ended_and_what_a_whole_search_needs():
+    budget = build_plan().budget.model_copy(
+        update={"needed_tokens": 900_000.0, "needed_minutes": 12.25, "estimated_minutes": 4.0}
+    )
+    text = " ".join(plan_summary(build_plan(budget=budget)).split())
+    assert "4 trials (3 finished, 1 dropped early)" in text
+    assert "trial 1, stopped: after 12 of 60 steps" in text
+    assert "took 4.5 minutes, estimated after the first trial as 4.0" in text
+    assert "a whole search needs about 900,000 tokens or 12.2 minutes" in text
+
+
+def test_the_forecast_of_the_users_own_config_is_shown():
+    forecast = TrialForecast(
+        capability="facts", unit="nats per token", tolerance=0.1, loss=0.25, low=0.1, high=0.4,
+        confidence_level=0.9, probability_lost=0.95,
+    )  # fmt: skip
+    own = build_plan().trials[0].model_copy(update={"forecast": (forecast,)})
+    text = " ".join(plan_summary(build_plan(trials=(own,))).split())
+    assert "Your own config, forecast from a fifth of it: facts changes by -0.25" in text
+    assert "beyond what is accepted with a probability of 95%" in text
+    assert "Your own config" not in plan_summary(build_plan())

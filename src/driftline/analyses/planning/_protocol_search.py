@@ -48,7 +48,7 @@ class Found:
     num_wanted: int = 0
     """Search trials after which nothing is left out that is always tried."""
     estimated_minutes: float | None = None
-    """Of the whole plan, as estimated after the first trial."""
+    """Minutes of the whole plan, as estimated after the first trial."""
 
 
 def search_protocols(

@@ -44,7 +44,7 @@ class Trial:
     looks: tuple[ProtocolEvaluation, ...] = ()
     """At its end, one a scale, then those with scales part by part."""
     forecast: tuple[TrialForecast, ...] = ()
-    """Of its end, from the early evaluation."""
+    """Forecast of its end, from the early evaluation."""
     tokens: int = 0
     seconds: float = 0.0
     reason: str | None = None

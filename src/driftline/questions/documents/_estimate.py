@@ -26,6 +26,8 @@ _MEASURED_SECONDS = 0.3
 _ROWS = 512
 _PLANNED_RUNS = 20.0
 """Runs as long as the user's own that a plan may spend where no budget is given."""
+_LOOKS_A_TRIAL = 5
+"""One early, and one at each scale of the update."""
 _CAVEATS = (
     "Counted from the config, the tokenizer and the data; no weights were loaded.",
     "Minutes are those of the products alone, at the rate that was measured just now with what else runs on "
@@ -207,9 +209,11 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
     config = config_in_memory({}) if cost.config is None else cost.config
     per_step, steps = _run_size(hollow, config, cost.data)
     trained = cost.budget_tokens or _PLANNED_RUNS * per_step * steps
-    work = Work(
-        scored_tokens(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config
-    )
+    scored: float = scored_tokens(hollow, _capabilities(cost.suites))
+    if cost.budget_tokens is None:
+        # Half of the items at each look of each trial; a budget in tokens has them in it.
+        scored += _PLANNED_RUNS * _LOOKS_A_TRIAL * scored / 2
+    work = Work(scored, trained, None, steps, 1, config=config)
     found = estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:
         return found

@@ -26,7 +26,7 @@ def scale(
 ) -> Answer:
     """Apply a protocol's scale of the update to what was trained by it elsewhere.
 
-    `train` does so itself. Other trainers have no word for it, so a plan's protocol that they train is
+    `train` does so itself. Other trainers do not support it, so a plan's protocol that they train is
     whole only after this.
 
     Args:

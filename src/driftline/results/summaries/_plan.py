@@ -59,7 +59,7 @@ def plan_headline(found: Plan) -> str:
         limits = interval(target.low, target.high, signed=True)
         parts.append(
             f"target gain {number(target.gain, signed=True)} {target.unit} ({limits}, "
-            f"{target.num_items:,} rows neither trained on nor chosen by)"
+            f"{target.num_items:,} unseen rows)"
         )
     return clean("; ".join((*parts, *found.reasons)))
 
