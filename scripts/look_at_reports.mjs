@@ -91,6 +91,7 @@ for (const name of names) {
   }
   const print = await call("Page.printToPDF", { printBackground: true });
   writeFileSync(`${stem}.pdf`, print.data, "base64");
+  listeners.splice(listeners.indexOf(watch), 1);
   findings[name] = { requests, overflow, violations };
   writeFileSync(join(folder, "findings.json"), JSON.stringify(findings, null, 2));
 }

@@ -41,7 +41,7 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
         alt.Chart(data(rows))
         .mark_line(point=True)
         .encode(
-            x=alt.X("step:Q", title="optimiser step"),
+            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("change:Q", title="change, in tolerances"),
             color=alt.Color("capability:N", scale=colours, legend=None),
         )
