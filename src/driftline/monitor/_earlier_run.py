@@ -1,4 +1,4 @@
-"""What an earlier run left: files in the monitor's folder, and state in the trainer's checkpoint."""
+"""Leftovers of an earlier run: files in the monitor's folder, and state in the trainer's checkpoint."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from ..results import TargetGain
 
 _FEWEST, _MOST = 32, 256
 _SHARE = 0.01
-"""Of the run's forward and backward passes; a row is scored twice, a trained one passes thrice."""
+"""Share of the run's passes; a row is scored twice, and a trained one passes three times."""
 
 NOT_HELD_OUT = (
     "No rows were held out, so the gain on the new task was not measured; --eval-data names some, and "

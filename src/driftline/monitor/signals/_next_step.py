@@ -1,4 +1,4 @@
-"""Where the optimiser's next step leads, computed before the step is taken."""
+"""The optimiser's next step, computed before it is taken."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
