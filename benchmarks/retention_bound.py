@@ -163,7 +163,7 @@ def searched(case: Case, opened: LanguageModel, folder: Path) -> dict[str, Any]:
                     opened, data, watched, config=config, num_trials=NUM_TRIALS, seed=case.seed
                 )
                 found = plan(asked, run)
-                row = {
+                row: dict[str, object] = {
                     "is_base": found.protocol is None,
                     "gain": None if found.target is None else found.target.gain,
                 }

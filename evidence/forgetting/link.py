@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy
 
-from driftline.stats import log_odds, shifted_means
-
 from .calibrate import calibration
 from .first_edition import fit_forecaster
 from .first_rivals import Case
+from .odds import log_odds, shifted_means
 from .table import BenchmarkRun, read_runs
 
 FOLDER = Path(__file__).parent

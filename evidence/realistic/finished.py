@@ -13,8 +13,8 @@ from numpy import ndarray
 
 from driftline.analyses import LOOK_SHARES, FinishedRun
 from driftline.results import CapabilityReading, Look, ProbeReading
-from driftline.stats import log_odds
 
+from ..forgetting.odds import log_odds
 from ..forgetting.table import BenchmarkRun, read_runs
 from .grid import NUM_STEPS
 from .records import Record, read_record

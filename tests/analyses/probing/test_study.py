@@ -78,7 +78,7 @@ def test_the_target_follows_the_seed(planned, tmp_path):
     folder = RunFolder.open(tmp_path / "out", "map", outputs=(), force=False)
     request = replace(planned.request(seed=4), data=many)
     with folder, ResultStore(folder.store) as store:
-        study = _study(request, folder, LocalEngine(planned.opened, store))
+        study, _ = _study(request, folder, LocalEngine(planned.opened, store))
     assert study.seed == 4
     assert study.target == target_capability(many, seed=4)
     assert study.target != target_capability(many, seed=1)

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from ...engine import (
-    SLOPE_TOKEN,
     Engine,
     Meter,
     Progress,
@@ -15,8 +14,7 @@ from ...engine import (
     Table,
     open_session,
 )
-from ...errors import ConfigError
-from ...models import TrainingPlan, Trajectory, plan_training
+from ...models import Trajectory, plan_training
 from ...provenance import driftline_version, package_versions, python_version
 from ...results import (
     Assessment,
@@ -27,24 +25,17 @@ from ...results import (
     Provenance,
     StabilityMargin,
 )
-from ..forecasting import (
-    early_step,
-)
 from ..fragility import (
     FragilityMap,
     attempted_map,
     belief_space,
-    map_capabilities,
-    noise_tokens,
     protected_quarter,
     suite_anchors,
     unmapped_share,
 )
 from ..items import (
     TargetRows,
-    affordable_items,
     items_caveat,
-    sampled_items,
     target_capability,
 )
 from ..margins import (
@@ -66,9 +57,14 @@ from ._decision import decision
 from ._prediction import decision_tokens, is_decided, predict
 from ._request import AssessmentRequest, Part
 from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
-
-_LOOKS_A_LINE = 10
-"""At most, of all capabilities together, for planning time only: a search ends when it has found."""
+from ._work import (
+    kept_steps,
+    planned_tokens,
+    probe_tokens,
+    tokens_for_lines,
+    way_caveat,
+    within_cost,
+)
 
 
 def assess(
@@ -159,7 +155,7 @@ def _study(
         opened=request.opened,
         chat_template=request.config.chat_template(),
     )
-    kept = _kept_steps(request, plan)
+    kept = kept_steps(request, plan)
     trajectory = Trajectory(
         request.opened,
         request.config,
@@ -185,81 +181,19 @@ def _study(
         request.seed,
         anchors,
     )
-    study = _within_cost(request, study, trained / Meter.TRAINED_TOKEN)
+    study = within_cost(request, study, trained / Meter.TRAINED_TOKEN)
     meter.plan(0 if trajectory.is_trained() else study.num_probe_steps * trained)
     rows = rows_asked_for(request, study)
-    meter.plan(_planned_tokens(request.part, study) + decision_tokens(request, study))
+    meter.plan(planned_tokens(request.part, study) + decision_tokens(request, study))
     meter.plan(row_tokens(study, rows))
     return study, rows
-
-
-def _within_cost(request: AssessmentRequest, study: Study, tokens_per_step: float) -> Study:
-    """Cut the study to the items that were asked for, or to the looks and items that the cost allows."""
-    asked = study.effort.num_probe_items
-    if asked is not None:
-        return replace(study, capabilities=study.sampled(asked))
-
-    def affordable() -> dict[str, int] | None:
-        return affordable_items(
-            study.capabilities,
-            study.engine,
-            num_points=1 + len(study.trajectory.kept_steps),
-            other_tokens=study.engine.num_tokens((study.target,)),
-            trained_tokens=study.num_probe_steps * tokens_per_step,
-        )
-
-    # Nothing is forecast from the way to a deciding look, so it goes before any item does.
-    if affordable() is not None and request.method == "driftline":
-        deciding = {
-            early_step(look, study.trajectory.plan.num_steps) for look in request.deciding_looks
-        }
-        kept = study.trajectory.kept_steps
-        study.trajectory.kept_steps = tuple(step for step in kept if step in deciding)
-    return replace(
-        study, capabilities=sampled_items(study.capabilities, affordable(), seed=study.seed)
-    )
-
-
-def _kept_steps(request: AssessmentRequest, plan: TrainingPlan) -> tuple[int, ...]:
-    """List the steps of the planned run at which the probe looks."""
-    kept = {early_step(look, plan.num_steps) for look in request.looks}
-    if plan.summed_learning_rate(max(kept)) <= 0:
-        raise ConfigError(
-            f"{request.config.name}: the learning rate is 0 during the first {max(kept)} steps, which "
-            "is all that the probe trains; shorten the warm-up or lengthen the run"
-        )
-    # A step that a warm-up takes at learning rate 0 moves nothing.
-    return tuple(sorted(step for step in kept if plan.summed_learning_rate(step) > 0))
-
-
-def _planned_tokens(part: Part, study: Study) -> float:
-    effort, tokens = study.effort, study.engine.num_tokens
-    total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
-        (*study.capabilities, study.target)
-    )
-    if part in ("assess", "margin"):
-        total += _tokens_for_lines(study)
-        if has_worst_case(part, effort):
-            total += worst_case_tokens(study)
-        if study.anchors is not None:
-            points = 1 + len(study.trajectory.kept_steps)
-            points += len(effort.belief_norms) + len(effort.belief_multiples)
-            total += points * tokens((study.anchors,))
-    if part in ("assess", "map"):
-        total += SLOPE_TOKEN * tokens(map_capabilities(study)) + noise_tokens(study)
-    return total
-
-
-def _tokens_for_lines(study: Study) -> float:
-    looks = _LOOKS_A_LINE * (study.effort.num_noise_seeds + 1)
-    return (1 + looks) * study.engine.num_tokens(study.sampled(study.effort.num_line_items))
 
 
 def _radii(part: Part, study: Study) -> tuple[StabilityMargin, ...]:
     """Measure how far the weights may move along straight lines, and up each worst direction."""
     meter, effort = study.engine.meter, study.effort
     meter.enter("moving along straight lines")
-    with meter.estimated(_tokens_for_lines(study)):
+    with meter.estimated(tokens_for_lines(study)):
         ratio = effort.assess_margin_ratio if part == "assess" else effort.margin_ratio
         margins = radius_margins(study, ratio=ratio)
     if not has_worst_case(part, effort):
@@ -341,26 +275,11 @@ def _all_caveats(
     return (
         *lacking_caveat(scores),
         *((capped,) if capped else ()),
-        *_of_the_way(request, study),
+        *way_caveat(request, study),
         *found.failure_caveats(),
         *caveats(request, study, paths=paths, novelty=novelty),
         *found.caveats(),
         *checkpoint_caveats(study.trajectory),
-    )
-
-
-def _of_the_way(request: AssessmentRequest, study: Study) -> tuple[str, ...]:
-    """Say where the probe was not scored, if anywhere."""
-    kept = [
-        step
-        for step in _kept_steps(request, study.trajectory.plan)
-        if step <= study.num_probe_steps
-    ]
-    left_out = [str(step) for step in kept if step not in study.trajectory.kept_steps]
-    if not left_out:
-        return ()
-    return (
-        f"Not scored after step {' and '.join(left_out)}, so that more items could be at the probe's end.",
     )
 
 
@@ -382,20 +301,10 @@ def _scores_and_probe(
     meter.enter(f"training the first steps and scoring along them{said}")
     if not request.until_decided:
         return scores, study.probe_table(base)
-    with meter.estimated(_probe_tokens(request, study)):
+    with meter.estimated(probe_tokens(request, study)):
         study.trajectory.end_where(partial(is_decided, request, study, base, lacking))
         study.trajectory.ensure_trained()
         return scores, study.probe_table(base)
-
-
-def _probe_tokens(request: AssessmentRequest, study: Study) -> float:
-    """Count the work of a probe that is trained to its last look, as it was planned."""
-    trajectory, tokens = study.trajectory, study.engine.num_tokens
-    trained = study.num_probe_steps * trajectory.estimated_tokens_per_step() * Meter.TRAINED_TOKEN
-    scored = len(trajectory.kept_steps) * tokens((*study.capabilities, study.target))
-    if study.anchors is not None:
-        scored += (1 + len(trajectory.kept_steps)) * tokens((study.anchors,))
-    return trained + scored + decision_tokens(request, study)
 
 
 def _cost(study: Study, started: float) -> Cost:
