@@ -161,14 +161,7 @@ def _continued(item: _Prompted, answer: str) -> str:
 
 
 def describe_fault(error: ValidationError) -> str:
-    """Describe the first fault of a record in one line that names the field.
-
-    Args:
-        error: Pydantic's error.
-
-    Returns:
-        The field and what is wrong with it.
-    """
+    """Describe the first fault of a record in one line that names the field."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -107,11 +107,7 @@ class VisibleStream(PlainStream):
 
 @contextlib.contextmanager
 def safe_streams() -> Iterator[None]:
-    """Put both streams behind their guards.
-
-    Yields:
-        Nothing.
-    """
+    """Put both streams behind their guards."""
     _occupy_closed_descriptors()
     before = sys.stdout, sys.stderr
     sys.stdout = VisibleStream(before[0], "standard output", required=True)

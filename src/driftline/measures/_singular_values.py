@@ -127,14 +127,7 @@ def smaller_gram(
 
 
 def wide_parts(matrix: Float[ndarray, "rows columns"]) -> Iterator[Float[ndarray, "part columns"]]:
-    """Yield the rows of a matrix in float64, some at a time, to save a wide copy of it.
-
-    Args:
-        matrix: The matrix.
-
-    Yields:
-        Consecutive rows.
-    """
+    """Yield the rows of a matrix in float64, some at a time, to save a wide copy of it."""
     at_once = max(1, _ROWS // max(1, matrix.shape[1]))
     for at in range(0, len(matrix), at_once):
         yield matrix[at : at + at_once].astype(numpy.float64)

@@ -73,18 +73,7 @@ class Session:
     def begin(
         self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
     ) -> None:
-        """Start a new run: score the base, and run the sensitivity self-test.
-
-        Args:
-            args: The trainer's.
-            dataset: Its training data.
-            num_steps: Number of steps of the whole run.
-            suites: Watched suites, for the log.
-
-        Raises:
-            ConfigError: An alarm could never be raised.
-            RunError: The base cannot be scored.
-        """
+        """Start a new run: score the base, and run the sensitivity self-test."""
         settings, checker = self.settings, self.checker
         found = affordable_cadence(
             args,
@@ -134,15 +123,7 @@ class Session:
             )
 
     def resume(self, state: TrainerState, key: str) -> None:
-        """Resume a run from the stored state and the base's scores.
-
-        Args:
-            state: The trainer's, from a checkpoint.
-            key: Under which the monitor stands there.
-
-        Raises:
-            RunError: The checkpoint knows nothing of a monitor, or its folder is another's.
-        """
+        """Resume a run from the stored state and the base's scores."""
         held = remembered(state, key)
         if held is None:
             raise RunError(
@@ -189,12 +170,7 @@ class Session:
         return True
 
     def check(self, step_reading: StepReading, handles: TrainerHandles) -> None:
-        """Run one check, and turn its errors into alarms.
-
-        Args:
-            step_reading: Reading of the step that was just taken.
-            handles: The trainer's parts.
-        """
+        """Run one check, and turn its errors into alarms."""
         step, limit = handles.step, self.settings.check_timeout_seconds
         self.log.write("check_begun", step=step)
         watchdog = threading.Timer(
@@ -221,12 +197,7 @@ class Session:
         self._conclude(found, handles)
 
     def take_logs(self, logs: dict[str, Any], handles: TrainerHandles) -> None:
-        """Search the trainer's logs for spikes; several are an alarm before the next check.
-
-        Args:
-            logs: The trainer's.
-            handles: Its parts.
-        """
+        """Search the trainer's logs for spikes; several are an alarm before the next check."""
         limits, now = self.settings.thresholds, self.state
         watches = {"grad_norm": now.grad_norm, "loss": now.loss}
         seen = [

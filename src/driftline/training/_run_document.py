@@ -57,20 +57,7 @@ def training_run(
     suites: Sequence[Suite],
     settings: MonitorSettings,
 ) -> TrainingRun:
-    """Build the document of a finished run.
-
-    Args:
-        facts: Facts that are not in the log.
-        opened: The base.
-        data: Data that was trained on.
-        config: Config of the run.
-        levers: Mitigations of the run.
-        suites: Watched suites.
-        settings: Settings of the monitor.
-
-    Returns:
-        The document.
-    """
+    """Build the document of a finished run."""
     records: list[Any] = list(read_log(facts.log))
     checks = [record for record in records if record["event"] == "check"]
     alarms = tuple(_alarm(record) for record in records if record["event"] == "alarm")

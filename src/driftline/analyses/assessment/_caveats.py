@@ -21,16 +21,7 @@ def caveats(
     *,
     paths: PathCalibration,
 ) -> tuple[str, ...]:
-    """List the caveats of one assessment.
-
-    Args:
-        request: The request of the assessment.
-        study: The measurements of the assessment.
-        paths: The calibration of the path margins' intervals.
-
-    Returns:
-        One sentence each.
-    """
+    """List the caveats of one assessment."""
     first, last = _of_this_run(request, study, paths)
     read = (*request.config.probe_notes(), *request.data.notes)
     return (*first, *_usual(request, study, paths), *last, *(f"As read: {note}." for note in read))
@@ -114,14 +105,7 @@ def _of_this_run(
 
 
 def lacking_caveat(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
-    """Name what the base does not have, so that nothing can be lost there.
-
-    Args:
-        scores: Of the base.
-
-    Returns:
-        A sentence, or none where it has everything.
-    """
+    """Name what the base does not have, so that nothing can be lost there."""
     named = [
         score.capability
         if score.accuracy is None or score.chance is None

@@ -273,16 +273,7 @@ def _answered(
 
 
 def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Check that both models get the same tokens, template included.
-
-    Args:
-        tuned: The tuned model, with the tokenizer that it came with, if any.
-        capabilities: Capabilities that both are scored on.
-        engine: Knows the base's tokens.
-
-    Raises:
-        ModelError: The tuned model's own tokenizer makes other tokens of an item.
-    """
+    """Check that both models get the same tokens, template included."""
     engine.num_tokens(capabilities)  # An item that does not fit the base is named as such.
     if tuned.tokenizer is None:
         return

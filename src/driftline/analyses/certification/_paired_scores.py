@@ -86,11 +86,7 @@ def score_both(
 
 
 def _check_effect(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Check that differing weights change some logit; otherwise the comparison is void.
-
-    Raises:
-        ModelError: They move none.
-    """
+    """Check that differing weights change some logit; otherwise the comparison is void."""
     texts = [right_text(item) for c in capabilities for item in c.items[:_NUM_PROBED]]
     items = tuple(Passage(id=str(index), text=text) for index, text in enumerate(texts))
     probe = Capability("effect of tuning", "perplexity", "nll_nats", 1.0, items)

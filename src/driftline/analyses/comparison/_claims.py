@@ -44,15 +44,7 @@ class _Outcome(NamedTuple):
 
 
 def check_alpha(alpha: float, *, least: float = SMALLEST_ALPHA) -> None:
-    """Refuse a level at which no test says anything.
-
-    Args:
-        alpha: Accepted chance that a loss of the margin passes, of one claim.
-        least: The smallest level that the tests reach.
-
-    Raises:
-        ConfigError: It lies outside.
-    """
+    """Refuse a level at which no test says anything."""
     if not least <= alpha <= 0.5:
         raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
 
@@ -261,15 +253,7 @@ def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
 
 
 def sequential_test(paired: Paired, alpha: float) -> SequentialTest:
-    """Run the sequential test on the items so far; it may be repeated after every item.
-
-    Args:
-        paired: Items in the order in which they were scored; with their sample.
-        alpha: Accepted chance that a loss of the margin passes.
-
-    Returns:
-        The verdict, and at which item it was reached.
-    """
+    """Run the sequential test on the items so far; it may be repeated after every item."""
     assert paired.sample is not None
     bound = largest_loss(paired.capability)
     return sequential_noninferiority(

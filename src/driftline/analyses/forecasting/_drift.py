@@ -130,17 +130,7 @@ class FittedDrift(NamedTuple):
 def movements(
     readings: Iterable[CapabilityReading], look: Look, *, share: float, bound: float
 ) -> dict[str, Movement]:
-    """Describe the capabilities of one metric at one look of a run.
-
-    Args:
-        readings: Capabilities of one metric.
-        look: Where.
-        share: Of the run's summed learning rate there.
-        bound: Losses are clipped here.
-
-    Returns:
-        By capability.
-    """
+    """Describe the capabilities of one metric at one look of a run."""
     own = [reading for reading in readings if look in reading.losses]
     losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
     errors = numpy.array([(r.standard_errors or {}).get(look, 0.0) for r in own], dtype=float)

@@ -29,17 +29,7 @@ side."""
 def read_probe(
     study: Study, table: Table, looks: Sequence[Look], *, straight_line: bool = False
 ) -> ProbeReading:
-    """Read what the probe saw, as a forecast takes it.
-
-    Args:
-        study: The planned run; the probe is trained.
-        table: Capabilities and target at the base and along the probe.
-        looks: Where the probe looked, ascending.
-        straight_line: Look along the straight line too; one more evaluation.
-
-    Returns:
-        The reading.
-    """
+    """Read what the probe saw, as a forecast takes it."""
     reading = read_looks(study, table, looks)
     found: dict[str, Any] = {"update_norm": study.update_norm}
     if straight_line:
@@ -63,16 +53,7 @@ def _along_straight_line(study: Study, reading: ProbeReading, look: Look) -> dic
 
 
 def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReading:
-    """Read some looks of a probe that may still be in training.
-
-    Args:
-        study: The planned run.
-        table: Capabilities and target at the base and at the looks.
-        looks: Where, ascending.
-
-    Returns:
-        The reading, without the norm of the update.
-    """
+    """Read some looks of a probe that may still be in training."""
     plan, opened = study.trajectory.plan, study.engine.opened
     points = _points(study, looks)
     total = plan.summed_learning_rate(plan.num_steps)
@@ -122,17 +103,7 @@ def _losses(table: Table, capability: Capability, point: Point | None) -> Float[
 def fit_to(
     calibration: ForecastCalibration, *, method: Method, probe: Probe, target: bool = False
 ) -> Forecaster:
-    """Fit a method to finished runs, or take the fit that ships.
-
-    Args:
-        calibration: The finished runs.
-        method: Ours, or a baseline's name.
-        probe: The probe of a baseline.
-        target: For the run's own task.
-
-    Returns:
-        The forecaster.
-    """
+    """Fit a method to finished runs, or take the fit that ships."""
     if method == "driftline":
         shipped = shipped_forecaster(calibration, target=target)
         if shipped is not None:
@@ -167,18 +138,7 @@ def capability_forecasts(
     *,
     risk: float,
 ) -> tuple[CapabilityForecast, ...]:
-    """Put the forecasts of capabilities into rows, the most likely lost first.
-
-    Args:
-        study: The planned run.
-        table: Capabilities at the base.
-        reading: What the probe measured.
-        losses: Predictions for the end of the run.
-        risk: Accepted probability of a loss beyond the tolerance.
-
-    Returns:
-        One row a capability.
-    """
+    """Put the forecasts of capabilities into rows, the most likely lost first."""
     readings = {each.capability: each for each in reading.capabilities}
     rows = [
         _row(capability, table, readings[capability.name], losses[capability.name], risk)

@@ -161,16 +161,7 @@ def fit_forecaster(
 def fitted_metrics(
     calibration: ForecastCalibration, *, method: Method, probe: Probe
 ) -> tuple[str, ...]:
-    """List the metrics that a method would be fitted in, without fitting it.
-
-    Args:
-        calibration: The finished runs.
-        method: Ours, or a baseline's name.
-        probe: The probe of a baseline.
-
-    Returns:
-        Those with runs enough.
-    """
+    """List the metrics that a method would be fitted in, without fitting it."""
     counts: Counter[str] = Counter()
     for run in calibration.fitted_in(None).runs:
         if method != "driftline":

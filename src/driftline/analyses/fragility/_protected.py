@@ -37,14 +37,6 @@ def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...
 
 
 def unmapped_share(study: Study, found: FragilityMap) -> float:
-    """Return the share of the parameters inside layers that move and were not mapped.
-
-    Args:
-        study: The planned run.
-        found: Its map.
-
-    Returns:
-        From 0 to 1.
-    """
+    """Return the share of the parameters inside layers that move and were not mapped."""
     sizes = parameters_inside(study.engine.opened)
     return sum(sizes.get(module.name, 0) for module in found.unread) / sum(sizes.values())

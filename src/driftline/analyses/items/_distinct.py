@@ -67,14 +67,7 @@ def distinct(capabilities: Sequence[Capability], engine: Engine) -> Distinct:
 
 
 def _reduced(capability: Capability, items: tuple[Item, ...]) -> Capability:
-    """Return the capability with some of its items.
-
-    Returns:
-        The smaller capability.
-
-    Raises:
-        SuiteError: They are too few.
-    """
+    """Return the capability with some of its items."""
     try:
         return replace(capability, items=items)
     except SuiteError as error:

@@ -253,17 +253,7 @@ def claims_caveat(
     parted: Sequence[Halves],
     asked: int | None,
 ) -> tuple[str, ...]:
-    """State how much `--items` widens the claims of a search.
-
-    Args:
-        claims: On the items that report.
-        capabilities: With all their items.
-        parted: The same, of those that were taken, in two parts.
-        asked: The number that the user gave.
-
-    Returns:
-        A sentence, or none where all items were taken.
-    """
+    """State how much `--items` widens the claims of a search."""
     choosing = {halves.search.name: len(halves.search.items) for halves in parted}
     available = {c.name: len(c.items) - choosing[c.name] for c in capabilities}
     said = items_caveat(claims, available, asked=asked, of_changes=True)

@@ -67,12 +67,7 @@ class Budget:
         return f"{self._end / 60:g} minutes"
 
     def spend(self, num_tokens: int, weight: float = 1.0) -> None:
-        """Count tokens that were trained.
-
-        Args:
-            num_tokens: Number of tokens.
-            weight: Weight of each of them.
-        """
+        """Count tokens that were trained."""
         self.num_trained += num_tokens
         self.trained += num_tokens * weight
 
@@ -110,15 +105,7 @@ class Budget:
         return tokens * self.used_seconds / used if used else 0.0
 
     def document(self, *, planned_run_tokens: float, ended: str) -> PlanBudget:
-        """Return the budget for the document.
-
-        Args:
-            planned_run_tokens: Tokens of the user's own run.
-            ended: Why the search ended.
-
-        Returns:
-            The budget.
-        """
+        """Return the budget for the document."""
         in_tokens = self.max_tokens is not None
         limit = self.max_tokens if in_tokens else (self.max_seconds or 0.0) / 60
         return PlanBudget(

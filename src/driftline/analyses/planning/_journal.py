@@ -42,16 +42,7 @@ class PlanStudy:
     """Study that proposes protocols and records their results, on disk at once."""
 
     def __init__(self, path: Path, *, seed: int) -> None:
-        """Open a study, or begin it.
-
-        Args:
-            path: Its file; nobody else may have it open.
-            seed: Random seed of the sampler.
-
-        Raises:
-            OutputError: Its file is damaged.
-            OSError: Its file cannot be read or written.
-        """
+        """Open a study, or begin it."""
         _mend(path)
         self._seed = seed
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -97,11 +88,7 @@ class PlanStudy:
         return Asked(trial.number, trial.user_attrs.get("purpose", SEARCH), found)
 
     def tell(self, trial: Trial) -> None:
-        """Record the result of a trial.
-
-        Args:
-            trial: Run; its looks stay in the result store.
-        """
+        """Record the result of a trial."""
         asked = self._open.pop(trial.number)
         asked.set_user_attr("tokens", trial.tokens)
         asked.set_user_attr("seconds", trial.seconds)
@@ -122,14 +109,7 @@ class PlanStudy:
         self._study.tell(self._open.pop(asked.number), state=TrialState.FAIL)
 
     def earlier(self, space: PlanSpace) -> list[Trial]:
-        """Return the trials of earlier processes, without their evaluations.
-
-        Args:
-            space: In which they were.
-
-        Returns:
-            In their order.
-        """
+        """Return the trials of earlier processes, without their evaluations."""
         return [
             Trial(
                 number=known.number,

@@ -110,19 +110,7 @@ class PlanRuler:
         scale: float,
         parts: PartScales | None = None,
     ) -> ProtocolEvaluation:
-        """Evaluate one point from a table, which must hold the base too.
-
-        Args:
-            table: The scores.
-            point: Point to evaluate.
-            trial: Number of its trial.
-            step: After which its update was taken.
-            scale: Scale of that update.
-            parts: Scales of parts that have their own.
-
-        Returns:
-            The look.
-        """
+        """Evaluate one point from a table, which must hold the base too."""
         losses = {}
         for capability in self.capabilities:
             if capability.required:

@@ -48,19 +48,7 @@ def judge(
     alpha: float,
     seed: int,
 ) -> PlanOutcome:
-    """Test the claims about the chosen point, as in a certification, and measure its gain.
-
-    Args:
-        table: The base and the point on the items that report.
-        point: Chosen point.
-        capabilities: Their items that report.
-        target: Its rows that report.
-        alpha: Level of each claim and limit.
-        seed: Random seed of the tests.
-
-    Returns:
-        Claims and gain.
-    """
+    """Test the claims about the chosen point, as in a certification, and measure its gain."""
     claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
     base, tuned = (float(table.values(each, target).mean()) for each in (BASE, point))
     gains = -table.item_losses(point, target, base=BASE)
@@ -106,16 +94,7 @@ def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict,
 def trial_rows(
     space: PlanSpace, trials: Sequence[Trial], looks: Mapping[int, PlanLook]
 ) -> tuple[PlanTrial, ...]:
-    """Convert every trial to the document's form.
-
-    Args:
-        space: In which they were.
-        trials: In their order.
-        looks: Trial to its best look.
-
-    Returns:
-        One entry a trial.
-    """
+    """Convert every trial to the document's form."""
     return tuple(
         PlanTrial(
             number=trial.number,

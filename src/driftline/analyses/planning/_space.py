@@ -104,14 +104,7 @@ class PlanSpace:
     fragile_modules: tuple[str, ...] = ()
 
     def with_fragile(self, modules: Sequence[str]) -> "PlanSpace":
-        """Return the space with modules that full fine-tuning may freeze or slow.
-
-        Args:
-            modules: Their names; with none, it may not.
-
-        Returns:
-            The larger space.
-        """
+        """Return the space with modules that full fine-tuning may freeze or slow."""
         if not modules or "full" not in self.choices["method"]:
             return self
         choices = {**self.choices, "protected": ("trained", "frozen", "slowed")}
@@ -128,14 +121,7 @@ class PlanSpace:
         return self.of_method(self.own_method, {})
 
     def suggest(self, trial: Suggester) -> Settings:
-        """Build a protocol from the sampler's choices.
-
-        Args:
-            trial: Picks the choices.
-
-        Returns:
-            Its settings.
-        """
+        """Build a protocol from the sampler's choices."""
         found: dict[str, Choice] = {
             "rate": trial.suggest_float("rate", *RATE_RANGE, log=True),
             "method": trial.suggest_categorical("method", self.choices["method"]),
@@ -266,16 +252,7 @@ class PlanSpace:
     def words(
         self, settings: Settings, *, scale: float = 1.0, parts: Mapping[str, float] | None = None
     ) -> tuple[LeverSetting, ...]:
-        """Describe the levers that are not plain.
-
-        Args:
-            settings: The protocol.
-            scale: Scale of its update, after training.
-            parts: Part to its own scale.
-
-        Returns:
-            One entry a lever, what is trained first.
-        """
+        """Describe the levers that are not plain."""
         order = ("method", *(lever for lever in _NAMES if lever != "method"))
         changed = [lever for lever in order if lever in self.without(settings)]
         found = [self.word(lever, settings) for lever in changed]

@@ -43,18 +43,7 @@ def repair_caveats(
     *,
     output: RepairedModel | None,
 ) -> tuple[str, ...]:
-    """Return the caveats of one repair, those that affect its verdict first.
-
-    Args:
-        search: Done.
-        judged: Result on the held-out items.
-        numerics: In which all was scored.
-        alpha: Level of each claim.
-        output: Written model.
-
-    Returns:
-        Sentences.
-    """
+    """Return the caveats of one repair, those that affect its verdict first."""
     best, tuned = search.best, search.looks[0]
 
     def chosen() -> Iterator[str]:

@@ -13,18 +13,7 @@ from ..comparison import Paired, adjusted_claims, capability_claim
 def point_claims(
     table: Table, point: Point, capabilities: Sequence[Capability], *, alpha: float, seed: int
 ) -> tuple[CapabilityClaim, ...]:
-    """Test the claims about a point, as in a certification.
-
-    Args:
-        table: The base and the point on the items that report.
-        point: Chosen point.
-        capabilities: Their items that report.
-        alpha: Level of each claim.
-        seed: Random seed of the tests.
-
-    Returns:
-        One claim a capability, with Holm's correction over all of them.
-    """
+    """Test the claims about a point, as in a certification."""
     claims = [
         capability_claim(
             Paired(c, table.item_metrics(BASE, c), table.item_metrics(point, c)),

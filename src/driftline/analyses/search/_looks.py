@@ -162,14 +162,7 @@ _SeenT = TypeVar("_SeenT", bound=Seen)
 
 
 def front(looks: Sequence[_SeenT]) -> list[_SeenT]:
-    """Return the evaluations that none beats in both worth and the worst capability's loss.
-
-    Args:
-        looks: All of them.
-
-    Returns:
-        By falling worth.
-    """
+    """Return the evaluations that none beats in both worth and the worst capability's loss."""
     found: list[_SeenT] = []
     lowest = float("inf")
     for look in sorted(looks, key=lambda look: (-look.worth, look.worst_loss)):

@@ -184,11 +184,7 @@ def without_copies(
 
 
 def check_comparable(capabilities: Sequence[Capability]) -> None:
-    """Refuse suites in which nothing is required, since every checkpoint would keep everything.
-
-    Raises:
-        SuiteError: Nothing is required.
-    """
+    """Refuse suites in which nothing is required, since every checkpoint would keep everything."""
     if not any(capability.required for capability in capabilities):
         raise SuiteError(
             "--suite: no capability is required, so that no checkpoint could lose anything; "

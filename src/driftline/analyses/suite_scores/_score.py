@@ -141,15 +141,7 @@ def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
 
 
 def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str] = ()) -> None:
-    """Refuse capabilities that a document could not tell apart.
-
-    Args:
-        capabilities: Capabilities of all suites.
-        reserved: Names that the document needs for itself.
-
-    Raises:
-        ConfigError: A name is duplicate, or is reserved.
-    """
+    """Refuse capabilities that a document could not tell apart."""
     names = [capability.name for capability in capabilities]
     for name in sorted(set(names)):
         if names.count(name) > 1 or name in reserved:

@@ -18,16 +18,7 @@ _INTRUDERS = (
 def diff_caveats(
     paired: PairedCheckpoints, changes: Sequence[TensorChange], spectra: SpectraEffort
 ) -> tuple[str, ...]:
-    """Return the caveats of one comparison, the general one first.
-
-    Args:
-        paired: Compared scores.
-        changes: Weights that moved.
-        spectra: Requested effort on spectra.
-
-    Returns:
-        Sentences.
-    """
+    """Return the caveats of one comparison, the general one first."""
     found = [_ALONE, *_rounding(changes)]
     if paired.tuned.is_adapter:
         found.append(

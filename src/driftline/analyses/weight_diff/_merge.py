@@ -11,17 +11,7 @@ from ._work import DiffWork
 def merge_replay(
     paired: PairedCheckpoints, adapter: Subject, moved: Collection[str], work: DiffWork
 ) -> MergeReplay:
-    """Replay the merge of an adapter, weight by weight.
-
-    Args:
-        paired: Base and merged model, with the adapter's changes.
-        adapter: The adapter's files.
-        moved: Names of the weights that moved or are not finite.
-        work: Does the slow steps.
-
-    Returns:
-        Comparison, and the verdict.
-    """
+    """Replay the merge of an adapter, weight by weight."""
     changes = paired.adapter_changes or {}
     weights, elsewhere = [], []
     for pair in paired.pairs:

@@ -32,13 +32,7 @@ class DiffWork:
     """Slow steps of a comparison, counted on the meter."""
 
     def __init__(self, paired: PairedCheckpoints, effort: SpectraEffort, meter: Meter) -> None:
-        """Plan all that may be needed, so that the share that is done never falls.
-
-        Args:
-            paired: Compared scores.
-            effort: Effort on spectra.
-            meter: Who is told.
-        """
+        """Plan all that may be needed, so that the share that is done never falls."""
         self._effort = effort
         self._meter = meter
         self.checkpoints = [paired.base, paired.tuned, *filter(None, [paired.adapter])]

@@ -108,11 +108,7 @@ class _Asked:
 
 
 def _check(asked: _Asked, chosen: "Metric", spread: float) -> None:
-    """Name the option that is wrong, and how to mend it.
-
-    Raises:
-        ConfigError: One of them is.
-    """
+    """Name the option that is wrong, and how to mend it."""
     margin, change, alpha = asked.margin, asked.change, asked.alpha
     largest = spread if chosen.is_binary else chosen.largest_loss
     words = "a share between 0 and 1, such as 0.02 for 2 points"

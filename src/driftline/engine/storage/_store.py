@@ -275,14 +275,7 @@ def is_disk_fault(error: sqlite3.OperationalError) -> bool:
 
 
 def _checked_row(row: list[object], digest: object) -> _Row:
-    """Check a row.
-
-    Returns:
-        The row as it was put in.
-
-    Raises:
-        ValueError: It is another, or holds what no score is.
-    """
+    """Check a row."""
     key, point, capability, num_tokens, text = row
     texts = (key, point, capability, text)
     if not all(isinstance(each, str) for each in texts) or not isinstance(num_tokens, int):

@@ -94,14 +94,7 @@ def read_folder(folder: Path) -> FolderContent:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder that does not hold one readable safetensors model.
-
-    Args:
-        folder: A folder in the layout of Hugging Face.
-
-    Raises:
-        ModelError: See `read_folder`.
-    """
+    """Refuse a folder that does not hold one readable safetensors model."""
     read_json(folder / CONFIG)
     read_folder(folder)
 
@@ -112,17 +105,7 @@ def is_adapter_folder(folder: Path) -> bool:
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Read a JSON object of a checkpoint.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The object.
-
-    Raises:
-        ModelError: The file is missing, or not a JSON object.
-    """
+    """Read a JSON object of a checkpoint."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -78,17 +78,7 @@ def open_checkpoint(source: str) -> Checkpoint:
 
 
 def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
-    """Find the folder that holds a checkpoint's tokenizer, if it has one.
-
-    Args:
-        checkpoint: Checkpoint to search; of a hub model the tokenizer's files are fetched.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ModelError: The hub cannot be reached, and the cache lacks them.
-    """
+    """Find the folder that holds a checkpoint's tokenizer, if it has one."""
     if Path(checkpoint.source).is_dir():
         return checkpoint.folder
     return fetch(checkpoint.source.partition("@")[0], checkpoint.revision, SETTING_PATTERNS)

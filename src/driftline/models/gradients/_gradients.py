@@ -122,14 +122,7 @@ def _summed_loss(
 
 @contextlib.contextmanager
 def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Make weights require gradients, whatever their own flags are.
-
-    Args:
-        weights: Weights whose flags are set, and restored.
-
-    Yields:
-        Nothing.
-    """
+    """Make weights require gradients, whatever their own flags are."""
     flags = [(weight, weight.requires_grad) for weight in weights]
     try:
         for weight, _ in flags:

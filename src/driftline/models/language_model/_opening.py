@@ -212,19 +212,7 @@ def load_tokenizer(
 def load_weights(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedModel:
-    """Load a causal language model, without its tokenizer.
-
-    Args:
-        location: A folder or hub id.
-        source: Name of it in messages.
-        options: For transformers.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: It cannot be opened, or its checkpoint lacks tensors.
-    """
+    """Load a causal language model, without its tokenizer."""
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             location, output_loading_info=True, **options

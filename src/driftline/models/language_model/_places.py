@@ -154,14 +154,7 @@ class _With(Mapping[str, Tensor]):
 
 
 def list_places(model: torch.nn.Module) -> dict[str, Place]:
-    """Return the place of every weight by name, in the model's order, tied weights once.
-
-    Args:
-        model: A model, wherever its weights lie.
-
-    Returns:
-        The same names and order, whatever the weights are kept in.
-    """
+    """Return the place of every weight by name, in the model's order, tied weights once."""
     offloaded = _offloaded_places(model)
     modules = dict(model.named_modules())
     aliases = _parted_ties(model) if offloaded or _device_map(model) else {}
@@ -211,14 +204,7 @@ def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def tied_names(model: torch.nn.Module) -> dict[str, str]:
-    """Return the other names of tied weights.
-
-    Args:
-        model: A model, wherever its weights lie.
-
-    Returns:
-        Alias to the name that stands for the weight everywhere else.
-    """
+    """Return the other names of tied weights."""
     own = {parameter: name for name, parameter in model.named_parameters()}
     everything = model.named_parameters(remove_duplicate=False)
     same = {alias: own[parameter] for alias, parameter in everything if own[parameter] != alias}

@@ -28,11 +28,7 @@ class PackedPlace:
     """Packed weight: read by dequantising, moved by a parallel layer."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        """Wrap a quantised linear layer.
-
-        Args:
-            module: A layer of bitsandbytes, with its weight packed.
-        """
+        """Wrap a quantised linear layer."""
         self._module: Any = module
 
     @property
@@ -163,15 +159,7 @@ def quantisation_config(
 
 
 def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
-    """Prevent bitsandbytes from changing the opened model as it is used.
-
-    Args:
-        model: A quantised model, just loaded.
-        source: Name of it in messages.
-
-    Raises:
-        ModelError: A quantised layer does not support a change in parallel.
-    """
+    """Prevent bitsandbytes from changing the opened model as it is used."""
     for name, module in model.named_modules():
         layer: Any = module
         if not any(is_packed(parameter) for parameter in module.parameters(recurse=False)):

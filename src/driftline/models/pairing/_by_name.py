@@ -28,19 +28,7 @@ _FUSED = {
 def pair_by_name(
     base: Checkpoint, tuned: Checkpoint, adapter: Checkpoint | None
 ) -> PairedCheckpoints:
-    """Pair the weights of two models by their names.
-
-    Args:
-        base: The base.
-        tuned: The tuned model.
-        adapter: An adapter whose merge is to be replayed.
-
-    Returns:
-        The pairs.
-
-    Raises:
-        ModelError: Shapes differ, two tensors are one weight, or nothing belongs together.
-    """
+    """Pair the weights of two models by their names."""
     before, base_wrappers = _named(base)
     after, tuned_wrappers = _named(tuned)
     before, after = _fused(before, after), _fused(after, before)

@@ -128,14 +128,7 @@ _LEFT, _RIGHT = "|left", "|right"
 
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
-    """Return the tensors that store a change.
-
-    Args:
-        change: Dense or low-rank, weight by weight.
-
-    Returns:
-        A low-rank one in two parts, named after the weight.
-    """
+    """Return the tensors that store a change."""
     found = {}
     for name, value in change.items():
         if isinstance(value, LowRank):

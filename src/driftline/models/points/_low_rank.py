@@ -54,15 +54,7 @@ def unreadable_field(config: LoraConfig) -> str | None:
 
 
 def open_lora(folder: Path, base: transformers.PreTrainedModel) -> PeftModel:
-    """Open a LoRA adapter on the mere shape of its base.
-
-    Args:
-        folder: A checked adapter folder.
-        base: The base; it is not copied.
-
-    Returns:
-        The adapter's weights, on a model without any.
-    """
+    """Open a LoRA adapter on the mere shape of its base."""
     config = copy.deepcopy(base.config)
     with torch.device("meta"):
         shape = type(base)(config)

@@ -61,11 +61,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def remove_pickle(path: Path) -> None:
-    """Remove the trainer's pickled arguments from a checkpoint.
-
-    Args:
-        path: Folder of the checkpoint.
-    """
+    """Remove the trainer's pickled arguments from a checkpoint."""
     (path / "training_args.bin").unlink(missing_ok=True)
 
 

@@ -46,14 +46,7 @@ def is_osf(trained: torch.nn.Module) -> bool:
 
 
 def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
-    """Compute the change that OSF made to each weight, float32 on the CPU.
-
-    Args:
-        trained: With an active OSF adapter.
-
-    Returns:
-        Weight name to change; weights that do not change are left out.
-    """
+    """Compute the change that OSF made to each weight, float32 on the CPU."""
     found: dict[str, Tensor | LowRank] = {}
     with torch.no_grad():
         for name, module in trained.base_model.model.named_modules():

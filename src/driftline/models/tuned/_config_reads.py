@@ -56,17 +56,7 @@ def recorded_reads(*configs: PreTrainedConfig) -> Iterator[Reads]:
 def check_configs(
     tuned: PreTrainedConfig, base: PreTrainedConfig, reads: Reads, *, source: str
 ) -> None:
-    """Refuse a tuned model whose config makes its code compute something else than the base.
-
-    Args:
-        tuned: The tuned model's config, as transformers loaded it.
-        base: The base's.
-        reads: Keys that the model's code reads.
-        source: Name of the tuned model in messages.
-
-    Raises:
-        ModelError: A key that is read differs.
-    """
+    """Refuse a tuned model whose config makes its code compute something else than the base."""
     found = _first_difference(tuned, base, reads)
     if found is not None:
         key, theirs, ours = found

@@ -64,19 +64,7 @@ def probe_tokens(opened: LanguageModel) -> Tensor:
 
 
 def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> Tensor:
-    """Run tokens through a model.
-
-    Args:
-        model: In evaluation mode.
-        tokens: One row.
-        device: Device of the embedding.
-
-    Returns:
-        Token by vocabulary, float32, on the CPU.
-
-    Raises:
-        ModelError: The model's code fails on them.
-    """
+    """Run tokens through a model."""
     tokens = tokens.to(device)
     try:
         with torch.no_grad():
@@ -156,15 +144,7 @@ def check_point(
 
 
 def tolerance(dtype: torch.dtype, *, is_adapter: bool = False) -> float:
-    """Return the share of the spread of the logits that rounding may explain.
-
-    Args:
-        dtype: The dtype that the weights are held in.
-        is_adapter: An adapter is compared before and after it was merged.
-
-    Returns:
-        The share.
-    """
+    """Return the share of the spread of the logits that rounding may explain."""
     half = _ADAPTER if is_adapter else _WHOLE
     return half.get(dtype, _NUM_EPS * torch.finfo(dtype).eps)
 

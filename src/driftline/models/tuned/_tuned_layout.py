@@ -20,19 +20,7 @@ from ..language_model import LanguageModel, quiet_loading
 def build_skeleton(
     config: transformers.PreTrainedConfig, opened: LanguageModel, source: str
 ) -> transformers.PreTrainedModel:
-    """Build the model that transformers would make of a config, without weights.
-
-    Args:
-        config: The tuned model's config; it is changed as building changes it.
-        opened: The base; its own code may run if it was trusted.
-        source: Name of the model in messages.
-
-    Returns:
-        The model on the meta device.
-
-    Raises:
-        ModelError: No model can be built from the config.
-    """
+    """Build the model that transformers would make of a config, without weights."""
     try:
         with quiet_loading(), torch.device("meta"), torch.random.fork_rng():
             skeleton: transformers.PreTrainedModel = AutoModelForCausalLM.from_config(

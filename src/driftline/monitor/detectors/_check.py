@@ -111,12 +111,7 @@ class Checker:
         )
 
     def read_base(self) -> None:
-        """Score and read the base, where the model now stands, and keep it on disk.
-
-        Raises:
-            RunError: The base's scores are not finite.
-            OutputError: The file cannot be written.
-        """
+        """Score and read the base, where the model now stands, and keep it on disk."""
         values = self._watch.values()
         self._base = self._watch.as_losses(values)
         self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
@@ -138,11 +133,7 @@ class Checker:
         wait_for_all()
 
     def restore_base(self) -> None:
-        """Read the base's numbers from disk, if a run resumes from a checkpoint.
-
-        Raises:
-            RunError: They are not there, or of other items.
-        """
+        """Read the base's numbers from disk, if a run resumes from a checkpoint."""
         try:
             held = load_file(self._file)
         except (OSError, SafetensorError) as error:
@@ -195,19 +186,7 @@ class Checker:
         return noise
 
     def look(self, step: int, step_reading: StepReading, state: MonitorState) -> CheckResult:
-        """Measure, and add to the evidence.
-
-        Args:
-            step: After which optimiser step.
-            step_reading: Reading of that step.
-            state: Evidence and losses are added to it.
-
-        Returns:
-            The reading.
-
-        Raises:
-            RunError: A score, a state or a divergence is not finite.
-        """
+        """Measure, and add to the evidence."""
         values = self._watch.values()
         losses = self._watch.as_losses(values)
         means = mean_losses(losses, self._base)
@@ -312,14 +291,7 @@ class Checker:
 
 
 def accuracies(values: ItemValues) -> dict[str, float]:
-    """Compute the share of items that are right, where the scorer has options.
-
-    Args:
-        values: Every metric of every item.
-
-    Returns:
-        By capability.
-    """
+    """Compute the share of items that are right, where the scorer has options."""
     return {n: float(own["accuracy"].mean()) for n, own in values.items() if "accuracy" in own}
 
 

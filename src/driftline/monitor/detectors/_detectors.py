@@ -81,17 +81,7 @@ def findings(
     state: MonitorState,
     settings: MonitorSettings,
 ) -> list[Finding]:
-    """Run the three detectors on one check.
-
-    Args:
-        reading: The check.
-        capabilities: All that are watched.
-        state: With this check's evidence and counts in it.
-        settings: Thresholds, alpha.
-
-    Returns:
-        Findings, alarms first; none where all is well.
-    """
+    """Run the three detectors on one check."""
     lost = _lost(reading, capabilities, state, settings)
     collapse = belief_space_collapse(reading, capabilities, settings.thresholds)
     found = [collapse] if collapse is not None else []
@@ -219,13 +209,7 @@ def instability_amplification(
 
 
 def count_sustained(reading: StepReading, state: MonitorState, limits: Thresholds) -> None:
-    """Count checks in a row above a threshold; one that cannot tell leaves the count as it is.
-
-    Args:
-        reading: This check's step.
-        state: Holds the counts, which are changed.
-        limits: Thresholds.
-    """
+    """Count checks in a row above a threshold; one that cannot tell leaves the count as it is."""
     for name, value, limit in (
         ("curvature", reading.curvature, limits.curvature),
         ("unpredictability", reading.unpredictability, limits.unpredictability),

@@ -112,17 +112,7 @@ class CapabilityWatch:
     """Per-item losses of all capabilities, wherever the model stands."""
 
     def __init__(self, live: LiveModel, capabilities: Sequence[Capability]) -> None:
-        """Tokenise items, and check that this model can score them.
-
-        Args:
-            live: The model in training.
-            capabilities: Capabilities to watch.
-
-        Raises:
-            ConfigError: A capability is scored by generated answers.
-            SuiteError: An item cannot be scored by this tokenizer and model.
-            ModelError: The model's scores would not be those of its own logits.
-        """
+        """Tokenise items, and check that this model can score them."""
         for capability in capabilities:
             if capability.scorer == "generate":
                 raise ConfigError(

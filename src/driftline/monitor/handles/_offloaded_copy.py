@@ -105,20 +105,7 @@ class OffloadedCopy:
 def standing_at(
     parameters: Mapping[str, Tensor], values: Mapping[str, Tensor], folder: Path
 ) -> Iterator[None]:
-    """Move weights to other values for the block; they are put back bit for bit.
-
-    Args:
-        parameters: Weights to move, by name.
-        values: Other values of all of them.
-        folder: On the disk that has room for a copy of the weights.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        RunError: A weight has no other value.
-        OutputError: The copy cannot be written.
-    """
+    """Move weights to other values for the block; they are put back bit for bit."""
     missing = sorted(parameters.keys() - values.keys())
     if missing:
         raise RunError(f"monitor: the weights of step 0 lack {missing[0]}; start from step 0")

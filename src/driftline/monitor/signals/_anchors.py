@@ -108,21 +108,12 @@ class AnchorWatch:
     """Reader of the anchors, compared with the base."""
 
     def __init__(self, live: LiveModel, texts: AnchorTexts) -> None:
-        """Store the model and the texts; the base is read or restored afterwards.
-
-        Args:
-            live: The model.
-            texts: Texts to read at.
-        """
+        """Store the model and the texts; the base is read or restored afterwards."""
         self._live, self.texts = live, texts
         self._base: dict[str, Tensor] = {}
 
     def read_base(self) -> dict[str, Tensor]:
-        """Read the base, where the model now stands.
-
-        Returns:
-            The base's reading, for a file.
-        """
+        """Read the base, where the model now stands."""
         with self._live.at_rest():
             log_probs, grams, _ = self._pass(self.texts.suite.rows, watch=True)
             self._base = {f"gram/{n}": torch.from_numpy(g) for n, g in grams.items()}
@@ -132,11 +123,7 @@ class AnchorWatch:
         return self._base
 
     def restore_base(self, held: Mapping[str, Tensor]) -> None:
-        """Read the base from a file that `read_base` wrote.
-
-        Args:
-            held: Its content.
-        """
+        """Read the base from a file that `read_base` wrote."""
         self._base = dict(held)
 
     def read(self, weights: BaseWeights | None) -> AnchorReading:

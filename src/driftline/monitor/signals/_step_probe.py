@@ -81,11 +81,7 @@ class BatchRecorder:
     """Recorder of the inputs of a forward pass in training, on request."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Register a hook on the model; its inputs are not changed.
-
-        Args:
-            model: The model in training.
-        """
+        """Register a hook on the model; its inputs are not changed."""
         self.wanted = False
         self.batch: dict[str, Any] | None = None
         self._hook = model.register_forward_pre_hook(self._hear, with_kwargs=True)

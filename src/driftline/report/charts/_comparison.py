@@ -120,14 +120,7 @@ def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_t
 
 
 def compared_key(points: Sequence[ComparedPoint]) -> tuple[Key, ...]:
-    """Explain every mark of that chart.
-
-    Args:
-        points: What it shows.
-
-    Returns:
-        The key.
-    """
+    """Explain every mark of that chart."""
     words = {"good": ("blue", _GOOD), "bad": ("vermilion", _BAD)}
     keys = []
     for state in dict.fromkeys(p.state for p in points):

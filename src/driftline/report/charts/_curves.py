@@ -71,15 +71,7 @@ def curve_chart(
 
 
 def curve_key(assessment: Assessment, *, kind: Literal["path", "radius"]) -> tuple[Key, ...]:
-    """Explain every mark of a chart of curves.
-
-    Args:
-        assessment: Where the curves are.
-        kind: Which margins.
-
-    Returns:
-        The key.
-    """
+    """Explain every mark of a chart of curves."""
     margins = curve_margins(assessment, kind=kind)
     names = sorted({clean(m.direction) for m in margins})
     keys = [

@@ -109,11 +109,7 @@ class Key:
 
 
 def palette_css() -> str:
-    """Write the rules that give every colour of a chart its two values.
-
-    Returns:
-        CSS for the page; charts alone keep their colours by day.
-    """
+    """Write the rules that give every colour of a chart its two values."""
     by_day = "".join(f"--{name}: {light}; " for name, (light, _) in PALETTE.items())
     by_night = "".join(f"--{name}: {dark}; " for name, (_, dark) in PALETTE.items())
     rules = "".join(

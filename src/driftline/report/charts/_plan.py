@@ -6,15 +6,7 @@ from ._drawing import WIDE, Canvas, Chart, Key, styled
 
 
 def plan_front(found: Plan, canvas: Canvas = WIDE) -> Chart:
-    """Draw every point of a search, with the front and the chosen one.
-
-    Args:
-        found: The document to draw.
-        canvas: The room for the chart.
-
-    Returns:
-        The chart; up is gain, right is less loss.
-    """
+    """Draw every point of a search, with the front and the chosen one."""
     return styled(decision_chart(_points(found), canvas, gain="target gain, nats per token"))
 
 

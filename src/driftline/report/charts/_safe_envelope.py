@@ -58,14 +58,7 @@ def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
 
 
 def envelope_key(envelope: SafeEnvelope) -> tuple[Key, ...]:
-    """Explain what `envelope_chart` draws of this envelope, and only that.
-
-    Args:
-        envelope: With a contour that is reached.
-
-    Returns:
-        The key.
-    """
+    """Explain what `envelope_chart` draws of this envelope, and only that."""
     keys = [Key("ink", "cross", "this run")]
     if safe_rates(envelope):
         keys.append(

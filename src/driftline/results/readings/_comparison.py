@@ -24,14 +24,7 @@ _NEXT = (
 
 
 def comparison_headline(found: Comparison) -> str:
-    """Say in one sentence which checkpoint to take, or why none.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The sentence, without the verdict's word.
-    """
+    """Say in one sentence which checkpoint to take, or why none."""
     rows = found.checkpoints
     chosen = next((row for row in rows if row.label == found.recommended), None)
     if chosen is None:
@@ -109,14 +102,7 @@ def reason_lines(found: Comparison) -> Iterator[str]:
 
 
 def history_sentence(history: TrainerHistory) -> str:
-    """Say which step the trainer's evaluations found best, and whether it was saved.
-
-    Args:
-        history: The trainer's record.
-
-    Returns:
-        One or two sentences.
-    """
+    """Say which step the trainer's evaluations found best, and whether it was saved."""
     name, value = clean(history.metric), number(history.best_value)
     text = f"{clean(history.file)}: the best evaluation ({name} {value}) was at step {history.best_step}"
     if history.is_best_saved:

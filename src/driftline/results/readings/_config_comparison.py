@@ -31,14 +31,7 @@ _NEXT = "lower the learning rate, shorten the run, or ask driftline plan for a s
 
 
 def config_comparison_headline(found: ConfigComparison) -> str:
-    """Say in one sentence which config is safest, and whether it is safe.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The sentence, without the verdict's word.
-    """
+    """Say in one sentence which config is safest, and whether it is safe."""
     row = next(each for each in found.configs if each.label == found.safest)
     text = (
         f"the safest of {len(found.configs)} configs is {clean(row.label)} (P = "

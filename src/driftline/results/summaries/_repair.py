@@ -55,14 +55,7 @@ def repair_headline(found: Repair) -> str:
 
 
 def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
-    """List parts of the update with their scales; neighbours with one scale are joined.
-
-    Args:
-        scales: From the embedding up.
-
-    Returns:
-        Names of parts, and their scale.
-    """
+    """List parts of the update with their scales; neighbours with one scale are joined."""
     by_scale: dict[float, list[str]] = {}
     for cell in scales:
         by_scale.setdefault(cell.scale, []).append(cell.cell)

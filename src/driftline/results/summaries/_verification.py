@@ -26,14 +26,7 @@ def verification_summary(found: Verification) -> str:
 
 
 def verification_headline(found: Verification) -> str:
-    """Write the first line: the verdict's word, a colon, and why.
-
-    Args:
-        found: The verification.
-
-    Returns:
-        The line.
-    """
+    """Write the first line: the verdict's word, a colon, and why."""
     failed = [check for check in found.checks if check.status == "failed"]
     if failed:
         also = f"; {len(failed) - 1} more checks failed" if len(failed) > 1 else ""

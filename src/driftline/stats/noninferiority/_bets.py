@@ -86,16 +86,7 @@ def scaled(units: Units, max_group_size: int | None) -> Units:
 def past_of(
     totals: Float[ndarray, "orders units"], sizes: Float[ndarray, "orders units"], margin: float
 ) -> Past:
-    """Return spread and size of earlier units, with a few imagined ones as a prior.
-
-    Args:
-        totals: Total of each unit, in order.
-        sizes: Number of items of each unit, in order.
-        margin: Gives the scale of what is imagined.
-
-    Returns:
-        For each unit, from those before it.
-    """
+    """Return spread and size of earlier units, with a few imagined ones as a prior."""
 
     def before(values: Float[ndarray, "orders units"]) -> Float[ndarray, "orders units"]:
         sums = numpy.zeros_like(values)

@@ -101,17 +101,7 @@ def flip_noninferiority(
 
 
 def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> FlipEvidence:
-    """Return the outcomes whose Tango limit is at least as high as that of this outcome.
-
-    Args:
-        lost: Items that were right and are wrong now.
-        gained: Items that were wrong and are right now.
-        num_items: All items.
-        confidence_level: Confidence level of the limit.
-
-    Returns:
-        The outcomes, over the numbers of flips that have any probability.
-    """
+    """Return the outcomes whose Tango limit is at least as high as that of this outcome."""
     z = float(scipy.special.ndtri(confidence_level))
     limit = tango_low(
         numpy.array(lost),
@@ -123,17 +113,7 @@ def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float)
 
 
 def evidence_at(lost: int, gained: int, num_items: int, change: float) -> FlipEvidence:
-    """Return the outcomes whose score statistic at `change` is at least as large.
-
-    Args:
-        lost: Items that were right and are wrong now.
-        gained: Items that were wrong and are right now.
-        num_items: All items.
-        change: The hypothesis.
-
-    Returns:
-        The outcomes, over the numbers of flips that have any probability.
-    """
+    """Return the outcomes whose score statistic at `change` is at least as large."""
     z = tango_statistic(numpy.array(lost), numpy.array(gained), num_items=num_items, change=change)
     return _evidence(lost, gained, num_items, change=change, z=float(z))
 
@@ -155,15 +135,7 @@ def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float
 
 
 def evidence_pvalue(evidence: FlipEvidence, change: float) -> float:
-    """Return the p-value of the null hypothesis that the true change is at most `change`.
-
-    Args:
-        evidence: Evidence of the outcome.
-        change: From -1 to 1.
-
-    Returns:
-        From GAMMA to 1.
-    """
+    """Return the p-value of the null hypothesis that the true change is at most `change`."""
     grid = evidence.discordances
     # The net change cannot exceed the share of items that flip.
     smallest = max(abs(change), grid[0])

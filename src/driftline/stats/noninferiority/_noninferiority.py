@@ -42,21 +42,13 @@ def judged(low: float, high: float, margin: float) -> NoninferiorityVerdict:
 
 
 def check_level(confidence_level: float) -> None:
-    """Refuse a level at which the limits would cross.
-
-    Raises:
-        ConfigError: It is not in [0.5, 1).
-    """
+    """Refuse a level at which the limits would cross."""
     if not 0.5 <= confidence_level < 1:
         raise ConfigError(f"confidence_level {confidence_level} must lie between 0.5 and 1")
 
 
 def check_margin(margin: float, largest: float) -> None:
-    """Refuse a margin that is not a loss, or that no score could lose.
-
-    Raises:
-        ConfigError: It is not positive, or not below the largest possible loss.
-    """
+    """Refuse a margin that is not a loss, or that no score could lose."""
     if not 0 < margin < largest:
         raise ConfigError(f"margin {margin} must lie between 0 and {largest:g}")
 

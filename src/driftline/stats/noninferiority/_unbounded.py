@@ -125,11 +125,7 @@ def _pivots(units: Units, mean: float, seed: int) -> Float[ndarray, " resamples"
 
 
 def _check_shape(units: Units, mean: float, error: float, *, least_units: int) -> None:
-    """Refuse samples of which the approximations are known to fail.
-
-    Raises:
-        RunError: Few units, no spread, or skewness.
-    """
+    """Refuse samples of which the approximations are known to fail."""
     num = len(units.sums)
     if num < least_units:
         raise RunError(

@@ -218,14 +218,7 @@ def _splits(loaded: datasets.Dataset | datasets.DatasetDict) -> dict[str, datase
 
 
 def digest_rows(splits: dict[str, datasets.Dataset]) -> str:
-    """Compute the digest of the rows' content, for sources that are not single files.
-
-    Args:
-        splits: By name.
-
-    Returns:
-        The digest.
-    """
+    """Compute the digest of the rows' content, for sources that are not single files."""
     digest = hashlib.sha256()
     for name in sorted(splits):
         digest.update(f"{name}\n".encode())
@@ -313,14 +306,7 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
 
 
 def check_json_lines(path: Path) -> None:
-    """Refuse a file with a line that is not a JSON object, and name the first.
-
-    Args:
-        path: A file of JSON Lines.
-
-    Raises:
-        DataError: There is such a line.
-    """
+    """Refuse a file with a line that is not a JSON object, and name the first."""
     if _first_bytes(path) == b"[" or _is_packed(path):
         return
     with path.open("rb") as file:

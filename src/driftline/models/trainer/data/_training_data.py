@@ -210,14 +210,7 @@ def write_training_data(data: TrainingData, path: Path) -> None:
 
 
 def json_lines(examples: Sequence[Example]) -> bytes:
-    """Return examples as the content of a JSON Lines file.
-
-    Args:
-        examples: The examples.
-
-    Returns:
-        JSON Lines in UTF-8.
-    """
+    """Return examples as the content of a JSON Lines file."""
     lines = [json.dumps(example, ensure_ascii=False) + "\n" for example in examples]
     return "".join(lines).encode()
 

@@ -28,13 +28,7 @@ class TrainedPass:
     def __init__(
         self, model: torch.nn.Module, inner: PreTrainedModel, *, entropy_gate: bool
     ) -> None:
-        """Prepare to listen.
-
-        Args:
-            model: Model that the trainer calls.
-            inner: The causal language model in it.
-            entropy_gate: Weigh each token's log-probability by it.
-        """
+        """Prepare to listen."""
         self._model, self._inner, self._entropy_gate = model, inner, entropy_gate
         self._given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self._body = ModelOutput()

@@ -208,15 +208,7 @@ def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequ
 
 
 def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
-    """Return the mean number of tokens of the first 64 examples, without markup.
-
-    Args:
-        opened: Model with the tokenizer to use.
-        data: The examples.
-
-    Returns:
-        At least 1.
-    """
+    """Return the mean number of tokens of the first 64 examples, without markup."""
     if data.layout == "tokens":
         sizes = [len(_listed(example["input_ids"])) for example in data.examples[:64]]
         return max(1.0, sum(sizes) / len(sizes))

@@ -52,14 +52,7 @@ def assessment_screen(assessment: Assessment) -> Screen:
 
 
 def loss_sentence(loss: CapabilityLoss) -> str:
-    """Say a forecast as a fall, with its interval and as a multiple of what is accepted.
-
-    Args:
-        loss: In the unit that is shown.
-
-    Returns:
-        One sentence without its full stop.
-    """
+    """Say a forecast as a fall, with its interval and as a multiple of what is accepted."""
     unit = clean(loss.unit)
     text = (
         f"{clean(loss.capability)} changes by {number(fall(loss.loss), signed=True)} {unit} "
