@@ -123,6 +123,7 @@ from .parts import Provenance as Provenance
 from .parts import RecoveryFinding as RecoveryFinding
 from .parts import RecoveryProbe as RecoveryProbe
 from .parts import RunInputs as RunInputs
+from .parts import RunProvenance as RunProvenance
 from .parts import SafeEnvelope as SafeEnvelope
 from .parts import SourceProvenance as SourceProvenance
 from .parts import Tier as Tier

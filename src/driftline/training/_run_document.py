@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from ..analyses import items_caveat
 from ..capabilities import Capability, Suite
 from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
 from ..monitor import MonitorSettings, read_log
-from ..provenance import driftline_version, package_versions, python_version
+from ..provenance import run_facts
 from ..results import (
     CapabilityCourse,
     LossPoint,
@@ -95,18 +94,13 @@ def training_run(
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
         provenance=Provenance(
-            driftline_version=driftline_version(),
-            python_version=python_version(),
-            packages=package_versions(),
-            command="train",
+            **run_facts("train", settings.seed),
             model=opened.provenance(),
             data=data.provenance(),
             config=config.provenance(),
             config_values=config.values | ({"levers": held} if held else {}),
             suites=tuple(suite.provenance() for suite in suites),
             numerics=numerics(opened, options),
-            seed=settings.seed,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
 

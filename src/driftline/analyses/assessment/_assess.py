@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 from ...engine import (
@@ -17,7 +16,7 @@ from ...engine import (
 )
 from ...errors import ConfigError
 from ...models import TrainingPlan, Trajectory, plan_training
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import (
     Assessment,
     BeliefSpace,
@@ -348,16 +347,11 @@ def _cost(study: Study, started: float) -> Cost:
 
 def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
     return Provenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command=request.part,
+        **run_facts(request.part, request.seed),
         model=request.opened.provenance(),
         data=request.data.provenance(),
         config=request.config.provenance(),
         config_values=request.config.values,
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=study.engine.numerics,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

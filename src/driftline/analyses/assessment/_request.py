@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...capabilities import Capability, Suite
+from ...capabilities import Suite
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
@@ -19,6 +19,7 @@ from ..forecasting import (
     metric_like,
     shipped_calibration,
 )
+from ..items import SuiteRequest
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
@@ -28,7 +29,7 @@ PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 
 @dataclass(frozen=True)
-class AssessmentRequest:
+class AssessmentRequest(SuiteRequest):
     """A planned run of one model, the capabilities that it must keep, and options."""
 
     part: Part
@@ -95,8 +96,3 @@ class AssessmentRequest:
     def risk_at_a_look(self) -> float:
         """Accepted risk at one look: the sum over all deciding looks is at most `risk`."""
         return self.risk / len(self.deciding_looks)
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import numpy
 
@@ -28,7 +27,7 @@ from ...models import (
     digest_at,
     open_tuned_model,
 )
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import (
     CapabilityClaim,
     Certification,
@@ -51,7 +50,7 @@ from ..comparison import (
     suite_claim,
     with_answers,
 )
-from ..items import distinct
+from ..items import SuiteRequest, distinct
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._paired_scores import has_same_files, score_both, score_once
@@ -68,7 +67,7 @@ _VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
 
 
 @dataclass(frozen=True)
-class CertifyRequest:
+class CertifyRequest(SuiteRequest):
     """Request: a base, a model tuned from it, and the suites that it must retain."""
 
     opened: LanguageModel
@@ -88,11 +87,6 @@ class CertifyRequest:
     """Ask what was lost again behind solved examples."""
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 def certify(
@@ -341,10 +335,7 @@ def _provenance(
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="certify",
+        **run_facts("certify", request.seed),
         base=base_subject(opened),
         tuned=tuned_subject(tuned),
         base_model=opened.provenance(),
@@ -354,6 +345,4 @@ def _provenance(
         policy=request.policy,
         alpha=request.alpha,
         sequential=request.sequential,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

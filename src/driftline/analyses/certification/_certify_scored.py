@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -11,7 +10,7 @@ from pydantic import JsonValue
 from ...capabilities import Capability, Passage, ScoredCapability, Suite, governed_suites
 from ...errors import ConfigError, SuiteError
 from ...metrics import METRICS, Metric
-from ...provenance import digest_value, driftline_version, package_versions, python_version
+from ...provenance import digest_value, run_facts
 from ...results import (
     CapabilityClaim,
     Certification,
@@ -264,10 +263,7 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
     said += [[item, group] for item, group in sorted(pairs)]
     items = digest_value(said)
     return CertificationProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="certify --scored",
+        **run_facts("certify --scored", request.seed),
         base=_subject(request.base),
         tuned=_subject(request.tuned),
         base_model=None,
@@ -278,8 +274,6 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
         numerics=None,
         policy=request.policy,
         alpha=request.alpha,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

@@ -4,13 +4,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, TrainingConfig, TrainingData
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import Cost, EqualItems, Plan, PlanProvenance
 from ..certification import copies_caveats
 from ..comparison import check_claims
@@ -311,10 +310,7 @@ def _provenance(
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="plan",
+        **run_facts("plan", request.seed),
         base_model=request.opened.provenance(),
         data=request.data.provenance(),
         held_out=asked.data.num_held_out,
@@ -325,6 +321,4 @@ def _provenance(
         numerics=engine.numerics,
         alpha=request.alpha,
         num_search_items=asked.num_search,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

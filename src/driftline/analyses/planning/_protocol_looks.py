@@ -8,7 +8,7 @@ from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import PlanLook
-from ..search import Loss, front, mean_limits
+from ..search import Loss, WithLosses, front, mean_limits
 
 THRIFT = 0.1
 """Share of the gain that is worth losing one tolerance less of the worst capability."""
@@ -27,7 +27,7 @@ class PartScales(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ProtocolEvaluation:
+class ProtocolEvaluation(WithLosses):
     """Evaluation of a protocol's update at one scale, on the items that select."""
 
     trial: int | None
@@ -43,24 +43,9 @@ class ProtocolEvaluation:
     """None where all have one scale."""
 
     @property
-    def excess(self) -> float:
-        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
-        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
-
-    @property
     def violation(self) -> float:
         """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint."""
         return max(loss.bound for loss in self.losses.values()) - 1.0
-
-    @property
-    def worst(self) -> str:
-        """The capability with the largest loss in its tolerances."""
-        return max(self.losses, key=lambda name: self.losses[name].mean)
-
-    @property
-    def worst_loss(self) -> float:
-        """The mean loss of that capability."""
-        return self.losses[self.worst].mean
 
     @property
     def worth(self) -> float:

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...capabilities import Capability, Suite
@@ -26,12 +25,13 @@ from ...models import (
     open_tuned_model,
     write_scaled,
 )
-from ...provenance import digest_file, driftline_version, package_versions, python_version
+from ...provenance import digest_file, run_facts
 from ...results import Cost, EqualItems, Repair, RepairedModel, RepairProvenance, SourceProvenance
 from ..certification import base_subject, check_tokens, copies_caveats, tuned_subject
 from ..comparison import check_claims
 from ..items import (
     Halves,
+    SuiteRequest,
     check_items,
     claims_caveat,
     distinct,
@@ -55,7 +55,7 @@ _NUM_TARGET = 64
 
 
 @dataclass(frozen=True)
-class RepairRequest:
+class RepairRequest(SuiteRequest):
     """Request: a base, a model tuned from it, and the losses to restore."""
 
     opened: LanguageModel
@@ -78,11 +78,6 @@ class RepairRequest:
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 @dataclass(frozen=True)
@@ -340,10 +335,7 @@ def _provenance(
     request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _RepairInputs
 ) -> RepairProvenance:
     return RepairProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="repair",
+        **run_facts("repair", request.seed),
         base=base_subject(request.opened),
         tuned=tuned_subject(tuned),
         base_model=request.opened.provenance(),
@@ -353,6 +345,4 @@ def _provenance(
         alpha=request.alpha,
         max_cost=request.max_cost,
         num_search_items=max(len(halves.search.items) for halves in asked.capabilities),
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -11,6 +11,7 @@ from ._looks import Candidate as Candidate
 from ._looks import CandidateEvaluation as CandidateEvaluation
 from ._looks import Loss as Loss
 from ._looks import Ruler as Ruler
+from ._looks import WithLosses as WithLosses
 from ._looks import front as front
 from ._looks import mean_limits as mean_limits
 from ._part_sampler import Tried as Tried

@@ -22,6 +22,27 @@ class Loss(NamedTuple):
     """One-sided upper bound."""
 
 
+class WithLosses:
+    """Losses of the required capabilities at one point; a base of evaluations."""
+
+    losses: Mapping[str, Loss]
+
+    @property
+    def excess(self) -> float:
+        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
+
+    @property
+    def worst(self) -> str:
+        """The capability with the largest loss in its tolerances."""
+        return max(self.losses, key=lambda name: self.losses[name].mean)
+
+    @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Scales to evaluate."""
@@ -35,7 +56,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class CandidateEvaluation:
+class CandidateEvaluation(WithLosses):
     """Evaluation of a candidate on the items that select."""
 
     candidate: Candidate
@@ -55,24 +76,9 @@ class CandidateEvaluation:
         return max(0.0, self.missed or 0.0)
 
     @property
-    def excess(self) -> float:
-        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
-        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
-
-    @property
     def damage(self) -> float:
         """Tolerances lost, over all required capabilities; what is gained does not make up for it."""
         return sum(max(0.0, loss.mean) for loss in self.losses.values())
-
-    @property
-    def worst(self) -> str:
-        """The capability with the largest loss in its tolerances."""
-        return max(self.losses, key=lambda name: self.losses[name].mean)
-
-    @property
-    def worst_loss(self) -> float:
-        """The mean loss of that capability."""
-        return self.losses[self.worst].mean
 
     @property
     def worth(self) -> float:

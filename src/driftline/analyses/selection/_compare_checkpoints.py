@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy
 from ...capabilities import Capability, Suite
 from ...engine import Meter, Progress, RayOptions, RunFolder
 from ...models import LanguageModel, ScoringOptions, TrainingData
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import (
     CapabilityClaim,
     CertificationVerdict,
@@ -362,10 +361,7 @@ def _provenance(
     request: CompareRequest, base: ScoredBase, scored: Sequence[ScoredCheckpoint]
 ) -> ComparisonProvenance:
     return ComparisonProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="compare",
+        **run_facts("compare", request.seed),
         base=base_subject(request.opened),
         base_model=request.opened.provenance(),
         checkpoints=tuple(each.subject for each in scored),
@@ -374,6 +370,4 @@ def _provenance(
         numerics=base.numerics,
         alpha=request.alpha,
         num_draws=NUM_DRAWS,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

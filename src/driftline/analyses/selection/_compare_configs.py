@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import numpy
@@ -14,7 +13,7 @@ from ...capabilities import Suite
 from ...engine import Progress, RunFolder
 from ...errors import ConfigError, SuiteError
 from ...models import LanguageModel
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import (
     CertificationVerdict,
     ComparedConfig,
@@ -271,15 +270,10 @@ def _provenance(request: CompareConfigsRequest, race: _Race) -> ConfigComparison
     first = race.forecasts[request.runs[0].label].assessment.provenance
     assert race.num_items is not None
     return ConfigComparisonProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="compare",
+        **run_facts("compare", request.seed),
         model=request.opened.provenance(),
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=first.numerics,
         num_items=race.num_items,
         dropped_below=DROPPED_BELOW,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

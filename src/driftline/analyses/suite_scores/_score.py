@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, Table, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import run_facts
 from ...results import CapabilityScore, Cost, ItemScore, Provenance, Scores
 from ...stats import ALPHA, mean_interval
 from ..comparison import Paired, base_obstacle
+from ..items import SuiteRequest
 from ..probing import CONFIDENCE_LEVEL, base_standard_error
 
 _TOKENS_TOGETHER = 100_000
@@ -27,7 +27,7 @@ _CAVEATS = (
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(SuiteRequest):
     """Request: one model, and the suites to score it on."""
 
     opened: LanguageModel
@@ -36,11 +36,6 @@ class ScoreRequest:
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 @dataclass(frozen=True)
@@ -178,15 +173,10 @@ def _items(capability: Capability, table: Table) -> Iterator[ItemScore]:
 
 def _provenance(request: ScoreRequest) -> Provenance:
     return Provenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="score",
+        **run_facts("score", request.seed),
         model=request.opened.provenance(),
         data=None,
         config=None,
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=numerics(request.opened, request.options),
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

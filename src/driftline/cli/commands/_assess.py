@@ -11,24 +11,9 @@ from .._question_command import Shown, question_command
 from ..options import (
     EFFORT,
     RUN,
-    AddressOption,
     ConfigOption,
     DataOption,
-    DeviceMapOption,
-    DryRunOption,
-    DtypeOption,
-    EngineOption,
-    ForceOption,
-    GpusOption,
-    LoadInOption,
-    MapOption,
     ModelArgument,
-    OutOption,
-    SeedOption,
-    SuiteOption,
-    ThreadsOption,
-    TrustOption,
-    WorkersOption,
 )
 from ._train import trained_lines
 
@@ -61,10 +46,6 @@ _OPTIONS: dict[str, object] = {
     "model": ModelArgument,
     "config": ConfigOption,
     "data": DataOption,
-    "suites": SuiteOption,
-    "out": OutOption,
-    "dry_run": DryRunOption,
-    "columns": MapOption,
     "risk": Annotated[
         float,
         typer.Option(
@@ -134,17 +115,6 @@ _OPTIONS: dict[str, object] = {
             rich_help_panel=RUN,
         ),
     ],
-    "seed": SeedOption,
-    "force": ForceOption,
-    "trust_remote_code": TrustOption,
-    "dtype": DtypeOption,
-    "device_map": DeviceMapOption,
-    "load_in": LoadInOption,
-    "engine": EngineOption,
-    "address": AddressOption,
-    "workers": WorkersOption,
-    "gpus_per_worker": GpusOption,
-    "threads_per_worker": ThreadsOption,
 }
 
 

@@ -11,16 +11,6 @@ from ...questions import compare as question
 from .._question_command import Shown, Values, question_command
 from ..options import (
     EFFORT,
-    DeviceMapOption,
-    DtypeOption,
-    ForceOption,
-    ItemsOption,
-    LoadInOption,
-    MapOption,
-    OutOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
     checked_alpha,
 )
 from ._certify import EXIT_CODES
@@ -95,19 +85,9 @@ compare = question_command(
         {
             "base": BaseArgument,
             "checkpoints": CheckpointsArgument,
-            "suites": SuiteOption,
             "data": TargetOption,
             "configs": ConfigsOption,
-            "out": OutOption,
-            "columns": MapOption,
-            "items": ItemsOption,
             "alpha": AlphaOption,
-            "seed": SeedOption,
-            "force": ForceOption,
-            "trust_remote_code": TrustOption,
-            "dtype": DtypeOption,
-            "device_map": DeviceMapOption,
-            "load_in": LoadInOption,
         },
         EXIT_CODES,
         _report,

@@ -9,7 +9,6 @@ from ...questions import Answer
 from ...questions import diff as question
 from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
-from ..options import ForceOption, SeedOption
 from ._certify import EXIT_CODES
 
 BaseArgument = Annotated[
@@ -68,10 +67,8 @@ diff = question_command(
             "base": BaseArgument,
             "tuned": TunedArgument,
             "adapter": AdapterOption,
-            "spectra": SpectraOption,
             "out": OutOption,
-            "seed": SeedOption,
-            "force": ForceOption,
+            "spectra": SpectraOption,
         },
         {**EXIT_CODES, None: 0},
         _report,

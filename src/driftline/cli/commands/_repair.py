@@ -12,17 +12,6 @@ from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
     KINDS,
-    DeviceMapOption,
-    DtypeOption,
-    ForceOption,
-    ItemsOption,
-    LoadInOption,
-    MapOption,
-    OutOption,
-    SearchItemsOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
     finite,
 )
 from ._certify import EXIT_CODES, BaseArgument, LevelOption, TunedArgument
@@ -72,20 +61,9 @@ repair = question_command(
         {
             "base": BaseArgument,
             "tuned": TunedArgument,
-            "suites": SuiteOption,
             "data": TargetOption,
             "max_cost": MaxCostOption,
-            "out": OutOption,
-            "columns": MapOption,
-            "items": ItemsOption,
-            "search_items": SearchItemsOption,
             "alpha": LevelOption,
-            "seed": SeedOption,
-            "force": ForceOption,
-            "trust_remote_code": TrustOption,
-            "dtype": DtypeOption,
-            "device_map": DeviceMapOption,
-            "load_in": LoadInOption,
         },
         EXIT_CODES,
         _written,

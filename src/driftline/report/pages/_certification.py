@@ -7,6 +7,7 @@ from ...results.readings import DASH, clean, duration, fall, in_points, number, 
 from ...results.summaries import pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
 from ._page import BADGES, Head, created_words, page
+from ._provenance import provenance_table
 from ._tables import Table, table
 
 
@@ -155,7 +156,6 @@ def _digest_table(found: Certification) -> Table:
 
 def _provenance_table(found: Certification) -> Table:
     p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     numerics = (
         "none: logs of another tool"
         if p.numerics is None
@@ -164,9 +164,5 @@ def _provenance_table(found: Certification) -> Table:
     rows = [
         ("command", f"{p.command}, alpha {p.alpha:g}, seed {p.seed}"),
         ("numerics", numerics),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, found.schema_)

@@ -22,6 +22,7 @@ from ...results.summaries import budget_words, scale_word, setting_words, trial_
 from ..charts import plan_front, plan_key
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, created_words, drawn, page
+from ._provenance import provenance_table
 from ._tables import Table, table
 
 
@@ -269,7 +270,6 @@ def _front_table(found: Plan) -> Table:
 
 def _provenance_table(found: Plan) -> Table:
     p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     config = "TRL's defaults" if p.config is None else f"{p.config.name} {p.config.digest}"
     rows = [
         ("base", f"{p.base_model.source} {p.base_model.digest}"),
@@ -284,9 +284,5 @@ def _provenance_table(found: Plan) -> Table:
             f"{p.seed}",
         ),
         ("numerics", f"{p.numerics.compute_dtype} on {p.numerics.device}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, found.schema_)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityRecovery, Repair, Subject, repair_screen
+from ...results import CapabilityRecovery, Repair, repair_screen
 from ...results.readings import (
     DASH,
     clean,
@@ -21,6 +21,7 @@ from ...results.summaries import chosen_words, scale_lines
 from ..charts import repair_front, repair_key
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, created_words, drawn, page
+from ._provenance import provenance_table, subject_rows
 from ._tables import Table, table
 
 
@@ -202,11 +203,10 @@ def _front_table(found: Repair) -> Table:
 
 def _provenance_table(found: Repair) -> Table:
     p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     limit = "no limit" if p.max_cost is None else percent(p.max_cost)
     rows = [
-        *_subject_rows("base", p.base),
-        *_subject_rows("tuned", p.tuned),
+        *subject_rows("base", p.base),
+        *subject_rows("tuned", p.tuned),
         *((f"suite {suite.name}", suite.digest) for suite in p.suites),
         *([("data", f"{p.data.name} {p.data.digest}")] if p.data is not None else []),
         *_output_rows(found),
@@ -216,12 +216,8 @@ def _provenance_table(found: Repair) -> Table:
             f"a capability choose, seed {p.seed}",
         ),
         ("numerics", f"{p.numerics.compute_dtype} on {p.numerics.device}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, found.schema_)
 
 
 def _output_rows(found: Repair) -> Iterator[tuple[str, str]]:
@@ -232,10 +228,3 @@ def _output_rows(found: Repair) -> Iterator[tuple[str, str]]:
     yield "repaired digest", found.output.digest or DASH
     for file in found.output.files:
         yield "repaired digest", f"{file.name} {file.digest}"
-
-
-def _subject_rows(side: str, subject: Subject) -> Iterator[tuple[str, str]]:
-    revision = f", revision {subject.revision}" if subject.revision else ""
-    yield side, f"{subject.source} ({subject.kind}{revision})"
-    for file in subject.files:
-        yield f"{side} digest", f"{file.name} {file.digest}"

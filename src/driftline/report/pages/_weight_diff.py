@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...results import ChangeGroup, Subject, WeightDiff, weight_diff_screen
+from ...results import ChangeGroup, WeightDiff, weight_diff_screen
 from ...results.readings import (
     DASH,
     MERGE_TITLES,
@@ -19,6 +19,7 @@ from ...results.readings import (
 )
 from ..charts import Key, modules_key, weight_diff_charts
 from ._page import Figure, Head, created_words, drawn, page
+from ._provenance import provenance_table, subject_rows
 from ._tables import Kind, Table, table
 
 MAX_MOVERS = 40
@@ -192,22 +193,10 @@ def _group_name(group: ChangeGroup) -> str:
 
 def _provenance_table(diff: WeightDiff) -> Table:
     p = diff.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     rows = [
-        *_subject_rows("base", p.base),
-        *_subject_rows("tuned", p.tuned),
-        *(_subject_rows("adapter", diff.merge.adapter) if diff.merge else ()),
+        *subject_rows("base", p.base),
+        *subject_rows("tuned", p.tuned),
+        *(subject_rows("adapter", diff.merge.adapter) if diff.merge else ()),
         ("command", f"{p.command}, spectra {diff.spectra}, seed {p.seed}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", diff.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
-
-
-def _subject_rows(side: str, subject: Subject) -> Iterator[tuple[str, str]]:
-    revision = f", revision {subject.revision}" if subject.revision else ""
-    yield side, f"{subject.source} ({subject.kind}{revision})"
-    for file in subject.files:
-        yield f"{side} digest", f"{file.name} {file.digest}"
+    return provenance_table(rows, p, diff.schema_)

@@ -10,6 +10,7 @@ from ..parts import (
     ModelProvenance,
     Numerics,
     RecoveryProbe,
+    RunProvenance,
     SourceProvenance,
     Value,
 )
@@ -178,13 +179,9 @@ class CertificationGuards(Value):
     """Items that count once; empty where all differ."""
 
 
-class CertificationProvenance(Value):
+class CertificationProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
     base_model: ModelProvenance | None
@@ -201,10 +198,6 @@ class CertificationProvenance(Value):
     alpha: float
     sequential: bool = False
     """True if items were scored in batches until each decision was clear."""
-    seed: int
-    """Random seed of item orders, bets, bootstraps, solved examples, and items scored twice."""
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class Certification(Document):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, CertificationVerdict, EqualItems
 from ._weight_diff import Subject
@@ -94,13 +94,9 @@ class TrainerHistory(Value):
     is_best_saved: bool
 
 
-class ComparisonProvenance(Value):
+class ComparisonProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     base_model: ModelProvenance
     checkpoints: tuple[Subject, ...]
@@ -110,8 +106,6 @@ class ComparisonProvenance(Value):
     alpha: float
     num_draws: int
     """Number of resamples behind the probabilities."""
-    seed: int
-    created: str
 
 
 class Comparison(Document):

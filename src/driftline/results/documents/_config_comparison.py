@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import CapabilityForecast, Cost, Verdict
 from ._certification import CertificationVerdict
 
@@ -51,13 +51,9 @@ class ComparisonRound(Value):
     """Labels of those that dropped out after it."""
 
 
-class ConfigComparisonProvenance(Value):
+class ConfigComparisonProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     model: ModelProvenance
     suites: tuple[SourceProvenance, ...]
     numerics: Numerics
@@ -65,8 +61,6 @@ class ConfigComparisonProvenance(Value):
     """Items of each capability, at most, that every config was scored on."""
     dropped_below: float
     """A config drops out where its `keep_pvalue` is below this, unless that of every config is."""
-    seed: int
-    created: str
 
 
 class ConfigComparison(Document):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 
@@ -160,13 +160,9 @@ class PlanBudget(Value):
     """Reason why the search ended."""
 
 
-class PlanProvenance(Value):
+class PlanProvenance(RunProvenance):
     """Everything that is needed to plan the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base_model: ModelProvenance
     data: SourceProvenance
     held_out: int
@@ -181,9 +177,6 @@ class PlanProvenance(Value):
     alpha: float
     num_search_items: int
     """Largest number of items per capability used to choose."""
-    seed: int
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class Plan(Document):

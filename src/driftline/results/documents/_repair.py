@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 from ._weight_diff import Subject
@@ -138,13 +138,9 @@ class RepairedModel(Value):
     files: tuple[SourceProvenance, ...]
 
 
-class RepairProvenance(Value):
+class RepairProvenance(RunProvenance):
     """Everything that is needed to repair the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
     base_model: ModelProvenance
@@ -156,10 +152,6 @@ class RepairProvenance(Value):
     """Share of the target's gain that the search was allowed to give up; None for no limit."""
     num_search_items: int
     """Largest number of items per capability used to choose."""
-    seed: int
-    """Random seed of the split, and of the tests."""
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class Repair(Document):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, SourceProvenance, Value
+from ..parts import Document, RunProvenance, SourceProvenance, Value
 
 SpectraEffort = Literal["none", "fast", "exact"]
 SpectrumMethod = Literal["factors", "gram", "krylov"]
@@ -153,19 +153,11 @@ class MergeReplay(Value):
     """Weights that the adapter leaves alone, and that moved."""
 
 
-class DiffProvenance(Value):
+class DiffProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
-    seed: int
-    """Random seed of the random subspaces."""
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class WeightDiff(Document):

@@ -9,7 +9,6 @@ from ....results.readings import (
     checkpoint_rows,
     claim_cells,
     clean,
-    cost_sentence,
     fall,
     history_sentence,
     in_points,
@@ -17,11 +16,13 @@ from ....results.readings import (
     percent,
     reason_lines,
 )
-from ...charts import ComparedPoint, compared_key, gain_against_loss
-from .._page import BADGES, Head, created_words, drawn, page
-from .._tables import Kind, Table, table
+from ...charts import ComparedPoint
+from .._provenance import provenance_table
+from .._tables import Kind, Table
+from ._comparison_page import ComparisonContent, comparison_page, titled_table
 
-_TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha"}
+_TEXT = ("checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha")
+_KINDS: dict[str, Kind] = dict.fromkeys(_TEXT, "text")
 
 
 def render_comparison(found: Comparison) -> str:
@@ -35,57 +36,32 @@ def render_comparison(found: Comparison) -> str:
     """
     screen = comparison_screen(found)
     found = in_points(found)
-    provenance, points = found.provenance, _points(found)
-    head = Head(
+    content = ComparisonContent(
         title="Which checkpoint to take",
-        badge=BADGES[found.verdict],
-        screen=screen,
-        caveats=found.caveats,
         facts=(
-            ("base", clean(provenance.base.source)),
+            ("base", clean(found.provenance.base.source)),
             ("checkpoints", f"{len(found.checkpoints)}"),
-            ("date", created_words(provenance.created)),
         ),
-        tiles=tuple(_tiles(found)),
-        cost=(cost_sentence(found.cost),),
-        provenance=_provenance_table(found),
-        version=clean(provenance.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
-    )
-    numbers = _grid(CHECKPOINT_TITLES, checkpoint_rows(found))
-    figure = drawn(
-        lambda canvas: gain_against_loss(
-            points, canvas, gain_title="gain on the target, nats a token"
-        ),
-        "gain",
-        label="Gain on the target against the worst change; the numbers are in the table.",
-        key=compared_key(points),
+        tiles=tuple(_tiles(found)),
+        provenance=_provenance_table(found),
+        points=_points(found),
+        gain_title="gain on the target, nats a token",
+        label="Gain on the target against the worst change",
         caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90 % "
         "intervals.",
-        numbers=numbers,
-    )
-    return page(
-        "_comparison.html.j2",
-        head,
-        figure=figure,
-        lead=(
-            "kept: every required capability is shown to be within its tolerance, among so many "
-            "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows."
+        lead="kept: every required capability is shown to be within its tolerance, among so many "
+        "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows.",
+        numbers=titled_table(CHECKPOINT_TITLES, checkpoint_rows(found), _KINDS),
+        details=titled_table(
+            CLAIM_TITLES,
+            (cells for row in found.checkpoints for cells in claim_cells(row)),
+            _KINDS,
         ),
-        rows=numbers,
         reasons=tuple(reason_lines(found)),
         history=tuple(history_sentence(each) for each in found.histories),
-        details=_grid(
-            CLAIM_TITLES, (cells for row in found.checkpoints for cells in claim_cells(row))
-        ),
     )
-
-
-def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Table:
-    kinds: list[tuple[str, Kind]] = [
-        (title, "text" if title in _TEXT else "number") for title in titles
-    ]
-    return table(kinds, rows)
+    return comparison_page(found, screen, content)
 
 
 def _points(found: Comparison) -> list[ComparedPoint]:
@@ -132,9 +108,5 @@ def _provenance_table(found: Comparison) -> Table:
         rows.append(("target rows", f"{p.data.name} {p.data.digest}"))
     rows += [
         ("command", f"{p.command}, alpha {p.alpha:g}, {p.num_draws} resamples, seed {p.seed}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", ", ".join(f"{name} {v}" for name, v in sorted(p.packages.items()))),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, found.schema_)

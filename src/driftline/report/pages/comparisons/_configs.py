@@ -9,17 +9,20 @@ from ....results.readings import (
     clean,
     config_forecast_rows,
     config_rows,
-    cost_sentence,
     fall,
     in_points,
     number,
     percent,
 )
-from ...charts import ComparedPoint, compared_key, gain_against_loss
-from .._page import BADGES, Head, created_words, drawn, page
-from .._tables import Kind, Table, table
+from ...charts import ComparedPoint
+from .._provenance import provenance_table
+from .._tables import Kind, Table
+from ._comparison_page import ComparisonContent, comparison_page, titled_table
 
-_TEXT = {"config", "forecast", "worst capability", "capability", "unit", ""}
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("config", "forecast", "worst capability", "capability", "unit", ""), "text"),
+    "verdict": "verdict",
+}
 
 
 def render_config_comparison(found: ConfigComparison) -> str:
@@ -33,55 +36,26 @@ def render_config_comparison(found: ConfigComparison) -> str:
     """
     screen = config_comparison_screen(found)
     found = in_points(found)
-    provenance, points = found.provenance, _points(found)
-    head = Head(
+    content = ComparisonContent(
         title="Which config to train",
-        badge=BADGES[found.verdict],
-        screen=screen,
-        caveats=found.caveats,
         facts=(
-            ("model", clean(provenance.model.source)),
+            ("model", clean(found.provenance.model.source)),
             ("configs", f"{len(found.configs)}"),
-            ("date", created_words(provenance.created)),
         ),
-        tiles=tuple(_tiles(found)),
-        cost=(cost_sentence(found.cost),),
-        provenance=_provenance_table(found),
-        version=clean(provenance.driftline_version),
         footer="A forecast is a prediction, not a proof.",
-    )
-    numbers = _grid(CONFIG_TITLES, config_rows(found))
-    figure = drawn(
-        lambda canvas: gain_against_loss(points, canvas, gain_title="predicted gain, nats a token"),
-        "gain",
-        label="Predicted gain against the predicted worst change; the numbers are in the table.",
-        key=compared_key(points),
+        tiles=tuple(_tiles(found)),
+        provenance=_provenance_table(found),
+        points=_points(found),
+        gain_title="predicted gain, nats a token",
+        label="Predicted gain against the predicted worst change",
         caption="Up is more predicted gain, right is less loss of the required capability that is predicted to "
         "lose most. Bars are intervals of the forecast.",
-        numbers=numbers,
+        lead="Forecasts from a probe of each run. P(safest): its worst loss is the smallest of all, by "
+        "draws from the forecasts.",
+        numbers=titled_table(CONFIG_TITLES, config_rows(found), _KINDS),
+        details=titled_table(CONFIG_FORECAST_TITLES, config_forecast_rows(found), _KINDS),
     )
-    return page(
-        "_comparison.html.j2",
-        head,
-        figure=figure,
-        lead=(
-            "Forecasts from a probe of each run. P(safest): its worst loss is the smallest of all, by "
-            "draws from the forecasts."
-        ),
-        rows=numbers,
-        reasons=(),
-        history=(),
-        details=_grid(CONFIG_FORECAST_TITLES, config_forecast_rows(found)),
-    )
-
-
-def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Table:
-    def kind(title: str) -> Kind:
-        if title == "verdict":
-            return "verdict"
-        return "text" if title in _TEXT else "number"
-
-    return table([(title, kind(title)) for title in titles], rows)
+    return comparison_page(found, screen, content)
 
 
 def _points(found: ConfigComparison) -> list[ComparedPoint]:
@@ -118,9 +92,5 @@ def _provenance_table(found: ConfigComparison) -> Table:
     rows += [("suite", f"{suite.name} {suite.digest}") for suite in p.suites]
     rows += [
         ("command", f"{p.command}, up to {p.num_items} items a capability, seed {p.seed}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", ", ".join(f"{name} {v}" for name, v in sorted(p.packages.items()))),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, found.schema_)
