@@ -23,12 +23,12 @@ import scipy.stats
 from numpy import ndarray
 
 from driftline.analyses import (
-    Probe,
     any_exceeds,
     capability_verdict,
     fit_forecaster,
     is_measured_lost,
 )
+from driftline.choices import Probe
 
 from .calibrate import calibration
 from .cells import (

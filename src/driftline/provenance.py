@@ -92,7 +92,7 @@ def python_version() -> str:
     return platform.python_version()
 
 
-class RunFacts(TypedDict):
+class ProvenanceFields(TypedDict):
     """Facts about a run that every document names, as the fields of `RunProvenance`."""
 
     driftline_version: str
@@ -103,7 +103,7 @@ class RunFacts(TypedDict):
     created: str
 
 
-def run_facts(command: str, seed: int) -> RunFacts:
+def provenance_fields(command: str, seed: int) -> ProvenanceFields:
     """Collect the versions of the software and the time, for the provenance of a document.
 
     Args:
@@ -113,7 +113,7 @@ def run_facts(command: str, seed: int) -> RunFacts:
     Returns:
         The facts; the time is now, in UTC.
     """
-    return RunFacts(
+    return ProvenanceFields(
         driftline_version=driftline_version(),
         python_version=python_version(),
         packages=package_versions(),

@@ -16,10 +16,8 @@ from .documents import CellScale as CellScale
 from .documents import Certification as Certification
 from .documents import CertificationGuards as CertificationGuards
 from .documents import CertificationProvenance as CertificationProvenance
-from .documents import CertificationVerdict as CertificationVerdict
 from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
-from .documents import ClaimVerdict as ClaimVerdict
 from .documents import ComparedCheckpoint as ComparedCheckpoint
 from .documents import ComparedConfig as ComparedConfig
 from .documents import Comparison as Comparison
@@ -36,7 +34,6 @@ from .documents import Flips as Flips
 from .documents import ForecastAdvice as ForecastAdvice
 from .documents import Intruders as Intruders
 from .documents import ItemScore as ItemScore
-from .documents import KeepVerdict as KeepVerdict
 from .documents import LayerRegion as LayerRegion
 from .documents import LeverAblation as LeverAblation
 from .documents import LeverSetting as LeverSetting
@@ -58,7 +55,6 @@ from .documents import PlannedGain as PlannedGain
 from .documents import PlannedProtocol as PlannedProtocol
 from .documents import PlanProvenance as PlanProvenance
 from .documents import PlanTrial as PlanTrial
-from .documents import PlanVerdict as PlanVerdict
 from .documents import PrunedRuns as PrunedRuns
 from .documents import Recovery as Recovery
 from .documents import Repair as Repair
@@ -66,7 +62,6 @@ from .documents import RepairedModel as RepairedModel
 from .documents import RepairFamily as RepairFamily
 from .documents import RepairLook as RepairLook
 from .documents import RepairProvenance as RepairProvenance
-from .documents import RepairVerdict as RepairVerdict
 from .documents import RunContents as RunContents
 from .documents import RunList as RunList
 from .documents import RunOwner as RunOwner
@@ -76,7 +71,6 @@ from .documents import SampleSize as SampleSize
 from .documents import SampleSizeClaim as SampleSizeClaim
 from .documents import Scores as Scores
 from .documents import SequentialUse as SequentialUse
-from .documents import SpectraEffort as SpectraEffort
 from .documents import Spectrum as Spectrum
 from .documents import SpectrumMethod as SpectrumMethod
 from .documents import StabilityMargin as StabilityMargin
@@ -92,9 +86,7 @@ from .documents import TrainerEvaluation as TrainerEvaluation
 from .documents import TrainerHistory as TrainerHistory
 from .documents import TrainingCost as TrainingCost
 from .documents import TrainingRun as TrainingRun
-from .documents import TrainingVerdict as TrainingVerdict
 from .documents import TrialState as TrialState
-from .documents import Verdict as Verdict
 from .documents import Verification as Verification
 from .documents import VerificationCheck as VerificationCheck
 from .documents import WeightDiff as WeightDiff

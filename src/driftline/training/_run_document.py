@@ -9,7 +9,7 @@ from ..analyses import items_caveat
 from ..capabilities import Capability, Suite
 from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
 from ..monitor import MonitorSettings, read_log
-from ..provenance import run_facts
+from ..provenance import provenance_fields
 from ..results import (
     CapabilityCourse,
     LossPoint,
@@ -17,8 +17,8 @@ from ..results import (
     Provenance,
     TrainingCost,
     TrainingRun,
-    TrainingVerdict,
 )
+from ..verdicts import TrainingVerdict
 
 _CAVEATS = (
     "Losses are those of the monitor's items. An alarm of a required capability at level alpha is "
@@ -94,7 +94,7 @@ def training_run(
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
         provenance=Provenance(
-            **run_facts("train", settings.seed),
+            **provenance_fields("train", settings.seed),
             model=opened.provenance(),
             data=data.provenance(),
             config=config.provenance(),

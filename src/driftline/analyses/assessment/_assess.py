@@ -16,7 +16,7 @@ from ...engine import (
 )
 from ...errors import ConfigError
 from ...models import TrainingPlan, Trajectory, plan_training
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import (
     Assessment,
     BeliefSpace,
@@ -347,7 +347,7 @@ def _cost(study: Study, started: float) -> Cost:
 
 def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
     return Provenance(
-        **run_facts(request.part, request.seed),
+        **provenance_fields(request.part, request.seed),
         model=request.opened.provenance(),
         data=request.data.provenance(),
         config=request.config.provenance(),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ...capabilities import Suite
+from ...choices import Method, Probe
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
@@ -13,8 +14,6 @@ from ..forecasting import (
     LOOK_SHARES,
     PROBES,
     ForecastCalibration,
-    Method,
-    Probe,
     fitted_metrics,
     metric_like,
     shipped_calibration,

@@ -5,7 +5,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from ...metrics import has_perplexity
-from ...results import CapabilityForecast, ForecastAdvice, Verdict, in_points, rise_text
+from ...results import CapabilityForecast, ForecastAdvice, in_points, rise_text
+from ...verdicts import ForecastVerdict
 from ..forecasting import Limit, LossForecast, largest_multiple, probability_any, probability_at
 
 _LIKELY = 0.5
@@ -19,7 +20,7 @@ _LONGEST_PROBE = 0.6
 class Judgement(NamedTuple):
     """A verdict with its reasons."""
 
-    verdict: Verdict
+    verdict: ForecastVerdict
     reasons: tuple[str, ...]
     probability_any_lost: float | None
     """None where no capability is required."""

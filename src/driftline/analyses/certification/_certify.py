@@ -27,20 +27,19 @@ from ...models import (
     digest_at,
     open_tuned_model,
 )
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import (
     CapabilityClaim,
     Certification,
     CertificationGuards,
     CertificationPolicy,
     CertificationProvenance,
-    CertificationVerdict,
-    ClaimVerdict,
     Cost,
     EqualItems,
     NoiseFloor,
     RecoveryProbe,
 )
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..comparison import (
     Paired,
     adjusted_claims,
@@ -59,7 +58,7 @@ from ._subjects import base_subject, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
-_VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
+_VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "non_inferior": "pass",
     "inferior": "fail",
     "inconclusive": "inconclusive",
@@ -335,7 +334,7 @@ def _provenance(
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(
-        **run_facts("certify", request.seed),
+        **provenance_fields("certify", request.seed),
         base=base_subject(opened),
         tuned=tuned_subject(tuned),
         base_model=opened.provenance(),

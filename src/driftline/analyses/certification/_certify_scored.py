@@ -10,23 +10,22 @@ from pydantic import JsonValue
 from ...capabilities import Capability, Passage, ScoredCapability, Suite, governed_suites
 from ...errors import ConfigError, SuiteError
 from ...metrics import METRICS, Metric
-from ...provenance import digest_value, run_facts
+from ...provenance import digest_value, provenance_fields
 from ...results import (
     CapabilityClaim,
     Certification,
     CertificationGuards,
     CertificationPolicy,
     CertificationProvenance,
-    CertificationVerdict,
-    ClaimVerdict,
     Cost,
     SourceProvenance,
     Subject,
 )
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..comparison import Paired, adjusted_claims, capability_claim, check_claims, suite_claim
 
 _SHARE = "share of items"
-_VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
+_VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "non_inferior": "pass",
     "inferior": "fail",
     "inconclusive": "inconclusive",
@@ -263,7 +262,7 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
     said += [[item, group] for item, group in sorted(pairs)]
     items = digest_value(said)
     return CertificationProvenance(
-        **run_facts("certify --scored", request.seed),
+        **provenance_fields("certify --scored", request.seed),
         base=_subject(request.base),
         tuned=_subject(request.tuned),
         base_model=None,

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...errors import ConfigError, RunError
-from ...results import CapabilityClaim, ClaimVerdict, SequentialUse, SuiteClaim
+from ...results import CapabilityClaim, SequentialUse, SuiteClaim
 from ...stats import (
     SMALLEST_ALPHA,
     NoninferiorityTest,
@@ -23,6 +23,7 @@ from ...stats import (
     suite_pvalue,
     unbounded_noninferiority,
 )
+from ...verdicts import ClaimVerdict
 from ._claim_obstacles import base_obstacle, fall_to_chance, no_pass, out_of_range
 from ._flip_list import flip_list
 from ._paired import Paired, is_bounded, largest_loss

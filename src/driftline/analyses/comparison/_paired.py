@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...capabilities import Capability
+from ...choices import TestMethod
 from ...metrics import METRICS, MetricName
-
-Method = Literal["flips", "bounded", "unbounded", "sequential"]
 
 RIGHT = tuple(name for name, metric in METRICS.items() if metric.is_binary)
 """Metrics that are 1 for an item that is right and 0 for one that is wrong."""
@@ -52,7 +51,7 @@ class Paired:
         return len(set(self.capability.groups()))
 
     @property
-    def method(self) -> Method:
+    def method(self) -> TestMethod:
         """Test that suits the metric: see design/certification-statistics.md."""
         if not is_bounded(self.capability):
             return "unbounded"

@@ -11,9 +11,10 @@ import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
+from ...choices import Method
 from ...errors import RunError
 from ...results import CapabilityReading, Look
-from ._baseline_inputs import AS_IT_IS, BASELINES, Case, Inputs, Method, last_reading
+from ._baseline_inputs import AS_IT_IS, BASELINES, Case, Inputs, last_reading
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._loss_forecast import DEGREES_OF_FREEDOM, LossForecast
 

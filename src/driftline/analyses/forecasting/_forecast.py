@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
 from ...capabilities import Capability
+from ...choices import Method, Probe
 from ...engine import Table
 from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ...stats import standard_error
+from ...verdicts import LossVerdict
 from ..probing import Study, base_standard_error, losses_at
-from ._baseline_inputs import Case, Method
+from ._baseline_inputs import Case
 from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
-from ._looks import Probe, early_step, last_look
+from ._looks import early_step, last_look
 from ._loss_forecast import LossForecast
 from ._shipped_fits import shipped_forecaster
 
@@ -218,9 +220,7 @@ def is_measured_lost(loss: float, standard_error: float, tolerance: float) -> bo
     return loss - MEASURED_LEVEL * standard_error > tolerance
 
 
-def capability_verdict(
-    probability: float, risk: float, *, measured_lost: bool
-) -> Literal["retained", "lost", "inconclusive"]:
+def capability_verdict(probability: float, risk: float, *, measured_lost: bool) -> LossVerdict:
     """Judge a capability by itself: a measured loss counts unless it is predicted to heal.
 
     Args:

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ...choices import Method, Probe
 from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
-from ._baseline_inputs import Case, Method
+from ._baseline_inputs import Case
 from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._drift import DriftModel, FinishedCell, common_correlation, fit_drift, movements
-from ._looks import LOOK_SHARES, PROBES, Probe, last_look
+from ._looks import LOOK_SHARES, PROBES, last_look
 from ._loss_forecast import LossForecast
 
 _EARLIEST_FITTED = 0.1

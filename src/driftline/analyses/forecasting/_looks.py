@@ -1,11 +1,8 @@
 """The looks of a probe: the steps of the planned run at which it is measured."""
 
-from typing import Literal
-
+from ...choices import Probe
 from ...results import Look
 
-Probe = Literal["0.05", "0.1", "0.2", "0.3", "0.4", "0.6"]
-"""The share of the planned steps that a probe trains: the run itself, stopped."""
 LOOK_SHARES: dict[Look, float] = {
     "early_5": 0.05,
     "early_10": 0.1,

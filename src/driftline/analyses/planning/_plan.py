@@ -9,7 +9,7 @@ from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, TrainingConfig, TrainingData
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import Cost, EqualItems, Plan, PlanProvenance
 from ..certification import copies_caveats
 from ..comparison import check_claims
@@ -310,7 +310,7 @@ def _provenance(
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(
-        **run_facts("plan", request.seed),
+        **provenance_fields("plan", request.seed),
         base_model=request.opened.provenance(),
         data=request.data.provenance(),
         held_out=asked.data.num_held_out,

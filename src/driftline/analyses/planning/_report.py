@@ -13,10 +13,10 @@ from ...results import (
     PlannedGain,
     PlannedProtocol,
     PlanTrial,
-    PlanVerdict,
     SuiteClaim,
 )
 from ...stats import standard_error
+from ...verdicts import TestVerdict
 from ..comparison import suite_claim
 from ..search import mean_limits, point_claims, weighed
 from ._protocol_looks import PartScales, ProtocolEvaluation
@@ -68,7 +68,7 @@ def judge(
     return PlanOutcome(gained, claims, suite_claim(claims))
 
 
-def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[PlanVerdict, tuple[str, ...]]:
+def verdict_of(judged: PlanOutcome, *, has_protocol: bool) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:

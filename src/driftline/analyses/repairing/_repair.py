@@ -25,7 +25,7 @@ from ...models import (
     open_tuned_model,
     write_scaled,
 )
-from ...provenance import digest_file, run_facts
+from ...provenance import digest_file, provenance_fields
 from ...results import Cost, EqualItems, Repair, RepairedModel, RepairProvenance, SourceProvenance
 from ..certification import base_subject, check_tokens, copies_caveats, tuned_subject
 from ..comparison import check_claims
@@ -335,7 +335,7 @@ def _provenance(
     request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _RepairInputs
 ) -> RepairProvenance:
     return RepairProvenance(
-        **run_facts("repair", request.seed),
+        **provenance_fields("repair", request.seed),
         base=base_subject(request.opened),
         tuned=tuned_subject(tuned),
         base_model=request.opened.provenance(),

@@ -13,11 +13,11 @@ from ...results import (
     Recovery,
     RepairFamily,
     RepairLook,
-    RepairVerdict,
     SuiteClaim,
     TargetRecovery,
 )
 from ...stats import standard_error
+from ...verdicts import TestVerdict
 from ..comparison import suite_claim
 from ..items import Halves
 from ..search import Candidate, CandidateEvaluation, Cell, front, mean_limits, point_claims, weighed
@@ -73,7 +73,7 @@ def judge(
     )
 
 
-def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[RepairVerdict, tuple[str, ...]]:
+def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:

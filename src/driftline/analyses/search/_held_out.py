@@ -1,12 +1,12 @@
 """Claims on held-out items about the result of a search, and the verdict that they give."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import CapabilityClaim, SuiteClaim
+from ...verdicts import TestVerdict
 from ..comparison import Paired, adjusted_claims, capability_claim
 
 
@@ -27,7 +27,7 @@ def point_claims(
 
 def weighed(
     claim: SuiteClaim, *, against: Sequence[str], undecided: Sequence[str]
-) -> tuple[Literal["pass", "fail", "inconclusive"], tuple[str, ...]]:
+) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict of a search, and its reasons.
 
     Args:

@@ -11,10 +11,9 @@ import numpy
 from ...capabilities import Capability, Suite
 from ...engine import Meter, Progress, RayOptions, RunFolder
 from ...models import LanguageModel, ScoringOptions, TrainingData
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import (
     CapabilityClaim,
-    CertificationVerdict,
     ComparedCheckpoint,
     Comparison,
     ComparisonProvenance,
@@ -22,6 +21,7 @@ from ...results import (
     TrainerHistory,
 )
 from ...stats import SMALLEST_ALPHA
+from ...verdicts import TestVerdict
 from ..certification import base_subject, copies_caveats, stray_caveats
 from ..comparison import (
     Paired,
@@ -326,7 +326,7 @@ def _recommended(rows: Sequence[ComparedCheckpoint]) -> str | None:
     return max(kept, key=rank).label
 
 
-def _verdict(rows: Sequence[ComparedCheckpoint]) -> CertificationVerdict:
+def _verdict(rows: Sequence[ComparedCheckpoint]) -> TestVerdict:
     verdicts = {row.verdict for row in rows}
     if "kept" in verdicts:
         return "pass"
@@ -361,7 +361,7 @@ def _provenance(
     request: CompareRequest, base: ScoredBase, scored: Sequence[ScoredCheckpoint]
 ) -> ComparisonProvenance:
     return ComparisonProvenance(
-        **run_facts("compare", request.seed),
+        **provenance_fields("compare", request.seed),
         base=base_subject(request.opened),
         base_model=request.opened.provenance(),
         checkpoints=tuple(each.subject for each in scored),

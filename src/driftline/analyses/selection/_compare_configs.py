@@ -10,19 +10,19 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...capabilities import Suite
+from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...errors import ConfigError, SuiteError
 from ...models import LanguageModel
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import (
-    CertificationVerdict,
     ComparedConfig,
     ComparisonRound,
     ConfigComparison,
     ConfigComparisonProvenance,
     Cost,
 )
-from ..forecasting import Probe
+from ...verdicts import TestVerdict
 from ..suite_scores import check_names
 from ._config_forecast import (
     ROUNDS,
@@ -229,7 +229,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
     return tuple(found)
 
 
-def _verdict(rows: Sequence[ComparedConfig]) -> CertificationVerdict:
+def _verdict(rows: Sequence[ComparedConfig]) -> TestVerdict:
     verdicts = {row.verdict for row in rows}
     if "safe" in verdicts:
         return "pass"
@@ -270,7 +270,7 @@ def _provenance(request: CompareConfigsRequest, race: _Race) -> ConfigComparison
     first = race.forecasts[request.runs[0].label].assessment.provenance
     assert race.num_items is not None
     return ConfigComparisonProvenance(
-        **run_facts("compare", request.seed),
+        **provenance_fields("compare", request.seed),
         model=request.opened.provenance(),
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=first.numerics,

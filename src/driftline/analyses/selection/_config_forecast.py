@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ...capabilities import Suite
+from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
 from ...results.readings import forecast_losses
 from ..assessment import AssessmentRequest, assess
-from ..forecasting import Probe
 from ..probing import Effort
 from ._config_race import PredictedLoss
 

@@ -7,8 +7,8 @@ import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ...results import KeepVerdict
 from ...stats import holm_adjusted_pvalues, resampled_means
+from ...verdicts import KeepVerdict
 
 NUM_DRAWS = 2000
 

@@ -8,7 +8,7 @@ from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, Table, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import CapabilityScore, Cost, ItemScore, Provenance, Scores
 from ...stats import ALPHA, mean_interval
 from ..comparison import Paired, base_obstacle
@@ -173,7 +173,7 @@ def _items(capability: Capability, table: Table) -> Iterator[ItemScore]:
 
 def _provenance(request: ScoreRequest) -> Provenance:
     return Provenance(
-        **run_facts("score", request.seed),
+        **provenance_fields("score", request.seed),
         model=request.opened.provenance(),
         data=None,
         config=None,

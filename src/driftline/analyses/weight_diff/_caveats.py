@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from ...choices import SpectraEffort
 from ...models import PairedCheckpoints
-from ...results import SpectraEffort, TensorChange
+from ...results import TensorChange
 
 _ALONE = (
     "Weights alone: a large movement may cost nothing and a small one much. What it did to the "

@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ...choices import SpectraEffort
 from ...engine import Meter, Progress
 from ...models import Checkpoint, Moments, PairedCheckpoints, WeightPair, pair_checkpoints
-from ...provenance import run_facts
+from ...provenance import provenance_fields
 from ...results import (
     BadTensor,
     ChangeGroup,
     DiffProvenance,
     SourceProvenance,
-    SpectraEffort,
     Subject,
     TensorChange,
     WeightDiff,
@@ -115,7 +115,7 @@ def diff(
         num_bytes=_num_bytes(paired),
         caveats=diff_caveats(paired, changes, request.spectra),
         provenance=DiffProvenance(
-            **run_facts("diff", request.seed),
+            **provenance_fields("diff", request.seed),
             base=subjects[0],
             tuned=subjects[1],
         ),

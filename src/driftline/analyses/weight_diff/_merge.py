@@ -1,10 +1,10 @@
 """Does a merged model hold its adapter? Each weight is held against the replayed merge."""
 
 from collections.abc import Collection
-from typing import Literal
 
 from ...models import PairedCheckpoints
 from ...results import MergedWeight, MergeReplay, Subject
+from ...verdicts import TestVerdict
 from ._work import DiffWork
 
 
@@ -40,7 +40,7 @@ def merge_replay(
 
 def _verdict(
     weights: Collection[MergedWeight], elsewhere: Collection[str], *, is_whole: bool
-) -> Literal["pass", "fail", "inconclusive"]:
+) -> TestVerdict:
     states = {weight.state for weight in weights}
     if elsewhere or states & {"scaled", "absent", "other"}:
         return "fail"

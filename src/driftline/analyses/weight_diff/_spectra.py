@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from ...choices import SpectraEffort
 from ...measures import (
     effective_rank_of,
     energy_rank,
@@ -14,7 +15,7 @@ from ...measures import (
     stable_rank,
 )
 from ...models import LowRank, WeightPair
-from ...results import Intruders, SpectraEffort, Spectrum, SpectrumMethod
+from ...results import Intruders, Spectrum, SpectrumMethod
 
 EXACT_SIDE = 1024
 """Up to this smaller side a Gram matrix and its eigenvalues take a second or less on a CPU."""

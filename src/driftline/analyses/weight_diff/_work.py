@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...choices import SpectraEffort
 from ...engine import Meter
 from ...errors import ModelError
 from ...models import (
@@ -16,7 +17,6 @@ from ...models import (
     replay_merge,
 )
 from ...provenance import digest_file
-from ...results import SpectraEffort
 from ._spectra import is_exact
 
 _DIGESTED, _COMPARED, _MULTIPLIED = 1.5e3, 4e3, 3e4

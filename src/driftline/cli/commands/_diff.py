@@ -1,10 +1,11 @@
 """`diff`: the weights that tuning moved, and whether a merged model holds its adapter."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ...choices import SpectraEffort
 from ...questions import Answer
 from ...questions import diff as question
 from .._next_command import command_line
@@ -37,7 +38,7 @@ AdapterOption = Annotated[
     ),
 ]
 SpectraOption = Annotated[
-    Literal["none", "fast", "exact"],
+    SpectraEffort,
     typer.Option(
         "--spectra",
         help="none: norms alone, at the speed of the disk. fast: ranks and intruders exactly up to "

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 
+from ...choices import LoadIn
 from ...errors import DriftlineError, RunError
 from ...models import (
     LanguageModel,
-    LoadIn,
     Placement,
     Point,
     ScoringOptions,

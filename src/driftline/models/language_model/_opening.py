@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
+from ...choices import Dtype, LoadIn
 from ...errors import ModelError
 from ...results import ModelProvenance
 from ..checkpoints import OpenedFiles, check_gathered, check_wrappers, locate_base, read_folder
 from ._places import execution_device, is_offloaded, list_places
-from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
+from ._quantised import check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, config_digest, list_weights, weights_digest
 
 
@@ -187,7 +187,7 @@ def open_model(
     )
 
 
-def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
+def named_dtype(name: Dtype | None) -> torch.dtype | None:
     """Return the dtype of a name; None for None."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
 

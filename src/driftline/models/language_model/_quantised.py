@@ -7,7 +7,7 @@ a point adds to the layer's output what the change makes of the layer's input, a
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -15,10 +15,8 @@ from peft.utils.integrations import dequantize_bnb_weight
 from torch import Tensor
 from torch.nn import functional
 
+from ...choices import LoadIn
 from ...errors import ModelError
-
-LoadIn = Literal["4bit", "8bit"]
-"""Quantisation of a base as it is opened."""
 
 _PACKED = ("Params4bit", "Int8Params")
 _MEND = "take the unquantised model; where memory is short, open it with load_in (--load-in 4bit)"

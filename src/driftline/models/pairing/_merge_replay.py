@@ -3,16 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...choices import PresenceState
 from ..checkpoints import BLOCK, ReadableTensor
 from ._assembled import HeldTensor
 from ._pairing import AdapterChange
-
-PresenceState = Literal["present", "scaled", "absent", "other", "undecided"]
 
 LEAST_TOLD = 8
 """Numbers of a weight that the merge must change after rounding, for its absence to be seen."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
+from ...choices import Dtype, EngineName, LoadIn
 from ...errors import ConfigError, DataError, SuiteError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class ModelChoice:
 
     def __post_init__(self) -> None:
         """Refuse a dtype or a quantisation that does not exist."""
-        check_choice("--dtype", self.dtype, ("float32", "bfloat16", None))
-        check_choice("--load-in", self.load_in, ("4bit", "8bit", None))
+        check_choice("--dtype", self.dtype, (*get_args(Dtype), None))
+        check_choice("--load-in", self.load_in, (*get_args(LoadIn), None))
 
     def open(self) -> "LanguageModel":
         """Open it.
@@ -94,7 +95,7 @@ class EngineChoice:
         Raises:
             ConfigError: Ray is not installed, or an option of Ray's was given without it.
         """
-        check_choice("--engine", self.name, ("local", "ray"))
+        check_choice("--engine", self.name, get_args(EngineName))
         check_least("--workers", self.num_workers, 1)
         check_least("--gpus-per-worker", self.gpus_per_worker, 0)
         check_least("--threads-per-worker", self.threads_per_worker, 1)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from ...choices import Method, Probe, Until
 from ..answers import Answer
 from ..inputs import (
     ConfigInput,
@@ -46,13 +47,6 @@ if TYPE_CHECKING:
     from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
     from driftline.results import Assessment
-
-PROBES = ("0.05", "0.1", "0.2", "0.3", "0.4", "0.6")
-UNTIL = ("probe", "decided")
-METHODS = (
-    "driftline", "truncated", "linear_in_steps", "linear_in_rate", "straight_line", "learning_rate",
-    "rate_times_steps", "update_norm", "mean",
-)  # fmt: skip
 
 
 def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
@@ -190,9 +184,9 @@ def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
 
 def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
     """Refuse what is wrong by itself, before anything is read."""
-    check_choice("--probe", given["probe"], PROBES)
-    check_choice("--until", given["until"], UNTIL)
-    check_choice("--method", given["method"], METHODS)
+    check_choice("--probe", given["probe"], get_args(Probe))
+    check_choice("--until", given["until"], get_args(Until))
+    check_choice("--method", given["method"], get_args(Method))
     check_seed(given["seed"])
     check_risk(given["risk"])
     check_items("--items", given["items"])

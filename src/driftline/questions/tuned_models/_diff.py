@@ -1,7 +1,8 @@
 """`diff`: the weights that tuning moved, and whether a merged model holds its adapter."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from ...choices import SpectraEffort
 from ..answers import Answer
 from ..inputs import (
     ModelInput,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 OUTPUTS = ("report.html", "report.json")
-EFFORTS = ("none", "fast", "exact")
 
 
 def diff(
@@ -46,7 +46,7 @@ def diff(
     Returns:
         The answer.
     """
-    check_choice("--spectra", spectra, EFFORTS)
+    check_choice("--spectra", spectra, get_args(SpectraEffort))
     check_seed(seed)
     reporter = reporter or SilentReporter()
     reporter.note("loading PyTorch and transformers")

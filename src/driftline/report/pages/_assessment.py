@@ -24,7 +24,7 @@ from ...results.readings import (
 from ..charts import path_margins
 from ._assessment_figures import assessment_figures
 from ._model_tables import model_provenance, scores_table
-from ._page import BADGES, Head, created_words, page
+from ._page import BADGES, Head, page
 from ._tables import (
     Table,
     bounds_table,
@@ -69,15 +69,14 @@ def render_html(assessment: Assessment) -> str:
     shown = dict(assessment_figures(assessment))
     p = assessment.provenance
     head = Head(
+        assessment,
         title=TITLES[assessment.schema_],
         badge=BADGES.get(assessment.verdict or "", assessment.verdict),
         screen=screen,
-        caveats=assessment.caveats,
         facts=tuple(_facts(assessment)),
         tiles=tuple(_tiles(assessment)),
         cost=(cost_sentence(assessment.cost),),
         provenance=model_provenance(p, assessment.schema_),
-        version=clean(p.driftline_version),
         footer="A forecast is a prediction interval, not a proof.",
     )
     return page(
@@ -112,7 +111,6 @@ def _facts(assessment: Assessment) -> Iterator[tuple[str, str]]:
     yield "model", clean(p.model.source) + revision
     yield "config", _config_line(assessment) or "– none was given"
     yield "data", "– none was given" if p.data is None else clean(p.data.name)
-    yield "date", created_words(p.created)
 
 
 def _config_line(assessment: Assessment) -> str:

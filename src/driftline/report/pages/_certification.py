@@ -6,40 +6,31 @@ from ...results import Certification, Subject, certification_screen
 from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
 from ...results.summaries import pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
-from ._page import BADGES, Head, created_words, page
+from ._page import BADGES, Head, page
 from ._provenance import provenance_table
 from ._tables import Table, table
 
 
 def render_certification(found: Certification) -> str:
-    """Write a certification as a page in the order of every page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal certifications.
-    """
+    """Write a certification as a page in the order of every page."""
     screen = certification_screen(found)
     shown = in_points(found)
     p = shown.provenance
     head = Head(
+        shown,
         title="What tuning kept",
         badge=BADGES[shown.verdict],
         screen=screen,
-        caveats=shown.caveats,
         facts=(
             ("tuned", _subject(p.tuned)),
             ("base", _subject(p.base)),
             ("suites", ", ".join(clean(suite.name) for suite in p.suites)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(shown)),
         cost=(
             f"{duration(shown.cost.wall_seconds)}, {shown.cost.tokens_forward:,} tokens forward",
         ),
         provenance=_provenance_table(shown),
-        version=clean(p.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
     )
     return page(

@@ -7,7 +7,18 @@ from importlib.resources import files
 import jinja2
 
 from ...escapes import replaced
-from ...results import Screen
+from ...results import (
+    Assessment,
+    Certification,
+    Comparison,
+    ConfigComparison,
+    Plan,
+    Repair,
+    Scores,
+    Screen,
+    TrainingRun,
+    WeightDiff,
+)  # fmt: skip
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
 from ._tables import Table, minus_sentence
@@ -29,6 +40,13 @@ BADGES = {
 """Verdict to the colour of its badge; another verdict is its own colour."""
 
 
+Shown = (
+    Assessment | Certification | Comparison | ConfigComparison | Plan | Repair | Scores | TrainingRun
+    | WeightDiff
+)  # fmt: skip
+"""Documents that have a page."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
@@ -45,19 +63,29 @@ class Figure:
 class Head:
     """The decision on top of a page."""
 
+    document: Shown
     title: str
     badge: str | None
     """Colour of the verdict's badge; None without a verdict."""
     screen: Screen
-    caveats: tuple[str, ...]
-    """All caveats of the document."""
     facts: tuple[tuple[str, str], ...]
+    """Facts to name in the head, besides the date."""
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]
     provenance: Table
-    version: str
     footer: str
     """One sentence about what such a page can say."""
+
+    @property
+    def dated_facts(self) -> tuple[tuple[str, str], ...]:
+        """The facts and the date, as people read it."""
+        created = clean(self.document.provenance.created)
+        return (*self.facts, ("date", created.replace("T", " ").replace("Z", " UTC")))
+
+    @property
+    def version(self) -> str:
+        """The version of Driftline that made the document."""
+        return clean(self.document.provenance.driftline_version)
 
 
 def drawn(
@@ -108,7 +136,7 @@ def page(template: str, head: Head, **values: object) -> str:
     shared = {
         "head": head,
         "chapters": CHAPTERS,
-        "standing": [clean(each) for each in standing_caveats(head.caveats)],
+        "standing": [clean(each) for each in standing_caveats(head.document.caveats)],
         "limits_page": LIMITS_PAGE,
         "palette": palette_css(),
     }
@@ -123,11 +151,6 @@ def _typeset(screen: Screen) -> Screen:
         loss=screen.loss and minus_sentence(screen.loss),
         action=screen.action and minus_sentence(screen.action),
     )
-
-
-def created_words(created: str) -> str:
-    """Write a time as people read it."""
-    return clean(created).replace("T", " ").replace("Z", " UTC")
 
 
 def _part(name: str) -> str:

@@ -21,7 +21,7 @@ from ...results.readings import (
 from ...results.summaries import budget_words, scale_word, setting_words, trial_order
 from ..charts import plan_front, plan_key
 from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, created_words, drawn, page
+from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table
 from ._tables import Table, table
 
@@ -41,14 +41,13 @@ def render_plan(found: Plan) -> str:
     if found.protocol is not None:
         screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
+        found,
         title="The protocol that adapts most within the tolerances",
         badge=BADGES[found.verdict],
         screen=screen,
-        caveats=found.caveats,
         facts=(
             ("model", clean(p.base_model.source)),
             ("data", clean(p.data.name)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(found)),
         cost=(
@@ -57,7 +56,6 @@ def render_plan(found: Plan) -> str:
             f"Budget: {budget_words(found.budget)}",
         ),
         provenance=_provenance_table(found),
-        version=clean(p.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(

@@ -20,7 +20,7 @@ from ...results.readings import (
 from ...results.summaries import chosen_words, scale_lines
 from ..charts import repair_front, repair_key
 from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, created_words, drawn, page
+from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
 from ._tables import Table, table
 
@@ -38,14 +38,13 @@ def render_repair(found: Repair) -> str:
     found = in_points(found)
     p = found.provenance
     head = Head(
+        found,
         title="What scaling the update gave back",
         badge=BADGES[found.verdict],
         screen=screen,
-        caveats=found.caveats,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(found)),
         cost=(
@@ -53,7 +52,6 @@ def render_repair(found: Repair) -> str:
             f"{found.cost.tokens_forward:,} tokens forward, no gradients",
         ),
         provenance=_provenance_table(found),
-        version=clean(p.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(

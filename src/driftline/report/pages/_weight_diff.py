@@ -18,7 +18,7 @@ from ...results.readings import (
     rank_cells,
 )
 from ..charts import Key, modules_key, weight_diff_charts
-from ._page import Figure, Head, created_words, drawn, page
+from ._page import Figure, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
 from ._tables import Kind, Table, table
 
@@ -34,30 +34,21 @@ _GROUP: list[tuple[str, Kind]] = [
 
 
 def render_weight_diff(diff: WeightDiff) -> str:
-    """Write a diff as a page: where the update went, what moved farthest, caveats, provenance.
-
-    Args:
-        diff: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal diffs.
-    """
+    """Write a diff as a page: where the update went, what moved farthest, caveats, provenance."""
     screen = weight_diff_screen(diff)
     p = diff.provenance
     head = Head(
+        diff,
         title="What tuning moved",
         badge=_badge(diff, screen.verdict or ""),
         screen=screen,
-        caveats=diff.caveats,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(diff)),
         cost=(cost_line(diff),),
         provenance=_provenance_table(diff),
-        version=clean(p.driftline_version),
         footer="Weights alone do not say what the change costs.",
     )
     return page(

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ...verdicts import ForecastVerdict, LossVerdict
 from ..parts import (
     BeliefSpace,
     Document,
@@ -14,11 +15,6 @@ from ..parts import (
     SafeEnvelope,
     Value,
 )
-
-Verdict = Literal["safe", "unsafe", "at_risk", "inconclusive"]
-"""`safe`: the probability that any required capability ends beyond its tolerance is at most the accepted
-risk. `unsafe`: one ends beyond it with a probability of at least 1 - risk, or was measured beyond it
-and is not predicted to heal. `at_risk`: neither. `inconclusive`: there is nothing to judge by."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 LARGEST_RISK = 0.5
@@ -222,7 +218,7 @@ class CapabilityForecast(Value):
     required: bool
     at_risk: bool
     """The predicted change passes the tolerance."""
-    verdict: Literal["retained", "lost", "inconclusive"]
+    verdict: LossVerdict
     """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
     or the loss was measured and is not predicted to heal."""
     probability_lost: float | None = Field(default=None, ge=0, le=1)
@@ -284,7 +280,7 @@ class Assessment(Document):
     schema_: Literal[
         "driftline/assess/1", "driftline/margin/1", "driftline/map/1", "driftline/forecast/1"
     ] = Field(alias="schema")
-    verdict: Verdict | None
+    verdict: ForecastVerdict | None
     """None where the command does not judge the config (`map`)."""
     reasons: tuple[str, ...]
     """Reasons of the verdict, most important first."""

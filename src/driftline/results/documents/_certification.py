@@ -4,6 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ...choices import TestMethod
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..parts import (
     CertificationPolicy,
     Document,
@@ -16,9 +18,6 @@ from ..parts import (
 )
 from ._assessment import Cost
 from ._weight_diff import Subject
-
-ClaimVerdict = Literal["non_inferior", "inferior", "inconclusive"]
-CertificationVerdict = Literal["pass", "fail", "inconclusive"]
 
 
 class Flip(Value):
@@ -104,7 +103,7 @@ class CapabilityClaim(Value):
     adjusted_verdict: ClaimVerdict
     """Retained only if the adjusted p-value says so; a loss stands as it was found."""
     required: bool
-    method: Literal["flips", "bounded", "unbounded", "sequential"]
+    method: TestMethod
     reason: str | None
     """Reason why the verdict is inconclusive."""
     base_accuracy: float | None
@@ -206,7 +205,7 @@ class Certification(Document):
     schema_: Literal["driftline/certification/1"] = Field(
         default="driftline/certification/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: all required capabilities are retained. fail: one of them is inferior."""
     suite_claim: SuiteClaim
     claims: tuple[CapabilityClaim, ...]

@@ -4,12 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from ...verdicts import KeepVerdict, TestVerdict
 from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
-from ._certification import CapabilityClaim, CertificationVerdict, EqualItems
+from ._certification import CapabilityClaim, EqualItems
 from ._weight_diff import Subject
-
-KeepVerdict = Literal["kept", "lost", "inconclusive"]
 
 
 class TargetGain(Value):
@@ -114,7 +113,7 @@ class Comparison(Document):
     schema_: Literal["driftline/comparison/1"] = Field(
         default="driftline/comparison/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: a checkpoint keeps everything. fail: each one is shown to have lost something."""
     recommended: str | None
     """Label of the checkpoint that is kept and gains most; without target rows, of the one that is kept

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from ...verdicts import ForecastVerdict, TestVerdict
 from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
-from ._assessment import CapabilityForecast, Cost, Verdict
-from ._certification import CertificationVerdict
+from ._assessment import CapabilityForecast, Cost
 
 
 class ComparedConfig(Value):
@@ -15,7 +15,7 @@ class ComparedConfig(Value):
     label: str
     config: SourceProvenance
     data: SourceProvenance
-    verdict: Verdict
+    verdict: ForecastVerdict
     """Verdict of its last forecast."""
     probe: float
     """The share of the run's steps that its last probe trained."""
@@ -69,7 +69,7 @@ class ConfigComparison(Document):
     schema_: Literal["driftline/config-comparison/1"] = Field(
         default="driftline/config-comparison/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: a config is forecast to be safe. fail: each one is forecast to be unsafe."""
     safest: str
     """Label of the config with the smallest predicted worst loss among those that stayed."""

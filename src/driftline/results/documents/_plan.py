@@ -4,11 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from ...verdicts import TestVerdict
 from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 
-PlanVerdict = Literal["pass", "fail", "inconclusive"]
 TrialState = Literal["finished", "stopped", "failed", "out of budget"]
 
 
@@ -183,7 +183,7 @@ class Plan(Document):
     """The document of `plan`."""
 
     schema_: Literal["driftline/plan/1"] = Field(default="driftline/plan/1", alias="schema")
-    verdict: PlanVerdict
+    verdict: TestVerdict
     """pass: every required capability is retained and the target gained. fail: one is lost, or no
     protocol within the tolerances gains anything."""
     reasons: tuple[str, ...]

@@ -4,12 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ...verdicts import TestVerdict
 from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 from ._weight_diff import Subject
-
-RepairVerdict = Literal["pass", "fail", "inconclusive"]
 
 
 class RepairLook(Value):
@@ -158,7 +157,7 @@ class Repair(Document):
     """The document of `repair`."""
 
     schema_: Literal["driftline/repair/1"] = Field(default="driftline/repair/1", alias="schema")
-    verdict: RepairVerdict
+    verdict: TestVerdict
     """pass: every required capability is retained and, where a target was given, some of its gain
     is kept. fail: a required one is lost, or no gain is left."""
     reasons: tuple[str, ...]

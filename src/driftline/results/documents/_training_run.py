@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ...verdicts import TrainingVerdict
 from ..parts import Document, Provenance, Value
 
 
@@ -71,9 +72,6 @@ class TrainingCost(Value):
     monitor_seconds: float
     monitor_share: float
     """Share of this process's wall time."""
-
-
-TrainingVerdict = Literal["no_alarm", "unsafe", "inconclusive"]
 
 
 class TrainingRun(Document):

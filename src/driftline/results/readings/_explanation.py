@@ -15,14 +15,7 @@ _NUM_EXAMPLES = 3
 
 
 def explanation_sentences(assessment: Assessment) -> tuple[str, ...]:
-    """Say what drives the risk, and what would be safe.
-
-    Args:
-        assessment: With a forecast, or without.
-
-    Returns:
-        Sentences without markup, most important first; none without a forecast.
-    """
+    """Say what drives the risk, and what would be safe."""
     found = assessment.explanation
     if found is None:
         return ()

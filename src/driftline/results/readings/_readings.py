@@ -4,10 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from ...escapes import replaced
 from ...metrics import METRICS
+from ...verdicts import LossVerdict
 from ..documents import Assessment, Cost, ModuleFragility, StabilityMargin
 
 DASH = "–"
@@ -32,7 +32,7 @@ class CapabilityLoss:
     confidence_level: float
     tolerance: float
     required: bool
-    verdict: Literal["retained", "lost", "inconclusive"]
+    verdict: LossVerdict
     probability_lost: float | None = None
     """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
 

@@ -150,14 +150,7 @@ def count_lines(diff: WeightDiff) -> list[str]:
 
 
 def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
-    """Format effective, stable and energy rank and the number of intruders.
-
-    Args:
-        change: Change of one weight.
-
-    Returns:
-        An estimate is marked with a tilde; what was not computed is a dash.
-    """
+    """Format effective, stable and energy rank and the number of intruders."""
     found, intruders = change.spectrum, change.intruders
     about = "" if found is None or found.is_exact else "~"
     ranks = (found.effective_rank, found.stable_rank, found.energy_rank) if found else (None,) * 3

@@ -13,14 +13,7 @@ _CLAIMS = {
 
 
 def sample_size_summary(found: SampleSize) -> str:
-    """Render a sample size for a terminal, without colour.
-
-    Args:
-        found: Document to describe.
-
-    Returns:
-        Text of lines up to about 100 characters, ending in a newline.
-    """
+    """Render a sample size for a terminal, without colour."""
     largest = max(claim.num_items for claim in found.claims)
     margin = _amount(found, found.margin)
     if_so = "it does not change"

@@ -7,14 +7,7 @@ from ._columns import aligned, caveat_lines, wrapped
 
 
 def suite_power_summary(found: SuitePower) -> str:
-    """Write the summary for a terminal, without colour.
-
-    Args:
-        found: The document.
-
-    Returns:
-        Text of lines up to about 100 characters, ending in a newline.
-    """
+    """Write the summary for a terminal, without colour."""
     found = in_points(found)
     rows = [
         (

@@ -6,14 +6,7 @@ from ._columns import aligned, wrapped
 
 
 def verification_summary(found: Verification) -> str:
-    """Render a verification for a terminal, without colour.
-
-    Args:
-        found: Document to describe.
-
-    Returns:
-        Text of lines up to about 100 characters, ending in a newline.
-    """
+    """Render a verification for a terminal, without colour."""
     failed = [check for check in found.checks if check.status == "failed"]
     lines = wrapped(clean(verification_headline(found)))
     rows = [(check.name, check.status, clean(check.message)) for check in found.checks]

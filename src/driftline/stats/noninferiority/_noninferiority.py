@@ -1,17 +1,16 @@
 """Result type and input checks that all tests of non-inferiority share."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...errors import ConfigError, RunError
+from ...verdicts import ClaimVerdict
 
 SMALLEST_ALPHA = 1e-4
 """A p-value of exact flips cannot be below 1e-5, so that much smaller levels can show nothing."""
-
-NoninferiorityVerdict = Literal["non_inferior", "inferior", "inconclusive"]
 
 
 class NoninferiorityTest(NamedTuple):
@@ -30,11 +29,11 @@ class NoninferiorityTest(NamedTuple):
     confidence_level: float
     pvalue: float
     """P-value of the null hypothesis change <= -margin."""
-    verdict: NoninferiorityVerdict
+    verdict: ClaimVerdict
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 
 
-def judged(low: float, high: float, margin: float) -> NoninferiorityVerdict:
+def judged(low: float, high: float, margin: float) -> ClaimVerdict:
     """Return the verdict of two one-sided limits; a missing limit never supports a claim."""
     if low >= -margin:
         return "non_inferior"

@@ -26,14 +26,7 @@ _KINDS: dict[str, Kind] = dict.fromkeys(_TEXT, "text")
 
 
 def render_comparison(found: Comparison) -> str:
-    """Write a comparison of checkpoints as a page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal comparisons.
-    """
+    """Write a comparison of checkpoints as a page."""
     screen = comparison_screen(found)
     found = in_points(found)
     content = ComparisonContent(

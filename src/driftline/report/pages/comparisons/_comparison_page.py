@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ....results import Comparison, ConfigComparison, Screen
-from ....results.readings import clean, cost_sentence
+from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
-from .._page import BADGES, Head, created_words, drawn, page
+from .._page import BADGES, Head, drawn, page
 from .._tables import Kind, Table, table
 
 
@@ -36,15 +36,14 @@ def comparison_page(
 ) -> str:
     """Write a comparison as a page."""
     head = Head(
+        found,
         title=content.title,
         badge=BADGES[found.verdict],
         screen=screen,
-        caveats=found.caveats,
-        facts=(*content.facts, ("date", created_words(found.provenance.created))),
+        facts=content.facts,
         tiles=content.tiles,
         cost=(cost_sentence(found.cost),),
         provenance=content.provenance,
-        version=clean(found.provenance.driftline_version),
         footer=content.footer,
     )
     figure = drawn(

@@ -26,14 +26,7 @@ _KINDS: dict[str, Kind] = {
 
 
 def render_config_comparison(found: ConfigComparison) -> str:
-    """Write a comparison of configs as a page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal comparisons.
-    """
+    """Write a comparison of configs as a page."""
     screen = config_comparison_screen(found)
     found = in_points(found)
     content = ComparisonContent(

@@ -70,14 +70,7 @@ def _loss(claim: CapabilityClaim) -> float:
 
 
 def certification_screen(found: Certification) -> Screen:
-    """Say whether a tuned model keeps what its base could do.
-
-    Args:
-        found: The certification.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say whether a tuned model keeps what its base could do."""
     shown = in_points(found)
     required = [c for c in shown.claims if c.required]
     kept = sum(c.verdict == "non_inferior" for c in required)
@@ -104,14 +97,7 @@ def certification_screen(found: Certification) -> Screen:
 
 
 def repair_screen(found: Repair) -> Screen:
-    """Say what scaling the update gave back.
-
-    Args:
-        found: The repair.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say what scaling the update gave back."""
     shown = in_points(found)
     actions = {
         "pass": "certify the repaired model on a suite that this search never saw.",
@@ -126,14 +112,7 @@ def repair_screen(found: Repair) -> Screen:
 
 
 def weight_diff_screen(diff: WeightDiff) -> Screen:
-    """Say where the update went.
-
-    Args:
-        diff: The diff.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say where the update went."""
     word, _, rest = weight_diff_headline(diff).partition(": ")
     moved = max(
         (g for g in diff.by_role if g.share is not None), key=lambda g: g.share or 0.0, default=None
@@ -153,14 +132,7 @@ def weight_diff_screen(diff: WeightDiff) -> Screen:
 
 
 def scores_screen(found: Scores) -> Screen:
-    """Say what one model can do.
-
-    Args:
-        found: Its scores.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say what one model can do."""
     shown = in_points(found)
     empty = [s for s in shown.scores if s.nothing_to_lose is not None]
     num = len(shown.scores)
@@ -190,14 +162,7 @@ def _score_rows(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
 
 
 def suite_power_screen(found: SuitePower) -> Screen:
-    """Say which capabilities a certification can settle with these items.
-
-    Args:
-        found: What a suite's items can show.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say which capabilities a certification can settle with these items."""
     shown = in_points(found)
     few = [row for row in shown.capabilities if not row.has_enough]
     num = len(shown.capabilities)
@@ -228,14 +193,7 @@ def suite_power_screen(found: SuitePower) -> Screen:
 
 
 def sample_size_screen(found: SampleSize) -> Screen:
-    """Say how many items a certificate needs.
-
-    Args:
-        found: The sample size.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say how many items a certificate needs."""
     largest = max(claim.num_items for claim in found.claims)
     margin = (
         f"{100 * found.margin:g} points"
@@ -262,14 +220,7 @@ def sample_size_screen(found: SampleSize) -> Screen:
 
 
 def verification_screen(found: Verification) -> Screen:
-    """Say whether a certificate holds for these files.
-
-    Args:
-        found: The verification.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say whether a certificate holds for these files."""
     word, _, rest = verification_headline(found).partition(": ")
     by_status = {
         status: [c for c in found.checks if c.status == status]

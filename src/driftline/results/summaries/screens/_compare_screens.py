@@ -18,14 +18,7 @@ from ._screen import Screen
 
 
 def comparison_screen(found: Comparison) -> Screen:
-    """Say which checkpoint to take.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say which checkpoint to take."""
     shown = in_points(found)
     actions = {
         "pass": f"take {clean(found.recommended or '')}, and certify it on items that chose nothing.",
@@ -40,14 +33,7 @@ def comparison_screen(found: Comparison) -> Screen:
 
 
 def config_comparison_screen(found: ConfigComparison) -> Screen:
-    """Say which config to train.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say which config to train."""
     shown = in_points(found)
     actions = {
         "pass": f"train {clean(found.recommended or found.safest)}, with the monitor on.",

@@ -130,14 +130,7 @@ def _advice(assessment: Assessment) -> str | None:
 
 
 def plan_screen(found: Plan) -> Screen:
-    """Say what a protocol gains and keeps.
-
-    Args:
-        found: The plan.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say what a protocol gains and keeps."""
     found = in_points(found)
     target, required = found.target, [row for row in found.margins_left if row.required]
     kept = sum(c.verdict == "non_inferior" for c in found.claims if c.required)
@@ -182,14 +175,7 @@ def plan_screen(found: Plan) -> Screen:
 
 
 def training_screen(run: TrainingRun) -> Screen:
-    """Say how a training run ended.
-
-    Args:
-        run: The run.
-
-    Returns:
-        The screen, without a command.
-    """
+    """Say how a training run ended."""
     run = in_points(run)
     signs = {c.capability: metric_sign(c.metric) for c in run.capabilities}
     known = [(signs[c.capability] * c.change, c) for c in run.capabilities if c.change is not None]

@@ -36,16 +36,7 @@ class Screen:
 
 
 def screen_text(screen: Screen, files: Sequence[str] = (), *, most: int = MOST_LINES) -> str:
-    """Write a screen for a terminal, without colour.
-
-    Args:
-        screen: The decision.
-        files: Lines that say where files are; they come last and are never cut.
-        most: Lines at most.
-
-    Returns:
-        The text; it ends in a newline.
-    """
+    """Write a screen for a terminal, without colour."""
     first = f"{screen.verdict}: {screen.statement}" if screen.verdict else screen.statement
     lines = _cut(first)
     for lead, words in (("", screen.loss), ("Do: ", screen.action)):
