@@ -16,7 +16,7 @@ from ..results.readings import (
     with_error,
     with_rise,
 )
-from ..results.summaries import outcome_sentence, pvalue_text, recovery_sentence
+from .terminal import outcome_sentence, pvalue_text, recovery_sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
 """Characters with a meaning in Markdown, in its tables, or in the rendering of either by the hub."""

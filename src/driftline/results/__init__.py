@@ -1,4 +1,4 @@
-"""Results of analyses: frozen values, versioned JSON, a plain summary.
+"""Results of analyses: frozen values, versioned JSON.
 
 Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
 """
@@ -125,30 +125,3 @@ from .readings import in_points as in_points
 from .readings import rise_text as rise_text
 from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline
-from .summaries import MOST_LINES as MOST_LINES
-from .summaries import Screen as Screen
-from .summaries import assessment_screen as assessment_screen
-from .summaries import certification_screen as certification_screen
-from .summaries import certification_summary as certification_summary
-from .summaries import comparison_screen as comparison_screen
-from .summaries import comparison_summary as comparison_summary
-from .summaries import config_comparison_screen as config_comparison_screen
-from .summaries import config_comparison_summary as config_comparison_summary
-from .summaries import plan_screen as plan_screen
-from .summaries import plan_summary as plan_summary
-from .summaries import repair_screen as repair_screen
-from .summaries import repair_summary as repair_summary
-from .summaries import sample_size_screen as sample_size_screen
-from .summaries import sample_size_summary as sample_size_summary
-from .summaries import scores_screen as scores_screen
-from .summaries import scores_summary as scores_summary
-from .summaries import screen_text as screen_text
-from .summaries import suite_power_screen as suite_power_screen
-from .summaries import suite_power_summary as suite_power_summary
-from .summaries import summary as summary
-from .summaries import training_run_summary as training_run_summary
-from .summaries import training_screen as training_screen
-from .summaries import verification_screen as verification_screen
-from .summaries import verification_summary as verification_summary
-from .summaries import weight_diff_screen as weight_diff_screen
-from .summaries import weight_diff_summary as weight_diff_summary

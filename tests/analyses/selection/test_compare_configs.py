@@ -22,7 +22,8 @@ from driftline.engine.evaluation._evaluate import CapabilityScorer
 from driftline.errors import ConfigError, SuiteError
 from driftline.models import TrainingConfig, read_training_data
 from driftline.report import render_config_comparison
-from driftline.results import ConfigComparison, config_comparison_summary
+from driftline.report.terminal import config_comparison_summary
+from driftline.results import ConfigComparison
 
 TEXTS = Capability(
     "texts", "perplexity", "nll_nats", 0.1,

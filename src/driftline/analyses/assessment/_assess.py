@@ -337,11 +337,11 @@ def _probe_tokens(request: AssessmentRequest, study: Study) -> float:
 
 
 def _cost(study: Study, started: float) -> Cost:
-    return Cost(
-        wall_seconds=round(time.monotonic() - started, 1),
-        tokens_forward=study.engine.tokens_used,
-        tokens_backward=study.trajectory.num_tokens_trained() + study.engine.tokens_backward,
-        fraction_of_planned_run=study.num_probe_steps / study.trajectory.plan.num_steps,
+    return Cost.since(
+        started,
+        forward=study.engine.tokens_used,
+        backward=study.trajectory.num_tokens_trained() + study.engine.tokens_backward,
+        share=study.num_probe_steps / study.trajectory.plan.num_steps,
     )
 
 

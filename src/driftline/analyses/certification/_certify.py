@@ -158,12 +158,7 @@ def certify(
         claims=claims,
         guards=guards,
         recovery=recovery,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *stray_caveats(opened),
             *certify_caveats(

@@ -118,12 +118,7 @@ def certify_scored(request: ScoredRequest) -> Certification:
             noise=(),
             tokenizer="not checked",
         ),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=0,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started),
         caveats=_caveats(request),
         provenance=_provenance(request, capability),
     )

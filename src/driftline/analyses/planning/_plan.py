@@ -281,11 +281,10 @@ def _document(
         budget=bench.budget.document(
             planned_run_tokens=tokens_of_run(own, own.num_steps), ended=found.ended
         ),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=bench.budget.num_trained + engine.tokens_backward,
-            fraction_of_planned_run=None,
+        cost=Cost.since(
+            started,
+            forward=engine.tokens_used,
+            backward=bench.budget.num_trained + engine.tokens_backward,
         ),
         caveats=(
             *copies_caveats(asked.equal_items),

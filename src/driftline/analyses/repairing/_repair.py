@@ -315,12 +315,7 @@ def _document(
         suite_claim=judged.suite_claim,
         claims=judged.claims,
         output=output,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *claims_caveat(
                 judged.claims, request.capabilities, asked.capabilities, request.num_items

@@ -150,12 +150,7 @@ def compare_checkpoints(
         checkpoints=rows,
         histories=tuple(histories.values()),
         equal_items=base.equal_items,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=base.num_tokens + sum(used for _, used in found),
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=base.num_tokens + sum(used for _, used in found)),
         caveats=_caveats(request, base, rows, copies, recommended=recommended),
         provenance=_provenance(request, base, scored),
     )

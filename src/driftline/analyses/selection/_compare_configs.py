@@ -246,11 +246,11 @@ def _recommended(rows: Sequence[ComparedConfig]) -> str | None:
 def _cost(race: _Race, started: float) -> Cost:
     costs = [forecast.assessment.cost for forecast in race.forecasts.values()]
     shares = [cost.fraction_of_planned_run or 0.0 for cost in costs]
-    return Cost(
-        wall_seconds=round(time.monotonic() - started, 1),
-        tokens_forward=sum(cost.tokens_forward for cost in costs),
-        tokens_backward=sum(cost.tokens_backward for cost in costs),
-        fraction_of_planned_run=sum(shares) / len(shares),
+    return Cost.since(
+        started,
+        forward=sum(cost.tokens_forward for cost in costs),
+        backward=sum(cost.tokens_backward for cost in costs),
+        share=sum(shares) / len(shares),
     )
 
 

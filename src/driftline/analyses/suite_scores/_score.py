@@ -81,12 +81,7 @@ def score(
     table = Table(rows)
     document = Scores(
         scores=tuple(capability_score(c, table) for c in capabilities),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=_CAVEATS if request.options.bfloat16 else _CAVEATS[:1],
         provenance=_provenance(request),
     )

@@ -82,7 +82,7 @@ def sample_size(  # noqa: PLR0913 - each is an option of the command line
     """Say how many items show that a capability was kept, before GPU time is spent."""
     asked = _Asked(metric, margin, discordance, spread, change, power, alpha, capabilities)
     # Loads numpy, so not for --help.
-    from driftline.results import sample_size_screen, sample_size_summary, screen_text
+    from driftline.report.terminal import sample_size_screen, sample_size_summary, screen_text
 
     found = _sample_size(asked)
     if json:

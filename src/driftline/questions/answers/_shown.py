@@ -5,21 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...escapes import visible
-from ...results import (
+from ...report.terminal import (
     MOST_LINES,
-    Assessment,
-    Certification,
-    Comparison,
-    ConfigComparison,
-    Document,
-    Plan,
-    Repair,
-    Scores,
     Screen,
-    SuitePower,
-    TrainingRun,
-    Verification,
-    WeightDiff,
     assessment_screen,
     certification_screen,
     certification_summary,
@@ -43,6 +31,20 @@ from ...results import (
     verification_summary,
     weight_diff_screen,
     weight_diff_summary,
+)
+from ...results import (
+    Assessment,
+    Certification,
+    Comparison,
+    ConfigComparison,
+    Document,
+    Plan,
+    Repair,
+    Scores,
+    SuitePower,
+    TrainingRun,
+    Verification,
+    WeightDiff,
 )
 from ..documents import Calibrated, Estimate, calibrated_summary, estimate_summary
 from ._rows import Row, rows_of

@@ -91,7 +91,7 @@ def _read_target(options: Options) -> "TrainingData | None":
 
 def _write(document: "Comparison", folder: "RunFolder") -> None:
     from driftline.report import render_comparison
-    from driftline.results import comparison_summary
+    from driftline.report.terminal import comparison_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (comparison_summary(document), render_comparison(document), document.to_json())

@@ -90,7 +90,7 @@ def _read_runs(
 
 def _write(document: "ConfigComparison", folder: "RunFolder") -> None:
     from driftline.report import render_config_comparison
-    from driftline.results import config_comparison_summary
+    from driftline.report.terminal import config_comparison_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (

@@ -174,7 +174,7 @@ def _compared(
 def _write(document: "Certification", folder: "RunFolder") -> None:
     """Write the document and what is made from it."""
     from driftline.report import render_certification, render_junit, render_model_card
-    from driftline.results import certification_summary
+    from driftline.report.terminal import certification_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from ...results import Assessment, assessment_screen
+from ...results import Assessment
 from ...results.readings import (
     belief_lines,
     clean,
@@ -22,6 +22,7 @@ from ...results.readings import (
     verdict_word,
 )
 from ..charts import path_margins
+from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
 from ._model_tables import model_provenance, scores_table
 from ._page import BADGES, Head, page

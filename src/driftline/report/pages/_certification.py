@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ...results import Certification, Subject, certification_screen
+from ...results import Certification, Subject
 from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
-from ...results.summaries import pvalue_text, recovery_sentence
+from ..terminal import certification_screen, pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
 from ._page import BADGES, Head, page
 from ._provenance import provenance_table

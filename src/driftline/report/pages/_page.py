@@ -15,12 +15,12 @@ from ...results import (
     Plan,
     Repair,
     Scores,
-    Screen,
     TrainingRun,
     WeightDiff,
-)  # fmt: skip
+)
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
+from ..terminal import Screen
 from ._tables import Table, minus_sentence
 
 CHAPTERS = (

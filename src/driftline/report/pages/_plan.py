@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...results import Plan, PlanLook, plan_screen
+from ...results import Plan, PlanLook
 from ...results.readings import (
     DASH,
     clean,
@@ -18,8 +18,8 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import budget_words, scale_word, setting_words, trial_order
 from ..charts import plan_front, plan_key
+from ..terminal import budget_words, plan_screen, scale_word, setting_words, trial_order
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table

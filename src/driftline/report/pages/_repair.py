@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityRecovery, Repair, repair_screen
+from ...results import CapabilityRecovery, Repair
 from ...results.readings import (
     DASH,
     clean,
@@ -17,8 +17,8 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import chosen_words, scale_lines
 from ..charts import repair_front, repair_key
+from ..terminal import chosen_words, repair_screen, scale_lines
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table, subject_rows

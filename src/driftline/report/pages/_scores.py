@@ -1,7 +1,8 @@
 """The scores of one model as one HTML file."""
 
-from ...results import Scores, scores_screen
+from ...results import Scores
 from ...results.readings import clean, cost_sentence, in_points
+from ..terminal import scores_screen
 from ._model_tables import model_provenance, scores_table
 from ._page import Head, page
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityCourse, TrainingRun, training_screen
+from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import (
     DASH,
     clean,
@@ -19,6 +19,7 @@ from ...results.readings import (
     with_rise,
 )
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
+from ..terminal import training_screen
 from ._page import BADGES, Figure, Head, drawn, page
 from ._tables import Kind, Table, table
 

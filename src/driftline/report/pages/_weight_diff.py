@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...results import ChangeGroup, WeightDiff, weight_diff_screen
+from ...results import ChangeGroup, WeightDiff
 from ...results.readings import (
     DASH,
     MERGE_TITLES,
@@ -18,6 +18,7 @@ from ...results.readings import (
     rank_cells,
 )
 from ..charts import Key, modules_key, weight_diff_charts
+from ..terminal import weight_diff_screen
 from ._page import Figure, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
 from ._tables import Kind, Table, table

@@ -1,5 +1,6 @@
 """The assessment: what `assess`, `margin`, `map` and `forecast` return and write."""
 
+import time
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -272,6 +273,18 @@ class Cost(Value):
     tokens_backward: int
     fraction_of_planned_run: float | None
     """Optimiser steps taken for the answer as a share of the planned steps."""
+
+    @classmethod
+    def since(
+        cls, started: float, *, forward: int = 0, backward: int = 0, share: float | None = None
+    ) -> "Cost":
+        """Sum up the cost of an answer that was begun at a time of the monotonic clock."""
+        return cls(
+            wall_seconds=round(time.monotonic() - started, 1),
+            tokens_forward=forward,
+            tokens_backward=backward,
+            fraction_of_planned_run=share,
+        )
 
 
 class Assessment(Document):

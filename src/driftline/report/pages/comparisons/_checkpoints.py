@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ....results import Comparison, comparison_screen
+from ....results import Comparison
 from ....results.readings import (
     CHECKPOINT_TITLES,
     CLAIM_TITLES,
@@ -17,6 +17,7 @@ from ....results.readings import (
     reason_lines,
 )
 from ...charts import ComparedPoint
+from ...terminal import comparison_screen
 from .._provenance import provenance_table
 from .._tables import Kind, Table
 from ._comparison_page import ComparisonContent, comparison_page, titled_table

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ....results import Comparison, ConfigComparison, Screen
+from ....results import Comparison, ConfigComparison
 from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
+from ...terminal import Screen
 from .._page import BADGES, Head, drawn, page
 from .._tables import Kind, Table, table
 

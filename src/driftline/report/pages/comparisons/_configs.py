@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ....results import ConfigComparison, config_comparison_screen
+from ....results import ConfigComparison
 from ....results.readings import (
     CONFIG_FORECAST_TITLES,
     CONFIG_TITLES,
@@ -15,6 +15,7 @@ from ....results.readings import (
     percent,
 )
 from ...charts import ComparedPoint
+from ...terminal import config_comparison_screen
 from .._provenance import provenance_table
 from .._tables import Kind, Table
 from ._comparison_page import ComparisonContent, comparison_page, titled_table

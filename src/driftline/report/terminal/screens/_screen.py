@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...readings import LIMITS_PAGE, clean
+from ....results.readings import LIMITS_PAGE, clean
 from .._columns import WIDTH, wrapped
 
 MOST_LINES = 12

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from driftline.results import summary
+from driftline.report.terminal import summary
 from driftline.results.readings._readings import (
     clean,
     cost_sentence,

@@ -1,7 +1,7 @@
 """First screens of comparisons: which checkpoint to take, which config to train."""
 
-from ...documents import Comparison, ConfigComparison
-from ...readings import (
+from ....results import Comparison, ConfigComparison
+from ....results.readings import (
     CHECKPOINT_TITLES,
     CONFIG_TITLES,
     caveats_of_run,

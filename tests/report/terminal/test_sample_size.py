@@ -1,6 +1,7 @@
 """The document of `sample-size`, and how it reads."""
 
-from driftline.results import SampleSize, SampleSizeClaim, sample_size_summary
+from driftline.report.terminal import sample_size_summary
+from driftline.results import SampleSize, SampleSizeClaim
 
 FOUND = SampleSize(
     margin=0.02,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ....metrics import has_perplexity
-from ...documents import Assessment, Plan, TrainingRun
-from ...readings import (
+from ....results import Assessment, Plan, TrainingRun
+from ....results.readings import (
     CapabilityLoss,
     caveats_of_run,
     clean,

@@ -1,9 +1,10 @@
 """A repair in words."""
 
-from driftline.results import CellScale, repair_summary
-from driftline.results.summaries._repair import scale_lines
+from driftline.report.terminal import repair_summary
+from driftline.report.terminal._repair import scale_lines
+from driftline.results import CellScale
 
-from ..repair_sample import build_repair, look
+from ...results.repair_sample import build_repair, look
 
 
 def test_the_verdict_comes_first_with_what_came_back_and_what_it_cost():

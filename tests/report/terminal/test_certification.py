@@ -1,15 +1,10 @@
 """A certification in words."""
 
-from driftline.results import (
-    CertificationPolicy,
-    PolicyRule,
-    RecoveryProbe,
-    SequentialUse,
-    certification_summary,
-)
-from driftline.results.summaries._certification import recovery_sentence
+from driftline.report.terminal import certification_summary
+from driftline.report.terminal._certification import recovery_sentence
+from driftline.results import CertificationPolicy, PolicyRule, RecoveryProbe, SequentialUse
 
-from ..certification_sample import KEPT, build_certification
+from ...results.certification_sample import KEPT, build_certification
 
 
 def test_the_verdict_comes_first_and_both_claims_are_named():

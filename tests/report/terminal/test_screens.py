@@ -5,10 +5,8 @@ import pytest
 from driftline.analyses.certification import _caveats as certification_caveats
 from driftline.analyses.planning import _caveats as planning_caveats
 from driftline.analyses.repairing import _caveats as repairing_caveats
-from driftline.results import (
+from driftline.report.terminal import (
     Screen,
-    Verification,
-    VerificationCheck,
     assessment_screen,
     certification_screen,
     plan_screen,
@@ -19,15 +17,16 @@ from driftline.results import (
     verification_screen,
     weight_diff_screen,
 )
+from driftline.results import Verification, VerificationCheck
 from driftline.results.readings import caveats_of_run, standing_caveats
 
-from ...report.diff_sample import build_diff
-from ...report.pages.test_every_page import build_scores
-from ...report.pages.test_training_run import sample
-from ...report.sample import build
-from ..certification_sample import KEPT, build_certification
-from ..plan_sample import build_plan
-from ..repair_sample import build_repair
+from ...results.certification_sample import KEPT, build_certification
+from ...results.plan_sample import build_plan
+from ...results.repair_sample import build_repair
+from ..diff_sample import build_diff
+from ..pages.test_every_page import build_scores
+from ..pages.test_training_run import sample
+from ..sample import build
 
 LONG = " and so on" * 60
 FILES = ("Model: run/model", "Report: run/report.html")

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
-from ..documents import Assessment, StabilityMargin
-from ..readings import (
+from ...results import Assessment, StabilityMargin
+from ...results.readings import (
     DASH,
     PerplexityRow,
     belief_rows,

@@ -1,7 +1,7 @@
 """The scores of one model as plain text."""
 
-from ..documents import Scores
-from ..readings import (
+from ...results import Scores
+from ...results.readings import (
     PerplexityRow,
     clean,
     duration,

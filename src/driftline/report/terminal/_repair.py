@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..documents import CellScale, Repair, RepairLook
-from ..readings import (
+from ...results import CellScale, Repair, RepairLook
+from ...results.readings import (
     CLAIM_WORDS,
     DASH,
     clean,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from driftline.results import weight_diff_summary
+from driftline.report.terminal import weight_diff_summary
 
-from ...report.diff_sample import LAYERS, build_diff, unmoved
+from ..diff_sample import LAYERS, build_diff, unmoved
 
 
 def test_it_says_where_the_update_went_first():

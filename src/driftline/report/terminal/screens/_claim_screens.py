@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...documents import (
+from ....results import (
     CapabilityClaim,
     CapabilityScore,
     Certification,
@@ -13,7 +13,7 @@ from ...documents import (
     Verification,
     WeightDiff,
 )
-from ...readings import (
+from ....results.readings import (
     caveats_of_run,
     clean,
     fall,

@@ -1,7 +1,7 @@
 """A comparison of checkpoints as plain text."""
 
-from ..documents import Comparison
-from ..readings import (
+from ...results import Comparison
+from ...results.readings import (
     CHECKPOINT_TITLES,
     CLAIM_TITLES,
     checkpoint_rows,

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from ..readings import caveats_of_run, clean, standing_caveats
+from ...results.readings import caveats_of_run, clean, standing_caveats
 
 WIDTH = 100
 

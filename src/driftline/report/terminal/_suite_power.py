@@ -1,8 +1,8 @@
 """Text summary of the changes that a suite's items can show."""
 
 from ...metrics import has_perplexity
-from ..documents import CapabilityPower, SuitePower
-from ..readings import DASH, clean, in_points, number, percent, with_rise
+from ...results import CapabilityPower, SuitePower
+from ...results.readings import DASH, clean, in_points, number, percent, with_rise
 from ._columns import aligned, caveat_lines, wrapped
 
 

@@ -1,7 +1,7 @@
 """A diff as plain text."""
 
-from ..documents import ChangeGroup, MergeReplay, WeightDiff
-from ..readings import (
+from ...results import ChangeGroup, MergeReplay, WeightDiff
+from ...results.readings import (
     DASH,
     MERGE_TITLES,
     clean,

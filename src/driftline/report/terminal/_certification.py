@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..documents import CapabilityClaim, Certification, Flip
-from ..parts import RecoveryProbe
-from ..readings import (
+from ...results import CapabilityClaim, Certification, Flip, RecoveryProbe
+from ...results.readings import (
     CLAIM_WORDS,
     DASH,
     PerplexityRow,

@@ -1,7 +1,7 @@
 """A training run as plain text."""
 
-from ..documents import CapabilityCourse, TrainingRun
-from ..readings import (
+from ...results import CapabilityCourse, TrainingRun
+from ...results.readings import (
     DASH,
     clean,
     duration,

@@ -1,6 +1,7 @@
 """The document of `verify`, and how it reads."""
 
-from driftline.results import Verification, VerificationCheck, verification_summary
+from driftline.report.terminal import verification_summary
+from driftline.results import Verification, VerificationCheck
 
 PASSED = VerificationCheck(name="signature", status="passed", message="by key abc")
 SKIPPED = VerificationCheck(name="tuned", status="skipped", message="no files were given")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from driftline.results import Scores, scores_summary
+from driftline.report.terminal import scores_summary
+from driftline.results import Scores
 
 
 @pytest.fixture

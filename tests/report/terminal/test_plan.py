@@ -1,8 +1,8 @@
 """A plan in words."""
 
-from driftline.results import plan_summary
+from driftline.report.terminal import plan_summary
 
-from ..plan_sample import BASE, build_plan, trial
+from ...results.plan_sample import BASE, build_plan, trial
 
 
 def test_the_verdict_comes_first_with_the_gain_and_what_it_rests_on():

@@ -1,7 +1,7 @@
 """A verification in words, for a terminal."""
 
-from ..documents import Verification
-from ..readings import clean
+from ...results import Verification
+from ...results.readings import clean
 from ._columns import aligned, wrapped
 
 

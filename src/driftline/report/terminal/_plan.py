@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..documents import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
-from ..readings import (
+from ...results import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
+from ...results.readings import (
     CLAIM_WORDS,
     DASH,
     clean,

@@ -1,7 +1,7 @@
 """A comparison of configs as plain text."""
 
-from ..documents import ConfigComparison
-from ..readings import (
+from ...results import ConfigComparison
+from ...results.readings import (
     CONFIG_FORECAST_TITLES,
     CONFIG_TITLES,
     clean,

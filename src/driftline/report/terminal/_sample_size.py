@@ -1,8 +1,8 @@
 """A sample size in words, for a terminal."""
 
 from ...metrics import METRICS
-from ..documents import SampleSize
-from ..readings import clean, shown_amount
+from ...results import SampleSize
+from ...results.readings import clean, shown_amount
 from ._columns import aligned, caveat_lines, wrapped
 
 _CLAIMS = {
