@@ -4,20 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    DataInput,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_alpha,
-    check_items,
-    check_seed,
-    handed_models,
-    read_suites,
-)
 from ._checkpoints import compare_checkpoints
 from ._configs import compare_configs
 from ._sources import CheckpointsInput, ConfigsInput, Options, listed, named_configs
@@ -26,11 +14,11 @@ _ALPHA = 0.05
 
 
 def compare(  # noqa: PLR0913 - the inputs of a question
-    base: ModelInput,
+    base: inputs.ModelInput,
     checkpoints: CheckpointsInput = (),
     *,
-    suites: SuiteInput = ("core",),
-    data: DataInput = None,
+    suites: inputs.SuiteInput = ("core",),
+    data: inputs.DataInput = None,
     configs: ConfigsInput = (),
     columns: str | Mapping[str, str] | None = None,
     items: int | None = None,
@@ -42,7 +30,7 @@ def compare(  # noqa: PLR0913 - the inputs of a question
     dtype: str | None = None,
     device_map: str | None = None,
     load_in: str | None = None,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Find the checkpoint that keeps everything and gains most, or the safest config.
 
@@ -75,18 +63,18 @@ def compare(  # noqa: PLR0913 - the inputs of a question
         ConfigError: Neither checkpoints nor two configs are given, or both are.
     """
     if alpha is not None:
-        check_alpha(alpha)
-    check_items("--items", items)
-    check_seed(seed)
+        inputs.check_alpha(alpha)
+    inputs.check_items("--items", items)
+    inputs.check_seed(seed)
     tuned, runs = listed(checkpoints), named_configs(configs)
     _check(tuned, runs, alpha)
-    reporter = reporter or SilentReporter()
-    read = read_suites(suites, reporter)
+    reporter = reporter or inputs.SilentReporter()
+    read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
     options = Options(read, data, columns, items, out, seed, force, reporter)
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if runs:
             return compare_configs(choice, runs, options, handed)
         level = _ALPHA if alpha is None else alpha

@@ -2,17 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ConfigInput,
-    Handed,
-    ModelChoice,
-    check_probe,
-    read_config,
-    read_rows,
-    run_folder,
-    shown,
-)
 from ._sources import OUTPUTS, Options
 
 if TYPE_CHECKING:
@@ -24,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def compare_configs(
-    choice: ModelChoice,
-    configs: tuple[tuple[str, ConfigInput], ...],
+    choice: inputs.ModelChoice,
+    configs: tuple[tuple[str, inputs.ConfigInput], ...],
     options: Options,
-    handed: Handed,
+    handed: inputs.Handed,
 ) -> Answer:
     """Forecast several planned runs, and say which is safest.
 
@@ -52,7 +43,7 @@ def compare_configs(
         "items": options.num_items,
         "seed": options.seed,
     }
-    with run_folder(
+    with inputs.run_folder(
         options.out,
         identity,
         outputs=OUTPUTS,
@@ -64,7 +55,7 @@ def compare_configs(
         request = CompareConfigsRequest(
             choice.open(), runs, options.suites, options.num_items, options.seed
         )
-        with shown(options.reporter, folder):
+        with inputs.shown(options.reporter, folder):
             found = compare(request, folder, listener=options.reporter.update)
         document = handed.named(found)
         _write(document, folder)
@@ -72,16 +63,16 @@ def compare_configs(
 
 
 def _read_runs(
-    configs: tuple[tuple[str, ConfigInput], ...], options: Options
+    configs: tuple[tuple[str, inputs.ConfigInput], ...], options: Options
 ) -> "tuple[PlannedConfig, ...]":
     """Read every config with its rows, so that a fault in the last one costs no wait."""
     from driftline.analyses import PlannedConfig
 
     runs = []
     for name, config in configs:
-        parsed = read_config(config, name)
-        check_probe(parsed, options.reporter)
-        rows, notes = read_rows(options.data, parsed, options.columns)
+        parsed = inputs.read_config(config, name)
+        inputs.check_probe(parsed, options.reporter)
+        rows, notes = inputs.read_rows(options.data, parsed, options.columns)
         for note in notes:
             options.reporter.say(note)
         runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows))

@@ -6,30 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ...choices import Method, Probe, Until
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ConfigInput,
-    DataInput,
-    EngineChoice,
-    Handed,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_choice,
-    check_items,
-    check_probe,
-    check_risk,
-    check_seed,
-    handed_models,
-    path_of,
-    read_config,
-    read_rows,
-    read_suites,
-    run_folder,
-    shown,
-)
 from ._then_train import (
     CONTINUABLE,
     OUTPUTS,
@@ -53,12 +31,12 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
     """Make the question of one part; all four take the same inputs."""
 
     def question(  # noqa: PLR0913 - the inputs of a question
-        model: ModelInput,
+        model: inputs.ModelInput,
         *,
-        config: ConfigInput,
-        data: DataInput = None,
+        config: inputs.ConfigInput,
+        data: inputs.DataInput = None,
         columns: str | Mapping[str, str] | None = None,
-        suites: SuiteInput = ("core",),
+        suites: inputs.SuiteInput = ("core",),
         out: object = None,
         seed: int = 0,
         force: bool = False,
@@ -80,7 +58,7 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         checkpoint: bool = True,
         then_train: bool = False,
         dry_run: bool = False,
-        reporter: Reporter | None = None,
+        reporter: inputs.Reporter | None = None,
     ) -> Answer:
         return _ask(part, locals())
 
@@ -139,15 +117,15 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
     if given["probe"] is None:
         given["probe"] = "0.6" if given["until"] == "decided" else "0.2"
     choice = _check(part, given)
-    reporter = given["reporter"] or SilentReporter()
-    read = read_suites(given["suites"], reporter)
-    ray = EngineChoice(*(given[name] for name in _ENGINE)).ray_options()
+    reporter = given["reporter"] or inputs.SilentReporter()
+    read = inputs.read_suites(given["suites"], reporter)
+    ray = inputs.EngineChoice(*(given[name] for name in _ENGINE)).ray_options()
     reporter.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import AssessmentRequest, Effort
 
     runs = _read_runs(given["calibration"])
     parsed, rows = _read_run(given["config"], given["data"], given["columns"], reporter)
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(given["model"], "model")
         choice = replace(choice, source=source, digest=digest)
         request = AssessmentRequest(
@@ -182,15 +160,15 @@ def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
     return bool(given["checkpoint"]) and part in CONTINUABLE and has_folder
 
 
-def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
+def _check(part: "Part", given: dict[str, Any]) -> inputs.ModelChoice:
     """Refuse what is wrong by itself, before anything is read."""
-    check_choice("--probe", given["probe"], get_args(Probe))
-    check_choice("--until", given["until"], get_args(Until))
-    check_choice("--method", given["method"], get_args(Method))
-    check_seed(given["seed"])
-    check_risk(given["risk"])
-    check_items("--items", given["items"])
-    choice = ModelChoice(
+    inputs.check_choice("--probe", given["probe"], get_args(Probe))
+    inputs.check_choice("--until", given["until"], get_args(Until))
+    inputs.check_choice("--method", given["method"], get_args(Method))
+    inputs.check_seed(given["seed"])
+    inputs.check_risk(given["risk"])
+    inputs.check_items("--items", given["items"])
+    choice = inputs.ModelChoice(
         "", given["trust_remote_code"], given["dtype"], given["device_map"], given["load_in"]
     )
     if given["then_train"]:
@@ -207,20 +185,20 @@ def _read_runs(calibration: object) -> "ForecastCalibration":
     """Read the finished runs to forecast from."""
     from driftline.analyses import read_calibration, shipped_calibration
 
-    own = path_of(calibration, "--calibration")
+    own = inputs.path_of(calibration, "--calibration")
     return shipped_calibration() if own is None else read_calibration(own)
 
 
 def _read_run(
-    config: ConfigInput,
-    data: DataInput,
+    config: inputs.ConfigInput,
+    data: inputs.DataInput,
     columns: str | Mapping[str, str] | None,
-    reporter: Reporter,
+    reporter: inputs.Reporter,
 ) -> "tuple[TrainingConfig, TrainingData]":
     """Read config and data of the planned run, and say how they are read."""
-    parsed = read_config(config)
-    check_probe(parsed, reporter)
-    rows, notes = read_rows(data, parsed, columns)
+    parsed = inputs.read_config(config)
+    inputs.check_probe(parsed, reporter)
+    rows, notes = inputs.read_rows(data, parsed, columns)
     for note in notes:
         reporter.say(note)
     return parsed.for_data(is_chat=rows.is_chat), rows
@@ -228,19 +206,19 @@ def _read_run(
 
 def _written(
     request: "AssessmentRequest",
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     given: dict[str, Any],
-    handed: Handed,
-    reporter: Reporter,
+    handed: inputs.Handed,
+    reporter: inputs.Reporter,
 ) -> Answer:
     """Open the model, answer the request, and write both reports into the folder."""
     out, then_train = given["out"], given["then_train"]
     identity = _identity(request, choice, given["items"])
-    path = path_of(out, "--out")
+    path = inputs.path_of(out, "--out")
     if then_train and path is not None and (finished := finished_run(path, identity)) is not None:
         reporter.note(f"taking the finished assessment in {path}")
         return Answer(finished, path)
-    with run_folder(
+    with inputs.run_folder(
         out,
         identity,
         outputs=OUTPUTS,
@@ -262,7 +240,7 @@ def _written(
     return Answer(document, None if out is None else folder.path)
 
 
-def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Answer:
+def _continued(answer: Answer, given: dict[str, Any], reporter: inputs.Reporter) -> Answer:
     """Train the rest of the run where the verdict is safe."""
     if answer.verdict != "safe":
         reporter.note(f"not trained further: the verdict is {answer.verdict}")
@@ -297,16 +275,16 @@ def beside(folder: Path | None) -> Path | None:
 
 
 def _answered(
-    request: "AssessmentRequest", folder: "RunFolder", reporter: Reporter
+    request: "AssessmentRequest", folder: "RunFolder", reporter: inputs.Reporter
 ) -> "Assessment":
     from driftline.analyses import assess as answer
 
-    with shown(reporter, folder):
+    with inputs.shown(reporter, folder):
         return answer(request, folder, listener=reporter.update)
 
 
 def _identity(
-    request: "AssessmentRequest", choice: ModelChoice, num_items: int | None
+    request: "AssessmentRequest", choice: inputs.ModelChoice, num_items: int | None
 ) -> "JsonValue":
     """List all that the answer depends on; where and by whom it is computed is not part of it."""
     return {
