@@ -8,7 +8,7 @@ from ..terminal import certification_screen, pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
 from ._page import BADGES, Head, page
 from ._provenance import provenance_table
-from ._tables import Table, table
+from ._tables import Table, columns, table
 
 
 def render_certification(found: Certification) -> str:
@@ -86,13 +86,7 @@ def _flip_words(name: str, made: Table, beyond: float | None) -> str:
 
 def _left_table(found: Certification) -> Table:
     return table(
-        [
-            ("capability", "text"),
-            ("at worst", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("margin left", "number"),
-        ],
+        columns("capability; at worst #; accepted #; unit; margin left #"),
         (
             (
                 claim.capability,

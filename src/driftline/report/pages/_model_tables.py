@@ -5,24 +5,16 @@ from collections.abc import Sequence
 from ...results import CapabilityScore, Provenance
 from ...results.readings import DASH, interval, items_in_groups, number, percent, with_perplexity
 from ._provenance import provenance_table
-from ._tables import Table, table
+from ._tables import Table, columns, table
 
 
 def scores_table(scores: Sequence[CapabilityScore]) -> Table:
     """Tabulate a model's own scores."""
     made = table(
-        [
-            ("capability", "text"),
-            ("what it asks", "text"),
-            ("metric", "text"),
-            ("better", "text"),
-            ("base", "number"),
-            ("standard error", "number"),
-            ("interval of the mean", "number"),
-            ("accuracy", "number"),
-            ("chance", "number"),
-            ("items in groups", "number"),
-        ],
+        columns(
+            "capability; what it asks; metric; better; base #; standard error #; "
+            "interval of the mean #; accuracy #; chance #; items in groups #"
+        ),
         (
             (
                 s.capability,

@@ -23,7 +23,7 @@ from ..terminal import budget_words, plan_screen, scale_word, setting_words, tri
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table
-from ._tables import Table, table
+from ._tables import Table, columns, table
 
 
 def render_plan(found: Plan) -> str:
@@ -129,16 +129,9 @@ def _target_line(found: Plan) -> str:
 def _margins_table(found: Plan) -> Table:
     claims = {claim.capability: claim for claim in found.claims}
     made = table(
-        [
-            ("capability", "text"),
-            ("items in groups", "number"),
-            ("change", "number"),
-            ("at worst", "number"),
-            ("accepted", "number"),
-            ("margin left", "number"),
-            ("unit", "text"),
-            ("", "text"),
-        ],
+        columns(
+            "capability; items in groups #; change #; at worst #; accepted #; margin left #; unit; "
+        ),
         (
             (
                 row.capability,
@@ -164,17 +157,10 @@ def _margins_table(found: Plan) -> Table:
 
 def _ablation_table(found: Plan) -> Table:
     return table(
-        [
-            ("lever", "text"),
-            ("value", "text"),
-            ("plain", "text"),
-            ("gain with", "number"),
-            ("gain without", "number"),
-            ("bought", "number"),
-            ("worst change with", "number"),
-            ("worst change without", "number"),
-            ("", "text"),
-        ],
+        columns(
+            "lever; value; plain; gain with #; gain without #; bought #; "
+            "worst change with #; worst change without #; "
+        ),
         (
             (
                 row.lever,
@@ -201,19 +187,10 @@ def _parts_table(found: Plan) -> Table:
 
 def _trials_table(found: Plan) -> Table:
     return table(
-        [
-            ("trial", "number"),
-            ("protocol", "text"),
-            ("steps", "number"),
-            ("gain", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("scale", "number"),
-            ("state", "text"),
-            ("why", "text"),
-            ("tokens", "number"),
-            ("seconds", "number"),
-        ],
+        columns(
+            "trial #; protocol; steps #; gain #; worst change #; of; scale #; state; "
+            "why; tokens #; seconds #"
+        ),
         (
             (
                 f"{trial.number}",
@@ -243,14 +220,7 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
 
 def _front_table(found: Plan) -> Table:
     return table(
-        [
-            ("trial", "text"),
-            ("scale", "number"),
-            ("gain", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("excess", "number"),
-        ],
+        columns("trial; scale #; gain #; worst change #; of; excess #"),
         (
             (
                 "base" if look.trial is None else f"{look.trial}",

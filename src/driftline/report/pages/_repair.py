@@ -22,7 +22,7 @@ from ..terminal import chosen_words, repair_screen, scale_lines
 from ._claims import claim_figures, claims_table, ways_out
 from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
-from ._tables import Table, table
+from ._tables import Table, columns, table
 
 
 def render_repair(found: Repair) -> str:
@@ -100,16 +100,10 @@ def _shown(
 def _recovery_table(found: Repair) -> Table:
     lower = frozenset(c.capability for c in found.claims if not c.higher_is_better)
     made = table(
-        [
-            ("capability", "text"),
-            ("items", "number"),
-            ("change when tuned", "number"),
-            ("change when repaired", "number"),
-            ("given back", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("", "text"),
-        ],
+        columns(
+            "capability; items #; change when tuned #; change when repaired #; "
+            "given back #; accepted #; unit; "
+        ),
         (
             (
                 row.capability,
@@ -146,16 +140,7 @@ def _target_line(found: Repair) -> str | None:
 
 def _families_table(found: Repair) -> Table:
     return table(
-        [
-            ("family", "text"),
-            ("points", "number"),
-            ("best", "text"),
-            ("gain kept", "number"),
-            ("damage", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("", "text"),
-        ],
+        columns("family; points #; best; gain kept #; damage #; worst change #; of; "),
         (
             (
                 f.family,
@@ -175,15 +160,7 @@ def _families_table(found: Repair) -> Table:
 def _front_table(found: Repair) -> Table:
     points = [look for look in found.looks if look.is_on_front]
     return table(
-        [
-            ("point", "text"),
-            ("gain", "number"),
-            ("gain kept", "number"),
-            ("update kept", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("damage", "number"),
-        ],
+        columns("point; gain #; gain kept #; update kept #; worst change #; of; damage #"),
         (
             (
                 chosen_words(look),

@@ -21,19 +21,12 @@ from ...results.readings import (
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
 from ..terminal import training_screen
 from ._page import BADGES, Figure, Head, drawn, page
-from ._tables import Kind, Table, table
+from ._tables import Kind, Table, columns, table
 
-_COURSE: list[tuple[str, Kind]] = [
-    ("capability", "text"),
-    ("items in groups", "number"),
-    ("change", "number"),
-    ("accepted", "number"),
-    ("unit", "text"),
-    ("lowest", "number"),
-    ("at step", "number"),
-    ("alarm at step", "number"),
-    ("", "text"),
-]
+_COURSE: list[tuple[str, Kind]] = columns(
+    "capability; items in groups #; change #; accepted #; unit; lowest #; "
+    "at step #; alarm at step #; "
+)
 
 
 def render_training_run(run: TrainingRun) -> str:

@@ -21,17 +21,14 @@ from ..charts import Key, modules_key, weight_diff_charts
 from ..terminal import weight_diff_screen
 from ._page import Figure, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
-from ._tables import Kind, Table, table
+from ._tables import Kind, Table, columns, table
 
 MAX_MOVERS = 40
 """Weights that the page lists; the JSON has them all."""
 
-_GROUP: list[tuple[str, Kind]] = [
-    ("relative change", "number"),
-    ("share", "number"),
-    ("weights moved", "number"),
-    ("parameters", "number"),
-]
+_GROUP: list[tuple[str, Kind]] = columns(
+    "relative change #; share #; weights moved #; parameters #"
+)
 
 
 def render_weight_diff(diff: WeightDiff) -> str:
