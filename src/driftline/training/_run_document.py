@@ -199,7 +199,7 @@ def _items_caveats(
     said = items_caveat(
         courses,
         {c.name: len(c.items) for suite in suites for c in suite.capabilities},
-        asked=settings.num_items,
+        requested=settings.num_items,
         of_changes=True,
         training="the run's training",
     )

@@ -74,12 +74,12 @@ def score(name, num_items, error=0.02):
 
 
 def test_nothing_is_said_where_nothing_was_capped():
-    assert items_caveat([score("a", 250)], {"a": 250}, asked=None) is None
+    assert items_caveat([score("a", 250)], {"a": 250}, requested=None) is None
 
 
 @pytest.mark.parametrize(("asked", "why"), [(None, "--items N raises it"), (64, "as --items asks")])
 def test_what_a_cap_costs_is_said_in_points(asked, why):
-    said = items_caveat([score("a", 64), score("b", 50)], {"a": 256, "b": 50}, asked=asked)
+    said = items_caveat([score("a", 64), score("b", 50)], {"a": 256, "b": 50}, requested=asked)
     assert "At most 64 items" in said
     assert why in said
     assert "a 2 and 1 points (64 of 256 items)" in said
@@ -91,14 +91,14 @@ def test_what_a_cap_costs_is_said_in_points(asked, why):
     [(10, 32), (60, 32), (230, 32), (260, 260 - 209), (300, 300 - 209), (1000, 209)],
 )
 def test_those_choose_that_the_claims_can_spare(num_items, expected):
-    few = search_items([capability("a", num_items)], asked=None)
+    few = search_items([capability("a", num_items)], requested=None)
     assert few == {"a": expected}
-    assert search_items([capability("a", num_items)], asked=7) == {"a": 7}
+    assert search_items([capability("a", num_items)], requested=7) == {"a": 7}
 
 
 @pytest.mark.parametrize(("affordable", "expected"), [(None, 209), (500, 209), (40, 40)])
 def test_a_short_trial_scores_fewer(affordable, expected):
-    found = search_items([capability("a", 1000)], asked=None, affordable=affordable)
+    found = search_items([capability("a", 1000)], requested=None, affordable=affordable)
     assert found == {"a": expected}
 
 
@@ -115,7 +115,7 @@ def test_a_share_of_the_items_is_what_can_be_scored():
 def test_a_tolerance_that_no_suite_can_show_needs_no_number(tolerance):
     tight = replace(capability("a", 300), tolerance=tolerance)
     assert certifying_items(tight) is None
-    assert search_items([tight], asked=None) == {"a": 32}
+    assert search_items([tight], requested=None) == {"a": 32}
 
 
 def passages(groups, **fields):

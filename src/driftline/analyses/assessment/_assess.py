@@ -246,7 +246,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
     path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
-    found = FragilityMap((), (), (), ())
+    result = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         envelope = safe_envelope(study, on_the_way, paths)
@@ -254,24 +254,24 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
-        found = attempted_map(study, must_succeed=part == "map")
+        result = attempted_map(study, must_succeed=part == "map")
     shows_forecast = part in ("assess", "forecast")
-    protect, protect_share = protected_quarter(study, found)
+    protect, protect_share = protected_quarter(study, result)
     return Assessment(
         schema_=f"driftline/{part}/1",
         **decision(request, study, predicted, paths),
         scores=scores,
         margins=margins,
         envelope=envelope,
-        fragility=found.rows,
-        target_fragility=found.target,
-        noise=found.noise,
+        fragility=result.rows,
+        target_fragility=result.target,
+        noise=result.noise,
         protect=protect,
         protect_share=protect_share,
-        unmapped=tuple(module.name for module in found.unread),
-        unmapped_share=unmapped_share(study, found) if found.rows else None,
-        map_failure=found.failure,
-        regions=found.regions,
+        unmapped=tuple(module.name for module in result.unread),
+        unmapped_share=unmapped_share(study, result) if result.rows else None,
+        map_failure=result.failure,
+        regions=result.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
         explanation=predicted.explanation,
@@ -280,7 +280,7 @@ def _answer(request: AssessmentRequest, study: Study, started: float) -> Assessm
         belief_space=belief,
         checkpoint=kept_checkpoint(study.trajectory),
         cost=_cost(study, started),
-        caveats=_all_caveats(request, study, scores, found, paths),
+        caveats=_all_caveats(request, study, scores, result, paths),
         provenance=_provenance(request, study),
     )
 
@@ -289,20 +289,20 @@ def _all_caveats(
     request: AssessmentRequest,
     study: Study,
     scores: Sequence[CapabilityScore],
-    found: FragilityMap,
+    result: FragilityMap,
     paths: PathCalibration,
 ) -> tuple[str, ...]:
     capped = items_caveat(
         scores,
         {c.name: len(c.items) for c in request.capabilities},
-        asked=request.effort.num_probe_items,
+        requested=request.effort.num_probe_items,
     )
     return (
         *lacking_caveat(scores),
         *((capped,) if capped else ()),
-        *found.failure_caveats(),
+        *result.failure_caveats(),
         *caveats(request, study, paths=paths),
-        *found.caveats(),
+        *result.caveats(),
         *checkpoint_caveats(study.trajectory),
     )
 

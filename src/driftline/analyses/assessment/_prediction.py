@@ -84,7 +84,7 @@ def predict(
     num_steps, last = study.trajectory.plan.num_steps, study.num_probe_steps
     looks = [look for look in request.looks if early_step(look, num_steps) <= last]
     reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
-    found = judged(request, study, table, reading, lacking)
+    result = judged(request, study, table, reading, lacking)
     target = None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
         fitted = fit_to(
@@ -92,32 +92,32 @@ def predict(
         )
         target = target_forecast(study, fitted, reading)
     shown = request.part in ("assess", "forecast")
-    why = explain(study, table, found.capabilities, target) if shown else None
-    return ExplainedPrediction(**vars(found), target=target, explanation=why)
+    why = explain(study, table, result.capabilities, target) if shown else None
+    return ExplainedPrediction(**vars(result), target=target, explanation=why)
 
 
 def decision(
-    request: AssessmentRequest, study: Study, found: ExplainedPrediction, paths: PathCalibration
+    request: AssessmentRequest, study: Study, result: ExplainedPrediction, paths: PathCalibration
 ) -> dict[str, Any]:
     """Return the fields of the document that hold the decision.
 
     Args:
         request: What was asked; `map` judges nothing.
         study: The planned run.
-        found: Its prediction.
+        result: Its prediction.
         paths: The power with which losses grow with the learning rate.
 
     Returns:
         Fields by name.
     """
-    fields = {"risk": request.risk, "probability_any_lost": found.judgement.probability_any_lost}
+    fields = {"risk": request.risk, "probability_any_lost": result.judgement.probability_any_lost}
     if request.part == "map":
         return {**fields, "verdict": None, "reasons": ()}
     return {
         **fields,
-        "verdict": found.judgement.verdict,
-        "reasons": found.judgement.reasons,
-        "advice": _advice(request, study, found, paths),
+        "verdict": result.judgement.verdict,
+        "reasons": result.judgement.reasons,
+        "advice": _advice(request, study, result, paths),
     }
 
 
@@ -164,5 +164,5 @@ def is_decided(
     engine.tokens_used = counted
     table = Table({**base.rows, **scored.rows})
     reading = read_looks(study, table, looks)
-    found = judged(request, study, table, reading, lacking)
-    return found.judgement.verdict in ("safe", "unsafe")
+    result = judged(request, study, table, reading, lacking)
+    return result.judgement.verdict in ("safe", "unsafe")

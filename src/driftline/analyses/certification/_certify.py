@@ -133,8 +133,8 @@ def certify(
     request = replace(request, opened=opened)
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, capabilities, engine)
-        asked = distinct(capabilities, engine)
-        capabilities = asked.capabilities
+        inputs = distinct(capabilities, engine)
+        capabilities = inputs.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
@@ -149,7 +149,7 @@ def certify(
         for files in (opened.files, tuned.files):
             files.check_unchanged()
     guards = _guards(
-        pairs, [floor for floor, _ in noise], tuned, asked.equal_items, is_base=is_base
+        pairs, [floor for floor, _ in noise], tuned, inputs.equal_items, is_base=is_base
     )
     together_claim = suite_claim(claims)
     return Certification(
@@ -167,7 +167,7 @@ def certify(
                 engine.numerics,
                 alpha=request.alpha,
                 policy=request.policy,
-                shared=asked.shared,
+                shared=inputs.shared,
             ),
         ),
         provenance=_provenance(request, tuned, engine, tuned_digest),

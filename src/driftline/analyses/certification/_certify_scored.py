@@ -161,8 +161,8 @@ def _check_same(base: ScoredCapability, tuned: ScoredCapability) -> None:
         raise SuiteError(
             f"{sides}: hold the metrics {base.metric} and {tuned.metric}; name one of both with --metric"
         )
-    held, asked = set(base.item_ids), set(tuned.item_ids)
-    for one, lacking, other in ((held, tuned, asked), (asked, base, held)):
+    held, request = set(base.item_ids), set(tuned.item_ids)
+    for one, lacking, other in ((held, tuned, request), (request, base, held)):
         if missing := sorted(one - other):
             raise SuiteError(
                 f"{lacking.source.name}: lacks {len(missing):,} items of the other log, the first "

@@ -81,8 +81,8 @@ def score_both(
     pairs += score_until_clear(in_sequence, engine, tuned.point, alpha=alpha, seed=seed)
     if not any(pair.num_moved for pair in pairs):
         _check_effect(tuned, capabilities, engine)
-    found = {pair.capability.name: pair for pair in pairs}
-    return tuple(found[capability.name] for capability in capabilities)
+    result = {pair.capability.name: pair for pair in pairs}
+    return tuple(result[capability.name] for capability in capabilities)
 
 
 def _check_effect(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:

@@ -188,15 +188,15 @@ def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[Ca
         With adjusted p-values and verdicts. A claim without a p-value counts as 1 in the family.
     """
     pvalues = numpy.array([1.0 if c.pvalue is None else c.pvalue for c in claims])
-    found = []
+    result = []
     for claim, adjusted in zip(claims, holm_adjusted_pvalues(pvalues).tolist(), strict=True):
         verdict = claim.verdict
         if verdict == "non_inferior" and adjusted > alpha:
             verdict = "inconclusive"
         shown = None if claim.pvalue is None else adjusted
         update = {"adjusted_pvalue": shown, "adjusted_verdict": verdict}
-        found.append(claim.model_copy(update=update))
-    return tuple(found)
+        result.append(claim.model_copy(update=update))
+    return tuple(result)
 
 
 def suite_claim(claims: Sequence[CapabilityClaim]) -> SuiteClaim:

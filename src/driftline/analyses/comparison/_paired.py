@@ -71,8 +71,8 @@ class Paired:
     def gains(self) -> Float[ndarray, " items"]:
         """Return the changes tuned - base, signed so that larger is better."""
         sign = 1.0 if self.capability.higher_is_better else -1.0
-        found: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
-        return found
+        result: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
+        return result
 
     def group_numbers(self) -> Int[ndarray, " items"]:
         """Return the number of each item's group."""

@@ -83,12 +83,12 @@ def _keys(capability: Capability, engine: Engine) -> list[Hashable]:
     if capability.scorer == "generate":
         answers = [item.answer.strip() for item in capability.items if isinstance(item, Generation)]
         return list(zip(encoded.prompts, answers, strict=True))
-    found: list[Hashable] = []
+    result: list[Hashable] = []
     for item, (start, end) in zip(capability.items, encoded.spans, strict=True):
         texts = [(tuple(s.tokens), s.start) for s in encoded.sequences[start:end]]
         if isinstance(item, (MultipleChoice, Alternatives, MinimalPair)):
             right = 0 if isinstance(item, MinimalPair) else item.answer
-            found.append((texts.pop(right), frozenset(texts)))
+            result.append((texts.pop(right), frozenset(texts)))
         else:
-            found.append(tuple(texts))
-    return found
+            result.append(tuple(texts))
+    return result

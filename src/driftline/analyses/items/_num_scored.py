@@ -108,7 +108,7 @@ def affordable_items(
 def search_items(
     capabilities: Sequence[Capability],
     *,
-    asked: int | None,
+    requested: int | None,
     affordable: int | None = None,
 ) -> dict[str, int]:
     """Find how many items of each capability choose, the others making the claims.
@@ -119,21 +119,21 @@ def search_items(
 
     Args:
         capabilities: With all their items.
-        asked: By the user; None for those that the claims can spare.
+        requested: By the user; None for those that the claims can spare.
         affordable: Result of `affordable_items`; None if nothing is trained, or all items fit.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
     """
-    if asked is not None:
-        return {c.name: asked for c in capabilities}
-    found = {}
+    if requested is not None:
+        return {c.name: requested for c in capabilities}
+    result = {}
     for capability in capabilities:
         needed, number = certifying_items(capability), FEWEST_SEARCH_ITEMS
         if needed is not None:
             number = max(number, min(needed, len(capability.items) - needed))
-        found[capability.name] = number if affordable is None else min(number, affordable)
-    return found
+        result[capability.name] = number if affordable is None else min(number, affordable)
+    return result
 
 
 def certifying_items(capability: Capability) -> int | None:
@@ -174,18 +174,18 @@ def usual_spread(capability: Capability) -> float:
     return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
 
 
-def check_items(asked: int | None, *, option: str = "--items") -> None:
+def check_items(requested: int | None, *, option: str = "--items") -> None:
     """Refuse a number of items that gives no interval.
 
     Args:
-        asked: By the user; None where nothing was.
+        requested: By the user; None where nothing was.
         option: Option that set it.
 
     Raises:
         ConfigError: It is below 2.
     """
-    if asked is not None and asked < 2:
-        raise ConfigError(f"{option}: {asked} is too few; give 2 or more")
+    if requested is not None and requested < 2:
+        raise ConfigError(f"{option}: {requested} is too few; give 2 or more")
 
 
 def sampled_items(
@@ -210,7 +210,7 @@ def items_caveat(
     measured: Sequence[MeasuredItems],
     available: Mapping[str, int],
     *,
-    asked: int | None,
+    requested: int | None,
     of_changes: bool = False,
     training: str = "the probe's training",
 ) -> str | None:
@@ -219,7 +219,7 @@ def items_caveat(
     Args:
         measured: On the items that were scored.
         available: Items that each capability would have without the cap, by name.
-        asked: The number that the user gave; None where the cap is that of the cost.
+        requested: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
         training: Name of the training that bounds the time of scoring.
 
@@ -236,7 +236,7 @@ def items_caveat(
     more = f", and {len(worst) - _NUM_NAMED} more" if len(worst) > _NUM_NAMED else ""
     why = (
         "as --items asks"
-        if asked is not None
+        if requested is not None
         else f"so that scoring takes no longer than {training}; --items N raises it"
     )
     what = "the changes" if of_changes else "the base's values"
@@ -251,12 +251,12 @@ def claims_caveat(
     claims: Sequence[MeasuredItems],
     capabilities: Sequence[Capability],
     parted: Sequence[Halves],
-    asked: int | None,
+    requested: int | None,
 ) -> tuple[str, ...]:
     """State how much `--items` widens the claims of a search."""
     choosing = {halves.search.name: len(halves.search.items) for halves in parted}
     available = {c.name: len(c.items) - choosing[c.name] for c in capabilities}
-    said = items_caveat(claims, available, asked=asked, of_changes=True)
+    said = items_caveat(claims, available, requested=requested, of_changes=True)
     return () if said is None else (said,)
 
 

@@ -206,7 +206,7 @@ def _parted(request: PlanRequest, data: PlanData, space: PlanSpace, engine: Engi
         fewest=FEWEST_SEARCH_ITEMS,
         share=SEARCH_SHARE,
     )
-    numbers = search_items(capabilities, asked=request.num_search_items, affordable=affordable)
+    numbers = search_items(capabilities, requested=request.num_search_items, affordable=affordable)
     return _PlanInputs(
         tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
         data,

@@ -203,7 +203,7 @@ def _asked(request: RepairRequest, engine: Engine) -> _RepairInputs:
     seed = request.seed
     found = distinct(request.capabilities, engine)
     capabilities = sampled_items(found.capabilities, request.num_items, seed=seed)
-    numbers = search_items(capabilities, asked=request.num_search_items)
+    numbers = search_items(capabilities, requested=request.num_search_items)
     halves = tuple(split_items(c, num_search=numbers[c.name], seed=seed) for c in capabilities)
     target = None
     if request.data is not None:

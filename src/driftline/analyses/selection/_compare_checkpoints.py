@@ -92,10 +92,10 @@ class CompareRequest:
     @property
     def capabilities(self) -> tuple[Capability, ...]:
         """All capabilities of all suites, with the items that are asked for."""
-        found = tuple(c for suite in self.suites for c in suite.capabilities)
+        result = tuple(c for suite in self.suites for c in suite.capabilities)
         if self.num_items is None:
-            return found
-        return tuple(c.sample(self.num_items, seed=self.seed) for c in found)
+            return result
+        return tuple(c.sample(self.num_items, seed=self.seed) for c in result)
 
 
 def compare_checkpoints(
@@ -140,8 +140,8 @@ def compare_checkpoints(
         request.ray,
     )
     base, capabilities, target = score_base(scoring, request.capabilities, request.data)
-    found = [score_checkpoint(scoring, each, capabilities, target) for each in named]
-    scored, copies = without_copies([each for each, _ in found])
+    result = [score_checkpoint(scoring, each, capabilities, target) for each in named]
+    scored, copies = without_copies([each for each, _ in result])
     rows = _rows(request, base, scored, histories)
     recommended = _recommended(rows)
     return Comparison(
@@ -150,7 +150,7 @@ def compare_checkpoints(
         checkpoints=rows,
         histories=tuple(histories.values()),
         equal_items=base.equal_items,
-        cost=Cost.since(started, forward=base.num_tokens + sum(used for _, used in found)),
+        cost=Cost.since(started, forward=base.num_tokens + sum(used for _, used in result)),
         caveats=_caveats(request, base, rows, copies, recommended=recommended),
         provenance=_provenance(request, base, scored),
     )
@@ -162,8 +162,8 @@ def _histories(named: Sequence[NamedCheckpoint]) -> dict[Path, TrainerHistory]:
     for each in named:
         if each.run is not None:
             runs.setdefault(each.run, []).append(Path(each.source))
-    found = {run: read_history(run, folders) for run, folders in runs.items()}
-    return {run: history for run, history in found.items() if history is not None}
+    result = {run: read_history(run, folders) for run, folders in runs.items()}
+    return {run: history for run, history in result.items() if history is not None}
 
 
 def _rows(

@@ -160,17 +160,17 @@ def _run(
     running = list(request.runs)
     for number, probe in enumerate(probes, start=1):
         for run in running:
-            found = ask(
+            result = ask(
                 run,
                 probe,
                 num_items=race.num_items,
                 listener=partial(_told, listener, f"{run.label}, round {number}"),
             )
-            race.num_items = race.num_items or found.num_items
-            race.forecasts[run.label], race.probes[run.label] = found, probe
+            race.num_items = race.num_items or result.num_items
+            race.forecasts[run.label], race.probes[run.label] = result, probe
             generator = numpy.random.default_rng([request.seed, number])
             race.drawn[run.label] = draw_worst_losses(
-                list(found.losses.values()),
+                list(result.losses.values()),
                 generator=generator.spawn(1 + _place(request, run.label))[-1],
             )
         pvalues = {
@@ -197,7 +197,7 @@ def _told(listener: Callable[[Progress], None], label: str, progress: Progress) 
 
 def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, ...]:
     safest = probabilities_safest(race.drawn)
-    found = []
+    result = []
     for run in request.runs:
         forecast = race.forecasts[run.label]
         low, high = numpy.quantile(race.drawn[run.label], (0.05, 0.95)).tolist()
@@ -205,7 +205,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
         target = forecast.assessment.target
         verdict = forecast.assessment.verdict
         assert verdict is not None
-        found.append(
+        result.append(
             ComparedConfig(
                 label=run.label,
                 config=run.config.provenance(),
@@ -226,7 +226,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 forecast=forecast.assessment.forecast,
             )
         )
-    return tuple(found)
+    return tuple(result)
 
 
 def _verdict(rows: Sequence[ComparedConfig]) -> TestVerdict:

@@ -73,7 +73,7 @@ def forecast_config(
         effort=Effort(num_probe_items=num_items),
         probe=probe,
     )
-    found = assess(request, folder, listener=listener)
+    result = assess(request, folder, listener=listener)
     losses = {
         each.capability: PredictedLoss(
             each.relative,
@@ -81,7 +81,7 @@ def forecast_config(
             each.high / each.tolerance,
             each.confidence_level,
         )
-        for each in forecast_losses(found)
+        for each in forecast_losses(result)
         if each.required
     }
-    return ConfigForecast(found, losses, max(score.num_items for score in found.scores))
+    return ConfigForecast(result, losses, max(score.num_items for score in result.scores))

@@ -82,12 +82,12 @@ def _lost(checkpoints: Sequence[Sequence[CapabilityTests]], alpha: float) -> lis
     num = len(checkpoints)
     strengths = [_strength(cells, alpha, num) for cells in checkpoints]
     order = sorted(range(num), key=lambda index: -strengths[index])
-    found = [False] * num
+    result = [False] * num
     for rank, index in enumerate(order):
         if strengths[index] < num - rank:
             break
-        found[index] = True
-    return found
+        result[index] = True
+    return result
 
 
 def _strength(cells: Sequence[CapabilityTests], alpha: float, num_checkpoints: int) -> int:

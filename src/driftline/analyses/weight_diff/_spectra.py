@@ -79,12 +79,14 @@ def read_spectra(pair: WeightPair, *, effort: SpectraEffort, seed: int) -> Spect
         spectrum = _exact("gram", singular_values(change))
     else:
         return SpectralReading(_estimated(change, seed=seed), intruders_reason=_NO_INTRUDERS)
-    found = intruder_dimensions(change, pair.base_value().numpy(), top_k=TOP_K, threshold=THRESHOLD)
+    result = intruder_dimensions(
+        change, pair.base_value().numpy(), top_k=TOP_K, threshold=THRESHOLD
+    )
     intruders = Intruders(
-        num_intruders=len(found.indices),
-        top_k=len(found.largest_cosines),
+        num_intruders=len(result.indices),
+        top_k=len(result.largest_cosines),
         threshold=THRESHOLD,
-        largest_cosines=found.largest_cosines,
+        largest_cosines=result.largest_cosines,
     )
     return SpectralReading(spectrum, intruders=intruders)
 

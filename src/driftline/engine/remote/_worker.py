@@ -166,8 +166,8 @@ class Worker:
                     f"capability {capability.name}: the tokenizer on {socket.gethostname()} makes "
                     "other tokens than the driver's; install the same versions on every node"
                 )
-        found = {file.path: place for file, place in places.items() if place is not None}
-        work = Pending(with_files_at(task.point, found), capabilities)
+        result = {file.path: place for file, place in places.items() if place is not None}
+        work = Pending(with_files_at(task.point, result), capabilities)
         (scored,) = self._scorer.compute([work])
         return tuple(scored.scores)
 

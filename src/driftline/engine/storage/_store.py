@@ -224,11 +224,11 @@ class ResultStore:
         check = "(SELECT digest FROM checks WHERE checks.key = scores.key)"
         columns = f"{', '.join(_COLUMNS)}, {check if self._has_checks else 'NULL'}"
         with damage_named(self._path):
-            found = self._connection.execute(
+            result = self._connection.execute(
                 f"SELECT {columns} FROM scores {where}",  # noqa: S608 - no text of others
                 values,
             ).fetchall()
-        for *row, digest in found:
+        for *row, digest in result:
             try:
                 yield _checked_row(row, digest)
             except (NotJsonError, TypeError, ValueError) as error:

@@ -148,9 +148,9 @@ def open_model(
             or not finite, a tokenizer that is missing or does not fit, a quantisation that is not
             supported, or too little memory.
     """
-    found = locate_base(source, runs_code=trust_remote_code)
-    location, gguf_file, revision = str(found.folder), found.gguf_file, found.revision
-    files = OpenedFiles.take(found.files, found.strays)
+    result = locate_base(source, runs_code=trust_remote_code)
+    location, gguf_file, revision = str(result.folder), result.gguf_file, result.revision
+    files = OpenedFiles.take(result.files, result.strays)
     options: dict[str, object] = {"trust_remote_code": trust_remote_code}
     if gguf_file is not None:
         options["gguf_file"] = gguf_file
@@ -259,13 +259,13 @@ def _check_complete(
 def _config(location: str, source: str) -> dict[str, object]:
     """Read the checkpoint's config.json."""
     try:
-        found: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
+        result: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
         ) from error
-    return found
+    return result
 
 
 def _move_to_gpu(model: transformers.PreTrainedModel, source: str) -> None:

@@ -220,11 +220,11 @@ def _strength(read: _Reading, way: _Way) -> tuple[float, float]:
     def part(strength: float) -> float:
         return sum(_dot(way.merged(b, strength), b.change) for b in read.sample)
 
-    wanted = sum(_dot(block.merged, block.change) for block in read.sample)
+    requested = sum(_dot(block.merged, block.change) for block in read.sample)
     low, high = _LEAST, _MOST
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if part(middle) < wanted else (low, middle)
+        low, high = (middle, high) if part(middle) < requested else (low, middle)
     # The whole weight says more than the sample by the ratio of their sizes.
     share = len(read.sample) / read.num_blocks
     error = math.sqrt(read.sums[way].weighed / share) / read.change_squared

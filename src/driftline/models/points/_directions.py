@@ -129,13 +129,13 @@ _LEFT, _RIGHT = "|left", "|right"
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
     """Return the tensors that store a change."""
-    found = {}
+    result = {}
     for name, value in change.items():
         if isinstance(value, LowRank):
-            found[name + _LEFT], found[name + _RIGHT] = value
+            result[name + _LEFT], result[name + _RIGHT] = value
         else:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
 @dataclass(frozen=True)

@@ -119,11 +119,11 @@ def weigh_queries(
 ) -> tuple[Float[ndarray, " queries"], dict[int, tuple[float, ...]]]:
     """Compute the derivative of the items' summed losses in the log-probability of each query."""
     weights = numpy.zeros(len(queries))
-    found = {}
+    result = {}
     for index in dict.fromkeys(queries[:, 2].tolist()):
         mine = queries[:, 2] == index
         num_sequences = len(items[index].sequences)
         sums = numpy.bincount(queries[mine, 3], log_probs[mine], minlength=num_sequences)
-        found[index] = tuple(sums.tolist())
-        weights[mine] = numpy.asarray(items[index].weigh(found[index]))[queries[mine, 3]]
-    return weights, found
+        result[index] = tuple(sums.tolist())
+        weights[mine] = numpy.asarray(items[index].weigh(result[index]))[queries[mine, 3]]
+    return weights, result

@@ -71,8 +71,8 @@ def compare_checkpoints(
             seed=options.seed,
         )
         with shown(options.reporter, folder):
-            found = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(found)
+            result = compare(request, folder, listener=options.reporter.update)
+        document = handed.named(result)
         _write(document, folder)
     return Answer(document, None if options.out is None else folder.path)
 

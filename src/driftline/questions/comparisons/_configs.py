@@ -56,8 +56,8 @@ def compare_configs(
             choice.open(), runs, options.suites, options.num_items, options.seed
         )
         with inputs.shown(options.reporter, folder):
-            found = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(found)
+            result = compare(request, folder, listener=options.reporter.update)
+        document = handed.named(result)
         _write(document, folder)
     return Answer(document, None if options.out is None else folder.path)
 

@@ -67,12 +67,12 @@ def handed_checkpoints(
     Raises:
         ModelError: One is neither a name nor a model, or is given twice.
     """
-    found = [handed.files(each, f"tuned-{n}") for n, each in enumerate(checkpoints, start=1)]
-    digests = Counter(digest for _, digest in found if digest is not None)
-    for number, (_, digest) in enumerate(found, start=1):
+    result = [handed.files(each, f"tuned-{n}") for n, each in enumerate(checkpoints, start=1)]
+    digests = Counter(digest for _, digest in result if digest is not None)
+    for number, (_, digest) in enumerate(result, start=1):
         if digest is not None and digests[digest] > 1:
             raise ModelError(f"tuned-{number}: is given twice; keep one")
-    return tuple(place for place, _ in found), tuple(digest or place for place, digest in found)
+    return tuple(place for place, _ in result), tuple(digest or place for place, digest in result)
 
 
 def named_configs(configs: ConfigsInput) -> tuple[tuple[str, ConfigInput], ...]:
@@ -103,14 +103,14 @@ def named_configs(configs: ConfigsInput) -> tuple[tuple[str, ConfigInput], ...]:
         )
     paths = [Path(fspath(c)) if isinstance(c, str | PathLike) else None for c in configs]
     counts = Counter(path.name for path in paths if path is not None)
-    found = []
+    result = []
     for number, (path, config) in enumerate(zip(paths, configs, strict=True), start=1):
         if path is None:
             name = f"config {number}"
         else:
             name = path.name if counts[path.name] == 1 else str(path)
-        found.append((name, config))
-    return tuple(found)
+        result.append((name, config))
+    return tuple(result)
 
 
 def _is_pair(value: tuple[Any, ...]) -> bool:

@@ -185,8 +185,8 @@ def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
         1,
         config=cost.config,
     )
-    found = _estimate("train", choice, hollow, work)
-    return found.model_copy(update={"caveats": (*found.caveats, _CHECKPOINTS)})
+    result = _estimate("train", choice, hollow, work)
+    return result.model_copy(update={"caveats": (*result.caveats, _CHECKPOINTS)})
 
 
 def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
@@ -208,10 +208,10 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
     work = _Work(
         _scored(hollow, _capabilities(cost.suites)), trained, None, steps, 1, config=config
     )
-    found = _estimate("plan", choice, hollow, work)
+    result = _estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:
-        return found
-    return found.model_copy(update={"minutes": float(cost.budget_minutes)})
+        return result
+    return result.model_copy(update={"minutes": float(cost.budget_minutes)})
 
 
 def estimate_certification(suites: "tuple[Suite, ...]", choice: "ModelChoice") -> Estimate:

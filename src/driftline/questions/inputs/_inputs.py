@@ -289,12 +289,12 @@ def read_rows(
         return data, (*notes, *data.notes)
     if config is None:
         raise ConfigError("no data is named; add --data, or --config with a file that names some")
-    found = read_named_data(config, columns=renamed)
-    if found is None:
+    result = read_named_data(config, columns=renamed)
+    if result is None:
         raise ConfigError(
             f"{config.name}: names no data; add --data, or dataset_name to the config"
         )
-    return found, found.notes
+    return result, result.notes
 
 
 def check_probe(config: "TrainingConfig", reporter: "Reporter") -> None:
@@ -370,7 +370,7 @@ def one_or_more(value: object, option: str) -> Sequence[str]:
     """Read one text or several; anything else is refused."""
     if isinstance(value, str):
         return (value,)
-    found = list(value) if isinstance(value, Sequence) else [None]
-    if not all(isinstance(each, str) for each in found):
+    result = list(value) if isinstance(value, Sequence) else [None]
+    if not all(isinstance(each, str) for each in result):
         raise DataError(f"{option}: {value!r:.60} is not a text or a list of texts")
-    return tuple(str(each) for each in found)
+    return tuple(str(each) for each in result)

@@ -169,15 +169,15 @@ def _searched(
 
     source = request.opened.source
     with inputs.shown(reporter, folder):
-        found = search(request, folder, listener=reporter.update)
-    found = write_plan_files(
-        found,
+        result = search(request, folder, listener=reporter.update)
+    result = write_plan_files(
+        result,
         request,
         folder=folder.path,
         model=handed.labels.get(source, source),
         suites=suites,
     )
-    document: Document = handed.named(found)
+    document: Document = handed.named(result)
     # The document comes last: a folder that holds it is a finished one.
     contents = (render_plan(document), document.to_json())  # type: ignore[arg-type]
     folder.write_outputs(dict(zip(REPORTS, contents, strict=True)))

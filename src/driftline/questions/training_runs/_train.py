@@ -86,18 +86,18 @@ def train(  # noqa: PLR0913 - the inputs of a question
         run = _read_run(read, probed, name, (data, columns, eval_data), is_named=model is not None)
         for note in run.notes:
             reporter.say(note)
-        found = inputs.read_suites(named_suites, reporter)
+        result = inputs.read_suites(named_suites, reporter)
         source, digest = handed.files(base, "model")
         dtype = "bfloat16" if probed is not None and probed.dtype == "bfloat16" else None
         choice = inputs.ModelChoice(source, trust_remote_code, dtype, digest=digest)
         if dry_run:
             from ..documents import TrainCost, estimate_training
 
-            cost = TrainCost(run.data, run.config, found)
+            cost = TrainCost(run.data, run.config, result)
             return Answer(handed.named(estimate_training(cost, choice)))
         with inputs.run_folder(
             out,
-            _identity(choice, read, run, found, probed),
+            _identity(choice, read, run, result, probed),
             outputs=OUTPUTS,
             force=force,
             command="train",
@@ -106,7 +106,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
             if force:
                 _move_aside(folder.path)
             reporter.note(f"opening {source}")
-            request = _request(choice, read, run, found)
+            request = _request(choice, read, run, result)
             if probed is not None:
                 request = _started(request, probed, reporter)
             from driftline.report import render_training_run

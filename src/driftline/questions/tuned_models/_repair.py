@@ -111,8 +111,8 @@ def repair(  # noqa: PLR0913 - the inputs of a question
                 seed,
             )
             with inputs.shown(reporter, folder):
-                found = search(request, folder, listener=reporter.update)
-            document = handed.named(found)
+                result = search(request, folder, listener=reporter.update)
+            document = handed.named(result)
             # The document comes last: a folder that holds it is a finished one.
             contents = (render_repair(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))

@@ -62,16 +62,16 @@ def _asked(suites: SuiteInput, policy: "CertificationPolicy | None") -> "tuple[A
     from driftline.capabilities import governed
     from driftline.certificates import AskedSuite, WatchedCapability
 
-    found = []
+    result = []
     for name, suite in zip(suite_names(suites), read_suites(suites, SilentReporter()), strict=True):
-        wanted = (governed(capability, policy) for capability in suite.capabilities)
-        found.append(
+        requested = (governed(capability, policy) for capability in suite.capabilities)
+        result.append(
             AskedSuite(
                 name=name,
                 digest=suite.provenance().digest,
                 capabilities=tuple(
-                    WatchedCapability(c.name, c.tolerance, c.required) for c in wanted
+                    WatchedCapability(c.name, c.tolerance, c.required) for c in requested
                 ),
             )
         )
-    return tuple(found)
+    return tuple(result)

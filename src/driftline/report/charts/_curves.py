@@ -35,8 +35,8 @@ def curve_margins(
     assessment: Assessment, *, kind: Literal["path", "radius"]
 ) -> list[StabilityMargin]:
     """List the margins of one kind that have a curve, the tightest first."""
-    found = (m for m in assessment.margins if m.kind == kind and m.curve)
-    return sorted(found, key=margin_order)
+    result = (m for m in assessment.margins if m.kind == kind and m.curve)
+    return sorted(result, key=margin_order)
 
 
 def curve_chart(
@@ -146,9 +146,9 @@ def _critical(
     margins: Sequence[StabilityMargin], rows: Sequence[Mapping[str, str | float]]
 ) -> list[dict[str, str | float]]:
     scales = [float(row["x"]) for row in rows]
-    found: list[dict[str, str | float]] = []
+    result: list[dict[str, str | float]] = []
     for m in margins:
         value = m.critical_steps if m.kind == "path" else m.critical_relative_norm
         if value is not None and min(scales) <= value <= max(scales):
-            found.append({"critical": value, "direction": clean(m.direction)})
-    return found
+            result.append({"critical": value, "direction": clean(m.direction)})
+    return result

@@ -191,9 +191,9 @@ def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) ->
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _short(found: re.Match[str]) -> str:
+def _short(result: re.Match[str]) -> str:
     """Round a number: a hundredth of a pixel, or of an opacity, is not seen."""
-    return f"{float(found[0]):.2f}"
+    return f"{float(result[0]):.2f}"
 
 
 def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterable[tuple[str, str]]:

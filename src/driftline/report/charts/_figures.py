@@ -61,15 +61,15 @@ def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:
         `path_curves`, `radius_curves`.
     """
     assessment = in_points(assessment)
-    found: dict[str, Chart | None] = {"decision": _decision(assessment, canvas)}
-    found |= _forecasts(assessment, canvas)
-    found["fragility"] = _fragility(assessment, canvas)
-    found["belief_space"] = belief_chart(assessment, canvas)
-    found["used_margin"] = _used_margin(assessment, canvas)
-    found["envelope"] = envelope_chart(assessment, canvas)
-    found["path_curves"] = curve_chart(assessment, canvas, kind="path")
-    found["radius_curves"] = curve_chart(assessment, canvas, kind="radius")
-    return {name: styled(chart) for name, chart in found.items() if chart is not None}
+    result: dict[str, Chart | None] = {"decision": _decision(assessment, canvas)}
+    result |= _forecasts(assessment, canvas)
+    result["fragility"] = _fragility(assessment, canvas)
+    result["belief_space"] = belief_chart(assessment, canvas)
+    result["used_margin"] = _used_margin(assessment, canvas)
+    result["envelope"] = envelope_chart(assessment, canvas)
+    result["path_curves"] = curve_chart(assessment, canvas, kind="path")
+    result["radius_curves"] = curve_chart(assessment, canvas, kind="radius")
+    return {name: styled(chart) for name, chart in result.items() if chart is not None}
 
 
 def forecast_units(assessment: Assessment) -> dict[str, str]:

@@ -253,7 +253,7 @@ def _text(parent: ElementTree.Element, words: str, x: float, y: float, **more: s
 def _element(
     tag: str, parent: ElementTree.Element | None, **attributes: object
 ) -> ElementTree.Element:
-    found = {key: str(value) for key, value in attributes.items()}
+    result = {key: str(value) for key, value in attributes.items()}
     if parent is None:
-        return ElementTree.Element(tag, found)
-    return ElementTree.SubElement(parent, tag, found)
+        return ElementTree.Element(tag, result)
+    return ElementTree.SubElement(parent, tag, result)

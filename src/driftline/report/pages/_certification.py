@@ -11,10 +11,10 @@ from ._provenance import provenance_table
 from ._tables import Table, columns, table
 
 
-def render_certification(found: Certification) -> str:
+def render_certification(document: Certification) -> str:
     """Write a certification as a page in the order of every page."""
-    screen = certification_screen(found)
-    shown = in_points(found)
+    screen = certification_screen(document)
+    shown = in_points(document)
     p = shown.provenance
     head = Head(
         shown,
@@ -53,8 +53,8 @@ def render_certification(found: Certification) -> str:
     )
 
 
-def _tiles(found: Certification) -> Iterator[tuple[str, str, str]]:
-    required = [claim for claim in found.claims if claim.required]
+def _tiles(document: Certification) -> Iterator[tuple[str, str, str]]:
+    required = [claim for claim in document.claims if claim.required]
     for word, verdict in (
         ("retained", "non_inferior"),
         ("lost", "inferior"),
@@ -62,7 +62,7 @@ def _tiles(found: Certification) -> Iterator[tuple[str, str, str]]:
     ):
         count = sum(claim.verdict == verdict for claim in required)
         yield word, f"{count} of {len(required)}", "required capabilities"
-    yield "alpha", f"{found.provenance.alpha:g}", "chance that a loss passes, a claim"
+    yield "alpha", f"{document.provenance.alpha:g}", "chance that a loss passes, a claim"
 
 
 def _subject(subject: Subject) -> str:
@@ -70,11 +70,11 @@ def _subject(subject: Subject) -> str:
     return f"{clean(subject.source)} ({subject.kind}{revision})"
 
 
-def _suite_claim(found: Certification) -> str:
-    claim = found.suite_claim
+def _suite_claim(document: Certification) -> str:
+    claim = document.suite_claim
     return (
         f"All {claim.num_required} required capabilities together: p = {pvalue_text(claim.pvalue)} "
-        f"(intersection-union, alpha {found.provenance.alpha:g})"
+        f"(intersection-union, alpha {document.provenance.alpha:g})"
     )
 
 
@@ -84,7 +84,7 @@ def _flip_words(name: str, made: Table, beyond: float | None) -> str:
     return text if beyond is None else f"{text} (lost beyond guessing: {100 * beyond:+.1f} points)"
 
 
-def _left_table(found: Certification) -> Table:
+def _left_table(document: Certification) -> Table:
     return table(
         columns("capability; at worst #; accepted #; unit; margin left #"),
         (
@@ -95,13 +95,13 @@ def _left_table(found: Certification) -> Table:
                 claim.unit,
                 percent(None if claim.loss_limit is None else 1 - claim.loss_limit / claim.margin),
             )
-            for claim in found.claims
+            for claim in document.claims
         ),
     )
 
 
-def _checks_table(found: Certification) -> Table:
-    guards = found.guards
+def _checks_table(document: Certification) -> Table:
+    guards = document.guards
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
     rows = [
         ("weights", "equal, bit for bit" if guards.tuned_is_base else "different"),
@@ -118,14 +118,14 @@ def _checks_table(found: Certification) -> Table:
             f"base accuracy of {c.capability}",
             f"{percent(c.base_accuracy)}, a guess {percent(c.chance)}",
         )
-        for c in found.claims
+        for c in document.claims
         if c.base_accuracy is not None and c.chance is not None
     ]
     return table([("check", "text"), ("finding", "text")], rows)
 
 
-def _digest_table(found: Certification) -> Table:
-    p = found.provenance
+def _digest_table(document: Certification) -> Table:
+    p = document.provenance
     rows = [
         (f"{side}: {file.name}", file.digest)
         for side, subject in (("tuned", p.tuned), ("base", p.base))
@@ -139,8 +139,8 @@ def _digest_table(found: Certification) -> Table:
     return table([("file", "text"), ("digest", "code")], rows)
 
 
-def _provenance_table(found: Certification) -> Table:
-    p = found.provenance
+def _provenance_table(document: Certification) -> Table:
+    p = document.provenance
     numerics = (
         "none: logs of another tool"
         if p.numerics is None
@@ -150,4 +150,4 @@ def _provenance_table(found: Certification) -> Table:
         ("command", f"{p.command}, alpha {p.alpha:g}, seed {p.seed}"),
         ("numerics", numerics),
     ]
-    return provenance_table(rows, p, found.schema_)
+    return provenance_table(rows, p, document.schema_)

@@ -7,15 +7,15 @@ from ._model_tables import model_provenance, scores_table
 from ._page import Head, page
 
 
-def render_scores(found: Scores) -> str:
+def render_scores(document: Scores) -> str:
     """Write scores as a page in the order of every page."""
-    shown = in_points(found)
+    shown = in_points(document)
     p = shown.provenance
     head = Head(
         shown,
         title="Capabilities of one model",
         badge=None,
-        screen=scores_screen(found),
+        screen=scores_screen(document),
         facts=(
             ("model", clean(p.model.source)),
             ("suites", ", ".join(clean(suite.name) for suite in p.suites)),

@@ -125,12 +125,12 @@ def fragility_table(assessment: Assessment) -> Table:
     """Tabulate the sensitivity of every module, a column a capability, in the order of the forward pass."""
     labels = module_labels(assessment.fragility)
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
-    found = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
+    result = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
     ranks = {rank.module: f"{rank.mean_rank:.1f}" for rank in module_ranks(assessment)}
     made = table(
         [("module", "text"), ("mean rank", "number"), *((name, "number") for name in names)],
         (
-            (label, ranks[module], *(found.get((module, name), DASH) for name in names))
+            (label, ranks[module], *(result.get((module, name), DASH) for name in names))
             for module, label in labels.items()
         ),
     )
@@ -327,18 +327,18 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
     margins = [m for m in assessment.margins if m.capability in required or not required]
     paths = [m for m in margins if m.kind == "path"]
     # The safe side is the least of all lower ends, whosever they are.
-    if found := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
-        steps, m = min(found, key=lambda pair: pair[0])
+    if result := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
+        steps, m = min(result, key=lambda pair: pair[0])
         safe = min((m.low for m in paths if m.low is not None), default=None)
         yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
-    if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
-        rate, m = min(found, key=lambda pair: pair[0])
+    if result := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
+        rate, m = min(result, key=lambda pair: pair[0])
         safe = None if assessment.advice is None else assessment.advice.learning_rate
         yield "learning rate for these steps", number(rate), number(safe), m.capability
     for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]
-        if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
-            norm, m = min(found, key=lambda pair: pair[0])
+        if result := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
+            norm, m = min(result, key=lambda pair: pair[0])
             # An upper bound has no safe side.
             low = DASH if direction == "worst_case" else number(m.low)
             yield f"relative norm along {direction}", number(norm), low, m.capability

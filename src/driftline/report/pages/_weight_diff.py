@@ -89,8 +89,8 @@ def _tiles(diff: WeightDiff) -> Iterator[tuple[str, str, str]]:
         yield "moved farthest", percent(first.relative_change), clean(first.name)
     looked = [c.intruders for c in diff.changes if c.intruders is not None]
     if looked:
-        found = sum(intruders.num_intruders for intruders in looked)
-        yield "intruder dimensions", str(found), f"in {len(looked)} matrices"
+        result = sum(intruders.num_intruders for intruders in looked)
+        yield "intruder dimensions", str(result), f"in {len(looked)} matrices"
 
 
 def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:

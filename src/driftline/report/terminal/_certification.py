@@ -25,47 +25,47 @@ NUM_FLIPS = 5
 """Items that are named of each kind; the document has all."""
 
 
-def certification_summary(found: Certification) -> str:
+def certification_summary(document: Certification) -> str:
     """Render a certification for a terminal, without colour.
 
     Args:
-        found: Document to describe.
+        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, both claims, a
         row a capability, why what is inconclusive is so, the items that flipped, what was checked,
         the cost, numbered caveats. It ends in a newline.
     """
-    found = in_points(found)
+    document = in_points(document)
     blocks = [
-        wrapped(f"{found.verdict.upper()}: {_headline(found)}"),
-        _table(found.claims),
-        _claims(found),
+        wrapped(f"{document.verdict.upper()}: {_headline(document)}"),
+        _table(document.claims),
+        _claims(document),
         [
             line
-            for claim in found.claims
+            for claim in document.claims
             if claim.reason
             for line in wrapped(f"{clean(claim.capability)} is inconclusive: {clean(claim.reason)}")
         ],
-        [line for claim in found.claims for line in _flips(claim)],
-        _probes(found),
-        _closing(found),
+        [line for claim in document.claims for line in _flips(claim)],
+        _probes(document),
+        _closing(document),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def outcome_sentence(found: Certification) -> str:
+def outcome_sentence(document: Certification) -> str:
     """State the outcome in one sentence, without the verdict's word and names of models."""
-    if found.verdict == "pass" and found.guards.tuned_is_base:
+    if document.verdict == "pass" and document.guards.tuned_is_base:
         return "identical: the tuned weights are the base's, bit for bit"
-    if found.verdict == "pass":
-        return f"all {found.suite_claim.num_required} required capabilities are retained"
-    return clean(found.suite_claim.reason or "")
+    if document.verdict == "pass":
+        return f"all {document.suite_claim.num_required} required capabilities are retained"
+    return clean(document.suite_claim.reason or "")
 
 
-def _headline(found: Certification) -> str:
-    base, tuned = (clean(s.source) for s in (found.provenance.base, found.provenance.tuned))
-    return f"{outcome_sentence(found)} ({tuned}, tuned from {base})"
+def _headline(document: Certification) -> str:
+    base, tuned = (clean(s.source) for s in (document.provenance.base, document.provenance.tuned))
+    return f"{outcome_sentence(document)} ({tuned}, tuned from {base})"
 
 
 def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
@@ -111,19 +111,19 @@ def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
     return [*table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
-def _claims(found: Certification) -> list[str]:
-    suite, alpha = found.suite_claim, found.provenance.alpha
-    kept = [clean(c.capability) for c in found.claims if c.adjusted_verdict == "non_inferior"]
+def _claims(document: Certification) -> list[str]:
+    suite, alpha = document.suite_claim, document.provenance.alpha
+    kept = [clean(c.capability) for c in document.claims if c.adjusted_verdict == "non_inferior"]
     lines = wrapped(
         f"Claim 1, {suite.claim}: {CLAIM_WORDS[suite.verdict]}, p = {pvalue_text(suite.pvalue)}; each of "
         f"{suite.num_required} at alpha = {alpha:g} (intersection-union)"
     )
-    policy = found.provenance.policy
+    policy = document.provenance.policy
     if policy is not None:
         lines += wrapped(f"Policy: {clean(policy.name)}, {policy.digest}")
     return lines + wrapped(
         f"Claim 2, each capability by itself: {', '.join(kept) or 'none'} retained; Holm over "
-        f"{len(found.claims)} claims at alpha = {alpha:g}"
+        f"{len(document.claims)} claims at alpha = {alpha:g}"
     )
 
 
@@ -170,11 +170,11 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f} points"
 
 
-def _probes(found: Certification) -> list[str]:
+def _probes(document: Certification) -> list[str]:
     """Say what the recovery probe found for each loss."""
     return [
         line
-        for probe in found.recovery or ()
+        for probe in document.recovery or ()
         for line in wrapped(f"Recovery probe, {recovery_sentence(probe)}", indent="  ")
     ]
 
@@ -191,24 +191,24 @@ def recovery_sentence(probe: RecoveryProbe) -> str:
     return f"{name}: lost there too ({moved}; {plain}): not a matter of format alone"
 
 
-def _closing(found: Certification) -> list[str]:
-    guards, cost = found.guards, found.cost
+def _closing(document: Certification) -> list[str]:
+    guards, cost = document.guards, document.cost
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
     noise = f"at most {number(max(floors))}" if floors else DASH
     lines = wrapped(
         f"Checked: scores of {guards.num_items_moved:,} of {guards.num_items:,} items moved; base "
         f"scored again in other batches, an item moved {noise}; tokenizer: {guards.tokenizer}"
     )
-    used = [c for c in found.claims if c.sequential is not None]
+    used = [c for c in document.claims if c.sequential is not None]
     if used:
         said = (f"{clean(c.capability)} {_items_used(c)}" for c in used)
         lines += wrapped(f"Items until the decision, scored, of all: {', '.join(said)}")
-    flips = [c for c in found.claims if c.base_accuracy is not None and c.chance is not None]
+    flips = [c for c in document.claims if c.base_accuracy is not None and c.chance is not None]
     if flips:
         said = (
             f"{clean(c.capability)} {percent(c.base_accuracy)} ({percent(c.chance)})" for c in flips
         )
         lines += wrapped(f"Base accuracy (chance): {', '.join(said)}")
     lines += wrapped(f"Cost: {duration(cost.wall_seconds)}, {cost.tokens_forward:,} tokens forward")
-    lines += caveat_lines(found.caveats)
+    lines += caveat_lines(document.caveats)
     return lines

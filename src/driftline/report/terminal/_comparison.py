@@ -16,27 +16,27 @@ from ...results.readings import (
 from ._columns import aligned, wrapped
 
 
-def comparison_summary(found: Comparison) -> str:
+def comparison_summary(document: Comparison) -> str:
     """Write a comparison of checkpoints for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        document: What to put in words.
 
     Returns:
         Text: the verdict, a row a checkpoint, why, the trainer's history, each capability, the cost,
         numbered caveats. It ends in a newline.
     """
-    found = in_points(found)
-    base = clean(found.provenance.base.source)
-    closing = wrapped(f"Cost: {cost_sentence(found.cost)}")
-    for index, caveat in enumerate(found.caveats, start=1):
+    document = in_points(document)
+    base = clean(document.provenance.base.source)
+    closing = wrapped(f"Cost: {cost_sentence(document.cost)}")
+    for index, caveat in enumerate(document.caveats, start=1):
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
-    claims = [CLAIM_TITLES, *(cell for row in found.checkpoints for cell in claim_cells(row))]
+    claims = [CLAIM_TITLES, *(cell for row in document.checkpoints for cell in claim_cells(row))]
     blocks = [
-        wrapped(f"{found.verdict.upper()}: {comparison_headline(found)} (base: {base})"),
-        aligned([CHECKPOINT_TITLES, *checkpoint_rows(found)], numeric=(2, 3, 5, 6, 7, 8, 9)),
-        [part for line in reason_lines(found) for part in wrapped(line)],
-        [part for each in found.histories for part in wrapped(history_sentence(each))],
+        wrapped(f"{document.verdict.upper()}: {comparison_headline(document)} (base: {base})"),
+        aligned([CHECKPOINT_TITLES, *checkpoint_rows(document)], numeric=(2, 3, 5, 6, 7, 8, 9)),
+        [part for line in reason_lines(document) for part in wrapped(line)],
+        [part for each in document.histories for part in wrapped(history_sentence(each))],
         aligned(claims, numeric=(2, 3, 4, 6)),
         closing,
     ]

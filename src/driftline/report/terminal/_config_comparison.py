@@ -14,24 +14,24 @@ from ...results.readings import (
 from ._columns import aligned, wrapped
 
 
-def config_comparison_summary(found: ConfigComparison) -> str:
+def config_comparison_summary(document: ConfigComparison) -> str:
     """Write a comparison of configs for a terminal, without colour.
 
     Args:
-        found: What to put in words.
+        document: What to put in words.
 
     Returns:
         Text: the verdict, a row a config, each forecast, the cost, numbered caveats. It ends in a
         newline.
     """
-    found = in_points(found)
-    closing = wrapped(f"Cost: {cost_sentence(found.cost)}")
-    for index, caveat in enumerate(found.caveats, start=1):
+    document = in_points(document)
+    closing = wrapped(f"Cost: {cost_sentence(document.cost)}")
+    for index, caveat in enumerate(document.caveats, start=1):
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     blocks = [
-        wrapped(f"{found.verdict.upper()}: {config_comparison_headline(found)}"),
-        aligned([CONFIG_TITLES, *config_rows(found)], numeric=(2, 3, 4, 6, 7, 8)),
-        aligned([CONFIG_FORECAST_TITLES, *config_forecast_rows(found)], numeric=(2, 3, 4, 5)),
+        wrapped(f"{document.verdict.upper()}: {config_comparison_headline(document)}"),
+        aligned([CONFIG_TITLES, *config_rows(document)], numeric=(2, 3, 4, 6, 7, 8)),
+        aligned([CONFIG_FORECAST_TITLES, *config_forecast_rows(document)], numeric=(2, 3, 4, 5)),
         closing,
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"

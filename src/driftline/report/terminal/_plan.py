@@ -20,40 +20,40 @@ _SHOWN_TRIALS = 12
 """In a terminal; the report has all."""
 
 
-def plan_summary(found: Plan) -> str:
+def plan_summary(document: Plan) -> str:
     """Render a plan for a terminal, without colour.
 
     Args:
-        found: Document to describe.
+        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it
         keeps, what each lever bought, the best trials, the files, the cost, numbered caveats. It ends
         in a newline.
     """
-    found = in_points(found)
+    document = in_points(document)
     blocks = [
-        wrapped(f"{found.verdict.upper()}: {plan_headline(found)}"),
-        _protocol(found),
-        ["On items that chose nothing", *_margins(found)],
-        _ablation(found),
-        ["Trials, the best first, on the items that choose", *_trials(found)],
-        _closing(found),
+        wrapped(f"{document.verdict.upper()}: {plan_headline(document)}"),
+        _protocol(document),
+        ["On items that chose nothing", *_margins(document)],
+        _ablation(document),
+        ["Trials, the best first, on the items that choose", *_trials(document)],
+        _closing(document),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def plan_headline(found: Plan) -> str:
+def plan_headline(document: Plan) -> str:
     """Say in one line what the protocol gains and keeps, and what its verdict rests on."""
-    target = found.target
+    target = document.target
     parts = []
-    if found.protocol is not None:
+    if document.protocol is not None:
         limits = interval(target.low, target.high, signed=True)
         parts.append(
             f"target gain {number(target.gain, signed=True)} {target.unit} ({limits}, "
             f"{target.num_items:,} unseen rows)"
         )
-    return clean("; ".join((*parts, *found.reasons)))
+    return clean("; ".join((*parts, *document.reasons)))
 
 
 def setting_words(settings: Sequence[LeverSetting]) -> str:
@@ -86,18 +86,20 @@ def scale_word(look: PlanLook) -> str:
     return "in parts" if look.parts else f"{look.scale:g}"
 
 
-def _protocol(found: Plan) -> list[str]:
-    if found.protocol is None:
+def _protocol(document: Plan) -> list[str]:
+    if document.protocol is None:
         return wrapped("Protocol: none; the base is the best that was found")
-    lines = wrapped(f"Protocol: {found.protocol.num_steps:,} steps")
-    rows = [(f"{s.lever}", s.value, f"(your config: {s.plain})") for s in found.protocol.settings]
+    lines = wrapped(f"Protocol: {document.protocol.num_steps:,} steps")
+    rows = [
+        (f"{s.lever}", s.value, f"(your config: {s.plain})") for s in document.protocol.settings
+    ]
     if not rows:
         return [*lines, "  as your config has it"]
     return [*lines, *aligned([tuple(map(clean, row)) for row in rows], numeric=())]
 
 
-def _margins(found: Plan) -> list[str]:
-    verdicts = {claim.capability: claim.verdict for claim in found.claims}
+def _margins(document: Plan) -> list[str]:
+    verdicts = {claim.capability: claim.verdict for claim in document.claims}
     rows = [("capability", "change", "at worst", "accepted", "margin left", "claim")]
     rows += [
         (
@@ -108,13 +110,13 @@ def _margins(found: Plan) -> list[str]:
             percent(row.left),
             CLAIM_WORDS[verdicts[row.capability]],
         )
-        for row in found.margins_left
+        for row in document.margins_left
     ]
     return aligned(rows, numeric=range(1, 5))
 
 
-def _ablation(found: Plan) -> list[str]:
-    if not found.ablation:
+def _ablation(document: Plan) -> list[str]:
+    if not document.ablation:
         return []
     rows = [("lever", "value", "plain", "gain with", "without", "bought", "")]
     rows += [
@@ -127,14 +129,14 @@ def _ablation(found: Plan) -> list[str]:
             number(row.bought, signed=True),
             "dropped" if row.was_dropped else clean(row.reason or ""),
         )
-        for row in found.ablation
+        for row in document.ablation
     ]
     head = "What each lever bought, nats per token on the items that choose"
     return [head, *aligned(rows, numeric=(3, 4, 5))]
 
 
-def _trials(found: Plan) -> list[str]:
-    ordered = sorted(found.trials, key=trial_order)
+def _trials(document: Plan) -> list[str]:
+    ordered = sorted(document.trials, key=trial_order)
     rows = [("trial", "gain", "worst change", "scale", "state", "protocol")]
     for trial in ordered[:_SHOWN_TRIALS]:
         best = trial.best
@@ -153,16 +155,16 @@ def _trials(found: Plan) -> list[str]:
     return lines
 
 
-def _closing(found: Plan) -> list[str]:
+def _closing(document: Plan) -> list[str]:
     lines = []
-    for file in found.files:
+    for file in document.files:
         lacks = f" (has no words for: {', '.join(file.lacks)})" if file.lacks else ""
         lines += wrapped(f"Written: {clean(file.name)}{clean(lacks)}")
-    cost = found.cost
+    cost = document.cost
     lines += wrapped(
-        f"Cost: {duration(cost.wall_seconds)}, {len(found.trials)} trials, "
+        f"Cost: {duration(cost.wall_seconds)}, {len(document.trials)} trials, "
         f"{cost.tokens_backward:,} tokens trained, {cost.tokens_forward:,} scored"
     )
-    lines += wrapped(f"Budget: {budget_words(found.budget)}")
-    lines += caveat_lines(found.caveats)
+    lines += wrapped(f"Budget: {budget_words(document.budget)}")
+    lines += caveat_lines(document.caveats)
     return lines

@@ -18,32 +18,32 @@ from ...results.readings import (
 from ._columns import aligned, caveat_lines, wrapped
 
 
-def repair_summary(found: Repair) -> str:
+def repair_summary(document: Repair) -> str:
     """Render a repair for a terminal, without colour.
 
     Args:
-        found: Document to describe.
+        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, what was given
         back at which cost, a row a capability, what each family gave, what was chosen, where the
         model lies, the cost, numbered caveats. It ends in a newline.
     """
-    found = in_points(found)
+    document = in_points(document)
     blocks = [
-        wrapped(f"{found.verdict.upper()}: {repair_headline(found)}"),
-        ["On items that chose nothing, as changes from the base", *_capabilities(found)],
-        ["What each family gave, on the items that choose", *_families(found)],
-        _chosen(found),
-        _closing(found),
+        wrapped(f"{document.verdict.upper()}: {repair_headline(document)}"),
+        ["On items that chose nothing, as changes from the base", *_capabilities(document)],
+        ["What each family gave, on the items that choose", *_families(document)],
+        _chosen(document),
+        _closing(document),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def repair_headline(found: Repair) -> str:
+def repair_headline(document: Repair) -> str:
     """Say in one line what a repair restored and kept, and what its verdict rests on."""
     parts = []
-    recovery, target = found.recovery, found.target
+    recovery, target = document.recovery, document.target
     if recovery.given_back is None:
         parts.append(f"nothing to give back ({recovery.reason})")
     else:
@@ -51,7 +51,7 @@ def repair_headline(found: Repair) -> str:
     if target is not None:
         share = percent(target.gain_share) if target.reason is None else DASH
         parts.append(f"{share} of the target's gain kept")
-    return clean(", ".join(parts) + "; " + "; ".join(found.reasons))
+    return clean(", ".join(parts) + "; " + "; ".join(document.reasons))
 
 
 def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
@@ -67,11 +67,11 @@ def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
     return lines
 
 
-def _capabilities(found: Repair) -> list[str]:
+def _capabilities(document: Repair) -> list[str]:
     rows = [("capability", "items", "tuned", "repaired", "given back", "accepted", "claim")]
-    verdicts = {claim.capability: claim.verdict for claim in found.claims}
-    up = {claim.capability: claim.higher_is_better for claim in found.claims}
-    for row in found.recovery.capabilities:
+    verdicts = {claim.capability: claim.verdict for claim in document.claims}
+    up = {claim.capability: claim.higher_is_better for claim in document.claims}
+    for row in document.recovery.capabilities:
         rows.append((
             clean(row.capability) + ("" if row.required else " (watched)"),
             f"{row.num_items:,}",
@@ -82,7 +82,7 @@ def _capabilities(found: Repair) -> list[str]:
             CLAIM_WORDS[verdicts[row.capability]],
         ))  # fmt: skip
     lines = aligned(rows, numeric=range(1, 6))
-    target = found.target
+    target = document.target
     if target is not None:
         limits = interval(target.low, target.high, signed=True)
         lines += wrapped(
@@ -93,9 +93,9 @@ def _capabilities(found: Repair) -> list[str]:
     return lines
 
 
-def _families(found: Repair) -> list[str]:
+def _families(document: Repair) -> list[str]:
     rows = [("family", "points", "best", "gain kept", "damage", "worst change", "")]
-    for family in found.families:
+    for family in document.families:
         best = family.best
         rows.append((
             family.family,
@@ -111,8 +111,8 @@ def _families(found: Repair) -> list[str]:
     )
 
 
-def _chosen(found: Repair) -> list[str]:
-    return [*wrapped(f"Chosen: {chosen_words(found.chosen)}"), *_scales(found)]
+def _chosen(document: Repair) -> list[str]:
+    return [*wrapped(f"Chosen: {chosen_words(document.chosen)}"), *_scales(document)]
 
 
 def chosen_words(chosen: RepairLook) -> str:
@@ -120,20 +120,20 @@ def chosen_words(chosen: RepairLook) -> str:
     return clean(f"{chosen.family}, {chosen.label}")
 
 
-def _scales(found: Repair) -> Iterator[str]:
-    for names, scale in scale_lines(found.scales):
+def _scales(document: Repair) -> Iterator[str]:
+    for names, scale in scale_lines(document.scales):
         yield from wrapped(f"  scale {scale}: {names}", indent="    ")
 
 
-def _closing(found: Repair) -> list[str]:
+def _closing(document: Repair) -> list[str]:
     lines = []
-    if found.output is not None:
-        kind = "adapter of the same rank" if found.output.kind == "adapter" else "whole model"
-        lines += wrapped(f"Written: {clean(found.output.folder)} ({kind})")
-    cost = found.cost
+    if document.output is not None:
+        kind = "adapter of the same rank" if document.output.kind == "adapter" else "whole model"
+        lines += wrapped(f"Written: {clean(document.output.folder)} ({kind})")
+    cost = document.cost
     lines += wrapped(
-        f"Cost: {duration(cost.wall_seconds)}, {len(found.looks)} points, "
+        f"Cost: {duration(cost.wall_seconds)}, {len(document.looks)} points, "
         f"{cost.tokens_forward:,} tokens forward, no gradients"
     )
-    lines += caveat_lines(found.caveats)
+    lines += caveat_lines(document.caveats)
     return lines

@@ -12,23 +12,23 @@ _CLAIMS = {
 }
 
 
-def sample_size_summary(found: SampleSize) -> str:
+def sample_size_summary(document: SampleSize) -> str:
     """Render a sample size for a terminal, without colour."""
-    largest = max(claim.num_items for claim in found.claims)
-    margin = _amount(found, found.margin)
+    largest = max(claim.num_items for claim in document.claims)
+    margin = _amount(document, document.margin)
     if_so = "it does not change"
-    if found.change != 0:
-        if_so = f"it changes by {_amount(found, found.change)}"
-    spread = f"the change of an item varies by {_amount(found, found.spread or 0.0)}"
-    if found.discordance is not None:
-        spread = f"{found.discordance:.1%} of the items flip"
-    known = METRICS.get(found.metric)
+    if document.change != 0:
+        if_so = f"it changes by {_amount(document, document.change)}"
+    spread = f"the change of an item varies by {_amount(document, document.spread or 0.0)}"
+    if document.discordance is not None:
+        spread = f"{document.discordance:.1%} of the items flip"
+    known = METRICS.get(document.metric)
     moved = "fallen" if known is None or known.higher_is_better else "risen"
-    source = " (measured on SmolLM2-135M, mild runs)" if found.is_measured else ""
+    source = " (measured on SmolLM2-135M, mild runs)" if document.is_measured else ""
     lines = wrapped(
-        f"{largest:,} items a capability show that {clean(found.metric)} has not {moved} by "
-        f"{margin} or more, with a chance of {found.power:.0%} if in truth {if_so} while "
-        f"{spread}{source}; a loss of {margin} passes in at most {found.alpha:.1%} of cases"
+        f"{largest:,} items a capability show that {clean(document.metric)} has not {moved} by "
+        f"{margin} or more, with a chance of {document.power:.0%} if in truth {if_so} while "
+        f"{spread}{source}; a loss of {margin} passes in at most {document.alpha:.1%} of cases"
     )
     rows = [("claim", "items", "alpha", "power")]
     rows += [
@@ -38,14 +38,14 @@ def sample_size_summary(found: SampleSize) -> str:
             f"{claim.alpha:.4g}",
             f"{claim.power:.1%}",
         )
-        for claim in found.claims
+        for claim in document.claims
     ]
     lines += ["", *aligned(rows, numeric=(1, 2, 3)), ""]
-    lines += caveat_lines(found.caveats)
+    lines += caveat_lines(document.caveats)
     return "\n".join(lines) + "\n"
 
 
-def _amount(found: SampleSize, value: float) -> str:
-    if found.discordance is not None:
+def _amount(document: SampleSize, value: float) -> str:
+    if document.discordance is not None:
         return f"{100 * value:g} points"
-    return shown_amount(value, found.unit)
+    return shown_amount(value, document.unit)

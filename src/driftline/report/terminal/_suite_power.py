@@ -6,9 +6,9 @@ from ...results.readings import DASH, clean, in_points, number, percent, with_ri
 from ._columns import aligned, caveat_lines, wrapped
 
 
-def suite_power_summary(found: SuitePower) -> str:
+def suite_power_summary(document: SuitePower) -> str:
     """Write the summary for a terminal, without colour."""
-    found = in_points(found)
+    document = in_points(document)
     rows = [
         (
             "capability",
@@ -34,30 +34,30 @@ def suite_power_summary(found: SuitePower) -> str:
             with_rise(number(row.certify_margin), row.unit, row.certify_margin),
             _needed(row),
         )
-        for row in found.capabilities
+        for row in document.capabilities
     ]
     lines = wrapped(
-        f"{clean(found.suite.name)}: what its items can show. forecast: half the "
-        f"{percent(found.confidence_level)} interval of a measured change; certify: the smallest loss "
-        f"that is ruled out with a chance of {percent(found.power)} at alpha {found.alpha:g}, if nothing "
+        f"{clean(document.suite.name)}: what its items can show. forecast: half the "
+        f"{percent(document.confidence_level)} interval of a measured change; certify: the smallest loss "
+        f"that is ruled out with a chance of {percent(document.power)} at alpha {document.alpha:g}, if nothing "
         "has changed; needs: items for that at the tolerance"
     )
     lines += aligned(rows, numeric=(1, 2, 3, 4, 6, 7, 8))
-    if not all(row.has_enough or row.reason for row in found.capabilities):
+    if not all(row.has_enough or row.reason for row in document.capabilities):
         lines += wrapped("* too few items to certify at this tolerance")
     reasons: dict[str, list[str]] = {}
-    for row in found.capabilities:
+    for row in document.capabilities:
         if row.reason is not None:
             reasons.setdefault(row.reason, []).append(clean(row.capability))
     for reason, names in reasons.items():
         lines += wrapped(f"{DASH} never certified as retained: {', '.join(names)}: {clean(reason)}")
     spreads = {
-        f"{clean(r.metric)} {number(r.spread)} {clean(r.unit)}": None for r in found.capabilities
+        f"{clean(r.metric)} {number(r.spread)} {clean(r.unit)}": None for r in document.capabilities
     }
-    if any(has_perplexity(row.unit) for row in found.capabilities):
+    if any(has_perplexity(row.unit) for row in document.capabilities):
         lines += wrapped("In brackets: the change of perplexity that this is")
     lines += ["", *wrapped(f"Assumed spread of an item's change: {', '.join(spreads)}")]
-    lines += caveat_lines(found.caveats)
+    lines += caveat_lines(document.caveats)
     return "\n".join(lines) + "\n"
 
 

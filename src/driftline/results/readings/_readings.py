@@ -205,7 +205,7 @@ def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
     for f in assessment.fragility:
         ranks.setdefault(f.module, []).append(f)
     labels = module_labels(assessment.fragility)
-    found = [
+    result = [
         ModuleRank(
             module,
             labels[module],
@@ -215,7 +215,7 @@ def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
         for module, rows in ranks.items()
     ]
     places = list(labels)
-    return tuple(sorted(found, key=lambda r: (r.mean_rank, places.index(r.module))))
+    return tuple(sorted(result, key=lambda r: (r.mean_rank, places.index(r.module))))
 
 
 def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:

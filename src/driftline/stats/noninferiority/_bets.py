@@ -58,9 +58,9 @@ def log_wealth(bets: Bets, change: float) -> Float[ndarray, "*rules orders units
         Nats.
     """
     stakes = numpy.minimum(bets.stakes, bets.largest_share / (change - bets.least))
-    found: Float[ndarray, "*rules orders units"]
-    found = numpy.log1p(stakes * (bets.totals - change * bets.sizes)).cumsum(axis=-1)
-    return found
+    result: Float[ndarray, "*rules orders units"]
+    result = numpy.log1p(stakes * (bets.totals - change * bets.sizes)).cumsum(axis=-1)
+    return result
 
 
 def scaled(units: Units, max_group_size: int | None) -> Units:

@@ -142,10 +142,10 @@ def evidence_pvalue(evidence: FlipEvidence, change: float) -> float:
     if smallest > grid[-1]:
         return GAMMA if change < 0 else 1.0
     grid = numpy.concatenate([[smallest], grid[grid > smallest]])
-    found = outcome_probabilities(evidence, grid, change)
-    top = int(found.argmax())
+    result = outcome_probabilities(evidence, grid, change)
+    top = int(result.argmax())
     zoomed = numpy.linspace(grid[max(top - 1, 0)], grid[min(top + 1, len(grid) - 1)], _NUM_ZOOMED)
-    top_found = max(found[top], outcome_probabilities(evidence, zoomed, change).max())
+    top_found = max(result[top], outcome_probabilities(evidence, zoomed, change).max())
     return min(1.0, float(top_found) + GAMMA)
 
 
@@ -168,8 +168,8 @@ def outcome_probabilities(
     lost_share = (1 - change / numpy.maximum(discordances, _SMALLEST)) / 2
     tails = _lost_tails(evidence, numpy.clip(lost_share, 0.0, 1.0))
     left_out = numpy.maximum(1 - weights.sum(axis=1), 0.0)
-    found: Float[ndarray, " points"] = (weights * tails).sum(axis=1) + left_out
-    return found
+    result: Float[ndarray, " points"] = (weights * tails).sum(axis=1) + left_out
+    return result
 
 
 def _lost_tails(
@@ -189,8 +189,8 @@ def _lost_tails(
         sign = numpy.where(numpy.abs(rise) > index, numpy.sign(rise), 0)
         steps += sign * _binomial(count, flips[1:], lost_share)
     tails = numpy.concatenate([first[:, None], steps], axis=1).cumsum(axis=1)
-    found: Float[ndarray, "points flips"] = numpy.clip(tails, 0.0, 1.0)
-    return found
+    result: Float[ndarray, "points flips"] = numpy.clip(tails, 0.0, 1.0)
+    return result
 
 
 def most_lost_at(
@@ -256,5 +256,5 @@ def _binomial(
     log_ways = -scipy.special.betaln(count + 1, num - count + 1) - numpy.log(num + 1)
     logs = numpy.log(numpy.maximum([share, 1 - share], _SMALLEST))
     powers = logs.T @ numpy.array([count, num - count], dtype=float)
-    found: Float[ndarray, "points flips"] = numpy.exp(log_ways + powers) * is_possible
-    return found
+    result: Float[ndarray, "points flips"] = numpy.exp(log_ways + powers) * is_possible
+    return result

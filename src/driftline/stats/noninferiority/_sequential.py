@@ -141,10 +141,10 @@ def running_bets(
 def log_evidence(bets: Bets, mean: float) -> Float[ndarray, "orders units"]:
     """Return the logarithm of the wealth of all rules together, after each unit."""
     weights = numpy.array([weight for _, weight in _RULES])[:, None, None]
-    found: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
+    result: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
         log_wealth(bets, mean) + numpy.log(weights), axis=0
     )
-    return found
+    return result
 
 
 def _limit(

@@ -49,8 +49,8 @@ def tango_statistic(
     excess = gained - lost - n * d
     with numpy.errstate(divide="ignore", invalid="ignore"):
         z = excess / numpy.sqrt(variance)
-    found: Float[ndarray, "*shape"] = numpy.where(numpy.isnan(z), 0.0, z)
-    return found
+    result: Float[ndarray, "*shape"] = numpy.where(numpy.isnan(z), 0.0, z)
+    return result
 
 
 def tango_low(

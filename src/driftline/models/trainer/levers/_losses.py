@@ -97,9 +97,9 @@ class TrainedPass:
     def _kl_of(self, states: Tensor, base: PreTrainedModel, of_base: Tensor) -> Tensor:
         kind = type(self._body)
         with torch.no_grad():
-            wanted = head_logits(base, kind, of_base).log_softmax(-1)
-        found = head_logits(self._inner, kind, states).log_softmax(-1)
-        return torch.nn.functional.kl_div(found, wanted, reduction="sum", log_target=True)
+            requested = head_logits(base, kind, of_base).log_softmax(-1)
+        result = head_logits(self._inner, kind, states).log_softmax(-1)
+        return torch.nn.functional.kl_div(result, requested, reduction="sum", log_target=True)
 
     def _states_at(self, output: ModelOutput) -> Tensor:
         """Return hidden states at the positions whose next token is trained on."""

@@ -26,39 +26,39 @@ _TEXT = ("checkpoint", "verdict", "worst capability", "capability", "unit", "ver
 _KINDS: dict[str, Kind] = dict.fromkeys(_TEXT, "text")
 
 
-def render_comparison(found: Comparison) -> str:
+def render_comparison(document: Comparison) -> str:
     """Write a comparison of checkpoints as a page."""
-    screen = comparison_screen(found)
-    found = in_points(found)
+    screen = comparison_screen(document)
+    document = in_points(document)
     content = ComparisonContent(
         title="Which checkpoint to take",
         facts=(
-            ("base", clean(found.provenance.base.source)),
-            ("checkpoints", f"{len(found.checkpoints)}"),
+            ("base", clean(document.provenance.base.source)),
+            ("checkpoints", f"{len(document.checkpoints)}"),
         ),
         footer="A claim is statistical, about items drawn like these.",
-        tiles=tuple(_tiles(found)),
-        provenance=_provenance_table(found),
-        points=_points(found),
+        tiles=tuple(_tiles(document)),
+        provenance=_provenance_table(document),
+        points=_points(document),
         gain_title="gain on the target, nats a token",
         label="Gain on the target against the worst change",
         caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90 % "
         "intervals.",
         lead="kept: every required capability is shown to be within its tolerance, among so many "
         "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows.",
-        numbers=titled_table(CHECKPOINT_TITLES, checkpoint_rows(found), _KINDS),
+        numbers=titled_table(CHECKPOINT_TITLES, checkpoint_rows(document), _KINDS),
         details=titled_table(
             CLAIM_TITLES,
-            (cells for row in found.checkpoints for cells in claim_cells(row)),
+            (cells for row in document.checkpoints for cells in claim_cells(row)),
             _KINDS,
         ),
-        reasons=tuple(reason_lines(found)),
-        history=tuple(history_sentence(each) for each in found.histories),
+        reasons=tuple(reason_lines(document)),
+        history=tuple(history_sentence(each) for each in document.histories),
     )
-    return comparison_page(found, screen, content)
+    return comparison_page(document, screen, content)
 
 
-def _points(found: Comparison) -> list[ComparedPoint]:
+def _points(document: Comparison) -> list[ComparedPoint]:
     return [
         ComparedPoint(
             clean(row.label),
@@ -70,16 +70,16 @@ def _points(found: Comparison) -> list[ComparedPoint]:
             None if row.gain is None else row.gain.low,
             None if row.gain is None else row.gain.high,
         )
-        for row in found.checkpoints
+        for row in document.checkpoints
     ]
 
 
-def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
-    rows = found.checkpoints
+def _tiles(document: Comparison) -> Iterator[tuple[str, str, str]]:
+    rows = document.checkpoints
     kept = sum(row.verdict == "kept" for row in rows)
     lost = sum(row.verdict == "lost" for row in rows)
     yield "kept everything", f"{kept} of {len(rows)}", f"{lost} lost something"
-    chosen = next((row for row in rows if row.label == found.recommended), None)
+    chosen = next((row for row in rows if row.label == document.recommended), None)
     if chosen is None:
         return
     yield "worst change", number(fall(chosen.worst_loss), signed=True), "tolerances"
@@ -88,8 +88,8 @@ def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
         yield "P(best)", percent(chosen.probability_best), ""
 
 
-def _provenance_table(found: Comparison) -> Table:
-    p = found.provenance
+def _provenance_table(document: Comparison) -> Table:
+    p = document.provenance
     subjects = (("base", p.base), *(("checkpoint", each) for each in p.checkpoints))
     rows = [(word, f"{each.source} ({each.kind})") for word, each in subjects]
     rows += [
@@ -103,4 +103,4 @@ def _provenance_table(found: Comparison) -> Table:
     rows += [
         ("command", f"{p.command}, alpha {p.alpha:g}, {p.num_draws} resamples, seed {p.seed}"),
     ]
-    return provenance_table(rows, p, found.schema_)
+    return provenance_table(rows, p, document.schema_)

@@ -33,17 +33,17 @@ class ComparisonContent:
 
 
 def comparison_page(
-    found: Comparison | ConfigComparison, screen: Screen, content: ComparisonContent
+    document: Comparison | ConfigComparison, screen: Screen, content: ComparisonContent
 ) -> str:
     """Write a comparison as a page."""
     head = Head(
-        found,
+        document,
         title=content.title,
-        badge=BADGES[found.verdict],
+        badge=BADGES[document.verdict],
         screen=screen,
         facts=content.facts,
         tiles=content.tiles,
-        cost=(cost_sentence(found.cost),),
+        cost=(cost_sentence(document.cost),),
         provenance=content.provenance,
         footer=content.footer,
     )

@@ -26,33 +26,33 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def render_config_comparison(found: ConfigComparison) -> str:
+def render_config_comparison(document: ConfigComparison) -> str:
     """Write a comparison of configs as a page."""
-    screen = config_comparison_screen(found)
-    found = in_points(found)
+    screen = config_comparison_screen(document)
+    document = in_points(document)
     content = ComparisonContent(
         title="Which config to train",
         facts=(
-            ("model", clean(found.provenance.model.source)),
-            ("configs", f"{len(found.configs)}"),
+            ("model", clean(document.provenance.model.source)),
+            ("configs", f"{len(document.configs)}"),
         ),
         footer="A forecast is a prediction, not a proof.",
-        tiles=tuple(_tiles(found)),
-        provenance=_provenance_table(found),
-        points=_points(found),
+        tiles=tuple(_tiles(document)),
+        provenance=_provenance_table(document),
+        points=_points(document),
         gain_title="predicted gain, nats a token",
         label="Predicted gain against the predicted worst change",
         caption="Up is more predicted gain, right is less loss of the required capability that is predicted to "
         "lose most. Bars are intervals of the forecast.",
         lead="Forecasts from a probe of each run. P(safest): its worst loss is the smallest of all, by "
         "draws from the forecasts.",
-        numbers=titled_table(CONFIG_TITLES, config_rows(found), _KINDS),
-        details=titled_table(CONFIG_FORECAST_TITLES, config_forecast_rows(found), _KINDS),
+        numbers=titled_table(CONFIG_TITLES, config_rows(document), _KINDS),
+        details=titled_table(CONFIG_FORECAST_TITLES, config_forecast_rows(document), _KINDS),
     )
-    return comparison_page(found, screen, content)
+    return comparison_page(document, screen, content)
 
 
-def _points(found: ConfigComparison) -> list[ComparedPoint]:
+def _points(document: ConfigComparison) -> list[ComparedPoint]:
     return [
         ComparedPoint(
             clean(row.label),
@@ -64,27 +64,27 @@ def _points(found: ConfigComparison) -> list[ComparedPoint]:
             row.gain_low,
             row.gain_high,
         )
-        for row in found.configs
+        for row in document.configs
     ]
 
 
-def _tiles(found: ConfigComparison) -> Iterator[tuple[str, str, str]]:
-    safe = sum(row.verdict == "safe" for row in found.configs)
-    unsafe = sum(row.verdict == "unsafe" for row in found.configs)
-    yield "forecast to be safe", f"{safe} of {len(found.configs)}", f"{unsafe} unsafe"
-    row = next(each for each in found.configs if each.label == found.safest)
+def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
+    safe = sum(row.verdict == "safe" for row in document.configs)
+    unsafe = sum(row.verdict == "unsafe" for row in document.configs)
+    yield "forecast to be safe", f"{safe} of {len(document.configs)}", f"{unsafe} unsafe"
+    row = next(each for each in document.configs if each.label == document.safest)
     yield "safest", clean(row.label), f"P = {percent(row.probability_safest)}"
     yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 
-def _provenance_table(found: ConfigComparison) -> Table:
-    p = found.provenance
+def _provenance_table(document: ConfigComparison) -> Table:
+    p = document.provenance
     rows = [("model", f"{p.model.source} {p.model.digest}")]
-    for each in found.configs:
+    for each in document.configs:
         rows.append(("config", f"{each.config.name} {each.config.digest}"))
         rows.append(("data", f"{each.data.name} {each.data.digest}"))
     rows += [("suite", f"{suite.name} {suite.digest}") for suite in p.suites]
     rows += [
         ("command", f"{p.command}, up to {p.num_items} items a capability, seed {p.seed}"),
     ]
-    return provenance_table(rows, p, found.schema_)
+    return provenance_table(rows, p, document.schema_)

@@ -48,8 +48,8 @@ def claims_sentence(claims: Sequence[CapabilityClaim]) -> str | None:
     """
     if not claims:
         return None
-    asked = [c for c in claims if c.required] or list(claims)
-    worst = max(asked, key=lambda c: _loss(c) / c.margin)
+    request = [c for c in claims if c.required] or list(claims)
+    worst = max(request, key=lambda c: _loss(c) / c.margin)
     change = shown_change(worst.change, higher_is_better=worst.higher_is_better)
     limit = (
         ""
@@ -69,15 +69,15 @@ def _loss(claim: CapabilityClaim) -> float:
     return -claim.change if claim.higher_is_better else claim.change
 
 
-def certification_screen(found: Certification) -> Screen:
+def certification_screen(document: Certification) -> Screen:
     """Say whether a tuned model keeps what its base could do."""
-    shown = in_points(found)
+    shown = in_points(document)
     required = [c for c in shown.claims if c.required]
     kept = sum(c.verdict == "non_inferior" for c in required)
     lost = [clean(c.capability) for c in required if c.verdict == "inferior"]
     open_ = [c for c in required if c.verdict == "inconclusive"]
     statement = f"{kept} of {len(required)} required capabilities are retained"
-    if found.guards.tuned_is_base:
+    if document.guards.tuned_is_base:
         statement = "identical: the tuned weights are the base's, bit for bit"
     elif lost:
         statement += f"; lost: {', '.join(lost)}"
@@ -96,9 +96,9 @@ def certification_screen(found: Certification) -> Screen:
     )  # fmt: skip
 
 
-def repair_screen(found: Repair) -> Screen:
+def repair_screen(document: Repair) -> Screen:
     """Say what scaling the update gave back."""
-    shown = in_points(found)
+    shown = in_points(document)
     actions = {
         "pass": "certify the repaired model on a suite that this search never saw.",
         "fail": "tune again with a milder protocol: `driftline plan` searches one.",
@@ -106,7 +106,7 @@ def repair_screen(found: Repair) -> Screen:
     }
     return Screen(
         shown.verdict.upper(), repair_headline(shown), claims_sentence(shown.claims),
-        actions[found.verdict],
+        actions[document.verdict],
         caveats=caveats_of_run(shown.caveats), num_standing=len(standing_caveats(shown.caveats)),
     )  # fmt: skip
 
@@ -131,9 +131,9 @@ def weight_diff_screen(diff: WeightDiff) -> Screen:
     )  # fmt: skip
 
 
-def scores_screen(found: Scores) -> Screen:
+def scores_screen(document: Scores) -> Screen:
     """Say what one model can do."""
-    shown = in_points(found)
+    shown = in_points(document)
     empty = [s for s in shown.scores if s.nothing_to_lose is not None]
     num = len(shown.scores)
     model = clean(shown.provenance.model.source)
@@ -161,9 +161,9 @@ def _score_rows(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def suite_power_screen(found: SuitePower) -> Screen:
+def suite_power_screen(document: SuitePower) -> Screen:
     """Say which capabilities a certification can settle with these items."""
-    shown = in_points(found)
+    shown = in_points(document)
     few = [row for row in shown.capabilities if not row.has_enough]
     num = len(shown.capabilities)
     statement = (
@@ -192,13 +192,13 @@ def suite_power_screen(found: SuitePower) -> Screen:
     )  # fmt: skip
 
 
-def sample_size_screen(found: SampleSize) -> Screen:
+def sample_size_screen(document: SampleSize) -> Screen:
     """Say how many items a certificate needs."""
-    largest = max(claim.num_items for claim in found.claims)
+    largest = max(claim.num_items for claim in document.claims)
     margin = (
-        f"{100 * found.margin:g} points"
-        if found.discordance is not None
-        else shown_amount(found.margin, found.unit)
+        f"{100 * document.margin:g} points"
+        if document.discordance is not None
+        else shown_amount(document.margin, document.unit)
     )
     names = {
         "one": "one capability is kept",
@@ -206,24 +206,27 @@ def sample_size_screen(found: SampleSize) -> Screen:
         "each": "each is kept",
     }
     rows = aligned(
-        [(names[c.claim], f"{c.num_items:,} items", f"power {c.power:.1%}") for c in found.claims],
+        [
+            (names[c.claim], f"{c.num_items:,} items", f"power {c.power:.1%}")
+            for c in document.claims
+        ],
         numeric=(1, 2),
     )
     statement = (
-        f"{largest:,} items a capability show that {clean(found.metric)} has lost less than {margin}, with a "
-        f"chance of {found.power:.0%}{', if items vary as measured on SmolLM2-135M' if found.is_measured else ''}"
+        f"{largest:,} items a capability show that {clean(document.metric)} has lost less than {margin}, with a "
+        f"chance of {document.power:.0%}{', if items vary as measured on SmolLM2-135M' if document.is_measured else ''}"
     )
     return Screen(
         None, statement, rows=tuple(rows),
-        caveats=caveats_of_run(found.caveats), num_standing=len(standing_caveats(found.caveats)),
+        caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip
 
 
-def verification_screen(found: Verification) -> Screen:
+def verification_screen(document: Verification) -> Screen:
     """Say whether a certificate holds for these files."""
-    word, _, rest = verification_headline(found).partition(": ")
+    word, _, rest = verification_headline(document).partition(": ")
     by_status = {
-        status: [c for c in found.checks if c.status == status]
+        status: [c for c in document.checks if c.status == status]
         for status in ("passed", "failed", "skipped")
     }
     counted = ", ".join(f"{len(checks)} {status}" for status, checks in by_status.items() if checks)

@@ -17,32 +17,32 @@ from .._columns import aligned
 from ._screen import Screen
 
 
-def comparison_screen(found: Comparison) -> Screen:
+def comparison_screen(document: Comparison) -> Screen:
     """Say which checkpoint to take."""
-    shown = in_points(found)
+    shown = in_points(document)
     actions = {
-        "pass": f"take {clean(found.recommended or '')}, and certify it on items that chose nothing.",
+        "pass": f"take {clean(document.recommended or '')}, and certify it on items that chose nothing.",
         "fail": "tune again with a milder protocol: none of these keeps what it must.",
         "inconclusive": "compare on more items.",
     }
     rows = aligned([CHECKPOINT_TITLES, *checkpoint_rows(shown)], numeric=(2, 3, 5, 6, 7, 8, 9))
     return Screen(
-        found.verdict.upper(), comparison_headline(shown), None, actions[found.verdict], rows=tuple(rows),
-        caveats=caveats_of_run(found.caveats), num_standing=len(standing_caveats(found.caveats)),
+        document.verdict.upper(), comparison_headline(shown), None, actions[document.verdict], rows=tuple(rows),
+        caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip
 
 
-def config_comparison_screen(found: ConfigComparison) -> Screen:
+def config_comparison_screen(document: ConfigComparison) -> Screen:
     """Say which config to train."""
-    shown = in_points(found)
+    shown = in_points(document)
     actions = {
-        "pass": f"train {clean(found.recommended or found.safest)}, with the monitor on.",
+        "pass": f"train {clean(document.recommended or document.safest)}, with the monitor on.",
         "fail": "lower the learning rates: none of these configs is safe.",
-        "inconclusive": f"forecast {clean(found.safest)} with `--until decided`.",
+        "inconclusive": f"forecast {clean(document.safest)} with `--until decided`.",
     }
     rows = aligned([CONFIG_TITLES, *config_rows(shown)], numeric=range(2, len(CONFIG_TITLES)))
     return Screen(
-        found.verdict.upper(), config_comparison_headline(shown), None, actions[found.verdict],
-        rows=tuple(rows), caveats=caveats_of_run(found.caveats),
-        num_standing=len(standing_caveats(found.caveats)),
+        document.verdict.upper(), config_comparison_headline(shown), None, actions[document.verdict],
+        rows=tuple(rows), caveats=caveats_of_run(document.caveats),
+        num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip

@@ -129,21 +129,21 @@ def _advice(assessment: Assessment) -> str | None:
     return advice.sentence
 
 
-def plan_screen(found: Plan) -> Screen:
+def plan_screen(document: Plan) -> Screen:
     """Say what a protocol gains and keeps."""
-    found = in_points(found)
-    target, required = found.target, [row for row in found.margins_left if row.required]
-    kept = sum(c.verdict == "non_inferior" for c in found.claims if c.required)
-    needed = sum(c.required for c in found.claims)
+    document = in_points(document)
+    target, required = document.target, [row for row in document.margins_left if row.required]
+    kept = sum(c.verdict == "non_inferior" for c in document.claims if c.required)
+    needed = sum(c.required for c in document.claims)
     statement = "no protocol improved the target within the tolerances; keep the base model"
-    if found.protocol is not None:
+    if document.protocol is not None:
         limits = interval(target.low, target.high, signed=True)
         statement = (
             f"the protocol gains {number(target.gain, signed=True)} {target.unit} on its own task ({limits}) "
             f"and keeps {kept} of {needed} required capabilities"
         )
     loss = None
-    if found.protocol is not None and required:
+    if document.protocol is not None and required:
         worst = max(
             required, key=lambda row: row.loss / row.tolerance if row.tolerance else row.loss
         )
@@ -167,10 +167,14 @@ def plan_screen(found: Plan) -> Screen:
         "fail": "keep the base, or accept more loss in the suite.",
         "inconclusive": "train the protocol and certify it on more items.",
     }
-    action = actions[found.verdict] if found.protocol or found.verdict != "inconclusive" else None
+    action = (
+        actions[document.verdict]
+        if document.protocol or document.verdict != "inconclusive"
+        else None
+    )
     return Screen(
-        found.verdict.upper(), clean(statement), loss, action,
-        caveats=caveats_of_run(found.caveats), num_standing=len(standing_caveats(found.caveats)),
+        document.verdict.upper(), clean(statement), loss, action,
+        caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip
 
 
