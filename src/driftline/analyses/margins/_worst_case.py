@@ -34,7 +34,7 @@ _LITTLE_GAIN = 1.1
 class _Parts(NamedTuple):
     """The items of a capability that the radius is judged on, and those that are climbed on."""
 
-    judged: Capability
+    measured: Capability
     climbed: Capability | None
     """None where too few are left."""
 

@@ -42,7 +42,7 @@ class Parameter:
 class ModelParameters:
     """The weights of one side, as transformers would load them."""
 
-    found: Mapping[str, Parameter]
+    present: Mapping[str, Parameter]
     """By name, in the order of the files; tied weights once."""
     missing: tuple[str, ...]
     """Weights that the config asks for and the files lack."""
@@ -90,7 +90,7 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     tensors, wrappers = _unwrapped(checkpoint, shapes)
     groups, unknown = _grouped(checkpoint, tensors, model)
-    found: dict[str, Parameter] = {}
+    present: dict[str, Parameter] = {}
     for name, group in groups.items():
         for parameter in _converted(checkpoint, name, group, model):
             if parameter.name not in shapes:
@@ -102,15 +102,15 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
                     "together: download or save the model again"
                 )
             else:
-                found[parameter.name] = parameter
-    ties = _resolve_ties(found, model)
-    missing = [name for name in shapes if name not in found and name not in ties]
+                present[parameter.name] = parameter
+    ties = _resolve_ties(present, model)
+    missing = [name for name in shapes if name not in present and name not in ties]
     missing = _without(missing, model._keys_to_ignore_on_load_missing)
     homeless = set(_without([name for name, _ in unknown], _not_loaded(model)))
     order = {tensor.name: place for place, tensor in enumerate(checkpoint.tensors.values())}
-    rows = sorted(found.values(), key=lambda p: min(order[source.name] for source in p.sources))
+    rows = sorted(present.values(), key=lambda p: min(order[source.name] for source in p.sources))
     return ModelParameters(
-        found={parameter.name: parameter for parameter in rows},
+        present={parameter.name: parameter for parameter in rows},
         missing=tuple(missing),
         missing_elements={name: torch.Size(shapes[name]).numel() for name in missing},
         unknown=tuple(tensor for name, tensor in unknown if name in homeless),
