@@ -1,7 +1,7 @@
 """The items of a capability, one kind a scorer, each checked as it is read."""
 
 from collections.abc import Hashable, Sequence
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -152,6 +152,39 @@ def right_text(item: Item) -> str:
             return item.text
         case Generation():
             return _continued(item, item.answer)
+
+
+class Options(NamedTuple):
+    """The options of an item that is scored by choosing, as people read them."""
+
+    texts: tuple[str, ...]
+    right: int
+    """Index of the right one."""
+
+
+def options_of(item: Item) -> Options | None:
+    """Return the options of an item; None where it has none.
+
+    >>> options_of(MinimalPair(id="1", good="She runs.", bad="She run."))
+    Options(texts=('She runs.', 'She run.'), right=0)
+
+    Args:
+        item: Any item.
+
+    Returns:
+        The options, in the order in which their likelihoods are asked for.
+    """
+    match item:
+        case MultipleChoice():
+            return Options(item.choices, item.answer)
+        case Alternatives():
+            return Options(
+                tuple(each.prompt + each.completion for each in item.alternatives), item.answer
+            )
+        case MinimalPair():
+            return Options((item.good, item.bad), 0)
+        case Cloze() | Passage() | Generation():
+            return None
 
 
 def _continued(item: _Prompted, answer: str) -> str:

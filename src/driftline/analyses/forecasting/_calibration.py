@@ -11,7 +11,7 @@ from ...errors import DataError, RunError
 from ...metrics import METRICS
 from ...parsing import read_text
 from ...provenance import digest_bytes
-from ...results import Document, Look, ProbeReading, Value
+from ...results import Document, ProbeReading, Value
 
 FEWEST_RUNS = 4
 """Fewest runs to fit to in a metric: each is left out once, and three must remain."""
@@ -82,10 +82,6 @@ class ForecastCalibration(Document):
         """Fewest and most steps of a run."""
         steps = [run.probe.num_steps for run in self.runs]
         return min(steps), max(steps)
-
-    def with_looks(self, looks: tuple[Look, ...]) -> tuple[FinishedRun, ...]:
-        """Select the runs whose probes have all these looks."""
-        return tuple(r for r in self.runs if all(look in r.probe.target.losses for look in looks))
 
     def is_outside(self, probe: ProbeReading) -> bool:
         """Tell whether a run lies outside of what was calibrated on.

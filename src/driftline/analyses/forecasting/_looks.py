@@ -23,11 +23,6 @@ PROBES: dict[Probe, tuple[Look, ...]] = {
 """Looks of each probe, ascending."""
 
 
-def early_looks(probe: Probe) -> tuple[Look, ...]:
-    """List the looks of a probe, ascending."""
-    return PROBES[probe]
-
-
 def early_step(look: Look, num_steps: int) -> int:
     """Compute the optimiser step of a look.
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...capabilities import Alternatives, Capability, Generation, Item, MinimalPair, MultipleChoice
+from ...capabilities import Capability, Generation, Item, options_of
 from ...engine import Engine
 from ...errors import SuiteError
 from ...results import EqualItems
@@ -86,9 +86,9 @@ def _keys(capability: Capability, engine: Engine) -> list[Hashable]:
     result: list[Hashable] = []
     for item, (start, end) in zip(capability.items, encoded.spans, strict=True):
         texts = [(tuple(s.tokens), s.start) for s in encoded.sequences[start:end]]
-        if isinstance(item, (MultipleChoice, Alternatives, MinimalPair)):
-            right = 0 if isinstance(item, MinimalPair) else item.answer
-            result.append((texts.pop(right), frozenset(texts)))
+        options = options_of(item)
+        if options is not None:
+            result.append((texts.pop(options.right), frozenset(texts)))
         else:
             result.append(tuple(texts))
     return result

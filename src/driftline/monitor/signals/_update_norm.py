@@ -10,7 +10,7 @@ from peft.tuners.lora import LoraLayer
 from ...errors import ConfigError
 from ...parsing import parse_json, read_text
 from ...results import Assessment
-from ..handles import BaseWeights, is_sharded, lora_change, norm, summed
+from ..handles import BaseWeights, is_sharded, lora_change, summed
 
 
 class UpdateNorm(NamedTuple):
@@ -110,8 +110,3 @@ def _full_norm(weights: BaseWeights) -> float | None:
         bases.append((parameter, float(before.double().square().sum())))
     total = summed(bases)
     return math.sqrt(summed(changes) / total) if total else None
-
-
-def parameter_norm(model: torch.nn.Module) -> float:
-    """Compute the norm of all trained parameters, over all processes."""
-    return norm(p for p in model.parameters() if p.requires_grad)
