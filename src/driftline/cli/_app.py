@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,22 +11,7 @@ import typer
 from ..errors import ConfigError, DriftlineError, InputError, RunError
 from ..escapes import visible
 from ._streams import safe_streams
-from .commands import (
-    calibrate,
-    certify,
-    compare,
-    demo,
-    diff,
-    doctor,
-    part_command,
-    plan,
-    repair,
-    runs,
-    sample_size,
-    score,
-    suite,
-    train,
-)
+from .commands import COMMANDS, runs
 from .signing import keygen, sign, verify
 
 app = typer.Typer(
@@ -61,25 +47,9 @@ def _options(
     """Take the options that come before a command; all of them are answered eagerly."""
 
 
-app.command("assess")(part_command("assess"))
-app.command("margin")(part_command("margin"))
-app.command("map")(part_command("map"))
-app.command("forecast")(part_command("forecast"))
-app.command("calibrate")(calibrate)
-app.command("score")(score)
-app.command("plan")(plan)
-app.command("train")(train)
-app.command("diff")(diff)
-app.command("certify")(certify)
-app.command("compare")(compare)
-app.command("repair")(repair)
-app.command("sample-size")(sample_size)
-app.command("suite")(suite)
-app.command("keygen")(keygen)
-app.command("sign")(sign)
-app.command("verify")(verify)
-app.command("demo")(demo)
-app.command("doctor")(doctor)
+_SIGNING: dict[str, Callable[..., None]] = {"keygen": keygen, "sign": sign, "verify": verify}
+for _name, _command in (COMMANDS | _SIGNING).items():
+    app.command(_name)(_command)
 app.add_typer(runs, name="runs")
 
 

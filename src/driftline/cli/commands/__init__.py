@@ -1,16 +1,35 @@
-"""One file a command. Each parses, calls one analysis, prints or writes."""
+"""One file a command. Each parses, asks one question, prints or writes."""
 
-from ._assess import part_command as part_command
-from ._calibrate import calibrate as calibrate
-from ._certify import certify as certify
-from ._compare import compare as compare
-from ._demo import demo as demo
-from ._diff import diff as diff
-from ._doctor import doctor as doctor
-from ._plan import plan as plan
-from ._repair import repair as repair
+from collections.abc import Callable
+
+from ._assess import part_command
+from ._calibrate import calibrate
+from ._certify import certify
+from ._compare import compare
+from ._demo import demo
+from ._diff import diff
+from ._doctor import doctor
+from ._plan import plan
+from ._repair import repair
 from ._runs import runs as runs
-from ._sample_size import sample_size as sample_size
-from ._score import score as score
-from ._suite import suite as suite
-from ._train import train as train
+from ._sample_size import sample_size
+from ._score import score
+from ._suite import suite
+from ._train import train
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    **{part: part_command(part) for part in ("assess", "margin", "map", "forecast")},
+    "calibrate": calibrate,
+    "score": score,
+    "plan": plan,
+    "train": train,
+    "diff": diff,
+    "certify": certify,
+    "compare": compare,
+    "repair": repair,
+    "sample-size": sample_size,
+    "suite": suite,
+    "demo": demo,
+    "doctor": doctor,
+}
+"""Name to command, in the order of `driftline --help`."""
