@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.analyses import AssessmentRequest, Effort, ForecastCalibration, Part
-    from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
-    from driftline.results import Assessment
 
 
 def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
@@ -212,6 +210,8 @@ def _written(
     reporter: inputs.Reporter,
 ) -> Answer:
     """Open the model, answer the request, and write both reports into the folder."""
+    from driftline.analyses import assess as answer
+
     out, then_train = given["out"], given["then_train"]
     identity = _identity(request, choice, given["items"])
     path = inputs.path_of(out, "--out")
@@ -230,7 +230,8 @@ def _written(
         opened = choice.open()
         if then_train:
             check_trainable(opened)
-        document = _answered(replace(request, opened=opened), folder, reporter)
+        with inputs.shown(reporter, folder):
+            document = answer(replace(request, opened=opened), folder, listener=reporter.update)
         document = with_inputs(handed.named(document), given, folder.path)
         from driftline.report import render_html
 
@@ -272,15 +273,6 @@ def beside(folder: Path | None) -> Path | None:
         One beside it.
     """
     return None if folder is None else folder.parent / f"{folder.resolve().name}-train"
-
-
-def _answered(
-    request: "AssessmentRequest", folder: "RunFolder", reporter: inputs.Reporter
-) -> "Assessment":
-    from driftline.analyses import assess as answer
-
-    with inputs.shown(reporter, folder):
-        return answer(request, folder, listener=reporter.update)
 
 
 def _identity(
