@@ -163,7 +163,7 @@ def right_answer(item: MultipleChoice | Cloze | Generation) -> str:
             return item.answer
 
 
-class Options(NamedTuple):
+class ItemOptions(NamedTuple):
     """The options of an item that is scored by choosing, as people read them."""
 
     texts: tuple[str, ...]
@@ -171,11 +171,11 @@ class Options(NamedTuple):
     """Index of the right one."""
 
 
-def options_of(item: Item) -> Options | None:
+def options_of(item: Item) -> ItemOptions | None:
     """Return the options of an item; None where it has none.
 
     >>> options_of(MinimalPair(id="1", good="She runs.", bad="She run."))
-    Options(texts=('She runs.', 'She run.'), right=0)
+    ItemOptions(texts=('She runs.', 'She run.'), right=0)
 
     Args:
         item: Any item.
@@ -185,13 +185,13 @@ def options_of(item: Item) -> Options | None:
     """
     match item:
         case MultipleChoice():
-            return Options(item.choices, item.answer)
+            return ItemOptions(item.choices, item.answer)
         case Alternatives():
-            return Options(
+            return ItemOptions(
                 tuple(each.prompt + each.completion for each in item.alternatives), item.answer
             )
         case MinimalPair():
-            return Options((item.good, item.bad), 0)
+            return ItemOptions((item.good, item.bad), 0)
         case Cloze() | Passage() | Generation():
             return None
 
