@@ -131,7 +131,7 @@ INNER_FAULTS = {
     "models": ("models.points._fault", "models.trainer"),
     "the trainer": ("models.trainer.config._fault", "models.trainer.levers"),
     "analyses": ("analyses.probing._fault", "analyses.margins"),
-    "results": ("results.documents._fault", "results.summaries"),
+    "results": ("results.documents._fault", "results.readings"),
     "the monitor": ("monitor.signals._fault", "monitor.detectors"),
     "engine": ("engine.storage._fault", "engine.evaluation"),
     "stats": ("stats.noninferiority._fault", "stats.sample_sizes"),

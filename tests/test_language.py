@@ -57,6 +57,19 @@ BANNED = {
     r"whoever": "name the subject",
 }
 
+# A name of a variable or a field that does not say which value it holds, and names that do.
+VAGUE_NAMES = {
+    "asked": "request, requested, inputs",
+    "found": "result, document",
+    "judged": "outcome, verdict",
+    "wanted": "requested, required",
+}
+# Folders in which such names are still to be replaced.
+WITH_VAGUE_NAMES = (
+    "analyses/forecasting", "analyses/planning", "analyses/probing", "analyses/repairing", "analyses/search",
+    "monitor", "training",
+)  # fmt: skip
+
 Docstring = tuple[str, int, str]
 """The kind of what it describes, its line, its text."""
 
@@ -102,6 +115,20 @@ def banned_words(text: str) -> list[str]:
     ]
 
 
+def vague_names(source: str) -> list[str]:
+    result = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name, line = node.id, node.lineno
+        elif isinstance(node, ast.arg):
+            name, line = node.arg, node.lineno
+        else:
+            continue
+        if name in VAGUE_NAMES:
+            result.append(f"line {line}: {name!r}, say: {VAGUE_NAMES[name]}")
+    return result
+
+
 def checked(*suffixes: str) -> list[Path]:
     return [path for path in sorted(ROOT.rglob("*")) if path.suffix in suffixes]
 
@@ -122,6 +149,35 @@ def test_no_banned_word_stands_in_code():
         for fault in banned_words(path.read_text(encoding="utf-8"))
     ]
     assert not faults, "\n".join(faults)
+
+
+def test_no_variable_has_a_vague_name():
+    faults = [
+        f"{path.relative_to(ROOT)}: {fault}"
+        for path in checked(".py")
+        if not path.relative_to(ROOT).as_posix().startswith(WITH_VAGUE_NAMES)
+        for fault in vague_names(path.read_text(encoding="utf-8"))
+    ]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("folder", WITH_VAGUE_NAMES)
+def test_a_folder_is_excused_only_as_long_as_it_has_vague_names(folder):
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")]
+    assert any(vague_names(source) for source in sources)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["found = 1", "for found in range(2): ...", "def a(asked): ...", "class A:\n    wanted: int", "(judged := 1)"],
+)  # fmt: skip
+def test_a_vague_name_is_found(source):
+    assert len(vague_names(source)) == 1
+
+
+@pytest.mark.parametrize("source", ["result = a.found", "a(found=1)", "# found", "foundry = 1"])
+def test_other_names_are_not_vague(source):
+    assert vague_names(source) == []
 
 
 def test_no_two_classes_have_one_name():

@@ -21,8 +21,8 @@ def log_odds(probabilities: Float[ndarray, " items"]) -> Float[ndarray, " items"
     Returns:
         In nats, within +-28.
     """
-    found: Float[ndarray, " items"] = scipy.special.logit(probabilities.clip(_SURE, 1 - _SURE))
-    return found
+    result: Float[ndarray, " items"] = scipy.special.logit(probabilities.clip(_SURE, 1 - _SURE))
+    return result
 
 
 def shifted_means(
@@ -37,7 +37,7 @@ def shifted_means(
     Returns:
         One mean a shift, rising with it.
     """
-    found: Float[ndarray, " shifts"] = scipy.special.expit(odds[None] + shifts[:, None]).mean(
+    result: Float[ndarray, " shifts"] = scipy.special.expit(odds[None] + shifts[:, None]).mean(
         axis=1
     )
-    return found
+    return result

@@ -15,11 +15,10 @@ from driftline.analyses import (
     FinishedRun,
     Forecaster,
     LossForecast,
-    Method,
-    Probe,
     fit_forecaster,
     seen_by,
 )
+from driftline.choices import Method, Probe
 from driftline.results import Look
 
 from .calibrate import calibration

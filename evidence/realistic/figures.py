@@ -11,11 +11,11 @@ from numpy import ndarray
 
 from driftline.analyses import (
     EARLIEST_SAFE,
-    Probe,
     any_exceeds,
     capability_verdict,
     is_measured_lost,
 )
+from driftline.choices import Probe
 
 from .cells import Cell, columns, r2, spearman
 

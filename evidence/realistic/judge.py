@@ -19,7 +19,8 @@ from typing import Any
 import numpy
 import scipy.stats
 
-from driftline.analyses import LossForecast, Probe
+from driftline.analyses import LossForecast
+from driftline.choices import Probe
 
 from .cells import LOOKS, BenchmarkRun, Cell, benchmark_runs, columns, held_out_cells, r2
 from .figures import BANDS, RISK, decided_cells, decided_runs, figures, rounded, until_decided

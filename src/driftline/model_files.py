@@ -105,9 +105,9 @@ def folder_files(folder: Path) -> dict[str, Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    found = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    result = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
     templates = sorted((folder / MORE_TEMPLATES).glob("*.jinja"))
-    return found | {f"{MORE_TEMPLATES}/{path.name}": path for path in templates if path.is_file()}
+    return result | {f"{MORE_TEMPLATES}/{path.name}": path for path in templates if path.is_file()}
 
 
 def certified_name(path: Path) -> str:

@@ -258,14 +258,14 @@ def _real(text: str, *, finite: bool) -> float:
 
 
 def _unique(pairs: "list[tuple[str, JsonValue]]") -> "dict[str, JsonValue]":
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    result = dict(pairs)
+    if len(result) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 raise NotJsonError(f"duplicate key {json.dumps(_short(key))}")
             seen.add(key)
-    return found
+    return result
 
 
 def _check_values(value: object) -> None:

@@ -8,7 +8,9 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import JsonValue
 
@@ -88,3 +90,34 @@ def driftline_version() -> str:
 def python_version() -> str:
     """Return the version of the running Python."""
     return platform.python_version()
+
+
+class ProvenanceFields(TypedDict):
+    """Facts about a run that every document names, as the fields of `RunProvenance`."""
+
+    driftline_version: str
+    python_version: str
+    packages: dict[str, str]
+    command: str
+    seed: int
+    created: str
+
+
+def provenance_fields(command: str, seed: int) -> ProvenanceFields:
+    """Collect the versions of the software and the time, for the provenance of a document.
+
+    Args:
+        command: The command that makes the document.
+        seed: Its random seed.
+
+    Returns:
+        The facts; the time is now, in UTC.
+    """
+    return ProvenanceFields(
+        driftline_version=driftline_version(),
+        python_version=python_version(),
+        packages=package_versions(),
+        command=command,
+        seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

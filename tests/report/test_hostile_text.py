@@ -22,13 +22,7 @@ from driftline.report import (
     render_repair,
     render_weight_diff,
 )
-from driftline.results import (
-    RunContents,
-    RunOwner,
-    RunSummary,
-    StoredScore,
-    Verification,
-    VerificationCheck,
+from driftline.report.terminal import (
     certification_summary,
     comparison_summary,
     config_comparison_summary,
@@ -37,6 +31,14 @@ from driftline.results import (
     summary,
     verification_summary,
     weight_diff_summary,
+)
+from driftline.results import (
+    RunContents,
+    RunOwner,
+    RunSummary,
+    StoredScore,
+    Verification,
+    VerificationCheck,
 )
 from tests.report.diff_sample import build_diff
 from tests.report.sample import build

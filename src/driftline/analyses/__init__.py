@@ -28,8 +28,6 @@ from .forecasting import ForecastCalibration as ForecastCalibration
 from .forecasting import Forecaster as Forecaster
 from .forecasting import Limit as Limit
 from .forecasting import LossForecast as LossForecast
-from .forecasting import Method as Method
-from .forecasting import Probe as Probe
 from .forecasting import any_exceeds as any_exceeds
 from .forecasting import calibrate as calibrate
 from .forecasting import capability_verdict as capability_verdict

@@ -1,7 +1,6 @@
 """Capabilities, their items and scorers, and the suites that hold them."""
 
 from ._capability import Capability as Capability
-from ._capability import ItemScores as ItemScores
 from ._items import Alternative as Alternative
 from ._items import Alternatives as Alternatives
 from ._items import Cloze as Cloze
@@ -10,6 +9,7 @@ from ._items import Item as Item
 from ._items import MinimalPair as MinimalPair
 from ._items import MultipleChoice as MultipleChoice
 from ._items import Passage as Passage
+from ._items import options_of as options_of
 from ._items import right_text as right_text
 from ._policy import governed as governed
 from ._policy import governed_suites as governed_suites

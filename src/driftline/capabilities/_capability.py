@@ -1,7 +1,7 @@
 """A capability: a named set of items with a scorer, a unit and a chance level."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +9,7 @@ from ..errors import SuiteError
 from ..metrics import METRICS, Metric, MetricName
 from ..provenance import digest_value
 from ._declared import check_declared
-from ._items import Alternatives, Item, MinimalPair, MultipleChoice
+from ._items import Item, options_of
 from ._scorers import SCORER_METRICS, Normalization, ScorerName
 
 
@@ -98,8 +98,8 @@ class Capability:
 
     def chances(self) -> tuple[float, ...]:
         """Return P(right) of a guess at each item; empty if guessing has no meaning."""
-        sizes = map(_num_options, self.items)
-        return tuple(1 / size for size in sizes if size is not None)
+        options = map(options_of, self.items)
+        return tuple(1 / len(each.texts) for each in options if each is not None)
 
     @cached_property
     def digest(self) -> str:
@@ -160,23 +160,3 @@ class Capability:
 def _listed(names: Sequence[str]) -> str:
     """Join names in a sentence: `a, b and c`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _num_options(item: Item) -> int | None:
-    """Count the options of a guess; None if there are none."""
-    match item:
-        case MultipleChoice():
-            return len(item.choices)
-        case Alternatives():
-            return len(item.alternatives)
-        case MinimalPair():
-            return 2
-        case _:
-            return None
-
-
-@dataclass(frozen=True)
-class ItemScores:
-    """The metrics of every item of one capability at one point, in the order of the items."""
-
-    values: Mapping[MetricName, tuple[float, ...]]

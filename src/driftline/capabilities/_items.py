@@ -1,7 +1,7 @@
 """The items of a capability, one kind a scorer, each checked as it is read."""
 
 from collections.abc import Hashable, Sequence
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,7 +25,9 @@ class _Item(_Strict):
     """Items that share a source share a group; intervals treat the group as one draw."""
 
 
-class _Prompted(_Item):
+class Prompted(_Item):
+    """A base of items that begin with a prompt, or with messages of a chat."""
+
     prompt: Text | None = None
     messages: Annotated[tuple[Message, ...], Field(strict=False)] | None = None
     """Instead of a prompt; rendered with the model's chat template."""
@@ -54,7 +56,7 @@ def _check_answer(answer: int, options: Sequence[Hashable], name: str) -> None:
         raise ValueError(f"two {name} are the same")
 
 
-class MultipleChoice(_Prompted):
+class MultipleChoice(Prompted):
     """A prompt with several continuations, one of them right."""
 
     choices: Annotated[tuple[Text, ...], Field(strict=False, min_length=2)]
@@ -98,7 +100,7 @@ class MinimalPair(_Item):
         return self
 
 
-class Cloze(_Prompted):
+class Cloze(Prompted):
     """A prompt with the one continuation that is wanted."""
 
     completion: Text
@@ -110,7 +112,7 @@ class Passage(_Item):
     text: Text
 
 
-class Generation(_Prompted):
+class Generation(Prompted):
     """A prompt with the answer that greedy generation should give."""
 
     answer: Text
@@ -139,36 +141,69 @@ def right_text(item: Item) -> str:
         The text; messages of a chat stand without their roles, a line each.
     """
     match item:
-        case MultipleChoice():
-            return _continued(item, item.choices[item.answer])
+        case MultipleChoice() | Cloze() | Generation():
+            return _continued(item, right_answer(item))
         case Alternatives():
             right = item.alternatives[item.answer]
             return right.prompt + right.completion
         case MinimalPair():
             return item.good
-        case Cloze():
-            return _continued(item, item.completion)
         case Passage():
             return item.text
+
+
+def right_answer(item: MultipleChoice | Cloze | Generation) -> str:
+    """Return the text that should follow an item's prompt."""
+    match item:
+        case MultipleChoice():
+            return item.choices[item.answer]
+        case Cloze():
+            return item.completion
         case Generation():
-            return _continued(item, item.answer)
+            return item.answer
 
 
-def _continued(item: _Prompted, answer: str) -> str:
+class ItemOptions(NamedTuple):
+    """The options of an item that is scored by choosing, as people read them."""
+
+    texts: tuple[str, ...]
+    right: int
+    """Index of the right one."""
+
+
+def options_of(item: Item) -> ItemOptions | None:
+    """Return the options of an item; None where it has none.
+
+    >>> options_of(MinimalPair(id="1", good="She runs.", bad="She run."))
+    ItemOptions(texts=('She runs.', 'She run.'), right=0)
+
+    Args:
+        item: Any item.
+
+    Returns:
+        The options, in the order in which their likelihoods are asked for.
+    """
+    match item:
+        case MultipleChoice():
+            return ItemOptions(item.choices, item.answer)
+        case Alternatives():
+            return ItemOptions(
+                tuple(each.prompt + each.completion for each in item.alternatives), item.answer
+            )
+        case MinimalPair():
+            return ItemOptions((item.good, item.bad), 0)
+        case Cloze() | Passage() | Generation():
+            return None
+
+
+def _continued(item: Prompted, answer: str) -> str:
     if item.messages is None:
         return f"{item.prompt}{answer}"
     return "\n".join([*(message.content for message in item.messages), answer])
 
 
 def describe_fault(error: ValidationError) -> str:
-    """Describe the first fault of a record in one line that names the field.
-
-    Args:
-        error: Pydantic's error.
-
-    Returns:
-        The field and what is wrong with it.
-    """
+    """Describe the first fault of a record in one line that names the field."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

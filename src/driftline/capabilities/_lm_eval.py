@@ -68,8 +68,8 @@ def render(task: str) -> tuple[RenderedTask, ...]:
         SuiteError: No such task, data that cannot be read, or a task that cannot be scored.
     """
     with _faults_named(f"{PREFIX}{task}"):
-        found = _load(task)
-        return tuple(_render(name, each) for name, each in found.items())
+        result = _load(task)
+        return tuple(_render(name, each) for name, each in result.items())
 
 
 def _load(task: str) -> dict[str, Task]:

@@ -7,7 +7,16 @@ from typing import Literal
 
 from ..errors import SuiteError
 from ..metrics import MARGIN_BOUND_NATS, MetricName
-from ._items import Alternatives, Cloze, Generation, Item, MinimalPair, MultipleChoice, Passage
+from ._items import (
+    Alternatives,
+    Cloze,
+    Generation,
+    Item,
+    MinimalPair,
+    MultipleChoice,
+    Passage,
+    options_of,
+)
 
 ScorerName = Literal[
     "multiple_choice", "alternatives", "minimal_pair", "cloze", "perplexity", "generate"
@@ -122,7 +131,9 @@ def score_likelihoods(
         (only,) = likelihoods
         return {"nll_nats": -only.log_likelihood / only.num_tokens}
     values = [_normalized(each, normalization) for each in likelihoods]
-    right = _right(item)
+    options = options_of(item)
+    assert options is not None
+    right = options.right
     margin = clipped_margin(values, right)
     return {
         "margin_nats": margin,
@@ -171,9 +182,10 @@ def preferred_option(
     Returns:
         From 0, in the order of the item's options; None where the item has none.
     """
-    if not isinstance(item, (MultipleChoice, Alternatives, MinimalPair)):
+    options = options_of(item)
+    if options is None:
         return None
-    values, right = [_normalized(each, normalization) for each in likelihoods], _right(item)
+    values, right = [_normalized(each, normalization) for each in likelihoods], options.right
     wrong = max((i for i in range(len(values)) if i != right), key=values.__getitem__)
     return right if values[right] > values[wrong] else wrong
 
@@ -228,7 +240,9 @@ def loss_weights(
         raise SuiteError(f"item {item.id}: a generated answer has no gradient")
     if isinstance(item, (Cloze, Passage)):
         return (-1.0 / sum(each.num_tokens for each in likelihoods),) * len(likelihoods)
-    right = _right(item)
+    options = options_of(item)
+    assert options is not None
+    right = options.right
     values = [_normalized(each, normalization) for each in likelihoods]
     lengths = [_length(each, normalization) for each in likelihoods]
     if metric == "probability":
@@ -256,11 +270,6 @@ def score_answer(item: Generation, answer: str) -> dict[MetricName, float]:
         Metric to value.
     """
     return {"exact_match": float(answer.strip().startswith(item.answer.strip()))}
-
-
-def _right(item: Item) -> int:
-    """Return the index of the right option."""
-    return item.answer if isinstance(item, (MultipleChoice, Alternatives)) else 0
 
 
 def _normalized(likelihood: Likelihood, normalization: Normalization) -> float:

@@ -5,16 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ._capability import Capability
-from ._items import (
-    Alternatives,
-    Cloze,
-    Generation,
-    Item,
-    MinimalPair,
-    MultipleChoice,
-    Passage,
-    right_text,
-)
+from ._items import Alternatives, Item, MinimalPair, Passage, Prompted, right_answer, right_text
 
 _BETWEEN = "\n\n"
 
@@ -47,7 +38,7 @@ def with_solved_examples(capability: Capability, num_shots: int, *, seed: int) -
 
 
 def _is_chat(item: Item) -> bool:
-    return isinstance(item, (MultipleChoice, Cloze, Generation)) and item.messages is not None
+    return isinstance(item, Prompted) and item.messages is not None
 
 
 def _behind(item: Item, solved: Sequence[Item]) -> Item:
@@ -71,14 +62,7 @@ def _behind(item: Item, solved: Sequence[Item]) -> Item:
 
 def _turns(item: Item) -> list[dict[str, str]]:
     """Return a solved item as turns of a chat."""
-    assert isinstance(item, (MultipleChoice, Cloze, Generation))
+    assert isinstance(item, Prompted)
     assert item.messages is not None
-    match item:
-        case MultipleChoice():
-            answer = item.choices[item.answer]
-        case Cloze():
-            answer = item.completion
-        case Generation():
-            answer = item.answer
     said = [message.model_dump() for message in item.messages]
-    return [*said, {"role": "assistant", "content": answer.strip()}]
+    return [*said, {"role": "assistant", "content": right_answer(item).strip()}]

@@ -91,14 +91,7 @@ def is_file(task: str) -> bool:
 
 
 def default_capability(task: RenderedTask) -> Capability:
-    """Return a task as a capability, with the default metric and tolerance of its kind.
-
-    Args:
-        task: The task.
-
-    Returns:
-        The capability, required.
-    """
+    """Return a task as a capability, with the default metric and tolerance of its kind."""
     metric = SCORER_METRICS[task.scorer][0]
     return Capability(
         name=task.name,

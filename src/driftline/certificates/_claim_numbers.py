@@ -128,5 +128,5 @@ def _identity_faults(certification: CertifiedDocument) -> Iterator[str]:
         )
 
 
-def _close(found: float, wanted: float, scale: float) -> bool:
-    return abs(found - wanted) <= _ROUNDING * max(1.0, scale)
+def _close(result: float, requested: float, scale: float) -> bool:
+    return abs(result - requested) <= _ROUNDING * max(1.0, scale)

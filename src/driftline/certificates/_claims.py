@@ -72,30 +72,30 @@ def _verdict_faults(claim: Claim, alpha: float) -> Iterator[str]:
     smallest, largest = _losses(claim)
     is_kept = largest is not None and largest <= claim.margin and _at_most(claim.pvalue, alpha)
     is_lost = smallest is not None and smallest > claim.margin
-    wanted = "non_inferior" if is_kept else "inferior" if is_lost else "inconclusive"
-    if claim.verdict != wanted:
+    requested = "non_inferior" if is_kept else "inferior" if is_lost else "inconclusive"
+    if claim.verdict != requested:
         yield (
             f"the verdict {claim.verdict} does not follow from a loss between {smallest} and "
             f"{largest}, margin {claim.margin}, p-value {claim.pvalue} and alpha {alpha}, which "
-            f"make it {wanted}"
+            f"make it {requested}"
         )
     if claim.verdict == "non_inferior" and not _at_most(claim.adjusted_pvalue, alpha):
-        wanted = "inconclusive"
-    if claim.adjusted_verdict != wanted:
+        requested = "inconclusive"
+    if claim.adjusted_verdict != requested:
         yield (
             f"the adjusted verdict {claim.adjusted_verdict} does not follow from the adjusted "
-            f"p-value {claim.adjusted_pvalue} and alpha {alpha}, which make it {wanted}"
+            f"p-value {claim.adjusted_pvalue} and alpha {alpha}, which make it {requested}"
         )
 
 
 def _holm_faults(claims: Sequence[Claim]) -> Iterator[str]:
     family = numpy.array([1.0 if claim.pvalue is None else claim.pvalue for claim in claims])
     for claim, adjusted in zip(claims, holm_adjusted_pvalues(family).tolist(), strict=True):
-        wanted = None if claim.pvalue is None else adjusted
-        if not _equal(claim.adjusted_pvalue, wanted):
+        requested = None if claim.pvalue is None else adjusted
+        if not _equal(claim.adjusted_pvalue, requested):
             yield (
                 f"{claim.capability}: the adjusted p-value {claim.adjusted_pvalue} is not that of "
-                f"Holm, {wanted}"
+                f"Holm, {requested}"
             )
 
 
@@ -108,11 +108,11 @@ def _suite_faults(suite: CertifiedSuiteClaim, claims: Sequence[Claim]) -> Iterat
             f"make it {verdict}"
         )
     pvalues = [claim.pvalue for claim in required if claim.pvalue is not None]
-    wanted = None
+    requested = None
     if pvalues and len(pvalues) == len(required):
-        wanted = suite_pvalue(numpy.array(pvalues, dtype=float))
-    if not _equal(suite.pvalue, wanted):
-        yield f"the suite's p-value {suite.pvalue} is not the largest of its required claims, {wanted}"
+        requested = suite_pvalue(numpy.array(pvalues, dtype=float))
+    if not _equal(suite.pvalue, requested):
+        yield f"the suite's p-value {suite.pvalue} is not the largest of its required claims, {requested}"
 
 
 def _suite_verdict(required: Sequence[Claim]) -> ClaimVerdict:
@@ -130,7 +130,7 @@ def _at_most(value: float | None, bound: float) -> bool:
     return value is not None and value <= bound * (1 + _ROUNDING)
 
 
-def _equal(found: float | None, wanted: float | None) -> bool:
-    if found is None or wanted is None:
-        return found is wanted
-    return math.isclose(found, wanted, rel_tol=_ROUNDING)
+def _equal(result: float | None, requested: float | None) -> bool:
+    if result is None or requested is None:
+        return result is requested
+    return math.isclose(result, requested, rel_tol=_ROUNDING)

@@ -62,11 +62,11 @@ def file_faults(
     else:
         raise CertificateError(f"{place}: no such folder or file")
     faults = []
-    for name, wanted in certified.items():
+    for name, requested in certified.items():
         if name not in held:
             faults.append(f"{name} is missing")
-        elif (found := _digest(held[name])) != wanted:
-            faults.append(f"{name} was changed: its SHA-256 is {found}, certified was {wanted}")
+        elif (result := _digest(held[name])) != requested:
+            faults.append(f"{name} was changed: its SHA-256 is {result}, certified was {requested}")
     if others_are_faults:
         others = unlisted_files(held, certified)
     else:

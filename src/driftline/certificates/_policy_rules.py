@@ -9,16 +9,7 @@ from ._certification import CertifiedDocument, CertifiedPolicy, Claim
 def embedded_policy_faults(
     policy: CertifiedPolicy, claims: Sequence[Claim], alpha: float
 ) -> Iterator[str]:
-    """Compare claims with the policy that the document says it was made under.
-
-    Args:
-        policy: The policy in the document.
-        claims: The claims of the document.
-        alpha: The level of each claim.
-
-    Yields:
-        A sentence a fault. Every number must be the policy's own.
-    """
+    """Compare claims with the policy that the document says it was made under."""
     if policy.alpha != alpha:
         yield f"alpha is {alpha}, and the policy {policy.name} wants {policy.alpha}"
     held = {claim.capability: claim for claim in claims}

@@ -146,11 +146,11 @@ def read_statement(payload: bytes) -> Statement:
         key_id=predicate.key_id,
         subjects={subject.name: subject.digest.sha256 for subject in file.subject},
     )
-    found = [(subject.name, subject.digest.sha256) for subject in file.subject]
-    wanted = list(_subjects(statement.certification, None).items())
-    extra = found[len(wanted) :]
+    result = [(subject.name, subject.digest.sha256) for subject in file.subject]
+    requested = list(_subjects(statement.certification, None).items())
+    extra = result[len(requested) :]
     is_manifest = [name.startswith(f"{MANIFEST}/") for name, _ in extra]
-    if found[: len(wanted)] != wanted or is_manifest not in ([], [True]):
+    if result[: len(requested)] != requested or is_manifest not in ([], [True]):
         raise CertificateError("has other subjects than the files that its certification names")
     return statement
 

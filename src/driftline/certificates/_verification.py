@@ -205,62 +205,62 @@ def _files_check(
 def _manifest_check(certified: dict[str, str], path: Path | None) -> VerificationCheck:
     if path is None:
         return _skipped("manifest", "none was given" if certified else "none was certified")
-    found = file_digest(path)
+    result = file_digest(path)
     faults = []
     if not certified:
         faults.append("no manifest was certified")
-    elif found.sha256 not in certified.values():
-        wanted = ", ".join(certified.values())
-        faults.append(f"{found.name} has SHA-256 {found.sha256}, certified was {wanted}")
-    return _judged("manifest", faults, f"{found.name} as certified")
+    elif result.sha256 not in certified.values():
+        requested = ", ".join(certified.values())
+        faults.append(f"{result.name} has SHA-256 {result.sha256}, certified was {requested}")
+    return _judged("manifest", faults, f"{result.name} as certified")
 
 
 def _suites_check(certification: CertifiedDocument, evidence: Evidence) -> VerificationCheck:
-    asked, policy = evidence.suites, certification.provenance.policy
-    if not asked:
+    request, policy = evidence.suites, certification.provenance.policy
+    if not request:
         return _skipped("suites", "none was given")
     certified = {suite.digest: suite.name for suite in certification.provenance.suites}
     # A policy replaces margins and tiers, so that without it no suite is as certified.
     mend = f"; give {policy.name} by --policy" if policy and evidence.policy is None else ""
     faults = []
-    for suite in asked:
+    for suite in request:
         if suite.digest not in certified:
             named = ", ".join(f"{name} ({digest})" for digest, name in certified.items())
             faults.append(f"{suite.name} ({suite.digest}) is another suite than {named}")
             continue
         faults += [
-            f"{suite.name}: no claim is about {wanted.name} with a margin of {wanted.tolerance:g}, "
-            f"{'required' if wanted.required else 'watched'}{mend}"
-            for wanted in suite.capabilities
-            if not _is_held(wanted, certification, is_least=evidence.policy is not None)
+            f"{suite.name}: no claim is about {requested.name} with a margin of {requested.tolerance:g}, "
+            f"{'required' if requested.required else 'watched'}{mend}"
+            for requested in suite.capabilities
+            if not _is_held(requested, certification, is_least=evidence.policy is not None)
         ]
-    return _judged("suites", faults, f"{', '.join(s.name for s in asked)} as certified")
+    return _judged("suites", faults, f"{', '.join(s.name for s in request)} as certified")
 
 
 def _is_held(
-    wanted: WatchedCapability, certification: CertifiedDocument, *, is_least: bool
+    requested: WatchedCapability, certification: CertifiedDocument, *, is_least: bool
 ) -> bool:
     """Return whether a claim meets its suite's settings; under a policy, at least as strictly."""
-    claim = next((c for c in certification.claims if c.capability == wanted.name), None)
+    claim = next((c for c in certification.claims if c.capability == requested.name), None)
     if claim is None:
         return False
     if is_least:
-        return claim.margin <= wanted.tolerance and claim.required >= wanted.required
-    return (claim.margin, claim.required) == (wanted.tolerance, wanted.required)
+        return claim.margin <= requested.tolerance and claim.required >= requested.required
+    return (claim.margin, claim.required) == (requested.tolerance, requested.required)
 
 
 def _policy_check(certification: CertifiedDocument, evidence: Evidence) -> VerificationCheck:
-    certified, asked = certification.provenance.policy, evidence.policy
-    if asked is None:
+    certified, request = certification.provenance.policy, evidence.policy
+    if request is None:
         return _skipped("policy", "none was given" if certified else "none was certified")
-    faults = list(asked_policy_faults(certification, asked))
+    faults = list(asked_policy_faults(certification, request))
     if certified is None:
-        message = f"every rule of {asked.name} holds; it was certified under no policy"
-    elif asked.digest.removeprefix("sha256:") == certified.digest:
-        message = f"{asked.name} as certified"
+        message = f"every rule of {request.name} holds; it was certified under no policy"
+    elif request.digest.removeprefix("sha256:") == certified.digest:
+        message = f"{request.name} as certified"
     else:
         message = (
-            f"{asked.name} says the same as {certified.name}, under which it was certified, in other "
+            f"{request.name} says the same as {certified.name}, under which it was certified, in other "
             "bytes"
         )
     return _judged("policy", faults, message)

@@ -109,11 +109,7 @@ def main() -> None:
 
 
 def _check_arguments() -> None:
-    """Refuse names that are not text, since every document names what it is about.
-
-    Raises:
-        ConfigError: An argument is not UTF-8, or not of this locale.
-    """
+    """Refuse names that are not text, since every document names what it is about."""
     for argument in sys.argv[1:]:
         try:
             argument.encode()

@@ -59,11 +59,7 @@ class ProgressPrinter:
         self._console.print(f"note: {text}", markup=False, soft_wrap=True)
 
     def update(self, moment: "Moment") -> None:
-        """Show a moment of the work.
-
-        Raises:
-            KeyboardInterrupt: A Ctrl-C came and was lost.
-        """
+        """Show a moment of the work."""
         if self._interrupted:
             raise KeyboardInterrupt
         left = "" if moment.seconds_left is None else f"{_duration(moment.seconds_left)} left"
@@ -101,11 +97,7 @@ class ProgressPrinter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away.
-
-        Raises:
-            KeyboardInterrupt: A Ctrl-C came and was lost.
-        """
+        """Take the bar away."""
         self._bar.stop()
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)

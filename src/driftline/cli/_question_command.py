@@ -10,12 +10,9 @@ import typer
 
 from ..questions import Answer
 from ._progress import ProgressPrinter
-from .options import VerboseOption
+from .options import STANDARD_OPTIONS, JsonOption, VerboseOption
 
 Values = dict[str, Any]
-_JSON = Annotated[
-    bool, typer.Option("--json", help="Print the document on stdout and nothing else there.")
-]
 _MOST_BEFORE = 6
 """Lines about the assessment that a training run was continued from."""
 
@@ -25,7 +22,7 @@ class Shown:
     """The additions of a command to its question: options, exit codes, lines to print."""
 
     options: Mapping[str, object]
-    """The option or argument of each input, by the input's name; inputs of Python alone have none."""
+    """The option or argument of each input that has none in `STANDARD_OPTIONS`, by the input's name."""
     exit_codes: Mapping[str | None, int]
     """The exit code of each verdict."""
     more: Callable[[Answer, Path | None], tuple[str, ...]] = lambda _answer, _folder: ()
@@ -78,12 +75,18 @@ def question_command(
         raise typer.Exit(0 if is_dry else shown.exit_codes[answer.verdict])
 
     parameters = inspect.signature(question).parameters
-    if extra := shown.options.keys() - parameters.keys():
+    standard = {
+        name: kind
+        for name, kind in STANDARD_OPTIONS.items()
+        if name in parameters and name not in shown.options
+    }
+    options = {**shown.options, **standard}
+    if extra := options.keys() - parameters.keys():
         raise TypeError(f"{question.__name__} has no input {', '.join(sorted(extra))}")
-    if lost := parameters.keys() - shown.options.keys() - {"reporter"}:
+    if lost := parameters.keys() - options.keys() - {"reporter"}:
         raise TypeError(f"{question.__name__}: no option for {', '.join(sorted(lost))}")
-    made = [_option(parameters[name], kind) for name, kind in shown.options.items()]
-    for name, kind in (("json", _JSON), ("verbose", VerboseOption)):
+    made = [_option(parameters[name], kind) for name, kind in options.items()]
+    for name, kind in (("json", JsonOption), ("verbose", VerboseOption)):
         made.append(_option(inspect.Parameter(name, _KEYWORD, default=False), kind))
     command.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in made}

@@ -107,11 +107,7 @@ class VisibleStream(PlainStream):
 
 @contextlib.contextmanager
 def safe_streams() -> Iterator[None]:
-    """Put both streams behind their guards.
-
-    Yields:
-        Nothing.
-    """
+    """Put both streams behind their guards."""
     _occupy_closed_descriptors()
     before = sys.stdout, sys.stderr
     sys.stdout = VisibleStream(before[0], "standard output", required=True)
@@ -124,8 +120,8 @@ def safe_streams() -> Iterator[None]:
 
 def terminal() -> TextIO:
     """Return standard error without the guard of its text, for a caller that guards its own text."""
-    found: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
-    return found
+    result: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+    return result
 
 
 def _occupy_closed_descriptors() -> None:

@@ -87,5 +87,5 @@ def _divergences(
     if numpy.isnan(divergences).any():
         raise RunError("a log-probability is not a number; the weights are out of range")
     # Rounding can leave the divergence of equal distributions below 0 by a hair.
-    found: Float[ndarray, " tokens"] = numpy.maximum(divergences, 0.0)
-    return found
+    result: Float[ndarray, " tokens"] = numpy.maximum(divergences, 0.0)
+    return result

@@ -75,8 +75,8 @@ def intruder_dimensions(
             inner += (part @ top).T @ other
         cosines = inner @ vectors / numpy.sqrt(numpy.outer(squared, known))
     largest = numpy.abs(cosines).max(axis=1, initial=0.0).clip(max=1.0)
-    found = numpy.flatnonzero(largest < threshold)
-    return IntruderDimensions(tuple(map(float, largest)), tuple(map(int, found)))
+    result = numpy.flatnonzero(largest < threshold)
+    return IntruderDimensions(tuple(map(float, largest)), tuple(map(int, result)))
 
 
 def _eigen(

@@ -36,8 +36,8 @@ def singular_values(
     if len(squared) == 0:
         return squared
     kept = numpy.where(squared > ROUNDING * len(squared) * squared[0], squared, 0.0)
-    found: Float[ndarray, " rank"] = numpy.sqrt(kept)
-    return found
+    result: Float[ndarray, " rank"] = numpy.sqrt(kept)
+    return result
 
 
 def low_rank_singular_values(
@@ -59,8 +59,8 @@ def low_rank_singular_values(
     """
     first = numpy.linalg.qr(left.astype(numpy.float64))[1]
     second = numpy.linalg.qr(right.T.astype(numpy.float64))[1]
-    found: Float[ndarray, " rank_or_less"] = numpy.linalg.svd(first @ second.T, compute_uv=False)
-    return found
+    result: Float[ndarray, " rank_or_less"] = numpy.linalg.svd(first @ second.T, compute_uv=False)
+    return result
 
 
 class LargestSingularValues(NamedTuple):
@@ -127,14 +127,7 @@ def smaller_gram(
 
 
 def wide_parts(matrix: Float[ndarray, "rows columns"]) -> Iterator[Float[ndarray, "part columns"]]:
-    """Yield the rows of a matrix in float64, some at a time, to save a wide copy of it.
-
-    Args:
-        matrix: The matrix.
-
-    Yields:
-        Consecutive rows.
-    """
+    """Yield the rows of a matrix in float64, some at a time, to save a wide copy of it."""
     at_once = max(1, _ROWS // max(1, matrix.shape[1]))
     for at in range(0, len(matrix), at_once):
         yield matrix[at : at + at_once].astype(numpy.float64)

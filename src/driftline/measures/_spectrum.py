@@ -161,14 +161,7 @@ def anisotropy(gram: Float[ndarray, "tokens tokens"]) -> float | None:
 
 
 def centred_gram(gram: Float[ndarray, "tokens tokens"]) -> Float[ndarray, "tokens tokens"]:
-    """Compute the Gram matrix of the states after their mean is subtracted.
-
-    Args:
-        gram: Gram matrix of the states.
-
-    Returns:
-        Another of the same size.
-    """
+    """Compute the Gram matrix of the states after their mean is subtracted."""
     rows = gram.mean(axis=0)
     centred: Float[ndarray, "tokens tokens"] = gram - rows[:, None] - rows[None, :] + rows.mean()
     return centred

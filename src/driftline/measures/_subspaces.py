@@ -43,8 +43,8 @@ def principal_directions(
     directions = states.astype(numpy.float64).T @ left[:, ::-1]
     # Singular values of like size leave their vectors a little oblique.
     orthonormal, _ = numpy.linalg.qr(directions)
-    found: Float[ndarray, "width top_k"] = orthonormal
-    return found
+    result: Float[ndarray, "width top_k"] = orthonormal
+    return result
 
 
 def principal_angles(

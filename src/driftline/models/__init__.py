@@ -27,7 +27,6 @@ from .gradients import loss_gradient as loss_gradient
 from .gradients import parameters_inside as parameters_inside
 from .language_model import HollowModel as HollowModel
 from .language_model import LanguageModel as LanguageModel
-from .language_model import LoadIn as LoadIn
 from .language_model import Placement as Placement
 from .language_model import Role as Role
 from .language_model import ScoringOptions as ScoringOptions

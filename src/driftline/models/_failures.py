@@ -24,11 +24,11 @@ def failed_module(error: BaseException, model: torch.nn.Module) -> str | None:
         The name of the innermost module of the model on the traceback; None where there is none.
     """
     names = {id(module): name for name, module in model.named_modules() if name}
-    found = None
+    result = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         for key in ("self", "module"):
-            found = names.get(id(frame.f_locals.get(key)), found)
-    return found
+            result = names.get(id(frame.f_locals.get(key)), result)
+    return result
 
 
 def is_trainers(error: Exception) -> bool:

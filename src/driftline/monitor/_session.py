@@ -87,20 +87,9 @@ class Session:
     def begin(
         self, args: TrainingArguments, dataset: object, suites: Sequence[Suite], *, num_steps: int
     ) -> None:
-        """Start a new run: score the base, and run the sensitivity self-test.
-
-        Args:
-            args: The trainer's.
-            dataset: Its training data.
-            num_steps: Number of steps of the whole run.
-            suites: Watched suites, for the log.
-
-        Raises:
-            ConfigError: An alarm could never be raised.
-            RunError: The base cannot be scored.
-        """
+        """Start a new run: score the base, and run the sensitivity self-test."""
         settings, checker = self.settings, self.checker
-        found = affordable_cadence(
+        result = affordable_cadence(
             args,
             dataset,
             check_tokens=checker.num_tokens,
@@ -109,9 +98,9 @@ class Session:
             overhead=settings.overhead,
         )
         glances = settings.glance_every_steps
-        self.state.every_steps = settings.every_steps or found.every_steps
-        self.state.early_steps = [] if settings.every_steps else list(found.early_steps)
-        self.state.glance_every_steps = found.glance_every_steps if glances is None else glances
+        self.state.every_steps = settings.every_steps or result.every_steps
+        self.state.early_steps = [] if settings.every_steps else list(result.early_steps)
+        self.state.glance_every_steps = result.glance_every_steps if glances is None else glances
         self.state.has_early_glances = glances is None
         provenances = [suite.provenance() for suite in suites]
         self.log.write(
@@ -151,15 +140,7 @@ class Session:
             )
 
     def resume(self, state: TrainerState, key: str) -> None:
-        """Resume a run from the stored state and the base's scores.
-
-        Args:
-            state: The trainer's, from a checkpoint.
-            key: Under which the monitor stands there.
-
-        Raises:
-            RunError: The checkpoint knows nothing of a monitor, or its folder is another's.
-        """
+        """Resume a run from the stored state and the base's scores."""
         held = remembered(state, key)
         if held is None:
             raise RunError(
@@ -238,8 +219,8 @@ class Session:
             with standing_after(coming, trained_parameters(handles.model), folder):
                 if not self.glance(handles.step):
                     return
-                found = self._measured(_AHEAD, handles)
-            action = self._conclude(found, handles, before_step=True)
+                result = self._measured(_AHEAD, handles)
+            action = self._conclude(result, handles, before_step=True)
             if action not in ("lower_learning_rate", "stop", "roll_back"):
                 return
             self._avert(kept, action, handles)
@@ -303,12 +284,7 @@ class Session:
             watchdog.cancel()
 
     def take_logs(self, logs: dict[str, Any], handles: TrainerHandles) -> None:
-        """Search the trainer's logs for spikes; several are an alarm before the next check.
-
-        Args:
-            logs: The trainer's.
-            handles: Its parts.
-        """
+        """Search the trainer's logs for spikes; several are an alarm before the next check."""
         limits, now = self.settings.thresholds, self.state
         watches = {"grad_norm": now.grad_norm, "loss": now.loss}
         seen = [
@@ -331,7 +307,9 @@ class Session:
         step, now = handles.step, self.state
         count_unpredictable(step_reading, now, self.settings.thresholds)
         look = self.checker.look(step, step_reading, now)
-        found = findings(look.reading, self.checker.capabilities, state=now, settings=self.settings)
+        result = findings(
+            look.reading, self.checker.capabilities, state=now, settings=self.settings
+        )
         now.checked_kl_nats = max(now.checked_kl_nats, look.reading.anchors.kl_suite_nats)
         left = self._steps_left()
         bring_forward(now, step, None if left is None else left.steps)
@@ -342,24 +320,24 @@ class Session:
             step=step,
             before_step=is_ahead,
             **fields,
-            warnings=words_of(found, "warning"),
-            alarms=words_of(found, "alarm"),
+            warnings=words_of(result, "warning"),
+            alarms=words_of(result, "alarm"),
         )
-        if self._is_safe(look, found):
+        if self._is_safe(look, result):
             self.safe_ahead = step
             if not is_ahead:
                 self._keep(handles)
-        return found
+        return result
 
     def _keep(self, handles: TrainerHandles) -> None:
         self.state.last_safe_step, self.safe_ahead = handles.step, 0
         self.checker.ring.save(handles.model, handles.step)
 
-    def _is_safe(self, look: CheckResult, found: Sequence[Finding]) -> bool:
+    def _is_safe(self, look: CheckResult, result: Sequence[Finding]) -> bool:
         losses = look.reading.mean_losses
         required = [c for c in self.checker.capabilities if c.required]
         within = all(losses[c.name] <= c.tolerance for c in required)
-        return within and all(finding.severity != "alarm" for finding in found)
+        return within and all(finding.severity != "alarm" for finding in result)
 
     def _steps_left(self) -> StepsLeft | None:
         now, rates = self.state, self.rates
@@ -380,7 +358,7 @@ class Session:
         )
 
     def _conclude(
-        self, found: Sequence[Finding], handles: TrainerHandles, *, before_step: bool = False
+        self, result: Sequence[Finding], handles: TrainerHandles, *, before_step: bool = False
     ) -> Action | None:
         """Raise new alarms, and act on them.
 
@@ -388,7 +366,7 @@ class Session:
             The action; None where no alarm is new.
         """
         now = self.state
-        new = [f for f in found if f.severity == "alarm" and f.key not in now.raised]
+        new = [f for f in result if f.severity == "alarm" and f.key not in now.raised]
         if not new:
             return None
         now.raised += [finding.key for finding in new]

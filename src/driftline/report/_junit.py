@@ -11,24 +11,24 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot express."""
 
 
-def render_junit(found: Certification) -> str:
+def render_junit(document: Certification) -> str:
     """Write a certification as one test suite: the claim about all required capabilities, and each.
 
     inferior is a failure and inconclusive an error, so that neither passes. A capability that is
     only watched never fails the job: where it was not shown to be retained, it counts as skipped.
 
     Args:
-        found: The certification.
+        document: The certification.
 
     Returns:
         An XML document.
     """
-    found = in_points(found)
+    document = in_points(document)
     suite = ElementTree.Element("testsuite", name="driftline certify")
-    suite.set("timestamp", found.provenance.created.partition("+")[0])
-    suite.set("time", f"{found.cost.wall_seconds:.1f}")
-    _add_suite_claim(suite, found.suite_claim)
-    for claim in found.claims:
+    suite.set("timestamp", document.provenance.created.partition("+")[0])
+    suite.set("time", f"{document.cost.wall_seconds:.1f}")
+    _add_suite_claim(suite, document.suite_claim)
+    for claim in document.claims:
         _add_claim(suite, claim)
     suite.set("tests", str(len(suite)))
     for kind, plural in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):

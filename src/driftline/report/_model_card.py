@@ -16,13 +16,13 @@ from ..results.readings import (
     with_error,
     with_rise,
 )
-from ..results.summaries import outcome_sentence, pvalue_text, recovery_sentence
+from .terminal import outcome_sentence, pvalue_text, recovery_sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
 """Characters with a meaning in Markdown, in its tables, or in the rendering of either by the hub."""
 
 
-def render_model_card(found: Certification) -> str:
+def render_model_card(document: Certification) -> str:
     """Write a certification as a model card of its own.
 
     It stands as a card, and its two parts can be moved into another: the YAML block holds one
@@ -30,23 +30,23 @@ def render_model_card(found: Certification) -> str:
     and what follows is a section for people. Folders of this machine are in neither.
 
     Args:
-        found: The certification.
+        document: The certification.
 
     Returns:
         Markdown behind a YAML block.
     """
     data = ModelCardData(
-        model_name=_model_name(found),
-        eval_results=[_result(claim, found) for claim in found.claims],
+        model_name=_model_name(document),
+        eval_results=[_result(claim, document) for claim in document.claims],
     )
-    return f"---\n{data.to_yaml()}\n---\n\n{_section(in_points(found))}"
+    return f"---\n{data.to_yaml()}\n---\n\n{_section(in_points(document))}"
 
 
-def _model_name(found: Certification) -> str:
-    return clean(Path(found.provenance.tuned.source).name) or "model"
+def _model_name(document: Certification) -> str:
+    return clean(Path(document.provenance.tuned.source).name) or "model"
 
 
-def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
+def _result(claim: CapabilityClaim, document: Certification) -> EvalResult:
     """Make the result of a claim: the tuned model's value, and the claim about its change."""
     name = clean(claim.capability)
     claimed = {
@@ -55,7 +55,7 @@ def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
         "low": claim.low,
         "high": claim.high,
         "margin": claim.margin,
-        "alpha": found.provenance.alpha,
+        "alpha": document.provenance.alpha,
         "pvalue": claim.pvalue,
         "verdict": claim.verdict,
         "required": claim.required,
@@ -76,12 +76,12 @@ def _result(claim: CapabilityClaim, found: Certification) -> EvalResult:
     )
 
 
-def _section(found: Certification) -> str:
-    suite, provenance = found.suite_claim, found.provenance
+def _section(document: Certification) -> str:
+    suite, provenance = document.suite_claim, document.provenance
     lines = [
         "## What tuning kept",
         "",
-        f"**{found.verdict.upper()}**: {_escaped(outcome_sentence(found))}.",
+        f"**{document.verdict.upper()}**: {_escaped(outcome_sentence(document))}.",
         "",
         f"Paired with the base on the same items; a capability is retained where its loss is shown to be "
         f"below its margin, at alpha = {provenance.alpha:g}. All required ones together: "
@@ -89,21 +89,21 @@ def _section(found: Certification) -> str:
         "",
         "| capability | metric | items in groups | base | tuned | change | loss below | margin | p | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",
-        *(_row(claim) for claim in found.claims),
+        *(_row(claim) for claim in document.claims),
         "",
         *(
             f"- {_escaped(f'{claim.capability} is inconclusive: {claim.reason}')}"
-            for claim in found.claims
+            for claim in document.claims
             if claim.reason
         ),
         *(
             f"- Recovery probe, {_escaped(recovery_sentence(probe))}"
-            for probe in found.recovery or ()
+            for probe in document.recovery or ()
         ),
-        *(f"- {_escaped(caveat)}" for caveat in found.caveats),
+        *(f"- {_escaped(caveat)}" for caveat in document.caveats),
         "",
         f"Suites: {', '.join(f'{_escaped(s.name)} ({_code(s.digest)})' for s in provenance.suites)}.",
-        f"{_kind(found)}: {_files(found)}. Driftline {_escaped(provenance.driftline_version)}.",
+        f"{_kind(document)}: {_files(document)}. Driftline {_escaped(provenance.driftline_version)}.",
     ]
     if provenance.policy is not None:
         lines.append(
@@ -112,8 +112,8 @@ def _section(found: Certification) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kind(found: Certification) -> str:
-    is_log = found.provenance.tuned.kind == "log"
+def _kind(document: Certification) -> str:
+    is_log = document.provenance.tuned.kind == "log"
     return (
         "Log of the tuned model, whose weights Driftline did not score"
         if is_log
@@ -141,8 +141,8 @@ def _change(claim: CapabilityClaim) -> str:
     return with_error(number(claim.change, signed=True), claim.standard_error)
 
 
-def _files(found: Certification) -> str:
-    files = found.provenance.tuned.files
+def _files(document: Certification) -> str:
+    files = document.provenance.tuned.files
     return ", ".join(f"{_escaped(file.name)} ({_code(file.digest)})" for file in files)
 
 

@@ -1,4 +1,4 @@
-"""Results of analyses: frozen values, versioned JSON, a plain summary.
+"""Results of analyses: frozen values, versioned JSON.
 
 Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
 """
@@ -16,10 +16,8 @@ from .documents import CellScale as CellScale
 from .documents import Certification as Certification
 from .documents import CertificationGuards as CertificationGuards
 from .documents import CertificationProvenance as CertificationProvenance
-from .documents import CertificationVerdict as CertificationVerdict
 from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
-from .documents import ClaimVerdict as ClaimVerdict
 from .documents import ComparedCheckpoint as ComparedCheckpoint
 from .documents import ComparedConfig as ComparedConfig
 from .documents import ComparedRun as ComparedRun
@@ -37,7 +35,6 @@ from .documents import Flips as Flips
 from .documents import ForecastAdvice as ForecastAdvice
 from .documents import Intruders as Intruders
 from .documents import ItemScore as ItemScore
-from .documents import KeepVerdict as KeepVerdict
 from .documents import LayerRegion as LayerRegion
 from .documents import LeverAblation as LeverAblation
 from .documents import LeverSetting as LeverSetting
@@ -59,7 +56,6 @@ from .documents import PlannedGain as PlannedGain
 from .documents import PlannedProtocol as PlannedProtocol
 from .documents import PlanProvenance as PlanProvenance
 from .documents import PlanTrial as PlanTrial
-from .documents import PlanVerdict as PlanVerdict
 from .documents import PrunedRuns as PrunedRuns
 from .documents import ReadingPair as ReadingPair
 from .documents import Recovery as Recovery
@@ -68,7 +64,6 @@ from .documents import RepairedModel as RepairedModel
 from .documents import RepairFamily as RepairFamily
 from .documents import RepairLook as RepairLook
 from .documents import RepairProvenance as RepairProvenance
-from .documents import RepairVerdict as RepairVerdict
 from .documents import RunComparison as RunComparison
 from .documents import RunContents as RunContents
 from .documents import RunList as RunList
@@ -81,7 +76,6 @@ from .documents import SampleSizeClaim as SampleSizeClaim
 from .documents import Scores as Scores
 from .documents import SequentialUse as SequentialUse
 from .documents import SettingPair as SettingPair
-from .documents import SpectraEffort as SpectraEffort
 from .documents import Spectrum as Spectrum
 from .documents import SpectrumMethod as SpectrumMethod
 from .documents import StabilityMargin as StabilityMargin
@@ -97,10 +91,8 @@ from .documents import TrainerEvaluation as TrainerEvaluation
 from .documents import TrainerHistory as TrainerHistory
 from .documents import TrainingCost as TrainingCost
 from .documents import TrainingRun as TrainingRun
-from .documents import TrainingVerdict as TrainingVerdict
 from .documents import TrialForecast as TrialForecast
 from .documents import TrialState as TrialState
-from .documents import Verdict as Verdict
 from .documents import Verification as Verification
 from .documents import VerificationCheck as VerificationCheck
 from .documents import WeightDiff as WeightDiff
@@ -131,6 +123,7 @@ from .parts import RecoveryProbe as RecoveryProbe
 from .parts import RowGain as RowGain
 from .parts import RowGains as RowGains
 from .parts import RunInputs as RunInputs
+from .parts import RunProvenance as RunProvenance
 from .parts import SafeEnvelope as SafeEnvelope
 from .parts import SourceProvenance as SourceProvenance
 from .parts import Tier as Tier
@@ -140,32 +133,3 @@ from .readings import in_points as in_points
 from .readings import rise_text as rise_text
 from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline
-from .summaries import MOST_LINES as MOST_LINES
-from .summaries import Screen as Screen
-from .summaries import assessment_screen as assessment_screen
-from .summaries import certification_screen as certification_screen
-from .summaries import certification_summary as certification_summary
-from .summaries import comparison_screen as comparison_screen
-from .summaries import comparison_summary as comparison_summary
-from .summaries import config_comparison_screen as config_comparison_screen
-from .summaries import config_comparison_summary as config_comparison_summary
-from .summaries import plan_screen as plan_screen
-from .summaries import plan_summary as plan_summary
-from .summaries import repair_screen as repair_screen
-from .summaries import repair_summary as repair_summary
-from .summaries import run_comparison_screen as run_comparison_screen
-from .summaries import run_comparison_summary as run_comparison_summary
-from .summaries import sample_size_screen as sample_size_screen
-from .summaries import sample_size_summary as sample_size_summary
-from .summaries import scores_screen as scores_screen
-from .summaries import scores_summary as scores_summary
-from .summaries import screen_text as screen_text
-from .summaries import suite_power_screen as suite_power_screen
-from .summaries import suite_power_summary as suite_power_summary
-from .summaries import summary as summary
-from .summaries import training_run_summary as training_run_summary
-from .summaries import training_screen as training_screen
-from .summaries import verification_screen as verification_screen
-from .summaries import verification_summary as verification_summary
-from .summaries import weight_diff_screen as weight_diff_screen
-from .summaries import weight_diff_summary as weight_diff_summary

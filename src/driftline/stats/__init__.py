@@ -22,7 +22,6 @@ from .curves import resampled_crossings as resampled_crossings
 from .noninferiority import SMALLEST_ALPHA as SMALLEST_ALPHA
 from .noninferiority import Looks as Looks
 from .noninferiority import NoninferiorityTest as NoninferiorityTest
-from .noninferiority import NoninferiorityVerdict as NoninferiorityVerdict
 from .noninferiority import SequentialTest as SequentialTest
 from .noninferiority import above_chance_evidence as above_chance_evidence
 from .noninferiority import above_chance_pvalue as above_chance_pvalue

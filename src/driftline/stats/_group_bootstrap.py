@@ -50,9 +50,9 @@ def resampled_means(
     sums = numpy.stack([numpy.bincount(index, weights=row, minlength=num_groups) for row in values])
     sizes = numpy.bincount(index, minlength=num_groups).astype(float)
     shares = numpy.full(num_groups, 1 / num_groups)
-    found = []
+    result = []
     for first in range(0, num_draws, _DRAWS_TOGETHER):
         rows = min(_DRAWS_TOGETHER, num_draws - first)
         counts = generator.multinomial(num_groups, shares, size=rows).astype(float)
-        found.append(counts @ sums.T / (counts @ sizes)[:, None])
-    return numpy.concatenate(found)
+        result.append(counts @ sums.T / (counts @ sizes)[:, None])
+    return numpy.concatenate(result)

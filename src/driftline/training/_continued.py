@@ -99,10 +99,10 @@ def read_probed_run(run: Path) -> ProbedRun:
     if kept is None:
         raise OutputError(f"{run}: {_no_checkpoint(assessment)}, {FROM_STEP_1}")
     folder = run / kept.folder
-    found = checkpoint_files(folder) if folder.is_dir() else {}
+    result = checkpoint_files(folder) if folder.is_dir() else {}
     for name, digest in kept.files.items():
-        if found.get(name) != digest:
-            state = "has changed since the probe" if name in found else "is missing"
+        if result.get(name) != digest:
+            state = "has changed since the probe" if name in result else "is missing"
             raise OutputError(f"{folder / name}: {state}; run assess again, {FROM_STEP_1}")
     return ProbedRun(run, assessment, kept, RunStart(kept.step, folder))
 

@@ -245,7 +245,7 @@ def _lora(run: ExportedRun) -> tuple[dict[str, JsonValue], list[str]]:
     if adapter is None:
         return {}, []
     targets = adapter.target_modules
-    found: dict[str, JsonValue] = {
+    result: dict[str, JsonValue] = {
         "r": adapter.r,
         "alpha": adapter.lora_alpha,
         "dropout": adapter.lora_dropout,
@@ -257,7 +257,7 @@ def _lora(run: ExportedRun) -> tuple[dict[str, JsonValue], list[str]]:
     said -= {"lora_target_parameters", "target_parameters"}
     said -= {"lora_modules_to_save", "modules_to_save"}
     others = set(run.config.values) - said - set(SFTConfig.__dataclass_fields__)
-    return found, sorted(others - _MODEL_FIELDS - _NO_ACCOUNT)
+    return result, sorted(others - _MODEL_FIELDS - _NO_ACCOUNT)
 
 
 def _unknown(run: ExportedRun) -> list[str]:

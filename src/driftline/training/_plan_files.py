@@ -33,7 +33,7 @@ PLAN_FILES = (PROTOCOL, ROWS, TRL, AXOLOTL, LLAMA_FACTORY, DATA, MESSAGES, DATAS
 
 
 def write_plan_files(
-    found: Plan, request: "PlanRequest", *, folder: Path, model: str, suites: Sequence[str]
+    document: Plan, request: "PlanRequest", *, folder: Path, model: str, suites: Sequence[str]
 ) -> Plan:
     """Write what was chosen for `driftline train`, TRL, Axolotl and LLaMA-Factory.
 
@@ -41,7 +41,7 @@ def write_plan_files(
     the same with replay written into them.
 
     Args:
-        found: The plan; where it has no protocol nothing is written.
+        document: The plan; where it has no protocol nothing is written.
         request: Model, data and settings.
         folder: Output folder.
         model: As the user named it.
@@ -50,24 +50,24 @@ def write_plan_files(
     Returns:
         The plan with the names of its files, and what each has no words for.
     """
-    if found.protocol is None:
-        return found
+    if document.protocol is None:
+        return document
     rows = hold_out(request.data, seed=request.seed, opened=request.opened).train
-    levers = Levers.from_values(found.protocol.levers, origin=PROTOCOL)
-    digest = digest_bytes(repr(sorted(found.protocol.config.items())).encode())
-    config = TrainingConfig(PROTOCOL, found.protocol.config, digest)
-    num_steps = found.protocol.num_steps
+    levers = Levers.from_values(document.protocol.levers, origin=PROTOCOL)
+    digest = digest_bytes(repr(sorted(document.protocol.config.items())).encode())
+    config = TrainingConfig(PROTOCOL, document.protocol.config, digest)
+    num_steps = document.protocol.num_steps
     # What takes long comes before the first file: a folder that holds one counts as finished.
     mixed = with_replay(request.opened, config, rows, levers=levers, num_steps=num_steps)
     values: dict[str, JsonValue] = {
         "schema": SCHEMA,
         "model": _placed(model),
         "data": ROWS,
-        "config": found.protocol.config,
+        "config": document.protocol.config,
         "suites": [_placed(name) for name in suites],
     }
-    if found.protocol.levers:
-        values["levers"] = found.protocol.levers
+    if document.protocol.levers:
+        values["levers"] = document.protocol.levers
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     write_training_data(rows, folder / ROWS)
     (folder / PROTOCOL).write_text(f"# driftline train {PROTOCOL}\n{text}", encoding="utf-8")
@@ -77,7 +77,7 @@ def write_plan_files(
         for name in PLAN_FILES
         if (folder / name).exists()
     )
-    return found.model_copy(update={"files": files})
+    return document.model_copy(update={"files": files})
 
 
 def _placed(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from ..analyses import items_caveat
 from ..capabilities import Capability, Suite
 from ..models import LanguageModel, Levers, ScoringOptions, TrainingConfig, TrainingData, numerics
 from ..monitor import MonitorSettings, read_log
-from ..provenance import driftline_version, package_versions, python_version
+from ..provenance import provenance_fields
 from ..results import (
     CapabilityCourse,
     LossPoint,
@@ -19,8 +18,8 @@ from ..results import (
     TargetGain,
     TrainingCost,
     TrainingRun,
-    TrainingVerdict,
 )
+from ..verdicts import TrainingVerdict
 from ._target_gain import NOT_HELD_OUT
 
 _CAVEATS = (
@@ -61,20 +60,7 @@ def training_run(
     suites: Sequence[Suite],
     settings: MonitorSettings,
 ) -> TrainingRun:
-    """Build the document of a finished run.
-
-    Args:
-        facts: Facts that are not in the log.
-        opened: The base.
-        data: Data that was trained on.
-        config: Config of the run.
-        levers: Mitigations of the run.
-        suites: Watched suites.
-        settings: Settings of the monitor.
-
-    Returns:
-        The document.
-    """
+    """Build the document of a finished run."""
     records: list[Any] = list(read_log(facts.log))
     checks = [record for record in records if record["event"] == "check"]
     averted = {record["step"] for record in records if record["event"] == "averted"}
@@ -117,18 +103,13 @@ def training_run(
             *((_INTERPOLATED,) if levers.is_interpolated else ()),
         ),
         provenance=Provenance(
-            driftline_version=driftline_version(),
-            python_version=python_version(),
-            packages=package_versions(),
-            command="train",
+            **provenance_fields("train", settings.seed),
             model=opened.provenance(),
             data=data.provenance(),
             config=config.provenance(),
             config_values=config.values | ({"levers": held} if held else {}),
             suites=tuple(suite.provenance() for suite in suites),
             numerics=numerics(opened, options),
-            seed=settings.seed,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
 
@@ -243,7 +224,7 @@ def _items_caveats(
     said = items_caveat(
         courses,
         {c.name: len(c.items) for suite in suites for c in suite.capabilities},
-        asked=settings.num_items,
+        requested=settings.num_items,
         of_changes=True,
         training="the run's training"
         if settings.every_steps

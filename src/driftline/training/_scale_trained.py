@@ -90,9 +90,9 @@ def scale_trained(protocol: Protocol, tuned: str, opened: LanguageModel, folder:
     """
     _check_unscaled(tuned)
     _check_adapter(protocol, tuned)
-    found = open_tuned_model(tuned, opened)
-    _check_frozen(protocol, found, tuned)
-    names = [weight.name for weight in found.base.weights]
+    result = open_tuned_model(tuned, opened)
+    _check_frozen(protocol, result, tuned)
+    names = [weight.name for weight in result.base.weights]
     scales = {name: protocol.levers.scale_of(name) for name in names}
     listed: dict[str, JsonValue] = {**scales}
     partial = folder.with_name(f"{folder.name}.partial")
@@ -100,7 +100,7 @@ def scale_trained(protocol: Protocol, tuned: str, opened: LanguageModel, folder:
         if path.exists():
             shutil.rmtree(path)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    kind = write_scaled(found, found.base, scales, folder=partial)
+    kind = write_scaled(result, result.base, scales, folder=partial)
     said = {
         "schema": _SCHEMA,
         "base": opened.source,
@@ -133,18 +133,18 @@ def _check_adapter(protocol: Protocol, tuned: str) -> None:
     if not file.is_file():
         # A hub id, or a whole model: an adapter may have been merged.
         return
-    wanted = config.adapter_config()
-    if wanted is None:
+    requested = config.adapter_config()
+    if requested is None:
         raise ModelError(f"{tuned}: is an adapter, and the protocol trains all weights")
     said = parse_json(read_bytes(file, ModelError), file, ModelError)
     held: Mapping[str, object] = said if isinstance(said, dict) else {}
-    for key, value in (("r", wanted.r), ("lora_alpha", wanted.lora_alpha)):
+    for key, value in (("r", requested.r), ("lora_alpha", requested.lora_alpha)):
         if held.get(key) != value:
             raise ModelError(
                 f"{file}: {key}: {held.get(key)!r} is not the protocol's {value!r}; give the adapter that was "
                 "trained by it"
             )
-    targets, own = wanted.target_modules, held.get("target_modules")
+    targets, own = requested.target_modules, held.get("target_modules")
     if isinstance(targets, set | list) and isinstance(own, list) and set(own) != set(targets):
         raise ModelError(
             f"{file}: target_modules: {sorted(map(str, own))} are not the protocol's "
@@ -152,13 +152,13 @@ def _check_adapter(protocol: Protocol, tuned: str) -> None:
         )
 
 
-def _check_frozen(protocol: Protocol, found: TunedModel, tuned: str) -> None:
+def _check_frozen(protocol: Protocol, result: TunedModel, tuned: str) -> None:
     """Refuse a model in which something moved that the protocol freezes."""
     frozen = protocol.levers.frozen_modules
     if not frozen:
         return
-    (term,) = found.point.terms
-    for name, norm in change_norms(found.base, term.direction).items():
+    (term,) = result.point.terms
+    for name, norm in change_norms(result.base, term.direction).items():
         if norm.change > 0 and any(name.startswith(f"{module}.") for module in frozen):
             raise ModelError(
                 f"{tuned}: {name} differs from the base's, and the protocol freezes it; give the model that was "

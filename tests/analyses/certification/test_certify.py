@@ -14,12 +14,8 @@ from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
 from driftline.errors import ConfigError, ModelError, RunError, SuiteError
 from driftline.models import Scorer
-from driftline.results import (
-    Certification,
-    CertificationPolicy,
-    PolicyRule,
-    certification_summary,
-)
+from driftline.report.terminal import certification_summary
+from driftline.results import Certification, CertificationPolicy, PolicyRule
 from tests import adapters, tiny
 from tests.known_pairs import known_pairs
 

@@ -16,7 +16,7 @@ from driftline.engine import LocalEngine, ResultStore, RunFolder, SlopeTable
 from driftline.engine.evaluation._slopes import CapabilitySlopes
 from driftline.errors import RunError
 from driftline.models import ModuleChange, Point, ScoringOptions, Term
-from driftline.results import summary
+from driftline.report.terminal import summary
 from driftline.stats import mean_interval
 
 from ..conftest import CHOICES, EFFORT, PAIRS, SUITE

@@ -120,12 +120,12 @@ def score(name, num_items, error=0.02):
 
 
 def test_nothing_is_said_where_nothing_was_capped():
-    assert items_caveat([score("a", 250)], {"a": 250}, asked=None) is None
+    assert items_caveat([score("a", 250)], {"a": 250}, requested=None) is None
 
 
 @pytest.mark.parametrize(("asked", "why"), [(None, "--items N raises it"), (64, "as --items asks")])
 def test_what_a_cap_costs_is_said_in_points(asked, why):
-    said = items_caveat([score("a", 64), score("b", 50)], {"a": 256, "b": 50}, asked=asked)
+    said = items_caveat([score("a", 64), score("b", 50)], {"a": 256, "b": 50}, requested=asked)
     assert "At most 64 items" in said
     assert why in said
     assert "a 2 and 1 points (64 of 256 items)" in said

@@ -14,7 +14,8 @@ from driftline.engine.evaluation._evaluate import CapabilityScorer
 from driftline.errors import ConfigError, ModelError, SuiteError
 from driftline.models import read_training_data
 from driftline.report import render_comparison
-from driftline.results import Comparison, comparison_summary
+from driftline.report.terminal import comparison_summary
+from driftline.results import Comparison
 from tests import tiny
 from tests.adapters import adapt
 from tests.known_pairs import known_pairs

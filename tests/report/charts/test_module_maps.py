@@ -12,7 +12,8 @@ from driftline.report.charts._module_maps import (
     has_module_maps,
     module_maps,
 )
-from driftline.results import LayerRegion, ModuleFragility, ModuleNoise, summary
+from driftline.report.terminal import summary
+from driftline.results import LayerRegion, ModuleFragility, ModuleNoise
 
 from ..sample import IMAGE, SCRIPT
 

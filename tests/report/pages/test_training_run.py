@@ -1,6 +1,7 @@
 """The page of a training run: escaped, without scripts, equal for equal runs."""
 
 from driftline.report import render_training_run
+from driftline.report.terminal import training_run_summary
 from driftline.results import (
     CapabilityCourse,
     LossPoint,
@@ -10,7 +11,6 @@ from driftline.results import (
     Provenance,
     TrainingCost,
     TrainingRun,
-    training_run_summary,
 )
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from driftline.results import DriftShape, summary
+from driftline.report.terminal import summary
+from driftline.results import DriftShape
 from driftline.results.readings._belief_space import (
     belief_lines,
     breaking_sentence,

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 from ...engine import (
@@ -15,7 +14,7 @@ from ...engine import (
     open_session,
 )
 from ...models import Trajectory, plan_training
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import (
     Assessment,
     BeliefSpace,
@@ -216,7 +215,7 @@ def _answer(
     path = path_margins(study, on_the_way, paths, table)
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
-    found = FragilityMap((), (), (), ())
+    result = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         envelope = safe_envelope(study, on_the_way, paths)
@@ -224,24 +223,24 @@ def _answer(
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
-        found = attempted_map(study, must_succeed=part == "map")
+        result = attempted_map(study, must_succeed=part == "map")
     shows_forecast = part in ("assess", "forecast")
-    protect, protect_share = protected_quarter(study, found)
+    protect, protect_share = protected_quarter(study, result)
     return Assessment(
         schema_=f"driftline/{part}/1",
         **decision(request, study, predicted, paths),
         scores=scores,
         margins=margins,
         envelope=envelope,
-        fragility=found.rows,
-        target_fragility=found.target,
-        noise=found.noise,
+        fragility=result.rows,
+        target_fragility=result.target,
+        noise=result.noise,
         protect=protect,
         protect_share=protect_share,
-        unmapped=tuple(module.name for module in found.unread),
-        unmapped_share=unmapped_share(study, found) if found.rows else None,
-        map_failure=found.failure,
-        regions=found.regions,
+        unmapped=tuple(module.name for module in result.unread),
+        unmapped_share=unmapped_share(study, result) if result.rows else None,
+        map_failure=result.failure,
+        regions=result.regions,
         forecast=predicted.capabilities if shows_forecast else (),
         target=predicted.target if shows_forecast else None,
         row_gains=gains,
@@ -253,7 +252,7 @@ def _answer(
         cost=_cost(study, started),
         caveats=(
             *row_caveats(rows, gains),
-            *_all_caveats(request, study, scores, found, paths, _novelty(predicted.capabilities)),
+            *_all_caveats(request, study, scores, result, paths, _novelty(predicted.capabilities)),
         ),
         provenance=_provenance(request, study),
     )
@@ -263,22 +262,22 @@ def _all_caveats(
     request: AssessmentRequest,
     study: Study,
     scores: Sequence[CapabilityScore],
-    found: FragilityMap,
+    result: FragilityMap,
     paths: PathCalibration,
     novelty: float,
 ) -> tuple[str, ...]:
     capped = items_caveat(
         scores,
         {c.name: len(c.items) for c in request.capabilities},
-        asked=request.effort.num_probe_items,
+        requested=request.effort.num_probe_items,
     )
     return (
         *lacking_caveat(scores),
         *((capped,) if capped else ()),
         *way_caveat(request, study),
-        *found.failure_caveats(),
+        *result.failure_caveats(),
         *caveats(request, study, paths=paths, novelty=novelty),
-        *found.caveats(),
+        *result.caveats(),
         *checkpoint_caveats(study.trajectory),
     )
 
@@ -308,26 +307,21 @@ def _scores_and_probe(
 
 
 def _cost(study: Study, started: float) -> Cost:
-    return Cost(
-        wall_seconds=round(time.monotonic() - started, 1),
-        tokens_forward=study.engine.tokens_used,
-        tokens_backward=study.trajectory.num_tokens_trained() + study.engine.tokens_backward,
-        fraction_of_planned_run=study.num_probe_steps / study.trajectory.plan.num_steps,
+    return Cost.since(
+        started,
+        forward=study.engine.tokens_used,
+        backward=study.trajectory.num_tokens_trained() + study.engine.tokens_backward,
+        share=study.num_probe_steps / study.trajectory.plan.num_steps,
     )
 
 
 def _provenance(request: AssessmentRequest, study: Study) -> Provenance:
     return Provenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command=request.part,
+        **provenance_fields(request.part, request.seed),
         model=request.opened.provenance(),
         data=request.data.provenance(),
         config=request.config.provenance(),
         config_values=request.config.values,
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=study.engine.numerics,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

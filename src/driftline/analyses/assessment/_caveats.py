@@ -115,14 +115,7 @@ def _wider(novelty: float) -> str:
 
 
 def lacking_caveat(scores: Sequence[CapabilityScore]) -> tuple[str, ...]:
-    """Name what the base does not have, so that nothing can be lost there.
-
-    Args:
-        scores: Of the base.
-
-    Returns:
-        A sentence, or none where it has everything.
-    """
+    """Name what the base does not have, so that nothing can be lost there."""
     named = [
         score.capability
         if score.accuracy is None or score.chance is None

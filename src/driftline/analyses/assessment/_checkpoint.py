@@ -28,14 +28,7 @@ def kept_checkpoint(trajectory: Trajectory) -> KeptCheckpoint | None:
 
 
 def checkpoint_caveats(trajectory: Trajectory) -> tuple[str, ...]:
-    """Say why a checkpoint that was asked for is not kept.
-
-    Args:
-        trajectory: Start of the planned run; trained.
-
-    Returns:
-        One sentence, or none.
-    """
+    """Say why a checkpoint that was asked for is not kept."""
     if trajectory.checkpoints is None or (reason := trajectory.no_checkpoint) is None:
         return ()
     return (f"The probe's checkpoint was not kept: {reason}. Training begins at step 1.",)

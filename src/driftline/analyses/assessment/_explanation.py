@@ -89,13 +89,13 @@ def _items(
 ) -> tuple[AtRiskItem, ...]:
     last = study.path_points()[-1]
     at_risk = {row.capability for row in forecast if row.at_risk}
-    found = [
+    result = [
         AtRiskItem(capability=c.name, item=item.id, loss=float(loss))
         for c in study.capabilities
         if c.name in at_risk
         for loss, item in _worst(c, losses_at(table, c, [last])[0].tolist())
     ]
-    return tuple(sorted(found, key=lambda row: -row.loss))
+    return tuple(sorted(result, key=lambda row: -row.loss))
 
 
 def _worst(capability: Capability, losses: Sequence[float]) -> list[tuple[float, Item]]:

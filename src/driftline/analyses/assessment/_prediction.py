@@ -81,7 +81,7 @@ def predict(
 ) -> ExplainedPrediction:
     looks = _looks(request, study, study.num_probe_steps)
     reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
-    found = judged(request, study, table, reading, lacking)
+    result = judged(request, study, table, reading, lacking)
     target = None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
         fitted = fit_to(
@@ -89,8 +89,8 @@ def predict(
         )
         target = target_forecast(study, fitted, reading)
     shown = request.part in ("assess", "forecast")
-    why = explain(study, table, found.capabilities, target) if shown else None
-    return ExplainedPrediction(**vars(found), target=target, explanation=why)
+    why = explain(study, table, result.capabilities, target) if shown else None
+    return ExplainedPrediction(**vars(result), target=target, explanation=why)
 
 
 def _looks(request: AssessmentRequest, study: Study, last: int) -> list[Look]:
@@ -128,5 +128,5 @@ def is_decided(
     engine.tokens_used = counted
     table = Table({**base.rows, **scored.rows})
     reading = read_looks(study, table, looks)
-    found = judged(request, study, table, reading, lacking)
-    return found.judgement.verdict in ("safe", "unsafe")
+    result = judged(request, study, table, reading, lacking)
+    return result.judgement.verdict in ("safe", "unsafe")

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...capabilities import Capability, Suite
+from ...capabilities import Suite
+from ...choices import Method, Probe
 from ...engine import RayOptions
 from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
@@ -13,12 +14,11 @@ from ..forecasting import (
     LOOK_SHARES,
     PROBES,
     ForecastCalibration,
-    Method,
-    Probe,
     fitted_metrics,
     metric_like,
     shipped_calibration,
 )
+from ..items import SuiteRequest
 from ..probing import Effort
 
 Part = Literal["assess", "margin", "map", "forecast"]
@@ -28,7 +28,7 @@ PARTS: tuple[Part, ...] = ("assess", "margin", "map", "forecast")
 
 
 @dataclass(frozen=True)
-class AssessmentRequest:
+class AssessmentRequest(SuiteRequest):
     """A planned run of one model, the capabilities that it must keep, and options."""
 
     part: Part
@@ -97,8 +97,3 @@ class AssessmentRequest:
     def risk_at_a_look(self) -> float:
         """Accepted risk at one look: the sum over all deciding looks is at most `risk`."""
         return self.risk / len(self.deciding_looks)
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)

@@ -5,7 +5,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from ...metrics import has_perplexity
-from ...results import CapabilityForecast, ForecastAdvice, Verdict, in_points, rise_text
+from ...results import CapabilityForecast, ForecastAdvice, in_points, rise_text
+from ...verdicts import ForecastVerdict
 from ..forecasting import Limit, LossForecast, largest_multiple, probability_any, probability_at
 
 _LIKELY = 0.5
@@ -33,7 +34,7 @@ class Remedies(NamedTuple):
 class Judgement(NamedTuple):
     """A verdict with its reasons."""
 
-    verdict: Verdict
+    verdict: ForecastVerdict
     reasons: tuple[str, ...]
     probability_any_lost: float | None
     """None where no capability is required."""

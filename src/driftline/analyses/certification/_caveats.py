@@ -64,15 +64,7 @@ _NO_TOKENIZER = "The tuned model came without a tokenizer, so it was asked with 
 
 
 def copies_caveats(equal_items: Sequence[EqualItems], *, place: str = "") -> Iterator[str]:
-    """Name the copies that were left out.
-
-    Args:
-        equal_items: Items that count, and their copies that were left out.
-        place: Location of all ids in the document, if any.
-
-    Yields:
-        A sentence for each capability with copies.
-    """
+    """Name the copies that were left out."""
     left_out: dict[str, list[str]] = {}
     for equal in equal_items:
         for copy in equal.left_out:

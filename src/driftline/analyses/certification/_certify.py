@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import numpy
 
@@ -28,20 +27,19 @@ from ...models import (
     digest_at,
     open_tuned_model,
 )
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import (
     CapabilityClaim,
     Certification,
     CertificationGuards,
     CertificationPolicy,
     CertificationProvenance,
-    CertificationVerdict,
-    ClaimVerdict,
     Cost,
     EqualItems,
     NoiseFloor,
     RecoveryProbe,
 )
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..comparison import (
     Paired,
     adjusted_claims,
@@ -51,7 +49,7 @@ from ..comparison import (
     suite_claim,
     with_answers,
 )
-from ..items import distinct
+from ..items import SuiteRequest, distinct
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._paired_scores import has_same_files, score_both, score_once
@@ -60,7 +58,7 @@ from ._subjects import base_subject, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
-_VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
+_VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "non_inferior": "pass",
     "inferior": "fail",
     "inconclusive": "inconclusive",
@@ -68,7 +66,7 @@ _VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
 
 
 @dataclass(frozen=True)
-class CertifyRequest:
+class CertifyRequest(SuiteRequest):
     """Request: a base, a model tuned from it, and the suites that it must retain."""
 
     opened: LanguageModel
@@ -88,11 +86,6 @@ class CertifyRequest:
     """Ask what was lost again behind solved examples."""
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 def certify(
@@ -140,8 +133,8 @@ def certify(
     request = replace(request, opened=opened)
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, capabilities, engine)
-        asked = distinct(capabilities, engine)
-        capabilities = asked.capabilities
+        inputs = distinct(capabilities, engine)
+        capabilities = inputs.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
@@ -156,7 +149,7 @@ def certify(
         for files in (opened.files, tuned.files):
             files.check_unchanged()
     guards = _guards(
-        pairs, [floor for floor, _ in noise], tuned, asked.equal_items, is_base=is_base
+        pairs, [floor for floor, _ in noise], tuned, inputs.equal_items, is_base=is_base
     )
     together_claim = suite_claim(claims)
     return Certification(
@@ -165,12 +158,7 @@ def certify(
         claims=claims,
         guards=guards,
         recovery=recovery,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *stray_caveats(opened),
             *certify_caveats(
@@ -179,7 +167,7 @@ def certify(
                 engine.numerics,
                 alpha=request.alpha,
                 policy=request.policy,
-                shared=asked.shared,
+                shared=inputs.shared,
             ),
         ),
         provenance=_provenance(request, tuned, engine, tuned_digest),
@@ -273,16 +261,7 @@ def _answered(
 
 
 def check_tokens(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Check that both models get the same tokens, template included.
-
-    Args:
-        tuned: The tuned model, with the tokenizer that it came with, if any.
-        capabilities: Capabilities that both are scored on.
-        engine: Knows the base's tokens.
-
-    Raises:
-        ModelError: The tuned model's own tokenizer makes other tokens of an item.
-    """
+    """Check that both models get the same tokens, template included."""
     engine.num_tokens(capabilities)  # An item that does not fit the base is named as such.
     if tuned.tokenizer is None:
         return
@@ -350,10 +329,7 @@ def _provenance(
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="certify",
+        **provenance_fields("certify", request.seed),
         base=base_subject(opened),
         tuned=tuned_subject(tuned),
         base_model=opened.provenance(),
@@ -363,6 +339,4 @@ def _provenance(
         policy=request.policy,
         alpha=request.alpha,
         sequential=request.sequential,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

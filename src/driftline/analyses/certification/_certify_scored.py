@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -11,23 +10,22 @@ from pydantic import JsonValue
 from ...capabilities import Capability, Passage, ScoredCapability, Suite, governed_suites
 from ...errors import ConfigError, SuiteError
 from ...metrics import METRICS, Metric
-from ...provenance import digest_value, driftline_version, package_versions, python_version
+from ...provenance import digest_value, provenance_fields
 from ...results import (
     CapabilityClaim,
     Certification,
     CertificationGuards,
     CertificationPolicy,
     CertificationProvenance,
-    CertificationVerdict,
-    ClaimVerdict,
     Cost,
     SourceProvenance,
     Subject,
 )
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..comparison import Paired, adjusted_claims, capability_claim, check_claims, suite_claim
 
 _SHARE = "share of items"
-_VERDICTS: dict[ClaimVerdict, CertificationVerdict] = {
+_VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "non_inferior": "pass",
     "inferior": "fail",
     "inconclusive": "inconclusive",
@@ -120,12 +118,7 @@ def certify_scored(request: ScoredRequest) -> Certification:
             noise=(),
             tokenizer="not checked",
         ),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=0,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started),
         caveats=_caveats(request),
         provenance=_provenance(request, capability),
     )
@@ -168,8 +161,8 @@ def _check_same(base: ScoredCapability, tuned: ScoredCapability) -> None:
         raise SuiteError(
             f"{sides}: hold the metrics {base.metric} and {tuned.metric}; name one of both with --metric"
         )
-    held, asked = set(base.item_ids), set(tuned.item_ids)
-    for one, lacking, other in ((held, tuned, asked), (asked, base, held)):
+    held, request = set(base.item_ids), set(tuned.item_ids)
+    for one, lacking, other in ((held, tuned, request), (request, base, held)):
         if missing := sorted(one - other):
             raise SuiteError(
                 f"{lacking.source.name}: lacks {len(missing):,} items of the other log, the first "
@@ -264,10 +257,7 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
     said += [[item, group] for item, group in sorted(pairs)]
     items = digest_value(said)
     return CertificationProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="certify --scored",
+        **provenance_fields("certify --scored", request.seed),
         base=_subject(request.base),
         tuned=_subject(request.tuned),
         base_model=None,
@@ -278,8 +268,6 @@ def _provenance(request: ScoredRequest, capability: Capability) -> Certification
         numerics=None,
         policy=request.policy,
         alpha=request.alpha,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

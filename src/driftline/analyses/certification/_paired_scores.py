@@ -81,16 +81,12 @@ def score_both(
     pairs += score_until_clear(in_sequence, engine, tuned.point, alpha=alpha, seed=seed)
     if not any(pair.num_moved for pair in pairs):
         _check_effect(tuned, capabilities, engine)
-    found = {pair.capability.name: pair for pair in pairs}
-    return tuple(found[capability.name] for capability in capabilities)
+    result = {pair.capability.name: pair for pair in pairs}
+    return tuple(result[capability.name] for capability in capabilities)
 
 
 def _check_effect(tuned: TunedModel, capabilities: Sequence[Capability], engine: Engine) -> None:
-    """Check that differing weights change some logit; otherwise the comparison is void.
-
-    Raises:
-        ModelError: They move none.
-    """
+    """Check that differing weights change some logit; otherwise the comparison is void."""
     texts = [right_text(item) for c in capabilities for item in c.items[:_NUM_PROBED]]
     items = tuple(Passage(id=str(index), text=text) for index, text in enumerate(texts))
     probe = Capability("effect of tuning", "perplexity", "nll_nats", 1.0, items)

@@ -66,38 +66,38 @@ def probe_recovery(
 
 
 def _probe(paired: Paired, engine: Engine, point: Point, level: _Level) -> RecoveryProbe:
-    asked = with_solved_examples(paired.capability, NUM_SHOTS, seed=level.seed)
-    if asked is None:
+    request = with_solved_examples(paired.capability, NUM_SHOTS, seed=level.seed)
+    if request is None:
         return _unasked(paired.capability, _NO_FORM)
     try:
-        engine.meter.plan(2 * engine.num_tokens((asked,)))
+        engine.meter.plan(2 * engine.num_tokens((request,)))
     except SuiteError as error:
         return _unasked(paired.capability, f"the examples make the items too long: {error}")
-    table = engine.evaluate((BASE, point), (asked,))
-    again = Paired(asked, table.item_metrics(BASE, asked), table.item_metrics(point, asked))
+    table = engine.evaluate((BASE, point), (request,))
+    again = Paired(request, table.item_metrics(BASE, request), table.item_metrics(point, request))
     claim = capability_claim(again, alpha=level.alpha, seed=level.seed)
-    ids = {item.id for item in asked.items}
+    ids = {item.id for item in request.items}
     is_asked = numpy.array([item.id in ids for item in paired.capability.items])
     base_plain, tuned_plain = (
         float(paired.values(side)[is_asked].mean()) for side in (paired.base, paired.tuned)
     )
     finding, reason = _FINDINGS.get(claim.verdict, "inconclusive"), claim.reason
-    if asked.loss(claim.base - base_plain) > asked.tolerance:
+    if request.loss(claim.base - base_plain) > request.tolerance:
         finding, reason = "inconclusive", _COSTS_BASE
     return RecoveryProbe(
-        capability=asked.name,
+        capability=request.name,
         finding=finding,
         reason=reason,
         num_shots=NUM_SHOTS,
-        num_items=len(asked.items),
-        unit=asked.unit,
+        num_items=len(request.items),
+        unit=request.unit,
         base_plain=base_plain,
         tuned_plain=tuned_plain,
         base=claim.base,
         tuned=claim.tuned,
         low=claim.low,
         high=claim.high,
-        margin=asked.tolerance,
+        margin=request.tolerance,
         standard_error=claim.standard_error,
         num_groups=claim.num_groups,
     )

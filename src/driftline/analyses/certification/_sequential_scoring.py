@@ -102,10 +102,10 @@ class _Course:
 
     def _take(self) -> Iterator[Item]:
         """Yield the items of the next groups; a single last group joins those before it."""
-        wanted = max(_LEAST_ITEMS, int(_GROWTH * len(self.items)))
+        requested = max(_LEAST_ITEMS, int(_GROWTH * len(self.items)))
         num_groups, num_items = 0, 0
         while self.waiting:
-            is_full = num_items >= wanted and num_groups >= 2
+            is_full = num_items >= requested and num_groups >= 2
             if is_full and len(self.waiting) > 1:
                 return
             group = self.waiting.pop(0)

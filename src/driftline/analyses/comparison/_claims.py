@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...errors import ConfigError, RunError
-from ...results import CapabilityClaim, ClaimVerdict, SequentialUse, SuiteClaim
+from ...results import CapabilityClaim, SequentialUse, SuiteClaim
 from ...stats import (
     SMALLEST_ALPHA,
     NoninferiorityTest,
@@ -23,6 +23,7 @@ from ...stats import (
     suite_pvalue,
     unbounded_noninferiority,
 )
+from ...verdicts import ClaimVerdict
 from ._claim_obstacles import base_obstacle, fall_to_chance, no_pass, out_of_range
 from ._flip_list import flip_list
 from ._paired import Paired, is_bounded, largest_loss
@@ -44,15 +45,7 @@ class _Outcome(NamedTuple):
 
 
 def check_alpha(alpha: float, *, least: float = SMALLEST_ALPHA) -> None:
-    """Refuse a level at which no test says anything.
-
-    Args:
-        alpha: Accepted chance that a loss of the margin passes, of one claim.
-        least: The smallest level that the tests reach.
-
-    Raises:
-        ConfigError: It lies outside.
-    """
+    """Refuse a level at which no test says anything."""
     if not least <= alpha <= 0.5:
         raise ConfigError(f"--alpha: {alpha} must lie between {least:g} and 0.5; 0.05 is usual")
 
@@ -195,15 +188,15 @@ def adjusted_claims(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[Ca
         With adjusted p-values and verdicts. A claim without a p-value counts as 1 in the family.
     """
     pvalues = numpy.array([1.0 if c.pvalue is None else c.pvalue for c in claims])
-    found = []
+    result = []
     for claim, adjusted in zip(claims, holm_adjusted_pvalues(pvalues).tolist(), strict=True):
         verdict = claim.verdict
         if verdict == "non_inferior" and adjusted > alpha:
             verdict = "inconclusive"
         shown = None if claim.pvalue is None else adjusted
         update = {"adjusted_pvalue": shown, "adjusted_verdict": verdict}
-        found.append(claim.model_copy(update=update))
-    return tuple(found)
+        result.append(claim.model_copy(update=update))
+    return tuple(result)
 
 
 def suite_claim(claims: Sequence[CapabilityClaim]) -> SuiteClaim:
@@ -261,15 +254,7 @@ def _tested(paired: Paired, *, alpha: float, seed: int) -> _Outcome:
 
 
 def sequential_test(paired: Paired, alpha: float) -> SequentialTest:
-    """Run the sequential test on the items so far; it may be repeated after every item.
-
-    Args:
-        paired: Items in the order in which they were scored; with their sample.
-        alpha: Accepted chance that a loss of the margin passes.
-
-    Returns:
-        The verdict, and at which item it was reached.
-    """
+    """Run the sequential test on the items so far; it may be repeated after every item."""
     assert paired.sample is not None
     bound = largest_loss(paired.capability)
     return sequential_noninferiority(

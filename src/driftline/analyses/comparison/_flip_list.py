@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ...capabilities import PREFERRED_OPTION, Alternatives, Generation, MinimalPair, MultipleChoice
+from ...capabilities import PREFERRED_OPTION, Generation, options_of
 from ...capabilities import Item as CapabilityItem
 from ...models import BASE, Point
 from ...results import Flip, Flips
@@ -80,24 +80,12 @@ def _flip(item: CapabilityItem, scores: Mapping[str, float]) -> Flip:
     """Return one item, with the scores of the model that is wrong."""
     if isinstance(item, Generation):
         return Flip(id=item.id, right=item.answer, wrong=None)
-    options, right = _options(item)
-    if not options:
+    options = options_of(item)
+    if options is None:
         return Flip(id=item.id, right=None, wrong=None)
+    texts, right = options
     preferred = scores.get(PREFERRED_OPTION)
-    wrong = None if preferred is None else options[int(preferred)]
-    if wrong is None and len(options) == 2:
-        wrong = options[1 - right]
-    return Flip(id=item.id, right=options[right], wrong=wrong)
-
-
-def _options(item: CapabilityItem) -> tuple[tuple[str, ...], int]:
-    """Return an item's options, and the index of the right one."""
-    match item:
-        case MultipleChoice():
-            return item.choices, item.answer
-        case Alternatives():
-            return tuple(a.prompt + a.completion for a in item.alternatives), item.answer
-        case MinimalPair():
-            return (item.good, item.bad), 0
-        case _:
-            return (), 0
+    wrong = None if preferred is None else texts[int(preferred)]
+    if wrong is None and len(texts) == 2:
+        wrong = texts[1 - right]
+    return Flip(id=item.id, right=texts[right], wrong=wrong)

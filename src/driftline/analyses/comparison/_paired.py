@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...capabilities import Capability
+from ...choices import TestMethod
 from ...metrics import METRICS, MetricName
-
-Method = Literal["flips", "bounded", "unbounded", "sequential"]
 
 RIGHT = tuple(name for name, metric in METRICS.items() if metric.is_binary)
 """Metrics that are 1 for an item that is right and 0 for one that is wrong."""
@@ -52,7 +51,7 @@ class Paired:
         return len(set(self.capability.groups()))
 
     @property
-    def method(self) -> Method:
+    def method(self) -> TestMethod:
         """Test that suits the metric: see design/certification-statistics.md."""
         if not is_bounded(self.capability):
             return "unbounded"
@@ -72,8 +71,8 @@ class Paired:
     def gains(self) -> Float[ndarray, " items"]:
         """Return the changes tuned - base, signed so that larger is better."""
         sign = 1.0 if self.capability.higher_is_better else -1.0
-        found: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
-        return found
+        result: Float[ndarray, " items"] = sign * (self.values(self.tuned) - self.values(self.base))
+        return result
 
     def group_numbers(self) -> Int[ndarray, " items"]:
         """Return the number of each item's group."""

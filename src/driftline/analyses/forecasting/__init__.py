@@ -6,7 +6,6 @@ from ._advice import probability_any as probability_any
 from ._advice import probability_at as probability_at
 from ._baseline_inputs import BASELINES as BASELINES
 from ._baseline_inputs import Case as Case
-from ._baseline_inputs import Method as Method
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
 from ._calibration import FEWEST_RUNS as FEWEST_RUNS
@@ -37,7 +36,6 @@ from ._forecaster import fitted_metrics as fitted_metrics
 from ._forecaster import seen_by as seen_by
 from ._looks import LOOK_SHARES as LOOK_SHARES
 from ._looks import PROBES as PROBES
-from ._looks import Probe as Probe
 from ._looks import early_step as early_step
 from ._looks import last_look as last_look
 from ._loss_forecast import LossForecast as LossForecast

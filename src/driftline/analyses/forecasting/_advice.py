@@ -50,12 +50,12 @@ def probability_at(
     Returns:
         From 0 to 1.
     """
-    found = []
+    result = []
     for exponent in exponents:
         factor = multiple**exponent
         scaled = [Limit(limit.forecast.multiplied(factor), limit.tolerance) for limit in limits]
-        found.append(probability_any(scaled, correlation))
-    return float(numpy.mean(found))
+        result.append(probability_any(scaled, correlation))
+    return float(numpy.mean(result))
 
 
 def largest_multiple(

@@ -2,23 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from ...choices import Method
 from ...errors import RunError
 from ...results import CapabilityReading, ProbeReading
 from ._looks import LOOK_SHARES, last_look
-
-Method = Literal[
-    "driftline",
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-    "learning_rate",
-    "rate_times_steps",
-    "update_norm",
-    "mean",
-]
 
 
 class Case(NamedTuple):

@@ -11,9 +11,10 @@ import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
+from ...choices import Method
 from ...errors import RunError
 from ...results import CapabilityReading, Look
-from ._baseline_inputs import AS_IT_IS, BASELINES, Case, Inputs, Method, last_reading
+from ._baseline_inputs import AS_IT_IS, BASELINES, Case, Inputs, last_reading
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._loss_forecast import DEGREES_OF_FREEDOM, LossForecast
 
@@ -27,8 +28,8 @@ class LeastSquares(NamedTuple):
 
     def at(self, inputs: Float[ndarray, "cases features"]) -> Float[ndarray, " cases"]:
         """Evaluate the line."""
-        found: Float[ndarray, " cases"] = self.level + (inputs - self.centre) @ self.slope
-        return found
+        result: Float[ndarray, " cases"] = self.level + (inputs - self.centre) @ self.slope
+        return result
 
 
 class FittedLine(NamedTuple):
@@ -193,6 +194,6 @@ def fit_scale(
         return float((numpy.log(scale) - density).sum())
 
     bounds = ((-9.0, 2.0), (-9.0, 1.0))
-    found = scipy.optimize.minimize(cost, [-3.0, -1.0], method="L-BFGS-B", bounds=bounds)
-    floor, share = numpy.exp(found.x)
+    result = scipy.optimize.minimize(cost, [-3.0, -1.0], method="L-BFGS-B", bounds=bounds)
+    floor, share = numpy.exp(result.x)
     return float(floor), float(share)

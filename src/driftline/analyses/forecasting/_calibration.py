@@ -117,31 +117,31 @@ class ForecastCalibration(Document):
         Returns:
             Parts of a sentence, one a way in which it is outside; none for a run like them.
         """
-        found = []
+        result = []
         if not any(run.probe.adapter == adapter for run in self.runs):
-            found.append(f"none of them trains {'an adapter' if adapter else 'all weights'}")
+            result.append(f"none of them trains {'an adapter' if adapter else 'all weights'}")
         kind = "adapters" if adapter else "full fine-tuning"
         low, high = self.learning_rate_range(adapter=adapter)
         if learning_rate > high:
-            found.append(
+            result.append(
                 f"its learning rate, {learning_rate:g}, is {_times(learning_rate / high)} the highest of "
                 f"theirs in {kind} ({high:g})"
             )
         elif learning_rate < low:
-            found.append(
+            result.append(
                 f"the lowest learning rate of theirs in {kind} ({low:g}) is {_times(low / learning_rate)} "
                 f"its own, {learning_rate:g}"
             )
         fewest, most = self.step_range
         if num_steps > most:
-            found.append(
+            result.append(
                 f"its {num_steps} steps are {_times(num_steps / most)} those of their longest ({most})"
             )
         elif num_steps < fewest:
-            found.append(
+            result.append(
                 f"the steps of their shortest ({fewest}) are {_times(fewest / num_steps)} its own {num_steps}"
             )
-        return tuple(found)
+        return tuple(result)
 
 
 def _times(ratio: float) -> str:
@@ -180,13 +180,13 @@ def fitted_metric(metric: str, fitted: Iterable[str]) -> str:
         RunError: There is none.
     """
     names = sorted(fitted)
-    found = metric_like(metric, names)
-    if found is None:
+    result = metric_like(metric, names)
+    if result is None:
         raise RunError(
             f"no {FEWEST_RUNS} finished runs were measured in {metric}, nor in a metric like it; there are "
             f"those in {', '.join(names)}"
         )
-    return found
+    return result
 
 
 def read_calibration(path: Path) -> ForecastCalibration:

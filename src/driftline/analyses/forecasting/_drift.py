@@ -151,17 +151,7 @@ class FittedDrift(NamedTuple):
 def movements(
     readings: Iterable[CapabilityReading], look: Look, *, share: float, bound: float
 ) -> dict[str, Movement]:
-    """Describe the capabilities of one metric at one look of a run.
-
-    Args:
-        readings: Capabilities of one metric.
-        look: Where.
-        share: Of the run's summed learning rate there.
-        bound: Losses are clipped here.
-
-    Returns:
-        By capability.
-    """
+    """Describe the capabilities of one metric at one look of a run."""
     own = [reading for reading in readings if look in reading.losses]
     losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
     errors = numpy.array([(r.standard_errors or {}).get(look, 0.0) for r in own], dtype=float)
@@ -237,7 +227,7 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         for drifts in (True, False)
     }
     drifts = _likelihood(fits[True]) > _likelihood(fits[False])
-    found = _fit(table, further, rest, prior, drifts=drifts)
+    result = _fit(table, further, rest, prior, drifts=drifts)
     by_task = fits[drifts]
     spread = _spread(by_task)
     configs = numpy.array([cell.config for cell in cells])
@@ -247,13 +237,13 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         return max(spread, _spread(left_out))
 
     # Runs of the regime that is fitted to tell more of other models than those that were held aside.
-    unseen = max(spread, _spread(_errors(found, aside))) if aside else spread
-    if judged := _with_runs_enough_besides(cells):
-        unseen = spread_without(models, judged)
+    unseen = max(spread, _spread(_errors(result, aside))) if aside else spread
+    if outcome := _with_runs_enough_besides(cells):
+        unseen = spread_without(models, outcome)
     several = len(set(configs)) >= _FEWEST_CONFIGS
-    saturation, shared, own, item = numpy.exp(found[1:]).tolist()
+    saturation, shared, own, item = numpy.exp(result[1:]).tolist()
     model = DriftModel(
-        drift=float(found[0]),
+        drift=float(result[0]),
         saturation=saturation,
         shared=shared,
         own=own,
@@ -307,8 +297,8 @@ def _fit(
         penalty = 0.5 * float((((held - start) / _PRIOR_SPREADS) ** 2).sum())
         return penalty - _log_density(further - mean, scale)
 
-    found = scipy.optimize.minimize(cost, start, method="L-BFGS-B")
-    result: Float[ndarray, " five"] = found.x
+    results = scipy.optimize.minimize(cost, start, method="L-BFGS-B")
+    result: Float[ndarray, " five"] = results.x
     result[0] *= drifts
     return result
 
@@ -334,28 +324,28 @@ def _left_out(
     chosen = set(groups.tolist()) if some is None else some
     for group in sorted(chosen):
         own = groups == group
-        found = _fit(table.part(~own), further[~own], rest[~own], prior, drifts=drifts)
-        mean, scale = _after(found, table.part(own), rest[own])
+        result = _fit(table.part(~own), further[~own], rest[~own], prior, drifts=drifts)
+        mean, scale = _after(result, table.part(own), rest[own])
         errors[own], scales[own] = further[own] - mean, scale + _SMALLEST
-    judged = numpy.isin(groups, sorted(chosen))
-    return _Errors(errors[judged], scales[judged])
+    outcome = numpy.isin(groups, sorted(chosen))
+    return _Errors(errors[outcome], scales[outcome])
 
 
-def _errors(found: Float[ndarray, " five"], cells: Sequence[FinishedCell]) -> _Errors:
+def _errors(result: Float[ndarray, " five"], cells: Sequence[FinishedCell]) -> _Errors:
     """Predict cells that nothing was fitted to."""
     share = numpy.array([cell.movement.share for cell in cells])
-    mean, scale = _after(found, _Cells.of([cell.movement for cell in cells]), (1 - share) / share)
+    mean, scale = _after(result, _Cells.of([cell.movement for cell in cells]), (1 - share) / share)
     further = numpy.array([cell.further_loss for cell in cells])
     return _Errors(further - mean, scale + _SMALLEST)
 
 
-def _likelihood(found: _Errors) -> float:
-    return _log_density(found.errors, found.scales)
+def _likelihood(result: _Errors) -> float:
+    return _log_density(result.errors, result.scales)
 
 
-def _spread(found: _Errors) -> float:
+def _spread(result: _Errors) -> float:
     """Find the factor of the scale with which intervals cover what was left out."""
-    standard = numpy.abs(found.errors) / found.scales
+    standard = numpy.abs(result.errors) / result.scales
     level = min(LEVEL, len(standard) / (len(standard) + 1))
     reached = conformal_quantile(standard, confidence_level=level)
     return float(reached / scipy.stats.t.ppf((1 + level) / 2, DEGREES_OF_FREEDOM))

@@ -3,23 +3,25 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
 from ...capabilities import Capability
+from ...choices import Method, Probe
 from ...engine import Table
 from ...metrics import METRICS
 from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
 from ...stats import standard_error
+from ...verdicts import LossVerdict
 from ..probing import Study, base_standard_error, losses_at
-from ._baseline_inputs import Case, Method
+from ._baseline_inputs import Case
 from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
-from ._looks import Probe, early_step, last_look
+from ._looks import early_step, last_look
 from ._loss_forecast import LossForecast
 from ._shipped_fits import shipped_forecaster, widened_by_shipped
 
@@ -31,22 +33,12 @@ side."""
 def read_probe(
     study: Study, table: Table, looks: Sequence[Look], *, straight_line: bool = False
 ) -> ProbeReading:
-    """Read what the probe saw, as a forecast takes it.
-
-    Args:
-        study: The planned run; the probe is trained.
-        table: Capabilities and target at the base and along the probe.
-        looks: Where the probe looked, ascending.
-        straight_line: Look along the straight line too; one more evaluation.
-
-    Returns:
-        The reading.
-    """
+    """Read what the probe saw, as a forecast takes it."""
     reading = read_looks(study, table, looks)
-    found: dict[str, Any] = {"update_norm": study.update_norm}
+    result: dict[str, Any] = {"update_norm": study.update_norm}
     if straight_line:
-        found |= _along_straight_line(study, reading, looks[-1])
-    return reading.model_copy(update=found)
+        result |= _along_straight_line(study, reading, looks[-1])
+    return reading.model_copy(update=result)
 
 
 def _along_straight_line(study: Study, reading: ProbeReading, look: Look) -> dict[str, Any]:
@@ -65,16 +57,7 @@ def _along_straight_line(study: Study, reading: ProbeReading, look: Look) -> dic
 
 
 def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReading:
-    """Read some looks of a probe that may still be in training.
-
-    Args:
-        study: The planned run.
-        table: Capabilities and target at the base and at the looks.
-        looks: Where, ascending.
-
-    Returns:
-        The reading, without the norm of the update.
-    """
+    """Read some looks of a probe that may still be in training."""
     plan, opened = study.trajectory.plan, study.engine.opened
     points = _points(study, looks)
     total = plan.summed_learning_rate(plan.num_steps)
@@ -141,17 +124,7 @@ def _losses(table: Table, capability: Capability, point: Point | None) -> Float[
 def fit_to(
     calibration: ForecastCalibration, *, method: Method, probe: Probe, target: bool = False
 ) -> Forecaster:
-    """Fit a method to finished runs, or take the fit that ships.
-
-    Args:
-        calibration: The finished runs.
-        method: Ours, or a baseline's name.
-        probe: The probe of a baseline.
-        target: For the run's own task.
-
-    Returns:
-        The forecaster.
-    """
+    """Fit a method to finished runs, or take the fit that ships."""
     if method == "driftline":
         shipped = shipped_forecaster(calibration, target=target)
         if shipped is not None:
@@ -189,18 +162,7 @@ def capability_forecasts(
     *,
     risk: float,
 ) -> tuple[CapabilityForecast, ...]:
-    """Put the forecasts of capabilities into rows, the most likely lost first.
-
-    Args:
-        study: The planned run.
-        table: Capabilities at the base.
-        reading: What the probe measured.
-        losses: Predictions for the end of the run.
-        risk: Accepted probability of a loss beyond the tolerance.
-
-    Returns:
-        One row a capability.
-    """
+    """Put the forecasts of capabilities into rows, the most likely lost first."""
     readings = {each.capability: each for each in reading.capabilities}
     rows = [
         _row(capability, table, readings[capability.name], losses[capability.name], risk)
@@ -280,9 +242,7 @@ def is_measured_lost(loss: float, standard_error: float, tolerance: float) -> bo
     return loss - MEASURED_LEVEL * standard_error > tolerance
 
 
-def capability_verdict(
-    probability: float, risk: float, *, measured_lost: bool
-) -> Literal["retained", "lost", "inconclusive"]:
+def capability_verdict(probability: float, risk: float, *, measured_lost: bool) -> LossVerdict:
     """Judge a capability by itself: a measured loss counts unless it is predicted to heal.
 
     Args:

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ...choices import Method, Probe
 from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
-from ._baseline_inputs import Case, Method
+from ._baseline_inputs import Case
 from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._drift import DriftModel, FinishedCell, common_correlation, fit_drift, movements
-from ._looks import LOOK_SHARES, PROBES, Probe, last_look
+from ._looks import LOOK_SHARES, PROBES, last_look
 from ._loss_forecast import LossForecast
 
 _EARLIEST_FITTED = 0.1
@@ -145,9 +146,9 @@ def fit_forecaster(
         fitted = [cell for cell in own if not cell.held_aside]
         if len({cell.run for cell in fitted}) < FEWEST_RUNS:
             continue
-        found = fit_drift(fitted, [cell for cell in own if cell.held_aside])
-        models[metric] = found.model
-        for cell, score in zip(fitted, found.scores.tolist(), strict=True):
+        result = fit_drift(fitted, [cell for cell in own if cell.held_aside])
+        models[metric] = result.model
+        for cell, score in zip(fitted, result.scores.tolist(), strict=True):
             scores[f"{cell.run}/{cell.look} {metric}"].append(score)
     if not models:
         raise RunError(
@@ -161,16 +162,7 @@ def fit_forecaster(
 def fitted_metrics(
     calibration: ForecastCalibration, *, method: Method, probe: Probe
 ) -> tuple[str, ...]:
-    """List the metrics that a method would be fitted in, without fitting it.
-
-    Args:
-        calibration: The finished runs.
-        method: Ours, or a baseline's name.
-        probe: The probe of a baseline.
-
-    Returns:
-        Those with runs enough.
-    """
+    """List the metrics that a method would be fitted in, without fitting it."""
     counts: Counter[str] = Counter()
     for run in calibration.fitted_in(None).runs:
         if method != "driftline":
@@ -189,7 +181,7 @@ def _cells(
     for run in runs:
         for metric, readings in _readings(run, target=target).items():
             for look in _fitted_looks(run.probe):
-                found = movements(
+                result = movements(
                     readings,
                     look,
                     share=run.probe.clock[look],
@@ -206,7 +198,7 @@ def _cells(
                         f"{'adapter' if run.probe.adapter else 'full'} {run.probe.learning_rate:g}",
                         run.held_aside,
                     )
-                    for name, movement in found.items()
+                    for name, movement in result.items()
                 ]
     return dict(cells)
 
@@ -226,11 +218,11 @@ def _fitted_looks(probe: ProbeReading) -> list[Look]:
 
 def _readings(run: FinishedRun, *, target: bool) -> dict[str, list[CapabilityReading]]:
     """List the readings whose end is known, by metric."""
-    found: dict[str, list[CapabilityReading]] = defaultdict(list)
+    result: dict[str, list[CapabilityReading]] = defaultdict(list)
     for reading in (run.probe.target,) if target else run.probe.capabilities:
         if reading.capability in run.final_losses:
-            found[reading.metric].append(reading)
-    return found
+            result[reading.metric].append(reading)
+    return result
 
 
 def seen_by(probe: ProbeReading, looks: tuple[Look, ...]) -> ProbeReading:

@@ -1,11 +1,8 @@
 """The looks of a probe: the steps of the planned run at which it is measured."""
 
-from typing import Literal
-
+from ...choices import Probe
 from ...results import Look
 
-Probe = Literal["0.05", "0.1", "0.2", "0.3", "0.4", "0.6"]
-"""The share of the planned steps that a probe trains: the run itself, stopped."""
 LOOK_SHARES: dict[Look, float] = {
     "early_5": 0.05,
     "early_10": 0.1,
@@ -24,11 +21,6 @@ PROBES: dict[Probe, tuple[Look, ...]] = {
     "0.6": ("early_5", "early_10", "early_20", "early_40", "early_60"),
 }
 """Looks of each probe, ascending."""
-
-
-def early_looks(probe: Probe) -> tuple[Look, ...]:
-    """List the looks of a probe, ascending."""
-    return PROBES[probe]
 
 
 def early_step(look: Look, num_steps: int) -> int:

@@ -46,12 +46,12 @@ def fit_all(calibration: ForecastCalibration) -> FittedForecasters:
     Returns:
         The fits.
     """
-    found = {}
+    result = {}
     for name in ("capabilities", "target"):
         fitted = fit_forecaster(calibration.runs, calibration, target=name == "target")
         assert isinstance(fitted, DriftForecaster)
-        found[name] = FittedForecaster(models=fitted.models, correlation=fitted.correlation)
-    return FittedForecasters(calibration_digest=calibration.digest, **found)
+        result[name] = FittedForecaster(models=fitted.models, correlation=fitted.correlation)
+    return FittedForecasters(calibration_digest=calibration.digest, **result)
 
 
 def shipped_forecaster(calibration: ForecastCalibration, *, target: bool) -> DriftForecaster | None:

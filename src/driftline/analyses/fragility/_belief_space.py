@@ -80,11 +80,11 @@ def suite_texts(
     capabilities: Sequence[Capability], effort: Effort, *, seed: int
 ) -> tuple[str, ...]:
     """Choose texts of the suite that fill the anchors' rows, drawn as in `suite_anchors`."""
-    wanted = _CHARACTERS_PER_TOKEN * effort.num_anchor_rows * effort.anchor_row_tokens
+    requested = _CHARACTERS_PER_TOKEN * effort.num_anchor_rows * effort.anchor_row_tokens
     texts: list[str] = []
     for text in _drawn(capabilities, seed=seed):
         texts.append(text[:_CHARACTERS_OF_A_TEXT])
-        if sum(map(len, texts)) >= wanted:
+        if sum(map(len, texts)) >= requested:
             break
     return tuple(texts)
 

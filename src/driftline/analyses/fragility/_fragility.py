@@ -49,21 +49,23 @@ class FragilityMap:
 
     def caveats(self) -> tuple[str, ...]:
         """Return the caveats of this map beyond those of every map."""
-        found = []
+        result = []
         unread = [module for module in self.unread if module.base_norm > 0]
         if unread:
-            found.append(
+            result.append(
                 f"{len(unread)} modules move and could not be mapped, such as {unread[0].name}."
             )
         from_zero = [module for module in self.unread if module.base_norm == 0]
         if from_zero:
-            found.append(
+            result.append(
                 f"{len(from_zero)} modules are zero in the base, so no movement is relative to them and "
                 f"they are not mapped, such as {from_zero[0].name}."
             )
         if self.noise_obstacle is not None:
-            found.append(f"What modules cost by moving at all is not known: {self.noise_obstacle}.")
-        return tuple(found)
+            result.append(
+                f"What modules cost by moving at all is not known: {self.noise_obstacle}."
+            )
+        return tuple(result)
 
 
 def attempted_map(study: Study, *, must_succeed: bool = False) -> FragilityMap:
@@ -130,25 +132,25 @@ def fragility_map(study: Study) -> FragilityMap:
     )
 
 
-def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragility, ...]:
+def module_rows(table: SlopeTable, result: CapabilitySlopes) -> tuple[ModuleFragility, ...]:
     """Return the rows of one capability.
 
     Args:
         table: Movement of each module.
-        found: The capability's slopes.
+        result: The capability's slopes.
 
     Returns:
         One a module, in the model's order; ties are ranked in that order.
     """
-    capability, rows = found.capability, []
-    order = numpy.argsort(-_sensitivities(table.modules, found), kind="stable")
+    capability, rows = result.capability, []
+    order = numpy.argsort(-_sensitivities(table.modules, result), kind="stable")
     ranks = {int(number): rank for rank, number in enumerate(order, start=1)}
     of_other = capability.measure.gradient_of
     margin = " of margin" if of_other else ""
     unit = METRICS[of_other].unit if of_other else capability.unit
     for number, module in enumerate(table.modules):
         interval = mean_interval(
-            found.slopes[:, number] / module.relative_norm,
+            result.slopes[:, number] / module.relative_norm,
             groups=capability.groups(),
             confidence_level=CONFIDENCE_LEVEL,
         )
@@ -170,7 +172,7 @@ def module_rows(table: SlopeTable, found: CapabilitySlopes) -> tuple[ModuleFragi
     return tuple(rows)
 
 
-def _sensitivities(modules: Sequence[ModuleChange], found: CapabilitySlopes) -> numpy.ndarray:
+def _sensitivities(modules: Sequence[ModuleChange], result: CapabilitySlopes) -> numpy.ndarray:
     norms = numpy.array([module.relative_norm for module in modules])
-    values: numpy.ndarray = found.slopes.mean(axis=0) / norms
+    values: numpy.ndarray = result.slopes.mean(axis=0) / norms
     return values

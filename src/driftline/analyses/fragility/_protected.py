@@ -8,12 +8,12 @@ from ._most_fragile import most_fragile
 _PROTECTED_SHARE = 0.25
 
 
-def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...], float | None]:
+def protected_quarter(study: Study, result: FragilityMap) -> tuple[tuple[str, ...], float | None]:
     """Choose the modules to freeze first, for the required capabilities of the map.
 
     Args:
         study: The planned run.
-        found: Its map.
+        result: Its map.
 
     Returns:
         Module names, and the share of the parameters inside layers that they hold; none without a
@@ -21,7 +21,7 @@ def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...
         the evidence.
     """
     tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
-    rows = [row for row in found.rows if row.capability in tolerances]
+    rows = [row for row in result.rows if row.capability in tolerances]
     if not rows or study.trajectory.config.adapter_config() is not None:
         return (), None
     sizes = parameters_inside(study.engine.opened)
@@ -30,21 +30,13 @@ def protected_quarter(study: Study, found: FragilityMap) -> tuple[tuple[str, ...
         rows,
         _PROTECTED_SHARE,
         num_parameters=total,
-        noise=found.noise,
+        noise=result.noise,
         tolerances=tolerances,
     )
     return chosen, sum(sizes[module] for module in chosen) / total
 
 
-def unmapped_share(study: Study, found: FragilityMap) -> float:
-    """Return the share of the parameters inside layers that move and were not mapped.
-
-    Args:
-        study: The planned run.
-        found: Its map.
-
-    Returns:
-        From 0 to 1.
-    """
+def unmapped_share(study: Study, result: FragilityMap) -> float:
+    """Return the share of the parameters inside layers that move and were not mapped."""
     sizes = parameters_inside(study.engine.opened)
-    return sum(sizes.get(module.name, 0) for module in found.unread) / sum(sizes.values())
+    return sum(sizes.get(module.name, 0) for module in result.unread) / sum(sizes.values())

@@ -27,9 +27,9 @@ def layer_regions(
         One row a capability and layer; empty where no gradients were kept.
     """
     return tuple(
-        _region(found.capability.name, layer, own, data)
-        for found in capabilities
-        for layer, (own, data) in enumerate(zip(found.hidden, target.hidden, strict=True))
+        _region(result.capability.name, layer, own, data)
+        for result in capabilities
+        for layer, (own, data) in enumerate(zip(result.hidden, target.hidden, strict=True))
     )
 
 
@@ -62,12 +62,12 @@ def _region(name: str, layer: int, own: HiddenGradients, data: HiddenGradients) 
 def _held_out_share(rows: numpy.ndarray, items: numpy.ndarray, dimension: int) -> float | None:
     """Average the energy of each half of the items in the region of the other half."""
     half = numpy.isin(items, numpy.unique(items)[::2])
-    found = []
+    result = []
     for one, other in ((rows[half], rows[~half]), (rows[~half], rows[half])):
         if min(one.shape[0], other.shape[0]) == 0:
             return None
         share = energy_share(other, top_directions(one, dimension))
         if share is None:
             return None
-        found.append(share)
-    return sum(found) / len(found)
+        result.append(share)
+    return sum(result) / len(result)

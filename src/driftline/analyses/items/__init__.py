@@ -14,6 +14,7 @@ from ._num_scored import usual_spread as usual_spread
 from ._split import SEARCH_SHARE as SEARCH_SHARE
 from ._split import Halves as Halves
 from ._split import split_items as split_items
+from ._suite_request import SuiteRequest as SuiteRequest
 from ._target import target_capability as target_capability
 from ._unseen_rows import TargetRows as TargetRows
 from ._unseen_rows import target_rows as target_rows

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...capabilities import Alternatives, Capability, Generation, Item, MinimalPair, MultipleChoice
+from ...capabilities import Capability, Generation, Item, options_of
 from ...engine import Engine
 from ...errors import SuiteError
 from ...results import EqualItems
@@ -67,14 +67,7 @@ def distinct(capabilities: Sequence[Capability], engine: Engine) -> Distinct:
 
 
 def _reduced(capability: Capability, items: tuple[Item, ...]) -> Capability:
-    """Return the capability with some of its items.
-
-    Returns:
-        The smaller capability.
-
-    Raises:
-        SuiteError: They are too few.
-    """
+    """Return the capability with some of its items."""
     try:
         return replace(capability, items=items)
     except SuiteError as error:
@@ -90,12 +83,12 @@ def _keys(capability: Capability, engine: Engine) -> list[Hashable]:
     if capability.scorer == "generate":
         answers = [item.answer.strip() for item in capability.items if isinstance(item, Generation)]
         return list(zip(encoded.prompts, answers, strict=True))
-    found: list[Hashable] = []
+    result: list[Hashable] = []
     for item, (start, end) in zip(capability.items, encoded.spans, strict=True):
         texts = [(tuple(s.tokens), s.start) for s in encoded.sequences[start:end]]
-        if isinstance(item, (MultipleChoice, Alternatives, MinimalPair)):
-            right = 0 if isinstance(item, MinimalPair) else item.answer
-            found.append((texts.pop(right), frozenset(texts)))
+        options = options_of(item)
+        if options is not None:
+            result.append((texts.pop(options.right), frozenset(texts)))
         else:
-            found.append(tuple(texts))
-    return found
+            result.append(tuple(texts))
+    return result

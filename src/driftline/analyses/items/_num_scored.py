@@ -120,17 +120,17 @@ def _largest(fits: Callable[[int], bool], low: int, high: int) -> int:
     return low
 
 
-def search_items(capabilities: Sequence[Capability], *, asked: int | None) -> dict[str, int]:
+def search_items(capabilities: Sequence[Capability], *, requested: int | None) -> dict[str, int]:
     """Find how many items of each capability choose, the others making the claims: half by default.
 
     Args:
         capabilities: With all their items.
-        asked: By the user; None for half of them.
+        requested: By the user; None for half of them.
 
     Returns:
         By name. No more than half of a capability's items choose, whatever stands here.
     """
-    return {c.name: len(c.items) // 2 if asked is None else asked for c in capabilities}
+    return {c.name: len(c.items) // 2 if requested is None else requested for c in capabilities}
 
 
 def certifying_items(capability: Capability) -> int | None:
@@ -171,18 +171,18 @@ def usual_spread(capability: Capability) -> float:
     return MEASURED_SPREADS.get(capability.metric, MEASURED_SPREADS["accuracy"])
 
 
-def check_items(asked: int | None, *, option: str = "--items") -> None:
+def check_items(requested: int | None, *, option: str = "--items") -> None:
     """Refuse a number of items that gives no interval.
 
     Args:
-        asked: By the user; None where nothing was.
+        requested: By the user; None where nothing was.
         option: Option that set it.
 
     Raises:
         ConfigError: It is below 2.
     """
-    if asked is not None and asked < 2:
-        raise ConfigError(f"{option}: {asked} is too few; give 2 or more")
+    if requested is not None and requested < 2:
+        raise ConfigError(f"{option}: {requested} is too few; give 2 or more")
 
 
 def sampled_items(
@@ -209,7 +209,7 @@ def items_caveat(
     measured: Sequence[MeasuredItems],
     available: Mapping[str, int],
     *,
-    asked: int | None,
+    requested: int | None,
     of_changes: bool = False,
     training: str = "the probe's training",
 ) -> str | None:
@@ -218,7 +218,7 @@ def items_caveat(
     Args:
         measured: On the items that were scored.
         available: Items that each capability would have without the cap, by name.
-        asked: The number that the user gave; None where the cap is that of the cost.
+        requested: The number that the user gave; None where the cap is that of the cost.
         of_changes: The standard errors are those of changes, not of the base's values.
         training: What bounds the time of scoring.
 
@@ -235,7 +235,7 @@ def items_caveat(
     more = f", and {len(worst) - _NUM_NAMED} more" if len(worst) > _NUM_NAMED else ""
     why = (
         "as --items asks"
-        if asked is not None
+        if requested is not None
         else f"so that scoring takes no longer than {training}; --items N raises it"
     )
     what = "the changes" if of_changes else "the base's values"
@@ -250,22 +250,12 @@ def claims_caveat(
     claims: Sequence[MeasuredItems],
     capabilities: Sequence[Capability],
     parted: Sequence[Halves],
-    asked: int | None,
+    requested: int | None,
 ) -> tuple[str, ...]:
-    """State how much `--items` widens the claims of a search.
-
-    Args:
-        claims: On the items that report.
-        capabilities: With all their items.
-        parted: The same, of those that were taken, in two parts.
-        asked: The number that the user gave.
-
-    Returns:
-        A sentence, or none where all items were taken.
-    """
+    """State how much `--items` widens the claims of a search."""
     choosing = {halves.search.name: len(halves.search.items) for halves in parted}
     available = {c.name: len(c.items) - choosing[c.name] for c in capabilities}
-    said = items_caveat(claims, available, asked=asked, of_changes=True)
+    said = items_caveat(claims, available, requested=requested, of_changes=True)
     return () if said is None else (said,)
 
 

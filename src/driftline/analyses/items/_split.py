@@ -46,11 +46,11 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
             f"items that choose and items that report; at least {2 * _LEAST} are needed"
         )
     random.Random(f"{seed}|{capability.name}").shuffle(order)
-    wanted = min(num_search, int(SEARCH_SHARE * len(capability.items)))
+    requested = min(num_search, int(SEARCH_SHARE * len(capability.items)))
     chosen: set[str] = set()
     held = 0
     for source in order[:-_LEAST]:
-        if held >= wanted and len(chosen) >= _LEAST:
+        if held >= requested and len(chosen) >= _LEAST:
             break
         chosen.add(source)
         held += sources.count(source)

@@ -47,7 +47,7 @@ def target_capability(
     first = generator.sample(everything, min(num_items, len(everything)))
     rest = sorted(set(everything) - set(first))
     generator.shuffle(rest)
-    found: dict[int, Item] = {}
+    result: dict[int, Item] = {}
     reason = "no answer"
     for index in (*first, *rest):
         item = _item(str(index), data.examples[index], data, opened)
@@ -61,12 +61,12 @@ def target_capability(
             reason = str(error)
             continue
         if item is not None:
-            found[index] = item
-        if len(found) == num_items:
+            result[index] = item
+        if len(result) == num_items:
             break
-    if len(found) < 2:
+    if len(result) < 2:
         raise DataError(
-            f"{data.name}: {len(found)} of its {len(everything)} examples can be scored ({reason}); "
+            f"{data.name}: {len(result)} of its {len(everything)} examples can be scored ({reason}); "
             "at least 2 are needed"
         )
     return Capability(
@@ -74,7 +74,7 @@ def target_capability(
         scorer="perplexity" if data.layout == "text" else "cloze",
         metric="nll_nats",
         tolerance=_NO_TOLERANCE,
-        items=tuple(found[index] for index in sorted(found)),
+        items=tuple(result[index] for index in sorted(result)),
         required=False,
         description=f"a sample of {data.name}",
     )

@@ -84,8 +84,8 @@ def _path(study: Study, table: Table, capability: Capability, predict: Predict) 
     total = plan.summed_learning_rate(plan.num_steps)
     later = numpy.linspace(looks[-1], plan.num_steps, _NUM_SHOWN + 1).round().astype(int)
     steps = sorted({int(step) for step in later if step > looks[-1]})
-    found = [predict(capability.name, plan.summed_learning_rate(step) / total) for step in steps]
-    predicted = numpy.array([(each.value, each.low, each.high) for each in found], dtype=float)
+    result = [predict(capability.name, plan.summed_learning_rate(step) / total) for step in steps]
+    predicted = numpy.array([(each.value, each.low, each.high) for each in result], dtype=float)
     measured = _measured(study, table, capability)
     return PathLosses.joined(looks, measured, steps, predicted.reshape(-1, 3).T)
 
@@ -139,12 +139,10 @@ def _path_margin(
     )
 
 
-def _reason(found: Crossing) -> str:
+def _reason(result: Crossing) -> str:
     """Say why no step is critical: it may only not be known to be."""
-    if found.low is not None:
-        return (
-            f"predicted to stay within the tolerance, which the band passes at step {found.low:.1f}"
-        )
+    if result.low is not None:
+        return f"predicted to stay within the tolerance, which the band passes at step {result.low:.1f}"
     return "predicted to stay within the tolerance, by the whole band"
 
 

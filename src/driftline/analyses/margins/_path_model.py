@@ -182,14 +182,5 @@ def predicted_losses(
 
 
 def tolerated_multiple(largest: float, tolerance: float, exponents: Sequence[float]) -> list[float]:
-    """Return the factors by which a run may grow until its largest loss is the tolerance.
-
-    Args:
-        largest: The largest loss of the run as planned, positive.
-        tolerance: Positive.
-        exponents: Exponents of the largest loss in the rate or the length, positive.
-
-    Returns:
-        Factors of the learning rate, or of the steps.
-    """
+    """Return the factors by which a run may grow until its largest loss is the tolerance."""
     return [(tolerance / largest) ** (1 / exponent) for exponent in exponents]

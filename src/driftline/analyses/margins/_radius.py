@@ -100,7 +100,7 @@ def _crossing(
     groups = capability.groups()
     if len(curves) == 1:
         # Linear in the squared norm, as `direction_quantile` has it.
-        found = crossing_interval(
+        result = crossing_interval(
             curves[0].scales ** 2,
             curves[0].item_losses,
             capability.tolerance,
@@ -108,7 +108,7 @@ def _crossing(
             groups=groups,
             seed=study.seed,
         )
-        return Crossing(*(None if square is None else math.sqrt(square) for square in found))
+        return Crossing(*(None if square is None else math.sqrt(square) for square in result))
     return direction_quantile(
         curves,
         capability.tolerance,

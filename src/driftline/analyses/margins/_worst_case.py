@@ -34,7 +34,7 @@ _LITTLE_GAIN = 1.1
 class _Parts(NamedTuple):
     """The items of a capability that the radius is judged on, and those that are climbed on."""
 
-    judged: Capability
+    measured: Capability
     climbed: Capability | None
     """None where too few are left."""
 
@@ -65,7 +65,7 @@ def worst_case_margins(study: Study) -> tuple[StabilityMargin, ...]:
     """
     engine = study.engine.in_float32()
     parts = [_split(study, capability) for capability in study.capabilities]
-    base = engine.evaluate((BASE,), [judged for judged, _ in parts])
+    base = engine.evaluate((BASE,), [outcome for outcome, _ in parts])
     # One after the other: what an ascent holds goes before the next begins.
     margins = tuple(_worst_case_margin(study, engine, base, each) for each in parts)
     study.engine.count(engine)
@@ -76,51 +76,51 @@ def worst_case_tokens(study: Study) -> float:
     """Return the largest cost of `worst_case_margins`, in tokens of one forward pass."""
     engine, total = study.engine, 0.0
     refinements = study.effort.num_ascent_refinements
-    for judged, climbed in (_split(study, capability) for capability in study.capabilities):
-        total += engine.num_tokens((judged,))
+    for outcome, climbed in (_split(study, capability) for capability in study.capabilities):
+        total += engine.num_tokens((outcome,))
         if climbed is not None and ascent_obstacle(engine, climbed) is None:
             gradient = GRADIENT_TOKEN * ascent_tokens(engine, climbed)
             # Each refinement is held against the one before it, and the first against the base too.
             compared = refinements + 2 if refinements else 0
             total += (1 + refinements) * gradient + compared * engine.num_tokens((climbed,))
-            total += _LOOKS * engine.num_tokens((judged,))
+            total += _LOOKS * engine.num_tokens((outcome,))
     return total
 
 
 def _split(study: Study, capability: Capability) -> _Parts:
     """Split off items to climb on; the others, of other groups, are judged as on every line."""
-    judged = capability.sample(study.effort.num_line_items, seed=study.seed)
-    rest = capability.apart_from(judged)
+    outcome = capability.sample(study.effort.num_line_items, seed=study.seed)
+    rest = capability.apart_from(outcome)
     if rest is None:
-        return _Parts(judged, None)
-    return _Parts(judged, rest.sample(study.effort.num_ascent_items, seed=study.seed))
+        return _Parts(outcome, None)
+    return _Parts(outcome, rest.sample(study.effort.num_ascent_items, seed=study.seed))
 
 
 def _worst_case_margin(study: Study, engine: Engine, base: Table, parts: _Parts) -> StabilityMargin:
-    judged, climbed = parts
-    obstacle = ascent_obstacle(engine, judged)
+    outcome, climbed = parts
+    obstacle = ascent_obstacle(engine, outcome)
     if obstacle is not None:
-        return _undefined(base, judged, obstacle)
+        return _undefined(base, outcome, obstacle)
     if climbed is None:
         reason = (
-            f"no items to climb on: besides the {len(judged.items)} that the radius is judged on, it "
+            f"no items to climb on: besides the {len(outcome.items)} that the radius is judged on, it "
             "takes items of 2 more groups"
         )
-        return _undefined(base, judged, reason)
+        return _undefined(base, outcome, reason)
     grid = ScaleGrid(study.effort.worst_case_ratio, SMALLEST_NORM, LARGEST_NORM)
     direction = ascent_direction(engine, climbed)
     if direction.slope == 0:
         return _undefined(
-            base, judged, "its loss has no slope at the base: every margin is clipped"
+            base, outcome, "its loss has no slope at the base: every margin is clipped"
         )
     # Where the climbed items pass the tolerance, to first order.
     norm = grid.scale(grid.index_of(climbed.tolerance / direction.slope))
     refinements = study.effort.num_ascent_refinements
     direction = climb(engine, climbed, direction, norm=norm, num_refinements=refinements)
     (scan,) = scan_lines(
-        engine, [_line(direction)], (judged,), grid, base=base, guesses={judged.digest: norm}
+        engine, [_line(direction)], (outcome,), grid, base=base, guesses={outcome.digest: norm}
     )
-    margin = radius_margin(study, judged, DIRECTION, (scan,))
+    margin = radius_margin(study, outcome, DIRECTION, (scan,))
     # Of an upper bound that was not found there is no lower end either.
     return margin if margin.critical_relative_norm else margin.model_copy(update={"low": None})
 

@@ -73,12 +73,7 @@ class Budget:
         return f"{self._end / 60:g} minutes"
 
     def spend(self, num_tokens: int, weight: float = 1.0) -> None:
-        """Count tokens that were trained.
-
-        Args:
-            num_tokens: Number of tokens.
-            weight: Weight of each of them.
-        """
+        """Count tokens that were trained."""
         self.num_trained += num_tokens
         self.trained += num_tokens * weight
 

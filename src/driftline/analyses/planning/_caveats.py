@@ -38,7 +38,7 @@ _NEVER = "Whether a slower schedule, another batch size or more data would do be
 
 
 def plan_caveats(
-    found: Found,
+    result: Found,
     bench: Bench,
     numerics: Numerics,
     *,
@@ -49,7 +49,7 @@ def plan_caveats(
     """Return the caveats of one plan, those that affect its verdict first.
 
     Args:
-        found: By the search.
+        result: By the search.
         bench: On which it was found.
         numerics: In which all was scored.
         num_held_out: Rows that were not trained on.
@@ -61,14 +61,14 @@ def plan_caveats(
     """
 
     def chosen() -> Iterator[str]:
-        if found.trial is None:
+        if result.trial is None:
             yield _UNMET
         if bench.blind:
             yield _BLIND.format(names=", ".join(bench.blind))
         unmeasured = [
-            row.lever for row in found.ablation if row.bought is None and row.gain_without is None
+            row.lever for row in result.ablation if row.bought is None and row.gain_without is None
         ]
-        whole = _unscaled(found)
+        whole = _unscaled(result)
         if whole is not None:
             yield _UNSCALED.format(gain=whole.gain, name=whole.worst, loss=whole.worst_loss)
         if unmeasured:
@@ -90,8 +90,8 @@ def plan_caveats(
     return tuple(chosen())
 
 
-def _unscaled(found: Found) -> ProtocolEvaluation | None:
+def _unscaled(result: Found) -> ProtocolEvaluation | None:
     """Return the evaluation of the chosen trial's whole update; None if that was chosen."""
-    if found.trial is None or (found.best.scale == 1.0 and found.best.parts is None):
+    if result.trial is None or (result.best.scale == 1.0 and result.best.parts is None):
         return None
-    return next((look for look in found.trial.looks if look.scale == 1.0 and not look.parts), None)
+    return next((look for look in result.trial.looks if look.scale == 1.0 and not look.parts), None)

@@ -81,12 +81,12 @@ def mlp_modules(weights: Sequence[Weight]) -> tuple[str, ...]:
     """
     inside = [w for w in weights if w.is_matrix and w.layer is not None]
     others = {w.name.split(".")[-2] for w in inside if w.role not in _MLP}
-    found = set()
+    result = set()
     for weight in inside:
         if weight.role in _MLP:
             *_, before, last, _ = weight.name.split(".")
-            found.add(f"{before}.{last}" if last in others else last)
-    return tuple(sorted(found))
+            result.add(f"{before}.{last}" if last in others else last)
+    return tuple(sorted(result))
 
 
 def _plans(

@@ -49,11 +49,11 @@ def hold_out(data: TrainingData, *, seed: int, opened: LanguageModel) -> PlanDat
             f"{data.name}: {len(same)} different examples are too few to keep some out of training; "
             f"give {_FEWEST} or more"
         )
-    wanted = min(2 * NUM_TARGET, max(_LEAST, int(_SHARE * len(data.examples))))
+    requested = min(2 * NUM_TARGET, max(_LEAST, int(_SHARE * len(data.examples))))
     order = list(same)
     random.Random(f"{seed}|held out").shuffle(order)
-    held = {index for digest in order[:wanted] for index in same[digest]}
-    first = [same[digest][0] for digest in sorted(order[:wanted], key=lambda d: same[d][0])]
+    held = {index for digest in order[:requested] for index in same[digest]}
+    first = [same[digest][0] for digest in sorted(order[:requested], key=lambda d: same[d][0])]
     target = target_capability(
         data.select(first, name="held-out rows"), seed=seed, opened=opened, num_items=2 * NUM_TARGET
     )

@@ -42,16 +42,7 @@ class PlanStudy:
     """Study that proposes protocols and records their results, on disk at once."""
 
     def __init__(self, path: Path, *, seed: int) -> None:
-        """Open a study, or begin it.
-
-        Args:
-            path: Its file; nobody else may have it open.
-            seed: Random seed of the sampler.
-
-        Raises:
-            OutputError: Its file is damaged.
-            OSError: Its file cannot be read or written.
-        """
+        """Open a study, or begin it."""
         _mend(path)
         self._seed = seed
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -92,44 +83,33 @@ class PlanStudy:
                 trial = self._study.ask()
         with _silent():
             # Of a trial that was begun, Optuna gives what was picked then.
-            found = space.suggest(cast(Suggester, trial))
+            result = space.suggest(cast(Suggester, trial))
         self._open[trial.number] = trial
-        return Asked(trial.number, trial.user_attrs.get("purpose", SEARCH), found)
+        return Asked(trial.number, trial.user_attrs.get("purpose", SEARCH), result)
 
     def tell(self, trial: Trial) -> None:
-        """Record the result of a trial.
-
-        Args:
-            trial: Run; its looks stay in the result store.
-        """
-        asked = self._open.pop(trial.number)
-        asked.set_user_attr("tokens", trial.tokens)
-        asked.set_user_attr("seconds", trial.seconds)
-        asked.set_user_attr("state", trial.state)
-        asked.set_user_attr("reason", trial.reason)
-        asked.set_user_attr("violation", trial.violation)
+        """Record the result of a trial."""
+        request = self._open.pop(trial.number)
+        request.set_user_attr("tokens", trial.tokens)
+        request.set_user_attr("seconds", trial.seconds)
+        request.set_user_attr("state", trial.state)
+        request.set_user_attr("reason", trial.reason)
+        request.set_user_attr("violation", trial.violation)
         with _silent():
             if trial.state == "out of budget":
-                self._study.tell(asked, state=TrialState.FAIL)
+                self._study.tell(request, state=TrialState.FAIL)
             elif trial.state == "stopped":
-                asked.report(trial.value, step=0)
-                self._study.tell(asked, state=TrialState.PRUNED)
+                request.report(trial.value, step=0)
+                self._study.tell(request, state=TrialState.PRUNED)
             else:
-                self._study.tell(asked, trial.value)
+                self._study.tell(request, trial.value)
 
-    def drop(self, asked: Asked) -> None:
+    def drop(self, request: Asked) -> None:
         """Withdraw a protocol that is not run after all."""
-        self._study.tell(self._open.pop(asked.number), state=TrialState.FAIL)
+        self._study.tell(self._open.pop(request.number), state=TrialState.FAIL)
 
     def earlier(self, space: PlanSpace) -> list[Trial]:
-        """Return the trials of earlier processes, without their evaluations.
-
-        Args:
-            space: In which they were.
-
-        Returns:
-            In their order.
-        """
+        """Return the trials of earlier processes, without their evaluations."""
         return [
             Trial(
                 number=known.number,

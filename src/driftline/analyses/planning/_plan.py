@@ -4,13 +4,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, TrainingConfig, TrainingData
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import Cost, EqualItems, Plan, PlanProvenance
 from ..certification import copies_caveats
 from ..comparison import check_claims
@@ -81,10 +80,10 @@ class PlanRequest:
     @property
     def capabilities(self) -> tuple[Capability, ...]:
         """All capabilities of all suites, required as was asked."""
-        found = tuple(c for suite in self.suites for c in suite.capabilities)
+        result = tuple(c for suite in self.suites for c in suite.capabilities)
         if not self.require:
-            return found
-        return tuple(replace(c, required=c.name in self.require) for c in found)
+            return result
+        return tuple(replace(c, required=c.name in self.require) for c in result)
 
     @property
     def own_config(self) -> TrainingConfig:
@@ -150,57 +149,57 @@ def plan(
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         meter.enter("reading the plan")
         space = plan_space(opened, request.own_config, data.train)
-        asked = _parted(request, data, engine)
+        inputs = _parted(request, data, engine)
         study = PlanStudy(folder.study, seed=request.seed)
-        bench = _bench(request, asked, space, engine, folder)
+        bench = _bench(request, inputs, space, engine, folder)
         bench.budget.started = started
         protection = fragile_modules(bench, space, study, seed=request.seed)
         space = space.with_fragile(protection.modules)
         bench.budget.before = bench.budget.used_tokens
-        found = search_protocols(
+        result = search_protocols(
             bench, space, study, max_trials=request.num_trials, seed=request.seed
         )
-        judged = _judged(request, asked, found, bench)
+        outcome = _judged(request, inputs, result, bench)
         engine.check_unchanged()
     return _document(
         request,
-        asked,
+        inputs,
         space,
-        found,
+        result,
         bench,
-        judged=judged,
+        outcome=outcome,
         no_map=protection.obstacle,
         started=started,
     )
 
 
-def _judged(request: PlanRequest, asked: _PlanInputs, found: Found, bench: Bench) -> PlanOutcome:
+def _judged(request: PlanRequest, inputs: _PlanInputs, result: Found, bench: Bench) -> PlanOutcome:
     """Score what was chosen on items that chose nothing; of the base there is nothing to say."""
     engine = bench.engine
-    if found.trial is None:
+    if result.trial is None:
         engine.meter.replan(0.0)
         return nothing_claimed(
             bench.table,
-            asked.data.target.search,
+            inputs.data.target.search,
             num_required=sum(c.required for c in request.capabilities),
             alpha=request.alpha,
         )
     engine.meter.replan(engine.meter.TRAINED_TOKEN * bench.budget.reserved)
     engine.meter.enter("scoring what was chosen on items that chose nothing")
-    point = bench.point(found.best)
-    judged = judge(
-        engine.evaluate((BASE, point), asked.report),
+    point = bench.point(result.best)
+    outcome = judge(
+        engine.evaluate((BASE, point), inputs.report),
         point,
-        capabilities=[halves.report for halves in asked.capabilities],
-        target=asked.data.target.report,
+        capabilities=[halves.report for halves in inputs.capabilities],
+        target=inputs.data.target.report,
         alpha=request.alpha,
         seed=request.seed,
     )
     engine.meter.replan(0.0)
-    return judged
+    return outcome
 
 
-def _unfinished(found: Found, bench: Bench, needed: float | None) -> str | None:
+def _unfinished(result: Found, bench: Bench, needed: float | None) -> str | None:
     """Say why the search is not at its end, and the budget that it needs; None if it is."""
     if needed is None:
         failed = next((t.reason for t in bench.trials if t.state == "failed"), None)
@@ -209,7 +208,7 @@ def _unfinished(found: Found, bench: Bench, needed: float | None) -> str | None:
         return None
     minutes = bench.budget.minutes_of(needed)
     return (
-        f"the search is not at its end ({found.ended}; {num_concluded(bench)} of {found.num_wanted} trials "
+        f"the search is not at its end ({result.ended}; {num_concluded(bench)} of {result.num_wanted} trials "
         f"ended by themselves): it needs a budget of about {math.ceil(needed):,} tokens, or "
         f"{max(minutes, 0.1):.1f} minutes of this machine"
     )
@@ -235,36 +234,36 @@ def _check(request: PlanRequest) -> None:
 
 def _parted(request: PlanRequest, data: PlanData, engine: Engine) -> _PlanInputs:
     """Split the items into those that select and those that report."""
-    found = distinct(request.capabilities, engine)
-    capabilities = sampled_items(found.capabilities, request.num_items, seed=request.seed)
-    numbers = search_items(capabilities, asked=request.num_search_items)
+    result = distinct(request.capabilities, engine)
+    capabilities = sampled_items(result.capabilities, request.num_items, seed=request.seed)
+    numbers = search_items(capabilities, requested=request.num_search_items)
     return _PlanInputs(
         tuple(split_items(c, num_search=numbers[c.name], seed=request.seed) for c in capabilities),
         data,
-        found.equal_items,
+        result.equal_items,
     )
 
 
 def _bench(
     request: PlanRequest,
-    asked: _PlanInputs,
+    inputs: _PlanInputs,
     space: PlanSpace,
     engine: Engine,
     folder: RunFolder,
 ) -> Bench:
     """Set up trials and score the base."""
     ruler = PlanRuler(
-        tuple(halves.search for halves in asked.capabilities),
-        asked.data.target.search,
+        tuple(halves.search for halves in inputs.capabilities),
+        inputs.data.target.search,
         request.alpha,
         prefer=request.prefer,
     )
     seconds = None if request.budget_minutes is None else 60 * request.budget_minutes
-    reserve = 2 * engine.num_tokens(asked.report)
+    reserve = 2 * engine.num_tokens(inputs.report)
     budget = Budget(engine, request.budget_tokens, seconds, reserve)
     directions = folder.directions
     directions.mkdir(parents=True, exist_ok=True)
-    bench = Bench(engine, ruler, asked.data.train, directions, budget, request.seed)
+    bench = Bench(engine, ruler, inputs.data.train, directions, budget, request.seed)
     one = bench.cost(space.candidate(space.plain), screened=True)
     if budget.max_tokens is None and budget.max_seconds is None:
         budget.max_tokens = DEFAULT_RUNS * one
@@ -286,28 +285,28 @@ def _num_candidates(request: PlanRequest, space: PlanSpace, budget: Budget, one:
 
 def _document(
     request: PlanRequest,
-    asked: _PlanInputs,
+    inputs: _PlanInputs,
     space: PlanSpace,
-    found: Found,
+    result: Found,
     bench: Bench,
     *,
-    judged: PlanOutcome,
+    outcome: PlanOutcome,
     no_map: str | None,
     started: float,
 ) -> Plan:
     engine, rows = bench.engine, look_rows(bench.looks)
-    best = rows[bench.looks.index(found.best)]
+    best = rows[bench.looks.index(result.best)]
     of_trial = {
         trial.number: rows[bench.looks.index(trial.best)] for trial in bench.trials if trial.best
     }
     own = space.candidate(space.plain)
     needed = None
-    if num_concluded(bench) < found.num_wanted:
-        needed = bench.budget.needed(bench.cost(own, screened=True), found.num_wanted)
+    if num_concluded(bench) < result.num_wanted:
+        needed = bench.budget.needed(bench.cost(own, screened=True), result.num_wanted)
     verdict, reasons = verdict_of(
-        judged,
-        has_protocol=found.trial is not None,
-        unfinished=_unfinished(found, bench, needed),
+        outcome,
+        has_protocol=result.trial is not None,
+        unfinished=_unfinished(result, bench, needed),
         num_promising=sum(
             look.excess > 0 and look.worst_loss <= 1 and look.gain > 0 for look in bench.looks
         ),
@@ -316,66 +315,60 @@ def _document(
         verdict=verdict,
         reasons=reasons,
         chosen=best,
-        protocol=None if found.trial is None else protocol_of(space, found.trial, found.best),
-        target=judged.target,
-        margins_left=judged.margins_left,
-        suite_claim=judged.suite_claim,
-        claims=judged.claims,
+        protocol=None if result.trial is None else protocol_of(space, result.trial, result.best),
+        target=outcome.target,
+        margins_left=outcome.margins_left,
+        suite_claim=outcome.suite_claim,
+        claims=outcome.claims,
         trials=trial_rows(space, bench.trials, of_trial),
         looks=tuple(rows),
-        ablation=found.ablation,
+        ablation=result.ablation,
         files=(),
         budget=bench.budget.document(
             planned_run_tokens=tokens_of_run(own, own.num_steps),
-            ended=found.ended,
+            ended=result.ended,
             needed_tokens=needed,
-            estimated_minutes=found.estimated_minutes,
+            estimated_minutes=result.estimated_minutes,
         ),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=bench.budget.num_trained + engine.tokens_backward,
-            fraction_of_planned_run=None,
+        cost=Cost.since(
+            started,
+            forward=engine.tokens_used,
+            backward=bench.budget.num_trained + engine.tokens_backward,
         ),
         caveats=(
-            *copies_caveats(asked.equal_items),
+            *copies_caveats(inputs.equal_items),
             *claims_caveat(
-                judged.claims, request.capabilities, asked.capabilities, request.num_items
+                outcome.claims, request.capabilities, inputs.capabilities, request.num_items
             ),
             *plan_caveats(
-                found,
+                result,
                 bench,
                 engine.numerics,
-                num_held_out=asked.data.num_held_out,
+                num_held_out=inputs.data.num_held_out,
                 alpha=request.alpha,
                 no_map=no_map,
             ),
         ),
-        provenance=_provenance(request, asked, space, bench),
+        provenance=_provenance(request, inputs, space, bench),
     )
 
 
 def _provenance(
-    request: PlanRequest, asked: _PlanInputs, space: PlanSpace, bench: Bench
+    request: PlanRequest, inputs: _PlanInputs, space: PlanSpace, bench: Bench
 ) -> PlanProvenance:
     config = request.config
     return PlanProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="plan",
+        **provenance_fields("plan", request.seed),
         base_model=request.opened.provenance(),
         data=request.data.provenance(),
-        held_out=asked.data.num_held_out,
+        held_out=inputs.data.num_held_out,
         config=None if config is None else config.provenance(),
         suites=tuple(suite.provenance() for suite in request.suites),
         required=tuple(c.name for c in request.capabilities if c.required),
         protected_modules=space.fragile_modules,
         numerics=bench.engine.numerics,
         alpha=request.alpha,
-        num_search_items=asked.num_search,
+        num_search_items=inputs.num_search,
         num_candidates=bench.ruler.num_candidates,
         prefer=request.prefer,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

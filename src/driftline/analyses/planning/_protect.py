@@ -44,14 +44,14 @@ def fragile_modules(bench: Bench, space: PlanSpace, study: PlanStudy, *, seed: i
     """
     kept = study.note(_NOTE)
     if isinstance(kept, dict):
-        found = _Mapped(**kept)
-        bench.engine.tokens_used += found.forward
-        bench.engine.tokens_backward += found.backward
+        result = _Mapped(**kept)
+        bench.engine.tokens_used += result.forward
+        bench.engine.tokens_backward += result.backward
     else:
-        found = _mapped(bench, space, seed=seed)
-        study.keep(_NOTE, found._asdict())
-    bench.budget.spend(found.trained)
-    return Protection(tuple(found.modules), None if found.modules else found.obstacle)
+        result = _mapped(bench, space, seed=seed)
+        study.keep(_NOTE, result._asdict())
+    bench.budget.spend(result.trained)
+    return Protection(tuple(result.modules), None if result.modules else result.obstacle)
 
 
 class _Mapped(NamedTuple):
@@ -89,15 +89,15 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     before = engine.tokens_used, engine.tokens_backward
     try:
         trajectory.ensure_trained()
-        found = attempted_map(mapped)
+        result = attempted_map(mapped)
     except RunError as error:
         reason = f"the run that the map looks along failed ({error})"
         return _Mapped([], trained=math.ceil(trained), obstacle=reason)
     modules = most_fragile(
-        found.rows,
+        result.rows,
         PROTECTED_SHARE,
         num_parameters=sum(parameters_inside(engine.opened).values()),
-        noise=found.noise,
+        noise=result.noise,
         tolerances={c.name: c.tolerance for c in capabilities},
     )
     kept = _Mapped(
@@ -105,7 +105,7 @@ def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
         trajectory.num_tokens_trained(),
         engine.tokens_used - before[0],
         engine.tokens_backward - before[1],
-        **({"obstacle": f"the map failed ({found.failure})"} if found.failure else {}),
+        **({"obstacle": f"the map failed ({result.failure})"} if result.failure else {}),
     )
     trajectory.discard()
     return kept

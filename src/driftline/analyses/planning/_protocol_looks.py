@@ -8,7 +8,7 @@ from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import PlanLook
-from ..search import Loss, Preference, choice_level, front, mean_limits, safe_worth
+from ..search import Loss, Preference, WithLosses, choice_level, front, mean_limits, safe_worth
 
 THRIFT = 0.1
 """Share of the gain that is worth losing one tolerance less of the worst capability."""
@@ -27,7 +27,7 @@ class PartScales(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ProtocolEvaluation:
+class ProtocolEvaluation(WithLosses):
     """Evaluation of a protocol's update at one scale, on the items that select."""
 
     trial: int | None
@@ -44,24 +44,9 @@ class ProtocolEvaluation:
     prefer: Preference = "gain"
 
     @property
-    def excess(self) -> float:
-        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
-        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
-
-    @property
     def violation(self) -> float:
         """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint."""
         return max(loss.bound for loss in self.losses.values()) - 1.0
-
-    @property
-    def worst(self) -> str:
-        """The capability with the largest loss in its tolerances."""
-        return max(self.losses, key=lambda name: self.losses[name].mean)
-
-    @property
-    def worst_loss(self) -> float:
-        """The mean loss of that capability."""
-        return self.losses[self.worst].mean
 
     @property
     def worth(self) -> float:
@@ -117,19 +102,7 @@ class PlanRuler:
         scale: float,
         parts: PartScales | None = None,
     ) -> ProtocolEvaluation:
-        """Evaluate one point from a table, which must hold the base too.
-
-        Args:
-            table: The scores.
-            point: Point to evaluate.
-            trial: Number of its trial.
-            step: After which its update was taken.
-            scale: Scale of that update.
-            parts: Scales of parts that have their own.
-
-        Returns:
-            The look.
-        """
+        """Evaluate one point from a table, which must hold the base too."""
         losses = {}
         for capability in self.capabilities:
             if capability.required:

@@ -77,9 +77,9 @@ def search_protocols(
         _enter_search(bench, space, max_trials)
         if ended is not None:
             study.keep(_ENDED, ended)
-    wanted = min(_NUM_GUIDED, _MOST if max_trials is None else max_trials)
+    requested = min(_NUM_GUIDED, _MOST if max_trials is None else max_trials)
     minutes = study.note(_MINUTES)
-    said = (ended, wanted, float(str(minutes)) if minutes is not None else None)
+    said = (ended, requested, float(str(minutes)) if minutes is not None else None)
     _enter(bench, "switching levers back", _NUM_VARIANTS * _own_cost(bench, space) + _after(bench))
     searched = (t for t in bench.trials if t.purpose == SEARCH)
     best = best_of((bench.base, *(look for trial in searched for look in trial.looks)))
@@ -154,15 +154,15 @@ def _search_once(
     number = study.num_searched
     if number >= min(_MOST, _MOST if max_trials is None else max_trials):
         return f"{number} trials were run, as many as may be"
-    asked = study.ask(space, _guided(bench, space, number))
-    candidate = space.candidate(asked.settings)
+    request = study.ask(space, _guided(bench, space, number))
+    candidate = space.candidate(request.settings)
     share = SEARCH_SHARE if bench.trials else 1.0
     if not bench.budget.fits(bench.cost(candidate, screened=True), share=share):
-        study.drop(asked)
+        study.drop(request)
         if not bench.trials:
             return "the budget does not hold one trial of your own config"
         return "the search's part of the budget does not hold one more trial"
-    trial = bench.run(asked.number, asked.purpose, candidate)
+    trial = bench.run(request.number, request.purpose, candidate)
     study.tell(trial)
     study.keep(_SECONDS, bench.budget.used_seconds)
     bench.keep_only(best_of(bench.looks))
@@ -229,9 +229,9 @@ def _variant(
         cost = bench.cost(candidate, screened=False)
         if not bench.budget.fits(cost, share=ABLATION_SHARE):
             return None
-        asked = study.ask(space, settings, purpose)
+        request = study.ask(space, settings, purpose)
         # What a killed process had begun comes first, whatever it was.
-        trial = bench.run(asked.number, asked.purpose, space.candidate(asked.settings))
+        trial = bench.run(request.number, request.purpose, space.candidate(request.settings))
         study.tell(trial)
         study.keep(_SECONDS, bench.budget.used_seconds)
         if trial.state == "out of budget":

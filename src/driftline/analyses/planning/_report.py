@@ -13,10 +13,10 @@ from ...results import (
     PlannedGain,
     PlannedProtocol,
     PlanTrial,
-    PlanVerdict,
     SuiteClaim,
 )
 from ...stats import standard_error
+from ...verdicts import TestVerdict
 from ..comparison import suite_claim
 from ..search import mean_limits, point_claims, weighed
 from ._protocol_looks import PartScales, ProtocolEvaluation
@@ -56,19 +56,7 @@ def judge(
     alpha: float,
     seed: int,
 ) -> PlanOutcome:
-    """Test the claims about the chosen point, as in a certification, and measure its gain.
-
-    Args:
-        table: The base and the point on the items that report.
-        point: Chosen point.
-        capabilities: Their items that report.
-        target: Its rows that report.
-        alpha: Level of each claim and limit.
-        seed: Random seed of the tests.
-
-    Returns:
-        Claims and gain.
-    """
+    """Test the claims about the chosen point, as in a certification, and measure its gain."""
     claims = point_claims(table, point, capabilities, alpha=alpha, seed=seed)
     gained = _gain(table, point, target, alpha)
     limits = {
@@ -99,16 +87,16 @@ def nothing_claimed(
 
 
 def verdict_of(
-    judged: PlanOutcome,
+    outcome: PlanOutcome,
     *,
     has_protocol: bool,
     unfinished: str | None = None,
     num_promising: int = 0,
-) -> tuple[PlanVerdict, tuple[str, ...]]:
+) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
-        judged: Result on the held-out items.
+        outcome: Result on the held-out items.
         has_protocol: True if anything but the base was chosen.
         unfinished: Reason why the search did not run to its end; None if it did.
         num_promising: Points that gain within the tolerances by their means, not by their bounds.
@@ -127,11 +115,11 @@ def verdict_of(
             "trained",
         )
     against, undecided = [], []
-    if judged.target.high <= 0:
+    if outcome.target.high <= 0:
         against.append("the target is no better than in the base")
-    elif judged.target.low <= 0:
+    elif outcome.target.low <= 0:
         undecided.append("whether the target gains is not settled")
-    verdict, reasons = weighed(judged.suite_claim, against=against, undecided=undecided)
+    verdict, reasons = weighed(outcome.suite_claim, against=against, undecided=undecided)
     if verdict == "fail" and unfinished is not None:
         return "inconclusive", (f"the best so far does not hold: {'; '.join(reasons)}", unfinished)
     return verdict, reasons
@@ -140,16 +128,7 @@ def verdict_of(
 def trial_rows(
     space: PlanSpace, trials: Sequence[Trial], looks: Mapping[int, PlanLook]
 ) -> tuple[PlanTrial, ...]:
-    """Convert every trial to the document's form.
-
-    Args:
-        space: In which they were.
-        trials: In their order.
-        looks: Trial to its best look.
-
-    Returns:
-        One entry a trial.
-    """
+    """Convert every trial to the document's form."""
     return tuple(
         PlanTrial(
             number=trial.number,

@@ -104,14 +104,7 @@ class PlanSpace:
     fragile_modules: tuple[str, ...] = ()
 
     def with_fragile(self, modules: Sequence[str]) -> "PlanSpace":
-        """Return the space with modules that full fine-tuning may freeze or slow.
-
-        Args:
-            modules: Their names; with none, it may not.
-
-        Returns:
-            The larger space.
-        """
+        """Return the space with modules that full fine-tuning may freeze or slow."""
         if not modules or "full" not in self.choices["method"]:
             return self
         choices = {**self.choices, "protected": ("trained", "frozen", "slowed")}
@@ -128,22 +121,15 @@ class PlanSpace:
         return self.of_method(self.own_method, {})
 
     def suggest(self, trial: Suggester) -> Settings:
-        """Build a protocol from the sampler's choices.
-
-        Args:
-            trial: Picks the choices.
-
-        Returns:
-            Its settings.
-        """
-        found: dict[str, Choice] = {
+        """Build a protocol from the sampler's choices."""
+        result: dict[str, Choice] = {
             "rate": trial.suggest_float("rate", *RATE_RANGE, log=True),
             "method": trial.suggest_categorical("method", self.choices["method"]),
         }
-        for lever in self._levers_of(str(found["method"])):
-            if lever not in found:
-                found[lever] = trial.suggest_categorical(lever, self.choices[lever])
-        return found
+        for lever in self._levers_of(str(result["method"])):
+            if lever not in result:
+                result[lever] = trial.suggest_categorical(lever, self.choices[lever])
+        return result
 
     def of_method(self, method: str, chosen: Settings) -> Settings:
         """Return settings with a method, plain if nothing is chosen.
@@ -155,19 +141,19 @@ class PlanSpace:
         Returns:
             One choice for each lever that counts.
         """
-        found: dict[str, Choice] = {"rate": 1.0, "method": method}
+        result: dict[str, Choice] = {"rate": 1.0, "method": method}
         for lever in self._levers_of(method):
-            found.setdefault(lever, self.choices[lever][0])
-        found.update({
+            result.setdefault(lever, self.choices[lever][0])
+        result.update({
             lever: choice
             for lever, choice in chosen.items()
-            if lever in found and (lever == "rate" or choice in self.choices[lever])
+            if lever in result and (lever == "rate" or choice in self.choices[lever])
         })  # fmt: skip
-        return {**found, "method": method}
+        return {**result, "method": method}
 
     def first(self) -> tuple[Settings, ...]:
         """Return the protocols to try before sampling: the user's own, and known strong ones."""
-        wanted = [
+        requested = [
             self.plain,
             self.of_method("full", {"protected": "frozen", "kl_to_base": KL[0]}),
             self.of_method("full", {"protected": "frozen", "replay_share": REPLAY}),
@@ -175,12 +161,12 @@ class PlanSpace:
             self.of_method("lora_mlp", {"kl_to_base": KL[0]}),
         ]
         if self.own_method == "full":
-            wanted.pop()
-        found: list[Settings] = []
-        for settings in wanted:
-            if settings["method"] in self.choices["method"] and settings not in found:
-                found.append(settings)
-        return tuple(found)
+            requested.pop()
+        result: list[Settings] = []
+        for settings in requested:
+            if settings["method"] in self.choices["method"] and settings not in result:
+                result.append(settings)
+        return tuple(result)
 
     def moves(self, best: Settings, *, is_within: bool = True) -> Iterator[Settings]:
         """Yield protocols one lever away from the best so far, the most profitable levers first.
@@ -254,37 +240,28 @@ class PlanSpace:
         Returns:
             Lever to the settings without it; levers that are plain are left out.
         """
-        plain, found = self.plain, {}
+        plain, result = self.plain, {}
         for lever, choice in settings.items():
             if lever == "method":
                 if choice != plain["method"]:
-                    found[lever] = self.of_method(self.own_method, settings)
+                    result[lever] = self.of_method(self.own_method, settings)
             elif choice != (1.0 if lever == "rate" else self.choices[lever][0]):
                 usual = 1.0 if lever == "rate" else self.choices[lever][0]
-                found[lever] = {**settings, lever: usual}
-        return found
+                result[lever] = {**settings, lever: usual}
+        return result
 
     def words(
         self, settings: Settings, *, scale: float = 1.0, parts: Mapping[str, float] | None = None
     ) -> tuple[LeverSetting, ...]:
-        """Describe the levers that are not plain.
-
-        Args:
-            settings: The protocol.
-            scale: Scale of its update, after training.
-            parts: Part to its own scale.
-
-        Returns:
-            One entry a lever, what is trained first.
-        """
+        """Describe the levers that are not plain."""
         order = ("method", *(lever for lever in _NAMES if lever != "method"))
         changed = [lever for lever in order if lever in self.without(settings)]
-        found = [self.word(lever, settings) for lever in changed]
+        result = [self.word(lever, settings) for lever in changed]
         if parts:
-            found.append(parts_word(parts))
+            result.append(parts_word(parts))
         elif scale != 1.0:
-            found.append(LeverSetting(lever=SCALE, value=f"{scale:g}", plain="1"))
-        return tuple(found)
+            result.append(LeverSetting(lever=SCALE, value=f"{scale:g}", plain="1"))
+        return tuple(result)
 
     def word(self, lever: str, settings: Settings) -> LeverSetting:
         """Describe one lever."""

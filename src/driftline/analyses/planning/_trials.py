@@ -213,17 +213,7 @@ class Bench:
     def look_at_parts(
         self, trial: Trial, update: HeldDirection, scale: float, parts: PartScales
     ) -> ProtocolEvaluation:
-        """Evaluate a trial's update with separate scales of its parts.
-
-        Args:
-            trial: Finished.
-            update: Its own.
-            scale: Scale of weights outside all parts.
-            parts: The others.
-
-        Returns:
-            The look, which is among the trial's now.
-        """
+        """Evaluate a trial's update with separate scales of its parts."""
         point = self._point_of_parts(trial, update, scale, parts)
         self._evaluate([point])
         step = trial.candidate.num_steps

@@ -51,8 +51,8 @@ class LineScan:
 
     def next_look(self, capabilities: Sequence[Capability]) -> tuple[int, list[Capability]] | None:
         """Return the grid point that most searches need, and the capabilities that it helps."""
-        wanted = {c.digest: self.searches[c.digest].next_index() for c in capabilities}
-        indices = Counter(index for index in wanted.values() if index is not None)
+        requested = {c.digest: self.searches[c.digest].next_index() for c in capabilities}
+        indices = Counter(index for index in requested.values() if index is not None)
         if not indices:
             return self._next_edge(capabilities)
 
@@ -65,12 +65,12 @@ class LineScan:
 
     def _next_edge(self, capabilities: Sequence[Capability]) -> tuple[int, list[Capability]] | None:
         """Return a grid point where resamples of items may cross, once the mean's is found."""
-        wanted = {c.digest: self._edges(c) for c in capabilities}
-        indices = Counter(index for edges in wanted.values() for index in edges)
+        requested = {c.digest: self._edges(c) for c in capabilities}
+        indices = Counter(index for edges in requested.values() for index in edges)
         if not indices:
             return None
         best = min(indices, key=lambda index: (-indices[index], index))
-        return best, [c for c in capabilities if best in wanted[c.digest]]
+        return best, [c for c in capabilities if best in requested[c.digest]]
 
     def _edges(self, capability: Capability) -> list[int]:
         """Return grid points near the ends of the crossing's interval, if unknown so far."""
@@ -145,15 +145,15 @@ def scan_lines(
     )
     while True:
         looks = [(scan, scan.next_look(capabilities)) for scan in scans]
-        asked = [(scan, *look) for scan, look in looks if look is not None]
-        if not asked:
+        request = [(scan, *look) for scan, look in looks if look is not None]
+        if not request:
             return scans
-        points = [scan.line.point(grid.scale(index)) for scan, index, _ in asked]
-        found = engine.evaluate_each(
-            [(point, helped) for point, (_, _, helped) in zip(points, asked, strict=True)]
+        points = [scan.line.point(grid.scale(index)) for scan, index, _ in request]
+        result = engine.evaluate_each(
+            [(point, helped) for point, (_, _, helped) in zip(points, request, strict=True)]
         )
-        table = Table({**base.rows, **found.rows})
-        for point, (scan, index, helped) in zip(points, asked, strict=True):
+        table = Table({**base.rows, **result.rows})
+        for point, (scan, index, helped) in zip(points, request, strict=True):
             for capability in helped:
                 losses = table.item_losses(point, capability, base=BASE)
                 scan.tell(index, capability, losses)

@@ -123,13 +123,13 @@ class Study:
         """
         watched = (*self.capabilities, self.target)
         anchors = () if self.anchors is None else (self.anchors,)
-        wanted: list[tuple[Point, tuple[Capability | Anchors, ...]]] = [
+        requested: list[tuple[Point, tuple[Capability | Anchors, ...]]] = [
             (point, (*watched, *anchors)) for point in self.path_points()
         ]
         if anchors:
-            wanted.insert(0, (BASE, anchors))
-        found = self.engine.evaluate_each(wanted)
-        return Table({**base.rows, **found.rows})
+            requested.insert(0, (BASE, anchors))
+        result = self.engine.evaluate_each(requested)
+        return Table({**base.rows, **result.rows})
 
     def sampled(self, num_items: int) -> tuple[Capability, ...]:
         """Return the capabilities with a random part of their items."""

@@ -37,24 +37,13 @@ _BFLOAT16 = "Products ran in bfloat16, for all models in the same batches."
 
 def repair_caveats(
     search: RepairSearch,
-    judged: RepairOutcome,
+    outcome: RepairOutcome,
     numerics: Numerics,
     alpha: float,
     *,
     output: RepairedModel | None,
 ) -> tuple[str, ...]:
-    """Return the caveats of one repair, those that affect its verdict first.
-
-    Args:
-        search: Done.
-        judged: Result on the held-out items.
-        numerics: In which all was scored.
-        alpha: Level of each claim.
-        output: Written model.
-
-    Returns:
-        Sentences.
-    """
+    """Return the caveats of one repair, those that affect its verdict first."""
     best, tuned = search.best, search.looks[0]
 
     def chosen() -> Iterator[str]:
@@ -66,7 +55,7 @@ def repair_caveats(
             yield _NO_TARGET
         elif tuned.gain_share is None:
             yield _NOT_ALL_GAIN
-        if not judged.recovery.lost:
+        if not outcome.recovery.lost:
             yield _NOTHING
         yield _SPLIT.format(num=len(search.looks))
         yield _CLAIMS

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...capabilities import Capability, Suite
@@ -26,12 +25,13 @@ from ...models import (
     open_tuned_model,
     write_scaled,
 )
-from ...provenance import digest_file, driftline_version, package_versions, python_version
+from ...provenance import digest_file, provenance_fields
 from ...results import Cost, EqualItems, Repair, RepairedModel, RepairProvenance, SourceProvenance
 from ..certification import base_subject, check_tokens, copies_caveats, tuned_subject
 from ..comparison import check_claims
 from ..items import (
     Halves,
+    SuiteRequest,
     check_items,
     claims_caveat,
     distinct,
@@ -63,7 +63,7 @@ _NUM_TARGET = 64
 
 
 @dataclass(frozen=True)
-class RepairRequest:
+class RepairRequest(SuiteRequest):
     """Request: a base, a model tuned from it, and the losses to restore."""
 
     opened: LanguageModel
@@ -87,11 +87,6 @@ class RepairRequest:
     """Have the points computed on Ray; None computes them in this process."""
     prefer: Preference = "gain"
     """Choice among points within the tolerances."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 @dataclass(frozen=True)
@@ -168,7 +163,7 @@ def repair(
         engine.check_unchanged()
         for files in (opened.files, tuned.files):
             files.check_unchanged()
-    judged = judge(
+    outcome = judge(
         table,
         (tuned.point, point),
         capabilities=asked.capabilities,
@@ -178,7 +173,7 @@ def repair(
         seed=request.seed,
     )
     document = _document(
-        request, search, judged, tuned, engine, asked=asked, output=model, started=started
+        request, search, outcome, tuned, engine, inputs=asked, output=model, started=started
     )
     copies = tuple(copies_caveats(asked.equal_items))
     return document.model_copy(update={"caveats": (*copies, *document.caveats)})
@@ -215,9 +210,9 @@ def _held(tuned: TunedModel) -> TunedModel:
 
 def _asked(request: RepairRequest, engine: Engine) -> _RepairInputs:
     seed = request.seed
-    found = distinct(request.capabilities, engine)
-    capabilities = sampled_items(found.capabilities, request.num_items, seed=seed)
-    numbers = search_items(capabilities, asked=request.num_search_items)
+    result = distinct(request.capabilities, engine)
+    capabilities = sampled_items(result.capabilities, request.num_items, seed=seed)
+    numbers = search_items(capabilities, requested=request.num_search_items)
     halves = tuple(split_items(c, num_search=numbers[c.name], seed=seed) for c in capabilities)
     target = None
     if request.data is not None:
@@ -225,11 +220,11 @@ def _asked(request: RepairRequest, engine: Engine) -> _RepairInputs:
             request.data, seed=seed, opened=request.opened, num_items=2 * _NUM_TARGET
         )
         target = split_items(every, num_search=_NUM_TARGET, seed=seed)
-    return _RepairInputs(halves, target, found.equal_items)
+    return _RepairInputs(halves, target, result.equal_items)
 
 
 def _search(
-    request: RepairRequest, tuned: TunedModel, asked: _RepairInputs, engine: Engine
+    request: RepairRequest, tuned: TunedModel, inputs: _RepairInputs, engine: Engine
 ) -> RepairSearch:
     """Return the search before its first evaluation; refuses an update that moves no matrix."""
     opened = request.opened
@@ -241,8 +236,8 @@ def _search(
             f"{request.tuned}: no matrix differs from the base's, so there is nothing to repair"
         )
     ruler = Ruler(
-        asked.search,
-        None if asked.target is None else asked.target.search,
+        inputs.search,
+        None if inputs.target is None else inputs.target.search,
         tuned.point,
         request.alpha,
         request.max_cost,
@@ -258,10 +253,10 @@ def _squared_norms(cells: tuple[Cell, ...], norms: Mapping[str, WeightNorms]) ->
     return {c.name: sum(changes.get(name, 0.0) ** 2 for name in c.weights) for c in cells}
 
 
-def _plan(meter: Meter, engine: Engine, asked: _RepairInputs) -> None:
-    targets = () if asked.target is None else (asked.target.search, asked.target.report)
-    meter.plan(NUM_LOOKS * engine.num_tokens((*asked.search, *targets[:1])))
-    meter.plan(3 * engine.num_tokens((*asked.report, *targets[1:])))
+def _plan(meter: Meter, engine: Engine, inputs: _RepairInputs) -> None:
+    targets = () if inputs.target is None else (inputs.target.search, inputs.target.report)
+    meter.plan(NUM_LOOKS * engine.num_tokens((*inputs.search, *targets[:1])))
+    meter.plan(3 * engine.num_tokens((*inputs.report, *targets[1:])))
 
 
 def _lost(tuned: CandidateEvaluation) -> tuple[str, ...]:
@@ -308,53 +303,45 @@ def _scales(search: RepairSearch, candidate: Candidate) -> dict[str, float]:
 def _document(
     request: RepairRequest,
     search: RepairSearch,
-    judged: RepairOutcome,
+    outcome: RepairOutcome,
     tuned: TunedModel,
     engine: Engine,
     *,
-    asked: _RepairInputs,
+    inputs: _RepairInputs,
     output: RepairedModel | None,
     started: float,
 ) -> Repair:
     rows = look_rows(search)
     best = search.looks.index(search.best)
-    verdict, reasons = verdict_of(judged, has_output=output is not None)
+    verdict, reasons = verdict_of(outcome, has_output=output is not None)
     return Repair(
         verdict=verdict,
         reasons=reasons,
         chosen=rows[best],
         scales=cell_scales(search.cells, search.best.candidate),
-        recovery=judged.recovery,
-        target=judged.target,
+        recovery=outcome.recovery,
+        target=outcome.target,
         families=families(search, rows),
         looks=tuple(rows),
-        suite_claim=judged.suite_claim,
-        claims=judged.claims,
+        suite_claim=outcome.suite_claim,
+        claims=outcome.claims,
         output=output,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *claims_caveat(
-                judged.claims, request.capabilities, asked.capabilities, request.num_items
+                outcome.claims, request.capabilities, inputs.capabilities, request.num_items
             ),
-            *repair_caveats(search, judged, engine.numerics, request.alpha, output=output),
+            *repair_caveats(search, outcome, engine.numerics, request.alpha, output=output),
         ),
-        provenance=_provenance(request, tuned, engine, asked),
+        provenance=_provenance(request, tuned, engine, inputs),
     )
 
 
 def _provenance(
-    request: RepairRequest, tuned: TunedModel, engine: Engine, asked: _RepairInputs
+    request: RepairRequest, tuned: TunedModel, engine: Engine, inputs: _RepairInputs
 ) -> RepairProvenance:
     return RepairProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="repair",
+        **provenance_fields("repair", request.seed),
         base=base_subject(request.opened),
         tuned=tuned_subject(tuned),
         base_model=request.opened.provenance(),
@@ -363,9 +350,7 @@ def _provenance(
         numerics=engine.numerics,
         alpha=request.alpha,
         max_cost=request.max_cost,
-        num_search_items=max(len(halves.search.items) for halves in asked.capabilities),
+        num_search_items=max(len(halves.search.items) for halves in inputs.capabilities),
         num_candidates=NUM_LOOKS,
         prefer=request.prefer,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

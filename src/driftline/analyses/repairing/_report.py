@@ -13,11 +13,11 @@ from ...results import (
     Recovery,
     RepairFamily,
     RepairLook,
-    RepairVerdict,
     SuiteClaim,
     TargetRecovery,
 )
 from ...stats import standard_error
+from ...verdicts import TestVerdict
 from ..comparison import suite_claim
 from ..items import Halves
 from ..search import Candidate, CandidateEvaluation, Cell, front, mean_limits, point_claims, weighed
@@ -73,17 +73,17 @@ def judge(
     )
 
 
-def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[RepairVerdict, tuple[str, ...]]:
+def verdict_of(outcome: RepairOutcome, *, has_output: bool) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
     Args:
-        judged: Result on the held-out items.
+        outcome: Result on the held-out items.
         has_output: True if the search found anything but the base.
 
     Returns:
         pass needs both: every required capability retained, and some gain left where it is known.
     """
-    target = judged.target
+    target = outcome.target
     against, undecided = [], []
     if not has_output:
         against.append(
@@ -93,7 +93,7 @@ def verdict_of(judged: RepairOutcome, *, has_output: bool) -> tuple[RepairVerdic
         against.append("the repaired model is no better at the target than the base")
     elif target is not None and target.low <= 0:
         undecided.append("whether any of the target's gain is left is not settled")
-    return weighed(judged.suite_claim, against=against, undecided=undecided)
+    return weighed(outcome.suite_claim, against=against, undecided=undecided)
 
 
 def look_rows(search: RepairSearch) -> list[RepairLook]:

@@ -74,29 +74,29 @@ class RepairSearch:
         return scaled_point(self.tuned, scales, label=f"{candidate.family}: {candidate.label}")
 
     def look(
-        self, family: str, wanted: Iterable[tuple[str, Mapping[str, float]]]
+        self, family: str, requested: Iterable[tuple[str, Mapping[str, float]]]
     ) -> list[CandidateEvaluation]:
         """Score candidates, all in one evaluation.
 
         Args:
             family: Their family.
-            wanted: Label and the scale of every cell.
+            requested: Label and the scale of every cell.
 
         Returns:
             A look at each; one that an earlier family had is taken from the store.
         """
-        candidates = [self._candidate(family, label, scales) for label, scales in wanted]
+        candidates = [self._candidate(family, label, scales) for label, scales in requested]
         points = [self.point(candidate) for candidate in candidates]
-        asked: list[Capability] = list(self.ruler.capabilities)
+        request: list[Capability] = list(self.ruler.capabilities)
         if self.ruler.target is not None:
-            asked.append(self.ruler.target)
-        table = self.engine.evaluate((BASE, self.ruler.tuned, *points), asked)
-        found = [
+            request.append(self.ruler.target)
+        table = self.engine.evaluate((BASE, self.ruler.tuned, *points), request)
+        result = [
             self.ruler.look(table, point, candidate)
             for point, candidate in zip(points, candidates, strict=True)
         ]
-        self.looks.extend(found)
-        return found
+        self.looks.extend(result)
+        return result
 
     def everywhere(self, scale: float) -> dict[str, float]:
         """Return one scale for every block."""
@@ -171,15 +171,15 @@ def _reset(search: RepairSearch) -> None:
     Each part is taken out alone; then the first one, two, three ... of the order together.
     """
     search.priced = _by_price(search)
-    wanted = []
+    requested = []
     scales = search.everywhere(1.0)
     for num, (name, members) in enumerate(search.priced, start=1):
         scales.update({cell.name: 0.0 for cell in members})
         # The first one alone was looked at already.
         if num > 1:
-            wanted.append((f"without {num} parts, {name} last", dict(scales)))
-    if wanted:
-        search.look("selective reset", wanted)
+            requested.append((f"without {num} parts, {name} last", dict(scales)))
+    if requested:
+        search.look("selective reset", requested)
 
 
 def _priced(search: RepairSearch) -> None:
@@ -188,7 +188,7 @@ def _priced(search: RepairSearch) -> None:
     The part at rank r of n is scaled by 1 - strength * (1 - r / n): a line by price as LiNeS is
     one by depth. Each strength is tried on the whole update and on 0.85 of it.
     """
-    order, wanted = search.priced, []
+    order, requested = search.priced, []
     if not order:
         return
     for strength in _STRENGTHS:
@@ -197,19 +197,19 @@ def _priced(search: RepairSearch) -> None:
             for rank, (_, members) in enumerate(order):
                 factor = 1 - strength * (1 - rank / len(order))
                 scales.update({cell.name: whole * factor for cell in members})
-            wanted.append((f"strength {strength:g} of {whole:g}", scales))
-    search.look("by price", wanted)
+            requested.append((f"strength {strength:g} of {whole:g}", scales))
+    search.look("by price", requested)
 
 
 def _by_price(search: RepairSearch) -> list[tuple[str, tuple[Cell, ...]]]:
     """Remove every part alone, and order those that restore something by their cost."""
     parts = segments(search.cells, _NUM_RESET_SEGMENTS)
     tuned = search.looks[0]
-    wanted = []
+    requested = []
     for name, members in parts.items():
         own = {cell.name: 0.0 for cell in members}
-        wanted.append((f"without {name}", {**search.everywhere(1.0), **own}))
-    looked = search.look("selective reset", wanted)
+        requested.append((f"without {name}", {**search.everywhere(1.0), **own}))
+    looked = search.look("selective reset", requested)
     priced = []
     for (name, members), look in zip(parts.items(), looked, strict=True):
         back, cost = tuned.damage - look.damage, tuned.worth - look.worth
@@ -247,7 +247,7 @@ def _tried(
     # The process has one length for all of a function, and is wanted near the limits: what is far
     # from them is drawn together, its sign kept.
     usual = statistics.median(abs(look.missed or 0.0) for look in looks) or 1.0
-    found: dict[tuple[float, ...], Tried] = {}
+    result: dict[tuple[float, ...], Tried] = {}
     for look in looks:
         sets = [{look.candidate.scales[cell.name] for cell in cells} for cells in groups.values()]
         if all(len(own) == 1 for own in sets):
@@ -259,8 +259,8 @@ def _tried(
                 if is_met
                 else Tried(scales, -math.log1p(look.excess), kept)
             )
-            found.setdefault(tuple(scales.values()), tried)
-    return list(found.values())
+            result.setdefault(tuple(scales.values()), tried)
+    return list(result.values())
 
 
 def _own(search: RepairSearch, *families: str) -> list[CandidateEvaluation]:

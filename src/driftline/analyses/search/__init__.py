@@ -12,6 +12,7 @@ from ._looks import CandidateEvaluation as CandidateEvaluation
 from ._looks import Loss as Loss
 from ._looks import Preference as Preference
 from ._looks import Ruler as Ruler
+from ._looks import WithLosses as WithLosses
 from ._looks import choice_level as choice_level
 from ._looks import front as front
 from ._looks import mean_limits as mean_limits

@@ -65,7 +65,7 @@ def segments(
     """
     layers = sorted({cell.layer for cell in cells if cell.layer is not None})
     num = min(num, len(layers))
-    found: dict[str, list[Cell]] = {}
+    result: dict[str, list[Cell]] = {}
     for cell in cells:
         name = cell.part
         if cell.layer is not None:
@@ -73,8 +73,8 @@ def segments(
             own = [layer for layer in layers if layers.index(layer) * num // len(layers) == segment]
             span = f"layer {own[0]}" if len(own) == 1 else f"layers {own[0]}-{own[-1]}"
             name = f"{span} {cell.part}" if by_part else span
-        found.setdefault(name, []).append(cell)
-    return {name: tuple(members) for name, members in found.items()}
+        result.setdefault(name, []).append(cell)
+    return {name: tuple(members) for name, members in result.items()}
 
 
 def weight_scales(
@@ -92,10 +92,10 @@ def weight_scales(
         Weight name to scale.
     """
     rest = 1.0 if any(scales.values()) else 0.0
-    found = dict.fromkeys(names, rest)
+    result = dict.fromkeys(names, rest)
     for cell in cells:
-        found.update(dict.fromkeys(cell.weights, scales[cell.name]))
-    return found
+        result.update(dict.fromkeys(cell.weights, scales[cell.name]))
+    return result
 
 
 def depths(cells: Sequence[Cell]) -> dict[str, float]:

@@ -1,30 +1,19 @@
 """Claims on held-out items about the result of a search, and the verdict that they give."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import CapabilityClaim, SuiteClaim
+from ...verdicts import TestVerdict
 from ..comparison import Paired, adjusted_claims, capability_claim
 
 
 def point_claims(
     table: Table, point: Point, capabilities: Sequence[Capability], *, alpha: float, seed: int
 ) -> tuple[CapabilityClaim, ...]:
-    """Test the claims about a point, as in a certification.
-
-    Args:
-        table: The base and the point on the items that report.
-        point: Chosen point.
-        capabilities: Their items that report.
-        alpha: Level of each claim.
-        seed: Random seed of the tests.
-
-    Returns:
-        One claim a capability, with Holm's correction over all of them.
-    """
+    """Test the claims about a point, as in a certification."""
     claims = [
         capability_claim(
             Paired(c, table.item_metrics(BASE, c), table.item_metrics(point, c)),
@@ -38,7 +27,7 @@ def point_claims(
 
 def weighed(
     claim: SuiteClaim, *, against: Sequence[str], undecided: Sequence[str]
-) -> tuple[Literal["pass", "fail", "inconclusive"], tuple[str, ...]]:
+) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict of a search, and its reasons.
 
     Args:

@@ -48,6 +48,27 @@ def safe_worth(worth: float, losses: Mapping[str, Loss]) -> float:
     return max(0.0, worth) * (1 - max(0.0, worst))
 
 
+class WithLosses:
+    """Losses of the required capabilities at one point; a base of evaluations."""
+
+    losses: Mapping[str, Loss]
+
+    @property
+    def excess(self) -> float:
+        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
+
+    @property
+    def worst(self) -> str:
+        """The capability with the largest loss in its tolerances."""
+        return max(self.losses, key=lambda name: self.losses[name].mean)
+
+    @property
+    def worst_loss(self) -> float:
+        """The mean loss of that capability."""
+        return self.losses[self.worst].mean
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Scales to evaluate."""
@@ -61,7 +82,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class CandidateEvaluation:
+class CandidateEvaluation(WithLosses):
     """Evaluation of a candidate on the items that select."""
 
     candidate: Candidate
@@ -82,24 +103,9 @@ class CandidateEvaluation:
         return max(0.0, self.missed or 0.0)
 
     @property
-    def excess(self) -> float:
-        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
-        return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
-
-    @property
     def damage(self) -> float:
         """Tolerances lost, over all required capabilities; what is gained does not make up for it."""
         return sum(max(0.0, loss.mean) for loss in self.losses.values())
-
-    @property
-    def worst(self) -> str:
-        """The capability with the largest loss in its tolerances."""
-        return max(self.losses, key=lambda name: self.losses[name].mean)
-
-    @property
-    def worst_loss(self) -> float:
-        """The mean loss of that capability."""
-        return self.losses[self.worst].mean
 
     @property
     def worth(self) -> float:
@@ -176,8 +182,8 @@ def mean_limits(
     if not numpy.any(values != values[0]):
         same = float(values[0])
         return same, same, same
-    found = mean_interval(values, groups=capability.groups(), confidence_level=1 - 2 * alpha)
-    return found.value, found.low, found.high
+    result = mean_interval(values, groups=capability.groups(), confidence_level=1 - 2 * alpha)
+    return result.value, result.low, result.high
 
 
 class Seen(Protocol):
@@ -198,18 +204,11 @@ _SeenT = TypeVar("_SeenT", bound=Seen)
 
 
 def front(looks: Sequence[_SeenT]) -> list[_SeenT]:
-    """Return the evaluations that none beats in both worth and the worst capability's loss.
-
-    Args:
-        looks: All of them.
-
-    Returns:
-        By falling worth.
-    """
-    found: list[_SeenT] = []
+    """Return the evaluations that none beats in both worth and the worst capability's loss."""
+    result: list[_SeenT] = []
     lowest = float("inf")
     for look in sorted(looks, key=lambda look: (-look.worth, look.worst_loss)):
         if look.worst_loss < lowest:
             lowest = look.worst_loss
-            found.append(look)
-    return found
+            result.append(look)
+    return result

@@ -42,16 +42,16 @@ def find_checkpoints(sources: Sequence[str]) -> tuple[NamedCheckpoint, ...]:
     Raises:
         ModelError: None is named, or one is named twice.
     """
-    found = [each for source in sources for each in _found(source)]
-    if not found:
+    result = [each for source in sources for each in _found(source)]
+    if not result:
         raise ModelError("no checkpoint is named; give folders, or a trainer's output folder")
-    places = Counter(_place(each.source) for each in found)
-    for each in found:
+    places = Counter(_place(each.source) for each in result)
+    for each in result:
         if places[_place(each.source)] > 1:
             raise ModelError(f"{each.source}: is named twice, also by its output folder; keep one")
-    labels = Counter(each.label for each in found)
+    labels = Counter(each.label for each in result)
     return tuple(
-        each._replace(label=each.source) if labels[each.label] > 1 else each for each in found
+        each._replace(label=each.source) if labels[each.label] > 1 else each for each in result
     )
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import numpy
 from ...capabilities import Capability, Suite
 from ...engine import Meter, Progress, RayOptions, RunFolder
 from ...models import LanguageModel, ScoringOptions, TrainingData
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import (
     CapabilityClaim,
-    CertificationVerdict,
     ComparedCheckpoint,
     Comparison,
     ComparisonProvenance,
@@ -23,6 +21,7 @@ from ...results import (
     TrainerHistory,
 )
 from ...stats import SMALLEST_ALPHA
+from ...verdicts import TestVerdict
 from ..certification import base_subject, copies_caveats, stray_caveats
 from ..comparison import (
     Paired,
@@ -93,10 +92,10 @@ class CompareRequest:
     @property
     def capabilities(self) -> tuple[Capability, ...]:
         """All capabilities of all suites, with the items that are asked for."""
-        found = tuple(c for suite in self.suites for c in suite.capabilities)
+        result = tuple(c for suite in self.suites for c in suite.capabilities)
         if self.num_items is None:
-            return found
-        return tuple(c.sample(self.num_items, seed=self.seed) for c in found)
+            return result
+        return tuple(c.sample(self.num_items, seed=self.seed) for c in result)
 
 
 def compare_checkpoints(
@@ -141,8 +140,8 @@ def compare_checkpoints(
         request.ray,
     )
     base, capabilities, target = score_base(scoring, request.capabilities, request.data)
-    found = [score_checkpoint(scoring, each, capabilities, target) for each in named]
-    scored, copies = without_copies([each for each, _ in found])
+    result = [score_checkpoint(scoring, each, capabilities, target) for each in named]
+    scored, copies = without_copies([each for each, _ in result])
     rows = _rows(request, base, scored, histories)
     recommended = _recommended(rows)
     return Comparison(
@@ -151,12 +150,7 @@ def compare_checkpoints(
         checkpoints=rows,
         histories=tuple(histories.values()),
         equal_items=base.equal_items,
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=base.num_tokens + sum(used for _, used in found),
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=base.num_tokens + sum(used for _, used in result)),
         caveats=_caveats(request, base, rows, copies, recommended=recommended),
         provenance=_provenance(request, base, scored),
     )
@@ -168,8 +162,8 @@ def _histories(named: Sequence[NamedCheckpoint]) -> dict[Path, TrainerHistory]:
     for each in named:
         if each.run is not None:
             runs.setdefault(each.run, []).append(Path(each.source))
-    found = {run: read_history(run, folders) for run, folders in runs.items()}
-    return {run: history for run, history in found.items() if history is not None}
+    result = {run: read_history(run, folders) for run, folders in runs.items()}
+    return {run: history for run, history in result.items() if history is not None}
 
 
 def _rows(
@@ -327,7 +321,7 @@ def _recommended(rows: Sequence[ComparedCheckpoint]) -> str | None:
     return max(kept, key=rank).label
 
 
-def _verdict(rows: Sequence[ComparedCheckpoint]) -> CertificationVerdict:
+def _verdict(rows: Sequence[ComparedCheckpoint]) -> TestVerdict:
     verdicts = {row.verdict for row in rows}
     if "kept" in verdicts:
         return "pass"
@@ -362,10 +356,7 @@ def _provenance(
     request: CompareRequest, base: ScoredBase, scored: Sequence[ScoredCheckpoint]
 ) -> ComparisonProvenance:
     return ComparisonProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="compare",
+        **provenance_fields("compare", request.seed),
         base=base_subject(request.opened),
         base_model=request.opened.provenance(),
         checkpoints=tuple(each.subject for each in scored),
@@ -374,6 +365,4 @@ def _provenance(
         numerics=base.numerics,
         alpha=request.alpha,
         num_draws=NUM_DRAWS,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import numpy
@@ -11,19 +10,19 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...capabilities import Suite
+from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...errors import ConfigError, SuiteError
 from ...models import LanguageModel
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import (
-    CertificationVerdict,
     ComparedConfig,
     ComparisonRound,
     ConfigComparison,
     ConfigComparisonProvenance,
     Cost,
 )
-from ..forecasting import Probe
+from ...verdicts import TestVerdict
 from ..suite_scores import check_names
 from ._config_forecast import (
     COMPARE_ROUNDS,
@@ -163,18 +162,18 @@ def _run(
     running = list(request.runs)
     for number, probe in enumerate(probes, start=1):
         for run in running:
-            found = ask(
+            result = ask(
                 run,
                 probe,
                 num_items=race.num_items,
                 listener=partial(_told, listener, f"{run.label}, round {number}"),
             )
-            race.num_items = race.num_items or found.num_items
-            race.costs.append(found.assessment.cost)
-            race.forecasts[run.label], race.probes[run.label] = found, probe
+            race.num_items = race.num_items or result.num_items
+            race.costs.append(result.assessment.cost)
+            race.forecasts[run.label], race.probes[run.label] = result, probe
             generator = numpy.random.default_rng([request.seed, number])
             race.drawn[run.label] = draw_worst_losses(
-                list(found.losses.values()),
+                list(result.losses.values()),
                 generator=generator.spawn(1 + _place(request, run.label))[-1],
             )
         pvalues = {
@@ -201,7 +200,7 @@ def _told(listener: Callable[[Progress], None], label: str, progress: Progress) 
 
 def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, ...]:
     safest = probabilities_safest(race.drawn)
-    found = []
+    result = []
     for run in request.runs:
         forecast = race.forecasts[run.label]
         low, high = numpy.quantile(race.drawn[run.label], (0.05, 0.95)).tolist()
@@ -209,7 +208,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
         target = forecast.assessment.target
         verdict = forecast.assessment.verdict
         assert verdict is not None
-        found.append(
+        result.append(
             ComparedConfig(
                 label=run.label,
                 config=run.config.provenance(),
@@ -231,10 +230,10 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 forecast=forecast.assessment.forecast,
             )
         )
-    return tuple(found)
+    return tuple(result)
 
 
-def _verdict(rows: Sequence[ComparedConfig]) -> CertificationVerdict:
+def _verdict(rows: Sequence[ComparedConfig]) -> TestVerdict:
     verdicts = {row.verdict for row in rows}
     if "safe" in verdicts:
         return "pass"
@@ -284,15 +283,10 @@ def _provenance(request: CompareConfigsRequest, race: _Race) -> ConfigComparison
     first = race.forecasts[request.runs[0].label].assessment.provenance
     assert race.num_items is not None
     return ConfigComparisonProvenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="compare",
+        **provenance_fields("compare", request.seed),
         model=request.opened.provenance(),
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=first.numerics,
         num_items=race.num_items,
         dropped_below=DROPPED_BELOW,
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

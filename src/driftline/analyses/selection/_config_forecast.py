@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ...capabilities import Suite
+from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
 from ...results.readings import forecast_losses
 from ..assessment import AssessmentRequest, assess
-from ..forecasting import Probe
 from ..probing import Effort
 from ._config_race import PredictedLoss
 
@@ -76,7 +76,7 @@ def forecast_config(
         probe=probe,
         evaluation=planned.evaluation,
     )
-    found = assess(request, folder, listener=listener)
+    result = assess(request, folder, listener=listener)
     losses = {
         each.capability: PredictedLoss(
             each.relative,
@@ -84,7 +84,7 @@ def forecast_config(
             each.high / each.tolerance,
             each.confidence_level,
         )
-        for each in forecast_losses(found)
+        for each in forecast_losses(result)
         if each.required
     }
-    return ConfigForecast(found, losses, max(score.num_items for score in found.scores))
+    return ConfigForecast(result, losses, max(score.num_items for score in result.scores))

@@ -7,8 +7,8 @@ import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ...results import KeepVerdict
 from ...stats import holm_adjusted_pvalues, resampled_means
+from ...verdicts import KeepVerdict
 
 NUM_DRAWS = 2000
 
@@ -82,12 +82,12 @@ def _lost(checkpoints: Sequence[Sequence[CapabilityTests]], alpha: float) -> lis
     num = len(checkpoints)
     strengths = [_strength(cells, alpha, num) for cells in checkpoints]
     order = sorted(range(num), key=lambda index: -strengths[index])
-    found = [False] * num
+    result = [False] * num
     for rank, index in enumerate(order):
         if strengths[index] < num - rank:
             break
-        found[index] = True
-    return found
+        result[index] = True
+    return result
 
 
 def _strength(cells: Sequence[CapabilityTests], alpha: float, num_checkpoints: int) -> int:
@@ -174,5 +174,5 @@ def _shares(
         Probabilities.
     """
     winners = numpy.maximum(happens.sum(axis=1, keepdims=True), 1) if one else 1
-    found: Float[ndarray, " checkpoints"] = (happens / winners).sum(axis=0)
-    return (found + 1 / num_outcomes) / (len(happens) + 1)
+    result: Float[ndarray, " checkpoints"] = (happens / winners).sum(axis=0)
+    return (result + 1 / num_outcomes) / (len(happens) + 1)

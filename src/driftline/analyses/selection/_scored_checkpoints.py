@@ -67,13 +67,13 @@ class Scoring:
 
 
 def score_base(
-    scoring: Scoring, asked: Sequence[Capability], data: TrainingData | None
+    scoring: Scoring, request: Sequence[Capability], data: TrainingData | None
 ) -> tuple[ScoredBase, tuple[Capability, ...], Capability | None]:
     """Score the base once, for all checkpoints, and a part of it again.
 
     Args:
         scoring: Where and how.
-        asked: The capabilities of the suites.
+        request: The capabilities of the suites.
         data: Held-out rows; None where there are none.
 
     Returns:
@@ -83,24 +83,24 @@ def score_base(
     with open_session(
         scoring.folder, scoring.opened, scoring.options, meter, ray=scoring.ray
     ) as engine:
-        engine.num_tokens(asked)
-        found = distinct(asked, engine)
+        engine.num_tokens(request)
+        result = distinct(request, engine)
         target = None
         if data is not None:
             target = target_rows(data, scoring.opened, engine, seed=scoring.seed)
         meter.enter("scoring the base")
-        pairs = score_once(found.capabilities, engine)
+        pairs = score_once(result.capabilities, engine)
         if target is not None:
             meter.plan(engine.num_tokens((target,)))
             engine.evaluate((BASE,), (target,))
         noise = repeatability(pairs, engine, scoring.seed)
         base = ScoredBase(
             tuple(obstacle for _, obstacle in noise),
-            found.equal_items,
+            result.equal_items,
             engine.numerics,
             engine.tokens_used,
         )
-    return base, found.capabilities, target
+    return base, result.capabilities, target
 
 
 def score_checkpoint(
@@ -152,8 +152,8 @@ def score_checkpoint(
         engine.check_unchanged()
         tuned.files.check_unchanged()
         # An engine counts what it takes from the store too, and here that is the base.
-        asked = capabilities if target is None else (*capabilities, target)
-        used = 0 if is_base else engine.num_tokens(asked)
+        request = capabilities if target is None else (*capabilities, target)
+        used = 0 if is_base else engine.num_tokens(request)
     scored = ScoredCheckpoint(named, tuned_subject(tuned), digest, is_base, pairs, rows)
     return scored, used
 
@@ -184,11 +184,7 @@ def without_copies(
 
 
 def check_comparable(capabilities: Sequence[Capability]) -> None:
-    """Refuse suites in which nothing is required, since every checkpoint would keep everything.
-
-    Raises:
-        SuiteError: Nothing is required.
-    """
+    """Refuse suites in which nothing is required, since every checkpoint would keep everything."""
     if not any(capability.required for capability in capabilities):
         raise SuiteError(
             "--suite: no capability is required, so that no checkpoint could lose anything; "

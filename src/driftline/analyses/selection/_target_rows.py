@@ -71,12 +71,12 @@ def target_gain(pair: Paired) -> TargetGain:
     """
     gains, groups = pair.gains(), pair.capability.groups()
     error = standard_error(gains, groups=groups)
-    found = mean_interval(gains, groups=groups)
+    result = mean_interval(gains, groups=groups)
     return TargetGain(
-        gain=found.value,
+        gain=result.value,
         standard_error=error,
-        low=found.low,
-        high=found.high,
+        low=result.low,
+        high=result.high,
         base_nats=float(pair.values(pair.base).mean()),
         tuned_nats=float(pair.values(pair.tuned).mean()),
         num_rows=len(gains),

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, Table, open_session
 from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import CapabilityScore, Cost, ItemScore, Provenance, Scores
 from ...stats import ALPHA, mean_interval
 from ..comparison import Paired, base_obstacle
+from ..items import SuiteRequest
 from ..probing import CONFIDENCE_LEVEL, base_standard_error
 
 _TOKENS_TOGETHER = 100_000
@@ -27,7 +27,7 @@ _CAVEATS = (
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(SuiteRequest):
     """Request: one model, and the suites to score it on."""
 
     opened: LanguageModel
@@ -36,11 +36,6 @@ class ScoreRequest:
     options: ScoringOptions = field(default_factory=ScoringOptions)
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
-
-    @property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """All capabilities of all suites."""
-        return tuple(c for suite in self.suites for c in suite.capabilities)
 
 
 @dataclass(frozen=True)
@@ -86,12 +81,7 @@ def score(
     table = Table(rows)
     document = Scores(
         scores=tuple(capability_score(c, table) for c in capabilities),
-        cost=Cost(
-            wall_seconds=round(time.monotonic() - started, 1),
-            tokens_forward=engine.tokens_used,
-            tokens_backward=0,
-            fraction_of_planned_run=None,
-        ),
+        cost=Cost.since(started, forward=engine.tokens_used),
         caveats=_CAVEATS if request.options.bfloat16 else _CAVEATS[:1],
         provenance=_provenance(request),
     )
@@ -141,15 +131,7 @@ def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
 
 
 def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str] = ()) -> None:
-    """Refuse capabilities that a document could not tell apart.
-
-    Args:
-        capabilities: Capabilities of all suites.
-        reserved: Names that the document needs for itself.
-
-    Raises:
-        ConfigError: A name is duplicate, or is reserved.
-    """
+    """Refuse capabilities that a document could not tell apart."""
     names = [capability.name for capability in capabilities]
     for name in sorted(set(names)):
         if names.count(name) > 1 or name in reserved:
@@ -186,15 +168,10 @@ def _items(capability: Capability, table: Table) -> Iterator[ItemScore]:
 
 def _provenance(request: ScoreRequest) -> Provenance:
     return Provenance(
-        driftline_version=driftline_version(),
-        python_version=python_version(),
-        packages=package_versions(),
-        command="score",
+        **provenance_fields("score", request.seed),
         model=request.opened.provenance(),
         data=None,
         config=None,
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=numerics(request.opened, request.options),
-        seed=request.seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from ...choices import SpectraEffort
 from ...models import PairedCheckpoints
-from ...results import SpectraEffort, TensorChange
+from ...results import TensorChange
 
 _ALONE = (
     "Weights alone: a large movement may cost nothing and a small one much. What it did to the "
@@ -18,48 +19,39 @@ _INTRUDERS = (
 def diff_caveats(
     paired: PairedCheckpoints, changes: Sequence[TensorChange], spectra: SpectraEffort
 ) -> tuple[str, ...]:
-    """Return the caveats of one comparison, the general one first.
-
-    Args:
-        paired: Compared scores.
-        changes: Weights that moved.
-        spectra: Requested effort on spectra.
-
-    Returns:
-        Sentences.
-    """
-    found = [_ALONE, *_rounding(changes)]
+    """Return the caveats of one comparison, the general one first."""
+    result = [_ALONE, *_rounding(changes)]
     if paired.tuned.is_adapter:
-        found.append(
+        result.append(
             "The adapter's change as its factors say it, before any merging: a merged model in half "
             "precision is rounded beside."
         )
     if paired.untied:
-        found.append(
+        result.append(
             f"{', '.join(paired.untied)}: tied to the embedding on one side and not on the other; "
             "held against that side's embedding."
         )
     if paired.only_in_base or paired.only_in_tuned:
-        found.append(
+        result.append(
             f"{len(paired.only_in_base)} tensors are in the base alone and "
             f"{len(paired.only_in_tuned)} in the tuned model alone; they are in no number here."
         )
-    found += _names(paired)
+    result += _names(paired)
     if spectra != "none" and any(c.spectrum and not c.spectrum.is_exact for c in changes):
-        found.append(
+        result.append(
             "Spectra of large matrices are estimates: singular values never above the true ones, "
             "stable ranks never below."
         )
     if any(c.intruders for c in changes):
-        found.append(_INTRUDERS)
-    return tuple(found)
+        result.append(_INTRUDERS)
+    return tuple(result)
 
 
 def _names(paired: PairedCheckpoints) -> list[str]:
     """Say how names were paired, if not by transformers' plain rules."""
-    found = []
+    result = []
     if paired.wrappers:
-        found.append(
+        result.append(
             f"{', '.join(paired.wrappers)} was removed from names for pairing; transformers does not "
             "do so, and would load such a folder with random weights: save the unwrapped model."
         )
@@ -68,7 +60,7 @@ def _names(paired: PairedCheckpoints) -> list[str]:
             names = ", ".join(checkpoint.strays[:3]) + (
                 ", ..." if len(checkpoint.strays) > 3 else ""
             )
-            found.append(
+            result.append(
                 f"{checkpoint.source}: other weights beside the model ({names}) were not read."
             )
     if paired.is_by_name:
@@ -77,35 +69,35 @@ def _names(paired: PairedCheckpoints) -> list[str]:
             if paired.failures
             else "No config names a class of transformers for both"
         )
-        found.append(
+        result.append(
             f"{why}, so names alone were paired, without known prefixes; that all of a model is there "
             "could not be checked."
         )
     if paired.passed_over:
         names = ", ".join(paired.passed_over[:3]) + (", ..." if len(paired.passed_over) > 3 else "")
-        found.append(
+        result.append(
             f"{len(paired.passed_over)} tensors that the model's class does not load ({names}) are in "
             "no number."
         )
-    return found
+    return result
 
 
 def _rounding(changes: Sequence[TensorChange]) -> list[str]:
-    found = []
+    result = []
     pairs = sorted({(c.base_dtype, c.tuned_dtype) for c in changes if c.rounding_floor is not None})
     mixed = [pair for pair in pairs if pair[0] != pair[1]]
     if mixed:
         told = ", ".join(f"{base} and {tuned}" for base, tuned in mixed)
-        found.append(
+        result.append(
             f"Base and tuned are stored in different dtypes ({told}): every change holds the "
             "rounding to the coarser one."
         )
     at_rounding = [c for c in changes if c.at_rounding]
     if at_rounding:
         floor = max(c.rounding_floor or 0.0 for c in at_rounding)
-        found.append(
+        result.append(
             f"{len(at_rounding)} of {len(changes)} changes are at the level of rounding (a relative "
             f"change of about {floor:.1e}): half of their squared change, or more, may be rounding. "
             "Their effective ranks say little."
         )
-    return found
+    return result

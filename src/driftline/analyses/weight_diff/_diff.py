@@ -4,17 +4,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from ...choices import SpectraEffort
 from ...engine import Meter, Progress
 from ...models import Checkpoint, Moments, PairedCheckpoints, WeightPair, pair_checkpoints
-from ...provenance import driftline_version, package_versions, python_version
+from ...provenance import provenance_fields
 from ...results import (
     BadTensor,
     ChangeGroup,
     DiffProvenance,
     SourceProvenance,
-    SpectraEffort,
     Subject,
     TensorChange,
     WeightDiff,
@@ -116,14 +115,9 @@ def diff(
         num_bytes=_num_bytes(paired),
         caveats=diff_caveats(paired, changes, request.spectra),
         provenance=DiffProvenance(
-            driftline_version=driftline_version(),
-            python_version=python_version(),
-            packages=package_versions(),
-            command="diff",
+            **provenance_fields("diff", request.seed),
             base=subjects[0],
             tuned=subjects[1],
-            seed=request.seed,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
     return document.model_copy(update={"headline": weight_diff_headline(document)})

@@ -11,14 +11,7 @@ _TOWER = re.compile(r"^((?:model\.)?[^.]*(?:vision|visual|audio|projector)[^.]*)
 
 
 def lone_parts(paired: PairedCheckpoints) -> tuple[LonePart, ...]:
-    """Collect the weights without a partner.
-
-    Args:
-        paired: The two checkpoints.
-
-    Returns:
-        One entry a part and side, the largest share first.
-    """
+    """Collect the weights without a partner."""
     held: dict[tuple[str, str, bool], list[LoneWeight]] = {}
     for weight in paired.lone:
         held.setdefault((weight.side, _part(weight.name), weight.is_missing), []).append(weight)

@@ -1,27 +1,17 @@
 """Does a merged model hold its adapter? Each weight is held against the replayed merge."""
 
 from collections.abc import Collection
-from typing import Literal
 
 from ...models import PairedCheckpoints
 from ...results import MergedWeight, MergeReplay, Subject
+from ...verdicts import TestVerdict
 from ._work import DiffWork
 
 
 def merge_replay(
     paired: PairedCheckpoints, adapter: Subject, moved: Collection[str], work: DiffWork
 ) -> MergeReplay:
-    """Replay the merge of an adapter, weight by weight.
-
-    Args:
-        paired: Base and merged model, with the adapter's changes.
-        adapter: The adapter's files.
-        moved: Names of the weights that moved or are not finite.
-        work: Does the slow steps.
-
-    Returns:
-        Comparison, and the verdict.
-    """
+    """Replay the merge of an adapter, weight by weight."""
     changes = paired.adapter_changes or {}
     weights, elsewhere = [], []
     for pair in paired.pairs:
@@ -50,7 +40,7 @@ def merge_replay(
 
 def _verdict(
     weights: Collection[MergedWeight], elsewhere: Collection[str], *, is_whole: bool
-) -> Literal["pass", "fail", "inconclusive"]:
+) -> TestVerdict:
     states = {weight.state for weight in weights}
     if elsewhere or states & {"scaled", "absent", "other"}:
         return "fail"

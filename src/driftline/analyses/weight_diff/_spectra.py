@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from ...choices import SpectraEffort
 from ...measures import (
     effective_rank_of,
     energy_rank,
@@ -14,7 +15,7 @@ from ...measures import (
     stable_rank,
 )
 from ...models import LowRank, WeightPair
-from ...results import Intruders, SpectraEffort, Spectrum, SpectrumMethod
+from ...results import Intruders, Spectrum, SpectrumMethod
 
 EXACT_SIDE = 1024
 """Up to this smaller side a Gram matrix and its eigenvalues take a second or less on a CPU."""
@@ -78,12 +79,14 @@ def read_spectra(pair: WeightPair, *, effort: SpectraEffort, seed: int) -> Spect
         spectrum = _exact("gram", singular_values(change))
     else:
         return SpectralReading(_estimated(change, seed=seed), intruders_reason=_NO_INTRUDERS)
-    found = intruder_dimensions(change, pair.base_value().numpy(), top_k=TOP_K, threshold=THRESHOLD)
+    result = intruder_dimensions(
+        change, pair.base_value().numpy(), top_k=TOP_K, threshold=THRESHOLD
+    )
     intruders = Intruders(
-        num_intruders=len(found.indices),
-        top_k=len(found.largest_cosines),
+        num_intruders=len(result.indices),
+        top_k=len(result.largest_cosines),
         threshold=THRESHOLD,
-        largest_cosines=found.largest_cosines,
+        largest_cosines=result.largest_cosines,
     )
     return SpectralReading(spectrum, intruders=intruders)
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...choices import SpectraEffort
 from ...engine import Meter
 from ...errors import ModelError
 from ...models import (
@@ -16,7 +17,6 @@ from ...models import (
     replay_merge,
 )
 from ...provenance import digest_file
-from ...results import SpectraEffort
 from ._spectra import is_exact
 
 _DIGESTED, _COMPARED, _MULTIPLIED = 1.5e3, 4e3, 3e4
@@ -32,13 +32,7 @@ class DiffWork:
     """Slow steps of a comparison, counted on the meter."""
 
     def __init__(self, paired: PairedCheckpoints, effort: SpectraEffort, meter: Meter) -> None:
-        """Plan all that may be needed, so that the share that is done never falls.
-
-        Args:
-            paired: Compared scores.
-            effort: Effort on spectra.
-            meter: Who is told.
-        """
+        """Plan all that may be needed, so that the share that is done never falls."""
         self._effort = effort
         self._meter = meter
         self.checkpoints = [paired.base, paired.tuned, *filter(None, [paired.adapter])]
@@ -123,10 +117,10 @@ class DiffWork:
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        result = file.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return result.st_size, result.st_mtime_ns, result.st_ino
 
 
 def _changed_at(file: Path) -> int | None:

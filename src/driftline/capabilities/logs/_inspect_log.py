@@ -130,8 +130,8 @@ def _parts(path: Path) -> tuple[JsonValue, list[tuple[str, JsonValue]]]:
     text = read_text(path, SuiteError, fault="cannot be read as a log of inspect_ai")
     content = parse_json(text, path, SuiteError, finite=False)
     samples = content.get("samples") if isinstance(content, dict) else None
-    found = samples if isinstance(samples, list) else []
-    return content, [(f"{path}: samples.{i}", record) for i, record in enumerate(found)]
+    result = samples if isinstance(samples, list) else []
+    return content, [(f"{path}: samples.{i}", record) for i, record in enumerate(result)]
 
 
 def _archived(
@@ -255,11 +255,11 @@ def _number(value: object) -> float | None:
 
 def _readings(header: _Header, samples: list[_InspectSample]) -> Mapping[str, Reading]:
     """Return the scores that are shares of right answers, by values or by the log's accuracy."""
-    found: dict[str, set[bool]] = {}
+    results: dict[str, set[bool]] = {}
     for sample in samples:
         for metric, value in _values(sample):
-            found.setdefault(metric, set()).add(_share(value) is not None)
-    shares = {metric for metric, kinds in found.items() if kinds == {True}}
+            results.setdefault(metric, set()).add(_share(value) is not None)
+    shares = {metric for metric, kinds in results.items() if kinds == {True}}
     for result in header.results.scores if header.results else []:
         if "accuracy" in result.metrics:
             shares |= {result.scorer, f"{result.scorer}/{result.name}"}

@@ -130,17 +130,17 @@ def _numbers(sample: _LmEvalSample) -> dict[str, float]:
         for name in (listed if isinstance(listed, list) and listed else fields)
         if isinstance(name, str) and not name.endswith("_hash")
     ]
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for name in names:
         value = fields.get(name)
         if name in _PER_LENGTH:
             metric, divisor = _PER_LENGTH[name]
             pair = value if isinstance(value, list) else []
             if len(pair) == 2 and all(map(_is_number, pair)) and pair[1]:
-                found[metric] = -float(pair[0]) / float(pair[1]) / divisor
+                result[metric] = -float(pair[0]) / float(pair[1]) / divisor
         elif isinstance(value, bool | int | float):
-            found.update({"nll_nats": -value} if name == "perplexity" else {name: float(value)})
-    return found
+            result.update({"nll_nats": -value} if name == "perplexity" else {name: float(value)})
+    return result
 
 
 def _is_number(value: object) -> bool:
@@ -152,22 +152,22 @@ def _margins(lines: Sequence[_LogLine]) -> Mapping[int, dict[str, float]]:
     # The log holds the target as a text, which may be a place or a choice. That reading is taken
     # with which the choice of the highest likelihood is right exactly where `acc` says so.
     choices = [_choices(line.sample) for line in lines]
-    if any(found is None for found in choices):
+    if any(result is None for result in choices):
         return {}
-    options = [found for found in choices if found is not None]
+    options = [result for result in choices if result is not None]
     fitting = []
     for read in (_place, _place_of_text):
-        rights = [read(line.sample, found) for line, found in zip(lines, options, strict=True)]
+        rights = [read(line.sample, result) for line, result in zip(lines, options, strict=True)]
         if all(
-            right is not None and _is_first_best(found, right) == _said_right(line.sample)
-            for line, found, right in zip(lines, options, rights, strict=True)
+            right is not None and _is_first_best(result, right) == _said_right(line.sample)
+            for line, result, right in zip(lines, options, rights, strict=True)
         ):
             fitting.append(rights)
     if not fitting or any(rights != fitting[0] for rights in fitting):
         return {}
     return {
-        line.sample.doc_id: _of_options([value for _text, value in found], right)
-        for line, found, right in zip(lines, options, fitting[0], strict=True)
+        line.sample.doc_id: _of_options([value for _text, value in result], right)
+        for line, result, right in zip(lines, options, fitting[0], strict=True)
         if right is not None
     }
 
@@ -193,18 +193,18 @@ def _choices(sample: _LmEvalSample) -> _Options | None:
         arguments = [list(each.values()) for each in arguments.values() if isinstance(each, dict)]
     if not isinstance(arguments, list) or not isinstance(answers, list):
         return None
-    found = []
+    result = []
     for argument, answer in zip(arguments, answers, strict=False):
         if not isinstance(argument, list) or len(argument) < 2 or not isinstance(answer, list):
             return None
         try:
-            found.append((str(argument[1]), float(answer[0])))
+            result.append((str(argument[1]), float(answer[0])))
         except (ValueError, IndexError, TypeError):
             return None
     # With acc_mutual_info the second half has no context.
     if "acc_mutual_info" in (sample.model_extra or {}):
-        found = found[: len(found) // 2]
-    return found if len(found) > 1 and len(answers) == len(arguments) else None
+        result = result[: len(result) // 2]
+    return result if len(result) > 1 and len(answers) == len(arguments) else None
 
 
 def _place(sample: _LmEvalSample, options: _Options) -> int | None:
@@ -217,8 +217,8 @@ def _place(sample: _LmEvalSample, options: _Options) -> int | None:
 
 def _place_of_text(sample: _LmEvalSample, options: _Options) -> int | None:
     """Return the target as the text of one choice."""
-    wanted = str(sample.target).strip()
-    places = [place for place, (text, _value) in enumerate(options) if text.strip() == wanted]
+    requested = str(sample.target).strip()
+    places = [place for place, (text, _value) in enumerate(options) if text.strip() == requested]
     return places[0] if len(places) == 1 else None
 
 

@@ -141,13 +141,13 @@ def _refuse_filters(log: ScoredLog, name: str, metric: str | None) -> None:
     Raises:
         SuiteError: It does.
     """
-    wanted = metric or next(iter(log.preferred), "").partition(",")[0]
-    named = [known for known in log.preferred if known.startswith(f"{wanted},")]
+    requested = metric or next(iter(log.preferred), "").partition(",")[0]
+    named = [known for known in log.preferred if known.startswith(f"{requested},")]
     if not named or (metric is None and len(named) < 2):
         return
     filters = ", ".join(known.partition(",")[2] for known in named)
     raise SuiteError(
-        f"{name}: {wanted} was logged under {len(named)} filters ({filters}), which need not agree; "
+        f"{name}: {requested} was logged under {len(named)} filters ({filters}), which need not agree; "
         f'choose one: metric="{named[0]}"'
     )
 

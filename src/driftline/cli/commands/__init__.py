@@ -1,4 +1,4 @@
-"""One file a command. Each parses, calls one analysis, prints or writes."""
+"""One file a command. Each parses, asks one question, prints or writes."""
 
 from ._assess import part_command as part_command
 from ._calibrate import calibrate as calibrate

@@ -1,51 +1,28 @@
 """`assess` and its parts `margin`, `map` and `forecast`: one planned run of one model."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from ...choices import Method, Probe, Until
 from ...questions import Answer, assess, forecast, fragility_map, margin
 from .._next_command import after_assessment, command_line
 from .._question_command import Shown, question_command
 from ..options import (
     EFFORT,
     RUN,
-    AddressOption,
     ConfigOption,
     DataOption,
-    DeviceMapOption,
     DryRunOption,
-    DtypeOption,
-    EngineOption,
-    ForceOption,
-    GpusOption,
     HeldOutOption,
-    LoadInOption,
     MapOption,
     ModelArgument,
     OutOption,
-    SeedOption,
     SuiteOption,
-    ThreadsOption,
-    TrustOption,
-    WorkersOption,
 )
 from ._train import trained_lines
 
-ProbeName = Literal["0.05", "0.1", "0.2", "0.3", "0.4", "0.6"]
-UntilName = Literal["probe", "decided"]
-MethodName = Literal[
-    "driftline",
-    "truncated",
-    "linear_in_steps",
-    "linear_in_rate",
-    "straight_line",
-    "learning_rate",
-    "rate_times_steps",
-    "update_norm",
-    "mean",
-]
 VERDICT_EXIT_CODES = {
     "safe": 0, "unsafe": 1, "at_risk": 3, "inconclusive": 3, None: 0,
     # Of the training that `--then-train` continues with.
@@ -75,7 +52,7 @@ _OPTIONS: dict[str, object] = {
         ),
     ],
     "probe": Annotated[
-        ProbeName | None,
+        Probe | None,
         typer.Option(
             "--probe",
             help="Share of the planned steps that is trained (default: 0.2; with --until decided the "
@@ -84,7 +61,7 @@ _OPTIONS: dict[str, object] = {
         ),
     ],
     "until": Annotated[
-        UntilName,
+        Until,
         typer.Option(
             "--until",
             help="`decided`: train on from look to look until the verdict is safe or unsafe. The accepted risk "
@@ -93,7 +70,7 @@ _OPTIONS: dict[str, object] = {
         ),
     ],
     "method": Annotated[
-        MethodName,
+        Method,
         typer.Option(
             "--method",
             help="Forecaster: Driftline's own, or a baseline to compare it with.",
@@ -136,17 +113,6 @@ _OPTIONS: dict[str, object] = {
             rich_help_panel=RUN,
         ),
     ],
-    "seed": SeedOption,
-    "force": ForceOption,
-    "trust_remote_code": TrustOption,
-    "dtype": DtypeOption,
-    "device_map": DeviceMapOption,
-    "load_in": LoadInOption,
-    "engine": EngineOption,
-    "address": AddressOption,
-    "workers": WorkersOption,
-    "gpus_per_worker": GpusOption,
-    "threads_per_worker": ThreadsOption,
 }
 
 

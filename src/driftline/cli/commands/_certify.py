@@ -13,15 +13,6 @@ from .._set_up import default_folder
 from ..options import (
     EFFORT,
     LOGS,
-    DeviceMapOption,
-    DryRunOption,
-    DtypeOption,
-    ForceOption,
-    LoadInOption,
-    OutOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
     checked_alpha,
     finite,
 )
@@ -131,10 +122,7 @@ RangeOption = Annotated[
 OPTIONS: dict[str, object] = {
     "base": BaseArgument,
     "tuned": TunedArgument,
-    "suites": SuiteOption,
     "policy": PolicyOption,
-    "out": OutOption,
-    "dry_run": DryRunOption,
     "scored": ScoredOption,
     "metric": MetricOption,
     "margin": MarginOption,
@@ -143,12 +131,6 @@ OPTIONS: dict[str, object] = {
     "alpha": AlphaOption,
     "sequential": SequentialOption,
     "recovery": RecoveryOption,
-    "seed": SeedOption,
-    "force": ForceOption,
-    "trust_remote_code": TrustOption,
-    "dtype": DtypeOption,
-    "device_map": DeviceMapOption,
-    "load_in": LoadInOption,
 }
 
 

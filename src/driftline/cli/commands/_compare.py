@@ -11,18 +11,11 @@ from ...questions import compare as question
 from .._question_command import Shown, Values, question_command
 from ..options import (
     EFFORT,
-    DeviceMapOption,
     DryRunOption,
-    DtypeOption,
-    ForceOption,
     HeldOutOption,
     ItemsOption,
-    LoadInOption,
     MapOption,
     OutOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
     checked_alpha,
 )
 from ._certify import EXIT_CODES
@@ -97,7 +90,6 @@ compare = question_command(
         {
             "base": BaseArgument,
             "checkpoints": CheckpointsArgument,
-            "suites": SuiteOption,
             "data": TargetOption,
             "configs": ConfigsOption,
             "out": OutOption,
@@ -106,12 +98,6 @@ compare = question_command(
             "eval_data": HeldOutOption,
             "items": ItemsOption,
             "alpha": AlphaOption,
-            "seed": SeedOption,
-            "force": ForceOption,
-            "trust_remote_code": TrustOption,
-            "dtype": DtypeOption,
-            "device_map": DeviceMapOption,
-            "load_in": LoadInOption,
         },
         EXIT_CODES,
         _report,

@@ -1,15 +1,15 @@
 """`diff`: the weights that tuning moved, and whether a merged model holds its adapter."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ...choices import SpectraEffort
 from ...questions import Answer
 from ...questions import diff as question
 from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
-from ..options import ForceOption, SeedOption
 from ._certify import EXIT_CODES
 
 BaseArgument = Annotated[
@@ -38,7 +38,7 @@ AdapterOption = Annotated[
     ),
 ]
 SpectraOption = Annotated[
-    Literal["none", "fast", "exact"],
+    SpectraEffort,
     typer.Option(
         "--spectra",
         help="none: norms alone, at the speed of the disk. fast: ranks and intruders exactly up to "
@@ -68,10 +68,8 @@ diff = question_command(
             "base": BaseArgument,
             "tuned": TunedArgument,
             "adapter": AdapterOption,
-            "spectra": SpectraOption,
             "out": OutOption,
-            "seed": SeedOption,
-            "force": ForceOption,
+            "spectra": SpectraOption,
         },
         {**EXIT_CODES, None: 0},
         _report,

@@ -20,7 +20,7 @@ def doctor(
 
     named = {name: find_named_model(name) is not None for name in NAMED_MODELS}
     cuda = torch.cuda.is_available()
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "schema": "driftline/doctor/1",
         "driftline_version": driftline_version(),
         "python_version": python_version(),
@@ -32,14 +32,14 @@ def doctor(
         "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
     }
     if json:
-        typer.echo(json_module.dumps(found, indent=2))
+        typer.echo(json_module.dumps(results, indent=2))
         return
-    typer.echo(f"driftline {found['driftline_version']} on Python {found['python_version']}")
+    typer.echo(f"driftline {results['driftline_version']} on Python {results['python_version']}")
     for name, version in package_versions().items():
         typer.echo(f"  {name} {version}")
-    typer.echo(f"device: {found['device']}, {found['num_threads']} threads")
-    typer.echo(f"free disk here: {found['free_disk_gib']} GiB")
-    for name, is_installed in found["extras"].items():
+    typer.echo(f"device: {results['device']}, {results['num_threads']} threads")
+    typer.echo(f"free disk here: {results['free_disk_gib']} GiB")
+    for name, is_installed in results["extras"].items():
         how = "installed" if is_installed else install_line(name)
         typer.echo(f"extra {name}: {how}, {EXTRAS[name].purpose.removeprefix('it ')}")
     for name, is_installed in named.items():

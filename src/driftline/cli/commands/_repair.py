@@ -12,18 +12,11 @@ from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
     KINDS,
-    DeviceMapOption,
-    DtypeOption,
-    ForceOption,
     ItemsOption,
-    LoadInOption,
     MapOption,
     OutOption,
     PreferOption,
     SearchItemsOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
     finite,
 )
 from ._certify import EXIT_CODES, BaseArgument, LevelOption, TunedArgument
@@ -73,7 +66,6 @@ repair = question_command(
         {
             "base": BaseArgument,
             "tuned": TunedArgument,
-            "suites": SuiteOption,
             "data": TargetOption,
             "max_cost": MaxCostOption,
             "out": OutOption,
@@ -82,12 +74,6 @@ repair = question_command(
             "search_items": SearchItemsOption,
             "prefer": PreferOption,
             "alpha": LevelOption,
-            "seed": SeedOption,
-            "force": ForceOption,
-            "trust_remote_code": TrustOption,
-            "dtype": DtypeOption,
-            "device_map": DeviceMapOption,
-            "load_in": LoadInOption,
         },
         EXIT_CODES,
         _written,

@@ -35,14 +35,14 @@ def list_all(root: RootOption = _DEFAULT_ROOT, json: JsonOption = False) -> None
     # Loads PyTorch, so not for --help.
     from driftline.engine import list_runs
 
-    found = list_runs(root)
+    result = list_runs(root)
     if json:
-        typer.echo(found.to_json(), nl=False)
+        typer.echo(result.to_json(), nl=False)
         return
-    if not found.runs:
+    if not result.runs:
         typer.echo(f"no runs under {root}")
         return
-    for line in _table(found.runs):
+    for line in _table(result.runs):
         typer.echo(line)
 
 
@@ -58,16 +58,16 @@ def show(
     from driftline.engine import show_run
 
     path = Path(run)
-    found = show_run(path if path.exists() else root / run)
+    result = show_run(path if path.exists() else root / run)
     if json:
-        typer.echo(found.to_json(), nl=False)
+        typer.echo(result.to_json(), nl=False)
         return
-    for line in _table((found.run,)):
+    for line in _table((result.run,)):
         typer.echo(line)
-    if found.run.owner is not None:
-        owner = found.run.owner
+    if result.run.owner is not None:
+        owner = result.run.owner
         typer.echo(_clean(f"in use by process {owner.pid} on {owner.host} since {owner.since}"))
-    for line in _matrix(found):
+    for line in _matrix(result):
         typer.echo(line)
 
 
@@ -107,7 +107,7 @@ def prune(
         typer.echo(_clean(f"left alone, in use or changed: {run.path}"))
 
 
-def _table(found: "tuple[RunSummary, ...]") -> list[str]:
+def _table(result: "tuple[RunSummary, ...]") -> list[str]:
     header = ("run", "command", "state", "points", "size", "last change", "model")
     rows = [
         (
@@ -119,7 +119,7 @@ def _table(found: "tuple[RunSummary, ...]") -> list[str]:
             run.changed.replace("T", " ").removesuffix("+00:00"),
             run.model or "-",
         )
-        for run in found
+        for run in result
     ]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return [
@@ -130,14 +130,14 @@ def _table(found: "tuple[RunSummary, ...]") -> list[str]:
     ]
 
 
-def _matrix(found: "RunContents") -> list[str]:
+def _matrix(result: "RunContents") -> list[str]:
     """Lay out the stored items, points by capabilities; these are numbered, to fit on a line."""
-    if not found.scores:
+    if not result.scores:
         return ["nothing is stored"]
-    names = list(dict.fromkeys(score.capability for score in found.scores))
-    points = list(dict.fromkeys(score.point for score in found.scores))
+    names = list(dict.fromkeys(score.capability for score in result.scores))
+    points = list(dict.fromkeys(score.point for score in result.scores))
     items: dict[tuple[str, str], int] = {}
-    for score in found.scores:
+    for score in result.scores:
         cell = (score.point, score.capability)
         items[cell] = max(items.get(cell, 0), score.num_items)
     width = max(len("point"), *map(len, points))

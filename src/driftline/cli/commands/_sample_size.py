@@ -80,17 +80,17 @@ def sample_size(  # noqa: PLR0913 - each is an option of the command line
     verbose: VerboseOption = False,
 ) -> None:
     """Say how many items show that a capability was kept, before GPU time is spent."""
-    asked = _Asked(metric, margin, discordance, spread, change, power, alpha, capabilities)
+    request = _Asked(metric, margin, discordance, spread, change, power, alpha, capabilities)
     # Loads numpy, so not for --help.
-    from driftline.results import sample_size_screen, sample_size_summary, screen_text
+    from driftline.report.terminal import sample_size_screen, sample_size_summary, screen_text
 
-    found = _sample_size(asked)
+    result = _sample_size(request)
     if json:
-        typer.echo(found.to_json(), nl=False)
+        typer.echo(result.to_json(), nl=False)
         return
-    typer.echo(screen_text(sample_size_screen(found)), nl=False)
+    typer.echo(screen_text(sample_size_screen(result)), nl=False)
     if verbose:
-        typer.echo(f"\n{sample_size_summary(found)}", nl=False)
+        typer.echo(f"\n{sample_size_summary(result)}", nl=False)
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,15 @@ class _Asked:
     capabilities: int
 
 
-def _check(asked: _Asked, chosen: "Metric", spread: float) -> None:
-    """Name the option that is wrong, and how to mend it.
-
-    Raises:
-        ConfigError: One of them is.
-    """
-    margin, change, alpha = asked.margin, asked.change, asked.alpha
+def _check(request: _Asked, chosen: "Metric", spread: float) -> None:
+    """Name the option that is wrong, and how to mend it."""
+    margin, change, alpha = request.margin, request.change, request.alpha
     largest = spread if chosen.is_binary else chosen.largest_loss
     words = "a share between 0 and 1, such as 0.02 for 2 points"
     if not chosen.is_binary:
         words = f"above 0 and below {chosen.largest_loss:g}, the largest loss of {chosen.name}"
     other = "--spread" if chosen.is_binary else "--discordance"
-    given = asked.spread if chosen.is_binary else asked.discordance
+    given = request.spread if chosen.is_binary else request.discordance
     rules = (
         (
             given is None,
@@ -149,15 +145,15 @@ def _check(asked: _Asked, chosen: "Metric", spread: float) -> None:
         ),
         (1e-4 <= alpha <= 0.5, "--alpha", alpha, "between 0.0001 and 0.5, such as 0.05"),
         (
-            alpha < asked.power < 1,
+            alpha < request.power < 1,
             "--power",
-            asked.power,
+            request.power,
             f"between --alpha ({alpha:g}) and 1, such as 0.8",
         ),
         (
-            1 <= asked.capabilities <= _MOST_CAPABILITIES,
+            1 <= request.capabilities <= _MOST_CAPABILITIES,
             "--capabilities",
-            asked.capabilities,
+            request.capabilities,
             f"a whole number from 1 to {_MOST_CAPABILITIES}",
         ),
     )
@@ -167,29 +163,29 @@ def _check(asked: _Asked, chosen: "Metric", spread: float) -> None:
             raise ConfigError(f"sample-size: {option} {said:.40} must be {mend}")
 
 
-def _sample_size(asked: _Asked) -> "SampleSize":
+def _sample_size(request: _Asked) -> "SampleSize":
     from driftline.results import SampleSize, SampleSizeClaim
     from driftline.stats import items_needed, metric_named, spread_of
 
-    chosen = metric_named(asked.metric)
-    found = spread_of(chosen, asked.discordance if chosen.is_binary else asked.spread)
-    _check(asked, chosen, found.value)
+    chosen = metric_named(request.metric)
+    result = spread_of(chosen, request.discordance if chosen.is_binary else request.spread)
+    _check(request, chosen, result.value)
 
     def claim(
         name: Literal["one", "all", "each"], *, alpha: float, power: float
     ) -> SampleSizeClaim:
         num_items = items_needed(
             chosen,
-            margin=asked.margin,
-            spread=found.value,
-            change=asked.change,
+            margin=request.margin,
+            spread=result.value,
+            change=request.change,
             power=power,
             alpha=alpha,
         )
-        reached = _reached(asked, num_items, found.value, alpha) if chosen.is_binary else power
+        reached = _reached(request, num_items, result.value, alpha) if chosen.is_binary else power
         return SampleSizeClaim(claim=name, num_items=num_items, alpha=alpha, power=reached)
 
-    alpha, power, number = asked.alpha, asked.power, asked.capabilities
+    alpha, power, number = request.alpha, request.power, request.capabilities
     claims = [claim("one", alpha=alpha, power=power)]
     if number > 1:
         claims.append(claim("all", alpha=alpha, power=power ** (1 / number)))
@@ -200,11 +196,11 @@ def _sample_size(asked: _Asked) -> "SampleSize":
     return SampleSize(
         metric=chosen.name,
         unit=chosen.unit,
-        margin=asked.margin,
-        discordance=found.value if chosen.is_binary else None,
-        spread=None if chosen.is_binary else found.value,
-        is_measured=found.is_measured,
-        change=asked.change,
+        margin=request.margin,
+        discordance=result.value if chosen.is_binary else None,
+        spread=None if chosen.is_binary else result.value,
+        is_measured=result.is_measured,
+        change=request.change,
         power=power,
         alpha=alpha,
         num_capabilities=number,
@@ -213,14 +209,14 @@ def _sample_size(asked: _Asked) -> "SampleSize":
     )
 
 
-def _reached(asked: _Asked, num_items: int, discordance: float, alpha: float) -> float:
+def _reached(request: _Asked, num_items: int, discordance: float, alpha: float) -> float:
     """Compute the power of the exact test with that number of items."""
     from driftline.stats import noninferiority_power
 
     return noninferiority_power(
         num_items,
-        margin=asked.margin,
+        margin=request.margin,
         discordance=discordance,
-        change=asked.change,
+        change=request.change,
         confidence_level=1 - alpha,
     )

@@ -7,15 +7,7 @@ from ...questions import score as question
 from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
-    DeviceMapOption,
-    DtypeOption,
-    ForceOption,
-    LoadInOption,
     ModelArgument,
-    OutOption,
-    SeedOption,
-    SuiteOption,
-    TrustOption,
 )
 
 
@@ -34,14 +26,6 @@ score = question_command(
     Shown(
         {
             "model": ModelArgument,
-            "suites": SuiteOption,
-            "out": OutOption,
-            "seed": SeedOption,
-            "force": ForceOption,
-            "trust_remote_code": TrustOption,
-            "dtype": DtypeOption,
-            "device_map": DeviceMapOption,
-            "load_in": LoadInOption,
         },
         {None: 0},
         _files,

@@ -33,3 +33,4 @@ from ._run_options import SearchItemsOption as SearchItemsOption
 from ._run_options import SeedOption as SeedOption
 from ._run_options import SuiteOption as SuiteOption
 from ._run_options import VerboseOption as VerboseOption
+from ._standard import STANDARD_OPTIONS as STANDARD_OPTIONS

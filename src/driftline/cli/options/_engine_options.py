@@ -1,12 +1,11 @@
 """The engine options: taken by every command with points to evaluate."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ...choices import EngineName
 from ._panels import RAY
-
-EngineName = Literal["local", "ray"]
 
 EngineOption = Annotated[
     EngineName,

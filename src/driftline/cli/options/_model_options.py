@@ -1,13 +1,11 @@
 """The model options, such as dtype and quantisation: taken by every command with a model."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from ...choices import Dtype, LoadIn
 from ._panels import MODEL
-
-DtypeName = Literal["float32", "bfloat16"]
-LoadInName = Literal["4bit", "8bit"]
 
 ModelArgument = Annotated[
     str,
@@ -27,7 +25,7 @@ TrustOption = Annotated[
     ),
 ]
 DtypeOption = Annotated[
-    DtypeName | None,
+    Dtype | None,
     typer.Option("--dtype", help="Weight dtype (default: float32).", rich_help_panel=MODEL),
 ]
 DeviceMapOption = Annotated[
@@ -39,7 +37,7 @@ DeviceMapOption = Annotated[
     ),
 ]
 LoadInOption = Annotated[
-    LoadInName | None,
+    LoadIn | None,
     typer.Option(
         "--load-in",
         help="Quantise the base as it is opened; needs bitsandbytes.",

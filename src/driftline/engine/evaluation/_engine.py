@@ -73,11 +73,11 @@ class Engine(ABC):
         """
         return self.evaluate_each([(point, capabilities) for point in points])
 
-    def evaluate_each(self, wanted: Sequence[tuple[Point, Sequence[Watched]]]) -> Table:
+    def evaluate_each(self, requested: Sequence[tuple[Point, Sequence[Watched]]]) -> Table:
         """Do the same as `evaluate`, with a list of capabilities for every point.
 
         Args:
-            wanted: Points, each with what to score there.
+            requested: Points, each with what to score there.
 
         Returns:
             The table, without the cells that were not asked for.
@@ -85,7 +85,7 @@ class Engine(ABC):
         Raises:
             RunError: A point could not be scored.
         """
-        rows, pending = self._look_up(wanted)
+        rows, pending = self._look_up(requested)
         # Closed at once if storing fails, so that the computation can stop.
         with contextlib.closing(self._compute(pending)) as computed:
             for work, scores in computed:
@@ -115,29 +115,31 @@ class Engine(ABC):
         self.tokens_backward += other.tokens_backward
 
     def _look_up(
-        self, wanted: Sequence[tuple[Point, Sequence[Watched]]]
+        self, requested: Sequence[tuple[Point, Sequence[Watched]]]
     ) -> tuple[dict[tuple[str, str], StoredScores], list[Pending]]:
         """Return the stored scores and the pending points; duplicates count once."""
         points: dict[str, Point] = {}
-        asked: dict[str, dict[str, Watched]] = {}
-        for point, capabilities in wanted:
+        request: dict[str, dict[str, Watched]] = {}
+        for point, capabilities in requested:
             points.setdefault(point.digest(), point)
-            asked.setdefault(point.digest(), {}).update((c.digest, c) for c in capabilities)
+            request.setdefault(point.digest(), {}).update((c.digest, c) for c in capabilities)
         rows: dict[tuple[str, str], StoredScores] = {}
         pending = []
         for digest, point in points.items():
             missing = []
-            for capability in asked[digest].values():
+            for capability in request[digest].values():
                 items, metric = None, None
                 if isinstance(capability, Capability):
                     items, metric = len(capability.items), capability.metric
-                found = self.store.get(self._key(point, capability), num_items=items, metric=metric)
-                if found is None:
+                result = self.store.get(
+                    self._key(point, capability), num_items=items, metric=metric
+                )
+                if result is None:
                     missing.append(capability)
                     continue
-                rows[digest, capability.digest] = found
-                self.tokens_used += found.num_tokens
-                self.meter.skip(found.num_tokens)
+                rows[digest, capability.digest] = result
+                self.tokens_used += result.num_tokens
+                self.meter.skip(result.num_tokens)
             if missing:
                 pending.append(Pending(point, tuple(missing)))
         return rows, pending

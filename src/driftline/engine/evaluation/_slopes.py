@@ -98,15 +98,15 @@ def measure_slopes(
         rows = max_hidden_rows if number == len(nodes) - 1 else 0
         with at_point(engine.opened, Point(f"slopes at {t:g}", (Term(direction, t),))):
             for place, weighed in enumerate(items):
-                found = meter.measure(
+                result = meter.measure(
                     weighed,
                     max_hidden_rows=rows,
                     seed=seed,
                     on_tokens=lambda count: engine.meter.advance(count * SLOPE_TOKEN),
                 )
-                sums[place] += weight * found.slopes
-                hidden[place] = found.hidden
-                num_tokens += found.num_tokens
+                sums[place] += weight * result.slopes
+                hidden[place] = result.hidden
+                num_tokens += result.num_tokens
                 unread |= set(meter.unread)
     engine.tokens_used += num_tokens
     engine.tokens_backward += num_tokens

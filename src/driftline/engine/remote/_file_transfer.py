@@ -15,11 +15,7 @@ class FileTransfer:
     """Transfer of files: reads each file once, and sends its parts to workers that lack it."""
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module that may be missing
-        """Start with no file sent.
-
-        Args:
-            ray: The module, connected.
-        """
+        """Start with no file sent."""
         self._ray = ray
         self._files: dict[Path, SentFile] = {}
         self._parts: dict[SentFile, list[Any]] = {}
@@ -37,15 +33,7 @@ class FileTransfer:
         return task._replace(files=tuple(self._files[path] for path in files_of(task.point)))
 
     def send(self, worker: Any, file: SentFile) -> list[Any]:  # noqa: ANN401 - an actor's handle
-        """Send a file, part by part.
-
-        Args:
-            worker: Receiver.
-            file: File to send.
-
-        Returns:
-            Ray's reference for each part, ready once the worker has it.
-        """
+        """Send a file, part by part."""
         if file not in self._parts:
             # Ray moves a part to a node once, however many workers there ask for it.
             with file.path.open("rb") as opened:

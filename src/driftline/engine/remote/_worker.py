@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 
+from ...choices import LoadIn
 from ...errors import DriftlineError, RunError
 from ...models import (
     LanguageModel,
-    LoadIn,
     Placement,
     Point,
     ScoringOptions,
@@ -49,17 +49,7 @@ class Job:
     def like(
         cls, opened: LanguageModel, options: ScoringOptions, *, num_gpus: float, num_threads: int
     ) -> "Job":
-        """Return the job of opening another copy of a model.
-
-        Args:
-            opened: The model.
-            options: Settings of scoring.
-            num_gpus: GPUs of one worker; over more than one the weights are spread.
-            num_threads: Number of threads of one worker.
-
-        Returns:
-            The job.
-        """
+        """Return the job of opening another copy of a model."""
         path, held = Path(opened.source), opened.model.get_input_embeddings().weight.dtype
         return cls(
             str(path.absolute()) if path.exists() else opened.source,
@@ -130,17 +120,7 @@ class Worker:
         return WorkerLocation(node, socket.gethostname(), os.getpid())
 
     def open(self, job: Job) -> WorkerFacts:
-        """Open the model.
-
-        Args:
-            job: Model and settings.
-
-        Returns:
-            Facts about the model and this process.
-
-        Raises:
-            DriftlineError: It cannot be opened on this node.
-        """
+        """Open the model."""
         torch.set_num_threads(job.num_threads)
         self._cache = Path(tempfile.gettempdir()) / job.cache_name
         try:
@@ -186,8 +166,8 @@ class Worker:
                     f"capability {capability.name}: the tokenizer on {socket.gethostname()} makes "
                     "other tokens than the driver's; install the same versions on every node"
                 )
-        found = {file.path: place for file, place in places.items() if place is not None}
-        work = Pending(with_files_at(task.point, found), capabilities)
+        result = {file.path: place for file, place in places.items() if place is not None}
+        work = Pending(with_files_at(task.point, result), capabilities)
         (scored,) = self._scorer.compute([work])
         return tuple(scored.scores)
 
@@ -216,11 +196,7 @@ class Worker:
         partial.replace(target)
 
     def finish(self) -> None:
-        """Check that the weights are unchanged since opening, and delete the received files.
-
-        Raises:
-            ModelError: The weights have changed.
-        """
+        """Check that the weights are unchanged since opening, and delete the received files."""
         self.forget()
         if self._scorer is not None:
             self._scorer.opened.check_unchanged()

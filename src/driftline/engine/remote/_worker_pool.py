@@ -81,11 +81,7 @@ class _Round:
             self.waiting.append(index)
 
     def raise_if_given_up(self) -> None:
-        """Raise an error that names the points that failed for good.
-
-        Raises:
-            RunError: There are any.
-        """
+        """Raise an error that names the points that failed for good."""
         lost = {i: causes[-1] for i, causes in self.failures.items() if len(causes) == MAX_ATTEMPTS}
         if not lost:
             return
@@ -102,14 +98,7 @@ class WorkerPool:
     """Pool of workers, each with a copy of the model."""
 
     def __init__(self, ray: Any, job: Job, shape: PoolShape, *, digest: str) -> None:  # noqa: ANN401
-        """Start the workers; they open their models in the background.
-
-        Args:
-            ray: The module, connected.
-            job: Instructions to open the model.
-            shape: Number of workers, and the resources of each.
-            digest: Digest of the model that all must have.
-        """
+        """Start the workers; they open their models in the background."""
         self._ray = ray
         self._job = job
         self._shape = shape
@@ -129,11 +118,7 @@ class WorkerPool:
 
     @property
     def numerics(self) -> Numerics:
-        """Settings on which the scores of every worker depend; waits for the first open model.
-
-        Raises:
-            ConfigError: Ray gives no worker, or a worker is unlike the driver.
-        """
+        """Settings on which the scores of every worker depend; waits for the first open model."""
         if self._numerics is None:
             self._wait_for_place()
         while self._numerics is None:
@@ -171,11 +156,7 @@ class WorkerPool:
         work.raise_if_given_up()
 
     def check_unchanged(self) -> None:
-        """Check in every worker that its weights are unchanged since opening.
-
-        Raises:
-            ModelError: They are not.
-        """
+        """Check in every worker that its weights are unchanged since opening."""
         workers = [*self._idle, *(e.worker for e in self._busy.values() if e.worker.facts)]
         for reference in [worker.handle.finish.remote() for worker in workers]:
             failure = self._fetch(reference)

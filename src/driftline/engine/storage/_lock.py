@@ -47,21 +47,13 @@ class FolderLock:
     _holds: ClassVar[dict[Path, _Hold]] = {}
 
     def __init__(self, path: Path) -> None:
-        """Set the path of the lock; it is not acquired yet.
-
-        Args:
-            path: The lock file; its folder is made when it is taken.
-        """
+        """Set the path of the lock; it is not acquired yet."""
         self.path = path
         # Unlike Path.resolve, this takes a loop of links, which opening the file then refuses.
         self._key = Path(os.path.realpath(path))
 
     def acquire(self) -> None:
-        """Acquire the lock, or fail at once and name its owner.
-
-        Raises:
-            OutputError: Another process has it, or the file system has no locks.
-        """
+        """Acquire the lock, or fail at once and name its owner."""
         hold = self._holds.get(self._key)
         if hold is not None:
             hold.count += 1

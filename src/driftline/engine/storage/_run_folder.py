@@ -307,12 +307,7 @@ class RunFolder:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: Output file.
-        text: Its content.
-    """
+    """Write a file whole or not at all."""
     partial = _partial(path)
     try:
         _write_through(partial, text)

@@ -161,7 +161,7 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
         state = "damaged"
     own = dict(_own_files(folder, marker))
     # SQLite touches its index of the log when it is read.
-    times = [found.st_mtime for file, found in own.items() if not file.name.endswith("-shm")]
+    times = [result.st_mtime for file, result in own.items() if not file.name.endswith("-shm")]
     changed = max(times, default=0.0)
     return RunSummary(
         path=str(folder.path),
@@ -173,7 +173,7 @@ def _summary(folder: RunFolder, marker: RunMarker) -> RunSummary:
         owner=owner,
         num_points=None if counts is None else counts[0],
         num_scores=None if counts is None else counts[1],
-        num_bytes=sum(found.st_size for found in own.values()),
+        num_bytes=sum(result.st_size for result in own.values()),
     )
 
 

@@ -224,11 +224,11 @@ class ResultStore:
         check = "(SELECT digest FROM checks WHERE checks.key = scores.key)"
         columns = f"{', '.join(_COLUMNS)}, {check if self._has_checks else 'NULL'}"
         with damage_named(self._path):
-            found = self._connection.execute(
+            result = self._connection.execute(
                 f"SELECT {columns} FROM scores {where}",  # noqa: S608 - no text of others
                 values,
             ).fetchall()
-        for *row, digest in found:
+        for *row, digest in result:
             try:
                 yield _checked_row(row, digest)
             except (NotJsonError, TypeError, ValueError) as error:
@@ -275,14 +275,7 @@ def is_disk_fault(error: sqlite3.OperationalError) -> bool:
 
 
 def _checked_row(row: list[object], digest: object) -> _Row:
-    """Check a row.
-
-    Returns:
-        The row as it was put in.
-
-    Raises:
-        ValueError: It is another, or holds what no score is.
-    """
+    """Check a row."""
     key, point, capability, num_tokens, text = row
     texts = (key, point, capability, text)
     if not all(isinstance(each, str) for each in texts) or not isinstance(num_tokens, int):

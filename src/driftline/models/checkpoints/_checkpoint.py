@@ -94,14 +94,7 @@ def read_folder(folder: Path) -> FolderContent:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder that does not hold one readable safetensors model.
-
-    Args:
-        folder: A folder in the layout of Hugging Face.
-
-    Raises:
-        ModelError: See `read_folder`.
-    """
+    """Refuse a folder that does not hold one readable safetensors model."""
     read_json(folder / CONFIG)
     read_folder(folder)
 
@@ -112,17 +105,7 @@ def is_adapter_folder(folder: Path) -> bool:
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Read a JSON object of a checkpoint.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The object.
-
-    Raises:
-        ModelError: The file is missing, or not a JSON object.
-    """
+    """Read a JSON object of a checkpoint."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -206,14 +189,14 @@ def _indexed_tensors(index: Path, weights: tuple[Path, ...]) -> dict[str, Stored
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    found = read_json(index).get("weight_map")
+    result = read_json(index).get("weight_map")
     if (
-        not isinstance(found, dict)
-        or not found
-        or not all(isinstance(v, str) for v in found.values())
+        not isinstance(result, dict)
+        or not result
+        or not all(isinstance(v, str) for v in result.values())
     ):
         raise ModelError(f"{index}: has no weight_map of names to files; download or save it again")
-    return found
+    return result
 
 
 def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
@@ -225,7 +208,7 @@ def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
             )
 
 
-def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
+def _refuse_without_weights(folder: Path, requested: str) -> NoReturn:
     """Raise an error with the likely reason why a folder has no readable weights."""
     names = sorted(_names(folder))
     if pickles := [name for name in names if Path(name).suffix in PICKLE_SUFFIXES]:
@@ -234,17 +217,17 @@ def _refuse_without_weights(folder: Path, wanted: str) -> NoReturn:
             "Driftline does not; save it again with save_pretrained(...), which writes safetensors"
         )
     others = [name for name in names if name.endswith(".safetensors")]
-    if others and wanted == ADAPTER_WEIGHTS:
+    if others and requested == ADAPTER_WEIGHTS:
         raise ModelError(
-            f"{folder}: holds no {wanted}, the one file that PEFT reads, so {others[0]} would be left "
+            f"{folder}: holds no {requested}, the one file that PEFT reads, so {others[0]} would be left "
             "out; save the adapter again with save_pretrained(...)"
         )
     if others:
         raise ModelError(
-            f"{folder}: holds no {wanted} and no {INDEX}, so nothing says that {others[0]} is the "
+            f"{folder}: holds no {requested} and no {INDEX}, so nothing says that {others[0]} is the "
             "model; save it again with save_pretrained(...)"
         )
-    raise ModelError(f"{folder}: holds no {wanted}; save the model with save_pretrained(...)")
+    raise ModelError(f"{folder}: holds no {requested}; save the model with save_pretrained(...)")
 
 
 def _names(folder: Path) -> set[str]:

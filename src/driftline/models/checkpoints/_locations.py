@@ -92,8 +92,8 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
                 f"{source}: no such folder; give a model folder, a .gguf file, a hub id (owner/name, "
                 f"with @revision if you like) or one of: {', '.join(NAMED_MODELS)}"
             )
-        name, _, asked = source.partition("@")
-        revision = asked or None
+        name, _, request = source.partition("@")
+        revision = request or None
         code = ("*.py",) if runs_code else ()
         path = fetch(name, revision, (*WEIGHT_PATTERNS, *SETTING_PATTERNS, *code))
     if is_adapter_folder(path):
@@ -115,8 +115,8 @@ def find_named_model(name: str) -> Path | None:
         The GGUF file, or None.
     """
     # The module is found, never imported: its own code needs a library that we do not.
-    found = importlib.util.find_spec(NAMED_MODELS[name][0])
-    folders = list(found.submodule_search_locations or ()) if found else []
+    result = importlib.util.find_spec(NAMED_MODELS[name][0])
+    folders = list(result.submodule_search_locations or ()) if result else []
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
     return files[0] if files else None
 

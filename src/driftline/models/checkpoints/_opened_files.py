@@ -74,8 +74,8 @@ def companions(
     held = folder_files(folder)
     if TOKENIZER_CONFIG in held:
         _refuse_other_tokenizer(held[TOKENIZER_CONFIG])
-    found = setting_files(held, is_adapter=is_adapter, runs_code=runs_code)
-    return tuple(held[name] for name in found)
+    result = setting_files(held, is_adapter=is_adapter, runs_code=runs_code)
+    return tuple(held[name] for name in result)
 
 
 def _refuse_other_tokenizer(config: Path) -> None:

@@ -78,17 +78,7 @@ def open_checkpoint(source: str) -> Checkpoint:
 
 
 def fetch_tokenizer(checkpoint: Checkpoint) -> Path:
-    """Find the folder that holds a checkpoint's tokenizer, if it has one.
-
-    Args:
-        checkpoint: Checkpoint to search; of a hub model the tokenizer's files are fetched.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ModelError: The hub cannot be reached, and the cache lacks them.
-    """
+    """Find the folder that holds a checkpoint's tokenizer, if it has one."""
     if Path(checkpoint.source).is_dir():
         return checkpoint.folder
     return fetch(checkpoint.source.partition("@")[0], checkpoint.revision, SETTING_PATTERNS)
@@ -110,8 +100,8 @@ def _open_file(path: Path, source: str) -> Checkpoint:
 
 
 def _open_folder(folder: Path, source: str, revision: str | None) -> Checkpoint:
-    found = read_folder(folder)
-    if found.config.get("quantization_config"):
+    result = read_folder(folder)
+    if result.config.get("quantization_config"):
         raise ModelError(
             f"{source}: its weights are quantised, so rounded anew, and no change can be read from "
             "them; give the unquantised checkpoint"
@@ -120,9 +110,9 @@ def _open_folder(folder: Path, source: str, revision: str | None) -> Checkpoint:
         source,
         revision,
         folder,
-        found.files,
-        found.tensors,
-        found.config,
-        found.is_adapter,
-        found.strays,
+        result.files,
+        result.tensors,
+        result.config,
+        result.is_adapter,
+        result.strays,
     )

@@ -171,7 +171,7 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     # The library has checked what kinds of values they are.
     entries: Any = parse_json(header, path, ModelError, mend="download or save it again")
     entries.pop("__metadata__", None)
-    found = []
+    result = []
     for name, entry in entries.items():
         if entry["dtype"] not in DTYPES:
             raise ModelError(
@@ -179,5 +179,7 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
                 "unquantised checkpoint"
             )
         begin = 8 + length + entry["data_offsets"][0]
-        found.append(StoredTensor(path, name, DTYPES[entry["dtype"]], tuple(entry["shape"]), begin))
-    return {tensor.name: tensor for tensor in sorted(found, key=lambda tensor: tensor.offset)}
+        result.append(
+            StoredTensor(path, name, DTYPES[entry["dtype"]], tuple(entry["shape"]), begin)
+        )
+    return {tensor.name: tensor for tensor in sorted(result, key=lambda tensor: tensor.offset)}

@@ -65,15 +65,7 @@ def check_wrappers(names: Iterable[str], source: object) -> None:
 def check_vocabulary(
     tensors: Mapping[str, StoredTensor], model: transformers.PreTrainedModel
 ) -> None:
-    """Refuse an embedding or a head with another number of rows than the base's.
-
-    Args:
-        tensors: The tensors of a tuned model or an adapter.
-        model: The base.
-
-    Raises:
-        ModelError: The vocabulary was resized.
-    """
+    """Refuse an embedding or a head with another number of rows than the base's."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     shapes = {
         name: tuple(module.weight.shape)

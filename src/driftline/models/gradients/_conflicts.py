@@ -37,7 +37,7 @@ def _count(opened: LanguageModel, sequence: TokenSequence) -> int:
     # Not kept: a cache is of no use to a single pass.
     logits = opened.model(input_ids=tokens[:, :-1], use_cache=False).logits
     probabilities = logits[0, sequence.start - 1 :].float().softmax(dim=-1)
-    wanted = tokens[0, sequence.start :, None]
-    own = probabilities.gather(1, wanted)[:, 0]
+    requested = tokens[0, sequence.start :, None]
+    own = probabilities.gather(1, requested)[:, 0]
     conflict = (own <= UNLIKELY) & (probabilities.amax(dim=-1) >= CONFIDENT)
     return int(conflict.sum())

@@ -61,7 +61,7 @@ def fisher_traces(
         raise ModelError(f"{opened.source}: {obstacle}")
     generator, modules = torch.Generator().manual_seed(seed), module_names(opened.model)
     rows = [Row(0, list(tokens), list(range(-1, len(tokens) - 1))) for tokens in packed.rows]
-    found: dict[str, list[float]] = defaultdict(lambda: [0.0] * num_draws)
+    result: dict[str, list[float]] = defaultdict(lambda: [0.0] * num_draws)
     with (
         scoring_mode(opened, options),
         torch.enable_grad(),
@@ -72,8 +72,8 @@ def fisher_traces(
             gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
             for name, gradient in zip(weights, gradients, strict=True):
                 if gradient is not None:
-                    found[modules[name]][draw] += float(gradient.float().norm()) ** 2 / num_tokens
-    return {module: numpy.array(values) for module, values in found.items()}
+                    result[modules[name]][draw] += float(gradient.float().norm()) ** 2 / num_tokens
+    return {module: numpy.array(values) for module, values in result.items()}
 
 
 def _drawn_loss(

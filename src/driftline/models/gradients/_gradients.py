@@ -94,8 +94,8 @@ def loss_gradient(
         for batch in gradient_batches(opened, options, lay_out(items, share=share)):
             loss = _summed_loss(opened, items, batch) / len(items)
             # Into no `.grad`, so that the user's own stay.
-            found = torch.autograd.grad(loss, list(matrices.values()), allow_unused=True)
-            for name, gradient in zip(matrices, found, strict=True):
+            result = torch.autograd.grad(loss, list(matrices.values()), allow_unused=True)
+            for name, gradient in zip(matrices, result, strict=True):
                 if gradient is not None:
                     total[name] = total[name].float() + gradient if name in total else gradient
             on_tokens(num_row_tokens(batch))
@@ -122,22 +122,15 @@ def _summed_loss(
 
 @contextlib.contextmanager
 def asking_for_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Make weights require gradients, whatever their own flags are.
-
-    Args:
-        weights: Weights whose flags are set, and restored.
-
-    Yields:
-        Nothing.
-    """
+    """Make weights require gradients, whatever their own flags are."""
     flags = [(weight, weight.requires_grad) for weight in weights]
     try:
         for weight, _ in flags:
             weight.requires_grad_(True)
         yield
     finally:
-        for weight, asked in flags:
-            weight.requires_grad_(asked)
+        for weight, request in flags:
+            weight.requires_grad_(request)
 
 
 @dataclass(eq=False)
@@ -212,10 +205,10 @@ class GradientDirection:
         places = list_places(self.opened.model)
         for name in list(gradient):
             # Popped, so that no more than one matrix is held twice.
-            found = gradient.pop(name)
+            result = gradient.pop(name)
             norm = float(places[name].value().float().norm())
-            slope += norm * float(found.float().norm())
-            kept = found.to("cpu", torch.bfloat16)
+            slope += norm * float(result.float().norm())
+            kept = result.to("cpu", torch.bfloat16)
             if kept.any():
                 held[name] = kept, norm / float(kept.float().norm())
         if not numpy.isfinite(slope):

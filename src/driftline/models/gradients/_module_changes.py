@@ -91,12 +91,12 @@ def parameters_inside(opened: LanguageModel) -> dict[str, int]:
     except LookupError:
         prefix = None
     places = list_places(opened.model)
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for name, module in module_names(opened.model).items():
         inside = weight_layer(name) is not None
         if inside if prefix is None else name.startswith(f"{prefix}."):
-            found[module] = found.get(module, 0) + math.prod(places[name].shape)
-    return found
+            result[module] = result.get(module, 0) + math.prod(places[name].shape)
+    return result
 
 
 def _offset(model: torch.nn.Module, name: str) -> float:

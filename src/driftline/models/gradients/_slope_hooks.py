@@ -80,9 +80,9 @@ class SlopeRecorder:
 
             def read(gradient: Tensor) -> None:
                 with torch.no_grad():
-                    found = _position_slopes(module, own, change, given, gradient)
+                    result = _position_slopes(module, own, change, given, gradient)
                 valid = owners >= 0
-                self.slopes[:, column].index_add_(0, owners[valid], found.double().cpu()[valid])
+                self.slopes[:, column].index_add_(0, owners[valid], result.double().cpu()[valid])
                 self.seen.add(column)
 
             output.register_hook(read)  # type: ignore[no-untyped-call]
@@ -155,8 +155,8 @@ def _position_slopes(
         else:
             moved = _derivative(module, own, change, given).flatten(0, 1).flatten(1)
             against = gradient
-        found: Tensor = (moved.float() * against).sum(dim=1)
-    return found
+        result: Tensor = (moved.float() * against).sum(dim=1)
+    return result
 
 
 def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given) -> Tensor:
@@ -177,8 +177,8 @@ def _derivative(module: torch.nn.Module, own: str, change: Tensor, given: _Given
     named = {key: _as_weight(each, weight) for key, each in given.named.items()}
 
     def output(moved: Tensor) -> Tensor:
-        found: Tensor = torch.func.functional_call(module, {own: moved}, inputs, named)
-        return found.float()
+        result: Tensor = torch.func.functional_call(module, {own: moved}, inputs, named)
+        return result.float()
 
     return (output(weight + step * change) - output(weight - step * change)) / (2 * step)
 

@@ -130,12 +130,12 @@ class SlopeMeter:
             generator=numpy.random.default_rng(seed),
             share=min(1.0, max_hidden_rows / num_tokens) if num_tokens else 0.0,
         )
-        found = self._passes(items, plan, recorder, self._tagged, self.options, on_tokens)
+        result = self._passes(items, plan, recorder, self._tagged, self.options, on_tokens)
         self._check_finite(recorder)
         self.unread = tuple(m.name for n, m in enumerate(self.modules) if n not in recorder.seen)
         return Slopes(
             recorder.slopes.numpy(),
-            tuple(found[index] for index in range(len(items))),
+            tuple(result[index] for index in range(len(items))),
             recorder.hidden(),
             num_tokens,
         )
@@ -187,7 +187,7 @@ class SlopeMeter:
         on_tokens: Callable[[int], None] = lambda _count: None,
     ) -> dict[int, tuple[float, ...]]:
         """Run all forward and backward passes; return the items' log-likelihoods."""
-        found: dict[int, tuple[float, ...]] = {}
+        result: dict[int, tuple[float, ...]] = {}
         # A tag sees the gradient of a whole batch, so that items go one by one.
         batches = (
             ([entry] for entry in plan) if tags else gradient_batches(self.opened, options, plan)
@@ -195,7 +195,7 @@ class SlopeMeter:
         try:
             with self._recording(recorder, tags, options):
                 for batch in batches:
-                    found.update(self._pass(items, batch, recorder, tags))
+                    result.update(self._pass(items, batch, recorder, tags))
                     on_tokens(num_row_tokens(batch))
         except Exception as error:
             name = failed_module(error, self.opened.model)
@@ -204,7 +204,7 @@ class SlopeMeter:
             raise RunError(
                 f"{name}: its slope cannot be measured: {describe_error(error)}"
             ) from error
-        return found
+        return result
 
     def _check_finite(self, recorder: SlopeRecorder) -> None:
         bad = (~recorder.slopes.isfinite()).any(dim=0).nonzero().flatten().tolist()
@@ -244,17 +244,17 @@ class SlopeMeter:
         recorder.enter(owners.reshape(-1))
         output, _ = run_body(self.opened, [row for _, row in rows], None, keep=False)
         hidden: Tensor = output.last_hidden_state
-        asked = queries_of(rows, width)
-        places, inverse = numpy.unique(asked[:, 0], return_inverse=True)
+        request = queries_of(rows, width)
+        places, inverse = numpy.unique(request[:, 0], return_inverse=True)
         chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
         recorder.enter(owners.reshape(-1)[places], hidden=False)
         head = partial(run_head, self.opened, type(output))
-        gradient, found = _head_gradient(head, items, (asked, inverse), chosen.detach(), anchors)
+        gradient, result = _head_gradient(head, items, (request, inverse), chosen.detach(), anchors)
         assert recorder.source is not None
-        wanted = [recorder.source, *anchors]
-        torch.autograd.grad(chosen, wanted, gradient.to(chosen.dtype), allow_unused=True)
+        requested = [recorder.source, *anchors]
+        torch.autograd.grad(chosen, requested, gradient.to(chosen.dtype), allow_unused=True)
         recorder.source = None
-        return found
+        return result
 
     def _holders(self, tags: frozenset[int]) -> list[Holder]:
         """List all places of these modules' weights, those of tied weights included."""
@@ -310,20 +310,20 @@ class SlopeMeter:
 def _head_gradient(
     head: Callable[[Tensor], Tensor],
     items: Sequence[WeighedSequences],
-    asked: tuple[Int[ndarray, "queries 4"], Int[ndarray, " queries"]],
+    request: tuple[Int[ndarray, "queries 4"], Int[ndarray, " queries"]],
     leaf: Tensor,
     anchors: list[Tensor],
 ) -> tuple[Tensor, dict[int, tuple[float, ...]]]:
     """Compute the gradient of the summed losses at the scored positions."""
-    queries, inverse = asked
+    queries, inverse = request
     leaf.requires_grad_()
     logits = head(leaf)
     where, targets = (torch.from_numpy(a).to(logits.device) for a in (inverse, queries[:, 1]))
     scored = logits[where, targets] - logits.logsumexp(dim=1)[where]
-    weights, found = weigh_queries(items, queries, scored.detach().double().cpu().numpy())
+    weights, result = weigh_queries(items, queries, scored.detach().double().cpu().numpy())
     loss = (scored * torch.from_numpy(weights).to(scored)).sum()
     gradient, *_ = torch.autograd.grad(loss, [leaf, *anchors], allow_unused=True)
-    return gradient, found
+    return gradient, result
 
 
 def _layers(opened: LanguageModel) -> Sequence[torch.nn.Module]:

@@ -18,7 +18,6 @@ from ._places import in_memory_weights as in_memory_weights
 from ._places import list_places as list_places
 from ._places import plain_weights as plain_weights
 from ._places import tied_names as tied_names
-from ._quantised import LoadIn as LoadIn
 from ._quantised import is_packed as is_packed
 from ._weights import Role as Role
 from ._weights import TiedWeightsError as TiedWeightsError

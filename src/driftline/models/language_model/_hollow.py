@@ -35,11 +35,11 @@ def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
     Raises:
         ModelError: There is no such model, or its config or tokenizer cannot be read.
     """
-    found = locate_base(source, runs_code=trust_remote_code)
-    location = str(found.folder)
+    result = locate_base(source, runs_code=trust_remote_code)
+    location = str(result.folder)
     options: dict[str, object] = {"trust_remote_code": trust_remote_code}
-    if found.gguf_file is not None:
-        options["gguf_file"] = found.gguf_file
+    if result.gguf_file is not None:
+        options["gguf_file"] = result.gguf_file
     with quiet_loading():
         tokenizer = load_tokenizer(location, source=source, options=options)
         try:
@@ -55,7 +55,7 @@ def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
             ) from error
         stand_in = _stand_in(config, tokenizer)
     opened = LanguageModel(
-        stand_in, tokenizer, source, found.revision, weights_digest(stand_in), trust_remote_code
+        stand_in, tokenizer, source, result.revision, weights_digest(stand_in), trust_remote_code
     )
     hidden = getattr(config.get_text_config(), "hidden_size", 0) or 1
     return HollowModel(opened, sum(p.numel() for p in shape.parameters()), int(hidden))

@@ -51,15 +51,7 @@ def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
 
 @contextlib.contextmanager
 def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[None]:
-    """Set evaluation mode, no gradients, and autocast; training flags are restored.
-
-    Args:
-        opened: The model.
-        options: Numerics.
-
-    Yields:
-        Nothing.
-    """
+    """Set evaluation mode, no gradients, and autocast; training flags are restored."""
     modes = [(module, module.training) for module in opened.model.modules()]
     opened.model.eval()
     autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
+from ...choices import Dtype, LoadIn
 from ...errors import ModelError
 from ...results import ModelProvenance
 from ..checkpoints import OpenedFiles, check_gathered, check_wrappers, locate_base, read_folder
 from ._places import execution_device, is_offloaded, list_places
-from ._quantised import LoadIn, check_scheme, make_read_only, packing, quantisation_config
+from ._quantised import check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, config_digest, list_weights, weights_digest
 
 
@@ -148,9 +148,9 @@ def open_model(
             or not finite, a tokenizer that is missing or does not fit, a quantisation that is not
             supported, or too little memory.
     """
-    found = locate_base(source, runs_code=trust_remote_code)
-    location, gguf_file, revision = str(found.folder), found.gguf_file, found.revision
-    files = OpenedFiles.take(found.files, found.strays)
+    result = locate_base(source, runs_code=trust_remote_code)
+    location, gguf_file, revision = str(result.folder), result.gguf_file, result.revision
+    files = OpenedFiles.take(result.files, result.strays)
     options: dict[str, object] = {"trust_remote_code": trust_remote_code}
     if gguf_file is not None:
         options["gguf_file"] = gguf_file
@@ -187,7 +187,7 @@ def open_model(
     )
 
 
-def named_dtype(name: Literal["float32", "bfloat16"] | None) -> torch.dtype | None:
+def named_dtype(name: Dtype | None) -> torch.dtype | None:
     """Return the dtype of a name; None for None."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, None: None}[name]
 
@@ -212,19 +212,7 @@ def load_tokenizer(
 def load_weights(
     location: str, *, source: str, options: dict[str, object]
 ) -> transformers.PreTrainedModel:
-    """Load a causal language model, without its tokenizer.
-
-    Args:
-        location: A folder or hub id.
-        source: Name of it in messages.
-        options: For transformers.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: It cannot be opened, or its checkpoint lacks tensors.
-    """
+    """Load a causal language model, without its tokenizer."""
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             location, output_loading_info=True, **options
@@ -271,13 +259,13 @@ def _check_complete(
 def _config(location: str, source: str) -> dict[str, object]:
     """Read the checkpoint's config.json."""
     try:
-        found: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
+        result: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
         ) from error
-    return found
+    return result
 
 
 def _move_to_gpu(model: transformers.PreTrainedModel, source: str) -> None:

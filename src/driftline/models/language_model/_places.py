@@ -154,18 +154,11 @@ class _With(Mapping[str, Tensor]):
 
 
 def list_places(model: torch.nn.Module) -> dict[str, Place]:
-    """Return the place of every weight by name, in the model's order, tied weights once.
-
-    Args:
-        model: A model, wherever its weights lie.
-
-    Returns:
-        The same names and order, whatever the weights are kept in.
-    """
+    """Return the place of every weight by name, in the model's order, tied weights once."""
     offloaded = _offloaded_places(model)
     modules = dict(model.named_modules())
     aliases = _parted_ties(model) if offloaded or _device_map(model) else {}
-    found: dict[str, list[Place]] = {}
+    result: dict[str, list[Place]] = {}
     seen: set[Tensor] = set()
     for name, parameter in model.named_parameters(remove_duplicate=False):
         place: Place
@@ -179,8 +172,8 @@ def list_places(model: torch.nn.Module) -> dict[str, Place]:
         else:
             place = _InMemory(parameter)
         seen.add(parameter)
-        found.setdefault(aliases.get(name, name), []).append(place)
-    return {name: ps[0] if len(ps) == 1 else _Tied(tuple(ps)) for name, ps in found.items()}
+        result.setdefault(aliases.get(name, name), []).append(place)
+    return {name: ps[0] if len(ps) == 1 else _Tied(tuple(ps)) for name, ps in result.items()}
 
 
 def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
@@ -193,8 +186,8 @@ def in_memory_weights(model: torch.nn.Module) -> dict[str, Tensor] | None:
         The names and order of `list_places`; None where some weight is fetched, packed, or lies in
         several places.
     """
-    found = plain_weights(model)
-    return found if len(found) == len(list_places(model)) else None
+    result = plain_weights(model)
+    return result if len(result) == len(list_places(model)) else None
 
 
 def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -211,14 +204,7 @@ def plain_weights(model: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def tied_names(model: torch.nn.Module) -> dict[str, str]:
-    """Return the other names of tied weights.
-
-    Args:
-        model: A model, wherever its weights lie.
-
-    Returns:
-        Alias to the name that stands for the weight everywhere else.
-    """
+    """Return the other names of tied weights."""
     own = {parameter: name for name, parameter in model.named_parameters()}
     everything = model.named_parameters(remove_duplicate=False)
     same = {alias: own[parameter] for alias, parameter in everything if own[parameter] != alias}
@@ -247,7 +233,7 @@ def is_offloaded(model: torch.nn.Module) -> bool:
 
 
 def _offloaded_places(model: torch.nn.Module) -> dict[str, _Offloaded]:
-    found = {}
+    result = {}
     device_map = _device_map(model)
     for module_name, module in model.named_modules():
         for hook in _align_hooks(module):
@@ -255,8 +241,8 @@ def _offloaded_places(model: torch.nn.Module) -> dict[str, _Offloaded]:
                 for key, parameter in module.named_parameters(recurse=hook.place_submodules):
                     name = f"{module_name}.{key}" if module_name else key
                     on_disk = _mapped_device(name, device_map) == "disk"
-                    found[name] = _Offloaded(hook, key, tuple(parameter.shape), on_disk)
-    return found
+                    result[name] = _Offloaded(hook, key, tuple(parameter.shape), on_disk)
+    return result
 
 
 def _align_hooks(module: torch.nn.Module) -> Iterator[AlignDevicesHook]:
@@ -267,8 +253,8 @@ def _align_hooks(module: torch.nn.Module) -> Iterator[AlignDevicesHook]:
 
 
 def _device_map(model: torch.nn.Module) -> dict[str, object]:
-    found: dict[str, object] = vars(model).get("hf_device_map", {})
-    return found
+    result: dict[str, object] = vars(model).get("hf_device_map", {})
+    return result
 
 
 def _mapped_device(name: str, device_map: Mapping[str, object]) -> object:

@@ -7,7 +7,7 @@ a point adds to the layer's output what the change makes of the layer's input, a
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -15,10 +15,8 @@ from peft.utils.integrations import dequantize_bnb_weight
 from torch import Tensor
 from torch.nn import functional
 
+from ...choices import LoadIn
 from ...errors import ModelError
-
-LoadIn = Literal["4bit", "8bit"]
-"""Quantisation of a base as it is opened."""
 
 _PACKED = ("Params4bit", "Int8Params")
 _MEND = "take the unquantised model; where memory is short, open it with load_in (--load-in 4bit)"
@@ -28,11 +26,7 @@ class PackedPlace:
     """Packed weight: read by dequantising, moved by a parallel layer."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        """Wrap a quantised linear layer.
-
-        Args:
-            module: A layer of bitsandbytes, with its weight packed.
-        """
+        """Wrap a quantised linear layer."""
         self._module: Any = module
 
     @property
@@ -74,8 +68,8 @@ class PackedPlace:
     @property
     def _compute_dtype(self) -> torch.dtype:
         # An 8-bit layer has none of its own: it computes in integers and float16, by turns.
-        found: torch.dtype | None = vars(self._module).get("compute_dtype")
-        return found or torch.bfloat16
+        result: torch.dtype | None = vars(self._module).get("compute_dtype")
+        return result or torch.bfloat16
 
     @property
     def _computation(self) -> str:
@@ -121,22 +115,22 @@ def check_scheme(config: Mapping[str, Any], *, source: str, load_in: LoadIn | No
         ModelError: Another scheme than that of bitsandbytes, or two at once, or the library that it
             needs is not installed.
     """
-    found: Mapping[str, Any] = config.get("quantization_config") or {}
-    is_bitsandbytes = found.get("load_in_4bit") or found.get("load_in_8bit")
-    method = found.get("quant_method", "bitsandbytes" if is_bitsandbytes else "an unnamed scheme")
-    if found and method != "bitsandbytes":
+    result: Mapping[str, Any] = config.get("quantization_config") or {}
+    is_bitsandbytes = result.get("load_in_4bit") or result.get("load_in_8bit")
+    method = result.get("quant_method", "bitsandbytes" if is_bitsandbytes else "an unnamed scheme")
+    if result and method != "bitsandbytes":
         raise ModelError(
             f"{source}: is quantised with {method}; of quantised bases only those of bitsandbytes "
             f"are supported, 8-bit and 4-bit; {_MEND}"
         )
-    if found.get("llm_int8_has_fp16_weight"):
+    if result.get("llm_int8_has_fp16_weight"):
         raise ModelError(
             f"{source}: llm_int8_has_fp16_weight in its quantization_config quantises anew at each "
             f"pass, so there is no base to stand on; {_MEND}"
         )
-    if found and load_in:
+    if result and load_in:
         raise ModelError(f"{source}: is quantised already; leave out load_in (--load-in)")
-    if (found or load_in) and importlib.util.find_spec("bitsandbytes") is None:
+    if (result or load_in) and importlib.util.find_spec("bitsandbytes") is None:
         raise ModelError(
             f"{source}: a quantised base needs bitsandbytes; install it: "
             "pip install 'driftline[quantized]'"
@@ -163,15 +157,7 @@ def quantisation_config(
 
 
 def make_read_only(model: transformers.PreTrainedModel, source: str) -> None:
-    """Prevent bitsandbytes from changing the opened model as it is used.
-
-    Args:
-        model: A quantised model, just loaded.
-        source: Name of it in messages.
-
-    Raises:
-        ModelError: A quantised layer does not support a change in parallel.
-    """
+    """Prevent bitsandbytes from changing the opened model as it is used."""
     for name, module in model.named_modules():
         layer: Any = module
         if not any(is_packed(parameter) for parameter in module.parameters(recurse=False)):

@@ -97,8 +97,8 @@ def weight_layer(name: str) -> int | None:
     Returns:
         0 is the layer next to the embedding; None outside the layers.
     """
-    found = _LAYER.search(name)
-    return int(found.group(1)) if found else None
+    result = _LAYER.search(name)
+    return int(result.group(1)) if result else None
 
 
 def list_weights(model: torch.nn.Module) -> tuple[Weight, ...]:
@@ -157,15 +157,15 @@ def module_names(model: torch.nn.Module) -> dict[str, str]:
         Weight name to module name, in the model's own order.
     """
     names = list_places(model)
-    found = {}
+    result = {}
     for name in names:
         module, _, own = name.rpartition(".")
         stem = name.removesuffix("_bias")
         if own in ("weight", "bias"):
-            found[name] = module
+            result[name] = module
         else:
-            found[name] = stem if stem in names else name
-    return found
+            result[name] = stem if stem in names else name
+    return result
 
 
 def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, Tensor]:

@@ -28,19 +28,7 @@ _FUSED = {
 def pair_by_name(
     base: Checkpoint, tuned: Checkpoint, adapter: Checkpoint | None
 ) -> PairedCheckpoints:
-    """Pair the weights of two models by their names.
-
-    Args:
-        base: The base.
-        tuned: The tuned model.
-        adapter: An adapter whose merge is to be replayed.
-
-    Returns:
-        The pairs.
-
-    Raises:
-        ModelError: Shapes differ, two tensors are one weight, or nothing belongs together.
-    """
+    """Pair the weights of two models by their names."""
     before, base_wrappers = _named(base)
     after, tuned_wrappers = _named(tuned)
     before, after = _fused(before, after), _fused(after, before)
@@ -92,18 +80,18 @@ def pair_adapter_by_name(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoin
 
 def _named(checkpoint: Checkpoint) -> tuple[dict[str, ReadableTensor], tuple[str, ...]]:
     """Return the tensors by name, without prefixes that training wrappers add."""
-    found: dict[str, ReadableTensor] = {}
+    result: dict[str, ReadableTensor] = {}
     removed: list[str] = []
     for full, tensor in checkpoint.tensors.items():
         name, wrappers = unwrapped(full)
-        if name in found:
+        if name in result:
             raise ModelError(
-                f"{checkpoint.source}: {found[name].name} and {full} are both the weight {name}; two "
+                f"{checkpoint.source}: {result[name].name} and {full} are both the weight {name}; two "
                 "saves are mixed in it: save the model again into an empty folder"
             )
-        found[name] = tensor
+        result[name] = tensor
         removed += wrappers
-    return found, tuple(dict.fromkeys(removed))
+    return result, tuple(dict.fromkeys(removed))
 
 
 def _as_in(
@@ -113,16 +101,16 @@ def _as_in(
     by_core: dict[str, str] = {}
     for name in before:
         by_core.setdefault(_core(name), name)
-    found: dict[str, ReadableTensor] = {}
+    result: dict[str, ReadableTensor] = {}
     for name, tensor in after.items():
         known = name if name in before else by_core.get(_core(name), name)
-        if known in found:
+        if known in result:
             raise ModelError(
-                f"{tuned.source}: its names ({found[known].name}, {tensor.name}) are not those of the "
+                f"{tuned.source}: its names ({result[known].name}, {tensor.name}) are not those of the "
                 f"base; both would be {known}"
             )
-        found[known] = tensor
-    return found
+        result[known] = tensor
+    return result
 
 
 def _core(name: str) -> str:
@@ -138,27 +126,27 @@ def _fused(
     own: Mapping[str, ReadableTensor], other: Mapping[str, ReadableTensor]
 ) -> dict[str, ReadableTensor]:
     """Chain experts that are stored one by one where the other side stores them fused."""
-    wanted = {_core(name): tensor for name, tensor in other.items()}
+    requested = {_core(name): tensor for name, tensor in other.items()}
     experts: dict[str, dict[tuple[int, str], StoredTensor]] = {}
     for name, tensor in own.items():
         match = _EXPERT.match(name)
         if match is not None and isinstance(tensor, StoredTensor):
             fused = f"{match[1]}.{_FUSED[match[3]]}"
-            if _core(fused) in wanted:
+            if _core(fused) in requested:
                 # gate before up, and w1 before w3, in the order of the alphabet.
                 experts.setdefault(fused, {})[int(match[2]), match[3]] = tensor
-    found = dict(own)
+    result = dict(own)
     for fused, parts in experts.items():
         chain = tuple(parts[key] for key in sorted(parts))
-        shape = wanted[_core(fused)].shape
+        shape = requested[_core(fused)].shape
         if (
             sum(part.num_elements for part in chain)
             == ChainedTensor(fused, shape, chain).num_elements
         ):
-            found[fused] = ChainedTensor(fused, shape, chain)
+            result[fused] = ChainedTensor(fused, shape, chain)
             for part in chain:
-                del found[next(name for name, tensor in own.items() if tensor is part)]
-    return found
+                del result[next(name for name, tensor in own.items() if tensor is part)]
+    return result
 
 
 def _resolve_ties(
@@ -204,20 +192,20 @@ def _changes_of(
     adapter = read_adapter(tuned)
     model_type = base.config.get("model_type")
     _refuse_tied(base, before, (*adapter.factors, *adapter.saved), tuned)
-    found: dict[str, AdapterChange] = {}
+    result: dict[str, AdapterChange] = {}
     for name, tensor in _saved(before, adapter.saved):
         known = _known(name, before, base, tuned)
-        found[known] = HeldTensor(known, tensor.value(tensor.dtype))
+        result[known] = HeldTensor(known, tensor.value(tensor.dtype))
     for module, factors in adapter.factors.items():
         name = _known(module, before, base, tuned)
-        if name in found:
+        if name in result:
             raise ModelError(f"{tuned.source}: {name} is both saved whole and low-rank")
         lying = as_the_base_lies(factors, name, before[name].shape, model_type=model_type)
-        found[name] = SlicedFactors((lying.low_rank(),), lying.shape, lying.up.dtype)
-    for name, change in found.items():
+        result[name] = SlicedFactors((lying.low_rank(),), lying.shape, lying.up.dtype)
+    for name, change in result.items():
         if change.shape != before[name].shape:
             _refuse_shape(tuned, name, change.shape, before[name].shape)
-    return found
+    return result
 
 
 def _saved(
@@ -267,8 +255,8 @@ def _says_untied(checkpoint: Checkpoint) -> bool:
 
 def _only(role: Role, names: Collection[str]) -> str | None:
     """Return the one weight of a role; None if there is none or there are several."""
-    found = [n for n in names if n.endswith(".weight") and weight_role(f".{n}") == role]
-    return found[0] if len(found) == 1 else None
+    result = [n for n in names if n.endswith(".weight") and weight_role(f".{n}") == role]
+    return result[0] if len(result) == 1 else None
 
 
 def _known(
@@ -300,9 +288,9 @@ def _refuse_names(base: Checkpoint, tuned: Checkpoint) -> NoReturn:
 
 
 def _refuse_shape(
-    tuned: Checkpoint, name: str, found: tuple[int, ...], wanted: tuple[int, ...]
+    tuned: Checkpoint, name: str, result: tuple[int, ...], requested: tuple[int, ...]
 ) -> NoReturn:
     raise ModelError(
-        f"{tuned.source}: {name} has shape {found} and the base {wanted}; it was tuned from another "
+        f"{tuned.source}: {name} has shape {result} and the base {requested}; it was tuned from another "
         "model, or its vocabulary was resized: resize the base's in the same way and save it first"
     )

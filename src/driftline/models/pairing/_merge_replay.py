@@ -3,16 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...choices import PresenceState
 from ..checkpoints import BLOCK, ReadableTensor
 from ._assembled import HeldTensor
 from ._pairing import AdapterChange
-
-PresenceState = Literal["present", "scaled", "absent", "other", "undecided"]
 
 LEAST_TOLD = 8
 """Numbers of a weight that the merge must change after rounding, for its absence to be seen."""
@@ -221,11 +220,11 @@ def _strength(read: _Reading, way: _Way) -> tuple[float, float]:
     def part(strength: float) -> float:
         return sum(_dot(way.merged(b, strength), b.change) for b in read.sample)
 
-    wanted = sum(_dot(block.merged, block.change) for block in read.sample)
+    requested = sum(_dot(block.merged, block.change) for block in read.sample)
     low, high = _LEAST, _MOST
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if part(middle) < wanted else (low, middle)
+        low, high = (middle, high) if part(middle) < requested else (low, middle)
     # The whole weight says more than the sample by the ratio of their sizes.
     share = len(read.sample) / read.num_blocks
     error = math.sqrt(read.sums[way].weighed / share) / read.change_squared

@@ -120,8 +120,8 @@ def _shapes(base: Checkpoint, tuned: Checkpoint) -> tuple[ModelShape, ModelShape
 
 
 def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> PairedCheckpoints:
-    before = {base.key(n, tuned): p for n, p in base.parameters.found.items()}
-    after = {tuned.key(n, base): p for n, p in tuned.parameters.found.items()}
+    before = {base.key(n, tuned): p for n, p in base.parameters.present.items()}
+    after = {tuned.key(n, base): p for n, p in tuned.parameters.present.items()}
     pairs: list[WeightPair] = []
     tied: list[str] = []
     untied: list[str] = []
@@ -175,7 +175,7 @@ def _pair_adapter(
         WeightPair(
             _pair_name(parameter), parameter.value, changes.get(name), is_text=side.is_text(name)
         )
-        for name, parameter in side.parameters.found.items()
+        for name, parameter in side.parameters.present.items()
     )
     return PairedCheckpoints(
         base,
@@ -212,7 +212,7 @@ def _pair_name(parameter: Parameter) -> str:
 def _by_pair(
     changes: Mapping[str, AdapterChange], parameters: ModelParameters
 ) -> dict[str, AdapterChange]:
-    return {_pair_name(parameters.found[name]): change for name, change in changes.items()}
+    return {_pair_name(parameters.present[name]): change for name, change in changes.items()}
 
 
 def _tied_on_one_side(
@@ -228,13 +228,13 @@ def _tied_on_one_side(
     Yields:
         The pair, and whether the other side holds a mere copy of its own partner.
     """
-    by_key = {other.key(n, owner): p for n, p in other.parameters.found.items()}
+    by_key = {other.key(n, owner): p for n, p in other.parameters.present.items()}
     for target, source in owner.parameters.ties.items():
         lone = by_key.get(owner.key(target, other))
         partner = by_key.get(owner.key(source, other))
-        if lone is None or target in owner.parameters.found:
+        if lone is None or target in owner.parameters.present:
             continue
-        own = owner.parameters.found[source]
+        own = owner.parameters.present[source]
         sides = (own, lone) if is_base else (lone, own)
         pair = WeightPair(_pair_name(lone), sides[0].value, sides[1].value)
         yield pair, partner is not None and equal_values(lone.value, partner.value)

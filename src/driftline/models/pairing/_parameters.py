@@ -42,7 +42,7 @@ class Parameter:
 class ModelParameters:
     """The weights of one side, as transformers would load them."""
 
-    found: Mapping[str, Parameter]
+    present: Mapping[str, Parameter]
     """By name, in the order of the files; tied weights once."""
     missing: tuple[str, ...]
     """Weights that the config asks for and the files lack."""
@@ -90,7 +90,7 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     tensors, wrappers = _unwrapped(checkpoint, shapes)
     groups, unknown = _grouped(checkpoint, tensors, model)
-    found: dict[str, Parameter] = {}
+    present: dict[str, Parameter] = {}
     for name, group in groups.items():
         for parameter in _converted(checkpoint, name, group, model):
             if parameter.name not in shapes:
@@ -102,15 +102,15 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
                     "together: download or save the model again"
                 )
             else:
-                found[parameter.name] = parameter
-    ties = _resolve_ties(found, model)
-    missing = [name for name in shapes if name not in found and name not in ties]
+                present[parameter.name] = parameter
+    ties = _resolve_ties(present, model)
+    missing = [name for name in shapes if name not in present and name not in ties]
     missing = _without(missing, model._keys_to_ignore_on_load_missing)
     homeless = set(_without([name for name, _ in unknown], _not_loaded(model)))
     order = {tensor.name: place for place, tensor in enumerate(checkpoint.tensors.values())}
-    rows = sorted(found.values(), key=lambda p: min(order[source.name] for source in p.sources))
+    rows = sorted(present.values(), key=lambda p: min(order[source.name] for source in p.sources))
     return ModelParameters(
-        found={parameter.name: parameter for parameter in rows},
+        present={parameter.name: parameter for parameter in rows},
         missing=tuple(missing),
         missing_elements={name: torch.Size(shapes[name]).numel() for name in missing},
         unknown=tuple(tensor for name, tensor in unknown if name in homeless),
@@ -132,15 +132,15 @@ def decoder_prefix(model: transformers.PreTrainedModel) -> str | None:
 def _unwrapped(
     checkpoint: Checkpoint, known: Mapping[str, object]
 ) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
-    found: dict[str, StoredTensor] = {}
+    result: dict[str, StoredTensor] = {}
     removed: list[str] = []
     for full, tensor in checkpoint.tensors.items():
         name, wrappers = (full, ()) if full in known else unwrapped(full)
-        if name in found:
-            raise _two_for_one(checkpoint, found[name].name, full, name)
-        found[name] = tensor
+        if name in result:
+            raise _two_for_one(checkpoint, result[name].name, full, name)
+        result[name] = tensor
         removed += wrappers
-    return found, tuple(dict.fromkeys(removed))
+    return result, tuple(dict.fromkeys(removed))
 
 
 def _grouped(
@@ -242,34 +242,34 @@ def _chain(group: _Group) -> tuple[StoredTensor, ...] | None:
 
 
 def _resolve_ties(
-    found: dict[str, Parameter], model: transformers.PreTrainedModel
+    result: dict[str, Parameter], model: transformers.PreTrainedModel
 ) -> dict[str, str]:
     """Tie what the config ties, as far as the files allow it, as transformers does.
 
     Args:
-        found: The weights in the files. A tied one that is there under its partner's name alone
+        result: The weights in the files. A tied one that is there under its partner's name alone
             gets the name of the partner; a duplicate is dropped.
         model: The model.
 
     Returns:
         Each weight that is one with another, and that other.
     """
-    wanted = dict(model.get_expanded_tied_weights_keys(all_submodels=True))
+    requested = dict(model.get_expanded_tied_weights_keys(all_submodels=True))
     ties: dict[str, str] = {}
-    for target, source in wanted.items():
-        if target in found and source in found:
-            if equal_values(found[target].value, found[source].value):
-                del found[target]
+    for target, source in requested.items():
+        if target in result and source in result:
+            if equal_values(result[target].value, result[source].value):
+                del result[target]
                 ties[target] = source
-        elif target in found:
-            moved = found.pop(target)
-            found[source] = Parameter(source, moved.value, moved.sources, moved.layout)
+        elif target in result:
+            moved = result.pop(target)
+            result[source] = Parameter(source, moved.value, moved.sources, moved.layout)
             ties[target] = source
-        elif source in found:
+        elif source in result:
             ties[target] = source
-    for target, source in wanted.items():
+    for target, source in requested.items():
         # Of three tied weights the first two may have been seen before the one that is there.
-        if target not in found and source in found:
+        if target not in result and source in result:
             ties[target] = source
     return ties
 

@@ -76,17 +76,17 @@ def place_adapter(
                 saved[f"{name}.{key}"] = HeldTensor(f"{name}.{key}", value.detach())
     changes: list[tuple[str, SlicedFactors | HeldTensor]] = [*factors.items(), *saved.items()]
     for weight, changed in changes:
-        if weight not in base.found:
+        if weight not in base.present:
             raise ModelError(
                 f"{checkpoint.source}: changes {weight}, and {source} has no such weight; it was "
                 "made for another model"
             )
         if weight in factors and weight in saved:
             raise ModelError(f"{checkpoint.source}: {weight} is both saved whole and low-rank")
-        if changed.shape != base.found[weight].value.shape:
+        if changed.shape != base.present[weight].value.shape:
             raise ModelError(
                 f"{checkpoint.source}: {weight} has shape {changed.shape} and the base "
-                f"{base.found[weight].value.shape}; it was tuned from another model, or its "
+                f"{base.present[weight].value.shape}; it was tuned from another model, or its "
                 "vocabulary was resized: resize the base's in the same way and save it first"
             )
     return PlacedAdapter(checkpoint, factors, saved)
@@ -204,8 +204,8 @@ def _check_copies(checkpoint: Checkpoint, base: ModelParameters) -> None:
     """Check an embedding that PEFT saved beside factors on it; it must be the base's."""
     for full, tensor in checkpoint.tensors.items():
         name = full.removeprefix(ADAPTER_PREFIX).replace(".base_layer.", ".")
-        is_copy = ".base_layer." in full and ".lora_" not in full and name in base.found
-        if is_copy and not equal_values(base.found[name].value, tensor):
+        is_copy = ".base_layer." in full and ".lora_" not in full and name in base.present
+        if is_copy and not equal_values(base.present[name].value, tensor):
             raise ModelError(
                 f"{tensor.path}: {name} moved beneath its own factors; merge the adapter with "
                 "merge_and_unload(), save it and give that folder"

@@ -128,21 +128,14 @@ _LEFT, _RIGHT = "|left", "|right"
 
 
 def as_tensors(change: Change) -> dict[str, Tensor]:
-    """Return the tensors that store a change.
-
-    Args:
-        change: Dense or low-rank, weight by weight.
-
-    Returns:
-        A low-rank one in two parts, named after the weight.
-    """
-    found = {}
+    """Return the tensors that store a change."""
+    result = {}
     for name, value in change.items():
         if isinstance(value, LowRank):
-            found[name + _LEFT], found[name + _RIGHT] = value
+            result[name + _LEFT], result[name + _RIGHT] = value
         else:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
 @dataclass(frozen=True)

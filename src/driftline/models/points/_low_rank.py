@@ -54,15 +54,7 @@ def unreadable_field(config: LoraConfig) -> str | None:
 
 
 def open_lora(folder: Path, base: transformers.PreTrainedModel) -> PeftModel:
-    """Open a LoRA adapter on the mere shape of its base.
-
-    Args:
-        folder: A checked adapter folder.
-        base: The base; it is not copied.
-
-    Returns:
-        The adapter's weights, on a model without any.
-    """
+    """Open a LoRA adapter on the mere shape of its base."""
     config = copy.deepcopy(base.config)
     with torch.device("meta"):
         shape = type(base)(config)
@@ -100,17 +92,17 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
             "that is quantised or offloaded"
         )
     places, ties = list_places(base), tied_names(base)
-    found: dict[str, Tensor | LowRank] = {}
+    result: dict[str, Tensor | LowRank] = {}
     with torch.no_grad():
         for name, module in adapted.base_model.model.named_modules():
             if isinstance(module, LoraLayer):
-                found[f"{name}.weight"] = _factors(module, adapter)
+                result[f"{name}.weight"] = _factors(module, adapter)
             elif isinstance(module, ModulesToSaveWrapper):
                 for key, saved in module.modules_to_save[adapter].named_parameters():
                     place = places.get(f"{name}.{key}")
                     before = 0.0 if place is None else place.value().float().cpu()
-                    found[f"{name}.{key}"] = saved.float().cpu() - before
-    for name, change in found.items():
+                    result[f"{name}.{key}"] = saved.float().cpu() - before
+    for name, change in result.items():
         if name in ties or name in ties.values():
             raise TiedWeightsError(
                 f"the adapter lies on {name}, one of two tied weights, and its change would move both"
@@ -118,7 +110,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
         shape = _shape(change)
         if name not in places or places[name].shape != shape:
             raise ModelError(f"the base has no {name} of its own of shape {shape}")
-    return {name: change for name, change in found.items() if _is_change(change)}
+    return {name: change for name, change in result.items() if _is_change(change)}
 
 
 def _factors(layer: LoraLayer, adapter: str) -> LowRank:

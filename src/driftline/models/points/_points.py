@@ -145,9 +145,9 @@ def _num_bytes(place: Place) -> int:
 def _moved(
     place: Place, change: Future[Tensor | None]
 ) -> Generator[tuple[Place, Tensor], None, None]:
-    found = change.result()
-    if found is not None:
-        yield place, found
+    result = change.result()
+    if result is not None:
+        yield place, result
 
 
 @contextlib.contextmanager

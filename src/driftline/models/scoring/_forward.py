@@ -28,17 +28,7 @@ _OWN_WINDOWS = ("window_size", "attention_window_size", "attention_chunk_size")
 
 
 def layers_of(opened: LanguageModel) -> torch.nn.ModuleList:
-    """Return the decoder's layers, in order.
-
-    Args:
-        opened: The model.
-
-    Returns:
-        The list that the body runs through.
-
-    Raises:
-        LookupError: The model has no such list.
-    """
+    """Return the decoder's layers, in order."""
     num_layers = opened.model.config.get_text_config().num_hidden_layers
     for module in opened.model.base_model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == num_layers:
@@ -112,14 +102,7 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
 
 
 def bodies_of(whole: PreTrainedModel) -> Iterator[torch.nn.Module]:
-    """Yield the modules that a model may call as its body: OPT calls the decoder inside it.
-
-    Args:
-        whole: The causal language model.
-
-    Yields:
-        The body, and the decoder where that is another module.
-    """
+    """Yield the modules that a model may call as its body: OPT calls the decoder inside it."""
     body = whole.base_model
     yield body
     decoder = whole.get_decoder()
@@ -153,16 +136,7 @@ def starting_at(opened: LanguageModel, layer: int, states: Tensor) -> Iterator[N
 
 @contextlib.contextmanager
 def ending_at(opened: LanguageModel, layer: int, keep: Callable[[Tensor], None]) -> Iterator[None]:
-    """End passes through the body before a layer, and keep the states that would enter it.
-
-    Args:
-        opened: The model; its layers' forward methods are replaced while the block runs.
-        layer: The first that does not run; at least 1.
-        keep: Called with the states of each pass.
-
-    Yields:
-        Nothing.
-    """
+    """End passes through the body before a layer, and keep the states that would enter it."""
     layers = layers_of(opened)
     last = layers[layer - 1]
     forward = last.forward
@@ -181,15 +155,7 @@ def ending_at(opened: LanguageModel, layer: int, keep: Callable[[Tensor], None])
 
 @contextlib.contextmanager
 def replaced_forward(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
-    """Replace a module's forward while the block runs.
-
-    Args:
-        module: The module.
-        forward: Function to call instead.
-
-    Yields:
-        Nothing.
-    """
+    """Replace a module's forward while the block runs."""
     # On the instance, over the class's own method or over what a dispatcher put there.
     own = vars(module).get("forward")
     module.forward = forward

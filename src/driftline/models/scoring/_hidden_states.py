@@ -79,10 +79,10 @@ def observe(
         with _watched(layers_of(opened), set(layers), hand_out):
             output, _ = run_body(opened, rows, None, keep=False)
         hidden = take(output.last_hidden_state)
-        wanted = _spaced(
+        requested = _spaced(
             len(hidden), vocabulary=opened.model.get_output_embeddings().weight.shape[0]
         )
-        logits = run_head(opened, type(output), hidden[wanted.to(hidden.device)])
+        logits = run_head(opened, type(output), hidden[requested.to(hidden.device)])
         log_probs: LogProbs = logits.log_softmax(dim=-1).cpu().numpy()
     return log_probs
 

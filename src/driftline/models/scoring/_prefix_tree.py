@@ -318,15 +318,7 @@ def num_tree_tokens(inputs: Sequence[tuple[int, ...]]) -> int:
 
 
 def padded(values: Sequence[Sequence[int]], width: int) -> Int[ndarray, "rows width"]:
-    """Return rows of numbers as one array, padded with 0 on the right.
-
-    Args:
-        values: The rows.
-        width: Width of the array.
-
-    Returns:
-        The array.
-    """
+    """Return rows of numbers as one array, padded with 0 on the right."""
     array = numpy.zeros((len(values), width), dtype=numpy.int64)
     for row, numbers in enumerate(values):
         array[row, : len(numbers)] = numbers

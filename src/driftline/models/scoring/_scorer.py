@@ -244,7 +244,7 @@ class Scorer:
         """Add the log-probabilities that the rows' queries ask for to their sequences' totals."""
         hidden: Tensor = output.last_hidden_state
         width = hidden.shape[1]
-        asked = numpy.array(
+        request = numpy.array(
             [
                 (number * width + query.node, query.target, query.sequence)
                 for number, row in enumerate(rows)
@@ -252,7 +252,7 @@ class Scorer:
             ],
             dtype=numpy.int64,
         ).reshape(-1, 3)
-        places, inverse = numpy.unique(asked[:, 0], return_inverse=True)
+        places, inverse = numpy.unique(request[:, 0], return_inverse=True)
         chosen = hidden.flatten(0, 1)[torch.from_numpy(places).to(hidden.device)]
         at_once = max(
             1, _LOGITS_AT_ONCE // self.opened.model.get_output_embeddings().weight.shape[0]
@@ -261,9 +261,9 @@ class Scorer:
             logits = run_head(self.opened, type(output), chosen[first : first + at_once])
             mine = (inverse >= first) & (inverse < first + at_once)
             where = torch.from_numpy(inverse[mine] - first).to(logits.device)
-            targets = torch.from_numpy(asked[mine, 1]).to(logits.device)
-            found = logits[where, targets] - logits.logsumexp(dim=1)[where]
-            totals.index_add_(0, torch.from_numpy(asked[mine, 2]), found.double().cpu())
+            targets = torch.from_numpy(request[mine, 1]).to(logits.device)
+            result = logits[where, targets] - logits.logsumexp(dim=1)[where]
+            totals.index_add_(0, torch.from_numpy(request[mine, 2]), result.double().cpu())
 
     def _advance(
         self, plan: _Plan, known: EntryStates | None, layer: int, *, options: ScoringOptions
@@ -279,13 +279,13 @@ class Scorer:
         return reached
 
     def _plan(self, sequences: Sequence[TokenSequence]) -> _Plan:
-        wanted = tuple(sequences)
-        if wanted not in self._plans:
+        requested = tuple(sequences)
+        if requested not in self._plans:
             layout, share = self._layout, self._reuses
-            if self._positions_depend_on_length(wanted):
+            if self._positions_depend_on_length(requested):
                 layout, share = Layout(batch_tokens=1), False
-            self._plans[wanted] = _Plan(wanted, plan_batches(wanted, layout, share=share))
-        return self._plans[wanted]
+            self._plans[requested] = _Plan(requested, plan_batches(requested, layout, share=share))
+        return self._plans[requested]
 
     def _positions_depend_on_length(self, sequences: Sequence[TokenSequence]) -> bool:
         """Return whether a sequence is so long that its length changes its batch's positions."""
@@ -323,7 +323,7 @@ class Scorer:
         sequences = (TokenSequence(tokens, 1),)
         plan = _Plan(sequences, plan_batches(sequences, self._layout, share=False))
         try:
-            (found,) = self._score(plan, None, options=exact)
+            (result,) = self._score(plan, None, options=exact)
         except (AttributeError, LookupError, TypeError) as error:
             raise ModelError(f"{self._unsupported()} ({error})") from error
         with scoring_mode(self.opened, exact):
@@ -333,7 +333,7 @@ class Scorer:
                 f"{self.opened.source}: the tokens that follow change a token's score, so this is "
                 "no causal language model; take a decoder-only one"
             )
-        if abs(found.log_likelihood - float(whole.sum())) > self._proof_nats:
+        if abs(result.log_likelihood - float(whole.sum())) > self._proof_nats:
             raise ModelError(self._unsupported())
 
     def _unsupported(self) -> str:
@@ -365,15 +365,15 @@ class Scorer:
         shared = _Plan(sequences, plan_batches(sequences, small))
         exact = ScoringOptions(bfloat16=False)
         try:
-            wanted = self._score(plain, None, options=exact)
+            requested = self._score(plain, None, options=exact)
             # From the second layer on, and from behind the last: layers may share more than states.
             ends = dict.fromkeys((1, len(layers_of(self.opened))))
             entries = [self._advance(shared, None, layer, options=exact) for layer in ends]
-            found = (self._score(shared, known, options=exact) for known in (None, *entries))
+            result = (self._score(shared, known, options=exact) for known in (None, *entries))
             differences = [
                 abs(a.log_likelihood - b.log_likelihood)
-                for scores in found
-                for a, b in zip(wanted, scores, strict=True)
+                for scores in result
+                for a, b in zip(requested, scores, strict=True)
             ]
         except _UNFIT as unfit:
             _LOG.info("%s: every sequence runs by itself (%s)", self.opened.source, unfit)

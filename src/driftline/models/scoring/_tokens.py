@@ -187,15 +187,7 @@ def _tokens(opened: LanguageModel, text: str) -> tuple[int, ...]:
 
 
 def check_length(opened: LanguageModel, length: int) -> None:
-    """Refuse what does not fit into the model's context.
-
-    Args:
-        opened: The model.
-        length: Tokens that an item takes.
-
-    Raises:
-        ModelError: The context is shorter.
-    """
+    """Refuse what does not fit into the model's context."""
     limit = _context_length(opened)
     if limit is not None and length > limit:
         raise ModelError(

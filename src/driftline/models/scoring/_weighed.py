@@ -117,22 +117,13 @@ def weigh_queries(
     queries: Int[ndarray, "queries 4"],
     log_probs: Float[ndarray, " queries"],
 ) -> tuple[Float[ndarray, " queries"], dict[int, tuple[float, ...]]]:
-    """Compute the derivative of the items' summed losses in the log-probability of each query.
-
-    Args:
-        items: All items.
-        queries: Those of one batch.
-        log_probs: The model's log-probabilities of the queries.
-
-    Returns:
-        d loss / d log-probability, and the log-likelihoods of each item's sequences.
-    """
+    """Compute the derivative of the items' summed losses in the log-probability of each query."""
     weights = numpy.zeros(len(queries))
-    found = {}
+    result = {}
     for index in dict.fromkeys(queries[:, 2].tolist()):
         mine = queries[:, 2] == index
         num_sequences = len(items[index].sequences)
         sums = numpy.bincount(queries[mine, 3], log_probs[mine], minlength=num_sequences)
-        found[index] = tuple(sums.tolist())
-        weights[mine] = numpy.asarray(items[index].weigh(found[index]))[queries[mine, 3]]
-    return weights, found
+        result[index] = tuple(sums.tolist())
+        weights[mine] = numpy.asarray(items[index].weigh(result[index]))[queries[mine, 3]]
+    return weights, result

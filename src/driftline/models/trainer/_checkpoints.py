@@ -56,16 +56,12 @@ def last_checkpoint(folder: Path) -> Path | None:
     Returns:
         Its folder; None where there is none.
     """
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}")]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+    result = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}")]
+    return max(result, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def remove_pickle(path: Path) -> None:
-    """Remove the trainer's pickled arguments from a checkpoint.
-
-    Args:
-        path: Folder of the checkpoint.
-    """
+    """Remove the trainer's pickled arguments from a checkpoint."""
     (path / "training_args.bin").unlink(missing_ok=True)
 
 
@@ -93,7 +89,7 @@ def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
         Each trained weight by its name in the trainer's model: that of the base where it is the same,
         else a copy.
     """
-    base, found = dict(trainer.base.model.named_parameters()), {}
+    base, result = dict(trainer.base.model.named_parameters()), {}
     for name, weight in trainer.model.named_parameters():
         if not weight.requires_grad:
             continue
@@ -104,10 +100,10 @@ def start_weights(trainer: LeverTrainer) -> dict[str, Tensor]:
             and has_shape
             and torch.equal(same.detach().to(weight), weight.detach())
         ):
-            found[name] = same.detach()
+            result[name] = same.detach()
         else:
-            found[name] = weight.detach().clone()
-    return found
+            result[name] = weight.detach().clone()
+    return result
 
 
 def no_room_for_checkpoint(trainer: LeverTrainer, folder: Path) -> str | None:

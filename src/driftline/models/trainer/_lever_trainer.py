@@ -40,13 +40,7 @@ class PreparedRows:
     """The rows of some training data as TRL has tokenised them, so that no trainer does it again."""
 
     def __init__(self, opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
-        """Select the prepared rows of a config among the data's.
-
-        Args:
-            opened: Model that owns the tokenizer.
-            config: All its fields count but those of the optimiser.
-            data: Keeps what is prepared.
-        """
+        """Select the prepared rows of a config among the data's."""
         kept = {key: value for key, value in config.values.items() if key not in _NOT_OF_TOKENS}
         kept["loss on answers"] = config.loss_on_answers
         self._key, self._opened, self._data = digest_value(kept), opened, data
@@ -224,13 +218,7 @@ def adaptive_rate_factor(loss: float) -> float:
 def slow_modules(
     optimizer: torch.optim.Optimizer, model: torch.nn.Module, factors: Mapping[str, float]
 ) -> None:
-    """Move the weights of some modules into groups with a lower learning rate.
-
-    Args:
-        optimizer: Has not stepped yet.
-        model: Model to train.
-        factors: Module name to factor; of nested modules the innermost counts.
-    """
+    """Move the weights of some modules into groups with a lower learning rate."""
     by_weight = {
         id(weight): factors[name]
         for name in sorted(factors, key=lambda name: name.count("."))

@@ -46,22 +46,15 @@ def is_osf(trained: torch.nn.Module) -> bool:
 
 
 def osf_change(trained: PeftModel) -> dict[str, Tensor | LowRank]:
-    """Compute the change that OSF made to each weight, float32 on the CPU.
-
-    Args:
-        trained: With an active OSF adapter.
-
-    Returns:
-        Weight name to change; weights that do not change are left out.
-    """
-    found: dict[str, Tensor | LowRank] = {}
+    """Compute the change that OSF made to each weight, float32 on the CPU."""
+    result: dict[str, Tensor | LowRank] = {}
     with torch.no_grad():
         for name, module in trained.base_model.model.named_modules():
             if isinstance(module, OSFLayer):
                 change = module.get_delta_weight(trained.active_adapter).float().cpu()
                 if change.any():
-                    found[f"{name}.weight"] = change
-    return found
+                    result[f"{name}.weight"] = change
+    return result
 
 
 def finish(trainer: LeverTrainer) -> None:

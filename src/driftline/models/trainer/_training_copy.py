@@ -75,16 +75,16 @@ def _dtype(opened: LanguageModel, config: TrainingConfig, name: str) -> torch.dt
     """Return the dtype of a name; for `auto`, that of the checkpoint's config or first weight."""
     if name != "auto":
         return _DTYPES[name]
-    found, folder = None, Path(opened.source)
+    result, folder = None, Path(opened.source)
     if (folder / "config.json").is_file():
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        found = said.get("dtype") or said.get("torch_dtype") or _first_dtype(folder)
+        result = said.get("dtype") or said.get("torch_dtype") or _first_dtype(folder)
     elif opened.revision is not None or ("/" in opened.source and not folder.exists()):
         values, _ = transformers.PreTrainedConfig.get_config_dict(
             opened.source.partition("@")[0], revision=opened.revision
         )
-        found = values.get("dtype") or values.get("torch_dtype")
-    dtype = _DTYPES.get(str(found).removeprefix("torch."))
+        result = values.get("dtype") or values.get("torch_dtype")
+    dtype = _DTYPES.get(str(result).removeprefix("torch."))
     if dtype is None:
         raise ConfigError(
             f"{config.name}: dtype: auto: {opened.source} does not say in what its weights are held; "

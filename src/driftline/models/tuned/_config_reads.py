@@ -56,20 +56,10 @@ def recorded_reads(*configs: PreTrainedConfig) -> Iterator[Reads]:
 def check_configs(
     tuned: PreTrainedConfig, base: PreTrainedConfig, reads: Reads, *, source: str
 ) -> None:
-    """Refuse a tuned model whose config makes its code compute something else than the base.
-
-    Args:
-        tuned: The tuned model's config, as transformers loaded it.
-        base: The base's.
-        reads: Keys that the model's code reads.
-        source: Name of the tuned model in messages.
-
-    Raises:
-        ModelError: A key that is read differs.
-    """
-    found = _first_difference(tuned, base, reads)
-    if found is not None:
-        key, theirs, ours = found
+    """Refuse a tuned model whose config makes its code compute something else than the base."""
+    result = _first_difference(tuned, base, reads)
+    if result is not None:
+        key, theirs, ours = result
         raise ModelError(
             f"{source}: its config.json says {key} {theirs!r} and the base's {ours!r}, so their "
             "weights do not compute the same; give the base that it was tuned from"
@@ -123,11 +113,11 @@ def _first_difference(
             continue
         left, right = theirs.get(key), ours.get(key)
         if isinstance(left, PreTrainedConfig) and isinstance(right, PreTrainedConfig):
-            found = _first_difference(left, right, reads)
+            result = _first_difference(left, right, reads)
         else:
-            found = _difference(left, right)
-        if found is not None:
-            return ".".join(part for part in (key, found[0]) if part), *found[1:]
+            result = _difference(left, right)
+        if result is not None:
+            return ".".join(part for part in (key, result[0]) if part), *result[1:]
     return None
 
 
@@ -135,9 +125,9 @@ def _difference(left: object, right: object) -> tuple[str, object, object] | Non
     """Return the path of keys at which two values differ, empty for the values themselves."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted(left.keys() | right.keys(), key=str):
-            found = _difference(left.get(key), right.get(key))
-            if found is not None:
-                return ".".join(part for part in (str(key), found[0]) if part), *found[1:]
+            result = _difference(left.get(key), right.get(key))
+            if result is not None:
+                return ".".join(part for part in (str(key), result[0]) if part), *result[1:]
         return None
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return None if list(left) == list(right) else ("", left, right)

@@ -64,30 +64,20 @@ def probe_tokens(opened: LanguageModel) -> Tensor:
 
 
 def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> Tensor:
-    """Run tokens through a model.
-
-    Args:
-        model: In evaluation mode.
-        tokens: One row.
-        device: Device of the embedding.
-
-    Returns:
-        Token by vocabulary, float32, on the CPU.
-
-    Raises:
-        ModelError: The model's code fails on them.
-    """
+    """Run tokens through a model."""
     tokens = tokens.to(device)
     try:
         with torch.no_grad():
-            found = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False)
+            result = model(
+                input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False
+            )
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"its code fails on {tokens.shape[1]} plain tokens ({type(error).__name__}: {reason}), "
             "so it cannot be scored; if it is an adapter, leave out the module that it breaks"
         ) from error
-    logits: Tensor = found.logits[0].float().cpu()
+    logits: Tensor = result.logits[0].float().cpu()
     return logits
 
 
@@ -137,13 +127,13 @@ def check_point(
         ModelError: More than a tenth of the tokens are further apart than rounding explains.
     """
     with at_point(opened, point):
-        found = logits_of(opened.model, tokens, opened.device)
-    if found.shape != reference.shape:
+        result = logits_of(opened.model, tokens, opened.device)
+    if result.shape != reference.shape:
         raise ModelError(
             f"the logits have shape {tuple(reference.shape)} in the tuned model and "
-            f"{tuple(found.shape)} in the base"
+            f"{tuple(result.shape)} in the base"
         )
-    distance = _distances(found, reference)
+    distance = _distances(result, reference)
     allowed = tolerance(next(opened.model.parameters()).dtype, is_adapter=is_adapter)
     num_apart = int((~(distance <= allowed)).sum())
     if num_apart > _MOST_APART * len(distance):
@@ -156,23 +146,15 @@ def check_point(
 
 
 def tolerance(dtype: torch.dtype, *, is_adapter: bool = False) -> float:
-    """Return the share of the spread of the logits that rounding may explain.
-
-    Args:
-        dtype: The dtype that the weights are held in.
-        is_adapter: An adapter is compared before and after it was merged.
-
-    Returns:
-        The share.
-    """
+    """Return the share of the spread of the logits that rounding may explain."""
     half = _ADAPTER if is_adapter else _WHOLE
     return half.get(dtype, _NUM_EPS * torch.finfo(dtype).eps)
 
 
-def _distances(found: Tensor, reference: Tensor) -> Tensor:
+def _distances(result: Tensor, reference: Tensor) -> Tensor:
     """Compute per token the root mean square difference over the spread of all logits."""
     spread = (reference - reference.mean(dim=-1, keepdim=True)).square().mean().sqrt()
-    return (found - reference).square().mean(dim=-1).sqrt() / spread.clamp_min(1e-30)
+    return (result - reference).square().mean(dim=-1).sqrt() / spread.clamp_min(1e-30)
 
 
 def _loaded(checkpoint: Checkpoint, opened: LanguageModel) -> torch.nn.Module:

@@ -82,18 +82,7 @@ class DeltaDirection:
         """Do nothing: the files exist."""
 
     def delta(self, name: str, base: Tensor) -> Tensor | None:
-        """Compute the change (tuned - base) of one weight.
-
-        Args:
-            name: The weight's name.
-            base: The weight's value in the base model.
-
-        Returns:
-            The change as float32, on the CPU.
-
-        Raises:
-            ModelError: The tuned weight holds NaN or infinity.
-        """
+        """Compute the change (tuned - base) of one weight."""
         tuned = self._stored[name].value()
         if not torch.isfinite(tuned).all():
             raise ModelError(f"{self._stored[name].path}: tensor {name} holds NaN or infinity")

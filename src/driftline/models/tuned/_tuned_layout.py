@@ -20,19 +20,7 @@ from ..language_model import LanguageModel, quiet_loading
 def build_skeleton(
     config: transformers.PreTrainedConfig, opened: LanguageModel, source: str
 ) -> transformers.PreTrainedModel:
-    """Build the model that transformers would make of a config, without weights.
-
-    Args:
-        config: The tuned model's config; it is changed as building changes it.
-        opened: The base; its own code may run if it was trusted.
-        source: Name of the model in messages.
-
-    Returns:
-        The model on the meta device.
-
-    Raises:
-        ModelError: No model can be built from the config.
-    """
+    """Build the model that transformers would make of a config, without weights."""
     try:
         with quiet_loading(), torch.device("meta"), torch.random.fork_rng():
             skeleton: transformers.PreTrainedModel = AutoModelForCausalLM.from_config(
@@ -63,8 +51,8 @@ def reads_plainly(checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel
     converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
     own = skeleton.state_dict()
     for name in checkpoint.tensors:
-        found = rename_source_key(name, renamings, converters, skeleton.base_model_prefix, own)
-        if found != (name, None) or name not in own:
+        result = rename_source_key(name, renamings, converters, skeleton.base_model_prefix, own)
+        if result != (name, None) or name not in own:
             return False
     filled = checkpoint.tensors.keys() | _tied_tensors(checkpoint, skeleton).keys()
     return set(own) <= filled
@@ -90,9 +78,9 @@ def _tied_tensors(
 ) -> dict[str, StoredTensor]:
     """Return the tensors that tied weights share, as transformers ties them, from either end."""
     ties: Mapping[str, str] = getattr(skeleton, "all_tied_weights_keys", {})
-    found = {}
+    result = {}
     for alias, name in ties.items():
         for missing, present in ((alias, name), (name, alias)):
             if missing not in checkpoint.tensors and present in checkpoint.tensors:
-                found[missing] = checkpoint.tensors[present]
-    return found
+                result[missing] = checkpoint.tensors[present]
+    return result

@@ -33,12 +33,7 @@ class Acting:
     """Runner of the actions that the user chose for alarms."""
 
     def __init__(self, settings: MonitorSettings, log: MonitorLog) -> None:
-        """Store the user's choices.
-
-        Args:
-            settings: The action.
-            log: Log to which actions are written before they are taken.
-        """
+        """Store the user's choices."""
         self._settings, self._log = settings, log
         self.rolled_back_to: int | None = None
         """The step whose weights the model holds; None where it was not rolled back for good."""

@@ -73,30 +73,15 @@ def withhold_step(model: torch.nn.Module) -> None:
 
 
 def forget_moments(optimizer: object) -> None:
-    """Clear the optimiser's moments, which point where the damage was done.
-
-    Args:
-        optimizer: The trainer's.
-    """
+    """Clear the optimiser's moments, which point where the damage was done."""
     held = optimizer.optimizer if isinstance(optimizer, AcceleratedOptimizer) else optimizer
     assert isinstance(held, torch.optim.Optimizer)
     held.state.clear()
 
 
 def last_safe(steps: Sequence[int], safe_step: int) -> int:
-    """Return the latest snapshot that is not later than the last safe step.
-
-    Args:
-        steps: Steps that have a snapshot, ascending.
-        safe_step: The last that was found safe.
-
-    Returns:
-        One of the steps.
-
-    Raises:
-        RunError: There is none.
-    """
-    found = [step for step in steps if step <= safe_step]
-    if not found:
+    """Return the latest snapshot that is not later than the last safe step."""
+    result = [step for step in steps if step <= safe_step]
+    if not result:
         raise RunError(f"there is no snapshot of step {safe_step} or before to roll back to")
-    return found[-1]
+    return result[-1]

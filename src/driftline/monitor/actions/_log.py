@@ -22,11 +22,7 @@ class MonitorLog:
     """Log to which events are appended; only the first process writes."""
 
     def __init__(self, path: Path) -> None:
-        """Set the file.
-
-        Args:
-            path: It is made when the first event is written.
-        """
+        """Set the file."""
         self.path = path
         self._last_written = time.monotonic()
 
@@ -129,14 +125,7 @@ def _records(path: Path) -> Iterator[Record]:
 
 
 def _event(record: JsonValue) -> Record:
-    """Check what every event has.
-
-    Returns:
-        The event.
-
-    Raises:
-        NotJsonError: It is none.
-    """
+    """Check what every event has."""
     if not isinstance(record, dict) or not isinstance(record.get("event"), str):
         raise NotJsonError("not an event")
     if type(record.get("step")) is not int:

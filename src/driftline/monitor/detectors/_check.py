@@ -108,12 +108,7 @@ class Checker:
         )
 
     def read_base(self) -> None:
-        """Score and read the base, where the model now stands, and keep it on disk.
-
-        Raises:
-            RunError: The base's scores are not finite.
-            OutputError: The file cannot be written.
-        """
+        """Score and read the base, where the model now stands, and keep it on disk."""
         values = self._watch.values()
         self._base = self._watch.as_losses(values)
         self._right = {n: own["accuracy"] for n, own in values.items() if "accuracy" in own}
@@ -129,11 +124,7 @@ class Checker:
         wait_for_all()
 
     def restore_base(self) -> None:
-        """Read the base's numbers from disk, if a run resumes from a checkpoint.
-
-        Raises:
-            RunError: They are not there, or of other items.
-        """
+        """Read the base's numbers from disk, if a run resumes from a checkpoint."""
         try:
             held = load_file(self._file)
         except (OSError, SafetensorError) as error:
@@ -141,13 +132,13 @@ class Checker:
                 f"{self._file}: what the base scored at step 0 cannot be read ({error}); a run can "
                 "only be resumed with the monitor that it began with, in the same folder"
             ) from error
-        wanted = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
-        found = {n: len(t) for n, t in held.items() if n.startswith("loss/")}
-        if wanted != found:
+        requested = {f"loss/{c.name}": len(c.items) for c in self.capabilities}
+        result = {n: len(t) for n, t in held.items() if n.startswith("loss/")}
+        if requested != result:
             raise RunError(
                 f"{self._file}: holds scores of other capabilities; give the same suites"
             )
-        self._base = {n.removeprefix("loss/"): held[n].numpy() for n in wanted}
+        self._base = {n.removeprefix("loss/"): held[n].numpy() for n in requested}
         kind = "right/"
         self._right = {
             n.removeprefix(kind): t.numpy() for n, t in held.items() if n.startswith(kind)
@@ -186,19 +177,7 @@ class Checker:
         return noise
 
     def look(self, step: int, step_reading: StepReading, state: MonitorState) -> CheckResult:
-        """Measure, and add to the evidence.
-
-        Args:
-            step: After which optimiser step.
-            step_reading: Reading of that step.
-            state: Evidence and losses are added to it.
-
-        Returns:
-            The reading.
-
-        Raises:
-            RunError: A score, a state or a divergence is not finite.
-        """
+        """Measure, and add to the evidence."""
         values = self._watch.values()
         losses = self._watch.as_losses(values)
         means = mean_losses(losses, self._base)
@@ -233,11 +212,11 @@ class Checker:
         return {name: float(right.mean()) for name, right in self._right.items()}
 
     def _standard_errors(self, losses: dict[str, Float[ndarray, " items"]]) -> dict[str, float]:
-        found = {
+        result = {
             c.name: standard_error(losses[c.name] - self._base[c.name], groups=c.groups())
             for c in self.capabilities
         }
-        return {name: error for name, error in found.items() if error is not None}
+        return {name: error for name, error in result.items() if error is not None}
 
     @cached_property
     def held(self) -> frozenset[str]:
@@ -293,14 +272,7 @@ class Checker:
 
 
 def accuracies(values: ItemValues) -> dict[str, float]:
-    """Compute the share of items that are right, where the scorer has options.
-
-    Args:
-        values: Every metric of every item.
-
-    Returns:
-        By capability.
-    """
+    """Compute the share of items that are right, where the scorer has options."""
     return {n: float(own["accuracy"].mean()) for n, own in values.items() if "accuracy" in own}
 
 
@@ -351,7 +323,7 @@ def largest_gain(capability: Capability) -> float:
 
 def _numbers(groups: Sequence[str]) -> ndarray[tuple[int], numpy.dtype[numpy.int64]]:
     """Return a number for each group."""
-    found: ndarray[tuple[int], numpy.dtype[numpy.int64]] = numpy.unique(
+    result: ndarray[tuple[int], numpy.dtype[numpy.int64]] = numpy.unique(
         numpy.asarray(groups), return_inverse=True
     )[1]
-    return found
+    return result

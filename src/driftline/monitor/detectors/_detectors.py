@@ -81,25 +81,15 @@ def findings(
     state: MonitorState,
     settings: MonitorSettings,
 ) -> list[Finding]:
-    """Run the three detectors on one check.
-
-    Args:
-        reading: The check.
-        capabilities: All that are watched.
-        state: With this check's evidence and counts in it.
-        settings: Thresholds, alpha.
-
-    Returns:
-        Findings, alarms first; none where all is well.
-    """
+    """Run the three detectors on one check."""
     lost = _lost(reading, capabilities, state, settings)
     collapse = belief_space_collapse(reading, capabilities, settings.thresholds)
-    found = [collapse] if collapse is not None else []
+    result = [collapse] if collapse is not None else []
     if collapse is None or collapse.severity == "warning":
-        found += lost
+        result += lost
     instability = instability_amplification(reading, state, settings.thresholds)
-    found += [instability] if instability is not None else []
-    return sorted(found, key=lambda finding: finding.severity != "alarm")
+    result += [instability] if instability is not None else []
+    return sorted(result, key=lambda finding: finding.severity != "alarm")
 
 
 def belief_space_collapse(
@@ -226,7 +216,7 @@ def _lost(
     """Detect capabilities beyond tolerance, each by itself: `selective_capability_loss`."""
     required = [c for c in capabilities if c.required]
     needed = evidence_needed(max(1, len(required)), settings, state)
-    found = []
+    result = []
     for capability in capabilities:
         name, loss = capability.name, reading.mean_losses[capability.name]
         proven = capability.required and state.looks(name).log_evidence >= needed
@@ -243,8 +233,8 @@ def _lost(
         elif capability.required:
             sentence += "; not yet proven for other items of its kind"
         severity: Severity = "alarm" if is_alarm else "warning"
-        found.append(Finding("selective_capability_loss", severity, (sentence,), (name,)))
-    return found
+        result.append(Finding("selective_capability_loss", severity, (sentence,), (name,)))
+    return result
 
 
 def _output(anchors: AnchorReading, limits: Thresholds) -> tuple[str, ...]:

@@ -67,11 +67,11 @@ def metrics_of(
     return finite, {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def words_of(found: Sequence[Finding], severity: Severity) -> list[JsonValue]:
+def words_of(result: Sequence[Finding], severity: Severity) -> list[JsonValue]:
     """Return the findings of one severity as fields of the log's event.
 
     Args:
-        found: All findings of a check.
+        result: All findings of a check.
         severity: Which.
 
     Returns:
@@ -79,7 +79,7 @@ def words_of(found: Sequence[Finding], severity: Severity) -> list[JsonValue]:
     """
     return [
         {"detector": f.detector, "evidence": list(f.evidence), "capabilities": list(f.capabilities)}
-        for f in found
+        for f in result
         if f.severity == severity
     ]
 

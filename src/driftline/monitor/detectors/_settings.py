@@ -101,7 +101,7 @@ class MonitorSettings:
         Raises:
             ConfigError: A value is out of its range; the message names it.
         """
-        for name, is_right, wanted in (
+        for name, is_right, requested in (
             ("every_steps", self.every_steps is None or self.every_steps >= 1, "at least 1"),
             ("num_items", self.num_items is None or self.num_items >= 2, "at least 2"),
             (
@@ -125,7 +125,7 @@ class MonitorSettings:
             ("heartbeat_seconds", self.heartbeat_seconds > 0, "above 0"),
         ):
             if not is_right:
-                raise ConfigError(f"monitor: {name}: {getattr(self, name)!r} is not {wanted}")
+                raise ConfigError(f"monitor: {name}: {getattr(self, name)!r} is not {requested}")
         self._check_kinds()
         if not isinstance(self.look_ahead, bool):
             raise ConfigError(f"monitor: look_ahead: {self.look_ahead!r} is not true or false")
@@ -147,8 +147,8 @@ class MonitorSettings:
             is_count = isinstance(value, int) and not isinstance(value, bool)
             is_number = is_count or (isinstance(value, float) and math.isfinite(value))
             if not (is_count if kind is int else is_number):
-                wanted = "a whole number" if kind is int else "a finite number"
-                raise ConfigError(f"monitor: {name}: {value!r} is not {wanted}")
+                requested = "a whole number" if kind is int else "a finite number"
+                raise ConfigError(f"monitor: {name}: {value!r} is not {requested}")
 
     @classmethod
     def from_values(cls, values: dict[str, JsonValue], *, origin: str) -> Self:

@@ -60,6 +60,6 @@ class MonitorState:
     @classmethod
     def from_value(cls, value: object) -> Self:
         """Read the state from JSON."""
-        found = TypeAdapter(cls).validate_python(value)
-        assert asdict(found)
-        return found
+        result = TypeAdapter(cls).validate_python(value)
+        assert asdict(result)
+        return result

@@ -112,17 +112,7 @@ class CapabilityWatch:
     """Per-item losses of all capabilities, wherever the model stands."""
 
     def __init__(self, live: LiveModel, capabilities: Sequence[Capability]) -> None:
-        """Tokenise items, and check that this model can score them.
-
-        Args:
-            live: The model in training.
-            capabilities: Capabilities to watch.
-
-        Raises:
-            ConfigError: A capability is scored by generated answers.
-            SuiteError: An item cannot be scored by this tokenizer and model.
-            ModelError: The model's scores would not be those of its own logits.
-        """
+        """Tokenise items, and check that this model can score them."""
         for capability in capabilities:
             if capability.scorer == "generate":
                 raise ConfigError(
@@ -184,7 +174,7 @@ class CapabilityWatch:
         """
         with self._live.at_rest():
             scores = self._scores()
-        found: ItemValues = {}
+        result: ItemValues = {}
         at = 0
         for capability, encoded in zip(self.capabilities, self._encoded, strict=True):
             own = scores[at : at + len(encoded.sequences)]
@@ -197,10 +187,10 @@ class CapabilityWatch:
                 score_likelihoods(item, likelihoods[a:b], normalization=capability.normalization)
                 for item, (a, b) in zip(capability.items, encoded.spans, strict=True)
             ]
-            found[capability.name] = {
+            result[capability.name] = {
                 metric: numpy.array([value[metric] for value in values]) for metric in values[0]
             }
-        return found
+        return result
 
     def _scores(self) -> list[SequenceScore]:
         if self._scorer is not None:
@@ -229,9 +219,9 @@ def score_items(
         Every metric of each item, in the capability's order.
     """
     live = LiveModel.of(model, tokenizer, bfloat16=bfloat16, source=type(model).__name__)
-    found = CapabilityWatch(live, (capability,)).values()[capability.name]
+    result = CapabilityWatch(live, (capability,)).values()[capability.name]
     return [
-        {metric: float(values[n]) for metric, values in found.items()}
+        {metric: float(values[n]) for metric, values in result.items()}
         for n in range(len(capability.items))
     ]
 
@@ -256,7 +246,7 @@ def whole_scores(
     """
     device = next(iter(model.parameters())).device
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].tokens))
-    found: dict[int, SequenceScore] = {}
+    result: dict[int, SequenceScore] = {}
     for batch in _batches(order, sequences):
         width = len(sequences[batch[0]].tokens)
         ids = torch.zeros((len(batch), width), dtype=torch.long)
@@ -270,8 +260,8 @@ def whole_scores(
             total = float(log_probs[row, start - 1 : end - 1].double().sum())
             if not numpy.isfinite(total):
                 raise RunError("the model gives a log-probability that is not finite")
-            found[index] = SequenceScore(total, end - start)
-    return [found[index] for index in range(len(sequences))]
+            result[index] = SequenceScore(total, end - start)
+    return [result[index] for index in range(len(sequences))]
 
 
 def token_log_probs(model: torch.nn.Module, ids: Tensor, options: ScoringOptions) -> Tensor:

@@ -75,12 +75,12 @@ class OffloadedCopy:
             return kept.to(device)
         assert self._file is not None
         place = self._places[name]
-        found = torch.empty_like(place.like, device="cpu")
+        result = torch.empty_like(place.like, device="cpu")
         self._file.seek(place.offset)
-        wanted = _bytes(found)
-        if self._file.readinto(wanted) != len(wanted):  # type: ignore[attr-defined]
+        requested = _bytes(result)
+        if self._file.readinto(requested) != len(requested):  # type: ignore[attr-defined]
             raise OSError(f"{name}: its copy was cut short")
-        return found
+        return result
 
     def close(self) -> None:
         """Delete the copies."""
@@ -105,20 +105,7 @@ class OffloadedCopy:
 def standing_at(
     parameters: Mapping[str, Tensor], values: Mapping[str, Tensor], folder: Path
 ) -> Iterator[None]:
-    """Move weights to other values for the block; they are put back bit for bit.
-
-    Args:
-        parameters: Weights to move, by name.
-        values: Other values of all of them.
-        folder: On the disk that has room for a copy of the weights.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        RunError: A weight has no other value.
-        OutputError: The copy cannot be written.
-    """
+    """Move weights to other values for the block; they are put back bit for bit."""
     missing = sorted(parameters.keys() - values.keys())
     if missing:
         raise RunError(f"monitor: the weights of step 0 lack {missing[0]}; start from step 0")

@@ -49,15 +49,7 @@ class SnapshotRing:
         return sorted(int(n.removeprefix("step-")) for n in names if not n.endswith(".partial"))
 
     def save(self, model: torch.nn.Module, step: int) -> None:
-        """Store the weights of a safe step; the oldest one, except step 0, is deleted.
-
-        Args:
-            model: The model in training.
-            step: After which optimiser step.
-
-        Raises:
-            OutputError: They cannot be written.
-        """
+        """Store the weights of a safe step; the oldest one, except step 0, is deleted."""
         if not self._capacity:
             return
         self._write(model, self._snapshots / _name(step))
@@ -83,15 +75,7 @@ class SnapshotRing:
         put(parameters, lambda name, now: held[name].to(now.device))
 
     def set_apart(self, model: torch.nn.Module, step: int) -> Path:
-        """Write the weights where the model now stands into quarantine.
-
-        Args:
-            model: The model in training.
-            step: After which optimiser step.
-
-        Returns:
-            Their folder.
-        """
+        """Write the weights where the model now stands into quarantine."""
         target = self._quarantine / _name(step)
         while target.exists():
             target = target.with_name(target.name + "-again")
@@ -152,12 +136,7 @@ class BaseWeights:
     """The trained weights at step 0, read from disk tensor by tensor, so that none stays in memory."""
 
     def __init__(self, model: torch.nn.Module, folder: Path) -> None:
-        """Set the files.
-
-        Args:
-            model: The model in training.
-            folder: Folder of the snapshot of step 0.
-        """
+        """Set the files."""
         self._model, self._path = model, folder / _file_name(model)
 
     def changes(self) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:

@@ -92,10 +92,10 @@ def anchor_texts(
     Returns:
         The texts.
     """
-    wanted, texts = 12 * num_rows * row_tokens, list[str]()
+    requested, texts = 12 * num_rows * row_tokens, list[str]()
     for items in itertools.zip_longest(*(c.items for c in capabilities)):
         texts += [right_text(item)[:120] for item in items if item is not None]
-        if sum(map(len, texts)) > wanted:
+        if sum(map(len, texts)) > requested:
             break
     suite = encode_packed(live.opened, texts, row_tokens=row_tokens, num_rows=num_rows)
     depth = num_layers(live.opened) or 0
@@ -108,21 +108,12 @@ class AnchorWatch:
     """Reader of the anchors, compared with the base."""
 
     def __init__(self, live: LiveModel, texts: AnchorTexts) -> None:
-        """Store the model and the texts; the base is read or restored afterwards.
-
-        Args:
-            live: The model.
-            texts: Texts to read at.
-        """
+        """Store the model and the texts; the base is read or restored afterwards."""
         self._live, self.texts = live, texts
         self._base: dict[str, Tensor] = {}
 
     def read_base(self) -> dict[str, Tensor]:
-        """Read the base, where the model now stands.
-
-        Returns:
-            The base's reading, for a file.
-        """
+        """Read the base, where the model now stands."""
         with self._live.at_rest():
             log_probs, grams, _ = self._pass(self.texts.suite.rows, watch=True)
             self._base = {f"gram/{n}": torch.from_numpy(g) for n, g in grams.items()}
@@ -132,11 +123,7 @@ class AnchorWatch:
         return self._base
 
     def restore_base(self, held: Mapping[str, Tensor]) -> None:
-        """Read the base from a file that `read_base` wrote.
-
-        Args:
-            held: Its content.
-        """
+        """Read the base from a file that `read_base` wrote."""
         self._base = dict(held)
 
     def read(self, weights: BaseWeights | None) -> AnchorReading:
@@ -283,9 +270,9 @@ def _layers(live: LiveModel) -> torch.nn.ModuleList:
 
 def _task_rows(dataset: object, num_rows: int, row_tokens: int) -> tuple[tuple[int, ...], ...]:
     """Return the first rows of a tokenised data set, cut to one length; empty without tokens."""
-    found = first_rows(dataset, 8 * num_rows) or ()
+    result = first_rows(dataset, 8 * num_rows) or ()
     # Of two answers the first is the one that is wanted.
-    rows = [row[0][:row_tokens] for row in found if row and len(row[0]) >= 2]
+    rows = [row[0][:row_tokens] for row in result if row and len(row[0]) >= 2]
     if not rows:
         return ()
     # Rows of one length need no padding; a few long ones say more than many short.

@@ -73,7 +73,7 @@ def steps_left(
     return StepsLeft(capability, first_crossing(ahead, rises, tolerance - loss))
 
 
-def fewest(found: Sequence[StepsLeft]) -> StepsLeft | None:
+def fewest(result: Sequence[StepsLeft]) -> StepsLeft | None:
     """Return the capability that is forecast to pass its tolerance first; None if none is."""
-    passing = [each for each in found if each.steps is not None]
+    passing = [each for each in result if each.steps is not None]
     return min(passing, key=lambda each: each.steps or 0.0) if passing else None

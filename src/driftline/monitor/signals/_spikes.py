@@ -42,7 +42,7 @@ class SpikeWatch:
             self.spikes.append(self.num_seen)
             return f"{self.name} is not finite"
         logarithm = math.log(max(value, 1e-12))
-        found = None
+        result = None
         if len(self.recent) >= _FEWEST:
             median = statistics.median(self.recent)
             spread = 1.4826 * statistics.median(abs(past - median) for past in self.recent)
@@ -50,10 +50,10 @@ class SpikeWatch:
             if excess > deviations and logarithm - median > math.log(factor):
                 self.spikes.append(self.num_seen)
                 ratio = math.exp(logarithm - median)
-                found = f"{self.name} {value:.3g} is {ratio:.1f} times its running median"
-        if found is None:
+                result = f"{self.name} {value:.3g} is {ratio:.1f} times its running median"
+        if result is None:
             self.recent = [*self.recent[1 - _WINDOW :], logarithm]
-        return found
+        return result
 
     def num_recent(self, window: int) -> int:
         """Count the spikes among the last values."""

@@ -70,11 +70,7 @@ class BatchRecorder:
     """Recorder of the inputs of a forward pass in training, on request."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Register a hook on the model; its inputs are not changed.
-
-        Args:
-            model: The model in training.
-        """
+        """Register a hook on the model; its inputs are not changed."""
         self.wanted = False
         self.batch: dict[str, Any] | None = None
         self._hook = model.register_forward_pre_hook(self._hear, with_kwargs=True)
@@ -112,11 +108,11 @@ class StepProbe:
             batch: Inputs of the last forward pass in training.
         """
         self.forget()
-        found = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
-        if isinstance(found, str):
-            self._reading = StepReading(reason=found)
+        result = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS
+        if isinstance(result, str):
+            self._reading = StepReading(reason=result)
             return
-        self._batch = found
+        self._batch = result
         try:
             self._before = OffloadedCopy.of(trained_parameters(self.live.trained), self.folder)
         except OSError as error:

@@ -10,7 +10,7 @@ from peft.tuners.lora import LoraLayer
 from ...errors import ConfigError
 from ...parsing import parse_json, read_text
 from ...results import Assessment
-from ..handles import BaseWeights, is_sharded, lora_change, norm, summed
+from ..handles import BaseWeights, is_sharded, lora_change, summed
 
 
 class UpdateNorm(NamedTuple):
@@ -42,14 +42,14 @@ def update_norm(
     if layers:
         if is_sharded(model):
             return UpdateNorm(None, None, "products of a sharded adapter are not taken")
-        found = _lora_norm(layers)
+        result = _lora_norm(layers)
     elif weights is None:
         return UpdateNorm(None, None, "the weights of step 0 were not kept (num_snapshots: 0)")
     else:
-        found = _full_norm(weights)
-    if found is None:
+        result = _full_norm(weights)
+    if result is None:
         return UpdateNorm(None, None, "the base's matrices are packed")
-    return UpdateNorm(found, None if critical is None else found / critical)
+    return UpdateNorm(result, None if critical is None else result / critical)
 
 
 def critical_relative_norm(assessment: Assessment) -> float | None:
@@ -110,8 +110,3 @@ def _full_norm(weights: BaseWeights) -> float | None:
         bases.append((parameter, float(before.double().square().sum())))
     total = summed(bases)
     return math.sqrt(summed(changes) / total) if total else None
-
-
-def parameter_norm(model: torch.nn.Module) -> float:
-    """Compute the norm of all trained parameters, over all processes."""
-    return norm(p for p in model.parameters() if p.requires_grad)

@@ -72,7 +72,7 @@ class Answer:
         Returns:
             The text; it ends in a newline.
         """
-        from ...results import MOST_LINES
+        from ...report.terminal import MOST_LINES
         from ._shown import screen_of, summary_of
 
         screen = screen_of(self.document, command, files, most=most or MOST_LINES)

@@ -115,9 +115,9 @@ def _by_name(values: Iterable[Value], prefix: str) -> Mapping[str, Row]:
 
 
 def _radii(document: Assessment) -> Mapping[str, Row]:
-    found: dict[str, Row] = {}
+    result: dict[str, Row] = {}
     for margin in document.margins:
         if margin.kind == "radius":
             key = f"radius_{margin.direction.replace(' ', '_')}"
-            found.setdefault(margin.capability, {})[key] = margin.critical_relative_norm
-    return found
+            result.setdefault(margin.capability, {})[key] = margin.critical_relative_norm
+    return result

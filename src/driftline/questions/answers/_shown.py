@@ -5,22 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...escapes import visible
-from ...results import (
+from ...report.terminal import (
     MOST_LINES,
-    Assessment,
-    Certification,
-    Comparison,
-    ConfigComparison,
-    Document,
-    Plan,
-    Repair,
-    RunComparison,
-    Scores,
     Screen,
-    SuitePower,
-    TrainingRun,
-    Verification,
-    WeightDiff,
     assessment_screen,
     certification_screen,
     certification_summary,
@@ -46,6 +33,21 @@ from ...results import (
     verification_summary,
     weight_diff_screen,
     weight_diff_summary,
+)
+from ...results import (
+    Assessment,
+    Certification,
+    Comparison,
+    ConfigComparison,
+    Document,
+    Plan,
+    Repair,
+    RunComparison,
+    Scores,
+    SuitePower,
+    TrainingRun,
+    Verification,
+    WeightDiff,
 )
 from ..documents import (
     Calibrated,

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import Handed, ModelChoice, read_rows, run_folder, shown
 from ._sources import OUTPUTS, Options, handed_checkpoints
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def compare_checkpoints(
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     checkpoints: tuple[Any, ...],
     options: Options,
-    handed: Handed,
+    handed: inputs.Handed,
     *,
     alpha: float,
 ) -> Answer:
@@ -56,7 +56,7 @@ def compare_checkpoints(
         "alpha": alpha,
         "seed": options.seed,
     }
-    with run_folder(
+    with inputs.run_folder(
         options.out,
         identity,
         outputs=OUTPUTS,
@@ -74,15 +74,15 @@ def compare_checkpoints(
             alpha=alpha,
             seed=options.seed,
         )
-        with shown(options.reporter, folder):
-            found = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(found)
+        with inputs.shown(options.reporter, folder):
+            result = compare(request, folder, listener=options.reporter.update)
+        document = handed.named(result)
         _write(document, folder)
     return Answer(document, None if options.out is None else folder.path)
 
 
 def _estimate(
-    choice: ModelChoice, options: Options, rows: "TrainingData | None", num_checkpoints: int
+    choice: inputs.ModelChoice, options: Options, rows: "TrainingData | None", num_checkpoints: int
 ) -> "Estimate":
     from driftline.analyses import sampled_items
 
@@ -102,7 +102,7 @@ def _read_target(options: Options) -> "TrainingData | None":
         if options.columns is not None:
             raise ConfigError("--map: names columns, but no --data says whose; add --data")
         return None
-    rows, notes = read_rows(options.data, None, options.columns)
+    rows, notes = inputs.read_rows(options.data, None, options.columns)
     for note in notes:
         options.reporter.say(note)
     return rows
@@ -110,7 +110,7 @@ def _read_target(options: Options) -> "TrainingData | None":
 
 def _write(document: "Comparison", folder: "RunFolder") -> None:
     from driftline.report import render_comparison
-    from driftline.results import comparison_summary
+    from driftline.report.terminal import comparison_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (comparison_summary(document), render_comparison(document), document.to_json())

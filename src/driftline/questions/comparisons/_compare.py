@@ -4,20 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    DataInput,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_alpha,
-    check_items,
-    check_seed,
-    handed_models,
-    read_suites,
-)
+from ..inputs import DataInput, Reporter, handed_models
 from ._checkpoints import compare_checkpoints
 from ._configs import compare_configs
 from ._sources import CheckpointsInput, ConfigsInput, Options, listed, named_configs
@@ -26,11 +15,11 @@ _ALPHA = 0.05
 
 
 def compare(  # noqa: PLR0913 - the inputs of a question
-    base: ModelInput,
+    base: inputs.ModelInput,
     checkpoints: CheckpointsInput = (),
     *,
-    suites: SuiteInput = ("core",),
-    data: DataInput = None,
+    suites: inputs.SuiteInput = ("core",),
+    data: inputs.DataInput = None,
     configs: ConfigsInput = (),
     columns: str | Mapping[str, str] | None = None,
     eval_data: DataInput = None,
@@ -80,22 +69,22 @@ def compare(  # noqa: PLR0913 - the inputs of a question
         ConfigError: Neither checkpoints nor two configs are given, or both are.
     """
     if alpha is not None:
-        check_alpha(alpha)
-    check_items("--items", items)
-    check_seed(seed)
+        inputs.check_alpha(alpha)
+    inputs.check_items("--items", items)
+    inputs.check_seed(seed)
     tuned, runs = listed(checkpoints), named_configs(configs)
     if eval_data is not None and not runs:
         raise ConfigError(
             "--eval-data: is for configs; with checkpoints --data names the rows that they did not train on"
         )
     _check(tuned, runs, alpha)
-    reporter = reporter or SilentReporter()
-    read = read_suites(suites, reporter)
+    reporter = reporter or inputs.SilentReporter()
+    read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
     options = Options(read, data, columns, items, out, seed, force, reporter, eval_data, dry_run)
     with handed_models() as handed:
         source, digest = handed.files(base, "base")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if runs:
             return compare_configs(choice, runs, options, handed)
         level = _ALPHA if alpha is None else alpha

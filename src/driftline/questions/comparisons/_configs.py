@@ -2,18 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ConfigInput,
-    Handed,
-    ModelChoice,
-    check_probe,
-    read_config,
-    read_evaluation,
-    read_rows,
-    run_folder,
-    shown,
-)
 from ._sources import OUTPUTS, Options
 
 if TYPE_CHECKING:
@@ -25,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def compare_configs(
-    choice: ModelChoice,
-    configs: tuple[tuple[str, ConfigInput], ...],
+    choice: inputs.ModelChoice,
+    configs: tuple[tuple[str, inputs.ConfigInput], ...],
     options: Options,
-    handed: Handed,
+    handed: inputs.Handed,
 ) -> Answer:
     """Forecast several planned runs, and say which is safest.
 
@@ -63,7 +53,7 @@ def compare_configs(
     ]
     if any(evaluated):
         identity["evaluation"] = evaluated
-    with run_folder(
+    with inputs.run_folder(
         options.out,
         identity,
         outputs=OUTPUTS,
@@ -75,34 +65,34 @@ def compare_configs(
         request = CompareConfigsRequest(
             choice.open(), runs, options.suites, options.num_items, options.seed
         )
-        with shown(options.reporter, folder):
-            found = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(found)
+        with inputs.shown(options.reporter, folder):
+            result = compare(request, folder, listener=options.reporter.update)
+        document = handed.named(result)
         _write(document, folder)
     return Answer(document, None if options.out is None else folder.path)
 
 
 def _read_runs(
-    configs: tuple[tuple[str, ConfigInput], ...], options: Options
+    configs: tuple[tuple[str, inputs.ConfigInput], ...], options: Options
 ) -> "tuple[PlannedConfig, ...]":
     """Read every config with its rows, so that a fault in the last one costs no wait."""
     from driftline.analyses import PlannedConfig
 
     runs = []
     for name, config in configs:
-        parsed = read_config(config, name)
-        check_probe(parsed, options.reporter)
-        rows, notes = read_rows(options.data, parsed, options.columns)
+        parsed = inputs.read_config(config, name)
+        inputs.check_probe(parsed, options.reporter)
+        rows, notes = inputs.read_rows(options.data, parsed, options.columns)
         for note in notes:
             options.reporter.say(note)
-        held_out = read_evaluation(options.eval_data, parsed, rows, options.columns)
+        held_out = inputs.read_evaluation(options.eval_data, parsed, rows, options.columns)
         runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows, held_out))
     return tuple(runs)
 
 
 def _write(document: "ConfigComparison", folder: "RunFolder") -> None:
     from driftline.report import render_config_comparison
-    from driftline.results import config_comparison_summary
+    from driftline.report.terminal import config_comparison_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (

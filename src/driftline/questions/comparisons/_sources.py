@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...errors import ConfigError, ModelError
-from ..inputs import ConfigInput, DataInput, Handed, Reporter
+from .. import inputs
 
 if TYPE_CHECKING:
     from driftline.capabilities import Suite
@@ -25,14 +25,14 @@ class Options:
     """The inputs that both kinds of comparison take."""
 
     suites: "tuple[Suite, ...]"
-    data: DataInput
+    data: inputs.DataInput
     columns: str | Mapping[str, str] | None
     num_items: int | None
     out: object
     seed: int
     force: bool
-    reporter: Reporter
-    eval_data: DataInput = None
+    reporter: inputs.Reporter
+    eval_data: inputs.DataInput = None
     """Rows of the task that configs do not train on."""
     dry_run: bool = False
 
@@ -56,7 +56,7 @@ def listed(checkpoints: CheckpointsInput) -> tuple[Any, ...]:
 
 
 def handed_checkpoints(
-    checkpoints: tuple[Any, ...], handed: Handed
+    checkpoints: tuple[Any, ...], handed: inputs.Handed
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Give the files of each checkpoint.
 
@@ -70,15 +70,15 @@ def handed_checkpoints(
     Raises:
         ModelError: One is neither a name nor a model, or is given twice.
     """
-    found = [handed.files(each, f"tuned-{n}") for n, each in enumerate(checkpoints, start=1)]
-    digests = Counter(digest for _, digest in found if digest is not None)
-    for number, (_, digest) in enumerate(found, start=1):
+    result = [handed.files(each, f"tuned-{n}") for n, each in enumerate(checkpoints, start=1)]
+    digests = Counter(digest for _, digest in result if digest is not None)
+    for number, (_, digest) in enumerate(result, start=1):
         if digest is not None and digests[digest] > 1:
             raise ModelError(f"tuned-{number}: is given twice; keep one")
-    return tuple(place for place, _ in found), tuple(digest or place for place, digest in found)
+    return tuple(place for place, _ in result), tuple(digest or place for place, digest in result)
 
 
-def named_configs(configs: ConfigsInput) -> tuple[tuple[str, ConfigInput], ...]:
+def named_configs(configs: ConfigsInput) -> tuple[tuple[str, inputs.ConfigInput], ...]:
     """Give each config a name that no other has.
 
     A file is called by its name, or by its path where two files have one name; a config in memory by
@@ -106,14 +106,14 @@ def named_configs(configs: ConfigsInput) -> tuple[tuple[str, ConfigInput], ...]:
         )
     paths = [Path(fspath(c)) if isinstance(c, str | PathLike) else None for c in configs]
     counts = Counter(path.name for path in paths if path is not None)
-    found = []
+    result = []
     for number, (path, config) in enumerate(zip(paths, configs, strict=True), start=1):
         if path is None:
             name = f"config {number}"
         else:
             name = path.name if counts[path.name] == 1 else str(path)
-        found.append((name, config))
-    return tuple(found)
+        result.append((name, config))
+    return tuple(result)
 
 
 def _is_pair(value: tuple[Any, ...]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ..inputs import ModelChoice
 from ._estimate import Estimate, Work, estimate, hollow_of, scored_tokens, without_adapter
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from driftline.capabilities import Capability, Suite
     from driftline.models import HollowModel, TrainingData
 
-    from ..inputs import ModelChoice
 
 _ALL_STAY = "Counted as if no config dropped out early; each one that does saves the second round of its probe."
 _ITEMS_OF_FIRST = "Items are as many as the first config's first probe affords, for every config."

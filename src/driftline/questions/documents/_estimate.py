@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ...results import Document
+from ..inputs import ModelChoice
 
 if TYPE_CHECKING:
     from driftline.analyses import AssessmentRequest
     from driftline.capabilities import Capability, Suite
     from driftline.models import HollowModel, TrainingConfig, TrainingData
 
-    from ..inputs import ModelChoice
 
 _TRAINED = 3
 """Forward passes that a trained token costs in products: forward, and backward twice a forward."""
@@ -214,10 +214,10 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
         # Half of the items at each look of each trial; a budget in tokens has them in it.
         scored += _PLANNED_RUNS * _LOOKS_A_TRIAL * scored / 2
     work = Work(scored, trained, None, steps, 1, config=config)
-    found = estimate("plan", choice, hollow, work)
+    result = estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:
-        return found
-    return found.model_copy(update={"minutes": float(cost.budget_minutes)})
+        return result
+    return result.model_copy(update={"minutes": float(cost.budget_minutes)})
 
 
 def estimate_certification(suites: "tuple[Suite, ...]", choice: "ModelChoice") -> Estimate:

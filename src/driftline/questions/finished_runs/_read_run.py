@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, InputError, OutputError
 from ...extras import missing_module, require_extra
+from .. import inputs
 from ..answers import Answer
-from ..inputs import check_free, path_of, write_file
 
 if TYPE_CHECKING:
     from driftline.results import Document
@@ -33,12 +33,12 @@ def read_run(
         ConfigError: No run is named.
         MissingPackageError: One run is to be drawn again, and the extra `charts` is not installed.
     """
-    place, folder = path_of(run, "RUN"), path_of(out, "--out")
-    second = path_of(other, "OTHER")
+    place, folder = inputs.path_of(run, "RUN"), inputs.path_of(out, "--out")
+    second = inputs.path_of(other, "OTHER")
     if place is None:
         raise ConfigError("RUN: no run folder is named; give one")
     if folder is not None:
-        check_free(*(folder / name for name in _OUTPUTS), force=force)
+        inputs.check_free(*(folder / name for name in _OUTPUTS), force=force)
     if folder is not None and second is None and missing_module("charts"):
         # The page is written anew for its charts.
         require_extra("charts")
@@ -98,4 +98,4 @@ def _write(answer: Answer, folder: Path, *, force: bool) -> None:
         raise OutputError(f"{folder}: cannot be made ({error.strerror})") from None
     for name, text in zip(_OUTPUTS, (page, answer.to_json()), strict=True):
         if text is not None:
-            write_file(folder / name, text.encode(), force=force)
+            inputs.write_file(folder / name, text.encode(), force=force)

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
+from ...choices import Dtype, EngineName, LoadIn
 from ...errors import ConfigError, DataError, SuiteError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class ModelChoice:
 
     def __post_init__(self) -> None:
         """Refuse a dtype or a quantisation that does not exist."""
-        check_choice("--dtype", self.dtype, ("float32", "bfloat16", None))
-        check_choice("--load-in", self.load_in, ("4bit", "8bit", None))
+        check_choice("--dtype", self.dtype, (*get_args(Dtype), None))
+        check_choice("--load-in", self.load_in, (*get_args(LoadIn), None))
 
     def open(self) -> "LanguageModel":
         """Open it.
@@ -94,7 +95,7 @@ class EngineChoice:
         Raises:
             ConfigError: Ray is not installed, or an option of Ray's was given without it.
         """
-        check_choice("--engine", self.name, ("local", "ray"))
+        check_choice("--engine", self.name, get_args(EngineName))
         check_least("--workers", self.num_workers, 1)
         check_least("--gpus-per-worker", self.gpus_per_worker, 0)
         check_least("--threads-per-worker", self.threads_per_worker, 1)
@@ -292,12 +293,12 @@ def read_rows(
         return data, (*notes, *data.notes)
     if config is None:
         raise ConfigError("no data is named; add --data, or --config with a file that names some")
-    found = read_named_data(config, columns=renamed)
-    if found is None:
+    result = read_named_data(config, columns=renamed)
+    if result is None:
         raise ConfigError(
             f"{config.name}: names no data; add --data, or dataset_name to the config"
         )
-    return found, found.notes
+    return result, result.notes
 
 
 def check_probe(config: "TrainingConfig", reporter: "Reporter") -> None:
@@ -373,7 +374,7 @@ def one_or_more(value: object, option: str) -> Sequence[str]:
     """Read one text or several; anything else is refused."""
     if isinstance(value, str):
         return (value,)
-    found = list(value) if isinstance(value, Sequence) else [None]
-    if not all(isinstance(each, str) for each in found):
+    result = list(value) if isinstance(value, Sequence) else [None]
+    if not all(isinstance(each, str) for each in result):
         raise DataError(f"{option}: {value!r:.60} is not a text or a list of texts")
-    return tuple(str(each) for each in found)
+    return tuple(str(each) for each in result)

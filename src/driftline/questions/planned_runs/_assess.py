@@ -3,33 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from ...choices import Method, Probe, Until
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ConfigInput,
-    DataInput,
-    EngineChoice,
-    Handed,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_choice,
-    check_items,
-    check_probe,
-    check_risk,
-    check_seed,
-    handed_models,
-    path_of,
-    read_config,
-    read_evaluation,
-    read_rows,
-    read_suites,
-    run_folder,
-    shown,
-)
+from ..inputs import DataInput, SuiteInput
 from ._recommended import with_recommended
 from ._then_train import (
     CONTINUABLE,
@@ -45,26 +24,17 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.analyses import AssessmentRequest, Effort, ForecastCalibration, Part
-    from driftline.engine import RunFolder
     from driftline.models import TrainingConfig, TrainingData
-    from driftline.results import Assessment
-
-PROBES = ("0.05", "0.1", "0.2", "0.3", "0.4", "0.6")
-UNTIL = ("probe", "decided")
-METHODS = (
-    "driftline", "truncated", "linear_in_steps", "linear_in_rate", "straight_line", "learning_rate",
-    "rate_times_steps", "update_norm", "mean",
-)  # fmt: skip
 
 
 def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
     """Make the question of one part; all four take the same inputs."""
 
     def question(  # noqa: PLR0913 - the inputs of a question
-        model: ModelInput,
+        model: inputs.ModelInput,
         *,
-        config: ConfigInput,
-        data: DataInput = None,
+        config: inputs.ConfigInput,
+        data: inputs.DataInput = None,
         columns: str | Mapping[str, str] | None = None,
         eval_data: DataInput = None,
         suites: SuiteInput = ("core",),
@@ -89,7 +59,7 @@ def _question(part: "Part", purpose: str, name: str) -> Callable[..., Answer]:
         checkpoint: bool = True,
         then_train: bool = False,
         dry_run: bool = False,
-        reporter: Reporter | None = None,
+        reporter: inputs.Reporter | None = None,
     ) -> Answer:
         return _ask(part, locals())
 
@@ -150,16 +120,16 @@ def _ask(part: "Part", given: dict[str, Any]) -> Answer:
     if given["probe"] is None:
         given["probe"] = "0.6" if given["until"] == "decided" else "0.2"
     choice = _check(part, given)
-    reporter = given["reporter"] or SilentReporter()
-    read = read_suites(given["suites"], reporter)
-    ray = EngineChoice(*(given[name] for name in _ENGINE)).ray_options()
+    reporter = given["reporter"] or inputs.SilentReporter()
+    read = inputs.read_suites(given["suites"], reporter)
+    ray = inputs.EngineChoice(*(given[name] for name in _ENGINE)).ray_options()
     reporter.note("loading PyTorch, transformers and TRL")
     from driftline.analyses import AssessmentRequest, Effort
 
     runs = _read_runs(given["calibration"])
     parsed, rows = _read_run(given["config"], given["data"], given["columns"], reporter)
-    held_out = read_evaluation(given["eval_data"], parsed, rows, given["columns"])
-    with handed_models() as handed:
+    held_out = inputs.read_evaluation(given["eval_data"], parsed, rows, given["columns"])
+    with inputs.handed_models() as handed:
         source, digest = handed.files(given["model"], "model")
         choice = replace(choice, source=source, digest=digest)
         request = AssessmentRequest(
@@ -195,15 +165,15 @@ def _keeps_checkpoint(part: "Part", given: dict[str, Any]) -> bool:
     return bool(given["checkpoint"]) and part in CONTINUABLE and has_folder
 
 
-def _check(part: "Part", given: dict[str, Any]) -> ModelChoice:
+def _check(part: "Part", given: dict[str, Any]) -> inputs.ModelChoice:
     """Refuse what is wrong by itself, before anything is read."""
-    check_choice("--probe", given["probe"], PROBES)
-    check_choice("--until", given["until"], UNTIL)
-    check_choice("--method", given["method"], METHODS)
-    check_seed(given["seed"])
-    check_risk(given["risk"])
-    check_items("--items", given["items"])
-    choice = ModelChoice(
+    inputs.check_choice("--probe", given["probe"], get_args(Probe))
+    inputs.check_choice("--until", given["until"], get_args(Until))
+    inputs.check_choice("--method", given["method"], get_args(Method))
+    inputs.check_seed(given["seed"])
+    inputs.check_risk(given["risk"])
+    inputs.check_items("--items", given["items"])
+    choice = inputs.ModelChoice(
         "", given["trust_remote_code"], given["dtype"], given["device_map"], given["load_in"]
     )
     if given["then_train"]:
@@ -220,20 +190,20 @@ def _read_runs(calibration: object) -> "ForecastCalibration":
     """Read the finished runs to forecast from."""
     from driftline.analyses import read_calibration, shipped_calibration
 
-    own = path_of(calibration, "--calibration")
+    own = inputs.path_of(calibration, "--calibration")
     return shipped_calibration() if own is None else read_calibration(own)
 
 
 def _read_run(
-    config: ConfigInput,
-    data: DataInput,
+    config: inputs.ConfigInput,
+    data: inputs.DataInput,
     columns: str | Mapping[str, str] | None,
-    reporter: Reporter,
+    reporter: inputs.Reporter,
 ) -> "tuple[TrainingConfig, TrainingData]":
     """Read config and data of the planned run, and say how they are read."""
-    parsed = read_config(config)
-    check_probe(parsed, reporter)
-    rows, notes = read_rows(data, parsed, columns)
+    parsed = inputs.read_config(config)
+    inputs.check_probe(parsed, reporter)
+    rows, notes = inputs.read_rows(data, parsed, columns)
     for note in notes:
         reporter.say(note)
     return parsed.for_data(is_chat=rows.is_chat), rows
@@ -241,19 +211,21 @@ def _read_run(
 
 def _written(
     request: "AssessmentRequest",
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     given: dict[str, Any],
-    handed: Handed,
-    reporter: Reporter,
+    handed: inputs.Handed,
+    reporter: inputs.Reporter,
 ) -> Answer:
     """Open the model, answer the request, and write both reports into the folder."""
+    from driftline.analyses import assess as answer
+
     out, then_train = given["out"], given["then_train"]
     identity = _identity(request, choice, given["items"])
-    path = path_of(out, "--out")
+    path = inputs.path_of(out, "--out")
     if then_train and path is not None and (finished := finished_run(path, identity)) is not None:
         reporter.note(f"taking the finished assessment in {path}")
         return Answer(finished, path)
-    with run_folder(
+    with inputs.run_folder(
         out,
         identity,
         outputs=OUTPUTS,
@@ -265,7 +237,8 @@ def _written(
         opened = choice.open()
         if then_train:
             check_trainable(opened)
-        document = _answered(replace(request, opened=opened), folder, reporter)
+        with inputs.shown(reporter, folder):
+            document = answer(replace(request, opened=opened), folder, listener=reporter.update)
         document = with_inputs(handed.named(document), given, folder.path)
         changed: dict[str, str] = {}
         if out is not None:
@@ -280,7 +253,7 @@ def _written(
     return Answer(document, None if out is None else folder.path)
 
 
-def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Answer:
+def _continued(answer: Answer, given: dict[str, Any], reporter: inputs.Reporter) -> Answer:
     """Train the rest of the run where the verdict is safe."""
     if answer.verdict != "safe":
         reporter.note(f"not trained further: the verdict is {answer.verdict}")
@@ -303,9 +276,9 @@ def _continued(answer: Answer, given: dict[str, Any], reporter: Reporter) -> Ans
     return replace(trained, before=answer)
 
 
-def _evaluates(config: ConfigInput) -> bool:
+def _evaluates(config: inputs.ConfigInput) -> bool:
     """Tell whether the run is evaluated while it trains."""
-    return read_config(config).evaluates
+    return inputs.read_config(config).evaluates
 
 
 def beside(folder: Path | None) -> Path | None:
@@ -320,17 +293,8 @@ def beside(folder: Path | None) -> Path | None:
     return None if folder is None else folder.parent / f"{folder.resolve().name}-train"
 
 
-def _answered(
-    request: "AssessmentRequest", folder: "RunFolder", reporter: Reporter
-) -> "Assessment":
-    from driftline.analyses import assess as answer
-
-    with shown(reporter, folder):
-        return answer(request, folder, listener=reporter.update)
-
-
 def _identity(
-    request: "AssessmentRequest", choice: ModelChoice, num_items: int | None
+    request: "AssessmentRequest", choice: inputs.ModelChoice, num_items: int | None
 ) -> "JsonValue":
     """List all that the answer depends on; where and by whom it is computed is not part of it."""
     identity: dict[str, JsonValue] = {

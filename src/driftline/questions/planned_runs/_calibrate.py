@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import check_free, path_of, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,9 @@ def calibrate(
     Raises:
         DataError: No run is given, or one cannot be read.
     """
-    path = path_of(out, "--out")
+    path = inputs.path_of(out, "--out")
     if path is not None:
-        check_free(path, force=force)
+        inputs.check_free(path, force=force)
     folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     if not folders:
         raise DataError("no finished run is named; give its folder with --run")
@@ -62,6 +62,6 @@ def calibrate(
     made = put_together(own, None if only_own else shipped, collapse_bound=shipped.collapse_bound)
     with tempfile.TemporaryDirectory() as kept:
         target = Path(kept) / "calibration.json" if path is None else path
-        write_file(target, made.to_json().encode(), force=force)
+        inputs.write_file(target, made.to_json().encode(), force=force)
     document = Calibrated(file=str(target), num_runs=len(made.runs), num_own=len(own))
     return Answer(document)

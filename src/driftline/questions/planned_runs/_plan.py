@@ -4,33 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...extras import require_extra
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    PREFERENCES,
-    ConfigInput,
-    DataInput,
-    Handed,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_alpha,
-    check_choice,
-    check_items,
-    check_least,
-    check_probe,
-    check_seed,
-    finite,
-    handed_models,
-    one_or_more,
-    read_config,
-    read_rows,
-    read_suites,
-    run_folder,
-    shown,
-    suite_names,
-)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -45,12 +20,12 @@ REPORTS = ("report.html", "report.json")
 
 
 def plan(  # noqa: PLR0913 - the inputs of a question
-    model: ModelInput,
+    model: inputs.ModelInput,
     *,
-    data: DataInput = None,
-    config: ConfigInput = None,
+    data: inputs.DataInput = None,
+    config: inputs.ConfigInput = None,
     columns: str | Mapping[str, str] | None = None,
-    suites: SuiteInput = ("core",),
+    suites: inputs.SuiteInput = ("core",),
     require: "str | tuple[str, ...] | list[str]" = (),
     budget_tokens: float | None = None,
     budget_minutes: float | None = None,
@@ -67,7 +42,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     device_map: str | None = None,
     load_in: str | None = None,
     dry_run: bool = False,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Search the protocol that adapts most within the tolerances.
 
@@ -104,7 +79,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
     """
     require_extra("search")
     options: dict[str, Any] = {
-        "require": tuple(one_or_more(require, "--require")),
+        "require": tuple(inputs.one_or_more(require, "--require")),
         "budget_tokens": budget_tokens,
         "budget_minutes": budget_minutes,
         "num_trials": trials,
@@ -115,31 +90,31 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         "seed": seed,
     }
     _check(options)
-    reporter = reporter or SilentReporter()
-    read = read_suites(suites, reporter)
+    reporter = reporter or inputs.SilentReporter()
+    read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
     from driftline.analyses import PlanRequest
     from driftline.training import PLAN_FILES
 
-    parsed = None if config is None else read_config(config)
+    parsed = None if config is None else inputs.read_config(config)
     if parsed is not None:
-        check_probe(parsed, reporter)
-    rows, notes = read_rows(data, parsed, columns)
+        inputs.check_probe(parsed, reporter)
+    rows, notes = inputs.read_rows(data, parsed, columns)
     if parsed is not None:
         # The protocol that is written trains on rows of its own, which have no splits.
         parsed = parsed.for_data(is_chat=rows.is_chat).without_source()
     for note in notes:
         reporter.say(note)
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(model, "model")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
             from ..documents import PlanCost, estimate_plan
 
             cost = PlanCost(rows, parsed, read, items, budget_tokens, budget_minutes, seed)
             return Answer(handed.named(estimate_plan(cost, choice)))
         identity = _identity(choice, rows, parsed, read, options)
-        with run_folder(
+        with inputs.run_folder(
             out,
             identity,
             outputs=(*PLAN_FILES, *REPORTS),
@@ -149,24 +124,24 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         ) as folder:
             reporter.note(f"opening {source}")
             request = PlanRequest(choice.open(), rows, read, config=parsed, **options)
-            document = _searched(request, folder, reporter, handed, suite_names(suites))
+            document = _searched(request, folder, reporter, handed, inputs.suite_names(suites))
         return Answer(document, None if out is None else folder.path)
 
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse numbers that make no sense, before anything is read."""
-    check_alpha(options["alpha"])
-    check_seed(options["seed"])
-    check_items("--items", options["num_items"])
-    check_items("--search-items", options["num_search_items"])
-    check_choice("--prefer", options["prefer"], PREFERENCES)
-    finite("--budget-tokens", options["budget_tokens"])
-    finite("--budget-minutes", options["budget_minutes"])
-    check_least("--trials", options["num_trials"], 1)
+    inputs.check_alpha(options["alpha"])
+    inputs.check_seed(options["seed"])
+    inputs.check_items("--items", options["num_items"])
+    inputs.check_items("--search-items", options["num_search_items"])
+    inputs.check_choice("--prefer", options["prefer"], inputs.PREFERENCES)
+    inputs.finite("--budget-tokens", options["budget_tokens"])
+    inputs.finite("--budget-minutes", options["budget_minutes"])
+    inputs.check_least("--trials", options["num_trials"], 1)
 
 
 def _identity(
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     rows: "TrainingData",
     config: "TrainingConfig | None",
     suites: "tuple[Suite, ...]",
@@ -194,8 +169,8 @@ def _identity(
 def _searched(
     request: "PlanRequest",
     folder: "RunFolder",
-    reporter: Reporter,
-    handed: Handed,
+    reporter: inputs.Reporter,
+    handed: inputs.Handed,
     suites: tuple[str, ...],
 ) -> "Document":
     """Search, and write protocol, exports and reports."""
@@ -204,16 +179,16 @@ def _searched(
     from driftline.training import write_plan_files
 
     source = request.opened.source
-    with shown(reporter, folder):
-        found = search(request, folder, listener=reporter.update)
-    found = write_plan_files(
-        found,
+    with inputs.shown(reporter, folder):
+        result = search(request, folder, listener=reporter.update)
+    result = write_plan_files(
+        result,
         request,
         folder=folder.path,
         model=handed.labels.get(source, source),
         suites=suites,
     )
-    document: Document = handed.named(found)
+    document: Document = handed.named(result)
     # The document comes last: a folder that holds it is a finished one.
     contents = (render_plan(document), document.to_json())  # type: ignore[arg-type]
     folder.write_outputs(dict(zip(REPORTS, contents, strict=True)))

@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..inputs import ConfigInput
+from .. import inputs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -17,7 +17,7 @@ _SUFFIXES = (".yaml", ".json")
 
 
 def with_recommended(
-    assessment: "Assessment", config: ConfigInput, folder: Path, *, force: bool
+    assessment: "Assessment", config: inputs.ConfigInput, folder: Path, *, force: bool
 ) -> tuple["Assessment", dict[str, str]]:
     """Write the recommended config, if one value or more should change.
 
@@ -44,7 +44,7 @@ def with_recommended(
     return assessment.model_copy(update={"advice": advice}), {name: text}
 
 
-def _values(config: ConfigInput) -> "tuple[dict[str, JsonValue], str]":
+def _values(config: inputs.ConfigInput) -> "tuple[dict[str, JsonValue], str]":
     """Read the user's config as it stands, with other trainers' names, and how it is written."""
     from driftline.errors import ConfigError
     from driftline.models import config_in_memory

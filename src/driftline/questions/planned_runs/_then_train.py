@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ..inputs import ModelChoice, suite_names
+from .. import inputs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -19,7 +19,7 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def check_then_train(
-    part: str, choice: ModelChoice, *, keeps_checkpoint: bool, has_folder: bool
+    part: str, choice: inputs.ModelChoice, *, keeps_checkpoint: bool, has_folder: bool
 ) -> None:
     """Refuse, before the probe, a request that could not be continued from it.
 
@@ -101,14 +101,14 @@ def with_inputs(assessment: "Assessment", given: dict[str, Any], folder: Path) -
     if kept is None or not is_all_files(given):
         return assessment
     data = given["data"]
-    inputs = RunInputs(
+    run_inputs = RunInputs(
         model=name_input(folder, fspath(given["model"])),
         data=None if data is None else name_input(folder, fspath(data)),
         config=name_input(folder, fspath(given["config"])),
         columns=given["columns"],
-        suites=tuple(name_input(folder, name) for name in suite_names(given["suites"])),
+        suites=tuple(name_input(folder, name) for name in inputs.suite_names(given["suites"])),
     )
-    kept = kept.model_copy(update={"inputs": inputs})
+    kept = kept.model_copy(update={"inputs": run_inputs})
     return assessment.model_copy(update={"checkpoint": kept})
 
 

@@ -2,19 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_seed,
-    handed_models,
-    read_suites,
-    run_folder,
-    shown,
-)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -23,9 +12,9 @@ OUTPUTS = ("scores.jsonl", "report.html", "report.json")
 
 
 def score(  # noqa: PLR0913 - the inputs of a question
-    model: ModelInput,
+    model: inputs.ModelInput,
     *,
-    suites: SuiteInput = ("core",),
+    suites: inputs.SuiteInput = ("core",),
     out: object = None,
     seed: int = 0,
     force: bool = False,
@@ -33,7 +22,7 @@ def score(  # noqa: PLR0913 - the inputs of a question
     dtype: str | None = None,
     device_map: str | None = None,
     load_in: str | None = None,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Score the capabilities of one model, item by item.
 
@@ -52,30 +41,30 @@ def score(  # noqa: PLR0913 - the inputs of a question
     Returns:
         The answer.
     """
-    check_seed(seed)
-    reporter = reporter or SilentReporter()
-    read = read_suites(suites, reporter)
+    inputs.check_seed(seed)
+    reporter = reporter or inputs.SilentReporter()
+    read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
     from driftline.analyses import ScoreRequest
     from driftline.analyses import score as score_model
     from driftline.report import render_scores
     from driftline.results import item_lines
 
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(model, "model")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         identity: JsonValue = {
             **choice.identity(),
             "part": "score",
             "suites": [suite.provenance().digest for suite in read],
             "seed": seed,
         }
-        with run_folder(
+        with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="score", model=source
         ) as folder:
             reporter.note(f"opening {source}")
             request = ScoreRequest(choice.open(), read, seed=seed)
-            with shown(reporter, folder):
+            with inputs.shown(reporter, folder):
                 scored = score_model(request, folder, listener=reporter.update)
             document = handed.named(scored.document)
             # The document comes last: a folder that holds it is a finished one.

@@ -1,10 +1,10 @@
 """`suite`: the change that a suite's items can show, before any model is run."""
 
+from .. import inputs
 from ..answers import Answer
-from ..inputs import SilentReporter, SuiteInput, read_suites
 
 
-def suite_power(suite: SuiteInput) -> Answer:
+def suite_power(suite: inputs.SuiteInput) -> Answer:
     """Say what change each capability's items can show, and how many items a verdict needs.
 
     Args:
@@ -13,7 +13,7 @@ def suite_power(suite: SuiteInput) -> Answer:
     Returns:
         The answer; no model is opened.
     """
-    (read,) = read_suites([suite], SilentReporter())
+    (read,) = inputs.read_suites([suite], inputs.SilentReporter())
     # Heavy, and not needed for --help.
     from driftline.analyses import suite_power as power_of
 

@@ -3,26 +3,20 @@
 from pathlib import Path
 
 from ...errors import ConfigError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    handed_models,
-    path_of,
-)
+from ..inputs import ModelInput
 
 
 def scale(
-    model: ModelInput,
+    model: inputs.ModelInput,
     *,
     protocol: object,
     base: ModelInput = None,
     out: object = None,
     force: bool = False,
     trust_remote_code: bool = False,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Apply a protocol's scale of the update to what was trained by it elsewhere.
 
@@ -44,7 +38,7 @@ def scale(
     Raises:
         ConfigError: There is no folder to write to, no base, or no scale in the protocol.
     """
-    reporter = reporter or SilentReporter()
+    reporter = reporter or inputs.SilentReporter()
     reporter.note("loading PyTorch and transformers")
     from driftline.training import (
         check_folder,
@@ -56,14 +50,14 @@ def scale(
 
     from ..documents import ScaledModel
 
-    folder = path_of(out, "--out")
+    folder = inputs.path_of(out, "--out")
     if folder is None:
         raise ConfigError("--out: name the folder of the new model")
     is_file = isinstance(protocol, str | Path)
     name = str(protocol) if is_file else "protocol in memory"
     read = read_protocol(Path(name)) if is_file else protocol_in_memory(protocol)
     check_scales(read, name)
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         tuned, _ = handed.files(model, "model")
         check_folder(folder, tuned, force=force)
         wanted = read.model if base is None else base
@@ -71,7 +65,7 @@ def scale(
             raise ConfigError(f"{name}: names no model; give what was trained from with --base")
         source, digest = handed.files(wanted, "base")
         reporter.note(f"opening {source}")
-        choice = ModelChoice(source, trust_remote_code, None, None, None, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, None, None, None, digest)
         made = scale_trained(read, tuned, choice.open(), folder)
         document = ScaledModel(
             base=source,

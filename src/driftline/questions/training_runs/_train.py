@@ -10,24 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, InputError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ConfigInput,
-    DataInput,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_items,
-    check_least,
-    handed_models,
-    path_of,
-    read_rows,
-    read_suites,
-    run_folder,
-    shown,
-)
+from ..inputs import read_rows
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -41,14 +26,14 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def train(  # noqa: PLR0913 - the inputs of a question
-    protocol: ConfigInput = None,
+    protocol: inputs.ConfigInput = None,
     *,
     start: object = None,
-    model: ModelInput = None,
-    data: DataInput = None,
+    model: inputs.ModelInput = None,
+    data: inputs.DataInput = None,
     columns: str | Mapping[str, str] | None = None,
-    eval_data: DataInput = None,
-    suites: SuiteInput = (),
+    eval_data: inputs.DataInput = None,
+    suites: inputs.SuiteInput = (),
     every: int | None = None,
     items: int | None = None,
     action: str | None = None,
@@ -56,7 +41,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
     force: bool = False,
     trust_remote_code: bool = False,
     dry_run: bool = False,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Fine-tune with TRL under the monitor.
 
@@ -85,17 +70,17 @@ def train(  # noqa: PLR0913 - the inputs of a question
     Raises:
         ConfigError: The protocol cannot be used, or names no model.
     """
-    check_least("--every", every, 1)
-    check_items("--items", items)
+    inputs.check_least("--every", every, 1)
+    inputs.check_items("--items", items)
     _refuse_many_processes()
-    reporter = reporter or SilentReporter()
+    reporter = reporter or inputs.SilentReporter()
     reporter.note("loading PyTorch, transformers and TRL")
     changes: dict[str, JsonValue] = {"every_steps": every, "num_items": items, "action": action}
-    probed, read = _read_protocol(protocol, path_of(start, "--from"))
+    probed, read = _read_protocol(protocol, inputs.path_of(start, "--from"))
     read = _with_settings(read, {k: v for k, v in changes.items() if v is not None})
-    _check_out(path_of(out, "--out"), probed)
+    _check_out(inputs.path_of(out, "--out"), probed)
     named_suites = suites or read.suites or ("core",)
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         base = model if model is not None else read.model
         name = _name(protocol if protocol is not None else start)
         if base is None:
@@ -103,18 +88,18 @@ def train(  # noqa: PLR0913 - the inputs of a question
         run = _read_run(read, probed, name, (data, columns, eval_data), is_named=model is not None)
         for note in run.notes:
             reporter.say(note)
-        found = read_suites(named_suites, reporter)
+        result = inputs.read_suites(named_suites, reporter)
         source, digest = handed.files(base, "model")
         dtype = "bfloat16" if probed is not None and probed.dtype == "bfloat16" else None
-        choice = ModelChoice(source, trust_remote_code, dtype, digest=digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, digest=digest)
         if dry_run:
             from ..documents import TrainCost, estimate_training
 
-            cost = TrainCost(run.data, run.config, found)
+            cost = TrainCost(run.data, run.config, result)
             return Answer(handed.named(estimate_training(cost, choice)))
-        with run_folder(
+        with inputs.run_folder(
             out,
-            _identity(choice, read, run, found, probed),
+            _identity(choice, read, run, result, probed),
             outputs=OUTPUTS,
             force=force,
             command="train",
@@ -123,14 +108,14 @@ def train(  # noqa: PLR0913 - the inputs of a question
             if force:
                 _move_aside(folder.path)
             reporter.note(f"opening {source}")
-            request = _request(choice, read, run, found)
+            request = _request(choice, read, run, result)
             if probed is not None:
                 request = _started(request, probed, reporter)
             from driftline.report import render_training_run
             from driftline.training import train as train_under_monitor
 
             resume = "the same command resumes from the last checkpoint in {path}"
-            with shown(reporter, folder, resume), _removed_if_refused(folder):
+            with inputs.shown(reporter, folder, resume), _removed_if_refused(folder):
                 document = train_under_monitor(request, folder, listener=reporter.update)
             document = handed.named(document)
             contents = (render_training_run(document), document.to_json())
@@ -159,12 +144,12 @@ def _refuse_many_processes() -> None:
         )
 
 
-def _name(protocol: ConfigInput) -> str:
+def _name(protocol: inputs.ConfigInput) -> str:
     return fspath(protocol) if isinstance(protocol, str | PathLike) else "the protocol in memory"
 
 
 def _read_protocol(
-    protocol: ConfigInput, start: Path | None
+    protocol: inputs.ConfigInput, start: Path | None
 ) -> "tuple[ProbedRun | None, Protocol]":
     """Read the protocol, and the run folder of the probe where training begins with it."""
     from driftline.training import (
@@ -202,7 +187,9 @@ def _check_out(out: Path | None, probed: "ProbedRun | None") -> None:
         raise ConfigError(f"--out {out}: is the run folder of --from; give another")
 
 
-def _started(request: "TrainRequest", probed: "ProbedRun", reporter: Reporter) -> "TrainRequest":
+def _started(
+    request: "TrainRequest", probed: "ProbedRun", reporter: inputs.Reporter
+) -> "TrainRequest":
     """Check the model against the probe's, and say which steps are taken from it."""
     from driftline.training import check_model
 
@@ -216,7 +203,7 @@ def _read_run(
     protocol: "Protocol",
     probed: "ProbedRun | None",
     name: str,
-    given: "tuple[DataInput, str | Mapping[str, str] | None, DataInput]",
+    given: "tuple[inputs.DataInput, str | Mapping[str, str] | None, inputs.DataInput]",
     *,
     is_named: bool,
 ) -> _Run:
@@ -232,7 +219,7 @@ def _read_run(
         raise ConfigError(f"{name}: names no data; add --data")
     protocol.config.set_environment()
     check_outputs(protocol.config)
-    rows, notes = read_rows(source, protocol.config, columns)
+    rows, notes = inputs.read_rows(source, protocol.config, columns)
     config = protocol.config.for_data(is_chat=rows.is_chat)
     if probed is not None:
         check_inputs(probed, config, rows)
@@ -244,7 +231,7 @@ def _read_run(
 def _evaluation(
     config: "TrainingConfig",
     data: "TrainingData",
-    given: DataInput,
+    given: inputs.DataInput,
     columns: str | Mapping[str, str] | None,
 ) -> "tuple[TrainingConfig, TrainingData | None]":
     """Find the rows that are set apart; a config that evaluates on none is without evaluations."""
@@ -261,7 +248,7 @@ def _evaluation(
 
 
 def _request(
-    choice: ModelChoice, protocol: "Protocol", run: _Run, suites: "tuple[Suite, ...]"
+    choice: inputs.ModelChoice, protocol: "Protocol", run: _Run, suites: "tuple[Suite, ...]"
 ) -> "TrainRequest":
     from driftline.training import TrainRequest, read_assessment
 
@@ -279,7 +266,7 @@ def _request(
 
 
 def _identity(
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     protocol: "Protocol",
     run: _Run,
     suites: "tuple[Suite, ...]",

@@ -3,21 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_alpha,
-    check_seed,
-    handed_models,
-    path_of,
-    read_suites,
-    run_folder,
-    shown,
-)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -31,10 +18,10 @@ _ALPHA = 0.05
 
 
 def certify(  # noqa: PLR0913 - the inputs of a question
-    base: ModelInput,
-    tuned: ModelInput,
+    base: inputs.ModelInput,
+    tuned: inputs.ModelInput,
     *,
-    suites: SuiteInput = (),
+    suites: inputs.SuiteInput = (),
     scored: bool = False,
     metric: str | None = None,
     margin: float | None = None,
@@ -52,7 +39,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     device_map: str | None = None,
     load_in: str | None = None,
     dry_run: bool = False,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Test whether a tuned model keeps what its base could do.
 
@@ -87,8 +74,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     Raises:
         ConfigError: Options contradict each other.
     """
-    check_seed(seed)
-    reporter = reporter or SilentReporter()
+    inputs.check_seed(seed)
+    reporter = reporter or inputs.SilentReporter()
     rules = _read_policy(policy)
     level = _alpha(alpha, rules)
     if scored:
@@ -112,11 +99,11 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     from driftline.capabilities import governed_suites
 
     # Refused here already, so that a typo costs no wait.
-    read = governed_suites(read_suites(suites, reporter), rules)
+    read = governed_suites(inputs.read_suites(suites, reporter), rules)
     reporter.note("loading PyTorch and transformers")
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
             from ..documents import estimate_certification
 
@@ -137,7 +124,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             "suites": [suite.provenance().digest for suite in read],
             "policy": None if rules is None else rules.digest,
         }
-        with run_folder(
+        with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
         ) as folder:
             document = handed.named(_compared(choice, other, read, options, folder, reporter))
@@ -154,12 +141,12 @@ def _refuse_options_of_models(**given: object) -> None:
 
 
 def _compared(
-    choice: ModelChoice,
+    choice: inputs.ModelChoice,
     tuned: str,
     suites: "tuple[Suite, ...]",
     options: dict[str, Any],
     folder: "RunFolder",
-    reporter: Reporter,
+    reporter: inputs.Reporter,
 ) -> "Certification":
     """Open the base and compare the tuned model with it."""
     from driftline.analyses import CertifyRequest
@@ -167,14 +154,14 @@ def _compared(
 
     reporter.note(f"opening {choice.source}")
     request = CertifyRequest(choice.open(), tuned, suites, **options)
-    with shown(reporter, folder):
+    with inputs.shown(reporter, folder):
         return compare(request, folder, listener=reporter.update)
 
 
 def _write(document: "Certification", folder: "RunFolder") -> None:
     """Write the document and what is made from it."""
     from driftline.report import render_certification, render_junit, render_model_card
-    from driftline.results import certification_summary
+    from driftline.report.terminal import certification_summary
 
     # The document comes last: a folder that holds it is a finished one.
     contents = (
@@ -189,7 +176,7 @@ def _write(document: "Certification", folder: "RunFolder") -> None:
 
 def _read_policy(policy: object) -> "CertificationPolicy | None":
     """Read what fixes the margins; None where no file does."""
-    path = path_of(policy, "--policy")
+    path = inputs.path_of(policy, "--policy")
     if path is None:
         return None
     from driftline.capabilities import read_policy
@@ -207,7 +194,7 @@ def _alpha(given: float | None, policy: "CertificationPolicy | None") -> float:
         ConfigError: It is said twice.
     """
     if given is not None:
-        check_alpha(given)
+        inputs.check_alpha(given)
     if policy is None:
         return _ALPHA if given is None else given
     if given is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import SuiteError
+from .. import inputs
 from ..answers import Answer
-from ..inputs import finite, path_of, run_folder
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -54,7 +54,7 @@ def certify_logs(
     """
     from driftline.analyses import ScoredRequest, certify_scored
 
-    finite("--margin", options.margin)
+    inputs.finite("--margin", options.margin)
     base = _read(logs[0], "base", options, options.metric)
     # Both in the metric of the base: another default would be another question.
     tuned = _read(logs[1], "tuned", options, base.metric)
@@ -80,7 +80,7 @@ def certify_logs(
         "alpha": options.alpha,
         "seed": options.seed,
     }
-    with run_folder(
+    with inputs.run_folder(
         out,
         identity,
         outputs=outputs,
@@ -95,7 +95,7 @@ def certify_logs(
 def _read(log: object, role: str, options: LogOptions, metric: str | None) -> "ScoredCapability":
     from driftline.capabilities import read_scored_log
 
-    path = path_of(log, f"the log of the {role}")
+    path = inputs.path_of(log, f"the log of the {role}")
     if path is None:
         raise SuiteError(f"the log of the {role} is missing; give a file")
     return read_scored_log(Path(path), metric=metric, higher_is_better=options.higher_is_better)

@@ -1,35 +1,27 @@
 """`diff`: the weights that tuning moved, and whether a merged model holds its adapter."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from ...choices import SpectraEffort
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    check_choice,
-    check_seed,
-    handed_models,
-    run_folder,
-)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 OUTPUTS = ("report.html", "report.json")
-EFFORTS = ("none", "fast", "exact")
 
 
 def diff(
-    base: ModelInput,
-    tuned: ModelInput,
+    base: inputs.ModelInput,
+    tuned: inputs.ModelInput,
     *,
-    adapter: ModelInput = None,
+    adapter: inputs.ModelInput = None,
     spectra: str = "fast",
     out: object = None,
     seed: int = 0,
     force: bool = False,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Compare the weights of two checkpoints, streamed from disk.
 
@@ -46,15 +38,15 @@ def diff(
     Returns:
         The answer.
     """
-    check_choice("--spectra", spectra, EFFORTS)
-    check_seed(seed)
-    reporter = reporter or SilentReporter()
+    inputs.check_choice("--spectra", spectra, get_args(SpectraEffort))
+    inputs.check_seed(seed)
+    reporter = reporter or inputs.SilentReporter()
     reporter.note("loading PyTorch and transformers")
     # Heavy, and not needed for --help.
     from driftline.analyses import DiffRequest
     from driftline.analyses import diff as compare
 
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         sides = [handed.files(base, "base"), handed.files(tuned, "tuned")]
         held = None if adapter is None else handed.files(adapter, "adapter")[0]
         request = DiffRequest(sides[0][0], sides[1][0], spectra, seed, held)  # type: ignore[arg-type]
@@ -69,7 +61,7 @@ def diff(
             "spectra": spectra,
             "seed": seed,
         }
-        with run_folder(
+        with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="diff", model=sides[1][0]
         ) as folder:
             with reporter.shown():

@@ -5,26 +5,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
 from ...extras import require_extra
+from .. import inputs
 from ..answers import Answer
-from ..inputs import (
-    PREFERENCES,
-    DataInput,
-    ModelChoice,
-    ModelInput,
-    Reporter,
-    SilentReporter,
-    SuiteInput,
-    check_alpha,
-    check_choice,
-    check_items,
-    check_seed,
-    finite,
-    handed_models,
-    read_rows,
-    read_suites,
-    run_folder,
-    shown,
-)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -33,11 +15,11 @@ OUTPUTS = ("report.html", "report.json")
 
 
 def repair(  # noqa: PLR0913 - the inputs of a question
-    base: ModelInput,
-    tuned: ModelInput,
+    base: inputs.ModelInput,
+    tuned: inputs.ModelInput,
     *,
-    suites: SuiteInput,
-    data: DataInput = None,
+    suites: inputs.SuiteInput,
+    data: inputs.DataInput = None,
     columns: str | Mapping[str, str] | None = None,
     max_cost: float | None = None,
     items: int | None = None,
@@ -51,7 +33,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
     dtype: str | None = None,
     device_map: str | None = None,
     load_in: str | None = None,
-    reporter: Reporter | None = None,
+    reporter: inputs.Reporter | None = None,
 ) -> Answer:
     """Give capabilities back by scaling the update, without training.
 
@@ -84,14 +66,14 @@ def repair(  # noqa: PLR0913 - the inputs of a question
         MissingPackageError: The extra `search` is not installed.
     """
     require_extra("search")
-    check_alpha(alpha)
-    check_seed(seed)
-    check_items("--items", items)
-    check_items("--search-items", search_items)
-    check_choice("--prefer", prefer, PREFERENCES)
-    finite("--max-cost", max_cost)
-    reporter = reporter or SilentReporter()
-    read = read_suites(suites, reporter)
+    inputs.check_alpha(alpha)
+    inputs.check_seed(seed)
+    inputs.check_items("--items", items)
+    inputs.check_items("--search-items", search_items)
+    inputs.check_choice("--prefer", prefer, inputs.PREFERENCES)
+    inputs.finite("--max-cost", max_cost)
+    reporter = reporter or inputs.SilentReporter()
+    read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
     from driftline.analyses import RepairRequest
     from driftline.analyses import repair as search
@@ -99,15 +81,15 @@ def repair(  # noqa: PLR0913 - the inputs of a question
 
     rows = None
     if data is not None:
-        rows, notes = read_rows(data, None, columns)
+        rows, notes = inputs.read_rows(data, None, columns)
         for note in notes:
             reporter.say(note)
     elif columns is not None:
         raise ConfigError("--map: names columns, but no --data says whose; add --data")
-    with handed_models() as handed:
+    with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
         other, other_digest = handed.files(tuned, "tuned")
-        choice = ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
+        choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         identity: JsonValue = {
             **choice.identity(),
             "part": "repair",
@@ -121,7 +103,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
             "alpha": alpha,
             "seed": seed,
         }
-        with run_folder(
+        with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="repair", model=other
         ) as folder:
             reporter.note(f"opening {source}")
@@ -137,9 +119,9 @@ def repair(  # noqa: PLR0913 - the inputs of a question
                 seed,
                 prefer=prefer,  # type: ignore[arg-type]
             )
-            with shown(reporter, folder):
-                found = search(request, folder, listener=reporter.update)
-            document = handed.named(found)
+            with inputs.shown(reporter, folder):
+                result = search(request, folder, listener=reporter.update)
+            document = handed.named(result)
             # The document comes last: a folder that holds it is a finished one.
             contents = (render_repair(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from ...errors import CertificateError
 from ...extras import require_extra
+from .. import inputs
 from ..answers import Answer
-from ..inputs import SilentReporter, SuiteInput, path_of, read_as, read_suites, suite_names
+from ..inputs import SuiteInput
 
 if TYPE_CHECKING:
     from driftline.certificates import AskedSuite
@@ -46,35 +47,43 @@ def verify(
     from driftline.capabilities import read_policy
     from driftline.certificates import Evidence, read_public_key, verify_certificate
 
-    file, public = path_of(certificate, "the certificate"), path_of(key, "--key")
+    file, public = inputs.path_of(certificate, "the certificate"), inputs.path_of(key, "--key")
     if file is None or public is None:
         raise CertificateError("a certificate and a public key are needed; give both")
-    rules = path_of(policy, "--policy")
-    trusted = read_as(public, read_public_key)
+    rules = inputs.path_of(policy, "--policy")
+    trusted = inputs.read_as(public, read_public_key)
     said = None if rules is None else read_policy(rules)
-    places = (path_of(model, "--model"), path_of(base, "--base"), path_of(manifest, "--manifest"))
+    places = (
+        inputs.path_of(model, "--model"),
+        inputs.path_of(base, "--base"),
+        inputs.path_of(manifest, "--manifest"),
+    )
     evidence = Evidence(*places, _asked(suites or (), said), said)
-    content = read_as(file, bytes)
+    content = inputs.read_as(file, bytes)
     return Answer(verify_certificate(content, trusted, now=datetime.now(UTC), evidence=evidence))
 
 
-def _asked(suites: SuiteInput, policy: "CertificationPolicy | None") -> "tuple[AskedSuite, ...]":
+def _asked(
+    suites: inputs.SuiteInput, policy: "CertificationPolicy | None"
+) -> "tuple[AskedSuite, ...]":
     """Read the suites as the policy wants them, where there is one."""
     if not suites:
         return ()
     from driftline.capabilities import governed
     from driftline.certificates import AskedSuite, WatchedCapability
 
-    found = []
-    for name, suite in zip(suite_names(suites), read_suites(suites, SilentReporter()), strict=True):
-        wanted = (governed(capability, policy) for capability in suite.capabilities)
-        found.append(
+    result = []
+    for name, suite in zip(
+        inputs.suite_names(suites), inputs.read_suites(suites, inputs.SilentReporter()), strict=True
+    ):
+        requested = (governed(capability, policy) for capability in suite.capabilities)
+        result.append(
             AskedSuite(
                 name=name,
                 digest=suite.provenance().digest,
                 capabilities=tuple(
-                    WatchedCapability(c.name, c.tolerance, c.required) for c in wanted
+                    WatchedCapability(c.name, c.tolerance, c.required) for c in requested
                 ),
             )
         )
-    return tuple(found)
+    return tuple(result)

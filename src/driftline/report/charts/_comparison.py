@@ -48,16 +48,7 @@ class ComparedPoint(NamedTuple):
 
 
 def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_title: str) -> Chart:
-    """Draw gain against the worst change; without gains, the worst change of each.
-
-    Args:
-        points: What is compared.
-        canvas: The room for the chart.
-        gain_title: Title of the axis of the gain.
-
-    Returns:
-        The chart: right is less loss, up is more gain; the rule is the tolerance.
-    """
+    """Draw gain against the worst change; without gains, the worst change of each."""
     rows = [
         {
             "label": p.label,
@@ -119,14 +110,7 @@ def gain_against_loss(points: Sequence[ComparedPoint], canvas: Canvas, *, gain_t
 
 
 def compared_key(points: Sequence[ComparedPoint]) -> tuple[Key, ...]:
-    """Explain every mark of that chart.
-
-    Args:
-        points: What it shows.
-
-    Returns:
-        The key.
-    """
+    """Explain every mark of that chart."""
     words = {"good": ("blue", _GOOD), "bad": ("vermilion", _BAD)}
     keys = []
     for state in dict.fromkeys(p.state for p in points):

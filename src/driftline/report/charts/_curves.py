@@ -34,8 +34,8 @@ def curve_margins(
     assessment: Assessment, *, kind: Literal["path", "radius"]
 ) -> list[StabilityMargin]:
     """List the margins of one kind that have a curve, the tightest first."""
-    found = (m for m in assessment.margins if m.kind == kind and m.curve)
-    return sorted(found, key=margin_order)
+    result = (m for m in assessment.margins if m.kind == kind and m.curve)
+    return sorted(result, key=margin_order)
 
 
 def curve_chart(
@@ -70,15 +70,7 @@ def curve_chart(
 
 
 def curve_key(assessment: Assessment, *, kind: Literal["path", "radius"]) -> tuple[Key, ...]:
-    """Explain every mark of a chart of curves.
-
-    Args:
-        assessment: Where the curves are.
-        kind: Which margins.
-
-    Returns:
-        The key.
-    """
+    """Explain every mark of a chart of curves."""
     margins = curve_margins(assessment, kind=kind)
     names = sorted({clean(m.direction) for m in margins})
     keys = [
@@ -153,9 +145,9 @@ def _critical(
     margins: Sequence[StabilityMargin], rows: Sequence[Mapping[str, str | float]]
 ) -> list[dict[str, str | float]]:
     scales = [float(row["x"]) for row in rows]
-    found: list[dict[str, str | float]] = []
+    result: list[dict[str, str | float]] = []
     for m in margins:
         value = m.critical_steps if m.kind == "path" else m.critical_relative_norm
         if value is not None and min(scales) <= value <= max(scales):
-            found.append({"critical": value, "direction": clean(m.direction)})
-    return found
+            result.append({"critical": value, "direction": clean(m.direction)})
+    return result

@@ -52,17 +52,7 @@ def decision_chart(
     gain: str,
     spread: DecisionSpread | None = None,
 ) -> Chart:
-    """Draw gain against the change of the worst capability.
-
-    Args:
-        points: Of the chart; the base is at 0, 0 and is drawn in any case.
-        canvas: The room for the chart.
-        gain: Title of the upward axis.
-        spread: Of the chosen point.
-
-    Returns:
-        The chart.
-    """
+    """Draw gain against the change of the worst capability."""
     rows = [
         {
             "change": 0.0 - p.loss,

@@ -109,11 +109,7 @@ class Key:
 
 
 def palette_css() -> str:
-    """Write the rules that give every colour of a chart its two values.
-
-    Returns:
-        CSS for the page; charts alone keep their colours by day.
-    """
+    """Write the rules that give every colour of a chart its two values."""
     by_day = "".join(f"--{name}: {light}; " for name, (light, _) in PALETTE.items())
     by_night = "".join(f"--{name}: {dark}; " for name, (_, dark) in PALETTE.items())
     rules = "".join(
@@ -197,9 +193,9 @@ def to_svg(chart: Chart, *, prefix: str = "figure", label: str | None = None) ->
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _short(found: re.Match[str]) -> str:
+def _short(result: re.Match[str]) -> str:
     """Round a number: a hundredth of a pixel, or of an opacity, is not seen."""
-    return f"{float(found[0]):.2f}"
+    return f"{float(result[0]):.2f}"
 
 
 def _attributes(element: ElementTree.Element, ids: Mapping[str, str]) -> Iterable[tuple[str, str]]:

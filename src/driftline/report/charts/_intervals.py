@@ -40,16 +40,7 @@ class IntervalRow:
 
 
 def interval_chart(rows: Sequence[IntervalRow], canvas: Canvas, *, title: str) -> Chart:
-    """Draw a point and an interval a row, with a tick where the accepted loss ends.
-
-    Args:
-        rows: From the top.
-        canvas: The room for the chart.
-        title: Of the axis.
-
-    Returns:
-        The chart.
-    """
+    """Draw a point and an interval a row, with a tick where the accepted loss ends."""
     known = [dict(row.__dict__, state=_state(row.verdict)) for row in rows]
     ends = [end for r in rows for end in (r.low, r.high, r.change) if end is not None]
     tolerances = sorted(row.tolerance for row in rows)

@@ -67,16 +67,7 @@ def shown_capabilities(assessment: Assessment) -> list[str]:
 
 
 def module_maps(assessment: Assessment, canvas: Canvas = WIDE, *, label: str) -> str:
-    """Draw all panels as one SVG element.
-
-    Args:
-        assessment: The document to draw; its layers must come apart into modules.
-        canvas: The room for the chart.
-        label: A text alternative for who does not see it.
-
-    Returns:
-        The element's text; equal for equal assessments.
-    """
+    """Draw all panels as one SVG element."""
     columns = module_columns(assessment.fragility)
     # One name may stand inside layers and outside: a layer's only norm, and the last norm.
     inside = list(
@@ -262,7 +253,7 @@ def _text(parent: ElementTree.Element, words: str, x: float, y: float, **more: s
 def _element(
     tag: str, parent: ElementTree.Element | None, **attributes: object
 ) -> ElementTree.Element:
-    found = {key: str(value) for key, value in attributes.items()}
+    result = {key: str(value) for key, value in attributes.items()}
     if parent is None:
-        return ElementTree.Element(tag, found)
-    return ElementTree.SubElement(parent, tag, found)
+        return ElementTree.Element(tag, result)
+    return ElementTree.SubElement(parent, tag, result)

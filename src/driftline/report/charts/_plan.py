@@ -5,32 +5,27 @@ from ._decision import DecisionPoint, decision_chart, decision_key
 from ._drawing import WIDE, Canvas, Chart, Key, styled
 
 
-def plan_front(found: Plan, canvas: Canvas = WIDE) -> Chart:
-    """Draw every point of a search, with the front and the chosen one.
-
-    Args:
-        found: The document to draw.
-        canvas: The room for the chart.
-
-    Returns:
-        The chart; up is gain, right is less loss.
-    """
-    return styled(decision_chart(_points(found), canvas, gain="target gain, nats per token"))
+def plan_front(document: Plan, canvas: Canvas = WIDE) -> Chart:
+    """Draw every point of a search, with the front and the chosen one."""
+    return styled(decision_chart(_points(document), canvas, gain="target gain, nats per token"))
 
 
-def plan_key(found: Plan) -> tuple[Key, ...]:
+def plan_key(document: Plan) -> tuple[Key, ...]:
     """Explain every mark of that chart."""
-    return decision_key(_points(found), chosen="chosen")
+    return decision_key(_points(document), chosen="chosen")
 
 
-def _points(found: Plan) -> list[DecisionPoint]:
+def _points(document: Plan) -> list[DecisionPoint]:
     return [
         DecisionPoint(
             look.worst_loss,
             look.target_gain,
             look.meets_constraint,
             on_front=look.is_on_front,
-            is_chosen=look == found.chosen,
+            is_chosen=look == document.chosen,
         )
-        for look in (*found.looks, *(() if found.chosen in found.looks else (found.chosen,)))
+        for look in (
+            *document.looks,
+            *(() if document.chosen in document.looks else (document.chosen,)),
+        )
     ]

@@ -5,35 +5,35 @@ from ._decision import DecisionPoint, decision_chart, decision_key
 from ._drawing import WIDE, Canvas, Chart, Key, styled
 
 
-def repair_front(found: Repair, canvas: Canvas = WIDE) -> Chart:
+def repair_front(document: Repair, canvas: Canvas = WIDE) -> Chart:
     """Draw every point of a search, with the front and the chosen one.
 
     Args:
-        found: The document to draw.
+        document: The document to draw.
         canvas: The room for the chart.
 
     Returns:
         The chart; up is the gain where there is a target, else the share of the update that is kept.
     """
-    has_target = found.target is not None
+    has_target = document.target is not None
     title = "target gain, nats per token" if has_target else "share of the update kept"
-    return styled(decision_chart(_points(found), canvas, gain=title))
+    return styled(decision_chart(_points(document), canvas, gain=title))
 
 
-def repair_key(found: Repair) -> tuple[Key, ...]:
+def repair_key(document: Repair) -> tuple[Key, ...]:
     """Explain every mark of that chart."""
-    return decision_key(_points(found), chosen="chosen")
+    return decision_key(_points(document), chosen="chosen")
 
 
-def _points(found: Repair) -> list[DecisionPoint]:
-    looks = (*found.looks, *(() if found.chosen in found.looks else (found.chosen,)))
+def _points(document: Repair) -> list[DecisionPoint]:
+    looks = (*document.looks, *(() if document.chosen in document.looks else (document.chosen,)))
     return [
         DecisionPoint(
             look.worst_loss,
-            _worth(look, has_target=found.target is not None),
+            _worth(look, has_target=document.target is not None),
             look.meets_constraint,
             on_front=look.is_on_front,
-            is_chosen=look == found.chosen,
+            is_chosen=look == document.chosen,
         )
         for look in looks
     ]

@@ -57,14 +57,7 @@ def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
 
 
 def envelope_key(envelope: SafeEnvelope) -> tuple[Key, ...]:
-    """Explain what `envelope_chart` draws of this envelope, and only that.
-
-    Args:
-        envelope: With a contour that is reached.
-
-    Returns:
-        The key.
-    """
+    """Explain what `envelope_chart` draws of this envelope, and only that."""
     keys = [Key("ink", "cross", "this run")]
     if safe_rates(envelope):
         keys.append(
@@ -111,10 +104,10 @@ def safe_rates(envelope: SafeEnvelope) -> dict[float, float]:
     for contour in (contour for contour in envelope.contours if contour.required):
         for point in contour.points:
             lows.setdefault(point.steps, []).append(planned if point.low is None else point.low)
-    found = {steps: min(each) for steps, each in lows.items()}
+    result = {steps: min(each) for steps, each in lows.items()}
     steps = envelope.planned_steps
-    drawn = (rate for at, rate in found.items() if steps / SHORTEST <= at <= steps * LONGEST)
-    return found if any(rate > planned / RATES for rate in drawn) else {}
+    drawn = (rate for at, rate in result.items() if steps / SHORTEST <= at <= steps * LONGEST)
+    return result if any(rate > planned / RATES for rate in drawn) else {}
 
 
 def shown_contours(envelope: SafeEnvelope) -> list[EnvelopeContour]:

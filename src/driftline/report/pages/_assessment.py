@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from ...results import Assessment, assessment_screen
+from ...results import Assessment
 from ...results.readings import (
     belief_lines,
     clean,
@@ -23,9 +23,10 @@ from ...results.readings import (
     verdict_word,
 )
 from ..charts import path_margins
+from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
 from ._model_tables import model_provenance, scores_table
-from ._page import BADGES, Head, created_words, page
+from ._page import BADGES, Head, page
 from ._tables import (
     Table,
     bounds_table,
@@ -70,15 +71,14 @@ def render_html(assessment: Assessment) -> str:
     shown = dict(assessment_figures(assessment))
     p = assessment.provenance
     head = Head(
+        assessment,
         title=TITLES[assessment.schema_],
         badge=BADGES.get(assessment.verdict or "", assessment.verdict),
         screen=screen,
-        caveats=assessment.caveats,
         facts=tuple(_facts(assessment)),
         tiles=tuple(_tiles(assessment)),
         cost=(cost_sentence(assessment.cost),),
         provenance=model_provenance(p, assessment.schema_),
-        version=clean(p.driftline_version),
         footer="A forecast is a prediction interval, not a proof.",
     )
     return page(
@@ -114,7 +114,6 @@ def _facts(assessment: Assessment) -> Iterator[tuple[str, str]]:
     yield "model", clean(p.model.source) + revision
     yield "config", _config_line(assessment) or "– none was given"
     yield "data", "– none was given" if p.data is None else clean(p.data.name)
-    yield "date", created_words(p.created)
 
 
 def _config_line(assessment: Assessment) -> str:

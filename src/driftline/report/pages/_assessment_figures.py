@@ -95,14 +95,7 @@ def _drawn(assessment: Assessment, canvas: Canvas) -> Iterator[tuple[str, Chart 
 
 
 def assessment_figures(assessment: Assessment) -> Iterator[tuple[str, Figure]]:
-    """Draw everything that the assessment has numbers for.
-
-    Args:
-        assessment: In the units that are shown.
-
-    Yields:
-        Names and figures.
-    """
+    """Draw everything that the assessment has numbers for."""
     charts = _Pictures(assessment)
     yield from _decision_figures(assessment, charts)
     for name, unit in forecast_units(assessment).items():

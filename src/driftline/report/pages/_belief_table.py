@@ -4,23 +4,17 @@ from collections.abc import Iterator
 
 from ...results import BeliefCurve, BeliefSpace
 from ...results.readings import interval, lowest_cka, number, rank_range
-from ._tables import Table, table
+from ._tables import Table, columns, table
 
 
 def belief_table(space: BeliefSpace) -> Table:
     """Tabulate every point of every direction: output, and the extremes over layers."""
     return table(
-        [
-            ("direction", "text"),
-            ("norm or steps", "number"),
-            ("KL base || point", "number"),
-            ("KL point || base", "number"),
-            ("output drift", "number"),
-            ("representation drift", "number"),
-            ("lowest CKA", "number"),
-            ("in", "text"),
-            ("effective rank, share of the base's, over layers", "number"),
-        ],
+        columns(
+            "direction; norm or steps #; KL base || point #; KL point || base #; "
+            "output drift #; representation drift #; lowest CKA #; in; "
+            "effective rank, share of the base's, over layers #"
+        ),
         (row for curve in space.curves for row in _table_rows(space, curve)),
     )
 

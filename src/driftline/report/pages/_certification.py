@@ -2,43 +2,35 @@
 
 from collections.abc import Iterator
 
-from ...results import Certification, Subject, certification_screen
+from ...results import Certification, Subject
 from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
-from ...results.summaries import pvalue_text, recovery_sentence
+from ..terminal import certification_screen, pvalue_text, recovery_sentence
 from ._claims import claim_figures, claims_table, flip_table, ways_out
-from ._page import BADGES, Head, created_words, page
-from ._tables import Table, table
+from ._page import BADGES, Head, page
+from ._provenance import provenance_table
+from ._tables import Table, columns, table
 
 
-def render_certification(found: Certification) -> str:
-    """Write a certification as a page in the order of every page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal certifications.
-    """
-    screen = certification_screen(found)
-    shown = in_points(found)
+def render_certification(document: Certification) -> str:
+    """Write a certification as a page in the order of every page."""
+    screen = certification_screen(document)
+    shown = in_points(document)
     p = shown.provenance
     head = Head(
+        shown,
         title="What tuning kept",
         badge=BADGES[shown.verdict],
         screen=screen,
-        caveats=shown.caveats,
         facts=(
             ("tuned", _subject(p.tuned)),
             ("base", _subject(p.base)),
             ("suites", ", ".join(clean(suite.name) for suite in p.suites)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(shown)),
         cost=(
             f"{duration(shown.cost.wall_seconds)}, {shown.cost.tokens_forward:,} tokens forward",
         ),
         provenance=_provenance_table(shown),
-        version=clean(p.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
     )
     return page(
@@ -61,8 +53,8 @@ def render_certification(found: Certification) -> str:
     )
 
 
-def _tiles(found: Certification) -> Iterator[tuple[str, str, str]]:
-    required = [claim for claim in found.claims if claim.required]
+def _tiles(document: Certification) -> Iterator[tuple[str, str, str]]:
+    required = [claim for claim in document.claims if claim.required]
     for word, verdict in (
         ("retained", "non_inferior"),
         ("lost", "inferior"),
@@ -70,7 +62,7 @@ def _tiles(found: Certification) -> Iterator[tuple[str, str, str]]:
     ):
         count = sum(claim.verdict == verdict for claim in required)
         yield word, f"{count} of {len(required)}", "required capabilities"
-    yield "alpha", f"{found.provenance.alpha:g}", "chance that a loss passes, a claim"
+    yield "alpha", f"{document.provenance.alpha:g}", "chance that a loss passes, a claim"
 
 
 def _subject(subject: Subject) -> str:
@@ -78,11 +70,11 @@ def _subject(subject: Subject) -> str:
     return f"{clean(subject.source)} ({subject.kind}{revision})"
 
 
-def _suite_claim(found: Certification) -> str:
-    claim = found.suite_claim
+def _suite_claim(document: Certification) -> str:
+    claim = document.suite_claim
     return (
         f"All {claim.num_required} required capabilities together: p = {pvalue_text(claim.pvalue)} "
-        f"(intersection-union, alpha {found.provenance.alpha:g})"
+        f"(intersection-union, alpha {document.provenance.alpha:g})"
     )
 
 
@@ -92,15 +84,9 @@ def _flip_words(name: str, made: Table, beyond: float | None) -> str:
     return text if beyond is None else f"{text} (lost beyond guessing: {100 * beyond:+.1f} points)"
 
 
-def _left_table(found: Certification) -> Table:
+def _left_table(document: Certification) -> Table:
     return table(
-        [
-            ("capability", "text"),
-            ("at worst", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("margin left", "number"),
-        ],
+        columns("capability; at worst #; accepted #; unit; margin left #"),
         (
             (
                 claim.capability,
@@ -109,13 +95,13 @@ def _left_table(found: Certification) -> Table:
                 claim.unit,
                 percent(None if claim.loss_limit is None else 1 - claim.loss_limit / claim.margin),
             )
-            for claim in found.claims
+            for claim in document.claims
         ),
     )
 
 
-def _checks_table(found: Certification) -> Table:
-    guards = found.guards
+def _checks_table(document: Certification) -> Table:
+    guards = document.guards
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
     rows = [
         ("weights", "equal, bit for bit" if guards.tuned_is_base else "different"),
@@ -132,14 +118,14 @@ def _checks_table(found: Certification) -> Table:
             f"base accuracy of {c.capability}",
             f"{percent(c.base_accuracy)}, a guess {percent(c.chance)}",
         )
-        for c in found.claims
+        for c in document.claims
         if c.base_accuracy is not None and c.chance is not None
     ]
     return table([("check", "text"), ("finding", "text")], rows)
 
 
-def _digest_table(found: Certification) -> Table:
-    p = found.provenance
+def _digest_table(document: Certification) -> Table:
+    p = document.provenance
     rows = [
         (f"{side}: {file.name}", file.digest)
         for side, subject in (("tuned", p.tuned), ("base", p.base))
@@ -153,9 +139,8 @@ def _digest_table(found: Certification) -> Table:
     return table([("file", "text"), ("digest", "code")], rows)
 
 
-def _provenance_table(found: Certification) -> Table:
-    p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
+def _provenance_table(document: Certification) -> Table:
+    p = document.provenance
     numerics = (
         "none: logs of another tool"
         if p.numerics is None
@@ -164,9 +149,5 @@ def _provenance_table(found: Certification) -> Table:
     rows = [
         ("command", f"{p.command}, alpha {p.alpha:g}, seed {p.seed}"),
         ("numerics", numerics),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, document.schema_)

@@ -16,9 +16,9 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import pvalue_text
 from ..charts import Canvas as Canvas
 from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
+from ..terminal import pvalue_text
 from ._page import Figure, drawn
 from ._tables import Table, table
 

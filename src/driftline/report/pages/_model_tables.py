@@ -4,24 +4,17 @@ from collections.abc import Sequence
 
 from ...results import CapabilityScore, Provenance
 from ...results.readings import DASH, interval, items_in_groups, number, percent, with_perplexity
-from ._tables import Table, table
+from ._provenance import provenance_table
+from ._tables import Table, columns, table
 
 
 def scores_table(scores: Sequence[CapabilityScore]) -> Table:
     """Tabulate a model's own scores."""
     made = table(
-        [
-            ("capability", "text"),
-            ("what it asks", "text"),
-            ("metric", "text"),
-            ("better", "text"),
-            ("base", "number"),
-            ("standard error", "number"),
-            ("interval of the mean", "number"),
-            ("accuracy", "number"),
-            ("chance", "number"),
-            ("items in groups", "number"),
-        ],
+        columns(
+            "capability; what it asks; metric; better; base #; standard error #; "
+            "interval of the mean #; accuracy #; chance #; items in groups #"
+        ),
         (
             (
                 s.capability,
@@ -59,15 +52,13 @@ def model_provenance(p: Provenance, schema: str) -> Table:
         if source is not None:
             records = "" if source.num_records is None else f" ({source.num_records:,} records)"
             rows += [(kind, source.name + records), (f"{kind} digest", source.digest)]
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     n = p.numerics
     rows += [
         ("command", p.command),
         ("seed", str(p.seed)),
-        ("numerics", f"{n.compute_dtype} on {n.device}, {n.num_threads} threads"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}, torch {n.torch_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", schema),
+        (
+            "numerics",
+            f"{n.compute_dtype} on {n.device}, {n.num_threads} threads, torch {n.torch_version}",
+        ),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, schema)

@@ -9,9 +9,21 @@ import jinja2
 from ...errors import MissingPackageError
 from ...escapes import replaced
 from ...extras import install_line, missing_module
-from ...results import Screen
+from ...results import (
+    Assessment,
+    Certification,
+    Comparison,
+    ConfigComparison,
+    Plan,
+    Repair,
+    RunComparison,
+    Scores,
+    TrainingRun,
+    WeightDiff,
+)
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
+from ..terminal import Screen
 from ._tables import Table, minus_sentence
 
 CHAPTERS = (
@@ -31,6 +43,13 @@ BADGES = {
 """Verdict to the colour of its badge; another verdict is its own colour."""
 
 
+Shown = (
+    Assessment | Certification | Comparison | ConfigComparison | Plan | Repair | Scores | TrainingRun
+    | WeightDiff
+)  # fmt: skip
+"""Documents that have a page."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
@@ -48,19 +67,37 @@ class Figure:
 class Head:
     """The decision on top of a page."""
 
+    document: Shown | RunComparison
     title: str
     badge: str | None
     """Colour of the verdict's badge; None without a verdict."""
     screen: Screen
-    caveats: tuple[str, ...]
-    """All caveats of the document."""
     facts: tuple[tuple[str, str], ...]
+    """Facts to name in the head, besides the date."""
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]
     provenance: Table
-    version: str
     footer: str
     """One sentence about what such a page can say."""
+
+    @property
+    def dated_facts(self) -> tuple[tuple[str, str], ...]:
+        """The facts and the date, as people read it."""
+        if isinstance(self.document, RunComparison):
+            return self.facts
+        return (*self.facts, ("date", created_words(self.document.provenance.created)))
+
+    @property
+    def version(self) -> str:
+        """The version of Driftline that made the document."""
+        if isinstance(self.document, RunComparison):
+            return clean(self.document.driftline_version)
+        return clean(self.document.provenance.driftline_version)
+
+
+def created_words(created: str) -> str:
+    """Write a time as people read it."""
+    return clean(created).replace("T", " ").replace("Z", " UTC")
 
 
 def drawn(
@@ -112,7 +149,7 @@ def page(template: str, head: Head, **values: object) -> str:
     shared = {
         "head": head,
         "chapters": CHAPTERS,
-        "standing": [clean(each) for each in standing_caveats(head.caveats)],
+        "standing": [clean(each) for each in standing_caveats(head.document.caveats)],
         "limits_page": LIMITS_PAGE,
         "palette": palette_css(),
         "install_charts": install_line("charts") if missing_module("charts") else None,
@@ -128,11 +165,6 @@ def _typeset(screen: Screen) -> Screen:
         loss=screen.loss and minus_sentence(screen.loss),
         action=screen.action and minus_sentence(screen.action),
     )
-
-
-def created_words(created: str) -> str:
-    """Write a time as people read it."""
-    return clean(created).replace("T", " ").replace("Z", " UTC")
 
 
 def _part(name: str) -> str:

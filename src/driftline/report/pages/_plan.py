@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...results import Plan, PlanLook, plan_screen
+from ...results import Plan, PlanLook
 from ...results.readings import (
     DASH,
     clean,
@@ -18,118 +18,118 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import (
+from ..charts import plan_front, plan_key
+from ..terminal import (
     budget_words,
     forecast_words,
+    plan_screen,
     scale_word,
     setting_words,
     trial_counts,
     trial_order,
 )
-from ..charts import plan_front, plan_key
 from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, created_words, drawn, page
-from ._tables import Table, table
+from ._page import BADGES, Head, drawn, page
+from ._provenance import provenance_table
+from ._tables import Table, columns, table
 
 
-def render_plan(found: Plan) -> str:
+def render_plan(document: Plan) -> str:
     """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
 
     Args:
-        found: The document to show.
+        document: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal plans.
     """
-    screen = plan_screen(found)
-    found = in_points(found)
-    p = found.provenance
-    if found.protocol is not None:
+    screen = plan_screen(document)
+    document = in_points(document)
+    p = document.provenance
+    if document.protocol is not None:
         screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
+        document,
         title="The protocol that adapts most within the tolerances",
-        badge=BADGES[found.verdict],
+        badge=BADGES[document.verdict],
         screen=screen,
-        caveats=found.caveats,
         facts=(
             ("model", clean(p.base_model.source)),
             ("data", clean(p.data.name)),
-            ("date", created_words(p.created)),
         ),
-        tiles=tuple(_tiles(found)),
+        tiles=tuple(_tiles(document)),
         cost=(
-            f"{duration(found.cost.wall_seconds)}, {trial_counts(found)}, "
-            f"{found.cost.tokens_backward:,} tokens trained, {found.cost.tokens_forward:,} scored",
-            f"Budget: {budget_words(found.budget)}",
+            f"{duration(document.cost.wall_seconds)}, {trial_counts(document)}, "
+            f"{document.cost.tokens_backward:,} tokens trained, {document.cost.tokens_forward:,} scored",
+            f"Budget: {budget_words(document.budget)}",
         ),
-        provenance=_provenance_table(found),
-        version=clean(p.driftline_version),
+        provenance=_provenance_table(document),
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: plan_front(found, canvas),
+        lambda canvas: plan_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=plan_key(found),
+        key=plan_key(document),
         caption="Every point of the search, on the items that choose: each trial at some scales of its "
         "update. Up is more gain, right is less loss of the capability that lost most.",
-        numbers=_front_table(found),
+        numbers=_front_table(document),
     )
     return page(
         "_plan.html.j2",
         head,
-        protocol=_protocol_table(found),
-        parts=_parts_table(found) if found.chosen.parts else None,
-        files=_files_table(found),
-        margins=_margins_table(found),
-        target=_target_line(found),
+        protocol=_protocol_table(document),
+        parts=_parts_table(document) if document.chosen.parts else None,
+        files=_files_table(document),
+        margins=_margins_table(document),
+        target=_target_line(document),
         figure=figure,
-        claim_charts=tuple(claim_figures(found.claims)),
-        claims=claims_table(found.claims),
-        ways=ways_out(found.claims),
-        ablation=_ablation_table(found) if found.ablation else None,
-        trials=_trials_table(found),
-        forecast=forecast_words(found),
-        reasons=tuple(clean(reason) for reason in found.reasons),
+        claim_charts=tuple(claim_figures(document.claims)),
+        claims=claims_table(document.claims),
+        ways=ways_out(document.claims),
+        ablation=_ablation_table(document) if document.ablation else None,
+        trials=_trials_table(document),
+        forecast=forecast_words(document),
+        reasons=tuple(clean(reason) for reason in document.reasons),
     )
 
 
-def _tiles(found: Plan) -> Iterator[tuple[str, str, str]]:
-    target = found.target
+def _tiles(document: Plan) -> Iterator[tuple[str, str, str]]:
+    target = document.target
     spread = interval(target.low, target.high, signed=True)
     yield "target gain", number(target.gain, signed=True), f"{target.unit}, {spread}"
-    required = [row for row in found.margins_left if row.required]
+    required = [row for row in document.margins_left if row.required]
     least = next((row for row in required if row.left is not None), None)
     yield "least margin left", percent(least.left if least else None), (
         clean(least.capability) if least else "no limit"
     )  # fmt: skip
-    kept = sum(claim.verdict == "non_inferior" for claim in found.claims)
-    share = f"{kept} of {len(found.claims)}" if found.claims else DASH
+    kept = sum(claim.verdict == "non_inferior" for claim in document.claims)
+    share = f"{kept} of {len(document.claims)}" if document.claims else DASH
     yield "capabilities retained", share, "on items that chose nothing"
-    finished = sum(trial.state == "finished" for trial in found.trials)
-    yield "trials", f"{len(found.trials)}", f"{finished} trained to their end"
+    finished = sum(trial.state == "finished" for trial in document.trials)
+    yield "trials", f"{len(document.trials)}", f"{finished} trained to their end"
 
 
-def _protocol_table(found: Plan) -> Table | None:
-    if found.protocol is None:
+def _protocol_table(document: Plan) -> Table | None:
+    if document.protocol is None:
         return None
-    rows = [(s.lever, s.value, s.plain) for s in found.protocol.settings]
+    rows = [(s.lever, s.value, s.plain) for s in document.protocol.settings]
     rows = rows or [("nothing", "as your config has it", "")]
     return table([("lever", "text"), ("value", "text"), ("your config", "text")], rows)
 
 
-def _files_table(found: Plan) -> Table | None:
-    if not found.files:
+def _files_table(document: Plan) -> Table | None:
+    if not document.files:
         return None
     return table(
         [("file", "text"), ("has no words for", "text"), ("digest", "code")],
-        ((f.name, ", ".join(f.lacks) or DASH, f.digest) for f in found.files),
+        ((f.name, ", ".join(f.lacks) or DASH, f.digest) for f in document.files),
     )
 
 
-def _target_line(found: Plan) -> str:
-    target = found.target
-    if found.protocol is None:
+def _target_line(document: Plan) -> str:
+    target = document.target
+    if document.protocol is None:
         return "The base itself was chosen, so nothing is claimed."
     return clean(
         f"The target on {target.num_items:,} rows that were neither trained on nor chose: "
@@ -139,19 +139,12 @@ def _target_line(found: Plan) -> str:
     )
 
 
-def _margins_table(found: Plan) -> Table:
-    claims = {claim.capability: claim for claim in found.claims}
+def _margins_table(document: Plan) -> Table:
+    claims = {claim.capability: claim for claim in document.claims}
     made = table(
-        [
-            ("capability", "text"),
-            ("items in groups", "number"),
-            ("change", "number"),
-            ("at worst", "number"),
-            ("accepted", "number"),
-            ("margin left", "number"),
-            ("unit", "text"),
-            ("", "text"),
-        ],
+        columns(
+            "capability; items in groups #; change #; at worst #; accepted #; margin left #; unit; "
+        ),
         (
             (
                 row.capability,
@@ -169,25 +162,20 @@ def _margins_table(found: Plan) -> Table:
                 row.unit,
                 "" if row.required else "watched",
             )
-            for row in found.margins_left
+            for row in document.margins_left
         ),
     )
-    return Table(made.titles, made.kinds, made.rows, sign_notes(r.unit for r in found.margins_left))
+    return Table(
+        made.titles, made.kinds, made.rows, sign_notes(r.unit for r in document.margins_left)
+    )
 
 
-def _ablation_table(found: Plan) -> Table:
+def _ablation_table(document: Plan) -> Table:
     return table(
-        [
-            ("lever", "text"),
-            ("value", "text"),
-            ("plain", "text"),
-            ("gain with", "number"),
-            ("gain without", "number"),
-            ("bought", "number"),
-            ("worst change with", "number"),
-            ("worst change without", "number"),
-            ("", "text"),
-        ],
+        columns(
+            "lever; value; plain; gain with #; gain without #; bought #; "
+            "worst change with #; worst change without #; "
+        ),
         (
             (
                 row.lever,
@@ -200,33 +188,24 @@ def _ablation_table(found: Plan) -> Table:
                 number(fall(row.worst_loss_without), signed=True),
                 "dropped: no worse without it" if row.was_dropped else row.reason or "",
             )
-            for row in found.ablation
+            for row in document.ablation
         ),
     )
 
 
-def _parts_table(found: Plan) -> Table:
+def _parts_table(document: Plan) -> Table:
     return table(
         [("part", "text"), ("scale of its update", "number")],
-        ((part, f"{scale:g}") for part, scale in found.chosen.parts.items()),
+        ((part, f"{scale:g}") for part, scale in document.chosen.parts.items()),
     )
 
 
-def _trials_table(found: Plan) -> Table:
+def _trials_table(document: Plan) -> Table:
     return table(
-        [
-            ("trial", "number"),
-            ("protocol", "text"),
-            ("steps", "number"),
-            ("gain", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("scale", "number"),
-            ("state", "text"),
-            ("why", "text"),
-            ("tokens", "number"),
-            ("seconds", "number"),
-        ],
+        columns(
+            "trial #; protocol; steps #; gain #; worst change #; of; scale #; state; "
+            "why; tokens #; seconds #"
+        ),
         (
             (
                 f"{trial.number}",
@@ -238,7 +217,7 @@ def _trials_table(found: Plan) -> Table:
                 f"{trial.tokens_trained:,}",
                 number(trial.wall_seconds),
             )
-            for trial in sorted(found.trials, key=trial_order)
+            for trial in sorted(document.trials, key=trial_order)
         ),
     )
 
@@ -254,16 +233,9 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
     )
 
 
-def _front_table(found: Plan) -> Table:
+def _front_table(document: Plan) -> Table:
     return table(
-        [
-            ("trial", "text"),
-            ("scale", "number"),
-            ("gain", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("excess", "number"),
-        ],
+        columns("trial; scale #; gain #; worst change #; of; excess #"),
         (
             (
                 "base" if look.trial is None else f"{look.trial}",
@@ -273,15 +245,14 @@ def _front_table(found: Plan) -> Table:
                 look.worst_capability,
                 number(look.excess),
             )
-            for look in found.looks
+            for look in document.looks
             if look.is_on_front
         ),
     )
 
 
-def _provenance_table(found: Plan) -> Table:
-    p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
+def _provenance_table(document: Plan) -> Table:
+    p = document.provenance
     config = "TRL's defaults" if p.config is None else f"{p.config.name} {p.config.digest}"
     rows = [
         ("base", f"{p.base_model.source} {p.base_model.digest}"),
@@ -296,9 +267,5 @@ def _provenance_table(found: Plan) -> Table:
             f"{p.seed}",
         ),
         ("numerics", f"{p.numerics.compute_dtype} on {p.numerics.device}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, document.schema_)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityRecovery, Repair, Subject, repair_screen
+from ...results import CapabilityRecovery, Repair
 from ...results.readings import (
     DASH,
     clean,
@@ -17,78 +17,79 @@ from ...results.readings import (
     with_error,
     with_rise,
 )
-from ...results.summaries import chosen_words, scale_lines
 from ..charts import repair_front, repair_key
+from ..terminal import chosen_words, repair_screen, scale_lines
 from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, created_words, drawn, page
-from ._tables import Table, table
+from ._page import BADGES, Head, drawn, page
+from ._provenance import provenance_table, subject_rows
+from ._tables import Table, columns, table
 
 
-def render_repair(found: Repair) -> str:
+def render_repair(document: Repair) -> str:
     """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found.
 
     Args:
-        found: The document to show.
+        document: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal repairs.
     """
-    screen = repair_screen(found)
-    found = in_points(found)
-    p = found.provenance
+    screen = repair_screen(document)
+    document = in_points(document)
+    p = document.provenance
     head = Head(
+        document,
         title="What scaling the update gave back",
-        badge=BADGES[found.verdict],
+        badge=BADGES[document.verdict],
         screen=screen,
-        caveats=found.caveats,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
-            ("date", created_words(p.created)),
         ),
-        tiles=tuple(_tiles(found)),
+        tiles=tuple(_tiles(document)),
         cost=(
-            f"{duration(found.cost.wall_seconds)}, {len(found.looks)} points, "
-            f"{found.cost.tokens_forward:,} tokens forward, no gradients",
+            f"{duration(document.cost.wall_seconds)}, {len(document.looks)} points, "
+            f"{document.cost.tokens_forward:,} tokens forward, no gradients",
         ),
-        provenance=_provenance_table(found),
-        version=clean(p.driftline_version),
+        provenance=_provenance_table(document),
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: repair_front(found, canvas),
+        lambda canvas: repair_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=repair_key(found),
+        key=repair_key(document),
         caption="Every point of the search, on the items that choose. Up is more gain, right is less loss "
         "of the capability that lost most.",
-        numbers=_front_table(found),
+        numbers=_front_table(document),
     )
     return page(
         "_repair.html.j2",
         head,
-        recovery=_recovery_table(found),
-        target=_target_line(found),
-        claims=claims_table(found.claims),
-        claim_charts=tuple(claim_figures(found.claims)),
-        ways=ways_out(found.claims),
-        families=_families_table(found),
+        recovery=_recovery_table(document),
+        target=_target_line(document),
+        claims=claims_table(document.claims),
+        claim_charts=tuple(claim_figures(document.claims)),
+        ways=ways_out(document.claims),
+        families=_families_table(document),
         figure=figure,
-        chosen=chosen_words(found.chosen),
-        scales=table([("part", "text"), ("scale", "number")], scale_lines(found.scales)),
+        chosen=chosen_words(document.chosen),
+        scales=table([("part", "text"), ("scale", "number")], scale_lines(document.scales)),
     )
 
 
-def _tiles(found: Repair) -> Iterator[tuple[str, str, str]]:
-    recovery = found.recovery
+def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
+    recovery = document.recovery
     lost = f"of {len(recovery.lost)} lost capabilities" if recovery.lost else "nothing was lost"
     yield "given back", percent(recovery.given_back), lost
-    if found.target is not None:
-        more = "of what tuning gained" if found.target.reason is None else "tuning gained nothing"
-        yield "target's gain kept", percent(found.target.gain_share), more
-    retained = sum(claim.verdict == "non_inferior" for claim in found.claims)
-    yield "capabilities retained", f"{retained} of {len(found.claims)}", "on unseen items"
-    yield "size of the update", percent(found.chosen.kept_change), "of what it was"
+    if document.target is not None:
+        more = (
+            "of what tuning gained" if document.target.reason is None else "tuning gained nothing"
+        )
+        yield "target's gain kept", percent(document.target.gain_share), more
+    retained = sum(claim.verdict == "non_inferior" for claim in document.claims)
+    yield "capabilities retained", f"{retained} of {len(document.claims)}", "on unseen items"
+    yield "size of the update", percent(document.chosen.kept_change), "of what it was"
 
 
 def _shown(
@@ -98,19 +99,13 @@ def _shown(
     return with_rise(with_error(number(turned, signed=True), error), row.unit, fall(turned))
 
 
-def _recovery_table(found: Repair) -> Table:
-    lower = frozenset(c.capability for c in found.claims if not c.higher_is_better)
+def _recovery_table(document: Repair) -> Table:
+    lower = frozenset(c.capability for c in document.claims if not c.higher_is_better)
     made = table(
-        [
-            ("capability", "text"),
-            ("items", "number"),
-            ("change when tuned", "number"),
-            ("change when repaired", "number"),
-            ("given back", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("", "text"),
-        ],
+        columns(
+            "capability; items #; change when tuned #; change when repaired #; "
+            "given back #; accepted #; unit; "
+        ),
         (
             (
                 row.capability,
@@ -122,19 +117,19 @@ def _recovery_table(found: Repair) -> Table:
                 row.unit,
                 "lost by tuning" if row.was_lost else "" if row.required else "watched",
             )
-            for row in found.recovery.capabilities
+            for row in document.recovery.capabilities
         ),
     )
-    notes = sign_notes((r.unit for r in found.recovery.capabilities), any_lower=bool(lower))
+    notes = sign_notes((r.unit for r in document.recovery.capabilities), any_lower=bool(lower))
     notes += ("What tuning lost was named by other items, those that choose.",)
-    reason = found.recovery.reason
+    reason = document.recovery.reason
     if reason is not None:
         notes += (f"No share in all: {clean(reason)}.",)
     return Table(made.titles, made.kinds, made.rows, notes)
 
 
-def _target_line(found: Repair) -> str | None:
-    target = found.target
+def _target_line(document: Repair) -> str | None:
+    target = document.target
     if target is None:
         return None
     return (
@@ -145,18 +140,9 @@ def _target_line(found: Repair) -> str | None:
     )
 
 
-def _families_table(found: Repair) -> Table:
+def _families_table(document: Repair) -> Table:
     return table(
-        [
-            ("family", "text"),
-            ("points", "number"),
-            ("best", "text"),
-            ("gain kept", "number"),
-            ("damage", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("", "text"),
-        ],
+        columns("family; points #; best; gain kept #; damage #; worst change #; of; "),
         (
             (
                 f.family,
@@ -168,23 +154,15 @@ def _families_table(found: Repair) -> Table:
                 f.best.worst_capability,
                 "" if f.best.meets_constraint else "misses the constraint",
             )
-            for f in found.families
+            for f in document.families
         ),
     )
 
 
-def _front_table(found: Repair) -> Table:
-    points = [look for look in found.looks if look.is_on_front]
+def _front_table(document: Repair) -> Table:
+    points = [look for look in document.looks if look.is_on_front]
     return table(
-        [
-            ("point", "text"),
-            ("gain", "number"),
-            ("gain kept", "number"),
-            ("update kept", "number"),
-            ("worst change", "number"),
-            ("of", "text"),
-            ("damage", "number"),
-        ],
+        columns("point; gain #; gain kept #; update kept #; worst change #; of; damage #"),
         (
             (
                 chosen_words(look),
@@ -200,42 +178,30 @@ def _front_table(found: Repair) -> Table:
     )
 
 
-def _provenance_table(found: Repair) -> Table:
-    p = found.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
+def _provenance_table(document: Repair) -> Table:
+    p = document.provenance
     limit = "no limit" if p.max_cost is None else percent(p.max_cost)
     rows = [
-        *_subject_rows("base", p.base),
-        *_subject_rows("tuned", p.tuned),
+        *subject_rows("base", p.base),
+        *subject_rows("tuned", p.tuned),
         *((f"suite {suite.name}", suite.digest) for suite in p.suites),
         *([("data", f"{p.data.name} {p.data.digest}")] if p.data is not None else []),
-        *_output_rows(found),
+        *_output_rows(document),
         (
             "command",
             f"{p.command}, alpha {p.alpha:g}, gain to give up: {limit}, {p.num_search_items} items "
             f"a capability choose, seed {p.seed}",
         ),
         ("numerics", f"{p.numerics.compute_dtype} on {p.numerics.device}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, document.schema_)
 
 
-def _output_rows(found: Repair) -> Iterator[tuple[str, str]]:
-    if found.output is None:
+def _output_rows(document: Repair) -> Iterator[tuple[str, str]]:
+    if document.output is None:
         yield "repaired", "not written"
         return
-    yield "repaired", f"{found.output.folder} ({found.output.kind})"
-    yield "repaired digest", found.output.digest or DASH
-    for file in found.output.files:
+    yield "repaired", f"{document.output.folder} ({document.output.kind})"
+    yield "repaired digest", document.output.digest or DASH
+    for file in document.output.files:
         yield "repaired digest", f"{file.name} {file.digest}"
-
-
-def _subject_rows(side: str, subject: Subject) -> Iterator[tuple[str, str]]:
-    revision = f", revision {subject.revision}" if subject.revision else ""
-    yield side, f"{subject.source} ({subject.kind}{revision})"
-    for file in subject.files:
-        yield f"{side} digest", f"{file.name} {file.digest}"

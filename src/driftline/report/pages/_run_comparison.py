@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ...results import ReadingPair, RunComparison, RunReading, run_comparison_screen
+from ...results import ReadingPair, RunComparison, RunReading
 from ...results.readings import DASH, clean, in_points, interval, number
 from ..charts import Canvas, Chart, IntervalRow, interval_chart, interval_key, styled
+from ..terminal import run_comparison_screen
 from ._page import Figure, Head, created_words, drawn, page
 from ._tables import Table, table
 
@@ -21,10 +22,10 @@ def render_run_comparison(found: RunComparison) -> str:
     shown = in_points(found)
     first, second = clean(shown.first.name), clean(shown.second.name)
     head = Head(
+        shown,
         title="Two runs side by side",
         badge=None,
         screen=run_comparison_screen(found),
-        caveats=shown.caveats,
         facts=(
             ("first", f"{first}, {created_words(shown.first.created)}"),
             ("second", f"{second}, {created_words(shown.second.created)}"),
@@ -43,7 +44,6 @@ def render_run_comparison(found: RunComparison) -> str:
                 ("this page", shown.schema_),
             ],
         ),
-        version=clean(shown.driftline_version),
         footer="A difference between two runs is not tested.",
     )
     return page(

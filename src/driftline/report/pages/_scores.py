@@ -1,36 +1,28 @@
 """The scores of one model as one HTML file."""
 
-from ...results import Scores, scores_screen
+from ...results import Scores
 from ...results.readings import clean, cost_sentence, in_points
+from ..terminal import scores_screen
 from ._model_tables import model_provenance, scores_table
-from ._page import Head, created_words, page
+from ._page import Head, page
 
 
-def render_scores(found: Scores) -> str:
-    """Write scores as a page in the order of every page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal scores.
-    """
-    shown = in_points(found)
+def render_scores(document: Scores) -> str:
+    """Write scores as a page in the order of every page."""
+    shown = in_points(document)
     p = shown.provenance
     head = Head(
+        shown,
         title="Capabilities of one model",
         badge=None,
-        screen=scores_screen(found),
-        caveats=shown.caveats,
+        screen=scores_screen(document),
         facts=(
             ("model", clean(p.model.source)),
             ("suites", ", ".join(clean(suite.name) for suite in p.suites)),
-            ("date", created_words(p.created)),
         ),
         tiles=(),
         cost=(cost_sentence(shown.cost),),
         provenance=model_provenance(p, shown.schema_),
-        version=clean(p.driftline_version),
         footer="A mean holds for items drawn like these.",
     )
     empty = [

@@ -43,9 +43,27 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
+def columns(titles: str) -> list[tuple[str, Kind]]:
+    """Read the columns of a table from its titles.
+
+    >>> columns("capability; change #")
+    [('capability', 'text'), ('change', 'number')]
+
+    Args:
+        titles: Parted by semicolons; one of numbers ends in a hash.
+
+    Returns:
+        Title and kind of each column.
+    """
+    return [
+        (title.strip().removesuffix("#").rstrip(), "number" if title.endswith("#") else "text")
+        for title in titles.split(";")
+    ]
+
+
+def table(heads: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
     """Make a table; a hyphen before a digit becomes a minus in the columns of numbers."""
-    kinds = tuple(kind for _, kind in columns)
+    kinds = tuple(kind for _, kind in heads)
     cells = tuple(
         tuple(
             minus(clean(cell)) if kind == "number" else clean(cell)
@@ -53,7 +71,7 @@ def table(columns: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) ->
         )
         for row in rows
     )
-    return Table(tuple(clean(title) for title, _ in columns), kinds, cells)
+    return Table(tuple(clean(title) for title, _ in heads), kinds, cells)
 
 
 def minus(text: str) -> str:
@@ -107,12 +125,12 @@ def fragility_table(assessment: Assessment) -> Table:
     """Tabulate the sensitivity of every module, a column a capability, in the order of the forward pass."""
     labels = module_labels(assessment.fragility)
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
-    found = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
+    result = {(f.module, f.capability): number(f.sensitivity) for f in assessment.fragility}
     ranks = {rank.module: f"{rank.mean_rank:.1f}" for rank in module_ranks(assessment)}
     made = table(
         [("module", "text"), ("mean rank", "number"), *((name, "number") for name in names)],
         (
-            (label, ranks[module], *(found.get((module, name), DASH) for name in names))
+            (label, ranks[module], *(result.get((module, name), DASH) for name in names))
             for module, label in labels.items()
         ),
     )
@@ -124,16 +142,10 @@ def fragility_table(assessment: Assessment) -> Table:
 def region_table(assessment: Assessment) -> Table:
     """Tabulate the region of each capability in the hidden states, layer by layer."""
     made = table(
-        [
-            ("capability", "text"),
-            ("layer", "number"),
-            ("participation ratio", "number"),
-            ("dimension", "number"),
-            ("own gradients", "number"),
-            ("planned data's gradients", "number"),
-            ("by chance", "number"),
-            ("where a number is missing", "text"),
-        ],
+        columns(
+            "capability; layer #; participation ratio #; dimension #; own gradients #; "
+            "planned data's gradients #; by chance #; where a number is missing"
+        ),
         (
             (
                 r.capability,
@@ -165,14 +177,10 @@ def region_summary(assessment: Assessment) -> Table:
         if _touch(r) >= 0 and (known is None or _touch(r) > _touch(known)):
             best[r.capability] = r
     return table(
-        [
-            ("capability", "text"),
-            ("layer of the strongest overlap", "number"),
-            ("dimension", "number"),
-            ("own gradients", "number"),
-            ("planned data's gradients", "number"),
-            ("by chance", "number"),
-        ],
+        columns(
+            "capability; layer of the strongest overlap #; dimension #; "
+            "own gradients #; planned data's gradients #; by chance #"
+        ),
         (
             (
                 name,
@@ -269,13 +277,10 @@ def envelope_table(assessment: Assessment) -> Table:
                     )
                 )
     return table(
-        [
-            ("capability", "text"),
-            ("steps", "number"),
-            ("peak learning rate that reaches the tolerance", "number"),
-            ("range", "number"),
-            ("where a number is missing", "text"),
-        ],
+        columns(
+            "capability; steps #; peak learning rate that reaches the tolerance #; "
+            "range #; where a number is missing"
+        ),
         rows,
     )
 
@@ -311,12 +316,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
 def bounds_table(assessment: Assessment) -> Table:
     """Tabulate the tightest bound of each kind over the required capabilities: what to keep within."""
     return table(
-        [
-            ("bound", "text"),
-            ("reached at", "number"),
-            ("keep below", "number"),
-            ("set by", "text"),
-        ],
+        columns("bound; reached at #; keep below #; set by"),
         _bounds(assessment),
     )
 
@@ -327,18 +327,18 @@ def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
     margins = [m for m in assessment.margins if m.capability in required or not required]
     paths = [m for m in margins if m.kind == "path"]
     # The safe side is the least of all lower ends, whosever they are.
-    if found := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
-        steps, m = min(found, key=lambda pair: pair[0])
+    if result := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
+        steps, m = min(result, key=lambda pair: pair[0])
         safe = min((m.low for m in paths if m.low is not None), default=None)
         yield "optimiser steps at this learning rate", number(steps), number(safe), m.capability
-    if found := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
-        rate, m = min(found, key=lambda pair: pair[0])
+    if result := [(m.critical_learning_rate, m) for m in paths if m.critical_learning_rate]:
+        rate, m = min(result, key=lambda pair: pair[0])
         safe = None if assessment.advice is None else assessment.advice.learning_rate
         yield "learning rate for these steps", number(rate), number(safe), m.capability
     for direction in dict.fromkeys(m.direction for m in margins if m.kind == "radius"):
         own = [m for m in margins if m.kind == "radius" and m.direction == direction]
-        if found := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
-            norm, m = min(found, key=lambda pair: pair[0])
+        if result := [(m.critical_relative_norm, m) for m in own if m.critical_relative_norm]:
+            norm, m = min(result, key=lambda pair: pair[0])
             # An upper bound has no safe side.
             low = DASH if direction == "worst_case" else number(m.low)
             yield f"relative norm along {direction}", number(norm), low, m.capability

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityCourse, TrainingRun, training_screen
+from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import (
     DASH,
     clean,
@@ -20,43 +20,29 @@ from ...results.readings import (
     with_rise,
 )
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
-from ._page import BADGES, Figure, Head, created_words, drawn, page
-from ._tables import Kind, Table, table
+from ..terminal import training_screen
+from ._page import BADGES, Figure, Head, drawn, page
+from ._tables import Kind, Table, columns, table
 
-_COURSE: list[tuple[str, Kind]] = [
-    ("capability", "text"),
-    ("items in groups", "number"),
-    ("change", "number"),
-    ("accepted", "number"),
-    ("unit", "text"),
-    ("lowest", "number"),
-    ("at step", "number"),
-    ("alarm at step", "number"),
-    ("", "text"),
-]
+_COURSE: list[tuple[str, Kind]] = columns(
+    "capability; items in groups #; change #; accepted #; unit; lowest #; "
+    "at step #; alarm at step #; "
+)
 
 
 def render_training_run(run: TrainingRun) -> str:
-    """Write a training run as a page: verdict, losses, alarms with their time and reason, cost.
-
-    Args:
-        run: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal runs.
-    """
+    """Write a training run as a page: verdict, losses, alarms with their time and reason, cost."""
     screen = training_screen(run)
     run = in_points(run)
     p, cost = run.provenance, run.cost
     head = Head(
+        run,
         title="Training under the monitor",
         badge=BADGES.get(run.verdict, run.verdict),
         screen=screen,
-        caveats=run.caveats,
         facts=(
             ("base", clean(p.model.source)),
             ("model", f"{clean(run.model_folder)}/ in the run folder"),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(run)),
         cost=(
@@ -64,7 +50,6 @@ def render_training_run(run: TrainingRun) -> str:
             f"({percent(cost.monitor_share)})",
         ),
         provenance=_provenance_table(run),
-        version=clean(p.driftline_version),
         footer="The monitor sees its own items; a certificate asks more.",
     )
     return page(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...results import ChangeGroup, Subject, WeightDiff, weight_diff_screen
+from ...results import ChangeGroup, WeightDiff
 from ...results.readings import (
     DASH,
     MERGE_TITLES,
@@ -18,45 +18,35 @@ from ...results.readings import (
     rank_cells,
 )
 from ..charts import Key, has_weight_diff_charts, modules_key, weight_diff_charts
-from ._page import Figure, Head, created_words, drawn, page
-from ._tables import Kind, Table, table
+from ..terminal import weight_diff_screen
+from ._page import Figure, Head, drawn, page
+from ._provenance import provenance_table, subject_rows
+from ._tables import Kind, Table, columns, table
 
 MAX_MOVERS = 40
 """Weights that the page lists; the JSON has them all."""
 
-_GROUP: list[tuple[str, Kind]] = [
-    ("relative change", "number"),
-    ("share", "number"),
-    ("weights moved", "number"),
-    ("parameters", "number"),
-]
+_GROUP: list[tuple[str, Kind]] = columns(
+    "relative change #; share #; weights moved #; parameters #"
+)
 
 
 def render_weight_diff(diff: WeightDiff) -> str:
-    """Write a diff as a page: where the update went, what moved farthest, caveats, provenance.
-
-    Args:
-        diff: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal diffs.
-    """
+    """Write a diff as a page: where the update went, what moved farthest, caveats, provenance."""
     screen = weight_diff_screen(diff)
     p = diff.provenance
     head = Head(
+        diff,
         title="What tuning moved",
         badge=_badge(diff, screen.verdict or ""),
         screen=screen,
-        caveats=diff.caveats,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
-            ("date", created_words(p.created)),
         ),
         tiles=tuple(_tiles(diff)),
         cost=(cost_line(diff),),
         provenance=_provenance_table(diff),
-        version=clean(p.driftline_version),
         footer="Weights alone do not say what the change costs.",
     )
     return page(
@@ -99,8 +89,8 @@ def _tiles(diff: WeightDiff) -> Iterator[tuple[str, str, str]]:
         yield "moved farthest", percent(first.relative_change), clean(first.name)
     looked = [c.intruders for c in diff.changes if c.intruders is not None]
     if looked:
-        found = sum(intruders.num_intruders for intruders in looked)
-        yield "intruder dimensions", str(found), f"in {len(looked)} matrices"
+        result = sum(intruders.num_intruders for intruders in looked)
+        yield "intruder dimensions", str(result), f"in {len(looked)} matrices"
 
 
 def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
@@ -191,22 +181,10 @@ def _group_name(group: ChangeGroup) -> str:
 
 def _provenance_table(diff: WeightDiff) -> Table:
     p = diff.provenance
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(p.packages.items()))
     rows = [
-        *_subject_rows("base", p.base),
-        *_subject_rows("tuned", p.tuned),
-        *(_subject_rows("adapter", diff.merge.adapter) if diff.merge else ()),
+        *subject_rows("base", p.base),
+        *subject_rows("tuned", p.tuned),
+        *(subject_rows("adapter", diff.merge.adapter) if diff.merge else ()),
         ("command", f"{p.command}, spectra {diff.spectra}, seed {p.seed}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", packages),
-        ("created", p.created),
-        ("schema", diff.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
-
-
-def _subject_rows(side: str, subject: Subject) -> Iterator[tuple[str, str]]:
-    revision = f", revision {subject.revision}" if subject.revision else ""
-    yield side, f"{subject.source} ({subject.kind}{revision})"
-    for file in subject.files:
-        yield f"{side} digest", f"{file.name} {file.digest}"
+    return provenance_table(rows, p, diff.schema_)

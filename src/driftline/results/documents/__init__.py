@@ -13,13 +13,10 @@ from ._assessment import ModuleFragility as ModuleFragility
 from ._assessment import ModuleNoise as ModuleNoise
 from ._assessment import StabilityMargin as StabilityMargin
 from ._assessment import TargetForecast as TargetForecast
-from ._assessment import Verdict as Verdict
 from ._certification import CapabilityClaim as CapabilityClaim
 from ._certification import Certification as Certification
 from ._certification import CertificationGuards as CertificationGuards
 from ._certification import CertificationProvenance as CertificationProvenance
-from ._certification import CertificationVerdict as CertificationVerdict
-from ._certification import ClaimVerdict as ClaimVerdict
 from ._certification import EqualItems as EqualItems
 from ._certification import Flip as Flip
 from ._certification import Flips as Flips
@@ -29,7 +26,6 @@ from ._certification import SuiteClaim as SuiteClaim
 from ._comparison import ComparedCheckpoint as ComparedCheckpoint
 from ._comparison import Comparison as Comparison
 from ._comparison import ComparisonProvenance as ComparisonProvenance
-from ._comparison import KeepVerdict as KeepVerdict
 from ._comparison import TargetGain as TargetGain
 from ._comparison import TrainerEvaluation as TrainerEvaluation
 from ._comparison import TrainerHistory as TrainerHistory
@@ -48,7 +44,6 @@ from ._plan import PlannedGain as PlannedGain
 from ._plan import PlannedProtocol as PlannedProtocol
 from ._plan import PlanProvenance as PlanProvenance
 from ._plan import PlanTrial as PlanTrial
-from ._plan import PlanVerdict as PlanVerdict
 from ._plan import TrialForecast as TrialForecast
 from ._plan import TrialState as TrialState
 from ._repair import CapabilityRecovery as CapabilityRecovery
@@ -59,7 +54,6 @@ from ._repair import RepairedModel as RepairedModel
 from ._repair import RepairFamily as RepairFamily
 from ._repair import RepairLook as RepairLook
 from ._repair import RepairProvenance as RepairProvenance
-from ._repair import RepairVerdict as RepairVerdict
 from ._repair import TargetRecovery as TargetRecovery
 from ._run_comparison import ComparedRun as ComparedRun
 from ._run_comparison import Quantity as Quantity
@@ -86,7 +80,6 @@ from ._training_run import LossPoint as LossPoint
 from ._training_run import MonitorAlarm as MonitorAlarm
 from ._training_run import TrainingCost as TrainingCost
 from ._training_run import TrainingRun as TrainingRun
-from ._training_run import TrainingVerdict as TrainingVerdict
 from ._verification import CheckName as CheckName
 from ._verification import Verification as Verification
 from ._verification import VerificationCheck as VerificationCheck
@@ -97,7 +90,6 @@ from ._weight_diff import Intruders as Intruders
 from ._weight_diff import LonePart as LonePart
 from ._weight_diff import MergedWeight as MergedWeight
 from ._weight_diff import MergeReplay as MergeReplay
-from ._weight_diff import SpectraEffort as SpectraEffort
 from ._weight_diff import Spectrum as Spectrum
 from ._weight_diff import SpectrumMethod as SpectrumMethod
 from ._weight_diff import Subject as Subject

@@ -1,9 +1,11 @@
 """The assessment: what `assess`, `margin`, `map` and `forecast` return and write."""
 
+import time
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from ...verdicts import ForecastVerdict, LossVerdict
 from ..parts import (
     BeliefSpace,
     Document,
@@ -15,11 +17,6 @@ from ..parts import (
     SafeEnvelope,
     Value,
 )
-
-Verdict = Literal["safe", "unsafe", "at_risk", "inconclusive"]
-"""`safe`: the probability that any required capability ends beyond its tolerance is at most the accepted
-risk. `unsafe`: one ends beyond it with a probability of at least 1 - risk, or was measured beyond it
-and is not predicted to heal. `at_risk`: neither. `inconclusive`: there is nothing to judge by."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 LARGEST_RISK = 0.5
@@ -223,7 +220,7 @@ class CapabilityForecast(Value):
     required: bool
     at_risk: bool
     """The predicted change passes the tolerance."""
-    verdict: Literal["retained", "lost", "inconclusive"]
+    verdict: LossVerdict
     """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
     or the loss was measured and is not predicted to heal."""
     probability_lost: float | None = Field(default=None, ge=0, le=1)
@@ -287,6 +284,18 @@ class Cost(Value):
     fraction_of_planned_run: float | None
     """Optimiser steps taken for the answer as a share of the planned steps."""
 
+    @classmethod
+    def since(
+        cls, started: float, *, forward: int = 0, backward: int = 0, share: float | None = None
+    ) -> "Cost":
+        """Sum up the cost of an answer that was begun at a time of the monotonic clock."""
+        return cls(
+            wall_seconds=round(time.monotonic() - started, 1),
+            tokens_forward=forward,
+            tokens_backward=backward,
+            fraction_of_planned_run=share,
+        )
+
 
 class Assessment(Document):
     """The document of the main job and of its parts; a part that was not asked for is empty."""
@@ -294,7 +303,7 @@ class Assessment(Document):
     schema_: Literal[
         "driftline/assess/1", "driftline/margin/1", "driftline/map/1", "driftline/forecast/1"
     ] = Field(alias="schema")
-    verdict: Verdict | None
+    verdict: ForecastVerdict | None
     """None where the command does not judge the config (`map`)."""
     reasons: tuple[str, ...]
     """Reasons of the verdict, most important first."""

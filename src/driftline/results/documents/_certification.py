@@ -4,20 +4,20 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ...choices import TestMethod
+from ...verdicts import ClaimVerdict, TestVerdict
 from ..parts import (
     CertificationPolicy,
     Document,
     ModelProvenance,
     Numerics,
     RecoveryProbe,
+    RunProvenance,
     SourceProvenance,
     Value,
 )
 from ._assessment import Cost
 from ._weight_diff import Subject
-
-ClaimVerdict = Literal["non_inferior", "inferior", "inconclusive"]
-CertificationVerdict = Literal["pass", "fail", "inconclusive"]
 
 
 class Flip(Value):
@@ -103,7 +103,7 @@ class CapabilityClaim(Value):
     adjusted_verdict: ClaimVerdict
     """Retained only if the adjusted p-value says so; a loss stands as it was found."""
     required: bool
-    method: Literal["flips", "bounded", "unbounded", "sequential"]
+    method: TestMethod
     reason: str | None
     """Reason why the verdict is inconclusive."""
     base_accuracy: float | None
@@ -178,13 +178,9 @@ class CertificationGuards(Value):
     """Items that count once; empty where all differ."""
 
 
-class CertificationProvenance(Value):
+class CertificationProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
     base_model: ModelProvenance | None
@@ -201,10 +197,6 @@ class CertificationProvenance(Value):
     alpha: float
     sequential: bool = False
     """True if items were scored in batches until each decision was clear."""
-    seed: int
-    """Random seed of item orders, bets, bootstraps, solved examples, and items scored twice."""
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class Certification(Document):
@@ -213,7 +205,7 @@ class Certification(Document):
     schema_: Literal["driftline/certification/1"] = Field(
         default="driftline/certification/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: all required capabilities are retained. fail: one of them is inferior."""
     suite_claim: SuiteClaim
     claims: tuple[CapabilityClaim, ...]

@@ -4,12 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ...verdicts import KeepVerdict, TestVerdict
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
-from ._certification import CapabilityClaim, CertificationVerdict, EqualItems
+from ._certification import CapabilityClaim, EqualItems
 from ._weight_diff import Subject
-
-KeepVerdict = Literal["kept", "lost", "inconclusive"]
 
 
 class TargetGain(Value):
@@ -94,13 +93,9 @@ class TrainerHistory(Value):
     is_best_saved: bool
 
 
-class ComparisonProvenance(Value):
+class ComparisonProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     base_model: ModelProvenance
     checkpoints: tuple[Subject, ...]
@@ -110,8 +105,6 @@ class ComparisonProvenance(Value):
     alpha: float
     num_draws: int
     """Number of resamples behind the probabilities."""
-    seed: int
-    created: str
 
 
 class Comparison(Document):
@@ -120,7 +113,7 @@ class Comparison(Document):
     schema_: Literal["driftline/comparison/1"] = Field(
         default="driftline/comparison/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: a checkpoint keeps everything. fail: each one is shown to have lost something."""
     recommended: str | None
     """Label of the checkpoint that is kept and gains most; without target rows, of the one that is kept

@@ -4,9 +4,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, RowGains, SourceProvenance, Value
-from ._assessment import CapabilityForecast, Cost, Verdict
-from ._certification import CertificationVerdict
+from ...verdicts import ForecastVerdict, TestVerdict
+from ..parts import (
+    Document,
+    ModelProvenance,
+    Numerics,
+    RowGains,
+    RunProvenance,
+    SourceProvenance,
+    Value,
+)
+from ._assessment import CapabilityForecast, Cost
 
 
 class ComparedConfig(Value):
@@ -15,7 +23,7 @@ class ComparedConfig(Value):
     label: str
     config: SourceProvenance
     data: SourceProvenance
-    verdict: Verdict
+    verdict: ForecastVerdict
     """Verdict of its last forecast."""
     probe: float
     """The share of the run's steps that its last probe trained."""
@@ -53,13 +61,9 @@ class ComparisonRound(Value):
     """Labels of those that dropped out after it."""
 
 
-class ConfigComparisonProvenance(Value):
+class ConfigComparisonProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     model: ModelProvenance
     suites: tuple[SourceProvenance, ...]
     numerics: Numerics
@@ -67,8 +71,6 @@ class ConfigComparisonProvenance(Value):
     """Items of each capability, at most, that every config was scored on."""
     dropped_below: float
     """A config drops out where its `keep_pvalue` is below this, unless that of every config is."""
-    seed: int
-    created: str
 
 
 class ConfigComparison(Document):
@@ -77,7 +79,7 @@ class ConfigComparison(Document):
     schema_: Literal["driftline/config-comparison/1"] = Field(
         default="driftline/config-comparison/1", alias="schema"
     )
-    verdict: CertificationVerdict
+    verdict: TestVerdict
     """pass: a config is forecast to be safe. fail: each one is forecast to be unsafe."""
     safest: str
     """Label of the config with the smallest predicted worst loss among those that stayed."""

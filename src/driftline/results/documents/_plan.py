@@ -4,11 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ...verdicts import TestVerdict
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 
-PlanVerdict = Literal["pass", "fail", "inconclusive"]
 TrialState = Literal["finished", "stopped", "failed", "out of budget"]
 
 
@@ -187,13 +187,9 @@ class PlanBudget(Value):
     """Minutes of the whole plan as estimated after its first trial, to compare with those it used."""
 
 
-class PlanProvenance(Value):
+class PlanProvenance(RunProvenance):
     """Everything that is needed to plan the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base_model: ModelProvenance
     data: SourceProvenance
     held_out: int
@@ -221,7 +217,7 @@ class Plan(Document):
     """The document of `plan`."""
 
     schema_: Literal["driftline/plan/1"] = Field(default="driftline/plan/1", alias="schema")
-    verdict: PlanVerdict
+    verdict: TestVerdict
     """pass: every required capability is retained and the target gained. fail: one is lost, or no
     protocol within the tolerances gains anything, by a search that ran to its end. inconclusive: the items or
     the budget do not settle it."""

@@ -4,12 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..parts import Document, ModelProvenance, Numerics, SourceProvenance, Value
+from ...verdicts import TestVerdict
+from ..parts import Document, ModelProvenance, Numerics, RunProvenance, SourceProvenance, Value
 from ._assessment import Cost
 from ._certification import CapabilityClaim, SuiteClaim
 from ._weight_diff import Subject
-
-RepairVerdict = Literal["pass", "fail", "inconclusive"]
 
 
 class RepairLook(Value):
@@ -138,13 +137,9 @@ class RepairedModel(Value):
     files: tuple[SourceProvenance, ...]
 
 
-class RepairProvenance(Value):
+class RepairProvenance(RunProvenance):
     """Everything that is needed to repair the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
     base_model: ModelProvenance
@@ -170,7 +165,7 @@ class Repair(Document):
     """The document of `repair`."""
 
     schema_: Literal["driftline/repair/1"] = Field(default="driftline/repair/1", alias="schema")
-    verdict: RepairVerdict
+    verdict: TestVerdict
     """pass: every required capability is retained and, where a target was given, some of its gain
     is kept. fail: a required one is lost, or no gain is left."""
     reasons: tuple[str, ...]

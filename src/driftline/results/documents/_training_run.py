@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ...verdicts import TrainingVerdict
 from ..parts import Document, Provenance, Value
 from ._comparison import TargetGain
 
@@ -74,9 +75,6 @@ class TrainingCost(Value):
     monitor_seconds: float
     monitor_share: float
     """Share of this process's wall time."""
-
-
-TrainingVerdict = Literal["no_alarm", "unsafe", "inconclusive"]
 
 
 class TrainingRun(Document):

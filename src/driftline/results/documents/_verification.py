@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ...verdicts import TestVerdict
 from ..parts import Document, Value
 
 CheckName = Literal[
@@ -32,7 +33,7 @@ class Verification(Document):
     )
     verdict: Literal["pass", "fail", "inconclusive", "refused"]
     """`refused`: a check failed. Else what was certified."""
-    certified_verdict: Literal["pass", "fail", "inconclusive"] | None
+    certified_verdict: TestVerdict | None
     """None where the certificate is not authentic, so that nothing it says counts."""
     key_id: str
     """SHA-256 of the public key that was trusted, in DER, in hex."""

@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..parts import Document, SourceProvenance, Value
+from ...choices import PresenceState, SpectraEffort
+from ...verdicts import TestVerdict
+from ..parts import Document, RunProvenance, SourceProvenance, Value
 
-SpectraEffort = Literal["none", "fast", "exact"]
 SpectrumMethod = Literal["factors", "gram", "krylov"]
 
 
@@ -119,15 +120,12 @@ class LonePart(Value):
     """Share of all parameters of that side."""
 
 
-MergeState = Literal["present", "scaled", "absent", "other", "undecided"]
-
-
 class MergedWeight(Value):
     """One weight that an adapter changes, as it is in the merged model."""
 
     name: str
     layer: int | None
-    state: MergeState
+    state: PresenceState
     """`present`: the adapter's change is there. `scaled`: at another strength than 1. `absent`: the
     weight is the base's. `other`: it differs from the base by more than the adapter and rounding.
     `undecided`: rounding hides the change, so that it cannot be told."""
@@ -143,7 +141,7 @@ class MergedWeight(Value):
 class MergeReplay(Value):
     """Comparison of a merged model with its adapter, merged again."""
 
-    verdict: Literal["pass", "fail", "inconclusive"]
+    verdict: TestVerdict
     """`pass`: every weight that the adapter changes holds the change, and no other weight moved.
     `inconclusive`: no weight speaks against that, but some cannot be told or have no partner."""
     adapter: Subject
@@ -153,26 +151,18 @@ class MergeReplay(Value):
     """Weights that the adapter leaves alone, and that moved."""
 
 
-class DiffProvenance(Value):
+class DiffProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
-    driftline_version: str
-    python_version: str
-    packages: dict[str, str]
-    command: str
     base: Subject
     tuned: Subject
-    seed: int
-    """Random seed of the random subspaces."""
-    created: str
-    """Time of writing, ISO 8601, UTC."""
 
 
 class WeightDiff(Document):
     """The document of `diff`: where the update went, from the weights alone."""
 
     schema_: Literal["driftline/diff/1"] = Field(default="driftline/diff/1", alias="schema")
-    verdict: Literal["pass", "fail", "inconclusive"] | None = None
+    verdict: TestVerdict | None = None
     """None: all weights were compared, and weights alone judge nothing. `inconclusive`: some have no
     partner. With an adapter, the verdict of `merge`."""
     headline: str = ""

@@ -22,6 +22,7 @@ from ._probe_reading import ProbeReading as ProbeReading
 from ._provenance import ModelProvenance as ModelProvenance
 from ._provenance import Numerics as Numerics
 from ._provenance import Provenance as Provenance
+from ._provenance import RunProvenance as RunProvenance
 from ._provenance import SourceProvenance as SourceProvenance
 from ._recovery import RecoveryFinding as RecoveryFinding
 from ._recovery import RecoveryProbe as RecoveryProbe

@@ -47,19 +47,25 @@ class Numerics(Value):
     another config are another model. None in documents of earlier versions."""
 
 
-class Provenance(Value):
-    """Everything that is needed to measure the same again."""
+class RunProvenance(Value):
+    """The software, the command and the time of a result: a part of every document's provenance."""
 
     driftline_version: str
     python_version: str
     packages: dict[str, str]
     command: str
+    seed: int
+    """Random seed of all of Driftline's own sampling."""
+    created: str
+    """Time of writing, ISO 8601, UTC."""
+
+
+class Provenance(RunProvenance):
+    """Everything that is needed to measure the same again."""
+
     model: ModelProvenance
     data: SourceProvenance | None
     config: SourceProvenance | None
     config_values: dict[str, JsonValue] = Field(default_factory=dict)
     suites: tuple[SourceProvenance, ...]
     numerics: Numerics
-    seed: int
-    created: str
-    """Time of writing, ISO 8601, UTC."""

@@ -124,12 +124,12 @@ def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
     Returns:
         Its CKA and what to call it; None and a dash where no layer has one.
     """
-    found = [
+    result = [
         (cka, layer_label(layer.layer))
         for layer in curve.layers
         if (cka := layer.cka[place]) is not None
     ]
-    return min(found, default=(None, DASH))
+    return min(result, default=(None, DASH))
 
 
 def rank_range(

@@ -50,24 +50,10 @@ LIMITS_PAGE = "docs/limits.md"
 
 
 def caveats_of_run(caveats: Sequence[str]) -> tuple[str, ...]:
-    """Choose the caveats that hold for this run and not for every run.
-
-    Args:
-        caveats: Of a document.
-
-    Returns:
-        Those that are no standing limit, in their order.
-    """
+    """Choose the caveats that hold for this run and not for every run."""
     return tuple(each for each in caveats if not each.startswith(STANDING))
 
 
 def standing_caveats(caveats: Sequence[str]) -> tuple[str, ...]:
-    """Choose the caveats that are true of every run.
-
-    Args:
-        caveats: Of a document.
-
-    Returns:
-        The standing limits among them, in their order.
-    """
+    """Choose the caveats that are true of every run."""
     return tuple(each for each in caveats if each.startswith(STANDING))

@@ -1,6 +1,6 @@
 """The verdict of a claim in one word."""
 
-from ..documents import ClaimVerdict
+from ...verdicts import ClaimVerdict
 
 CLAIM_WORDS: dict[ClaimVerdict, str] = {
     "non_inferior": "retained",

@@ -23,19 +23,12 @@ _NEXT = (
 )
 
 
-def comparison_headline(found: Comparison) -> str:
-    """Say in one sentence which checkpoint to take, or why none.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The sentence, without the verdict's word.
-    """
-    rows = found.checkpoints
-    chosen = next((row for row in rows if row.label == found.recommended), None)
+def comparison_headline(document: Comparison) -> str:
+    """Say in one sentence which checkpoint to take, or why none."""
+    rows = document.checkpoints
+    chosen = next((row for row in rows if row.label == document.recommended), None)
     if chosen is None:
-        if found.verdict == "fail":
+        if document.verdict == "fail":
             return (
                 f"each of {len(rows)} checkpoints lost a required capability beyond its tolerance"
             )
@@ -50,9 +43,9 @@ def comparison_headline(found: Comparison) -> str:
     return f"{text} and {most}: {_gain(chosen)} nats a token on the target"
 
 
-def checkpoint_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
+def checkpoint_rows(document: Comparison) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each checkpoint, under `CHECKPOINT_TITLES`."""
-    for row in found.checkpoints:
+    for row in document.checkpoints:
         yield (
             clean(row.label) + (" (is the base)" if row.is_base else ""),
             row.verdict,
@@ -94,13 +87,13 @@ CLAIM_TITLES = (
 )
 
 
-def reason_lines(found: Comparison) -> Iterator[str]:
+def reason_lines(document: Comparison) -> Iterator[str]:
     """Say of each checkpoint that is not kept why, and why its capabilities are undecided."""
-    for row in found.checkpoints:
+    for row in document.checkpoints:
         if row.reason is not None:
             yield f"{clean(row.label)} is {row.verdict}: {clean(row.reason)}"
     reasons: dict[str, list[str]] = {}
-    for row in found.checkpoints:
+    for row in document.checkpoints:
         for claim in row.claims:
             if claim.reason:
                 reasons.setdefault(f"{claim.capability}: {claim.reason}", []).append(row.label)
@@ -109,14 +102,7 @@ def reason_lines(found: Comparison) -> Iterator[str]:
 
 
 def history_sentence(history: TrainerHistory) -> str:
-    """Say which step the trainer's evaluations found best, and whether it was saved.
-
-    Args:
-        history: The trainer's record.
-
-    Returns:
-        One or two sentences.
-    """
+    """Say which step the trainer's evaluations found best, and whether it was saved."""
     name, value = clean(history.metric), number(history.best_value)
     text = f"{clean(history.file)}: the best evaluation ({name} {value}) was at step {history.best_step}"
     if history.is_best_saved:

@@ -31,33 +31,26 @@ CONFIG_FORECAST_TITLES = (
 _NEXT = "lower the learning rate, shorten the run, or ask driftline plan for a safer protocol"
 
 
-def config_comparison_headline(found: ConfigComparison) -> str:
-    """Say in one sentence which config is safest, and whether it is safe.
-
-    Args:
-        found: The comparison.
-
-    Returns:
-        The sentence, without the verdict's word.
-    """
-    row = next(each for each in found.configs if each.label == found.safest)
+def config_comparison_headline(document: ConfigComparison) -> str:
+    """Say in one sentence which config is safest, and whether it is safe."""
+    row = next(each for each in document.configs if each.label == document.safest)
     text = (
-        f"the safest of {len(found.configs)} configs is {clean(row.label)} (P = "
+        f"the safest of {len(document.configs)} configs is {clean(row.label)} (P = "
         f"{number(row.probability_safest)}), with a predicted worst loss of "
         f"{number(row.worst_loss, signed=True)} tolerances in {clean(row.worst_capability)}"
     )
-    if found.recommended is not None:
-        other = next(each for each in found.configs if each.label == found.recommended)
+    if document.recommended is not None:
+        other = next(each for each in document.configs if each.label == document.recommended)
         gain = "" if other.gain is None else f" ({number(other.gain, signed=True)} nats a token)"
         return f"take {clean(other.label)}: it is forecast to be safe and gains most{gain}; {text}"
-    if found.verdict == "fail":
+    if document.verdict == "fail":
         return f"each config is forecast to be unsafe; {text}; {_NEXT}"
     return f"no config is forecast to be safe; {text}; {_NEXT}"
 
 
-def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
+def config_rows(document: ConfigComparison) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each config, under `CONFIG_TITLES`."""
-    for row in found.configs:
+    for row in document.configs:
         dropped = row.dropped_after
         yield (
             clean(row.label),
@@ -74,9 +67,9 @@ def config_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
         )
 
 
-def config_forecast_rows(found: ConfigComparison) -> Iterator[tuple[str, ...]]:
+def config_forecast_rows(document: ConfigComparison) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each forecast of each config, under `CONFIG_FORECAST_TITLES`."""
-    for row in found.configs:
+    for row in document.configs:
         for each in row.forecast:
             yield (
                 clean(row.label),

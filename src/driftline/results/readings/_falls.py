@@ -110,14 +110,6 @@ def in_tolerances(loss: float, tolerance: float) -> str | None:
 
 
 def sign_notes(units: Iterable[str], *, any_lower: bool = False) -> tuple[str, ...]:
-    """Explain units and signs that a reader may not know.
-
-    Args:
-        units: Of what is shown.
-        any_lower: A metric is shown whose lower values are better.
-
-    Returns:
-        Sentences.
-    """
+    """Explain units and signs that a reader may not know."""
     has_nats = any(shown_unit(unit)[1].startswith("nats") for unit in units)
     return (NATS_NOTE,) * has_nats + (TURNED_NOTE,) * any_lower

@@ -90,14 +90,7 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
 
 
 def perplexity_lines(rows: Iterable[PerplexityRow]) -> list[str]:
-    """Describe the changes of perplexity, one sentence per capability that has one.
-
-    Args:
-        rows: In the order in which they are shown.
-
-    Returns:
-        Sentences without markup.
-    """
+    """Describe the changes of perplexity, one sentence per capability that has one."""
     return [_line(row) for row in rows if has_perplexity(row.unit)]
 
 

@@ -4,10 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from ...escapes import replaced
 from ...metrics import METRICS
+from ...verdicts import LossVerdict
 from ..documents import Assessment, Cost, ModuleFragility, StabilityMargin, TargetGain
 
 DASH = "–"
@@ -32,7 +32,7 @@ class CapabilityLoss:
     confidence_level: float
     tolerance: float
     required: bool
-    verdict: Literal["retained", "lost", "inconclusive"]
+    verdict: LossVerdict
     probability_lost: float | None = None
     """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
 
@@ -205,7 +205,7 @@ def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
     for f in assessment.fragility:
         ranks.setdefault(f.module, []).append(f)
     labels = module_labels(assessment.fragility)
-    found = [
+    result = [
         ModuleRank(
             module,
             labels[module],
@@ -215,7 +215,7 @@ def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
         for module, rows in ranks.items()
     ]
     places = list(labels)
-    return tuple(sorted(found, key=lambda r: (r.mean_rank, places.index(r.module))))
+    return tuple(sorted(result, key=lambda r: (r.mean_rank, places.index(r.module))))
 
 
 def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:

@@ -91,13 +91,13 @@ def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
 def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
     """Return the fewest groups that hold half of the total, the largest first."""
     whole = sum(group.share or 0.0 for group in groups)
-    held, found = 0.0, []
+    held, result = 0.0, []
     for group in sorted(groups, key=lambda group: -(group.share or 0.0)):
         if held >= MOST * whole:
             break
         held += group.share or 0.0
-        found.append(group)
-    return found
+        result.append(group)
+    return result
 
 
 def spans(numbers: Iterable[int]) -> str:
@@ -150,17 +150,12 @@ def count_lines(diff: WeightDiff) -> list[str]:
 
 
 def rank_cells(change: TensorChange) -> tuple[str, str, str, str]:
-    """Format effective, stable and energy rank and the number of intruders.
-
-    Args:
-        change: Change of one weight.
-
-    Returns:
-        An estimate is marked with a tilde; what was not computed is a dash.
-    """
-    found, intruders = change.spectrum, change.intruders
-    about = "" if found is None or found.is_exact else "~"
-    ranks = (found.effective_rank, found.stable_rank, found.energy_rank) if found else (None,) * 3
+    """Format effective, stable and energy rank and the number of intruders."""
+    result, intruders = change.spectrum, change.intruders
+    about = "" if result is None or result.is_exact else "~"
+    ranks = (
+        (result.effective_rank, result.stable_rank, result.energy_rank) if result else (None,) * 3
+    )
     cells = [about + number(rank) if rank is not None else number(rank) for rank in ranks[:2]]
     energy = number(None) if ranks[2] is None else f"{about}{ranks[2]}"
     return (

@@ -145,10 +145,10 @@ def _first_crossings(
     rows = numpy.arange(len(ys))
     before, after = ys[rows, k - 1], ys[rows, k]
     share = (tolerance - before) / numpy.where(over.any(axis=1), after - before, 1.0)
-    found: Float[ndarray, " curves"] = numpy.where(
+    result: Float[ndarray, " curves"] = numpy.where(
         over.any(axis=1), xs[k - 1] + share * (xs[k] - xs[k - 1]), numpy.inf
     )
-    return found
+    return result
 
 
 def _finite(number: float) -> float | None:

@@ -96,9 +96,9 @@ class CrossingSearch:
 
     def is_open_at(self, index: int) -> bool:
         """Return whether an evaluation at a grid point would narrow the search."""
-        wanted = self.next_index()
-        if wanted is None or index == wanted:
-            return wanted is not None
+        requested = self.next_index()
+        if requested is None or index == requested:
+            return requested is not None
         above, below = self.lowest_above, self.highest_below
         return (above is None or index < above) and (below is None or index > below)
 

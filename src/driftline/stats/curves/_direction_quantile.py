@@ -63,7 +63,7 @@ def direction_quantile(
     num = len(curves)
     if num < 2:
         raise RunError(f"a quantile over directions needs at least 2 of them and there are {num}")
-    found = [
+    result = [
         first_crossing(curve.scales**2, curve.item_losses.mean(axis=1), tolerance)
         for curve in curves
     ]
@@ -71,7 +71,7 @@ def direction_quantile(
     logs = numpy.array(
         [
             math.log(end) if square is None else math.log(square) / 2
-            for square, end in zip(found, ends, strict=True)
+            for square, end in zip(result, ends, strict=True)
         ]
     )
     squares = numpy.stack(
@@ -92,7 +92,7 @@ def direction_quantile(
     value, low, high = _normal_quantile(logs, share, confidence_level)
     low = value - math.hypot(value - low, item_reach)
     high = value + math.hypot(high - value, item_reach)
-    if any(square is None for square in found):
+    if any(square is None for square in result):
         return Crossing(None, math.exp(low), None)
     return Crossing(math.exp(value), math.exp(low), math.exp(high))
 

@@ -58,9 +58,9 @@ def log_wealth(bets: Bets, change: float) -> Float[ndarray, "*rules orders units
         Nats.
     """
     stakes = numpy.minimum(bets.stakes, bets.largest_share / (change - bets.least))
-    found: Float[ndarray, "*rules orders units"]
-    found = numpy.log1p(stakes * (bets.totals - change * bets.sizes)).cumsum(axis=-1)
-    return found
+    result: Float[ndarray, "*rules orders units"]
+    result = numpy.log1p(stakes * (bets.totals - change * bets.sizes)).cumsum(axis=-1)
+    return result
 
 
 def scaled(units: Units, max_group_size: int | None) -> Units:
@@ -86,16 +86,7 @@ def scaled(units: Units, max_group_size: int | None) -> Units:
 def past_of(
     totals: Float[ndarray, "orders units"], sizes: Float[ndarray, "orders units"], margin: float
 ) -> Past:
-    """Return spread and size of earlier units, with a few imagined ones as a prior.
-
-    Args:
-        totals: Total of each unit, in order.
-        sizes: Number of items of each unit, in order.
-        margin: Gives the scale of what is imagined.
-
-    Returns:
-        For each unit, from those before it.
-    """
+    """Return spread and size of earlier units, with a few imagined ones as a prior."""
 
     def before(values: Float[ndarray, "orders units"]) -> Float[ndarray, "orders units"]:
         sums = numpy.zeros_like(values)

@@ -101,17 +101,7 @@ def flip_noninferiority(
 
 
 def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> FlipEvidence:
-    """Return the outcomes whose Tango limit is at least as high as that of this outcome.
-
-    Args:
-        lost: Items that were right and are wrong now.
-        gained: Items that were wrong and are right now.
-        num_items: All items.
-        confidence_level: Confidence level of the limit.
-
-    Returns:
-        The outcomes, over the numbers of flips that have any probability.
-    """
+    """Return the outcomes whose Tango limit is at least as high as that of this outcome."""
     z = float(scipy.special.ndtri(confidence_level))
     limit = tango_low(
         numpy.array(lost),
@@ -123,17 +113,7 @@ def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float)
 
 
 def evidence_at(lost: int, gained: int, num_items: int, change: float) -> FlipEvidence:
-    """Return the outcomes whose score statistic at `change` is at least as large.
-
-    Args:
-        lost: Items that were right and are wrong now.
-        gained: Items that were wrong and are right now.
-        num_items: All items.
-        change: The hypothesis.
-
-    Returns:
-        The outcomes, over the numbers of flips that have any probability.
-    """
+    """Return the outcomes whose score statistic at `change` is at least as large."""
     z = tango_statistic(numpy.array(lost), numpy.array(gained), num_items=num_items, change=change)
     return _evidence(lost, gained, num_items, change=change, z=float(z))
 
@@ -155,25 +135,17 @@ def _evidence(lost: int, gained: int, num_items: int, *, change: float, z: float
 
 
 def evidence_pvalue(evidence: FlipEvidence, change: float) -> float:
-    """Return the p-value of the null hypothesis that the true change is at most `change`.
-
-    Args:
-        evidence: Evidence of the outcome.
-        change: From -1 to 1.
-
-    Returns:
-        From GAMMA to 1.
-    """
+    """Return the p-value of the null hypothesis that the true change is at most `change`."""
     grid = evidence.discordances
     # The net change cannot exceed the share of items that flip.
     smallest = max(abs(change), grid[0])
     if smallest > grid[-1]:
         return GAMMA if change < 0 else 1.0
     grid = numpy.concatenate([[smallest], grid[grid > smallest]])
-    found = outcome_probabilities(evidence, grid, change)
-    top = int(found.argmax())
+    result = outcome_probabilities(evidence, grid, change)
+    top = int(result.argmax())
     zoomed = numpy.linspace(grid[max(top - 1, 0)], grid[min(top + 1, len(grid) - 1)], _NUM_ZOOMED)
-    top_found = max(found[top], outcome_probabilities(evidence, zoomed, change).max())
+    top_found = max(result[top], outcome_probabilities(evidence, zoomed, change).max())
     return min(1.0, float(top_found) + GAMMA)
 
 
@@ -196,8 +168,8 @@ def outcome_probabilities(
     lost_share = (1 - change / numpy.maximum(discordances, _SMALLEST)) / 2
     tails = _lost_tails(evidence, numpy.clip(lost_share, 0.0, 1.0))
     left_out = numpy.maximum(1 - weights.sum(axis=1), 0.0)
-    found: Float[ndarray, " points"] = (weights * tails).sum(axis=1) + left_out
-    return found
+    result: Float[ndarray, " points"] = (weights * tails).sum(axis=1) + left_out
+    return result
 
 
 def _lost_tails(
@@ -217,8 +189,8 @@ def _lost_tails(
         sign = numpy.where(numpy.abs(rise) > index, numpy.sign(rise), 0)
         steps += sign * _binomial(count, flips[1:], lost_share)
     tails = numpy.concatenate([first[:, None], steps], axis=1).cumsum(axis=1)
-    found: Float[ndarray, "points flips"] = numpy.clip(tails, 0.0, 1.0)
-    return found
+    result: Float[ndarray, "points flips"] = numpy.clip(tails, 0.0, 1.0)
+    return result
 
 
 def most_lost_at(
@@ -284,5 +256,5 @@ def _binomial(
     log_ways = -scipy.special.betaln(count + 1, num - count + 1) - numpy.log(num + 1)
     logs = numpy.log(numpy.maximum([share, 1 - share], _SMALLEST))
     powers = logs.T @ numpy.array([count, num - count], dtype=float)
-    found: Float[ndarray, "points flips"] = numpy.exp(log_ways + powers) * is_possible
-    return found
+    result: Float[ndarray, "points flips"] = numpy.exp(log_ways + powers) * is_possible
+    return result

@@ -1,17 +1,16 @@
 """Result type and input checks that all tests of non-inferiority share."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...errors import ConfigError, RunError
+from ...verdicts import ClaimVerdict
 
 SMALLEST_ALPHA = 1e-4
 """A p-value of exact flips cannot be below 1e-5, so that much smaller levels can show nothing."""
-
-NoninferiorityVerdict = Literal["non_inferior", "inferior", "inconclusive"]
 
 
 class NoninferiorityTest(NamedTuple):
@@ -30,11 +29,11 @@ class NoninferiorityTest(NamedTuple):
     confidence_level: float
     pvalue: float
     """P-value of the null hypothesis change <= -margin."""
-    verdict: NoninferiorityVerdict
+    verdict: ClaimVerdict
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 
 
-def judged(low: float, high: float, margin: float) -> NoninferiorityVerdict:
+def judged(low: float, high: float, margin: float) -> ClaimVerdict:
     """Return the verdict of two one-sided limits; a missing limit never supports a claim."""
     if low >= -margin:
         return "non_inferior"
@@ -42,21 +41,13 @@ def judged(low: float, high: float, margin: float) -> NoninferiorityVerdict:
 
 
 def check_level(confidence_level: float) -> None:
-    """Refuse a level at which the limits would cross.
-
-    Raises:
-        ConfigError: It is not in [0.5, 1).
-    """
+    """Refuse a level at which the limits would cross."""
     if not 0.5 <= confidence_level < 1:
         raise ConfigError(f"confidence_level {confidence_level} must lie between 0.5 and 1")
 
 
 def check_margin(margin: float, largest: float) -> None:
-    """Refuse a margin that is not a loss, or that no score could lose.
-
-    Raises:
-        ConfigError: It is not positive, or not below the largest possible loss.
-    """
+    """Refuse a margin that is not a loss, or that no score could lose."""
     if not 0 < margin < largest:
         raise ConfigError(f"margin {margin} must lie between 0 and {largest:g}")
 

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...errors import ConfigError
+from ...verdicts import ClaimVerdict
 from ._bets import Bets, check_bounds, highest_refused, log_wealth, past_of, scaled
 from ._noninferiority import (
-    NoninferiorityVerdict,
     check_level,
     check_margin,
     has_one_size,
@@ -26,7 +26,7 @@ is given to each; the second wins in the end also where the change lies close to
 class SequentialTest(NamedTuple):
     """Result of the test on the items so far; valid after every item."""
 
-    verdict: NoninferiorityVerdict
+    verdict: ClaimVerdict
     """Stop where it is not inconclusive; it will not change again."""
     num_items: int
     """Items at which the verdict was reached; all of them where it was not."""
@@ -107,7 +107,7 @@ def sequential_noninferiority(
     high = -_limit(falling, bool(below.max() >= log_bound), margin, mirrored, log_bound)
     reached = numpy.flatnonzero(numpy.maximum(above, below) >= log_bound)
     first = int(reached[0]) if len(reached) else len(above) - 1
-    verdict: NoninferiorityVerdict = "inconclusive"
+    verdict: ClaimVerdict = "inconclusive"
     if len(reached):
         # The first to arrive has the word; both can only arrive where one of them errs.
         verdict = "non_inferior" if above[first] >= log_bound else "inferior"
@@ -141,10 +141,10 @@ def running_bets(
 def log_evidence(bets: Bets, mean: float) -> Float[ndarray, "orders units"]:
     """Return the logarithm of the wealth of all rules together, after each unit."""
     weights = numpy.array([weight for _, weight in _RULES])[:, None, None]
-    found: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
+    result: Float[ndarray, "orders units"] = numpy.logaddexp.reduce(
         log_wealth(bets, mean) + numpy.log(weights), axis=0
     )
-    return found
+    return result
 
 
 def _limit(

@@ -49,8 +49,8 @@ def tango_statistic(
     excess = gained - lost - n * d
     with numpy.errstate(divide="ignore", invalid="ignore"):
         z = excess / numpy.sqrt(variance)
-    found: Float[ndarray, "*shape"] = numpy.where(numpy.isnan(z), 0.0, z)
-    return found
+    result: Float[ndarray, "*shape"] = numpy.where(numpy.isnan(z), 0.0, z)
+    return result
 
 
 def tango_low(
@@ -114,10 +114,6 @@ def tango_interval(
 
 
 def check_counts(lost: int, gained: int, num_items: int) -> None:
-    """Refuse counts that are not those of any set of items.
-
-    Raises:
-        RunError: A negative count, more flips than items, or no items.
-    """
+    """Refuse counts that are not those of any set of items."""
     if num_items < 1 or min(lost, gained) < 0 or lost + gained > num_items:
         raise RunError(f"{lost} lost and {gained} gained of {num_items} items is no count of flips")

@@ -112,7 +112,7 @@ def _pivots(units: Units, mean: float, seed: int) -> Float[ndarray, " resamples"
     """Return (mean - true mean) / error of resamples of whole units, ascending."""
     generator = numpy.random.default_rng(seed)
     num = len(units.sums)
-    found = []
+    result = []
     for first in range(0, NUM_RESAMPLES, _CHUNK):
         rows = min(_CHUNK, NUM_RESAMPLES - first)
         counts = generator.multinomial(num, numpy.full(num, 1 / num), size=rows).astype(float)
@@ -120,16 +120,12 @@ def _pivots(units: Units, mean: float, seed: int) -> Float[ndarray, " resamples"
         with numpy.errstate(divide="ignore", invalid="ignore"):
             pivots = (means - mean) / errors
         # A resample without spread says nothing of the shape; it counts against either claim.
-        found.append(numpy.where(numpy.isnan(pivots), 0.0, pivots))
-    return numpy.sort(numpy.concatenate(found))
+        result.append(numpy.where(numpy.isnan(pivots), 0.0, pivots))
+    return numpy.sort(numpy.concatenate(result))
 
 
 def _check_shape(units: Units, mean: float, error: float, *, least_units: int) -> None:
-    """Refuse samples of which the approximations are known to fail.
-
-    Raises:
-        RunError: Few units, no spread, or skewness.
-    """
+    """Refuse samples of which the approximations are known to fail."""
     num = len(units.sums)
     if num < least_units:
         raise RunError(

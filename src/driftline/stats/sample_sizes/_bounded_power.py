@@ -62,14 +62,14 @@ def bounded_num_items_needed(
     def power_at(num_groups: int) -> float:
         num_items = num_groups * group_size
         changes = poor_sample(num_items, standard_deviation, bounds, change=change, power=power)
-        found = bounded_noninferiority(
+        result = bounded_noninferiority(
             changes,
             margin=margin,
             bounds=bounds,
             groups=None if group_size == 1 else numpy.arange(num_items) // group_size,
             confidence_level=confidence_level,
         )
-        return float(found.verdict == "non_inferior")
+        return float(result.verdict == "non_inferior")
 
     quantiles = scipy.special.ndtri([confidence_level, power])
     by_spread = _PRICE * (quantiles.sum() * standard_deviation / (margin + change)) ** 2
@@ -106,7 +106,7 @@ def bounded_margin_shown(
     changes = poor_sample(num_items, standard_deviation, bounds, power=power)
 
     def shows(margin: float) -> bool:
-        found = bounded_noninferiority(
+        result = bounded_noninferiority(
             changes,
             margin=margin,
             bounds=bounds,
@@ -114,7 +114,7 @@ def bounded_margin_shown(
             max_group_size=max_group_size,
             confidence_level=confidence_level,
         )
-        return found.verdict == "non_inferior"
+        return result.verdict == "non_inferior"
 
     low, high = 0.0, -bounds[0] * 0.999
     if not shows(high):

@@ -193,10 +193,6 @@ def check_planned(
 
 
 def check_power(power: float, confidence_level: float) -> None:
-    """Refuse a power that is no better than chance.
-
-    Raises:
-        ConfigError: It is not between 1 - level and 1.
-    """
+    """Refuse a power that is no better than chance."""
     if not 1 - confidence_level < power < 1:
         raise ConfigError(f"power {power} must lie between {1 - confidence_level:g} and 1")

@@ -200,14 +200,7 @@ def _check_schedule(
 
 
 def one_line(error: BaseException) -> str:
-    """Describe a library's exception in one line, with its kind if the text alone says little.
-
-    Args:
-        error: The exception.
-
-    Returns:
-        Its first line of text.
-    """
+    """Describe a library's exception in one line, with its kind if the text alone says little."""
     for said, meant in _PLAINER.items():
         if said in str(error):
             return meant

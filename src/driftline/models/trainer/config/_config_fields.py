@@ -124,15 +124,7 @@ def kinds_of(key: str) -> tuple[type, ...]:
 
 
 def as_its_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
-    """Convert a text to the number or boolean that its field takes, as TRL's parser does.
-
-    Args:
-        value: As YAML gives it.
-        kinds: Types that the field takes.
-
-    Returns:
-        The value; the text as it stands where it reads as neither.
-    """
+    """Convert a text to the number or boolean that its field takes, as TRL's parser does."""
     if not isinstance(value, str) or str in kinds:
         return value
     if bool in kinds and value.lower() in _TRUTH:

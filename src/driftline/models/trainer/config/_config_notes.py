@@ -56,14 +56,7 @@ def streams(config: "TrainingConfig") -> bool:
 
 
 def unused_fields(config: "TrainingConfig") -> tuple[str, ...]:
-    """Return the fields that have no effect because of another field of the file.
-
-    Args:
-        config: The config.
-
-    Returns:
-        Their names, in the file's order.
-    """
+    """Return the fields that have no effect because of another field of the file."""
     values, unused = config.values, {"ignore_bias_buffers"}
     if not config.uses_peft:
         lora = {name for name in MODEL_FIELDS if name.startswith("lora_")}
@@ -84,14 +77,7 @@ def unused_fields(config: "TrainingConfig") -> tuple[str, ...]:
 
 
 def probe_notes(config: "TrainingConfig") -> tuple[str, ...]:
-    """List the fields of a config that a probe ignores.
-
-    Args:
-        config: The config.
-
-    Returns:
-        One sentence each.
-    """
+    """List the fields of a config that a probe ignores."""
     values = config.values
     aside = [key for key in values if key in OUTPUT_FIELDS | EVALUATION_FIELDS]
     named = [key for key in values if key in ABOUT_THE_MODEL]
@@ -136,15 +122,7 @@ def run_notes(config: "TrainingConfig", *, is_model_named: bool) -> tuple[str, .
 
 
 def refuse_checkpoint(values: Mapping[str, JsonValue], path: Path) -> None:
-    """Refuse a run that begins at a checkpoint, from which TRL's command line would resume.
-
-    Args:
-        values: The fields of the file.
-        path: The file, for messages.
-
-    Raises:
-        ConfigError: `resume_from_checkpoint` names one.
-    """
+    """Refuse a run that begins at a checkpoint, from which TRL's command line would resume."""
     named = values.get("resume_from_checkpoint")
     if str(named).lower() not in _NO_CHECKPOINT:
         raise ConfigError(

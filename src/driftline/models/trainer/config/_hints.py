@@ -138,14 +138,7 @@ _MENDS = {
 
 
 def hint(key: str) -> str:
-    """Name the mend for an unknown key.
-
-    Args:
-        key: As it stands in the file.
-
-    Returns:
-        An imperative that works.
-    """
+    """Name the mend for an unknown key."""
     if key in _RENAMED:
         return f"TRL calls it {_RENAMED[key]}"
     if key in _MENDS:

@@ -54,14 +54,14 @@ def config_in_memory(
 def _set_fields(config: SFTConfig) -> dict[str, Any]:
     """List the fields that differ from the defaults of the same machine."""
     usual = SFTConfig(output_dir=config.output_dir, use_cpu=config.use_cpu)
-    found = {}
+    result = {}
     for each in dataclasses.fields(config):
         name = each.name
         if name in SFT_FIELDS - _OF_THE_MACHINE and each.init:
             value = getattr(config, name)
             if value != getattr(usual, name):
-                found[name] = _plain(value)
-    return found
+                result[name] = _plain(value)
+    return result
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field

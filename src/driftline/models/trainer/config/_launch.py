@@ -89,7 +89,7 @@ def _read_launcher(name: str, key: str, path: Path) -> dict[str, JsonValue]:
             "the file"
         )
     content = own.read_bytes() if own is not None else shipped.read_bytes()
-    found = parse_yaml(content, own or name, ConfigError)
-    if not isinstance(found, dict):
+    result = parse_yaml(content, own or name, ConfigError)
+    if not isinstance(result, dict):
         raise ConfigError(f"{path}: {key}: {name} is not a mapping; give a config of accelerate")
-    return found
+    return result

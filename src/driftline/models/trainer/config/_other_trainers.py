@@ -189,11 +189,11 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
         raise ConfigError(
             f"{path}: rl: {values['rl']} is not supported; only fine-tuning on texts is"
         )
-    adapter, found = values.get("adapter"), _axolotl_precision(values)
+    adapter, result = values.get("adapter"), _axolotl_precision(values)
     if adapter in ("lora", "qlora"):
-        found |= {"use_peft": True, "lora_dropout": values.get("lora_dropout") or 0.0}
+        result |= {"use_peft": True, "lora_dropout": values.get("lora_dropout") or 0.0}
         if values.get("lora_target_linear"):
-            found["target_modules"] = "all-linear"
+            result["target_modules"] = "all-linear"
     elif adapter:
         raise ConfigError(f"{path}: adapter: {adapter} is not supported; lora and qlora are")
     else:
@@ -201,15 +201,15 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
         read |= {key for key in values if key.startswith(("lora_", "peft_"))}
     if values.get("learning_rate") is None:
         raise ConfigError(f"{path}: learning_rate: is missing, and Axolotl has no default; add it")
-    found |= _loss_on(prompts=bool(values.get("train_on_inputs", False)))
+    result |= _loss_on(prompts=bool(values.get("train_on_inputs", False)))
     if values.get("gradient_checkpointing") is not None:
         # Axolotl also takes words for where activations are kept, which change no weight.
-        found["gradient_checkpointing"] = values["gradient_checkpointing"] is not False
+        result["gradient_checkpointing"] = values["gradient_checkpointing"] is not False
     if values.get("group_by_length"):
-        found["train_sampling_strategy"] = "group_by_length"
+        result["train_sampling_strategy"] = "group_by_length"
     if values.get("curriculum_sampling"):
-        found["train_sampling_strategy"] = "sequential"
-    return found | _axolotl_schedule(values, path) | _warmup(values), read
+        result["train_sampling_strategy"] = "sequential"
+    return result | _axolotl_schedule(values, path) | _warmup(values), read
 
 
 def _axolotl_precision(values: Values) -> dict[str, JsonValue]:
@@ -246,26 +246,26 @@ def _llama_factory(values: Values, path: Path) -> tuple[dict[str, JsonValue], se
         raise ConfigError(f"{path}: stage: {stage} is not supported; sft and pt are")
     if kind not in ("lora", "full"):
         raise ConfigError(f"{path}: finetuning_type: {kind} is not supported; lora and full are")
-    found: dict[str, JsonValue] = {}
+    result: dict[str, JsonValue] = {}
     if kind == "lora":
-        found |= _llama_factory_adapter(values, path)
+        result |= _llama_factory_adapter(values, path)
         read |= {"lora_rank", "lora_alpha", "lora_dropout"}
     if stage == "sft":
-        found |= _loss_on(prompts=bool(values.get("train_on_prompt", False)))
+        result |= _loss_on(prompts=bool(values.get("train_on_prompt", False)))
     elif values.get("packing") is None:
         # Texts of pre-training are joined and cut, unless the file says otherwise.
-        found |= {"packing": True, "packing_strategy": "wrapped"}
+        result |= {"packing": True, "packing_strategy": "wrapped"}
     if values.get("neat_packing"):
-        found["packing"] = True
-    found["bf16"] = bool(values.get("bf16", False))
+        result["packing"] = True
+    result["bf16"] = bool(values.get("bf16", False))
     if values.get("pure_bf16"):
-        found |= {"bf16": False, "dtype": "bfloat16"}
-    found |= _llama_factory_bits(values, path)
+        result |= {"bf16": False, "dtype": "bfloat16"}
+    result |= _llama_factory_bits(values, path)
     if values.get("use_dft_loss"):
-        found["loss_type"] = "dft"
+        result["loss_type"] = "dft"
     if values.get("disable_shuffling"):
-        found["train_sampling_strategy"] = "sequential"
-    return found | _warmup(values), read
+        result["train_sampling_strategy"] = "sequential"
+    return result | _warmup(values), read
 
 
 def _llama_factory_adapter(values: Values, path: Path) -> dict[str, JsonValue]:
@@ -274,7 +274,7 @@ def _llama_factory_adapter(values: Values, path: Path) -> dict[str, JsonValue]:
     if not isinstance(rank, int):
         raise ConfigError(f"{path}: lora_rank: {rank!r} is not a whole number")
     target = values.get("lora_target") or "all"
-    found: dict[str, JsonValue] = {
+    result: dict[str, JsonValue] = {
         "use_peft": True,
         "lora_r": rank,
         "lora_alpha": values.get("lora_alpha") or 2 * rank,
@@ -282,8 +282,8 @@ def _llama_factory_adapter(values: Values, path: Path) -> dict[str, JsonValue]:
         "target_modules": "all-linear" if target in ("all", ["all"]) else _listed(target),
     }
     if values.get("additional_target"):
-        found["lora_modules_to_save"] = _listed(values["additional_target"])
-    return found
+        result["lora_modules_to_save"] = _listed(values["additional_target"])
+    return result
 
 
 def _llama_factory_bits(values: Values, path: Path) -> dict[str, JsonValue]:

@@ -337,14 +337,14 @@ def _as_mapping(key: str, value: JsonValue, path: Path) -> JsonValue:
     if not key.endswith("_kwargs") or not isinstance(value, str):
         return value
     try:
-        found: JsonValue = json.loads(value)
+        result: JsonValue = json.loads(value)
     except json.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+        result = None
+    if not isinstance(result, dict):
         raise ConfigError(
             f"{path}: {key}: {value!r} is not a mapping; write `{key}: {{name: value}}`"
         )
-    return found
+    return result
 
 
 def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
@@ -363,8 +363,8 @@ def _check_values(values: dict[str, JsonValue], path: Path) -> None:
     for key, value in values.items():
         kinds = kinds_of(key)
         if kinds and not is_of(value, kinds):
-            wanted = " or ".join(SCALARS[kind] for kind in kinds)
-            raise ConfigError(f"{path}: {key}: {value!r} is not {wanted}")
+            requested = " or ".join(SCALARS[kind] for kind in kinds)
+            raise ConfigError(f"{path}: {key}: {value!r} is not {requested}")
         if key in POSITIVE and isinstance(value, (int, float)) and not value > 0:
             raise ConfigError(f"{path}: {key}: {value} is not above 0")
         if key in CHOICES and value is not None and value not in CHOICES[key]:

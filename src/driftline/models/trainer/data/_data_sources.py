@@ -73,11 +73,11 @@ def load_source(source: RowSource, config: TrainingConfig | None = None) -> Load
         return _load_folder(path)
     if path.exists():
         return _load_file(path)
-    found = _HUB_ID.fullmatch(str(source))
+    result = _HUB_ID.fullmatch(str(source))
     is_path = path.suffix in _BUILDERS.keys() | _PACKED or path.parent.is_dir()
-    if found is None or is_path or str(source).startswith("."):
+    if result is None or is_path or str(source).startswith("."):
         raise DataError(f"{source}: cannot be read (No such file or directory); check the path")
-    return _load_hub(str(source), found, config)
+    return _load_hub(str(source), result, config)
 
 
 def load_named(config: TrainingConfig) -> LoadedRows | None:
@@ -163,36 +163,36 @@ def _first_bytes(path: Path, num: int = 1) -> bytes:
         with path.open("rb") as file:
             while (first := file.read(1)).isspace():
                 pass
-            found = first + file.read(num - 1)
+            result = first + file.read(num - 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if not found:
+    if not result:
         raise DataError(f"{path}: holds no examples; give one example a line")
-    return found
+    return result
 
 
 def _load_folder(path: Path) -> LoadedRows:
     with _reading(path, "folder"):
         if any((path / name).is_file() for name in _SAVED):
-            found = datasets.load_from_disk(str(path))
+            result = datasets.load_from_disk(str(path))
         else:
-            found = datasets.load_dataset(str(path), cache_dir=_cache_folder())
+            result = datasets.load_dataset(str(path), cache_dir=_cache_folder())
     digests: dict[str, JsonValue] = {
         str(file.relative_to(path)): _digest_of_file(file)
         for file in sorted(path.rglob("*"))
         if file.is_file() and not file.name.startswith(("cache-", "."))
     }
-    return LoadedRows(path.name, _splits(found), digest_value(digests), str(path))
+    return LoadedRows(path.name, _splits(result), digest_value(digests), str(path))
 
 
-def _load_hub(source: str, found: re.Match[str], config: TrainingConfig | None) -> LoadedRows:
+def _load_hub(source: str, result: re.Match[str], config: TrainingConfig | None) -> LoadedRows:
     named = None if config is None else config.values.get("dataset_config")
-    name = found["config"] or named
+    name = result["config"] or named
     with _reading(source, "hub"):
         loaded = datasets.load_dataset(
-            found["name"],
+            result["name"],
             name=None if name is None else str(name),
-            revision=found["revision"],
+            revision=result["revision"],
         )
     splits = _splits(loaded)
     return LoadedRows(source, splits, digest_rows(splits), source)
@@ -218,14 +218,7 @@ def _splits(loaded: datasets.Dataset | datasets.DatasetDict) -> dict[str, datase
 
 
 def digest_rows(splits: dict[str, datasets.Dataset]) -> str:
-    """Compute the digest of the rows' content, for sources that are not single files.
-
-    Args:
-        splits: By name.
-
-    Returns:
-        The digest.
-    """
+    """Compute the digest of the rows' content, for sources that are not single files."""
     digest = hashlib.sha256()
     for name in sorted(splits):
         digest.update(f"{name}\n".encode())
@@ -313,14 +306,7 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
 
 
 def check_json_lines(path: Path) -> None:
-    """Refuse a file with a line that is not a JSON object, and name the first.
-
-    Args:
-        path: A file of JSON Lines.
-
-    Raises:
-        DataError: There is such a line.
-    """
+    """Refuse a file with a line that is not a JSON object, and name the first."""
     if _first_bytes(path) == b"[" or _is_packed(path):
         return
     with path.open("rb") as file:

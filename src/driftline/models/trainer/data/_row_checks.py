@@ -112,7 +112,7 @@ class _Check:
     def kind(self, field: str, layout: Layout, kept: NDArray[numpy.bool_]) -> str:
         """Return `text` or `chat`; refuses a column, or the first row, of another kind."""
         feature = self._rows.features[field]
-        wanted = (
+        requested = (
             ("text",)
             if layout == "text"
             else ("chat",)
@@ -120,24 +120,24 @@ class _Check:
             else ("text", "chat")
         )
         said = {"text": "a text", "chat": "a list of {role, content}"}
-        names = " or ".join(said[each] for each in wanted)
+        names = " or ".join(said[each] for each in requested)
         role = "from" if field == "conversations" else "role"
         kind = "text" if is_text(feature) else "chat" if _is_plain_chat(feature, role) else None
         nulls_in_roles = kind == "chat" and self._has_null_role(field, role)
-        if kind is not None and kind in wanted and not nulls_in_roles:
+        if kind is not None and kind in requested and not nulls_in_roles:
             return kind
         first = None
         for number, value in self._values(field):
             if not kept[number]:
                 continue
-            found = _kind_of(value, role)
-            if found not in wanted:
+            result = _kind_of(value, role)
+            if result not in requested:
                 raise DataError(
                     f"{self.place(number)}: {field} is not {names}{_mend(value, field)}"
                 )
-            if first is not None and found != first:
+            if first is not None and result != first:
                 raise DataError(f"{self.place(number)}: mixes texts and chats with the rows before")
-            first = found
+            first = result
         assert first is not None
         return first
 
@@ -204,12 +204,12 @@ class _Check:
                 none_in = pyarrow.compute.equal(pyarrow.compute.list_value_length(chunk), 0)
                 nothing = pyarrow.compute.or_(nothing, pyarrow.compute.fill_null(none_in, True))
             parts.append(nothing.to_numpy(zero_copy_only=False))
-        found = numpy.concatenate(parts).astype(bool)
+        result = numpy.concatenate(parts).astype(bool)
         if not _is_stored_as_values(self._rows.features[field]):
             # Mixed kinds are stored as JSON text, in which a null or an empty list is a text too.
             for number, value in self._values(field):
-                found[number] |= value is None or value == []
-        return found
+                result[number] |= value is None or value == []
+        return result
 
     def _lengths(self, field: str) -> NDArray[numpy.int64]:
         parts = []

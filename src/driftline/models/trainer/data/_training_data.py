@@ -179,13 +179,13 @@ def read_columns(text: str | None) -> dict[str, str] | None:
         return None
     columns: dict[str, str] = {}
     for part in text.split(","):
-        wanted, equals, given = (each.strip() for each in part.partition("="))
-        if not equals or not wanted or not given or wanted in columns:
+        requested, equals, given = (each.strip() for each in part.partition("="))
+        if not equals or not requested or not given or requested in columns:
             raise ConfigError(
                 f"--map: {part.strip()!r}: write NAME=COLUMN for each, such as "
                 "prompt=question,completion=answer"
             )
-        columns[wanted] = given
+        columns[requested] = given
     return columns
 
 
@@ -210,14 +210,7 @@ def write_training_data(data: TrainingData, path: Path) -> None:
 
 
 def json_lines(examples: Sequence[Example]) -> bytes:
-    """Return examples as the content of a JSON Lines file.
-
-    Args:
-        examples: The examples.
-
-    Returns:
-        JSON Lines in UTF-8.
-    """
+    """Return examples as the content of a JSON Lines file."""
     lines = [json.dumps(example, ensure_ascii=False) + "\n" for example in examples]
     return "".join(lines).encode()
 
@@ -279,7 +272,7 @@ def _renamed(
     """Return the rows with the named columns alone, renamed or joined."""
     if not columns:
         return rows
-    parts = {wanted: given.split("+") for wanted, given in columns.items()}
+    parts = {requested: given.split("+") for requested, given in columns.items()}
     for name in (name for names in parts.values() for name in names):
         if name not in rows.column_names:
             raise DataError(
@@ -287,7 +280,7 @@ def _renamed(
             )
     sources = [name for names in parts.values() for name in names]
     if len(sources) == len(parts) == len(set(sources)):
-        names = {given: wanted for wanted, given in columns.items() if given != wanted}
+        names = {given: requested for requested, given in columns.items() if given != requested}
         # In the order of the source, so that swapped names do not meet.
         return (
             rows.select_columns(sources).rename_columns(names)
@@ -300,10 +293,10 @@ def _renamed(
 def _joiner(parts: Mapping[str, list[str]]) -> Callable[[Example], Example]:
     def joined(row: Example) -> Example:
         return {
-            wanted: row[names[0]]
+            requested: row[names[0]]
             if len(names) == 1
             else "\n".join(str(row[name]) for name in names if row[name])
-            for wanted, names in parts.items()
+            for requested, names in parts.items()
         }
 
     return joined

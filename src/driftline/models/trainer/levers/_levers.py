@@ -73,7 +73,7 @@ class Levers:
         Raises:
             ConfigError: A value is out of its range; the message names it.
         """
-        for name, is_right, wanted in (
+        for name, is_right, requested in (
             ("kl_to_base", _is_at_least_zero(self.kl_to_base), "a finite number, at least 0"),
             ("l2_to_base", _is_at_least_zero(self.l2_to_base), "a finite number, at least 0"),
             ("replay_share", 0 <= self.replay_share < 1, "at least 0 and below 1"),
@@ -83,7 +83,7 @@ class Levers:
             ("frozen_modules", all(self.frozen_modules), "a list of names"),
         ):
             if not is_right:
-                raise ConfigError(f"levers: {name}: {getattr(self, name)!r} is not {wanted}")
+                raise ConfigError(f"levers: {name}: {getattr(self, name)!r} is not {requested}")
         for module, factor in self.slowed_modules:
             if not 0 < factor < 1:
                 raise ConfigError(
@@ -258,11 +258,11 @@ def _read(key: str, value: JsonValue, origin: str) -> object:
                 for name, factor in value.items()
             )
         raise ConfigError(f"{origin}: levers: {key}: give one `module: {_FACTORS[key]}` a line")
-    wanted = type(getattr(Levers, key))
-    if wanted is bool or wanted is str:
-        if type(value) is wanted:
+    requested = type(getattr(Levers, key))
+    if requested is bool or requested is str:
+        if type(value) is requested:
             return value
-        kind = "true or false" if wanted is bool else "a text"
+        kind = "true or false" if requested is bool else "a text"
         raise ConfigError(f"{origin}: levers: {key}: {value!r} is not {kind}")
     return None if key == "osf_rank" and value is None else _number(value, key, origin)
 

@@ -28,13 +28,7 @@ class TrainedPass:
     def __init__(
         self, model: torch.nn.Module, inner: PreTrainedModel, *, entropy_gate: bool
     ) -> None:
-        """Prepare to listen.
-
-        Args:
-            model: Model that the trainer calls.
-            inner: The causal language model in it.
-            entropy_gate: Weigh each token's log-probability by it.
-        """
+        """Prepare to listen."""
         self._model, self._inner, self._entropy_gate = model, inner, entropy_gate
         self._given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self._body = ModelOutput()
@@ -103,9 +97,9 @@ class TrainedPass:
     def _kl_of(self, states: Tensor, base: PreTrainedModel, of_base: Tensor) -> Tensor:
         kind = type(self._body)
         with torch.no_grad():
-            wanted = head_logits(base, kind, of_base).log_softmax(-1)
-        found = head_logits(self._inner, kind, states).log_softmax(-1)
-        return torch.nn.functional.kl_div(found, wanted, reduction="sum", log_target=True)
+            requested = head_logits(base, kind, of_base).log_softmax(-1)
+        result = head_logits(self._inner, kind, states).log_softmax(-1)
+        return torch.nn.functional.kl_div(result, requested, reduction="sum", log_target=True)
 
     def _states_at(self, output: ModelOutput) -> Tensor:
         """Return hidden states at the positions whose next token is trained on."""

@@ -69,8 +69,8 @@ def with_replay(
         seen = num_steps * rows * _whole(config, "gradient_accumulation_steps")
         if config.value("packing"):
             seen *= math.ceil(_whole(config, "max_length") / mean_tokens(opened, data))
-        wanted = min(num_replaced, math.ceil(levers.replay_share * seen))
-        replay = self_replay(opened, config, data, wanted)
+        requested = min(num_replaced, math.ceil(levers.replay_share * seen))
+        replay = self_replay(opened, config, data, requested)
     else:
         replay = list(_file_replay(Path(levers.replay_source), config, data))
         chance.shuffle(replay)
@@ -113,17 +113,17 @@ def self_replay(
     length = min(_LONGEST, max(8, round(mean_tokens(opened, data))))
     is_chat = data.is_chat
     prompt = _user_prefix(opened) if is_chat else encode_prompt(opened, "")
-    found: list[dict[str, JsonValue]] = []
+    result: list[dict[str, JsonValue]] = []
     for attempt in range(4):
         texts = sample_texts(
             opened,
-            [prompt] * (num - len(found)),
+            [prompt] * (num - len(result)),
             options,
             max_new_tokens=length,
             seed=_whole(config, "seed") + attempt,
         )
         texts = [text for text in texts if text.strip()]
-        found += (
+        result += (
             _as_chats(opened, data, texts, options, length)
             if is_chat
             else [
@@ -133,13 +133,13 @@ def self_replay(
                 for text in texts
             ]
         )
-        if len(found) >= num:
-            return found
-    if not found:
+        if len(result) >= num:
+            return result
+    if not result:
         raise ConfigError(
             f"levers: replay_source: {opened.source} writes only empty texts; give a file of replay"
         )
-    return found
+    return result
 
 
 def _whole(config: TrainingConfig, name: str) -> int:
@@ -151,24 +151,24 @@ def _whole(config: TrainingConfig, name: str) -> int:
 def _as_chats(
     opened: LanguageModel,
     data: TrainingData,
-    asked: list[str],
+    request: list[str],
     options: ScoringOptions,
     length: int,
 ) -> list[dict[str, JsonValue]]:
-    turns: list[dict[str, str]] = [{"role": "user", "content": text} for text in asked]
+    turns: list[dict[str, str]] = [{"role": "user", "content": text} for text in request]
     prompts = [encode_prompt(opened, [turn]) for turn in turns]
-    answers = sample_texts(opened, prompts, options, max_new_tokens=length, seed=len(asked))
-    found: list[dict[str, JsonValue]] = []
+    answers = sample_texts(opened, prompts, options, max_new_tokens=length, seed=len(request))
+    result: list[dict[str, JsonValue]] = []
     for turn, answer in zip(turns, answers, strict=True):
         if not answer.strip():
             continue
         said: list[JsonValue] = [dict(turn)]
         reply: list[JsonValue] = [{"role": "assistant", "content": answer}]
         if data.layout == "messages":
-            found.append({"messages": said + reply})
+            result.append({"messages": said + reply})
         else:
-            found.append({"prompt": said, "completion": reply})
-    return found
+            result.append({"prompt": said, "completion": reply})
+    return result
 
 
 def _user_prefix(opened: LanguageModel) -> tuple[int, ...]:
@@ -208,15 +208,7 @@ def _file_replay(path: Path, config: TrainingConfig, data: TrainingData) -> Sequ
 
 
 def mean_tokens(opened: LanguageModel, data: TrainingData) -> float:
-    """Return the mean number of tokens of the first 64 examples, without markup.
-
-    Args:
-        opened: Model with the tokenizer to use.
-        data: The examples.
-
-    Returns:
-        At least 1.
-    """
+    """Return the mean number of tokens of the first 64 examples, without markup."""
     if data.layout == "tokens":
         sizes = [len(_listed(example["input_ids"])) for example in data.examples[:64]]
         return max(1.0, sum(sizes) / len(sizes))

@@ -67,11 +67,7 @@ class _Module:
         return frozenset(scale for scale, count in self.votes.items() if count == most)
 
     def named(self, outer: float) -> Iterator[tuple[str, float]]:
-        """Yield the modules to be named, given the scale of the module around this one.
-
-        Yields:
-            Name and scale.
-        """
+        """Yield the modules to be named, given the scale of the module around this one."""
         scale = outer
         if outer not in self.fitting:
             # As few either way: parts that differ are named, and what is of one scale as a whole.

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from ....results import Comparison, comparison_screen
+from ....results import Comparison
 from ....results.readings import (
     CHECKPOINT_TITLES,
     CLAIM_TITLES,
     checkpoint_rows,
     claim_cells,
     clean,
-    cost_sentence,
     fall,
     history_sentence,
     in_points,
@@ -17,78 +16,49 @@ from ....results.readings import (
     percent,
     reason_lines,
 )
-from ...charts import ComparedPoint, compared_key, gain_against_loss
-from .._page import BADGES, Head, created_words, drawn, page
-from .._tables import Kind, Table, table
+from ...charts import ComparedPoint
+from ...terminal import comparison_screen
+from .._provenance import provenance_table
+from .._tables import Kind, Table
+from ._comparison_page import ComparisonContent, comparison_page, titled_table
 
-_TEXT = {"checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha"}
+_TEXT = ("checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha")
+_KINDS: dict[str, Kind] = dict.fromkeys(_TEXT, "text")
 
 
-def render_comparison(found: Comparison) -> str:
-    """Write a comparison of checkpoints as a page.
-
-    Args:
-        found: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal comparisons.
-    """
-    screen = comparison_screen(found)
-    found = in_points(found)
-    provenance, points = found.provenance, _points(found)
-    head = Head(
+def render_comparison(document: Comparison) -> str:
+    """Write a comparison of checkpoints as a page."""
+    screen = comparison_screen(document)
+    document = in_points(document)
+    content = ComparisonContent(
         title="Which checkpoint to take",
-        badge=BADGES[found.verdict],
-        screen=screen,
-        caveats=found.caveats,
         facts=(
-            ("base", clean(provenance.base.source)),
-            ("checkpoints", f"{len(found.checkpoints)}"),
-            ("date", created_words(provenance.created)),
+            ("base", clean(document.provenance.base.source)),
+            ("checkpoints", f"{len(document.checkpoints)}"),
         ),
-        tiles=tuple(_tiles(found)),
-        cost=(cost_sentence(found.cost),),
-        provenance=_provenance_table(found),
-        version=clean(provenance.driftline_version),
         footer="A claim is statistical, about items drawn like these.",
-    )
-    numbers = _grid(CHECKPOINT_TITLES, checkpoint_rows(found))
-    figure = drawn(
-        lambda canvas: gain_against_loss(
-            points, canvas, gain_title="gain on the target, nats a token"
-        ),
-        "gain",
-        label="Gain on the target against the worst change; the numbers are in the table.",
-        key=compared_key(points),
+        tiles=tuple(_tiles(document)),
+        provenance=_provenance_table(document),
+        points=_points(document),
+        gain_title="gain on the target, nats a token",
+        label="Gain on the target against the worst change",
         caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90 % "
         "intervals.",
-        numbers=numbers,
-    )
-    return page(
-        "_comparison.html.j2",
-        head,
-        figure=figure,
-        lead=(
-            "kept: every required capability is shown to be within its tolerance, among so many "
-            "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows."
+        lead="kept: every required capability is shown to be within its tolerance, among so many "
+        "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows.",
+        numbers=titled_table(CHECKPOINT_TITLES, checkpoint_rows(document), _KINDS),
+        details=titled_table(
+            CLAIM_TITLES,
+            (cells for row in document.checkpoints for cells in claim_cells(row)),
+            _KINDS,
         ),
-        rows=numbers,
-        reasons=tuple(reason_lines(found)),
-        history=tuple(history_sentence(each) for each in found.histories),
-        details=_grid(
-            CLAIM_TITLES, (cells for row in found.checkpoints for cells in claim_cells(row))
-        ),
+        reasons=tuple(reason_lines(document)),
+        history=tuple(history_sentence(each) for each in document.histories),
     )
+    return comparison_page(document, screen, content)
 
 
-def _grid(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Table:
-    kinds: list[tuple[str, Kind]] = [
-        (title, "text" if title in _TEXT else "number") for title in titles
-    ]
-    return table(kinds, rows)
-
-
-def _points(found: Comparison) -> list[ComparedPoint]:
+def _points(document: Comparison) -> list[ComparedPoint]:
     return [
         ComparedPoint(
             clean(row.label),
@@ -100,16 +70,16 @@ def _points(found: Comparison) -> list[ComparedPoint]:
             None if row.gain is None else row.gain.low,
             None if row.gain is None else row.gain.high,
         )
-        for row in found.checkpoints
+        for row in document.checkpoints
     ]
 
 
-def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
-    rows = found.checkpoints
+def _tiles(document: Comparison) -> Iterator[tuple[str, str, str]]:
+    rows = document.checkpoints
     kept = sum(row.verdict == "kept" for row in rows)
     lost = sum(row.verdict == "lost" for row in rows)
     yield "kept everything", f"{kept} of {len(rows)}", f"{lost} lost something"
-    chosen = next((row for row in rows if row.label == found.recommended), None)
+    chosen = next((row for row in rows if row.label == document.recommended), None)
     if chosen is None:
         return
     yield "worst change", number(fall(chosen.worst_loss), signed=True), "tolerances"
@@ -118,8 +88,8 @@ def _tiles(found: Comparison) -> Iterator[tuple[str, str, str]]:
         yield "P(best)", percent(chosen.probability_best), ""
 
 
-def _provenance_table(found: Comparison) -> Table:
-    p = found.provenance
+def _provenance_table(document: Comparison) -> Table:
+    p = document.provenance
     subjects = (("base", p.base), *(("checkpoint", each) for each in p.checkpoints))
     rows = [(word, f"{each.source} ({each.kind})") for word, each in subjects]
     rows += [
@@ -132,9 +102,5 @@ def _provenance_table(found: Comparison) -> Table:
         rows.append(("target rows", f"{p.data.name} {p.data.digest}"))
     rows += [
         ("command", f"{p.command}, alpha {p.alpha:g}, {p.num_draws} resamples, seed {p.seed}"),
-        ("driftline", f"{p.driftline_version}, Python {p.python_version}"),
-        ("packages", ", ".join(f"{name} {v}" for name, v in sorted(p.packages.items()))),
-        ("created", p.created),
-        ("schema", found.schema_),
     ]
-    return table([("", "text"), ("", "code")], rows)
+    return provenance_table(rows, p, document.schema_)

@@ -1,0 +1,74 @@
+"""The frame of both pages of a comparison: one chart of gain against loss, one table of rows, one of details."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ....results import Comparison, ConfigComparison
+from ....results.readings import cost_sentence
+from ...charts import ComparedPoint, compared_key, gain_against_loss
+from ...terminal import Screen
+from .._page import BADGES, Head, drawn, page
+from .._tables import Kind, Table, table
+
+
+@dataclass(frozen=True)
+class ComparisonContent:
+    """The parts in which the pages differ."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    footer: str
+    tiles: tuple[tuple[str, str, str], ...]
+    provenance: Table
+    points: Sequence[ComparedPoint]
+    gain_title: str
+    label: str
+    """Text alternative of the chart."""
+    caption: str
+    lead: str
+    numbers: Table
+    details: Table
+    reasons: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+
+def comparison_page(
+    document: Comparison | ConfigComparison, screen: Screen, content: ComparisonContent
+) -> str:
+    """Write a comparison as a page."""
+    head = Head(
+        document,
+        title=content.title,
+        badge=BADGES[document.verdict],
+        screen=screen,
+        facts=content.facts,
+        tiles=content.tiles,
+        cost=(cost_sentence(document.cost),),
+        provenance=content.provenance,
+        footer=content.footer,
+    )
+    figure = drawn(
+        lambda canvas: gain_against_loss(content.points, canvas, gain_title=content.gain_title),
+        "gain",
+        label=f"{content.label}; the numbers are in the table.",
+        key=compared_key(content.points),
+        caption=content.caption,
+        numbers=content.numbers,
+    )
+    return page(
+        "_comparison.html.j2",
+        head,
+        figure=figure,
+        lead=content.lead,
+        rows=content.numbers,
+        reasons=content.reasons,
+        history=content.history,
+        details=content.details,
+    )
+
+
+def titled_table(
+    titles: Iterable[str], rows: Iterable[tuple[str, ...]], kinds: Mapping[str, Kind]
+) -> Table:
+    """Make a table of numbers, but for the columns whose kind is given by title."""
+    return table([(title, kinds.get(title, "number")) for title in titles], rows)
