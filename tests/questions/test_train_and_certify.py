@@ -1,6 +1,7 @@
 """`train` and `certify` in Python, on models in memory; a command has an option for each input."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -43,14 +44,22 @@ def test_a_model_in_memory_is_trained_on_a_copy_and_certified(tmp_path):
     assert moved.provenance.base_model.digest != tuned.provenance.base_model.digest
 
 
-def _question(model, *, seed=0, reporter=None):
-    return model, seed, reporter
+def _question(model, *, depth=0, seed=0, reporter=None):
+    return model, depth, seed, reporter
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"model": str}, "no option for seed"), ({"model": str, "seed": int, "x": int}, "no input x")],
+    [
+        ({"model": str}, "no option for depth"),
+        ({"model": str, "depth": int, "x": int}, "no input x"),
+    ],
 )
 def test_a_command_without_an_option_for_each_input_is_refused(options, said):
     with pytest.raises(TypeError, match=said):
         question_command(_question, Shown(options, {None: 0}), "Help.")
+
+
+def test_a_standard_input_needs_no_option_of_its_own():
+    command = question_command(_question, Shown({"model": str, "depth": int}, {None: 0}), "Help.")
+    assert list(inspect.signature(command).parameters)[:3] == ["model", "depth", "seed"]
