@@ -97,7 +97,7 @@ def results() -> list[Row]:
         The claims, in the order of a fine-tuning run.
     """
     return [
-        *_forecast(), _path_margin(), _map(), _monitor("stories15m"), _monitor("minimind2-small"),
+        *_forecast(), _path_margin(), _map(), _monitor("stories15m"), _looks_ahead("minimind2-small"),
         _healthy(), _certificate(), _plan(), _front(), _repair(),
     ]  # fmt: skip
 
@@ -164,6 +164,14 @@ def _monitor(model: str) -> Row:
     timely, count = found["alarm_before_twice"], found["damaged_runs"]
     return Row(f"Monitor: alarm before twice the tolerance ({model})", "every damaged run",
                f"{timely} of {count}", timely == count, "docs/monitor.md")  # fmt: skip
+
+
+def _looks_ahead(model: str) -> Row:
+    found = next(e for e in _read("evidence/monitor/ahead/result.json") if e["model"] == model)
+    timely, count = found["alarm_before_twice"], found["lost_twice_the_tolerance"]
+    return Row(f"Monitor that looks ahead: alarm before twice the tolerance ({model})",
+               "6 of 8 damaged runs", f"{timely} of {count}", timely >= 0.75 * count,
+               "docs/monitor.md")  # fmt: skip
 
 
 def _healthy() -> Row:

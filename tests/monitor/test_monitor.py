@@ -12,6 +12,7 @@ import torch
 
 from driftline.capabilities import Capability, Generation, Suite
 from driftline.errors import ConfigError, OutputError, RunError
+from driftline.monitor import Thresholds
 from driftline.monitor.signals._reforecast import StepsLeft
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
 from tests.monitor import launched_run
@@ -19,7 +20,7 @@ from tests.monitor.launched_run import OwnLoss
 from tests.monitor.runs import suite, trainer
 
 LOOK = MonitorSettings(every_steps=2, glance_every_steps=0, action="log", step_tokens=128)
-AHEAD = replace(LOOK, glance_every_steps=1)
+AHEAD = replace(LOOK, glance_every_steps=1, thresholds=Thresholds(glance_kl_nats=1e-9))
 RUIN = {"learning_rate": 0.3, "lr_scheduler_type": "constant", "max_grad_norm": 0.0}
 
 
@@ -59,10 +60,10 @@ def test_training_is_bit_for_bit_the_same_with_and_without_the_monitor(
     assert watched.model.training
     checks = _events(tmp_path / "on", "check")
     steps = [record["step"] for record in checks]
-    assert steps == [2, 4, 5] if settings is LOOK else {2, 4, 5} < {*steps}
+    assert {2, 4, 5} <= {*steps}
     assert any(check["before_step"] for check in checks) == (settings is AHEAD)
-    check = next(check for check in checks if not check["before_step"])
-    assert check["unpredictability"] is not None
+    if settings is LOOK:
+        assert checks[0]["unpredictability"] is not None
     check = checks[0]
     assert check["update_relative_norm"] > 0
     assert check["functional_magnitude"] > 0

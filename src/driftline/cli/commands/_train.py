@@ -45,7 +45,7 @@ EvalDataOption = Annotated[
     Path | None,
     typer.Option(
         "--eval-data",
-        help="Rows to evaluate on while it trains, where the training data have no such split.",
+        help="Rows that are set apart: to measure the gain on at the end, and to evaluate on where the config does.",
         rich_help_panel=DATA,
     ),
 ]
