@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.report.pages.test_every_page import PAGES
 from tests.report.sample import SCRIPT
@@ -33,7 +34,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     pages = []
     for name in options.kinds or PAGES:
-        render, build = PAGES[name]
+        # The samples of the tests are not typed.
+        kind: Any = PAGES[name]
+        render, build = kind
         for suffix, document in (("", build()), ("-hostile", build(SCRIPT))):
             pages.append(f"{name}{suffix}.html")
             (options.out / pages[-1]).write_text(render(document), encoding="utf-8")
