@@ -150,7 +150,7 @@ def test_errors_of_the_system_are_one_line(run, monkeypatch, error, code, said):
     def fail(*_arguments, **_options):
         raise error
 
-    monkeypatch.setattr("driftline.cli.commands._sample_size._check", fail)
+    monkeypatch.setattr("driftline.cli.commands.suites._sample_size._check", fail)
     found, out, err = run(*QUICK)
     assert (found, out) == (code, "")
     (line,) = err.splitlines()
@@ -160,7 +160,7 @@ def test_errors_of_the_system_are_one_line(run, monkeypatch, error, code, said):
 
 def test_a_fault_of_ours_is_called_one(run, monkeypatch):
     monkeypatch.setattr(
-        "driftline.cli.commands._sample_size._check", lambda *_, **__: {}["nothing"]
+        "driftline.cli.commands.suites._sample_size._check", lambda *_, **__: {}["nothing"]
     )
     code, _out, err = run(*QUICK)
     assert code == 4

@@ -11,8 +11,8 @@ from ._plan import plan as plan
 from ._repair import repair as repair
 from ._report import report as report
 from ._runs import runs as runs
-from ._sample_size import sample_size as sample_size
 from ._scale import scale as scale
-from ._score import score as score
-from ._suite import suite as suite
 from ._train import train as train
+from .suites import sample_size as sample_size
+from .suites import score as score
+from .suites import suite as suite

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ...errors import ConfigError
-from ..options import VerboseOption
+from ....errors import ConfigError
+from ...options import VerboseOption
 
 if TYPE_CHECKING:
     from driftline.metrics import Metric

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..documents import ConfigComparison
-from ._readings import clean, interval, number, percent
+from ...documents import ConfigComparison
+from .._readings import clean, interval, number, percent
 
 CONFIG_TITLES = (
     "config",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..documents import ComparedCheckpoint, Comparison, TrainerHistory
-from ._claim_words import CLAIM_WORDS
-from ._readings import clean, interval, number, percent, with_error
+from ...documents import ComparedCheckpoint, Comparison, TrainerHistory
+from .._claim_words import CLAIM_WORDS
+from .._readings import clean, interval, number, percent, with_error
 
 CHECKPOINT_TITLES = (
     "checkpoint",

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ...questions import suite_power
-from .._question_command import Shown, question_command
+from ....questions import suite_power
+from ..._question_command import Shown, question_command
 
 SuiteArgument = Annotated[
     str,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ...results import ReadingPair, RunComparison, RunReading
-from ...results.readings import DASH, clean, in_points, interval, number
-from ..charts import Canvas, Chart, IntervalRow, interval_chart, interval_key, styled
-from ..terminal import run_comparison_screen
-from ._page import Figure, Head, created_words, drawn, page
-from ._tables import Table, table
+from ....results import ReadingPair, RunComparison, RunReading
+from ....results.readings import DASH, clean, in_points, interval, number
+from ...charts import Canvas, Chart, IntervalRow, interval_chart, interval_key, styled
+from ...terminal import run_comparison_screen
+from .._page import Figure, Head, created_words, drawn, page
+from .._tables import Table, table
 
 
 def render_run_comparison(found: RunComparison) -> str:

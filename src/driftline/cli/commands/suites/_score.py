@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ...questions import Answer
-from ...questions import score as question
-from .._question_command import Shown, Values, question_command
-from .._set_up import default_folder
-from ..options import (
+from ....questions import Answer
+from ....questions import score as question
+from ..._question_command import Shown, Values, question_command
+from ..._set_up import default_folder
+from ...options import (
     ModelArgument,
 )
 
