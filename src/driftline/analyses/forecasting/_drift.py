@@ -36,6 +36,8 @@ _LARGEST = 50.0
 """The largest logarithm that a search may try, so that its exponential exists."""
 _FEWEST_CONFIGS = 3
 """With fewer, errors on configs left out say little; those on models left out stand for them."""
+_FEW_RUNS = 10
+"""With fewer runs of models left out, the factor is that with which the intervals of each run covered."""
 _NUM_ITEMS = 24
 """Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
@@ -232,14 +234,15 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     spread = _spread(by_task)
     configs = numpy.array([cell.config for cell in cells])
 
-    def spread_without(groups: ndarray, some: Collection[str] | None = None) -> float:
-        left_out = _left_out(table, further, rest, groups, prior, drifts=drifts, some=some)
-        return max(spread, _spread(left_out))
+    def errors_without(groups: ndarray, some: Collection[str] | None = None) -> _Errors:
+        return _left_out(table, further, rest, groups, prior, drifts=drifts, some=some)
 
     # Runs of the regime that is fitted to tell more of other models than those that were held aside.
     unseen = max(spread, _spread(_errors(result, aside))) if aside else spread
-    if outcome := _with_runs_enough_besides(cells):
-        unseen = spread_without(models, outcome)
+    if judged_models := _with_runs_enough_besides(cells):
+        runs = [cell.run for cell in cells if cell.model in judged_models]
+        by_model = errors_without(models, judged_models)
+        unseen = max(spread, _spread_over_runs(by_model, numpy.array(runs)))
     several = len(set(configs)) >= _FEWEST_CONFIGS
     saturation, shared, own, item = numpy.exp(result[1:]).tolist()
     model = DriftModel(
@@ -249,7 +252,7 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         own=own,
         item=item,
         spread=spread,
-        config_spread=spread_without(configs) if several else unseen,
+        config_spread=max(spread, _spread(errors_without(configs))) if several else unseen,
         unseen_spread=unseen,
         num_cells=len(cells),
     )
@@ -349,6 +352,23 @@ def _spread(result: _Errors) -> float:
     level = min(LEVEL, len(standard) / (len(standard) + 1))
     reached = conformal_quantile(standard, confidence_level=level)
     return float(reached / scipy.stats.t.ppf((1 + level) / 2, DEGREES_OF_FREEDOM))
+
+
+def _spread_over_runs(errors: _Errors, runs: ndarray) -> float:
+    """Find the factor for all runs together; where they are few, for each of them.
+
+    A few runs that went on calmly say little of a model that no run is of.
+
+    Returns:
+        The largest of these factors.
+    """
+    own = sorted(set(runs.tolist()))
+    factors = [_spread(errors)]
+    if len(own) < _FEW_RUNS:
+        factors += [
+            _spread(_Errors(errors.errors[runs == run], errors.scales[runs == run])) for run in own
+        ]
+    return max(factors)
 
 
 def common_correlation(scores: Mapping[str, Sequence[float]]) -> float:

@@ -11,6 +11,8 @@ from ..answers import Answer
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.models import TrainingData
+
 OUTPUTS = ("report.html", "report.json")
 
 
@@ -79,13 +81,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
     from driftline.analyses import repair as search
     from driftline.report import render_repair
 
-    rows = None
-    if data is not None:
-        rows, notes = inputs.read_rows(data, None, columns)
-        for note in notes:
-            reporter.say(note)
-    elif columns is not None:
-        raise ConfigError("--map: names columns, but no --data says whose; add --data")
+    rows = _rows(data, columns, reporter)
     with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
         other, other_digest = handed.files(tuned, "tuned")
@@ -126,3 +122,17 @@ def repair(  # noqa: PLR0913 - the inputs of a question
             contents = (render_repair(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
         return Answer(document, None if out is None else folder.path)
+
+
+def _rows(
+    data: inputs.DataInput, columns: str | Mapping[str, str] | None, reporter: inputs.Reporter
+) -> "TrainingData | None":
+    """Read the rows that tuning was for, if any are named."""
+    if data is None:
+        if columns is not None:
+            raise ConfigError("--map: names columns, but no --data says whose; add --data")
+        return None
+    rows, notes = inputs.read_rows(data, None, columns)
+    for note in notes:
+        reporter.say(note)
+    return rows
