@@ -5,8 +5,8 @@
 
 It holds the runs of this benchmark, in probabilities, and those of the toy regime, in margins; texts are in
 nats per token in both. In probabilities nothing is fitted to the toy regime, where a step of two short examples is
-noisier. Its runs of SmolLM2-135M are held aside there: they are all that is known of another model, so they
-widen the spread for models that no fitted run is of.
+noisier. Its runs of SmolLM2-135M are held aside there: they widen the spread for models that no fitted run is of, as long as
+no model of this benchmark can be left out, because the others have fewer than four runs.
 """
 
 import argparse

@@ -172,7 +172,9 @@ def decided_cells(probability: ndarray, lost: ndarray, risk: float) -> dict[str,
 def _verdict(cells: Sequence[Cell], risk: float) -> str:
     """Judge a run by the capabilities that its base has, as the product does."""
     for cell in cells:
-        measured = is_measured_lost(cell.measured, cell.forecast.standard_error, cell.tolerance)
+        measured = is_measured_lost(
+            cell.measured, cell.forecast.standard_error, cell.tolerance, level=risk / len(cells)
+        )
         if capability_verdict(cell.probability, risk, measured_lost=measured) == "lost":
             return "unsafe"
     each = numpy.array([cell.probability for cell in cells])

@@ -170,6 +170,9 @@ def _share_and_wrong(each: dict[str, Any]) -> str:
 _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("R2 of the change, points", lambda f: f["r2"], _bars("r2")),
     ("… 95 % interval, tasks resampled", lambda f: _interval(f, "r2"), ""),
+    ("R2 of the truncated run: the measured change, taken as it is", lambda f: f["truncated_run"]["r2"], ""),
+    ("our gain in log density over the truncated run", lambda f: f["truncated_run"]["our_gain_in_log_density"], ""),
+    ("… 95 % interval, tasks resampled", lambda f: "{:.2f} to {:.2f}".format(*f["truncated_run"]["interval_95"]), ""),
     ("Spearman", lambda f: f["spearman"], _bars("spearman")),
     ("… 95 % interval, tasks resampled", lambda f: _interval(f, "spearman"), ""),
     ("root mean square error, points", lambda f: f["rmse_points"], ""),

@@ -3,7 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from .assessment import EARLIEST_SAFE as EARLIEST_SAFE
 from .assessment import PARTS as PARTS
 from .assessment import AssessmentRequest as AssessmentRequest
 from .assessment import Part as Part
@@ -16,6 +15,7 @@ from .certification import certify as certify
 from .certification import certify_scored as certify_scored
 from .comparison import Paired as Paired
 from .forecasting import BASELINES as BASELINES
+from .forecasting import EARLIEST_SAFE as EARLIEST_SAFE
 from .forecasting import FEWEST_RUNS as FEWEST_RUNS
 from .forecasting import LOOK_SHARES as LOOK_SHARES
 from .forecasting import PROBES as PROBES

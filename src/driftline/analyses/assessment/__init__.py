@@ -6,4 +6,3 @@ from ._assess import planned_work as planned_work
 from ._request import PARTS as PARTS
 from ._request import AssessmentRequest as AssessmentRequest
 from ._request import Part as Part
-from ._verdict import EARLIEST_SAFE as EARLIEST_SAFE

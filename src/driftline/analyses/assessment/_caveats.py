@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...engine import has_slope
 from ...metrics import METRICS
 from ...results import CapabilityScore
+from ..forecasting import FEWEST_RUNS
 
 if TYPE_CHECKING:
     from ..margins import PathCalibration
@@ -42,9 +43,10 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
     """List the caveats that hold for every assessment."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
     rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
+    fitted = {r.run: r for c in study.capabilities for r in calibration.fitted_in(c.metric).runs}
+    models = sorted({run.probe.model for run in fitted.values()})
     return (
-        f"The forecast rests on {len(calibration.runs)} finished runs of "
-        f"{', '.join(sorted(set(calibration.models.values())))}, of "
+        f"The forecast rests on {len(fitted)} finished runs of {', '.join(models)}, of "
         f"{_range(calibration.step_range)} steps; on another model, schedule or kind of run its "
         "intervals are not known to cover. Losses are forecast up to a collapse bound of "
         f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
@@ -83,8 +85,12 @@ def _of_this_run(
     digest, first, last = request.opened.digest, [], []
     # In several metrics it can be outside of several calibrations; each way is said once.
     ways: dict[str, None] = {}
-    if any(digest not in each.models for each in fitted):
-        ways[f"none of them is of {source}"] = None
+    is_new = any(
+        sum(run.probe.model_digest == digest for run in each.runs) < FEWEST_RUNS for each in fitted
+    )
+    if is_new:
+        none = not any(digest in each.models for each in fitted)
+        ways[f"{'none' if none else 'hardly any'} of them is of {source}"] = None
     for each in fitted:
         peak = max(plan.learning_rates)
         ways |= dict.fromkeys(
@@ -93,7 +99,8 @@ def _of_this_run(
     if ways:
         first.append(
             f"The run is unlike the finished runs that the forecast was calibrated on: {'; '.join(ways)}. So its "
-            f"intervals are as wide as errors on models that were left out{_wider(novelty)}."
+            f"intervals are as wide as errors on {'models' if is_new else 'configs'} that were left "
+            f"out{_wider(novelty)}."
         )
     first += _of_metrics(study)
     if request.part in ("assess", "margin") and study.anchors is None:

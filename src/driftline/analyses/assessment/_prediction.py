@@ -64,14 +64,16 @@ def judged(
 ) -> Judged:
     forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
     losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
-    rows = capability_forecasts(study, table, reading, losses, risk=risk)
+    share = max(reading.clock.values())
+    rows = capability_forecasts(study, table, reading, losses, risk=risk, share=share)
     judgement = judge(
         rows,
         losses,
         correlation=forecaster.correlation,
         risk=risk,
-        share=max(reading.clock.values()),
+        share=share,
         lacking=lacking,
+        num_looks=len(request.deciding_looks),
     )
     return Judged(reading, forecaster, losses, rows, judgement)
 

@@ -1,7 +1,8 @@
 """Changes of a planned run, or more of its measurement, that would bring it within the accepted risk."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ...results import CapabilityForecast, CapabilityReading
 from ..forecasting import Case, Limit, last_look, probability_any
@@ -10,8 +11,10 @@ from ._prediction import Judged
 from ._request import AssessmentRequest
 from ._verdict import Remedies
 
-_LATER_PROBES = (0.3, 0.4, 0.6)
-"""Shares of the steps that a longer probe may train."""
+_LATER_LOOKS = (0.2, 0.4, 0.6)
+"""Shares of the steps at which `--until decided` may say safe."""
+_NUM_LOOKS = 4
+"""Looks among which it divides the risk."""
 _HALVINGS = 20
 
 
@@ -37,15 +40,12 @@ def find_remedies(request: AssessmentRequest, study: Study, found: Judged) -> Re
     def on_the_way(share: float) -> float:
         return chance([Limit(found.at(row.capability, share), row.tolerance) for row in required])
 
-    plan = study.trajectory.plan
-    total = plan.summed_learning_rate(plan.num_steps)
+    # A shorter run keeps the shape of the schedule, so its summed learning rate is in proportion.
+    num_steps = study.trajectory.plan.num_steps
     steps = _most_steps(
-        lambda num: on_the_way(plan.summed_learning_rate(num) / total),
-        study.num_probe_steps,
-        plan.num_steps,
-        risk,
+        lambda num: on_the_way(num / num_steps), study.num_probe_steps, num_steps, risk
     )
-    share = 0.0 if steps is None else plan.summed_learning_rate(steps) / total
+    share = 0.0 if steps is None else steps / num_steps
     return Remedies(
         steps,
         share,
@@ -76,14 +76,13 @@ def _decided_at(
     """Find the first longer probe that would decide, if the losses go on as forecast."""
     plan = study.trajectory.plan
     total = plan.summed_learning_rate(plan.num_steps)
-    for probe in _LATER_PROBES:
+    for probe in _LATER_LOOKS:
         step = max(1, round(probe * plan.num_steps))
         if step <= study.num_probe_steps:
             continue
         share = plan.summed_learning_rate(step) / total
-        limits = _limits_from(found, required, share, 1.0)
-        each = [limit.forecast.exceeds(limit.tolerance) for limit in limits]
-        if chance(limits) <= risk or max(each) >= 1 - risk:
+        probability = chance(_limits_from(found, required, share, {}))
+        if probability <= risk / _NUM_LOOKS or probability >= 1 - risk / _NUM_LOOKS:
             return probe
     return None
 
@@ -101,7 +100,8 @@ def _items_needed(
     share = max(found.reading.clock.values())
 
     def with_items(num: int) -> float:
-        return chance(_limits_from(found, required, share, math.sqrt(scored / num)))
+        numbers = {c.name: min(num, len(c.items)) for c in request.capabilities}
+        return chance(_limits_from(found, required, share, numbers))
 
     if available <= scored or with_items(available) > request.risk:
         return None
@@ -113,17 +113,24 @@ def _items_needed(
 
 
 def _limits_from(
-    found: Judged, required: Sequence[CapabilityForecast], share: float, error_factor: float
+    found: Judged,
+    required: Sequence[CapabilityForecast],
+    share: float,
+    numbers: Mapping[str, int],
 ) -> list[Limit]:
-    """Forecast from a later share, as if losses had gone on as forecast, with errors so many times as large."""
+    """Forecast from a later share, as if losses had gone on as forecast, with so many items by capability."""
     look = last_look(found.reading.capabilities[0].losses)
 
     def later(reading: CapabilityReading) -> CapabilityReading:
-        error = (reading.standard_errors or {}).get(look, 0.0) * error_factor
+        scored = reading.num_items or 1
+        num = max(scored, numbers.get(reading.capability, scored))
         value = found.at(reading.capability, share).value
-        return reading.model_copy(
-            update={"losses": {look: value}, "standard_errors": {look: error}}
-        )
+        changes: dict[str, Any] = {"losses": {look: value}, "num_items": reading.num_items and num}
+        if reading.standard_errors is not None:
+            changes["standard_errors"] = {
+                at: error * math.sqrt(scored / num) for at, error in reading.standard_errors.items()
+            }
+        return reading.model_copy(update=changes)
 
     own = tuple(later(each) for each in found.reading.capabilities)
     probe = found.reading.model_copy(update={"clock": {look: share}, "capabilities": own})

@@ -151,6 +151,7 @@ def _forecast(
         base_value=measured.base_value,
         losses={look: -measured.gain},
         standard_errors={} if error is None else {look: error},
+        num_items=measured.num_rows,
     )
     case = Case(reading.model_copy(update={"target": own}), own, is_unlike=True)
     loss = fitted.predict(case)

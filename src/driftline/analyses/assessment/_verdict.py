@@ -7,12 +7,16 @@ from typing import NamedTuple
 from ...metrics import has_perplexity
 from ...results import CapabilityForecast, ForecastAdvice, in_points, rise_text
 from ...verdicts import ForecastVerdict
-from ..forecasting import Limit, LossForecast, largest_multiple, probability_any, probability_at
+from ..forecasting import (
+    EARLIEST_SAFE,
+    Limit,
+    LossForecast,
+    largest_multiple,
+    probability_any,
+    probability_at,
+)
 
 _LIKELY = 0.5
-EARLIEST_SAFE = 0.2
-"""Share of the run's summed learning rate. Before it, half of what was called retained in the benchmark was
-lost in the end (`evidence/realistic/forecast.json`), so nothing is called safe."""
 _LONGEST_PROBE = 0.6
 """Share of the planned steps; nothing longer can be asked for."""
 
@@ -48,6 +52,7 @@ def judge(
     risk: float,
     share: float = 1.0,
     lacking: Collection[str] = (),
+    num_looks: int = 1,
 ) -> Judgement:
     """Judge a run by the forecasts of its required capabilities.
 
@@ -59,6 +64,7 @@ def judge(
         share: Of the run's summed learning rate that the probe has covered.
         lacking: Capabilities that the base is not shown to have. A capability
             that was never there cannot be kept, so it is never a reason for `safe`.
+        num_looks: Looks that may decide, among which the whole risk was divided.
 
     Returns:
         `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
@@ -78,7 +84,8 @@ def judge(
     absent = [row.capability for row in retained if row.capability in lacking]
     reasons = [
         *(f"{row.capability}: {_told(row)}" for row in (*lost, *open_)),
-        f"any required capability ends beyond its tolerance with P = {chance:.2f}; accepted is {risk:g}",
+        f"any required capability ends beyond its tolerance with P = {chance:.2f}; accepted "
+        + (f"is {risk:g}" if num_looks == 1 else f"at each of {num_looks} looks is {risk:g}"),
     ]
     if absent:
         reasons.append(

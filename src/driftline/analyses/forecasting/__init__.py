@@ -21,6 +21,7 @@ from ._early_dropping import PredictedLoss as PredictedLoss
 from ._early_dropping import dropped_by as dropped_by
 from ._early_dropping import keep_pvalue as keep_pvalue
 from ._early_dropping import spread_of as spread_of
+from ._forecast import EARLIEST_SAFE as EARLIEST_SAFE
 from ._forecast import capability_forecasts as capability_forecasts
 from ._forecast import capability_verdict as capability_verdict
 from ._forecast import fit_to as fit_to

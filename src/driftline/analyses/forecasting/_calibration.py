@@ -96,10 +96,10 @@ class ForecastCalibration(Document):
             probe: The run, as its probe saw it.
 
         Returns:
-            `model` for another model; `config` for an adapter where no run trains one or the weights where none
+            `model` for a model that fewer than four runs are of; `config` for an adapter where no run trains one or the weights where none
             trains them, or a learning rate or a number of steps beyond those of the runs; None for neither.
         """
-        if probe.model_digest not in self.models:
+        if sum(r.probe.model_digest == probe.model_digest for r in self.runs) < FEWEST_RUNS:
             return "model"
         distances = self.distances(
             adapter=probe.adapter, learning_rate=probe.learning_rate, num_steps=probe.num_steps

@@ -38,6 +38,8 @@ _FEWEST_CONFIGS = 3
 """With fewer, errors on configs left out say little; those on models left out stand for them."""
 _FEW_RUNS = 10
 """With fewer runs of models left out, the factor is that with which the intervals of each run covered."""
+_NO_ERROR = 1.0
+"""The whole range of a probability."""
 _NUM_ITEMS = 24
 """Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
@@ -72,10 +74,10 @@ class DriftModel(Value):
     spread: float
     """Factor of the scale with which intervals covered on tasks left out."""
     config_spread: float
-    """The same on configs left out, so on learning rates that no fitted run had."""
+    """The same on the worst of the configs left out, so on a learning rate that no fitted run had."""
     unseen_spread: float
-    """The same on models left out; where others have too few runs, on runs of other models that were held
-    aside; where there are none, `spread`."""
+    """The same on models left out, where these have few runs on the worst of them; where others have too few
+    runs, on runs of other models that were held aside. Never below `config_spread`."""
     num_cells: int
 
     def spread_of(self, novelty: Novelty | None) -> float:
@@ -156,7 +158,7 @@ def movements(
     """Describe the capabilities of one metric at one look of a run."""
     own = [reading for reading in readings if look in reading.losses]
     losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
-    errors = numpy.array([(r.standard_errors or {}).get(look, 0.0) for r in own], dtype=float)
+    errors = numpy.array([_error(r, look) for r in own], dtype=float)
     if not len(own):
         return {}
     pulled = _pulled(losses, errors)
@@ -172,6 +174,13 @@ def movements(
         )
         for n, reading in enumerate(own)
     }
+
+
+def _error(reading: CapabilityReading, look: Look) -> float:
+    """Return the standard error at a look; one group of items has none, and says nothing of others."""
+    if reading.standard_errors is None:
+        return 0.0
+    return reading.standard_errors.get(look, _NO_ERROR)
 
 
 def _pulled(
@@ -242,8 +251,11 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     if judged_models := _with_runs_enough_besides(cells):
         runs = [cell.run for cell in cells if cell.model in judged_models]
         by_model = errors_without(models, judged_models)
-        unseen = max(spread, _spread_over_runs(by_model, numpy.array(runs)))
-    several = len(set(configs)) >= _FEWEST_CONFIGS
+        few = len(set(runs)) < _FEW_RUNS
+        unseen = max(spread, _largest_spread(by_model, numpy.array(runs) if few else None))
+    config_spread = unseen
+    if len(set(configs)) >= _FEWEST_CONFIGS:
+        config_spread = max(spread, _largest_spread(errors_without(configs), configs))
     saturation, shared, own, item = numpy.exp(result[1:]).tolist()
     model = DriftModel(
         drift=float(result[0]),
@@ -252,8 +264,8 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         own=own,
         item=item,
         spread=spread,
-        config_spread=max(spread, _spread(errors_without(configs))) if several else unseen,
-        unseen_spread=unseen,
+        config_spread=config_spread,
+        unseen_spread=max(unseen, config_spread),
         num_cells=len(cells),
     )
     standard = by_task.errors / (spread * by_task.scales)
@@ -354,20 +366,18 @@ def _spread(result: _Errors) -> float:
     return float(reached / scipy.stats.t.ppf((1 + level) / 2, DEGREES_OF_FREEDOM))
 
 
-def _spread_over_runs(errors: _Errors, runs: ndarray) -> float:
-    """Find the factor for all runs together; where they are few, for each of them.
+def _largest_spread(errors: _Errors, groups: ndarray | None) -> float:
+    """Find the factor for all errors together and for each group of them.
 
-    A few runs that went on calmly say little of a model that no run is of.
+    A few runs that went on calmly say little of one that is of another kind.
 
     Returns:
         The largest of these factors.
     """
-    own = sorted(set(runs.tolist()))
     factors = [_spread(errors)]
-    if len(own) < _FEW_RUNS:
-        factors += [
-            _spread(_Errors(errors.errors[runs == run], errors.scales[runs == run])) for run in own
-        ]
+    for group in sorted(set([] if groups is None else groups.tolist())):
+        own = groups == group
+        factors.append(_spread(_Errors(errors.errors[own], errors.scales[own])))
     return max(factors)
 
 

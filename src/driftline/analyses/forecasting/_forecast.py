@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
+import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -25,9 +26,9 @@ from ._looks import early_step, last_look
 from ._loss_forecast import LossForecast
 from ._shipped_fits import shipped_forecaster, widened_by_shipped
 
-MEASURED_LEVEL = 1.645
-"""Standard errors by which a measured loss must be beyond its tolerance to count as lost: 95 %, one
-side."""
+EARLIEST_SAFE = 0.2
+"""Share of the run's summed learning rate. Before it, a third of what was called retained in the benchmark was
+lost in the end (`evidence/realistic/forecast.json`), so nothing is called safe or retained."""
 
 
 def read_probe(
@@ -161,11 +162,19 @@ def capability_forecasts(
     losses: Mapping[str, LossForecast],
     *,
     risk: float,
+    share: float = 1.0,
 ) -> tuple[CapabilityForecast, ...]:
     """Put the forecasts of capabilities into rows, the most likely lost first."""
     readings = {each.capability: each for each in reading.capabilities}
+    num_required = sum(capability.required for capability in study.capabilities)
     rows = [
-        _row(capability, table, readings[capability.name], losses[capability.name], risk)
+        _row(
+            capability,
+            table,
+            readings[capability.name],
+            losses[capability.name],
+            _Limits(risk, risk / max(1, num_required), is_early=share < EARLIEST_SAFE),
+        )
         for capability in study.capabilities
     ]
     by_risk = {c.name: losses[c.name].value / c.tolerance for c in study.capabilities}
@@ -192,12 +201,22 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
     )
 
 
+class _Limits(NamedTuple):
+    """What is accepted when a capability is judged."""
+
+    risk: float
+    level: float
+    """Chance that a loss counts as measured where there is none beyond the tolerance."""
+    is_early: bool
+    """Too little of the run was seen to call anything retained."""
+
+
 def _row(
     capability: Capability,
     table: Table,
     reading: CapabilityReading,
     loss: LossForecast,
-    risk: float,
+    limits: _Limits,
 ) -> CapabilityForecast:
     sign = -1.0 if capability.higher_is_better else 1.0
     ends = sorted((sign * loss.low, sign * loss.high))
@@ -205,7 +224,10 @@ def _row(
     measured = reading.losses[look]
     error = (reading.standard_errors or {}).get(look)
     lost = loss.exceeds(capability.tolerance)
-    is_lost = is_measured_lost(measured, error or 0.0, capability.tolerance)
+    is_lost = error is not None and is_measured_lost(
+        measured, error, capability.tolerance, level=limits.level
+    )
+    verdict = capability_verdict(lost, limits.risk, measured_lost=is_lost)
     return CapabilityForecast(
         capability=capability.name,
         metric=capability.metric,
@@ -219,7 +241,7 @@ def _row(
         tolerance=capability.tolerance,
         required=capability.required,
         at_risk=loss.value > capability.tolerance,
-        verdict=capability_verdict(lost, risk, measured_lost=is_lost),
+        verdict="inconclusive" if limits.is_early and verdict == "retained" else verdict,
         probability_lost=lost,
         measured_change=sign * measured,
         measured_standard_error=error,
@@ -228,18 +250,20 @@ def _row(
     )
 
 
-def is_measured_lost(loss: float, standard_error: float, tolerance: float) -> bool:
-    """Tell whether a measured loss is beyond its tolerance with 95 % confidence, one side.
+def is_measured_lost(loss: float, standard_error: float, tolerance: float, *, level: float) -> bool:
+    """Tell whether a measured loss is beyond its tolerance, one side.
 
     Args:
         loss: Measured at the last look.
         standard_error: Of the loss, over groups of items.
         tolerance: Accepted loss.
+        level: Chance that it counts where the loss on all such items is at the tolerance: the risk of the
+            look, divided among the required capabilities.
 
     Returns:
         Whether it is.
     """
-    return loss - MEASURED_LEVEL * standard_error > tolerance
+    return loss - float(scipy.stats.norm.isf(level)) * standard_error > tolerance
 
 
 def capability_verdict(probability: float, risk: float, *, measured_lost: bool) -> LossVerdict:

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import scipy.stats
+
 from ...choices import Method, Probe
 from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
+from ..probing import CONFIDENCE_LEVEL
 from ._baseline_inputs import Case
 from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
@@ -74,7 +77,7 @@ class DriftForecaster:
         return LossForecast(
             min(largest, max(smallest, movement.loss + further)),
             scale,
-            movement.standard_error,
+            movement.standard_error * _student(reading.num_items),
             novelty=model.spread_of(novelty) / model.spread,
             smallest=smallest,
             largest=largest,
@@ -87,6 +90,15 @@ class DriftForecaster:
 
     def _bound(self, reading: CapabilityReading) -> float:
         return self.bound if _is_in_nats(reading.metric) else math.inf
+
+
+def _student(num_items: int | None) -> float:
+    """Return the factor that makes a normal 90 % interval one of t, whose error is estimated too."""
+    if num_items is None or num_items < 2:
+        return 1.0
+    level = (1 + CONFIDENCE_LEVEL) / 2
+    ratio = scipy.stats.t.ppf(level, num_items - 1) / scipy.stats.norm.ppf(level)
+    return float(ratio)
 
 
 def _possible(reading: CapabilityReading, bound: float) -> tuple[float, float]:
