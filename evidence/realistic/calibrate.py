@@ -12,6 +12,7 @@ no model of this benchmark can be left out, because the others have fewer than f
 import argparse
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 
 from driftline.analyses import FittedForecasters, ForecastCalibration, fit_all
@@ -48,7 +49,9 @@ def calibration() -> ForecastCalibration:
         The table that forecasts are fitted to.
     """
     toy = toy_calibration()
-    realistic = tuple(finished_run(record) for record in read_records() if is_whole(record))
+    realistic = [finished_run(record) for record in read_records() if is_whole(record)]
+    num_runs = Counter(run.probe.model for run in realistic)
+    realistic.sort(key=lambda run: -num_runs[run.probe.model])
     return toy.model_copy(update={"runs": (*realistic, *in_probability(), *toy.runs)})
 
 

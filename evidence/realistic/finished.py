@@ -83,7 +83,7 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     losses["target"] = losses.pop(TARGET)
     model = Path(facts["base"]["source"]).name
     return FinishedRun(
-        run=f"{model}/{facts['run']}",
+        run=f"realistic {model}/{facts['run']}",
         task=facts["task"],
         probe=ProbeReading(
             model=model,

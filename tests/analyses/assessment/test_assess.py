@@ -383,10 +383,10 @@ def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, 
     [
         ("0.05", 1),
         ("0.1", 1),
-        ("0.2", 1),
-        ("0.3", 2),
-        ("0.4", 2),
-        ("0.6", 3),
+        ("0.2", 2),
+        ("0.3", 3),
+        ("0.4", 3),
+        ("0.6", 4),
     ],
 )
 def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, looks):
@@ -488,7 +488,7 @@ def days(name, num, **fields):
         ({"probe": "0.05"}, ["early_5"]),
         (
             {"probe": "0.6", "until_decided": True, "risk": 0.001},
-            ["early_20", "early_40", "early_60"],
+            ["early_10", "early_20", "early_40", "early_60"],
         ),
     ],
 )

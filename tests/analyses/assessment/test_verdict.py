@@ -17,7 +17,7 @@ from driftline.analyses.assessment._verdict import (
     required_limits,
 )
 from driftline.analyses.forecasting import largest_multiple, probability_at
-from driftline.analyses.forecasting._forecast import MEASURED_LEVEL, capability_forecasts
+from driftline.analyses.forecasting._forecast import capability_forecasts, is_measured_lost
 from driftline.results import CapabilityReading
 
 RISK, TOLERANCE = 0.1, 0.1
@@ -153,11 +153,11 @@ def test_without_a_required_capability_nothing_can_be_said(made):
 @pytest.mark.parametrize(
     ("probability", "measured", "verdict"),
     [
-        (0.6, TOLERANCE + 0.02, "unsafe"),
-        (0.6, TOLERANCE + 0.015, "at_risk"),
-        (0.6, 0.0, "at_risk"),
-        (0.501, 0.3, "unsafe"),
-        (0.499, 0.3, "at_risk"),
+        (0.66, TOLERANCE + 0.02, "unsafe"),
+        (0.66, TOLERANCE + 0.01, "at_risk"),
+        (0.66, 0.0, "at_risk"),
+        (0.651, 0.3, "unsafe"),
+        (0.649, 0.3, "at_risk"),
         (0.05, 0.3, "safe"),
         (0.95, 0.0, "unsafe"),
     ],
@@ -165,7 +165,7 @@ def test_without_a_required_capability_nothing_can_be_said(made):
 def test_a_measured_loss_counts_unless_it_is_predicted_to_heal(probability, measured, verdict):
     made = of(probability, measured=measured, error=0.01)
     (row,) = made.rows()
-    assert row.is_measured_lost == (measured - MEASURED_LEVEL * 0.01 > TOLERANCE)
+    assert row.is_measured_lost == is_measured_lost(measured, 0.01, TOLERANCE, level=RISK)
     assert made.judged().verdict == verdict
     (reason, *_) = made.judged().reasons
     assert ("measured it beyond its tolerance" in reason) == (

@@ -66,7 +66,12 @@ def planted(losses, *, steps=(1, 2), plan=CONSTANT, metric="nll_nats"):
     )
     total = plan.summed_learning_rate(plan.num_steps)
     last = Movement(
-        losses[-1], losses[-1], abs(losses[-1]), 0.0, plan.summed_learning_rate(steps[-1]) / total
+        losses[-1],
+        losses[-1],
+        abs(losses[-1]),
+        0.0,
+        0.0,
+        plan.summed_learning_rate(steps[-1]) / total,
     )
 
     def predict(name, share):

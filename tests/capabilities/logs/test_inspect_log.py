@@ -91,7 +91,9 @@ def test_a_real_log_is_packed_in_a_way_that_needs_a_library(monkeypatch):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", fails)
-    refused(REAL, r"sums.eval: is packed with Zstandard; pip install driftline\[inspect\], or turn")
+    refused(
+        REAL, r"sums.eval: is packed with Zstandard; pip install .driftline\[inspect\]., or turn"
+    )
 
 
 @pytest.mark.parametrize("at", ["data", "checksum"])

