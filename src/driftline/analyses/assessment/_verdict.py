@@ -68,7 +68,7 @@ def judge(
 
     Returns:
         `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
-        measured beyond its tolerance and is not predicted to heal; else `at_risk` if the probability
+        measured beyond its tolerance and is likely to stay so; else `at_risk` if the probability
         that any is lost is larger than the risk, or less than `EARLIEST_SAFE` is covered; else
         `inconclusive` if the base lacks one or none is required; else `safe`. And why, most important
         first.

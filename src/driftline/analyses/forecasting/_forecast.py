@@ -271,7 +271,7 @@ def is_measured_lost(loss: float, standard_error: float, tolerance: float, *, le
 
 
 def capability_verdict(probability: float, risk: float, *, measured_lost: bool) -> LossVerdict:
-    """Judge a capability by itself: a measured loss counts unless it is predicted to heal.
+    """Judge a capability by itself: a measured loss counts where it is likely to stay.
 
     Args:
         probability: That the run ends beyond the tolerance.

@@ -222,7 +222,7 @@ class CapabilityForecast(Value):
     """The predicted change passes the tolerance."""
     verdict: LossVerdict
     """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
-    or the loss was measured and is not predicted to heal."""
+    or the loss was measured and stays with a probability above 0.65."""
     probability_lost: float | None = Field(default=None, ge=0, le=1)
     """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
     measured_change: float | None = None
