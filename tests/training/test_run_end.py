@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from driftline.engine import RunFolder
 from driftline.models import TrainingData, open_model, read_training_config, read_training_data
 from driftline.report import render_training_run
-from driftline.results import TrainingRun, training_run_summary
+from driftline.report.terminal import training_run_summary
+from driftline.results import TrainingRun
 from driftline.training import MonitorSettings, TrainRequest, train
 from driftline.training._target_gain import held_out_rows
 from tests import tiny

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from driftline.analyses import PROBES, target_capability
-from driftline.analyses.assessment._assess import _kept_steps, _study
+from driftline.analyses.assessment._assess import _study
+from driftline.analyses.assessment._work import kept_steps
 from driftline.analyses.probing._study import Study
 from driftline.engine import LocalEngine, ResultStore, RunFolder
 from driftline.errors import ConfigError
@@ -25,7 +26,7 @@ def kept(num_steps, probe, *, warmup=0, **changes):
     request = SimpleNamespace(
         looks=PROBES[probe], config=SimpleNamespace(name="sums.yaml"), **changes
     )
-    return _kept_steps(request, Constant(num_steps=num_steps, warmup=warmup))
+    return kept_steps(request, Constant(num_steps=num_steps, warmup=warmup))
 
 
 @pytest.mark.parametrize("num_steps", [*range(1, 40), 97, 500, 10_000])

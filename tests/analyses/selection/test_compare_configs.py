@@ -22,12 +22,12 @@ from driftline.engine.evaluation._evaluate import CapabilityScorer
 from driftline.errors import ConfigError, SuiteError
 from driftline.models import TrainingConfig, read_training_data
 from driftline.report import render_config_comparison
+from driftline.report.terminal import config_comparison_summary
 from driftline.results import (
     ComparedConfig,
     ConfigComparison,
     RowGain,
     RowGains,
-    config_comparison_summary,
 )
 
 TEXTS = Capability(

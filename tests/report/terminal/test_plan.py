@@ -1,6 +1,7 @@
 """A plan in words."""
 
-from driftline.results import TrialForecast, plan_summary
+from driftline.report.terminal import plan_summary
+from driftline.results import TrialForecast
 
 from ...results.plan_sample import BASE, build_plan, trial
 

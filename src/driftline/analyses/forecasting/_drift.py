@@ -13,6 +13,7 @@ degrees of freedom. So what comes after shrinks to nothing as nothing moves and 
 near, and levels off where much was lost already. The five numbers are fitted to finished runs.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -56,8 +57,7 @@ class DriftModel(Value):
     spread: float
     """Factor of the scale with which intervals covered on tasks left out."""
     config_spread: float
-    """The same on the worst of the configs left out, so on a learning rate that no fitted run had; configs of
-    few runs count together."""
+    """The same on the configs of the lowest and highest learning rates left out, which are extrapolated to."""
     unseen_spread: float
     """The same on models left out, where these have few runs on the worst of them; where others have too few
     runs, on runs of other models that were held aside."""
@@ -124,7 +124,7 @@ class FinishedCell(NamedTuple):
     look: str
     """Errors at one look of a run belong together."""
     config: str
-    """Kind of training and learning rate."""
+    """Kind of training and learning rate, as `full 0.0001`."""
     held_aside: bool = False
     """Nothing is fitted to it; it is of a model that no fitted run is of."""
 
@@ -196,9 +196,9 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
         unseen = max(spread, _largest_spread(by_model, numpy.array(runs) if few else None))
     config_spread = unseen
     if len(set(configs)) >= _FEWEST_CONFIGS:
-        often = {c for c in set(configs.tolist()) if _num_runs(cells, c) >= FEWEST_RUNS}
-        groups = numpy.array([c if c in often else "" for c in configs.tolist()])
-        config_spread = max(spread, _largest_spread(errors_without(configs), groups))
+        config_spread = max(
+            spread, _spread(errors_without(configs, _outermost(set(configs.tolist()))))
+        )
     saturation, shared, own, item = numpy.exp(result[1:]).tolist()
     model = DriftModel(
         drift=float(result[0]),
@@ -216,8 +216,17 @@ def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ())
     return FittedDrift(model, scipy.stats.norm.ppf(uniform))
 
 
-def _num_runs(cells: Sequence[FinishedCell], config: str) -> int:
-    return len({cell.run for cell in cells if cell.config == config})
+def _outermost(configs: set[str]) -> set[str]:
+    """List the configs of the lowest and of the highest rate of each kind: left out, they are extrapolated to."""
+    rates: dict[str, list[str]] = defaultdict(list)
+    for config in configs:
+        kind, _, rate = config.rpartition(" ")
+        rates[kind].append(rate)
+    return {
+        f"{kind} {rate}"
+        for kind, own in rates.items()
+        for rate in (min(own, key=float), max(own, key=float))
+    }
 
 
 def _with_runs_enough_besides(cells: Sequence[FinishedCell]) -> set[str]:
