@@ -65,10 +65,6 @@ VAGUE_NAMES = {
     "wanted": "requested, required",
 }
 # Folders in which such names are still to be replaced.
-WITH_VAGUE_NAMES = (
-    "analyses/forecasting", "analyses/planning", "analyses/probing", "analyses/repairing", "analyses/search",
-    "monitor", "training",
-)  # fmt: skip
 
 Docstring = tuple[str, int, str]
 """The kind of what it describes, its line, its text."""
@@ -155,16 +151,9 @@ def test_no_variable_has_a_vague_name():
     faults = [
         f"{path.relative_to(ROOT)}: {fault}"
         for path in checked(".py")
-        if not path.relative_to(ROOT).as_posix().startswith(WITH_VAGUE_NAMES)
         for fault in vague_names(path.read_text(encoding="utf-8"))
     ]
     assert not faults, "\n".join(faults)
-
-
-@pytest.mark.parametrize("folder", WITH_VAGUE_NAMES)
-def test_a_folder_is_excused_only_as_long_as_it_has_vague_names(folder):
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")]
-    assert any(vague_names(source) for source in sources)
 
 
 @pytest.mark.parametrize(

@@ -365,10 +365,10 @@ def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, 
     first = longer.ask(tmp_path / "first", "forecast", suites=(suite_of(1.0),), probe="0.6")
     (row,) = first.forecast
     assert row.predicted_change != 0
-    # The end is as likely beyond such a tolerance as not, wherever it is looked from.
+    # A quarter of this risk is below every probability that is claimed.
     close = max(1e-6, row.predicted_change)
     looked = []
-    found = decided(longer, tmp_path / "out", suite_of(close), risk=0.001, listener=looked.append)
+    found = decided(longer, tmp_path / "out", suite_of(close), risk=0.0003, listener=looked.append)
     assert found.verdict == "at_risk"
     assert found.cost.fraction_of_planned_run == 0.6
     assert set(found.probe.target.losses) == set(PROBES["0.6"])
@@ -394,7 +394,7 @@ def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, loo
     assert len(asked.deciding_looks) == looks
     assert asked.deciding_looks[-1] == PROBES[probe][-1]
     assert asked.risk_at_a_look == pytest.approx(0.12 / looks)
-    assert all(LOOK_SHARES[look] >= 0.2 for look in asked.deciding_looks[:-1])
+    assert all(LOOK_SHARES[look] >= 0.1 for look in asked.deciding_looks[:-1])
     once = planned.request(probe=probe, risk=0.12)
     assert once.deciding_looks == PROBES[probe][-1:]
     assert once.risk_at_a_look == 0.12

@@ -12,27 +12,27 @@ from ._verdict import advise, required_limits
 
 
 def decision(
-    request: AssessmentRequest, study: Study, found: ExplainedPrediction, paths: PathCalibration
+    request: AssessmentRequest, study: Study, result: ExplainedPrediction, paths: PathCalibration
 ) -> dict[str, Any]:
     """Return the fields of the document that hold the decision.
 
     Args:
         request: What was asked; `map` judges nothing.
         study: The planned run.
-        found: Its prediction.
+        result: Its prediction.
         paths: The power with which losses grow with the learning rate.
 
     Returns:
         Fields by name.
     """
-    fields = {"risk": request.risk, "probability_any_lost": found.judgement.probability_any_lost}
+    fields = {"risk": request.risk, "probability_any_lost": result.judgement.probability_any_lost}
     if request.part == "map":
         return {**fields, "verdict": None, "reasons": ()}
     return {
         **fields,
-        "verdict": found.judgement.verdict,
-        "reasons": found.judgement.reasons,
-        "advice": _advice(request, study, found, paths),
+        "verdict": result.judgement.verdict,
+        "reasons": result.judgement.reasons,
+        "advice": _advice(request, study, result, paths),
     }
 
 

@@ -18,27 +18,27 @@ _NUM_LOOKS = 4
 _HALVINGS = 20
 
 
-def find_remedies(request: AssessmentRequest, study: Study, found: Judged) -> Remedies | None:
+def find_remedies(request: AssessmentRequest, study: Study, result: Judged) -> Remedies | None:
     """Find what would help a run that is not safe.
 
     Args:
         request: What was asked.
         study: The planned run.
-        found: Its forecast.
+        result: Its forecast.
 
     Returns:
         What would help; None for a baseline, which has no path and no noise of items of its own.
     """
-    required = [row for row in found.capabilities if row.required]
+    required = [row for row in result.capabilities if row.required]
     if request.method != "driftline" or not required:
         return None
-    risk, correlation = request.risk, found.forecaster.correlation
+    risk, correlation = request.risk, result.forecaster.correlation
 
     def chance(limits: Sequence[Limit]) -> float:
         return probability_any(limits, correlation)
 
     def on_the_way(share: float) -> float:
-        return chance([Limit(found.at(row.capability, share), row.tolerance) for row in required])
+        return chance([Limit(result.at(row.capability, share), row.tolerance) for row in required])
 
     # A shorter run keeps the shape of the schedule, so its summed learning rate is in proportion.
     num_steps = study.trajectory.plan.num_steps
@@ -50,8 +50,8 @@ def find_remedies(request: AssessmentRequest, study: Study, found: Judged) -> Re
         steps,
         share,
         1.0 if steps is None else on_the_way(share),
-        _decided_at(study, found, required, risk, chance),
-        _items_needed(request, study, found, required, chance),
+        _decided_at(study, result, required, risk, chance),
+        _items_needed(request, study, result, required, chance),
     )
 
 
@@ -68,7 +68,7 @@ def _most_steps(chance: Callable[[int], float], first: int, last: int, risk: flo
 
 def _decided_at(
     study: Study,
-    found: Judged,
+    result: Judged,
     required: Sequence[CapabilityForecast],
     risk: float,
     chance: Callable[[Sequence[Limit]], float],
@@ -81,7 +81,7 @@ def _decided_at(
         if step <= study.num_probe_steps:
             continue
         share = plan.summed_learning_rate(step) / total
-        probability = chance(_limits_from(found, required, share, {}))
+        probability = chance(_limits_from(result, required, share, {}))
         if probability <= risk / _NUM_LOOKS or probability >= 1 - risk / _NUM_LOOKS:
             return probe
     return None
@@ -90,18 +90,18 @@ def _decided_at(
 def _items_needed(
     request: AssessmentRequest,
     study: Study,
-    found: Judged,
+    result: Judged,
     required: Sequence[CapabilityForecast],
     chance: Callable[[Sequence[Limit]], float],
 ) -> int | None:
     """Find the number of items with which the run would be safe, if there are so many."""
     scored = max(len(c.items) for c in study.capabilities)
     available = max(len(c.items) for c in request.capabilities)
-    share = max(found.reading.clock.values())
+    share = max(result.reading.clock.values())
 
     def with_items(num: int) -> float:
         numbers = {c.name: min(num, len(c.items)) for c in request.capabilities}
-        return chance(_limits_from(found, required, share, numbers))
+        return chance(_limits_from(result, required, share, numbers))
 
     if available <= scored or with_items(available) > request.risk:
         return None
@@ -113,18 +113,18 @@ def _items_needed(
 
 
 def _limits_from(
-    found: Judged,
+    result: Judged,
     required: Sequence[CapabilityForecast],
     share: float,
     numbers: Mapping[str, int],
 ) -> list[Limit]:
     """Forecast from a later share, as if losses had gone on as forecast, with so many items by capability."""
-    look = last_look(found.reading.capabilities[0].losses)
+    look = last_look(result.reading.capabilities[0].losses)
 
     def later(reading: CapabilityReading) -> CapabilityReading:
         scored = reading.num_items or 1
         num = max(scored, numbers.get(reading.capability, scored))
-        value = found.at(reading.capability, share).value
+        value = result.at(reading.capability, share).value
         changes: dict[str, Any] = {"losses": {look: value}, "num_items": reading.num_items and num}
         if reading.standard_errors is not None:
             changes["standard_errors"] = {
@@ -132,10 +132,10 @@ def _limits_from(
             }
         return reading.model_copy(update=changes)
 
-    own = tuple(later(each) for each in found.reading.capabilities)
-    probe = found.reading.model_copy(update={"clock": {look: share}, "capabilities": own})
+    own = tuple(later(each) for each in result.reading.capabilities)
+    probe = result.reading.model_copy(update={"clock": {look: share}, "capabilities": own})
     readings = {each.capability: each for each in own}
-    predict = found.forecaster.predict
+    predict = result.forecaster.predict
     return [
         Limit(predict(Case(probe, readings[row.capability])), row.tolerance) for row in required
     ]

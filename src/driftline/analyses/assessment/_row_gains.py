@@ -93,29 +93,29 @@ def row_gains(
     )
 
 
-def row_caveats(rows: TargetRows | None, found: RowGains | None) -> tuple[str, ...]:
+def row_caveats(rows: TargetRows | None, result: RowGains | None) -> tuple[str, ...]:
     """Say that the target is over-fitted, why that is not known, or which rows were left out.
 
     Args:
         rows: As chosen; None where nobody asked.
-        found: What was measured.
+        result: What was measured.
 
     Returns:
         Sentences, or none.
     """
     if rows is None:
         return ()
-    if found is None:
+    if result is None:
         return (f"The gain on rows that are not trained on was not measured: {rows.reason}.",)
     said: tuple[str, ...] = ()
-    if found.is_gap_shown and found.seen is not None:
+    if result.is_gap_shown and result.seen is not None:
         said = (
-            f"Over-fitting: the target's gain is {found.seen.gain:+.2g} {found.unit} on rows that it has seen and "
-            f"{found.unseen.gain:+.2g} on others.",
+            f"Over-fitting: the target's gain is {result.seen.gain:+.2g} {result.unit} on rows that it has seen and "
+            f"{result.unseen.gain:+.2g} on others.",
         )
-    if not found.num_copies:
+    if not result.num_copies:
         return said
-    copies = "1 row" if found.num_copies == 1 else f"{found.num_copies} rows"
+    copies = "1 row" if result.num_copies == 1 else f"{result.num_copies} rows"
     return (
         *said,
         f"{copies} of the evaluation data are also in the training data, and were left out.",
@@ -124,12 +124,12 @@ def row_caveats(rows: TargetRows | None, found: RowGains | None) -> tuple[str, .
 
 def _gain(table: Table, capability: Capability, losses: Float[ndarray, " rows"]) -> RowGain:
     groups = capability.groups()
-    found = mean_interval(-losses, groups=groups, confidence_level=CONFIDENCE_LEVEL)
+    result = mean_interval(-losses, groups=groups, confidence_level=CONFIDENCE_LEVEL)
     return RowGain(
-        gain=found.value,
+        gain=result.value,
         standard_error=standard_error(losses, groups=groups),
-        low=found.low,
-        high=found.high,
+        low=result.low,
+        high=result.high,
         base_value=float(table.values(BASE, capability).mean()),
         num_rows=len(losses),
     )

@@ -19,9 +19,9 @@ _LOOKS_A_LINE = 10
 
 def within_cost(request: AssessmentRequest, study: Study, tokens_per_step: float) -> Study:
     """Cut the study to the items that were asked for, or to the looks and items that the cost allows."""
-    asked = study.effort.num_probe_items
-    if asked is not None:
-        return replace(study, capabilities=study.sampled(asked))
+    inputs = study.effort.num_probe_items
+    if inputs is not None:
+        return replace(study, capabilities=study.sampled(inputs))
 
     def affordable() -> dict[str, int] | None:
         return affordable_items(

@@ -14,7 +14,7 @@ from ...provenance import digest_bytes
 from ...results import Document, Look, ProbeReading, Value
 
 Novelty = Literal["config", "model", "both"]
-"""How a run differs from the finished ones: trained otherwise, another model, or both."""
+"""Difference of a run from the finished ones: trained otherwise, another model, or both."""
 FEWEST_RUNS = 4
 """Fewest runs to fit to in a metric: each is left out once, and three must remain."""
 

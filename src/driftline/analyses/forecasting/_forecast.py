@@ -206,7 +206,7 @@ _STAYS = 0.65
 
 
 class _Limits(NamedTuple):
-    """What is accepted when a capability is judged."""
+    """Limits by which a capability is judged."""
 
     risk: float
     level: float

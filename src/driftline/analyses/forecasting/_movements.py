@@ -1,4 +1,4 @@
-"""How far the capabilities of a run have moved at a look, as the drift model takes it."""
+"""Movement of the capabilities of a run at a look, as the drift model takes it."""
 
 import math
 from collections.abc import Iterable

@@ -97,9 +97,9 @@ def affordable_items(
         return {c.name: decide if c.name in deciding else watch for c in capabilities}
 
     def fits(decide: int, watch: int) -> bool:
-        asked = numbers(decide, watch)
+        request = numbers(decide, watch)
         return allowed >= sum(
-            tokens[c.name] * min(asked[c.name], len(c.items)) / len(c.items) for c in capabilities
+            tokens[c.name] * min(request[c.name], len(c.items)) / len(c.items) for c in capabilities
         )
 
     most = max(len(c.items) for c in capabilities)

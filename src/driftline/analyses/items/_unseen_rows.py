@@ -114,7 +114,7 @@ class _Draw:
             list(places), min(len(places), _LOOKED_AT * NUM_ROWS)
         )
         try:
-            found = target_capability(
+            result = target_capability(
                 data.select(drawn, name=data.name),
                 seed=self.seed,
                 opened=self.opened,
@@ -123,9 +123,9 @@ class _Draw:
             )
         except DataError:
             return None
-        if len(found.items) < _FEWEST:
+        if len(result.items) < _FEWEST:
             return None
-        return replace(found, name=name, description=f"{name}: a sample of {data.name}")
+        return replace(result, name=name, description=f"{name}: a sample of {data.name}")
 
 
 def _digests(data: TrainingData, places: Sequence[int]) -> Iterator[str]:

@@ -152,30 +152,30 @@ def repair(
     request = replace(request, opened=opened)
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, request.capabilities, engine)
-        asked = _asked(request, engine)
-        search = _search(request, tuned, asked, engine)
-        _plan(meter, engine, asked)
+        inputs = _asked(request, engine)
+        search = _search(request, tuned, inputs, engine)
+        _plan(meter, engine, inputs)
         best = search_repair(search)
         meter.enter("scoring what was chosen on unseen items")
         point, model = _write(request, search, best, output)
-        extra = () if asked.target is None else (asked.target.report,)
-        table = engine.evaluate((BASE, tuned.point, point), (*asked.report, *extra))
+        extra = () if inputs.target is None else (inputs.target.report,)
+        table = engine.evaluate((BASE, tuned.point, point), (*inputs.report, *extra))
         engine.check_unchanged()
         for files in (opened.files, tuned.files):
             files.check_unchanged()
     outcome = judge(
         table,
         (tuned.point, point),
-        capabilities=asked.capabilities,
-        target=asked.target,
+        capabilities=inputs.capabilities,
+        target=inputs.target,
         lost=_lost(search.looks[0]),
         alpha=request.alpha,
         seed=request.seed,
     )
     document = _document(
-        request, search, outcome, tuned, engine, inputs=asked, output=model, started=started
+        request, search, outcome, tuned, engine, inputs=inputs, output=model, started=started
     )
-    copies = tuple(copies_caveats(asked.equal_items))
+    copies = tuple(copies_caveats(inputs.equal_items))
     return document.model_copy(update={"caveats": (*copies, *document.caveats)})
 
 

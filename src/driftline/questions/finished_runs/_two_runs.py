@@ -61,13 +61,15 @@ def _run(name: str, document: Document) -> ComparedRun:
 
 def _caveats(differing: set[str]) -> list[str]:
     """Name the differences that make values hard to compare."""
-    found = []
+    result = []
     if any(name.startswith("suites.") and name.endswith(".digest") for name in differing):
-        found.append(
+        result.append(
             "The runs scored different suites: a difference may come from the items alone."
         )
     if differing & {"model.digest", "base_model.digest"}:
-        found.append("The runs are of different base models: changes are from different values.")
+        result.append("The runs are of different base models: changes are from different values.")
     if any(name.startswith("numerics.") for name in differing):
-        found.append("The runs were computed with different numerics, which moves scores a little.")
-    return found
+        result.append(
+            "The runs were computed with different numerics, which moves scores a little."
+        )
+    return result

@@ -53,8 +53,8 @@ def _values(config: inputs.ConfigInput) -> "tuple[dict[str, JsonValue], str]":
     if not isinstance(config, str | PathLike):
         return dict(config_in_memory(config).values), ".yaml"
     path = Path(fspath(config))
-    found: Any = parse_yaml(read_bytes(path, ConfigError), path, ConfigError)
-    values = {str(key): _from_here(value, path.parent) for key, value in found.items()}
+    result: Any = parse_yaml(read_bytes(path, ConfigError), path, ConfigError)
+    values = {str(key): _from_here(value, path.parent) for key, value in result.items()}
     return values, ".json" if path.suffix == ".json" else ".yaml"
 
 

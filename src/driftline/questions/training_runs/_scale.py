@@ -60,10 +60,10 @@ def scale(
     with inputs.handed_models() as handed:
         tuned, _ = handed.files(model, "model")
         check_folder(folder, tuned, force=force)
-        wanted = read.model if base is None else base
-        if wanted is None:
+        requested = read.model if base is None else base
+        if requested is None:
             raise ConfigError(f"{name}: names no model; give what was trained from with --base")
-        source, digest = handed.files(wanted, "base")
+        source, digest = handed.files(requested, "base")
         reporter.note(f"opening {source}")
         choice = inputs.ModelChoice(source, trust_remote_code, None, None, None, digest)
         made = scale_trained(read, tuned, choice.open(), folder)

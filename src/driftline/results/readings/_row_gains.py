@@ -14,30 +14,30 @@ def row_gain_sentences(assessment: Assessment) -> tuple[str, ...]:
     Returns:
         Sentences without markup; none where it was not measured.
     """
-    found = assessment.row_gains
-    if found is None:
+    result = assessment.row_gains
+    if result is None:
         return ()
-    unit, at = clean(found.unit), f"after step {found.step}, where the probe ends"
-    others = f"on others ({found.source})"
-    if found.seen is None:
+    unit, at = clean(result.unit), f"after step {result.step}, where the probe ends"
+    others = f"on others ({result.source})"
+    if result.seen is None:
         sentences = [
-            f"On rows that are not trained on ({found.source}) {_told(found.unseen)} {unit}, {at}."
+            f"On rows that are not trained on ({result.source}) {_told(result.unseen)} {unit}, {at}."
         ]
-    elif min(found.seen.gain, found.unseen.gain) >= 0:
+    elif min(result.seen.gain, result.unseen.gain) >= 0:
         sentences = [
-            f"The target improves on rows it has seen by {_amount(found.seen)} and {others} by "
-            f"{_amount(found.unseen)} {unit}, {at}."
+            f"The target improves on rows it has seen by {_amount(result.seen)} and {others} by "
+            f"{_amount(result.unseen)} {unit}, {at}."
         ]
     else:
         sentences = [
-            f"On rows it has seen {_told(found.seen)}, and {others} {_told(found.unseen)} {unit}, {at}."
+            f"On rows it has seen {_told(result.seen)}, and {others} {_told(result.unseen)} {unit}, {at}."
         ]
-    sentences += _gap(found)
-    if found.predicted_gain is not None:
-        low, high = (number(each, signed=True) for each in _ends(found))
+    sentences += _gap(result)
+    if result.predicted_gain is not None:
+        low, high = (number(each, signed=True) for each in _ends(result))
         sentences.append(
             f"At the end of the run, the gain on rows not trained on is forecast at "
-            f"{number(found.predicted_gain, signed=True)} {unit} ({percent(found.confidence_level)} interval "
+            f"{number(result.predicted_gain, signed=True)} {unit} ({percent(result.confidence_level)} interval "
             f"{low} to {high})."
         )
     return tuple(sentences)
@@ -53,21 +53,21 @@ def _amount(gain: RowGain) -> str:
     return f"{number(abs(gain.gain))}{error}"
 
 
-def _gap(found: RowGains) -> list[str]:
+def _gap(result: RowGains) -> list[str]:
     """Say what the gap between both gains shows, if they are known."""
-    if found.gap is None or found.gap_standard_error is None:
+    if result.gap is None or result.gap_standard_error is None:
         return []
-    gap = f"{number(found.gap, signed=True)} ± {number(found.gap_standard_error)}"
-    if not found.is_gap_shown:
+    gap = f"{number(result.gap, signed=True)} ± {number(result.gap_standard_error)}"
+    if not result.is_gap_shown:
         return [f"No over-fitting of the target is shown: the gap is {gap}."]
-    if found.unseen.high < 0:
+    if result.unseen.high < 0:
         return [
             f"The run over-fits its rows: the gap is {gap}, and on other rows it is worse than the base."
         ]
     return [f"Part of the gain is the rows' own and not the task's: the gap is {gap}."]
 
 
-def _ends(found: RowGains) -> tuple[float, float]:
-    assert found.predicted_low is not None
-    assert found.predicted_high is not None
-    return found.predicted_low, found.predicted_high
+def _ends(result: RowGains) -> tuple[float, float]:
+    assert result.predicted_low is not None
+    assert result.predicted_high is not None
+    return result.predicted_low, result.predicted_high

@@ -10,22 +10,22 @@ from .._page import Figure, Head, created_words, drawn, page
 from .._tables import Table, table
 
 
-def render_run_comparison(found: RunComparison) -> str:
+def render_run_comparison(result: RunComparison) -> str:
     """Write two runs side by side as a page in the order of every page.
 
     Args:
-        found: The document to show.
+        result: The document to show.
 
     Returns:
         One HTML document that needs nothing beside it; equal for equal documents.
     """
-    shown = in_points(found)
+    shown = in_points(result)
     first, second = clean(shown.first.name), clean(shown.second.name)
     head = Head(
         shown,
         title="Two runs side by side",
         badge=None,
-        screen=run_comparison_screen(found),
+        screen=run_comparison_screen(result),
         facts=(
             ("first", f"{first}, {created_words(shown.first.created)}"),
             ("second", f"{second}, {created_words(shown.second.created)}"),
