@@ -92,7 +92,7 @@ def test_rows_that_are_trained_on_are_not_held_out(tmp_path, run):
 def test_it_says_what_was_checked_how_often_and_to_certify_next(run):
     found, _ = run("said", _text(TEXTS), every_steps=2, fields={"learning_rate": 1e-6})
     assert found.verdict == "no_alarm"
-    assert found.reasons[0].startswith("no alarm on 80 items in 2 checks")
+    assert found.reasons[0].startswith("no alarm on 64 items in 2 checks")
     assert "certify next" in found.reasons[0]
     assert "safe" not in found.reasons[0].replace("unsafe", "")
     text = " ".join(training_run_summary(found).split())
