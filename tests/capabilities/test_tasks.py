@@ -77,7 +77,7 @@ def test_what_is_not_installed_is_named(monkeypatch, missing):
 
     monkeypatch.setattr(importlib, "import_module", fails)
     if missing == "lm_eval":
-        message = r"lm_eval:arc_easy: needs .* not installed; pip install driftline\[lm-eval\]"
+        message = r"lm_eval:arc_easy: needs .* not installed; pip install .driftline\[lm-eval\]"
         with pytest.raises(SuiteError, match=message):
             read_suite("lm_eval:arc_easy")
     else:

@@ -40,12 +40,13 @@ def test_a_fit_is_held(monkeypatch):
     draws = numpy.random.default_rng(0)
     cells = [
         FinishedCell(
-            Movement(loss, loss, abs(loss), 0.01, 0.2),
+            Movement(loss, loss, abs(loss), 0.01, 0.1, 0.2),
             further,
             f"task {n % 3}",
             "one",
             str(n),
             "early_20",
+            "full 0.0001",
         )
         for n, (loss, further) in enumerate(draws.normal(size=(12, 2)).tolist())
     ]

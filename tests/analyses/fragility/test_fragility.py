@@ -34,7 +34,7 @@ def study(planned, tmp_path_factory):
     folder = RunFolder.open(tmp_path_factory.mktemp("map"), "map", outputs=(), force=False)
     with folder, ResultStore(folder.store) as store:
         engine = LocalEngine(planned.opened, store)
-        yield assess_module._study(planned.request("map"), folder, engine)
+        yield assess_module._study(planned.request("map"), folder, engine)[0]
 
 
 def rows_of(slopes, capability=PAIRS):

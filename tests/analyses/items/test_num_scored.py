@@ -134,15 +134,15 @@ def test_what_a_cap_costs_is_said_in_points(asked, why):
 
 @pytest.mark.parametrize(("num_items", "expected"), [(10, 5), (61, 30), (300, 150), (2000, 1000)])
 def test_half_of_the_items_choose(num_items, expected):
-    assert search_items([capability("a", num_items)], asked=None) == {"a": expected}
-    assert search_items([capability("a", num_items)], asked=7) == {"a": 7}
+    assert search_items([capability("a", num_items)], requested=None) == {"a": expected}
+    assert search_items([capability("a", num_items)], requested=7) == {"a": 7}
 
 
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-6])
 def test_a_tolerance_that_no_suite_can_show_needs_no_number(tolerance):
     tight = replace(capability("a", 300), tolerance=tolerance)
     assert certifying_items(tight) is None
-    assert search_items([tight], asked=None) == {"a": 150}
+    assert search_items([tight], requested=None) == {"a": 150}
 
 
 def passages(groups, **fields):

@@ -64,7 +64,7 @@ def test_a_protocol_is_trained_reported_and_ready_to_certify(run, protocol, tmp_
     document = TrainingRun.from_json(text)
     assert code == {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}[document.verdict], err
     assert document.num_steps == document.planned_steps == 4
-    assert [point.step for point in document.checks] == [2, 4]
+    assert {2, 4} <= {point.step for point in document.checks}
     assert TrainingRun.from_json((out / "report.json").read_text()) == document
     page = (out / "report.html").read_text()
     assert "Training under the monitor" in page
@@ -112,7 +112,9 @@ def test_the_monitor_sees_a_scaled_update_as_it_comes_out(run, protocol, tmp_pat
     values["config"] |= {"learning_rate": 1e-2, **fields}
     protocol.write_text(yaml.safe_dump(values))
     out = tmp_path / "out"
-    code, text, err = run("train", str(protocol), "--out", str(out), "--action", "warn", "--json")
+    code, text, err = run(
+        "train", str(protocol), "--out", str(out), "--action", "warn", "--items", "1000", "--json"
+    )
     assert code in (0, 1, 3), err
     document = TrainingRun.from_json(text)
     losses = []

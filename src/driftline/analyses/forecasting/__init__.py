@@ -16,6 +16,11 @@ from ._calibration import read_calibration as read_calibration
 from ._calibration import shipped_calibration as shipped_calibration
 from ._drift import DriftModel as DriftModel
 from ._drift import Movement as Movement
+from ._early_dropping import DROPPED_BELOW as DROPPED_BELOW
+from ._early_dropping import PredictedLoss as PredictedLoss
+from ._early_dropping import dropped_by as dropped_by
+from ._early_dropping import keep_pvalue as keep_pvalue
+from ._early_dropping import spread_of as spread_of
 from ._forecast import EARLIEST_SAFE as EARLIEST_SAFE
 from ._forecast import capability_forecasts as capability_forecasts
 from ._forecast import capability_verdict as capability_verdict

@@ -26,9 +26,9 @@ from numpy import ndarray
 from ...results import Value
 from ...stats import conformal_quantile, on_one_thread
 from ._calibration import FEWEST_RUNS, Novelty
+from ._looks import Movement as Movement
+from ._looks import movements as movements
 from ._loss_forecast import DEGREES_OF_FREEDOM
-from ._movements import Movement as Movement
-from ._movements import movements as movements
 
 LEVEL = 0.9
 """Share of the cells left out that an interval of this level covers, by `spread`."""

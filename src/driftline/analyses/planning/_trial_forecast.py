@@ -6,19 +6,17 @@ from ...engine import Engine, Table
 from ...models import Trajectory
 from ...results import Look, TrialForecast
 from ..forecasting import (
+    DROPPED_BELOW,
+    PredictedLoss,
+    dropped_by,
     early_step,
     fit_to,
     forecast_losses,
+    keep_pvalue,
     read_looks,
     shipped_calibration,
 )
 from ..probing import Effort, Study
-from ..search import (
-    DROPPED_BELOW,
-    PredictedLoss,
-    dropped_by,
-    keep_pvalue,
-)
 from ._protocol_looks import PlanRuler
 
 _LOOK: Look = "early_20"

@@ -5,11 +5,6 @@ from ._cells import depths as depths
 from ._cells import list_cells as list_cells
 from ._cells import segments as segments
 from ._cells import weight_scales as weight_scales
-from ._early_dropping import DROPPED_BELOW as DROPPED_BELOW
-from ._early_dropping import PredictedLoss as PredictedLoss
-from ._early_dropping import dropped_by as dropped_by
-from ._early_dropping import keep_pvalue as keep_pvalue
-from ._early_dropping import spread_of as spread_of
 from ._held_out import point_claims as point_claims
 from ._held_out import weighed as weighed
 from ._looks import Candidate as Candidate
