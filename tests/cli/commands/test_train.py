@@ -138,7 +138,7 @@ def test_an_unknown_lever_is_bad_input(run, protocol, tmp_path):
     assert "levers: unknown key kl;" in err
 
 
-def test_trls_own_yaml_with_ruinous_rate_is_called_unsafe(run, protocol, tmp_path):
+def test_a_step_of_trls_own_yaml_with_ruinous_rate_is_averted(run, protocol, tmp_path):
     config = yaml.safe_load((tmp_path / "sft.yaml").read_text())
     config |= {"learning_rate": 0.3, "max_grad_norm": 0.0}
     (tmp_path / "sft.yaml").write_text(yaml.safe_dump(config))
@@ -147,8 +147,9 @@ def test_trls_own_yaml_with_ruinous_rate_is_called_unsafe(run, protocol, tmp_pat
         "--data", str(tmp_path / "data.jsonl"), "--suite", str(tmp_path / "suite.yaml"),
         "--every", "2", "--action", "stop", "--out", str(tmp_path / "ruin"),
     )  # fmt: skip
-    assert code == 1, err
-    assert text.startswith("UNSAFE: step 2:")
+    assert code == 3, err
+    assert text.startswith("INCONCLUSIVE:")
+    assert "averted" in text
 
 
 @pytest.mark.slow
