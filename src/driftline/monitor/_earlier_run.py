@@ -14,7 +14,7 @@ def remembered(state: TrainerState, key: str) -> MonitorState | None:
 
     Args:
         state: The trainer's.
-        key: Under which the monitor stands there.
+        key: Name of the monitor in the checkpoint.
 
     Returns:
         Its state; None where the checkpoint was written without a monitor.
