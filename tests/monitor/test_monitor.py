@@ -283,8 +283,11 @@ def test_a_trainer_may_train_again_and_the_first_log_is_moved_aside(tmp_path):
     made.train()
     assert (tmp_path / "m" / "earlier-1" / "monitor.jsonl").read_text() == first
     for records in (tmp_path / "m", tmp_path / "m" / "earlier-1"):
-        events = [record["event"] for record in read_log(records / "monitor.jsonl")]
-        assert (events[0], events[-1], events.count("check")) == ("started", "ended", 2)
+        log = read_log(records / "monitor.jsonl")
+        assert (log[0]["event"], log[-1]["event"]) == ("started", "ended")
+        checked = [record["step"] for record in log if record["event"] == "check"]
+        # A glance may bring another one forward.
+        assert [step for step in checked if step % 2 == 0] == [2, 4]
 
 
 def test_weights_that_become_no_numbers_are_a_collapse_with_its_evidence(tmp_path):

@@ -82,26 +82,26 @@ def widened_by_shipped(
         target: It is for the run's own task.
 
     Returns:
-        The forecaster; where no model could be left out, its spread for other runs is larger by the
-        factor of the shipped fit, the largest of its metrics where it lacks the metric.
+        The forecaster; where no model could be left out, its spreads for other models and for other
+        configs are larger by the factor that the shipped fit has for other models, the largest of its
+        metrics where it lacks the metric.
     """
     if not isinstance(fitted, DriftForecaster):
         return fitted
     shipped = _shipped().target if target else _shipped().capabilities
     factors = {name: model.unseen_spread / model.spread for name, model in shipped.models.items()}
-    models = {
-        metric: model
-        if len(_models_measured(calibration, metric, target=target)) > 1
-        else model.model_copy(
+    models = {}
+    for metric, model in fitted.models.items():
+        models[metric] = model
+        if len(_models_measured(calibration, metric, target=target)) > 1:
+            continue
+        least = model.spread * factors.get(metric, max(factors.values()))
+        models[metric] = model.model_copy(
             update={
-                "unseen_spread": max(
-                    model.unseen_spread,
-                    model.spread * factors.get(metric, max(factors.values())),
-                )
+                "unseen_spread": max(model.unseen_spread, least),
+                "config_spread": max(model.config_spread, least),
             }
         )
-        for metric, model in fitted.models.items()
-    }
     return replace(fitted, models=models)
 
 
