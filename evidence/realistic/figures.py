@@ -169,17 +169,24 @@ def decided_cells(probability: ndarray, lost: ndarray, risk: float) -> dict[str,
     }
 
 
-def _verdict(cells: Sequence[Cell], risk: float) -> str:
+def _verdict(cells: Sequence[Cell], risk: float, unsafe_risk: float | None = None) -> str:
     """Judge a run by the capabilities that its base has, as the product does."""
+    unsafe_risk = risk if unsafe_risk is None else unsafe_risk
     for cell in cells:
         measured = is_measured_lost(
-            cell.measured, cell.forecast.standard_error, cell.tolerance, level=risk / len(cells)
+            cell.measured,
+            cell.forecast.standard_error,
+            cell.tolerance,
+            level=unsafe_risk / len(cells),
         )
-        if capability_verdict(cell.probability, risk, measured_lost=measured) == "lost":
+        verdict = capability_verdict(
+            cell.probability, risk, measured_lost=measured, unsafe_risk=unsafe_risk
+        )
+        if verdict == "lost":
             return "unsafe"
     each = numpy.array([cell.probability for cell in cells])
     chance = any_exceeds(each, cells[0].correlation)
-    if chance >= 1 - risk:
+    if chance >= 1 - unsafe_risk:
         return "unsafe"
     is_early = cells[0].share < EARLIEST_SAFE
     return "safe" if chance <= risk and not is_early else "at_risk"
@@ -226,6 +233,7 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         How many were decided, how many of them wrongly, and how much of the unsafe ones was trained.
     """
     looks = {probe: _by_run(cells) for probe, cells in by_probe.items()}
+    late = [probe for probe in looks if float(probe) >= EARLIEST_SAFE]
     names = sorted(next(iter(looks.values())))
     decided, wrong, trained = 0, 0, []
     shares: dict[str, int] = dict.fromkeys(looks, 0)
@@ -233,7 +241,7 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         lost = any(cell.is_lost for cell in looks[BANDS[0]][name])
         ended = 1.0
         for probe, own in looks.items():
-            verdict = _verdict(own[name], RISK / len(looks))
+            verdict = _verdict(own[name], RISK / len(late), RISK / len(looks))
             if verdict != "at_risk":
                 decided, wrong = decided + 1, wrong + ((verdict == "safe") == lost)
                 shares[probe] += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import altair
+import scipy.stats
 import vl_convert
 
 from .cells import benchmark_runs, held_out_cells
@@ -93,7 +94,7 @@ def table(result: dict[str, Any]) -> str:
         _until(
             "runs decided", until, lambda u: f"{u['decided']} of {u['num_runs']}", "60 % by 40 %"
         ),
-        _until("wrong among them", until, lambda u: str(u["wrong"]), "at most 10 %"),
+        _until("wrong among them", until, _wrong, "at most 10 %"),
         _until(
             "mean share of an unsafe run that is trained",
             until,
@@ -147,6 +148,13 @@ def _models_left_out(found: dict[str, Any]) -> list[str]:
         "|---" * 6 + "|",
         *rows,
     ]
+
+
+def _wrong(until: dict[str, Any]) -> str:
+    """Tell the wrong ones, and the largest rate that they are compatible with (Clopper and Pearson 1934)."""
+    wrong, decided = until["wrong"], until["decided"]
+    most = float(scipy.stats.beta.ppf(0.95, wrong + 1, decided - wrong)) if decided > wrong else 1.0
+    return f"{wrong} (a rate of at most {most:.0%}, 95 % confidence)"
 
 
 def _until(name: str, until: list[dict[str, Any]], of: Any, bar: str) -> str:  # noqa: ANN401

@@ -32,12 +32,12 @@ def walks(kind, generator, num=NUM_RUNS):
     return numpy.stack(found, axis=1)
 
 
-def verdict_at(measured, share, error, risk):
+def verdict_at(measured, share, error, risk, unsafe_risk):
     losses = {
         str(number): LossForecast(float(loss), SPREAD * float(numpy.sqrt(1 - share)), error)
         for number, loss in enumerate(measured)
     }
-    level = risk / NUM_CAPABILITIES
+    level = unsafe_risk / NUM_CAPABILITIES
     lost = {
         name: is_measured_lost(loss.value, error, TOLERANCE, level=level)
         for name, loss in losses.items()
@@ -47,14 +47,16 @@ def verdict_at(measured, share, error, risk):
             capability=name, metric="nll_nats", unit="nats", required=True, tolerance=TOLERANCE, base_value=3.0, at_risk=loss.value > TOLERANCE,
             predicted_change=loss.value, low=0.0, high=1.0, confidence_level=0.9, is_measured_lost=lost[name],
             probability_lost=loss.exceeds(TOLERANCE),
-            verdict=capability_verdict(loss.exceeds(TOLERANCE), risk, measured_lost=lost[name]),
+            verdict=capability_verdict(loss.exceeds(TOLERANCE), risk, measured_lost=lost[name], unsafe_risk=unsafe_risk),
         )
         for name, loss in losses.items()
     ]  # fmt: skip
-    return judge(rows, losses, correlation=CORRELATION, risk=risk, share=share).verdict
+    return judge(
+        rows, losses, correlation=CORRELATION, risk=risk, unsafe_risk=unsafe_risk, share=share
+    ).verdict
 
 
-def wrong_decisions(kind, *, risk, risk_at_a_look, seed=0):
+def wrong_decisions(kind, *, safe, unsafe, seed=0):
     """Count the runs called safe that lost something, those called unsafe that kept all, and the decided."""
     generator = numpy.random.default_rng(seed)
     path = walks(kind, generator)
@@ -65,7 +67,7 @@ def wrong_decisions(kind, *, risk, risk_at_a_look, seed=0):
         is_lost = bool((run[-1] > TOLERANCE).any())
         for share, loss in zip(LOOKS, run[:-1], strict=True):
             # The same items at every look: their noise is the same too.
-            found = verdict_at(loss + off, share, error, risk_at_a_look)
+            found = verdict_at(loss + off, share, error, safe, unsafe)
             if found in ("safe", "unsafe"):
                 decided += 1
                 false_safe += found == "safe" and is_lost
@@ -78,15 +80,15 @@ def wrong_decisions(kind, *, risk, risk_at_a_look, seed=0):
 def test_decisions_over_all_looks_together_are_wrong_within_the_risk(kind):
     risk = 0.1
     false_safe, false_unsafe, decided = wrong_decisions(
-        kind, risk=risk, risk_at_a_look=risk / len(LOOKS)
+        kind, safe=risk / 3, unsafe=risk / len(LOOKS)
     )
     assert false_safe <= risk
     assert false_unsafe <= risk
-    assert decided > 0.15
+    assert decided > 0.2
 
 
 def test_the_whole_risk_at_every_look_would_be_wrong_more_often():
-    divided = wrong_decisions("near the edge", risk=0.1, risk_at_a_look=0.1 / len(LOOKS))
-    whole = wrong_decisions("near the edge", risk=0.1, risk_at_a_look=0.1)
+    divided = wrong_decisions("near the edge", safe=0.1 / 3, unsafe=0.1 / len(LOOKS))
+    whole = wrong_decisions("near the edge", safe=0.1, unsafe=0.1)
     assert whole[0] > divided[0]
     assert whole[2] > divided[2]

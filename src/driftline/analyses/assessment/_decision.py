@@ -47,7 +47,7 @@ def _advice(
         predicted.judgement,
         required_limits(predicted.capabilities, predicted.losses),
         correlation=predicted.forecaster.correlation,
-        risk=request.risk_at_a_look if is_within else request.risk,
+        risk=request.risk_of_safe_at_a_look if is_within else request.risk,
         exponents=(exponent.low, exponent.value, exponent.high),
         learning_rate=max(plan.learning_rates),
         probe_share=study.num_probe_steps / plan.num_steps,

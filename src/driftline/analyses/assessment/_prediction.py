@@ -13,6 +13,7 @@ from ...results import (
 )
 from ..forecasting import (
     FEWEST_RUNS,
+    LOOK_SHARES,
     Case,
     Forecaster,
     LossForecast,
@@ -63,17 +64,21 @@ def judged(
     lacking: Sequence[str],
 ) -> Judged:
     forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
-    losses, risk = forecast_losses(forecaster, reading), request.risk_at_a_look
-    share = max(reading.clock.values())
-    rows = capability_forecasts(study, table, reading, losses, risk=risk, share=share)
+    losses, risk = forecast_losses(forecaster, reading), request.risk_of_safe_at_a_look
+    unsafe_risk = request.risk_at_a_look if len(request.deciding_looks) > 1 else None
+    # A look that has no part in the risk of *safe* may not say it, whatever the schedule.
+    share = min(max(reading.clock.values()), max(LOOK_SHARES[look] for look in reading.clock))
+    rows = capability_forecasts(
+        study, table, reading, losses, risk=risk, unsafe_risk=unsafe_risk, share=share
+    )
     judgement = judge(
         rows,
         losses,
         correlation=forecaster.correlation,
         risk=risk,
+        unsafe_risk=unsafe_risk,
         share=share,
         lacking=lacking,
-        num_looks=len(request.deciding_looks),
     )
     return Judged(reading, forecaster, losses, rows, judgement)
 

@@ -82,7 +82,7 @@ def _decided_at(
             continue
         share = plan.summed_learning_rate(step) / total
         probability = chance(_limits_from(result, required, share, {}))
-        if probability <= risk / _NUM_LOOKS or probability >= 1 - risk / _NUM_LOOKS:
+        if probability <= risk / len(_LATER_LOOKS) or probability >= 1 - risk / _NUM_LOOKS:
             return probe
     return None
 

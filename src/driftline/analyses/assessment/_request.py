@@ -10,6 +10,7 @@ from ...errors import ConfigError
 from ...models import LanguageModel, ScoringOptions, TrainingConfig, TrainingData
 from ...results import LARGEST_RISK, Look
 from ..forecasting import (
+    EARLIEST_SAFE,
     FEWEST_RUNS,
     LOOK_SHARES,
     PROBES,
@@ -95,5 +96,11 @@ class AssessmentRequest(SuiteRequest):
 
     @property
     def risk_at_a_look(self) -> float:
-        """Accepted risk at one look: the sum over all deciding looks is at most `risk`."""
+        """Accepted risk of *unsafe* at one look: the sum over all deciding looks is at most `risk`."""
         return self.risk / len(self.deciding_looks)
+
+    @property
+    def risk_of_safe_at_a_look(self) -> float:
+        """The same of *safe*, which the looks before `EARLIEST_SAFE` cannot say."""
+        late = [look for look in self.deciding_looks if LOOK_SHARES[look] >= EARLIEST_SAFE]
+        return self.risk / max(1, len(late))

@@ -50,9 +50,9 @@ def judge(
     *,
     correlation: float,
     risk: float,
+    unsafe_risk: float | None = None,
     share: float = 1.0,
     lacking: Collection[str] = (),
-    num_looks: int = 1,
 ) -> Judgement:
     """Judge a run by the forecasts of its required capabilities.
 
@@ -60,11 +60,12 @@ def judge(
         forecast: One row a capability.
         losses: The same as distributions, by name.
         correlation: Of errors within one run.
-        risk: Accepted probability that any required capability ends beyond its tolerance.
+        risk: Accepted probability that any required capability ends beyond its tolerance; at one of several
+            looks, the part of it that *safe* may use.
+        unsafe_risk: The part that *unsafe* may use; None for the same.
         share: Of the run's summed learning rate that the probe has covered.
         lacking: Capabilities that the base is not shown to have. A capability
             that was never there cannot be kept, so it is never a reason for `safe`.
-        num_looks: Looks that may decide, among which the whole risk was divided.
 
     Returns:
         `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
@@ -85,7 +86,7 @@ def judge(
     reasons = [
         *(f"{row.capability}: {_told(row)}" for row in (*lost, *open_)),
         f"any required capability ends beyond its tolerance with P = {chance:.2f}; accepted "
-        + (f"is {risk:g}" if num_looks == 1 else f"at each of {num_looks} looks is {risk:g}"),
+        f"{'is' if unsafe_risk is None else 'at this one of several looks is'} {risk:.3g}",
     ]
     if absent:
         reasons.append(
@@ -93,13 +94,15 @@ def judge(
             "items that the base can answer, or write `required: false`"
         )
     if kept := [row.capability for row in retained if row.capability not in lacking]:
-        reasons.append(f"within tolerance, each with P of at least {1 - risk:g}: {', '.join(kept)}")
+        reasons.append(
+            f"within tolerance, each with P of at least {1 - risk:.3g}: {', '.join(kept)}"
+        )
     if share < EARLIEST_SAFE:
         reasons.append(
             f"the probe covers {share:.0%} of the run's summed learning rate; nothing is called safe before "
             f"{EARLIEST_SAFE:.0%}"
         )
-    if lost or chance >= 1 - risk:
+    if lost or chance >= 1 - (risk if unsafe_risk is None else unsafe_risk):
         return Judgement("unsafe", tuple(reasons), chance)
     if chance > risk or share < EARLIEST_SAFE:
         return Judgement("at_risk", tuple(reasons), chance)

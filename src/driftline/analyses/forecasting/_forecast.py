@@ -162,9 +162,24 @@ def capability_forecasts(
     losses: Mapping[str, LossForecast],
     *,
     risk: float,
+    unsafe_risk: float | None = None,
     share: float = 1.0,
 ) -> tuple[CapabilityForecast, ...]:
-    """Put the forecasts of capabilities into rows, the most likely lost first."""
+    """Put the forecasts of capabilities into rows, the most likely lost first.
+
+    Args:
+        study: The planned run.
+        table: Capabilities at the base.
+        reading: Of the probe.
+        losses: Predictions for the end of the run.
+        risk: Accepted chance that a capability called retained is lost.
+        unsafe_risk: Accepted chance that one called lost is retained; None for the same.
+        share: Of the run's summed learning rate that the probe has covered.
+
+    Returns:
+        One row a capability.
+    """
+    unsafe_risk = risk if unsafe_risk is None else unsafe_risk
     readings = {each.capability: each for each in reading.capabilities}
     num_required = sum(capability.required for capability in study.capabilities)
     rows = [
@@ -173,7 +188,12 @@ def capability_forecasts(
             table,
             readings[capability.name],
             losses[capability.name],
-            _Limits(risk, risk / max(1, num_required), is_early=share < EARLIEST_SAFE),
+            _Limits(
+                risk,
+                unsafe_risk,
+                unsafe_risk / max(1, num_required),
+                is_early=share < EARLIEST_SAFE,
+            ),
         )
         for capability in study.capabilities
     ]
@@ -209,6 +229,7 @@ class _Limits(NamedTuple):
     """Limits by which a capability is judged."""
 
     risk: float
+    unsafe_risk: float
     level: float
     """Chance that a loss counts as measured where there is none beyond the tolerance."""
     is_early: bool
@@ -231,7 +252,9 @@ def _row(
     is_lost = error is not None and is_measured_lost(
         measured, error, capability.tolerance, level=limits.level
     )
-    verdict = capability_verdict(lost, limits.risk, measured_lost=is_lost)
+    verdict = capability_verdict(
+        lost, limits.risk, measured_lost=is_lost, unsafe_risk=limits.unsafe_risk
+    )
     return CapabilityForecast(
         capability=capability.name,
         metric=capability.metric,
@@ -270,17 +293,21 @@ def is_measured_lost(loss: float, standard_error: float, tolerance: float, *, le
     return loss - float(scipy.stats.norm.isf(level)) * standard_error > tolerance
 
 
-def capability_verdict(probability: float, risk: float, *, measured_lost: bool) -> LossVerdict:
+def capability_verdict(
+    probability: float, risk: float, *, measured_lost: bool, unsafe_risk: float | None = None
+) -> LossVerdict:
     """Judge a capability by itself: a measured loss counts where it is likely to stay.
 
     Args:
         probability: That the run ends beyond the tolerance.
-        risk: Accepted probability.
+        risk: Accepted chance that what is called retained is lost.
         measured_lost: The loss was measured beyond the tolerance already.
+        unsafe_risk: Accepted chance that what is called lost is retained; None for the same.
 
     Returns:
         The verdict.
     """
-    if probability >= 1 - risk or (measured_lost and probability > _STAYS):
+    least = 1 - (risk if unsafe_risk is None else unsafe_risk)
+    if probability >= least or (measured_lost and probability > _STAYS):
         return "lost"
     return "retained" if probability <= risk else "inconclusive"
