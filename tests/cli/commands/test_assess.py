@@ -131,18 +131,14 @@ def write_suite(planned, tolerance):
     return str(path)
 
 
-def test_a_run_at_risk_exits_3_and_the_same_run_at_other_tolerances_0_and_1(run, planned, tmp_path):
-    code, out, err = run(*planned.arguments(), "--json")
-    (row,) = (r for r in json.loads(out)["forecast"] if r["capability"] == "text")
-    expected = {"safe": 0, "at_risk": 3}
-    for verdict, tolerance in (("safe", 2.9), ("at_risk", max(1e-6, row["predicted_change"]))):
-        suite = write_suite(planned, tolerance)
-        own = planned.with_(suite=suite, out=tmp_path / verdict)
-        code, out, err = run(*own.arguments(), "--json")
+def test_a_run_at_risk_exits_3_and_the_same_run_at_a_wider_tolerance_0(run, planned, tmp_path):
+    for verdict, code_due, tolerance in (("safe", 0, 2.9), ("at_risk", 3, 1e-6)):
+        own = planned.with_(suite=write_suite(planned, tolerance), out=tmp_path / verdict)
+        code, out, err = run(*own.arguments(), "--risk", "0.001", "--json")
         document = json.loads(out)
-        assert (document["verdict"], code) == (verdict, expected[verdict]), err
-        assert document["risk"] == 0.1
-        assert (document["probability_any_lost"] <= 0.1) == (verdict == "safe")
+        assert (document["verdict"], code) == (verdict, code_due), err
+        assert document["risk"] == 0.001
+        assert (document["probability_any_lost"] <= 0.001) == (verdict == "safe")
         assert document["advice"]["sentence"]
 
 
