@@ -3,7 +3,8 @@
     python -m benchmarks.config_race --out benchmarks/results/config_race.json
 
 `simulated` draws forecasts of planned runs whose true losses are known. `held_out` applies the rule to the
-runs of `evidence/forgetting`, each forecast by a fit that has not seen its task.
+runs of `evidence/forgetting`, each forecast by a fit that has not seen its task; `evidence.realistic.judge`
+does so with the runs of `evidence/realistic`.
 
 The config to choose is the one that gains most among those within the tolerance; gains are taken to rise
 with the worst loss, so it is the one nearest to the tolerance from below, which is the hardest to keep.
@@ -21,7 +22,7 @@ import numpy
 import scipy.stats
 from numpy import ndarray
 
-from driftline.analyses.selection._config_race import PredictedLoss, dropped_by, keep_pvalue
+from driftline.analyses.forecasting import PredictedLoss, dropped_by, probability_broken
 
 SPREADS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Standard deviations of a forecast's error, in tolerances."""
@@ -150,9 +151,16 @@ def scenario(
     generator = numpy.random.default_rng(key)
     half = spread * QUANTILE
     counts = dict.fromkeys(
-        ("some_within", "best_dropped", "best_dropped_uncorrected", "none_within", "safest_dropped",
-         "ruinous", "ruinous_dropped"), 0,
-    )  # fmt: skip
+        (
+            "some_within",
+            "best_dropped",
+            "none_within",
+            "safest_dropped",
+            "ruinous",
+            "ruinous_dropped",
+        ),
+        0,
+    )
     for _ in range(num_runs):
         truth = TRUTHS[name](generator, *size, spread)
         means = truth + spread * ERRORS[errors](generator, size)
@@ -162,9 +170,6 @@ def scenario(
         is_within = bool(worst[best] <= 1)
         counts["some_within" if is_within else "none_within"] += 1
         counts["best_dropped" if is_within else "safest_dropped"] += best in out
-        # The draws of the worst loss, or the worst capability alone, would be no test.
-        single = max(losses[best], key=lambda loss: loss.loss)
-        counts["best_dropped_uncorrected"] += is_within and keep_pvalue([single]) < 0.05
         ruinous = set(numpy.flatnonzero(worst > 1 + RUINOUS_BY * spread).tolist()) - {best}
         counts["ruinous"] += len(ruinous)
         counts["ruinous_dropped"] += len(out & ruinous)
@@ -256,8 +261,8 @@ def dropped(losses: Sequence[Sequence[PredictedLoss]]) -> set[int]:
     Returns:
         Their indices.
     """
-    pvalues = {str(index): keep_pvalue(each) for index, each in enumerate(losses)}
-    return {int(name) for name in dropped_by(pvalues)}
+    chances = {str(index): max(map(probability_broken, each)) for index, each in enumerate(losses)}
+    return {int(name) for name in dropped_by(chances)}
 
 
 if __name__ == "__main__":

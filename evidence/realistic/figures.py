@@ -13,6 +13,7 @@ from driftline.analyses import (
     EARLIEST_SAFE,
     any_exceeds,
     capability_verdict,
+    dropped_by,
     is_measured_lost,
 )
 from driftline.choices import Probe
@@ -57,6 +58,7 @@ def figures(cells: Sequence[Cell]) -> dict[str, Any]:
         "reliability_by_fifths": _reliability(probability, lost),
         "decided": decided_cells(probability, lost, RISK),
         "runs": decided_runs(own, RISK),
+        "any_lost": any_lost(own),
         "pairs_ordered_right": _pairs(own),
         "worst_named_first": _worst_named(own),
     }
@@ -137,15 +139,15 @@ def _skill(probability: ndarray, lost: ndarray) -> float | None:
     return rounded(1 - float(((probability - lost) ** 2).mean()) / (base * (1 - base)))
 
 
-def _reliability(probability: ndarray, lost: ndarray) -> list[dict[str, float]]:
+def _reliability(probability: ndarray, lost: ndarray, *, parts: int = 5) -> list[dict[str, float]]:
     order = numpy.argsort(probability, kind="stable")
     return [
         {
             "predicted": rounded(probability[part].mean()),
             "came": rounded(lost[part].mean()),
-            "num_cells": len(part),
+            "num": len(part),
         }
-        for part in numpy.array_split(order, 5)
+        for part in numpy.array_split(order, parts)
     ]
 
 
@@ -220,6 +222,34 @@ def decided_runs(cells: Sequence[Cell], risk: float) -> dict[str, Any]:
         "safe": sum(verdict == "safe" for verdict, _ in decided),
         "unsafe": sum(verdict == "unsafe" for verdict, _ in decided),
         "wrong": wrong,
+    }
+
+
+def any_lost(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Judge the probability that a run loses any capability that its base has, and who would drop out early.
+
+    Args:
+        cells: Of all runs, at one look.
+
+    Returns:
+        Reliability by thirds of the runs; counts of runs that a comparison of configs would drop.
+    """
+    by_run = list(_by_run(cells).values())
+    chances = numpy.array(
+        [
+            any_exceeds(numpy.array([c.probability for c in own]), own[0].correlation)
+            for own in by_run
+        ]
+    )
+    lost = numpy.array([any(c.is_lost for c in own) for own in by_run])
+    worst = [{"own": max(c.probability for c in own), "another": 0.0} for own in by_run]
+    dropped = numpy.array(["own" in dropped_by(each) for each in worst])
+    return {
+        "brier_skill": _skill(chances, lost),
+        "reliability_by_thirds": _reliability(chances, lost, parts=3),
+        "unsafe_dropped": int((dropped & lost).sum()),
+        "harmless": int((~lost).sum()),
+        "harmless_dropped": int((dropped & ~lost).sum()),
     }
 
 

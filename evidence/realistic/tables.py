@@ -175,6 +175,17 @@ def _share_and_wrong(each: dict[str, Any]) -> str:
     return f"{each['share']:.0%} ({wrong})"
 
 
+def _thirds(each: dict[str, Any]) -> str:
+    """Tell probabilities and what came, third by third."""
+    return ", ".join(
+        f"{third['predicted']:.2f} ({third['came']:.2f})" for third in each["reliability_by_thirds"]
+    )
+
+
+def _dropped(each: dict[str, Any]) -> str:
+    return f"{each['unsafe_dropped']} ({each['harmless_dropped']} of {each['harmless']})"
+
+
 _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("R2 of the change, points", lambda f: f["r2"], _bars("r2")),
     ("… 95 % interval, tasks resampled", lambda f: _interval(f, "r2"), ""),
@@ -197,6 +208,9 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
      "60 % at 20 %, 80 % at 40 % (7 %)"),
     ("… 95 % interval of the share, tasks resampled", lambda f: _interval(f, "decided"), ""),
+    ("P(any required capability lost): mean in the lowest, middle and highest third of the runs; share that lost one",
+     lambda f: _thirds(f["any_lost"]), ""),
+    ("unsafe runs that `compare` would drop (harmless ones of those there are)", lambda f: _dropped(f["any_lost"]), ""),
     ("pairs of configs ordered right", lambda f: f["pairs_ordered_right"]["share"], "0.95"),
     ("texts: R2 of nats per token", lambda f: f["texts"]["r2"], ""),
 )  # fmt: skip
@@ -213,11 +227,16 @@ def limits(result: dict[str, Any]) -> str:
     """
     unseen = result["unseen_model"]
     models = ", ".join(sorted(result["models"]))
+    any_lost = result["held_out"]["task"]["by_share"]["0.2"]["any_lost"]
+    middle, harmless = any_lost["reliability_by_thirds"][1], any_lost["harmless"]
     return "\n".join(
         [
             f"- **Few runs.** {result['num_runs']} runs of {models}; no figure here has an interval that is narrow.",
             "- **A run can change course.** With instruction data for code at 3e-4, commonsense had lost 16 points after "
             "a fifth of the run, 3 after three tenths, and 8 at the end.",
+            f"- **P(any required capability lost) is too low between the ends.** At 20 % of the steps the middle third of "
+            f"the runs had a mean probability of {middle['predicted']:.2f}, and {middle['came']:.0%} of them lost one. Only "
+            f"{harmless} of the runs lost none.",
             "- **At a tenth of the steps** the warm-up has just ended: what is lost later is not seen yet.",
             f"- **A fit to another model in another regime** (SmolLM2-135M, short runs) has R2 {unseen['0.2']['r2']} at "
             f"20 % and covers {unseen['0.2']['coverage_of_what_comes_after']['all']:.0%}: too wide, so it decides "

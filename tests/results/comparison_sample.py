@@ -84,7 +84,7 @@ def build_comparison(text: str = "", *, has_gain: bool = True, **fields) -> Comp
 def planned(name: str, text: str = "", **fields) -> ComparedConfig:
     usual = {
         "label": f"{name}{text}", "config": FILE, "data": FILE, "verdict": "safe", "probe": 0.3,
-        "dropped_after": None, "keep_pvalue": 1.0, "worst_capability": f"world_facts{text}",
+        "dropped_after": None, "largest_probability_lost": 0.05, "worst_capability": f"world_facts{text}",
         "worst_loss": 0.3, "worst_low": 0.0, "worst_high": 0.6, "probability_safest": 0.8,
         "gain": 0.5, "gain_low": 0.3, "gain_high": 0.7, "gain_confidence_level": 0.9,
         "forecast": build({"world_facts": f"world_facts{text}"}).forecast,
@@ -102,7 +102,7 @@ def build_config_comparison(text: str = "", **fields) -> ConfigComparison:
             planned("gentle.yaml", text),
             planned(
                 "rough.yaml", text, verdict="unsafe", probe=0.1, dropped_after=1,
-                keep_pvalue=0.01, worst_loss=9.0, worst_low=6.0, worst_high=12.0,
+                largest_probability_lost=0.995, worst_loss=9.0, worst_low=6.0, worst_high=12.0,
                 probability_safest=0.2,
             ),
         ),
@@ -115,7 +115,7 @@ def build_config_comparison(text: str = "", **fields) -> ConfigComparison:
         "provenance": ConfigComparisonProvenance(
             driftline_version="0.1.0", python_version="3.11", packages={}, command="compare",
             model=assessment.provenance.model, suites=assessment.provenance.suites,
-            numerics=assessment.provenance.numerics, num_items=64, dropped_below=0.1, seed=0,
+            numerics=assessment.provenance.numerics, num_items=64, dropped_from=0.9, seed=0,
             created="2026-01-01T00:00:00+00:00",
         ),
     }  # fmt: skip

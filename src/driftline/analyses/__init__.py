@@ -31,6 +31,7 @@ from .forecasting import LossForecast as LossForecast
 from .forecasting import any_exceeds as any_exceeds
 from .forecasting import calibrate as calibrate
 from .forecasting import capability_verdict as capability_verdict
+from .forecasting import dropped_by as dropped_by
 from .forecasting import finished_run as finished_run
 from .forecasting import fit_all as fit_all
 from .forecasting import fit_forecaster as fit_forecaster

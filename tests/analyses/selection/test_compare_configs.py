@@ -7,15 +7,14 @@ import numpy
 import pytest
 
 from driftline.analyses import CompareConfigsRequest, PlannedConfig, compare_configs
-from driftline.analyses.selection import _compare_configs as module
-from driftline.analyses.selection._config_race import (
-    DROPPED_BELOW,
+from driftline.analyses.forecasting import (
+    DROPPED_FROM,
     PredictedLoss,
-    draw_worst_losses,
     dropped_by,
-    keep_pvalue,
-    probabilities_safest,
+    probability_broken,
 )
+from driftline.analyses.selection import _compare_configs as module
+from driftline.analyses.selection._config_race import draw_worst_losses, probabilities_safest
 from driftline.capabilities import Capability, Passage, Suite
 from driftline.engine import RunFolder
 from driftline.engine.evaluation._evaluate import CapabilityScorer
@@ -115,8 +114,8 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
     assert found.rounds[0].dropped == ("1.yaml",)
     ruinous = found.configs[1]
     assert (ruinous.dropped_after, ruinous.probe) == (1, 0.1)
-    assert ruinous.keep_pvalue < DROPPED_BELOW
-    assert found.configs[0].keep_pvalue >= DROPPED_BELOW
+    assert ruinous.largest_probability_lost >= DROPPED_FROM
+    assert found.configs[0].largest_probability_lost < DROPPED_FROM
     assert {each.probe for each in (found.configs[0], found.configs[2])} == {0.3}
     assert found.safest != "1.yaml"
     assert sum(each.probability_safest for each in found.configs) == pytest.approx(1)
@@ -152,75 +151,73 @@ def test_what_cannot_be_compared_is_refused_by_name(compare):
         compare(config(1e-4), config(0.0, name="zero.yaml"))
 
 
-def draw(*losses, seed=0):
-    return draw_worst_losses(
-        [PredictedLoss(loss, loss - width, loss + width, 0.9) for loss, width in losses],
-        generator=numpy.random.default_rng(seed),
-    )
-
-
 def losses(*pairs):
     return [PredictedLoss(loss, loss - width, loss + width, 0.9) for loss, width in pairs]
 
 
+def draw(*pairs, seed=0, correlation=0.0):
+    generator = numpy.random.default_rng(seed)
+    return draw_worst_losses(losses(*pairs), correlation=correlation, generator=generator)
+
+
 @pytest.mark.parametrize(
-    ("own", "pvalue"),
+    ("own", "chance"),
     [
         # An interval of 90 % that starts at the tolerance: 5 % lies below.
-        ([(2.0, 1.0)], 0.05),
-        ([(2.0, 1.0), (0.0, 1.0)], 0.1),
-        ([(1.0, 0.5)], 0.5),
-        ([(0.0, 1.0), (0.0, 1.0)], 1.0),
+        ((2.0, 1.0), 0.95),
+        ((0.0, 1.0), 0.05),
+        ((1.0, 0.5), 0.5),
         # No width: nothing is uncertain.
-        ([(1.0, 0.0)], 1.0),
-        ([(1.1, 0.0)], 0.0),
+        ((1.0, 0.0), 0.0),
+        ((1.1, 0.0), 1.0),
     ],
 )
-def test_the_pvalue_is_that_of_the_worst_capability_times_their_number(own, pvalue):
-    assert keep_pvalue(losses(*own)) == pytest.approx(pvalue, abs=1e-6)
+def test_the_probability_that_a_tolerance_is_broken(own, chance):
+    assert probability_broken(*losses(own)) == pytest.approx(chance, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("pvalues", "dropped"),
+    ("chances", "dropped"),
     [
-        ({"a": 1.0, "b": 0.04, "c": 0.05}, ("b",)),
-        ({"a": 0.04, "b": 0.001}, ()),
+        ({"a": 0.0, "b": 0.95, "c": 0.89}, ("b",)),
+        ({"a": 0.9, "b": 0.999}, ()),
         ({"a": 0.5, "b": 0.5}, ()),
     ],
 )
-def test_what_is_shown_to_break_a_tolerance_drops_out_unless_all_is(pvalues, dropped):
-    assert dropped_by(pvalues) == dropped
-
-
-def test_a_config_that_keeps_every_tolerance_stays_beside_a_safer_one():
-    pvalues = {"safer": keep_pvalue(losses((0.0, 0.01))), "kept": keep_pvalue(losses((0.9, 0.01)))}
-    assert dropped_by(pvalues) == ()
+def test_what_is_likely_to_break_a_tolerance_drops_out_unless_all_is(chances, dropped):
+    assert dropped_by(chances) == dropped
 
 
 @pytest.mark.statistics
 @pytest.mark.parametrize("width", [1, 3, 9])
 @pytest.mark.parametrize("spread", [0.1, 1.0, 10.0])
-def test_a_config_on_the_tolerance_is_rarely_dropped(width, spread):
-    """The hardest case: the best config lies on the tolerance in every capability."""
-    generator, num_runs = numpy.random.default_rng(11), 1000
-    half = 1.6449 * spread
-    wrong = uncorrected = 0
-    for _ in range(num_runs):
-        means = 1.0 + spread * generator.standard_normal(width)
-        edge = losses(*((mean, half) for mean in means.tolist()))
-        safe = keep_pvalue(losses(*((0.0, half) for _ in range(width))))
-        wrong += bool(dropped_by({"edge": keep_pvalue(edge), "safe": safe}))
-        uncorrected += min(keep_pvalue([each]) for each in edge) < DROPPED_BELOW
-    assert wrong / num_runs <= DROPPED_BELOW + 3 * (0.05 * 0.95 / num_runs) ** 0.5
-    if width > 1:
-        # So the correction is needed, and this test can fail.
-        assert uncorrected / num_runs > 1.5 * DROPPED_BELOW
+def test_of_runs_that_drop_out_as_many_break_a_tolerance_as_is_said(width, spread):
+    """Forecasts are drawn, then true losses with the errors that the intervals say."""
+    generator, kept, dropped = numpy.random.default_rng(11), 0, 0
+    for _ in range(2000):
+        predicted = generator.uniform(0.0, 1.0 + 4 * spread, width)
+        true = predicted + spread * generator.standard_t(4, width)
+        half = spread * 2.1318
+        chance = max(map(probability_broken, losses(*((each, half) for each in predicted))))
+        if dropped_by({"own": chance, "other": 0.0}):
+            dropped += 1
+            kept += bool((true <= 1).all())
+    assert dropped > 100
+    assert kept / dropped <= 1 - DROPPED_FROM
 
 
-def test_the_largest_of_the_capabilities_is_drawn_with_the_forecasts_spread():
-    drawn = draw((1.0, 0.329))
-    assert (drawn.mean(), drawn.std()) == pytest.approx((1.0, 0.2), abs=0.02)
+def test_the_draws_of_one_capability_have_its_interval():
+    drawn = draw((1.0, 0.3))
+    assert numpy.quantile(drawn, (0.05, 0.5, 0.95)) == pytest.approx([0.7, 1.0, 1.3], abs=0.02)
     assert draw((1.0, 0.1), (4.0, 0.1)).mean() == pytest.approx(4.0, abs=0.02)
+
+
+def test_capabilities_that_err_together_have_a_smaller_largest_loss():
+    pairs = [(1.0, 0.3)] * 6
+    alone, together = draw(*pairs).mean(), draw(*pairs, correlation=0.9).mean()
+    assert together < alone - 0.05
+    # One common error: the largest of them is each of them.
+    assert draw(*pairs, correlation=0.9999).mean() == pytest.approx(1.0, abs=0.02)
 
 
 def test_the_safest_share_ties():

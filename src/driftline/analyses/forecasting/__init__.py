@@ -16,11 +16,11 @@ from ._calibration import read_calibration as read_calibration
 from ._calibration import shipped_calibration as shipped_calibration
 from ._drift import DriftModel as DriftModel
 from ._drift import Movement as Movement
-from ._early_dropping import DROPPED_BELOW as DROPPED_BELOW
+from ._early_dropping import DROPPED_FROM as DROPPED_FROM
 from ._early_dropping import PredictedLoss as PredictedLoss
 from ._early_dropping import dropped_by as dropped_by
-from ._early_dropping import keep_pvalue as keep_pvalue
-from ._early_dropping import spread_of as spread_of
+from ._early_dropping import probability_broken as probability_broken
+from ._early_dropping import scale_of as scale_of
 from ._forecast import EARLIEST_SAFE as EARLIEST_SAFE
 from ._forecast import capability_forecasts as capability_forecasts
 from ._forecast import capability_verdict as capability_verdict
@@ -39,6 +39,7 @@ from ._looks import LOOK_SHARES as LOOK_SHARES
 from ._looks import PROBES as PROBES
 from ._looks import early_step as early_step
 from ._looks import last_look as last_look
+from ._loss_forecast import DEGREES_OF_FREEDOM as DEGREES_OF_FREEDOM
 from ._loss_forecast import LossForecast as LossForecast
 from ._loss_forecast import any_exceeds as any_exceeds
 from ._shipped_fits import FittedForecasters as FittedForecasters

@@ -1,12 +1,14 @@
 """Early dropping of planned runs: those that are forecast to break a tolerance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import scipy.special
 
-DROPPED_BELOW = 0.05
-"""A config drops out if the p-value of "it keeps every tolerance" is below this."""
+from ._loss_forecast import DEGREES_OF_FREEDOM
+
+DROPPED_FROM = 0.9
+"""A config drops out where one required capability alone is lost with this probability or more."""
 
 
 class PredictedLoss(NamedTuple):
@@ -18,48 +20,49 @@ class PredictedLoss(NamedTuple):
     confidence_level: float
 
 
-def keep_pvalue(losses: Sequence[PredictedLoss]) -> float:
-    """Test of one run that it keeps every tolerance.
-
-    Capabilities are tested one by one with Bonferroni's correction, however their errors depend on each
-    other. The draws of the worst loss would not do: the largest of several uncertain losses is too
-    large on average.
+def probability_broken(loss: PredictedLoss) -> float:
+    """Compute the probability that a loss ends beyond its tolerance.
 
     Args:
-        losses: Of every required capability, at least one.
+        loss: With its interval.
 
     Returns:
-        The p-value.
+        From 0 to 1.
     """
-    smallest = min(_probability_kept(each) for each in losses)
-    return min(1.0, len(losses) * smallest)
+    scale = scale_of(loss)
+    if scale == 0:
+        return float(loss.loss > 1)
+    return float(scipy.special.stdtr(DEGREES_OF_FREEDOM, (loss.loss - 1) / scale))
 
 
-def dropped_by(pvalues: Mapping[str, float]) -> tuple[str, ...]:
-    """Choose the runs that drop out: those that are shown to break a tolerance.
+def dropped_by(probabilities: Mapping[str, float]) -> tuple[str, ...]:
+    """Choose the runs that drop out: those that are likely to break one tolerance.
 
-    Where every run is, none drops out: the question is then which is the least harmful, and the probe so
-    far does not answer it.
+    The capability that is most likely to be lost decides, and not the probability that any is: that is near 1
+    also where nothing is known about many capabilities. Where every run would drop out, none does: the question
+    is then which is the least harmful, and the probe so far does not answer it.
 
     Args:
-        pvalues: Of `keep_pvalue`, by run.
+        probabilities: The largest probability that a required capability is lost, by run.
 
     Returns:
         The names.
     """
-    broken = tuple(name for name, pvalue in pvalues.items() if pvalue < DROPPED_BELOW)
-    return () if len(broken) == len(pvalues) else broken
+    broken = tuple(name for name, each in probabilities.items() if each >= DROPPED_FROM)
+    return () if len(broken) == len(probabilities) else broken
 
 
-def _probability_kept(loss: PredictedLoss) -> float:
-    """Compute the probability that a loss is at most the tolerance."""
-    spread = spread_of(loss)
-    if spread == 0:
-        return float(loss.loss <= 1)
-    return float(scipy.special.ndtr((1 - loss.loss) / spread))
+def scale_of(loss: PredictedLoss) -> float:
+    """Compute the scale of the t distribution that has the loss's interval.
 
+    A forecast is a sum of a t distribution and the normal noise of items. Of all such sums with one
+    interval, the pure t has the heaviest tails beyond it.
 
-def spread_of(loss: PredictedLoss) -> float:
-    """Read the standard deviation from the interval of a normal distribution."""
-    quantile = float(scipy.special.ndtri((1 + loss.confidence_level) / 2))
+    Args:
+        loss: With its interval.
+
+    Returns:
+        In tolerances.
+    """
+    quantile = float(scipy.special.stdtrit(DEGREES_OF_FREEDOM, (1 + loss.confidence_level) / 2))
     return (loss.high - loss.low) / 2 / quantile

@@ -6,13 +6,13 @@ from ...engine import Engine, Table
 from ...models import Trajectory
 from ...results import Look, TrialForecast
 from ..forecasting import (
-    DROPPED_BELOW,
+    DROPPED_FROM,
     PredictedLoss,
     dropped_by,
     early_step,
     fit_to,
     forecast_losses,
-    keep_pvalue,
+    probability_broken,
     read_looks,
     shipped_calibration,
 )
@@ -63,9 +63,8 @@ def forecast_trial(
 def reason_to_drop(forecasts: Sequence[TrialForecast], *, scale: float, other: int) -> str | None:
     """Return why a trial is dropped: even scaled down it is forecast to break a tolerance.
 
-    The rule is that of a comparison of configs. A trial that keeps its tolerances at that scale is dropped
-    with a chance of 5 % at most, if forecasts err as their intervals say and a loss falls at least as fast as
-    the scale of the update.
+    The rule is that of a comparison of configs. It takes a loss to fall at least as fast as the scale of the
+    update.
 
     Args:
         forecasts: Of its required capabilities.
@@ -78,13 +77,13 @@ def reason_to_drop(forecasts: Sequence[TrialForecast], *, scale: float, other: i
     if not forecasts:
         return None
     losses = [_scaled(each, scale) for each in forecasts]
-    pvalue = keep_pvalue(losses)
-    if "own" not in dropped_by({"own": pvalue, "other": 1.0}):
+    chance = max(probability_broken(each) for each in losses)
+    if "own" not in dropped_by({"own": chance, "other": 0.0}):
         return None
     worst = max(forecasts, key=lambda each: each.low / each.tolerance)
     return (
         f"forecast to break the tolerance of {worst.capability} even at {scale:g} of its update "
-        f"(p < {DROPPED_BELOW:g}), while trial {other} keeps every tolerance"
+        f"(probability {DROPPED_FROM:.0%} or more), while trial {other} keeps every tolerance"
     )
 
 

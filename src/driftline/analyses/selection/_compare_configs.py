@@ -23,6 +23,7 @@ from ...results import (
     Cost,
 )
 from ...verdicts import TestVerdict
+from ..forecasting import DROPPED_FROM, dropped_by
 from ..suite_scores import check_names
 from ._config_forecast import (
     COMPARE_ROUNDS,
@@ -31,23 +32,16 @@ from ._config_forecast import (
     PlannedConfig,
     forecast_config,
 )
-from ._config_race import (
-    DROPPED_BELOW,
-    draw_worst_losses,
-    dropped_by,
-    keep_pvalue,
-    probabilities_safest,
-)
+from ._config_race import draw_worst_losses, probabilities_safest
 
 _RULE = (
-    "After the first round the configs drop out that are forecast to break a tolerance (p < {below:g} over "
-    "all required capabilities), unless all are. If forecasts err as their intervals say, a config that "
-    "keeps every tolerance drops out with a probability of at most {below:.0%}. The figures of a config that "
-    "dropped out are those of its shorter probe."
+    "After the first round the configs drop out that lose one required capability with a probability of at least "
+    "{least:.0%}, unless that is so of all. The figures of a config that dropped out are those of its shorter "
+    "probe."
 )
 _JOINT = (
-    "Errors of the forecast are drawn for each capability and config by themselves; in truth configs of "
-    "one task err alike, so the order is surer than the probabilities say."
+    "P(safest) takes the errors of different configs as independent. Configs of one task err alike, so the "
+    "order is surer than the probabilities say."
 )
 _DATA = (
     "The configs train on different data, so that their gains cannot be compared with each other."
@@ -74,7 +68,6 @@ class _Race:
     forecasts: dict[str, ConfigForecast] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     drawn: dict[str, Float[ndarray, " draws"]] = field(default_factory=dict)
-    pvalues: dict[str, float] = field(default_factory=dict)
     dropped_after: dict[str, int] = field(default_factory=dict)
     rounds: list[ComparisonRound] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
@@ -88,7 +81,7 @@ def compare_configs(
     *,
     listener: Callable[[Progress], None] = lambda _progress: None,
 ) -> ConfigComparison:
-    """Forecast several planned runs in rounds; configs that are shown to break a tolerance drop out early.
+    """Forecast several planned runs in rounds; configs that are likely to break a tolerance drop out early.
 
     The base is scored once. Every config gets a probe of a tenth of its steps; those that stay get
     one of three tenths. What an earlier process stored in the folder is taken up.
@@ -174,15 +167,12 @@ def _run(
             generator = numpy.random.default_rng([request.seed, number])
             race.drawn[run.label] = draw_worst_losses(
                 list(result.losses.values()),
+                correlation=result.correlation,
                 generator=generator.spawn(1 + _place(request, run.label))[-1],
             )
-        pvalues = {
-            run.label: keep_pvalue(list(race.forecasts[run.label].losses.values()))
-            for run in running
-        }
-        race.pvalues.update(pvalues)
+        chances = {run.label: race.forecasts[run.label].largest_probability_lost for run in running}
         # Nothing more would be saved after the last round.
-        dropped = () if number == len(probes) else dropped_by(pvalues)
+        dropped = () if number == len(probes) else dropped_by(chances)
         race.dropped_after.update(dict.fromkeys(dropped, number))
         labels = tuple(run.label for run in running)
         race.rounds.append(ComparisonRound(probe=float(probe), forecast=labels, dropped=dropped))
@@ -216,7 +206,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 verdict=verdict,
                 probe=float(race.probes[run.label]),
                 dropped_after=race.dropped_after.get(run.label),
-                keep_pvalue=race.pvalues[run.label],
+                largest_probability_lost=forecast.largest_probability_lost,
                 worst_capability=worst,
                 worst_loss=forecast.losses[worst].loss,
                 worst_low=low,
@@ -268,7 +258,7 @@ def _cost(race: _Race, started: float) -> Cost:
 
 
 def _caveats(request: CompareConfigsRequest, race: _Race) -> tuple[str, ...]:
-    own = [_RULE.format(below=DROPPED_BELOW), _JOINT]
+    own = [_RULE.format(least=DROPPED_FROM), _JOINT]
     if len(race.rounds) == len(SHORT_COMPARE_ROUNDS):
         own = [_SHORT, _JOINT]
     if len({run.data.digest for run in request.runs}) > 1:
@@ -288,5 +278,5 @@ def _provenance(request: CompareConfigsRequest, race: _Race) -> ConfigComparison
         suites=tuple(suite.provenance() for suite in request.suites),
         numerics=first.numerics,
         num_items=race.num_items,
-        dropped_below=DROPPED_BELOW,
+        dropped_from=DROPPED_FROM,
     )

@@ -10,8 +10,8 @@ from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
 from ...results.readings import forecast_losses
 from ..assessment import AssessmentRequest, assess
+from ..forecasting import PredictedLoss, fit_to, shipped_calibration
 from ..probing import Effort
-from ._config_race import PredictedLoss
 
 COMPARE_ROUNDS: tuple[Probe, ...] = ("0.1", "0.3")
 """Each probe is trained from the first step; scores that both ask for are taken from the store."""
@@ -35,6 +35,10 @@ class ConfigForecast(NamedTuple):
     assessment: Assessment
     losses: dict[str, PredictedLoss]
     """Predicted loss of each required capability, in tolerances."""
+    largest_probability_lost: float
+    """Of the required capabilities."""
+    correlation: float
+    """Correlation of the normal scores of two capabilities' errors in one run."""
     num_items: int
     """The most items that a capability was scored on."""
 
@@ -87,4 +91,11 @@ def forecast_config(
         for each in forecast_losses(result)
         if each.required
     }
-    return ConfigForecast(result, losses, max(score.num_items for score in result.scores))
+    forecaster = fit_to(shipped_calibration(), method="driftline", probe=probe)
+    return ConfigForecast(
+        result,
+        losses,
+        max(row.probability_lost or 0.0 for row in result.forecast if row.required),
+        forecaster.correlation,
+        max(score.num_items for score in result.scores),
+    )

@@ -3,47 +3,38 @@
 from collections.abc import Mapping, Sequence
 
 import numpy
+import scipy.special
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..forecasting import (
-    DROPPED_BELOW as DROPPED_BELOW,
-)
-from ..forecasting import (
-    PredictedLoss as PredictedLoss,
-)
-from ..forecasting import (
-    dropped_by as dropped_by,
-)
-from ..forecasting import (
-    keep_pvalue as keep_pvalue,
-)
-from ..forecasting import (
-    spread_of,
-)
+from ..forecasting import DEGREES_OF_FREEDOM, PredictedLoss, scale_of
 
 NUM_DRAWS = 4000
 
 
 def draw_worst_losses(
-    losses: Sequence[PredictedLoss], *, generator: numpy.random.Generator
+    losses: Sequence[PredictedLoss], *, correlation: float, generator: numpy.random.Generator
 ) -> Float[ndarray, " draws"]:
     """Draw the largest loss of one planned run.
 
-    Each capability is drawn from a normal distribution with the forecast's interval, and by itself:
-    the forecaster does not say how its errors on two capabilities depend on each other.
+    Each capability is drawn from a t distribution with the forecast's interval. One common factor joins them,
+    as in the probability that any capability is lost.
 
     Args:
         losses: Of every required capability, at least one.
+        correlation: Of the normal scores of two errors of one run, from 0 to below 1.
         generator: Draws.
 
     Returns:
         Worst losses, in tolerances.
     """
     middle = numpy.array([each.loss for each in losses])
-    spread = numpy.array([spread_of(each) for each in losses])
-    drawn = middle + spread * generator.standard_normal((NUM_DRAWS, len(losses)))
-    worst: Float[ndarray, " draws"] = drawn.max(axis=1)
+    scale = numpy.array([scale_of(each) for each in losses])
+    common = generator.standard_normal((NUM_DRAWS, 1))
+    own = generator.standard_normal((NUM_DRAWS, len(losses)))
+    scores = numpy.sqrt(correlation) * common + numpy.sqrt(1 - correlation) * own
+    errors = scipy.special.stdtrit(DEGREES_OF_FREEDOM, scipy.special.ndtr(scores))
+    worst: Float[ndarray, " draws"] = (middle + scale * errors).max(axis=1)
     return worst
 
 

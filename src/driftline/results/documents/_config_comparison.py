@@ -29,9 +29,8 @@ class ComparedConfig(Value):
     """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
-    keep_pvalue: float
-    """P-value of "it keeps every tolerance", in its last round; Bonferroni over the required
-    capabilities."""
+    largest_probability_lost: float
+    """The largest probability, over the required capabilities, that one is lost."""
     worst_capability: str
     """The required capability with the largest predicted loss in tolerances."""
     worst_loss: float
@@ -69,8 +68,8 @@ class ConfigComparisonProvenance(RunProvenance):
     numerics: Numerics
     num_items: int
     """Items of each capability, at most, that every config was scored on."""
-    dropped_below: float
-    """A config drops out where its `keep_pvalue` is below this, unless that of every config is."""
+    dropped_from: float
+    """A config drops out early from this `largest_probability_lost` on, unless every config would."""
 
 
 class ConfigComparison(Document):
