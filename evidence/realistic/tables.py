@@ -1,7 +1,7 @@
-"""Write the forecast's figures into its page.
+"""Write the forecast's figures into its two pages: a short table into one, all figures into the other.
 
-python -m evidence.realistic.tables           # writes docs/forecast.md and its two pictures
-python -m evidence.realistic.tables --check   # exit code 1 if the page is not what the results say
+python -m evidence.realistic.tables           # writes both pages and two pictures
+python -m evidence.realistic.tables --check   # exit code 1 if a page is not what the results say
 """
 
 import argparse
@@ -21,8 +21,10 @@ from .judge import RESULT, SPLITS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "forecast.md"
+FIGURES_PAGE = DOCS / "forecast-figures.md"
 QUANTITIES = RESULT.with_name("quantities.json")
 _SHARES = ("0.1", "0.2", "0.4", "0.6")
+_SHORT = ("0.1", "0.2", "0.4")
 _BARS = {
     "r2": {"0.1": 0.75, "0.2": 0.88, "0.4": 0.95},
     "spearman": {"0.2": 0.93, "0.4": 0.97},
@@ -34,12 +36,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check, result = parser.parse_args().check, json.loads(RESULT.read_text())
-    page = PAGE.read_text()
-    for mark, text in (("forecast table", table(result)), ("forecast limits", limits(result))):
-        page = replaced(page, mark, text)
+    texts = {
+        PAGE: {"forecast table": short_table(result), "forecast limits": limits(result)},
+        FIGURES_PAGE: {"forecast figures": table(result)},
+    }
+    pages = {path: path.read_text() for path in texts}
+    for path, marked in texts.items():
+        for mark, text in marked.items():
+            pages[path] = replaced(pages[path], mark, text)
     if check:
-        sys.exit(PAGE.read_text() != page)
-    PAGE.write_text(page)
+        sys.exit(any(path.read_text() != page for path, page in pages.items()))
+    for path, page in pages.items():
+        path.write_text(page)
     for name, chart in pictures().items():
         svg = vl_convert.vegalite_to_svg(chart.to_json())
         (DOCS / "images" / f"{name}.svg").write_text(svg + "\n")
@@ -58,6 +66,42 @@ def replaced(page: str, mark: str, text: str) -> str:
     """
     pattern = re.compile(rf"(<!-- {mark}[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def short_table(result: dict[str, Any]) -> str:
+    """Tell the main figures, tasks left out.
+
+    Args:
+        result: As `forecast.json` holds it.
+
+    Returns:
+        Markdown.
+    """
+    split = result["held_out"]["task"]
+    until = split["until_decided"]
+    rows = [
+        "| "
+        + " | ".join([name, *(_told(of(split["by_share"][share])) for share in _SHORT), bar])
+        + " |"
+        for name, of, bar in _SHORT_ROWS
+    ]
+    models = ", ".join(f"{count} of {name}" for name, count in result["models"].items())
+    return "\n".join(
+        [
+            f"{result['num_runs']} runs ({models}), {result['num_tasks']} tasks.",
+            "",
+            "| forecast made after | " + " | ".join(f"{float(s):.0%}" for s in _SHORT) + " | bar |",
+            "|---" * (len(_SHORT) + 2) + "|",
+            *rows,
+            "",
+            "| `--until decided` | | bar |",
+            "|---|---|---|",
+            f"| runs with a verdict | {until['decided']} of {until['num_runs']} | 60 % |",
+            f"| wrong verdicts | {_wrong(until)} | 10 % |",
+            "| share of an unsafe run that is trained, mean | "
+            f"{until['mean_share_of_an_unsafe_run_that_is_trained']:.0%} | 30 % |",
+        ]
+    )
 
 
 def table(result: dict[str, Any]) -> str:
@@ -213,6 +257,17 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("unsafe runs that `compare` would drop (harmless ones of those there are)", lambda f: _dropped(f["any_lost"]), ""),
     ("pairs of configs ordered right", lambda f: f["pairs_ordered_right"]["share"], "0.95"),
     ("texts: R2 of nats per token", lambda f: f["texts"]["r2"], ""),
+)  # fmt: skip
+
+
+_SHORT_ROWS: tuple[tuple[str, Any, str], ...] = (
+    ("R2 of the change, in points", lambda f: f["r2"], _bars("r2")),
+    ("rank correlation (Spearman)", lambda f: f["spearman"], _bars("spearman")),
+    ("90 % intervals that hold what came", lambda f: f"{f['coverage_of_what_comes_after']['all']:.0%}", "85 to 95 %"),
+    ("capabilities decided at risk 0.1", lambda f: f"{f['decided']['share']:.0%}", "60 % at 20%, 80 % at 40%"),
+    ("wrong among these", lambda f: f"{f['decided']['wrong']:.0%}", "7 %"),
+    ("Brier skill of P", lambda f: f["brier_skill"], "0.6"),
+    ("pairs of configs in the right order", lambda f: f"{f['pairs_ordered_right']['share']:.0%}", "95 %"),
 )  # fmt: skip
 
 
