@@ -23,20 +23,18 @@ from ...results.readings import (
     verdict_word,
 )
 from ..charts import path_margins
+from ..tables import Table, minus_sentence, table
 from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
-from ._model_tables import model_provenance, scores_table
-from ._page import BADGES, Head, page
-from ._tables import (
-    Table,
+from ._assessment_tables import (
     bounds_table,
-    minus_sentence,
     path_table,
     radius_table,
     region_summary,
     region_table,
-    table,
 )
+from ._model_tables import explained_scores, model_provenance
+from ._page import BADGES, Head, page
 
 TITLES = {
     "driftline/assess/1": "Fine-tuning risk assessment",
@@ -88,7 +86,7 @@ def render_html(assessment: Assessment) -> str:
         word=verdict_word(assessment.verdict),
         forecasts=[f for name, f in shown.items() if name.startswith("forecast")],
         figure=shown,
-        scores=scores_table(assessment.scores),
+        scores=explained_scores(assessment.scores),
         target=minus_sentence(target_sentence(assessment) or ""),
         row_gains=[minus_sentence(text) for text in row_gain_sentences(assessment)],
         named=module_ranks(assessment)[:NUM_NAMED],

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ...results import BeliefCurve, BeliefSpace
 from ...results.readings import interval, lowest_cka, number, rank_range
-from ._tables import Table, columns, table
+from ..tables import Table, columns, table
 
 
 def belief_table(space: BeliefSpace) -> Table:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from ...results import Certification, Subject
 from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
-from ..terminal import certification_screen, pvalue_text, recovery_sentence
-from ._claims import claim_figures, claims_table, flip_table, ways_out
+from ..tables import Table, columns, pvalue_text, table
+from ..terminal import certification_screen, recovery_sentence
+from ._claims import claim_figures, claims_with_reasons, flip_table, ways_out
 from ._page import BADGES, Head, page
 from ._provenance import provenance_table
-from ._tables import Table, columns, table
 
 
 def render_certification(document: Certification) -> str:
@@ -37,7 +37,7 @@ def render_certification(document: Certification) -> str:
         "_certification.html.j2",
         head,
         figures=tuple(claim_figures(shown.claims)),
-        claims=claims_table(shown.claims),
+        claims=claims_with_reasons(shown.claims),
         suite_claim=_suite_claim(shown),
         flips=[
             (_flip_words(claim.capability, made, claim.flips.chance_adjusted_loss), made)

@@ -23,8 +23,8 @@ from ...results import (
 )
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
+from ..tables import Table, minus_sentence
 from ..terminal import Screen
-from ._tables import Table, minus_sentence
 
 CHAPTERS = (
     ("v1", "V1", "Observed phenomenon"),

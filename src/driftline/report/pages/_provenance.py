@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ...results import RunProvenance, Subject
-from ._tables import Table, table
+from ..tables import Table, table
 
 Row = tuple[str, str]
 

@@ -1,8 +1,9 @@
 """A repair as one HTML file: no script, no address to load from, all text of files escaped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ...results import CapabilityRecovery, Repair
+from ...results import Repair
 from ...results.readings import (
     DASH,
     clean,
@@ -12,17 +13,21 @@ from ...results.readings import (
     interval,
     number,
     percent,
-    shown_change,
-    sign_notes,
-    with_error,
-    with_rise,
 )
 from ..charts import repair_front, repair_key
-from ..terminal import chosen_words, repair_screen, scale_lines
-from ._claims import claim_figures, claims_table, ways_out
+from ..tables import (
+    Table,
+    chosen_words,
+    columns,
+    families_table,
+    recovery_table,
+    scales_table,
+    table,
+)
+from ..terminal import repair_screen
+from ._claims import claim_figures, claims_with_reasons, ways_out
 from ._page import BADGES, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
-from ._tables import Table, columns, table
 
 
 def render_repair(document: Repair) -> str:
@@ -66,15 +71,15 @@ def render_repair(document: Repair) -> str:
     return page(
         "_repair.html.j2",
         head,
-        recovery=_recovery_table(document),
+        recovery=_recovery(document),
         target=_target_line(document),
-        claims=claims_table(document.claims),
+        claims=claims_with_reasons(document.claims),
         claim_charts=tuple(claim_figures(document.claims)),
         ways=ways_out(document.claims),
-        families=_families_table(document),
+        families=families_table(document),
         figure=figure,
         chosen=chosen_words(document.chosen),
-        scales=table([("part", "text"), ("scale", "number")], scale_lines(document.scales)),
+        scales=scales_table(document),
     )
 
 
@@ -92,40 +97,13 @@ def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
     yield "size of the update", percent(document.chosen.kept_change), "of what it was"
 
 
-def _shown(
-    change: float, error: float | None, row: CapabilityRecovery, lower: frozenset[str]
-) -> str:
-    turned = shown_change(change, higher_is_better=row.capability not in lower)
-    return with_rise(with_error(number(turned, signed=True), error), row.unit, fall(turned))
-
-
-def _recovery_table(document: Repair) -> Table:
-    lower = frozenset(c.capability for c in document.claims if not c.higher_is_better)
-    made = table(
-        columns(
-            "capability; items #; change when tuned #; change when repaired #; "
-            "given back #; accepted #; unit; "
-        ),
-        (
-            (
-                row.capability,
-                f"{row.num_items:,}",
-                _shown(row.tuned_change, row.tuned_standard_error, row, lower),
-                _shown(row.repaired_change, row.repaired_standard_error, row, lower),
-                percent(row.given_back) if row.was_lost else DASH,
-                with_rise(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
-                row.unit,
-                "lost by tuning" if row.was_lost else "" if row.required else "watched",
-            )
-            for row in document.recovery.capabilities
-        ),
-    )
-    notes = sign_notes((r.unit for r in document.recovery.capabilities), any_lower=bool(lower))
-    notes += ("What tuning lost was named by other items, those that choose.",)
+def _recovery(document: Repair) -> Table:
+    made = recovery_table(document)
+    notes = (*made.notes, "What tuning lost was named by other items, those that choose.")
     reason = document.recovery.reason
     if reason is not None:
         notes += (f"No share in all: {clean(reason)}.",)
-    return Table(made.titles, made.kinds, made.rows, notes)
+    return replace(made, notes=notes)
 
 
 def _target_line(document: Repair) -> str | None:
@@ -137,25 +115,6 @@ def _target_line(document: Repair) -> str | None:
         f"the base, {number(target.tuned)} tuned, {number(target.repaired)} repaired. Its gain of "
         f"{number(target.repaired_gain)} has the one-sided {percent(target.confidence_level)} limits "
         f"{interval(target.low, target.high)}."
-    )
-
-
-def _families_table(document: Repair) -> Table:
-    return table(
-        columns("family; points #; best; gain kept #; damage #; worst change #; of; "),
-        (
-            (
-                f.family,
-                f"{f.num_points}",
-                f.best.label,
-                percent(f.best.gain_share),
-                number(f.best.damage),
-                number(fall(f.best.worst_loss), signed=True),
-                f.best.worst_capability,
-                "" if f.best.meets_constraint else "misses the constraint",
-            )
-            for f in document.families
-        ),
     )
 
 

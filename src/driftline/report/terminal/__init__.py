@@ -3,7 +3,6 @@
 from ._assessment import summary as summary
 from ._certification import certification_summary as certification_summary
 from ._certification import outcome_sentence as outcome_sentence
-from ._certification import pvalue_text as pvalue_text
 from ._certification import recovery_sentence as recovery_sentence
 from ._columns import aligned as aligned
 from ._columns import wrapped as wrapped
@@ -13,14 +12,9 @@ from ._plan import budget_words as budget_words
 from ._plan import forecast_words as forecast_words
 from ._plan import plan_headline as plan_headline
 from ._plan import plan_summary as plan_summary
-from ._plan import scale_word as scale_word
-from ._plan import setting_words as setting_words
 from ._plan import trial_counts as trial_counts
-from ._plan import trial_order as trial_order
-from ._repair import chosen_words as chosen_words
 from ._repair import repair_headline as repair_headline
 from ._repair import repair_summary as repair_summary
-from ._repair import scale_lines as scale_lines
 from ._run_comparison import difference_sentence as difference_sentence
 from ._run_comparison import largest_difference as largest_difference
 from ._run_comparison import run_comparison_screen as run_comparison_screen

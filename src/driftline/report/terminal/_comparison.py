@@ -2,10 +2,6 @@
 
 from ...results import Comparison
 from ...results.readings import (
-    CHECKPOINT_TITLES,
-    CLAIM_TITLES,
-    checkpoint_rows,
-    claim_cells,
     clean,
     comparison_headline,
     cost_sentence,
@@ -13,7 +9,8 @@ from ...results.readings import (
     in_points,
     reason_lines,
 )
-from ._columns import aligned, wrapped
+from ..tables import checkpoint_claims_table, checkpoints_table
+from ._columns import table_lines, wrapped
 
 
 def comparison_summary(document: Comparison) -> str:
@@ -31,13 +28,12 @@ def comparison_summary(document: Comparison) -> str:
     closing = wrapped(f"Cost: {cost_sentence(document.cost)}")
     for index, caveat in enumerate(document.caveats, start=1):
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
-    claims = [CLAIM_TITLES, *(cell for row in document.checkpoints for cell in claim_cells(row))]
     blocks = [
         wrapped(f"{document.verdict.upper()}: {comparison_headline(document)} (base: {base})"),
-        aligned([CHECKPOINT_TITLES, *checkpoint_rows(document)], numeric=(2, 3, 5, 6, 7, 8, 9)),
+        table_lines(checkpoints_table(document)),
         [part for line in reason_lines(document) for part in wrapped(line)],
         [part for each in document.histories for part in wrapped(history_sentence(each))],
-        aligned(claims, numeric=(2, 3, 4, 6)),
+        table_lines(checkpoint_claims_table(document)),
         closing,
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

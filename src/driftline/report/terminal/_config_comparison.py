@@ -2,16 +2,13 @@
 
 from ...results import ConfigComparison
 from ...results.readings import (
-    CONFIG_FORECAST_TITLES,
-    CONFIG_TITLES,
     clean,
     config_comparison_headline,
-    config_forecast_rows,
-    config_rows,
     cost_sentence,
     in_points,
 )
-from ._columns import aligned, wrapped
+from ..tables import config_forecasts_table, configs_table
+from ._columns import table_lines, wrapped
 
 
 def config_comparison_summary(document: ConfigComparison) -> str:
@@ -30,8 +27,8 @@ def config_comparison_summary(document: ConfigComparison) -> str:
         closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     blocks = [
         wrapped(f"{document.verdict.upper()}: {config_comparison_headline(document)}"),
-        aligned([CONFIG_TITLES, *config_rows(document)], numeric=(2, 3, 4, 6, 7, 8, 9)),
-        aligned([CONFIG_FORECAST_TITLES, *config_forecast_rows(document)], numeric=(2, 3, 4, 5)),
+        table_lines(configs_table(document)),
+        table_lines(config_forecasts_table(document)),
         closing,
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"

@@ -1,8 +1,7 @@
 """The numbers of an assessment as tables: those that charts show, and those that none shows."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from ...results import Assessment, LayerRegion, StabilityMargin
@@ -11,114 +10,18 @@ from ...results.readings import (
     CapabilityLoss,
     clean,
     fall,
-    fall_interval,
     forecast_losses,
     interval,
-    interval_with_rise,
     loss_sign,
     margin_order,
-    metric_sign,
     module_labels,
     module_ranks,
     number,
     percent,
-    probability,
-    sign_notes,
-    with_perplexity,
     with_rise,
 )
 from ..charts import curve_margins, path_margins, used_interval
-
-_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
-Kind = Literal["text", "number", "verdict", "code"]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as the template wants it: titles, what each column holds, and text cells."""
-
-    titles: tuple[str, ...]
-    kinds: tuple[Kind, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-def columns(titles: str) -> list[tuple[str, Kind]]:
-    """Read the columns of a table from its titles.
-
-    >>> columns("capability; change #")
-    [('capability', 'text'), ('change', 'number')]
-
-    Args:
-        titles: Parted by semicolons; one of numbers ends in a hash.
-
-    Returns:
-        Title and kind of each column.
-    """
-    return [
-        (title.strip().removesuffix("#").rstrip(), "number" if title.endswith("#") else "text")
-        for title in titles.split(";")
-    ]
-
-
-def table(heads: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
-    """Make a table; a hyphen before a digit becomes a minus in the columns of numbers."""
-    kinds = tuple(kind for _, kind in heads)
-    cells = tuple(
-        tuple(
-            minus(clean(cell)) if kind == "number" else clean(cell)
-            for cell, kind in zip(row, kinds, strict=True)
-        )
-        for row in rows
-    )
-    return Table(tuple(clean(title) for title, _ in heads), kinds, cells)
-
-
-def minus(text: str) -> str:
-    """Give the text of a number a true minus, as it is printed."""
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def minus_sentence(sentence: str) -> str:
-    """Give the negative numbers of a sentence a true minus."""
-    return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
-
-
-def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
-    """Tabulate the numbers of a forecast chart, with the base value and both ways to say the change."""
-    level = percent(losses[0].confidence_level)
-    made = table(
-        [
-            ("capability", "text"),
-            ("", "text"),
-            ("base", "number"),
-            ("change", "number"),
-            (f"{level} interval", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("P of a loss beyond", "number"),
-            ("verdict", "verdict"),
-        ],
-        (
-            (
-                loss.capability,
-                "required" if loss.required else "watched",
-                with_perplexity(number(loss.base_value), loss.unit, loss.base_value),
-                with_rise(number(fall(loss.loss), signed=True), loss.unit, loss.loss),
-                interval_with_rise(
-                    fall_interval(loss.low, loss.high), loss.unit, loss.low, loss.high
-                ),
-                with_rise(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
-                loss.unit,
-                probability(loss.probability_lost),
-                loss.verdict,
-            )
-            for loss in losses
-        ),
-    )
-    lower = any(metric_sign(loss.metric) > 0 for loss in losses)
-    notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
-    return Table(made.titles, made.kinds, made.rows, notes)
+from ..tables import Table, columns, table
 
 
 def fragility_table(assessment: Assessment) -> Table:
@@ -136,7 +39,7 @@ def fragility_table(assessment: Assessment) -> Table:
     )
     units = ", ".join(sorted({clean(f.unit) for f in assessment.fragility}))
     note = f"Loss per unit of relative update in that module alone ({units}); intervals: the JSON."
-    return Table(made.titles, made.kinds, made.rows, (note,))
+    return replace(made, notes=(note,))
 
 
 def region_table(assessment: Assessment) -> Table:
@@ -166,7 +69,7 @@ def region_table(assessment: Assessment) -> Table:
         "energy (squared gradients) inside it: of the capability's own gradients on items that the "
         "region was not made from, and of the planned data's."
     )
-    return Table(made.titles, made.kinds, made.rows, (note,))
+    return replace(made, notes=(note,))
 
 
 def region_summary(assessment: Assessment) -> Table:
