@@ -23,14 +23,7 @@ from ._cadence import (
     is_look_ahead_due,
 )
 from ._earlier_run import remembered
-from .actions import (
-    SCHEMA,
-    Acting,
-    MonitorLog,
-    TrainerHandles,
-    unfinished_check,
-    withhold_step,
-)
+from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check, withhold_step
 from .detectors import (
     Action,
     Checker,

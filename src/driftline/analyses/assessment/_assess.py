@@ -5,14 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...engine import (
-    Engine,
-    Meter,
-    Progress,
-    RunFolder,
-    Table,
-    open_session,
-)
+from ...engine import Engine, Meter, Progress, RunFolder, Table, open_session
 from ...models import Trajectory, plan_training
 from ...provenance import provenance_fields
 from ...results import (
@@ -32,11 +25,7 @@ from ..fragility import (
     suite_anchors,
     unmapped_share,
 )
-from ..items import (
-    TargetRows,
-    items_caveat,
-    target_capability,
-)
+from ..items import TargetRows, items_caveat, target_capability
 from ..margins import (
     PathCalibration,
     has_worst_case,

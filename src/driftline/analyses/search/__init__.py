@@ -16,6 +16,8 @@ from ._looks import WithLosses as WithLosses
 from ._looks import choice_level as choice_level
 from ._looks import front as front
 from ._looks import mean_limits as mean_limits
+from ._looks import required_losses as required_losses
 from ._looks import safe_worth as safe_worth
 from ._part_sampler import Tried as Tried
 from ._part_sampler import propose_scales as propose_scales
+from ._search_request import SearchRequest as SearchRequest

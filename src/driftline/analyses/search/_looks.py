@@ -42,6 +42,31 @@ def choice_level(alpha: float, num_candidates: int) -> float:
     return alpha / max(1, num_candidates)
 
 
+def required_losses(
+    table: Table, point: Point, capabilities: Sequence[Capability], level: float
+) -> dict[str, Loss]:
+    """Measure the losses of the required capabilities at a point.
+
+    Args:
+        table: Holds the scores of the base and of the point.
+        point: The point.
+        capabilities: Capabilities of the search; the watched ones are skipped.
+        level: Level of each bound.
+
+    Returns:
+        The losses by capability, in its tolerances.
+    """
+    losses = {}
+    for capability in capabilities:
+        if capability.required:
+            values = table.item_losses(point, capability, base=BASE)
+            mean, _, bound = mean_limits(values, capability, level)
+            losses[capability.name] = Loss(
+                mean / capability.tolerance, bound / capability.tolerance
+            )
+    return losses
+
+
 def safe_worth(worth: float, losses: Mapping[str, Loss]) -> float:
     """Weigh what a candidate is worth by the share of the tolerance that its worst bound leaves."""
     worst = max((loss.bound for loss in losses.values()), default=0.0)
@@ -145,15 +170,8 @@ class Ruler:
 
     def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
-        losses = {}
-        for capability in self.capabilities:
-            if capability.required:
-                values = table.item_losses(point, capability, base=BASE)
-                level = choice_level(self.alpha, self.num_candidates)
-                mean, _, bound = mean_limits(values, capability, level)
-                losses[capability.name] = Loss(
-                    mean / capability.tolerance, bound / capability.tolerance
-                )
+        level = choice_level(self.alpha, self.num_candidates)
+        losses = required_losses(table, point, self.capabilities, level)
         gain, share, missed = None, None, None
         if self.target is not None:
             gains = -table.item_losses(point, self.target, base=BASE)

@@ -6,21 +6,11 @@ import numpy
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..forecasting import (
-    DROPPED_BELOW as DROPPED_BELOW,
-)
-from ..forecasting import (
-    PredictedLoss as PredictedLoss,
-)
-from ..forecasting import (
-    dropped_by as dropped_by,
-)
-from ..forecasting import (
-    keep_pvalue as keep_pvalue,
-)
-from ..forecasting import (
-    spread_of,
-)
+from ..forecasting import DROPPED_BELOW as DROPPED_BELOW
+from ..forecasting import PredictedLoss as PredictedLoss
+from ..forecasting import dropped_by as dropped_by
+from ..forecasting import keep_pvalue as keep_pvalue
+from ..forecasting import spread_of
 
 NUM_DRAWS = 4000
 

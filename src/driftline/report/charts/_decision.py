@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._altair import alt
-from ._drawing import (
-    AXIS,
-    BLUE,
-    GREY,
-    INK,
-    NUMBERS,
-    ORANGE,
-    VERMILION,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
+from ._palette import AXIS, BLUE, GREY, INK, ORANGE, VERMILION
 
 _HEIGHT = 250
 

@@ -20,22 +20,9 @@ from ._altair import alt
 from ._belief_space import belief_chart
 from ._curves import curve_chart
 from ._decision import DecisionPoint, DecisionSpread, decision_chart
-from ._drawing import (
-    BLUE,
-    GREY,
-    GRID,
-    INK,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    WIDE,
-    Canvas,
-    Chart,
-    Key,
-    data,
-    styled,
-)
+from ._drawing import WIDE, Canvas, Chart, Key, data, styled
 from ._intervals import IntervalRow, interval_chart
+from ._palette import BLUE, GREY, GRID, INK, ORANGE, PAPER, VERMILION
 from ._safe_envelope import envelope_chart
 
 DARKEST = 0.65

@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._altair import alt
-from ._drawing import (
-    AXIS,
-    BLUE,
-    INK,
-    NUMBERS,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
+from ._palette import AXIS, BLUE, INK, ORANGE, PAPER, VERMILION
 
 ROW = 26
 COLOURS = {"lost": VERMILION, "undecided": ORANGE, "retained": BLUE}

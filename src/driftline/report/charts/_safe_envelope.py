@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from ...results import Assessment, EnvelopeContour, SafeEnvelope
 from ...results.readings import clean
 from ._altair import alt
-from ._drawing import GREEN, INK, NAMES, NUMBERS, SERIES, Canvas, Chart, Key, data
+from ._drawing import NUMBERS, Canvas, Chart, Key, data
+from ._palette import GREEN, INK, NAMES, SERIES
 
 CONTOURS = tuple(colour for colour in SERIES if colour != GREEN)
 """Colours of contours; green is left to the safe region."""

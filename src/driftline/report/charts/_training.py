@@ -3,7 +3,8 @@
 from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import clean
 from ._altair import alt
-from ._drawing import INK, NAMES, SERIES, Canvas, Chart, Key, data, styled
+from ._drawing import Canvas, Chart, Key, data, styled
+from ._palette import INK, NAMES, SERIES
 
 
 def shown_courses(run: TrainingRun) -> list[CapabilityCourse]:

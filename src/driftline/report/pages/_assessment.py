@@ -26,15 +26,9 @@ from ..charts import path_margins
 from ..tables import Table, minus_sentence, table
 from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
-from ._assessment_tables import (
-    bounds_table,
-    path_table,
-    radius_table,
-    region_summary,
-    region_table,
-)
+from ._assessment_tables import bounds_table, path_table, radius_table, region_summary, region_table
 from ._model_tables import explained_scores, model_provenance
-from ._page import BADGES, Head, page
+from ._page import Head, page
 
 TITLES = {
     "driftline/assess/1": "Fine-tuning risk assessment",
@@ -64,15 +58,13 @@ def render_html(assessment: Assessment) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal assessments.
     """
-    screen = assessment_screen(assessment)
     assessment = in_points(assessment)
     shown = dict(assessment_figures(assessment))
     p = assessment.provenance
     head = Head(
         assessment,
         title=TITLES[assessment.schema_],
-        badge=BADGES.get(assessment.verdict or "", assessment.verdict),
-        screen=screen,
+        screen=assessment_screen(assessment),
         facts=tuple(_facts(assessment)),
         tiles=tuple(_tiles(assessment)),
         cost=(cost_sentence(assessment.cost),),

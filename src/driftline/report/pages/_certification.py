@@ -7,20 +7,18 @@ from ...results.readings import DASH, clean, duration, fall, in_points, number, 
 from ..tables import Table, columns, pvalue_text, table
 from ..terminal import certification_screen, recovery_sentence
 from ._claims import claim_figures, claims_with_reasons, flip_table, ways_out
-from ._page import BADGES, Head, page
+from ._page import Head, page
 from ._provenance import provenance_table
 
 
 def render_certification(document: Certification) -> str:
     """Write a certification as a page in the order of every page."""
-    screen = certification_screen(document)
     shown = in_points(document)
     p = shown.provenance
     head = Head(
         shown,
         title="What tuning kept",
-        badge=BADGES[shown.verdict],
-        screen=screen,
+        screen=certification_screen(document),
         facts=(
             ("tuned", _subject(p.tuned)),
             ("base", _subject(p.base)),

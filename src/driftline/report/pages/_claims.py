@@ -4,13 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...results import CapabilityClaim
-from ...results.readings import (
-    DASH,
-    clean,
-    fall,
-    shown_change,
-    way_out,
-)
+from ...results.readings import DASH, clean, fall, shown_change, way_out
 from ..charts import Canvas as Canvas
 from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
 from ..tables import Table, claims_table, table

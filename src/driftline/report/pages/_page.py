@@ -69,8 +69,6 @@ class Head:
 
     document: Shown | RunComparison
     title: str
-    badge: str | None
-    """Colour of the verdict's badge; None without a verdict."""
     screen: Screen
     facts: tuple[tuple[str, str], ...]
     """Facts to name in the head, besides the date."""
@@ -79,6 +77,14 @@ class Head:
     provenance: Table
     footer: str
     """One sentence about what such a page can say."""
+    own_badge: str | None = None
+    """Colour of the badge where it does not follow from the document's verdict."""
+
+    @property
+    def badge(self) -> str | None:
+        """Colour of the verdict's badge; None without a verdict."""
+        verdict = self.document.verdict
+        return self.own_badge or (BADGES.get(verdict, verdict) if verdict else None)
 
     @property
     def dated_facts(self) -> tuple[tuple[str, str], ...]:

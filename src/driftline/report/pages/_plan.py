@@ -4,17 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...results import Plan
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
-)
-from ..charts import plan_front, plan_key
+from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
+from ..charts import search_front, search_key
 from ..tables import (
     Table,
     ablation_table,
@@ -25,35 +16,22 @@ from ..tables import (
     table,
     trials_table,
 )
-from ..terminal import (
-    budget_words,
-    forecast_words,
-    plan_screen,
-    trial_counts,
-)
+from ..terminal import budget_words, forecast_words, plan_screen, trial_counts
 from ._claims import claim_figures, claims_with_reasons, ways_out
-from ._page import BADGES, Head, drawn, page
+from ._page import Head, drawn, page
 from ._provenance import provenance_table
 
 
 def render_plan(document: Plan) -> str:
-    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
-
-    Args:
-        document: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal plans.
-    """
-    screen = plan_screen(document)
+    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left."""
     document = in_points(document)
     p = document.provenance
+    screen = plan_screen(document)
     if document.protocol is not None:
         screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
         document,
         title="The protocol that adapts most within the tolerances",
-        badge=BADGES[document.verdict],
         screen=screen,
         facts=(
             ("model", clean(p.base_model.source)),
@@ -69,10 +47,10 @@ def render_plan(document: Plan) -> str:
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: plan_front(document, canvas),
+        lambda canvas: search_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=plan_key(document),
+        key=search_key(document),
         caption="Every point of the search, on the items that choose: each trial at some scales of its "
         "update. Up is more gain, right is less loss of the capability that lost most.",
         numbers=_front_table(document),

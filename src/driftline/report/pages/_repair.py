@@ -4,17 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...results import Repair
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
-)
-from ..charts import repair_front, repair_key
+from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
+from ..charts import search_front, search_key
 from ..tables import (
     Table,
     chosen_words,
@@ -26,27 +17,18 @@ from ..tables import (
 )
 from ..terminal import repair_screen
 from ._claims import claim_figures, claims_with_reasons, ways_out
-from ._page import BADGES, Head, drawn, page
+from ._page import Head, drawn, page
 from ._provenance import provenance_table, subject_rows
 
 
 def render_repair(document: Repair) -> str:
-    """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found.
-
-    Args:
-        document: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal repairs.
-    """
-    screen = repair_screen(document)
+    """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found."""
     document = in_points(document)
     p = document.provenance
     head = Head(
         document,
         title="What scaling the update gave back",
-        badge=BADGES[document.verdict],
-        screen=screen,
+        screen=repair_screen(document),
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
@@ -60,10 +42,10 @@ def render_repair(document: Repair) -> str:
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: repair_front(document, canvas),
+        lambda canvas: search_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=repair_key(document),
+        key=search_key(document),
         caption="Every point of the search, on the items that choose. Up is more gain, right is less loss "
         "of the capability that lost most.",
         numbers=_front_table(document),

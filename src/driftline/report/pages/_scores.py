@@ -14,7 +14,6 @@ def render_scores(document: Scores) -> str:
     head = Head(
         shown,
         title="Capabilities of one model",
-        badge=None,
         screen=scores_screen(document),
         facts=(
             ("model", clean(p.model.source)),

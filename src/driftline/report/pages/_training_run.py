@@ -16,19 +16,17 @@ from ...results.readings import (
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
 from ..tables import Table, courses_table, table
 from ..terminal import training_screen
-from ._page import BADGES, Figure, Head, drawn, page
+from ._page import Figure, Head, drawn, page
 
 
 def render_training_run(run: TrainingRun) -> str:
     """Write a training run as a page: verdict, losses, alarms with their time and reason, cost."""
-    screen = training_screen(run)
     run = in_points(run)
     p, cost = run.provenance, run.cost
     head = Head(
         run,
         title="Training under the monitor",
-        badge=BADGES.get(run.verdict, run.verdict),
-        screen=screen,
+        screen=training_screen(run),
         facts=(
             ("base", clean(p.model.source)),
             ("model", f"{clean(run.model_folder)}/ in the run folder"),

@@ -4,14 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...results import WeightDiff
-from ...results.readings import (
-    clean,
-    cost_line,
-    count_lines,
-    movers,
-    percent,
-)
-from ..charts import Key, has_weight_diff_charts, modules_key, weight_diff_charts
+from ...results.readings import clean, cost_line, count_lines, movers, percent
+from ..charts import Canvas, Chart, Key, has_weight_diff_charts, modules_key, weight_diff_charts
 from ..tables import Table, group_table, merge_table, movers_table
 from ..terminal import weight_diff_screen
 from ._page import Figure, Head, drawn, page
@@ -28,7 +22,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
     head = Head(
         diff,
         title="What tuning moved",
-        badge=_badge(diff, screen.verdict or ""),
+        own_badge=_badge(diff, screen.verdict or ""),
         screen=screen,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
@@ -77,29 +71,28 @@ def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
     if not has_weight_diff_charts(diff):
         return
     cells = [g for g in diff.by_module if g.layer is not None]
-    yield (
-        "modules",
-        drawn(
-            lambda canvas: weight_diff_charts(diff, canvas)["modules"],
-            "modules",
-            label="Relative change of every module, layer by role; the numbers are in the table.",
-            key=modules_key([g for g in cells if g.relative_change is not None]),
-            caption="Norm of the change over the norm of the weights, role by role in each layer. Full "
-            "colour is the 98th percentile.",
-            numbers=group_table(cells, first="module"),
+    texts = {
+        "modules": (
+            "Relative change of every module, layer by role",
+            modules_key([g for g in cells if g.relative_change is not None]),
+            "Norm of the change over the norm of the weights, role by role in each layer. Full colour is "
+            "the 98th percentile.",
+            group_table(cells, first="module"),
         ),
-    )
-    yield (
-        "layers",
-        drawn(
-            lambda canvas: weight_diff_charts(diff, canvas)["layers"],
-            "layers",
-            label="Share of the squared change, layer by layer; the numbers are in the table.",
-            key=(Key("blue", "area", "share of the squared change of all weights"),),
-            caption="Where the update went; embedding and head are not shown.",
-            numbers=group_table(diff.by_layer, first="layer"),
+        "layers": (
+            "Share of the squared change, layer by layer",
+            (Key("blue", "area", "share of the squared change of all weights"),),
+            "Where the update went; embedding and head are not shown.",
+            group_table(diff.by_layer, first="layer"),
         ),
-    )
+    }
+    for name, (label, key, caption, numbers) in texts.items():
+        label = f"{label}; the numbers are in the table."
+
+        def draw(canvas: Canvas, name: str = name) -> Chart:
+            return weight_diff_charts(diff, canvas)[name]
+
+        yield name, drawn(draw, name, label=label, key=key, caption=caption, numbers=numbers)
 
 
 def _movers(diff: WeightDiff) -> Table:

@@ -7,7 +7,7 @@ from ._certification import recovery_sentence as recovery_sentence
 from ._columns import aligned as aligned
 from ._columns import wrapped as wrapped
 from ._comparison import comparison_summary as comparison_summary
-from ._config_comparison import config_comparison_summary as config_comparison_summary
+from ._comparison import config_comparison_summary as config_comparison_summary
 from ._plan import budget_words as budget_words
 from ._plan import forecast_words as forecast_words
 from ._plan import plan_headline as plan_headline

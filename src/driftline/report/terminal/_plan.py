@@ -4,15 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ...results import Plan, PlanBudget
-from ...results.readings import (
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
-)
+from ...results.readings import clean, duration, fall, in_points, interval, number, percent
 from ..tables import (
     ablation_table,
     margins_table,

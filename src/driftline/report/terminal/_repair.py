@@ -1,15 +1,7 @@
 """A repair as plain text."""
 
 from ...results import Repair
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    in_points,
-    interval,
-    number,
-    percent,
-)
+from ...results.readings import DASH, clean, duration, in_points, interval, number, percent
 from ..tables import chosen_words, families_table, recovery_table, scale_lines
 from ._columns import caveat_lines, table_lines, wrapped
 

@@ -1,14 +1,7 @@
 """The scores of one model as plain text."""
 
 from ...results import Scores
-from ...results.readings import (
-    PerplexityRow,
-    clean,
-    duration,
-    in_points,
-    percent,
-    perplexity_lines,
-)
+from ...results.readings import PerplexityRow, clean, duration, in_points, percent, perplexity_lines
 from ..tables import scores_table
 from ._columns import caveat_lines, table_lines, wrapped
 

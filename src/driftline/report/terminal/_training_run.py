@@ -1,14 +1,7 @@
 """A training run as plain text."""
 
 from ...results import TrainingRun
-from ...results.readings import (
-    clean,
-    duration,
-    gain_sentence,
-    in_points,
-    percent,
-    verdict_word,
-)
+from ...results.readings import clean, duration, gain_sentence, in_points, percent, verdict_word
 from ..tables import courses_table
 from ._columns import caveat_lines, table_lines, wrapped
 

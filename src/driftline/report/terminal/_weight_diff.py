@@ -1,12 +1,7 @@
 """A diff as plain text."""
 
 from ...results import WeightDiff
-from ...results.readings import (
-    cost_line,
-    count_lines,
-    movers,
-    weight_diff_headline,
-)
+from ...results.readings import cost_line, count_lines, movers, weight_diff_headline
 from ..tables import group_table, merge_table, movers_table
 from ._columns import caveat_lines, table_lines, wrapped
 

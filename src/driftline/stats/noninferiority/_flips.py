@@ -9,7 +9,7 @@ import scipy.special
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ._noninferiority import NoninferiorityTest, check_level, check_margin, judged
+from ._noninferiority import NoninferiorityTest, check_level, check_margin, judged_test
 from ._tango import check_counts, tango_low, tango_statistic
 
 GAMMA = 1e-5
@@ -89,15 +89,8 @@ def flip_noninferiority(
         low = min(low, math.nextafter(-margin, -1))
     elif low < -margin:
         pvalue = math.nextafter(alpha, 1)
-    return NoninferiorityTest(
-        change=(gained - lost) / num_items,
-        low=low,
-        high=high,
-        margin=margin,
-        confidence_level=confidence_level,
-        pvalue=pvalue,
-        verdict=judged(low, high, margin),
-    )
+    change = (gained - lost) / num_items
+    return judged_test(change, (low, high), margin, confidence_level, pvalue)
 
 
 def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> FlipEvidence:

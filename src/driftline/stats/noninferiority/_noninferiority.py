@@ -33,6 +33,14 @@ class NoninferiorityTest(NamedTuple):
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 
 
+def judged_test(
+    change: float, limits: tuple[float, float], margin: float, level: float, pvalue: float
+) -> NoninferiorityTest:
+    """Return a test with the verdict of its limits."""
+    verdict = judged(*limits, margin)
+    return NoninferiorityTest(change, *limits, margin, level, pvalue, verdict)
+
+
 def judged(low: float, high: float, margin: float) -> ClaimVerdict:
     """Return the verdict of two one-sided limits; a missing limit never supports a claim."""
     if low >= -margin:

@@ -8,7 +8,7 @@ from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
 from ...tables import Table
 from ...terminal import Screen
-from .._page import BADGES, Head, drawn, page
+from .._page import Head, drawn, page
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,6 @@ def comparison_page(
     head = Head(
         document,
         title=content.title,
-        badge=BADGES[document.verdict],
         screen=screen,
         facts=content.facts,
         tiles=content.tiles,

@@ -3,13 +3,7 @@
 from collections.abc import Iterator
 
 from ....results import ConfigComparison
-from ....results.readings import (
-    clean,
-    fall,
-    in_points,
-    number,
-    percent,
-)
+from ....results.readings import clean, fall, in_points, number, percent
 from ...charts import ComparedPoint
 from ...tables import Table, config_forecasts_table, configs_table
 from ...terminal import config_comparison_screen

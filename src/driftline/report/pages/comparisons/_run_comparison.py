@@ -11,20 +11,12 @@ from .._page import Figure, Head, created_words, drawn, page
 
 
 def render_run_comparison(result: RunComparison) -> str:
-    """Write two runs side by side as a page in the order of every page.
-
-    Args:
-        result: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal documents.
-    """
+    """Write two runs side by side as a page in the order of every page."""
     shown = in_points(result)
     first, second = clean(shown.first.name), clean(shown.second.name)
     head = Head(
         shown,
         title="Two runs side by side",
-        badge=None,
         screen=run_comparison_screen(result),
         facts=(
             ("first", f"{first}, {created_words(shown.first.created)}"),
