@@ -40,9 +40,9 @@ from ..margins import (
 from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
-from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._decision import decision
 from ._prediction import decision_tokens, is_decided, predict
+from ._probe_checkpoint import checkpoint_caveats, kept_checkpoint
 from ._request import AssessmentRequest, Part
 from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
 from ._work import (

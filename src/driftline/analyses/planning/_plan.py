@@ -30,10 +30,10 @@ from ._choices import plan_space
 from ._held_out_rows import PlanData, hold_out
 from ._journal import PlanStudy
 from ._parts import MOST_LOOKS
+from ._plan_document import PlanOutcome, judge, nothing_claimed, protocol_of, trial_rows, verdict_of
 from ._protect import fragile_modules
 from ._protocol_looks import PlanRuler, look_rows
 from ._protocol_search import Found, num_concluded, search_protocols
-from ._report import PlanOutcome, judge, nothing_claimed, protocol_of, trial_rows, verdict_of
 from ._space import PlanSpace
 from ._trials import SCALES, Bench
 

@@ -50,7 +50,7 @@ from ..search import (
 )
 from ..suite_scores import check_names
 from ._caveats import repair_caveats
-from ._report import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
+from ._repair_document import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
 from ._scale_search import NUM_LOOKS, RepairSearch, search_repair
 
 REPAIRED = "repaired"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ...engine import RayOptions
 from ...models import ScoringOptions
-from ._looks import Preference
+from ._evaluations import Preference
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from .. import inputs
 from ..answers import Answer
-from ._sources import OUTPUTS, Options
+from ._compared_inputs import OUTPUTS, Options
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

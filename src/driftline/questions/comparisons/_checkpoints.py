@@ -6,7 +6,7 @@ from ...errors import ConfigError
 from .. import inputs
 from ..answers import Answer
 from ._answered import answered
-from ._sources import Options, handed_checkpoints
+from ._compared_inputs import Options, handed_checkpoints
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .. import inputs
 from ..answers import Answer
 from ._answered import answered
-from ._sources import Options
+from ._compared_inputs import Options
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -3,7 +3,7 @@
 from ...errors import InputError
 from ...provenance import driftline_version
 from ...results import ComparedRun, Document, RunComparison
-from ._readings import pairs_of, quantity_of, settings_of
+from ._run_pairs import pairs_of, quantity_of, settings_of
 
 _MOST_REASONS = 5
 NO_TEST = "Intervals are each run's own; whether a difference is more than chance was not tested."

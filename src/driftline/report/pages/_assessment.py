@@ -23,7 +23,7 @@ from ...results.readings import (
     verdict_word,
 )
 from ..charts import path_margins
-from ..tables import Table, minus_sentence, table
+from ..tables import ReportTable, minus_sentence, table
 from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
 from ._assessment_tables import bounds_table, path_table, radius_table, region_summary, region_table
@@ -162,7 +162,7 @@ def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:
         yield title, verdict, names
 
 
-def _config_table(assessment: Assessment) -> Table:
+def _config_table(assessment: Assessment) -> ReportTable:
     values = assessment.provenance.config_values
     rows = [(key, _plain(value)) for key, value in values.items()]
     return table([("config key", "text"), ("value", "code")], rows)

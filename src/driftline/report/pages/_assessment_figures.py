@@ -36,7 +36,7 @@ from ..charts import (
     to_svg,
     used_key,
 )
-from ..tables import Table, forecast_table
+from ..tables import ReportTable, forecast_table
 from ._assessment_tables import (
     curve_table,
     envelope_table,
@@ -65,7 +65,7 @@ class _Pictures:
         return name in self._charts[WIDE]
 
     def figure(
-        self, name: str, label: str, key: Sequence[Key], caption: str, numbers: Table | None
+        self, name: str, label: str, key: Sequence[Key], caption: str, numbers: ReportTable | None
     ) -> Figure:
         """Put a chart and its words together; folded diagnostics are drawn once."""
         prefix = name.replace("_", "-")

@@ -21,10 +21,10 @@ from ...results.readings import (
     with_rise,
 )
 from ..charts import curve_margins, path_margins, used_interval
-from ..tables import Table, columns, table
+from ..tables import ReportTable, columns, table
 
 
-def fragility_table(assessment: Assessment) -> Table:
+def fragility_table(assessment: Assessment) -> ReportTable:
     """Tabulate the sensitivity of every module, a column a capability, in the order of the forward pass."""
     labels = module_labels(assessment.fragility)
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
@@ -42,7 +42,7 @@ def fragility_table(assessment: Assessment) -> Table:
     return replace(made, notes=(note,))
 
 
-def region_table(assessment: Assessment) -> Table:
+def region_table(assessment: Assessment) -> ReportTable:
     """Tabulate the region of each capability in the hidden states, layer by layer."""
     made = table(
         columns(
@@ -72,7 +72,7 @@ def region_table(assessment: Assessment) -> Table:
     return replace(made, notes=(note,))
 
 
-def region_summary(assessment: Assessment) -> Table:
+def region_summary(assessment: Assessment) -> ReportTable:
     """Tabulate, a line a capability, its region at the layer where the planned data touch it most."""
     best: dict[str, LayerRegion] = {}
     for r in assessment.regions:
@@ -98,7 +98,7 @@ def region_summary(assessment: Assessment) -> Table:
     )
 
 
-def path_table(assessment: Assessment) -> Table:
+def path_table(assessment: Assessment) -> ReportTable:
     """Tabulate path margins in the config's own units."""
     margins = path_margins(assessment)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
@@ -133,7 +133,7 @@ def path_table(assessment: Assessment) -> Table:
     )
 
 
-def radius_table(assessment: Assessment) -> Table:
+def radius_table(assessment: Assessment) -> ReportTable:
     """Tabulate critical relative norms, the smallest first."""
     margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
@@ -162,7 +162,7 @@ def radius_table(assessment: Assessment) -> Table:
     )
 
 
-def envelope_table(assessment: Assessment) -> Table:
+def envelope_table(assessment: Assessment) -> ReportTable:
     """Tabulate every contour, at the planned number of steps, half and twice of it."""
     rows = []
     assert assessment.envelope is not None
@@ -188,7 +188,7 @@ def envelope_table(assessment: Assessment) -> Table:
     )
 
 
-def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
+def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> ReportTable:
     """Tabulate every measured point of the curves of one kind."""
     rows = []
     for m in curve_margins(assessment, kind=kind):
@@ -216,7 +216,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
     )
 
 
-def bounds_table(assessment: Assessment) -> Table:
+def bounds_table(assessment: Assessment) -> ReportTable:
     """Tabulate the tightest bound of each kind over the required capabilities: what to keep within."""
     return table(
         columns("bound; reached at #; keep below #; set by"),

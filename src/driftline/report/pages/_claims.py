@@ -7,7 +7,7 @@ from ...results import CapabilityClaim
 from ...results.readings import DASH, clean, fall, shown_change, way_out
 from ..charts import Canvas as Canvas
 from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
-from ..tables import Table, claims_table, table
+from ..tables import ReportTable, claims_table, table
 from ._page import Figure, drawn
 
 _STATES = {"non_inferior": "retained", "inferior": "lost", "inconclusive": "undecided"}
@@ -25,7 +25,7 @@ def ways_out(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
     return tuple(way for claim in claims if (way := way_out(claim)) is not None)
 
 
-def claims_with_reasons(claims: Sequence[CapabilityClaim]) -> Table:
+def claims_with_reasons(claims: Sequence[CapabilityClaim]) -> ReportTable:
     """Tabulate the claims, with the reason of each that has one."""
     made = claims_table(claims)
     return replace(made, notes=(*made.notes, *claim_reasons(claims)))
@@ -72,7 +72,7 @@ def _change(claim: CapabilityClaim) -> float | None:
     return shown_change(claim.change, higher_is_better=claim.higher_is_better)
 
 
-def flip_table(claim: CapabilityClaim) -> Table | None:
+def flip_table(claim: CapabilityClaim) -> ReportTable | None:
     """List the items that one model gets right and the other wrong, before and after side by side."""
     flips = claim.flips
     if flips is None or not (flips.lost or flips.gained):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from ...results import CapabilityScore, Provenance
 from ...results.readings import DASH, percent
-from ..tables import Table, scores_table
+from ..tables import ReportTable, scores_table
 from ._provenance import provenance_table
 
 
-def explained_scores(scores: Sequence[CapabilityScore]) -> Table:
+def explained_scores(scores: Sequence[CapabilityScore]) -> ReportTable:
     """Tabulate a model's own scores, with notes about intervals and missing numbers."""
     levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
     notes = (
@@ -20,7 +20,7 @@ def explained_scores(scores: Sequence[CapabilityScore]) -> Table:
     return replace(scores_table(scores), notes=tuple(notes))
 
 
-def model_provenance(p: Provenance, schema: str) -> Table:
+def model_provenance(p: Provenance, schema: str) -> ReportTable:
     """Tabulate the provenance of a document about one model: model, inputs, versions."""
     model = f"{p.model.source} ({p.model.architecture}, {p.model.num_parameters:,} parameters, "
     rows = [

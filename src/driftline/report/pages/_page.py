@@ -23,7 +23,7 @@ from ...results import (
 )
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
-from ..tables import Table, minus_sentence
+from ..tables import ReportTable, minus_sentence
 from ..terminal import Screen
 
 CHAPTERS = (
@@ -60,7 +60,7 @@ class Figure:
     """None for diagnostics, which scroll sideways where there is no room."""
     key: tuple[Key, ...]
     caption: str
-    numbers: Table | None
+    numbers: ReportTable | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Head:
     """Facts to name in the head, besides the date."""
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]
-    provenance: Table
+    provenance: ReportTable
     footer: str
     """One sentence about what such a page can say."""
     own_badge: str | None = None
@@ -108,7 +108,7 @@ def created_words(created: str) -> str:
 
 def drawn(
     draw: Callable[[Canvas], Chart], name: str, *, label: str, key: Sequence[Key], caption: str,
-    numbers: Table | None = None,
+    numbers: ReportTable | None = None,
 ) -> Figure:  # fmt: skip
     """Draw a chart for both widths.
 

@@ -7,7 +7,7 @@ from ...results import Plan
 from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
 from ..charts import search_front, search_key
 from ..tables import (
-    Table,
+    ReportTable,
     ablation_table,
     columns,
     margins_table,
@@ -90,7 +90,7 @@ def _tiles(document: Plan) -> Iterator[tuple[str, str, str]]:
     yield "trials", f"{len(document.trials)}", f"{finished} trained to their end"
 
 
-def _files_table(document: Plan) -> Table | None:
+def _files_table(document: Plan) -> ReportTable | None:
     if not document.files:
         return None
     return table(
@@ -111,14 +111,14 @@ def _target_line(document: Plan) -> str:
     )
 
 
-def _parts_table(document: Plan) -> Table:
+def _parts_table(document: Plan) -> ReportTable:
     return table(
         [("part", "text"), ("scale of its update", "number")],
         ((part, f"{scale:g}") for part, scale in document.chosen.parts.items()),
     )
 
 
-def _front_table(document: Plan) -> Table:
+def _front_table(document: Plan) -> ReportTable:
     return table(
         columns("trial; scale #; gain #; worst change #; of; excess #"),
         (
@@ -136,7 +136,7 @@ def _front_table(document: Plan) -> Table:
     )
 
 
-def _provenance_table(document: Plan) -> Table:
+def _provenance_table(document: Plan) -> ReportTable:
     p = document.provenance
     config = "TRL's defaults" if p.config is None else f"{p.config.name} {p.config.digest}"
     rows = [

@@ -7,7 +7,7 @@ from ...results import Repair
 from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
 from ..charts import search_front, search_key
 from ..tables import (
-    Table,
+    ReportTable,
     chosen_words,
     columns,
     families_table,
@@ -79,7 +79,7 @@ def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
     yield "size of the update", percent(document.chosen.kept_change), "of what it was"
 
 
-def _recovery(document: Repair) -> Table:
+def _recovery(document: Repair) -> ReportTable:
     made = recovery_table(document)
     notes = (*made.notes, "What tuning lost was named by other items, those that choose.")
     reason = document.recovery.reason
@@ -100,7 +100,7 @@ def _target_line(document: Repair) -> str | None:
     )
 
 
-def _front_table(document: Repair) -> Table:
+def _front_table(document: Repair) -> ReportTable:
     points = [look for look in document.looks if look.is_on_front]
     return table(
         columns("point; gain #; gain kept #; update kept #; worst change #; of; damage #"),
@@ -119,7 +119,7 @@ def _front_table(document: Repair) -> Table:
     )
 
 
-def _provenance_table(document: Repair) -> Table:
+def _provenance_table(document: Repair) -> ReportTable:
     p = document.provenance
     limit = "no limit" if p.max_cost is None else percent(p.max_cost)
     rows = [

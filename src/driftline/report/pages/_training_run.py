@@ -14,7 +14,7 @@ from ...results.readings import (
     percent,
 )
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
-from ..tables import Table, courses_table, table
+from ..tables import ReportTable, courses_table, table
 from ..terminal import training_screen
 from ._page import Figure, Head, drawn, page
 
@@ -58,7 +58,7 @@ def render_training_run(run: TrainingRun) -> str:
     )
 
 
-def _provenance_table(run: TrainingRun) -> Table:
+def _provenance_table(run: TrainingRun) -> ReportTable:
     p = run.provenance
     facts = [
         ("base", p.model.source),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...results import WeightDiff
 from ...results.readings import clean, cost_line, count_lines, movers, percent
 from ..charts import Canvas, Chart, Key, has_weight_diff_charts, modules_key, weight_diff_charts
-from ..tables import Table, group_table, merge_table, movers_table
+from ..tables import ReportTable, group_table, merge_table, movers_table
 from ..terminal import weight_diff_screen
 from ._page import Figure, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
@@ -95,7 +95,7 @@ def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
         yield name, drawn(draw, name, label=label, key=key, caption=caption, numbers=numbers)
 
 
-def _movers(diff: WeightDiff) -> Table:
+def _movers(diff: WeightDiff) -> ReportTable:
     made = movers_table(diff, movers(diff)[:MAX_MOVERS])
     notes = list(made.notes)
     if any(c.spectrum and not c.spectrum.is_exact for c in diff.changes):
@@ -105,7 +105,7 @@ def _movers(diff: WeightDiff) -> Table:
     return replace(made, notes=tuple(notes))
 
 
-def _provenance_table(diff: WeightDiff) -> Table:
+def _provenance_table(diff: WeightDiff) -> ReportTable:
     p = diff.provenance
     rows = [
         *subject_rows("base", p.base),

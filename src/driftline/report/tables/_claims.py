@@ -13,7 +13,7 @@ from ...results.readings import (
     sign_notes,
     with_error,
 )
-from ._table import Column, Table, columns, risen, table, watched
+from ._report_table import Column, ReportTable, columns, risen, table, watched
 
 _COLUMNS = [
     *columns(
@@ -24,7 +24,7 @@ _COLUMNS = [
 ]
 
 
-def claims_table(claims: Sequence[CapabilityClaim]) -> Table:
+def claims_table(claims: Sequence[CapabilityClaim]) -> ReportTable:
     """Tabulate every claim: both means, the change, its limit, what is accepted, p-values."""
     rows = []
     for claim in claims:

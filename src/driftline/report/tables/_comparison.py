@@ -2,10 +2,10 @@
 
 from ...results import Comparison, ConfigComparison
 from ...results.readings import CLAIM_WORDS, interval, number, percent, with_error
-from ._table import Column, Table, columns, table, watched
+from ._report_table import Column, ReportTable, columns, table, watched
 
 
-def checkpoints_table(document: Comparison) -> Table:
+def checkpoints_table(document: Comparison) -> ReportTable:
     """Tabulate the checkpoints: worst loss, gain, and the chances of being best and safest."""
     heads = columns(
         "checkpoint; verdict; worst loss, tolerances #; 90% interval #; worst capability; Holm p #; "
@@ -33,7 +33,7 @@ def checkpoints_table(document: Comparison) -> Table:
     )
 
 
-def checkpoint_claims_table(document: Comparison) -> Table:
+def checkpoint_claims_table(document: Comparison) -> ReportTable:
     """Tabulate each capability of each checkpoint."""
     heads = columns(
         "checkpoint; capability; base #; change #; tolerance #; unit; p #; verdict at alpha"
@@ -57,7 +57,7 @@ def checkpoint_claims_table(document: Comparison) -> Table:
     )
 
 
-def configs_table(document: ConfigComparison) -> Table:
+def configs_table(document: ConfigComparison) -> ReportTable:
     """Tabulate the configs: forecast worst loss, gain, and the chance of being safest."""
     heads = columns(
         "config; forecast; probe #; worst loss, tolerances #; 90% interval #; worst capability; gain, nats #; "
@@ -86,7 +86,7 @@ def configs_table(document: ConfigComparison) -> Table:
     )
 
 
-def config_forecasts_table(document: ConfigComparison) -> Table:
+def config_forecasts_table(document: ConfigComparison) -> ReportTable:
     """Tabulate each forecast of each config."""
     heads = [
         *columns("config; capability; base #; predicted change #; interval #; tolerance #; unit"),

@@ -17,10 +17,10 @@ from ...results.readings import (
     sign_notes,
     with_perplexity,
 )
-from ._table import Cell, Column, Table, columns, risen, table
+from ._report_table import Column, ReportTable, TableCell, columns, risen, table
 
 
-def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
+def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
     """Tabulate a forecast, the worst first: base value, change with its interval, probability."""
     level = percent(losses[0].confidence_level)
     heads = [
@@ -36,20 +36,20 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
         base, ends = number(loss.base_value), fall_interval(loss.low, loss.high)
         rows.append((
             loss.capability,
-            Cell(base, with_perplexity(base, loss.unit, loss.base_value)),
+            TableCell(base, with_perplexity(base, loss.unit, loss.base_value)),
             risen(number(fall(loss.loss), signed=True), loss.unit, loss.loss),
-            Cell(ends, interval_with_rise(ends, loss.unit, loss.low, loss.high)),
+            TableCell(ends, interval_with_rise(ends, loss.unit, loss.low, loss.high)),
             risen(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
             loss.unit,
             probability(loss.probability_lost),
             "open" if loss.verdict == "inconclusive" else loss.verdict,
-            Cell("", "required") if loss.required else "watched",
+            TableCell("", "required") if loss.required else "watched",
         ))  # fmt: skip
     lower = any(metric_sign(loss.metric) > 0 for loss in losses)
     return table(heads, rows, sign_notes((loss.unit for loss in losses), any_lower=lower))
 
 
-def scores_table(scores: Sequence[CapabilityScore]) -> Table:
+def scores_table(scores: Sequence[CapabilityScore]) -> ReportTable:
     """Tabulate a model's own scores."""
     heads = columns(
         "capability; what it asks; metric; value #; standard error #; interval of the mean = interval #; "
@@ -61,7 +61,7 @@ def scores_table(scores: Sequence[CapabilityScore]) -> Table:
             s.capability,
             s.description,
             s.metric,
-            Cell(number(s.value), with_perplexity(number(s.value), s.unit, s.value)),
+            TableCell(number(s.value), with_perplexity(number(s.value), s.unit, s.value)),
             number(s.standard_error),
             interval(s.low, s.high),
             s.unit,

@@ -14,7 +14,7 @@ from ...results.readings import (
     sign_notes,
     with_error,
 )
-from ._table import Cell, Column, Table, columns, risen, table, watched
+from ._report_table import Column, ReportTable, TableCell, columns, risen, table, watched
 
 _STATE_WORDS = {
     "finished": "finished",
@@ -24,7 +24,7 @@ _STATE_WORDS = {
 }
 
 
-def protocol_table(document: Plan) -> Table | None:
+def protocol_table(document: Plan) -> ReportTable | None:
     """Tabulate the levers that the protocol sets; None where the base was chosen."""
     if document.protocol is None:
         return None
@@ -33,7 +33,7 @@ def protocol_table(document: Plan) -> Table | None:
     return table(columns("lever; value; your config"), rows)
 
 
-def margins_table(document: Plan) -> Table:
+def margins_table(document: Plan) -> ReportTable:
     """Tabulate the change of each capability under the protocol, and how much of the tolerance is left."""
     heads = [
         *columns(
@@ -60,7 +60,7 @@ def margins_table(document: Plan) -> Table:
     return table(heads, rows, sign_notes(row.unit for row in document.margins_left))
 
 
-def ablation_table(document: Plan) -> Table:
+def ablation_table(document: Plan) -> ReportTable:
     """Tabulate what each lever bought, by the trials without it."""
     heads = columns(
         "lever; value; plain; gain with #; gain without = without #; bought #; "
@@ -79,7 +79,7 @@ def ablation_table(document: Plan) -> Table:
                 number(row.bought, signed=True),
                 number(fall(row.worst_loss_with), signed=True),
                 number(fall(row.worst_loss_without), signed=True),
-                Cell("dropped", "dropped: no worse without it")
+                TableCell("dropped", "dropped: no worse without it")
                 if row.was_dropped
                 else row.reason or "",
             )
@@ -88,7 +88,7 @@ def ablation_table(document: Plan) -> Table:
     )
 
 
-def trials_table(document: Plan) -> Table:
+def trials_table(document: Plan) -> ReportTable:
     """Tabulate the trials, the best first."""
     heads = columns(
         "trial #; steps #; gain #; worst change #; of; scale #; state; why; tokens #; seconds #; protocol",
@@ -123,11 +123,11 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
     )
 
 
-def _state(trial: PlanTrial) -> str | Cell:
+def _state(trial: PlanTrial) -> str | TableCell:
     word = state_word(trial)
     if trial.best is None or trial.best.meets_constraint:
         return word
-    return Cell("over a tolerance", f"{word}, over a tolerance")
+    return TableCell("over a tolerance", f"{word}, over a tolerance")
 
 
 def state_word(trial: PlanTrial) -> str:

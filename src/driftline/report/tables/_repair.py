@@ -12,10 +12,10 @@ from ...results.readings import (
     sign_notes,
     with_error,
 )
-from ._table import Cell, Column, Table, columns, risen, table, watched
+from ._report_table import Column, ReportTable, TableCell, columns, risen, table, watched
 
 
-def recovery_table(document: Repair) -> Table:
+def recovery_table(document: Repair) -> ReportTable:
     """Tabulate each capability as tuned and as repaired, as changes from the base."""
     claims = {claim.capability: claim for claim in document.claims}
     heads = [
@@ -46,12 +46,12 @@ def recovery_table(document: Repair) -> Table:
     return table(heads, rows, sign_notes(units, any_lower=lower))
 
 
-def _changed(change: float, error: float | None, row: CapabilityRecovery, *, up: bool) -> Cell:
+def _changed(change: float, error: float | None, row: CapabilityRecovery, *, up: bool) -> TableCell:
     turned = shown_change(change, higher_is_better=up)
     return risen(with_error(number(turned, signed=True), error), row.unit, fall(turned))
 
 
-def families_table(document: Repair) -> Table:
+def families_table(document: Repair) -> ReportTable:
     """Tabulate the best point of each family of scales."""
     heads = columns("family; points #; best; gain kept #; damage #; worst change #; of; ")
     return table(
@@ -72,7 +72,7 @@ def families_table(document: Repair) -> Table:
     )
 
 
-def scales_table(document: Repair) -> Table:
+def scales_table(document: Repair) -> ReportTable:
     """Tabulate parts of the update with their scales; neighbours with one scale are joined."""
     return table(columns("part; scale #"), scale_lines(document.scales))
 

@@ -2,13 +2,13 @@
 
 from ...results import RunComparison, RunReading
 from ...results.readings import DASH, interval, number
-from ._table import Cell, Column, Table, table
+from ._report_table import Column, ReportTable, TableCell, table
 
 _LONGEST = 28
 """Characters of a setting in a row of the terminal; the page has all of them."""
 
 
-def readings_table(comparison: RunComparison) -> Table:
+def readings_table(comparison: RunComparison) -> ReportTable:
     """Tabulate every capability in both runs, with the difference."""
     heads = [
         Column(comparison.quantity),
@@ -34,7 +34,7 @@ def readings_table(comparison: RunComparison) -> Table:
     )
 
 
-def settings_table(comparison: RunComparison) -> Table:
+def settings_table(comparison: RunComparison) -> ReportTable:
     """Tabulate the settings and inputs that differ."""
     heads = [
         Column("setting or input", "code", brief="differs"),
@@ -52,8 +52,8 @@ def reading_cells(reading: RunReading | None) -> tuple[str, str]:
     return number(reading.value, signed=True), interval(reading.low, reading.high, signed=True)
 
 
-def setting_cell(value: str | None) -> Cell:
+def setting_cell(value: str | None) -> TableCell:
     """Format a setting; a terminal shows the beginning of a long one."""
     if not value:
-        return Cell(DASH, DASH)
-    return Cell(value if len(value) <= _LONGEST else f"{value[: _LONGEST - 2]} …", value)
+        return TableCell(DASH, DASH)
+    return TableCell(value if len(value) <= _LONGEST else f"{value[: _LONGEST - 2]} …", value)

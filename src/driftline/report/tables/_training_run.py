@@ -11,7 +11,7 @@ from ...results.readings import (
     sign_notes,
     with_error,
 )
-from ._table import Table, columns, risen, table
+from ._report_table import ReportTable, columns, risen, table
 
 _COLUMNS = columns(
     "capability; items in groups #; change #; accepted #; unit; lowest #; at step #; "
@@ -21,7 +21,7 @@ _COLUMNS = columns(
 _STATES = {True: "within", False: "beyond", None: "not known"}
 
 
-def courses_table(run: TrainingRun) -> Table:
+def courses_table(run: TrainingRun) -> ReportTable:
     """Tabulate the change of each capability at the end of a run, and its lowest along it."""
     rows = []
     for course in run.capabilities:

@@ -13,10 +13,10 @@ from ...results.readings import (
     percent,
     rank_cells,
 )
-from ._table import Cell, Column, Kind, Table, columns, table
+from ._report_table import Column, Kind, ReportTable, TableCell, columns, table
 
 
-def merge_table(diff: WeightDiff) -> Table | None:
+def merge_table(diff: WeightDiff) -> ReportTable | None:
     """Tabulate the weights that an adapter changes, by layer; None where no adapter was given."""
     if diff.merge is None:
         return None
@@ -25,7 +25,7 @@ def merge_table(diff: WeightDiff) -> Table | None:
     return table(heads, merge_rows(diff.merge), merge_lines(diff.merge))
 
 
-def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:
+def group_table(groups: Sequence[ChangeGroup], *, first: str) -> ReportTable:
     """Tabulate groups of weights, a row each."""
     heads = columns(
         f"{first}; relative change #; share #; weights moved = moved #; parameters #",
@@ -46,7 +46,7 @@ def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:
     )
 
 
-def movers_table(diff: WeightDiff, changes: Sequence[TensorChange]) -> Table:
+def movers_table(diff: WeightDiff, changes: Sequence[TensorChange]) -> ReportTable:
     """Tabulate weights that moved relative to their own norm, with the ranks of the change.
 
     Args:
@@ -71,7 +71,7 @@ def movers_table(diff: WeightDiff, changes: Sequence[TensorChange]) -> Table:
             percent(c.share),
             number(c.spectrum.largest_singular_values[0]) if c.spectrum else DASH,
             *rank_cells(c),
-            Cell("rounding", "at the level of rounding") if c.at_rounding else "",
+            TableCell("rounding", "at the level of rounding") if c.at_rounding else "",
         )
         for c in changes
     )

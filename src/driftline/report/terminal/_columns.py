@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from ...results.readings import caveats_of_run, clean, standing_caveats
-from ..tables import Table
+from ..tables import ReportTable
 
 WIDTH = 100
 
@@ -24,7 +24,7 @@ def caveat_lines(caveats: Sequence[str]) -> list[str]:
     ]
 
 
-def table_lines(table: Table) -> list[str]:
+def table_lines(table: ReportTable) -> list[str]:
     """Align a table as text, without the columns that a page alone has room for."""
     shown = [place for place, column in enumerate(table.columns) if not column.page_only]
     heads = [table.columns[place] for place in shown]

@@ -13,7 +13,7 @@ from ....results.readings import (
     reason_lines,
 )
 from ...charts import ComparedPoint
-from ...tables import Table, checkpoint_claims_table, checkpoints_table
+from ...tables import ReportTable, checkpoint_claims_table, checkpoints_table
 from ...terminal import comparison_screen
 from .._provenance import provenance_table
 from ._comparison_page import ComparisonContent, comparison_page
@@ -77,7 +77,7 @@ def _tiles(document: Comparison) -> Iterator[tuple[str, str, str]]:
         yield "P(best)", percent(chosen.probability_best), ""
 
 
-def _provenance_table(document: Comparison) -> Table:
+def _provenance_table(document: Comparison) -> ReportTable:
     p = document.provenance
     subjects = (("base", p.base), *(("checkpoint", each) for each in p.checkpoints))
     rows = [(word, f"{each.source} ({each.kind})") for word, each in subjects]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ....results import Comparison, ConfigComparison
 from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
-from ...tables import Table
+from ...tables import ReportTable
 from ...terminal import Screen
 from .._page import Head, drawn, page
 
@@ -19,15 +19,15 @@ class ComparisonContent:
     facts: tuple[tuple[str, str], ...]
     footer: str
     tiles: tuple[tuple[str, str, str], ...]
-    provenance: Table
+    provenance: ReportTable
     points: Sequence[ComparedPoint]
     gain_title: str
     label: str
     """Text alternative of the chart."""
     caption: str
     lead: str
-    numbers: Table
-    details: Table
+    numbers: ReportTable
+    details: ReportTable
     reasons: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
 

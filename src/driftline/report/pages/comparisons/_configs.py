@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ....results import ConfigComparison
 from ....results.readings import clean, fall, in_points, number, percent
 from ...charts import ComparedPoint
-from ...tables import Table, config_forecasts_table, configs_table
+from ...tables import ReportTable, config_forecasts_table, configs_table
 from ...terminal import config_comparison_screen
 from .._provenance import provenance_table
 from ._comparison_page import ComparisonContent, comparison_page
@@ -62,7 +62,7 @@ def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 
-def _provenance_table(document: ConfigComparison) -> Table:
+def _provenance_table(document: ConfigComparison) -> ReportTable:
     p = document.provenance
     rows = [("model", f"{p.model.source} {p.model.digest}")]
     for each in document.configs:

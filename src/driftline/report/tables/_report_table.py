@@ -22,7 +22,7 @@ class Column(NamedTuple):
     """True for a column that a terminal has no room for."""
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A value of which a page has room to say more than a terminal."""
 
     text: str
@@ -30,11 +30,11 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Columns with their rows; `titles`, `kinds` and `rows` are what a page shows of them."""
 
     columns: tuple[Column, ...]
-    cells: tuple[tuple[Cell, ...], ...]
+    cells: tuple[tuple[TableCell, ...], ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -85,9 +85,9 @@ Column(title='a shorter run', kind='number', brief='shorter', page_only=False)]
 
 def table(
     heads: Sequence[Column | tuple[str, Kind]],
-    rows: Iterable[Sequence[str | Cell]],
+    rows: Iterable[Sequence[str | TableCell]],
     notes: Iterable[str] = (),
-) -> Table:
+) -> ReportTable:
     """Make a table whose text is clean.
 
     Args:
@@ -100,12 +100,12 @@ def table(
     """
     made = tuple(Column(clean(head[0]), *head[1:]) for head in heads)
     cells = tuple(tuple(_cell(cell) for cell, _ in zip(row, made, strict=True)) for row in rows)
-    return Table(made, cells, tuple(notes))
+    return ReportTable(made, cells, tuple(notes))
 
 
-def risen(text: str, unit: str, nats: float | None) -> Cell:
+def risen(text: str, unit: str, nats: float | None) -> TableCell:
     """Make a cell whose page text has the change of perplexity too, where the unit has one."""
-    return Cell(text, with_rise(text, unit, nats))
+    return TableCell(text, with_rise(text, unit, nats))
 
 
 def watched(name: str, *, required: bool) -> str:
@@ -123,8 +123,8 @@ def minus_sentence(sentence: str) -> str:
     return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
 
 
-def _cell(value: str | Cell) -> Cell:
-    if isinstance(value, Cell):
-        return Cell(clean(value.text), clean(value.page))
+def _cell(value: str | TableCell) -> TableCell:
+    if isinstance(value, TableCell):
+        return TableCell(clean(value.text), clean(value.page))
     text = clean(value)
-    return Cell(text, text)
+    return TableCell(text, text)
