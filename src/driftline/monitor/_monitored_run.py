@@ -151,7 +151,6 @@ class Session:
         """Read the learning rates of the run from the trainer's schedule.
 
         Args:
-            lr_scheduler: The trainer's.
             num_steps: Number of steps of the whole run.
         """
         self.rates = planned_rates(lr_scheduler, num_steps)

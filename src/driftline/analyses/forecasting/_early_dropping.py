@@ -39,13 +39,11 @@ def dropped_by(pvalues: Mapping[str, float]) -> tuple[str, ...]:
     """Choose the runs that drop out: those that are shown to break a tolerance.
 
     Where every run is, none drops out: the question is then which is the least harmful, and the probe so
+
     far does not answer it.
 
     Args:
         pvalues: Of `keep_pvalue`, by run.
-
-    Returns:
-        The names.
     """
     broken = tuple(name for name, pvalue in pvalues.items() if pvalue < DROPPED_BELOW)
     return () if len(broken) == len(pvalues) else broken

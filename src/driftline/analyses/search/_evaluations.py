@@ -30,14 +30,12 @@ def choice_level(alpha: float, num_candidates: int) -> float:
     """Return the level of each bound by which the best of several candidates is chosen (Bonferroni 1936).
 
     The candidate that looks best looks better than it is. With each bound at this level, all of them hold
+
     at once with a chance of 1 - alpha at least, so that of the chosen one holds too, whatever chose it.
 
     Args:
         alpha: Accepted chance that the bound of the chosen candidate does not hold.
         num_candidates: Most candidates that are looked at, 1 or more.
-
-    Returns:
-        The level.
     """
     return alpha / max(1, num_candidates)
 
@@ -49,7 +47,6 @@ def required_losses(
 
     Args:
         table: Holds the scores of the base and of the point.
-        point: The point.
         capabilities: Capabilities of the search; the watched ones are skipped.
         level: Level of each bound.
 
@@ -190,7 +187,6 @@ def mean_limits(
     """Compute the mean over items, and its one-sided limits.
 
     Args:
-        values: One an item.
         capability: Capability of the items; items of one group count together.
         alpha: Level of each limit.
 

@@ -21,11 +21,11 @@ def draw_worst_losses(
     """Draw the largest loss of one planned run.
 
     Each capability is drawn from a normal distribution with the forecast's interval, and by itself:
+
     the forecaster does not say how its errors on two capabilities depend on each other.
 
     Args:
         losses: Of every required capability, at least one.
-        generator: Draws.
 
     Returns:
         Worst losses, in tolerances.
@@ -44,9 +44,6 @@ def probabilities_safest(drawn: Mapping[str, Float[ndarray, " draws"]]) -> dict[
 
     Args:
         drawn: Worst losses, by run.
-
-    Returns:
-        Probabilities, by run.
     """
     worst = numpy.stack(list(drawn.values()))
     is_first = worst == worst.min(axis=0)

@@ -106,7 +106,6 @@ def score_checkpoint(
 
     Args:
         scoring: Where and how.
-        named: The checkpoint.
         capabilities: Without copies.
         target: The target rows, if any.
 

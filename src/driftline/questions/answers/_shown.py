@@ -83,9 +83,6 @@ def summary_of(document: Document) -> str:
 
     Args:
         document: The document of a question.
-
-    Returns:
-        The text.
     """
     return _SHOWN[type(document)].summary(document)
 
@@ -95,9 +92,6 @@ def page_of(document: Document) -> str | None:
 
     Args:
         document: The document of a question.
-
-    Returns:
-        The page.
     """
     name = _SHOWN[type(document)].page
     if name is None:

@@ -32,9 +32,6 @@ def answered(
         options: The other inputs.
         handed: Keeps the files of models in memory.
         compare: Compares with the opened base, in the folder.
-
-    Returns:
-        The answer.
     """
     with inputs.run_folder(
         options.out, identity, outputs=OUTPUTS, force=options.force, command="compare",

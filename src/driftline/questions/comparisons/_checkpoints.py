@@ -29,14 +29,10 @@ def compare_checkpoints(
     """Compare checkpoints with their base and each other.
 
     Args:
-        choice: The base.
         checkpoints: Names, paths or models, at least one.
         options: The other inputs.
         handed: Keeps the files of models in memory.
         alpha: Accepted probability of any wrong claim that a checkpoint kept everything.
-
-    Returns:
-        The answer.
     """
     from driftline.analyses import CompareRequest, find_checkpoints
     from driftline.analyses import compare_checkpoints as compare

@@ -25,13 +25,9 @@ def compare_configs(
     """Forecast several planned runs, and say which is safest.
 
     Args:
-        choice: The model.
         configs: Names and configs, at least two.
         options: The other inputs.
         handed: Keeps the files of a model in memory.
-
-    Returns:
-        The answer.
     """
     from driftline.analyses import CompareConfigsRequest
     from driftline.analyses import compare_configs as compare

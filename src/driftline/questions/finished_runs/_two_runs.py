@@ -13,11 +13,7 @@ def two_runs(first: tuple[str, Document], second: tuple[str, Document]) -> RunCo
     """Put two documents of one kind side by side.
 
     Args:
-        first: Name and document.
         second: The other one.
-
-    Returns:
-        The document.
 
     Raises:
         InputError: They are of two kinds, or have no values in common.

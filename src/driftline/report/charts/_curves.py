@@ -35,7 +35,6 @@ def curve_chart(
     Args:
         assessment: Where the curves are.
         canvas: The room for the chart.
-        kind: Which margins.
 
     Returns:
         The chart; None where nothing was measured.

@@ -106,12 +106,8 @@ def decision_key(
     """Explain every mark that `decision_chart` draws.
 
     Args:
-        points: Of the chart.
         chosen: What the ring is.
         spread: What the bars through it are; None where there are none.
-
-    Returns:
-        The key.
     """
     keys = [Key("ink", "cross", "the base: no gain, no loss")]
     if any(p.is_chosen for p in points):

@@ -55,7 +55,6 @@ def drawings(assessment: Assessment, canvas: Canvas) -> dict[str, Callable[[], C
     """List the functions that draw the charts of an assessment.
 
     Args:
-        assessment: The document to draw.
         canvas: The room for the chart.
 
     Returns:
@@ -222,9 +221,6 @@ def _heat(
 
 def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
     """Compute the range of the used share from that of the critical learning rate.
-
-    Args:
-        margin: A path margin.
 
     Returns:
         Its ends; None for an end that is not known, or has no bound.

@@ -78,11 +78,7 @@ def interval_key(rows: Sequence[IntervalRow], *, words: str) -> tuple[Key, ...]:
     """Explain every mark that `interval_chart` draws of these rows.
 
     Args:
-        rows: Of the chart.
         words: What the bar is, such as `90% prediction interval`.
-
-    Returns:
-        The key.
     """
     has_untested = any(row.low is None and row.high is None for row in rows)
     untested = ", or no test was made" if has_untested else ""

@@ -9,7 +9,6 @@ def search_front(document: Plan | Repair, canvas: Canvas = WIDE) -> Chart:
     """Draw every point of a search, with the front and the chosen one.
 
     Args:
-        document: The document to draw.
         canvas: The room for the chart.
 
     Returns:

@@ -17,7 +17,6 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
     """Draw the change of each capability over its tolerance.
 
     Args:
-        run: The run.
         canvas: The room for the chart.
 
     Returns:

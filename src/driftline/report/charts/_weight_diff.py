@@ -17,7 +17,6 @@ def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Cha
     """Draw the charts that the diff has numbers for.
 
     Args:
-        diff: The document to draw.
         canvas: The room for the chart.
 
     Returns:

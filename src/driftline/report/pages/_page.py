@@ -119,9 +119,6 @@ def drawn(
         key: What each mark means.
         caption: Below it.
         numbers: The numbers that it shows; None where a table beside it has them.
-
-    Returns:
-        The figure.
     """
     wide: str | None
     narrow: str | None

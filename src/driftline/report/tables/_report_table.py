@@ -94,9 +94,6 @@ def table(
         heads: Columns, or title and kind of each.
         rows: One cell per column.
         notes: Sentences below it.
-
-    Returns:
-        The table.
     """
     made = tuple(Column(clean(head[0]), *head[1:]) for head in heads)
     cells = tuple(tuple(_cell(cell) for cell, _ in zip(row, made, strict=True)) for row in rows)

@@ -51,10 +51,6 @@ def movers_table(diff: WeightDiff, changes: Sequence[TensorChange]) -> ReportTab
 
     Args:
         diff: The whole diff, whose missing numbers the notes explain.
-        changes: The weights to list.
-
-    Returns:
-        The table.
     """
     heads = [
         Column("weight", "code"),

@@ -34,9 +34,6 @@ NUM_REASONS = 3
 def summary(assessment: Assessment) -> str:
     """Render an assessment for a terminal, without colour.
 
-    Args:
-        assessment: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at
         risk and why, the margins, the most fragile modules, the belief space, the target, the cost,

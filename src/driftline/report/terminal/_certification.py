@@ -22,9 +22,6 @@ NUM_FLIPS = 5
 def certification_summary(document: Certification) -> str:
     """Render a certification for a terminal, without colour.
 
-    Args:
-        document: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, both claims, a
         row a capability, why what is inconclusive is so, the items that flipped, what was checked,

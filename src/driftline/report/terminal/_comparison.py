@@ -22,9 +22,6 @@ from ._columns import caveat_lines, table_lines, wrapped
 def comparison_summary(document: Comparison) -> str:
     """Write a comparison of checkpoints for a terminal, without colour.
 
-    Args:
-        document: What to put in words.
-
     Returns:
         Text: the verdict, a row a checkpoint, why, the trainer's history, each capability, the cost,
         numbered caveats. It ends in a newline.
@@ -43,9 +40,6 @@ def comparison_summary(document: Comparison) -> str:
 
 def config_comparison_summary(document: ConfigComparison) -> str:
     """Write a comparison of configs for a terminal, without colour.
-
-    Args:
-        document: What to put in words.
 
     Returns:
         Text: the verdict, a row a config, each forecast, the cost, numbered caveats. It ends in a

@@ -22,9 +22,6 @@ _SHOWN_TRIALS = 12
 def plan_summary(document: Plan) -> str:
     """Render a plan for a terminal, without colour.
 
-    Args:
-        document: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it
         keeps, what each lever bought, the best trials, the files, the cost, numbered caveats. It ends

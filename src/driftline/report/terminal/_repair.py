@@ -9,9 +9,6 @@ from ._columns import caveat_lines, table_lines, wrapped
 def repair_summary(document: Repair) -> str:
     """Render a repair for a terminal, without colour.
 
-    Args:
-        document: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, what was given
         back at which cost, a row a capability, what each family gave, what was chosen, where the

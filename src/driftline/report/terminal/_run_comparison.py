@@ -12,9 +12,6 @@ _MOST_ROWS = 4
 def run_comparison_screen(comparison: RunComparison) -> Screen:
     """Put two runs side by side in at most twelve lines.
 
-    Args:
-        comparison: Document to describe.
-
     Returns:
         Both verdicts, the largest fall from one run to the other, and the first rows.
     """
@@ -36,9 +33,6 @@ def run_comparison_screen(comparison: RunComparison) -> Screen:
 
 def run_comparison_summary(comparison: RunComparison) -> str:
     """Render two runs side by side for a terminal, without colour.
-
-    Args:
-        comparison: Document to describe.
 
     Returns:
         Text that ends in a newline: both verdicts, every capability, every setting that differs.

@@ -9,9 +9,6 @@ from ._columns import caveat_lines, table_lines, wrapped
 def scores_summary(scores: Scores) -> str:
     """Render scores for a terminal, without colour.
 
-    Args:
-        scores: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters: a row a capability, the cost, numbered caveats.
         It ends in a newline.

@@ -11,9 +11,6 @@ _NUM_NAMED = 6
 def training_run_summary(run: TrainingRun) -> str:
     """Render a training run for a terminal, without colour.
 
-    Args:
-        run: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters: the verdict word and the reasons, a row a capability,
         alarms with their evidence, the cost, numbered caveats. It ends in a newline.

@@ -12,9 +12,6 @@ NUM_LAYERS = 8
 def weight_diff_summary(diff: WeightDiff) -> str:
     """Render a diff for a terminal, without colour.
 
-    Args:
-        diff: Document to describe.
-
     Returns:
         Text of lines up to about 100 characters, but for long names of weights: where the update
         went, the change by role and in the layers that moved most, the weights that moved

@@ -150,12 +150,7 @@ def outcome_probabilities(
     Numbers of flips that are left out count as at least as good, on the safe side.
 
     Args:
-        evidence: The outcomes.
         discordances: Shares of items that flip, at least |change|.
-        change: The true change.
-
-    Returns:
-        Probabilities.
     """
     weights = _binomial(evidence.num_flips, evidence.num_items, discordances)
     lost_share = (1 - change / numpy.maximum(discordances, _SMALLEST)) / 2
@@ -192,7 +187,6 @@ def most_lost_at(
     """Return the most items lost, of each number of flips, with a score statistic of at least `z`.
 
     Args:
-        num_flips: Numbers of items that flip.
         num_items: All items.
         change: The hypothesis of the score statistic.
         z: Its bound; what lies closer than rounding counts as reached.

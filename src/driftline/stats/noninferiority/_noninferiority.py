@@ -80,9 +80,6 @@ def units_of(changes: Float[ndarray, " items"], groups: Int[ndarray, " items"] |
         changes: Tuned - base, item by item.
         groups: A number for each item's group; None where each is its own.
 
-    Returns:
-        The units.
-
     Raises:
         RunError: No items, a change that is not finite, or groups of another length.
     """
