@@ -144,7 +144,7 @@ def test_a_glance_brings_the_next_check_forward(tmp_path):
 def test_a_forecast_brings_the_next_check_forward_and_not_for_ever(tmp_path, monkeypatch):
     left = iter([3.0, 5.0, None, *[1.0] * 40])
     monkeypatch.setattr(
-        "driftline.monitor._session.Session._steps_left",
+        "driftline.monitor._monitored_run.Session._steps_left",
         lambda _self: StepsLeft("texts", next(left)),
     )
     made = trainer(tmp_path, max_steps=22, learning_rate=1e-5)

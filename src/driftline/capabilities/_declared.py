@@ -19,7 +19,6 @@ def check_declared(
 
     Args:
         name: The capability's.
-        metric: Its metric.
         score_range: The least and the largest score that an item can have.
         max_group_size: The most items that a group can hold.
         groups: The group of each item.

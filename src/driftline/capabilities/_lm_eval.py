@@ -20,15 +20,7 @@ from pydantic import ValidationError
 
 from ..errors import SuiteError
 from ..parsing import read_text
-from ._items import (
-    Alternative,
-    Alternatives,
-    Cloze,
-    Item,
-    MultipleChoice,
-    Passage,
-    describe_fault,
-)
+from ._items import Alternative, Alternatives, Cloze, Item, MultipleChoice, Passage, describe_fault
 from ._scorers import Normalization, ScorerName
 from ._tasks import PREFIX, RenderedTask, is_file
 

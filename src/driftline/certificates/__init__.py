@@ -10,14 +10,14 @@ from ._canonical import parse_json as parse_json
 from ._certification import CertifiedDocument as CertifiedDocument
 from ._certification import FileDigest as FileDigest
 from ._certification import read_certification as read_certification
+from ._certified_files import file_digest as file_digest
+from ._certified_files import file_faults as file_faults
 from ._claims import claim_faults as claim_faults
 from ._envelope import PAYLOAD_TYPE as PAYLOAD_TYPE
 from ._envelope import Envelope as Envelope
 from ._envelope import pre_authentication_encoding as pre_authentication_encoding
 from ._envelope import read_envelope as read_envelope
 from ._envelope import write_envelope as write_envelope
-from ._files import file_digest as file_digest
-from ._files import file_faults as file_faults
 from ._keys import generate_key as generate_key
 from ._keys import is_signature_of as is_signature_of
 from ._keys import key_id as key_id

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ..errors import CertificateError
 from ..results import CertificationPolicy, CheckName, Verification, VerificationCheck
 from ._certification import CertifiedDocument
+from ._certified_files import file_digest, file_faults
 from ._claims import claim_faults
 from ._envelope import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
-from ._files import file_digest, file_faults
 from ._keys import is_signature_of, key_id
 from ._policy_rules import asked_policy_faults
 from ._statement import (

@@ -16,7 +16,6 @@ def command_line(
     """Write a command of the inputs that another command was given.
 
     Args:
-        verb: The command.
         values: Inputs by name; one that was not given is left out.
         names: Which of them it takes, in this order; those without an option are arguments.
         more: Words to put at the end.

@@ -8,11 +8,6 @@ from pathlib import Path
 def default_folder(command: str, sources: Sequence[str], suites: Sequence[str]) -> Path:
     """Choose the folder of a run that was given none.
 
-    Args:
-        command: The name of the command.
-        sources: The models, by name or path.
-        suites: The suites, by name or path.
-
     Returns:
         A folder under `driftline-runs`, named by all of them.
     """

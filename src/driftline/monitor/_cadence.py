@@ -54,14 +54,15 @@ def affordable_cadence(
     """Choose the cadence at which start, checks and glances cost at most a share of the run.
 
     Checks that a glance brings forward come on top; they are few, since each asks for the output to
+
     have moved twice as far as before. A run too short to pay for one check has one, at its end; one that
+
     cannot pay for all early checks has the later ones of them.
 
     Args:
         args: The trainer's.
         dataset: Its training data; lengths are those of its first rows.
         check_tokens: Tokens that one check puts forward, in each process.
-        glance_tokens: And one glance.
         num_steps: Number of steps of the whole run.
         overhead: Share of the run's forward and backward tokens.
 
@@ -94,10 +95,6 @@ def _early_steps(num_steps: int) -> tuple[int, ...]:
 def is_check_due(state: MonitorState, step: int) -> bool:
     """Return whether a check follows a step, and was not made before it.
 
-    Args:
-        state: Of the monitor.
-        step: The step.
-
     Returns:
         Also true where a forecast brought a check forward.
     """
@@ -110,9 +107,7 @@ def is_glance_due(state: MonitorState, clock: Sequence[float], step: int) -> boo
     """Return whether the output is looked at between checks, at the end of a step.
 
     Args:
-        state: Of the monitor.
         clock: Summed learning rate after each step of the run.
-        step: The step.
 
     Returns:
         False where there are no glances.
@@ -129,9 +124,7 @@ def is_look_ahead_due(state: MonitorState, clock: Sequence[float], step: int) ->
     By default that is so on the clock of the learning rate, where a step counts for much.
 
     Args:
-        state: Of the monitor.
         clock: Summed learning rate after each step of the run.
-        step: The step.
 
     Returns:
         True for every glance whose rhythm the user has set.
@@ -194,9 +187,6 @@ def affordable_num_items(
 
     Args:
         args: The trainer's.
-        dataset: Its training data.
-        capabilities: With all their items.
-        counter: Counter of their tokens.
         num_steps: Number of steps of the whole run.
         every_steps: Between checks, where the user says so, who then pays up to as much as for the
             training; else there are the early checks and one at the end, within the overhead.

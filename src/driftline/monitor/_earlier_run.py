@@ -14,7 +14,6 @@ def remembered(state: TrainerState, key: str) -> MonitorState | None:
 
     Args:
         state: The trainer's.
-        key: Name of the monitor in the checkpoint.
 
     Returns:
         Its state; None where the checkpoint was written without a monitor.
@@ -28,7 +27,6 @@ def clear_folder(folder: Path, *, force: bool) -> None:
     """Create the monitor's folder; files of an earlier run are refused, or moved aside.
 
     Args:
-        folder: The folder.
         force: Move it aside, into `earlier-1`, `earlier-2`, and so on.
 
     Raises:

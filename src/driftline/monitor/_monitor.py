@@ -19,7 +19,7 @@ from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._cadence import affordable_num_items
 from ._earlier_run import clear_folder, remembered
-from ._session import Session
+from ._monitored_run import Session
 from .actions import Acting, MonitorLog, TrainerHandles
 from .detectors import Checker, Finding, MonitorSettings, MonitorState
 from .handles import LiveModel, standing_at, trained_parameters

@@ -16,7 +16,8 @@ from ..results.readings import (
     with_error,
     with_rise,
 )
-from .terminal import outcome_sentence, pvalue_text, recovery_sentence
+from .tables import pvalue_text
+from .terminal import outcome_sentence, recovery_sentence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@:])")
 """Characters with a meaning in Markdown, in its tables, or in the rendering of either by the hub."""

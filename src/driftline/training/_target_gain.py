@@ -26,7 +26,6 @@ def held_out_rows(evaluation: TrainingData | None, trained: TrainingData) -> Tra
 
     Args:
         evaluation: Rows that the user set apart.
-        trained: The training data.
 
     Returns:
         The others; None where there are fewer than two.
@@ -51,10 +50,8 @@ def gain_of_run(
     Cost: two forward passes over 32 to 256 rows, about a hundredth of the run's training or less.
 
     Args:
-        opened: The base.
         trainer: After training.
         held_out: Rows that were not trained on.
-        config: Config of the run.
         seed: Of the sample of rows.
 
     Returns:

@@ -8,7 +8,7 @@ from driftline.analyses.planning._journal import PlanStudy
 from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
 from driftline.analyses.planning._space import PlanSpace
 from driftline.analyses.planning._trials import Trial
-from driftline.analyses.search._looks import Loss
+from driftline.analyses.search._evaluations import Loss
 from driftline.errors import OutputError
 from driftline.models import TrainingConfig, TrainingPlan
 

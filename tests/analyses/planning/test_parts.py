@@ -10,7 +10,7 @@ from driftline.analyses.planning._parts import scale_parts
 from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
 from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.analyses.planning._trials import Trial
-from driftline.analyses.search._looks import Loss
+from driftline.analyses.search._evaluations import Loss
 from driftline.errors import RunError
 from driftline.models import (
     HeldDirection,

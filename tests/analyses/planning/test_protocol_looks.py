@@ -8,7 +8,7 @@ from driftline.analyses.planning._protocol_looks import (
     best_of,
     look_rows,
 )
-from driftline.analyses.search._looks import Loss
+from driftline.analyses.search._evaluations import Loss
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term

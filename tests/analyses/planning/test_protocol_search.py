@@ -10,7 +10,7 @@ from driftline.analyses.planning._protocol_looks import PartScales, ProtocolEval
 from driftline.analyses.planning._protocol_search import search_protocols
 from driftline.analyses.planning._space import PlanSpace
 from driftline.analyses.planning._trials import Trial
-from driftline.analyses.search._looks import Loss
+from driftline.analyses.search._evaluations import Loss
 from driftline.engine import Meter
 from driftline.models import TrainingConfig, TrainingPlan
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses.planning._report import PlanOutcome, judge, verdict_of
+from driftline.analyses.planning._plan_document import PlanOutcome, judge, verdict_of
 from driftline.capabilities import Capability, Passage
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores

@@ -5,7 +5,7 @@ import pytest
 from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
 from driftline.analyses.planning._space import ProtocolCandidate
 from driftline.analyses.planning._trials import SCALES, Trial, early_step, scales_of
-from driftline.analyses.search._looks import Loss
+from driftline.analyses.search._evaluations import Loss
 from driftline.models import Levers, TrainingConfig, TrainingPlan
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from driftline.analyses.items._split import Halves
-from driftline.analyses.repairing._report import cell_scales, judge, verdict_of
+from driftline.analyses.repairing._repair_document import cell_scales, judge, verdict_of
 from driftline.analyses.search._cells import Cell
-from driftline.analyses.search._looks import Candidate
+from driftline.analyses.search._evaluations import Candidate
 from driftline.capabilities import Capability, MinimalPair, Passage
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores

@@ -14,14 +14,14 @@ from driftline.analyses.repairing._scale_search import (
     search_repair,
 )
 from driftline.analyses.search._cells import list_cells, segments
-from driftline.analyses.search._looks import Candidate, CandidateEvaluation, Loss, Ruler
+from driftline.analyses.search._evaluations import Candidate, CandidateEvaluation, Loss, Ruler
 from driftline.analyses.search._part_sampler import Tried
 from driftline.engine import Meter, Table
 from driftline.engine.storage._store import StoredScores
 from driftline.errors import RunError
 from driftline.models import NoiseDirection, Point, Term
 
-from ..search.test_looks import PAIRS, TARGET
+from ..search.test_evaluations import PAIRS, TARGET
 
 ALL_PROPOSALS = 2 * search_module._NUM_PROPOSALS
 TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))

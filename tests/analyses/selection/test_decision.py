@@ -5,7 +5,7 @@ import functools
 import numpy
 import pytest
 
-from driftline.analyses.selection._decision import (
+from driftline.analyses.selection._checkpoint_decision import (
     CapabilityTests,
     PairedLosses,
     chances,

@@ -5,13 +5,13 @@ from xml.etree import ElementTree
 import pytest
 
 from driftline.report import render_html
-from driftline.report.charts._drawing import BLUE, VERMILION
 from driftline.report.charts._module_maps import (
     NOISE_TITLE,
     TITLE,
     has_module_maps,
     module_maps,
 )
+from driftline.report.charts._palette import BLUE, VERMILION
 from driftline.report.terminal import summary
 from driftline.results import LayerRegion, ModuleFragility, ModuleNoise
 

@@ -1,13 +1,13 @@
 """The chart of a repair."""
 
 from driftline.report import to_svg
-from driftline.report.charts._repair import repair_front
+from driftline.report.charts._search_fronts import search_front
 
 from ...results.repair_sample import build_repair
 
 
 def _layers(found):
-    chart = repair_front(found).to_dict()
+    chart = search_front(found).to_dict()
     return next(rows for rows in chart["datasets"].values() if "front" in rows[0])
 
 
@@ -16,7 +16,7 @@ def test_every_point_the_front_and_the_chosen_one_are_drawn():
     assert [row["gain"] for row in points if row["front"]] == [1.25, 1.2]
     assert len(points) == 3
     assert [(row["change"], row["gain"]) for row in points if row["chosen"]] == [(-0.8, 1.2)]
-    assert to_svg(repair_front(build_repair())).startswith("<svg")
+    assert to_svg(search_front(build_repair())).startswith("<svg")
 
 
 def test_without_a_target_the_share_of_the_update_stands_in():

@@ -12,7 +12,8 @@ def test_the_verdict_comes_first_with_the_gain_and_what_it_rests_on():
         "INCONCLUSIVE: target gain +1.20 nats per token ([+1.10, +1.30], 64 unseen"
     )
     assert "Protocol: 60 steps" in text
-    assert "method          LoRA  (your config: full fine-tuning)" in text
+    assert "lever           value  your config" in text
+    assert "method          LoRA   full fine-tuning" in text
     assert "Written: trl.yaml (has no words for: kl_to_base)" in text
     assert "Budget: 310,000 of 400,000 tokens (your own run trains 15,000)" in text
     assert text.endswith("\n")
@@ -35,7 +36,7 @@ def test_trials_are_listed_the_best_first():
     start = next(i for i, line in enumerate(lines) if line.startswith("Trials"))
     assert [line.split()[0] for line in lines[start + 2 : start + 6]] == ["2", "0", "3", "1"]
     assert "over a tolerance" in lines[start + 4]
-    assert "stopped" in lines[start + 5]
+    assert "dropped early" in lines[start + 5]
 
 
 def test_many_trials_are_cut_and_counted():
@@ -64,7 +65,7 @@ def test_it_says_how_many_trials_ran_and_how_each_ended_and_what_a_whole_search_
     )
     text = " ".join(plan_summary(build_plan(budget=budget)).split())
     assert "4 trials (3 finished, 1 dropped early)" in text
-    assert "trial 1, stopped: after 12 of 60 steps" in text
+    assert "trial 1, dropped early: after 12 of 60 steps" in text
     assert "took 4.5 minutes, estimated after the first trial as 4.0" in text
     assert "a whole search needs about 900,000 tokens or 12.2 minutes" in text
 

@@ -1,7 +1,7 @@
 """A repair in words."""
 
+from driftline.report.tables._repair import scale_lines
 from driftline.report.terminal import repair_summary
-from driftline.report.terminal._repair import scale_lines
 from driftline.results import CellScale
 
 from ...results.repair_sample import build_repair, look

@@ -5,14 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...engine import (
-    Engine,
-    Meter,
-    Progress,
-    RunFolder,
-    Table,
-    open_session,
-)
+from ...engine import Engine, Meter, Progress, RunFolder, Table, open_session
 from ...models import Trajectory, plan_training
 from ...provenance import provenance_fields
 from ...results import (
@@ -32,11 +25,7 @@ from ..fragility import (
     suite_anchors,
     unmapped_share,
 )
-from ..items import (
-    TargetRows,
-    items_caveat,
-    target_capability,
-)
+from ..items import TargetRows, items_caveat, target_capability
 from ..margins import (
     PathCalibration,
     has_worst_case,
@@ -51,9 +40,9 @@ from ..margins import (
 from ..probing import Study
 from ..suite_scores import capability_score, check_names
 from ._caveats import caveats, lacking_caveat
-from ._checkpoint import checkpoint_caveats, kept_checkpoint
 from ._decision import decision
 from ._prediction import decision_tokens, is_decided, predict
+from ._probe_checkpoint import checkpoint_caveats, kept_checkpoint
 from ._request import AssessmentRequest, Part
 from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
 from ._work import (

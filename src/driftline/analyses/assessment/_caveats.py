@@ -26,7 +26,6 @@ def caveats(
     """List the caveats of one assessment.
 
     Args:
-        request: The request of the assessment.
         study: The measurements of the assessment.
         paths: The calibration of the path margins' intervals.
         novelty: Factor by which the spread of the forecast is larger than for runs like the finished ones.

@@ -19,11 +19,7 @@ def decision(
     Args:
         request: What was asked; `map` judges nothing.
         study: The planned run.
-        result: Its prediction.
         paths: The power with which losses grow with the learning rate.
-
-    Returns:
-        Fields by name.
     """
     fields = {"risk": request.risk, "probability_any_lost": result.judgement.probability_any_lost}
     if request.part == "map":

@@ -37,9 +37,6 @@ def explain(
         table: Capabilities along the probe.
         forecast: One row a capability, worst first.
         target: What the run does to its own task; None where that is not forecast.
-
-    Returns:
-        The explanation.
     """
     calibration = shipped_path_calibration()
     mode, reason = failure_mode(forecast, target)

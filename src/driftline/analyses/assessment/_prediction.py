@@ -4,13 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...engine import Table
-from ...results import (
-    CapabilityForecast,
-    ForecastExplanation,
-    Look,
-    ProbeReading,
-    TargetForecast,
-)
+from ...results import CapabilityForecast, ForecastExplanation, Look, ProbeReading, TargetForecast
 from ..forecasting import (
     FEWEST_RUNS,
     LOOK_SHARES,

@@ -22,7 +22,6 @@ def rows_asked_for(request: AssessmentRequest, study: Study) -> TargetRows | Non
     """Choose the rows whose gain is measured; what the probe trains on is not changed.
 
     Args:
-        request: What is asked.
         study: The planned run; nothing is trained yet.
 
     Returns:

@@ -88,7 +88,6 @@ def certify_caveats(
     """Return the caveats of one certification, those that affect its verdict first.
 
     Args:
-        claims: Claims of the certification.
         guards: Checks of the comparison.
         numerics: In which both were scored.
         alpha: Level of each claim.

@@ -28,10 +28,6 @@ def score_once(capabilities: Sequence[Capability], engine: Engine) -> tuple[Pair
 
     Cost: one forward pass over the items.
 
-    Args:
-        capabilities: Capabilities to score.
-        engine: Engine that scores them.
-
     Returns:
         The scores of the base on both sides.
     """
@@ -57,9 +53,6 @@ def score_both(
     Cost: two forward passes over the items, or over those until each decision.
 
     Args:
-        capabilities: Capabilities to score.
-        engine: Engine that scores them.
-        tuned: The tuned model.
         alpha: Accepted chance that a loss of the margin passes, of each claim.
         seed: Random seed of the orders in sequence.
         sequential: Stop each capability that can pass when its decision is clear.

@@ -41,9 +41,11 @@ def probe_recovery(
     """Distinguish loss of knowledge from loss of access or format, for each inferior capability.
 
     Base and tuned model get the same solved examples before each item, and the change between
+
     them is tested against the capability's own margin. Why so: design/recovery-probe.md.
 
     Cost: two forward passes over the items of what was lost, examples included, which run once for
+
     all items where the model allows it.
 
     Args:
@@ -53,9 +55,6 @@ def probe_recovery(
         point: The tuned model.
         alpha: Level of each probe by itself.
         seed: Random seed of the examples.
-
-    Returns:
-        One a capability that is inferior.
     """
     level = _Level(alpha, seed)
     return tuple(

@@ -8,9 +8,6 @@ from ...results import SourceProvenance, Subject
 def base_subject(opened: LanguageModel) -> Subject:
     """Describe the base by the files that it was opened from.
 
-    Args:
-        opened: The base.
-
     Returns:
         Its source, and each file with the digest that it had on opening.
     """

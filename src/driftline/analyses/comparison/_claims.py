@@ -54,7 +54,6 @@ def check_claims(capabilities: Sequence[Capability], alpha: float) -> None:
     """Refuse margins and levels at which nothing could be tested, before anything is scored.
 
     Args:
-        capabilities: Capabilities to claim.
         alpha: Accepted chance that a loss of the margin passes, of one claim.
 
     Raises:

@@ -132,13 +132,9 @@ def usable_readings(
     """List the readings of a finished run whose end is known and that a baseline can predict from.
 
     Args:
-        run: The run.
         method: The baseline's name.
         looks: Of the probe.
         target: Take the run's own task instead of the capabilities.
-
-    Returns:
-        The readings.
     """
     if method == "update_norm" and run.probe.update_norm is None:
         return []

@@ -156,7 +156,6 @@ def metric_like(metric: str, fitted: Iterable[str]) -> str | None:
 
     Args:
         metric: Of a capability.
-        fitted: Metrics of the finished runs.
 
     Returns:
         The metric itself, or the one that its forecasts are like; None where there is neither.
@@ -172,7 +171,6 @@ def fitted_metric(metric: str, fitted: Iterable[str]) -> str:
 
     Args:
         metric: Of a capability.
-        fitted: Metrics of the finished runs.
 
     Returns:
         As `metric_like`.

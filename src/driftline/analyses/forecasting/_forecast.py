@@ -170,14 +170,10 @@ def capability_forecasts(
     Args:
         study: The planned run.
         table: Capabilities at the base.
-        reading: Of the probe.
         losses: Predictions for the end of the run.
         risk: Accepted chance that a capability called retained is lost.
         unsafe_risk: Accepted chance that one called lost is retained; None for the same.
         share: Of the run's summed learning rate that the probe has covered.
-
-    Returns:
-        One row a capability.
     """
     unsafe_risk = risk if unsafe_risk is None else unsafe_risk
     readings = {each.capability: each for each in reading.capabilities}

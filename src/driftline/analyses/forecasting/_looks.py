@@ -49,9 +49,6 @@ def last_look(looks: "dict[Look, float] | tuple[Look, ...]") -> Look:
 
     Args:
         looks: At least one of `LOOK_SHARES`.
-
-    Returns:
-        The latest.
     """
     return max((look for look in looks if look in LOOK_SHARES), key=LOOK_SHARES.__getitem__)
 

@@ -57,7 +57,6 @@ def suite_anchors(
     Items are drawn from one capability after the other, each with its right answer.
 
     Args:
-        opened: The model.
         capabilities: Capabilities of all suites.
         effort: Number of rows, and tokens per row.
         seed: Random seed of the draw.

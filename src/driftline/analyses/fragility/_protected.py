@@ -13,7 +13,6 @@ def protected_quarter(study: Study, result: FragilityMap) -> tuple[tuple[str, ..
 
     Args:
         study: The planned run.
-        result: Its map.
 
     Returns:
         Module names, and the share of the parameters inside layers that they hold; none without a

@@ -54,7 +54,6 @@ def target_rows(
     """Choose rows that a probe trains on, and rows that it does not; what is trained stays as it is.
 
     Args:
-        data: The training data.
         plan: Has the order in which the run takes them.
         taken: Steps that the probe trains at least.
         reached: Steps that it trains at most.
@@ -62,9 +61,6 @@ def target_rows(
         opened: The base.
         seed: Random seed of the samples.
         chat_template: Template of the run's chats, if it is not the model's own.
-
-    Returns:
-        The rows.
     """
     draw = _Draw(opened, seed, chat_template)
     trained = plan.rows_taken(taken)

@@ -54,9 +54,6 @@ def path_margins(
         paths: Result of `path_losses`.
         calibration: From finished runs.
         table: The capabilities at the base.
-
-    Returns:
-        One a capability.
     """
     return tuple(
         _path_margin(study, capability, paths[capability.name], calibration, table)
@@ -68,7 +65,6 @@ def path_losses(study: Study, table: Table, predict: Predict) -> dict[str, PathL
     """Find every capability's loss along the planned run, by name.
 
     Args:
-        study: The planned run.
         table: The capabilities along the probe.
         predict: The forecast of a capability at a share of the run's summed learning rate; the same that
             says how it ends.
@@ -152,7 +148,6 @@ def rate_multiples(
     """Return the multiples of the planned rate at which the run's largest loss is the tolerance.
 
     Args:
-        largest: Largest loss of the run as planned.
         tolerance: Positive.
         calibration: From finished runs.
 

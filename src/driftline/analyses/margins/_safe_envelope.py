@@ -23,16 +23,15 @@ def safe_envelope(
     """Compute the contours of every capability, from the losses of the path margins.
 
     Limits: the power of the steps was measured on runs of a fifth and a tenth of the steps, so longer
+
     runs than planned are extrapolated; its spread over runs is not in the ranges. For LoRA the power
+
     of the rate is that of full fine-tuning.
 
     Args:
         study: The planned run.
         paths: Result of `path_losses`.
         calibration: From finished runs.
-
-    Returns:
-        The envelope.
     """
     plan = study.trajectory.plan
     is_full = study.trajectory.config.adapter_config() is None

@@ -136,11 +136,11 @@ def climb(
     """Refine a direction at a fixed norm, as long as the loss of the climbed items grows there.
 
     The choice rests on the climbed items alone, so the radius that is judged on others stays free of
+
     it. It ends early where a refinement gives less than a tenth.
 
     Args:
         engine: Scores the items.
-        capability: The climbed items.
         start: The direction at the base.
         norm: Relative norm at which the loss is climbed.
         num_refinements: At most.

@@ -121,7 +121,6 @@ class Budget:
 
         Args:
             trial: Weighed tokens of one trial.
-            num_trials: Of the search.
 
         Returns:
             Weighed tokens, with what was used before the first trial and the report.
@@ -158,9 +157,6 @@ class Budget:
             ended: Why the search ended.
             needed_tokens: Tokens of a budget that holds the search; None if this one did.
             estimated_minutes: Minutes of all, as they were estimated after the first trial.
-
-        Returns:
-            The budget.
         """
         in_tokens = self.max_tokens is not None
         limit = self.max_tokens if in_tokens else (self.max_seconds or 0.0) / 60
@@ -183,14 +179,11 @@ def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
     """Return an upper bound of the tokens of a run's first steps.
 
     Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
+
     for replay is about as long as the examples, twice that in a chat, and stands for the shortest ones.
 
     Args:
-        candidate: The protocol.
         num_steps: Number of its optimiser steps.
-
-    Returns:
-        The tokens.
 
     Raises:
         ConfigError: No example is left to train on.

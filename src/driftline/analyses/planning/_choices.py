@@ -26,7 +26,6 @@ def plan_space(opened: LanguageModel, config: TrainingConfig, data: TrainingData
     Args:
         opened: The base.
         config: The user's own.
-        data: Data that is trained on.
 
     Returns:
         The space, without fragile modules.

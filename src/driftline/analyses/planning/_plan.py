@@ -3,12 +3,12 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ...capabilities import Capability, Suite
-from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
+from ...engine import Engine, Meter, Progress, RunFolder, open_session
 from ...errors import ConfigError
-from ...models import BASE, LanguageModel, ScoringOptions, TrainingConfig, TrainingData
+from ...models import BASE, LanguageModel, TrainingConfig, TrainingData
 from ...provenance import provenance_fields
 from ...results import Cost, EqualItems, Plan, PlanProvenance
 from ..certification import copies_caveats
@@ -22,7 +22,7 @@ from ..items import (
     search_items,
     split_items,
 )
-from ..search import Preference
+from ..search import SearchRequest
 from ..suite_scores import check_names
 from ._budget import DEFAULT_RUNS, Budget, check_budget, tokens_of_run
 from ._caveats import plan_caveats
@@ -30,17 +30,10 @@ from ._choices import plan_space
 from ._held_out_rows import PlanData, hold_out
 from ._journal import PlanStudy
 from ._parts import MOST_LOOKS
+from ._plan_document import PlanOutcome, judge, nothing_claimed, protocol_of, trial_rows, verdict_of
 from ._protect import fragile_modules
 from ._protocol_looks import PlanRuler, look_rows
 from ._protocol_search import Found, num_concluded, search_protocols
-from ._report import (
-    PlanOutcome,
-    judge,
-    nothing_claimed,
-    protocol_of,
-    trial_rows,
-    verdict_of,
-)
 from ._space import PlanSpace
 from ._trials import SCALES, Bench
 
@@ -48,7 +41,7 @@ _PLAIN = TrainingConfig("TRL's defaults", {}, "sha256:none")
 
 
 @dataclass(frozen=True)
-class PlanRequest:
+class PlanRequest(SearchRequest):
     """Request: a base, data to learn, capabilities to retain, and a budget."""
 
     opened: LanguageModel
@@ -64,18 +57,6 @@ class PlanRequest:
     budget_minutes: float | None = None
     num_trials: int | None = None
     """Largest number of trials of the search; None for as many as the budget allows."""
-    num_items: int | None = None
-    """Items of each capability to use, for choosing and for the final claims (default: all)."""
-    num_search_items: int | None = None
-    """Items of each capability used to choose, at most half (default: half)."""
-    alpha: float = 0.05
-    """Level of each claim, and of the bounds of the search, which are corrected for its looks."""
-    seed: int = 0
-    options: ScoringOptions = field(default_factory=ScoringOptions)
-    ray: RayOptions | None = None
-    """Have the points computed on Ray; None computes them in this process."""
-    prefer: Preference = "gain"
-    """Choice among points within the tolerances."""
 
     @property
     def capabilities(self) -> tuple[Capability, ...]:

@@ -8,7 +8,16 @@ from ...capabilities import Capability
 from ...engine import Table
 from ...models import BASE, Point
 from ...results import PlanLook
-from ..search import Loss, Preference, WithLosses, choice_level, front, mean_limits, safe_worth
+from ..search import (
+    Loss,
+    Preference,
+    WithLosses,
+    choice_level,
+    front,
+    mean_limits,
+    required_losses,
+    safe_worth,
+)
 
 THRIFT = 0.1
 """Share of the gain that is worth losing one tolerance less of the worst capability."""
@@ -103,14 +112,8 @@ class PlanRuler:
         parts: PartScales | None = None,
     ) -> ProtocolEvaluation:
         """Evaluate one point from a table, which must hold the base too."""
-        losses = {}
-        for capability in self.capabilities:
-            if capability.required:
-                values = table.item_losses(point, capability, base=BASE)
-                level = choice_level(self.alpha, self.num_candidates)
-                mean, _, bound = mean_limits(values, capability, level)
-                tolerance = capability.tolerance
-                losses[capability.name] = Loss(mean / tolerance, bound / tolerance)
+        level = choice_level(self.alpha, self.num_candidates)
+        losses = required_losses(table, point, self.capabilities, level)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
         return ProtocolEvaluation(trial, step, scale, gain, losses, parts, self.prefer)
 

@@ -58,7 +58,6 @@ def search_protocols(
 
     Args:
         bench: Runs trials; nothing is on it yet.
-        space: Search space.
         study: Picks what is tried, and has what earlier processes tried.
         max_trials: Largest number of trials of the search; None leaves it to the budget.
         seed: Random seed of the scales of parts that are proposed.

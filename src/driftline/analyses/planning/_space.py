@@ -172,11 +172,7 @@ class PlanSpace:
         """Yield protocols one lever away from the best so far, the most profitable levers first.
 
         Args:
-            best: Its settings.
             is_within: True if some scale of it is within the tolerances; if not, less comes first.
-
-        Yields:
-            Settings.
         """
         yield from self._with_rate(best, RATE_MOVES[0] if is_within else 1 / RATE_MOVES[0])
         for lever, choice in (
@@ -233,9 +229,6 @@ class PlanSpace:
 
     def without(self, settings: Settings) -> dict[str, Settings]:
         """Return the same protocol with one lever at a time set back to plain.
-
-        Args:
-            settings: The protocol.
 
         Returns:
             Lever to the settings without it; levers that are plain are left out.

@@ -124,7 +124,6 @@ class Bench:
         Args:
             number: Number of the trial.
             purpose: `search` trials may be stopped at their early look.
-            candidate: The protocol.
 
         Returns:
             The finished trial, which is added to `trials`.

@@ -121,18 +121,14 @@ def scan_lines(
     Lines go round by round together, so that an engine with several workers has one look a line.
 
     Cost: five to ten evaluations per capability and line; each moves the weights once and scores the
+
     capabilities that it helps.
 
     Args:
-        engine: Evaluates the points.
-        lines: Lines to evaluate.
         capabilities: Capabilities whose crossings are searched.
         grid: The scales, in relative norm.
         base: The capabilities at the base.
         guesses: Norm to evaluate first, by the digest of the capability.
-
-    Returns:
-        One scan a line.
     """
     scans = tuple(
         LineScan(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Numerics, RepairedModel
-from ._report import RepairOutcome
+from ._repair_document import RepairOutcome
 from ._scale_search import RepairSearch
 
 _SPLIT = (

@@ -4,18 +4,17 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...capabilities import Capability, Suite
-from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, open_session
+from ...engine import Engine, Meter, Progress, RunFolder, open_session
 from ...errors import ConfigError, ModelError, OutputError
 from ...models import (
     BASE,
     HeldDirection,
     LanguageModel,
     Point,
-    ScoringOptions,
     Term,
     TrainingData,
     TunedModel,
@@ -44,14 +43,14 @@ from ..search import (
     Candidate,
     CandidateEvaluation,
     Cell,
-    Preference,
     Ruler,
+    SearchRequest,
     list_cells,
     weight_scales,
 )
 from ..suite_scores import check_names
 from ._caveats import repair_caveats
-from ._report import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
+from ._repair_document import RepairOutcome, cell_scales, families, judge, look_rows, verdict_of
 from ._scale_search import NUM_LOOKS, RepairSearch, search_repair
 
 REPAIRED = "repaired"
@@ -63,7 +62,7 @@ _NUM_TARGET = 64
 
 
 @dataclass(frozen=True)
-class RepairRequest(SuiteRequest):
+class RepairRequest(SearchRequest, SuiteRequest):
     """Request: a base, a model tuned from it, and the losses to restore."""
 
     opened: LanguageModel
@@ -75,18 +74,6 @@ class RepairRequest(SuiteRequest):
     """Examples of what tuning was for; best ones that were not trained on."""
     max_cost: float | None = None
     """Share of the target's gain that may be given up; None for no limit."""
-    num_items: int | None = None
-    """Items of each capability to use, for choosing and for the final claims (default: all)."""
-    num_search_items: int | None = None
-    """Items of each capability used to choose, at most half (default: half)."""
-    alpha: float = 0.05
-    """Level of each claim, and of the bounds of the search, which are corrected for its looks."""
-    seed: int = 0
-    options: ScoringOptions = field(default_factory=ScoringOptions)
-    ray: RayOptions | None = None
-    """Have the points computed on Ray; None computes them in this process."""
-    prefer: Preference = "gain"
-    """Choice among points within the tolerances."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,6 @@ class RepairSearch:
         """Score candidates, all in one evaluation.
 
         Args:
-            family: Their family.
             requested: Label and the scale of every cell.
 
         Returns:

@@ -87,9 +87,6 @@ def weight_scales(
         scales: Cell name to scale.
         names: All weights of the model; one that lies in no cell keeps what tuning made of it,
             unless every cell stands at the base.
-
-    Returns:
-        Weight name to scale.
     """
     rest = 1.0 if any(scales.values()) else 0.0
     result = dict.fromkeys(names, rest)

@@ -23,16 +23,18 @@ from ...results import (
 from ...stats import SMALLEST_ALPHA
 from ...verdicts import TestVerdict
 from ..certification import base_subject, copies_caveats, stray_caveats
-from ..comparison import (
-    Paired,
-    adjusted_claims,
-    capability_claim,
-    check_claims,
-    identical_claim,
-)
+from ..comparison import Paired, adjusted_claims, capability_claim, check_claims, identical_claim
 from ..suite_scores import check_names
+from ._checkpoint_decision import (
+    NUM_DRAWS,
+    CapabilityTests,
+    Chances,
+    Decision,
+    PairedLosses,
+    chances,
+    decide,
+)
 from ._checkpoint_folders import NamedCheckpoint, find_checkpoints
-from ._decision import NUM_DRAWS, CapabilityTests, Chances, Decision, PairedLosses, chances, decide
 from ._scored_checkpoints import (
     ScoredBase,
     ScoredCheckpoint,

@@ -57,7 +57,6 @@ def forecast_config(
     """Train the probe of one config and forecast its run; what the folder holds is taken up.
 
     Args:
-        planned: The run.
         probe: The share of its steps.
         opened: The model; it is as it was afterwards.
         suites: What must not break.
@@ -65,9 +64,6 @@ def forecast_config(
         num_items: Of each capability; None for as many as the probe's cost allows.
         seed: Of the samples.
         listener: Told about progress.
-
-    Returns:
-        The forecast.
     """
     request = AssessmentRequest(
         "forecast",

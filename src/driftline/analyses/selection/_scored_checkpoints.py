@@ -6,14 +6,7 @@ from dataclasses import dataclass, replace
 from ...capabilities import Capability
 from ...engine import Meter, RayOptions, RunFolder, open_session
 from ...errors import SuiteError
-from ...models import (
-    BASE,
-    LanguageModel,
-    ScoringOptions,
-    TrainingData,
-    digest_at,
-    open_tuned_model,
-)
+from ...models import BASE, LanguageModel, ScoringOptions, TrainingData, digest_at, open_tuned_model
 from ...results import EqualItems, Numerics, Subject
 from ..certification import (
     check_tokens,
@@ -113,7 +106,6 @@ def score_checkpoint(
 
     Args:
         scoring: Where and how.
-        named: The checkpoint.
         capabilities: Without copies.
         target: The target rows, if any.
 

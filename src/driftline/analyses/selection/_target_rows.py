@@ -25,7 +25,6 @@ def target_rows(
     """Make a capability of held-out rows; rows with the same prompt are one group.
 
     Args:
-        data: The rows.
         opened: The base.
         engine: Makes the tokens, by which copies are found.
         seed: Of the sample.

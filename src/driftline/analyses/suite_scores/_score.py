@@ -92,7 +92,6 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
     """Return a capability's score at the base, with its interval.
 
     Args:
-        capability: Capability to score.
         table: Holds its scores at the base.
 
     Returns:

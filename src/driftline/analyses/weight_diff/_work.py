@@ -93,7 +93,6 @@ class DiffWork:
         """Count the spectrum of a pair, which the block computes.
 
         Args:
-            pair: The pair.
             is_needed: True if it moved, so that there is a spectrum to compute.
 
         Yields:

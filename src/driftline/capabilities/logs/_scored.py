@@ -95,13 +95,9 @@ def choose_metric(
     """Select one metric of a log, with a finite value for every item.
 
     Args:
-        log: The log.
         source: Description of the file for documents.
         metric: Metric to select; None for the log's first.
         higher_is_better: Its direction; needed where neither name nor log tells.
-
-    Returns:
-        The capability.
 
     Raises:
         SuiteError: The log has no such metric, its direction is not known, or an item has no

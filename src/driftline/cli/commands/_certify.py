@@ -10,12 +10,7 @@ from ...questions import certify as question
 from .._next_command import after_claims
 from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
-from ..options import (
-    EFFORT,
-    LOGS,
-    checked_alpha,
-    finite,
-)
+from ..options import EFFORT, LOGS, checked_alpha, finite
 
 EXIT_CODES: dict[str | None, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 

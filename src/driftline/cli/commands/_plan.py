@@ -10,14 +10,7 @@ import typer
 from ...questions import Answer
 from ...questions import plan as question
 from .._question_command import Shown, Values, question_command
-from ..options import (
-    KINDS,
-    ItemsOption,
-    ModelArgument,
-    PreferOption,
-    SearchItemsOption,
-    finite,
-)
+from ..options import KINDS, ModelArgument, finite
 from ._certify import EXIT_CODES, LevelOption
 
 DataOption = Annotated[
@@ -89,9 +82,6 @@ plan = question_command(
             "budget_tokens": TokensOption,
             "budget_minutes": MinutesOption,
             "trials": TrialsOption,
-            "items": ItemsOption,
-            "search_items": SearchItemsOption,
-            "prefer": PreferOption,
             "alpha": LevelOption,
         },
         EXIT_CODES,

@@ -12,11 +12,8 @@ from .._question_command import Shown, Values, question_command
 from .._set_up import default_folder
 from ..options import (
     KINDS,
-    ItemsOption,
     MapOption,
     OutOption,
-    PreferOption,
-    SearchItemsOption,
     finite,
 )
 from ._certify import EXIT_CODES, BaseArgument, LevelOption, TunedArgument
@@ -70,9 +67,6 @@ repair = question_command(
             "max_cost": MaxCostOption,
             "out": OutOption,
             "columns": MapOption,
-            "items": ItemsOption,
-            "search_items": SearchItemsOption,
-            "prefer": PreferOption,
             "alpha": LevelOption,
         },
         EXIT_CODES,

@@ -9,11 +9,7 @@ from ...questions import Answer
 from ...questions import train as question
 from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
-from ..options import (
-    DATA,
-    EFFORT,
-    KINDS,
-)
+from ..options import DATA, EFFORT, KINDS
 
 EXIT_CODES: dict[str | None, int] = {"no_alarm": 0, "unsafe": 1, "inconclusive": 3}
 

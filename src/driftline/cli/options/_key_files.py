@@ -23,9 +23,6 @@ def passphrase_from(name: str | None) -> bytes | None:
     Args:
         name: The variable; None where there is no passphrase.
 
-    Returns:
-        The passphrase.
-
     Raises:
         ConfigError: The variable is empty, or not set.
     """

@@ -38,7 +38,6 @@ def finite(
 
     Args:
         context: Of the command line.
-        parameter: The option.
         value: As it was given; None where it was not.
 
     Returns:

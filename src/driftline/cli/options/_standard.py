@@ -1,19 +1,14 @@
 """The options of inputs that mean the same in every question, by the input's name."""
 
 from ._data_options import MapOption
-from ._engine_options import (
-    AddressOption,
-    EngineOption,
-    GpusOption,
-    ThreadsOption,
-    WorkersOption,
-)
+from ._engine_options import AddressOption, EngineOption, GpusOption, ThreadsOption, WorkersOption
 from ._model_options import DeviceMapOption, DtypeOption, LoadInOption, TrustOption
 from ._run_options import (
     DryRunOption,
     ForceOption,
     ItemsOption,
     OutOption,
+    PreferOption,
     SearchItemsOption,
     SeedOption,
     SuiteOption,
@@ -26,6 +21,7 @@ STANDARD_OPTIONS: dict[str, object] = {
     "columns": MapOption,
     "items": ItemsOption,
     "search_items": SearchItemsOption,
+    "prefer": PreferOption,
     "seed": SeedOption,
     "force": ForceOption,
     "trust_remote_code": TrustOption,

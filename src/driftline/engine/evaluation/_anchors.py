@@ -127,10 +127,8 @@ class AnchorReader:
         """Store the states with which later readings are compared; the model must be at the base.
 
         Cost: one reading, the first time. Kept, for n states of width d: for each layer n^2 and
-        d * `top_k` numbers in float64, and at most 64 MiB of log-probabilities.
 
-        Args:
-            anchors: Anchors to read later.
+        d * `top_k` numbers in float64, and at most 64 MiB of log-probabilities.
         """
         if anchors.digest in self._bases:
             return

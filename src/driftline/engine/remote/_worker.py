@@ -144,7 +144,6 @@ class Worker:
         """Score one point.
 
         Args:
-            task: The point.
             capabilities: Capabilities to score and anchors to read there.
             _received: Results of `receive`, so that a file that could not be written fails
                 the task that needs it.

@@ -134,7 +134,6 @@ class WorkerPool:
         """Score points.
 
         Args:
-            pending: The points.
             make_task: Makes the task of a point; called when a worker is free for it.
 
         Yields:

@@ -215,9 +215,6 @@ class ResultStore:
     def _read(self, where: str, *values: str) -> "Iterator[_Row]":
         """Read rows, each checked against its digest and for what it must hold.
 
-        Yields:
-            Each row.
-
         Raises:
             OutputError: One of them is damaged.
         """

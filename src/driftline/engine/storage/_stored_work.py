@@ -9,7 +9,6 @@ def holds_work(folder: Path, ignored: frozenset[str], store: str) -> bool:
     """Tell whether a run folder holds anything that a later start could use.
 
     Args:
-        folder: The run folder.
         ignored: Names that do not count: bookkeeping, and what was there before.
         store: Name of the result store, which counts where it holds scores.
 

@@ -145,9 +145,6 @@ class StoredTensor:
 def read_header(path: Path) -> dict[str, StoredTensor]:
     """Read the names and places of a safetensors file's tensors, in the order of the file.
 
-    Args:
-        path: The file.
-
     Returns:
         Name to tensor. Cost: the header alone is read.
 

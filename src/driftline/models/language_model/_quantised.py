@@ -145,9 +145,6 @@ def quantisation_config(
     Args:
         load_in: 4 bits (nf4, as QLoRA has it) or 8.
         compute_dtype: Dtype to which 4-bit weights are dequantised for each product.
-
-    Returns:
-        The config.
     """
     if load_in == "8bit":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)

@@ -174,11 +174,7 @@ def weights_change(base: torch.nn.Module, tuned: torch.nn.Module) -> dict[str, T
     A head that only the tuned model ties changes to the tuned embedding.
 
     Args:
-        base: The base model.
         tuned: A model of the same architecture.
-
-    Returns:
-        Weight name to change.
 
     Raises:
         TiedWeightsError: The base ties two weights that differ after tuning.
@@ -237,7 +233,6 @@ def resizing_advice(model: torch.nn.Module, name: str, shape: tuple[int, ...]) -
     Args:
         model: The base.
         name: The weight's name.
-        shape: Its shape in the tuned model.
 
     Returns:
         The end of a message, from the semicolon; empty where another vocabulary is not the reason.

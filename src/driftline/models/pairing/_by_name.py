@@ -62,13 +62,6 @@ def pair_by_name(
 def pair_adapter_by_name(base: Checkpoint, tuned: Checkpoint) -> PairedCheckpoints:
     """Pair the weights of a base with what an adapter changes, by their names.
 
-    Args:
-        base: The base.
-        tuned: The adapter.
-
-    Returns:
-        The pairs.
-
     Raises:
         ModelError: The adapter is more than plain LoRA, or does not fit the base.
     """

@@ -76,7 +76,6 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
     """Find what each weight of a model is made from.
 
     Args:
-        checkpoint: The files.
         model: The model that its config names, without weights.
 
     Returns:
@@ -249,7 +248,6 @@ def _resolve_ties(
     Args:
         result: The weights in the files. A tied one that is there under its partner's name alone
             gets the name of the partner; a duplicate is dropped.
-        model: The model.
 
     Returns:
         Each weight that is one with another, and that other.

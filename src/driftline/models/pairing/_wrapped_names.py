@@ -12,10 +12,8 @@ def unwrapped(name: str) -> tuple[str, tuple[str, ...]]:
     """Remove what wrappers added to the name of a weight.
 
     >>> unwrapped("_orig_mod.model.layers.0._checkpoint_wrapped_module.mlp.up_proj.weight")
-    ('model.layers.0.mlp.up_proj.weight', ('_orig_mod.', '_checkpoint_wrapped_module.'))
 
-    Args:
-        name: A name in a file.
+    ('model.layers.0.mlp.up_proj.weight', ('_orig_mod.', '_checkpoint_wrapped_module.'))
 
     Returns:
         The name in the model, and what was removed.

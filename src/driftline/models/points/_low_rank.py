@@ -74,7 +74,6 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
 
     Args:
         adapted: A model with the adapter, trained or opened.
-        base: The base.
 
     Returns:
         Name of the base's weight to change; weights that do not change are left out.

@@ -42,7 +42,6 @@ def run_body(
     """Compute hidden states after the final norm, for rows that follow the same trunk.
 
     Args:
-        opened: The model.
         rows: Rows of the batch; a trunk is run alone.
         before: Keys and values of the trunk, of batch size 1.
         keep: Give back keys and values, those of the trunk before included.
@@ -80,10 +79,10 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
     """Compute logits of chosen hidden states, through all that the model does after its body.
 
     The head runs in the dtype of its own weights whatever autocast says: near 25, where logits lie,
+
     bfloat16 moves in steps of 0.125, and a margin is a difference of two logits.
 
     Args:
-        opened: The model.
         kind: Type of the body's output; it differs by family.
         hidden: Hidden states after the final norm, shape (positions, width).
 

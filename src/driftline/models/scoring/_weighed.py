@@ -36,7 +36,6 @@ def lay_out(items: Sequence[WeighedSequences], *, share: bool) -> list[Entry]:
     """Arrange the items in rows.
 
     Args:
-        items: Items to arrange.
         share: Let the sequences of an item share their beginning in one row (tree attention).
 
     Returns:
@@ -60,7 +59,6 @@ def gradient_batches(
     """Yield items of similar length together, bounded in padded tokens and in logits.
 
     Args:
-        opened: The model.
         options: `batch_tokens` bounds a batch; None for what suits the device.
         entries: Result of `lay_out`.
 

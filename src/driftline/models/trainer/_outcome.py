@@ -19,7 +19,6 @@ def scaled_change(change: Change, levers: Levers) -> Change:
     """Scale a change of weights: each weight by its scale after training.
 
     Args:
-        change: Weight name to change.
         levers: Levers of the run.
 
     Returns:

@@ -41,9 +41,6 @@ def probe_trainer(
         num_steps: Steps of the run, which replay goes by.
         output_dir: Folder for the trainer's checkpoints, where the caller asks for any.
 
-    Yields:
-        The trainer.
-
     Raises:
         ConfigError: Config, data and base do not go together, or the run would be distributed.
     """

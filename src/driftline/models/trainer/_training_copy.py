@@ -31,9 +31,6 @@ def training_copy(opened: LanguageModel, config: TrainingConfig) -> transformers
         opened: The base; it is not changed.
         config: The user's config. Where it names no dtype, the copy is held as the base is.
 
-    Returns:
-        The copy.
-
     Raises:
         ConfigError: The attention cannot be used here, or the dtype cannot be told.
     """

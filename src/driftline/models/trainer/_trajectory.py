@@ -36,9 +36,9 @@ from ._checkpoints import (
 )
 from ._lever_trainer import LeverTrainer
 from ._outcome import is_osf, osf_change, scaled_change
-from ._plan import TrainingPlan
 from ._probe_trainer import probe_trainer
 from ._random_states import random_states_kept
+from ._training_plan import TrainingPlan
 from .config import TrainingConfig, told_in_one_line
 from .data import TrainingData
 from .levers import Levers

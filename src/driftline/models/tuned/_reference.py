@@ -42,9 +42,6 @@ _MENDS = {
 def probe_tokens(opened: LanguageModel) -> Tensor:
     """Draw the tokens that the comparison runs, always the same for one base.
 
-    Args:
-        opened: The base.
-
     Returns:
         One row of ordinary tokens, long enough to leave a short sliding window.
     """
@@ -118,7 +115,6 @@ def check_point(
 
     Args:
         opened: The base; it is put back bit for bit.
-        point: The tuned point.
         tokens: One row.
         reference: The tuned model's own logits.
         is_adapter: They are those of an adapter that is not merged.

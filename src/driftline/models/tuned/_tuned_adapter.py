@@ -22,10 +22,10 @@ def adapter_change(
     """Compute the change that an adapter makes of its base.
 
     PEFT converts and places the tensors: experts that were trained one by one, names of earlier
+
     versions, saved modules. A tensor that PEFT passes over, or a layer without one, is an error.
 
     Args:
-        checkpoint: The adapter.
         opened: Its base, as PEFT is to see it; it is not touched.
         target: The base whose weights are to change, where it is the same with its head on its own.
 
@@ -69,9 +69,6 @@ def adapter_change(
 
 def merge_adapter(adapted: PeftModel) -> torch.nn.Module:
     """Merge an adapter into its base, in place.
-
-    Args:
-        adapted: The base with its adapter.
 
     Returns:
         The plain model.

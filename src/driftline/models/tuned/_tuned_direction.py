@@ -140,11 +140,7 @@ def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConf
     """Read the config of a whole tuned model as transformers does.
 
     Args:
-        checkpoint: A whole model.
         opened: The base; the folder's own code may run if the base's was trusted.
-
-    Returns:
-        The config.
 
     Raises:
         ModelError: It cannot be read.

@@ -51,7 +51,6 @@ class Acting:
         """Act once on some alarms.
 
         Args:
-            alarms: New ones.
             state: Interventions are counted there.
             checker: Has the snapshots, and scores after a roll-back.
             handles: The trainer's parts.

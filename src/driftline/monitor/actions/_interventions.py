@@ -51,7 +51,6 @@ def roll_back(
         model: The model in training.
         ring: Holds the safe weights.
         step: After which the model stands.
-        safe_step: Step whose weights are restored.
         output_dir: The trainer's; checkpoints of later steps go into its `quarantine/`.
 
     Returns:

@@ -35,7 +35,6 @@ class MonitorLog:
         """Write one event; it is on the disk when this returns.
 
         Args:
-            event: Name of the event.
             step: After which optimiser step.
             **fields: What belongs to it; a number that is not finite must be given as None.
 

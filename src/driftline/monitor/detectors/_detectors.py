@@ -57,10 +57,10 @@ def evidence_needed(num_required: int, settings: MonitorSettings, state: Monitor
     """Log evidence at which a required capability is called lost.
 
     Bonferroni over the required capabilities; every restart after a roll-back halves alpha, so that
+
     all restarts together spend no more than alpha.
 
     Args:
-        num_required: Required capabilities.
         settings: Hold alpha.
         state: Knows the restarts.
 
@@ -98,13 +98,13 @@ def belief_space_collapse(
     """Detect that output or states left the base's range, and many capabilities fall together.
 
     Capabilities that the base does not have are not counted: they wobble, and have nothing to lose.
+
     Effective rank counts in either direction, since some kinds of tuning raise it and some lower it
+
     (Li et al. 2025, arXiv 2509.23024). Thresholds carry no error rate.
 
     Args:
-        reading: The check.
         capabilities: All that are watched.
-        limits: Thresholds.
 
     Returns:
         An alarm where many fall together, or where the weights have diverged; a warning where output and representation have left and
@@ -137,9 +137,6 @@ def _diverged(reading: CheckReading) -> tuple[str, ...]:
 
     A model that guesses evenly can beat the base on some items, so that losses alone pass it.
 
-    Args:
-        reading: The check.
-
     Returns:
         A sentence for each sign; none where there is none.
     """
@@ -167,9 +164,7 @@ def instability_amplification(
     """Detect steps of unpredictable effect in several checks, and spikes.
 
     Args:
-        reading: The check.
         state: Checks in a row, and spikes.
-        limits: Thresholds.
 
     Returns:
         An alarm where a signal is sustained; a warning at its first sight; None else.
@@ -199,7 +194,6 @@ def count_unpredictable(reading: StepReading, state: MonitorState, limits: Thres
     Args:
         reading: This check's step.
         state: Holds the count, which is changed.
-        limits: Thresholds.
     """
     value = reading.unpredictability
     if value is not None:

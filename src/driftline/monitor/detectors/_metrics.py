@@ -17,7 +17,6 @@ def metrics_of(
     """Return the numbers of a check.
 
     Args:
-        look: The check.
         left: Steps to the path margin.
         state: Evidence so far.
 
@@ -72,7 +71,6 @@ def words_of(result: Sequence[Finding], severity: Severity) -> list[JsonValue]:
 
     Args:
         result: All findings of a check.
-        severity: Which.
 
     Returns:
         Detector, evidence and capabilities of each.

@@ -55,11 +55,7 @@ class LiveModel:
             model: From the trainer's callback.
             tokenizer: From the trainer's callback; a processor is not supported.
             bfloat16: Score under autocast, as the trainer trains.
-            source: Name of the model.
             scale: Makes of the trained weights what will come out.
-
-        Returns:
-            The model.
 
         Raises:
             ConfigError: It is no causal language model of transformers or PEFT, its adapter adds
@@ -235,7 +231,6 @@ def whole_scores(
 
     Args:
         model: The model, in evaluation mode.
-        sequences: Sequences to score.
         options: Numerics.
 
     Returns:

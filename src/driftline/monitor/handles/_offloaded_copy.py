@@ -40,11 +40,7 @@ class OffloadedCopy:
         Cost: writing the parameters once.
 
         Args:
-            parameters: By name.
             folder: On the disk that has room.
-
-        Returns:
-            The copies.
 
         Raises:
             OSError: The disk is full, or cannot be written.
@@ -60,9 +56,6 @@ class OffloadedCopy:
 
     def get(self, name: str) -> Tensor:
         """Return one of them, in new memory on the device that it came from.
-
-        Args:
-            name: Its name.
 
         Returns:
             The copy, bit for bit.

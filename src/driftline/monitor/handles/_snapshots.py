@@ -111,7 +111,6 @@ def quarantine_checkpoints(output_dir: Path, *, after: int) -> list[str]:
     """Move the trainer's checkpoints of later steps aside, so that no resume takes them.
 
     Args:
-        output_dir: The trainer's.
         after: The last safe step.
 
     Returns:
@@ -174,9 +173,6 @@ def lora_change(module: LoraLayer) -> Tensor | None:
     """Return the change of its matrix by a LoRA layer's active adapters; None if none is active.
 
     It is the change since step 0 where the adapter began at zero, as PEFT's own initialisation does.
-
-    Args:
-        module: The layer.
 
     Returns:
         dW, shape (outputs, inputs).

@@ -65,7 +65,6 @@ def put(parameters: dict[str, Tensor], value: Callable[[str, Tensor], Tensor]) -
     """Set every parameter to a new value, in place.
 
     Args:
-        parameters: By name.
         value: From the name and this process's part of the parameter, its new content.
     """
     with torch.no_grad():

@@ -81,16 +81,9 @@ def anchor_texts(
     """Choose the rows: items of the suite in turn, and the first rows of the training data.
 
     Args:
-        live: The model.
-        capabilities: Capabilities of the suites.
         dataset: The trainer's data set; its `input_ids` are read by index, so that no random number
             is drawn.
         num_rows: Number of rows of each kind.
-        row_tokens: Tokens of each row.
-        watched_layers: Number of layers to watch.
-
-    Returns:
-        The texts.
     """
     requested, texts = 12 * num_rows * row_tokens, list[str]()
     for items in itertools.zip_longest(*(c.items for c in capabilities)):

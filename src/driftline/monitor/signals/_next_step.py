@@ -82,7 +82,6 @@ def standing_after(
     Cost: the arithmetic of a step, and a copy of the trained weights, offloaded for the block.
 
     Args:
-        step: The step.
         parameters: Weights that are trained, by name.
         folder: On the disk that has room for a copy of them.
 

@@ -22,7 +22,6 @@ def planned_rates(scheduler: object, num_steps: int) -> tuple[float, ...] | None
     """Return the learning rate of each step of the run, from the trainer's own schedule.
 
     Args:
-        scheduler: The trainer's.
         num_steps: Number of steps of the whole run.
 
     Returns:
@@ -47,13 +46,13 @@ def steps_left(
     """Forecast when the mean loss passes the tolerance, if it goes on at its pace so far.
 
     The pace is the loss per summed learning rate, since the last look or over the whole run, whichever is
+
     faster; so a warm-up counts for what it is. It is a point without a band.
 
     Args:
         capability: For the answer.
         tolerance: In the unit of the losses.
         steps: At which the capability was looked at, ascending, from 1.
-        losses: Mean losses there.
         learning_rates: Learning rates of each step of the run.
 
     Returns:

@@ -122,10 +122,8 @@ class StepProbe:
         """Measure along the step that was taken; weights end bit for bit as the step left them.
 
         Slope and curvature at the start are central differences over half a step to either side, so
-        the whole step is predicted and not fitted.
 
-        Returns:
-            The reading of this step.
+        the whole step is predicted and not fitted.
         """
         if self._before is None or self._batch is None:
             return self._reading

@@ -34,9 +34,6 @@ def update_norm(
         model: The model in training.
         weights: At step 0; None where they were not kept.
         critical: Relative norm; None where no assessment was given.
-
-    Returns:
-        The norms.
     """
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
     if layers:

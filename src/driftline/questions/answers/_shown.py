@@ -2,93 +2,57 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple, get_args
 
+from ... import results
 from ...escapes import visible
-from ...report.terminal import (
-    MOST_LINES,
-    Screen,
-    assessment_screen,
-    certification_screen,
-    certification_summary,
-    comparison_screen,
-    comparison_summary,
-    config_comparison_screen,
-    config_comparison_summary,
-    plan_screen,
-    plan_summary,
-    repair_screen,
-    repair_summary,
-    run_comparison_screen,
-    run_comparison_summary,
-    scores_screen,
-    scores_summary,
-    screen_text,
-    suite_power_screen,
-    suite_power_summary,
-    summary,
-    training_run_summary,
-    training_screen,
-    verification_screen,
-    verification_summary,
-    weight_diff_screen,
-    weight_diff_summary,
-)
-from ...results import (
-    Assessment,
-    Certification,
-    Comparison,
-    ConfigComparison,
-    Document,
-    Plan,
-    Repair,
-    RunComparison,
-    Scores,
-    SuitePower,
-    TrainingRun,
-    Verification,
-    WeightDiff,
-)
-from ..documents import (
-    Calibrated,
-    Estimate,
-    ScaledModel,
-    calibrated_summary,
-    estimate_summary,
-    scaled_model_summary,
-)
+from ...report import terminal
+from ...report.terminal import MOST_LINES, Screen
+from ...results import Document
+from .. import documents
 from ._rows import Row, rows_of
 
-_SUMMARIES: dict[type[Document], Callable[[Any], str]] = {
-    Assessment: summary,
-    Calibrated: calibrated_summary,
-    Certification: certification_summary,
-    Comparison: comparison_summary,
-    ConfigComparison: config_comparison_summary,
-    Estimate: estimate_summary,
-    Plan: plan_summary,
-    Repair: repair_summary,
-    RunComparison: run_comparison_summary,
-    ScaledModel: scaled_model_summary,
-    Scores: scores_summary,
-    SuitePower: suite_power_summary,
-    TrainingRun: training_run_summary,
-    Verification: verification_summary,
-    WeightDiff: weight_diff_summary,
-}
-_SCREENS: dict[type[Document], Callable[[Any], Screen]] = {
-    Assessment: assessment_screen,
-    Certification: certification_screen,
-    Comparison: comparison_screen,
-    ConfigComparison: config_comparison_screen,
-    Plan: plan_screen,
-    Repair: repair_screen,
-    RunComparison: run_comparison_screen,
-    Scores: scores_screen,
-    SuitePower: suite_power_screen,
-    TrainingRun: training_screen,
-    Verification: verification_screen,
-    WeightDiff: weight_diff_screen,
+
+class _Shown(NamedTuple):
+    """The renderings of one kind of document."""
+
+    summary: Callable[[Any], str]
+    screen: Callable[[Any], Screen] | None = None
+    page: str | None = None
+    """Name of the function of `driftline.report`, which is loaded on use."""
+
+
+_SHOWN: dict[type[Document], _Shown] = {
+    results.Assessment: _Shown(terminal.summary, terminal.assessment_screen, "render_html"),
+    results.Certification: _Shown(
+        terminal.certification_summary, terminal.certification_screen, "render_certification"
+    ),
+    results.Comparison: _Shown(
+        terminal.comparison_summary, terminal.comparison_screen, "render_comparison"
+    ),
+    results.ConfigComparison: _Shown(
+        terminal.config_comparison_summary,
+        terminal.config_comparison_screen,
+        "render_config_comparison",
+    ),
+    results.Plan: _Shown(terminal.plan_summary, terminal.plan_screen, "render_plan"),
+    results.Repair: _Shown(terminal.repair_summary, terminal.repair_screen, "render_repair"),
+    results.RunComparison: _Shown(
+        terminal.run_comparison_summary, terminal.run_comparison_screen, "render_run_comparison"
+    ),
+    results.Scores: _Shown(terminal.scores_summary, terminal.scores_screen, "render_scores"),
+    results.SuitePower: _Shown(terminal.suite_power_summary, terminal.suite_power_screen),
+    results.TrainingRun: _Shown(
+        terminal.training_run_summary, terminal.training_screen, "render_training_run"
+    ),
+    results.Verification: _Shown(terminal.verification_summary, terminal.verification_screen),
+    results.WeightDiff: _Shown(
+        terminal.weight_diff_summary, terminal.weight_diff_screen, "render_weight_diff"
+    ),
+    documents.Calibrated: _Shown(documents.calibrated_summary),
+    documents.Estimate: _Shown(documents.estimate_summary),
+    documents.ScaledModel: _Shown(documents.scaled_model_summary),
 }
 _MOST_COLUMNS = 8
 """Most columns of a table in Markdown; the rows have all of them."""
@@ -108,10 +72,10 @@ def screen_of(
     Returns:
         The text; it ends in a newline.
     """
-    make = _SCREENS.get(type(document))
+    make = _SHOWN[type(document)].screen
     if make is None:
         return summary_of(document).rstrip("\n") + "\n" + "".join(f"{line}\n" for line in files)
-    return screen_text(replace(make(document), command=command), files, most=most)
+    return terminal.screen_text(replace(make(document), command=command), files, most=most)
 
 
 def summary_of(document: Document) -> str:
@@ -119,11 +83,8 @@ def summary_of(document: Document) -> str:
 
     Args:
         document: The document of a question.
-
-    Returns:
-        The text.
     """
-    return _SUMMARIES[type(document)](document)
+    return _SHOWN[type(document)].summary(document)
 
 
 def page_of(document: Document) -> str | None:
@@ -131,37 +92,22 @@ def page_of(document: Document) -> str | None:
 
     Args:
         document: The document of a question.
-
-    Returns:
-        The page.
     """
-    from ...report import (
-        render_certification,
-        render_comparison,
-        render_config_comparison,
-        render_html,
-        render_plan,
-        render_repair,
-        render_run_comparison,
-        render_scores,
-        render_training_run,
-        render_weight_diff,
-    )
+    name = _SHOWN[type(document)].page
+    if name is None:
+        return None
+    page: str = getattr(import_module("driftline.report"), name)(document)
+    return page
 
-    pages: dict[type[Document], Callable[[Any], str]] = {
-        Assessment: render_html,
-        Certification: render_certification,
-        Comparison: render_comparison,
-        ConfigComparison: render_config_comparison,
-        Plan: render_plan,
-        Repair: render_repair,
-        RunComparison: render_run_comparison,
-        Scores: render_scores,
-        TrainingRun: render_training_run,
-        WeightDiff: render_weight_diff,
+
+def paged_kinds() -> dict[str, type[Document]]:
+    """Return the documents that have a page, which a run folder can hold, by schema."""
+    return {
+        schema: kind
+        for kind, shown in _SHOWN.items()
+        if shown.page is not None
+        for schema in get_args(kind.model_fields["schema_"].annotation)
     }
-    render = pages.get(type(document))
-    return None if render is None else render(document)
 
 
 def markdown_of(document: Document) -> str:

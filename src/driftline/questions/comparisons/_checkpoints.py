@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from .. import inputs
 from ..answers import Answer
-from ._sources import OUTPUTS, Options, handed_checkpoints
+from ._answered import answered
+from ._compared_inputs import Options, handed_checkpoints
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.engine import RunFolder
-    from driftline.models import TrainingData
+    from driftline.models import LanguageModel, TrainingData
     from driftline.results import Comparison
 
     from ..documents import Estimate
@@ -28,14 +29,10 @@ def compare_checkpoints(
     """Compare checkpoints with their base and each other.
 
     Args:
-        choice: The base.
         checkpoints: Names, paths or models, at least one.
         options: The other inputs.
         handed: Keeps the files of models in memory.
         alpha: Accepted probability of any wrong claim that a checkpoint kept everything.
-
-    Returns:
-        The answer.
     """
     from driftline.analyses import CompareRequest, find_checkpoints
     from driftline.analyses import compare_checkpoints as compare
@@ -46,7 +43,7 @@ def compare_checkpoints(
     if options.dry_run:
         return Answer(handed.named(_estimate(choice, options, rows, len(named))))
     digests = dict(zip(sources, names, strict=True))
-    identity: JsonValue = {
+    identity: dict[str, JsonValue] = {
         **choice.identity(),
         "part": "compare",
         "checkpoints": [digests.get(each.source, each.source) for each in named],
@@ -56,17 +53,10 @@ def compare_checkpoints(
         "alpha": alpha,
         "seed": options.seed,
     }
-    with inputs.run_folder(
-        options.out,
-        identity,
-        outputs=OUTPUTS,
-        force=options.force,
-        command="compare",
-        model=choice.source,
-    ) as folder:
-        options.reporter.note(f"opening {choice.source}")
+
+    def compared(base: "LanguageModel", folder: "RunFolder") -> "Comparison":
         request = CompareRequest(
-            choice.open(),
+            base,
             sources,
             options.suites,
             data=rows,
@@ -74,11 +64,9 @@ def compare_checkpoints(
             alpha=alpha,
             seed=options.seed,
         )
-        with inputs.shown(options.reporter, folder):
-            result = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(result)
-        _write(document, folder)
-    return Answer(document, None if options.out is None else folder.path)
+        return compare(request, folder, listener=options.reporter.update)
+
+    return answered(choice, identity, options, handed, compared)
 
 
 def _estimate(
@@ -106,12 +94,3 @@ def _read_target(options: Options) -> "TrainingData | None":
     for note in notes:
         options.reporter.say(note)
     return rows
-
-
-def _write(document: "Comparison", folder: "RunFolder") -> None:
-    from driftline.report import render_comparison
-    from driftline.report.terminal import comparison_summary
-
-    # The document comes last: a folder that holds it is a finished one.
-    contents = (comparison_summary(document), render_comparison(document), document.to_json())
-    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))

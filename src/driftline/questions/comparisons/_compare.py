@@ -8,8 +8,8 @@ from .. import inputs
 from ..answers import Answer
 from ..inputs import DataInput, Reporter, handed_models
 from ._checkpoints import compare_checkpoints
+from ._compared_inputs import CheckpointsInput, ConfigsInput, Options, listed, named_configs
 from ._configs import compare_configs
-from ._sources import CheckpointsInput, ConfigsInput, Options, listed, named_configs
 
 _ALPHA = 0.05
 

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 from .. import inputs
 from ..answers import Answer
-from ._sources import OUTPUTS, Options
+from ._answered import answered
+from ._compared_inputs import Options
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from driftline.analyses import PlannedConfig
     from driftline.engine import RunFolder
+    from driftline.models import LanguageModel
     from driftline.results import ConfigComparison
 
 
@@ -23,13 +25,9 @@ def compare_configs(
     """Forecast several planned runs, and say which is safest.
 
     Args:
-        choice: The model.
         configs: Names and configs, at least two.
         options: The other inputs.
         handed: Keeps the files of a model in memory.
-
-    Returns:
-        The answer.
     """
     from driftline.analyses import CompareConfigsRequest
     from driftline.analyses import compare_configs as compare
@@ -53,23 +51,12 @@ def compare_configs(
     ]
     if any(evaluated):
         identity["evaluation"] = evaluated
-    with inputs.run_folder(
-        options.out,
-        identity,
-        outputs=OUTPUTS,
-        force=options.force,
-        command="compare",
-        model=choice.source,
-    ) as folder:
-        options.reporter.note(f"opening {choice.source}")
-        request = CompareConfigsRequest(
-            choice.open(), runs, options.suites, options.num_items, options.seed
-        )
-        with inputs.shown(options.reporter, folder):
-            result = compare(request, folder, listener=options.reporter.update)
-        document = handed.named(result)
-        _write(document, folder)
-    return Answer(document, None if options.out is None else folder.path)
+
+    def compared(base: "LanguageModel", folder: "RunFolder") -> "ConfigComparison":
+        request = CompareConfigsRequest(base, runs, options.suites, options.num_items, options.seed)
+        return compare(request, folder, listener=options.reporter.update)
+
+    return answered(choice, identity, options, handed, compared)
 
 
 def _read_runs(
@@ -88,16 +75,3 @@ def _read_runs(
         held_out = inputs.read_evaluation(options.eval_data, parsed, rows, options.columns)
         runs.append(PlannedConfig(name, parsed.for_data(is_chat=rows.is_chat), rows, held_out))
     return tuple(runs)
-
-
-def _write(document: "ConfigComparison", folder: "RunFolder") -> None:
-    from driftline.report import render_config_comparison
-    from driftline.report.terminal import config_comparison_summary
-
-    # The document comes last: a folder that holds it is a finished one.
-    contents = (
-        config_comparison_summary(document),
-        render_config_comparison(document),
-        document.to_json(),
-    )
-    folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))

@@ -22,14 +22,7 @@ class Calibrated(Document):
 
 
 def calibrated_summary(document: Calibrated) -> str:
-    """Return the text that the command prints.
-
-    Args:
-        document: The document.
-
-    Returns:
-        The text.
-    """
+    """Return the text that the command prints."""
     path = Path(document.file)
     return (
         f"{path}: {document.num_runs} finished runs, {document.num_own} of them yours; "

@@ -34,10 +34,6 @@ def estimate_configs(cost: ConfigsCost, choice: "ModelChoice") -> Estimate:
 
     Args:
         cost: What is compared.
-        choice: The model.
-
-    Returns:
-        The estimate.
     """
     from driftline.analyses import COMPARE_ROUNDS, SHORT_COMPARE_ROUNDS
 
@@ -110,11 +106,7 @@ def estimate_checkpoints(
         capabilities: With the items that are scored.
         rows: Held-out rows of the target task, if any.
         num_checkpoints: Without the base.
-        choice: The base.
         seed: Of the sample of rows.
-
-    Returns:
-        The estimate.
     """
     from driftline.analyses import NUM_TARGET_ROWS, target_capability
 

@@ -69,14 +69,7 @@ class Estimate(Document):
 
 
 def estimate_summary(document: Estimate) -> str:
-    """Return the text that the command prints.
-
-    Args:
-        document: The estimate.
-
-    Returns:
-        The text.
-    """
+    """Return the text that the command prints."""
     trained = ""
     if document.tokens_trained:
         steps = ""
@@ -140,10 +133,6 @@ def estimate_assessment(request: "AssessmentRequest", choice: "ModelChoice") -> 
 
     Args:
         request: What is asked; its model is not needed.
-        choice: The model.
-
-    Returns:
-        The estimate.
     """
     from driftline.analyses import planned_work
     from driftline.engine import RunFolder
@@ -174,7 +163,6 @@ def estimate_training(cost: TrainCost, choice: "ModelChoice") -> Estimate:
 
     Args:
         cost: What is trained, and under which watch.
-        choice: The model.
 
     Returns:
         The estimate; of the monitor's checks, only the base's scores are counted.
@@ -198,10 +186,6 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
 
     Args:
         cost: What is searched.
-        choice: The model.
-
-    Returns:
-        The estimate.
     """
     from driftline.models import config_in_memory
 
@@ -225,10 +209,6 @@ def estimate_certification(suites: "tuple[Suite, ...]", choice: "ModelChoice") -
 
     Args:
         suites: What is scored.
-        choice: The base.
-
-    Returns:
-        The estimate.
     """
     hollow = hollow_of(choice)
     capabilities = _capabilities(suites)
@@ -269,11 +249,7 @@ def scored_tokens(hollow: "HollowModel", capabilities: "Sequence[Capability]") -
     """Count the tokens to score capabilities once.
 
     Args:
-        hollow: Makes the tokens.
         capabilities: With the items that are scored.
-
-    Returns:
-        Tokens.
     """
     from driftline.engine import LocalEngine, Meter, ResultStore
     from driftline.models import ScoringOptions
@@ -291,12 +267,7 @@ def estimate(command: str, choice: "ModelChoice", hollow: "HollowModel", work: W
 
     Args:
         command: The question.
-        choice: The model.
         hollow: Its stand-in.
-        work: Counted.
-
-    Returns:
-        The estimate.
     """
     rate, device = _measured_rate(hollow.hidden_size)
     num = hollow.num_parameters

@@ -25,14 +25,7 @@ class ScaledModel(Document):
 
 
 def scaled_model_summary(document: ScaledModel) -> str:
-    """Return the text that the command prints.
-
-    Args:
-        document: The document.
-
-    Returns:
-        The text.
-    """
+    """Return the text that the command prints."""
     num = len(document.interpolated_modules)
     apart = f", {num} modules with scales of their own" if num else ""
     return (

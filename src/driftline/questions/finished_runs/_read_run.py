@@ -60,7 +60,7 @@ def _read(place: Path) -> "Document":
     # Loads pydantic, so not for --help.
     from driftline.parsing import parse_json, read_text
 
-    from ._kinds import KINDS
+    from ..answers._shown import paged_kinds
 
     file = place
     if place.is_dir():
@@ -75,9 +75,10 @@ def _read(place: Path) -> "Document":
     mend = "give a document that a command of Driftline wrote"
     value = parse_json(text, file, InputError, mend=mend)
     schema = value.get("schema") if isinstance(value, dict) else None
-    kind = KINDS.get(schema) if isinstance(schema, str) else None
+    kinds = paged_kinds()
+    kind = kinds.get(schema) if isinstance(schema, str) else None
     if kind is None:
-        known = ", ".join(sorted(KINDS))
+        known = ", ".join(sorted(kinds))
         raise InputError(f"{file}: schema: {schema!r} is none of {known}; {mend}")
     return kind.from_json(text, origin=str(file))
 

@@ -3,7 +3,7 @@
 from ...errors import InputError
 from ...provenance import driftline_version
 from ...results import ComparedRun, Document, RunComparison
-from ._readings import pairs_of, quantity_of, settings_of
+from ._run_pairs import pairs_of, quantity_of, settings_of
 
 _MOST_REASONS = 5
 NO_TEST = "Intervals are each run's own; whether a difference is more than chance was not tested."
@@ -13,11 +13,7 @@ def two_runs(first: tuple[str, Document], second: tuple[str, Document]) -> RunCo
     """Put two documents of one kind side by side.
 
     Args:
-        first: Name and document.
         second: The other one.
-
-    Returns:
-        The document.
 
     Raises:
         InputError: They are of two kinds, or have no values in common.

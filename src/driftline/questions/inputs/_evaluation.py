@@ -20,7 +20,6 @@ def read_evaluation(
     Args:
         source: What is given; None leaves it to the config.
         config: Names a split of the data where it evaluates.
-        data: The training data.
         columns: How columns are to be called.
 
     Returns:

@@ -54,9 +54,6 @@ class ModelChoice:
     def open(self) -> "LanguageModel":
         """Open it.
 
-        Returns:
-            The model.
-
         Raises:
             ModelError: There is no such model, or it cannot be held so.
         """
@@ -88,9 +85,6 @@ class EngineChoice:
 
     def ray_options(self) -> "RayOptions | None":
         """Read the options of Ray; None for this process.
-
-        Returns:
-            The options.
 
         Raises:
             ConfigError: Ray is not installed, or an option of Ray's was given without it.
@@ -221,9 +215,6 @@ def read_suites(suites: SuiteInput, reporter: "Reporter") -> tuple["Suite", ...]
         suites: One name or `Suite`, or several.
         reporter: Told about it.
 
-    Returns:
-        The suites.
-
     Raises:
         SuiteError: One of them is not right, or there is none.
     """
@@ -251,9 +242,6 @@ def read_config(config: ConfigInput, name: str = "config in memory") -> "Trainin
     Args:
         config: A path, a dict of TRL's fields, or an `SFTConfig`.
         name: The name of one in memory, for messages and documents.
-
-    Returns:
-        The config.
 
     Raises:
         ConfigError: It cannot be used.
@@ -339,9 +327,6 @@ def run_folder(
         force: Replace what an earlier run left there.
         command: The question, for people.
         model: The model, for people.
-
-    Yields:
-        The folder, open.
 
     Raises:
         OutputError: It cannot be used.

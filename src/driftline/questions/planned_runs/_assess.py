@@ -286,9 +286,6 @@ def beside(folder: Path | None) -> Path | None:
 
     Args:
         folder: The probe's.
-
-    Returns:
-        One beside it.
     """
     return None if folder is None else folder.parent / f"{folder.resolve().name}-train"
 

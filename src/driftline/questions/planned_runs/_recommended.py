@@ -22,7 +22,6 @@ def with_recommended(
     """Write the recommended config, if one value or more should change.
 
     Args:
-        assessment: Has the changes.
         config: The user's config.
         folder: The run folder; a file there that is not ours is never replaced without `force`.
         force: Replace it, and drop that of an earlier run.

@@ -25,7 +25,6 @@ def check_then_train(
 
     Args:
         part: The question.
-        choice: The model.
         keeps_checkpoint: Whether the probe's checkpoint is kept.
         has_folder: Whether a run folder is named.
 
@@ -49,9 +48,6 @@ def check_then_train(
 def check_trainable(opened: "LanguageModel") -> None:
     """Refuse a base that `train` does not take.
 
-    Args:
-        opened: The base.
-
     Raises:
         ConfigError: It is quantised or offloaded.
     """
@@ -66,7 +62,6 @@ def finished_run(path: Path, identity: "JsonValue") -> "Assessment | None":
     """Read the answer to the same request from a finished run folder.
 
     Args:
-        path: Run folder.
         identity: All that the answer depends on.
 
     Returns:
@@ -89,7 +84,6 @@ def with_inputs(assessment: "Assessment", given: dict[str, Any], folder: Path) -
     Args:
         assessment: The answer.
         given: Model, data, config, columns and suites as they were given.
-        folder: Run folder.
 
     Returns:
         The assessment; the same where no checkpoint is kept, or an input is in memory.

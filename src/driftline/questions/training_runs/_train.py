@@ -291,9 +291,6 @@ def _identity(
 def _removed_if_refused(folder: "RunFolder") -> "Iterator[None]":
     """Remove what a run wrote that was refused before its first checkpoint: nothing resumes from it.
 
-    Yields:
-        Nothing.
-
     Raises:
         InputError: The run was refused.
     """

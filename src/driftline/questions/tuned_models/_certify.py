@@ -187,9 +187,6 @@ def _read_policy(policy: object) -> "CertificationPolicy | None":
 def _alpha(given: float | None, policy: "CertificationPolicy | None") -> float:
     """Find the accepted error, in the one place that says it.
 
-    Returns:
-        alpha.
-
     Raises:
         ConfigError: It is said twice.
     """

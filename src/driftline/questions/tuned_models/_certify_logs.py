@@ -47,10 +47,6 @@ def certify_logs(
         out: Run folder; None leaves no file.
         force: Replace an earlier run in `out`.
         write: Writes the outputs.
-        outputs: Their names.
-
-    Returns:
-        The answer.
     """
     from driftline.analyses import ScoredRequest, certify_scored
 

@@ -109,10 +109,10 @@ def repair(  # noqa: PLR0913 - the inputs of a question
                 read,
                 rows,
                 max_cost,
-                items,
-                search_items,
-                alpha,
-                seed,
+                num_items=items,
+                num_search_items=search_items,
+                alpha=alpha,
+                seed=seed,
                 prefer=prefer,  # type: ignore[arg-type]
             )
             with inputs.shown(reporter, folder):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from ...results import Assessment, BeliefCurve, BeliefSpace
 from ...results.readings import clean, rank_ratios
 from ._altair import alt
-from ._drawing import BLUE, GREY, INK, NUMBERS, PURPLE, VERMILION, Canvas, Chart, Key, data
+from ._drawing import NUMBERS, Canvas, Chart, Key, data
+from ._palette import BLUE, GREY, INK, PURPLE, VERMILION
 
 PANEL_WIDTH, PANEL_HEIGHT = 218, 104
 COLUMNS = 3

@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ._altair import alt
-from ._drawing import (
-    BLUE,
-    GREY,
-    INK,
-    NUMBERS,
-    ORANGE,
-    VERMILION,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-    styled,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data, styled
+from ._palette import BLUE, GREY, INK, ORANGE, VERMILION
 
 _HEIGHT = 320
 _ROW = 40

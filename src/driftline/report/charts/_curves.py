@@ -6,19 +6,8 @@ from typing import Literal
 from ...results import Assessment, StabilityMargin
 from ...results.readings import clean, loss_sign, margin_order
 from ._altair import alt
-from ._drawing import (
-    AXIS,
-    GREY,
-    INK,
-    NAMES,
-    NUMBERS,
-    SERIES,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
+from ._palette import AXIS, GREY, INK, NAMES, SERIES
 
 TITLES = {
     "path": "steps",
@@ -46,7 +35,6 @@ def curve_chart(
     Args:
         assessment: Where the curves are.
         canvas: The room for the chart.
-        kind: Which margins.
 
     Returns:
         The chart; None where nothing was measured.

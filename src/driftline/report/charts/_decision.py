@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._altair import alt
-from ._drawing import (
-    AXIS,
-    BLUE,
-    GREY,
-    INK,
-    NUMBERS,
-    ORANGE,
-    VERMILION,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
+from ._palette import AXIS, BLUE, GREY, INK, ORANGE, VERMILION
 
 _HEIGHT = 250
 
@@ -118,12 +106,8 @@ def decision_key(
     """Explain every mark that `decision_chart` draws.
 
     Args:
-        points: Of the chart.
         chosen: What the ring is.
         spread: What the bars through it are; None where there are none.
-
-    Returns:
-        The key.
     """
     keys = [Key("ink", "cross", "the base: no gain, no loss")]
     if any(p.is_chosen for p in points):

@@ -20,22 +20,9 @@ from ._altair import alt
 from ._belief_space import belief_chart
 from ._curves import curve_chart
 from ._decision import DecisionPoint, DecisionSpread, decision_chart
-from ._drawing import (
-    BLUE,
-    GREY,
-    GRID,
-    INK,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    WIDE,
-    Canvas,
-    Chart,
-    Key,
-    data,
-    styled,
-)
+from ._drawing import WIDE, Canvas, Chart, Key, data, styled
 from ._intervals import IntervalRow, interval_chart
+from ._palette import BLUE, GREY, GRID, INK, ORANGE, PAPER, VERMILION
 from ._safe_envelope import envelope_chart
 
 DARKEST = 0.65
@@ -68,7 +55,6 @@ def drawings(assessment: Assessment, canvas: Canvas) -> dict[str, Callable[[], C
     """List the functions that draw the charts of an assessment.
 
     Args:
-        assessment: The document to draw.
         canvas: The room for the chart.
 
     Returns:
@@ -235,9 +221,6 @@ def _heat(
 
 def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
     """Compute the range of the used share from that of the critical learning rate.
-
-    Args:
-        margin: A path margin.
 
     Returns:
         Its ends; None for an end that is not known, or has no bound.

@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._altair import alt
-from ._drawing import (
-    AXIS,
-    BLUE,
-    INK,
-    NUMBERS,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    Canvas,
-    Chart,
-    Key,
-    change_axis,
-    data,
-)
+from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
+from ._palette import AXIS, BLUE, INK, ORANGE, PAPER, VERMILION
 
 ROW = 26
 COLOURS = {"lost": VERMILION, "undecided": ORANGE, "retained": BLUE}
@@ -90,11 +78,7 @@ def interval_key(rows: Sequence[IntervalRow], *, words: str) -> tuple[Key, ...]:
     """Explain every mark that `interval_chart` draws of these rows.
 
     Args:
-        rows: Of the chart.
         words: What the bar is, such as `90% prediction interval`.
-
-    Returns:
-        The key.
     """
     has_untested = any(row.low is None and row.high is None for row in rows)
     untested = ", or no test was made" if has_untested else ""

@@ -20,7 +20,8 @@ from ...results.readings import (
     number,
     percent,
 )
-from ._drawing import BLUE, FONT, GREY, GRID, INK, VERMILION, WIDE, Canvas
+from ._drawing import FONT, WIDE, Canvas
+from ._palette import BLUE, GREY, GRID, INK, VERMILION
 
 _CELL, _ROW, _LEFT, _TOP, _GAP = 19, 9, 34, 62, 22
 MAX_PANELS = 4

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from ...results import Assessment, EnvelopeContour, SafeEnvelope
 from ...results.readings import clean
 from ._altair import alt
-from ._drawing import GREEN, INK, NAMES, NUMBERS, SERIES, Canvas, Chart, Key, data
+from ._drawing import NUMBERS, Canvas, Chart, Key, data
+from ._palette import GREEN, INK, NAMES, SERIES
 
 CONTOURS = tuple(colour for colour in SERIES if colour != GREEN)
 """Colours of contours; green is left to the safe region."""
@@ -18,7 +19,6 @@ def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     """Draw the tightest contours, the region under all required ones, and the planned config.
 
     Args:
-        assessment: The document to draw.
         canvas: The room for the chart.
 
     Returns:
@@ -91,9 +91,6 @@ def _safe_region(envelope: SafeEnvelope, x: alt.X, y: alt.Y) -> Iterator[alt.Cha
 
 def safe_rates(envelope: SafeEnvelope) -> dict[float, float]:
     """Find the rates below which every required capability is safe, where they are in the chart.
-
-    Args:
-        envelope: The envelope.
 
     Returns:
         Steps to the rate; empty without a required capability, or where the region is below the chart.

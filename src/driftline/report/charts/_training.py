@@ -3,7 +3,8 @@
 from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import clean
 from ._altair import alt
-from ._drawing import INK, NAMES, SERIES, Canvas, Chart, Key, data, styled
+from ._drawing import Canvas, Chart, Key, data, styled
+from ._palette import INK, NAMES, SERIES
 
 
 def shown_courses(run: TrainingRun) -> list[CapabilityCourse]:
@@ -16,7 +17,6 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
     """Draw the change of each capability over its tolerance.
 
     Args:
-        run: The run.
         canvas: The room for the chart.
 
     Returns:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from ...results import ChangeGroup, WeightDiff
 from ...results.readings import clean, percent
 from ._altair import alt
-from ._drawing import BLUE, GRID, VERMILION, WIDE, Canvas, Chart, Key, data, styled
+from ._drawing import WIDE, Canvas, Chart, Key, data, styled
+from ._palette import BLUE, GRID, VERMILION
 
 _ROW = 16
 _FULL_AT = 0.98
@@ -16,7 +17,6 @@ def weight_diff_charts(diff: WeightDiff, canvas: Canvas = WIDE) -> dict[str, Cha
     """Draw the charts that the diff has numbers for.
 
     Args:
-        diff: The document to draw.
         canvas: The room for the chart.
 
     Returns:

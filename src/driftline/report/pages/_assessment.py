@@ -23,20 +23,12 @@ from ...results.readings import (
     verdict_word,
 )
 from ..charts import path_margins
+from ..tables import ReportTable, minus_sentence, table
 from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
-from ._model_tables import model_provenance, scores_table
-from ._page import BADGES, Head, page
-from ._tables import (
-    Table,
-    bounds_table,
-    minus_sentence,
-    path_table,
-    radius_table,
-    region_summary,
-    region_table,
-    table,
-)
+from ._assessment_tables import bounds_table, path_table, radius_table, region_summary, region_table
+from ._model_tables import explained_scores, model_provenance
+from ._page import Head, page
 
 TITLES = {
     "driftline/assess/1": "Fine-tuning risk assessment",
@@ -66,15 +58,13 @@ def render_html(assessment: Assessment) -> str:
     Returns:
         One HTML document that needs nothing beside it; equal for equal assessments.
     """
-    screen = assessment_screen(assessment)
     assessment = in_points(assessment)
     shown = dict(assessment_figures(assessment))
     p = assessment.provenance
     head = Head(
         assessment,
         title=TITLES[assessment.schema_],
-        badge=BADGES.get(assessment.verdict or "", assessment.verdict),
-        screen=screen,
+        screen=assessment_screen(assessment),
         facts=tuple(_facts(assessment)),
         tiles=tuple(_tiles(assessment)),
         cost=(cost_sentence(assessment.cost),),
@@ -88,7 +78,7 @@ def render_html(assessment: Assessment) -> str:
         word=verdict_word(assessment.verdict),
         forecasts=[f for name, f in shown.items() if name.startswith("forecast")],
         figure=shown,
-        scores=scores_table(assessment.scores),
+        scores=explained_scores(assessment.scores),
         target=minus_sentence(target_sentence(assessment) or ""),
         row_gains=[minus_sentence(text) for text in row_gain_sentences(assessment)],
         named=module_ranks(assessment)[:NUM_NAMED],
@@ -172,7 +162,7 @@ def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:
         yield title, verdict, names
 
 
-def _config_table(assessment: Assessment) -> Table:
+def _config_table(assessment: Assessment) -> ReportTable:
     values = assessment.provenance.config_values
     rows = [(key, _plain(value)) for key, value in values.items()]
     return table([("config key", "text"), ("value", "code")], rows)

@@ -36,17 +36,16 @@ from ..charts import (
     to_svg,
     used_key,
 )
-from ._belief_table import belief_table
-from ._page import Figure
-from ._tables import (
-    Table,
+from ..tables import ReportTable, forecast_table
+from ._assessment_tables import (
     curve_table,
     envelope_table,
-    forecast_table,
     fragility_table,
     losses_of_unit,
     path_table,
 )
+from ._belief_table import belief_table
+from ._page import Figure
 
 _NUM_NAMED = 5
 _FOLDED = {"belief_space", "path_curves", "radius_curves"}
@@ -66,7 +65,7 @@ class _Pictures:
         return name in self._charts[WIDE]
 
     def figure(
-        self, name: str, label: str, key: Sequence[Key], caption: str, numbers: Table | None
+        self, name: str, label: str, key: Sequence[Key], caption: str, numbers: ReportTable | None
     ) -> Figure:
         """Put a chart and its words together; folded diagnostics are drawn once."""
         prefix = name.replace("_", "-")

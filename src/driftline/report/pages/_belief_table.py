@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from ...results import BeliefCurve, BeliefSpace
 from ...results.readings import interval, lowest_cka, number, rank_range
-from ._tables import Table, columns, table
+from ..tables import ReportTable, columns, table
 
 
-def belief_table(space: BeliefSpace) -> Table:
+def belief_table(space: BeliefSpace) -> ReportTable:
     """Tabulate every point of every direction: output, and the extremes over layers."""
     return table(
         columns(

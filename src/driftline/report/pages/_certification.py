@@ -4,23 +4,21 @@ from collections.abc import Iterator
 
 from ...results import Certification, Subject
 from ...results.readings import DASH, clean, duration, fall, in_points, number, percent
-from ..terminal import certification_screen, pvalue_text, recovery_sentence
-from ._claims import claim_figures, claims_table, flip_table, ways_out
-from ._page import BADGES, Head, page
+from ..tables import ReportTable, columns, pvalue_text, table
+from ..terminal import certification_screen, recovery_sentence
+from ._claims import claim_figures, claims_with_reasons, flip_table, ways_out
+from ._page import Head, page
 from ._provenance import provenance_table
-from ._tables import Table, columns, table
 
 
 def render_certification(document: Certification) -> str:
     """Write a certification as a page in the order of every page."""
-    screen = certification_screen(document)
     shown = in_points(document)
     p = shown.provenance
     head = Head(
         shown,
         title="What tuning kept",
-        badge=BADGES[shown.verdict],
-        screen=screen,
+        screen=certification_screen(document),
         facts=(
             ("tuned", _subject(p.tuned)),
             ("base", _subject(p.base)),
@@ -37,7 +35,7 @@ def render_certification(document: Certification) -> str:
         "_certification.html.j2",
         head,
         figures=tuple(claim_figures(shown.claims)),
-        claims=claims_table(shown.claims),
+        claims=claims_with_reasons(shown.claims),
         suite_claim=_suite_claim(shown),
         flips=[
             (_flip_words(claim.capability, made, claim.flips.chance_adjusted_loss), made)
@@ -78,13 +76,13 @@ def _suite_claim(document: Certification) -> str:
     )
 
 
-def _flip_words(name: str, made: Table, beyond: float | None) -> str:
+def _flip_words(name: str, made: ReportTable, beyond: float | None) -> str:
     lost = sum(row[0] == "lost" for row in made.rows)
     text = f"{clean(name)}: {lost} lost, {len(made.rows) - lost} gained"
     return text if beyond is None else f"{text} (lost beyond guessing: {100 * beyond:+.1f} points)"
 
 
-def _left_table(document: Certification) -> Table:
+def _left_table(document: Certification) -> ReportTable:
     return table(
         columns("capability; at worst #; accepted #; unit; margin left #"),
         (
@@ -100,7 +98,7 @@ def _left_table(document: Certification) -> Table:
     )
 
 
-def _checks_table(document: Certification) -> Table:
+def _checks_table(document: Certification) -> ReportTable:
     guards = document.guards
     floors = [n.largest_difference for n in guards.noise if n.largest_difference is not None]
     rows = [
@@ -124,7 +122,7 @@ def _checks_table(document: Certification) -> Table:
     return table([("check", "text"), ("finding", "text")], rows)
 
 
-def _digest_table(document: Certification) -> Table:
+def _digest_table(document: Certification) -> ReportTable:
     p = document.provenance
     rows = [
         (f"{side}: {file.name}", file.digest)
@@ -139,7 +137,7 @@ def _digest_table(document: Certification) -> Table:
     return table([("file", "text"), ("digest", "code")], rows)
 
 
-def _provenance_table(document: Certification) -> Table:
+def _provenance_table(document: Certification) -> ReportTable:
     p = document.provenance
     numerics = (
         "none: logs of another tool"

@@ -1,26 +1,14 @@
 """The claims of certify, plan and repair on their pages, as a table and as a chart."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ...results import CapabilityClaim
-from ...results.readings import (
-    CLAIM_WORDS,
-    DASH,
-    clean,
-    fall,
-    items_in_groups,
-    number,
-    shown_change,
-    sign_notes,
-    way_out,
-    with_error,
-    with_rise,
-)
+from ...results.readings import DASH, clean, fall, shown_change, way_out
 from ..charts import Canvas as Canvas
 from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
-from ..terminal import pvalue_text
+from ..tables import ReportTable, claims_table, table
 from ._page import Figure, drawn
-from ._tables import Table, table
 
 _STATES = {"non_inferior": "retained", "inferior": "lost", "inconclusive": "undecided"}
 
@@ -37,49 +25,10 @@ def ways_out(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
     return tuple(way for claim in claims if (way := way_out(claim)) is not None)
 
 
-def claims_table(claims: Sequence[CapabilityClaim]) -> Table:
-    """Tabulate every claim: both means, the change, its limit, what is accepted, p-values."""
-    made = table(
-        [
-            ("capability", "text"),
-            ("items in groups", "number"),
-            ("base", "number"),
-            ("tuned", "number"),
-            ("change", "number"),
-            ("at worst", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("p", "number"),
-            ("Holm p", "number"),
-            ("claim", "verdict"),
-        ],
-        (
-            (
-                claim.capability + ("" if claim.required else " (watched)"),
-                items_in_groups(claim.num_items, claim.num_groups),
-                number(claim.base),
-                number(claim.tuned),
-                with_rise(
-                    with_error(number(_change(claim), signed=True), claim.standard_error),
-                    claim.unit,
-                    fall(_change(claim)),
-                ),
-                with_rise(
-                    number(fall(claim.loss_limit), signed=True), claim.unit, claim.loss_limit
-                ),
-                with_rise(number(fall(claim.margin), signed=True), claim.unit, claim.margin),
-                claim.unit,
-                pvalue_text(claim.pvalue),
-                pvalue_text(claim.adjusted_pvalue),
-                CLAIM_WORDS[claim.verdict],
-            )
-            for claim in claims
-        ),
-    )
-    notes = sign_notes(
-        (c.unit for c in claims), any_lower=any(not c.higher_is_better for c in claims)
-    )
-    return Table(made.titles, made.kinds, made.rows, (*notes, *claim_reasons(claims)))
+def claims_with_reasons(claims: Sequence[CapabilityClaim]) -> ReportTable:
+    """Tabulate the claims, with the reason of each that has one."""
+    made = claims_table(claims)
+    return replace(made, notes=(*made.notes, *claim_reasons(claims)))
 
 
 def claim_figures(claims: Sequence[CapabilityClaim]) -> Iterator[Figure]:
@@ -123,7 +72,7 @@ def _change(claim: CapabilityClaim) -> float | None:
     return shown_change(claim.change, higher_is_better=claim.higher_is_better)
 
 
-def flip_table(claim: CapabilityClaim) -> Table | None:
+def flip_table(claim: CapabilityClaim) -> ReportTable | None:
     """List the items that one model gets right and the other wrong, before and after side by side."""
     flips = claim.flips
     if flips is None or not (flips.lost or flips.gained):
@@ -142,7 +91,7 @@ def flip_table(claim: CapabilityClaim) -> Table | None:
         rows[:_MOST_FLIPS],
     )
     notes = (f"{left:,} more are in the JSON.",) if left > 0 else ()
-    return Table(made.titles, made.kinds, made.rows, notes)
+    return replace(made, notes=notes)
 
 
 _MOST_FLIPS = 60

@@ -1,46 +1,26 @@
 """Tables about one model: its scores, and the provenance of a document about it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...results import CapabilityScore, Provenance
-from ...results.readings import DASH, interval, items_in_groups, number, percent, with_perplexity
+from ...results.readings import DASH, percent
+from ..tables import ReportTable, scores_table
 from ._provenance import provenance_table
-from ._tables import Table, columns, table
 
 
-def scores_table(scores: Sequence[CapabilityScore]) -> Table:
-    """Tabulate a model's own scores."""
-    made = table(
-        columns(
-            "capability; what it asks; metric; better; base #; standard error #; "
-            "interval of the mean #; accuracy #; chance #; items in groups #"
-        ),
-        (
-            (
-                s.capability,
-                s.description,
-                f"{s.metric} ({s.unit})",
-                "higher" if s.higher_is_better else "lower",
-                with_perplexity(number(s.value), s.unit, s.value),
-                number(s.standard_error),
-                interval(s.low, s.high),
-                percent(s.accuracy),
-                percent(s.chance),
-                items_in_groups(s.num_items, s.num_groups),
-            )
-            for s in scores
-        ),
-    )
+def explained_scores(scores: Sequence[CapabilityScore]) -> ReportTable:
+    """Tabulate a model's own scores, with notes about intervals and missing numbers."""
     levels = " and ".join(sorted({percent(s.confidence_level) for s in scores}))
     notes = (
         [f"Intervals at {levels} confidence, over groups of items of this kind."] if scores else []
     )
     if any(s.accuracy is None or s.chance is None for s in scores):
         notes.append(f"{DASH} The capability's scorer has no accuracy, or no chance level.")
-    return Table(made.titles, made.kinds, made.rows, tuple(notes))
+    return replace(scores_table(scores), notes=tuple(notes))
 
 
-def model_provenance(p: Provenance, schema: str) -> Table:
+def model_provenance(p: Provenance, schema: str) -> ReportTable:
     """Tabulate the provenance of a document about one model: model, inputs, versions."""
     model = f"{p.model.source} ({p.model.architecture}, {p.model.num_parameters:,} parameters, "
     rows = [

@@ -23,8 +23,8 @@ from ...results import (
 )
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
+from ..tables import ReportTable, minus_sentence
 from ..terminal import Screen
-from ._tables import Table, minus_sentence
 
 CHAPTERS = (
     ("v1", "V1", "Observed phenomenon"),
@@ -60,7 +60,7 @@ class Figure:
     """None for diagnostics, which scroll sideways where there is no room."""
     key: tuple[Key, ...]
     caption: str
-    numbers: Table | None
+    numbers: ReportTable | None
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,22 @@ class Head:
 
     document: Shown | RunComparison
     title: str
-    badge: str | None
-    """Colour of the verdict's badge; None without a verdict."""
     screen: Screen
     facts: tuple[tuple[str, str], ...]
     """Facts to name in the head, besides the date."""
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]
-    provenance: Table
+    provenance: ReportTable
     footer: str
     """One sentence about what such a page can say."""
+    own_badge: str | None = None
+    """Colour of the badge where it does not follow from the document's verdict."""
+
+    @property
+    def badge(self) -> str | None:
+        """Colour of the verdict's badge; None without a verdict."""
+        verdict = self.document.verdict
+        return self.own_badge or (BADGES.get(verdict, verdict) if verdict else None)
 
     @property
     def dated_facts(self) -> tuple[tuple[str, str], ...]:
@@ -102,7 +108,7 @@ def created_words(created: str) -> str:
 
 def drawn(
     draw: Callable[[Canvas], Chart], name: str, *, label: str, key: Sequence[Key], caption: str,
-    numbers: Table | None = None,
+    numbers: ReportTable | None = None,
 ) -> Figure:  # fmt: skip
     """Draw a chart for both widths.
 
@@ -113,9 +119,6 @@ def drawn(
         key: What each mark means.
         caption: Below it.
         numbers: The numbers that it shows; None where a table beside it has them.
-
-    Returns:
-        The figure.
     """
     wide: str | None
     narrow: str | None

@@ -3,55 +3,35 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...results import Plan, PlanLook
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    items_in_groups,
-    number,
-    percent,
-    sign_notes,
-    with_error,
-    with_rise,
-)
-from ..charts import plan_front, plan_key
-from ..terminal import (
-    budget_words,
-    forecast_words,
-    plan_screen,
+from ...results import Plan
+from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
+from ..charts import search_front, search_key
+from ..tables import (
+    ReportTable,
+    ablation_table,
+    columns,
+    margins_table,
+    protocol_table,
     scale_word,
-    setting_words,
-    trial_counts,
-    trial_order,
+    table,
+    trials_table,
 )
-from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, drawn, page
+from ..terminal import budget_words, forecast_words, plan_screen, trial_counts
+from ._claims import claim_figures, claims_with_reasons, ways_out
+from ._page import Head, drawn, page
 from ._provenance import provenance_table
-from ._tables import Table, columns, table
 
 
 def render_plan(document: Plan) -> str:
-    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
-
-    Args:
-        document: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal plans.
-    """
-    screen = plan_screen(document)
+    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left."""
     document = in_points(document)
     p = document.provenance
+    screen = plan_screen(document)
     if document.protocol is not None:
         screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
         document,
         title="The protocol that adapts most within the tolerances",
-        badge=BADGES[document.verdict],
         screen=screen,
         facts=(
             ("model", clean(p.base_model.source)),
@@ -67,10 +47,10 @@ def render_plan(document: Plan) -> str:
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: plan_front(document, canvas),
+        lambda canvas: search_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=plan_key(document),
+        key=search_key(document),
         caption="Every point of the search, on the items that choose: each trial at some scales of its "
         "update. Up is more gain, right is less loss of the capability that lost most.",
         numbers=_front_table(document),
@@ -78,17 +58,17 @@ def render_plan(document: Plan) -> str:
     return page(
         "_plan.html.j2",
         head,
-        protocol=_protocol_table(document),
+        protocol=protocol_table(document),
         parts=_parts_table(document) if document.chosen.parts else None,
         files=_files_table(document),
-        margins=_margins_table(document),
+        margins=margins_table(document),
         target=_target_line(document),
         figure=figure,
         claim_charts=tuple(claim_figures(document.claims)),
-        claims=claims_table(document.claims),
+        claims=claims_with_reasons(document.claims),
         ways=ways_out(document.claims),
-        ablation=_ablation_table(document) if document.ablation else None,
-        trials=_trials_table(document),
+        ablation=ablation_table(document) if document.ablation else None,
+        trials=trials_table(document),
         forecast=forecast_words(document),
         reasons=tuple(clean(reason) for reason in document.reasons),
     )
@@ -110,15 +90,7 @@ def _tiles(document: Plan) -> Iterator[tuple[str, str, str]]:
     yield "trials", f"{len(document.trials)}", f"{finished} trained to their end"
 
 
-def _protocol_table(document: Plan) -> Table | None:
-    if document.protocol is None:
-        return None
-    rows = [(s.lever, s.value, s.plain) for s in document.protocol.settings]
-    rows = rows or [("nothing", "as your config has it", "")]
-    return table([("lever", "text"), ("value", "text"), ("your config", "text")], rows)
-
-
-def _files_table(document: Plan) -> Table | None:
+def _files_table(document: Plan) -> ReportTable | None:
     if not document.files:
         return None
     return table(
@@ -139,101 +111,14 @@ def _target_line(document: Plan) -> str:
     )
 
 
-def _margins_table(document: Plan) -> Table:
-    claims = {claim.capability: claim for claim in document.claims}
-    made = table(
-        columns(
-            "capability; items in groups #; change #; at worst #; accepted #; margin left #; unit; "
-        ),
-        (
-            (
-                row.capability,
-                items_in_groups(
-                    claims[row.capability].num_items, claims[row.capability].num_groups
-                ),
-                with_rise(
-                    with_error(number(fall(row.loss), signed=True), row.standard_error),
-                    row.unit,
-                    row.loss,
-                ),
-                with_rise(number(fall(row.loss_limit), signed=True), row.unit, row.loss_limit),
-                with_rise(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
-                percent(row.left),
-                row.unit,
-                "" if row.required else "watched",
-            )
-            for row in document.margins_left
-        ),
-    )
-    return Table(
-        made.titles, made.kinds, made.rows, sign_notes(r.unit for r in document.margins_left)
-    )
-
-
-def _ablation_table(document: Plan) -> Table:
-    return table(
-        columns(
-            "lever; value; plain; gain with #; gain without #; bought #; "
-            "worst change with #; worst change without #; "
-        ),
-        (
-            (
-                row.lever,
-                row.value,
-                row.plain,
-                number(row.gain_with),
-                number(row.gain_without),
-                number(row.bought, signed=True),
-                number(fall(row.worst_loss_with), signed=True),
-                number(fall(row.worst_loss_without), signed=True),
-                "dropped: no worse without it" if row.was_dropped else row.reason or "",
-            )
-            for row in document.ablation
-        ),
-    )
-
-
-def _parts_table(document: Plan) -> Table:
+def _parts_table(document: Plan) -> ReportTable:
     return table(
         [("part", "text"), ("scale of its update", "number")],
         ((part, f"{scale:g}") for part, scale in document.chosen.parts.items()),
     )
 
 
-def _trials_table(document: Plan) -> Table:
-    return table(
-        columns(
-            "trial #; protocol; steps #; gain #; worst change #; of; scale #; state; "
-            "why; tokens #; seconds #"
-        ),
-        (
-            (
-                f"{trial.number}",
-                setting_words(trial.settings),
-                f"{trial.num_steps:,}",
-                *_best(trial.best),
-                trial.state,
-                trial.reason or ("" if trial.purpose == "search" else f"without: {trial.purpose}"),
-                f"{trial.tokens_trained:,}",
-                number(trial.wall_seconds),
-            )
-            for trial in sorted(document.trials, key=trial_order)
-        ),
-    )
-
-
-def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
-    if best is None:
-        return DASH, DASH, DASH, DASH
-    return (
-        number(best.target_gain),
-        number(fall(best.worst_loss), signed=True),
-        best.worst_capability,
-        scale_word(best),
-    )
-
-
-def _front_table(document: Plan) -> Table:
+def _front_table(document: Plan) -> ReportTable:
     return table(
         columns("trial; scale #; gain #; worst change #; of; excess #"),
         (
@@ -251,7 +136,7 @@ def _front_table(document: Plan) -> Table:
     )
 
 
-def _provenance_table(document: Plan) -> Table:
+def _provenance_table(document: Plan) -> ReportTable:
     p = document.provenance
     config = "TRL's defaults" if p.config is None else f"{p.config.name} {p.config.digest}"
     rows = [

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from ...results import RunProvenance, Subject
-from ._tables import Table, table
+from ..tables import ReportTable, table
 
 Row = tuple[str, str]
 
 
-def provenance_table(rows: Iterable[Row], p: RunProvenance, schema: str) -> Table:
+def provenance_table(rows: Iterable[Row], p: RunProvenance, schema: str) -> ReportTable:
     """Tabulate what a document is about, then the software, the time and the document's schema."""
     ending = (
         ("driftline", f"{p.driftline_version}, Python {p.python_version}"),

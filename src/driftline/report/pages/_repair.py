@@ -1,47 +1,34 @@
 """A repair as one HTML file: no script, no address to load from, all text of files escaped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ...results import CapabilityRecovery, Repair
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
-    shown_change,
-    sign_notes,
-    with_error,
-    with_rise,
+from ...results import Repair
+from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
+from ..charts import search_front, search_key
+from ..tables import (
+    ReportTable,
+    chosen_words,
+    columns,
+    families_table,
+    recovery_table,
+    scales_table,
+    table,
 )
-from ..charts import repair_front, repair_key
-from ..terminal import chosen_words, repair_screen, scale_lines
-from ._claims import claim_figures, claims_table, ways_out
-from ._page import BADGES, Head, drawn, page
+from ..terminal import repair_screen
+from ._claims import claim_figures, claims_with_reasons, ways_out
+from ._page import Head, drawn, page
 from ._provenance import provenance_table, subject_rows
-from ._tables import Table, columns, table
 
 
 def render_repair(document: Repair) -> str:
-    """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found.
-
-    Args:
-        document: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal repairs.
-    """
-    screen = repair_screen(document)
+    """Write a repair as a page: what came back, what each part is scaled by, claims, how it was found."""
     document = in_points(document)
     p = document.provenance
     head = Head(
         document,
         title="What scaling the update gave back",
-        badge=BADGES[document.verdict],
-        screen=screen,
+        screen=repair_screen(document),
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
             ("base", clean(p.base.source)),
@@ -55,10 +42,10 @@ def render_repair(document: Repair) -> str:
         footer="A claim is statistical, about items drawn like these.",
     )
     figure = drawn(
-        lambda canvas: repair_front(document, canvas),
+        lambda canvas: search_front(document, canvas),
         "front",
         label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=repair_key(document),
+        key=search_key(document),
         caption="Every point of the search, on the items that choose. Up is more gain, right is less loss "
         "of the capability that lost most.",
         numbers=_front_table(document),
@@ -66,15 +53,15 @@ def render_repair(document: Repair) -> str:
     return page(
         "_repair.html.j2",
         head,
-        recovery=_recovery_table(document),
+        recovery=_recovery(document),
         target=_target_line(document),
-        claims=claims_table(document.claims),
+        claims=claims_with_reasons(document.claims),
         claim_charts=tuple(claim_figures(document.claims)),
         ways=ways_out(document.claims),
-        families=_families_table(document),
+        families=families_table(document),
         figure=figure,
         chosen=chosen_words(document.chosen),
-        scales=table([("part", "text"), ("scale", "number")], scale_lines(document.scales)),
+        scales=scales_table(document),
     )
 
 
@@ -92,40 +79,13 @@ def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
     yield "size of the update", percent(document.chosen.kept_change), "of what it was"
 
 
-def _shown(
-    change: float, error: float | None, row: CapabilityRecovery, lower: frozenset[str]
-) -> str:
-    turned = shown_change(change, higher_is_better=row.capability not in lower)
-    return with_rise(with_error(number(turned, signed=True), error), row.unit, fall(turned))
-
-
-def _recovery_table(document: Repair) -> Table:
-    lower = frozenset(c.capability for c in document.claims if not c.higher_is_better)
-    made = table(
-        columns(
-            "capability; items #; change when tuned #; change when repaired #; "
-            "given back #; accepted #; unit; "
-        ),
-        (
-            (
-                row.capability,
-                f"{row.num_items:,}",
-                _shown(row.tuned_change, row.tuned_standard_error, row, lower),
-                _shown(row.repaired_change, row.repaired_standard_error, row, lower),
-                percent(row.given_back) if row.was_lost else DASH,
-                with_rise(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
-                row.unit,
-                "lost by tuning" if row.was_lost else "" if row.required else "watched",
-            )
-            for row in document.recovery.capabilities
-        ),
-    )
-    notes = sign_notes((r.unit for r in document.recovery.capabilities), any_lower=bool(lower))
-    notes += ("What tuning lost was named by other items, those that choose.",)
+def _recovery(document: Repair) -> ReportTable:
+    made = recovery_table(document)
+    notes = (*made.notes, "What tuning lost was named by other items, those that choose.")
     reason = document.recovery.reason
     if reason is not None:
         notes += (f"No share in all: {clean(reason)}.",)
-    return Table(made.titles, made.kinds, made.rows, notes)
+    return replace(made, notes=notes)
 
 
 def _target_line(document: Repair) -> str | None:
@@ -140,26 +100,7 @@ def _target_line(document: Repair) -> str | None:
     )
 
 
-def _families_table(document: Repair) -> Table:
-    return table(
-        columns("family; points #; best; gain kept #; damage #; worst change #; of; "),
-        (
-            (
-                f.family,
-                f"{f.num_points}",
-                f.best.label,
-                percent(f.best.gain_share),
-                number(f.best.damage),
-                number(fall(f.best.worst_loss), signed=True),
-                f.best.worst_capability,
-                "" if f.best.meets_constraint else "misses the constraint",
-            )
-            for f in document.families
-        ),
-    )
-
-
-def _front_table(document: Repair) -> Table:
+def _front_table(document: Repair) -> ReportTable:
     points = [look for look in document.looks if look.is_on_front]
     return table(
         columns("point; gain #; gain kept #; update kept #; worst change #; of; damage #"),
@@ -178,7 +119,7 @@ def _front_table(document: Repair) -> Table:
     )
 
 
-def _provenance_table(document: Repair) -> Table:
+def _provenance_table(document: Repair) -> ReportTable:
     p = document.provenance
     limit = "no limit" if p.max_cost is None else percent(p.max_cost)
     rows = [

@@ -3,7 +3,7 @@
 from ...results import Scores
 from ...results.readings import clean, cost_sentence, in_points
 from ..terminal import scores_screen
-from ._model_tables import model_provenance, scores_table
+from ._model_tables import explained_scores, model_provenance
 from ._page import Head, page
 
 
@@ -14,7 +14,6 @@ def render_scores(document: Scores) -> str:
     head = Head(
         shown,
         title="Capabilities of one model",
-        badge=None,
         screen=scores_screen(document),
         facts=(
             ("model", clean(p.model.source)),
@@ -30,4 +29,4 @@ def render_scores(document: Scores) -> str:
         for s in shown.scores
         if s.nothing_to_lose is not None
     ]
-    return page("_scores.html.j2", head, scores=scores_table(shown.scores), empty=empty)
+    return page("_scores.html.j2", head, scores=explained_scores(shown.scores), empty=empty)

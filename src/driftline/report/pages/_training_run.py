@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...results import CapabilityCourse, TrainingRun
+from ...results import TrainingRun
 from ...results.readings import (
     DASH,
     clean,
@@ -10,36 +10,23 @@ from ...results.readings import (
     fall,
     gain_sentence,
     in_points,
-    items_in_groups,
-    metric_sign,
     number,
     percent,
-    shown_change,
-    sign_notes,
-    with_error,
-    with_rise,
 )
 from ..charts import WIDE, Canvas, Chart, shown_courses, training_chart, training_key
+from ..tables import ReportTable, courses_table, table
 from ..terminal import training_screen
-from ._page import BADGES, Figure, Head, drawn, page
-from ._tables import Kind, Table, columns, table
-
-_COURSE: list[tuple[str, Kind]] = columns(
-    "capability; items in groups #; change #; accepted #; unit; lowest #; "
-    "at step #; alarm at step #; "
-)
+from ._page import Figure, Head, drawn, page
 
 
 def render_training_run(run: TrainingRun) -> str:
     """Write a training run as a page: verdict, losses, alarms with their time and reason, cost."""
-    screen = training_screen(run)
     run = in_points(run)
     p, cost = run.provenance, run.cost
     head = Head(
         run,
         title="Training under the monitor",
-        badge=BADGES.get(run.verdict, run.verdict),
-        screen=screen,
+        screen=training_screen(run),
         facts=(
             ("base", clean(p.model.source)),
             ("model", f"{clean(run.model_folder)}/ in the run folder"),
@@ -56,7 +43,7 @@ def render_training_run(run: TrainingRun) -> str:
         "_training_run.html.j2",
         head,
         reasons=[clean(reason) for reason in run.reasons],
-        courses=_courses(run),
+        courses=courses_table(run),
         gain=None if run.target is None else gain_sentence(run.target),
         figure=_figure(run),
         alarms=[
@@ -71,7 +58,7 @@ def render_training_run(run: TrainingRun) -> str:
     )
 
 
-def _provenance_table(run: TrainingRun) -> Table:
+def _provenance_table(run: TrainingRun) -> ReportTable:
     p = run.provenance
     facts = [
         ("base", p.model.source),
@@ -101,41 +88,6 @@ def _tiles(run: TrainingRun) -> Iterator[tuple[str, str, str]]:
     yield "rolled back to", back, f"model in {clean(run.model_folder)}/"
     cost = run.cost
     yield "monitor", percent(cost.monitor_share), f"of {duration(cost.wall_seconds)}"
-
-
-def _courses(run: TrainingRun) -> Table:
-    rows = []
-    for course in run.capabilities:
-        state = {True: "within", False: "beyond", None: "not known"}[course.within_tolerance]
-        rows.append(
-            (
-                course.capability,
-                items_in_groups(course.num_items, course.num_groups),
-                with_rise(
-                    with_error(number(_change(course), signed=True), course.standard_error),
-                    course.unit,
-                    fall(_change(course)),
-                ),
-                with_rise(
-                    number(fall(course.tolerance), signed=True), course.unit, course.tolerance
-                ),
-                course.unit,
-                with_rise(
-                    number(fall(course.largest_loss), signed=True), course.unit, course.largest_loss
-                ),
-                DASH if course.largest_loss_step is None else str(course.largest_loss_step),
-                DASH if course.alarm_step is None else str(course.alarm_step),
-                state if course.required else f"{state}, watched only",
-            )
-        )
-    made = table(_COURSE, rows)
-    lower = any(metric_sign(c.metric) > 0 for c in run.capabilities)
-    notes = sign_notes((c.unit for c in run.capabilities), any_lower=lower)
-    return Table(made.titles, made.kinds, made.rows, notes)
-
-
-def _change(course: CapabilityCourse) -> float | None:
-    return shown_change(course.change, higher_is_better=metric_sign(course.metric) < 0)
 
 
 def _figure(run: TrainingRun) -> Figure | None:

@@ -1,34 +1,18 @@
 """A diff as one HTML file: no script, no address to load from, all text of files escaped."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 
-from ...results import ChangeGroup, WeightDiff
-from ...results.readings import (
-    DASH,
-    MERGE_TITLES,
-    clean,
-    cost_line,
-    count_lines,
-    gaps,
-    merge_lines,
-    merge_rows,
-    movers,
-    number,
-    percent,
-    rank_cells,
-)
-from ..charts import Key, has_weight_diff_charts, modules_key, weight_diff_charts
+from ...results import WeightDiff
+from ...results.readings import clean, cost_line, count_lines, movers, percent
+from ..charts import Canvas, Chart, Key, has_weight_diff_charts, modules_key, weight_diff_charts
+from ..tables import ReportTable, group_table, merge_table, movers_table
 from ..terminal import weight_diff_screen
 from ._page import Figure, Head, drawn, page
 from ._provenance import provenance_table, subject_rows
-from ._tables import Kind, Table, columns, table
 
 MAX_MOVERS = 40
 """Weights that the page lists; the JSON has them all."""
-
-_GROUP: list[tuple[str, Kind]] = columns(
-    "relative change #; share #; weights moved #; parameters #"
-)
 
 
 def render_weight_diff(diff: WeightDiff) -> str:
@@ -38,7 +22,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
     head = Head(
         diff,
         title="What tuning moved",
-        badge=_badge(diff, screen.verdict or ""),
+        own_badge=_badge(diff, screen.verdict or ""),
         screen=screen,
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
@@ -55,20 +39,10 @@ def render_weight_diff(diff: WeightDiff) -> str:
         merge=merge_table(diff),
         figure=dict(_figures(diff)),
         roles=group_table(diff.by_role, first="role"),
-        movers=movers_table(diff),
+        movers=_movers(diff),
         counts=count_lines(diff),
         bad=[f"{clean(bad.name)} ({bad.side})" for bad in diff.not_finite],
     )
-
-
-def merge_table(diff: WeightDiff) -> Table | None:
-    """Tabulate the weights that an adapter changes, by layer; None where no adapter was given."""
-    if diff.merge is None:
-        return None
-    titles: list[tuple[str, Kind]] = [(MERGE_TITLES[0], "text")]
-    titles += [(title, "number") for title in MERGE_TITLES[1:]]
-    made = table(titles, merge_rows(diff.merge))
-    return Table(made.titles, made.kinds, made.rows, tuple(merge_lines(diff.merge)))
 
 
 def _badge(diff: WeightDiff, word: str) -> str:
@@ -97,89 +71,41 @@ def _figures(diff: WeightDiff) -> Iterator[tuple[str, Figure]]:
     if not has_weight_diff_charts(diff):
         return
     cells = [g for g in diff.by_module if g.layer is not None]
-    yield (
-        "modules",
-        drawn(
-            lambda canvas: weight_diff_charts(diff, canvas)["modules"],
-            "modules",
-            label="Relative change of every module, layer by role; the numbers are in the table.",
-            key=modules_key([g for g in cells if g.relative_change is not None]),
-            caption="Norm of the change over the norm of the weights, role by role in each layer. Full "
-            "colour is the 98th percentile.",
-            numbers=group_table(cells, first="module"),
+    texts = {
+        "modules": (
+            "Relative change of every module, layer by role",
+            modules_key([g for g in cells if g.relative_change is not None]),
+            "Norm of the change over the norm of the weights, role by role in each layer. Full colour is "
+            "the 98th percentile.",
+            group_table(cells, first="module"),
         ),
-    )
-    yield (
-        "layers",
-        drawn(
-            lambda canvas: weight_diff_charts(diff, canvas)["layers"],
-            "layers",
-            label="Share of the squared change, layer by layer; the numbers are in the table.",
-            key=(Key("blue", "area", "share of the squared change of all weights"),),
-            caption="Where the update went; embedding and head are not shown.",
-            numbers=group_table(diff.by_layer, first="layer"),
+        "layers": (
+            "Share of the squared change, layer by layer",
+            (Key("blue", "area", "share of the squared change of all weights"),),
+            "Where the update went; embedding and head are not shown.",
+            group_table(diff.by_layer, first="layer"),
         ),
-    )
+    }
+    for name, (label, key, caption, numbers) in texts.items():
+        label = f"{label}; the numbers are in the table."
+
+        def draw(canvas: Canvas, name: str = name) -> Chart:
+            return weight_diff_charts(diff, canvas)[name]
+
+        yield name, drawn(draw, name, label=label, key=key, caption=caption, numbers=numbers)
 
 
-def group_table(groups: Sequence[ChangeGroup], *, first: str) -> Table:
-    """Tabulate groups of weights, a row each."""
-    return table(
-        [(first, "text"), *_GROUP],
-        (
-            (
-                _group_name(group),
-                percent(group.relative_change),
-                percent(group.share),
-                f"{group.num_changed} of {group.num_weights}",
-                f"{group.num_parameters:,}",
-            )
-            for group in groups
-        ),
-    )
-
-
-def movers_table(diff: WeightDiff) -> Table:
-    """Tabulate the weights that moved farthest relative to their own norm, with the ranks of the change."""
-    made = table(
-        [
-            ("weight", "code"),
-            ("relative change", "number"),
-            ("share", "number"),
-            ("largest singular value", "number"),
-            ("effective rank", "number"),
-            ("stable rank", "number"),
-            ("90% energy rank", "number"),
-            ("intruders", "number"),
-            ("", "text"),
-        ],
-        (
-            (
-                c.name,
-                percent(c.relative_change),
-                percent(c.share),
-                number(c.spectrum.largest_singular_values[0]) if c.spectrum else DASH,
-                *rank_cells(c),
-                "at the level of rounding" if c.at_rounding else "",
-            )
-            for c in movers(diff)[:MAX_MOVERS]
-        ),
-    )
-    notes = [f"{DASH} {gap}" for gap in gaps(diff)]
+def _movers(diff: WeightDiff) -> ReportTable:
+    made = movers_table(diff, movers(diff)[:MAX_MOVERS])
+    notes = list(made.notes)
     if any(c.spectrum and not c.spectrum.is_exact for c in diff.changes):
         notes.append("~ An estimate from a random subspace.")
     if len(diff.changes) > MAX_MOVERS:
         notes.append(f"{len(diff.changes) - MAX_MOVERS} more are in the JSON.")
-    return Table(made.titles, made.kinds, made.rows, tuple(notes))
+    return replace(made, notes=tuple(notes))
 
 
-def _group_name(group: ChangeGroup) -> str:
-    if group.role is not None:
-        return group.role if group.layer is None else f"{group.layer} {group.role}"
-    return "outside the layers" if group.layer is None else str(group.layer)
-
-
-def _provenance_table(diff: WeightDiff) -> Table:
+def _provenance_table(diff: WeightDiff) -> ReportTable:
     p = diff.provenance
     rows = [
         *subject_rows("base", p.base),

@@ -11,25 +11,21 @@ from ...results.readings import (
     clean,
     cost_sentence,
     explanation_sentences,
-    fall,
-    fall_interval,
     forecast_losses,
     in_points,
     margin_order,
-    metric_sign,
     module_ranks,
     number,
     percent,
     perplexity_lines,
-    probability,
     protected_by_role,
     protected_share,
     row_gain_sentences,
-    sign_notes,
     target_sentence,
     verdict_word,
 )
-from ._columns import WIDTH, aligned, caveat_lines, wrapped
+from ..tables import forecast_table
+from ._columns import WIDTH, aligned, caveat_lines, table_lines, wrapped
 
 NUM_NAMED = 5
 NUM_REASONS = 3
@@ -37,9 +33,6 @@ NUM_REASONS = 3
 
 def summary(assessment: Assessment) -> str:
     """Render an assessment for a terminal, without colour.
-
-    Args:
-        assessment: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the first reason, what is at
@@ -73,21 +66,6 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
     losses = forecast_losses(assessment)
     if not losses:
         return []
-    rows = [("capability", "base", "change", "interval", "accepted", "unit", "P", "verdict", "")]
-    rows += [
-        (
-            clean(loss.capability),
-            number(loss.base_value),
-            number(fall(loss.loss), signed=True),
-            fall_interval(loss.low, loss.high),
-            number(fall(loss.tolerance), signed=True),
-            clean(loss.unit),
-            probability(loss.probability_lost),
-            "open" if loss.verdict == "inconclusive" else loss.verdict,
-            "" if loss.required else "watched",
-        )
-        for loss in losses
-    ]
     level = percent(losses[0].confidence_level)
     head = f"Forecast of the planned run with its {level} interval; below 0 is worse; P: beyond what is accepted"
     said = perplexity_lines(
@@ -102,9 +80,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
         )
         for loss in losses
     )
-    lower = any(metric_sign(loss.metric) > 0 for loss in losses)
-    notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
-    table = [*aligned(rows, numeric=(1, 2, 3, 4, 6)), *(f"  {note}" for note in notes)]
+    table = table_lines(forecast_table(losses))
     return [head, *table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 

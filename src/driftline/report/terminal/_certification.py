@@ -1,7 +1,5 @@
 """A certification as plain text."""
 
-from collections.abc import Sequence
-
 from ...results import CapabilityClaim, Certification, Flip, RecoveryProbe
 from ...results.readings import (
     CLAIM_WORDS,
@@ -9,17 +7,13 @@ from ...results.readings import (
     PerplexityRow,
     clean,
     duration,
-    fall,
     in_points,
-    items_in_groups,
     number,
     percent,
     perplexity_lines,
-    shown_change,
-    sign_notes,
-    with_error,
 )
-from ._columns import aligned, caveat_lines, wrapped
+from ..tables import claims_table, pvalue_text
+from ._columns import caveat_lines, table_lines, wrapped
 
 NUM_FLIPS = 5
 """Items that are named of each kind; the document has all."""
@@ -27,9 +21,6 @@ NUM_FLIPS = 5
 
 def certification_summary(document: Certification) -> str:
     """Render a certification for a terminal, without colour.
-
-    Args:
-        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, both claims, a
@@ -39,7 +30,7 @@ def certification_summary(document: Certification) -> str:
     document = in_points(document)
     blocks = [
         wrapped(f"{document.verdict.upper()}: {_headline(document)}"),
-        _table(document.claims),
+        _table(document),
         _claims(document),
         [
             line
@@ -68,47 +59,13 @@ def _headline(document: Certification) -> str:
     return f"{outcome_sentence(document)} ({tuned}, tuned from {base})"
 
 
-def _table(claims: Sequence[CapabilityClaim]) -> list[str]:
-    rows = [
-        (
-            "capability",
-            "items in groups",
-            "base",
-            "tuned",
-            "change",
-            "at worst",
-            "accepted",
-            "p",
-            "Holm p",
-            "",
-        )
-    ]
-    for claim in claims:
-        rows.append((
-            clean(claim.capability) + ("" if claim.required else " (watched)"),
-            items_in_groups(claim.num_items, claim.num_groups),
-            number(claim.base),
-            number(claim.tuned),
-            with_error(
-                number(
-                    shown_change(claim.change, higher_is_better=claim.higher_is_better), signed=True
-                ),
-                claim.standard_error,
-            ),
-            number(fall(claim.loss_limit), signed=True),
-            number(fall(claim.margin), signed=True),
-            pvalue_text(claim.pvalue),
-            pvalue_text(claim.adjusted_pvalue),
-            CLAIM_WORDS[claim.verdict],
-        ))  # fmt: skip
+def _table(document: Certification) -> list[str]:
     said = perplexity_lines(
         PerplexityRow(c.capability, c.unit, c.base, c.change, high=c.loss_limit, tolerance=c.margin)
-        for c in claims
+        for c in document.claims
     )
-    lower = any(not claim.higher_is_better for claim in claims)
-    notes = sign_notes((claim.unit for claim in claims), any_lower=lower)
-    table = [*aligned(rows, numeric=range(1, 9)), *(f"  {note}" for note in notes)]
-    return [*table, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
+    lines = table_lines(claims_table(document.claims))
+    return [*lines, *(part for line in said for part in wrapped(f"  {line}", indent="    "))]
 
 
 def _claims(document: Certification) -> list[str]:
@@ -125,13 +82,6 @@ def _claims(document: Certification) -> list[str]:
         f"Claim 2, each capability by itself: {', '.join(kept) or 'none'} retained; Holm over "
         f"{len(document.claims)} claims at alpha = {alpha:g}"
     )
-
-
-def pvalue_text(value: float | None) -> str:
-    """Format a p-value, or a dash if there is none."""
-    if value is None:
-        return DASH
-    return "<0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def _items_used(claim: CapabilityClaim) -> str:

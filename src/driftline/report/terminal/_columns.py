@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from ...results.readings import caveats_of_run, clean, standing_caveats
+from ..tables import ReportTable
 
 WIDTH = 100
 
@@ -21,6 +22,17 @@ def caveat_lines(caveats: Sequence[str]) -> list[str]:
         for index, caveat in enumerate(ordered, start=1)
         for line in wrapped(f"[{index}] {clean(caveat)}", indent="    ")
     ]
+
+
+def table_lines(table: ReportTable) -> list[str]:
+    """Align a table as text, without the columns that a page alone has room for."""
+    shown = [place for place, column in enumerate(table.columns) if not column.page_only]
+    heads = [table.columns[place] for place in shown]
+    rows = [[head.title if head.brief is None else head.brief for head in heads]]
+    rows += [[row[place].text for place in shown] for row in table.cells]
+    numeric = [place for place, head in enumerate(heads) if head.kind == "number"]
+    notes = (part for note in table.notes for part in wrapped(f"  {note}", indent="    "))
+    return [*aligned(rows, numeric=numeric), *notes]
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numeric: Iterable[int]) -> list[str]:

@@ -1,26 +1,26 @@
-"""A comparison of checkpoints as plain text."""
+"""A comparison as plain text, of checkpoints or of configs."""
 
-from ...results import Comparison
+from ...results import Comparison, ConfigComparison
 from ...results.readings import (
-    CHECKPOINT_TITLES,
-    CLAIM_TITLES,
-    checkpoint_rows,
-    claim_cells,
     clean,
     comparison_headline,
+    config_comparison_headline,
     cost_sentence,
     history_sentence,
     in_points,
     reason_lines,
 )
-from ._columns import aligned, wrapped
+from ..tables import (
+    checkpoint_claims_table,
+    checkpoints_table,
+    config_forecasts_table,
+    configs_table,
+)
+from ._columns import caveat_lines, table_lines, wrapped
 
 
 def comparison_summary(document: Comparison) -> str:
     """Write a comparison of checkpoints for a terminal, without colour.
-
-    Args:
-        document: What to put in words.
 
     Returns:
         Text: the verdict, a row a checkpoint, why, the trainer's history, each capability, the cost,
@@ -28,16 +28,34 @@ def comparison_summary(document: Comparison) -> str:
     """
     document = in_points(document)
     base = clean(document.provenance.base.source)
-    closing = wrapped(f"Cost: {cost_sentence(document.cost)}")
-    for index, caveat in enumerate(document.caveats, start=1):
-        closing += wrapped(f"[{index}] {clean(caveat)}", indent="    ")
-    claims = [CLAIM_TITLES, *(cell for row in document.checkpoints for cell in claim_cells(row))]
-    blocks = [
-        wrapped(f"{document.verdict.upper()}: {comparison_headline(document)} (base: {base})"),
-        aligned([CHECKPOINT_TITLES, *checkpoint_rows(document)], numeric=(2, 3, 5, 6, 7, 8, 9)),
+    return _text(
+        document,
+        f"{comparison_headline(document)} (base: {base})",
+        table_lines(checkpoints_table(document)),
         [part for line in reason_lines(document) for part in wrapped(line)],
         [part for each in document.histories for part in wrapped(history_sentence(each))],
-        aligned(claims, numeric=(2, 3, 4, 6)),
-        closing,
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+        table_lines(checkpoint_claims_table(document)),
+    )
+
+
+def config_comparison_summary(document: ConfigComparison) -> str:
+    """Write a comparison of configs for a terminal, without colour.
+
+    Returns:
+        Text: the verdict, a row a config, each forecast, the cost, numbered caveats. It ends in a
+        newline.
+    """
+    document = in_points(document)
+    return _text(
+        document,
+        config_comparison_headline(document),
+        table_lines(configs_table(document)),
+        table_lines(config_forecasts_table(document)),
+    )
+
+
+def _text(document: Comparison | ConfigComparison, headline: str, *blocks: list[str]) -> str:
+    """Join the verdict, the blocks that are not empty, the cost and the caveats."""
+    verdict = wrapped(f"{document.verdict.upper()}: {headline}")
+    closing = wrapped(f"Cost: {cost_sentence(document.cost)}") + caveat_lines(document.caveats)
+    return "\n\n".join("\n".join(each) for each in (verdict, *blocks, closing) if each) + "\n"

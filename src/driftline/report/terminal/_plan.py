@@ -1,37 +1,26 @@
 """A plan as plain text."""
 
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import replace
 
-from ...results import LeverSetting, Plan, PlanBudget, PlanLook, PlanTrial
-from ...results.readings import (
-    CLAIM_WORDS,
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
+from ...results import Plan, PlanBudget
+from ...results.readings import clean, duration, fall, in_points, interval, number, percent
+from ..tables import (
+    ablation_table,
+    margins_table,
+    protocol_table,
+    state_word,
+    trial_order,
+    trials_table,
 )
-from ._columns import aligned, caveat_lines, wrapped
+from ._columns import caveat_lines, table_lines, wrapped
 
-_STATE_WORDS = {
-    "finished": "finished",
-    "stopped": "dropped early",
-    "failed": "failed",
-    "out of budget": "out of budget",
-}
 _SHOWN_TRIALS = 12
 """In a terminal; the report has all."""
 
 
 def plan_summary(document: Plan) -> str:
     """Render a plan for a terminal, without colour.
-
-    Args:
-        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it
@@ -43,7 +32,9 @@ def plan_summary(document: Plan) -> str:
         wrapped(f"{document.verdict.upper()}: {plan_headline(document)}"),
         _protocol(document),
         _forecast(document),
-        ["On items that chose nothing", *_margins(document)] if document.margins_left else [],
+        ["On items that chose nothing", *table_lines(margins_table(document))]
+        if document.margins_left
+        else [],
         _ablation(document),
         ["Trials, the best first, on the items that choose", *_trials(document)],
         _closing(document),
@@ -62,13 +53,6 @@ def plan_headline(document: Plan) -> str:
             f"{target.num_items:,} unseen rows)"
         )
     return clean("; ".join((*parts, *document.reasons)))
-
-
-def setting_words(settings: Sequence[LeverSetting]) -> str:
-    """List the levers that a protocol sets, in one line."""
-    if not settings:
-        return "as your config has it"
-    return clean(", ".join(f"{s.lever} {s.value}" for s in settings))
 
 
 def budget_words(budget: PlanBudget) -> str:
@@ -93,8 +77,8 @@ def budget_words(budget: PlanBudget) -> str:
 
 def trial_counts(document: Plan) -> str:
     """Say how many trials ran, and how each ended."""
-    counts = Counter(trial.state for trial in document.trials)
-    words = ", ".join(f"{count} {_STATE_WORDS[state]}" for state, count in counts.items())
+    counts = Counter(state_word(trial) for trial in document.trials)
+    words = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{len(document.trials)} trials" + (f" ({words})" if words else "")
 
 
@@ -112,29 +96,12 @@ def forecast_words(document: Plan) -> str | None:
     )
 
 
-def trial_order(trial: PlanTrial) -> tuple[bool, float, float]:
-    """Return a sort key: the best trials first, incomplete ones last."""
-    best = trial.best
-    if best is None:
-        return (True, 0.0, 0.0)
-    return (False, best.excess, -(best.target_gain if best.merit is None else best.merit))
-
-
-def scale_word(look: PlanLook) -> str:
-    """Format the scale of an update."""
-    return "in parts" if look.parts else f"{look.scale:g}"
-
-
 def _protocol(document: Plan) -> list[str]:
-    if document.protocol is None:
-        return wrapped("Protocol: none; the base is the best that was document")
+    made = protocol_table(document)
+    if document.protocol is None or made is None:
+        return wrapped("Protocol: none; the base is the best that was found")
     lines = wrapped(f"Protocol: {document.protocol.num_steps:,} steps")
-    rows = [
-        (f"{s.lever}", s.value, f"(your config: {s.plain})") for s in document.protocol.settings
-    ]
-    if not rows:
-        return [*lines, "  as your config has it"]
-    return [*lines, *aligned([tuple(map(clean, row)) for row in rows], numeric=())]
+    return [*lines, *table_lines(made)]
 
 
 def _forecast(document: Plan) -> list[str]:
@@ -142,61 +109,20 @@ def _forecast(document: Plan) -> list[str]:
     return [] if words is None else wrapped(words)
 
 
-def _margins(document: Plan) -> list[str]:
-    verdicts = {claim.capability: claim.verdict for claim in document.claims}
-    rows = [("capability", "change", "at worst", "accepted", "margin left", "claim")]
-    rows += [
-        (
-            clean(row.capability) + ("" if row.required else " (watched)"),
-            number(fall(row.loss), signed=True),
-            number(fall(row.loss_limit), signed=True),
-            number(fall(row.tolerance), signed=True),
-            percent(row.left),
-            CLAIM_WORDS[verdicts[row.capability]],
-        )
-        for row in document.margins_left
-    ]
-    return aligned(rows, numeric=range(1, 5))
-
-
 def _ablation(document: Plan) -> list[str]:
     if not document.ablation:
         return []
-    rows = [("lever", "value", "plain", "gain with", "without", "bought", "")]
-    rows += [
-        (
-            clean(row.lever),
-            clean(row.value),
-            clean(row.plain),
-            number(row.gain_with),
-            number(row.gain_without),
-            number(row.bought, signed=True),
-            "dropped" if row.was_dropped else clean(row.reason or ""),
-        )
-        for row in document.ablation
-    ]
     head = "What each lever bought, nats per token on the items that choose"
-    return [head, *aligned(rows, numeric=(3, 4, 5))]
+    return [head, *table_lines(ablation_table(document))]
 
 
 def _trials(document: Plan) -> list[str]:
     ordered = sorted(document.trials, key=trial_order)
-    rows = [("trial", "gain", "worst change", "scale", "state", "protocol")]
-    for trial in ordered[:_SHOWN_TRIALS]:
-        best = trial.best
-        state = trial.state if best is None or best.meets_constraint else "over a tolerance"
-        rows.append((
-            str(trial.number),
-            DASH if best is None else number(best.target_gain),
-            DASH if best is None else number(fall(best.worst_loss), signed=True),
-            DASH if best is None else scale_word(best),
-            state,
-            setting_words(trial.settings),
-        ))  # fmt: skip
-    lines = aligned(rows, numeric=(0, 1, 2, 3))
+    made = trials_table(document)
+    lines = table_lines(replace(made, cells=made.cells[:_SHOWN_TRIALS]))
     for trial in ordered[:_SHOWN_TRIALS]:
         if trial.best is None and trial.reason:
-            lines += wrapped(clean(f"  trial {trial.number}, {trial.state}: {trial.reason}"))
+            lines += wrapped(clean(f"  trial {trial.number}, {state_word(trial)}: {trial.reason}"))
     if len(ordered) > _SHOWN_TRIALS:
         lines.append(f"  and {len(ordered) - _SHOWN_TRIALS} more, in the report")
     return lines

@@ -1,28 +1,13 @@
 """A repair as plain text."""
 
-from collections.abc import Iterator
-
-from ...results import CellScale, Repair, RepairLook
-from ...results.readings import (
-    CLAIM_WORDS,
-    DASH,
-    clean,
-    duration,
-    fall,
-    in_points,
-    interval,
-    number,
-    percent,
-    shown_change,
-)
-from ._columns import aligned, caveat_lines, wrapped
+from ...results import Repair
+from ...results.readings import DASH, clean, duration, in_points, interval, number, percent
+from ..tables import chosen_words, families_table, recovery_table, scale_lines
+from ._columns import caveat_lines, table_lines, wrapped
 
 
 def repair_summary(document: Repair) -> str:
     """Render a repair for a terminal, without colour.
-
-    Args:
-        document: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, what was given
@@ -54,34 +39,8 @@ def repair_headline(document: Repair) -> str:
     return clean(", ".join(parts) + "; " + "; ".join(document.reasons))
 
 
-def scale_lines(scales: tuple[CellScale, ...]) -> list[tuple[str, str]]:
-    """List parts of the update with their scales; neighbours with one scale are joined."""
-    by_scale: dict[float, list[str]] = {}
-    for cell in scales:
-        by_scale.setdefault(cell.scale, []).append(cell.cell)
-    lines = []
-    for scale in sorted(by_scale, reverse=True):
-        names = by_scale[scale]
-        everything = "every part" if len(names) == len(scales) else ", ".join(names)
-        lines.append((clean(everything), number(scale)))
-    return lines
-
-
 def _capabilities(document: Repair) -> list[str]:
-    rows = [("capability", "items", "tuned", "repaired", "given back", "accepted", "claim")]
-    verdicts = {claim.capability: claim.verdict for claim in document.claims}
-    up = {claim.capability: claim.higher_is_better for claim in document.claims}
-    for row in document.recovery.capabilities:
-        rows.append((
-            clean(row.capability) + ("" if row.required else " (watched)"),
-            f"{row.num_items:,}",
-            number(shown_change(row.tuned_change, higher_is_better=up[row.capability]), signed=True),
-            number(shown_change(row.repaired_change, higher_is_better=up[row.capability]), signed=True),
-            percent(row.given_back) if row.was_lost else DASH,
-            number(fall(row.tolerance), signed=True),
-            CLAIM_WORDS[verdicts[row.capability]],
-        ))  # fmt: skip
-    lines = aligned(rows, numeric=range(1, 6))
+    lines = table_lines(recovery_table(document))
     target = document.target
     if target is not None:
         limits = interval(target.low, target.high, signed=True)
@@ -94,35 +53,17 @@ def _capabilities(document: Repair) -> list[str]:
 
 
 def _families(document: Repair) -> list[str]:
-    rows = [("family", "points", "best", "gain kept", "damage", "worst change", "")]
-    for family in document.families:
-        best = family.best
-        rows.append((
-            family.family,
-            f"{family.num_points}",
-            clean(best.label),
-            percent(best.gain_share),
-            number(best.damage),
-            f"{number(fall(best.worst_loss), signed=True)} {clean(best.worst_capability)}",
-            "" if best.meets_constraint else "misses the constraint",
-        ))  # fmt: skip
-    return aligned(rows, numeric=(1, 3, 4)) + wrapped(
+    return table_lines(families_table(document)) + wrapped(
         "  In tolerances: damage is all required losses added up; the change is that of the worst."
     )
 
 
 def _chosen(document: Repair) -> list[str]:
-    return [*wrapped(f"Chosen: {chosen_words(document.chosen)}"), *_scales(document)]
-
-
-def chosen_words(chosen: RepairLook) -> str:
-    """Return the chosen point's family and label."""
-    return clean(f"{chosen.family}, {chosen.label}")
-
-
-def _scales(document: Repair) -> Iterator[str]:
+    lines = wrapped(f"Chosen: {chosen_words(document.chosen)}")
+    # Sentences, since the names of many parts would make a row too long.
     for names, scale in scale_lines(document.scales):
-        yield from wrapped(f"  scale {scale}: {names}", indent="    ")
+        lines += wrapped(f"  scale {scale}: {names}", indent="    ")
+    return lines
 
 
 def _closing(document: Repair) -> list[str]:

@@ -1,27 +1,26 @@
 """Two finished runs side by side, as the first screen and as plain text."""
 
-from ...results import ReadingPair, RunComparison, RunReading
-from ...results.readings import clean, in_points, interval, number
-from ._columns import aligned, caveat_lines, wrapped
+from ...results import ReadingPair, RunComparison
+from ...results.readings import clean, in_points, number
+from ..tables import reading_cells, readings_table, setting_cell, settings_table
+from ._columns import aligned, caveat_lines, table_lines, wrapped
 from .screens import Screen
 
 _MOST_ROWS = 4
-_LONGEST = 28
-"""Characters of a setting in a row of the terminal; the document has all of them."""
 
 
 def run_comparison_screen(comparison: RunComparison) -> Screen:
     """Put two runs side by side in at most twelve lines.
-
-    Args:
-        comparison: Document to describe.
 
     Returns:
         Both verdicts, the largest fall from one run to the other, and the first rows.
     """
     shown = in_points(comparison)
     largest = largest_difference(shown)
-    told = [f"{s.name}: {_setting(s.first)} and {_setting(s.second)}" for s in shown.settings[:3]]
+    told = [
+        f"{s.name}: {setting_cell(s.first).text} and {setting_cell(s.second).text}"
+        for s in shown.settings[:3]
+    ]
     return Screen(
         verdict=None,
         statement=run_sentence(shown),
@@ -35,9 +34,6 @@ def run_comparison_screen(comparison: RunComparison) -> Screen:
 def run_comparison_summary(comparison: RunComparison) -> str:
     """Render two runs side by side for a terminal, without colour.
 
-    Args:
-        comparison: Document to describe.
-
     Returns:
         Text that ends in a newline: both verdicts, every capability, every setting that differs.
     """
@@ -49,11 +45,9 @@ def run_comparison_summary(comparison: RunComparison) -> str:
             for reason in run.reasons
             for each in wrapped(f"  {clean(run.name)}: {clean(reason)}", indent="    ")
         ]
-    lines += ["", *_rows(shown)]
+    lines += ["", *table_lines(readings_table(shown))]
     if shown.settings:
-        rows = [("differs", clean(shown.first.name), clean(shown.second.name))]
-        rows += [(clean(s.name), _setting(s.first), _setting(s.second)) for s in shown.settings]
-        lines += ["", *aligned(rows, numeric=())]
+        lines += ["", *table_lines(settings_table(shown))]
     else:
         lines += ["", "No setting and no input differs."]
     return "\n".join([*lines, "", *caveat_lines(shown.caveats)]) + "\n"
@@ -114,39 +108,11 @@ def _short_rows(comparison: RunComparison) -> list[str]:
     rows += [
         (
             clean(pair.capability),
-            _cells(pair.first)[0],
-            _cells(pair.second)[0],
+            reading_cells(pair.first)[0],
+            reading_cells(pair.second)[0],
             number(pair.difference, signed=True),
             clean(pair.unit),
         )
         for pair in ordered
     ]
     return aligned(rows, numeric=(1, 2, 3))
-
-
-def _rows(comparison: RunComparison) -> list[str]:
-    first, second = clean(comparison.first.name), clean(comparison.second.name)
-    rows = [(str(comparison.quantity), first, "interval", second, "interval", "difference", "unit")]
-    rows += [
-        (
-            clean(pair.capability),
-            *_cells(pair.first),
-            *_cells(pair.second),
-            number(pair.difference, signed=True),
-            clean(pair.unit),
-        )
-        for pair in comparison.readings
-    ]
-    return aligned(rows, numeric=(1, 2, 3, 4, 5))
-
-
-def _cells(reading: RunReading | None) -> tuple[str, str]:
-    if reading is None:
-        return "–", "–"
-    return number(reading.value, signed=True), interval(reading.low, reading.high, signed=True)
-
-
-def _setting(value: str | None) -> str:
-    if value is None:
-        return "–"
-    return clean(value if len(value) <= _LONGEST else f"{value[: _LONGEST - 2]} …")

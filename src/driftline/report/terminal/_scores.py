@@ -1,60 +1,23 @@
 """The scores of one model as plain text."""
 
 from ...results import Scores
-from ...results.readings import (
-    PerplexityRow,
-    clean,
-    duration,
-    in_points,
-    interval,
-    items_in_groups,
-    number,
-    percent,
-    perplexity_lines,
-)
-from ._columns import aligned, caveat_lines, wrapped
+from ...results.readings import PerplexityRow, clean, duration, in_points, percent, perplexity_lines
+from ..tables import scores_table
+from ._columns import caveat_lines, table_lines, wrapped
 
 
 def scores_summary(scores: Scores) -> str:
     """Render scores for a terminal, without colour.
-
-    Args:
-        scores: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: a row a capability, the cost, numbered caveats.
         It ends in a newline.
     """
     scores = in_points(scores)
-    rows = [
-        (
-            "capability",
-            "value",
-            "interval",
-            "unit",
-            "better",
-            "accuracy",
-            "chance",
-            "items in groups",
-        )
-    ]
-    rows += [
-        (
-            clean(score.capability),
-            number(score.value),
-            interval(score.low, score.high),
-            clean(score.unit),
-            "higher" if score.higher_is_better else "lower",
-            percent(score.accuracy),
-            percent(score.chance),
-            items_in_groups(score.num_items, score.num_groups),
-        )
-        for score in scores.scores
-    ]
     level = percent(scores.scores[0].confidence_level)
     model = clean(scores.provenance.model.source)
     lines = wrapped(f"Scores of {model}: mean over items with its {level} interval")
-    lines += aligned(rows, numeric=(1, 2, 5, 6, 7))
+    lines += table_lines(scores_table(scores.scores))
     said = perplexity_lines(
         PerplexityRow(s.capability, s.unit, s.value, tolerance=s.tolerance) for s in scores.scores
     )

@@ -1,30 +1,15 @@
 """A training run as plain text."""
 
-from ...results import CapabilityCourse, TrainingRun
-from ...results.readings import (
-    DASH,
-    clean,
-    duration,
-    fall,
-    gain_sentence,
-    in_points,
-    metric_sign,
-    number,
-    percent,
-    shown_change,
-    verdict_word,
-    with_error,
-)
-from ._columns import aligned, caveat_lines, wrapped
+from ...results import TrainingRun
+from ...results.readings import clean, duration, gain_sentence, in_points, percent, verdict_word
+from ..tables import courses_table
+from ._columns import caveat_lines, table_lines, wrapped
 
 _NUM_NAMED = 6
 
 
 def training_run_summary(run: TrainingRun) -> str:
     """Render a training run for a terminal, without colour.
-
-    Args:
-        run: Document to describe.
 
     Returns:
         Text of lines up to about 100 characters: the verdict word and the reasons, a row a capability,
@@ -39,11 +24,7 @@ def training_run_summary(run: TrainingRun) -> str:
         "",
         f"Capabilities after {run.num_steps} of {run.planned_steps} steps; below 0 is worse",
     ]
-    rows: list[tuple[str, ...]] = [
-        ("capability", "change", "accepted", "unit", "lowest", "at step", "alarm")
-    ]
-    rows += [_row(course) for course in run.capabilities]
-    lines += aligned(rows, numeric=(1, 2, 4, 5, 6))
+    lines += table_lines(courses_table(run))
     for alarm in run.alarms:
         when = f"before step {alarm.step}, averted" if alarm.averted else f"step {alarm.step}"
         told = "; ".join(clean(sentence) for sentence in alarm.evidence)
@@ -71,16 +52,3 @@ def checks_sentence(run: TrainingRun) -> str:
     named = ", ".join(map(str, steps[:_NUM_NAMED]))
     more = f" and {len(steps) - _NUM_NAMED} more" if len(steps) > _NUM_NAMED else ""
     return f"{len(run.checks)} times, at step {named}{more}"
-
-
-def _row(course: CapabilityCourse) -> tuple[str, ...]:
-    change = shown_change(course.change, higher_is_better=metric_sign(course.metric) < 0)
-    return (
-        clean(course.capability),
-        with_error(number(change, signed=True), course.standard_error),
-        number(fall(course.tolerance), signed=True),
-        clean(course.unit),
-        number(fall(course.largest_loss), signed=True),
-        DASH if course.largest_loss_step is None else str(course.largest_loss_step),
-        DASH if course.alarm_step is None else str(course.alarm_step),
-    )

@@ -60,15 +60,7 @@ from ._weight_diff import gaps as gaps
 from ._weight_diff import movers as movers
 from ._weight_diff import rank_cells as rank_cells
 from ._weight_diff import weight_diff_headline as weight_diff_headline
-from .comparisons import CHECKPOINT_TITLES as CHECKPOINT_TITLES
-from .comparisons import CLAIM_TITLES as CLAIM_TITLES
-from .comparisons import CONFIG_FORECAST_TITLES as CONFIG_FORECAST_TITLES
-from .comparisons import CONFIG_TITLES as CONFIG_TITLES
-from .comparisons import checkpoint_rows as checkpoint_rows
-from .comparisons import claim_cells as claim_cells
 from .comparisons import comparison_headline as comparison_headline
 from .comparisons import config_comparison_headline as config_comparison_headline
-from .comparisons import config_forecast_rows as config_forecast_rows
-from .comparisons import config_rows as config_rows
 from .comparisons import history_sentence as history_sentence
 from .comparisons import reason_lines as reason_lines

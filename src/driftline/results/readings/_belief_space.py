@@ -69,9 +69,6 @@ def belief_lines(space: BeliefSpace) -> Iterator[str]:
 def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
     """Return the same as a table with titles, one row per direction.
 
-    Args:
-        space: The belief space.
-
     Returns:
         Where output and representation break, which of them first; then the end of the direction: its
         scale, the forward divergence, the lowest CKA of a layer, the range of rank ratios.
@@ -118,7 +115,6 @@ def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:
     """Return the layer least similar to the base at one scale of a curve, and its similarity.
 
     Args:
-        curve: The curve.
         place: Index of the scale.
 
     Returns:
@@ -139,7 +135,6 @@ def rank_range(
 
     Args:
         space: Belief space, which holds the base's reading.
-        curve: The curve.
         place: Index of the scale.
 
     Returns:

@@ -104,13 +104,11 @@ def spans(numbers: Iterable[int]) -> str:
     """Join neighbouring numbers of an ascending list into ranges.
 
     >>> spans([0, 3, 4, 5, 9])
+
     '0, 3-5, 9'
 
     Args:
         numbers: In ascending order.
-
-    Returns:
-        Their text.
     """
     runs: list[list[int]] = []
     for value in numbers:

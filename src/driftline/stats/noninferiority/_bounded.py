@@ -15,7 +15,7 @@ from ._noninferiority import (
     check_level,
     check_margin,
     has_one_size,
-    judged,
+    judged_test,
     units_of,
 )
 
@@ -86,15 +86,8 @@ def bounded_noninferiority(
         low, pvalue = _low_and_pvalue(shares, margin, bounds, alpha, seed)
     mirrored = Units(-shares.sums, shares.sizes)
     high = -_low_and_pvalue(mirrored, margin, (-bounds[1], -bounds[0]), alpha, seed)[0]
-    return NoninferiorityTest(
-        change=float(changes.mean()),
-        low=low,
-        high=high,
-        margin=margin,
-        confidence_level=confidence_level,
-        pvalue=pvalue,
-        verdict=judged(low, high, margin),
-    )
+    change = float(changes.mean())
+    return judged_test(change, (low, high), margin, confidence_level, pvalue)
 
 
 def fixed_bets(shares: Units, margin: float, least: float, alpha: float, seed: int) -> Bets:

@@ -9,7 +9,7 @@ import scipy.special
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ._noninferiority import NoninferiorityTest, check_level, check_margin, judged
+from ._noninferiority import NoninferiorityTest, check_level, check_margin, judged_test
 from ._tango import check_counts, tango_low, tango_statistic
 
 GAMMA = 1e-5
@@ -89,15 +89,8 @@ def flip_noninferiority(
         low = min(low, math.nextafter(-margin, -1))
     elif low < -margin:
         pvalue = math.nextafter(alpha, 1)
-    return NoninferiorityTest(
-        change=(gained - lost) / num_items,
-        low=low,
-        high=high,
-        margin=margin,
-        confidence_level=confidence_level,
-        pvalue=pvalue,
-        verdict=judged(low, high, margin),
-    )
+    change = (gained - lost) / num_items
+    return judged_test(change, (low, high), margin, confidence_level, pvalue)
 
 
 def evidence_of(lost: int, gained: int, num_items: int, confidence_level: float) -> FlipEvidence:
@@ -157,12 +150,7 @@ def outcome_probabilities(
     Numbers of flips that are left out count as at least as good, on the safe side.
 
     Args:
-        evidence: The outcomes.
         discordances: Shares of items that flip, at least |change|.
-        change: The true change.
-
-    Returns:
-        Probabilities.
     """
     weights = _binomial(evidence.num_flips, evidence.num_items, discordances)
     lost_share = (1 - change / numpy.maximum(discordances, _SMALLEST)) / 2
@@ -199,7 +187,6 @@ def most_lost_at(
     """Return the most items lost, of each number of flips, with a score statistic of at least `z`.
 
     Args:
-        num_flips: Numbers of items that flip.
         num_items: All items.
         change: The hypothesis of the score statistic.
         z: Its bound; what lies closer than rounding counts as reached.

@@ -33,6 +33,14 @@ class NoninferiorityTest(NamedTuple):
     """By the limits: non_inferior where low >= -margin, inferior where high < -margin."""
 
 
+def judged_test(
+    change: float, limits: tuple[float, float], margin: float, level: float, pvalue: float
+) -> NoninferiorityTest:
+    """Return a test with the verdict of its limits."""
+    verdict = judged(*limits, margin)
+    return NoninferiorityTest(change, *limits, margin, level, pvalue, verdict)
+
+
 def judged(low: float, high: float, margin: float) -> ClaimVerdict:
     """Return the verdict of two one-sided limits; a missing limit never supports a claim."""
     if low >= -margin:
@@ -71,9 +79,6 @@ def units_of(changes: Float[ndarray, " items"], groups: Int[ndarray, " items"] |
     Args:
         changes: Tuned - base, item by item.
         groups: A number for each item's group; None where each is its own.
-
-    Returns:
-        The units.
 
     Raises:
         RunError: No items, a change that is not finite, or groups of another length.

@@ -10,12 +10,7 @@ from numpy import ndarray
 from ...errors import ConfigError
 from ...verdicts import ClaimVerdict
 from ._bets import Bets, check_bounds, highest_refused, log_wealth, past_of, scaled
-from ._noninferiority import (
-    check_level,
-    check_margin,
-    has_one_size,
-    units_of,
-)
+from ._noninferiority import check_level, check_margin, has_one_size, units_of
 
 _LARGEST_SHARE = 0.6
 _RULES = ((1.0, 0.9), (0.4, 0.1))

@@ -62,7 +62,6 @@ def tango_low(
         lost: Items that were right and are wrong now.
         gained: Items that were wrong and are right now.
         num_items: All items.
-        confidence_level: One-sided.
 
     Returns:
         The change at which the score statistic is the normal quantile of the level.

@@ -8,7 +8,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...errors import ConfigError, RunError
-from ._noninferiority import NoninferiorityTest, Units, check_level, check_margin, judged, units_of
+from ._noninferiority import (
+    NoninferiorityTest,
+    Units,
+    check_level,
+    check_margin,
+    judged_test,
+    units_of,
+)
 
 _MIN_UNITS = 20
 CAUTION = 0.8
@@ -82,15 +89,7 @@ def unbounded_noninferiority(
     quantile = float(scipy.stats.t.isf(alpha, num - 1))
     rank = max(math.floor(round((len(pivots) + 1) * alpha, 9)) - 1, 0)
     high = mean - error * min(-quantile, float(pivots[rank]))
-    return NoninferiorityTest(
-        change=mean,
-        low=-math.inf,
-        high=high,
-        margin=margin,
-        confidence_level=confidence_level,
-        pvalue=1.0,
-        verdict=judged(-math.inf, high, margin),
-    )
+    return judged_test(mean, (-math.inf, high), margin, confidence_level, 1.0)
 
 
 def _mean_and_error(

@@ -136,14 +136,8 @@ def poor_sample(
     """Make a normal sample whose mean is exceeded with a given probability, in a fixed random order.
 
     Args:
-        num_items: Number of items.
-        standard_deviation: Standard deviation of the sample.
         bounds: It is clipped to them.
-        power: The probability.
         change: The true mean.
-
-    Returns:
-        The sample.
     """
     places = (numpy.arange(num_items) + 0.5) / num_items
     normal = numpy.random.default_rng(0).permutation(scipy.special.ndtri(places))

@@ -6,9 +6,7 @@ from ....questions import Answer
 from ....questions import score as question
 from ..._question_command import Shown, Values, question_command
 from ..._set_up import default_folder
-from ...options import (
-    ModelArgument,
-)
+from ...options import ModelArgument
 
 
 def _folder(values: Values) -> Path:

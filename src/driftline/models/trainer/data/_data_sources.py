@@ -83,9 +83,6 @@ def load_source(source: RowSource, config: TrainingConfig | None = None) -> Load
 def load_named(config: TrainingConfig) -> LoadedRows | None:
     """Load what the config itself names, by `datasets` or by `dataset_name`.
 
-    Args:
-        config: The config.
-
     Returns:
         The splits; None where it names nothing.
 
@@ -323,7 +320,6 @@ def line_of_row(path: Path | None, row: int) -> str:
     """Return the location of a row: its line in a file of lines, else its number.
 
     Args:
-        path: The file of lines, if there is one.
         row: From 0.
 
     Returns:

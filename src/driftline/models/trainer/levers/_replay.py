@@ -95,13 +95,13 @@ def self_replay(
     """Generate examples with the base, in the layout of the data and about as long.
 
     Texts follow the beginning of text. In a chat the base first writes what a user says, after what its
+
     template puts before it, and then the answer.
 
     Args:
         opened: The base; it is not changed.
         config: Its seed and numerics.
         data: Data with the layout and length to follow.
-        num: Number of examples.
 
     Returns:
         The examples; the same for the same seed, on the same machine.

@@ -4,10 +4,6 @@ from collections.abc import Iterator
 
 from ....results import Comparison
 from ....results.readings import (
-    CHECKPOINT_TITLES,
-    CLAIM_TITLES,
-    checkpoint_rows,
-    claim_cells,
     clean,
     fall,
     history_sentence,
@@ -17,13 +13,10 @@ from ....results.readings import (
     reason_lines,
 )
 from ...charts import ComparedPoint
+from ...tables import ReportTable, checkpoint_claims_table, checkpoints_table
 from ...terminal import comparison_screen
 from .._provenance import provenance_table
-from .._tables import Kind, Table
-from ._comparison_page import ComparisonContent, comparison_page, titled_table
-
-_TEXT = ("checkpoint", "verdict", "worst capability", "capability", "unit", "verdict at alpha")
-_KINDS: dict[str, Kind] = dict.fromkeys(_TEXT, "text")
+from ._comparison_page import ComparisonContent, comparison_page
 
 
 def render_comparison(document: Comparison) -> str:
@@ -46,12 +39,8 @@ def render_comparison(document: Comparison) -> str:
         "intervals.",
         lead="kept: every required capability is shown to be within its tolerance, among so many "
         "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows.",
-        numbers=titled_table(CHECKPOINT_TITLES, checkpoint_rows(document), _KINDS),
-        details=titled_table(
-            CLAIM_TITLES,
-            (cells for row in document.checkpoints for cells in claim_cells(row)),
-            _KINDS,
-        ),
+        numbers=checkpoints_table(document),
+        details=checkpoint_claims_table(document),
         reasons=tuple(reason_lines(document)),
         history=tuple(history_sentence(each) for each in document.histories),
     )
@@ -88,7 +77,7 @@ def _tiles(document: Comparison) -> Iterator[tuple[str, str, str]]:
         yield "P(best)", percent(chosen.probability_best), ""
 
 
-def _provenance_table(document: Comparison) -> Table:
+def _provenance_table(document: Comparison) -> ReportTable:
     p = document.provenance
     subjects = (("base", p.base), *(("checkpoint", each) for each in p.checkpoints))
     rows = [(word, f"{each.source} ({each.kind})") for word, each in subjects]

@@ -1,14 +1,14 @@
 """The frame of both pages of a comparison: one chart of gain against loss, one table of rows, one of details."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....results import Comparison, ConfigComparison
 from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
+from ...tables import ReportTable
 from ...terminal import Screen
-from .._page import BADGES, Head, drawn, page
-from .._tables import Kind, Table, table
+from .._page import Head, drawn, page
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class ComparisonContent:
     facts: tuple[tuple[str, str], ...]
     footer: str
     tiles: tuple[tuple[str, str, str], ...]
-    provenance: Table
+    provenance: ReportTable
     points: Sequence[ComparedPoint]
     gain_title: str
     label: str
     """Text alternative of the chart."""
     caption: str
     lead: str
-    numbers: Table
-    details: Table
+    numbers: ReportTable
+    details: ReportTable
     reasons: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
 
@@ -39,7 +39,6 @@ def comparison_page(
     head = Head(
         document,
         title=content.title,
-        badge=BADGES[document.verdict],
         screen=screen,
         facts=content.facts,
         tiles=content.tiles,
@@ -65,10 +64,3 @@ def comparison_page(
         history=content.history,
         details=content.details,
     )
-
-
-def titled_table(
-    titles: Iterable[str], rows: Iterable[tuple[str, ...]], kinds: Mapping[str, Kind]
-) -> Table:
-    """Make a table of numbers, but for the columns whose kind is given by title."""
-    return table([(title, kinds.get(title, "number")) for title in titles], rows)

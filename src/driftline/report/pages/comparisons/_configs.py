@@ -3,27 +3,12 @@
 from collections.abc import Iterator
 
 from ....results import ConfigComparison
-from ....results.readings import (
-    CONFIG_FORECAST_TITLES,
-    CONFIG_TITLES,
-    clean,
-    config_forecast_rows,
-    config_rows,
-    fall,
-    in_points,
-    number,
-    percent,
-)
+from ....results.readings import clean, fall, in_points, number, percent
 from ...charts import ComparedPoint
+from ...tables import ReportTable, config_forecasts_table, configs_table
 from ...terminal import config_comparison_screen
 from .._provenance import provenance_table
-from .._tables import Kind, Table
-from ._comparison_page import ComparisonContent, comparison_page, titled_table
-
-_KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("config", "forecast", "worst capability", "capability", "unit", ""), "text"),
-    "verdict": "verdict",
-}
+from ._comparison_page import ComparisonContent, comparison_page
 
 
 def render_config_comparison(document: ConfigComparison) -> str:
@@ -46,8 +31,8 @@ def render_config_comparison(document: ConfigComparison) -> str:
         "lose most. Bars are intervals of the forecast.",
         lead="Forecasts from a probe of each run. P(safest): its worst loss is the smallest of all, by "
         "draws from the forecasts.",
-        numbers=titled_table(CONFIG_TITLES, config_rows(document), _KINDS),
-        details=titled_table(CONFIG_FORECAST_TITLES, config_forecast_rows(document), _KINDS),
+        numbers=configs_table(document),
+        details=config_forecasts_table(document),
     )
     return comparison_page(document, screen, content)
 
@@ -77,7 +62,7 @@ def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 
-def _provenance_table(document: ConfigComparison) -> Table:
+def _provenance_table(document: ConfigComparison) -> ReportTable:
     p = document.provenance
     rows = [("model", f"{p.model.source} {p.model.digest}")]
     for each in document.configs:

@@ -2,29 +2,21 @@
 
 from collections.abc import Iterator
 
-from ....results import ReadingPair, RunComparison, RunReading
-from ....results.readings import DASH, clean, in_points, interval, number
+from ....results import ReadingPair, RunComparison
+from ....results.readings import clean, in_points
 from ...charts import Canvas, Chart, IntervalRow, interval_chart, interval_key, styled
+from ...tables import readings_table, settings_table, table
 from ...terminal import run_comparison_screen
 from .._page import Figure, Head, created_words, drawn, page
-from .._tables import Table, table
 
 
 def render_run_comparison(result: RunComparison) -> str:
-    """Write two runs side by side as a page in the order of every page.
-
-    Args:
-        result: The document to show.
-
-    Returns:
-        One HTML document that needs nothing beside it; equal for equal documents.
-    """
+    """Write two runs side by side as a page in the order of every page."""
     shown = in_points(result)
     first, second = clean(shown.first.name), clean(shown.second.name)
     head = Head(
         shown,
         title="Two runs side by side",
-        badge=None,
         screen=run_comparison_screen(result),
         facts=(
             ("first", f"{first}, {created_words(shown.first.created)}"),
@@ -50,11 +42,8 @@ def render_run_comparison(result: RunComparison) -> str:
         "_run_comparison.html.j2",
         head,
         figures=tuple(_figures(shown)),
-        readings=_readings(shown),
-        settings=table(
-            [("setting or input", "code"), (first, "code"), (second, "code")],
-            ((s.name, s.first or DASH, s.second or DASH) for s in shown.settings),
-        ),
+        readings=readings_table(shown),
+        settings=settings_table(shown),
         reasons=[
             (clean(run.name), [clean(reason) for reason in run.reasons])
             for run in (shown.first, shown.second)
@@ -65,37 +54,6 @@ def render_run_comparison(result: RunComparison) -> str:
 
 def _verdict(verdict: str | None) -> str:
     return "no verdict" if verdict is None else clean(verdict).replace("_", " ")
-
-
-def _readings(shown: RunComparison) -> Table:
-    first, second = shown.first.name, shown.second.name
-    return table(
-        [
-            (shown.quantity, "text"),
-            (first, "number"),
-            ("interval", "number"),
-            (second, "number"),
-            ("interval", "number"),
-            ("difference", "number"),
-            ("unit", "text"),
-        ],
-        (
-            (
-                pair.capability,
-                *_cells(pair.first),
-                *_cells(pair.second),
-                number(pair.difference, signed=True),
-                pair.unit,
-            )
-            for pair in shown.readings
-        ),
-    )
-
-
-def _cells(reading: RunReading | None) -> tuple[str, str]:
-    if reading is None:
-        return DASH, DASH
-    return number(reading.value, signed=True), interval(reading.low, reading.high, signed=True)
 
 
 def _figures(shown: RunComparison) -> Iterator[Figure]:

@@ -2,18 +2,15 @@
 
 from ....results import Comparison, ConfigComparison
 from ....results.readings import (
-    CHECKPOINT_TITLES,
-    CONFIG_TITLES,
     caveats_of_run,
-    checkpoint_rows,
     clean,
     comparison_headline,
     config_comparison_headline,
-    config_rows,
     in_points,
     standing_caveats,
 )
-from .._columns import aligned
+from ...tables import checkpoints_table, configs_table
+from .._columns import table_lines
 from ._screen import Screen
 
 
@@ -25,7 +22,7 @@ def comparison_screen(document: Comparison) -> Screen:
         "fail": "tune again with a milder protocol: none of these keeps what it must.",
         "inconclusive": "compare on more items.",
     }
-    rows = aligned([CHECKPOINT_TITLES, *checkpoint_rows(shown)], numeric=(2, 3, 5, 6, 7, 8, 9))
+    rows = table_lines(checkpoints_table(shown))
     return Screen(
         document.verdict.upper(), comparison_headline(shown), None, actions[document.verdict], rows=tuple(rows),
         caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
@@ -40,7 +37,7 @@ def config_comparison_screen(document: ConfigComparison) -> Screen:
         "fail": "lower the learning rates: none of these configs is safe.",
         "inconclusive": f"forecast {clean(document.safest)} with `--until decided`.",
     }
-    rows = aligned([CONFIG_TITLES, *config_rows(shown)], numeric=range(2, len(CONFIG_TITLES)))
+    rows = table_lines(configs_table(shown))
     return Screen(
         document.verdict.upper(), config_comparison_headline(shown), None, actions[document.verdict],
         rows=tuple(rows), caveats=caveats_of_run(document.caveats),

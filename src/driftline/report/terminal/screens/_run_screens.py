@@ -143,9 +143,6 @@ def _needed(budget: PlanBudget) -> str:
 def plan_screen(document: Plan) -> Screen:
     """Say what a protocol gains and keeps.
 
-    Args:
-        document: The plan.
-
     Returns:
         The screen, without a command.
     """

@@ -3,21 +3,8 @@
 from collections.abc import Iterator
 
 from ...documents import ComparedCheckpoint, Comparison, TrainerHistory
-from .._claim_words import CLAIM_WORDS
-from .._readings import clean, interval, number, percent, with_error
+from .._readings import clean, number, with_error
 
-CHECKPOINT_TITLES = (
-    "checkpoint",
-    "verdict",
-    "worst loss, tolerances",
-    "90% interval",
-    "worst capability",
-    "Holm p",
-    "target gain, nats",
-    "P(best)",
-    "P(safest)",
-    "trainer's eval",
-)
 _NEXT = (
     "score more items (driftline sample-size says how many), or compare fewer checkpoints at a time"
 )
@@ -41,50 +28,6 @@ def comparison_headline(document: Comparison) -> str:
         return f"{text}, but it gains nothing on the target ({_gain(chosen)} nats a token)"
     most = "gains most of those that do" if len(kept) > 1 else "gains"
     return f"{text} and {most}: {_gain(chosen)} nats a token on the target"
-
-
-def checkpoint_rows(document: Comparison) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of each checkpoint, under `CHECKPOINT_TITLES`."""
-    for row in document.checkpoints:
-        yield (
-            clean(row.label) + (" (is the base)" if row.is_base else ""),
-            row.verdict,
-            number(row.worst_loss, signed=True),
-            interval(row.worst_low, row.worst_high, signed=True),
-            clean(row.worst_capability or ""),
-            number(row.adjusted_pvalue),
-            _gain(row),
-            percent(row.probability_best),
-            percent(row.probability_safest),
-            number(row.trainer_value),
-        )
-
-
-def claim_cells(row: ComparedCheckpoint) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of each capability of a checkpoint, under `CLAIM_TITLES`."""
-    for claim in row.claims:
-        yield (
-            clean(row.label),
-            clean(claim.capability) + ("" if claim.required else " (watched)"),
-            number(claim.base),
-            with_error(number(claim.change, signed=True), claim.standard_error),
-            number(claim.margin),
-            clean(claim.unit),
-            number(claim.pvalue),
-            CLAIM_WORDS[claim.verdict],
-        )
-
-
-CLAIM_TITLES = (
-    "checkpoint",
-    "capability",
-    "base",
-    "change",
-    "tolerance",
-    "unit",
-    "p",
-    "verdict at alpha",
-)
 
 
 def reason_lines(document: Comparison) -> Iterator[str]:

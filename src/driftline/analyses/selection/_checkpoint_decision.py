@@ -40,18 +40,18 @@ def decide(
     """Decide which checkpoints kept every required capability and which lost one.
 
     *Kept*: within a checkpoint the p-value is the largest of its capabilities (intersection-union,
+
     Berger 1982); over checkpoints Holm's correction (1979). *Lost*: within a checkpoint some
+
     capability is lost at its share of the level (Bonferroni), over checkpoints by Holm's steps. Each of
+
     the two families makes any wrong claim with a probability of at most alpha, however the tests
+
     depend on each other.
 
     Args:
-        checkpoints: The required capabilities of each.
         alpha: Accepted probability of any wrong claim in a family.
         is_base: Marks checkpoints whose weights are the base's, which need no test and no share.
-
-    Returns:
-        A decision each.
     """
     known = list(is_base) or [False] * len(checkpoints)
     tested = [index for index, is_known in enumerate(known) if not is_known]
@@ -130,10 +130,6 @@ def chances(
     Args:
         losses: Of every required capability, at least one.
         gains: On the target; None where no target rows were given.
-        seed: Of the draws.
-
-    Returns:
-        Chances each.
     """
     generator = numpy.random.default_rng(seed)
     drawn = [_draws(each, generator) for each in losses]

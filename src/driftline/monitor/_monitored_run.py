@@ -23,14 +23,7 @@ from ._cadence import (
     is_look_ahead_due,
 )
 from ._earlier_run import remembered
-from .actions import (
-    SCHEMA,
-    Acting,
-    MonitorLog,
-    TrainerHandles,
-    unfinished_check,
-    withhold_step,
-)
+from .actions import SCHEMA, Acting, MonitorLog, TrainerHandles, unfinished_check, withhold_step
 from .detectors import (
     Action,
     Checker,
@@ -158,7 +151,6 @@ class Session:
         """Read the learning rates of the run from the trainer's schedule.
 
         Args:
-            lr_scheduler: The trainer's.
             num_steps: Number of steps of the whole run.
         """
         self.rates = planned_rates(lr_scheduler, num_steps)

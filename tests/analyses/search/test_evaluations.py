@@ -2,7 +2,13 @@
 
 import pytest
 
-from driftline.analyses.search._looks import Candidate, CandidateEvaluation, Loss, Ruler, front
+from driftline.analyses.search._evaluations import (
+    Candidate,
+    CandidateEvaluation,
+    Loss,
+    Ruler,
+    front,
+)
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
 from driftline.models import BASE, NoiseDirection, Point, Term

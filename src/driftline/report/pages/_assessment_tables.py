@@ -1,8 +1,7 @@
 """The numbers of an assessment as tables: those that charts show, and those that none shows."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from ...results import Assessment, LayerRegion, StabilityMargin
@@ -11,117 +10,21 @@ from ...results.readings import (
     CapabilityLoss,
     clean,
     fall,
-    fall_interval,
     forecast_losses,
     interval,
-    interval_with_rise,
     loss_sign,
     margin_order,
-    metric_sign,
     module_labels,
     module_ranks,
     number,
     percent,
-    probability,
-    sign_notes,
-    with_perplexity,
     with_rise,
 )
 from ..charts import curve_margins, path_margins, used_interval
-
-_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
-Kind = Literal["text", "number", "verdict", "code"]
+from ..tables import ReportTable, columns, table
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as the template wants it: titles, what each column holds, and text cells."""
-
-    titles: tuple[str, ...]
-    kinds: tuple[Kind, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-def columns(titles: str) -> list[tuple[str, Kind]]:
-    """Read the columns of a table from its titles.
-
-    >>> columns("capability; change #")
-    [('capability', 'text'), ('change', 'number')]
-
-    Args:
-        titles: Parted by semicolons; one of numbers ends in a hash.
-
-    Returns:
-        Title and kind of each column.
-    """
-    return [
-        (title.strip().removesuffix("#").rstrip(), "number" if title.endswith("#") else "text")
-        for title in titles.split(";")
-    ]
-
-
-def table(heads: Sequence[tuple[str, Kind]], rows: Iterable[Sequence[str]]) -> Table:
-    """Make a table; a hyphen before a digit becomes a minus in the columns of numbers."""
-    kinds = tuple(kind for _, kind in heads)
-    cells = tuple(
-        tuple(
-            minus(clean(cell)) if kind == "number" else clean(cell)
-            for cell, kind in zip(row, kinds, strict=True)
-        )
-        for row in rows
-    )
-    return Table(tuple(clean(title) for title, _ in heads), kinds, cells)
-
-
-def minus(text: str) -> str:
-    """Give the text of a number a true minus, as it is printed."""
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def minus_sentence(sentence: str) -> str:
-    """Give the negative numbers of a sentence a true minus."""
-    return _NEGATIVE.sub("\N{MINUS SIGN}", sentence)
-
-
-def forecast_table(losses: Sequence[CapabilityLoss]) -> Table:
-    """Tabulate the numbers of a forecast chart, with the base value and both ways to say the change."""
-    level = percent(losses[0].confidence_level)
-    made = table(
-        [
-            ("capability", "text"),
-            ("", "text"),
-            ("base", "number"),
-            ("change", "number"),
-            (f"{level} interval", "number"),
-            ("accepted", "number"),
-            ("unit", "text"),
-            ("P of a loss beyond", "number"),
-            ("verdict", "verdict"),
-        ],
-        (
-            (
-                loss.capability,
-                "required" if loss.required else "watched",
-                with_perplexity(number(loss.base_value), loss.unit, loss.base_value),
-                with_rise(number(fall(loss.loss), signed=True), loss.unit, loss.loss),
-                interval_with_rise(
-                    fall_interval(loss.low, loss.high), loss.unit, loss.low, loss.high
-                ),
-                with_rise(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
-                loss.unit,
-                probability(loss.probability_lost),
-                loss.verdict,
-            )
-            for loss in losses
-        ),
-    )
-    lower = any(metric_sign(loss.metric) > 0 for loss in losses)
-    notes = sign_notes((loss.unit for loss in losses), any_lower=lower)
-    return Table(made.titles, made.kinds, made.rows, notes)
-
-
-def fragility_table(assessment: Assessment) -> Table:
+def fragility_table(assessment: Assessment) -> ReportTable:
     """Tabulate the sensitivity of every module, a column a capability, in the order of the forward pass."""
     labels = module_labels(assessment.fragility)
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
@@ -136,10 +39,10 @@ def fragility_table(assessment: Assessment) -> Table:
     )
     units = ", ".join(sorted({clean(f.unit) for f in assessment.fragility}))
     note = f"Loss per unit of relative update in that module alone ({units}); intervals: the JSON."
-    return Table(made.titles, made.kinds, made.rows, (note,))
+    return replace(made, notes=(note,))
 
 
-def region_table(assessment: Assessment) -> Table:
+def region_table(assessment: Assessment) -> ReportTable:
     """Tabulate the region of each capability in the hidden states, layer by layer."""
     made = table(
         columns(
@@ -166,10 +69,10 @@ def region_table(assessment: Assessment) -> Table:
         "energy (squared gradients) inside it: of the capability's own gradients on items that the "
         "region was not made from, and of the planned data's."
     )
-    return Table(made.titles, made.kinds, made.rows, (note,))
+    return replace(made, notes=(note,))
 
 
-def region_summary(assessment: Assessment) -> Table:
+def region_summary(assessment: Assessment) -> ReportTable:
     """Tabulate, a line a capability, its region at the layer where the planned data touch it most."""
     best: dict[str, LayerRegion] = {}
     for r in assessment.regions:
@@ -195,7 +98,7 @@ def region_summary(assessment: Assessment) -> Table:
     )
 
 
-def path_table(assessment: Assessment) -> Table:
+def path_table(assessment: Assessment) -> ReportTable:
     """Tabulate path margins in the config's own units."""
     margins = path_margins(assessment)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
@@ -230,7 +133,7 @@ def path_table(assessment: Assessment) -> Table:
     )
 
 
-def radius_table(assessment: Assessment) -> Table:
+def radius_table(assessment: Assessment) -> ReportTable:
     """Tabulate critical relative norms, the smallest first."""
     margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
@@ -259,7 +162,7 @@ def radius_table(assessment: Assessment) -> Table:
     )
 
 
-def envelope_table(assessment: Assessment) -> Table:
+def envelope_table(assessment: Assessment) -> ReportTable:
     """Tabulate every contour, at the planned number of steps, half and twice of it."""
     rows = []
     assert assessment.envelope is not None
@@ -285,7 +188,7 @@ def envelope_table(assessment: Assessment) -> Table:
     )
 
 
-def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> Table:
+def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> ReportTable:
     """Tabulate every measured point of the curves of one kind."""
     rows = []
     for m in curve_margins(assessment, kind=kind):
@@ -313,7 +216,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> T
     )
 
 
-def bounds_table(assessment: Assessment) -> Table:
+def bounds_table(assessment: Assessment) -> ReportTable:
     """Tabulate the tightest bound of each kind over the required capabilities: what to keep within."""
     return table(
         columns("bound; reached at #; keep below #; set by"),

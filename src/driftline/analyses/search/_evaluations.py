@@ -30,16 +30,38 @@ def choice_level(alpha: float, num_candidates: int) -> float:
     """Return the level of each bound by which the best of several candidates is chosen (Bonferroni 1936).
 
     The candidate that looks best looks better than it is. With each bound at this level, all of them hold
+
     at once with a chance of 1 - alpha at least, so that of the chosen one holds too, whatever chose it.
 
     Args:
         alpha: Accepted chance that the bound of the chosen candidate does not hold.
         num_candidates: Most candidates that are looked at, 1 or more.
-
-    Returns:
-        The level.
     """
     return alpha / max(1, num_candidates)
+
+
+def required_losses(
+    table: Table, point: Point, capabilities: Sequence[Capability], level: float
+) -> dict[str, Loss]:
+    """Measure the losses of the required capabilities at a point.
+
+    Args:
+        table: Holds the scores of the base and of the point.
+        capabilities: Capabilities of the search; the watched ones are skipped.
+        level: Level of each bound.
+
+    Returns:
+        The losses by capability, in its tolerances.
+    """
+    losses = {}
+    for capability in capabilities:
+        if capability.required:
+            values = table.item_losses(point, capability, base=BASE)
+            mean, _, bound = mean_limits(values, capability, level)
+            losses[capability.name] = Loss(
+                mean / capability.tolerance, bound / capability.tolerance
+            )
+    return losses
 
 
 def safe_worth(worth: float, losses: Mapping[str, Loss]) -> float:
@@ -145,15 +167,8 @@ class Ruler:
 
     def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
-        losses = {}
-        for capability in self.capabilities:
-            if capability.required:
-                values = table.item_losses(point, capability, base=BASE)
-                level = choice_level(self.alpha, self.num_candidates)
-                mean, _, bound = mean_limits(values, capability, level)
-                losses[capability.name] = Loss(
-                    mean / capability.tolerance, bound / capability.tolerance
-                )
+        level = choice_level(self.alpha, self.num_candidates)
+        losses = required_losses(table, point, self.capabilities, level)
         gain, share, missed = None, None, None
         if self.target is not None:
             gains = -table.item_losses(point, self.target, base=BASE)
@@ -172,7 +187,6 @@ def mean_limits(
     """Compute the mean over items, and its one-sided limits.
 
     Args:
-        values: One an item.
         capability: Capability of the items; items of one group count together.
         alpha: Level of each limit.
 

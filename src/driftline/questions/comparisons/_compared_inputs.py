@@ -42,9 +42,6 @@ def listed(checkpoints: CheckpointsInput) -> tuple[Any, ...]:
 
     Args:
         checkpoints: As they were given.
-
-    Returns:
-        A tuple of them.
     """
     if checkpoints is None:
         return ()
@@ -61,7 +58,6 @@ def handed_checkpoints(
     """Give the files of each checkpoint.
 
     Args:
-        checkpoints: Names, paths or models.
         handed: Keeps the files of models in memory, under `tuned-1`, `tuned-2` and so on.
 
     Returns:
@@ -82,13 +78,8 @@ def named_configs(configs: ConfigsInput) -> tuple[tuple[str, inputs.ConfigInput]
     """Give each config a name that no other has.
 
     A file is called by its name, or by its path where two files have one name; a config in memory by
+
     its number.
-
-    Args:
-        configs: A list of configs, or a dict of names and configs.
-
-    Returns:
-        Names and configs.
 
     Raises:
         ConfigError: It is neither.
