@@ -34,9 +34,7 @@ def asked_policy_faults(
     """Compare a certification with the policy of the verifier.
 
     A certificate that was made under a policy must have been made under the same rules; comments and
-
     the order of rules may differ. One that was made under none must keep to each rule: a margin and
-
     an alpha that are not larger, and critical capabilities that are required.
 
     Args:

@@ -54,9 +54,7 @@ def affordable_cadence(
     """Choose the cadence at which start, checks and glances cost at most a share of the run.
 
     Checks that a glance brings forward come on top; they are few, since each asks for the output to
-
     have moved twice as far as before. A run too short to pay for one check has one, at its end; one that
-
     cannot pay for all early checks has the later ones of them.
 
     Args:

@@ -41,11 +41,9 @@ def probe_recovery(
     """Distinguish loss of knowledge from loss of access or format, for each inferior capability.
 
     Base and tuned model get the same solved examples before each item, and the change between
-
     them is tested against the capability's own margin. Why so: design/recovery-probe.md.
 
     Cost: two forward passes over the items of what was lost, examples included, which run once for
-
     all items where the model allows it.
 
     Args:

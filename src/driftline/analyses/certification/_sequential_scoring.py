@@ -29,13 +29,10 @@ def score_until_clear(
     """Score items of both models until each capability is decided, or has no more.
 
     Groups are shuffled once, before any is scored, and come whole, as the e-process asks; the
-
     batches depend on nothing but seed and scores, so a run that was broken off takes the same ones
-
     from its store.
 
     Cost: two forward passes over the items that are scored, up to a quarter or one batch more than
-
     the decisions needed, and two moves of the weights a batch.
 
     Args:

@@ -23,9 +23,7 @@ def safe_envelope(
     """Compute the contours of every capability, from the losses of the path margins.
 
     Limits: the power of the steps was measured on runs of a fifth and a tenth of the steps, so longer
-
     runs than planned are extrapolated; its spread over runs is not in the ranges. For LoRA the power
-
     of the rate is that of full fine-tuning.
 
     Args:

@@ -136,7 +136,6 @@ def climb(
     """Refine a direction at a fixed norm, as long as the loss of the climbed items grows there.
 
     The choice rests on the climbed items alone, so the radius that is judged on others stays free of
-
     it. It ends early where a refinement gives less than a tenth.
 
     Args:

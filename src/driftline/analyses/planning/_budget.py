@@ -179,7 +179,6 @@ def tokens_of_run(candidate: ProtocolCandidate, num_steps: int) -> float:
     """Return an upper bound of the tokens of a run's first steps.
 
     Whole epochs are what they are; of the last one the longest examples are taken. What the base writes
-
     for replay is about as long as the examples, twice that in a chat, and stands for the shortest ones.
 
     Args:

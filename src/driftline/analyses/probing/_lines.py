@@ -121,7 +121,6 @@ def scan_lines(
     Lines go round by round together, so that an engine with several workers has one look a line.
 
     Cost: five to ten evaluations per capability and line; each moves the weights once and scores the
-
     capabilities that it helps.
 
     Args:

@@ -30,7 +30,6 @@ def choice_level(alpha: float, num_candidates: int) -> float:
     """Return the level of each bound by which the best of several candidates is chosen (Bonferroni 1936).
 
     The candidate that looks best looks better than it is. With each bound at this level, all of them hold
-
     at once with a chance of 1 - alpha at least, so that of the chosen one holds too, whatever chose it.
 
     Args:

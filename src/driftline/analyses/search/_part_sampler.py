@@ -29,7 +29,6 @@ def propose_scales(parts: Sequence[str], tried: Sequence[Tried], *, seed: int) -
     """Propose the most promising scales, by Optuna's Gaussian process over those tried.
 
     They have the largest expected improvement of the value, times the chance that every constraint is
-
     met (Gelbart, Snoek and Adams 2014, arXiv 1403.5607).
 
     Cost: two or three seconds of one core for eight parts, six constraints and thirty looks.

@@ -40,13 +40,9 @@ def decide(
     """Decide which checkpoints kept every required capability and which lost one.
 
     *Kept*: within a checkpoint the p-value is the largest of its capabilities (intersection-union,
-
     Berger 1982); over checkpoints Holm's correction (1979). *Lost*: within a checkpoint some
-
     capability is lost at its share of the level (Bonferroni), over checkpoints by Holm's steps. Each of
-
     the two families makes any wrong claim with a probability of at most alpha, however the tests
-
     depend on each other.
 
     Args:

@@ -84,11 +84,8 @@ def read_inspect_log(path: Path) -> ScoredLog:
     """Read the samples of one evaluation.
 
     An item's name is the sample's id and a digest of input, choices and target, so that two logs
-
     pair only what is the same. Epochs of a sample are items of one group. Letters are
-
     numbers as in inspect_ai (C 1, P 0.5, I and N 0); a score of several values gives a metric each,
-
     `scorer/value`.
 
     Args:

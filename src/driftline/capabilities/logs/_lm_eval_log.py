@@ -51,9 +51,7 @@ def read_lm_eval_log(path: Path) -> ScoredLog:
     """Read the samples of one task.
 
     An item's name is lm-eval's number of the document and a digest of the document, so that two
-
     logs pair only what is the same. `perplexity` of a target and the perplexities of texts are
-
     logged as log-likelihoods; here they are negative log-likelihoods per target, word or byte.
 
     Where the log tells which choice is right, each item has `margin_nats` and `probability` too.

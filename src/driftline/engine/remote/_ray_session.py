@@ -65,11 +65,9 @@ def pool_shape(options: RayOptions, *, cpus: float, gpus: float, threads: int) -
     """Choose the number of workers and their resources.
 
     By default one worker per GPU, or without GPUs as many as there are CPUs for; each with the threads
-
     of this process, or fewer if there are not enough CPUs.
 
     >>> pool_shape(RayOptions(), cpus=64, gpus=8, threads=32)
-
     PoolShape(num_workers=8, num_gpus=1.0, num_threads=8, num_cpus=8)
 
     Args:

@@ -79,7 +79,6 @@ def run_head(opened: LanguageModel, kind: type[ModelOutput], hidden: Tensor) -> 
     """Compute logits of chosen hidden states, through all that the model does after its body.
 
     The head runs in the dtype of its own weights whatever autocast says: near 25, where logits lie,
-
     bfloat16 moves in steps of 0.125, and a margin is a difference of two logits.
 
     Args:

@@ -22,7 +22,6 @@ def adapter_change(
     """Compute the change that an adapter makes of its base.
 
     PEFT converts and places the tensors: experts that were trained one by one, names of earlier
-
     versions, saved modules. A tensor that PEFT passes over, or a layer without one, is an error.
 
     Args:

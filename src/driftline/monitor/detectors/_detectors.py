@@ -57,7 +57,6 @@ def evidence_needed(num_required: int, settings: MonitorSettings, state: Monitor
     """Log evidence at which a required capability is called lost.
 
     Bonferroni over the required capabilities; every restart after a roll-back halves alpha, so that
-
     all restarts together spend no more than alpha.
 
     Args:
@@ -98,9 +97,7 @@ def belief_space_collapse(
     """Detect that output or states left the base's range, and many capabilities fall together.
 
     Capabilities that the base does not have are not counted: they wobble, and have nothing to lose.
-
     Effective rank counts in either direction, since some kinds of tuning raise it and some lower it
-
     (Li et al. 2025, arXiv 2509.23024). Thresholds carry no error rate.
 
     Args:

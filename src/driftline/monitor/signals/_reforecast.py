@@ -46,7 +46,6 @@ def steps_left(
     """Forecast when the mean loss passes the tolerance, if it goes on at its pace so far.
 
     The pace is the loss per summed learning rate, since the last look or over the whole run, whichever is
-
     faster; so a warm-up counts for what it is. It is a point without a band.
 
     Args:

@@ -93,7 +93,6 @@ def in_tolerances(loss: float, tolerance: float) -> str | None:
     """Say a loss as a multiple of the loss that is accepted.
 
     >>> in_tolerances(0.31, 0.1), in_tolerances(0.04, 0.1), in_tolerances(0.3, 0.0)
-
     ('3.1 times', '0.4 times', None)
 
     Args:

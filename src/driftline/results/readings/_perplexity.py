@@ -46,7 +46,6 @@ def with_rise(text: str, unit: str, nats: float | None) -> str:
     """Add the change of perplexity to the text of a change, where its unit has one.
 
     >>> with_rise("0.0953", "nats per token", 0.0953), with_rise("0.25", "nats", 0.25)
-
     ('0.0953 (perplexity +10%)', '0.25')
 
     Args:
@@ -73,7 +72,6 @@ def with_perplexity(text: str, unit: str, value: float | None) -> str:
     """Add the perplexity to the text of a mean negative log-likelihood.
 
     >>> with_perplexity("3.00", "nats per token", 3.0)
-
     '3.00 (perplexity 20.1)'
 
     Args:

@@ -12,7 +12,6 @@ def probability(value: float | None) -> str:
         value: From 0 to 1.
 
     >>> probability(0.374), probability(0.0001), probability(0.999), probability(None)
-
     ('0.37', '<0.01', '>0.99', '–')
     """
     if value is None:

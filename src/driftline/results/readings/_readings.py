@@ -244,7 +244,6 @@ def number(value: float | None, *, signed: bool = False) -> str:
         Its text, without an exponent from 0.001 to 99,999.
 
     >>> [number(v) for v in (0.1, -1.2345, 12345.6, 2e-4, 0.0, None)]
-
     ['0.100', '-1.23', '12,346', '2e-4', '0', '–']
     """
     if value is None:
@@ -268,7 +267,6 @@ def percent(value: float | None) -> str:
         Its text, with two significant digits below ten percent.
 
     >>> percent(0.9), percent(1.874), percent(0.0042)
-
     ('90%', '187%', '0.42%')
     """
     if value is None:
@@ -285,7 +283,6 @@ def interval(low: float | None, high: float | None, *, signed: bool = False) -> 
         signed: True to print a plus before positive ends.
 
     >>> interval(0.1, 0.25), interval(40, None), interval(None, None)
-
     ('[0.100, 0.250]', 'at least 40.0', '–')
     """
     if low is not None and high is not None:
@@ -299,7 +296,6 @@ def items_in_groups(num_items: int, num_groups: int | None) -> str:
     """Write how many items were scored, and in how many groups where some share one.
 
     >>> items_in_groups(258, 43), items_in_groups(276, 276)
-
     ('258 in 43', '276')
 
     Args:
@@ -333,7 +329,6 @@ def duration(seconds: float) -> str:
         Its text, in the largest units that matter.
 
     >>> duration(7.25), duration(95), duration(605), duration(7500)
-
     ('7.2 s', '95 s', '10 min 5 s', '2 h 5 min')
     """
     if seconds < 10:

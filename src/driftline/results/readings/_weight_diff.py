@@ -104,7 +104,6 @@ def spans(numbers: Iterable[int]) -> str:
     """Join neighbouring numbers of an ascending list into ranges.
 
     >>> spans([0, 3, 4, 5, 9])
-
     '0, 3-5, 9'
 
     Args:

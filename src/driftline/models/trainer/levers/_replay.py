@@ -95,7 +95,6 @@ def self_replay(
     """Generate examples with the base, in the layout of the data and about as long.
 
     Texts follow the beginning of text. In a chat the base first writes what a user says, after what its
-
     template puts before it, and then the answer.
 
     Args:
