@@ -1,7 +1,6 @@
 """A plan as one HTML file: no script, no address to load from, all text of files escaped."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ...results import Plan, PlanLook
 from ...results.readings import (
@@ -46,8 +45,6 @@ def render_plan(document: Plan) -> str:
     screen = plan_screen(document)
     document = in_points(document)
     p = document.provenance
-    if document.protocol is not None:
-        screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
         document,
         title="The protocol that adapts most within the tolerances",

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from ...documents import ComparedCheckpoint, Comparison, TrainerHistory
 from .._claim_words import CLAIM_WORDS
-from .._readings import clean, interval, number, percent, with_error
+from .._falls import fall, fall_interval
+from .._readings import clean, number, percent, with_error
 
 CHECKPOINT_TITLES = (
     "checkpoint",
     "verdict",
-    "worst loss, tolerances",
+    "worst change, tolerances",
     "90% interval",
     "worst capability",
     "Holm p",
@@ -39,8 +40,8 @@ def comparison_headline(document: Comparison) -> str:
         return text + (" with the smallest worst loss" if len(kept) > 1 else "")
     if chosen.gain.gain <= 0:
         return f"{text}, but it gains nothing on the target ({_gain(chosen)} nats a token)"
-    most = "gains most of those that do" if len(kept) > 1 else "gains"
-    return f"{text} and {most}: {_gain(chosen)} nats a token on the target"
+    most = "gains most of those that do," if len(kept) > 1 else "gains"
+    return f"{text} and {most} {_gain(chosen)} nats a token on the target"
 
 
 def checkpoint_rows(document: Comparison) -> Iterator[tuple[str, ...]]:
@@ -49,8 +50,8 @@ def checkpoint_rows(document: Comparison) -> Iterator[tuple[str, ...]]:
         yield (
             clean(row.label) + (" (is the base)" if row.is_base else ""),
             row.verdict,
-            number(row.worst_loss, signed=True),
-            interval(row.worst_low, row.worst_high, signed=True),
+            number(fall(row.worst_loss), signed=True),
+            fall_interval(row.worst_low, row.worst_high),
             clean(row.worst_capability or ""),
             number(row.adjusted_pvalue),
             _gain(row),

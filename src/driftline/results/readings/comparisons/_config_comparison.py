@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from ...documents import ConfigComparison
+from .._falls import fall, fall_interval
 from .._readings import clean, interval, number, percent
 
 CONFIG_TITLES = (
     "config",
     "forecast",
     "probe",
-    "worst loss, tolerances",
+    "worst change, tolerances",
     "90% interval",
     "worst capability",
     "gain, nats",
@@ -36,8 +37,7 @@ def config_comparison_headline(document: ConfigComparison) -> str:
     row = next(each for each in document.configs if each.label == document.safest)
     text = (
         f"the safest of {len(document.configs)} configs is {clean(row.label)} (P = "
-        f"{number(row.probability_safest)}), with a predicted worst loss of "
-        f"{number(row.worst_loss, signed=True)} tolerances in {clean(row.worst_capability)}"
+        f"{number(row.probability_safest)})"
     )
     if document.recommended is not None:
         other = next(each for each in document.configs if each.label == document.recommended)
@@ -56,8 +56,8 @@ def config_rows(document: ConfigComparison) -> Iterator[tuple[str, ...]]:
             clean(row.label),
             row.verdict,
             percent(row.probe),
-            number(row.worst_loss, signed=True),
-            interval(row.worst_low, row.worst_high, signed=True),
+            number(fall(row.worst_loss), signed=True),
+            fall_interval(row.worst_low, row.worst_high),
             clean(row.worst_capability),
             number(row.gain, signed=True),
             interval(row.gain_low, row.gain_high, signed=True),
