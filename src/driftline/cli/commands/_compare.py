@@ -86,7 +86,7 @@ def _report(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
 
 
 def _following(answer: Answer, _folder: Path | None, values: Values) -> str | None:
-    label = answer.document.recommended
+    label = answer.recommended
     if label is None:
         return None
     if values["configs"]:

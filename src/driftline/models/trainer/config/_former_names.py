@@ -28,7 +28,7 @@ _WITHOUT_EFFECT = {
 _UNSET = {
     "dispatch_batches", "split_batches", "sharded_ddp", "tpu_num_cores", "tpu_metrics_debug",
     "mp_parameters", "use_mps_device", "sortish_sampler", "predict_with_generate", "_n_gpu",
-    "fsdp_min_num_params", "fsdp_transformer_layer_cls_to_wrap", "torchdynamo", "xpu_backend",
+    "torchdynamo", "xpu_backend",
     "deepspeed_config", "early_stopping_patience", "fp32",
 }  # fmt: skip
 """Fields that were dropped; where they are switched off they change nothing."""
