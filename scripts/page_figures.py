@@ -10,12 +10,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from scripts import benchmark_figures
 from scripts.results_table import ROOT, _read
 from scripts.statements import DASH, Statement, fixed, percent, stands
 
 EVIDENCE = "evidence/README.md"
-COSTS = "docs/costs.md"
-MONITOR = "docs/monitor.md"
 TOY = "docs/forecast-toy-regime.md"
 _ENTRIES = {
     "driftline 0.05": "ours, 5 %", "driftline 0.1": "ours, 10 % (replica)", "driftline 0.2": "**ours, 20 %**",
@@ -47,10 +46,10 @@ def statements() -> Iterator[Statement]:
     """
     for make in (
         _suites, _first_forecast, _radius, _fragility, _noise, _protection, _certification,
-        _false_alarms, _kills, _repair, _memory, _speed, _overhead, _monitor_cost, _ahead,
-        _path_margin, _toy_regime, _toy_gains,
+        _repair, _path_margin, _toy_regime, _toy_gains,
     ):  # fmt: skip
         yield from make()
+    yield from benchmark_figures.statements(_read)
 
 
 def _suites() -> Iterator[Statement]:
@@ -208,27 +207,6 @@ def _certification() -> Iterator[Statement]:
         )
 
 
-def _false_alarms() -> Iterator[Statement]:
-    source = "benchmarks/results/monitor_false_alarms.json"
-    found = _read(source)
-    total, edge = found["total"], found["kinds"]["edge/normal"]
-    accused = {1: "One"}.get(total["monitor"], str(total["monitor"]))
-    yield Statement(
-        EVIDENCE,
-        f"{total['runs']:,} runs of ten required capabilities with {found['items']} items each, looked at "
-        f"{found['looks']} times, alpha {found['alpha']:g}. {accused} was accused. Repeated t tests at the same level "
-        f"accused {total['naive']}, and {edge['naive']} of the {edge['runs']} runs",
-        source,
-    )
-
-
-def _kills() -> Iterator[Statement]:
-    source = "benchmarks/results/monitor_kill_and_resume.json"
-    found = _read(source)
-    runs = {11: "Eleven"}.get(found["runs"], str(found["runs"]))
-    yield Statement(EVIDENCE, f"{runs} runs were ended {found['kills']} times with SIGKILL", source)
-
-
 def _repair() -> Iterator[Statement]:
     source = "evidence/repair/result.json"
     by_case: dict[str, dict[str, Any]] = {}
@@ -242,98 +220,6 @@ def _repair() -> Iterator[Statement]:
             f"| {loose['given_back']:.3f} | {loose['gain_given_up']:.3f} |",
         ):
             yield Statement(EVIDENCE, text, source)
-
-
-def _memory() -> Iterator[Statement]:
-    source = "benchmarks/results/peak_memory.json"
-    rows = _read(source)["rows"]
-    kinds = ("float32", "bfloat16", "8bit", "4bit")
-    peak = {(row["case"], row["base"]): row["peak_mib"] for row in rows}
-    weights = {row["base"]: row["weights_mib"] for row in rows}
-    first, *others = (f"{weights[kind]:.0f} MiB in {kind}" for kind in kinds)
-    yield Statement(COSTS, f"the weights alone are {', '.join([first, *others])}", source)
-    named = {
-        "open": "opening", "pass": "one pass of 512 tokens", "point": "a point that moves everything",
-        "map_point": "a point that moves one layer", "probe_full": "probe, full fine-tuning",
-        "probe_lora": "probe, LoRA",
-    }  # fmt: skip
-    for case, words in named.items():
-        cells = [DASH if (case, kind) not in peak else f"{peak[case, kind]:,.0f}" for kind in kinds]
-        yield Statement(COSTS, f"| {words} | {' | '.join(cells)} |", source)
-
-
-def _speed() -> Iterator[Statement]:
-    source = "benchmarks/results/scoring.json"
-    found = _read(source)
-    named = {
-        "multiple_choice_float32": "four-choice questions with 113 tokens of context against "
-        "lm-evaluation-harness, float32",
-        "multiple_choice_bfloat16": "the same, bfloat16 (ours has a float32 head, theirs not)",
-        "perplexity_bfloat16": "perplexity of texts of 55 tokens, bfloat16 (ours has a float32 head)",
-    }
-    for key, words in named.items():
-        each = found[key]
-        yield Statement(
-            COSTS,
-            f"| {words} | {fixed(each['ratio_median'], 2)} | {fixed(each['ratio_min'], 2)} to "
-            f"{fixed(each['ratio_max'], 2)} |",
-            source,
-        )
-    moved = {
-        "100_mixed": "100 points, three in four of one layer, over 100 evaluations of the base",
-        "one_layer": "30 points of one layer alone",
-        "lines": "10 points on lines of whole-model noise, 12 items a capability",
-    }
-    for key, words in moved.items():
-        ratio = found["moving_bfloat16"][key]["ratio"]
-        yield Statement(COSTS, f"| {words} | {ratio:.2f} | one run |", source)
-
-
-def _overhead() -> Iterator[Statement]:
-    source = "benchmarks/results/monitor_overhead.json"
-    for row in _read(source)["runs"]:
-        early = ", ".join(map(str, row["early_checks"])) or "none"
-        yield Statement(
-            MONITOR,
-            f"| {row['steps']:,} | {row['step_tokens']:,} | {row['items_of_a_capability']} | {early} | "
-            f"{row['checks']} | {row['looks_ahead']} | {percent(row['share'])} | "
-            f"{100 * row['share_of_a_check_that_is_asked_for']:.2f} % |",
-            source,
-        )
-
-
-def _monitor_cost() -> Iterator[Statement]:
-    source = "benchmarks/results/look_ahead_cost.json"
-    found = _read(source)
-    seconds = found["processor_seconds"]
-    yield Statement(
-        MONITOR,
-        f"{seconds['look']:.2f} processor seconds beside {seconds['backward']:.2f} of a step of "
-        f"{found['step_tokens']} tokens",
-        source,
-    )
-    source = "benchmarks/results/monitor_cost.json"
-    found = _read(source)
-    seconds = found["seconds"]["processor"]
-    yield Statement(
-        MONITOR,
-        f"a check of `core-0.1` ({found['check_tokens']:,} tokens) took {seconds['check']:.1f} processor seconds, "
-        f"a glance {seconds['glance']:.2f}, a step of training {seconds['step_off']:.1f}",
-        source,
-    )
-    yield Statement(MONITOR, f"Peak memory rose by {percent(found['peak_ratio'] - 1)}", source)
-
-
-def _ahead() -> Iterator[Statement]:
-    source = "evidence/monitor/ahead/result.json"
-    found = next(each for each in _read(source) if each["model"] == "minimind2-small")
-    yield Statement(
-        MONITOR,
-        f"before twice the tolerance in {found['alarm_before_twice']} of {found['lost_twice_the_tolerance']} "
-        f"damaged runs",
-        source,
-    )
-    yield Statement(MONITOR, f"in time in {found['without_looking_ahead']}", source)
 
 
 def _path_margin() -> Iterator[Statement]:

@@ -22,7 +22,7 @@ def test_every_statement_stands_on_its_page():
     "part",
     ["suites", "first_forecast", "radius", "fragility", "protection", "certification", "repair",
      "path_margin", "forgetting", "peak_memory", "scoring", "monitor_overhead", "monitor_cost",
-     "look_ahead_cost", "monitor_false_alarms", "monitor_kill_and_resume", "monitor/ahead"],
+     "look_ahead_cost", "streaming", "monitor_false_alarms", "monitor_kill_and_resume", "monitor/ahead"],
 )  # fmt: skip
 def test_each_result_has_a_statement(part):
     assert any(part in result for result in RESULTS)
