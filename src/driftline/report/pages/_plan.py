@@ -34,7 +34,7 @@ from ._tables import Table, columns, table
 
 
 def render_plan(document: Plan) -> str:
-    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left.
+    """Write a plan as a page: the protocol, what it keeps, what each lever gained, what margin is left.
 
     Args:
         document: The document to show.
@@ -119,7 +119,7 @@ def _files_table(document: Plan) -> Table | None:
     if not document.files:
         return None
     return table(
-        [("file", "text"), ("has no words for", "text"), ("digest", "code")],
+        [("file", "text"), ("not supported", "text"), ("digest", "code")],
         ((f.name, ", ".join(f.lacks) or DASH, f.digest) for f in document.files),
     )
 
