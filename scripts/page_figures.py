@@ -46,7 +46,7 @@ def statements() -> Iterator[Statement]:
     """
     for make in (
         _suites, _first_forecast, _radius, _fragility, _noise, _protection, _certification,
-        _repair, _path_margin, _toy_regime, _toy_gains,
+        _repair, _path_margin, _toy_regime, _toy_gains, _toy_bars, _toy_parts,
     ):  # fmt: skip
         yield from make()
     yield from benchmark_figures.statements(_read)
@@ -267,6 +267,41 @@ def _toy_gains() -> Iterator[Statement]:
         yield Statement(
             TOY, f"| {float(share):.0%} | {' | '.join(cells)} |".replace("%", " %"), source
         )
+
+
+def _toy_bars() -> Iterator[Statement]:
+    source = "evidence/forgetting/result.json"
+    found = _read(source)
+    splits = [found["held_out"][split] for split in ("task", "region")]
+    rows = [("R2 at 20 % | 0.8", "0.2", "r2"), ("Spearman at 20 % | 0.93", "0.2", "spearman"),
+            ("R2 at 10 % | 0.65", "0.1", "r2"), ("Spearman at 10 % | 0.85", "0.1", "spearman"),
+            ("AUROC of at-risk | 0.9", "0.2", "at_risk_auroc"),
+            ("R2 at 20 % without clipping at 3 nats | –", "0.2", "r2_plain")]  # fmt: skip
+    for words, share, name in rows:
+        cells = " | ".join(f"{split[f'driftline {share}'][name]:.2f}" for split in splits)
+        yield Statement(TOY, f"| {words} | {cells} |", source)
+    named = [split["driftline 0.2"]["worst_named_first"] for split in splits]
+    cells = " | ".join(f"{each['named']} of {each['runs']}" for each in named)
+    yield Statement(TOY, f"of runs with real loss | 80 % | {cells} |", source)
+    seeds = found["other_seed"]
+    same = seeds["held out by task, on the same cells"]
+    for words, each in (
+        ("one seed as the forecast of the other", seeds), ("ours, 20 %", same["driftline 0.2"]),
+        ("ours, 10 %", same["driftline 0.1"]), ("truncated run, 20 %", same["truncated 0.2"]),
+    ):  # fmt: skip
+        yield Statement(TOY, f"| {words} | {each['r2']:.2f} | {each['spearman']:.2f} |", source)
+
+
+def _toy_parts() -> Iterator[Statement]:
+    source = "evidence/forgetting/result.json"
+    for parts in _read(source)["by"].values():
+        for name, each in parts.items():
+            change, error, coverage = (
+                each[k] for k in ("mean_change_nats", "mae_nats", "coverage")
+            )
+            yield Statement(
+                TOY, f"| {name} | {change:+.2f} | {error:.2f} | {coverage:.2f} |", source
+            )
 
 
 def _page(name: str) -> str:
