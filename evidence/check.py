@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 WITHOUT_TORCH = (
     "certification.judge",
+    "families.run",
     "monitor.judge",
     "monitor.judge_ahead",
     "protection.judge",
@@ -28,6 +29,7 @@ WITHOUT_TORCH = (
 WITH_TORCH = (
     "forgetting.judge",
     "forgetting.link",
+    "forgetting.plots",
     "path_margin.fit",
     "realistic.calibrate",
     "realistic.judge",

@@ -93,3 +93,18 @@ def test_only_missing_runs_are_made_and_scratch_is_removed(monkeypatch, tmp_path
     assert json.loads((runs / "missing.json").read_text()) == {"run": "missing"}
     assert (runs / "there.json").read_text() == "{}"
     assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "is_same"),
+    [
+        ('<path d="M10.2 5"/><text>a 1</text>', True),
+        ('<path d="M12.2 5"/><text>a 1</text>', False),
+        ('<path d="M10 5"/><text>b 1</text>', False),
+        ('<path d="M10 5 6"/><text>a 1</text>', False),
+    ],
+)
+def test_a_picture_is_the_same_within_a_pixel(made, is_same):
+    from evidence.forgetting.plots import is_same_picture
+
+    assert is_same_picture('<path d="M10 5"/><text>a 1</text>', made) is is_same

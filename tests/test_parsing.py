@@ -3,7 +3,7 @@
 import pytest
 
 from driftline.errors import ConfigError, SuiteError
-from driftline.parsing import parse_yaml
+from driftline.parsing import parse_yaml, read_bytes
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,21 @@ def test_a_key_that_stands_above_a_merged_one_wins():
 def test_what_is_no_plain_yaml_is_refused(content):
     with pytest.raises(ConfigError, match=r"^x\.yaml: not YAML \("):
         parse_yaml(content, "x.yaml", ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("content", "mend"),
+    [
+        (b"a: 1\n\tb: 2\n", "indent with spaces, not tabs"),
+        (b'{"a": 1}\n{"a": 2}\n', "JSON Lines hold rows, and this file must be one mapping"),
+    ],
+)
+def test_a_common_slip_in_yaml_is_told_with_its_mend(content, mend):
+    with pytest.raises(ConfigError, match=mend) as caught:
+        parse_yaml(content, "c.yaml", ConfigError)
+    assert "<unicode string>" not in str(caught.value)
+
+
+def test_a_folder_where_a_file_is_expected_is_called_a_folder(tmp_path):
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        read_bytes(tmp_path, ConfigError)

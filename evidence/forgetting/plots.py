@@ -1,9 +1,13 @@
 """Draw the benchmark's figures for the page, from result and runs.
 
-python -m evidence.forgetting.plots      # writes docs/images/forecast-*.svg
+python -m evidence.forgetting.plots           # writes docs/images/forecast-*.svg
+python -m evidence.forgetting.plots --check   # exit code 1 if a picture is not what the results say
 """
 
+import argparse
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,15 @@ from .judge import ENTRIES, RESULT, SPLITS, held_out
 from .table import read_runs
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 COSTS = (0.05, 0.1, 0.2, 0.3)
 
 
 def main() -> None:
-    """Write every figure."""
+    """Write, or check, every figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    is_check, stale = parser.parse_args().check, []
     result = json.loads(RESULT.read_text())
     charts = {
         "forecast-predicted": predicted_against_real(),
@@ -26,8 +34,30 @@ def main() -> None:
         "forecast-cost": error_against_cost(result),
     }
     for name, chart in charts.items():
-        svg = vl_convert.vegalite_to_svg(chart.to_json())
-        (IMAGES / f"{name}.svg").write_text(svg + "\n")
+        svg = vl_convert.vegalite_to_svg(chart.to_json()) + "\n"
+        path = IMAGES / f"{name}.svg"
+        if not path.exists() or not is_same_picture(path.read_text(encoding="utf-8"), svg):
+            stale.append(path.name)
+            if not is_check:
+                path.write_text(svg, encoding="utf-8")
+    if is_check and stale:
+        sys.exit(f"{', '.join(stale)}: stale; run python -m evidence.forgetting.plots")
+
+
+def is_same_picture(kept: str, made: str) -> bool:
+    """Compare pictures whose points come from fits, which processors round differently.
+
+    Args:
+        kept: The committed SVG.
+        made: The SVG of the results.
+
+    Returns:
+        True if texts and shapes are equal, and all coordinates within a pixel.
+    """
+    if _NUMBER.sub("#", kept) != _NUMBER.sub("#", made):
+        return False
+    pairs = zip(_NUMBER.findall(kept), _NUMBER.findall(made), strict=True)
+    return all(abs(float(a) - float(b)) <= 1.0 for a, b in pairs)
 
 
 def predicted_against_real() -> altair.LayerChart:

@@ -77,6 +77,8 @@ def read_bytes(path: Path, error: type[DriftlineError], *, mend: str = "check th
         return path.read_bytes()
     except (OSError, ValueError) as fault:
         # ValueError: a name with a NUL byte, or with characters that the file system cannot spell.
+        if isinstance(fault, IsADirectoryError):
+            raise error(f"{path}: is a folder; name a file in it") from None
         raise error(f"{path}: cannot be read ({_reason(fault)}); {mend}") from None
 
 
@@ -320,7 +322,11 @@ def _check_scalar(value: object) -> None:
 
 
 def _yaml_fault(fault: Exception) -> str:
-    said = " ".join(str(fault).split())
+    said = " ".join(str(fault).split()).replace('in "<unicode string>", ', "at ")
+    if "'\\t' that cannot start any token" in said:
+        said += "; indent with spaces, not tabs"
+    if "expected '<document start>', but found '{'" in said:
+        said += "; JSON Lines hold rows, and this file must be one mapping"
     # Python's own words tell how to raise its limit, which helps nobody here.
     is_long_integer = "integer string conversion" in said
     return "an integer beyond the range of a double" if is_long_integer else said

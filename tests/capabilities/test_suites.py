@@ -90,6 +90,10 @@ def test_provenance_follows_items_and_metrics(write):
         ({"name": ""}, r"capabilities.0.name: .*at least 1 character"),
         ({"items": ...}, r"capabilities.0.items: Field required"),
         ({"scorer": "guess"}, r"capabilities.0.scorer: Input should be 'multiple_choice'"),
+        ({"scorer": "guess"}, r", not 'guess'$"),
+        ({"metric": "acuracy"}, r"metric: .*, not 'acuracy'$"),
+        ({"items": ..., "itmes": []}, r"items: Field required; is itmes a slip of the pen\?"),
+        ({"items": ..., "colour": "red"}, r"items: Field required$"),
         (
             {"metric": "bleu"},
             r"capabilities.0.metric: Input should be 'probability', 'margin_nats'",

@@ -72,9 +72,14 @@ def test_mapped_columns_and_tokens_are_forecast(run, planned, tmp_path):
     change(planned, max_steps=10)
     pairs = planned.with_(data=write_rows(tmp_path / "pairs.jsonl", PAIRS))
     code, _, err = run(*pairs.arguments())
+    assert code in (0, 1, 3), err
+    assert "note: columns read as --map prompt=question,completion=answer" in err
+    odd = [{"frage": row["question"], "antwort": row["answer"]} for row in PAIRS]
+    pairs = planned.with_(data=write_rows(tmp_path / "odd.jsonl", odd), out=tmp_path / "odd")
+    code, _, err = run(*pairs.arguments())
     assert code == 2
-    assert "add --map prompt=question,completion=answer" in err
-    code, _, err = run(*pairs.arguments(), "--map", "prompt=question,completion=answer")
+    assert "add --map prompt=COLUMN,completion=COLUMN" in err
+    code, _, err = run(*pairs.arguments(), "--map", "prompt=frage,completion=antwort")
     assert code in (0, 1, 3), err
     tokens = planned.with_(
         data=write_rows(tmp_path / "tokens.jsonl", TOKENS), out=tmp_path / "tokens"

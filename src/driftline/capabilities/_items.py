@@ -1,9 +1,11 @@
 """The items of a capability, one kind a scorer, each checked as it is read."""
 
+import difflib
 from collections.abc import Hashable, Sequence
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -204,10 +206,25 @@ def _continued(item: Prompted, answer: str) -> str:
 
 def describe_fault(error: ValidationError) -> str:
     """Describe the first fault of a record in one line that names the field."""
-    first = error.errors()[0]
+    faults = error.errors()
+    first = faults[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "model_type":
         # What pydantic says names a class of ours, which is no help.
         message = "must be a mapping of keys to values"
+    elif first["type"] in ("literal_error", "enum") and isinstance(first["input"], str | int):
+        message += f", not {first['input']!r}"
+    elif first["type"] == "missing" and (slip := _misspelt(first["loc"], faults)):
+        message += f"; is {slip} a slip of the pen?"
     return f"{where}: {message}" if where else message
+
+
+def _misspelt(place: tuple[int | str, ...], faults: list[ErrorDetails]) -> str | None:
+    """Find the unknown key beside a missing one that is spelt much like it."""
+    unknown = [
+        str(fault["loc"][-1])
+        for fault in faults
+        if fault["type"] == "extra_forbidden" and fault["loc"][:-1] == place[:-1]
+    ]
+    return next(iter(difflib.get_close_matches(str(place[-1]), unknown, n=1, cutoff=0.75)), None)

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..questions import Answer
 
-_OPTIONS = {"data": "--data", "config": "--config", "suites": "--suite", "columns": "--map"}
+_OPTIONS = {"data": "--data", "config": "--config", "suites": "--suite", "columns": "--map",
+            "items": "--items"}  # fmt: skip
 
 
 def command_line(
@@ -51,7 +52,7 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
     if advice is not None and folder is not None and config is not None:
         changed = {**values, "config": folder / config}
         if advice.action != "measure_more":
-            return command_line("forecast", changed, *run)
+            return command_line("forecast", changed, *run, "items")
     if advice is not None and advice.num_items is not None:
         return command_line("forecast", values, *run, more=("--items", str(advice.num_items)))
     match answer.verdict:
@@ -68,7 +69,7 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
         case "unsafe":
             return command_line("plan", values, *run)
         case _:
-            return command_line("forecast", values, *run, more=("--until", "decided"))
+            return command_line("forecast", values, *run, "items", more=("--until", "decided"))
 
 
 def after_claims(answer: Answer, folder: Path | None, values: Mapping[str, Any]) -> str | None:

@@ -48,7 +48,7 @@ def write_plan_files(
         suites: As the user named them.
 
     Returns:
-        The plan with the names of its files, and what each has no words for.
+        The plan with the names of its files, and what each does not support.
     """
     if document.protocol is None:
         return document

@@ -65,16 +65,16 @@ def test_the_model_and_both_reports_are_written(
 def test_columns_of_other_names_are_mapped_and_empty_rows_told(
     run, model_folder, damaged, suite, tmp_path
 ):
-    rows = [{"question": f"{i} + {i} =", "answer": f" {2 * i}", "id": i} for i in range(40)]
+    rows = [{"frage": f"{i} + {i} =", "antwort": f" {2 * i}", "id": i} for i in range(40)]
     data = tmp_path / "asked.jsonl"
-    lines = [json.dumps(row) for row in (*rows, {"question": None, "answer": " 1", "id": 40})]
+    lines = [json.dumps(row) for row in (*rows, {"frage": None, "antwort": " 1", "id": 40})]
     data.write_text("\n".join(lines))
     out = tmp_path / "out"
     asked = ("repair", str(model_folder), damaged, "--suite", suite, "--out", str(out))
     code, text, err = run(*asked, "--data", str(data))
     assert (code, text) == (2, "")
-    assert "--map prompt=question,completion=answer" in err
-    mapped = ("--data", str(data), "--map", "prompt=question,completion=answer")
+    assert "--map prompt=COLUMN,completion=COLUMN" in err
+    mapped = ("--data", str(data), "--map", "prompt=frage,completion=antwort")
     code, text, err = run(*asked, *mapped, "--json")
     document = Repair.from_json(text)
     assert code == {"pass": 0, "fail": 1, "inconclusive": 3}[document.verdict], err

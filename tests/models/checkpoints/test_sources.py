@@ -299,3 +299,10 @@ def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatc
     assert "tokenizer*" in asked[1][2]
     assert _sources.fetch_tokenizer(open_checkpoint(str(folder))) == folder
     assert len(asked) == 2, "a folder of the user's own is fetched from nowhere"
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "config.json", "model.safetensors"])
+def test_a_file_that_is_no_model_is_called_a_file(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(ModelError, match="is a file; give the folder of the model"):
+        locate_base(str(tmp_path / name))

@@ -212,3 +212,23 @@ def test_an_open_claim_has_a_way_out():
     beyond = {**near, "change": -0.021}
     text = Page(render_certification(build_certification(claim.model_copy(update=beyond)))).text
     assert "more items would rather show a loss" in text
+
+
+@pytest.mark.parametrize("name", ["assess", "comparison", "configs", "plan", "repair", "train"])
+def test_the_decision_ends_with_the_next_command(name):
+    render, build_document = PAGES[name]
+    page = render(build_document())
+    decision = page[page.index('id="decision"') : page.index('class="of-run"')]
+    assert "<strong>Do:</strong>" in decision
+    assert "<strong>Next:</strong> <code>driftline " in decision
+
+
+@pytest.mark.parametrize("name", ["comparison", "configs"])
+def test_a_comparison_says_its_worst_change_as_a_fall(name):
+    render, build_document = PAGES[name]
+    page = render(build_document())
+    assert 'class="lost-words"' in page
+    assert "worst loss, tolerances" not in page
+    assert "worst change, tolerances" in page
+    tiles = re.findall(r'class="value">([^<]*)<', page)
+    assert not [value for value in tiles if value.startswith("-")]

@@ -59,7 +59,7 @@ def test_a_page_of_a_plan_that_found_nothing():
     )  # fmt: skip
     found = Page(render_plan(plan))
     assert f"No protocol: {why}." in found.text
-    assert "What each lever bought" not in found.headings
+    assert "What each lever gained" not in found.headings
     assert "NaN" not in found.text
 
 

@@ -14,7 +14,7 @@ def test_the_verdict_comes_first_with_the_gain_and_what_it_rests_on():
     assert "Protocol: 60 steps" in text
     assert "lever           value  your config" in text
     assert "method          LoRA   full fine-tuning" in text
-    assert "Written: trl.yaml (has no words for: kl_to_base)" in text
+    assert "Written: trl.yaml (not supported: kl_to_base)" in text
     assert "Budget: 310,000 of 400,000 tokens (your own run trains 15,000)" in text
     assert text.endswith("\n")
     assert max(map(len, text.splitlines())) <= 110
@@ -51,7 +51,7 @@ def test_a_plan_that_found_nothing_says_so():
     )  # fmt: skip
     assert text.startswith("FAIL: no protocol\n")
     assert "Protocol: none" in text
-    assert "What each lever bought" not in text
+    assert "What each lever gained" not in text
     assert "Written" not in text
 
 

@@ -36,7 +36,7 @@ def test_what_breaks_first(noise):
     assert said(**near) == "both together, at norm 0.0500 and 0.0512"
     none = {"first": None, "reason": "both\x1b stay below"}
     assert (
-        said(**none) == "nothing is said to break first: both\N{REPLACEMENT CHARACTER} stay below"
+        said(**none) == "neither is shown to break first: both\N{REPLACEMENT CHARACTER} stay below"
     )
     assert said(kind="path").startswith("output first, at step 0.0550")
 
@@ -45,7 +45,7 @@ def test_what_breaks_first(noise):
     ("shape", "text"),
     [
         (DriftShape(shape="gradual", reason="the curve is straight"), "gradual"),
-        (DriftShape(shape=None, reason="too few"), "shape not known: too few"),
+        (DriftShape(shape=None, reason="too few"), "of unknown shape: too few"),
         (
             DriftShape(shape="knee", scale=0.05, low=0.04, high=0.07, slope_ratio=4.0, pvalue=0.01),
             "knee at 0.0500, [0.0400, 0.0700], 4.00 times as steep after it",
@@ -88,12 +88,14 @@ def test_the_summary_has_a_row_a_road(assessment):
     assert "Belief space" not in summary(bare)
 
 
-def test_the_report_has_a_sentence_a_road(space):
+def test_the_report_has_two_sentences_a_direction(space):
     training, noise = belief_lines(space)
-    assert training.startswith("planned training: nothing is said to break first: the output")
-    assert "both shape not known: 2 scales were measured" in training
-    assert noise.startswith("noise: output first, at norm 0.0550 (representation at 0.131); ")
-    assert "representation gradual; at 0.160 KL 0.922 nats per token, lowest CKA 0.8" in noise
+    assert training.startswith("planned training: neither is shown to break first: the output")
+    assert ". Both of unknown shape: 2 scales were measured" in training
+    assert noise.startswith(
+        "noise: output first, at norm 0.0550 (representation at 0.131). Output "
+    )
+    assert noise.endswith("; representation gradual.")
 
 
 def test_it_survives_json(assessment):

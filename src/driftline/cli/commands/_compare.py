@@ -8,6 +8,7 @@ import typer
 
 from ...questions import Answer
 from ...questions import compare as question
+from .._next_command import command_line
 from .._question_command import Shown, Values, question_command
 from ..options import (
     EFFORT,
@@ -84,6 +85,28 @@ def _report(_answer: Answer, folder: Path | None) -> tuple[str, ...]:
     return () if folder is None else (f"Report: {folder / 'comparison.html'}",)
 
 
+def _following(answer: Answer, _folder: Path | None, values: Values) -> str | None:
+    label = answer.recommended
+    if label is None:
+        return None
+    if values["configs"]:
+        config = next((path for path in values["configs"] if label in (path.name, path.stem)), None)
+        if config is None:
+            return None
+        given, model = {**values, "protocol": config}, str(values["base"])
+        return command_line(
+            "train", given, "protocol", "data", "suites", "columns", more=("--model", model)
+        )
+    inside = [Path(name) / label for name in values["checkpoints"]]
+    beside = [Path(name) for name in values["checkpoints"] if Path(name).name == label]
+    tuned = next((path for path in (*beside, *inside) if path.is_dir()), None)
+    return (
+        None
+        if tuned is None
+        else command_line("certify", {**values, "tuned": tuned}, "base", "tuned", "suites")
+    )
+
+
 compare = question_command(
     question,
     Shown(
@@ -101,6 +124,7 @@ compare = question_command(
         },
         EXIT_CODES,
         _report,
+        _following,
         default_folder=_folder,
     ),
     "Which checkpoint keeps everything and gains most, or which config is safest; exit code 0 if one is, "

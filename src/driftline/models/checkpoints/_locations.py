@@ -86,6 +86,11 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
         require_extra("gguf")
         return BaseLocation(path.parent, path.name, None, (path,))
     revision = None
+    if path.is_file():
+        raise ModelError(
+            f"{source}: is a file; give the folder of the model, with config.json and *.safetensors in it, "
+            "or a .gguf file"
+        )
     if not path.is_dir():
         if not HUB_ID.fullmatch(source) or source.startswith((".", "/")):
             raise ModelError(

@@ -269,6 +269,7 @@ def lever_trainer(
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
     check_token_ids(data, opened.model.get_input_embeddings().weight.shape[0])
+    _check_template(opened, config, data)
     model = training_copy(opened, config)
     if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
         arguments.assistant_only_loss = True
@@ -292,11 +293,32 @@ def lever_trainer(
             args=arguments,
             train_dataset=rows,
             eval_dataset=None if evaluation is None else evaluation.rows(),
-            processing_class=copy.deepcopy(opened.tokenizer),
+            processing_class=_tokenizer_copy(opened),
             peft_config=_adapter_config(config, levers),
         )
     _check_shapes(trainer, opened, config)
     return trainer
+
+
+def _tokenizer_copy(opened: LanguageModel) -> Any:  # noqa: ANN401 - any tokenizer
+    """Copy the tokenizer, without its warning about rows longer than the model: TRL cuts them."""
+    tokenizer = copy.deepcopy(opened.tokenizer)
+    told = getattr(tokenizer, "deprecation_warnings", None)
+    if isinstance(told, dict):
+        told["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer
+
+
+def _check_template(opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
+    """Refuse chats for a model without a chat template, where the config names none either."""
+    if not data.is_chat or config.values.get("chat_template_path"):
+        return
+    if not getattr(opened.tokenizer, "chat_template", None):
+        raise ConfigError(
+            f"{config.name}: {data.name} holds chats, and {opened.source} has no chat template; write "
+            "chat_template_path: with a .jinja file into the config (docs/data-and-configs.md has one), or "
+            "give rows of prompt and completion"
+        )
 
 
 def _weights_of(

@@ -24,7 +24,7 @@ from ...results import (
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
 from ..tables import ReportTable, minus_sentence
-from ..terminal import Screen
+from ..terminal import Screen, next_command
 
 CHAPTERS = (
     ("v1", "V1", "Observed phenomenon"),
@@ -148,7 +148,9 @@ def page(template: str, head: Head, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    head = replace(head, screen=_typeset(head.screen))
+    command = head.screen.command or next_command(head.document)
+    tiles = tuple((what, minus_sentence(value), more) for what, value, more in head.tiles)
+    head = replace(head, screen=replace(_typeset(head.screen), command=command), tiles=tiles)
     shared = {
         "head": head,
         "chapters": CHAPTERS,

@@ -1,7 +1,6 @@
 """A plan as one HTML file: no script, no address to load from, all text of files escaped."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ...results import Plan
 from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
@@ -23,12 +22,10 @@ from ._provenance import provenance_table
 
 
 def render_plan(document: Plan) -> str:
-    """Write a plan as a page: the protocol, what it keeps, what each lever bought, what margin is left."""
+    """Write a plan as a page: the protocol, what it keeps, what each lever gained, what margin is left."""
+    screen = plan_screen(document)
     document = in_points(document)
     p = document.provenance
-    screen = plan_screen(document)
-    if document.protocol is not None:
-        screen = replace(screen, command="driftline train protocol.yaml")
     head = Head(
         document,
         title="The protocol that adapts most within the tolerances",
@@ -94,7 +91,7 @@ def _files_table(document: Plan) -> ReportTable | None:
     if not document.files:
         return None
     return table(
-        [("file", "text"), ("has no words for", "text"), ("digest", "code")],
+        [("file", "text"), ("not supported", "text"), ("digest", "code")],
         ((f.name, ", ".join(f.lacks) or DASH, f.digest) for f in document.files),
     )
 

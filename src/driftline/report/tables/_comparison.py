@@ -1,14 +1,22 @@
 """The tables of a comparison, of checkpoints after training or of configs before it."""
 
 from ...results import Comparison, ConfigComparison
-from ...results.readings import CLAIM_WORDS, interval, number, percent, with_error
+from ...results.readings import (
+    CLAIM_WORDS,
+    fall,
+    fall_interval,
+    interval,
+    number,
+    percent,
+    with_error,
+)
 from ._report_table import Column, ReportTable, columns, table, watched
 
 
 def checkpoints_table(document: Comparison) -> ReportTable:
     """Tabulate the checkpoints: worst loss, gain, and the chances of being best and safest."""
     heads = columns(
-        "checkpoint; verdict; worst loss, tolerances #; 90% interval #; worst capability; Holm p #; "
+        "checkpoint; verdict; worst change, tolerances #; 90% interval #; worst capability; Holm p #; "
         "target gain, nats #; P(best) #; P(safest) #; trainer's eval #"
     )
     return table(
@@ -17,8 +25,8 @@ def checkpoints_table(document: Comparison) -> ReportTable:
             (
                 row.label + (" (is the base)" if row.is_base else ""),
                 row.verdict,
-                number(row.worst_loss, signed=True),
-                interval(row.worst_low, row.worst_high, signed=True),
+                number(fall(row.worst_loss), signed=True),
+                fall_interval(row.worst_low, row.worst_high),
                 row.worst_capability or "",
                 number(row.adjusted_pvalue),
                 number(None)
@@ -60,7 +68,7 @@ def checkpoint_claims_table(document: Comparison) -> ReportTable:
 def configs_table(document: ConfigComparison) -> ReportTable:
     """Tabulate the configs: forecast worst loss, gain, and the chance of being safest."""
     heads = columns(
-        "config; forecast; probe #; worst loss, tolerances #; 90% interval #; worst capability; gain, nats #; "
+        "config; forecast; probe #; worst change, tolerances #; 90% interval #; worst capability; gain, nats #; "
         "gain interval #; on other rows #; P(safest) #; "
     )
     return table(
@@ -70,8 +78,8 @@ def configs_table(document: ConfigComparison) -> ReportTable:
                 row.label,
                 row.verdict,
                 percent(row.probe),
-                number(row.worst_loss, signed=True),
-                interval(row.worst_low, row.worst_high, signed=True),
+                number(fall(row.worst_loss), signed=True),
+                fall_interval(row.worst_low, row.worst_high),
                 row.worst_capability,
                 number(row.gain, signed=True),
                 interval(row.gain_low, row.gain_high, signed=True),

@@ -61,9 +61,9 @@ def margins_table(document: Plan) -> ReportTable:
 
 
 def ablation_table(document: Plan) -> ReportTable:
-    """Tabulate what each lever bought, by the trials without it."""
+    """Tabulate what each lever gained, by the trials without it."""
     heads = columns(
-        "lever; value; plain; gain with #; gain without = without #; bought #; "
+        "lever; value; plain; gain with #; gain without = without #; gained #; "
         "worst change with #; worst change without #; ",
         page_only=("worst change with", "worst change without"),
     )

@@ -32,6 +32,7 @@ from .screens import certification_screen as certification_screen
 from .screens import comparison_screen as comparison_screen
 from .screens import config_comparison_screen as config_comparison_screen
 from .screens import loss_sentence as loss_sentence
+from .screens import next_command as next_command
 from .screens import plan_screen as plan_screen
 from .screens import repair_screen as repair_screen
 from .screens import sample_size_screen as sample_size_screen

@@ -24,7 +24,7 @@ def plan_summary(document: Plan) -> str:
 
     Returns:
         Text of lines up to about 100 characters, but for long names: the verdict, the protocol, what it
-        keeps, what each lever bought, the best trials, the files, the cost, numbered caveats. It ends
+        keeps, what each lever gained, the best trials, the files, the cost, numbered caveats. It ends
         in a newline.
     """
     document = in_points(document)
@@ -112,7 +112,7 @@ def _forecast(document: Plan) -> list[str]:
 def _ablation(document: Plan) -> list[str]:
     if not document.ablation:
         return []
-    head = "What each lever bought, nats per token on the items that choose"
+    head = "What each lever gained, nats per token on the items that choose"
     return [head, *table_lines(ablation_table(document))]
 
 
@@ -131,7 +131,7 @@ def _trials(document: Plan) -> list[str]:
 def _closing(document: Plan) -> list[str]:
     lines = []
     for file in document.files:
-        lacks = f" (has no words for: {', '.join(file.lacks)})" if file.lacks else ""
+        lacks = f" (not supported: {', '.join(file.lacks)})" if file.lacks else ""
         lines += wrapped(f"Written: {clean(file.name)}{clean(lacks)}")
     cost = document.cost
     lines += wrapped(

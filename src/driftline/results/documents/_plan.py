@@ -164,7 +164,7 @@ class PlanFile(Value):
     name: str
     digest: str
     lacks: tuple[str, ...] = ()
-    """Levers that its format has no words for; they are named in it as a comment."""
+    """Levers that its format does not support; a comment in it names them."""
 
 
 class PlanBudget(Value):

@@ -24,7 +24,7 @@ def breaking_sentence(curve: BeliefCurve) -> str:
     at = "norm" if curve.kind == "radius" else "step"
     output, representation = curve.output_scale, curve.representation_scale
     if curve.first is None:
-        return f"nothing is said to break first: {clean(curve.reason or 'no reason')}"
+        return f"neither is shown to break first: {clean(curve.reason or 'no reason')}"
     if curve.first == "together":
         scales = sorted(s for s in (output, representation) if s is not None)
         return f"both together, at {at} {' and '.join(number(s) for s in scales)}"
@@ -45,7 +45,7 @@ def shape_sentence(shape: DriftShape) -> str:
         return ", ".join(parts)
     if shape.shape == "gradual":
         return "gradual"
-    return f"shape not known: {clean(shape.reason or 'no reason')}"
+    return f"of unknown shape: {clean(shape.reason or 'no reason')}"
 
 
 def shapes_sentence(curve: BeliefCurve) -> str:
@@ -58,12 +58,10 @@ def shapes_sentence(curve: BeliefCurve) -> str:
 
 
 def belief_lines(space: BeliefSpace) -> Iterator[str]:
-    """Yield one sentence per direction: what breaks first along it, how, and how far it went."""
+    """Yield two sentences per direction: what breaks first along it, and how."""
     for curve in space.curves:
-        yield (
-            f"{clean(curve.direction)}: {breaking_sentence(curve)}; {shapes_sentence(curve)}; "
-            f"{extent_sentence(space, curve)}"
-        )
+        shapes = shapes_sentence(curve)
+        yield f"{clean(curve.direction)}: {breaking_sentence(curve)}. {shapes[:1].upper()}{shapes[1:]}."
 
 
 def belief_rows(space: BeliefSpace) -> list[tuple[str, ...]]:
@@ -97,18 +95,6 @@ def _cell(scale: float | None, shape: DriftShape) -> str:
     """Format the scale at which a drift breaks, and whether at a knee, for a table."""
     how = {"knee": f", knee {number(shape.scale)}", "gradual": ", gradual", None: ""}
     return number(scale) + how[shape.shape]
-
-
-def extent_sentence(space: BeliefSpace, curve: BeliefCurve) -> str:
-    """Say how far representation and output are from the base's at the end of a curve."""
-    parts = [f"at {number(curve.scales[-1])} KL {number(curve.kl_nats[-1])} nats per token"]
-    worst, label = lowest_cka(curve, -1)
-    if worst is not None:
-        parts.append(f"lowest CKA {number(worst)} ({label})")
-    low, high = rank_range(space, curve, -1)
-    if low is not None:
-        parts.append(f"effective rank x {number(low)} to {number(high)}")
-    return ", ".join(parts)
 
 
 def lowest_cka(curve: BeliefCurve, place: int) -> tuple[float | None, str]:

@@ -169,13 +169,12 @@ RECIPES: dict[str, tuple[Recipe, str | None]] = {
         {"lr_scheduler_type": "cosine_with_min_lr", "max_steps": 300}, "One of min_lr or min_lr_rate",
     ),
     "old, dtype": (
-        {"model_name_or_path": "mistralai/Mistral-7B-v0.1", "torch_dtype": "bfloat16"},
-        "torch_dtype; TRL calls it dtype",
+        {"model_name_or_path": "mistralai/Mistral-7B-v0.1", "torch_dtype": "bfloat16"}, None,
     ),
     "old, mixture": ({"dataset_mixer": {"a/b": 1.0}}, "dataset_mixer; write datasets: with one"),
-    "old, length": ({"max_seq_length": 2048}, "max_seq_length; TRL calls it max_length"),
-    "old, warmup": ({"warmup_ratio": 0.1}, "warmup_ratio; write the share as warmup_steps"),
-    "old, evaluation": ({"evaluation_strategy": "no"}, "TRL calls it eval_strategy"),
+    "old, length": ({"max_seq_length": 2048}, None),
+    "old, warmup": ({"warmup_ratio": 0.1}, None),
+    "old, evaluation": ({"evaluation_strategy": "no"}, None),
     "open-r1, its own fields": ({"wandb_project": "x"}, "WANDB_PROJECT under env"),
     "DeepSpeed of its own": ({"deepspeed": "ds.json"}, "deepspeed: a distributed run"),
 }  # fmt: skip

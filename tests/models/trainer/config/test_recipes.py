@@ -17,8 +17,11 @@ from driftline.models import (
     read_training_config,
 )
 from driftline.models.trainer.config import _config_fields as fields_of
+from driftline.models.trainer.config import _former_names as former
 from driftline.models.trainer.config import _hints as hints
 from tests.models.trainer.config.recipes import FLASH, LIGER, OTHERS, RECIPES
+
+FORMER_NAMES = {"torch_dtype", "max_seq_length", "warmup_ratio", "evaluation_strategy"}
 
 
 @pytest.fixture
@@ -47,11 +50,12 @@ def test_a_public_recipe_is_taken_or_refused_with_a_true_reason(read, name, monk
     fields, reason = RECIPES[name]
     monkeypatch.setattr(os, "environ", dict(os.environ))
     if reason is None:
-        assert not keys_that_trl_refuses(fields)
+        former = keys_that_trl_refuses(fields)
+        assert former <= FORMER_NAMES
         config = read(fields)
         check_training(config)
         unlike = set(fields) - set(config.values) - fields_of.LAUNCH_FIELDS
-        assert not unlike, "each field is kept, or is the launcher's"
+        assert unlike == former, "each field is kept, is the launcher's, or has another name today"
         return
     with pytest.raises(ConfigError) as caught:
         check_training(read(fields))
@@ -67,6 +71,62 @@ def test_how_many_recipes_are_taken_is_what_the_design_page_says():
     page = (Path(__file__).parents[4] / "design" / "configs.md").read_text("utf-8")
     assert row in page
     assert f"{len(RECIPES)} public recipes" in page
+
+
+FORMER = [
+    ({"torch_dtype": "bfloat16"}, {"dtype": "bfloat16"}),
+    ({"max_seq_length": 2048}, {"max_length": 2048}),
+    ({"max_seq_length": 2048, "max_length": 2048}, {"max_length": 2048}),
+    ({"evaluation_strategy": "no"}, {"eval_strategy": "no"}),
+    ({"no_cuda": True}, {"use_cpu": True}),
+    ({"per_gpu_train_batch_size": 3}, {"per_device_train_batch_size": 3}),
+    ({"use_liger": False}, {"use_liger_kernel": False}),
+    ({"group_by_length": True}, {"train_sampling_strategy": "group_by_length"}),
+    ({"group_by_length": False}, {}),
+    ({"adafactor": True}, {"optim": "adafactor"}),
+    ({"adafactor": False, "optim": "sgd"}, {"optim": "sgd"}),
+    ({"warmup_ratio": 0.1}, {"warmup_steps": 0.1}),
+    ({"warmup_ratio": "3e-2"}, {"warmup_steps": 0.03}),
+    ({"warmup_ratio": 0.1, "warmup_steps": 0}, {"warmup_steps": 0.1}),
+    ({"warmup_ratio": 0.1, "warmup_steps": 7}, {"warmup_steps": 7}),
+    ({"warmup_ratio": 0.0}, {}),
+    ({"warmup_ratio": None}, {}),
+    ({"overwrite_output_dir": True, "logging_dir": "x"}, {}),
+    ({"past_index": -1, "half_precision_backend": "auto", "ray_scope": "last"}, {}),
+    (
+        {"split_batches": None, "dispatch_batches": False, "sharded_ddp": [], "mp_parameters": ""},
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "wanted"), FORMER)
+def test_former_names_of_fields_are_read_as_those_of_today_and_told(read, fields, wanted):
+    config = read(fields)
+    assert config.values == wanted
+    told = " ".join(config.notes)
+    for key in fields:
+        moved = key not in wanted and fields[key] not in (None, False) and fields[key] != 0
+        assert (key in told) or not moved or len(fields) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"max_seq_length": 512, "max_length": 256}, "max_seq_length: 512 and max_length: 256"),
+        ({"torch_dtype": "float16", "dtype": "float32"}, "keep dtype"),
+        ({"warmup_ratio": 1.5}, "unknown key warmup_ratio; write the share"),
+        ({"warmup_ratio": "much"}, "unknown key warmup_ratio; write the share"),
+        ({"warmup_ratio": True}, "unknown key warmup_ratio; write the share"),
+        ({"split_batches": True}, "unknown key split_batches"),
+        ({"predict_with_generate": True}, "unknown key predict_with_generate"),
+        ({"lr": 1, "epochs": 2, "foo": 3},
+         "lr; TRL calls it learning_rate. Also unknown key epochs; .*Also unknown key foo; TRL has no"),
+    ],
+)  # fmt: skip
+def test_what_has_no_one_meaning_is_refused_and_every_unknown_key_is_named(read, fields, reason):
+    with pytest.raises(ConfigError, match=reason):
+        read(fields)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -397,3 +457,11 @@ def test_variables_of_the_file_are_set(read, monkeypatch):
     assert config.values == {"max_steps": 1}
     config.set_environment()
     assert os.environ.pop("SOME_VARIABLE") == "3"
+
+
+def test_every_former_name_stands_for_a_field_that_is_there():
+    known = fields_of.TRL_FIELDS | fields_of.LAUNCH_FIELDS | fields_of.PEFT_FIELDS
+    today = {*former._RENAMED.values(), *(new for new, _ in former._SWITCHES.values())}
+    assert today <= fields_of.TRL_FIELDS
+    old = {*former._RENAMED, *former._SWITCHES, *former._WITHOUT_EFFECT, *former._UNSET}
+    assert not old & known

@@ -9,7 +9,12 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from driftline.errors import ConfigError, DataError
-from driftline.models import read_columns, read_named_data, read_training_data
+from driftline.models import (
+    read_columns,
+    read_named_data,
+    read_training_config,
+    read_training_data,
+)
 from driftline.provenance import digest_bytes
 
 CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
@@ -134,10 +139,12 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
     [
         ({"prompt": "a"}, "has prompt but no completion, which TRL refuses"),
         ({"prompt": "a", **RECORDS["messages"]}, "add|name the columns .* --map messages=messages"),
-        ({"question": "a", "answer": "b"}, "add --map prompt=question,completion=answer"),
-        ({"instruction": "a", "input": "c", "output": "b"},
+        ({"question": "a", "answer": 1.5}, "add --map prompt=question,completion=answer"),
+        ({"question": "a", "answer": "b", "response": "c"}, "--map prompt=question,completion=answer"),
+        ({"question": "a", "answer": "b", "tools": []}, "--map prompt=question,completion=answer"),
+        ({"instruction": "a", "input": 3, "output": "b"},
          r"--map prompt=instruction\+input,completion=output"),
-        ({"problem": "a", "solution": "b", "id": 1}, "--map prompt=problem,completion=solution"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "has prompt but no completion"),
         ({"conversations": CHAT}, "add --map messages=conversations"),
         ({"content": "a"}, "write dataset_text_field: content into the config"),
         ({"x": "a"}, "--map prompt=COLUMN,completion=COLUMN"),
@@ -164,6 +171,43 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
 def test_rows_that_trl_refuses_are_refused_with_the_mend(write_data, row, reason):
     with pytest.raises(DataError, match=reason):
         write_data([row])
+
+
+@pytest.mark.parametrize(
+    ("row", "given"),
+    [
+        ({"question": "a", "answer": "b", "id": 3}, "prompt=question,completion=answer"),
+        ({"instruction": "a", "output": "b"}, "prompt=instruction,completion=output"),
+        ({"instruction": "a", "input": "c", "output": "b"}, "prompt=instruction+input,completion=output"),
+        ({"instruction": "a", "input": "", "output": "b"}, "prompt=instruction+input,completion=output"),
+        ({"input": "a", "output": "b"}, "prompt=input,completion=output"),
+        ({"prompt": "a", "response": "b"}, "prompt=prompt,completion=response"),
+        ({"problem": "a", "solution": "b"}, "prompt=problem,completion=solution"),
+    ],
+)  # fmt: skip
+def test_well_known_columns_are_read_as_if_they_were_mapped_and_a_note_says_so(
+    write_data, tmp_path, row, given
+):
+    data = write_data([row])
+    mapped = read_training_data(tmp_path / "data.jsonl", columns=read_columns(given))
+    assert data.examples == mapped.examples
+    assert (data.digest, data.columns) == (mapped.digest, mapped.columns)
+    assert data.notes == (f"columns read as --map {given}; name others with --map",)
+
+
+@pytest.mark.parametrize("key", ["messages", "text"])
+def test_rows_with_a_layout_keep_it_beside_well_known_columns(write_data, key):
+    data = write_data([{**RECORDS[key], "question": "a", "answer": "b"}])
+    assert data.layout == key
+    assert data.notes == ()
+
+
+def test_well_known_columns_are_not_guessed_where_the_config_names_a_column(tmp_path):
+    path, config = tmp_path / "d.jsonl", tmp_path / "c.yaml"
+    path.write_text(json.dumps({"question": "a", "answer": "b"}))
+    config.write_text("dataset_text_field: txet")
+    with pytest.raises(DataError, match="or txet"):
+        read_training_data(path, config=read_training_config(config))
 
 
 def test_columns_are_renamed_and_joined_and_others_left_out(tmp_path):
@@ -322,3 +366,10 @@ def test_files_that_hold_nothing(tmp_path):
     path.write_bytes(b'{"text": "\xff"}')
     with pytest.raises(DataError, match=r"not UTF-8 .* at byte 10"):
         read_training_data(path)
+
+
+def test_the_folder_of_a_model_is_no_folder_of_rows(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match="is the folder of a model; name a file"):
+        read_training_data(tmp_path)

@@ -36,6 +36,7 @@ from ._config_fields import (
     kinds_of,
 )
 from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
+from ._former_names import take_former_names
 from ._hints import hint
 from ._launch import take_launch_keys
 from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
@@ -303,11 +304,13 @@ def config_from_values(values: JsonValue, path: Path, *, digest: str) -> Trainin
         ConfigError: As in `read_training_config`.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: not a mapping; write one `field: value` a line")
+        fault = "is empty" if values is None else "not a mapping"
+        raise ConfigError(f"{path}: {fault}; write one `field: value` a line")
     values = {str(key): value for key, value in values.items()}
     values, translated = from_other_trainer(values, path)
     loss_on_answers = bool(values.pop(LOSS_ON_ANSWERS, False))
     environment = _environment(values.pop("env", None), path)
+    values, former = take_former_names(values, path)
     # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
     values = {key: as_its_kind(value, kinds_of(key)) for key, value in values.items()}
     values, launched = take_launch_keys(values, path)
@@ -318,7 +321,7 @@ def config_from_values(values: JsonValue, path: Path, *, digest: str) -> Trainin
     config = TrainingConfig(
         path.name, values, digest, environment=environment, loss_on_answers=loss_on_answers
     )
-    notes = (*translated, *launched)
+    notes = (*translated, *former, *launched)
     if unused := config.unused_fields():
         notes += (f"{', '.join(unused)}: without effect beside the other fields",)
     return replace(config, notes=notes)
@@ -355,8 +358,8 @@ def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
         own = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS - DATA_FIELDS
         if key in own and not values.get("use_peft"):
             raise ConfigError(f"{path}: {key}: belongs to LoRA; add `use_peft: true`")
-        if key not in known:
-            raise ConfigError(f"{path}: unknown key {key}; {hint(key)}")
+    if unknown := [f"unknown key {key}; {hint(key)}" for key in values if key not in known]:
+        raise ConfigError(f"{path}: {'. Also '.join(unknown)}".replace("?. Also", "? Also"))
 
 
 def _check_values(values: dict[str, JsonValue], path: Path) -> None:

@@ -169,6 +169,8 @@ def _first_bytes(path: Path, num: int = 1) -> bytes:
 
 
 def _load_folder(path: Path) -> LoadedRows:
+    if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
+        raise DataError(f"{path}: is the folder of a model; name a file or a folder of rows")
     with _reading(path, "folder"):
         if any((path / name).is_file() for name in _SAVED):
             result = datasets.load_from_disk(str(path))

@@ -1,5 +1,6 @@
 """The layout of rows, by the columns that TRL looks for, and the mend where there is none."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import datasets
@@ -69,6 +70,41 @@ def find_layout(
         f"{name}: has {', '.join(sorted(columns))}; an example needs messages, prompt and completion, "
         f"or {text_field}: {_mend(rows, text_field)}"
     )
+
+
+def known_columns(rows: datasets.Dataset, text_field: str) -> Mapping[str, str]:
+    """Find well-known columns of questions and answers in rows without a layout.
+
+    Args:
+        rows: One split of a source.
+        text_field: The config's `dataset_text_field`.
+
+    Returns:
+        Column to train on -> column of the source. Empty where TRL takes the rows as they are, where
+        the columns are not known, where two pairs of columns match, or where columns are not texts.
+    """
+    columns = rows.column_names
+    taken = {
+        "input_ids",
+        "messages",
+        "conversations",
+        text_field,
+        *_FOR_TEMPLATES,
+        "image",
+        "images",
+    }
+    if taken & {*columns} or {"prompt", "completion"} <= {*columns}:
+        return {}
+    pairs = [pair for pair in _GUESSES if {*pair} <= {*columns} and "chosen" not in pair]
+    if {"instruction", "input", "output"} <= {*columns}:
+        pairs = [pair for pair in pairs if pair != ("input", "output")]
+    if len(pairs) != 1:
+        return {}
+    ask, answer = pairs[0]
+    context = ["input"] if ask == "instruction" and "input" in columns else []
+    if not all(is_text(rows.features[name]) for name in (ask, answer, *context)):
+        return {}
+    return {"prompt": "+".join([ask, *context]), "completion": answer}
 
 
 def _mend(rows: datasets.Dataset, text_field: str) -> str:

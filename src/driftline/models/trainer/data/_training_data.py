@@ -15,7 +15,7 @@ from ....provenance import digest_value
 from ....results import SourceProvenance
 from ..config import TrainingConfig
 from ._data_sources import LoadedRows, RowSource, load_named, load_source, quiet_datasets
-from ._layouts import Layout
+from ._layouts import Layout, known_columns
 from ._row_checks import EXTRA_COLUMNS, check_rows
 
 Example = dict[str, JsonValue]
@@ -34,7 +34,7 @@ class TrainingData:
     text_field: str = "text"
     """The column of texts."""
     notes: tuple[str, ...] = ()
-    """Rows that were left out, one sentence each."""
+    """Rows that were left out, and columns that were renamed, one sentence each."""
     loaded: LoadedRows | None = field(default=None, compare=False, repr=False)
     """All splits of the source, as they stand there."""
     columns: tuple[tuple[str, str], ...] = ()
@@ -130,7 +130,8 @@ def read_training_data(
         source: A file, a folder, a hub id, or rows in memory: see `load_source`.
         config: Its `dataset_text_field` and `dataset_train_split` count.
         columns: Column to train on -> column of the source, or several joined by `+`; others are left
-            out. By default columns are taken as they are called.
+            out. By default columns are taken as they are called; where TRL would refuse them, well-known
+            columns of questions and answers are renamed, with a note.
 
     Returns:
         The examples; rows are read from disk as they are needed.
@@ -228,7 +229,17 @@ def _of_loaded(
             f"{loaded.where}: has no split {split}; write dataset_train_split: with one of "
             f"{', '.join(sorted(loaded.splits))} into the config"
         )
-    return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
+    if columns or text_field:
+        return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
+    known = dict(known_columns(loaded.splits[split], "text"))
+    data = _checked(loaded, split, "text", known)
+    return replace(data, notes=(*data.notes, _read_as(known))) if known else data
+
+
+def _read_as(columns: Mapping[str, str]) -> str:
+    """Say which columns are trained on, and how to name others."""
+    given = ",".join(f"{requested}={name}" for requested, name in columns.items())
+    return f"columns read as --map {given}; name others with --map"
 
 
 def _checked(

@@ -9,6 +9,7 @@ from ._claim_screens import verification_screen as verification_screen
 from ._claim_screens import weight_diff_screen as weight_diff_screen
 from ._compare_screens import comparison_screen as comparison_screen
 from ._compare_screens import config_comparison_screen as config_comparison_screen
+from ._next_commands import next_command as next_command
 from ._run_screens import assessment_screen as assessment_screen
 from ._run_screens import loss_sentence as loss_sentence
 from ._run_screens import plan_screen as plan_screen

@@ -1,16 +1,20 @@
 """First screens of comparisons: which checkpoint to take, which config to train."""
 
-from ....results import Comparison, ConfigComparison
+from ....results import ComparedConfig, Comparison, ConfigComparison
 from ....results.readings import (
     caveats_of_run,
     clean,
     comparison_headline,
     config_comparison_headline,
+    fall,
     in_points,
+    in_tolerances,
+    number,
     standing_caveats,
 )
 from ...tables import checkpoints_table, configs_table
 from .._columns import table_lines
+from ._claim_screens import claims_sentence
 from ._screen import Screen
 
 
@@ -24,9 +28,36 @@ def comparison_screen(document: Comparison) -> Screen:
     }
     rows = table_lines(checkpoints_table(shown))
     return Screen(
-        document.verdict.upper(), comparison_headline(shown), None, actions[document.verdict], rows=tuple(rows),
+        document.verdict.upper(), comparison_headline(shown), _worst_claim(shown), actions[document.verdict], rows=tuple(rows),
         caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip
+
+
+def _worst_claim(document: Comparison) -> str | None:
+    """Say the largest loss of the checkpoint to take, or of the one that lost least."""
+    rows = [row for row in document.checkpoints if row.worst_loss is not None and not row.is_base]
+    if not rows:
+        return None
+    named = (row for row in rows if row.label == document.recommended)
+    row = next(named, min(rows, key=lambda each: each.worst_loss or 0.0))
+    sentence = claims_sentence(row.claims)
+    return sentence and f"{clean(row.label)}: {sentence.partition(': ')[2]}"
+
+
+def _worst_forecast(document: ConfigComparison) -> str | None:
+    """Say the largest predicted loss of the config to train, or of the safest."""
+    label = document.recommended or document.safest
+    row: ComparedConfig = next(each for each in document.configs if each.label == label)
+    each = next((f for f in row.forecast if f.capability == row.worst_capability), None)
+    if each is None:
+        return None
+    change = number(fall(row.worst_loss * each.tolerance), signed=True)
+    text = (
+        f"{clean(label)}: {clean(row.worst_capability)} is predicted to change by {change} "
+        f"{clean(each.unit)}"
+    )
+    times = in_tolerances(row.worst_loss, 1.0) if row.worst_loss > 0 else None
+    return f"{text}, {times} the {number(each.tolerance)} that you accept." if times else f"{text}."
 
 
 def config_comparison_screen(document: ConfigComparison) -> Screen:
@@ -39,7 +70,7 @@ def config_comparison_screen(document: ConfigComparison) -> Screen:
     }
     rows = table_lines(configs_table(shown))
     return Screen(
-        document.verdict.upper(), config_comparison_headline(shown), None, actions[document.verdict],
+        document.verdict.upper(), config_comparison_headline(shown), _worst_forecast(shown), actions[document.verdict],
         rows=tuple(rows), caveats=caveats_of_run(document.caveats),
         num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip

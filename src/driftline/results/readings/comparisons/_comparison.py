@@ -26,8 +26,8 @@ def comparison_headline(document: Comparison) -> str:
         return text + (" with the smallest worst loss" if len(kept) > 1 else "")
     if chosen.gain.gain <= 0:
         return f"{text}, but it gains nothing on the target ({_gain(chosen)} nats a token)"
-    most = "gains most of those that do" if len(kept) > 1 else "gains"
-    return f"{text} and {most}: {_gain(chosen)} nats a token on the target"
+    most = "gains most of those that do," if len(kept) > 1 else "gains"
+    return f"{text} and {most} {_gain(chosen)} nats a token on the target"
 
 
 def reason_lines(document: Comparison) -> Iterator[str]:

@@ -11,8 +11,7 @@ def config_comparison_headline(document: ConfigComparison) -> str:
     row = next(each for each in document.configs if each.label == document.safest)
     text = (
         f"the safest of {len(document.configs)} configs is {clean(row.label)} (P = "
-        f"{number(row.probability_safest)}), with a predicted worst loss of "
-        f"{number(row.worst_loss, signed=True)} tolerances in {clean(row.worst_capability)}"
+        f"{number(row.probability_safest)})"
     )
     if document.recommended is not None:
         other = next(each for each in document.configs if each.label == document.recommended)

@@ -1,0 +1,157 @@
+"""Statements of pages about time, memory and the monitor, from results of benchmarks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from scripts.statements import DASH, Statement, fixed, percent
+
+EVIDENCE = "evidence/README.md"
+COSTS = "docs/costs.md"
+MONITOR = "docs/monitor.md"
+
+
+def statements(read: Callable[[str], Any]) -> Iterator[Statement]:
+    """Make every statement.
+
+    Args:
+        read: Reads a committed result by its path.
+
+    Yields:
+        Each.
+    """
+    for make in (
+        _false_alarms, _kills, _memory, _speed, _overhead, _monitor_cost, _ahead, _streaming,
+    ):  # fmt: skip
+        yield from make(read)
+
+
+def _false_alarms(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/monitor_false_alarms.json"
+    found = read(source)
+    total, edge = found["total"], found["kinds"]["edge/normal"]
+    accused = {1: "One"}.get(total["monitor"], str(total["monitor"]))
+    yield Statement(
+        EVIDENCE,
+        f"{total['runs']:,} runs of ten required capabilities with {found['items']} items each, looked at "
+        f"{found['looks']} times, alpha {found['alpha']:g}. {accused} was accused. Repeated t tests at the same level "
+        f"accused {total['naive']}, and {edge['naive']} of the {edge['runs']} runs",
+        source,
+    )
+
+
+def _kills(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/monitor_kill_and_resume.json"
+    found = read(source)
+    runs = {11: "Eleven"}.get(found["runs"], str(found["runs"]))
+    yield Statement(EVIDENCE, f"{runs} runs were ended {found['kills']} times with SIGKILL", source)
+
+
+def _memory(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/peak_memory.json"
+    rows = read(source)["rows"]
+    kinds = ("float32", "bfloat16", "8bit", "4bit")
+    peak = {(row["case"], row["base"]): row["peak_mib"] for row in rows}
+    weights = {row["base"]: row["weights_mib"] for row in rows}
+    first, *others = (f"{weights[kind]:.0f} MiB in {kind}" for kind in kinds)
+    yield Statement(COSTS, f"the weights alone are {', '.join([first, *others])}", source)
+    named = {
+        "open": "opening", "pass": "one pass of 512 tokens", "point": "a point that moves everything",
+        "map_point": "a point that moves one layer", "probe_full": "probe, full fine-tuning",
+        "probe_lora": "probe, LoRA",
+    }  # fmt: skip
+    for case, words in named.items():
+        cells = [DASH if (case, kind) not in peak else f"{peak[case, kind]:,.0f}" for kind in kinds]
+        yield Statement(COSTS, f"| {words} | {' | '.join(cells)} |", source)
+
+
+def _speed(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/scoring.json"
+    found = read(source)
+    named = {
+        "multiple_choice_float32": "four-choice questions with 113 tokens of context against "
+        "lm-evaluation-harness, float32",
+        "multiple_choice_bfloat16": "the same, bfloat16 (ours has a float32 head, theirs not)",
+        "perplexity_bfloat16": "perplexity of texts of 55 tokens, bfloat16 (ours has a float32 head)",
+    }
+    for key, words in named.items():
+        each = found[key]
+        yield Statement(
+            COSTS,
+            f"| {words} | {fixed(each['ratio_median'], 2)} | {fixed(each['ratio_min'], 2)} to "
+            f"{fixed(each['ratio_max'], 2)} |",
+            source,
+        )
+    moved = {
+        "100_mixed": "100 points, three in four of one layer, over 100 evaluations of the base",
+        "one_layer": "30 points of one layer alone",
+        "lines": "10 points on lines of whole-model noise, 12 items a capability",
+    }
+    for key, words in moved.items():
+        ratio = found["moving_bfloat16"][key]["ratio"]
+        yield Statement(COSTS, f"| {words} | {ratio:.2f} | one run |", source)
+
+
+def _overhead(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/monitor_overhead.json"
+    for row in read(source)["runs"]:
+        early = ", ".join(map(str, row["early_checks"])) or "none"
+        yield Statement(
+            MONITOR,
+            f"| {row['steps']:,} | {row['step_tokens']:,} | {row['items_of_a_capability']} | {early} | "
+            f"{row['checks']} | {row['looks_ahead']} | {percent(row['share'])} | "
+            f"{100 * row['share_of_a_check_that_is_asked_for']:.2f} % |",
+            source,
+        )
+
+
+def _monitor_cost(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/look_ahead_cost.json"
+    found = read(source)
+    seconds = found["processor_seconds"]
+    yield Statement(
+        MONITOR,
+        f"{seconds['look']:.2f} processor seconds beside {seconds['backward']:.2f} of a step of "
+        f"{found['step_tokens']} tokens",
+        source,
+    )
+    source = "benchmarks/results/monitor_cost.json"
+    found = read(source)
+    seconds = found["seconds"]["processor"]
+    for text in (
+        f"| a step of training | {seconds['step_off']:.1f} |",
+        f"| a check of `core-0.1` ({found['check_tokens']:,} tokens) | {seconds['check']:.1f} |",
+        f"| a glance | {seconds['glance']:.2f} |",
+        f"| a step that neither follows | {seconds['plain']:.4f} |",
+        f"Peak memory rose by {percent(found['peak_ratio'] - 1)}",
+    ):
+        yield Statement(MONITOR, text, source)
+
+
+def _ahead(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "evidence/monitor/ahead/result.json"
+    found = next(each for each in read(source) if each["model"] == "minimind2-small")
+    lost, early = found["lost_twice_the_tolerance"], found["alarm_before_twice"]
+    largest = max(
+        each["worst_in_tolerances_after_the_step"] - each["worst_in_tolerances_then"]
+        for each in found["damaged"].values()
+    )
+    before = "each before the step was taken" if found["alarm_before_the_step"] == early else ""
+    for text in (
+        f"| damaged runs with an alarm in time | {early} of {lost}, {before} |",
+        f"| a check after the step would be in time | {found['without_looking_ahead']} of {lost} |",
+        f"| largest loss of a single step, in tolerances | {largest:.1f} |",
+    ):
+        yield Statement(MONITOR, text, source)
+
+
+def _streaming(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/streaming.json"
+    found = read(source)
+    cases = found["cases"]
+    for text in (
+        f"Measured on {found['gigabytes']:.1f} GB",
+        f"| `--spectra none` | {cases['diff']['cpu_seconds']:.1f} | {cases['diff']['peak_mb']} MB",
+        f"| of these, the digests | {cases['digests']['cpu_seconds']:.1f} | {cases['digests']['peak_mb']} MB |",
+        f"on the same files | {cases['sha256sum']['cpu_seconds']:.1f} | {cases['sha256sum']['peak_mb']} MB |",
+    ):
+        yield Statement("docs/diff.md", text, source)

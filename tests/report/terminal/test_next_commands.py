@@ -1,0 +1,77 @@
+"""The next command of each document: it parses, and follows the verdict."""
+
+import pytest
+
+from driftline.report.terminal import next_command
+from tests.pages import CommandLine
+from tests.results.certification_sample import build_certification
+from tests.results.comparison_sample import build_comparison, build_config_comparison
+from tests.results.plan_sample import build_plan
+from tests.results.repair_sample import build_repair
+from tests.test_pages import fault
+
+from ..diff_sample import build_diff
+from ..pages.test_training_run import sample
+from ..sample import build
+
+VERDICTS = {
+    "assessment": (build, {"safe": "train", "at_risk": "forecast", "unsafe": "plan"}),
+    "certification": (build_certification, {"pass": "sign", "fail": "repair", "inconclusive": "suite"}),
+    "plan": (build_plan, {"pass": "train", "inconclusive": "train"}),
+    "repair": (build_repair, {"pass": "certify", "inconclusive": "certify", "fail": None}),
+    "training": (sample, {"no_alarm": "certify", "inconclusive": "certify", "unsafe": "plan"}),
+}  # fmt: skip
+CASES = [(name, word) for name, (_, words) in VERDICTS.items() for word in words]
+
+
+def verb_of(command):
+    if command is None:
+        return None
+    assert fault(CommandLine("a page", command, is_block=True)) is None, command
+    return command.split()[1]
+
+
+@pytest.mark.parametrize(("name", "verdict"), CASES)
+def test_the_next_command_follows_the_verdict(name, verdict):
+    make, words = VERDICTS[name]
+    changes = {"verdict": verdict, **({"advice": None} if name == "assessment" else {})}
+    assert verb_of(next_command(make().model_copy(update=changes))) == words[verdict]
+
+
+@pytest.mark.parametrize(
+    ("recommended", "verdict", "verb"),
+    [
+        ("checkpoint-100", "pass", "certify"),
+        (None, "fail", "plan"),
+        (None, "inconclusive", "suite"),
+    ],
+)
+def test_after_checkpoints(recommended, verdict, verb):
+    changes = {"recommended": recommended, "verdict": verdict}
+    command = next_command(build_comparison().model_copy(update=changes))
+    assert verb_of(command) == verb
+    assert recommended is None or recommended in command
+
+
+@pytest.mark.parametrize(
+    ("recommended", "verdict", "verb"),
+    [("gentle.yaml", "pass", "train"), (None, "fail", "plan"), (None, "inconclusive", "forecast")],
+)
+def test_after_configs(recommended, verdict, verb):
+    changes = {"recommended": recommended, "verdict": verdict}
+    command = next_command(build_config_comparison().model_copy(update=changes))
+    assert verb_of(command) == verb
+
+
+def test_a_diff_that_moved_is_certified_and_broken_weights_are_not():
+    diff = build_diff()
+    assert next_command(diff) is None
+    assert verb_of(next_command(diff.model_copy(update={"not_finite": ()}))) == "certify"
+
+
+def test_names_are_quoted_for_a_shell():
+    document = build()
+    p = document.provenance
+    data = p.data.model_copy(update={"name": "my rows; rm -r.jsonl"})
+    changed = {"provenance": p.model_copy(update={"data": data}), "advice": None}
+    assert "'my rows; rm -r.jsonl'" in next_command(document.model_copy(update=changed))
