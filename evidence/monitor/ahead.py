@@ -29,7 +29,7 @@ from driftline.monitor.handles import CapabilityWatch, LiveModel
 from driftline.monitor.signals import mean_losses
 from driftline.provenance import package_versions
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
-from evidence.monitor.runs import DAMAGED, HEALTHY, Run, examples
+from evidence.monitor.runs import BRISK, DAMAGED, HEALTHY, Run, examples
 
 FOLDER = Path(__file__).parent / "ahead"
 NUM_STEPS, NUM_ITEMS, MAX_LENGTH, ROWS = 10, 40, 64, 4
@@ -179,12 +179,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--healthy", type=int, default=8, help="so many healthy runs")
     parser.add_argument("--damaged", type=int, default=8, help="so many damaged runs")
+    parser.add_argument("--brisk", type=int, default=3, help="so many healthy runs at higher rates")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
     name = Path(wanted.model).name
     folder = FOLDER / name
-    chosen = [*DAMAGED[: wanted.damaged], *HEALTHY[: wanted.healthy]]
+    chosen = [
+        *DAMAGED[: wanted.damaged], *BRISK[: wanted.brisk], *HEALTHY[: wanted.healthy]
+    ]  # fmt: skip
     missing = [run for run in chosen if not (folder / f"{run.name}.json").exists()]
     if not missing:
         return

@@ -67,6 +67,14 @@ HEALTHY = tuple(
     if seed < 4 or not data.startswith("lm_")
 )
 
+BRISK = (
+    Run("brisk-gsm8k", "none", "ft_gsm8k_train", 2e-5, 0, changes=_warm(4)),
+    Run("brisk-wikitext", "none", "lm_wikitext2_train", 1e-5, 0, changes=_warm(4)),
+    Run("brisk-spanish", "none", "ft_tatoeba_en_es", 1e-5, 0, changes=_warm(4)),
+)
+"""Meant to be harmless, at rates of real fine-tuning: a third to two thirds of those of damaged runs. Rates, data
+and seeds were set before any was made."""
+
 
 def examples(run: Run, folder: Path) -> list[dict[str, str]]:
     """The training data of a run, with its fault put in, the same each time.

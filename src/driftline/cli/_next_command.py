@@ -34,6 +34,20 @@ def command_line(
     return shlex.join((*words, *more))
 
 
+def near(name: str) -> str:
+    """Write a full path below the working directory as a relative one.
+
+    Args:
+        name: Of a file, a folder, or anything else.
+
+    Returns:
+        The name to type here.
+    """
+    path = Path(name)
+    here = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd())) if here else name
+
+
 def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, Any]) -> str | None:
     """Choose what follows `assess`, `margin` and `forecast`.
 

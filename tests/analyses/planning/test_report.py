@@ -4,7 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from driftline.analyses.planning._plan_document import PlanOutcome, judge, verdict_of
+from driftline.analyses.planning._plan_document import (
+    PlanOutcome,
+    items_to_show,
+    judge,
+    verdict_of,
+)
+from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
+from driftline.analyses.search import Loss
 from driftline.capabilities import Capability, Passage
 from driftline.engine import Table
 from driftline.engine.storage._store import StoredScores
@@ -70,13 +77,33 @@ def test_a_search_that_did_not_end_fails_nothing(rise, gain):
     assert said == "pass"
 
 
+def _near(mean, bound):
+    losses = {"a": Loss(mean, bound), "b": Loss(-1.0, 0.5)}
+    return ProtocolEvaluation(trial=0, step=1, scale=1.0, gain=1.0, losses=losses)
+
+
+@pytest.mark.parametrize(
+    ("near", "num"),
+    [
+        ([(0.5, 1.5)], 400),
+        ([(0.5, 1.5), (0.0, 1.2)], 150),
+        ([(0.9, 1.01)], 130),
+        ([(1.0, 1.5)], None),
+        ([], None),
+    ],
+)
+def test_the_items_that_would_show_it_are_those_of_the_nearest_point(near, num):
+    assert items_to_show([_near(*each) for each in near], 50) == num
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
         ({"unfinished": "it needs 100 tokens"}, "it needs 100 tokens"),
         (
-            {"num_promising": 3},
-            "3 points that were tried gain within the tolerances by their means",
+            {"promising": [_near(0.5, 1.5)] * 3, "num_choosing": 50},
+            "3 points that were tried gain within the tolerances by their means, and the items that choose are "
+            "too few to show it; give more items: about 400 of each capability for the nearest",
         ),
     ],
 )

@@ -142,6 +142,15 @@ def test_a_gain_is_not_called_a_loss(change, lead):
     assert certification_screen(build_certification(claim)).loss.startswith(lead)
 
 
+@pytest.mark.parametrize("has_alarms", [True, False])
+def test_alarms_are_to_be_read_only_where_there_are_any(has_alarms):
+    run = sample(verdict="inconclusive")
+    assert run.alarms
+    run = run if has_alarms else run.model_copy(update={"alarms": ()})
+    assert ("alarms" in training_screen(run).action) == has_alarms
+    assert "certify" in training_screen(run).action
+
+
 def test_broken_weights_are_not_to_be_used():
     assert "do not use these weights" in weight_diff_screen(build_diff()).action
 

@@ -33,7 +33,7 @@ _TARGET = (
     "protocol trains the rest, written beside it."
 )
 _BFLOAT16 = "Matrix products ran in bfloat16, in which a score moves a little with what else is in its batch."
-_UNMEASURED = "The budget did not hold the runs that would tell what these levers bought: {names}."
+_UNMEASURED = "The budget did not hold the runs that would tell what these levers gained: {names}."
 _NEVER = "Whether a slower schedule, another batch size or more data would do better was not tried."
 
 

@@ -288,9 +288,12 @@ def _document(
         outcome,
         has_protocol=result.trial is not None,
         unfinished=_unfinished(result, bench, needed),
-        num_promising=sum(
-            look.excess > 0 and look.worst_loss <= 1 and look.gain > 0 for look in bench.looks
-        ),
+        promising=[
+            look
+            for look in bench.looks
+            if look.excess > 0 and look.worst_loss <= 1 and look.gain > 0
+        ],
+        num_choosing=inputs.num_search,
     )
     return Plan(
         verdict=verdict,

@@ -1,5 +1,6 @@
 """Reported gain and retention of a plan, on held-out items."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,8 +27,9 @@ from ._trials import Trial
 _NOTHING_CHOSEN = "the base itself was chosen, so nothing is claimed"
 _PROMISING = (
     "{num} points that were tried gain within the tolerances by their means, and the items that choose are too "
-    "few to show it; give more items"
+    "few to show it; give more items{enough}"
 )
+_ENOUGH = ": about {num:,} of each capability for the nearest"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def verdict_of(
     *,
     has_protocol: bool,
     unfinished: str | None = None,
-    num_promising: int = 0,
+    promising: Sequence[ProtocolEvaluation] = (),
+    num_choosing: int = 0,
 ) -> tuple[TestVerdict, tuple[str, ...]]:
     """Return the verdict, and its reasons.
 
@@ -99,7 +102,8 @@ def verdict_of(
         outcome: Result on the held-out items.
         has_protocol: True if anything but the base was chosen.
         unfinished: Reason why the search did not run to its end; None if it did.
-        num_promising: Points that gain within the tolerances by their means, not by their bounds.
+        promising: Points that gain within the tolerances by their means, not by their bounds.
+        num_choosing: Items of a capability that chose, at most.
 
     Returns:
         pass needs both: every required capability retained, and the target better than in the base. A
@@ -108,8 +112,10 @@ def verdict_of(
     if not has_protocol:
         if unfinished is not None:
             return "inconclusive", (unfinished,)
-        if num_promising:
-            return "inconclusive", (_PROMISING.format(num=num_promising),)
+        if promising:
+            needed = items_to_show(promising, num_choosing)
+            enough = "" if needed is None else _ENOUGH.format(num=needed)
+            return "inconclusive", (_PROMISING.format(num=len(promising), enough=enough),)
         return "fail", (
             "no protocol that was tried gains anything within the tolerances, so nothing is to be "
             "trained",
@@ -123,6 +129,30 @@ def verdict_of(
     if verdict == "fail" and unfinished is not None:
         return "inconclusive", (f"the best so far does not hold: {'; '.join(reasons)}", unfinished)
     return verdict, reasons
+
+
+def items_to_show(promising: Sequence[ProtocolEvaluation], num_choosing: int) -> int | None:
+    """Estimate the items with which the bounds of the nearest point would stay within the tolerances.
+
+    Bounds come closer to their means as one over the square root of the items.
+
+    Args:
+        promising: Points whose means are within the tolerances.
+        num_choosing: Items of a capability that chose, at most.
+
+    Returns:
+        Items of a capability, half of which choose, in two digits; None where a mean is at its tolerance.
+    """
+    factors = [
+        max((loss.bound - loss.mean) / (1 - loss.mean) for loss in look.losses.values())
+        for look in promising
+        if all(loss.mean < 1 for loss in look.losses.values())
+    ]
+    if not factors:
+        return None
+    needed = 2 * num_choosing * min(factors) ** 2
+    unit = 10 ** max(0, math.floor(math.log10(max(needed, 1))) - 1)
+    return unit * math.ceil(needed / unit)
 
 
 def trial_rows(

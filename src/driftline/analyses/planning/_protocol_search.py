@@ -1,4 +1,4 @@
-"""The search of a plan, and what each lever of the best protocol bought."""
+"""The search of a plan, and what each lever of the best protocol gained."""
 
 import math
 from collections import Counter

@@ -7,7 +7,7 @@ import typer
 
 from ...questions import Answer
 from ...questions import train as question
-from .._next_command import command_line
+from .._next_command import command_line, near
 from .._question_command import Shown, Values, question_command
 from ..options import DATA, EFFORT, KINDS
 
@@ -105,8 +105,9 @@ def trained_lines(answer: Answer, folder: Path | None) -> tuple[str, ...]:
 def _following(answer: Answer, folder: Path | None, values: Values) -> str | None:
     if folder is None or answer.verdict == "unsafe":
         return None
-    base = values["model"] or answer.provenance.model.source
-    given = {**values, "base": base, "tuned": folder / answer.model_folder}
+    base = near(values["model"] or answer.provenance.model.source)
+    suites = [near(name) for name in values["suites"] or answer.suites]
+    given = {"base": base, "tuned": folder / answer.model_folder, "suites": suites}
     return command_line("certify", given, "base", "tuned", "suites")
 
 

@@ -27,6 +27,8 @@ class Answer:
     """The run folder; None where `out` was not given, so that no file is left."""
     before: "Answer | None" = field(default=None, compare=False)
     """The assessment that a training run was continued from."""
+    suites: tuple[str, ...] = field(default=(), compare=False)
+    """Suites that a training run watched, as they are named in files and on the command line."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the field of any document
         """Read a field of the document.

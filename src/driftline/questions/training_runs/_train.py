@@ -120,7 +120,8 @@ def train(  # noqa: PLR0913 - the inputs of a question
             document = handed.named(document)
             contents = (render_training_run(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
-        return Answer(document, None if out is None else folder.path)
+        watched = inputs.suite_names(named_suites)
+        return Answer(document, None if out is None else folder.path, suites=watched)
 
 
 @dataclass(frozen=True)

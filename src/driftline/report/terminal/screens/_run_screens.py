@@ -215,7 +215,9 @@ def training_screen(run: TrainingRun) -> Screen:
     actions = {
         "no_alarm": "certify the model before you ship it; the monitor's items are few.",
         "unsafe": "do not ship it; plan a milder protocol, or repair this one.",
-        "inconclusive": "read the alarms, then certify what was kept.",
+        "inconclusive": "read the alarms, then certify what was kept."
+        if run.alarms
+        else "certify it before you use it; plan a milder protocol for what is lost.",
     }
     first = clean(run.reasons[0]) if run.reasons else f"{run.num_steps} steps"
     return Screen(
