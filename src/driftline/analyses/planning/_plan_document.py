@@ -151,7 +151,7 @@ def items_to_show(promising: Sequence[ProtocolEvaluation], num_choosing: int) ->
     if not factors:
         return None
     needed = 2 * num_choosing * min(factors) ** 2
-    unit = 10 ** max(0, math.floor(math.log10(max(needed, 1))) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(max(needed, 1))) - 1))
     return unit * math.ceil(needed / unit)
 
 
