@@ -1,6 +1,5 @@
 """The application: the list of commands, and the printing of errors."""
 
-import sqlite3
 import sys
 import traceback
 from typing import Annotated
@@ -124,7 +123,7 @@ def _check_arguments() -> None:
 
 def _known_exit_code(error: BaseException) -> int | None:
     """Find the exit code of an error that is not one of ours; None where Python knows better."""
-    if isinstance(error, OSError | UnicodeError | sqlite3.Error):
+    if isinstance(error, OSError | UnicodeError) or _is_of_store(error):
         # Files, disks and names are what the user gave.
         return InputError.exit_code
     # A panic of a library in Rust is no Exception, so that it is not caught by chance.
@@ -133,13 +132,19 @@ def _known_exit_code(error: BaseException) -> int | None:
     return None
 
 
+def _is_of_store(error: BaseException) -> bool:
+    """Tell whether SQLite raised an error; where it is not loaded, it did not."""
+    sqlite = sys.modules.get("sqlite3")
+    return sqlite is not None and isinstance(error, sqlite.Error)
+
+
 def _described(error: BaseException) -> str:
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{error.filename}: "
         return f"{name}{error.strerror or error}; check the path, its permissions and the disk"
     if isinstance(error, UnicodeError):
         return f"a text or a name is not UTF-8 ({error}); save or rename it as UTF-8"
-    if isinstance(error, sqlite3.Error):
+    if _is_of_store(error):
         return f"the result store cannot be used ({error}); use another --out"
     if isinstance(error, MemoryError):
         return f"out of memory ({error}); take a smaller model, or a machine with more"

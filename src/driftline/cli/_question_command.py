@@ -9,7 +9,6 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from ..questions import Answer
-from ._progress import ProgressPrinter
 from .options import STANDARD_OPTIONS, JsonOption, VerboseOption
 
 Values = dict[str, Any]
@@ -58,6 +57,9 @@ def question_command(
         if shown.default_folder is not None and values["out"] is None and not is_dry:
             values["out"] = shown.default_folder(values)
         if "reporter" in parameters:
+            # Loads progress bars, so not for --help.
+            from ._progress import ProgressPrinter
+
             values["reporter"] = ProgressPrinter()
         answer = question(**values)
         if as_json:

@@ -20,6 +20,8 @@ _NO_FORM = (
 )
 _COSTS_BASE = "the examples themselves cost the base more than the margin, so they show nothing"
 _FINDINGS: dict[str, RecoveryFinding] = {"non_inferior": "access", "inferior": "persists"}
+_MEASURED = ("base_plain", "tuned_plain", "base", "tuned", "low", "high")
+"""Fields that are None where no example could be asked."""
 
 
 class _Level(NamedTuple):
@@ -108,11 +110,6 @@ def _unasked(capability: Capability, reason: str) -> RecoveryProbe:
         num_shots=NUM_SHOTS,
         num_items=0,
         unit=capability.unit,
-        base_plain=None,
-        tuned_plain=None,
-        base=None,
-        tuned=None,
-        low=None,
-        high=None,
         margin=capability.tolerance,
+        **dict.fromkeys(_MEASURED),
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 import typer
 
 from ...questions import assess
-from .._progress import ProgressPrinter
 from ..options import ForceOption, JsonOption, OutOption, SeedOption, VerboseOption
 
 
@@ -18,6 +17,9 @@ def demo(
     verbose: VerboseOption = False,
 ) -> None:
     """Assess a bundled fine-tuning run of SmolLM2-135M; exit code 0 whatever the verdict."""
+    # Loads progress bars, so not for --help.
+    from .._progress import ProgressPrinter
+
     bundled = Path(str(files("driftline.demo")))
     folder = out or Path("driftline-runs") / "demo"
     answer = assess(

@@ -15,6 +15,7 @@ from ._sources import open_checkpoint as open_checkpoint
 from ._stored import BLOCK as BLOCK
 from ._stored import DTYPES as DTYPES
 from ._stored import ReadableTensor as ReadableTensor
+from ._stored import SizedTensor as SizedTensor
 from ._stored import StoredTensor as StoredTensor
 from ._stored_names import check_gathered as check_gathered
 from ._stored_names import check_vocabulary as check_vocabulary

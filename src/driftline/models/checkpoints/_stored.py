@@ -75,16 +75,11 @@ class ReadableTensor(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class StoredTensor:
-    """One tensor of a safetensors file; nothing of it is in memory."""
+class SizedTensor:
+    """A base of tensors that are not in memory: their size from dtype and shape."""
 
-    path: Path
-    name: str
     dtype: torch.dtype
     shape: tuple[int, ...]
-    offset: int
-    """Position of its first byte in the file."""
 
     @property
     def num_elements(self) -> int:
@@ -93,8 +88,20 @@ class StoredTensor:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the file that belong to it."""
+        """Bytes that its elements take."""
         return self.num_elements * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class StoredTensor(SizedTensor):
+    """One tensor of a safetensors file; nothing of it is in memory."""
+
+    path: Path
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    offset: int
+    """Position of its first byte in the file."""
 
     def blocks(self) -> Iterator[Tensor]:
         """Yield its elements in order, `BLOCK` at a time, flat, in the stored dtype.

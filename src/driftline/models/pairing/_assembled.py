@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ..checkpoints import BLOCK, StoredTensor
+from ..checkpoints import BLOCK, SizedTensor, StoredTensor
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,13 @@ class ChainedTensor:
 
 
 @dataclass(frozen=True)
-class ConvertedTensor:
+class ConvertedTensor(SizedTensor):
     """A weight that a conversion of transformers makes; one weight is in memory while it is read."""
 
     name: str
     dtype: torch.dtype
     shape: tuple[int, ...]
     make: Callable[[], Tensor]
-
-    @property
-    def num_elements(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes that its elements take."""
-        return self.num_elements * self.dtype.itemsize
 
     def blocks(self) -> Iterator[Tensor]:
         """Yield its elements in order, `BLOCK` at a time, flat."""

@@ -29,7 +29,6 @@ def render_certification(document: Certification) -> str:
             f"{duration(shown.cost.wall_seconds)}, {shown.cost.tokens_forward:,} tokens forward",
         ),
         provenance=_provenance_table(shown),
-        footer="A claim is statistical, about items drawn like these.",
     )
     return page(
         "_certification.html.j2",

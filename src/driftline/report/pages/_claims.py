@@ -3,10 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ...results import CapabilityClaim
+from ...results import CapabilityClaim, Plan, Repair
 from ...results.readings import DASH, clean, fall, shown_change, way_out
 from ..charts import Canvas as Canvas
-from ..charts import Chart, IntervalRow, interval_chart, interval_key, styled
+from ..charts import (
+    Chart,
+    IntervalRow,
+    interval_chart,
+    interval_key,
+    search_front,
+    search_key,
+    styled,
+)
 from ..tables import ReportTable, claims_table, table
 from ._page import Figure, drawn
 
@@ -70,6 +78,27 @@ def _row(claim: CapabilityClaim) -> IntervalRow:
 
 def _change(claim: CapabilityClaim) -> float | None:
     return shown_change(claim.change, higher_is_better=claim.higher_is_better)
+
+
+def search_figure(document: Plan | Repair, numbers: ReportTable, *, points: str) -> Figure:
+    """Draw every point of a search, on the items that choose.
+
+    Args:
+        document: The document to draw.
+        numbers: The points of its front.
+        points: Words for what each point is.
+
+    Returns:
+        The figure.
+    """
+    return drawn(
+        lambda canvas: search_front(document, canvas),
+        "front",
+        label="Target gain against the worst capability's change; the numbers are in the table.",
+        key=search_key(document),
+        caption=f"{points}. Up is more gain, right is less loss of the capability that lost most.",
+        numbers=numbers,
+    )
 
 
 def flip_table(claim: CapabilityClaim) -> ReportTable | None:

@@ -75,7 +75,7 @@ class Head:
     tiles: tuple[tuple[str, str, str], ...]
     cost: tuple[str, ...]
     provenance: ReportTable
-    footer: str
+    footer: str = "A claim is statistical, about items drawn like these."
     """One sentence about what such a page can say."""
     own_badge: str | None = None
     """Colour of the badge where it does not follow from the document's verdict."""

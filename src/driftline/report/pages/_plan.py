@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ...results import Plan
 from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
-from ..charts import search_front, search_key
 from ..tables import (
     ReportTable,
     ablation_table,
@@ -16,8 +15,8 @@ from ..tables import (
     trials_table,
 )
 from ..terminal import budget_words, forecast_words, plan_screen, trial_counts
-from ._claims import claim_figures, claims_with_reasons, ways_out
-from ._page import Head, drawn, page
+from ._claims import claim_figures, claims_with_reasons, search_figure, ways_out
+from ._page import Head, page
 from ._provenance import provenance_table
 
 
@@ -41,17 +40,8 @@ def render_plan(document: Plan) -> str:
             f"Budget: {budget_words(document.budget)}",
         ),
         provenance=_provenance_table(document),
-        footer="A claim is statistical, about items drawn like these.",
     )
-    figure = drawn(
-        lambda canvas: search_front(document, canvas),
-        "front",
-        label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=search_key(document),
-        caption="Every point of the search, on the items that choose: each trial at some scales of its "
-        "update. Up is more gain, right is less loss of the capability that lost most.",
-        numbers=_front_table(document),
-    )
+    points = "Every point of the search, on the items that choose: each trial at some scales of its update"
     return page(
         "_plan.html.j2",
         head,
@@ -60,7 +50,7 @@ def render_plan(document: Plan) -> str:
         files=_files_table(document),
         margins=margins_table(document),
         target=_target_line(document),
-        figure=figure,
+        figure=search_figure(document, _front_table(document), points=points),
         claim_charts=tuple(claim_figures(document.claims)),
         claims=claims_with_reasons(document.claims),
         ways=ways_out(document.claims),

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from ...results import Repair
 from ...results.readings import DASH, clean, duration, fall, in_points, interval, number, percent
-from ..charts import search_front, search_key
 from ..tables import (
     ReportTable,
     chosen_words,
@@ -16,8 +15,8 @@ from ..tables import (
     table,
 )
 from ..terminal import repair_screen
-from ._claims import claim_figures, claims_with_reasons, ways_out
-from ._page import Head, drawn, page
+from ._claims import claim_figures, claims_with_reasons, search_figure, ways_out
+from ._page import Head, page
 from ._provenance import provenance_table, subject_rows
 
 
@@ -39,17 +38,8 @@ def render_repair(document: Repair) -> str:
             f"{document.cost.tokens_forward:,} tokens forward, no gradients",
         ),
         provenance=_provenance_table(document),
-        footer="A claim is statistical, about items drawn like these.",
     )
-    figure = drawn(
-        lambda canvas: search_front(document, canvas),
-        "front",
-        label="Target gain against the worst capability's change; the numbers are in the table.",
-        key=search_key(document),
-        caption="Every point of the search, on the items that choose. Up is more gain, right is less loss "
-        "of the capability that lost most.",
-        numbers=_front_table(document),
-    )
+    points = "Every point of the search, on the items that choose"
     return page(
         "_repair.html.j2",
         head,
@@ -59,7 +49,7 @@ def render_repair(document: Repair) -> str:
         claim_charts=tuple(claim_figures(document.claims)),
         ways=ways_out(document.claims),
         families=families_table(document),
-        figure=figure,
+        figure=search_figure(document, _front_table(document), points=points),
         chosen=chosen_words(document.chosen),
         scales=scales_table(document),
     )

@@ -58,9 +58,5 @@ def comparison_page(
         "_comparison.html.j2",
         head,
         figure=figure,
-        lead=content.lead,
-        rows=content.numbers,
-        reasons=content.reasons,
-        history=content.history,
-        details=content.details,
+        content=content,
     )
