@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,32 @@ def main() -> None:
     """Write, or check, the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
-    is_check, rows = parser.parse_args().check, results()
-    stale = []
+    stale = stale_pages()
+    if parser.parse_args().check and stale:
+        sys.exit(fault(stale))
+    for path, made in stale.items():
+        path.write_text(made, encoding="utf-8")
+
+
+def stale_pages() -> dict[Path, str]:
+    """Find the pages whose table is not that of the results.
+
+    Returns:
+        Each page, and its text with the right table.
+    """
+    rows, stale = results(), {}
     for path in PAGES:
         page = path.read_text(encoding="utf-8")
         made = with_table(page, rows, "" if path.parent == ROOT else "docs")
         if made != page:
-            stale.append(path.relative_to(ROOT).as_posix())
-            if not is_check:
-                path.write_text(made, encoding="utf-8")
-    if is_check and stale:
-        sys.exit(f"{', '.join(stale)}: stale; run python -m scripts.results_table")
+            stale[path] = made
+    return stale
+
+
+def fault(stale: Iterable[Path]) -> str:
+    """Say which pages are stale, and how to write them."""
+    names = ", ".join(path.name for path in stale)
+    return f"{names}: stale; run python -m scripts.results_table"
 
 
 def with_table(page: str, rows: list[Row], place: str) -> str:
