@@ -51,7 +51,7 @@ def template(tmp_path, monkeypatch):
 def test_chats_without_a_template_are_refused_with_the_mend(planned, opened, monkeypatch, kind):
     monkeypatch.setattr(opened.tokenizer, "chat_template", None)
     with pytest.raises(
-        ConfigError, match=r"no chat template; write chat_template_path: .* docs/data"
+        ConfigError, match=r"no chat template; write chat_template_path: .*docs/data"
     ):
         planned(ROWS[kind])
 
