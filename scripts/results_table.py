@@ -141,7 +141,7 @@ def _forecast() -> list[Row]:
 
 
 def _bar(name: str, share: str) -> float:
-    """Read a bar from the generated table of the forecast's page.
+    """Read a bar from the generated table of all figures of the forecast.
 
     Args:
         name: Start of the row.
@@ -153,11 +153,11 @@ def _bar(name: str, share: str) -> float:
     Raises:
         ValueError: The table has no such bar.
     """
-    page = (ROOT / "docs/forecast.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/forecast-figures.md").read_text(encoding="utf-8")
     line = next(line for line in page.splitlines() if line.startswith(f"| {name}"))
     if found := re.search(rf"([0-9.]+) at {share}", line):
         return float(found[1])
-    raise ValueError(f"docs/forecast.md: no bar for {name} at {share}")
+    raise ValueError(f"docs/forecast-figures.md: no bar for {name} at {share}")
 
 
 def _path_margin() -> Row:
