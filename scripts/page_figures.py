@@ -32,10 +32,19 @@ _ENTRIES = {
 
 def main() -> None:
     """Print each statement that a page lacks."""
-    missing = [each for each in statements() if not stands(each, _page(each.page))]
-    for each in missing:
-        print(f"{each.page} does not say what {each.result} says: {each.text}")
+    missing = faults()
+    print("\n".join(missing), end="\n" if missing else "")
     sys.exit(len(missing) > 0)
+
+
+def faults() -> list[str]:
+    """Compare every statement with its page.
+
+    Returns:
+        A line for each that the page does not hold.
+    """
+    missing = [each for each in statements() if not stands(each, _page(each.page))]
+    return [f"{each.page} does not say what {each.result} says: {each.text}" for each in missing]
 
 
 def statements() -> Iterator[Statement]:

@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,32 @@ def main() -> None:
     """Write, or check, the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
-    is_check, rows = parser.parse_args().check, results()
-    stale = []
+    stale = stale_pages()
+    if parser.parse_args().check and stale:
+        sys.exit(fault(stale))
+    for path, made in stale.items():
+        path.write_text(made, encoding="utf-8")
+
+
+def stale_pages() -> dict[Path, str]:
+    """Find the pages whose table is not that of the results.
+
+    Returns:
+        Each page, and its text with the right table.
+    """
+    rows, stale = results(), {}
     for path in PAGES:
         page = path.read_text(encoding="utf-8")
         made = with_table(page, rows, "" if path.parent == ROOT else "docs")
         if made != page:
-            stale.append(path.relative_to(ROOT).as_posix())
-            if not is_check:
-                path.write_text(made, encoding="utf-8")
-    if is_check and stale:
-        sys.exit(f"{', '.join(stale)}: stale; run python -m scripts.results_table")
+            stale[path] = made
+    return stale
+
+
+def fault(stale: Iterable[Path]) -> str:
+    """Say which pages are stale, and how to write them."""
+    names = ", ".join(path.name for path in stale)
+    return f"{names}: stale; run python -m scripts.results_table"
 
 
 def with_table(page: str, rows: list[Row], place: str) -> str:
@@ -125,7 +141,7 @@ def _forecast() -> list[Row]:
 
 
 def _bar(name: str, share: str) -> float:
-    """Read a bar from the generated table of the forecast's page.
+    """Read a bar from the generated table of all figures of the forecast.
 
     Args:
         name: Start of the row.
@@ -137,11 +153,11 @@ def _bar(name: str, share: str) -> float:
     Raises:
         ValueError: The table has no such bar.
     """
-    page = (ROOT / "docs/forecast.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/forecast-figures.md").read_text(encoding="utf-8")
     line = next(line for line in page.splitlines() if line.startswith(f"| {name}"))
     if found := re.search(rf"([0-9.]+) at {share}", line):
         return float(found[1])
-    raise ValueError(f"docs/forecast.md: no bar for {name} at {share}")
+    raise ValueError(f"docs/forecast-figures.md: no bar for {name} at {share}")
 
 
 def _path_margin() -> Row:

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 # MkDocs loads this file by its path, so its package is not found by itself.
 sys.path.insert(0, str(ROOT))
 
+from scripts import page_figures, results_table  # noqa: E402
 from scripts.docs_site.commands import command_pages  # noqa: E402
 from scripts.docs_site.links import pages_outside_docs, relinked  # noqa: E402
 from scripts.docs_site.python_page import python_page  # noqa: E402
@@ -31,6 +33,20 @@ def on_config(config: Any) -> Any:  # noqa: ANN401 - MkDocs' own untyped dict
             elif title == "Design":
                 inside += [path for path in design if path not in inside]
     return config
+
+
+def on_pre_build(config: Any) -> None:  # noqa: ANN401
+    """Stop the build if a figure of a page is not that of its committed result.
+
+    Raises:
+        PluginError: A page is stale; the message says which, and what it has to say.
+    """
+    del config
+    faults = page_figures.faults()
+    if stale := results_table.stale_pages():
+        faults.append(results_table.fault(stale))
+    if faults:
+        raise PluginError("\n".join(faults))
 
 
 def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401

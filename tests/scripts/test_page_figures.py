@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from mkdocs.exceptions import PluginError
 
-from scripts import page_figures
+from scripts import page_figures, results_table
+from scripts.docs_site import hooks
 from scripts.page_figures import Statement, stands, statements
 from scripts.results_table import ROOT
 from scripts.statements import fixed, percent
@@ -66,3 +68,24 @@ def test_line_breaks_do_not_count_and_halves_are_rounded_up():
     assert stands(Statement("p", "a b | 1", "r"), "x a\n   b | 1 y")
     assert not stands(Statement("p", "a b | 1", "r"), "a b | 2")
     assert (fixed(3.195, 2), fixed(1.275, 2), percent(0.0765)) == ("3.20", "1.28", "7.7 %")
+
+
+def test_the_docs_build_goes_on_where_figures_are_right():
+    hooks.on_pre_build({})
+
+
+def test_the_docs_build_stops_at_a_stale_statement(monkeypatch):
+    monkeypatch.setattr(page_figures, "_page", lambda name: "")
+    with pytest.raises(PluginError, match=r"docs/costs.md does not say what benchmarks/results/"):
+        hooks.on_pre_build({})
+
+
+def test_the_docs_build_stops_at_a_stale_table(monkeypatch, tmp_path):
+    page = tmp_path / "results.md"
+    text = (ROOT / "docs" / "results.md").read_text("utf-8")
+    page.write_text(text.replace("| met |", "| **missed** |", 1))
+    monkeypatch.setattr(results_table, "PAGES", (page,))
+    with pytest.raises(
+        PluginError, match=r"results.md: stale; run python -m scripts.results_table"
+    ):
+        hooks.on_pre_build({})

@@ -39,7 +39,7 @@ def test_the_chart_shows_every_checkpoint(has_gain):
         ({"verdict": "inconclusive", "recommended": None}, "score more items"),
         (
             {"checkpoints": (checkpoint(100), checkpoint(200)), "recommended": "checkpoint-200"},
-            "gains most of those that do: +0.200",
+            "gains most of those that do, +0.200",
         ),
         (
             {"checkpoints": (checkpoint(-100),), "recommended": "checkpoint--100"},

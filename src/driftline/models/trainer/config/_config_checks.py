@@ -209,6 +209,15 @@ def one_line(error: BaseException) -> str:
     return f"{kind}: {first}" if isinstance(error, LookupError) or not first else first
 
 
+_LIBRARY_MENDS = {
+    "not training-compatible": " The loss is on the assistant's turns alone, which needs such markers. Train "
+    "on whole chats (TRL: assistant_only_loss: false; Axolotl: train_on_inputs: true; LLaMA-Factory: "
+    "train_on_prompt: true), or give TRL a template with the markers in chat_template_path "
+    "(docs/data-and-configs.md has one)",
+}
+"""Words of a library's refusal -> the mend, where the library names none that works here."""
+
+
 @contextlib.contextmanager
 def told_in_one_line(
     config: TrainingConfig, work: str, steps_done: Callable[[], int] = lambda: 0
@@ -235,7 +244,9 @@ def told_in_one_line(
             raise
         steps = steps_done()
         if steps == 0 and isinstance(error, _REFUSALS):
-            raise ConfigError(f"{config.name}: {work}: {one_line(error)}") from error
+            told = one_line(error)
+            mend = next((mend for words, mend in _LIBRARY_MENDS.items() if words in told), "")
+            raise ConfigError(f"{config.name}: {work}: {told}{mend}") from error
         when = f" after step {steps}" if steps else ""
         text = f"{config.name}: the trainer failed{when}: {describe_error(error)}"
         raise RunError(text) from error
