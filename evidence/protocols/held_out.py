@@ -166,8 +166,8 @@ def read_task(name: str, opened: LanguageModel, folder: Path, work: Path) -> Tas
     return Task(name, opened, data, parts, Suite("four of core", kept), halves)
 
 
-def looks_of(task: Task, draw: Draw, name: str, work: Path) -> Iterator[tuple[float, Point, int]]:
-    """Train one run, and stand it at every scale.
+def trained(task: Task, draw: Draw, name: str, work: Path) -> Trajectory:
+    """Train one run.
 
     Args:
         task: What is learnt.
@@ -175,8 +175,8 @@ def looks_of(task: Task, draw: Draw, name: str, work: Path) -> Iterator[tuple[fl
         name: Of the run.
         work: Scratch.
 
-    Yields:
-        Scale, point, and the tokens trained.
+    Returns:
+        The run, with its last step kept.
     """
     config = task.config(name, draw.config)
     planned = plan_training(task.opened, config, task.parts.train)
@@ -185,13 +185,22 @@ def looks_of(task: Task, draw: Draw, name: str, work: Path) -> Iterator[tuple[fl
         task.opened, config, task.parts.train, work, (planned.num_steps,), planned, levers=levers
     )
     trajectory.ensure_trained()
-    direction = HeldDirection(trajectory.direction(planned.num_steps))
+    return trajectory
+
+
+def looks_of(trajectory: Trajectory, name: str) -> Iterator[tuple[float, Point]]:
+    """Stand a trained run at every scale.
+
+    Args:
+        trajectory: Trained.
+        name: Of the run.
+
+    Yields:
+        Scale and point.
+    """
+    direction = HeldDirection(trajectory.direction(trajectory.kept_steps[-1]))
     for scale in SCALES:
-        yield (
-            scale,
-            Point(f"{name} {scale:g}", (Term(direction, scale),)),
-            trajectory.num_tokens_trained(),
-        )
+        yield scale, Point(f"{name} {scale:g}", (Term(direction, scale),))
 
 
 def swept(task: Task, method: str, work: Path) -> dict[str, Any]:
@@ -211,13 +220,12 @@ def swept(task: Task, method: str, work: Path) -> dict[str, Any]:
     with ResultStore(work / "scores.sqlite") as store:
         engine = LocalEngine(task.opened, store)
         for number, draw in enumerate(METHODS[method]):
-            for scale, point, tokens in looks_of(
-                task, draw, f"{method} {number}", work / f"{number}"
-            ):
+            trajectory = trained(task, draw, f"{method} {number}", work / f"{number}")
+            for scale, point in looks_of(trajectory, f"{method} {number}"):
                 table = engine.evaluate((BASE, point), ruler.watched)
                 look = ruler.look(table, point, trial=number, step=NUM_STEPS, scale=scale)
                 seen.append((look, point, draw))
-            num_trained += tokens
+            num_trained += trajectory.num_tokens_trained()
             print(time.strftime("%H:%M:%S"), task.name, method, number, flush=True)
         num_scored = len(seen) * engine.num_tokens(ruler.watched)
         best = best_of(

@@ -110,9 +110,7 @@ def judged(task: str) -> dict[str, Any]:
 
 def result() -> dict[str, Any]:
     """Every task of which the plan is there."""
-    tasks = sorted(
-        path.stem.partition("-")[0] for path in (HERE / "held_out").glob("*-plan.json")
-    )
+    tasks = sorted(path.stem.partition("-")[0] for path in (HERE / "held_out").glob("*-plan.json"))
     return {task: judged(task) for task in tasks}
 
 
