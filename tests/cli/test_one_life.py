@@ -87,10 +87,17 @@ COMMANDS = {
     "certify as first meant": "certify base run-plain/model --suite own.yaml --out run-lost",
     "repair": "repair base run-plain/model --suite own.yaml --data unseen.jsonl --out run-repair",
     "certify the repaired": "certify base run-repair/repaired --suite other.yaml --out run-repaired",
+    "certify the base": "certify base base --suite other.yaml --out run-itself",
     "keygen": "keygen --out keys",
 }
 """In the order of a life; what the plan's protocol spares is shown by the run as it was first meant."""
-SIGNED = {"run-certify": "run-train/model", "run-lost": "run-plain/model", "run-repaired": "run-repair/repaired"}  # fmt: skip
+SIGNED = {
+    "run-itself": "base",
+    "run-certify": "run-train/model",
+    "run-lost": "run-plain/model",
+    "run-repaired": "run-repair/repaired",
+}
+"""Certification to the model that it is of."""
 
 
 def _said(words: list[str]) -> Said:
@@ -114,7 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     taught_model().save_pretrained("base")
     tiny.tokenizer().save_pretrained("base")
     _suite(path / "own.yaml", range(0, 2 * NUM_ITEMS, 2))
-    _suite(path / "other.yaml", range(1, 601, 2))
+    _suite(path / "other.yaml", range(1, 901, 2))
     _sums(path / "sums.jsonl", range(200))
     _sums(path / "unseen.jsonl", range(200, 300))
     (path / "sft.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -299,8 +306,7 @@ def test_verify_refuses_a_certificate_of_another_model_or_another_suite(life):
     assert _said([*given.split(), "--model", "nowhere"]).code == 2
 
 
-def test_the_life_has_every_outcome_of_a_certificate(life):
+def test_what_was_spared_or_repaired_fails_no_certificate_and_what_was_not_does(life):
     verdicts = {run: _read(Certification, f"{run}/certification.json").verdict for run in SIGNED}
-    assert verdicts["run-certify"] == "pass"
-    assert verdicts["run-lost"] == "fail"
-    assert verdicts["run-repaired"] != "fail"
+    assert (verdicts["run-itself"], verdicts["run-lost"]) == ("pass", "fail")
+    assert "fail" not in (verdicts["run-certify"], verdicts["run-repaired"])
