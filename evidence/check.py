@@ -23,6 +23,7 @@ WITHOUT_TORCH = (
     "monitor.judge_ahead",
     "protection.judge",
     "protocols.judge",
+    "protocols.judge_held_out",
     "repair.judge",
 )
 """Modules that load no torch, which takes longer than these checks do."""

@@ -87,19 +87,29 @@ COMMANDS = {
     "certify as first meant": "certify base run-plain/model --suite own.yaml --out run-lost",
     "repair": "repair base run-plain/model --suite own.yaml --data unseen.jsonl --out run-repair",
     "certify the repaired": "certify base run-repair/repaired --suite other.yaml --out run-repaired",
+    "certify the base": "certify base base --suite other.yaml --out run-itself",
     "keygen": "keygen --out keys",
 }
 """In the order of a life; what the plan's protocol spares is shown by the run as it was first meant."""
-SIGNED = {"run-certify": "run-train/model", "run-lost": "run-plain/model", "run-repaired": "run-repair/repaired"}  # fmt: skip
+SIGNED = {
+    "run-itself": "base",
+    "run-certify": "run-train/model",
+    "run-lost": "run-plain/model",
+    "run-repaired": "run-repair/repaired",
+}
+"""Certification to the model that it is of."""
 
 
 def _said(words: list[str]) -> Said:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["driftline", *words])
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            with pytest.raises(SystemExit) as stopped:
-                main()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as stopped,
+        ):
+            main()
     return Said(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
 
 
@@ -111,7 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     taught_model().save_pretrained("base")
     tiny.tokenizer().save_pretrained("base")
     _suite(path / "own.yaml", range(0, 2 * NUM_ITEMS, 2))
-    _suite(path / "other.yaml", range(1, 401, 2))
+    _suite(path / "other.yaml", range(1, 901, 2))
     _sums(path / "sums.jsonl", range(200))
     _sums(path / "unseen.jsonl", range(200, 300))
     (path / "sft.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -129,7 +139,7 @@ def life(folder: Path) -> dict[str, Said]:
     return said
 
 
-def _read(kind: Any, path: str) -> Any:  # noqa: ANN401
+def _read(kind: Any, path: str) -> Any:
     return kind.from_json(Path(path).read_text())
 
 
@@ -152,14 +162,19 @@ def test_every_exit_code_is_that_of_its_verdict(life):
 
 
 def test_each_command_names_the_next_one_with_the_files_that_it_was_given(life):
-    assert (
-        life["train"].following == "driftline certify base run-train/model --suite own.yaml".split()
-    )
-    assert life["plan"].following == "driftline train run-plan/protocol.yaml".split()
+    assert life["train"].following == [
+        "driftline",
+        "certify",
+        "base",
+        "run-train/model",
+        "--suite",
+        "own.yaml",
+    ]
+    assert life["plan"].following == ["driftline", "train", "run-plan/protocol.yaml"]
     lost = "driftline repair base run-plain/model --suite own.yaml"
     assert life["certify as first meant"].following == lost.split()
     assert "base" in life["assess"].following
-    assert life["repair"].following[:4] == "driftline certify base run-repair/repaired".split()
+    assert life["repair"].following[:4] == ["driftline", "certify", "base", "run-repair/repaired"]
 
 
 def test_assess_and_plan_forecast_the_same_of_the_config_as_first_meant(life):
@@ -211,7 +226,9 @@ def test_what_plan_claims_is_what_certify_finds_of_the_trained_model_on_those_it
     ]  # fmt: skip
     suite = {"schema": "driftline/suite/1", "capabilities": reported}
     Path("reported.yaml").write_text(yaml.safe_dump(suite))
-    said = _said("certify base run-train/model --suite reported.yaml --out run-reported".split())
+    said = _said(
+        ["certify", "base", "run-train/model", "--suite", "reported.yaml", "--out", "run-reported"]
+    )
     assert said.code in CODES.values(), said.err
     found = _losses(_read(Certification, "run-reported/certification.json"))
     for claim in planned.claims:
@@ -258,7 +275,7 @@ def test_repair_starts_from_what_certify_found_lost_and_does_not_contradict_it(l
         claim = losses[each.capability]
         room = 4 * (claim.standard_error or 0) + 4 * (each.tuned_standard_error or 0)
         assert each.tuned_change == pytest.approx(claim.change, abs=room)
-    assert repaired.provenance.tuned.digest == lost.provenance.tuned.digest
+    assert repaired.provenance.tuned.files == lost.provenance.tuned.files
 
 
 def test_the_repaired_model_that_was_written_is_the_one_that_certify_judges(life):
@@ -289,8 +306,7 @@ def test_verify_refuses_a_certificate_of_another_model_or_another_suite(life):
     assert _said([*given.split(), "--model", "nowhere"]).code == 2
 
 
-def test_the_life_has_every_outcome_of_a_certificate(life):
+def test_what_was_spared_or_repaired_fails_no_certificate_and_what_was_not_does(life):
     verdicts = {run: _read(Certification, f"{run}/certification.json").verdict for run in SIGNED}
-    assert verdicts["run-certify"] == "pass"
-    assert verdicts["run-lost"] == "fail"
-    assert verdicts["run-repaired"] != "fail"
+    assert (verdicts["run-itself"], verdicts["run-lost"]) == ("pass", "fail")
+    assert "fail" not in (verdicts["run-certify"], verdicts["run-repaired"])

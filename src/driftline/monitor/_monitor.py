@@ -19,6 +19,7 @@ from ..models import LeverTrainer, scale_update
 from ..results import Assessment
 from ._cadence import affordable_num_items
 from ._earlier_run import clear_folder, remembered
+from ._enough_items import begin_with_enough_items
 from ._monitored_run import Session
 from .actions import Acting, MonitorLog, TrainerHandles
 from .detectors import Checker, Finding, MonitorSettings, MonitorState
@@ -154,23 +155,25 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             scale=self._scale,
         )
         num_items = self._num_items(args, state, dataset, live)
-        checker = Checker(
-            live,
-            sampled_items(self.capabilities, num_items, seed=self.settings.seed),
-            self.settings,
-            dataset=dataset,
-            folder=folder,
-            critical=self._critical,
-        )
-        log = MonitorLog(folder / LOG_NAME)
+
+        def checker_of(num_items: int | dict[str, int] | None) -> Checker:
+            return Checker(
+                live, sampled_items(self.capabilities, num_items, seed=self.settings.seed),
+                self.settings, dataset=dataset, folder=folder, critical=self._critical,
+            )  # fmt: skip
+
+        checker, log = checker_of(num_items), MonitorLog(folder / LOG_NAME)
         # What this object left there is of the same trainer's last `train()`, and moved aside.
         is_again = self._session is not None
         session = Session(self.settings, checker, log, Acting(self.settings, log), MonitorState())
         self._session = session
         session.state.num_items = num_items
         key = type(self).__name__
-        begin = functools.partial(
+        start = functools.partial(
             session.begin, args, dataset, self._suites, num_steps=state.max_steps
+        )
+        begin = functools.partial(
+            begin_with_enough_items, session, start, checker_of, self.capabilities
         )
         if state.global_step == 0:
             clear_folder(folder, force=self._force or is_again)

@@ -67,7 +67,8 @@ def training_run(
     alarms = tuple(_alarm(record, averted) for record in records if record["event"] == "alarm")
     rolled = _final_roll_back(records)
     courses = _courses(records, checks, alarms, [c for s in suites for c in s.capabilities])
-    started = next(record for record in records if record["event"] == "started")
+    # More items may have been taken after the first start.
+    started = next(record for record in reversed(records) if record["event"] == "started")
     courses = _on_items(courses, started)
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)

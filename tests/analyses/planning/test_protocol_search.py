@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from driftline.analyses.planning import _protocol_search as module
+from driftline.analyses.planning._budget import SEARCH_SHARE
 from driftline.analyses.planning._journal import PlanStudy
 from driftline.analyses.planning._protocol_looks import PartScales, ProtocolEvaluation
 from driftline.analyses.planning._protocol_search import search_protocols
@@ -207,3 +208,28 @@ def test_a_second_process_throws_no_winner_away(study, tmp_path, monkeypatch):
     assert not hasattr(again, "kept")
     # Time that the first process took counts in the second.
     assert again.earlier_seconds == 7.0
+
+
+@pytest.mark.parametrize(("is_lost", "share", "ended"), [
+    (True, 1.0, "the budget does not hold one more trial"),
+    (False, SEARCH_SHARE, "the search's part of the budget does not hold one more trial"),
+])  # fmt: skip
+def test_nothing_is_kept_back_for_what_follows_while_nothing_is_within_the_tolerances(
+    study, is_lost, share, ended
+):
+    class Shares(Bench):
+        asked = ()
+
+        def fits(self, tokens, *, share=1.0):
+            self.asked = (*self.asked, share)
+            return len(self.trials) < 2
+
+        def _look(self, trial):
+            super()._look(trial)
+            if is_lost:
+                trial.looks = tuple(replace(look, losses=_loss(3.0)) for look in trial.looks)
+
+    bench = Shares()
+    found = search_protocols(bench, SPACE, study, max_trials=None, seed=0)
+    assert bench.asked[:3] == (1.0, share, share)
+    assert (found.trial is None, found.ended) == (is_lost, ended)

@@ -155,12 +155,15 @@ def _search_once(
         return f"{number} trials were run, as many as may be"
     request = study.ask(space, _guided(bench, space, number))
     candidate = space.candidate(request.settings)
-    share = SEARCH_SHARE if bench.trials else 1.0
+    # What follows the search needs a point within the tolerances; without one there is nothing to keep back for.
+    is_found = best_of(bench.looks).trial is not None
+    share = SEARCH_SHARE if is_found else 1.0
     if not bench.budget.fits(bench.cost(candidate, screened=True), share=share):
         study.drop(request)
         if not bench.trials:
             return "the budget does not hold one trial of your own config"
-        return "the search's part of the budget does not hold one more trial"
+        whose = "the search's part of the budget" if is_found else "the budget"
+        return f"{whose} does not hold one more trial"
     trial = bench.run(request.number, request.purpose, candidate)
     study.tell(trial)
     study.keep(_SECONDS, bench.budget.used_seconds)

@@ -165,6 +165,9 @@ class Checker:
 
         def trips() -> dict[str, bool]:
             losses = self._watch.losses()
+            if self._settings.act_on == "measured":
+                means = mean_losses(losses, self._base)
+                return {c.name: means[c.name] > c.tolerance for c in required}
             return {
                 c.name: Looks().after(self._evidence(c, losses)).log_evidence >= needed
                 for c in required

@@ -9,6 +9,7 @@ from ._reforecast import StepsLeft as StepsLeft
 from ._reforecast import fewest as fewest
 from ._reforecast import planned_rates as planned_rates
 from ._reforecast import steps_left as steps_left
+from ._self_test import BlindError as BlindError
 from ._self_test import check_sensitivity as check_sensitivity
 from ._self_test import mean_losses as mean_losses
 from ._spikes import SpikeWatch as SpikeWatch

@@ -16,6 +16,23 @@ _FIRST, _GROWTH, _TIMES = 0.5, 4.0, 4
 """Noise as a share of each weight's own size, how it grows, and how often it is tried."""
 
 
+class BlindError(ConfigError):
+    """Required capabilities would raise no alarm even with ruined weights."""
+
+    def __init__(self, capabilities: tuple[str, ...]) -> None:
+        """Name them.
+
+        Args:
+            capabilities: Empty where the scores were no numbers.
+        """
+        super().__init__(
+            f"monitor: {', '.join(capabilities) or 'a capability'}: would raise no alarm even with ruined "
+            "weights, because the base knows too little to lose or the items are too few; give more "
+            "items, or write `required: false` in the suite"
+        )
+        self.capabilities = capabilities
+
+
 def check_sensitivity(
     model: torch.nn.Module,
     trips: Callable[[], Mapping[str, bool]],
@@ -37,7 +54,7 @@ def check_sensitivity(
         The noise that sufficed, as a share of each weight's own size.
 
     Raises:
-        ConfigError: A required capability does not trip even then, so that its silence would say
+        BlindError: A required capability does not trip even then, so that its silence would say
             nothing.
         RunError: The weights did not come back.
     """
@@ -56,11 +73,7 @@ def check_sensitivity(
         _check_back(parameters, before)
         if not blind:
             return size
-    raise ConfigError(
-        f"monitor: {', '.join(blind) or 'a capability'}: would raise no alarm even with ruined "
-        "weights, because the base knows too little to lose or the items are too few; give more "
-        "items, or write `required: false` in the suite"
-    )
+    raise BlindError(tuple(blind))
 
 
 def _noise(weight: Tensor, size: float, generator: torch.Generator) -> Tensor:
