@@ -3,6 +3,8 @@
 Nothing here imports torch, so that a notebook or a CI job can read a result for next to nothing.
 """
 
+from typing import TypeAlias
+
 from .documents import LARGEST_RISK as LARGEST_RISK
 from .documents import Assessment as Assessment
 from .documents import BadTensor as BadTensor
@@ -133,3 +135,8 @@ from .readings import in_points as in_points
 from .readings import rise_text as rise_text
 from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline
+
+PagedDocument: TypeAlias = (
+    Assessment | Certification | Comparison | ConfigComparison | Plan | Repair | Scores | TrainingRun | WeightDiff
+)  # fmt: skip
+"""Documents of one run that have a page."""

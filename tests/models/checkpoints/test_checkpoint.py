@@ -7,7 +7,6 @@ import pytest
 
 from driftline.errors import ModelError
 from driftline.models.checkpoints._checkpoint import (
-    check_model_folder,
     is_adapter_folder,
     read_folder,
     read_json,
@@ -31,14 +30,14 @@ def sharded(tmp_path):
 
 
 def test_a_whole_folder_passes(folder, sharded):
-    check_model_folder(folder)
-    check_model_folder(sharded)
+    read_folder(folder)
+    read_folder(sharded)
     assert not is_adapter_folder(folder)
 
 
 def test_an_empty_folder_names_what_is_missing(tmp_path):
     with pytest.raises(ModelError, match=r"config.json: no such file; a model is a folder with"):
-        check_model_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_an_empty_folder_names_what_is_missing(tmp_path):
 def test_a_broken_config_is_named(folder, content, reason):
     (folder / "config.json").write_bytes(content)
     with pytest.raises(ModelError, match=rf"config.json: {reason}.*save it again"):
-        check_model_folder(folder)
+        read_folder(folder)
     with pytest.raises(ModelError, match=reason):
         read_json(folder / "config.json")
 
@@ -65,7 +64,7 @@ def test_a_truncated_file_is_named(folder):
     for length in (len(content) - 1, len(content) // 2, 12, 3, 0):
         path.write_bytes(content[:length])
         with pytest.raises(ModelError, match=r"model.safetensors: truncated or corrupt"):
-            check_model_folder(folder)
+            read_folder(folder)
 
 
 def test_a_corrupt_header_is_named(folder):
@@ -76,7 +75,7 @@ def test_a_corrupt_header_is_named(folder):
         broken[position] = byte
         path.write_bytes(broken)
         with pytest.raises(ModelError, match=r"model.safetensors: truncated or corrupt"):
-            check_model_folder(folder)
+            read_folder(folder)
 
 
 @pytest.mark.parametrize("suffix", ["bin", "pt", "pth", "ckpt", "pkl"])
@@ -84,39 +83,39 @@ def test_a_pickle_is_refused_and_not_read(folder, suffix):
     (folder / "model.safetensors").unlink()
     (folder / f"pytorch_model.{suffix}").write_bytes(b"not even a pickle")
     with pytest.raises(ModelError, match=rf"pytorch_model.{suffix}: a pickled checkpoint can run"):
-        check_model_folder(folder)
+        read_folder(folder)
 
 
 def test_a_pickle_beside_safetensors_does_no_harm(folder):
     (folder / "training_args.bin").write_bytes(b"pickle")
-    check_model_folder(folder)
+    read_folder(folder)
 
 
 def test_no_weights_at_all(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"holds no model.safetensors"):
-        check_model_folder(folder)
+        read_folder(folder)
 
 
 def test_a_missing_shard_is_named(sharded):
     lost = sorted(sharded.glob("model-*.safetensors"))[1]
     lost.unlink()
     with pytest.raises(ModelError, match=rf"{lost.name}: missing shard"):
-        check_model_folder(sharded)
+        read_folder(sharded)
 
 
 def test_a_truncated_shard_is_named(sharded):
     broken = sorted(sharded.glob("model-*.safetensors"))[1]
     broken.write_bytes(broken.read_bytes()[:-4])
     with pytest.raises(ModelError, match=rf"{broken.name}: truncated"):
-        check_model_folder(sharded)
+        read_folder(sharded)
 
 
 @pytest.mark.parametrize("content", [{}, {"weight_map": []}])
 def test_an_index_without_a_map_is_named(sharded, content):
     (sharded / "model.safetensors.index.json").write_text(json.dumps(content))
     with pytest.raises(ModelError, match=r"index.json: has no weight_map"):
-        check_model_folder(sharded)
+        read_folder(sharded)
 
 
 def test_an_adapter_without_its_weights(tmp_path):

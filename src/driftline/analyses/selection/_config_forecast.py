@@ -36,7 +36,7 @@ class ConfigForecast(NamedTuple):
     losses: dict[str, PredictedLoss]
     """Predicted loss of each required capability, in tolerances."""
     largest_probability_lost: float
-    """Of the required capabilities."""
+    """The largest probability of a loss beyond the tolerance, over the required capabilities."""
     correlation: float
     """Correlation of the normal scores of two capabilities' errors in one run."""
     num_items: int

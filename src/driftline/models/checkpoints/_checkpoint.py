@@ -93,12 +93,6 @@ def read_folder(folder: Path) -> FolderContent:
     return FolderContent(folder, weights, index, folder / CONFIG, config, tensors, is_adapter=False)
 
 
-def check_model_folder(folder: Path) -> None:
-    """Refuse a folder that does not hold one readable safetensors model."""
-    read_json(folder / CONFIG)
-    read_folder(folder)
-
-
 def is_adapter_folder(folder: Path) -> bool:
     """Tell whether a folder holds a PEFT adapter rather than a whole model."""
     return (folder / ADAPTER_CONFIG).exists()

@@ -18,11 +18,6 @@ class PackedRows(NamedTuple):
     """Tokens at the beginning of each row whose states say nothing of the text. The first is always
     one: models park attention there, and its state is often a thousand times as long as others."""
 
-    @property
-    def num_states(self) -> int:
-        """Number of tokens whose states are read."""
-        return sum(len(row) - self.num_leading for row in self.rows)
-
 
 def encode_completions(
     opened: LanguageModel, prompt: str | Messages, completions: Sequence[str]

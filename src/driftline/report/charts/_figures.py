@@ -31,8 +31,6 @@ ROW = 26
 NOTE = 10.5
 MAX_HEAT_ROWS = 32
 NUM_RANKED = 3
-WIDEST_USED = 3.0
-"""Bars of used margin are drawn to this share at least; whiskers far beyond the bars are cut."""
 
 
 def figures(assessment: Assessment, canvas: Canvas = WIDE) -> dict[str, Chart]:

@@ -9,18 +9,7 @@ import jinja2
 from ...errors import MissingPackageError
 from ...escapes import replaced
 from ...extras import install_line, missing_module
-from ...results import (
-    Assessment,
-    Certification,
-    Comparison,
-    ConfigComparison,
-    Plan,
-    Repair,
-    RunComparison,
-    Scores,
-    TrainingRun,
-    WeightDiff,
-)
+from ...results import PagedDocument, RunComparison
 from ...results.readings import LIMITS_PAGE, clean, standing_caveats
 from ..charts import NARROW, WIDE, Canvas, Chart, Key, palette_css, to_svg
 from ..tables import ReportTable, minus_sentence
@@ -43,13 +32,6 @@ BADGES = {
 """Verdict to the colour of its badge; another verdict is its own colour."""
 
 
-Shown = (
-    Assessment | Certification | Comparison | ConfigComparison | Plan | Repair | Scores | TrainingRun
-    | WeightDiff
-)  # fmt: skip
-"""Documents that have a page."""
-
-
 @dataclass(frozen=True)
 class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
@@ -67,7 +49,7 @@ class Figure:
 class Head:
     """The decision on top of a page."""
 
-    document: Shown | RunComparison
+    document: PagedDocument | RunComparison
     title: str
     screen: Screen
     facts: tuple[tuple[str, str], ...]
