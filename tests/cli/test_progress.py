@@ -48,3 +48,15 @@ def test_without_one_nothing_is_raised_and_errors_go_through():
     with pytest.raises(ValueError, match="other"), ProgressPrinter():
         raise ValueError("other")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_remark_behind_a_stage_is_said_once(capsys):
+    stage = "training; the base is not shown to have: french"
+    with ProgressPrinter() as printer:
+        printer._last_line = -1e9
+        for fraction in (0.1, 0.2):
+            printer.update(Progress(stage=stage, fraction=fraction, seconds_left=60.0))
+            printer._last_line = -1e9
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "note: the base is not shown to have: french"
+    assert [line.split("  ")[1] for line in lines[1:]] == ["training", "training"]

@@ -36,7 +36,10 @@ def test_the_evaluation_results_are_read_by_the_hub_library(found):
 
 def test_the_section_says_the_verdict_the_claims_and_the_caveats(found):
     text = ModelCard(render_model_card(found)).text
-    assert "## What tuning kept\n\n**INCONCLUSIVE**: neither retained nor lost\\: bad" in text
+    assert (
+        "## Certification of a tuned model\n\n**INCONCLUSIVE**: neither retained nor lost\\: bad"
+        in text
+    )
     assert "| facts | accuracy, share of items | 1,200 | 0.900 | 0.895 | -0.00500 |" in text
     assert "| 0.0140 | 0.0200 | 0.0040 | retained |" in text
     assert "- The first caveat." in text

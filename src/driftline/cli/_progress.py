@@ -44,7 +44,7 @@ class ProgressPrinter:
         )
         self._task = self._bar.add_task("starting", total=1.0, left="")
         self._last_line = 0.0
-        self._stage = ""
+        self._stage = self._detail = ""
         self._interrupted = False
         self._handler: signal.Handlers | Callable[[int, FrameType | None], object] | int | None = (
             None
@@ -63,7 +63,11 @@ class ProgressPrinter:
         if self._interrupted:
             raise KeyboardInterrupt
         left = "" if moment.seconds_left is None else f"{_duration(moment.seconds_left)} left"
-        stage = visible(moment.stage, keep="")
+        stage, _, detail = visible(moment.stage, keep="").partition("; ")
+        if detail and detail != self._detail:
+            # Once: in the bar it would not fit, and on each line it would hide the time left.
+            self._detail = detail
+            self.say(detail)
         self._bar.update(self._task, completed=moment.fraction, description=stage, left=left)
         if not self._bar.disable and stage == self._stage:
             return

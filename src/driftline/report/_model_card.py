@@ -80,7 +80,7 @@ def _result(claim: CapabilityClaim, document: Certification) -> EvalResult:
 def _section(document: Certification) -> str:
     suite, provenance = document.suite_claim, document.provenance
     lines = [
-        "## What tuning kept",
+        "## Certification of a tuned model",
         "",
         f"**{document.verdict.upper()}**: {_escaped(outcome_sentence(document))}.",
         "",

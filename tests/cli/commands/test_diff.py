@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_are_told_first(run, folders, tmp_path):
     broken = checkpoints.save(tmp_path / "broken", tensors)
     code, out, err = run("diff", folders[0], str(broken))
     assert code == 0, err
-    assert out.startswith("BROKEN: 1 weights hold NaN or infinity (lm_head.weight); the other 7")
+    assert out.startswith("BROKEN: 1 weight holds NaN or infinity (lm_head.weight); the other 7")
 
 
 def test_an_unknown_effort_is_a_usage_error(run, folders):

@@ -34,7 +34,7 @@ def test_it_is_one_page_whose_tags_nest(html, page):
 def test_it_shows_the_numbers(page):
     for part in (
         "BROKEN",
-        "1 weights hold NaN or infinity",
+        "1 weight holds NaN or infinity",
         "path/to/tuned (adapter)",
         "model.layers.29.mlp.gate_proj.weight",
         "~3.25",

@@ -27,7 +27,7 @@ def test_the_headline_says_where_the_update_went():
 
 def test_the_headline_tells_what_is_broken_first():
     assert weight_diff_headline(build_diff()).startswith(
-        "BROKEN: 1 weights hold NaN or infinity (model.broken); MOVED: "
+        "BROKEN: 1 weight holds NaN or infinity (model.broken); MOVED: "
     )
 
 

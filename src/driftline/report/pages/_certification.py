@@ -17,7 +17,7 @@ def render_certification(document: Certification) -> str:
     p = shown.provenance
     head = Head(
         shown,
-        title="What tuning kept",
+        title="Certification of a tuned model",
         screen=certification_screen(document),
         facts=(
             ("tuned", _subject(p.tuned)),

@@ -26,7 +26,7 @@ def render_repair(document: Repair) -> str:
     p = document.provenance
     head = Head(
         document,
-        title="What scaling the update gave back",
+        title="Repair of a tuned model",
         screen=repair_screen(document),
         facts=(
             ("tuned", f"{clean(p.tuned.source)} ({p.tuned.kind})"),
@@ -71,7 +71,7 @@ def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
 
 def _recovery(document: Repair) -> ReportTable:
     made = recovery_table(document)
-    notes = (*made.notes, "What tuning lost was named by other items, those that choose.")
+    notes = (*made.notes, "Lost capabilities were named by other items: those that choose.")
     reason = document.recovery.reason
     if reason is not None:
         notes += (f"No share in all: {clean(reason)}.",)

@@ -37,7 +37,7 @@ def render_training_run(run: TrainingRun) -> str:
             f"({percent(cost.monitor_share)})",
         ),
         provenance=_provenance_table(run),
-        footer="The monitor sees its own items; a certificate asks more.",
+        footer="The monitor scores its own items alone; certify the model before you ship it.",
     )
     return page(
         "_training_run.html.j2",

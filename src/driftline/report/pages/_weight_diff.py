@@ -21,7 +21,7 @@ def render_weight_diff(diff: WeightDiff) -> str:
     p = diff.provenance
     head = Head(
         diff,
-        title="What tuning moved",
+        title="Changes of the weights",
         own_badge=_badge(diff, screen.verdict or ""),
         screen=screen,
         facts=(

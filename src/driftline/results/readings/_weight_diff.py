@@ -27,7 +27,9 @@ def weight_diff_headline(diff: WeightDiff) -> str:
         limits.append(f"INCOMPLETE: {lone_line(diff)}")
     if diff.not_finite:
         names = _some([bad.name for bad in diff.not_finite])
-        limits.append(f"BROKEN: {len(diff.not_finite)} weights hold NaN or infinity ({names})")
+        limits.append(
+            f"BROKEN: {len(diff.not_finite)} weight{'s hold' if len(diff.not_finite) > 1 else ' holds'} NaN or infinity ({names})"
+        )
     return "; ".join([*limits, _movement(diff, is_rest=bool(limits))])
 
 
