@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from driftline.report import render_training_run
 from driftline.report.terminal import training_run_summary
 from driftline.results import TrainingRun
 from driftline.training import MonitorSettings, TrainRequest, train
+from driftline.training._run_document import _items_caveats
 from driftline.training._target_gain import held_out_rows
 from tests import tiny
 from tests.monitor.runs import TEXTS, suite, taught_model
@@ -136,3 +138,20 @@ def test_the_best_checkpoint_is_what_is_reported_on(run, saved):
     assert all(torch.equal(kept[name], stored[name]) for name in kept)
     if found.best_step is not None:
         assert any(f"weights of step {best}" in caveat for caveat in found.caveats)
+
+
+@pytest.mark.parametrize(
+    ("blind", "told"),
+    [([], "0.025 of the run's training"), (["texts"], "raising every alarm takes")],
+)
+def test_the_reason_for_the_number_of_items_is_the_true_one(blind, told):
+    watched = suite()
+    courses = [
+        SimpleNamespace(capability=c.name, num_items=10, num_groups=10, standard_error=0.1, unit="nats")
+        for c in watched.capabilities
+    ]  # fmt: skip
+    said = _items_caveats(courses, [watched], MonitorSettings(), blind)
+    assert f"takes no longer than {told};" in said[-1]
+    more = "Fewer items could not have raised the alarm of texts, so scoring took longer than 0.025"
+    assert [each.startswith(more) for each in said] == [True, False][len(said) * -1 :]
+    assert len(said) == 1 + len(blind)

@@ -70,6 +70,7 @@ def training_run(
     # More items may have been taken after the first start.
     started = next(record for record in reversed(records) if record["event"] == "started")
     courses = _on_items(courses, started)
+    blind = sorted({c for r in records if r["event"] == "more_items" for c in r["capabilities"]})
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
     verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
@@ -95,7 +96,7 @@ def training_run(
             monitor_share=facts.monitor_seconds / facts.wall_seconds,
         ),
         caveats=(
-            *_items_caveats(courses, suites, settings),
+            *_items_caveats(courses, suites, settings, blind),
             *(f"As read: {note}." for note in (*config.notes, *data.notes)),
             *_CAVEATS,
             *(() if facts.target is not None else (NOT_HELD_OUT,)),
@@ -220,18 +221,29 @@ def _on_items(courses: Sequence[CapabilityCourse], started: Any) -> tuple[Capabi
 
 
 def _items_caveats(
-    courses: Sequence[CapabilityCourse], suites: Sequence[Suite], settings: MonitorSettings
+    courses: Sequence[CapabilityCourse],
+    suites: Sequence[Suite],
+    settings: MonitorSettings,
+    blind: Sequence[str],
 ) -> tuple[str, ...]:
+    training = (
+        "the run's training"
+        if settings.every_steps
+        else f"{settings.overhead:.2g} of the run's training"
+    )
+    more = (
+        f"Fewer items could not have raised the alarm of {', '.join(blind)}, so scoring took longer than {training}."
+        if blind
+        else None
+    )
     said = items_caveat(
         courses,
         {c.name: len(c.items) for suite in suites for c in suite.capabilities},
         requested=settings.num_items,
         of_changes=True,
-        training="the run's training"
-        if settings.every_steps
-        else f"{settings.overhead:.2g} of the run's training",
+        training="raising every alarm takes" if blind else training,
     )
-    return () if said is None else (said,)
+    return tuple(each for each in (more, said) if each is not None)
 
 
 def _course(
