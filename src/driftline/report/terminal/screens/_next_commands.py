@@ -114,6 +114,6 @@ def _suites(
     document: Certification | Comparison | ConfigComparison | Repair | TrainingRun,
 ) -> tuple[str, ...]:
     """Name the suites: the shipped ones by name, one of the user's own by capitals."""
-    found: tuple[SourceProvenance, ...] = document.provenance.suites
-    names = [each.name if each.name in _SHIPPED else _SUITE for each in found]
+    suites: tuple[SourceProvenance, ...] = document.provenance.suites
+    names = [each.name if each.name in _SHIPPED else _SUITE for each in suites]
     return tuple(word for name in names or [_SUITE] for word in ("--suite", name))
