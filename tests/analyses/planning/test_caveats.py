@@ -38,7 +38,7 @@ def test_what_was_left_out_is_named():
     row = SimpleNamespace(lever="steps", bought=None, gain_without=None)
     text = _caveats(trial=None, ablation=(row,), dtype="bfloat16", no_map="the map failed (here)")
     assert "No point of the search meets the constraint but the base" in text
-    assert "what these levers bought: steps." in text
+    assert "what these levers gained: steps." in text
     assert "No modules were frozen or slowed: the map failed (here)." in text
     assert "bfloat16" in text
 

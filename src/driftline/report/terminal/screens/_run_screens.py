@@ -157,7 +157,7 @@ def plan_screen(document: Plan) -> Screen:
         limits = interval(target.low, target.high, signed=True)
         statement = (
             f"the protocol gains {number(target.gain, signed=True)} {target.unit} on its own task ({limits}) "
-            f"and keeps {kept} of {needed} required capabilities"
+            f"and is shown to keep {kept} of {needed} required capabilities"
         )
     loss = None
     if document.protocol is not None and required:
