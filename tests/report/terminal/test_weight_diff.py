@@ -9,7 +9,7 @@ from ..diff_sample import LAYERS, build_diff, unmoved
 
 def test_it_says_where_the_update_went_first():
     text = weight_diff_summary(build_diff())
-    assert text.startswith("BROKEN: 1 weights")
+    assert text.startswith("BROKEN: 1 weight holds NaN")
     assert text.endswith("[2] Another.\n")
     for part in ("By role", "gate", "By layer: the 8 with the largest shares of 30", "~3.25"):
         assert part in text
