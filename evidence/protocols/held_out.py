@@ -71,7 +71,7 @@ RATES = (3e-5, 5e-5, 8e-5, 1.3e-4, 2e-4, 3e-4)
 FEW_RATES = (3e-5, 1e-4, 3e-4)
 PLAIN_RATE = 1e-4
 AGAIN = ("math",)
-"""Tasks on which the first plan ended with the base."""
+"""Tasks on which the changed search was tried."""
 _DIGITS = 5
 
 
