@@ -11,6 +11,7 @@ base is better than guessing.
 """
 
 import argparse
+import copy
 import json
 import tempfile
 from dataclasses import dataclass, field
@@ -118,7 +119,7 @@ def make(opened: LanguageModel, suite: Suite, run: Run, data: Path, folder: Path
     monitor = StabilityMonitor([suite], settings, out=folder / "monitor")
     truth = _Truth(suite.capabilities, monitor, at_every_step=run.fault != "none")
     trainer = _QuietTrainer(
-        model=transformers.AutoModelForCausalLM.from_pretrained(opened.source).float(),
+        model=copy.deepcopy(opened.model).float(),
         args=args,
         train_dataset=datasets.Dataset.from_list(examples(run, data)),
         processing_class=opened.tokenizer,
