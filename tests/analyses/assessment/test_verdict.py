@@ -13,8 +13,9 @@ from driftline.analyses.assessment._verdict import (
     Remedies,
     _rounded_down,
     advise,
+    held_rows,
     judge,
-    required_limits,
+    limits_of,
 )
 from driftline.analyses.forecasting import largest_multiple, probability_at
 from driftline.analyses.forecasting._forecast import capability_forecasts, is_measured_lost
@@ -70,7 +71,7 @@ class Made:
         self, correlation=0.0, lacking=(), *, learning_rate=2e-4, probe_share=0.2, remedies=None
     ):
         return advise(
-            self.judged(correlation, lacking), required_limits(self.rows(), self.losses),
+            self.judged(correlation, lacking), limits_of(held_rows(self.rows(), lacking), self.losses),
             correlation=correlation, risk=self.risk, exponents=EXPONENTS,
             learning_rate=learning_rate, probe_share=probe_share, remedies=remedies,
         )  # fmt: skip
@@ -190,18 +191,29 @@ def test_rows_come_the_most_likely_lost_first():
     assert [row.capability for row in made.rows()] == ["c1", "c3", "c0", "c2"]
 
 
-@pytest.mark.parametrize(
-    ("probability", "expected"), [(0.01, "inconclusive"), (0.5, "at_risk"), (0.95, "unsafe")]
-)
-def test_a_run_is_not_safe_for_what_the_base_lacks(probability, expected):
+@pytest.mark.parametrize("probability", [0.01, 0.5, 0.95])
+def test_what_the_base_lacks_is_neither_lost_nor_kept(probability):
     made = Made().add("french", 0.01).add("sums", probability)
     found = made.judged(lacking=["sums", "other"])
-    assert found.verdict == expected
-    told = any("not shown to have sums" in reason for reason in found.reasons)
-    assert told == (expected == "inconclusive")
-    assert made.advised(lacking=["sums"]).action == (
-        "give_items" if expected == "inconclusive" else made.advised().action
-    )
+    assert found.verdict == "inconclusive"
+    assert found.probability_any_lost == Made().add("french", 0.01).judged().probability_any_lost
+    assert any("not shown to have sums" in reason for reason in found.reasons)
+    assert made.advised(lacking=["sums"]).action == "give_items"
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.5, "at_risk"), (0.95, "unsafe")])
+def test_what_the_base_has_decides_beside_what_it_lacks(probability, expected):
+    made = Made().add("french", probability).add("sums", 0.01)
+    assert made.judged(lacking=["sums"]).verdict == expected
+    assert made.advised(lacking=["sums"]).action != "give_items"
+
+
+def test_a_base_that_has_nothing_that_is_required_gets_no_probability():
+    made = Made().add("sums", 0.95)
+    found = made.judged(lacking=["sums"])
+    assert (found.verdict, found.probability_any_lost) == ("inconclusive", None)
+    advice = made.advised(lacking=["sums"])
+    assert (advice.action, advice.probability_any_lost) == ("give_items", None)
 
 
 def test_a_watched_capability_that_the_base_lacks_decides_nothing():
@@ -242,7 +254,7 @@ def test_nothing_is_safe_before_enough_of_the_run_was_seen(probability, verdict,
     assert judgement.verdict == verdict
     assert any("nothing is called safe before" in reason for reason in judgement.reasons)
     found = advise(
-        judgement, required_limits(made.rows(), made.losses), correlation=0.0, risk=RISK,
+        judgement, limits_of(held_rows(made.rows(), ()), made.losses), correlation=0.0, risk=RISK,
         exponents=EXPONENTS, learning_rate=2e-4, probe_share=0.05,
     )  # fmt: skip
     assert found.action == action
@@ -263,7 +275,7 @@ def test_the_recommended_rate_keeps_the_risk_and_is_hardly_lower_than_the_highes
 ):
     made = of(*probabilities)
     found = made.advised(0.3, learning_rate=learning_rate)
-    limits = required_limits(made.rows(), made.losses)
+    limits = limits_of(held_rows(made.rows(), ()), made.losses)
     assert found.action == "lower_learning_rate"
     multiple = found.learning_rate / learning_rate
     chance = probability_at(limits, 0.3, multiple, EXPONENTS)

@@ -8,7 +8,7 @@ from ..probing import Study
 from ._prediction import ExplainedPrediction
 from ._remedies import find_remedies
 from ._request import AssessmentRequest
-from ._verdict import advise, required_limits
+from ._verdict import advise, limits_of
 
 
 def decision(
@@ -41,7 +41,7 @@ def _advice(
     is_within = chance is not None and chance <= request.risk
     return advise(
         predicted.judgement,
-        required_limits(predicted.capabilities, predicted.losses),
+        limits_of(predicted.held, predicted.losses),
         correlation=predicted.forecaster.correlation,
         risk=request.risk_of_safe_at_a_look if is_within else request.risk,
         exponents=(exponent.low, exponent.value, exponent.high),

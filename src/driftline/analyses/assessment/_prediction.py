@@ -22,7 +22,7 @@ from ..forecasting import (
 from ..probing import Study
 from ._explanation import explain
 from ._request import AssessmentRequest
-from ._verdict import Judgement, judge
+from ._verdict import Judgement, held_rows, judge
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Judged:
     forecaster: Forecaster
     losses: dict[str, LossForecast]
     capabilities: tuple[CapabilityForecast, ...]
+    held: tuple[CapabilityForecast, ...]
+    """The required ones that the base is shown to have: by these the run is judged."""
     judgement: Judgement
 
     def at(self, capability: str, share: float) -> LossForecast:
@@ -74,7 +76,7 @@ def judged(
         share=share,
         lacking=lacking,
     )
-    return Judged(reading, forecaster, losses, rows, judgement)
+    return Judged(reading, forecaster, losses, rows, held_rows(rows, lacking), judgement)
 
 
 def predict(

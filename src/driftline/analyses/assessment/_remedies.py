@@ -29,7 +29,7 @@ def find_remedies(request: AssessmentRequest, study: Study, result: Judged) -> R
     Returns:
         What would help; None for a baseline, which has no path and no noise of items of its own.
     """
-    required = [row for row in result.capabilities if row.required]
+    required = list(result.held)
     if request.method != "driftline" or not required:
         return None
     risk, correlation = request.risk, result.forecaster.correlation

@@ -16,6 +16,10 @@ from ..forecasting import (
     probability_at,
 )
 
+_ABSENT = (
+    "the base is not shown to have {names}, so a loss there cannot be seen; give items that the base can "
+    "answer, or write `required: false`"
+)
 _LIKELY = 0.5
 _LONGEST_PROBE = 0.6
 """Share of the planned steps; nothing longer can be asked for."""
@@ -41,7 +45,9 @@ class Judgement(NamedTuple):
     verdict: ForecastVerdict
     reasons: tuple[str, ...]
     probability_any_lost: float | None
-    """None where no capability is required."""
+    """None where no capability is required, or the base is shown to have none of those."""
+    absent: tuple[str, ...] = ()
+    """Required capabilities that the base is not shown to have."""
 
 
 def judge(
@@ -64,8 +70,8 @@ def judge(
             looks, the part of it that *safe* may use.
         unsafe_risk: The part that *unsafe* may use; None for the same.
         share: Of the run's summed learning rate that the probe has covered.
-        lacking: Capabilities that the base is not shown to have. A capability
-            that was never there cannot be kept, so it is never a reason for `safe`.
+        lacking: Capabilities that the base is not shown to have. One that was never there can be neither lost
+            nor kept: it counts for no verdict, and there is no `safe` where one is required.
 
     Returns:
         `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
@@ -78,22 +84,21 @@ def judge(
     if not required:
         reason = "no capability is required, so there is nothing to judge by"
         return Judgement("inconclusive", (reason,), None)
-    chance = probability_any(required_limits(forecast, losses), correlation)
-    lost = [row for row in required if row.verdict == "lost"]
-    open_ = [row for row in required if row.verdict == "inconclusive"]
-    retained = [row for row in required if row.verdict == "retained"]
-    absent = [row.capability for row in retained if row.capability in lacking]
+    held = held_rows(forecast, lacking)
+    absent = tuple(row.capability for row in required if row.capability in lacking)
+    if not held:
+        return Judgement("inconclusive", (_ABSENT.format(names=", ".join(absent)),), None, absent)
+    chance = probability_any(limits_of(held, losses), correlation)
+    lost = [row for row in held if row.verdict == "lost"]
+    open_ = [row for row in held if row.verdict == "inconclusive"]
     reasons = [
         *(f"{row.capability}: {_told(row)}" for row in (*lost, *open_)),
         f"any required capability ends beyond its tolerance with P = {chance:.2f}; accepted "
         f"{'is' if unsafe_risk is None else 'at this one of several looks is'} {risk:.3g}",
     ]
     if absent:
-        reasons.append(
-            f"the base is not shown to have {', '.join(absent)}, so a loss there cannot be seen; give "
-            "items that the base can answer, or write `required: false`"
-        )
-    if kept := [row.capability for row in retained if row.capability not in lacking]:
+        reasons.append(_ABSENT.format(names=", ".join(absent)))
+    if kept := [row.capability for row in held if row.verdict == "retained"]:
         reasons.append(
             f"within tolerance, each with P of at least {1 - risk:.3g}: {', '.join(kept)}"
         )
@@ -109,11 +114,18 @@ def judge(
     return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance)
 
 
-def required_limits(
-    forecast: Sequence[CapabilityForecast], losses: Mapping[str, LossForecast]
+def held_rows(
+    forecast: Sequence[CapabilityForecast], lacking: Collection[str]
+) -> tuple[CapabilityForecast, ...]:
+    """List the rows of the required capabilities that the base is shown to have."""
+    return tuple(row for row in forecast if row.required and row.capability not in lacking)
+
+
+def limits_of(
+    rows: Sequence[CapabilityForecast], losses: Mapping[str, LossForecast]
 ) -> list[Limit]:
-    """List the forecast and the tolerance of each required capability."""
-    return [Limit(losses[row.capability], row.tolerance) for row in forecast if row.required]
+    """List the forecast and the tolerance of each row."""
+    return [Limit(losses[row.capability], row.tolerance) for row in rows]
 
 
 def advise(
@@ -143,7 +155,7 @@ def advise(
         The advice; None where nothing is required.
     """
     chance = judgement.probability_any_lost
-    if chance is None:
+    if chance is None and not judgement.absent:
         return None
     if judgement.verdict == "safe":
         return ForecastAdvice(
@@ -158,6 +170,7 @@ def advise(
             probability_any_lost=chance,
             sentence="Give items that the base can answer, or mark the capability `required: false`.",
         )
+    assert chance is not None, "a run is at risk or unsafe by a probability"
     multiple = largest_multiple(limits, correlation, risk=risk, exponents=exponents)
     if multiple is not None and multiple >= 1:
         # The planned rate keeps the risk already: only too little of the run was seen.

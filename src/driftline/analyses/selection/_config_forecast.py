@@ -77,6 +77,10 @@ def forecast_config(
         evaluation=planned.evaluation,
     )
     result = assess(request, folder, listener=listener)
+    lacking = {score.capability for score in result.scores if score.nothing_to_lose is not None}
+    required = [each for each in forecast_losses(result) if each.required]
+    # A base that has none of them is compared by all of them, and no config is safe.
+    held = [each for each in required if each.capability not in lacking] or required
     losses = {
         each.capability: PredictedLoss(
             each.relative,
@@ -84,14 +88,13 @@ def forecast_config(
             each.high / each.tolerance,
             each.confidence_level,
         )
-        for each in forecast_losses(result)
-        if each.required
+        for each in held
     }
     forecaster = fit_to(shipped_calibration(), method="driftline", probe=probe)
     return ConfigForecast(
         result,
         losses,
-        max(row.probability_lost or 0.0 for row in result.forecast if row.required),
+        max(each.probability_lost or 0.0 for each in held),
         forecaster.correlation,
         max(score.num_items for score in result.scores),
     )

@@ -42,7 +42,9 @@ def assessment_screen(assessment: Assessment) -> Screen:
         The screen, without a command.
     """
     shown = in_points(assessment)
-    losses = forecast_losses(shown)
+    lacking = {score.capability for score in shown.scores if score.nothing_to_lose is not None}
+    every = forecast_losses(shown)
+    losses = tuple(loss for loss in every if loss.capability not in lacking) or every
     return Screen(
         verdict_word(shown.verdict),
         _statement(shown, losses),
