@@ -12,7 +12,6 @@ def unwrapped(name: str) -> tuple[str, tuple[str, ...]]:
     """Remove what wrappers added to the name of a weight.
 
     >>> unwrapped("_orig_mod.model.layers.0._checkpoint_wrapped_module.mlp.up_proj.weight")
-
     ('model.layers.0.mlp.up_proj.weight', ('_orig_mod.', '_checkpoint_wrapped_module.'))
 
     Returns:

@@ -100,7 +100,7 @@ def test_a_number_written_as_a_text_is_read_as_its_field_takes_it(read):
         ("accelerate_config: zero9", "zero9 is neither a file nor a config that TRL ships"),
         ("env: [A=1]", "env: give one `VARIABLE: value` a line"),
         ("parallelism_config: {tp_size: 2}", "a distributed run is not supported"),
-        ("", "not a mapping"),
+        ("", "is empty; write one `field: value` a line"),
         ("- a\n- b", "not a mapping"),
         ("just a text", "not a mapping"),
         ("a: [1", "not YAML"),
@@ -116,7 +116,7 @@ def test_what_cannot_be_meant_is_refused(read, text, reason):
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing.yaml: cannot be read \(No such file"):
         read_training_config(tmp_path / "nothing.yaml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
         read_training_config(tmp_path)
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"not YAML"):
