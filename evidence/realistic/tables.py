@@ -254,7 +254,8 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("… 95 % interval of the share, tasks resampled", lambda f: _interval(f, "decided"), ""),
     ("P(any required capability lost): mean in the lowest, middle and highest third of the runs; share that lost one",
      lambda f: _thirds(f["any_lost"]), ""),
-    ("unsafe runs that `compare` would drop (harmless ones of those there are)", lambda f: _dropped(f["any_lost"]), ""),
+    ("… Brier skill", lambda f: f["any_lost"]["brier_skill"], ""),
+    ("unsafe runs dropped by `compare` (harmless runs dropped)", lambda f: _dropped(f["any_lost"]), ""),
     ("pairs of configs ordered right", lambda f: f["pairs_ordered_right"]["share"], "0.95"),
     ("texts: R2 of nats per token", lambda f: f["texts"]["r2"], ""),
 )  # fmt: skip
@@ -283,15 +284,16 @@ def limits(result: dict[str, Any]) -> str:
     unseen = result["unseen_model"]
     models = ", ".join(sorted(result["models"]))
     any_lost = result["held_out"]["task"]["by_share"]["0.2"]["any_lost"]
-    middle, harmless = any_lost["reliability_by_thirds"][1], any_lost["harmless"]
+    thirds, harmless = any_lost["reliability_by_thirds"], any_lost["harmless"]
+    said = ", ".join(f"{third['predicted']:.2f}" for third in thirds)
+    came = ", ".join(f"{third['came']:.0%}" for third in thirds)
     return "\n".join(
         [
             f"- **Few runs.** {result['num_runs']} runs of {models}; no figure here has an interval that is narrow.",
             "- **A run can change course.** With instruction data for code at 3e-4, commonsense had lost 16 points after "
             "a fifth of the run, 3 after three tenths, and 8 at the end.",
-            f"- **P(any required capability lost) is too low between the ends.** At 20 % of the steps the middle third of "
-            f"the runs had a mean probability of {middle['predicted']:.2f}, and {middle['came']:.0%} of them lost one. Only "
-            f"{harmless} of the runs lost none.",
+            "- **P(any required capability lost) is too low**, but for the highest third. At 20 % of the steps the means of the "
+            f"thirds of the runs were {said}; {came} lost one. Only {harmless} runs lost none.",
             "- **At a tenth of the steps** the warm-up has just ended: what is lost later is not seen yet.",
             f"- **A fit to another model in another regime** (SmolLM2-135M, short runs) has R2 {unseen['0.2']['r2']} at "
             f"20 % and covers {unseen['0.2']['coverage_of_what_comes_after']['all']:.0%}: too wide, so it decides "

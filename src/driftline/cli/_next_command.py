@@ -69,6 +69,8 @@ def after_assessment(answer: Answer, folder: Path | None, values: Mapping[str, A
             return command_line("forecast", changed, *run, "items")
     if advice is not None and advice.num_items is not None:
         return command_line("forecast", values, *run, more=("--items", str(advice.num_items)))
+    if advice is not None and advice.action == "give_items":
+        return None
     match answer.verdict:
         case None:
             return None

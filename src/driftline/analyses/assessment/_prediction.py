@@ -132,4 +132,5 @@ def is_decided(
     table = Table({**base.rows, **scored.rows})
     reading = read_looks(study, table, looks)
     result = judged(request, study, table, reading, lacking)
-    return result.judgement.verdict in ("safe", "unsafe")
+    # Inconclusive for what the base lacks: a longer probe would not change it.
+    return result.judgement.verdict != "at_risk"

@@ -97,7 +97,11 @@ def judge(
         f"{'is' if unsafe_risk is None else 'at this one of several looks is'} {risk:.3g}",
     ]
     if absent:
-        reasons.append(_ABSENT.format(names=", ".join(absent)))
+        # First where it alone keeps the run from being safe.
+        reasons.insert(
+            0 if chance <= risk and not lost else len(reasons),
+            _ABSENT.format(names=", ".join(absent)),
+        )
     if kept := [row.capability for row in held if row.verdict == "retained"]:
         reasons.append(
             f"within tolerance, each with P of at least {1 - risk:.3g}: {', '.join(kept)}"

@@ -55,8 +55,8 @@ def dropped_by(probabilities: Mapping[str, float]) -> tuple[str, ...]:
 def scale_of(loss: PredictedLoss) -> float:
     """Compute the scale of the t distribution that has the loss's interval.
 
-    A forecast is a sum of a t distribution and the normal noise of items. Of all such sums with one
-    interval, the pure t has the heaviest tails beyond it.
+    A forecast is a sum of a t distribution and the normal noise of items; the t alone, with the same interval,
+    stands for it.
 
     Args:
         loss: With its interval.

@@ -80,7 +80,7 @@ def reason_to_drop(forecasts: Sequence[TrialForecast], *, scale: float, other: i
     chance = max(probability_broken(each) for each in losses)
     if "own" not in dropped_by({"own": chance, "other": 0.0}):
         return None
-    worst = max(forecasts, key=lambda each: each.low / each.tolerance)
+    worst = max(forecasts, key=lambda each: probability_broken(_scaled(each, scale)))
     return (
         f"forecast to break the tolerance of {worst.capability} even at {scale:g} of its update "
         f"(probability {DROPPED_FROM:.0%} or more), while trial {other} keeps every tolerance"

@@ -8,7 +8,7 @@ from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
-from ...results.readings import forecast_losses
+from ...results.readings import forecast_losses, held_losses
 from ..assessment import AssessmentRequest, assess
 from ..forecasting import PredictedLoss, fit_to, shipped_calibration
 from ..probing import Effort
@@ -77,10 +77,10 @@ def forecast_config(
         evaluation=planned.evaluation,
     )
     result = assess(request, folder, listener=listener)
-    lacking = {score.capability for score in result.scores if score.nothing_to_lose is not None}
-    required = [each for each in forecast_losses(result) if each.required]
-    # A base that has none of them is compared by all of them, and no config is safe.
-    held = [each for each in required if each.capability not in lacking] or required
+    # A base that has none of them is compared by all of them: no config is safe, and none drops out.
+    held = [each for each in held_losses(result) if each.required] or [
+        each for each in forecast_losses(result) if each.required
+    ]
     losses = {
         each.capability: PredictedLoss(
             each.relative,
@@ -94,7 +94,9 @@ def forecast_config(
     return ConfigForecast(
         result,
         losses,
-        max(each.probability_lost or 0.0 for each in held),
+        0.0
+        if result.probability_any_lost is None
+        else max(each.probability_lost or 0.0 for each in held),
         forecaster.correlation,
         max(score.num_items for score in result.scores),
     )

@@ -10,6 +10,7 @@ from ...results.readings import (
     CapabilityLoss,
     clean,
     forecast_losses,
+    held_losses,
     in_points,
     margin_order,
     module_labels,
@@ -99,7 +100,7 @@ def decision_points(
         The point and its intervals; None where one of the two was not forecast, or where the worst
         capability accepts no loss, so that its tolerances cannot be counted.
     """
-    losses = [loss for loss in forecast_losses(assessment) if loss.required]
+    losses = [loss for loss in held_losses(assessment) if loss.required]
     target = assessment.target
     if target is None or not losses or losses[0].tolerance <= 0:
         return None

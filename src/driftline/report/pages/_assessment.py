@@ -11,6 +11,7 @@ from ...results.readings import (
     explanation_sentences,
     fall,
     forecast_losses,
+    held_losses,
     in_points,
     module_ranks,
     number,
@@ -121,7 +122,7 @@ def _plain(value: object) -> str:
 
 
 def _tiles(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
-    losses = [loss for loss in forecast_losses(assessment) if loss.required]
+    losses = [loss for loss in held_losses(assessment) if loss.required]
     if losses:
         lost = sum(loss.verdict == "lost" for loss in losses)
         open_ = sum(loss.verdict == "inconclusive" for loss in losses)

@@ -38,6 +38,7 @@ from ._readings import cost_sentence as cost_sentence
 from ._readings import duration as duration
 from ._readings import forecast_losses as forecast_losses
 from ._readings import gain_sentence as gain_sentence
+from ._readings import held_losses as held_losses
 from ._readings import interval as interval
 from ._readings import items_in_groups as items_in_groups
 from ._readings import loss_sign as loss_sign

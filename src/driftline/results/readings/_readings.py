@@ -109,6 +109,13 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
     )
 
 
+def held_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
+    """Return the forecast losses of the capabilities that the base is shown to have; of all if it has none."""
+    lacking = {s.capability for s in assessment.scores if s.nothing_to_lose is not None}
+    losses = forecast_losses(assessment)
+    return tuple(loss for loss in losses if loss.capability not in lacking) or losses
+
+
 def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
     """Return each module's name within its layer, or outside the layers.
 

@@ -62,6 +62,8 @@ def _after_assessment(document: Assessment) -> tuple[str, ...] | None:
         return ("forecast", *named, advice.config_file)
     if advice is not None and advice.num_items is not None:
         return ("forecast", *run, "--items", str(advice.num_items))
+    if advice is not None and advice.action == "give_items":
+        return ("suite", p.suites[0].name if p.suites and p.suites[0].name in _SHIPPED else _SUITE)
     if document.verdict == "safe":
         return ("train", p.config.name, "--model", p.model.source, "--data", p.data.name)
     if document.verdict == "unsafe":

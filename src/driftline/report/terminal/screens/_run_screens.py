@@ -11,8 +11,8 @@ from ....results.readings import (
     clean,
     fall,
     fall_interval,
-    forecast_losses,
     gain_sentence,
+    held_losses,
     in_points,
     in_tolerances,
     interval,
@@ -42,9 +42,7 @@ def assessment_screen(assessment: Assessment) -> Screen:
         The screen, without a command.
     """
     shown = in_points(assessment)
-    lacking = {score.capability for score in shown.scores if score.nothing_to_lose is not None}
-    every = forecast_losses(shown)
-    losses = tuple(loss for loss in every if loss.capability not in lacking) or every
+    losses = held_losses(shown)
     return Screen(
         verdict_word(shown.verdict),
         _statement(shown, losses),
