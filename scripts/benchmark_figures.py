@@ -8,6 +8,8 @@ from scripts.statements import DASH, Statement, fixed, percent
 EVIDENCE = "evidence/README.md"
 COSTS = "docs/costs.md"
 MONITOR = "docs/monitor.md"
+COMPARE = "docs/compare.md"
+COMPARE_DESIGN = "design/compare.md"
 
 
 def statements(read: Callable[[str], Any]) -> Iterator[Statement]:
@@ -21,6 +23,7 @@ def statements(read: Callable[[str], Any]) -> Iterator[Statement]:
     """
     for make in (
         _false_alarms, _kills, _memory, _speed, _overhead, _monitor_cost, _ahead, _streaming,
+        _early_dropping,
     ):  # fmt: skip
         yield from make(read)
 
@@ -155,3 +158,37 @@ def _streaming(read: Callable[[str], Any]) -> Iterator[Statement]:
         f"on the same files | {cases['sha256sum']['cpu_seconds']:.1f} | {cases['sha256sum']['peak_mb']} MB |",
     ):
         yield Statement("docs/diff.md", text, source)
+
+
+def _early_dropping(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/early_dropping.json"
+    found = read(source)
+    short, realistic = (
+        found[name]["0.1"] for name in ("short runs of smollm2-135m", "realistic runs")
+    )
+    for words, each in (
+        ("SmolLM2-135M, short runs, 8 configs of 6 tasks", short),
+        ("stories15M and MiniMind2-Small, runs of 100 steps", realistic),
+    ):
+        rule = each["rules"]["one capability with P >= 0.9"]
+        yield Statement(
+            COMPARE,
+            f"| {words} | {rule['unsafe_dropped']} of {each['unsafe']} | {rule['harmless_dropped']} of "
+            f"{each['harmless']} (a rate of at most {rule['harmless_dropped_at_most']:.0%}) |",
+            source,
+        )
+    for name in short["rules"]:
+        cells = (
+            f"{each['rules'][name]['unsafe_dropped']}, {each['rules'][name]['harmless_dropped']}"
+            for each in (short, realistic)
+        )
+        yield Statement(COMPARE_DESIGN, f"| {name} | {' | '.join(cells)} |", source)
+    later = (
+        found[name]["0.2"]["rules"]["one capability with P >= 0.9"]["unsafe_dropped"]
+        for name in found
+    )
+    yield Statement(
+        COMPARE_DESIGN,
+        f"At a fifth of the run the rule drops {' and '.join(map(str, later))} unsafe runs",
+        source,
+    )

@@ -40,6 +40,7 @@ from ._looks import PROBES as PROBES
 from ._looks import early_step as early_step
 from ._looks import last_look as last_look
 from ._loss_forecast import DEGREES_OF_FREEDOM as DEGREES_OF_FREEDOM
+from ._loss_forecast import LEAST_CHANCE as LEAST_CHANCE
 from ._loss_forecast import LossForecast as LossForecast
 from ._loss_forecast import any_exceeds as any_exceeds
 from ._shipped_fits import FittedForecasters as FittedForecasters
