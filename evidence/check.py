@@ -33,6 +33,7 @@ WITH_TORCH = (
     "forgetting.plots",
     "path_margin.fit",
     "realistic.calibrate",
+    "realistic.drifts",
     "realistic.judge",
     "realistic.quantities",
     "realistic.tables",

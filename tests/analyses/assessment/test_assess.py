@@ -15,6 +15,7 @@ from driftline.errors import ConfigError, RunError
 from driftline.models import Scorer, SlopeMeter, plan_training, weights_digest
 from driftline.models.trainer import _trajectory as trajectory_module
 from driftline.results import Assessment
+from tests.known_pairs import known_pairs
 
 from ..conftest import EFFORT, PAIRS, SUITE, TEXTS, VALUES
 
@@ -449,7 +450,8 @@ def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
 
 
 def test_a_probability_is_forecast_and_decided_in_points(planned, tmp_path):
-    decided = replace(PAIRS, metric="probability", tolerance=1e-6)
+    items = known_pairs(planned.opened, 24)
+    decided = replace(PAIRS, items=items, metric="probability", tolerance=1e-6)
     found = planned.ask(tmp_path / "out", "forecast", suites=(Suite("small", (decided, TEXTS)),))
     row = next(row for row in found.forecast if row.capability == "pairs")
     score = next(score for score in found.scores if score.capability == "pairs")
@@ -461,11 +463,18 @@ def test_a_probability_is_forecast_and_decided_in_points(planned, tmp_path):
     assert -row.base_value <= row.low
     assert row.high <= 1 - row.base_value
     assert 0 < row.base_standard_error == score.standard_error
-    assert score.num_groups == len({item.group for item in PAIRS.items})
+    assert score.num_groups == len(items)
     assert reading.standard_errors["early_20"] > 0
-    # The base guesses at these pairs, so they decide nothing.
+    required = next(c for c in found.reasons if c.startswith("pairs: "))
+    assert " points (" in required
+
+
+def test_pairs_at_which_the_base_guesses_decide_nothing(planned, tmp_path):
+    guessed = replace(PAIRS, metric="probability", tolerance=1e-6)
+    found = planned.ask(tmp_path / "out", "forecast", suites=(Suite("small", (guessed, TEXTS)),))
     assert any("not shown to have pairs" in reason for reason in found.reasons)
     assert not any(reason.startswith("pairs: ") for reason in found.reasons)
+    assert found.verdict != "safe"
 
 
 @pytest.mark.parametrize("num_items", [2, 4])
