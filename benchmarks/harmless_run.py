@@ -2,7 +2,7 @@
 
     python -m benchmarks.harmless_run --data FOLDER --out benchmarks/results/harmless_run.json
 
-60 steps of eight rows, cosine decay; everything else is the default of `driftline forecast`. Takes ten minutes of two cores.
+60 steps of eight rows, cosine decay; everything else is the default of `driftline forecast`. Takes five and a half minutes of two cores.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
             "smollm2-135m",
             data=options.data / "ft_gsm8k_train.jsonl",
             config=config,
-            columns=("prompt=question", "completion=answer"),
+            columns={"prompt": "question", "completion": "answer"},
             out=Path(work) / "run",
         )
     document = answer.document

@@ -9,6 +9,7 @@ EVIDENCE = "evidence/README.md"
 COSTS = "docs/costs.md"
 MONITOR = "docs/monitor.md"
 COMPARE = "docs/compare.md"
+FORECAST = "docs/forecast.md"
 COMPARE_DESIGN = "design/compare.md"
 
 
@@ -23,7 +24,7 @@ def statements(read: Callable[[str], Any]) -> Iterator[Statement]:
     """
     for make in (
         _false_alarms, _kills, _memory, _speed, _overhead, _monitor_cost, _ahead, _streaming,
-        _early_dropping,
+        _early_dropping, _harmless,
     ):  # fmt: skip
         yield from make(read)
 
@@ -190,5 +191,17 @@ def _early_dropping(read: Callable[[str], Any]) -> Iterator[Statement]:
     yield Statement(
         COMPARE_DESIGN,
         f"At a fifth of the run the rule drops {' and '.join(map(str, later))} unsafe runs",
+        source,
+    )
+
+
+def _harmless(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/harmless_run.json"
+    found = read(source)
+    required = {name for name, row in found["forecast"].items() if row["required"]}
+    items = min(found["items"][name] for name in required)
+    yield Statement(
+        FORECAST,
+        f"is called {found['verdict']} with P = {found['probability_any_lost']:.2f}, on {items} items of each required",
         source,
     )
