@@ -9,6 +9,7 @@ import typer
 from ..errors import ConfigError, DriftlineError, InputError, RunError
 from ..escapes import visible
 from ._streams import safe_streams
+from ._waiting_threads import set_waiting
 from .commands import (
     calibrate,
     certify,
@@ -91,6 +92,7 @@ def main() -> None:
     with safe_streams():
         try:
             _check_arguments()
+            set_waiting()
             app()
         except DriftlineError as error:
             sys.exit(_refusal(str(error), error.exit_code))
