@@ -24,7 +24,7 @@ def statements(read: Callable[[str], Any]) -> Iterator[Statement]:
     """
     for make in (
         _false_alarms, _kills, _memory, _speed, _overhead, _monitor_cost, _ahead, _streaming,
-        _early_dropping, _harmless,
+        _early_dropping, _harmless, _busy_machine,
     ):  # fmt: skip
         yield from make(read)
 
@@ -203,5 +203,21 @@ def _harmless(read: Callable[[str], Any]) -> Iterator[Statement]:
     yield Statement(
         FORECAST,
         f"is called {found['verdict']} with P = {found['probability_any_lost']:.2f}, on {items} items of each required",
+        source,
+    )
+
+
+def _busy_machine(read: Callable[[str], Any]) -> Iterator[Statement]:
+    source = "benchmarks/results/busy_machine.json"
+    found = read(source)["forecast"]
+    alone, busy = (found["seconds"][name]["forecast"] for name in ("alone", "busy"))
+    yield Statement(
+        COSTS,
+        f"| `forecast` of the demo's run, two quiet cores | {alone:.0f} s |",
+        source,
+    )
+    yield Statement(
+        COSTS,
+        f"| the same beside one busy process on each core | {busy:.0f} s: {found['ratio']['forecast']:g} times |",
         source,
     )

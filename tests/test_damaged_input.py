@@ -122,6 +122,7 @@ JSON_READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JSON_READERS)
 def test_a_damaged_document_is_read_or_refused(tmp_path, name):
     file, content, read = JSON_READERS[name]

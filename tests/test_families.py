@@ -8,6 +8,7 @@ from evidence.families.models import FAMILIES
 from evidence.families.run import COMMANDS, RESULT, TABLE, outcome_of, table
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("family", "commands"),

@@ -75,6 +75,7 @@ def test_a_comparison_needs_no_weights_and_writes_nothing(run, hollow, tmp_path,
     assert not hollow.out.exists()
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_comparison_of_configs_is_what_it_then_takes(run, planned, tmp_path):
     configs = []
     for rate in ("1.0e-5", "2.0e-5"):

@@ -39,6 +39,7 @@ def _loss_now(made) -> float:
     return (now - base) / len(texts.items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 @pytest.mark.parametrize("fields", [EVALUATED, BEST], ids=["evaluated", "best at end"])
 def test_a_run_that_evaluates_is_bit_for_bit_the_one_without_the_monitor(tmp_path, fields, lora):

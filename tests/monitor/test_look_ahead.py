@@ -140,6 +140,7 @@ def test_a_step_that_was_found_safe_before_it_is_kept_after_it(tmp_path):
     assert monitor.state()["attributes"]["memory"]["last_safe_step"] >= ahead[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_after", [1, 3])
 def test_a_run_that_goes_on_looks_ahead_as_before(tmp_path, killed_after):
     fields = {"learning_rate": 3e-3, "max_steps": 6, "save_strategy": "steps", "save_steps": 1}

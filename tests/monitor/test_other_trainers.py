@@ -75,6 +75,7 @@ def _adapter() -> LoraConfig:
     return LoraConfig(r=4, lora_dropout=0.1, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 @pytest.mark.parametrize("make", [_dpo, _grpo], ids=["dpo", "grpo"])
 def test_a_run_is_watched_and_bit_for_bit_the_one_without_the_monitor(tmp_path, make, lora):

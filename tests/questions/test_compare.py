@@ -80,6 +80,7 @@ def test_one_checkpoint_and_no_rows_leave_the_gain_undefined(model_folder, texts
     assert len(pair.checkpoints) == 1
 
 
+@pytest.mark.slow
 def test_configs_are_compared_from_files_dicts_and_trl_arguments(planned, tmp_path):
     rows = [json.loads(line) for line in planned.data.read_text().splitlines()]
     fields = {

@@ -4,11 +4,14 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 import driftline
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
+@pytest.mark.slow
 def test_every_example_runs_in_order(planned, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(planned.model, tmp_path / "model")

@@ -35,6 +35,7 @@ def temporary(tmp_path, monkeypatch):
     return place
 
 
+@pytest.mark.slow
 def test_a_call_gives_the_document_and_the_files_of_its_command(
     run, planned, call, tmp_path, capsys
 ):
@@ -54,6 +55,7 @@ def test_a_call_gives_the_document_and_the_files_of_its_command(
         driftline.forecast(planned.model, **call, out=tmp_path / "python")
 
 
+@pytest.mark.slow
 def test_objects_in_memory_give_the_numbers_of_files_and_stay_as_they_were(
     planned, call, temporary
 ):

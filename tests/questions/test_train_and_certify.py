@@ -13,6 +13,7 @@ from tests import tiny
 from tests.monitor.runs import TEXTS, suite, taught_model
 
 
+@pytest.mark.slow
 def test_a_model_in_memory_is_trained_on_a_copy_and_certified(tmp_path):
     model, tokenizer = taught_model(), tiny.tokenizer()
     before = weights_digest(model)

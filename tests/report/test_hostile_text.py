@@ -151,6 +151,7 @@ def tags(page):
     return parser.found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "render"),
     [

@@ -33,6 +33,7 @@ def test_the_number_comes_back_after_an_error():
         assert blas_threads() == before
 
 
+@pytest.mark.slow
 def test_a_fit_is_held(monkeypatch):
     seen = []
     real = numpy.sqrt

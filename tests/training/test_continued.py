@@ -138,6 +138,7 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_continued_run_ends_where_the_run_from_scratch_ends(kind, tmp_path, monkeypatch):
@@ -162,6 +163,7 @@ def test_a_continued_run_ends_where_the_run_from_scratch_ends(kind, tmp_path, mo
     assert all(torch.equal(weight, theirs[name]) for name, weight in whole.items())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("fields", [FULL, LORA], ids=["full", "lora"])
 def test_the_monitor_checks_what_comes_after_the_probe_against_the_base(fields, tmp_path):
@@ -195,6 +197,7 @@ def test_the_monitor_checks_what_comes_after_the_probe_against_the_base(fields, 
     assert "Steps 1 to 4 were trained by the probe" in " ".join(run.document.caveats)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_continued_run_that_is_cut_off_resumes_from_its_own_checkpoint(tmp_path):
     run = Run(tmp_path, {**LORA, "save_strategy": "steps", "save_steps": 6})
@@ -212,6 +215,7 @@ def test_a_continued_run_that_is_cut_off_resumes_from_its_own_checkpoint(tmp_pat
     assert "resumed" in events
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("told", INEXACT)
 def test_a_run_that_would_end_elsewhere_is_refused(told, tmp_path):
@@ -262,6 +266,7 @@ def test_a_run_that_is_ended_before_the_last_kept_step_has_no_checkpoint(tmp_pat
     assert made.checkpoint is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("fields", [FULL, LORA], ids=["full", "lora with dropout"])
 def test_a_probe_that_ended_early_is_continued_to_the_run_from_scratch(fields, tmp_path):

@@ -86,6 +86,7 @@ def test_it_makes_the_weights_that_our_own_trainer_makes(made, tmp_path, fields)
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("fields", "change", "message"),

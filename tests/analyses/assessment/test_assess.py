@@ -44,6 +44,7 @@ def numbers(value):
     return [value] if isinstance(value, float) else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_has_its_sections_and_no_other(answered, part):
     found = answered(part)
@@ -335,6 +336,7 @@ def decided(planned, path, suite, **changes):
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_is_safe_early_is_trained_no_further(longer, tmp_path):
     heard = []
     found = decided(longer, tmp_path / "out", suite_of(2.9), listener=heard.append)
@@ -362,6 +364,7 @@ def test_a_run_that_is_lost_early_is_stopped(longer, tmp_path):
     assert found.advice.action == "lower_learning_rate"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_never_decided_is_trained_to_the_end_of_the_probe(longer, tmp_path):
     first = longer.ask(tmp_path / "first", "forecast", suites=(suite_of(1.0),), probe="0.6")
     (row,) = first.forecast
@@ -449,6 +452,7 @@ def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
     assert margins != texts
 
 
+@pytest.mark.slow
 def test_a_probability_is_forecast_and_decided_in_points(planned, tmp_path):
     items = known_pairs(planned.opened, 24)
     decided = replace(PAIRS, items=items, metric="probability", tolerance=1e-6)
@@ -491,6 +495,7 @@ def days(name, num, **fields):
     return replace(TEXTS, name=name, items=items, **fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "looks"),
     [

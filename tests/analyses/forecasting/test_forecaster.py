@@ -105,6 +105,7 @@ def test_what_finished_runs_did_after_the_probe_is_learnt():
 FITTED_LOOKS = ("early_10", "early_20", "early_40", "early_60")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", [0.0, 0.3])
 def test_intervals_cover_runs_that_were_not_fitted_to(drift):
     covered = []

@@ -140,6 +140,7 @@ def test_without_gradients_of_weights_the_reason_is_said(study, monkeypatch):
     assert noise_module.noise_tokens(study) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -91,6 +91,7 @@ def test_a_budget_that_holds_no_trial_is_inconclusive_and_says_what_it_needs(
     assert Plan.from_json(found.to_json()) == found
 
 
+@pytest.mark.slow
 def test_the_budget_that_is_named_holds_the_search(asked, tmp_path):
     short = ask(replace(asked, num_trials=2, budget_tokens=10.0), tmp_path / "short")
     needed = float(short.budget.needed_tokens)

@@ -46,6 +46,7 @@ def test_a_quarter_of_the_parameters_is_named(opened, tmp_path):
     assert any("No modules were frozen" in caveat for caveat in less.caveats)
 
 
+@pytest.mark.slow
 def test_a_map_that_fails_is_said_to_have_failed(opened, tmp_path, monkeypatch):
     failed = FragilityMap((), (), (), (), failure="no kernel for this layer")
     monkeypatch.setattr(module, "attempted_map", lambda _study: failed)

@@ -97,6 +97,7 @@ def test_the_config_that_gains_most_on_rows_not_trained_on_is_taken(gains, on_ot
     assert module._recommended(rows) == recommended
 
 
+@pytest.mark.slow
 def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, opened, monkeypatch):
     before, computed = opened.digest, []
     usual = CapabilityScorer.compute
@@ -133,12 +134,14 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
     assert len(computed) == num
 
 
+@pytest.mark.slow
 def test_runs_whose_first_tenth_has_no_rate_have_one_probe(compare):
     found = compare(*(config(rate, steps=10, warmup_steps=2) for rate in (1e-4, 2e-4)))
     assert [each.probe for each in found.rounds] == [0.2]
     assert any("learning rate of 0 in the first tenth" in caveat for caveat in found.caveats)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused_by_name(compare):
     with pytest.raises(ConfigError, match="name two or more"):
         compare(config(1e-4))

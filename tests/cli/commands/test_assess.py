@@ -131,6 +131,7 @@ def write_suite(planned, tolerance):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_run_at_risk_exits_3_and_the_same_run_at_a_wider_tolerance_0(run, planned, tmp_path):
     for verdict, code_due, tolerance in (("safe", 0, 2.9), ("at_risk", 3, 1e-6)):
         own = planned.with_(suite=write_suite(planned, tolerance), out=tmp_path / verdict)
@@ -187,6 +188,7 @@ def test_what_nothing_can_be_decided_by_is_refused_by_name(run, planned, options
     assert not planned.out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [("--risk", "0.2"), ("--until", "decided"), ("--probe", "0.1")])
 def test_another_risk_or_end_is_another_request(run, planned, other):
     assert run(*planned.arguments())[0] in EXIT_CODES.values()
@@ -196,6 +198,7 @@ def test_another_risk_or_end_is_another_request(run, planned, other):
     assert run(*planned.arguments(), *other, "--force")[0] in EXIT_CODES.values()
 
 
+@pytest.mark.slow
 def test_forecasts_to_be_compared_get_folders_of_their_own(run, planned, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     usual = [each for each in planned.arguments() if each not in ("--out", str(planned.out))]

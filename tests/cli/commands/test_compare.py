@@ -106,6 +106,7 @@ def test_bad_input_is_exit_code_2_and_named(
     assert not (out / "comparison.json").exists()
 
 
+@pytest.mark.slow
 def test_rows_to_evaluate_on_are_for_configs_and_shown(run, planned, tmp_path, suite):
     rows = tmp_path / "others.jsonl"
     rows.write_text("".join(f'{{"text": "other row {i} of many"}}\n' for i in range(12)))
@@ -128,6 +129,7 @@ def test_rows_to_evaluate_on_are_for_configs_and_shown(run, planned, tmp_path, s
     assert "on other rows" in (planned.out / "summary.txt").read_text()
 
 
+@pytest.mark.slow
 def test_configs_are_compared_before_training(run, planned, tmp_path):
     usual = planned.config.read_text()
     other = tmp_path / "gentle.yaml"

@@ -192,6 +192,7 @@ def test_a_protocol_says_how_to_watch_and_where_moved_files_are(run, copied):
     assert (copied / "run-train" / "checkpoints" / "checkpoint-5").is_dir()
 
 
+@pytest.mark.slow
 def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, tmp_path):
     arguments = [*write_files(tmp_path, tolerance=2.5), "--then-train", "--json"]
     code, text, err = run(*arguments)

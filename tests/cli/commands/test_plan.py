@@ -33,6 +33,7 @@ def asked(model_folder, suite, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_protocol_is_written_and_can_be_read_by_train(run, asked, tmp_path):
     out = tmp_path / "out"
     code, text, err = run(*asked, "--trials", "1", "--json")
@@ -81,6 +82,7 @@ def test_too_small_a_budget_is_exit_code_3_and_names_the_one_to_give(run, asked,
     assert f"plan again with {more[0]} " in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_the_config_may_name_the_data_and_its_split(run, model_folder, suite, tmp_path):
     rows = datasets.load_dataset("json", data_files=str(write_sums(tmp_path / "sums.jsonl")))[
         "train"

@@ -23,6 +23,7 @@ CONFIGS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_is_written_named_and_forecast_next(run, tmp_path, name):
     asked, folder = write_files(tmp_path, tolerance=0.1), tmp_path / "run"

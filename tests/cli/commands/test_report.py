@@ -45,6 +45,7 @@ def test_two_equal_runs_differ_in_nothing(run, folders, tmp_path, kind):
     assert "Two runs side by side" in (tmp_path / "both" / "report.html").read_text()
 
 
+@pytest.mark.slow
 @every_kind
 def test_one_run_is_shown_again(run, folders, tmp_path, kind):
     document = KINDS[kind]()

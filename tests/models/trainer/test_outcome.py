@@ -35,6 +35,7 @@ def tuned(base, tmp_path, write_config, write_data):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "fields",
@@ -72,6 +73,7 @@ def scale_in_parts(name):
     return 0.0 if name.startswith("model.layers.1.self_attn.") else own.get(name, 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("family", "fields"),

@@ -9,6 +9,7 @@ from tests.models.runs import FULL, LORA, TEXTS
 LONG = [{"text": f"row {i}: {'word ' * (i % 5)}and {i * i}"} for i in range(30)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "fields",

@@ -231,6 +231,7 @@ def plain_trainer(config: Path, data: Path, model: Path, tmp_path: Path) -> trl.
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_probe_trains_on_what_trl_trains_on(kind, model_folder, tmp_path, monkeypatch):

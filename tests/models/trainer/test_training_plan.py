@@ -25,6 +25,7 @@ SCHEDULES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("fields", SCHEDULES, ids=str)
 def test_the_plan_is_what_the_trainer_does(base, write_config, write_data, real_run, fields):

@@ -294,6 +294,7 @@ def test_what_breaks_off_names_the_config(trajectory):
         made.ensure_trained()
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_nothing_that_counts_as_trained(base, trajectory):
     made = trajectory(kept=(1, 3))
 
@@ -421,6 +422,7 @@ def scoring(made: Trajectory, seen: list[int], enough: int | None):
     return is_enough
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("enough", "asked", "kept"), [
     (1, [1], (1,)), (2, [1, 3], (1, 3)), (3, [1, 3], (1, 3)), (None, [1, 3], (1, 3, 5)),
     (5, [1, 3], (1, 3, 5)),

@@ -56,6 +56,7 @@ def parsed(text):
     return ElementTree.fromstring(text)
 
 
+@pytest.mark.slow
 def test_whole_layers_have_no_map_by_role(assessment, mapped):
     assert not has_module_maps(assessment)
     assert has_module_maps(mapped("a"))
@@ -134,6 +135,7 @@ def test_hostile_names_stay_words(mapped):
     assert tags == {"svg", "g", "rect", "title", "text"}
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_map_and_the_regions(mapped):
     regions = tuple(
         LayerRegion(
@@ -182,6 +184,7 @@ def test_moving_at_all_has_a_panel_of_its_own(mapped):
     assert fullest == {"1"}
 
 
+@pytest.mark.slow
 def test_what_to_protect_is_said_and_named(mapped):
     made = mapped("a")
     chosen = ("model.layers.0.v_proj", "model.layers.1.v_proj", "model.layers.2.o_proj")
@@ -191,6 +194,7 @@ def test_what_to_protect_is_said_and_named(mapped):
     assert "What to protect first" not in render_html(made)
 
 
+@pytest.mark.slow
 def test_a_hostile_module_is_escaped_where_it_is_protected(mapped):
     made = mapped("a")
     hostile = made.fragility[1].model_copy(update={"module": SCRIPT, "role": SCRIPT})
@@ -198,6 +202,7 @@ def test_a_hostile_module_is_escaped_where_it_is_protected(mapped):
     assert SCRIPT not in render_html(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -223,6 +228,7 @@ def test_the_share_to_protect_is_said_with_what_could_not_be_mapped(mapped, fiel
     assert f"Protect first ({words}): 1 of 3 v" in " ".join(summary(made).split())
 
 
+@pytest.mark.slow
 def test_a_failed_map_is_said_where_the_map_would_be(assessment):
     failed = {"fragility": (), "map_failure": f"model.layers.0: failed {SCRIPT}"}
     made = assessment.model_copy(update=failed)
@@ -232,6 +238,7 @@ def test_a_failed_map_is_said_where_the_map_would_be(assessment):
     assert "The fragility map was" not in page
 
 
+@pytest.mark.slow
 def test_one_role_may_stand_inside_layers_and_outside(mapped):
     """Cohere and Mamba have one norm a layer, and a last one."""
     made = mapped("a", "b")

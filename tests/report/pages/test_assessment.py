@@ -161,6 +161,7 @@ def test_bounds_are_the_tightest_over_the_required_capabilities(page):
     assert "relative norm along worst_case 0.00290 – world_facts" in decision
 
 
+@pytest.mark.slow
 def test_a_watched_capability_sets_no_bound(assessment):
     watched = tuple(
         value.model_copy(update={"required": False}) if value.capability == "world_facts" else value
@@ -199,10 +200,12 @@ def test_caveats_cost_and_provenance_are_there(page, assessment):
     assert "trl 1.10.0" in page.text
 
 
+@pytest.mark.slow
 def test_two_renders_are_equal(html, assessment):
     assert render_html(type(assessment).from_json(assessment.to_json())) == html
 
 
+@pytest.mark.slow
 def test_hostile_text_is_escaped_everywhere(page):
     hostile = f"{SCRIPT}{IMAGE}'"
     html = render_html(build({"world_facts": SCRIPT, "french": IMAGE}, text=hostile))
@@ -277,6 +280,7 @@ def test_capabilities_of_two_units_get_two_charts(assessment):
     assert page.tags.count("svg") == 8
 
 
+@pytest.mark.slow
 def test_a_worst_case_without_a_number_says_why_and_has_no_curve(assessment):
     reason = "the base is quantised (4-bit nf4), and packed weights have no gradient"
     margins = tuple(

@@ -99,6 +99,7 @@ def test_it_loads_nothing_and_runs_nothing(render, build):
     assert_inert(Page(render(build())))
 
 
+@pytest.mark.slow
 @every_page
 @pytest.mark.parametrize("hostile", [SCRIPT, IMAGE, "]]><b>", "\x1b[31m"])
 def test_hostile_names_are_text(render, build, hostile):
