@@ -24,7 +24,7 @@ _SPIN = "while True: pass"
 _FIT = """
 import time
 from driftline.analyses import fit_forecaster, shipped_calibration
-from driftline.analyses.forecasting._shipped_fits import shipped_forecaster
+from driftline.analyses.forecasting import shipped_forecaster
 held = shipped_calibration()
 started = time.monotonic()
 fit_forecaster(held.runs, held)

@@ -20,8 +20,7 @@ from numpy import ndarray
 
 # The public functions also compute limits, which take a hundred times as long.
 from driftline.stats import above_chance_evidence, above_chance_pvalue
-from driftline.stats.noninferiority import _bounded
-from driftline.stats.noninferiority._noninferiority import Units
+from driftline.stats.noninferiority import Units, _bounded
 
 from .certification_cells import Cell, Cells, fill_in
 from .certification_errors import bootstrap_tails

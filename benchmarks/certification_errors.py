@@ -17,8 +17,7 @@ from numpy import ndarray
 
 # The public functions judge one sample; 10 000 at once need what lies beneath them.
 from driftline.stats import mean_num_items_needed, noninferiority_power, num_items_needed
-from driftline.stats.noninferiority import _bets, _bounded, _sequential, _unbounded
-from driftline.stats.noninferiority._noninferiority import Units
+from driftline.stats.noninferiority import Units, _bets, _bounded, _sequential, _unbounded
 
 from .certification_cells import (
     ALPHA,

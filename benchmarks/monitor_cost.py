@@ -30,7 +30,7 @@ from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Capability, Suite, read_suite
 from driftline.models import open_model
-from driftline.monitor._cadence import affordable_cadence
+from driftline.monitor import affordable_cadence
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
 
 NUM_STEPS, EVERY, GLANCE_EVERY, MAX_LENGTH, BATCH = 8, 4, 2, 128, 4

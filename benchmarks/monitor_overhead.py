@@ -19,7 +19,7 @@ from trl import SFTConfig
 from driftline.analyses import sampled_items
 from driftline.capabilities import Capability, read_suite
 from driftline.models import LanguageModel, open_model
-from driftline.monitor._cadence import affordable_cadence, affordable_num_items, is_early_glance
+from driftline.monitor import affordable_cadence, affordable_num_items, is_early_glance
 from driftline.monitor.handles import LiveModel
 from driftline.training import MonitorSettings
 

@@ -37,7 +37,7 @@ from driftline.models import (
     plan_training,
     read_training_data,
 )
-from driftline.models.trainer._probe_trainer import probe_trainer
+from driftline.models.trainer import probe_trainer
 from driftline.results import CapabilityClaim
 from evidence.families.models import COMMON, tokenizer
 from evidence.tasks import task_config

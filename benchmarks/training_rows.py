@@ -24,8 +24,8 @@ from driftline.models import (
     read_training_config,
     read_training_data,
 )
-from driftline.models.trainer._probe_trainer import probe_trainer
-from driftline.models.trainer.levers._levers import Levers
+from driftline.models.trainer import probe_trainer
+from driftline.models.trainer.levers import Levers
 from tests import tiny
 
 RESULT = Path(__file__).parent / "results" / "training_rows.json"

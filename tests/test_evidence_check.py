@@ -1,8 +1,10 @@
 """The committed results are recomputed in one process, and a change is a failure that is named."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,18 @@ def test_a_picture_is_the_same_within_a_pixel(made, is_same):
     from evidence.forgetting.plots import is_same_picture
 
     assert is_same_picture('<path d="M10 5"/><text>a 1</text>', made) is is_same
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "evidence", "examples", "scripts"])
+def test_what_proves_a_claim_stands_on_public_names(folder):
+    """A file of the package whose name begins with an underscore may change on any day.
+
+    Simulations of the statistics run the steps of a test apart from each other, so they name them.
+    """
+    private = re.compile(
+        r"^\s*(from|import) driftline[\w.]*(\._\w+| import .*\b_[a-z])", re.MULTILINE
+    )
+    files = sorted((Path(__file__).parents[1] / folder).rglob("*.py"))
+    assert files
+    found = [file.name for file in files if private.search(file.read_text(encoding="utf-8"))]
+    assert [name for name in found if not name.startswith("certification_")] == []

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from driftline.capabilities import Capability, Cloze, Passage
 from driftline.engine import LocalEngine, ResultStore
-from driftline.engine.evaluation._slopes import weighed_items
+from driftline.engine.evaluation import weighed_items
 from driftline.measures import kl_divergence_nats
 from driftline.models import (
     Direction,

@@ -17,7 +17,7 @@ import scipy.stats
 import torch
 
 from driftline.analyses import Effort
-from driftline.analyses.fragility._belief_space import suite_texts
+from driftline.analyses.fragility import suite_texts
 from driftline.capabilities import read_suite
 from driftline.measures import kl_divergence_nats
 from driftline.models import (

@@ -25,7 +25,7 @@ import torch
 
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
-from driftline.engine.evaluation._slopes import weighed_items
+from driftline.engine.evaluation import weighed_items
 from driftline.models import (
     BASE,
     LanguageModel,

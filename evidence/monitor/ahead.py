@@ -25,7 +25,7 @@ from trl import SFTConfig, SFTTrainer
 
 from driftline.capabilities import Capability, Suite, read_suite
 from driftline.models import LanguageModel, open_model
-from driftline.monitor.detectors._check import is_held
+from driftline.monitor.detectors import is_held
 from driftline.monitor.handles import CapabilityWatch, LiveModel
 from driftline.monitor.signals import mean_losses
 from driftline.provenance import package_versions

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from driftline.analyses import Effort, most_fragile, target_capability
-from driftline.analyses.fragility._fragility import FragilityMap, fragility_map
-from driftline.analyses.probing._study import Study
+from driftline.analyses.fragility import FragilityMap, fragility_map
+from driftline.analyses.probing import Study
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (

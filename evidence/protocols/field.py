@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from driftline.analyses.planning._space import Choice, PlanSpace, ProtocolCandidate
+from driftline.analyses.planning import Choice, PlanSpace, ProtocolCandidate
 from driftline.models import LanguageModel, Levers
 
 from .methods import Method

@@ -37,10 +37,15 @@ from pathlib import Path
 from typing import Any
 
 from driftline.analyses import PlanRequest, plan
-from driftline.analyses.items._split import Halves, split_items
-from driftline.analyses.planning._held_out_rows import PlanData, hold_out
-from driftline.analyses.planning._protocol_looks import PlanRuler, ProtocolEvaluation, best_of
-from driftline.analyses.planning._trials import SCALES
+from driftline.analyses.items import Halves, split_items
+from driftline.analyses.planning import (
+    SCALES,
+    PlanData,
+    PlanRuler,
+    ProtocolEvaluation,
+    best_of,
+    hold_out,
+)
 from driftline.capabilities import Suite, read_suite
 from driftline.engine import LocalEngine, ResultStore, RunFolder, Table
 from driftline.models import (

@@ -17,11 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from driftline.analyses.items._split import Halves, split_items
-from driftline.analyses.planning._choices import plan_space
-from driftline.analyses.planning._held_out_rows import hold_out
-from driftline.analyses.planning._space import ProtocolCandidate
-from driftline.analyses.search._cells import Cell, depths, list_cells, weight_scales
+from driftline.analyses.items import Halves, split_items
+from driftline.analyses.planning import ProtocolCandidate, hold_out, plan_space
+from driftline.analyses.search import Cell, depths, list_cells, weight_scales
 from driftline.capabilities import Capability, Suite
 from driftline.engine import LocalEngine, ResultStore, Table
 from driftline.errors import RunError

@@ -17,8 +17,8 @@ from typing import Any
 import numpy
 
 from driftline.analyses import Effort
-from driftline.analyses.margins._radius import FIRST_GUESS, LARGEST_NORM, SMALLEST_NORM
-from driftline.analyses.probing._lines import Line, LineScan, scan_lines
+from driftline.analyses.margins import FIRST_GUESS, LARGEST_NORM, SMALLEST_NORM
+from driftline.analyses.probing import Line, LineScan, scan_lines
 from driftline.capabilities import Capability, read_suite
 from driftline.engine import LocalEngine, ResultStore
 from driftline.models import (

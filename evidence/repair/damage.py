@@ -15,7 +15,7 @@ from driftline.models import (
     plan_training,
     read_training_data,
 )
-from driftline.models.trainer._probe_trainer import probe_trainer
+from driftline.models.trainer import probe_trainer
 
 from ..tasks import task_config, task_data
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 import typer.main
 
-from driftline.cli._app import app
+from driftline.cli import app
 
 _OWN_OPTIONS = "Options"
 

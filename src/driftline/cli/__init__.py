@@ -4,4 +4,5 @@ Exit codes: 0 pass or safe, 1 fail or unsafe, 2 usage or bad input, 3 at risk or
 5 a certificate is refused.
 """
 
+from ._app import app as app
 from ._app import main as main

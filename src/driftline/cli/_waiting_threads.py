@@ -1,4 +1,4 @@
-"""How the threads of PyTorch wait for each other on the CPU: decided before PyTorch is loaded.
+"""Waiting threads of PyTorch on the CPU: they spin or sleep, decided before PyTorch is loaded.
 
 By default a thread of GNU OpenMP spins while it waits, on a core that the other thread may need. Beside one busy
 process a core a forward pass of a 135M model took 4 to 17 times as long as alone; with threads that sleep, twice as

@@ -1,5 +1,8 @@
 """The monitor: a callback that checks a running trainer and acts on what it finds."""
 
+from ._cadence import affordable_cadence as affordable_cadence
+from ._cadence import affordable_num_items as affordable_num_items
+from ._cadence import is_early_glance as is_early_glance
 from ._monitor import LOG_NAME as LOG_NAME
 from ._monitor import StabilityMonitor as StabilityMonitor
 from .actions import read_log as read_log

@@ -61,6 +61,7 @@ def affordable_cadence(
         args: The trainer's.
         dataset: Its training data; lengths are those of its first rows.
         check_tokens: Tokens that one check puts forward, in each process.
+        glance_tokens: The same of one glance.
         num_steps: Number of steps of the whole run.
         overhead: Share of the run's forward and backward tokens.
 
@@ -185,6 +186,9 @@ def affordable_num_items(
 
     Args:
         args: The trainer's.
+        dataset: Its training data; lengths are those of its first rows.
+        capabilities: Suites' items that may be scored.
+        counter: Counts the tokens of items.
         num_steps: Number of steps of the whole run.
         every_steps: Between checks, where the user says so, who then pays up to as much as for the
             training; else there are the early checks and one at the end, within the overhead.

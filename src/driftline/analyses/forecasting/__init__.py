@@ -45,3 +45,4 @@ from ._loss_forecast import LossForecast as LossForecast
 from ._loss_forecast import any_exceeds as any_exceeds
 from ._shipped_fits import FittedForecasters as FittedForecasters
 from ._shipped_fits import fit_all as fit_all
+from ._shipped_fits import shipped_forecaster as shipped_forecaster

@@ -18,4 +18,5 @@ from ._slopes import CapabilitySlopes as CapabilitySlopes
 from ._slopes import SlopeTable as SlopeTable
 from ._slopes import has_slope as has_slope
 from ._slopes import measure_slopes as measure_slopes
+from ._slopes import weighed_items as weighed_items
 from ._table import Table as Table

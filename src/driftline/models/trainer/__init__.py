@@ -10,6 +10,7 @@ from ._lever_trainer import lever_trainer as lever_trainer
 from ._outcome import finish as finish
 from ._outcome import scale_update as scale_update
 from ._planned_trainer import planned_trainer as planned_trainer
+from ._probe_trainer import probe_trainer as probe_trainer
 from ._random_states import random_states_kept as random_states_kept
 from ._training_plan import TrainingPlan as TrainingPlan
 from ._training_plan import plan_training as plan_training

@@ -2,6 +2,7 @@
 
 from ._check import Checker as Checker
 from ._check import CheckResult as CheckResult
+from ._check import is_held as is_held
 from ._detectors import Finding as Finding
 from ._detectors import count_unpredictable as count_unpredictable
 from ._detectors import findings as findings

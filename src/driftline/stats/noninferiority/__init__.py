@@ -14,6 +14,7 @@ from ._multiplicity import holm_adjusted_pvalues as holm_adjusted_pvalues
 from ._multiplicity import suite_pvalue as suite_pvalue
 from ._noninferiority import SMALLEST_ALPHA as SMALLEST_ALPHA
 from ._noninferiority import NoninferiorityTest as NoninferiorityTest
+from ._noninferiority import Units as Units
 from ._noninferiority import check_level as check_level
 from ._noninferiority import check_margin as check_margin
 from ._repeated_looks import Looks as Looks
