@@ -35,6 +35,7 @@ WITH_TORCH = (
     "realistic.calibrate",
     "realistic.drifts",
     "realistic.judge",
+    "realistic.margins",
     "realistic.quantities",
     "realistic.tables",
     "realistic.trials",

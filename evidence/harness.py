@@ -1,6 +1,7 @@
 """The loop that evidence shares: make the runs that are missing, one record a file."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,3 +35,27 @@ def make_missing_runs(
         record = make_run(base, name, work / name)
         (runs / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
         shutil.rmtree(work / name)
+
+
+def agrees(committed: object, found: object, *, error: float) -> bool:
+    """Tell whether two results say the same, small digits apart: other processors round otherwise.
+
+    Args:
+        committed: JSON values.
+        found: The same, made anew.
+        error: Absolute or relative difference of two numbers with a fraction that is allowed.
+
+    Returns:
+        False also where a key or an element is missing.
+    """
+    if isinstance(committed, dict) and isinstance(found, dict):
+        return committed.keys() == found.keys() and all(
+            agrees(value, found[key], error=error) for key, value in committed.items()
+        )
+    if isinstance(committed, list) and isinstance(found, list):
+        return len(committed) == len(found) and all(
+            agrees(a, b, error=error) for a, b in zip(committed, found, strict=True)
+        )
+    if isinstance(committed, float) and isinstance(found, int | float):
+        return math.isclose(committed, found, rel_tol=error, abs_tol=error)
+    return committed == found

@@ -57,6 +57,7 @@ def statements() -> Iterator[Statement]:
     for make in (
         _suites, _first_forecast, _radius, _fragility, _noise, _protection, _certification,
         _repair, _path_margin, _toy_regime, _toy_gains, _toy_bars, _toy_parts, _drifts,
+        _item_margins,
     ):  # fmt: skip
         yield from make()
     yield from benchmark_figures.statements(_read)
@@ -78,6 +79,24 @@ def _drifts() -> Iterator[Statement]:
         f"R2 at 20 % is {found['without']:.2f} without one and {min(others):.2f} to {max(others):.2f} with one",
         source,
     )
+
+
+def _item_margins() -> Iterator[Statement]:
+    source = "evidence/realistic/margins.json"
+    found = _read(source)
+    for key, words in {
+        "measured change": "the measured change",
+        "items go on, no limit": "items go on, no limit",
+        "items go on, 1.5 nats": "items go on, by 1.5 nats at most",
+        "softer by 2": "a link softer by 2",
+    }.items():
+        cells = (
+            " / ".join(
+                f"{found[look][key][name]:.2f}" for name in ("r2", "spearman", "error_points")
+            )
+            for look in ("early_10", "early_20")
+        )
+        yield Statement(FORECAST_DESIGN, f"| {words} | {' | '.join(cells)} |", source)
 
 
 def _suites() -> Iterator[Statement]:

@@ -21,6 +21,7 @@ from numpy import ndarray
 
 from driftline.results import Look
 
+from ..harness import agrees
 from .cells import BenchmarkRun, benchmark_runs, r2
 from .finished import read_records
 
@@ -37,7 +38,7 @@ DRIFTS: dict[str, tuple[int, ...]] = {
 """Columns of `_columns`. D is the measured loss, m the root mean square and mean the mean of D over the run."""
 SIZES = {"below 1 point": (0.0, 1.0), "1 to 6 points": (1.0, 6.0), "above": (6.0, 99.0)}
 _RIDGE = 0.5
-_TOLERANCE = 0.02
+_ERROR = 0.02
 """Of `--check`; other processors round otherwise."""
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     result: dict[str, Any] = {"num_runs": len(runs)}
     result.update((look, judged(runs, look)) for look in LOOKS)
     if check:
-        sys.exit(not _agree(json.loads(RESULT.read_text()), result))
+        sys.exit(not agrees(json.loads(RESULT.read_text()), result, error=_ERROR))
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -118,12 +119,6 @@ def _left_out(
         fitted = numpy.linalg.solve(squares, (own * weight[:, None]).T @ further[seen])
         predicted[~seen] = columns[~seen] @ fitted
     return predicted
-
-
-def _agree(a: Any, b: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_agree(a[key], b[key]) for key in a)
-    return math.isclose(a, b, abs_tol=_TOLERANCE, rel_tol=_TOLERANCE)
 
 
 if __name__ == "__main__":

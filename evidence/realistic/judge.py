@@ -22,6 +22,7 @@ import scipy.stats
 from driftline.analyses import LossForecast
 from driftline.choices import Probe
 
+from ..harness import agrees
 from .cells import LOOKS, BenchmarkRun, Cell, benchmark_runs, columns, held_out_cells, r2
 from .figures import BANDS, RISK, decided_cells, decided_runs, figures, rounded, until_decided
 from .finished import read_records
@@ -32,7 +33,7 @@ SPLITS: dict[str, Callable[[BenchmarkRun], str]] = {
     "task": lambda run: run.task,
     "region": lambda run: run.region,
 }
-_TOLERANCE = 0.02
+_ERROR = 0.02
 """Of `--check`; other processors round otherwise."""
 
 
@@ -42,7 +43,9 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     check, result = parser.parse_args().check, judge()
     if check:
-        sys.exit(not _agree(json.loads(RESULT.read_text()), json.loads(json.dumps(result))))
+        sys.exit(
+            not agrees(json.loads(RESULT.read_text()), json.loads(json.dumps(result)), error=_ERROR)
+        )
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -138,16 +141,6 @@ def _count(names: Iterable[str]) -> dict[str, int]:
     for name in names:
         found[name] += 1
     return found
-
-
-def _agree(a: object, b: object) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_agree(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_agree(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and isinstance(b, float):
-        return abs(a - b) <= _TOLERANCE
-    return a == b
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from numpy import ndarray
 
 from driftline.analyses import Case, Forecaster, fit_forecaster, seen_by
 
+from ..harness import agrees
 from .calibrate import calibration
 from .cells import r2, toy_groups
 from .finished import Columns, columns_of, finished_run, is_whole, read_records
@@ -41,7 +42,7 @@ LOOKS = ("early_5", "early_10", "early_20", "early_30", "early_40")
 _REPEATS = 4
 """Random parts of each run."""
 NUM_ITEMS = (26, 50, 100, 150)
-_TOLERANCE = 0.02
+_ERROR = 0.02
 """Of `--check`; other processors round otherwise."""
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     check, records = parser.parse_args().check, [r for r in read_records() if is_whole(r)]
     result = {"num_runs": len(records), "probes": probes(records), **items(records)}
     if check:
-        sys.exit(not _agree(json.loads(RESULT.read_text()), result))
+        sys.exit(not agrees(json.loads(RESULT.read_text()), result, error=_ERROR))
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -176,14 +177,6 @@ def _part(along: Columns, chosen: ndarray) -> Columns:
         step: {quantity: values[chosen] for quantity, values in at.items()}
         for step, at in along.items()
     }
-
-
-def _agree(a: Mapping[str, Any] | float, b: Mapping[str, Any] | float) -> bool:
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_agree(a[key], b[key]) for key in a)
-    assert not isinstance(a, Mapping)
-    assert not isinstance(b, Mapping)
-    return math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
 if __name__ == "__main__":
