@@ -57,7 +57,7 @@ def statements() -> Iterator[Statement]:
     for make in (
         _suites, _first_forecast, _radius, _fragility, _noise, _protection, _certification,
         _repair, _path_margin, _toy_regime, _toy_gains, _toy_bars, _toy_parts, _drifts,
-        _item_margins,
+        _item_margins, _retention,
     ):  # fmt: skip
         yield from make()
     yield from benchmark_figures.statements(_read)
@@ -97,6 +97,19 @@ def _item_margins() -> Iterator[Statement]:
             for look in ("early_10", "early_20")
         )
         yield Statement(FORECAST_DESIGN, f"| {words} | {' | '.join(cells)} |", source)
+
+
+def _retention() -> Iterator[Statement]:
+    source = "benchmarks/results/retention_bound.json"
+    plan, repair = (_read(source)["counts"][kind] for kind in ("plan", "repair"))
+    largest = f"{plan['largest_loss']:.2f} and {repair['largest_loss']:.2f} tolerances"
+    for words, name in {
+        "cases, all of which ended with an update": "with_an_update",
+        f"every mean loss within its tolerance (the largest: {largest})": "mean_within_tolerance",
+        "every upper limit within it too": "limit_within_tolerance",
+        "a loss shown to be beyond it": "shown_beyond",
+    }.items():
+        yield Statement("docs/plan.md", f"| {words} | {plan[name]} | {repair[name]} |", source)
 
 
 def _suites() -> Iterator[Statement]:
