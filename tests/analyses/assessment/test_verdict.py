@@ -56,22 +56,23 @@ class Made:
         )
         return self
 
-    def rows(self):
-        study = SimpleNamespace(capabilities=tuple(self.capabilities))
+    def rows(self, lacking=()):
+        held = [c for c in self.capabilities if c.required and c.name not in lacking]
+        study = SimpleNamespace(
+            capabilities=tuple(self.capabilities), lacking=frozenset(lacking), deciding=tuple(held)
+        )
         table = SimpleNamespace(values=lambda _point, _capability: numpy.array([0.4, 0.6]))
         reading = SimpleNamespace(capabilities=tuple(self.readings))
         return capability_forecasts(study, table, reading, self.losses, risk=self.risk)
 
     def judged(self, correlation=0.0, lacking=()):
-        return judge(
-            self.rows(), self.losses, correlation=correlation, risk=self.risk, lacking=lacking
-        )
+        return judge(self.rows(lacking), self.losses, correlation=correlation, risk=self.risk)
 
     def advised(
         self, correlation=0.0, lacking=(), *, learning_rate=2e-4, probe_share=0.2, remedies=None
     ):
         return advise(
-            self.judged(correlation, lacking), limits_of(held_rows(self.rows(), lacking), self.losses),
+            self.judged(correlation, lacking), limits_of(held_rows(self.rows(lacking)), self.losses),
             correlation=correlation, risk=self.risk, exponents=EXPONENTS,
             learning_rate=learning_rate, probe_share=probe_share, remedies=remedies,
         )  # fmt: skip
@@ -254,7 +255,7 @@ def test_nothing_is_safe_before_enough_of_the_run_was_seen(probability, verdict,
     assert judgement.verdict == verdict
     assert any("nothing is called safe before" in reason for reason in judgement.reasons)
     found = advise(
-        judgement, limits_of(held_rows(made.rows(), ()), made.losses), correlation=0.0, risk=RISK,
+        judgement, limits_of(held_rows(made.rows()), made.losses), correlation=0.0, risk=RISK,
         exponents=EXPONENTS, learning_rate=2e-4, probe_share=0.05,
     )  # fmt: skip
     assert found.action == action
@@ -275,7 +276,7 @@ def test_the_recommended_rate_keeps_the_risk_and_is_hardly_lower_than_the_highes
 ):
     made = of(*probabilities)
     found = made.advised(0.3, learning_rate=learning_rate)
-    limits = limits_of(held_rows(made.rows(), ()), made.losses)
+    limits = limits_of(held_rows(made.rows()), made.losses)
     assert found.action == "lower_learning_rate"
     multiple = found.learning_rate / learning_rate
     chance = probability_at(limits, 0.3, multiple, EXPONENTS)
