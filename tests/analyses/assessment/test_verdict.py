@@ -209,6 +209,37 @@ def test_what_the_base_has_decides_beside_what_it_lacks(probability, expected):
     assert made.advised(lacking=["sums"]).action != "give_items"
 
 
+@pytest.mark.parametrize("probability", [0.4, 0.95])
+def test_the_advice_says_that_the_run_is_never_safe_while_the_base_lacks_what_is_required(
+    probability,
+):
+    made = Made().add("french", probability).add("sums", 0.01)
+    plain, lacking = made.advised(), made.advised(lacking=["sums"])
+    assert lacking.action == plain.action
+    assert "Even then" not in plain.sentence
+    assert lacking.sentence.endswith(
+        "Even then the run is not called safe, because the base is not shown to have sums: give more "
+        "items for it, or write `required: false`."
+    )
+
+
+def test_a_row_of_what_the_base_lacks_comes_last_and_is_neither_at_risk_nor_lost():
+    made = Made().add("sums", 0.99, measured=0.5).add("french", 0.3)
+    assert [row.verdict for row in made.rows()] == ["lost", "inconclusive"]
+    first, row = made.rows(lacking=["sums"])
+    assert first.capability == "french"
+    assert (row.verdict, row.at_risk, row.is_measured_lost) == ("not_shown", False, False)
+    # What was measured and predicted stays.
+    assert row.predicted_change < -TOLERANCE
+    assert row.probability_lost == pytest.approx(0.99)
+
+
+def test_what_the_base_lacks_takes_no_part_of_the_risk():
+    made = Made().add("french", 0.8, measured=0.115).add("sums", 0.01)
+    assert made.rows()[0].verdict == "inconclusive"
+    assert made.rows(lacking=["sums"])[0].verdict == "lost"
+
+
 def test_a_base_that_has_nothing_that_is_required_gets_no_probability():
     made = Made().add("sums", 0.95)
     found = made.judged(lacking=["sums"])

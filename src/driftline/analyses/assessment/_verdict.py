@@ -114,10 +114,10 @@ def judge(
             f"{EARLIEST_SAFE:.0%}"
         )
     if lost or chance >= 1 - (risk if unsafe_risk is None else unsafe_risk):
-        return Judgement("unsafe", tuple(reasons), chance)
+        return Judgement("unsafe", tuple(reasons), chance, absent)
     if chance > risk or share < EARLIEST_SAFE:
-        return Judgement("at_risk", tuple(reasons), chance)
-    return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance)
+        return Judgement("at_risk", tuple(reasons), chance, absent)
+    return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance, absent)
 
 
 def held_rows(forecast: Sequence[CapabilityForecast]) -> tuple[CapabilityForecast, ...]:

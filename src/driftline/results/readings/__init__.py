@@ -67,4 +67,5 @@ from ._weight_diff import weight_diff_headline as weight_diff_headline
 from .comparisons import comparison_headline as comparison_headline
 from .comparisons import config_comparison_headline as config_comparison_headline
 from .comparisons import history_sentence as history_sentence
+from .comparisons import lacks_what_is_required as lacks_what_is_required
 from .comparisons import reason_lines as reason_lines

@@ -147,7 +147,9 @@ def plan_screen(document: Plan) -> Screen:
         The screen, without a command.
     """
     document = in_points(document)
-    target, required = document.target, [row for row in document.margins_left if row.required]
+    # A margin that is not known has no limit: the base is not shown to have the capability.
+    rows = [row for row in document.margins_left if row.left is not None]
+    target, required = document.target, [row for row in rows if row.required]
     kept = sum(c.verdict == "non_inferior" for c in document.claims if c.required)
     needed = sum(c.required for c in document.claims)
     statement = "no protocol improved the target within the tolerances; keep the base model"
