@@ -42,6 +42,15 @@ def test_the_failure_mode_follows_from_how_many_fall(losses, change, mode):
     )
 
 
+def test_what_the_base_lacks_makes_no_failure_mode():
+    lacking = row("sums", 0.0).model_copy(update={"verdict": "not_shown"})
+    rows = [row("a", 0.9), row("b", 0.0), row("c", 0.0), lacking]
+    assert failure_mode(rows, None)[1].startswith("1 of 3 capabilities")
+    found, _ = failure_mode([row("a", 0.9), row("b", 0.0), lacking, lacking], None)
+    # One of the two that the base has, not one of four.
+    assert found == "belief_space_collapse"
+
+
 def test_without_a_target_nothing_is_said_of_it():
     found, reason = failure_mode([row("a", 0.9), row("b", 0), row("c", 0)], None)
     assert found == "selective_capability_loss"

@@ -56,22 +56,23 @@ class Made:
         )
         return self
 
-    def rows(self):
-        study = SimpleNamespace(capabilities=tuple(self.capabilities))
+    def rows(self, lacking=()):
+        held = [c for c in self.capabilities if c.required and c.name not in lacking]
+        study = SimpleNamespace(
+            capabilities=tuple(self.capabilities), lacking=frozenset(lacking), deciding=tuple(held)
+        )
         table = SimpleNamespace(values=lambda _point, _capability: numpy.array([0.4, 0.6]))
         reading = SimpleNamespace(capabilities=tuple(self.readings))
         return capability_forecasts(study, table, reading, self.losses, risk=self.risk)
 
     def judged(self, correlation=0.0, lacking=()):
-        return judge(
-            self.rows(), self.losses, correlation=correlation, risk=self.risk, lacking=lacking
-        )
+        return judge(self.rows(lacking), self.losses, correlation=correlation, risk=self.risk)
 
     def advised(
         self, correlation=0.0, lacking=(), *, learning_rate=2e-4, probe_share=0.2, remedies=None
     ):
         return advise(
-            self.judged(correlation, lacking), limits_of(held_rows(self.rows(), lacking), self.losses),
+            self.judged(correlation, lacking), limits_of(held_rows(self.rows(lacking)), self.losses),
             correlation=correlation, risk=self.risk, exponents=EXPONENTS,
             learning_rate=learning_rate, probe_share=probe_share, remedies=remedies,
         )  # fmt: skip
@@ -208,6 +209,37 @@ def test_what_the_base_has_decides_beside_what_it_lacks(probability, expected):
     assert made.advised(lacking=["sums"]).action != "give_items"
 
 
+@pytest.mark.parametrize("probability", [0.4, 0.95])
+def test_the_advice_says_that_the_run_is_never_safe_while_the_base_lacks_what_is_required(
+    probability,
+):
+    made = Made().add("french", probability).add("sums", 0.01)
+    plain, lacking = made.advised(), made.advised(lacking=["sums"])
+    assert lacking.action == plain.action
+    assert "Even then" not in plain.sentence
+    assert lacking.sentence.endswith(
+        "Even then the run is not called safe, because the base is not shown to have sums: give more "
+        "items for it, or write `required: false`."
+    )
+
+
+def test_a_row_of_what_the_base_lacks_comes_last_and_is_neither_at_risk_nor_lost():
+    made = Made().add("sums", 0.99, measured=0.5).add("french", 0.3)
+    assert [row.verdict for row in made.rows()] == ["lost", "inconclusive"]
+    first, row = made.rows(lacking=["sums"])
+    assert first.capability == "french"
+    assert (row.verdict, row.at_risk, row.is_measured_lost) == ("not_shown", False, False)
+    # What was measured and predicted stays.
+    assert row.predicted_change < -TOLERANCE
+    assert row.probability_lost == pytest.approx(0.99)
+
+
+def test_what_the_base_lacks_takes_no_part_of_the_risk():
+    made = Made().add("french", 0.8, measured=0.115).add("sums", 0.01)
+    assert made.rows()[0].verdict == "inconclusive"
+    assert made.rows(lacking=["sums"])[0].verdict == "lost"
+
+
 def test_a_base_that_has_nothing_that_is_required_gets_no_probability():
     made = Made().add("sums", 0.95)
     found = made.judged(lacking=["sums"])
@@ -254,7 +286,7 @@ def test_nothing_is_safe_before_enough_of_the_run_was_seen(probability, verdict,
     assert judgement.verdict == verdict
     assert any("nothing is called safe before" in reason for reason in judgement.reasons)
     found = advise(
-        judgement, limits_of(held_rows(made.rows(), ()), made.losses), correlation=0.0, risk=RISK,
+        judgement, limits_of(held_rows(made.rows()), made.losses), correlation=0.0, risk=RISK,
         exponents=EXPONENTS, learning_rate=2e-4, probe_share=0.05,
     )  # fmt: skip
     assert found.action == action
@@ -275,7 +307,7 @@ def test_the_recommended_rate_keeps_the_risk_and_is_hardly_lower_than_the_highes
 ):
     made = of(*probabilities)
     found = made.advised(0.3, learning_rate=learning_rate)
-    limits = limits_of(held_rows(made.rows(), ()), made.losses)
+    limits = limits_of(held_rows(made.rows()), made.losses)
     assert found.action == "lower_learning_rate"
     multiple = found.learning_rate / learning_rate
     chance = probability_at(limits, 0.3, multiple, EXPONENTS)

@@ -192,6 +192,25 @@ def test_the_protected_quarter_is_of_the_required_capabilities(study):
     assert assess_module.protected_quarter(watched, found) == ((), None)
 
 
+def test_no_module_is_protected_for_what_the_base_lacks(study, monkeypatch):
+    found, seen = fragility_map(study), []
+    names = {row.capability for row in found.rows}
+    lacking = replace(study, lacking=frozenset(names))
+    assert assess_module.protected_quarter(lacking, found) == ((), None)
+    other = [row.model_copy(update={"capability": "other"}) for row in found.rows]
+    required = replace(study.capabilities[0], name="other")
+    both = replace(
+        study, capabilities=(*study.capabilities, required), lacking=frozenset({"other"})
+    )
+    monkeypatch.setattr(
+        "driftline.analyses.fragility._protected.most_fragile",
+        lambda rows, *_args, **_more: seen.extend(row.capability for row in rows) or (),
+    )
+    assess_module.protected_quarter(both, replace(found, rows=(*found.rows, *other)))
+    assert seen
+    assert "other" not in seen
+
+
 def test_what_has_no_gradient_is_left_out(study):
     generated = SimpleNamespace(
         name="answers",

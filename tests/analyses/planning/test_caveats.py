@@ -13,13 +13,15 @@ def _caveats(
     ablation=(),
     dtype="float32",
     blind=(),
+    lacking=None,
+    worst="facts",
 ):
-    whole = SimpleNamespace(scale=1.0, parts=None, gain=2.5, worst="facts", worst_loss=1.5)
+    whole = SimpleNamespace(scale=1.0, parts=None, gain=2.5, worst=worst, worst_loss=1.5)
     if trial is not None:
         trial = SimpleNamespace(looks=(whole,))
     best = whole if scale == 1.0 else SimpleNamespace(scale=scale, parts=None)
     found = SimpleNamespace(trial=trial, ablation=ablation, best=best)
-    bench = SimpleNamespace(looks=[None] * 21, blind=blind)
+    bench = SimpleNamespace(looks=[None] * 21, blind=blind, lacking=lacking or {})
     numerics = SimpleNamespace(compute_dtype=dtype)
     return " ".join(
         plan_caveats(found, bench, numerics, num_held_out=40, alpha=0.05, no_map=no_map)
@@ -48,7 +50,15 @@ def test_what_nothing_can_cost_is_named():
     assert "may refuse to watch them: facts. Give more items" in _caveats(blind=("facts",))
 
 
+def test_what_the_base_lacks_is_named_with_the_reason():
+    assert "not shown to have" not in _caveats()
+    said = _caveats(lacking={"sums": "the base answers 1 of 9 items right"})
+    assert "held no protocol back" in said
+    assert "sums: the base answers 1 of 9 items right" in said
+
+
 def test_what_other_trainers_files_lead_to_is_said_where_the_update_is_scaled():
     assert "other trainers do not" not in _caveats()
     said = _caveats(scale=0.5)
     assert "gains 2.5 nats per token and its worst capability, facts, loses 1.5 tolerances" in said
+    assert "gains 2.5 nats per token, by the items that choose" in _caveats(scale=0.5, worst=None)

@@ -42,6 +42,20 @@ def test_losses_are_bounded_and_a_gain_is_a_fall_of_the_targets_loss():
     assert (base.gain, base.excess, base.violation) == (0.0, 0.0, -1.0)
 
 
+def test_what_the_base_lacks_holds_no_trial_back():
+    rows = {}
+    for point, margin in ((BASE, 2.0), (TUNED, -9.0)):
+        rows[point.digest(), PAIRS.digest] = StoredScores({"margin_nats": (margin,) * 4}, 1)
+        rows[point.digest(), TARGET.digest] = StoredScores({"nll_nats": (5.0,) * 4}, 1)
+    ruler = PlanRuler((PAIRS, WATCHED), TARGET, 0.05, lacking=frozenset({"pairs"}))
+    assert ruler.deciding == ()
+    assert ruler.watched == (TARGET,)
+    look = ruler.look(Table(rows), TUNED, trial=3, step=7, scale=0.5)
+    assert (look.excess, look.violation, look.worst, look.worst_loss) == (0, -1, None, 0)
+    (row,) = look_rows([look])
+    assert (row.worst_capability, row.meets_constraint) == (None, True)
+
+
 def test_the_constraint_comes_before_the_gain():
     within, beyond = _look(1.0, 0.5), _look(9.0, 0.5, bound=1.1)
     assert best_of([beyond, within]) is within

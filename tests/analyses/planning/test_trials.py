@@ -1,12 +1,20 @@
 """One trial: where it is looked at, and which scales it may have."""
 
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
 import pytest
 
-from driftline.analyses.planning._protocol_looks import ProtocolEvaluation
+from driftline.analyses.planning._protocol_looks import PlanRuler, ProtocolEvaluation
 from driftline.analyses.planning._space import ProtocolCandidate
-from driftline.analyses.planning._trials import SCALES, Trial, early_step, scales_of
+from driftline.analyses.planning._trial_forecast import forecast_trial
+from driftline.analyses.planning._trials import SCALES, Bench, Trial, early_step, scales_of
 from driftline.analyses.search._evaluations import Loss
+from driftline.capabilities import Capability, MinimalPair
+from driftline.engine import Table
+from driftline.engine.storage._store import StoredScores
 from driftline.models import Levers, TrainingConfig, TrainingPlan
+from tests.analyses.searched import TARGET
 
 
 def _candidate(**values):
@@ -51,3 +59,50 @@ def test_a_trial_is_worth_its_best_scale():
 
 def test_a_run_that_broke_is_far_beyond_every_constraint():
     assert Trial(0, "search", _candidate(), "failed").violation > 100
+
+
+@dataclass
+class KnownScores:
+    """An engine whose base answers the first capability and guesses at the second."""
+
+    asked: list = field(default_factory=list)
+
+    def evaluate(self, points, capabilities):
+        self.asked.append([c.name for c in capabilities])
+        rows = {}
+        for point in points:
+            for capability in capabilities:
+                num = len(capability.items)
+                margins = (5.0,) * num if capability.name == "held" else (1.0, -1.0) * (num // 2)
+                if point.label == "ruined":
+                    margins = (-5.0,) * num
+                values = {"nll_nats": margins}
+                if capability.name != "target":
+                    right = tuple(float(margin > 0) for margin in margins)
+                    values = {"margin_nats": margins, "accuracy": right}
+                rows[point.digest(), capability.digest] = StoredScores(values, 1)
+        return Table(rows)
+
+
+def _pairs(name):
+    items = tuple(MinimalPair(id=str(i), good=f"{name} {i}", bad=f"b{i}") for i in range(8))
+    return Capability(name, "minimal_pair", "margin_nats", 0.5, items)
+
+
+def test_what_the_base_is_not_shown_to_have_holds_no_trial_back():
+    engine = KnownScores()
+    ruler = PlanRuler((_pairs("held"), _pairs("lacking")), TARGET, 0.05)
+    bench = Bench(engine, ruler, None, None, None)
+    assert list(bench.lacking) == ["lacking"]
+    assert "4 of 8 items right" in bench.lacking["lacking"]
+    assert [c.name for c in bench.ruler.deciding] == ["held"]
+    assert set(bench.base.losses) == {"held"}
+    # What can be lost and is lost by ruined weights is not blind, and what cannot be lost is not asked again.
+    assert bench.blind == ()
+    assert engine.asked == [["held", "lacking", "target"], ["held", "target"]]
+
+
+def test_a_trial_has_no_forecast_of_what_the_base_lacks():
+    ruler = PlanRuler((_pairs("lacking"),), TARGET, 0.05, lacking=frozenset({"lacking"}))
+    trajectory = SimpleNamespace(plan=TrainingPlan(10, (1e-3,) * 10), kept_steps=(2, 10))
+    assert forecast_trial(None, ruler, trajectory, None, seed=0) == ()

@@ -6,10 +6,15 @@ from driftline.analyses.repairing._caveats import repair_caveats
 
 
 def _caveats(*, excess=0.0, target="target", gain_share=1.0, lost=("pairs",), kind="model",
-             dtype="float32"):  # fmt: skip
+             dtype="float32", lacking=None):  # fmt: skip
     tuned = SimpleNamespace(gain_share=gain_share, excess=9.0)
     best = SimpleNamespace(meets_all=excess == 0)
-    search = SimpleNamespace(best=best, looks=[tuned, best], ruler=SimpleNamespace(target=target))
+    search = SimpleNamespace(
+        best=best,
+        looks=[tuned, best],
+        ruler=SimpleNamespace(target=target),
+        lacking=lacking or {},
+    )
     judged = SimpleNamespace(recovery=SimpleNamespace(lost=lost))
     output = None if kind is None else SimpleNamespace(kind=kind)
     numerics = SimpleNamespace(compute_dtype=dtype)
@@ -30,6 +35,10 @@ def test_what_bears_on_the_verdict_is_said_where_it_holds():
         ({"target": None}, "Without --data"),
         ({"gain_share": None}, "did not improve the target"),
         ({"lost": ()}, "cost no required capability"),
+        (
+            {"lacking": {"sums": "too few are right"}},
+            "while they are required: sums: too few are right",
+        ),
         ({"dtype": "bfloat16"}, "ran in bfloat16"),
     ):
         assert words not in plain

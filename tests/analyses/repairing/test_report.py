@@ -32,7 +32,7 @@ def _right(num):
     return {"accuracy": (1.0,) * num + (0.0,) * (NUM - num)}
 
 
-def _judged(base, tuned, repaired, *, targets=(5.0, 3.0, 3.2), lost=("pairs",)):
+def _judged(base, tuned, repaired, *, targets=(5.0, 3.0, 3.2), lost=("pairs",), lacking=None):
     rows = {}
     for point, num, nll in zip(
         (BASE, TUNED, REPAIRED), (base, tuned, repaired), targets, strict=True
@@ -46,9 +46,17 @@ def _judged(base, tuned, repaired, *, targets=(5.0, 3.0, 3.2), lost=("pairs",)):
         capabilities=(Halves(PAIRS, PAIRS), Halves(WATCHED, WATCHED)),
         target=Halves(TARGET, TARGET),
         lost=lost,
+        lacking=lacking or {},
         alpha=0.05,
         seed=0,
     )
+
+
+def test_nothing_is_given_back_of_what_the_base_lacks():
+    judged = _judged(30, 20, 25, lost=(), lacking={"pairs": "too few are right"})
+    pairs, _ = judged.recovery.capabilities
+    assert (pairs.was_lost, pairs.given_back, pairs.reason) == (False, None, "too few are right")
+    assert judged.recovery.tuned_damage == 0
 
 
 def test_what_comes_back_is_a_share_of_what_was_lost():

@@ -21,7 +21,10 @@ from driftline.engine.storage._store import StoredScores
 from driftline.errors import RunError
 from driftline.models import NoiseDirection, Point, Term
 
-from ..search.test_evaluations import PAIRS, TARGET
+from ..search.test_evaluations import PAIRS as FEW
+from ..search.test_evaluations import TARGET
+
+PAIRS = replace(FEW, items=tuple(replace(FEW.items[0], id=str(i)) for i in range(8)))
 
 ALL_PROPOSALS = 2 * search_module._NUM_PROPOSALS
 TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))
@@ -36,6 +39,8 @@ class KnownLosses:
     gain: object
     meter: Meter = field(default_factory=Meter)
     seen: set = field(default_factory=set)
+    base_margin: float = 100.0
+    """Above 0 the base answers all items right."""
 
     def evaluate(self, points, _capabilities):
         rows = {}
@@ -47,7 +52,10 @@ class KnownLosses:
                 for w in self.opened.weights
             }
             lost, gained = self.damage(scales), self.gain(scales)
-            rows[point.digest(), PAIRS.digest] = StoredScores({"margin_nats": (-lost,) * 4}, 1)
+            margin = self.base_margin - lost
+            rows[point.digest(), PAIRS.digest] = StoredScores(
+                {"margin_nats": (margin,) * 8, "accuracy": (float(margin > 0),) * 8}, 1
+            )
             rows[point.digest(), TARGET.digest] = StoredScores({"nll_nats": (-gained,) * 4}, 1)
         return Table(rows)
 
@@ -103,6 +111,15 @@ def test_even_damage_is_scaled_back_everywhere(search):
     assert best.excess == 0
     # 2 x^2 = 0.5 at x = 0.5, wherever the parts are.
     assert 0.45 <= best.gain_share <= 0.5
+
+
+def test_what_the_base_lacks_holds_no_repair_back(search):
+    made = search(lambda s: 3 * _mean(s, "layers"), lambda s: _mean(s, "layers"))
+    made.engine.base_margin = -1.0
+    tuned, _ = made.look("ends", [("tuned", made.everywhere(1.0)), ("base", made.everywhere(0.0))])
+    assert "answers none of 8 items right" in made.lacking["pairs"]
+    assert (tuned.excess, tuned.damage, tuned.worst, tuned.worst_loss) == (0, 0, None, 0)
+    assert made.best is tuned
 
 
 def test_what_is_within_the_tolerances_is_left_as_it_is(search):

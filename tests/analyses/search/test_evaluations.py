@@ -51,6 +51,13 @@ def test_losses_are_in_tolerances_and_gain_is_a_share_of_the_tuned_one():
     assert (base.excess, base.damage, base.gain) == (0, 0, 0)
 
 
+def test_what_the_base_lacks_is_in_no_loss():
+    table = _table([(2.0,) * 4, (0.0,) * 4, (0.0,) * 4], [(5.0,) * 4] * 3)
+    ruler = Ruler((PAIRS, WATCHED), TARGET, TUNED, 0.05, None, lacking=frozenset({"pairs"}))
+    look = ruler.look(table, SCALED, CANDIDATE)
+    assert (look.losses, look.excess, look.worst, look.worst_loss) == ({}, 0, None, 0)
+
+
 def test_a_gain_that_must_be_kept_is_judged_by_its_lower_bound():
     table = _table([(1.0,) * 4] * 3, [(5.0,) * 4, (3.0,) * 4, (3.0, 3.1, 3.2, 3.1)])
     strict = Ruler((PAIRS,), TARGET, TUNED, 0.05, 0.05).look(table, SCALED, CANDIDATE)

@@ -66,6 +66,20 @@ def test_a_page_of_configs_shows_each_and_when_it_dropped_out(fields, said):
     assert "rough.yaml" in text
 
 
+def test_configs_of_a_base_that_has_nothing_required_have_no_worst_capability():
+    nothing = {"verdict": "inconclusive", "worst_capability": None, "worst_loss": 0.0}
+    configs = tuple(planned(name, **nothing) for name in "ab")
+    found = build_config_comparison(
+        configs=configs, safest="a", recommended=None, verdict="inconclusive"
+    )
+    html = render_config_comparison(found)
+    assert "<svg" not in html
+    text = Page(html).text
+    assert "not shown by the base" in text
+    assert "its worst change" not in text
+    assert "give items that it can answer" in text
+
+
 def test_a_config_without_a_gain_is_drawn_too():
     configs = tuple(planned(name, gain=None, gain_low=None, gain_high=None) for name in "ab")
     found = build_config_comparison(configs=configs, safest="a", recommended="a")

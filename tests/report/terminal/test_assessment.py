@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from driftline.report.terminal import summary
-from driftline.results.readings._readings import (
+from driftline.results.readings import (
     clean,
     cost_sentence,
     duration,

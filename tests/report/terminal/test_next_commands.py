@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.report.terminal import next_command
+from driftline.report.terminal import config_comparison_screen, next_command
 from tests.pages import CommandLine
 from tests.results.certification_sample import build_certification
 from tests.results.comparison_sample import build_comparison, build_config_comparison
@@ -61,6 +61,21 @@ def test_after_configs(recommended, verdict, verb):
     changes = {"recommended": recommended, "verdict": verdict}
     command = next_command(build_config_comparison().model_copy(update=changes))
     assert verb_of(command) == verb
+
+
+def test_after_configs_of_which_none_can_be_safe_items_are_given():
+    document = build_config_comparison()
+    lacking = document.configs[0].model_copy(update={"verdict": "inconclusive"})
+    changes = {
+        "recommended": None,
+        "verdict": "inconclusive",
+        "configs": (lacking, *document.configs[1:]),
+    }
+    document = document.model_copy(update=changes)
+    assert verb_of(next_command(document)) == "suite"
+    screen = config_comparison_screen(document)
+    assert screen.action.startswith("give items that the base can answer")
+    assert "not shown to have all that is required" in screen.statement
 
 
 def test_a_diff_that_moved_is_certified_and_broken_weights_are_not():

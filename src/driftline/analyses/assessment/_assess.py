@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ...engine import Engine, Meter, Progress, RunFolder, Table, open_session
@@ -196,9 +196,8 @@ def _answer(
 ) -> Assessment:
     part, meter = request.part, study.engine.meter
     paths = shipped_path_calibration()
-    scores, table = _scores_and_probe(request, study)
-    lacking = [score.capability for score in scores if score.nothing_to_lose]
-    predicted = predict(request, study, table, lacking)
+    scores, table, study = _scores_and_probe(request, study)
+    predicted = predict(request, study, table)
     gains = row_gains(request, study, rows, predicted.reading)
     on_the_way = path_losses(study, table, predicted.at)
     path = path_margins(study, on_the_way, paths, table)
@@ -278,21 +277,26 @@ def _novelty(rows: Sequence[CapabilityForecast]) -> float:
 
 def _scores_and_probe(
     request: AssessmentRequest, study: Study
-) -> tuple[tuple[CapabilityScore, ...], Table]:
-    """Score the base, say what it lacks, then train the probe and score along it."""
+) -> tuple[tuple[CapabilityScore, ...], Table, Study]:
+    """Score the base, say what it lacks, then train the probe and score along it.
+
+    Returns:
+        The base's scores, all of them along the probe, and the study with what the base lacks.
+    """
     meter = study.engine.meter
     meter.enter("scoring the base")
     base = study.base_table()
     scores = tuple(capability_score(c, base) for c in study.capabilities)
-    lacking = [score.capability for score in scores if score.nothing_to_lose]
+    lacking = [score.capability for score in scores if score.nothing_to_lose is not None]
+    study = replace(study, lacking=frozenset(lacking))
     said = f"; the base is not shown to have: {', '.join(lacking)}" if lacking else ""
     meter.enter(f"training the first steps and scoring along them{said}")
     if not request.until_decided:
-        return scores, study.probe_table(base)
+        return scores, study.probe_table(base), study
     with meter.estimated(probe_tokens(request, study)):
-        study.trajectory.end_where(partial(is_decided, request, study, base, lacking))
+        study.trajectory.end_where(partial(is_decided, request, study, base))
         study.trajectory.ensure_trained()
-        return scores, study.probe_table(base)
+        return scores, study.probe_table(base), study
 
 
 def _cost(study: Study, started: float) -> Cost:

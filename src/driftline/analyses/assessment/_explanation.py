@@ -61,7 +61,7 @@ def failure_mode(
     """Find the failure mode that a forecast points to, of three.
 
     Args:
-        forecast: One row a capability, worst first.
+        forecast: One row a capability, worst first; those that the base is not shown to have do not count.
         target: What the run does to its own task.
 
     Returns:
@@ -69,13 +69,14 @@ def failure_mode(
         capabilities fall; else `belief_space_collapse` where half of the capabilities or more pass
         their tolerance; else `selective_capability_loss` where some do; else None. And why.
     """
-    at_risk = [row.capability for row in forecast if row.at_risk]
-    counted = f"{len(at_risk)} of {len(forecast)} capabilities are forecast beyond their tolerance"
+    shown = [row for row in forecast if row.verdict != "not_shown"]
+    at_risk = [row.capability for row in shown if row.at_risk]
+    counted = f"{len(at_risk)} of {len(shown)} capabilities are forecast beyond their tolerance"
     if not at_risk:
         return None, "no capability is forecast beyond its tolerance"
     if target is not None and target.predicted_change > 0:
         return "instability_amplification", f"{counted}, and the run's own task gets worse"
-    if len(at_risk) >= _MOST * len(forecast):
+    if len(at_risk) >= _MOST * len(shown):
         return "belief_space_collapse", counted
     improves = "" if target is None else ", while the run's own task improves"
     return "selective_capability_loss", counted + improves

@@ -1,6 +1,5 @@
 """The forecast of one planned run, the verdict by it, and when a probe has seen enough."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...engine import Table
@@ -57,7 +56,6 @@ def judged(
     study: Study,
     table: Table,
     reading: ProbeReading,
-    lacking: Sequence[str],
 ) -> Judged:
     forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
     losses, risk = forecast_losses(forecaster, reading), request.risk_of_safe_at_a_look
@@ -74,17 +72,14 @@ def judged(
         risk=risk,
         unsafe_risk=unsafe_risk,
         share=share,
-        lacking=lacking,
     )
-    return Judged(reading, forecaster, losses, rows, held_rows(rows, lacking), judgement)
+    return Judged(reading, forecaster, losses, rows, held_rows(rows), judgement)
 
 
-def predict(
-    request: AssessmentRequest, study: Study, table: Table, lacking: Sequence[str]
-) -> ExplainedPrediction:
+def predict(request: AssessmentRequest, study: Study, table: Table) -> ExplainedPrediction:
     looks = _looks(request, study, study.num_probe_steps)
     reading = read_probe(study, table, looks, straight_line=request.method == "straight_line")
-    result = judged(request, study, table, reading, lacking)
+    result = judged(request, study, table, reading)
     target = None
     if sum("target" in run.final_losses for run in request.calibration.runs) >= FEWEST_RUNS:
         fitted = fit_to(
@@ -115,9 +110,7 @@ def decision_tokens(request: AssessmentRequest, study: Study) -> float:
     return num_points * study.engine.num_tokens((*study.capabilities, study.target))
 
 
-def is_decided(
-    request: AssessmentRequest, study: Study, base: Table, lacking: Sequence[str], step: int
-) -> bool:
+def is_decided(request: AssessmentRequest, study: Study, base: Table, step: int) -> bool:
     """Judge the run by what is trained of it, at a look that may end the probe."""
     looks = _looks(request, study, step)
     if looks[-1] not in request.deciding_looks:
@@ -131,6 +124,6 @@ def is_decided(
     engine.tokens_used = counted
     table = Table({**base.rows, **scored.rows})
     reading = read_looks(study, table, looks)
-    result = judged(request, study, table, reading, lacking)
+    result = judged(request, study, table, reading)
     # Inconclusive for what the base lacks: a longer probe would not change it.
     return result.judgement.verdict != "at_risk"

@@ -1,6 +1,6 @@
 """The verdict on a planned run, with its reasons and the one thing to do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
@@ -19,6 +19,10 @@ from ..forecasting import (
 _ABSENT = (
     "the base is not shown to have {names}, so a loss there cannot be seen; give items that the base can "
     "answer, or write `required: false`"
+)
+_STILL_ABSENT = (
+    "Even then the run is not called safe, because the base is not shown to have {names}: give more items for "
+    "it, or write `required: false`."
 )
 _LIKELY = 0.5
 _LONGEST_PROBE = 0.6
@@ -58,20 +62,18 @@ def judge(
     risk: float,
     unsafe_risk: float | None = None,
     share: float = 1.0,
-    lacking: Collection[str] = (),
 ) -> Judgement:
     """Judge a run by the forecasts of its required capabilities.
 
     Args:
-        forecast: One row a capability.
+        forecast: One row a capability. One that the base is not shown to have can be neither lost nor kept: it
+            counts for no verdict, and there is no `safe` where it is required.
         losses: The same as distributions, by name.
         correlation: Of errors within one run.
         risk: Accepted probability that any required capability ends beyond its tolerance; at one of several
             looks, the part of it that *safe* may use.
         unsafe_risk: The part that *unsafe* may use; None for the same.
         share: Of the run's summed learning rate that the probe has covered.
-        lacking: Capabilities that the base is not shown to have. One that was never there can be neither lost
-            nor kept: it counts for no verdict, and there is no `safe` where one is required.
 
     Returns:
         `unsafe` if the probability that any required capability is lost is at least 1 - risk, or one was
@@ -84,8 +86,8 @@ def judge(
     if not required:
         reason = "no capability is required, so there is nothing to judge by"
         return Judgement("inconclusive", (reason,), None)
-    held = held_rows(forecast, lacking)
-    absent = tuple(row.capability for row in required if row.capability in lacking)
+    held = held_rows(forecast)
+    absent = tuple(row.capability for row in required if row.verdict == "not_shown")
     if not held:
         return Judgement("inconclusive", (_ABSENT.format(names=", ".join(absent)),), None, absent)
     chance = probability_any(limits_of(held, losses), correlation)
@@ -112,17 +114,15 @@ def judge(
             f"{EARLIEST_SAFE:.0%}"
         )
     if lost or chance >= 1 - (risk if unsafe_risk is None else unsafe_risk):
-        return Judgement("unsafe", tuple(reasons), chance)
+        return Judgement("unsafe", tuple(reasons), chance, absent)
     if chance > risk or share < EARLIEST_SAFE:
-        return Judgement("at_risk", tuple(reasons), chance)
-    return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance)
+        return Judgement("at_risk", tuple(reasons), chance, absent)
+    return Judgement("inconclusive" if absent else "safe", tuple(reasons), chance, absent)
 
 
-def held_rows(
-    forecast: Sequence[CapabilityForecast], lacking: Collection[str]
-) -> tuple[CapabilityForecast, ...]:
+def held_rows(forecast: Sequence[CapabilityForecast]) -> tuple[CapabilityForecast, ...]:
     """List the rows of the required capabilities that the base is shown to have."""
-    return tuple(row for row in forecast if row.required and row.capability not in lacking)
+    return tuple(row for row in forecast if row.required and row.verdict != "not_shown")
 
 
 def limits_of(
@@ -175,6 +175,44 @@ def advise(
             sentence="Give items that the base can answer, or mark the capability `required: false`.",
         )
     assert chance is not None, "a run is at risk or unsafe by a probability"
+    advice = _changed(
+        _Planned(learning_rate, probe_share, chance, can_wait=judgement.verdict == "at_risk"),
+        limits,
+        correlation=correlation,
+        risk=risk,
+        exponents=exponents,
+        remedies=remedies,
+    )
+    if not judgement.absent:
+        return advice
+    still = _STILL_ABSENT.format(names=", ".join(judgement.absent))
+    return advice.model_copy(update={"sentence": f"{advice.sentence} {still}"})
+
+
+class _Planned(NamedTuple):
+    """A planned run that is not safe."""
+
+    learning_rate: float
+    """The highest."""
+    probe_share: float
+    """Share of the planned steps that was trained."""
+    chance: float
+    """Probability of any loss."""
+    can_wait: bool
+    """It may be that only too little was measured."""
+
+
+def _changed(
+    planned: _Planned,
+    limits: Sequence[Limit],
+    *,
+    correlation: float,
+    risk: float,
+    exponents: Sequence[float],
+    remedies: Remedies | None,
+) -> ForecastAdvice:
+    """Find the change, or the measurement, with which the run keeps the risk."""
+    learning_rate, chance = planned.learning_rate, planned.chance
     multiple = largest_multiple(limits, correlation, risk=risk, exponents=exponents)
     if multiple is not None and multiple >= 1:
         # The planned rate keeps the risk already: only too little of the run was seen.
@@ -191,8 +229,8 @@ def advise(
         else probability_at(limits, correlation, rate / learning_rate, exponents)
     )
     lowered = _lowered(_Rate(rate, at_rate, multiple or 0.0), remedies, chance)
-    can_wait = judgement.verdict == "at_risk" and chance < _LIKELY and rate is not None
-    more = _measured_more(remedies, has_longer=probe_share < _LONGEST_PROBE)
+    can_wait = planned.can_wait and chance < _LIKELY and rate is not None
+    more = _measured_more(remedies, has_longer=planned.probe_share < _LONGEST_PROBE)
     if can_wait and more is not None:
         sentence, num_items = more
         rest = lowered.sentence[0].lower() + lowered.sentence[1:]

@@ -3,6 +3,7 @@
 from ._claim_obstacles import base_obstacle as base_obstacle
 from ._claim_obstacles import fall_to_chance as fall_to_chance
 from ._claim_obstacles import no_pass as no_pass
+from ._claim_obstacles import nothing_to_lose as nothing_to_lose
 from ._claim_obstacles import out_of_range as out_of_range
 from ._claims import adjusted_claims as adjusted_claims
 from ._claims import capability_claim as capability_claim

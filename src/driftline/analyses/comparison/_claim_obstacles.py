@@ -5,7 +5,9 @@ from collections import Counter
 import numpy
 
 from ...capabilities import Capability
-from ...stats import above_chance_evidence, above_chance_pvalue
+from ...engine import Table
+from ...models import BASE
+from ...stats import ALPHA, above_chance_evidence, above_chance_pvalue
 from ._paired import Paired, has_known_sizes, is_bounded
 
 _NO_RANGE = (
@@ -82,6 +84,21 @@ def base_obstacle(paired: Paired, alpha: float, seed: int) -> str | None:
     return _FALL.format(
         margin=capability.tolerance, unit=capability.unit, value=value, floor=floor or 0.0
     )
+
+
+def nothing_to_lose(capability: Capability, table: Table) -> str | None:
+    """Return why the base cannot lose a capability, by the test of a certification at its usual level.
+
+    Such a capability can be neither lost nor kept, so that it decides nothing, wherever losses decide.
+
+    Args:
+        table: Scores of the base.
+
+    Returns:
+        The reason and a mend; None where the base is shown to have it.
+    """
+    scores = table.item_metrics(BASE, capability)
+    return base_obstacle(Paired(capability, scores, scores), ALPHA, seed=0)
 
 
 def fall_to_chance(paired: Paired, alpha: float, seed: int) -> str | None:

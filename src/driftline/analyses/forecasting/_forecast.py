@@ -167,6 +167,8 @@ def capability_forecasts(
 ) -> tuple[CapabilityForecast, ...]:
     """Put the forecasts of capabilities into rows, the most likely lost first.
 
+    What the base is not shown to have comes last: it is neither at risk nor lost nor retained.
+
     Args:
         study: The planned run.
         table: Capabilities at the base.
@@ -177,7 +179,6 @@ def capability_forecasts(
     """
     unsafe_risk = risk if unsafe_risk is None else unsafe_risk
     readings = {each.capability: each for each in reading.capabilities}
-    num_required = sum(capability.required for capability in study.capabilities)
     rows = [
         _row(
             capability,
@@ -187,15 +188,23 @@ def capability_forecasts(
             _Limits(
                 risk,
                 unsafe_risk,
-                unsafe_risk / max(1, num_required),
+                unsafe_risk / max(1, len(study.deciding)),
                 is_early=share < EARLIEST_SAFE,
             ),
+            is_shown=capability.name not in study.lacking,
         )
         for capability in study.capabilities
     ]
     by_risk = {c.name: losses[c.name].value / c.tolerance for c in study.capabilities}
     return tuple(
-        sorted(rows, key=lambda row: (-(row.probability_lost or 0.0), -by_risk[row.capability]))
+        sorted(
+            rows,
+            key=lambda row: (
+                row.verdict == "not_shown",
+                -(row.probability_lost or 0.0),
+                -by_risk[row.capability],
+            ),
+        )
     )
 
 
@@ -238,6 +247,8 @@ def _row(
     reading: CapabilityReading,
     loss: LossForecast,
     limits: _Limits,
+    *,
+    is_shown: bool,
 ) -> CapabilityForecast:
     sign = -1.0 if capability.higher_is_better else 1.0
     ends = sorted((sign * loss.low, sign * loss.high))
@@ -251,6 +262,8 @@ def _row(
     verdict = capability_verdict(
         lost, limits.risk, measured_lost=is_lost, unsafe_risk=limits.unsafe_risk
     )
+    if limits.is_early and verdict == "retained":
+        verdict = "inconclusive"
     return CapabilityForecast(
         capability=capability.name,
         metric=capability.metric,
@@ -263,12 +276,12 @@ def _row(
         confidence_level=loss.confidence_level,
         tolerance=capability.tolerance,
         required=capability.required,
-        at_risk=loss.value > capability.tolerance,
-        verdict="inconclusive" if limits.is_early and verdict == "retained" else verdict,
+        at_risk=is_shown and loss.value > capability.tolerance,
+        verdict=verdict if is_shown else "not_shown",
         probability_lost=lost,
         measured_change=sign * measured,
         measured_standard_error=error,
-        is_measured_lost=is_lost,
+        is_measured_lost=is_shown and is_lost,
         novelty=loss.novelty,
     )
 

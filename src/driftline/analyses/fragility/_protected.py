@@ -9,17 +9,17 @@ _PROTECTED_SHARE = 0.25
 
 
 def protected_quarter(study: Study, result: FragilityMap) -> tuple[tuple[str, ...], float | None]:
-    """Choose the modules to freeze first, for the required capabilities of the map.
+    """Choose the modules to freeze first, for the required capabilities of the map that the base has.
 
     Args:
         study: The planned run.
 
     Returns:
         Module names, and the share of the parameters inside layers that they hold; none without a
-        required capability, nor under an adapter, which trains a few modules only and was not part of
-        the evidence.
+        required capability that the base is shown to have, nor under an adapter, which trains a few
+        modules only and was not part of the evidence.
     """
-    tolerances = {c.name: c.tolerance for c in study.capabilities if c.required}
+    tolerances = {c.name: c.tolerance for c in study.deciding}
     rows = [row for row in result.rows if row.capability in tolerances]
     if not rows or study.trajectory.config.adapter_config() is not None:
         return (), None

@@ -17,16 +17,21 @@ _CLAIMS = (
 )
 _SEED = "Every protocol was trained once, with the config's own seed; how much a seed moves is not known."
 _UNMET = "No point of the search meets the constraint but the base, which is what is left."
+_LACKING = (
+    "The base is not shown to have these by the items that choose, so that nothing can be lost there: they held "
+    "no protocol back, no module was frozen for them, and no verdict can be a pass while they are required: "
+    "{reasons}. Or write `required: false`."
+)
 _BLIND = (
     "Even ruined weights do not clearly cost these more than their tolerance, by the items that choose, so "
-    "they hold no protocol back, and `driftline train` may refuse to watch them: {names}. Give more items, or "
+    "they say little against a protocol, and `driftline train` may refuse to watch them: {names}. Give more items, or "
     "write `required: false`."
 )
 _UNSCALED = (
     "The update is scaled after training, which `driftline train` does and other trainers do not: what their "
-    "files train gains {gain:.3g} nats per token and its worst capability, {name}, loses {loss:.3g} tolerances, by "
-    "the items that choose."
+    "files train gains {gain:.3g} nats per token{worst}, by the items that choose."
 )
+_UNSCALED_WORST = " and its worst capability, {name}, loses {loss:.3g} tolerances"
 _NO_MAP = "No modules were frozen or slowed: {reason}."
 _TARGET = (
     "The target is {num} rows of the data that were kept out of training, half of which report; the "
@@ -63,6 +68,9 @@ def plan_caveats(
     def chosen() -> Iterator[str]:
         if result.trial is None:
             yield _UNMET
+        if bench.lacking:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in bench.lacking.items())
+            yield _LACKING.format(reasons=reasons)
         if bench.blind:
             yield _BLIND.format(names=", ".join(bench.blind))
         unmeasured = [
@@ -70,7 +78,12 @@ def plan_caveats(
         ]
         whole = _unscaled(result)
         if whole is not None:
-            yield _UNSCALED.format(gain=whole.gain, name=whole.worst, loss=whole.worst_loss)
+            worst = (
+                ""
+                if whole.worst is None
+                else _UNSCALED_WORST.format(name=whole.worst, loss=whole.worst_loss)
+            )
+            yield _UNSCALED.format(gain=whole.gain, worst=worst)
         if unmeasured:
             yield _UNMEASURED.format(names=", ".join(unmeasured))
         yield _SPLIT.format(num=len(bench.looks))

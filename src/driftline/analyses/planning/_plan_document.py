@@ -18,7 +18,7 @@ from ...results import (
 )
 from ...stats import standard_error
 from ...verdicts import TestVerdict
-from ..comparison import suite_claim
+from ..comparison import nothing_to_lose, suite_claim
 from ..search import mean_limits, point_claims, weighed
 from ._protocol_looks import PartScales, ProtocolEvaluation
 from ._space import PlanSpace
@@ -40,7 +40,8 @@ class PlanOutcome:
     claims: tuple[CapabilityClaim, ...]
     suite_claim: SuiteClaim
     limits: Mapping[str, float] = field(default_factory=dict)
-    """Capability to the upper limit of its mean loss, by the standard errors of its items."""
+    """Capability to the upper limit of its mean loss, by the standard errors of its items; without those that the
+    base is not shown to have."""
 
     @property
     def margins_left(self) -> tuple[MarginLeft, ...]:
@@ -64,6 +65,7 @@ def judge(
     limits = {
         c.name: mean_limits(table.item_losses(point, c, base=BASE), c, alpha)[2]
         for c in capabilities
+        if nothing_to_lose(c, table) is None
     }
     return PlanOutcome(gained, claims, suite_claim(claims), limits)
 

@@ -67,11 +67,12 @@ class _Mapped(NamedTuple):
 
 def _mapped(bench: Bench, space: PlanSpace, *, seed: int) -> _Mapped:
     engine, ruler = bench.engine, bench.ruler
-    capabilities = tuple(c for c in ruler.capabilities if c.required and has_slope(c))
+    capabilities = tuple(c for c in ruler.deciding if has_slope(c))
     if "full" not in space.choices["method"]:
         return _Mapped([], obstacle="full fine-tuning is not possible with this base")
     if not capabilities:
-        return _Mapped([], obstacle="nothing required has a gradient")
+        told = "nothing that is required and that the base is shown to have has a gradient"
+        return _Mapped([], obstacle=told)
     obstacle = gradient_obstacle(engine.opened)
     if obstacle is not None:
         return _Mapped([], obstacle=obstacle)

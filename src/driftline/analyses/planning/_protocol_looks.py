@@ -15,6 +15,7 @@ from ..search import (
     choice_level,
     front,
     mean_limits,
+    required_capabilities,
     required_losses,
     safe_worth,
 )
@@ -47,15 +48,18 @@ class ProtocolEvaluation(WithLosses):
     gain: float
     """Fall of the target's loss from the base, nats per token."""
     losses: Mapping[str, Loss]
-    """Losses of the required capabilities, in their tolerances."""
+    """Losses of the capabilities that hold a trial back, in their tolerances."""
     parts: PartScales | None = None
     """None where all have one scale."""
     prefer: Preference = "gain"
 
     @property
     def violation(self) -> float:
-        """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint."""
-        return max(loss.bound for loss in self.losses.values()) - 1.0
+        """The largest bound of a loss over its tolerance, less 1; above 0 breaks the constraint.
+
+        -1 where nothing holds a trial back.
+        """
+        return max((loss.bound for loss in self.losses.values()), default=0.0) - 1.0
 
     @property
     def worth(self) -> float:
@@ -95,11 +99,21 @@ class PlanRuler:
     num_candidates: int = 1
     """Most points that may be chosen; bounds of losses are corrected for them."""
     prefer: Preference = "gain"
+    lacking: frozenset[str] = frozenset()
+    """Capabilities that the base is not shown to have by these items."""
+
+    @property
+    def deciding(self) -> tuple[Capability, ...]:
+        """Capabilities that hold a trial back: the required ones that the base is shown to have.
+
+        Bounds of losses, forecasts of trials and the choice of fragile modules all rest on these alone.
+        """
+        return required_capabilities(self.capabilities, self.lacking)
 
     @property
     def watched(self) -> tuple[Capability, ...]:
         """Capabilities to score for an evaluation."""
-        return (*(c for c in self.capabilities if c.required), self.target)
+        return (*self.deciding, self.target)
 
     def look(
         self,
@@ -113,7 +127,7 @@ class PlanRuler:
     ) -> ProtocolEvaluation:
         """Evaluate one point from a table, which must hold the base too."""
         level = choice_level(self.alpha, self.num_candidates)
-        losses = required_losses(table, point, self.capabilities, level)
+        losses = required_losses(table, point, self.deciding, level)
         gain = -float(table.item_losses(point, self.target, base=BASE).mean())
         return ProtocolEvaluation(trial, step, scale, gain, losses, parts, self.prefer)
 

@@ -35,12 +35,15 @@ def forecast_trial(
         seed: Random seed.
 
     Returns:
-        One forecast a required capability; none where the look is later, since nothing had moved by then.
+        One forecast a capability that holds a trial back; none where the look is later, since nothing had
+        moved by then, or where nothing does.
     """
     step = early_step(_LOOK, trajectory.plan.num_steps)
     if step not in trajectory.kept_steps[:-1]:
         return ()
-    capabilities = tuple(c for c in ruler.capabilities if c.required)
+    capabilities = ruler.deciding
+    if not capabilities:
+        return ()
     study = Study(engine, capabilities, ruler.target, trajectory, Effort(), seed)
     reading = read_looks(study, table, (_LOOK,))
     forecaster = fit_to(shipped_calibration(), method="driftline", probe="0.2")
@@ -67,7 +70,7 @@ def reason_to_drop(forecasts: Sequence[TrialForecast], *, scale: float, other: i
     update.
 
     Args:
-        forecasts: Of its required capabilities.
+        forecasts: Of the capabilities that hold it back.
         scale: The smallest scale at which its update will be scored.
         other: Number of a finished trial within the tolerances; where all break one, none is dropped.
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...engine import Engine, Table
@@ -21,6 +21,7 @@ from ...models import (
     Trajectory,
 )
 from ...results import TrialForecast, TrialState
+from ..comparison import nothing_to_lose
 from ._budget import Budget, tokens_of_run, weight_of
 from ._protocol_looks import PartScales, PlanRuler, ProtocolEvaluation, best_of
 from ._space import ProtocolCandidate, Settings
@@ -88,14 +89,21 @@ class Bench:
     budget: Budget
     seed: int = 0
     base: ProtocolEvaluation = field(init=False)
+    lacking: dict[str, str] = field(init=False)
+    """Required capabilities that the base is not shown to have by the items that choose, with the reason: they
+    hold no trial back (`PlanRuler.deciding`)."""
     blind: tuple[str, ...] = field(init=False)
-    """Required capabilities that even ruined weights do not clearly cost more than their tolerance, by
-    the items that choose: they hold nothing back, and a monitor refuses them."""
+    """Others that even ruined weights do not clearly cost more than their tolerance, by the items that
+    choose: they say little against a trial, and a monitor refuses them."""
     trials: list[Trial] = field(default_factory=list)
     _table: Table = field(default_factory=Table)
 
     def __post_init__(self) -> None:
         """Score the base, which is the first look, and see what can be lost at all."""
+        self._evaluate([BASE])
+        reasons = {c.name: nothing_to_lose(c, self._table) for c in self.ruler.deciding}
+        self.lacking = {name: reason for name, reason in reasons.items() if reason is not None}
+        self.ruler = replace(self.ruler, lacking=frozenset(self.lacking))
         self.base = self._look(BASE, None, 0, 0.0)
         self.blind = self._blind()
 
@@ -252,9 +260,8 @@ class Bench:
             return ()
         return tuple(
             capability.name
-            for capability in self.ruler.capabilities
-            if capability.required
-            and self.ruler.least_loss(self._table, ruined, capability) <= capability.tolerance
+            for capability in self.ruler.deciding
+            if self.ruler.least_loss(self._table, ruined, capability) <= capability.tolerance
         )
 
     def _enter(self, trial: Trial) -> None:

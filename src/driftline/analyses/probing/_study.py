@@ -78,6 +78,13 @@ class Study:
     seed: int
     anchors: Anchors | None = None
     """Texts at which the belief space is read; None if it is not."""
+    lacking: frozenset[str] = frozenset()
+    """Capabilities that the base is not shown to have: measured like the others, they decide nothing."""
+
+    @property
+    def deciding(self) -> tuple[Capability, ...]:
+        """The required capabilities that the base is shown to have."""
+        return tuple(c for c in self.capabilities if c.required and c.name not in self.lacking)
 
     @property
     def num_probe_steps(self) -> int:

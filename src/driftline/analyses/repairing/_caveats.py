@@ -26,6 +26,10 @@ _NO_TARGET = (
 _NOT_ALL_GAIN = (
     "Tuning did not improve the target on the examples that choose, so no gain was kept."
 )
+_LACKING = (
+    "The base is not shown to have these by the items that choose, so that nothing was lost there that could be "
+    "given back, and no verdict can be a pass while they are required: {reasons}. Or write `required: false`."
+)
 _NOTHING = "Tuning cost no required capability more than its tolerance on the items that choose."
 _BASE = "No model was written: what was chosen is the base."
 _ROUNDED = (
@@ -55,6 +59,9 @@ def repair_caveats(
             yield _NO_TARGET
         elif tuned.gain_share is None:
             yield _NOT_ALL_GAIN
+        if search.lacking:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in search.lacking.items())
+            yield _LACKING.format(reasons=reasons)
         if not outcome.recovery.lost:
             yield _NOTHING
         yield _SPLIT.format(num=len(search.looks))

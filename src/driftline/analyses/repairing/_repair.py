@@ -156,6 +156,7 @@ def repair(
         capabilities=inputs.capabilities,
         target=inputs.target,
         lost=_lost(search.looks[0]),
+        lacking=search.lacking,
         alpha=request.alpha,
         seed=request.seed,
     )

@@ -1,6 +1,6 @@
 """Reported benefit and cost of a repair, on held-out items."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...capabilities import Capability
@@ -45,6 +45,7 @@ def judge(
     capabilities: Sequence[Halves],
     target: Halves | None,
     lost: Sequence[str],
+    lacking: Mapping[str, str],
     alpha: float,
     seed: int,
 ) -> RepairOutcome:
@@ -55,8 +56,9 @@ def judge(
         points: The tuned and the repaired model.
         capabilities: Both parts of each.
         target: Both parts of the target, if there is one.
-        lost: Required capabilities that the items that choose called lost, so that what is counted
+        lost: Required capabilities that the base has and the items that choose called lost, so that what is counted
             as given back was not picked on the items that count it.
+        lacking: Capabilities that the base is not shown to have, with the reason: of these nothing was lost.
         alpha: Level of each claim and limit.
         seed: Random seed of the tests.
 
@@ -66,7 +68,7 @@ def judge(
     reported = [halves.report for halves in capabilities]
     claims = point_claims(table, points[1], reported, alpha=alpha, seed=seed)
     return RepairOutcome(
-        _recovery(table, points, reported, lost),
+        _recovery(table, points, reported, lost, lacking),
         None if target is None else _target(table, points, target.report, alpha),
         claims,
         suite_claim(claims),
@@ -107,7 +109,7 @@ def look_rows(search: RepairSearch) -> list[RepairLook]:
             gain_share=look.gain_share,
             kept_change=look.candidate.kept_change,
             worst_capability=look.worst,
-            worst_loss=look.losses[look.worst].mean,
+            worst_loss=look.worst_loss,
             damage=look.damage,
             excess=look.excess,
             meets_constraint=look.meets_all,
@@ -153,6 +155,7 @@ def _recovery(
     points: tuple[Point, Point],
     capabilities: Sequence[Capability],
     lost: Sequence[str],
+    lacking: Mapping[str, str],
 ) -> Recovery:
     rows, damages = [], [0.0, 0.0]
     for capability in capabilities:
@@ -161,6 +164,7 @@ def _recovery(
         errors = [standard_error(each, groups=capability.groups()) for each in moved]
         tuned, repaired = (capability.loss(change) for change in changes)
         was_lost = capability.name in lost
+        reason = lacking.get(capability.name) or (None if tuned > 0 else _NOT_LOST_HERE)
         if was_lost:
             for side, loss in enumerate((tuned, repaired)):
                 damages[side] += max(0.0, loss) / capability.tolerance
@@ -176,8 +180,8 @@ def _recovery(
                 repaired_change=changes[1],
                 tuned_standard_error=errors[0],
                 repaired_standard_error=errors[1],
-                given_back=1 - repaired / tuned if tuned > 0 else None,
-                reason=None if tuned > 0 else _NOT_LOST_HERE,
+                given_back=1 - repaired / tuned if reason is None else None,
+                reason=reason,
             )
         )
     reason = None

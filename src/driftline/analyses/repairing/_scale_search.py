@@ -3,12 +3,13 @@
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...capabilities import Capability
-from ...engine import Engine
+from ...engine import Engine, Table
 from ...errors import RunError
 from ...models import BASE, Point, TunedModel, scaled_point
+from ..comparison import nothing_to_lose
 from ..search import (
     Candidate,
     CandidateEvaluation,
@@ -17,6 +18,7 @@ from ..search import (
     Tried,
     depths,
     propose_scales,
+    required_capabilities,
     segments,
     weight_scales,
 )
@@ -54,6 +56,8 @@ class RepairSearch:
     """Squared norm of each cell's update."""
     seed: int = 0
     """Random seed of the proposals."""
+    lacking: dict[str, str] = field(default_factory=dict)
+    """Required capabilities that the base is not shown to have by the items that choose, with the reason."""
     looks: list[CandidateEvaluation] = field(default_factory=list)
     priced: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
     """Parts that give something back when they are taken out alone, the cheapest first."""
@@ -90,12 +94,20 @@ class RepairSearch:
         if self.ruler.target is not None:
             request.append(self.ruler.target)
         table = self.engine.evaluate((BASE, self.ruler.tuned, *points), request)
+        if not self.looks:
+            self._see_what_the_base_lacks(table)
         result = [
             self.ruler.look(table, point, candidate)
             for point, candidate in zip(points, candidates, strict=True)
         ]
         self.looks.extend(result)
         return result
+
+    def _see_what_the_base_lacks(self, table: Table) -> None:
+        deciding = required_capabilities(self.ruler.capabilities, ())
+        reasons = {c.name: nothing_to_lose(c, table) for c in deciding}
+        self.lacking = {name: reason for name, reason in reasons.items() if reason is not None}
+        self.ruler = replace(self.ruler, lacking=frozenset(self.lacking))
 
     def everywhere(self, scale: float) -> dict[str, float]:
         """Return one scale for every block."""

@@ -14,6 +14,7 @@ from ._evaluations import WithLosses as WithLosses
 from ._evaluations import choice_level as choice_level
 from ._evaluations import front as front
 from ._evaluations import mean_limits as mean_limits
+from ._evaluations import required_capabilities as required_capabilities
 from ._evaluations import required_losses as required_losses
 from ._evaluations import safe_worth as safe_worth
 from ._held_out import point_claims as point_claims

@@ -1,6 +1,6 @@
 """Evaluation of a repair candidate on the items that select, and the order of evaluations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -39,14 +39,26 @@ def choice_level(alpha: float, num_candidates: int) -> float:
     return alpha / max(1, num_candidates)
 
 
+def required_capabilities(
+    capabilities: Sequence[Capability], lacking: Collection[str]
+) -> tuple[Capability, ...]:
+    """List the capabilities whose losses decide: the required ones that the base is shown to have.
+
+    Args:
+        capabilities: Capabilities of the search.
+        lacking: Names of those that the base is not shown to have.
+    """
+    return tuple(c for c in capabilities if c.required and c.name not in lacking)
+
+
 def required_losses(
     table: Table, point: Point, capabilities: Sequence[Capability], level: float
 ) -> dict[str, Loss]:
-    """Measure the losses of the required capabilities at a point.
+    """Measure the losses of capabilities at a point.
 
     Args:
         table: Holds the scores of the base and of the point.
-        capabilities: Capabilities of the search; the watched ones are skipped.
+        capabilities: Those whose losses decide.
         level: Level of each bound.
 
     Returns:
@@ -54,12 +66,9 @@ def required_losses(
     """
     losses = {}
     for capability in capabilities:
-        if capability.required:
-            values = table.item_losses(point, capability, base=BASE)
-            mean, _, bound = mean_limits(values, capability, level)
-            losses[capability.name] = Loss(
-                mean / capability.tolerance, bound / capability.tolerance
-            )
+        values = table.item_losses(point, capability, base=BASE)
+        mean, _, bound = mean_limits(values, capability, level)
+        losses[capability.name] = Loss(mean / capability.tolerance, bound / capability.tolerance)
     return losses
 
 
@@ -70,24 +79,24 @@ def safe_worth(worth: float, losses: Mapping[str, Loss]) -> float:
 
 
 class WithLosses:
-    """Losses of the required capabilities at one point; a base of evaluations."""
+    """Losses of the capabilities that decide at one point; a base of evaluations."""
 
     losses: Mapping[str, Loss]
 
     @property
     def excess(self) -> float:
-        """Tolerances by which the bounds of losses pass them, over all required capabilities."""
+        """Tolerances by which the bounds of losses pass them, over all capabilities that decide."""
         return sum(max(0.0, loss.bound - 1.0) for loss in self.losses.values())
 
     @property
-    def worst(self) -> str:
-        """The capability with the largest loss in its tolerances."""
-        return max(self.losses, key=lambda name: self.losses[name].mean)
+    def worst(self) -> str | None:
+        """The capability with the largest loss in its tolerances; None where none decides."""
+        return max(self.losses, key=lambda name: self.losses[name].mean, default=None)
 
     @property
     def worst_loss(self) -> float:
-        """The mean loss of that capability."""
-        return self.losses[self.worst].mean
+        """The mean loss of that capability; 0 where none decides."""
+        return 0.0 if self.worst is None else self.losses[self.worst].mean
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,7 @@ class CandidateEvaluation(WithLosses):
     """Nats by which the lower bound of the gain misses what has to be kept, below 0 where there is
     more; None where nothing has to be."""
     losses: Mapping[str, Loss]
-    """Losses of the required capabilities."""
+    """Losses of the required capabilities that the base has."""
     prefer: Preference = "gain"
 
     @property
@@ -125,7 +134,7 @@ class CandidateEvaluation(WithLosses):
 
     @property
     def damage(self) -> float:
-        """Tolerances lost, over all required capabilities; what is gained does not make up for it."""
+        """Tolerances lost, over all capabilities that decide; what is gained does not make up for it."""
         return sum(max(0.0, loss.mean) for loss in self.losses.values())
 
     @property
@@ -163,11 +172,14 @@ class Ruler:
     num_candidates: int = 1
     """Most candidates that are looked at; bounds of losses are corrected for them."""
     prefer: Preference = "gain"
+    lacking: frozenset[str] = frozenset()
+    """Capabilities that the base is not shown to have by these items: nothing can be lost or given back there."""
 
     def look(self, table: Table, point: Point, candidate: Candidate) -> CandidateEvaluation:
         """Evaluate one point from a table, which must hold the tuned model too."""
         level = choice_level(self.alpha, self.num_candidates)
-        losses = required_losses(table, point, self.capabilities, level)
+        deciding = required_capabilities(self.capabilities, self.lacking)
+        losses = required_losses(table, point, deciding, level)
         gain, share, missed = None, None, None
         if self.target is not None:
             gains = -table.item_losses(point, self.target, base=BASE)

@@ -194,7 +194,8 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
     for run in request.runs:
         forecast = race.forecasts[run.label]
         low, high = numpy.quantile(race.drawn[run.label], (0.05, 0.95)).tolist()
-        worst = max(forecast.losses, key=lambda name: forecast.losses[name].loss)
+        # None where the base is not shown to have any required capability: then no config is safe or unsafe.
+        worst = max(forecast.losses, key=lambda name: forecast.losses[name].loss, default=None)
         target = forecast.assessment.target
         verdict = forecast.assessment.verdict
         assert verdict is not None
@@ -208,7 +209,7 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 dropped_after=race.dropped_after.get(run.label),
                 largest_probability_lost=forecast.largest_probability_lost,
                 worst_capability=worst,
-                worst_loss=forecast.losses[worst].loss,
+                worst_loss=0.0 if worst is None else forecast.losses[worst].loss,
                 worst_low=low,
                 worst_high=high,
                 probability_safest=safest[run.label],

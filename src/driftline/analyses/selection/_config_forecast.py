@@ -8,7 +8,7 @@ from ...choices import Probe
 from ...engine import Progress, RunFolder
 from ...models import LanguageModel, TrainingConfig, TrainingData
 from ...results import Assessment
-from ...results.readings import forecast_losses, held_losses
+from ...results.readings import held_losses
 from ..assessment import AssessmentRequest, assess
 from ..forecasting import PredictedLoss, fit_to, shipped_calibration
 from ..probing import Effort
@@ -34,9 +34,9 @@ class ConfigForecast(NamedTuple):
 
     assessment: Assessment
     losses: dict[str, PredictedLoss]
-    """Predicted loss of each required capability, in tolerances."""
+    """Predicted loss of each required capability that the base has, in tolerances."""
     largest_probability_lost: float
-    """The largest probability of a loss beyond the tolerance, over the required capabilities."""
+    """The largest probability of a loss beyond the tolerance, over these; 0 without any."""
     correlation: float
     """Correlation of the normal scores of two capabilities' errors in one run."""
     num_items: int
@@ -77,10 +77,7 @@ def forecast_config(
         evaluation=planned.evaluation,
     )
     result = assess(request, folder, listener=listener)
-    # A base that has none of them is compared by all of them: no config is safe, and none drops out.
-    held = [each for each in held_losses(result) if each.required] or [
-        each for each in forecast_losses(result) if each.required
-    ]
+    held = [each for each in held_losses(result) if each.required]
     losses = {
         each.capability: PredictedLoss(
             each.relative,
@@ -94,9 +91,7 @@ def forecast_config(
     return ConfigForecast(
         result,
         losses,
-        0.0
-        if result.probability_any_lost is None
-        else max(each.probability_lost or 0.0 for each in held),
+        max((each.probability_lost or 0.0 for each in held), default=0.0),
         forecaster.correlation,
         max(score.num_items for score in result.scores),
     )

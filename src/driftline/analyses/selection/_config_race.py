@@ -21,13 +21,15 @@ def draw_worst_losses(
     as in the probability that any capability is lost.
 
     Args:
-        losses: Of every required capability, at least one.
+        losses: Of every required capability that the base has.
         correlation: Of the normal scores of two errors of one run, from 0 to below 1.
         generator: Draws.
 
     Returns:
-        Worst losses, in tolerances.
+        Worst losses, in tolerances; 0 without a capability.
     """
+    if not losses:
+        return numpy.zeros(NUM_DRAWS)
     middle = numpy.array([each.loss for each in losses])
     scale = numpy.array([scale_of(each) for each in losses])
     common = generator.standard_normal((NUM_DRAWS, 1))

@@ -10,8 +10,8 @@ from ...errors import ConfigError
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
 from ...provenance import provenance_fields
 from ...results import CapabilityScore, Cost, ItemScore, Provenance, Scores
-from ...stats import ALPHA, mean_interval
-from ..comparison import Paired, base_obstacle
+from ...stats import mean_interval
+from ..comparison import nothing_to_lose
 from ..items import SuiteRequest
 from ..probing import CONFIDENCE_LEVEL, base_standard_error
 
@@ -119,14 +119,8 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
         chance=capability.chance,
         tolerance=capability.tolerance,
         required=capability.required,
-        nothing_to_lose=_nothing_to_lose(capability, table),
+        nothing_to_lose=nothing_to_lose(capability, table),
     )
-
-
-def _nothing_to_lose(capability: Capability, table: Table) -> str | None:
-    """Return why the base cannot lose it, by the test of a certification at its usual level."""
-    scores = table.item_metrics(BASE, capability)
-    return base_obstacle(Paired(capability, scores, scores), ALPHA, seed=0)
 
 
 def check_names(capabilities: Sequence[Capability], *, reserved: Collection[str] = ()) -> None:

@@ -10,6 +10,7 @@ from peft.tuners.lora import LoraLayer
 from ...errors import ConfigError
 from ...parsing import parse_json, read_text
 from ...results import Assessment
+from ...results.readings import held_margins
 from ..handles import BaseWeights, is_sharded, lora_change, summed
 
 
@@ -50,7 +51,7 @@ def update_norm(
 
 
 def critical_relative_norm(assessment: Assessment) -> float | None:
-    """Return the smallest radius along the update at which a capability passes its tolerance.
+    """Return the smallest radius along the update at which a capability that the base has passes its tolerance.
 
     Args:
         assessment: Assessment of `driftline assess` or `driftline margin`.
@@ -60,10 +61,8 @@ def critical_relative_norm(assessment: Assessment) -> float | None:
     """
     radii = [
         margin.critical_relative_norm
-        for margin in assessment.margins
-        if margin.kind == "radius"
-        and margin.direction == "update"
-        and margin.critical_relative_norm is not None
+        for margin in held_margins(assessment, "radius")
+        if margin.direction == "update" and margin.critical_relative_norm is not None
     ]
     return min(radii, default=None)
 

@@ -1,7 +1,7 @@
 """The values of two documents of one kind, in pairs, and the settings that differ."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ...results import (
@@ -90,7 +90,7 @@ def _difference(first: RunReading | None, second: RunReading | None) -> float | 
 
 def _readings(document: Document) -> Iterator[Named]:
     if isinstance(document, Assessment) and document.forecast:
-        return map(_forecast, document.forecast)
+        return (_forecast(each, document.not_shown) for each in document.forecast)
     if isinstance(document, Assessment | Scores):
         return map(_score, document.scores)
     if isinstance(document, Certification | Plan | Repair):
@@ -112,7 +112,7 @@ def _score(score: CapabilityScore) -> Named:
     return score.capability, score.unit, reading
 
 
-def _forecast(forecast: CapabilityForecast) -> Named:
+def _forecast(forecast: CapabilityForecast, lacking: Collection[str]) -> Named:
     is_higher = metric_sign(forecast.metric) < 0
     ends = [shown_change(end, higher_is_better=is_higher) for end in (forecast.low, forecast.high)]
     low, high = ends if is_higher else ends[::-1]
@@ -121,7 +121,7 @@ def _forecast(forecast: CapabilityForecast) -> Named:
         low=low,
         high=high,
         accepted=forecast.tolerance,
-        verdict=forecast.verdict,
+        verdict="not_shown" if forecast.capability in lacking else forecast.verdict,
         required=forecast.required,
     )
     return forecast.capability, forecast.unit, reading

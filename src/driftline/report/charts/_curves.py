@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ...results import Assessment, StabilityMargin
-from ...results.readings import clean, loss_sign, margin_order
+from ...results.readings import clean, loss_sign, ordered_margins
 from ._altair import alt
 from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
 from ._palette import AXIS, GREY, INK, NAMES, SERIES
@@ -23,8 +23,7 @@ def curve_margins(
     assessment: Assessment, *, kind: Literal["path", "radius"]
 ) -> list[StabilityMargin]:
     """List the margins of one kind that have a curve, the tightest first."""
-    result = (m for m in assessment.margins if m.kind == kind and m.curve)
-    return sorted(result, key=margin_order)
+    return [m for m in ordered_margins(assessment, kind) if m.curve]
 
 
 def curve_chart(

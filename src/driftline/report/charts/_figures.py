@@ -7,15 +7,17 @@ from functools import partial
 
 from ...results import Assessment, StabilityMargin
 from ...results.readings import (
+    NOT_SHOWN,
     CapabilityLoss,
     clean,
     forecast_losses,
     held_losses,
+    held_margins,
     in_points,
-    margin_order,
     module_labels,
     module_ranks,
     number,
+    ordered_margins,
 )
 from ._altair import alt
 from ._belief_space import belief_chart
@@ -154,7 +156,8 @@ def _fragility(assessment: Assessment, canvas: Canvas) -> Chart | None:
     if not assessment.fragility:
         return None
     labels = module_labels(assessment.fragility)
-    shown = {rank.module for rank in module_ranks(assessment)[:MAX_HEAT_ROWS]}
+    ranked = [rank.module for rank in module_ranks(assessment)] or list(labels)
+    shown = set(ranked[:MAX_HEAT_ROWS])
     order = [label for module, label in labels.items() if module in shown]
     names = list(dict.fromkeys(f.capability for f in assessment.fragility))
     largest = dict.fromkeys(names, 0.0)
@@ -232,8 +235,8 @@ def used_interval(margin: StabilityMargin) -> tuple[float | None, float | None]:
 
 
 def path_margins(assessment: Assessment) -> list[StabilityMargin]:
-    """List the path margins, the one that is used up most first."""
-    return sorted((m for m in assessment.margins if m.kind == "path"), key=margin_order)
+    """List the path margins, the one that is used up most first, those that the base is not shown to have last."""
+    return ordered_margins(assessment, "path")
 
 
 def _used_margin(assessment: Assessment, canvas: Canvas) -> Chart | None:
@@ -259,9 +262,12 @@ def _used_margin(assessment: Assessment, canvas: Canvas) -> Chart | None:
         unbounded = high is None and low is not None
         row["end"] = max(share, top) if high is not None or unbounded else share
         row |= {"low": min(low if low is not None else share, highest), "high": row["end"]}
-        row["colour"] = _used_colour(share, low=low, high=high)
         steps = m.critical_steps
         row["note"] = "" if steps is None else f"passed at step {number(steps)}"
+        if m.capability in assessment.not_shown:
+            row["note"] = NOT_SHOWN
+        else:
+            row["colour"] = _used_colour(share, low=low, high=high)
         rows.append(row)
     return _used_bars(rows, canvas, highest=highest)
 
@@ -316,9 +322,11 @@ def fragility_key(assessment: Assessment) -> tuple[Key, ...]:
 
 def used_key(assessment: Assessment) -> tuple[Key, ...]:
     """Explain the marks of the chart of used margins."""
+    lacking = assessment.not_shown
+    used = [m for m in path_margins(assessment) if m.used_fraction is not None]
     colours = {
         _used_colour(m.used_fraction, low=low, high=high)
-        for m in path_margins(assessment)
+        for m in held_margins(assessment, "path")
         if m.used_fraction is not None
         for low, high in (used_interval(m),)
     }
@@ -326,6 +334,7 @@ def used_key(assessment: Assessment) -> tuple[Key, ...]:
         Key("vermilion", "area", "overdrawn, by its whole range") if VERMILION in colours else None,
         Key("orange", "area", "its range includes 100%") if ORANGE in colours else None,
         Key("blue", "area", "within, by its whole range") if BLUE in colours else None,
+        Key("grey", "area", NOT_SHOWN) if any(m.capability in lacking for m in used) else None,
         Key("ink", "line", "range of the share"),
         Key("ink", "dash", "100%: the whole margin"),
     ]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...results.readings import NOT_SHOWN
 from ._altair import alt
 from ._drawing import NUMBERS, Canvas, Chart, Key, change_axis, data
-from ._palette import AXIS, BLUE, INK, ORANGE, PAPER, VERMILION
+from ._palette import AXIS, BLUE, GREY, INK, ORANGE, PAPER, VERMILION
 
 ROW = 26
-COLOURS = {"lost": VERMILION, "undecided": ORANGE, "retained": BLUE}
-SHAPES = {"lost": "square", "undecided": "diamond", "retained": "circle"}
+COLOURS = {"lost": VERMILION, "undecided": ORANGE, "retained": BLUE, "not_shown": GREY}
+SHAPES = {"lost": "square", "undecided": "diamond", "retained": "circle", "not_shown": "cross"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def interval_key(rows: Sequence[IntervalRow], *, words: str) -> tuple[Key, ...]:
         Key("blue", "dot", "retained: all of the interval is within what is accepted")
         if "retained" in states
         else None,
+        Key("grey", "cross", NOT_SHOWN) if "not_shown" in states else None,
         Key("ink", "tick", "the largest fall that is accepted"),
     ]
     if any(row.low is not None or row.high is not None for row in rows):

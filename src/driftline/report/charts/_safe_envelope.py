@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...results import Assessment, EnvelopeContour, SafeEnvelope
-from ...results.readings import clean
+from ...results.readings import clean, held_envelope
 from ._altair import alt
 from ._drawing import NUMBERS, Canvas, Chart, Key, data
 from ._palette import GREEN, INK, NAMES, SERIES
@@ -18,13 +18,15 @@ SHORTEST, LONGEST, RATES = 8.0, 2.0, 8.0
 def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     """Draw the tightest contours, the region under all required ones, and the planned config.
 
+    There is no contour of what the base is not shown to have.
+
     Args:
         canvas: The room for the chart.
 
     Returns:
         The chart; None where there is no contour.
     """
-    envelope = assessment.envelope
+    envelope = held_envelope(assessment)
     if envelope is None or not (shown := shown_contours(envelope)):
         return None
     names = [_label(contour) for contour in shown]

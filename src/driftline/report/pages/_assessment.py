@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ...results import Assessment
 from ...results.readings import (
+    NOT_SHOWN,
     belief_lines,
     clean,
     cost_sentence,
@@ -12,6 +13,7 @@ from ...results.readings import (
     fall,
     forecast_losses,
     held_losses,
+    held_margins,
     in_points,
     module_ranks,
     number,
@@ -23,7 +25,6 @@ from ...results.readings import (
     target_sentence,
     verdict_word,
 )
-from ..charts import path_margins
 from ..tables import ReportTable, minus_sentence, table
 from ..terminal import assessment_screen
 from ._assessment_figures import assessment_figures
@@ -45,6 +46,12 @@ TOLD_FIRST = (
     "lora_r",
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
+)
+_GROUPS = (
+    ("Lost", "lost"),
+    ("Open", "inconclusive"),
+    ("Preserved", "retained"),
+    (NOT_SHOWN.capitalize(), "not_shown"),
 )
 NUM_TOLD = 4
 NUM_NAMED = 5
@@ -129,7 +136,7 @@ def _tiles(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
         yield "forecast to be lost", f"{lost} of {len(losses)}", f"{open_} undecided"
     if (chance := assessment.probability_any_lost) is not None and assessment.risk is not None:
         yield "P of any loss", probability(chance), f"accepted: {assessment.risk:g}"
-    used = [m for m in path_margins(assessment) if m.used_fraction is not None]
+    used = [m for m in held_margins(assessment, "path") if m.used_fraction is not None]
     if used:
         yield "margin used", percent(used[0].used_fraction), clean(used[0].capability)
     ranks = module_ranks(assessment)
@@ -154,13 +161,14 @@ def _belief_lines(assessment: Assessment) -> list[str]:
 
 def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:
     losses = forecast_losses(assessment)
-    for title, verdict in (("Lost", "lost"), ("Open", "inconclusive"), ("Preserved", "retained")):
+    for title, verdict in _GROUPS:
         names = [
             clean(loss.capability) + ("" if loss.required else " (watched)")
             for loss in losses
             if loss.verdict == verdict
         ]
-        yield title, verdict, names
+        if names or verdict != "not_shown":
+            yield title, verdict, names
 
 
 def _config_table(assessment: Assessment) -> ReportTable:

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from ...errors import MissingPackageError
 from ...results import Assessment
 from ...results.readings import (
+    DASH,
     CapabilityLoss,
     clean,
     fall,
     fall_interval,
+    held_envelope,
+    held_margins,
     module_ranks,
     number,
     percent,
@@ -31,7 +34,6 @@ from ..charts import (
     has_module_maps,
     interval_key,
     module_maps,
-    path_margins,
     styled,
     to_svg,
     used_key,
@@ -132,15 +134,16 @@ def _decision_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tup
                 None,
             ),
         )
-    if "envelope" in charts and assessment.envelope is not None:
-        region = any(key.shape == "area" for key in envelope_key(assessment.envelope))
+    envelope = held_envelope(assessment)
+    if "envelope" in charts and envelope is not None:
+        region = any(key.shape == "area" for key in envelope_key(envelope))
         without = "" if region else " No rate of this chart is safe for all required capabilities. "
         yield (
             "envelope",
             charts.figure(
                 "envelope",
                 "Learning rate against steps, with the line where each capability reaches what is accepted.",
-                envelope_key(assessment.envelope),
+                envelope_key(envelope),
                 "Each line: the whole runs that bring a capability to its tolerance."
                 + without
                 + " Other rates and lengths are by the powers that finished runs showed.",
@@ -151,8 +154,10 @@ def _decision_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tup
 
 def _forecast_figure(losses: list[CapabilityLoss], charts: _Pictures, name: str) -> Figure:
     worst = losses[0]
-    label = (
-        f"Predicted change of {len(losses)} capabilities. Worst relative to its tolerance: "
+    label = f"Predicted change of {len(losses)} capabilities. " + (
+        "None is shown by the base."
+        if worst.verdict == "not_shown"
+        else f"Worst relative to its tolerance: "
         f"{clean(worst.capability)}, {number(fall(worst.loss), signed=True)} {clean(worst.unit)}, interval "
         f"{fall_interval(worst.low, worst.high)}, accepted {number(fall(worst.tolerance), signed=True)}."
     )
@@ -167,14 +172,14 @@ def _forecast_figure(losses: list[CapabilityLoss], charts: _Pictures, name: str)
 
 
 def _map_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[str, Figure]]:
-    ranks = module_ranks(assessment)
-    told = ", ".join(rank.label for rank in ranks[:_NUM_NAMED])
+    ranks, num = module_ranks(assessment), len({f.module for f in assessment.fragility})
+    told = ", ".join(rank.label for rank in ranks[:_NUM_NAMED]) or DASH
     if "fragility" in charts:
         yield (
             "fragility",
             charts.figure(
                 "fragility",
-                f"Heat map of the sensitivity of {len(ranks)} modules. Most fragile by mean rank: {told}.",
+                f"Heat map of the sensitivity of {num} modules. Most fragile by mean rank: {told}.",
                 fragility_key(assessment),
                 "Fall per unit of relative update in that module alone, as a share of the capability's "
                 "largest. 1 to 3: its most fragile modules. A dot: the interval includes no effect.",
@@ -204,13 +209,17 @@ def _map_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[st
 
 def _margin_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[str, Figure]]:
     if "used_margin" in charts:
-        first = path_margins(assessment)[0]
+        first = next(iter(held_margins(assessment, "path")), None)
+        most = (
+            ""
+            if first is None
+            else (f" Most: {clean(first.capability)}, {percent(first.used_fraction)}.")
+        )
         yield (
             "used_margin",
             charts.figure(
                 "used_margin",
-                f"Share of the path margin that the planned run uses. Most: {clean(first.capability)}, "
-                f"{percent(first.used_fraction)}.",
+                f"Share of the path margin that the planned run uses.{most}",
                 used_key(assessment),
                 "Above 100% the margin is overdrawn.",
                 path_table(assessment),

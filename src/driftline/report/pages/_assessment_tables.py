@@ -7,16 +7,18 @@ from typing import Literal
 from ...results import Assessment, LayerRegion, StabilityMargin
 from ...results.readings import (
     DASH,
+    NOT_SHOWN,
     CapabilityLoss,
     clean,
     fall,
     forecast_losses,
+    held_margins,
     interval,
     loss_sign,
-    margin_order,
     module_labels,
     module_ranks,
     number,
+    ordered_margins,
     percent,
     with_rise,
 )
@@ -33,7 +35,7 @@ def fragility_table(assessment: Assessment) -> ReportTable:
     made = table(
         [("module", "text"), ("mean rank", "number"), *((name, "number") for name in names)],
         (
-            (label, ranks[module], *(result.get((module, name), DASH) for name in names))
+            (label, ranks.get(module, DASH), *(result.get((module, name), DASH) for name in names))
             for module, label in labels.items()
         ),
     )
@@ -113,7 +115,7 @@ def path_table(assessment: Assessment) -> ReportTable:
             ("learning rate that reaches the tolerance", "number"),
             ("range of the rate", "number"),
             ("tolerance", "number"),
-            ("where a number is missing", "text"),
+            ("note", "text"),
         ],
         (
             (
@@ -126,7 +128,7 @@ def path_table(assessment: Assessment) -> ReportTable:
                 number(m.critical_learning_rate),
                 interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
                 with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
-                _missing(m),
+                _missing(assessment, m),
             )
             for m in margins
         ),
@@ -134,8 +136,8 @@ def path_table(assessment: Assessment) -> ReportTable:
 
 
 def radius_table(assessment: Assessment) -> ReportTable:
-    """Tabulate critical relative norms, the smallest first."""
-    margins = sorted((m for m in assessment.margins if m.kind == "radius"), key=margin_order)
+    """Tabulate critical relative norms, the smallest first, those that the base is not shown to have last."""
+    margins = ordered_margins(assessment, "radius")
     levels = " and ".join(sorted({percent(m.confidence_level) for m in margins}))
     return table(
         [
@@ -145,7 +147,7 @@ def radius_table(assessment: Assessment) -> ReportTable:
             (f"{levels} interval", "number"),
             ("passed by one direction in ten, from", "number"),
             ("tolerance", "number"),
-            ("where a number is missing", "text"),
+            ("note", "text"),
         ],
         (
             (
@@ -155,7 +157,7 @@ def radius_table(assessment: Assessment) -> ReportTable:
                 interval(m.low, m.high),
                 number(m.tail.critical_relative_norm) if m.tail else DASH,
                 with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
-                _missing(m),
+                _missing(assessment, m),
             )
             for m in margins
         ),
@@ -167,7 +169,9 @@ def envelope_table(assessment: Assessment) -> ReportTable:
     rows = []
     assert assessment.envelope is not None
     planned = assessment.envelope.planned_steps
-    for contour in assessment.envelope.contours:
+    lacking = assessment.not_shown
+    for contour in sorted(assessment.envelope.contours, key=lambda c: c.capability in lacking):
+        reason = NOT_SHOWN if contour.capability in lacking else contour.reason or ""
         for point in contour.points:
             if any(abs(point.steps / planned / m - 1) < 1e-6 for m in (0.5, 1, 2)):
                 rows.append(
@@ -176,13 +180,12 @@ def envelope_table(assessment: Assessment) -> ReportTable:
                         number(point.steps),
                         number(point.learning_rate),
                         interval(point.low, point.high),
-                        contour.reason or "",
+                        reason,
                     )
                 )
     return table(
         columns(
-            "capability; steps #; peak learning rate that reaches the tolerance #; "
-            "range #; where a number is missing"
+            "capability; steps #; peak learning rate that reaches the tolerance #; range #; note"
         ),
         rows,
     )
@@ -217,7 +220,7 @@ def curve_table(assessment: Assessment, *, kind: Literal["path", "radius"]) -> R
 
 
 def bounds_table(assessment: Assessment) -> ReportTable:
-    """Tabulate the tightest bound of each kind over the required capabilities: what to keep within."""
+    """Tabulate the tightest bound of each kind over the required capabilities that the base has."""
     return table(
         columns("bound; reached at #; keep below #; set by"),
         _bounds(assessment),
@@ -227,7 +230,7 @@ def bounds_table(assessment: Assessment) -> ReportTable:
 def _bounds(assessment: Assessment) -> Iterable[tuple[str, str, str, str]]:
     required = {s.capability for s in assessment.scores if s.required}
     required |= {f.capability for f in assessment.forecast if f.required}
-    margins = [m for m in assessment.margins if m.capability in required or not required]
+    margins = [m for m in held_margins(assessment) if m.capability in required or not required]
     paths = [m for m in margins if m.kind == "path"]
     # The safe side is the least of all lower ends, whosever they are.
     if result := [(m.critical_steps, m) for m in paths if m.critical_steps is not None]:
@@ -254,7 +257,9 @@ def _shares(ends: tuple[float | None, float | None]) -> str:
     return f"[{percent(low)}, {percent(high)}]"
 
 
-def _missing(margin: StabilityMargin) -> str:
+def _missing(assessment: Assessment, margin: StabilityMargin) -> str:
+    if margin.capability in assessment.not_shown:
+        return NOT_SHOWN
     return clean(margin.reason) if margin.reason is not None else ""
 
 

@@ -114,7 +114,7 @@ def _front_table(document: Plan) -> ReportTable:
                 scale_word(look),
                 number(look.target_gain),
                 number(fall(look.worst_loss), signed=True),
-                look.worst_capability,
+                look.worst_capability or DASH,
                 number(look.excess),
             )
             for look in document.looks

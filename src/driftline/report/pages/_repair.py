@@ -101,7 +101,7 @@ def _front_table(document: Repair) -> ReportTable:
                 percent(look.gain_share),
                 percent(look.kept_change),
                 number(fall(look.worst_loss), signed=True),
-                look.worst_capability,
+                look.worst_capability or DASH,
                 number(look.damage),
             )
             for look in points

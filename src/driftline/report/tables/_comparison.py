@@ -3,6 +3,8 @@
 from ...results import Comparison, ConfigComparison
 from ...results.readings import (
     CLAIM_WORDS,
+    DASH,
+    NOT_SHOWN,
     fall,
     fall_interval,
     interval,
@@ -78,9 +80,11 @@ def configs_table(document: ConfigComparison) -> ReportTable:
                 row.label,
                 row.verdict,
                 percent(row.probe),
-                number(fall(row.worst_loss), signed=True),
-                fall_interval(row.worst_low, row.worst_high),
-                row.worst_capability,
+                DASH if row.worst_capability is None else number(fall(row.worst_loss), signed=True),
+                DASH
+                if row.worst_capability is None
+                else fall_interval(row.worst_low, row.worst_high),
+                row.worst_capability or NOT_SHOWN,
                 number(row.gain, signed=True),
                 interval(row.gain_low, row.gain_high, signed=True),
                 number(
@@ -111,7 +115,7 @@ def config_forecasts_table(document: ConfigComparison) -> ReportTable:
                 interval(each.low, each.high, signed=True),
                 number(each.tolerance),
                 each.unit,
-                each.verdict,
+                NOT_SHOWN if each.verdict == "not_shown" else each.verdict,
             )
             for row in document.configs
             for each in row.forecast

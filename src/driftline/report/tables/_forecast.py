@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...results import CapabilityScore
 from ...results.readings import (
+    NOT_SHOWN,
     CapabilityLoss,
     fall,
     fall_interval,
@@ -18,6 +19,11 @@ from ...results.readings import (
     with_perplexity,
 )
 from ._report_table import Column, ReportTable, TableCell, columns, risen, table
+
+_VERDICTS: dict[str, str | TableCell] = {
+    "inconclusive": "open",
+    "not_shown": TableCell("not shown", NOT_SHOWN),
+}
 
 
 def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
@@ -42,7 +48,7 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
             risen(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
             loss.unit,
             probability(loss.probability_lost),
-            "open" if loss.verdict == "inconclusive" else loss.verdict,
+            _VERDICTS.get(loss.verdict, loss.verdict),
             TableCell("", "required") if loss.required else "watched",
         ))  # fmt: skip
     lower = any(metric_sign(loss.metric) > 0 for loss in losses)

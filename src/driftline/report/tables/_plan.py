@@ -118,7 +118,7 @@ def _best(best: PlanLook | None) -> tuple[str, str, str, str]:
     return (
         number(best.target_gain),
         number(fall(best.worst_loss), signed=True),
-        best.worst_capability,
+        best.worst_capability or DASH,
         scale_word(best),
     )
 

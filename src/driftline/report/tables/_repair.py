@@ -64,7 +64,7 @@ def families_table(document: Repair) -> ReportTable:
                 percent(f.best.gain_share),
                 number(f.best.damage),
                 number(fall(f.best.worst_loss), signed=True),
-                f.best.worst_capability,
+                f.best.worst_capability or DASH,
                 "" if f.best.meets_constraint else "misses the constraint",
             )
             for f in document.families

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ...results import Assessment, StabilityMargin
 from ...results.readings import (
     DASH,
+    NOT_SHOWN,
     PerplexityRow,
     belief_rows,
     clean,
@@ -13,9 +14,9 @@ from ...results.readings import (
     explanation_sentences,
     forecast_losses,
     in_points,
-    margin_order,
     module_ranks,
     number,
+    ordered_margins,
     percent,
     perplexity_lines,
     protected_by_role,
@@ -87,7 +88,7 @@ def _forecast_lines(assessment: Assessment) -> list[str]:
 def _margin_lines(assessment: Assessment) -> list[str]:
     if not assessment.margins:
         return []
-    margins = sorted(assessment.margins, key=margin_order)
+    margins = ordered_margins(assessment)
     names = dict.fromkeys(m.capability for m in margins)
     directions = list(dict.fromkeys(m.direction for m in margins if m.kind == "radius"))
     tightest: dict[tuple[str, str], StabilityMargin] = {}
@@ -110,7 +111,10 @@ def _margin_lines(assessment: Assessment) -> list[str]:
     if directions:
         head += ("; " if has_path else "") + "norm relative to the base weights, by direction"
     lines = wrapped(head)
-    return [*lines, *aligned(rows, numeric=range(1, len(rows[0]))), *_dash_lines(margins)]
+    lacking = [clean(name) for name in names if name in assessment.not_shown]
+    said = wrapped(f"  {NOT_SHOWN}: {', '.join(lacking)}", indent="    ") if lacking else []
+    table = aligned(rows, numeric=range(1, len(rows[0])))
+    return [*lines, *table, *said, *_dash_lines(margins)]
 
 
 def _critical(margin: StabilityMargin | None) -> str:

@@ -71,10 +71,15 @@ def largest_difference(comparison: RunComparison) -> ReadingPair | None:
         comparison: In the units that are shown.
 
     Returns:
-        The pair, by differences in tolerances where both have one; None where nothing differs.
+        The pair, by differences in tolerances where both have one; None where nothing differs. What the
+        base of either is not shown to have does not count.
     """
-    known = [pair for pair in comparison.readings if pair.difference]
+    known = [pair for pair in comparison.readings if pair.difference and _is_shown(pair)]
     return max(known, key=_size, default=None)
+
+
+def _is_shown(pair: ReadingPair) -> bool:
+    return all(each is None or each.verdict != "not_shown" for each in (pair.first, pair.second))
 
 
 def difference_sentence(comparison: RunComparison, pair: ReadingPair) -> str:

@@ -219,10 +219,11 @@ class CapabilityForecast(Value):
     tolerance: float
     required: bool
     at_risk: bool
-    """The predicted change passes the tolerance."""
+    """The predicted change passes the tolerance; false where the verdict is `not_shown`."""
     verdict: LossVerdict
     """`retained` where `probability_lost` is at most the accepted risk, `lost` where it is at least 1 - risk
-    or the loss was measured and stays with a probability above 0.65."""
+    or the loss was measured and stays with a probability above 0.65; `not_shown` where the base is not
+    shown to have the capability, so that it can be neither."""
     probability_lost: float | None = Field(default=None, ge=0, le=1)
     """Probability that the run ends beyond the tolerance; None in documents of earlier versions."""
     measured_change: float | None = None
@@ -349,3 +350,8 @@ class Assessment(Document):
     cost: Cost
     caveats: tuple[str, ...]
     provenance: Provenance
+
+    @property
+    def not_shown(self) -> frozenset[str]:
+        """Capabilities that the base is not shown to have: they can be neither lost nor kept, and decide nothing."""
+        return frozenset(s.capability for s in self.scores if s.nothing_to_lose is not None)

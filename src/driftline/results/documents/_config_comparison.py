@@ -30,13 +30,13 @@ class ComparedConfig(Value):
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
     largest_probability_lost: float
-    """The largest probability, over the required capabilities, that one is lost."""
-    worst_capability: str
-    """The required capability with the largest predicted loss in tolerances."""
+    """The largest probability, over the required capabilities that the base is shown to have, that one is lost."""
+    worst_capability: str | None
+    """The one of these with the largest predicted loss in tolerances; None where there is none."""
     worst_loss: float
-    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed."""
+    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed; 0 where there is none."""
     worst_low: float
-    """90 % interval of the largest loss over all required capabilities."""
+    """90 % interval of the largest loss over all of these."""
     worst_high: float
     probability_safest: float
     """Probability that its worst loss is the smallest of all configs, each by its last forecast."""

@@ -37,7 +37,8 @@ class PlanLook(Value):
     capability loses; None in documents of older versions."""
     target_gain: float
     """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
-    worst_capability: str
+    worst_capability: str | None
+    """None where the base is not shown to have any required capability, so that nothing holds it back."""
     worst_loss: float
     """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
     excess: float
@@ -82,7 +83,7 @@ class PlanTrial(Value):
     wall_seconds: float
     reason: str | None
     forecast: tuple[TrialForecast, ...] = ()
-    """From its look at a fifth of its steps; that of trial 0 is of the user's own config."""
+    """Of what can hold it back, from its look at a fifth of its steps; that of trial 0 is of the user's own config."""
 
 
 class LeverAblation(Value):

@@ -22,7 +22,8 @@ class RepairLook(Value):
     """Share of the tuned model's gain; None without a target, or if that model gained nothing."""
     kept_change: float
     """Norm of the scaled update over the norm of the update."""
-    worst_capability: str
+    worst_capability: str | None
+    """None where the base is not shown to have any required capability."""
     worst_loss: float
     """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
     damage: float
@@ -69,7 +70,7 @@ class CapabilityRecovery(Value):
     num_items: int
     tolerance: float
     was_lost: bool
-    """True if tuning cost more than the tolerance, by the items used to choose."""
+    """True if the base is shown to have it and tuning cost more than the tolerance, by the items used to choose."""
     tuned_change: float
     """tuned - base in the unit."""
     repaired_change: float

@@ -1,16 +1,18 @@
 """Wording for an assessment: losses, orders and words that all its renderings share."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from ...escapes import replaced
 from ...metrics import METRICS
 from ...verdicts import LossVerdict
-from ..documents import Assessment, Cost, ModuleFragility, StabilityMargin, TargetGain
+from ..documents import Assessment, Cost, StabilityMargin, TargetGain
+from ..parts import SafeEnvelope
 
 DASH = "–"
+NOT_SHOWN = "not shown by the base"
+"""Said of a capability that the base is not shown to have, instead of a verdict."""
 SMALL, LARGE = 1e-3, 1e5
 
 
@@ -44,18 +46,6 @@ class CapabilityLoss:
         return math.copysign(math.inf, self.loss) if self.loss else 0.0
 
 
-@dataclass(frozen=True)
-class ModuleRank:
-    """Fragility rank of a module over the capabilities of the map."""
-
-    module: str
-    label: str
-    mean_rank: float
-    """Mean over capabilities of the module's rank; 1 is the most fragile that there can be."""
-    first_for: tuple[str, ...]
-    """The capabilities for which no module is more fragile."""
-
-
 def loss_sign(assessment: Assessment, capability: str) -> int:
     """Return the factor that turns a change into a loss: -1 if a higher value is better.
 
@@ -76,7 +66,10 @@ def loss_sign(assessment: Assessment, capability: str) -> int:
 
 
 def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
-    """Return the forecast as losses, the most likely beyond its tolerance first."""
+    """Return the forecast as losses, the most likely beyond its tolerance first.
+
+    What the base is not shown to have comes last, with the verdict `not_shown`, whatever the document says.
+    """
     losses = []
     for f in assessment.forecast:
         sign = loss_sign(assessment, f.capability)
@@ -96,7 +89,7 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
                 f.confidence_level,
                 f.tolerance,
                 f.required,
-                f.verdict,
+                "not_shown" if f.capability in assessment.not_shown else f.verdict,
                 f.probability_lost,
             )
         )
@@ -104,128 +97,52 @@ def forecast_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
     return tuple(
         sorted(
             losses,
-            key=lambda x: (-round(x.probability_lost or 0.0, 2), -x.relative, x.capability),
+            key=lambda x: (
+                x.verdict == "not_shown",
+                -round(x.probability_lost or 0.0, 2),
+                -x.relative,
+                x.capability,
+            ),
         )
     )
 
 
 def held_losses(assessment: Assessment) -> tuple[CapabilityLoss, ...]:
-    """Return the forecast losses of the capabilities that the base is shown to have; of all if it has none."""
-    lacking = {s.capability for s in assessment.scores if s.nothing_to_lose is not None}
-    losses = forecast_losses(assessment)
-    return tuple(loss for loss in losses if loss.capability not in lacking) or losses
+    """Return the forecast losses of the capabilities that the base is shown to have."""
+    return tuple(loss for loss in forecast_losses(assessment) if loss.verdict != "not_shown")
 
 
-def module_columns(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
-    """Return each module's name within its layer, or outside the layers.
-
-    Args:
-        fragility: Rows of a map.
-
-    Returns:
-        Module name to its role where one module alone has that role in its layer (`q`), otherwise
-        to the last part of its own name (`input_layernorm`).
-    """
-    modules = {f.module: f for f in fragility}
-    counts = Counter((f.layer, f.role) for f in modules.values())
-    shared = {role for (_, role), count in counts.items() if count > 1}
-    return {
-        f.module: clean(f.module.rpartition(".")[2] if f.role in shared else f.role)
-        for f in modules.values()
-    }
-
-
-def protected_by_role(assessment: Assessment) -> str | None:
-    """Count the modules to protect by role: `30 of 30 v, 23 of 30 o`; None if there are none.
+def ordered_margins(
+    assessment: Assessment, kind: Literal["path", "radius"] | None = None
+) -> list[StabilityMargin]:
+    """Return the margins, the most used first; those of capabilities that the base is not shown to have last.
 
     Args:
-        assessment: With a map and its `protect`.
-
-    Returns:
-        Roles with most of their modules taken first.
+        kind: Only those of one kind; None for all.
     """
-    roles = {f.module: clean(f.role) for f in assessment.fragility if f.layer is not None}
-    total = Counter(roles.values())
-    taken = Counter(roles[module] for module in assessment.protect if module in roles)
-    if not taken:
+    chosen = (m for m in assessment.margins if kind is None or m.kind == kind)
+    lacking = assessment.not_shown
+    return sorted(chosen, key=lambda m: (m.capability in lacking, _margin_order(m)))
+
+
+def held_margins(
+    assessment: Assessment, kind: Literal["path", "radius"] | None = None
+) -> list[StabilityMargin]:
+    """Return the margins of the capabilities that the base is shown to have, the most used first."""
+    lacking = assessment.not_shown
+    return [m for m in ordered_margins(assessment, kind) if m.capability not in lacking]
+
+
+def held_envelope(assessment: Assessment) -> SafeEnvelope | None:
+    """Return the safe envelope with the contours of the capabilities that the base is shown to have."""
+    envelope, lacking = assessment.envelope, assessment.not_shown
+    if envelope is None:
         return None
-    order = sorted(taken, key=lambda role: (-taken[role] / total[role], role))
-    return ", ".join(f"{taken[role]} of {total[role]} {role}" for role in order)
+    contours = tuple(c for c in envelope.contours if c.capability not in lacking)
+    return envelope.model_copy(update={"contours": contours})
 
 
-def protected_share(assessment: Assessment) -> str:
-    """Say which share the modules to protect hold, and which share has no map.
-
-    Args:
-        assessment: With a map and its `protect`.
-
-    Returns:
-        Such as `24 % of the parameters inside layers`; of a document that does not say the share, what
-        it is at most.
-    """
-    share = assessment.protect_share
-    if share is None:
-        return "up to a quarter of the parameters inside layers that could be mapped"
-    text = f"{percent(share)} of the parameters inside layers"
-    if not assessment.unmapped_share:
-        return text
-    text += f"; {percent(assessment.unmapped_share)} move and could not be mapped"
-    has_experts = any(f.role == "experts" for f in assessment.fragility)
-    if not has_experts and any(".experts" in module for module in assessment.unmapped):
-        text += ", no expert was looked at"
-    return text
-
-
-def module_labels(fragility: Iterable[ModuleFragility]) -> dict[str, str]:
-    """Return a label for each module, in the order of the forward pass as far as names tell it.
-
-    Args:
-        fragility: Rows of a map.
-
-    Returns:
-        Module name to label: `layer 3` for a whole layer, `layer 3 q` for a part of one, the role
-        beside the layers (`embedding`); the module's own name where that would not tell modules
-        apart. Embeddings come first, then layers by number, then the rest.
-    """
-    modules = {f.module: f for f in fragility}
-    columns = module_columns(modules.values())
-
-    def place(item: tuple[int, ModuleFragility]) -> tuple[int, int, int]:
-        order, f = item
-        if f.layer is not None:
-            return 1, f.layer, order
-        return 0 if "embed" in f"{f.role} {f.module}" else 2, 0, order
-
-    def label(f: ModuleFragility) -> str:
-        if f.layer is None:
-            return columns[f.module]
-        return f"layer {f.layer}" + ("" if f.role == "layer" else f" {columns[f.module]}")
-
-    labels = {f.module: label(f) for _, f in sorted(enumerate(modules.values()), key=place)}
-    counts = Counter(labels.values())
-    return {m: text if counts[text] == 1 else clean(m) for m, text in labels.items()}
-
-
-def module_ranks(assessment: Assessment) -> tuple[ModuleRank, ...]:
-    """Return the mapped modules, the most fragile over all capabilities first."""
-    ranks: dict[str, list[ModuleFragility]] = {}
-    for f in assessment.fragility:
-        ranks.setdefault(f.module, []).append(f)
-    labels = module_labels(assessment.fragility)
-    result = [
-        ModuleRank(
-            module,
-            labels[module],
-            math.fsum(f.rank for f in rows) / len(rows),
-            tuple(f.capability for f in rows if f.rank == 1),
-        )
-        for module, rows in ranks.items()
-    ]
-    places = list(labels)
-    return tuple(sorted(result, key=lambda r: (r.mean_rank, places.index(r.module))))
-
-
-def margin_order(margin: StabilityMargin) -> tuple[float, float, str]:
+def _margin_order(margin: StabilityMargin) -> tuple[float, float, str]:
     """Return a sort key: the most used margin first, undefined ones last."""
     used = margin.used_fraction
     critical = margin.critical_relative_norm if margin.kind == "radius" else margin.critical_steps

@@ -8,7 +8,7 @@ from ....results.readings import cost_sentence
 from ...charts import ComparedPoint, compared_key, gain_against_loss
 from ...tables import ReportTable
 from ...terminal import Screen
-from .._page import Head, drawn, page
+from .._page import Figure, Head, drawn, page
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,17 @@ def comparison_page(
         provenance=content.provenance,
         footer=content.footer,
     )
-    figure = drawn(
-        lambda canvas: gain_against_loss(content.points, canvas, gain_title=content.gain_title),
-        "gain",
-        label=f"{content.label}; the numbers are in the table.",
-        key=compared_key(content.points),
-        caption=content.caption,
-        numbers=content.numbers,
-    )
+    # Where the base is not shown to have anything that is required there is no loss to draw.
+    figure = Figure(None, None, (), content.caption, content.numbers)
+    if content.points:
+        figure = drawn(
+            lambda canvas: gain_against_loss(content.points, canvas, gain_title=content.gain_title),
+            "gain",
+            label=f"{content.label}; the numbers are in the table.",
+            key=compared_key(content.points),
+            caption=content.caption,
+            numbers=content.numbers,
+        )
     return page(
         "_comparison.html.j2",
         head,

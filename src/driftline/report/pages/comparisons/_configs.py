@@ -50,6 +50,7 @@ def _points(document: ConfigComparison) -> list[ComparedPoint]:
             row.gain_high,
         )
         for row in document.configs
+        if row.worst_capability is not None
     ]
 
 
@@ -59,7 +60,8 @@ def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     yield "forecast to be safe", f"{safe} of {len(document.configs)}", f"{unsafe} unsafe"
     row = next(each for each in document.configs if each.label == document.safest)
     yield "safest", clean(row.label), f"P = {percent(row.probability_safest)}"
-    yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
+    if row.worst_capability is not None:
+        yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 
 def _provenance_table(document: ConfigComparison) -> ReportTable:

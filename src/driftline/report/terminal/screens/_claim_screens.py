@@ -38,7 +38,7 @@ _NUM_ROWS = 6
 
 
 def claims_sentence(claims: Sequence[CapabilityClaim]) -> str | None:
-    """Name the required capability that lost most, relative to what is accepted.
+    """Name the required capability that lost most, relative to what is accepted, of those that were tested.
 
     Args:
         claims: In the unit that is shown.
@@ -49,6 +49,7 @@ def claims_sentence(claims: Sequence[CapabilityClaim]) -> str | None:
     if not claims:
         return None
     request = [c for c in claims if c.required] or list(claims)
+    request = [c for c in request if c.low is not None or c.high is not None] or request
     worst = max(request, key=lambda c: _loss(c) / c.margin)
     change = shown_change(worst.change, higher_is_better=worst.higher_is_better)
     limit = (

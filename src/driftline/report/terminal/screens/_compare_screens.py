@@ -9,6 +9,7 @@ from ....results.readings import (
     fall,
     in_points,
     in_tolerances,
+    lacks_what_is_required,
     number,
     standing_caveats,
 )
@@ -49,7 +50,7 @@ def _worst_forecast(document: ConfigComparison) -> str | None:
     label = document.recommended or document.safest
     row: ComparedConfig = next(each for each in document.configs if each.label == label)
     each = next((f for f in row.forecast if f.capability == row.worst_capability), None)
-    if each is None:
+    if each is None or row.worst_capability is None:
         return None
     change = number(fall(row.worst_loss * each.tolerance), signed=True)
     text = (
@@ -68,9 +69,12 @@ def config_comparison_screen(document: ConfigComparison) -> Screen:
         "fail": "lower the learning rates: none of these configs is safe.",
         "inconclusive": f"forecast {clean(document.safest)} with `--until decided`.",
     }
+    action = actions[document.verdict]
+    if lacks_what_is_required(document):
+        action = "give items that the base can answer, or mark the capability `required: false`."
     rows = table_lines(configs_table(shown))
     return Screen(
-        document.verdict.upper(), config_comparison_headline(shown), _worst_forecast(shown), actions[document.verdict],
+        document.verdict.upper(), config_comparison_headline(shown), _worst_forecast(shown), action,
         rows=tuple(rows), caveats=caveats_of_run(document.caveats),
         num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from ....results import (
     WeightDiff,
 )
 from ....results.parts import SourceProvenance
-from ....results.readings import clean
+from ....results.readings import clean, lacks_what_is_required
 
 _SHIPPED = ("core", "core-chat", "core-0.1")
 _SUITE = "SUITE"
@@ -97,6 +97,8 @@ def _after_configs(document: ConfigComparison) -> tuple[str, ...]:
     row = next(each for each in document.configs if each.label == label)
     if document.recommended is not None:
         return ("train", row.config.name, "--model", model, "--data", row.data.name, *suites)
+    if lacks_what_is_required(document):
+        return ("suite", suites[1])
     run = (model, "--data", row.data.name, "--config", row.config.name, *suites)
     return (
         ("plan", *run) if document.verdict == "fail" else ("forecast", *run, "--until", "decided")

@@ -13,11 +13,11 @@ from ....results.readings import (
     fall_interval,
     gain_sentence,
     held_losses,
+    held_margins,
     in_points,
     in_tolerances,
     interval,
     loss_lead,
-    margin_order,
     metric_sign,
     module_ranks,
     number,
@@ -87,9 +87,9 @@ def _statement(assessment: Assessment, losses: Sequence[CapabilityLoss]) -> str:
         return f"some required capability will lose more than you accept{_odds(assessment)}"
     if assessment.verdict == "at_risk":
         return f"a required capability may lose more than you accept{_odds(assessment)}"
-    if first or not assessment.fragility:
-        return first or "nothing was judged"
     ranks = module_ranks(assessment)
+    if first or not ranks:
+        return first or "nothing was judged"
     named = ", ".join(rank.label for rank in ranks[:_NUM_NAMED])
     return f"most fragile of {len(ranks)} modules: {named}"
 
@@ -110,7 +110,7 @@ def _worst(losses: Sequence[CapabilityLoss]) -> str:
 
 
 def _tightest(assessment: Assessment) -> str | None:
-    paths = sorted((m for m in assessment.margins if m.kind == "path"), key=margin_order)
+    paths = held_margins(assessment, "path")
     if not paths or paths[0].used_fraction is None:
         return None
     first = paths[0]
@@ -147,7 +147,9 @@ def plan_screen(document: Plan) -> Screen:
         The screen, without a command.
     """
     document = in_points(document)
-    target, required = document.target, [row for row in document.margins_left if row.required]
+    # A margin that is not known has no limit: the base is not shown to have the capability.
+    rows = [row for row in document.margins_left if row.left is not None]
+    target, required = document.target, [row for row in rows if row.required]
     kept = sum(c.verdict == "non_inferior" for c in document.claims if c.required)
     needed = sum(c.required for c in document.claims)
     statement = "no protocol improved the target within the tolerances; keep the base model"
