@@ -46,6 +46,7 @@ from ._probe_checkpoint import checkpoint_caveats, kept_checkpoint
 from ._request import AssessmentRequest, Part
 from ._row_gains import row_caveats, row_gains, row_tokens, rows_asked_for
 from ._work import (
+    focused,
     kept_steps,
     planned_tokens,
     probe_tokens,
@@ -201,17 +202,18 @@ def _answer(
     gains = row_gains(request, study, rows, predicted.reading)
     on_the_way = path_losses(study, table, predicted.at)
     path = path_margins(study, on_the_way, paths, table)
+    focus = focused(part, study)
     margins: tuple[StabilityMargin, ...] = ()
     envelope = None
     result = FragilityMap((), (), (), ())
     belief: BeliefSpace | None = None
     if part in ("assess", "margin"):
         envelope = safe_envelope(study, on_the_way, paths)
-        margins = (*path, *_radii(part, study))
+        margins = (*path, *_radii(part, focus))
         belief = belief_space(study, table)
     if part in ("assess", "map"):
         meter.enter("taking gradients for the map")
-        result = attempted_map(study, must_succeed=part == "map")
+        result = attempted_map(focus, must_succeed=part == "map")
     shows_forecast = part in ("assess", "forecast")
     protect, protect_share = protected_quarter(study, result)
     return Assessment(

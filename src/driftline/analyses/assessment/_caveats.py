@@ -51,6 +51,8 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
         f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
         f"The probe trained {probe} of {plan.num_steps} planned steps, with one seed.",
         "Each interval holds by itself: of ten 90 % intervals, one is expected to miss.",
+        "In `assess`, radius margins and map are of the required capabilities, where there are any; `margin` and "
+        "`map` measure all.",
         f"Radius margins rest on {study.effort.num_line_items} items a capability and "
         f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
         "over directions; with so few items, intervals cover less than they state.",

@@ -61,17 +61,27 @@ def planned_tokens(part: Part, study: Study) -> float:
     total: float = (1 + len(study.trajectory.kept_steps)) * tokens(
         (*study.capabilities, study.target)
     )
+    focus = focused(part, study)
     if part in ("assess", "margin"):
-        total += tokens_for_lines(study)
+        total += tokens_for_lines(focus)
         if has_worst_case(part, effort):
-            total += worst_case_tokens(study)
+            total += worst_case_tokens(focus)
         if study.anchors is not None:
             points = 1 + len(study.trajectory.kept_steps)
             points += len(effort.belief_norms) + len(effort.belief_multiples)
             total += points * tokens((study.anchors,))
     if part in ("assess", "map"):
-        total += SLOPE_TOKEN * tokens(map_capabilities(study)) + noise_tokens(study)
+        total += SLOPE_TOKEN * tokens(map_capabilities(focus)) + noise_tokens(focus)
     return total
+
+
+def focused(part: Part, study: Study) -> Study:
+    """Keep the required capabilities, for the straight lines and the map of `assess`.
+
+    They take most of its time, and `margin` and `map` measure every capability. Where none is required, all are kept.
+    """
+    required = tuple(c for c in study.capabilities if c.required and part == "assess")
+    return replace(study, capabilities=required or study.capabilities)
 
 
 def tokens_for_lines(study: Study) -> float:
