@@ -15,7 +15,11 @@ from driftline.report import render_training_run
 from driftline.report.terminal import training_run_summary
 from driftline.results import TrainingRun
 from driftline.training import MonitorSettings, TrainRequest, train
-from driftline.training._run_document import _items_caveats
+from driftline.training._run_document import (
+    _items_caveats,
+    _verdict,
+    _without_what_the_base_lacks,
+)
 from driftline.training._target_gain import held_out_rows
 from tests import tiny
 from tests.monitor.runs import TEXTS, suite, taught_model
@@ -155,3 +159,25 @@ def test_the_reason_for_the_number_of_items_is_the_true_one(blind, told):
     more = "Fewer items could not have raised the alarm of texts, so scoring took longer than 0.025"
     assert [each.startswith(more) for each in said] == [True, False][len(said) * -1 :]
     assert len(said) == 1 + len(blind)
+
+
+def test_what_the_base_lacks_is_neither_within_nor_beyond():
+    texts, pairs = (
+        SimpleNamespace(
+            capability=name, required=True, within_tolerance=within, num_items=40, model_copy=None
+        )
+        for name, within in (("texts", True), ("pairs", False))
+    )
+    pairs.model_copy = lambda update: SimpleNamespace(**{**vars(pairs), **update})
+    records = [{"event": "base", "no_better_than_guessing": ["pairs"]}, {"event": "check"}]
+    courses, absent = _without_what_the_base_lacks((texts, pairs), records)
+    assert absent == ("pairs",)
+    assert [course.within_tolerance for course in courses] == [True, None]
+    verdict, reasons = _verdict(courses, (), records, False, absent)
+    assert verdict == "inconclusive"
+    (reason,) = reasons
+    assert reason.startswith("the base is no better than guessing at pairs")
+    # A log that names none judges all of them, as before.
+    assert _verdict((texts, pairs), (), records, False)[1] == (
+        "ended beyond tolerance on the monitor's items: pairs",
+    )

@@ -127,8 +127,8 @@ class Session:
         required = [c.name for c in self.checker.capabilities if c.required and c.name in lacking]
         if required and self.settings.action != "log":
             _LOG.warning(
-                "the base is no better than guessing at %s: what it loses there says little; write "
-                "`required: false` in the suite",
+                "the base is no better than guessing at %s: what it loses there raises no alarm; write "
+                "`required: false` in the suite, or give items that it can answer",
                 ", ".join(required),
             )
 
@@ -327,8 +327,7 @@ class Session:
 
     def _is_safe(self, look: CheckResult, result: Sequence[Finding]) -> bool:
         losses = look.reading.mean_losses
-        required = [c for c in self.checker.capabilities if c.required]
-        within = all(losses[c.name] <= c.tolerance for c in required)
+        within = all(losses[c.name] <= c.tolerance for c in self.checker.deciding)
         return within and all(finding.severity != "alarm" for finding in result)
 
     def _steps_left(self) -> StepsLeft | None:
@@ -344,8 +343,7 @@ class Session:
                     losses=now.losses[c.name],
                     learning_rates=rates,
                 )
-                for c in self.checker.capabilities
-                if c.required
+                for c in self.checker.deciding
             ]
         )
 

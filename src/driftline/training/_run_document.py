@@ -29,6 +29,10 @@ _CAVEATS = (
     "No alarm is no proof that nothing was lost: `driftline certify` tests that.",
     "Steps to the tolerance are a point forecast: the run goes on at its pace so far, per learning rate.",
 )
+_ABSENT = (
+    "the base is no better than guessing at {names}, so a loss there could not be seen; give items that it can "
+    "answer, or write `required: false`"
+)
 _INTERPOLATED = (
     "The update is scaled after training. Losses, KL and drift here are of the weights as they would have "
     "come out at each check; the size of the update is of the weights in training."
@@ -70,9 +74,10 @@ def training_run(
     # More items may have been taken after the first start.
     started = next(record for record in reversed(records) if record["event"] == "started")
     courses = _on_items(courses, started)
+    courses, absent = _without_what_the_base_lacks(courses, records)
     blind = sorted({c for r in records if r["event"] == "more_items" for c in r["capabilities"]})
     steps = int(next(r["step"] for r in reversed(records) if r["event"] == "ended"))
-    verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps)
+    verdict, reasons = _verdict(courses, alarms, records, steps < facts.planned_steps, absent)
     options = ScoringOptions(bfloat16=bool(config.values.get("bf16", True)))
     held = levers.to_values()
     return TrainingRun(
@@ -139,14 +144,25 @@ def _verdict(
     alarms: Sequence[MonitorAlarm],
     records: Sequence[Any],
     is_cut_short: bool,
+    absent: Collection[str] = (),
 ) -> tuple[TrainingVerdict, tuple[str, ...]]:
-    """Return the verdict word, and its reasons."""
+    """Return the verdict word, and its reasons.
+
+    Args:
+        absent: Required capabilities that the base is not shown to have: neither within nor beyond.
+    """
     rolled = _final_roll_back(records)
     reasons = [f"{_when(a)}: {a.detector}: {a.evidence[0]}" for a in alarms]
     beyond = [c.capability for c in courses if c.required and c.within_tolerance is False]
-    unknown = [c.capability for c in courses if c.required and c.within_tolerance is None]
+    unknown = [
+        c.capability
+        for c in courses
+        if c.required and c.within_tolerance is None and c.capability not in absent
+    ]
     if beyond:
         reasons.append(f"ended beyond tolerance on the monitor's items: {', '.join(beyond)}")
+    if absent:
+        reasons.append(_ABSENT.format(names=", ".join(absent)))
     if rolled is not None and not beyond:
         back = f"rolled back to step {rolled['to_step']}, where every required capability is within"
         return "inconclusive", (f"{back} its tolerance", *reasons)
@@ -218,6 +234,23 @@ def _on_items(courses: Sequence[CapabilityCourse], started: Any) -> tuple[Capabi
         )
         for c in courses
     )
+
+
+def _without_what_the_base_lacks(
+    courses: Sequence[CapabilityCourse], records: Sequence[Any]
+) -> tuple[tuple[CapabilityCourse, ...], tuple[str, ...]]:
+    """Take away what is said of tolerances where the base is no better than guessing.
+
+    Returns:
+        The courses, and the required capabilities of that kind; logs of earlier versions name none.
+    """
+    base: dict[str, Any] = next((r for r in records if r["event"] == "base"), {})
+    lacking = base.get("no_better_than_guessing", [])
+    result = tuple(
+        c.model_copy(update={"within_tolerance": None}) if c.capability in lacking else c
+        for c in courses
+    )
+    return result, tuple(c.capability for c in courses if c.required and c.capability in lacking)
 
 
 def _items_caveats(

@@ -137,13 +137,19 @@ def test_forecasts_margins_and_scores_are_about_the_same_numbers(assessment):
         assert row.measured_change == pytest.approx(sign * seen["early_20"])
         # One number for one thing: the path ends where the forecast says.
         assert path.curve[-1].value == row.predicted_change
-        assert row.at_risk == (sign * row.predicted_change > row.tolerance)
+        is_shown = row.verdict != "not_shown"
+        assert is_shown == (row.capability not in assessment.not_shown)
+        assert row.at_risk == (is_shown and sign * row.predicted_change > row.tolerance)
         passes = any(sign * point.value > row.tolerance for point in path.curve)
         assert passes == (path.critical_steps is not None)
         assert passes or not row.at_risk
-        chances.append(row.probability_lost)
+        chances.append((is_shown, row.probability_lost))
     assert chances == sorted(chances, reverse=True)
-    required = [row.probability_lost for row in assessment.forecast if row.required]
+    required = [
+        row.probability_lost
+        for row in assessment.forecast
+        if row.required and row.verdict != "not_shown"
+    ]
     assert max(required) <= assessment.probability_any_lost <= sum(required)
 
 
@@ -536,6 +542,8 @@ def test_what_the_base_does_not_have_is_told_before_anything_is_trained(planned,
     )
     lacking = {s.capability for s in found.scores if s.nothing_to_lose}
     assert lacking == {"pairs", "choices"}
+    assert {row.capability for row in found.forecast if row.verdict == "not_shown"} == lacking
+    assert not {item.capability for item in found.explanation.items} & lacking
     stages = list(dict.fromkeys(told))
     assert stages.index("scoring the base") < len(stages) - 1
     assert stages[-1].endswith("; the base is not shown to have: pairs, choices")

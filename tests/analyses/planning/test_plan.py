@@ -6,10 +6,11 @@ import pytest
 
 from driftline.analyses.planning import _trials as trials_module
 from driftline.analyses.planning._held_out_rows import hold_out
-from driftline.capabilities import Suite
+from driftline.capabilities import Capability, MinimalPair, Suite
 from driftline.errors import ConfigError
 from driftline.models import Scorer
 from driftline.models.trainer._lever_trainer import LeverTrainer
+from driftline.report.terminal import plan_screen
 from driftline.results import Plan
 
 from ..plans import SUITE, TEXTS, ask, request, sums
@@ -64,6 +65,30 @@ def test_it_starts_with_a_forecast_of_the_users_own_config(answer):
     assert (own.settings, forecast.capability) == ((), "texts")
     assert forecast.low <= forecast.loss <= forecast.high
     assert 0 <= forecast.probability_lost <= 1
+
+
+def test_what_the_base_is_not_shown_to_have_holds_nothing_back(opened, data, tmp_path):
+    # Each pair stands there both ways round, so that half of them are right whatever the model is.
+    pairs = tuple(
+        MinimalPair(id=f"{i}{way}", good=f"{a} {i}.", bad=f"{b} {i}.", group=str(i))
+        for i in range(20)
+        for way, (a, b) in enumerate((("we are", "we is"), ("we is", "we are")))
+    )
+    lacking = Capability("pairs", "minimal_pair", "margin_nats", 1e-3, pairs)
+    suites = (Suite("both", (TEXTS, lacking)),)
+    found = ask(replace(request(opened, data, num_trials=1), suites=suites), tmp_path / "out")
+    assert found.provenance.required == ("texts", "pairs")
+    (said,) = (caveat for caveat in found.caveats if "held no protocol back" in caveat)
+    assert "pairs: the base answers 10 of 20 items right" in said
+    assert {look.worst_capability for look in found.looks} == {"texts"}
+    assert [row.capability for row in found.trials[0].forecast] == ["texts"]
+    # A protocol is chosen, and no verdict can be a pass while it is required.
+    assert found.protocol is not None
+    assert found.verdict == "inconclusive"
+    left = {row.capability: row for row in found.margins_left}["pairs"]
+    assert (left.left, left.loss_limit) == (None, None)
+    assert "there is nothing to retain" in left.reason
+    assert "pairs" not in plan_screen(found).loss
 
 
 def test_it_says_how_long_it_would_take_and_took(answer):

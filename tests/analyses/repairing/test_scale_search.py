@@ -24,7 +24,7 @@ from driftline.models import NoiseDirection, Point, Term
 from ..search.test_evaluations import PAIRS as FEW
 from ..search.test_evaluations import TARGET
 
-PAIRS = replace(FEW, items=tuple(replace(FEW.items[0], id=str(i)) for i in range(8)))
+PAIRS = replace(FEW, items=tuple(FEW.items[0].model_copy(update={"id": str(i)}) for i in range(8)))
 
 ALL_PROPOSALS = 2 * search_module._NUM_PROPOSALS
 TUNED = Point("tuned", (Term(NoiseDirection(0), 1.0),))

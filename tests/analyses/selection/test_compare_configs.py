@@ -15,7 +15,7 @@ from driftline.analyses.forecasting import (
 )
 from driftline.analyses.selection import _compare_configs as module
 from driftline.analyses.selection._config_race import draw_worst_losses, probabilities_safest
-from driftline.capabilities import Capability, Passage, Suite
+from driftline.capabilities import Capability, MinimalPair, Passage, Suite
 from driftline.engine import RunFolder
 from driftline.engine.evaluation._evaluate import CapabilityScorer
 from driftline.errors import ConfigError, SuiteError
@@ -132,6 +132,31 @@ def test_a_ruinous_rate_drops_out_early_and_the_base_is_scored_once(compare, ope
     again = compare(config(1e-4), config(1.0), config(2e-4), suite=TIGHT)
     assert again.configs == found.configs
     assert len(computed) == num
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_texts", [True, False])
+def test_what_the_base_lacks_is_no_worst_capability_and_drops_no_config(compare, has_texts):
+    # Each pair stands there both ways round, so that half of them are right whatever the model is.
+    pairs = tuple(
+        MinimalPair(id=f"{i}{way}", good=f"{a} {i}.", bad=f"{b} {i}.", group=str(i))
+        for i in range(20)
+        for way, (a, b) in enumerate((("we are", "we is"), ("we is", "we are")))
+    )
+    lacking = Capability("pairs", "minimal_pair", "margin_nats", 1e-4, pairs)
+    suite = Suite("lacking", (*((TEXTS,) if has_texts else ()), lacking))
+    found = compare(config(1e-4), config(2e-3), suite=suite)
+    assert {row.worst_capability for row in found.configs} == {"texts" if has_texts else None}
+    assert found.recommended is None
+    assert "safe" not in {row.verdict for row in found.configs}
+    verdicts = {f.capability: f.verdict for f in found.configs[0].forecast}
+    assert verdicts["pairs"] == "not_shown"
+    if not has_texts:
+        assert found.verdict == "inconclusive"
+        assert [row.probability_safest for row in found.configs] == [0.5, 0.5]
+        assert all(row.dropped_after is None for row in found.configs)
+        assert "give items that it can answer" in " ".join(config_comparison_summary(found).split())
+        assert "<svg" not in render_config_comparison(found)
 
 
 @pytest.mark.slow

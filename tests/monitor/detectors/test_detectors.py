@@ -64,6 +64,18 @@ def test_a_loss_is_broad_among_what_the_base_has():
     )
 
 
+def test_what_the_base_does_not_have_raises_no_alarm():
+    settings = MonitorSettings(act_on="measured")
+    required = tuple(replace(c, required=True) for c in CAPABILITIES)
+    reading = _reading(pairs=3.0)
+
+    def found(reading):
+        return findings(reading, required, state=MonitorState(), settings=settings)
+
+    assert [f.capabilities for f in found(reading)] == [("pairs",)]
+    assert found(replace(reading, held=frozenset({"texts"}))) == []
+
+
 def test_what_the_base_has_is_better_than_guessing():
     pairs = CAPABILITIES[1]
     for num_right, has in ((40, True), (26, True), (25, False), (20, False), (0, False)):

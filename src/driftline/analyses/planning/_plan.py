@@ -250,7 +250,8 @@ def _bench(
         budget.max_tokens = DEFAULT_RUNS * one
     if budget.max_tokens is not None:
         engine.meter.plan(budget.max_tokens * engine.meter.TRAINED_TOKEN)
-    bench.ruler = replace(ruler, num_candidates=_num_candidates(request, space, budget, one))
+    num = _num_candidates(request, space, budget, one)
+    bench.ruler = replace(bench.ruler, num_candidates=num)
     return bench
 
 

@@ -114,9 +114,7 @@ class Acting:
             output_dir=handles.output_dir,
         )
         means = checker.means()
-        beyond: list[JsonValue] = [
-            c.name for c in checker.capabilities if c.required and means[c.name] > c.tolerance
-        ]
+        beyond: list[JsonValue] = [c.name for c in checker.deciding if means[c.name] > c.tolerance]
         outcome: dict[str, JsonValue] = {
             "to_step": safe,
             "quarantine": apart,

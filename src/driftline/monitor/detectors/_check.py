@@ -231,6 +231,11 @@ class Checker:
         )
 
     @property
+    def deciding(self) -> tuple[Capability, ...]:
+        """The required capabilities at which the base is better than guessing: only these can be lost or kept."""
+        return tuple(c for c in self.capabilities if c.required and c.name in self.held)
+
+    @property
     def num_glance_tokens(self) -> int:
         """Tokens that one glance puts forward."""
         return sum(map(len, self._anchors.texts.suite.rows))

@@ -52,6 +52,10 @@ class CheckReading:
     update_relative: float | None = None
     """Norm of the update over that of the trained matrices."""
 
+    def of_the_base(self, capabilities: Sequence[Capability]) -> list[Capability]:
+        """List the capabilities that the base has; the others wobble, and have nothing to lose."""
+        return [c for c in capabilities if self.held is None or c.name in self.held]
+
 
 def evidence_needed(num_required: int, settings: MonitorSettings, state: MonitorState) -> float:
     """Log evidence at which a required capability is called lost.
@@ -96,7 +100,7 @@ def belief_space_collapse(
 ) -> Finding | None:
     """Detect that output or states left the base's range, and many capabilities fall together.
 
-    Capabilities that the base does not have are not counted: they wobble, and have nothing to lose.
+    Capabilities that the base does not have are not counted.
     Effective rank counts in either direction, since some kinds of tuning raise it and some lower it
     (Li et al. 2025, arXiv 2509.23024). Thresholds carry no error rate.
 
@@ -108,7 +112,7 @@ def belief_space_collapse(
         capabilities have not followed; None else.
     """
     output, representation = _output(reading.anchors, limits), _representation(reading, limits)
-    held = [c for c in capabilities if reading.held is None or c.name in reading.held]
+    held = reading.of_the_base(capabilities)
     over = [c for c in held if reading.mean_losses[c.name] > c.tolerance]
     is_broad = len(over) >= max(2, math.ceil(limits.broad_share * len(held)))
     if is_broad and (output or representation):
@@ -204,11 +208,14 @@ def _lost(
     state: MonitorState,
     settings: MonitorSettings,
 ) -> list[Finding]:
-    """Detect capabilities beyond tolerance, each by itself: `selective_capability_loss`."""
+    """Detect capabilities beyond tolerance, each by itself: `selective_capability_loss`.
+
+    Those that the base does not have are not counted.
+    """
     required = [c for c in capabilities if c.required]
     needed = evidence_needed(max(1, len(required)), settings, state)
     result = []
-    for capability in capabilities:
+    for capability in reading.of_the_base(capabilities):
         name, loss = capability.name, reading.mean_losses[capability.name]
         proven = capability.required and state.looks(name).log_evidence >= needed
         measured = loss > capability.tolerance

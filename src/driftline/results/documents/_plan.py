@@ -83,7 +83,8 @@ class PlanTrial(Value):
     wall_seconds: float
     reason: str | None
     forecast: tuple[TrialForecast, ...] = ()
-    """Of what can hold it back, from its look at a fifth of its steps; that of trial 0 is of the user's own config."""
+    """Forecasts of what can hold it back, from its look at a fifth of its steps; that of trial 0 is of the user's
+    own config."""
 
 
 class LeverAblation(Value):

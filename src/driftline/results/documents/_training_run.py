@@ -31,6 +31,7 @@ class CapabilityCourse(Value):
     accuracy: float | None = None
     """The same of the weights that the run ended with."""
     within_tolerance: bool | None
+    """None if no check finished, or the base is no better than guessing, so that nothing can be lost."""
     largest_loss: float | None
     """Along the run; positive is worse."""
     largest_loss_step: int | None

@@ -201,7 +201,12 @@ def training_screen(run: TrainingRun) -> Screen:
     """Say how a training run ended."""
     run = in_points(run)
     signs = {c.capability: metric_sign(c.metric) for c in run.capabilities}
-    known = [(signs[c.capability] * c.change, c) for c in run.capabilities if c.change is not None]
+    # Of a capability at which the base only guesses it is not known whether it is within.
+    known = [
+        (signs[c.capability] * c.change, c)
+        for c in run.capabilities
+        if c.change is not None and c.within_tolerance is not None
+    ]
     known.sort(key=lambda pair: -pair[0] / pair[1].tolerance if pair[1].tolerance else -pair[0])
     loss = None
     if known:
