@@ -150,8 +150,8 @@ def test_the_header_says_the_decision(page, assessment):
 
 
 def test_a_loss_is_a_fall_with_its_unit(page):
-    assert "−0.312 −0.381 to −0.243 −0.100 nats >0.99 lost" in page.text
-    assert "−0.204 −0.261 to −0.147 −0.100 nats >0.99 lost" in page.text
+    assert "world_facts lost 2.41 −0.312 −0.381 to −0.243 −0.100 nats >0.99" in page.text
+    assert "french lost 2.87 −0.204 −0.261 to −0.147 −0.100 nats >0.99" in page.text
 
 
 def test_bounds_are_the_tightest_over_the_required_capabilities(page):

@@ -154,7 +154,11 @@ def _belief_lines(assessment: Assessment) -> list[str]:
 
 def _groups(assessment: Assessment) -> Iterator[tuple[str, str, list[str]]]:
     losses = forecast_losses(assessment)
-    for title, verdict in (("Lost", "lost"), ("Open", "inconclusive"), ("Preserved", "retained")):
+    for title, verdict in (
+        ("Lost", "lost"),
+        ("Undecided", "inconclusive"),
+        ("Preserved", "retained"),
+    ):
         names = [
             clean(loss.capability) + ("" if loss.required else " (watched)")
             for loss in losses

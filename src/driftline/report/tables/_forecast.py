@@ -42,7 +42,7 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
             risen(number(fall(loss.tolerance), signed=True), loss.unit, loss.tolerance),
             loss.unit,
             probability(loss.probability_lost),
-            "open" if loss.verdict == "inconclusive" else loss.verdict,
+            TableCell("open", "undecided") if loss.verdict == "inconclusive" else loss.verdict,
             TableCell("", "required") if loss.required else "watched",
         ))  # fmt: skip
     lower = any(metric_sign(loss.metric) > 0 for loss in losses)
@@ -52,15 +52,13 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
 def scores_table(scores: Sequence[CapabilityScore]) -> ReportTable:
     """Tabulate a model's own scores."""
     heads = columns(
-        "capability; what it asks; metric; value #; standard error #; interval of the mean = interval #; "
-        "unit; better; accuracy #; chance #; items in groups #",
+        "capability; value #; standard error #; interval of the mean = interval #; unit; better; "
+        "accuracy #; chance #; items in groups #; metric; what it asks",
         page_only=("what it asks", "metric", "standard error"),
     )
     rows = [
         (
             s.capability,
-            s.description,
-            s.metric,
             TableCell(number(s.value), with_perplexity(number(s.value), s.unit, s.value)),
             number(s.standard_error),
             interval(s.low, s.high),
@@ -69,6 +67,8 @@ def scores_table(scores: Sequence[CapabilityScore]) -> ReportTable:
             percent(s.accuracy),
             percent(s.chance),
             items_in_groups(s.num_items, s.num_groups),
+            s.metric,
+            s.description,
         )
         for s in scores
     ]
