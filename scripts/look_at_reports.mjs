@@ -53,6 +53,14 @@ await call("Runtime.enable");
 // The page forbids scripts; axe-core is one.
 await call("Page.setBypassCSP", { enabled: true });
 
+async function load(url) {
+  const loaded = new Promise((done) => {
+    listeners.push((message) => message.method === "Page.loadEventFired" && done());
+  });
+  await call("Page.navigate", { url });
+  await loaded;
+}
+
 const findings = {};
 for (const name of names) {
   const url = pathToFileURL(join(folder, name)).href;
@@ -68,11 +76,7 @@ for (const name of names) {
   for (const [width, scheme] of SHOTS) {
     await call("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
     await call("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
-    const loaded = new Promise((done) => {
-      listeners.push((message) => message.method === "Page.loadEventFired" && done());
-    });
-    await call("Page.navigate", { url });
-    await loaded;
+    await load(url);
     const { cssContentSize: size } = await call("Page.getLayoutMetrics");
     if (size.width > width) overflow = Math.max(overflow, size.width - width);
     const clip = { x: 0, y: 0, width, height: Math.min(size.height, TALLEST), scale: 1 };
@@ -89,6 +93,8 @@ for (const name of names) {
     });
     for (const each of JSON.parse(result.value)) violations.push({ width, scheme, ...each });
   }
+  // The page as it came: axe-core's look has opened what is folded.
+  await load(url);
   const print = await call("Page.printToPDF", { printBackground: true });
   writeFileSync(`${stem}.pdf`, print.data, "base64");
   listeners.splice(listeners.indexOf(watch), 1);

@@ -48,6 +48,23 @@ def test_a_number_that_the_user_set_and_too_few_items_in_all_are_refused(num_ite
         _begun(num_items, enough)
 
 
+def test_what_the_base_lacks_is_told_once_however_often_the_items_grow(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(
+        "driftline.monitor._monitor.affordable_num_items",
+        lambda *_a, **_k: {"texts": 4, "pairs": 4},
+    )
+    # Every capability is taken to be out of the base's reach, after each beginning.
+    monkeypatch.setattr("driftline.monitor.detectors.Checker.held", frozenset(), raising=False)
+    made = trainer(tmp_path / "out", max_steps=1)
+    settings = MonitorSettings(action="warn", step_tokens=32, alpha=1e-15)
+    StabilityMonitor([suite()], settings).attach(made)
+    made.train()
+    told = [each for each in caplog.messages if "no better than guessing" in each]
+    assert len(told) == 1
+
+
 def test_a_run_takes_more_items_and_resumes_with_them(tmp_path, monkeypatch):
     # Affordable: four of the texts, which could raise no alarm at this alpha; sixteen can.
     monkeypatch.setattr(

@@ -78,7 +78,7 @@ def build(names: Mapping[str, str] | None = None, *, text: str = "") -> Assessme
             action="lower_learning_rate",
             learning_rate=6.6e-5,
             probability_any_lost=0.09,
-            sentence="Lower the learning rate to 6.6e-5: P = 0.09.",
+            sentence="Lower the learning rate to 6.6e-5: P of any loss = 0.09.",
         ),
         scores=tuple(_score(name, called[name], text) for name in CAPABILITIES),
         margins=margins,

@@ -72,7 +72,7 @@ def build_plan(text: str = "", **fields) -> Plan:
         "margins_left": tuple(
             MarginLeft(
                 capability=claim.capability, required=claim.required, unit=claim.unit,
-                tolerance=claim.margin, loss=-claim.change, loss_limit=claim.loss_limit,
+                tolerance=claim.margin, loss=-claim.change if claim.higher_is_better else claim.change, loss_limit=claim.loss_limit,
                 left=None if claim.loss_limit is None else 1 - claim.loss_limit / claim.margin,
                 reason=claim.reason,
             )
@@ -101,7 +101,7 @@ def build_plan(text: str = "", **fields) -> Plan:
         ),
         "budget": PlanBudget(
             unit="tokens", limit=400_000, used_tokens=310_000.5, used_minutes=4.5,
-            planned_run_tokens=15_000, ended="3 trials were run, as many as may be",
+            planned_run_tokens=15_000, ended="3 trials were run, the most that is allowed",
         ),
         "cost": build().cost,
         "caveats": ("The first caveat.", f"The second caveat{text}."),

@@ -113,10 +113,11 @@ class Session:
             groups={c.name: len(set(c.groups())) for c in checker.capabilities},
         )
         checker.read_base()
-        self._tell_what_the_base_lacks()
+        lacking = self._log_what_the_base_lacks()
         self.log.write("alive", step=0, tripped_at_noise=checker.check_sensitivity())
+        self._warn_of_what_the_base_lacks(lacking)
 
-    def _tell_what_the_base_lacks(self) -> None:
+    def _log_what_the_base_lacks(self) -> list[str]:
         lacking = [c.name for c in self.checker.capabilities if c.name not in self.checker.held]
         self.log.write(
             "base",
@@ -124,6 +125,10 @@ class Session:
             no_better_than_guessing=list[JsonValue](lacking),
             accuracies=dict[str, JsonValue](self.checker.base_accuracies),
         )
+        return lacking
+
+    def _warn_of_what_the_base_lacks(self, lacking: Sequence[str]) -> None:
+        """Name it once, when the self-test is passed: it begins again with more items until then."""
         required = [c.name for c in self.checker.capabilities if c.required and c.name in lacking]
         if required and self.settings.action != "log":
             _LOG.warning(

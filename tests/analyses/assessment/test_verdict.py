@@ -316,7 +316,7 @@ def test_the_recommended_rate_keeps_the_risk_and_is_hardly_lower_than_the_highes
     highest = learning_rate * largest_multiple(limits, 0.3, risk=RISK, exponents=EXPONENTS)
     assert 0.9 * highest <= found.learning_rate <= highest
     assert found.learning_rate == float(f"{found.learning_rate:.1e}")
-    assert f"{found.learning_rate:g}: P = {chance:.2f}" in found.sentence
+    assert f"{found.learning_rate:g}: P of any loss = {chance:.2f}" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,12 @@ def test_more_is_measured_only_where_safe_is_likely_and_a_longer_probe_exists(
     ("remedies", "action", "changes", "said"),
     [
         # Fewer steps are taken where they leave more of the run than a lower rate.
-        (Remedies(80, 0.97, 0.08), "fewer_steps", {"max_steps": 80}, "Train 80 steps: P = 0.08."),
+        (
+            Remedies(80, 0.97, 0.08),
+            "fewer_steps",
+            {"max_steps": 80},
+            "Train 80 steps: P of any loss = 0.08.",
+        ),
         (Remedies(20, 0.01, 0.08), "lower_learning_rate", None, "Lower the learning rate to"),
         (Remedies(), "lower_learning_rate", None, "Lower the learning rate to"),
         (None, "lower_learning_rate", None, "Lower the learning rate to"),

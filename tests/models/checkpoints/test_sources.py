@@ -255,7 +255,10 @@ def test_a_hub_id_that_cannot_be_fetched_is_named(monkeypatch):
         raise OSError("no route to the hub\nmore")
 
     monkeypatch.setattr(_locations, "snapshot_download", failed)
-    with pytest.raises(ModelError, match=r"owner/name: cannot be fetched.*\(no route to the hub\)"):
+    with pytest.raises(
+        ModelError,
+        match=r"owner/name: no such folder here, and it cannot be fetched.*\(no route to the hub\)",
+    ):
         open_checkpoint("owner/name")
 
 

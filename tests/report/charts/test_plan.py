@@ -10,7 +10,7 @@ def test_every_point_the_front_and_the_chosen_one_are_drawn():
     chart = search_front(build_plan()).to_dict()
     points = next(rows for rows in chart["datasets"].values() if "front" in rows[0])
     assert [row["gain"] for row in points if row["front"]] == [0.0, 1.2, 1.5]
-    assert [row["state"] for row in points] == ["within", "within", "beyond"]
+    assert [row["state"] for row in points] == ["within", "within", "open"]
     (chosen,) = [row for row in points if row["chosen"]]
     assert (chosen["change"], chosen["gain"]) == (-0.6, 1.2)
     assert {"datum": -1} in [layer["encoding"].get("x") for layer in chart["layer"]]

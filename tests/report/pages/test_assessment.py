@@ -143,15 +143,15 @@ def test_the_header_says_the_decision(page, assessment):
     assert "2 of 8 required capabilities are forecast to lose more than you accept" in head
     assert "world_facts changes by −0.312 nats" in head
     assert "3.1 times the 0.100 that you accept" in head
-    assert "Lower the learning rate to 6.6e−5: P = 0.09" in head
+    assert "Lower the learning rate to 6.6e−5: P of any loss = 0.09" in head
     assert "smollm2-135m" in head
     assert "learning_rate 0.0002 · max_steps 60" in head
     assert "2026-02-03 10:21:07 UTC" in head
 
 
 def test_a_loss_is_a_fall_with_its_unit(page):
-    assert "−0.312 −0.381 to −0.243 −0.100 nats >0.99 lost" in page.text
-    assert "−0.204 −0.261 to −0.147 −0.100 nats >0.99 lost" in page.text
+    assert "world_facts lost 2.41 −0.312 −0.381 to −0.243 −0.100 nats >0.99" in page.text
+    assert "french lost 2.87 −0.204 −0.261 to −0.147 −0.100 nats >0.99" in page.text
 
 
 def test_bounds_are_the_tightest_over_the_required_capabilities(page):

@@ -90,3 +90,12 @@ def test_names_are_quoted_for_a_shell():
     data = p.data.model_copy(update={"name": "my rows; rm -r.jsonl"})
     changed = {"provenance": p.model_copy(update={"data": data}), "advice": None}
     assert "'my rows; rm -r.jsonl'" in next_command(document.model_copy(update=changed))
+
+
+def test_a_base_against_itself_is_followed_by_the_tuned_model():
+    made = build_certification()
+    guards = made.guards.model_copy(update={"tuned_is_base": True})
+    model = build().provenance.model
+    provenance = made.provenance.model_copy(update={"base_model": model})
+    update = {"guards": guards, "provenance": provenance, "verdict": "pass"}
+    assert " TUNED --suite core" in next_command(made.model_copy(update=update))

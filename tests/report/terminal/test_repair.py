@@ -38,7 +38,7 @@ def test_a_family_that_misses_the_constraint_says_so():
     found = build_repair()
     families = (found.families[0], found.families[1].model_copy(update={"best": best}))
     text = repair_summary(build_repair(families=families))
-    assert text.count("misses the constraint") == 1
+    assert text.count("missed") == 1
 
 
 def test_what_cannot_be_said_is_said():

@@ -133,13 +133,25 @@ def test_three_caveats_of_the_run_and_the_number_of_the_rest(num, standing):
     assert ("docs/limits.md" in text) == (standing > 0)
 
 
-@pytest.mark.parametrize(("change", "lead"), [(-0.1, "Largest loss"), (0.1, "No loss; least gain")])
+@pytest.mark.parametrize(
+    ("change", "lead"),
+    [(-0.1, "Largest loss"), (0.0, "No loss: "), (0.1, "No loss; smallest gain")],
+)
 def test_a_gain_is_not_called_a_loss(change, lead):
     run = sample()
     courses = tuple(c.model_copy(update={"change": change}) for c in run.capabilities)
-    assert training_screen(run.model_copy(update={"capabilities": courses})).loss.startswith(lead)
+    assert training_screen(run.model_copy(update={"capabilities": courses})).loss.startswith(
+        lead.removesuffix(": ")
+    )
     claim = KEPT.model_copy(update={"change": change})
     assert certification_screen(build_certification(claim)).loss.startswith(lead)
+
+
+def test_a_base_against_itself_is_not_to_be_signed():
+    made = build_certification(KEPT)
+    guards = made.guards.model_copy(update={"tuned_is_base": True})
+    screen = certification_screen(made.model_copy(update={"guards": guards}))
+    assert screen.action == "give the tuned model: this one is the base, so nothing was tested."
 
 
 @pytest.mark.parametrize("has_alarms", [True, False])

@@ -21,7 +21,7 @@ def test_the_headline_says_where_the_update_went():
     found = weight_diff_headline(build_diff().model_copy(update={"not_finite": ()}))
     assert found == (
         "MOVED: relative change 1.2%, 2 of 2 weights; most of the squared change is in gate, up; "
-        "of that in layers, most is in layers 3-4, 9 of 30"
+        "within the layers, most is in layers 3-4, 9 of 30"
     )
 
 

@@ -258,9 +258,9 @@ def _lowered(lower: _Rate, remedies: Remedies | None, chance: float) -> Forecast
     """Choose the change that leaves most of the run's summed learning rate, and so of what it learns."""
     steps = None if remedies is None else remedies.num_steps
     if remedies is not None and steps is not None and remedies.steps_share > lower.share:
-        sentence = f"Train {steps} steps: P = {remedies.chance_at_steps:.2f}."
+        sentence = f"Train {steps} steps: P of any loss = {remedies.chance_at_steps:.2f}."
         if lower.rate is not None:
-            sentence += f" Or lower the learning rate to {lower.rate:g}: P = {lower.chance:.2f}."
+            sentence += f" Or lower the learning rate to {lower.rate:g}: P of any loss = {lower.chance:.2f}."
         return ForecastAdvice(
             action="fewer_steps",
             learning_rate=lower.rate,
@@ -281,7 +281,7 @@ def _lowered(lower: _Rate, remedies: Remedies | None, chance: float) -> Forecast
         learning_rate=lower.rate,
         probability_any_lost=lower.chance,
         changes={"learning_rate": lower.rate},
-        sentence=f"Lower the learning rate to {lower.rate:g}: P = {lower.chance:.2f}.",
+        sentence=f"Lower the learning rate to {lower.rate:g}: P of any loss = {lower.chance:.2f}.",
     )
 
 

@@ -152,7 +152,7 @@ def _search_once(
     """Run one more trial; return the reason if there is none."""
     number = study.num_searched
     if number >= min(_MOST, _MOST if max_trials is None else max_trials):
-        return f"{number} trials were run, as many as may be"
+        return f"{number} trials were run, the most that is allowed"
     request = study.ask(space, _guided(bench, space, number))
     candidate = space.candidate(request.settings)
     # What follows the search needs a point within the tolerances; without one there is nothing to keep back for.

@@ -145,6 +145,6 @@ def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{name}: cannot be fetched from the hub ({reason}); check the name and the revision, "
-            "or download it and give the folder"
+            f"{name}: no such folder here, and it cannot be fetched from the hub ({reason}); check the path, "
+            "or the hub's name and revision"
         ) from error

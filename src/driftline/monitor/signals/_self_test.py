@@ -28,7 +28,8 @@ class BlindError(ConfigError):
         super().__init__(
             f"monitor: {', '.join(capabilities) or 'a capability'}: would raise no alarm even with ruined "
             "weights, because the base knows too little to lose or the items are too few; give more "
-            "items, or write `required: false` in the suite"
+            "items, or write `required: false` in the suite (a shipped one is changed in a copy: "
+            "docs/suites.md)"
         )
         self.capabilities = capabilities
 

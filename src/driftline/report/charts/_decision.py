@@ -19,6 +19,8 @@ class DecisionPoint:
     gain: float
     is_within: bool
     """Known to keep within what is accepted."""
+    is_beyond: bool = False
+    """Known to lose more than is accepted."""
     on_front: bool = False
     is_chosen: bool = False
 
@@ -41,17 +43,17 @@ def decision_chart(
     spread: DecisionSpread | None = None,
 ) -> Chart:
     """Draw gain against the change of the worst capability."""
-    rows = [
+    rows: list[dict[str, str | float | bool | None]] = [
         {
             "change": 0.0 - p.loss,
             "gain": p.gain,
-            "state": "within" if p.is_within else "beyond",
+            "state": _state(p),
             "front": p.on_front,
             "chosen": p.is_chosen,
         }
         for p in points
     ]
-    ends = [float(row["change"]) for row in rows]
+    ends = [0.0 - p.loss for p in points]
     if spread is not None:
         ends += [-spread.loss_low, -spread.loss_high]
     scale, ticks = change_axis(ends, 1.0)
@@ -66,7 +68,7 @@ def decision_chart(
         field="gain", type="quantitative", title=gain, axis=alt.Axis(format=NUMBERS, tickCount=5)
     )
     colour = alt.Color(field="state", type="nominal", legend=None).scale(
-        domain=["within", "beyond"], range=[BLUE, ORANGE]
+        domain=["within", "beyond", "open"], range=[BLUE, VERMILION, ORANGE]
     )
     base = alt.Chart(data(rows))
     layers = [
@@ -78,7 +80,6 @@ def decision_chart(
     if sum(p.on_front for p in points) > 1:
         line = base.transform_filter("datum.front").mark_line(color=GREY, strokeWidth=1)
         layers.append(line.encode(x=x, y=y, order=alt.Order(field="change", type="quantitative")))
-    layers.append(base.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour))
     if spread is not None:
         box = {
             "left": -spread.loss_high, "right": -spread.loss_low,
@@ -89,6 +90,7 @@ def decision_chart(
         cross = alt.Chart(data([box])).mark_rule(color=INK, strokeWidth=2)
         layers.append(cross.encode(x=x.field("left"), x2=alt.X2(field="right"), y=y))
         layers.append(cross.encode(x=x, y=y.field("bottom"), y2=alt.Y2(field="top")))
+    layers.append(base.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour))
     ring = base.transform_filter("datum.chosen").mark_point(
         size=200, color=INK, strokeWidth=2, filled=False
     )
@@ -98,6 +100,10 @@ def decision_chart(
     )
     layers.append(zero.encode(x=x, y=y))
     return alt.LayerChart(layer=layers).properties(width=canvas.width - 90, height=_HEIGHT)
+
+
+def _state(point: DecisionPoint) -> str:
+    return "within" if point.is_within else "beyond" if point.is_beyond else "open"
 
 
 def decision_key(
@@ -116,7 +122,9 @@ def decision_key(
         keys.append(Key("ink", "line", spread))
     if any(p.is_within for p in points):
         keys.append(Key("blue", "dot", "within what is accepted"))
-    if not all(p.is_within for p in points):
+    if any(p.is_beyond for p in points):
+        keys.append(Key("vermilion", "dot", "beyond what is accepted"))
+    if not all(p.is_within or p.is_beyond for p in points):
         keys.append(Key("orange", "dot", "not known to be within it"))
     keys.append(
         Key("vermilion", "dash", "the largest loss that is accepted; right of it is within")

@@ -83,8 +83,10 @@ class Key:
     colour: str
     """A name of the palette."""
     shape: Literal[
-        "dot", "diamond", "square", "ring", "line", "dash", "dots", "tick", "area", "cross"
-    ]
+        "dot", "diamond", "square", "ring", "line", "dash", "dots", "tick", "area", "tint", "pale",
+        "cross",
+    ]  # fmt: skip
+    """The mark; `tint` and `pale` are areas through which the page is seen."""
     words: str
 
 

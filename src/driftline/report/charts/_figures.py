@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 from ...results import Assessment, StabilityMargin
 from ...results.readings import (
@@ -108,7 +109,13 @@ def decision_points(
         return None
     worst = losses[0]
     is_within = all(loss.verdict == "retained" for loss in losses)
-    point = DecisionPoint(worst.relative, 0.0 - target.predicted_change, is_within, is_chosen=True)
+    point = DecisionPoint(
+        worst.relative,
+        0.0 - target.predicted_change,
+        is_within,
+        is_beyond=worst.verdict == "lost",
+        is_chosen=True,
+    )
     spread = DecisionSpread(
         worst.low / worst.tolerance, worst.high / worst.tolerance, -target.high, -target.low
     )
@@ -310,13 +317,18 @@ def _used_bars(
     return alt.LayerChart(layer=layers).properties(width=canvas.plot, height=ROW * len(rows))
 
 
-def fragility_key(assessment: Assessment) -> tuple[Key, ...]:
-    """Explain the marks of both maps."""
+def fragility_key(assessment: Assessment, *, is_table: bool) -> tuple[Key, ...]:
+    """Explain the marks of a map.
+
+    Args:
+        is_table: The map whose squares are tinted, because words stand on them.
+    """
+    shape: Literal["tint", "area"] = "tint" if is_table else "area"
     keys = [
-        Key("vermilion", "area", "falls as the module moves; full colour: the capability's largest")
+        Key("vermilion", shape, "falls as the module moves; full colour: the capability's largest")
     ]
     if any(f.sensitivity < 0 for f in assessment.fragility):
-        keys.append(Key("blue", "area", "gains as it moves"))
+        keys.append(Key("blue", shape, "gains as it moves"))
     return tuple(keys)
 
 

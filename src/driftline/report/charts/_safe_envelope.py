@@ -53,7 +53,9 @@ def envelope_chart(assessment: Assessment, canvas: Canvas) -> Chart | None:
     one = data([{"steps": steps, "rate": rate}])
     planned = alt.Chart(one)
     layers.append(
-        planned.mark_point(size=130, filled=True, color=INK, shape="cross").encode(x=x, y=y)
+        planned.mark_point(size=130, filled=True, color=INK, shape="cross", opacity=1).encode(
+            x=x, y=y
+        )
     )
     return alt.LayerChart(layer=layers).properties(width=canvas.width - 90, height=280)
 
@@ -65,7 +67,7 @@ def envelope_key(envelope: SafeEnvelope) -> tuple[Key, ...]:
         keys.append(
             Key(
                 "green",
-                "area",
+                "pale",
                 "safe for all required capabilities, by the lower end of each range",
             )
         )

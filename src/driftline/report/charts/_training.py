@@ -3,7 +3,7 @@
 from ...results import CapabilityCourse, TrainingRun
 from ...results.readings import clean
 from ._altair import alt
-from ._drawing import Canvas, Chart, Key, data, styled
+from ._drawing import NUMBERS, Canvas, Chart, Key, data, styled
 from ._palette import INK, NAMES, SERIES
 
 
@@ -34,6 +34,7 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
         for c in shown
         for p in run.checks
     ]
+    steps = [p.step for p in run.checks]
     colours = alt.Scale(
         domain=[clean(c.capability) for c in shown], range=list(SERIES[: len(shown)])
     )
@@ -41,8 +42,10 @@ def training_chart(run: TrainingRun, canvas: Canvas) -> Chart | None:
         alt.Chart(data(rows))
         .mark_line(point=True)
         .encode(
-            x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("change:Q", title="change, in tolerances"),
+            x=alt.X("step:Q", title="optimiser step").axis(
+                tickCount=min(8 if canvas.columns > 1 else 4, steps[-1] - steps[0]), format="d"
+            ),
+            y=alt.Y("change:Q", title="change, in tolerances").axis(format=NUMBERS),
             color=alt.Color("capability:N", scale=colours, legend=None),
         )
     )

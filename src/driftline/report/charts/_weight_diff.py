@@ -65,7 +65,7 @@ def _modules(cells: Sequence[ChangeGroup], canvas: Canvas) -> Chart:
         .mark_rect(color=VERMILION, stroke=GRID, strokeWidth=1)
         .encode(
             x=alt.X(field="role", type="nominal", sort=roles, title=None).axis(
-                orient="top", labelAngle=-60, ticks=False, domain=False, grid=False
+                orient="top", labelAngle=-60, labelPadding=8, ticks=False, domain=False, grid=False
             ),
             y=alt.Y(field="layer", type="ordinal", sort=layers, title="layer").axis(
                 ticks=False, domain=False, grid=False, labelOverlap=True

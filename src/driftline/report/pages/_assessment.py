@@ -49,7 +49,7 @@ TOLD_FIRST = (
 )
 _GROUPS = (
     ("Lost", "lost"),
-    ("Open", "inconclusive"),
+    ("Undecided", "inconclusive"),
     ("Preserved", "retained"),
     (NOT_SHOWN.capitalize(), "not_shown"),
 )

@@ -136,7 +136,7 @@ def _decision_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tup
         )
     envelope = held_envelope(assessment)
     if "envelope" in charts and envelope is not None:
-        region = any(key.shape == "area" for key in envelope_key(envelope))
+        region = any(key.shape == "pale" for key in envelope_key(envelope))
         without = "" if region else " No rate of this chart is safe for all required capabilities. "
         yield (
             "envelope",
@@ -180,7 +180,7 @@ def _map_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[st
             charts.figure(
                 "fragility",
                 f"Heat map of the sensitivity of {num} modules. Most fragile by mean rank: {told}.",
-                fragility_key(assessment),
+                fragility_key(assessment, is_table=True),
                 "Fall per unit of relative update in that module alone, as a share of the capability's "
                 "largest. 1 to 3: its most fragile modules. A dot: the interval includes no effect.",
                 fragility_table(assessment),
@@ -199,7 +199,7 @@ def _map_figures(assessment: Assessment, charts: _Pictures) -> Iterator[tuple[st
             Figure(
                 module_maps(assessment, WIDE, label=label),
                 module_maps(assessment, NARROW, label=label),
-                fragility_key(assessment),
+                fragility_key(assessment, is_table=False),
                 "Layer by role, a panel a capability. Full colour is a panel's largest (98th percentile). A "
                 f"small cell's interval includes no effect.{noise}",
                 fragility_table(assessment) if "fragility" not in charts else None,

@@ -59,7 +59,7 @@ def _tiles(document: Certification) -> Iterator[tuple[str, str, str]]:
     ):
         count = sum(claim.verdict == verdict for claim in required)
         yield word, f"{count} of {len(required)}", "required capabilities"
-    yield "alpha", f"{document.provenance.alpha:g}", "chance that a loss passes, a claim"
+    yield "alpha", f"{document.provenance.alpha:g}", "largest chance that a lost capability passes"
 
 
 def _subject(subject: Subject) -> str:
@@ -69,6 +69,11 @@ def _subject(subject: Subject) -> str:
 
 def _suite_claim(document: Certification) -> str:
     claim = document.suite_claim
+    if claim.pvalue is None:
+        return (
+            f"All {claim.num_required} required capabilities together: no p-value, because "
+            "at least one of them has none; the notes below say why"
+        )
     return (
         f"All {claim.num_required} required capabilities together: p = {pvalue_text(claim.pvalue)} "
         f"(intersection-union, alpha {document.provenance.alpha:g})"

@@ -32,6 +32,10 @@ BADGES = {
 """Verdict to the colour of its badge; another verdict is its own colour."""
 
 
+MOST_PRINTED, WIDEST_PRINTED = 24, 11
+"""Rows and columns of a folded table that a print still shows."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart in the page, drawn for a wide and a narrow screen, with its words and its numbers."""
@@ -130,6 +134,7 @@ def page(template: str, head: Head, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["printed"] = _is_printed
     command = head.screen.command or next_command(head.document)
     tiles = tuple((what, minus_sentence(value), more) for what, value, more in head.tiles)
     head = replace(head, screen=replace(_typeset(head.screen), command=command), tiles=tiles)
@@ -142,6 +147,10 @@ def page(template: str, head: Head, **values: object) -> str:
         "install_charts": install_line("charts") if missing_module("charts") else None,
     }
     return replaced(environment.get_template(template).render(**shared, **values))
+
+
+def _is_printed(folded: ReportTable) -> bool:
+    return len(folded.rows) <= MOST_PRINTED and len(folded.columns) <= WIDEST_PRINTED
 
 
 def _typeset(screen: Screen) -> Screen:

@@ -10,6 +10,7 @@ from ..tables import (
     chosen_words,
     columns,
     families_table,
+    minus_sentence,
     recovery_table,
     scales_table,
     table,
@@ -50,14 +51,15 @@ def render_repair(document: Repair) -> str:
         ways=ways_out(document.claims),
         families=families_table(document),
         figure=search_figure(document, _front_table(document), points=points),
-        chosen=chosen_words(document.chosen),
+        chosen=minus_sentence(chosen_words(document.chosen)),
         scales=scales_table(document),
     )
 
 
 def _tiles(document: Repair) -> Iterator[tuple[str, str, str]]:
     recovery = document.recovery
-    lost = f"of {len(recovery.lost)} lost capabilities" if recovery.lost else "nothing was lost"
+    noun = "capability" if len(recovery.lost) == 1 else "capabilities"
+    lost = f"of {len(recovery.lost)} lost {noun}" if recovery.lost else "nothing was lost"
     yield "given back", percent(recovery.given_back), lost
     if document.target is not None:
         more = (

@@ -21,7 +21,7 @@ from ...results.readings import (
 from ._report_table import Column, ReportTable, TableCell, columns, risen, table
 
 _VERDICTS: dict[str, str | TableCell] = {
-    "inconclusive": "open",
+    "inconclusive": TableCell("open", "undecided"),
     "not_shown": TableCell("not shown", NOT_SHOWN),
 }
 
@@ -58,15 +58,13 @@ def forecast_table(losses: Sequence[CapabilityLoss]) -> ReportTable:
 def scores_table(scores: Sequence[CapabilityScore]) -> ReportTable:
     """Tabulate a model's own scores."""
     heads = columns(
-        "capability; what it asks; metric; value #; standard error #; interval of the mean = interval #; "
-        "unit; better; accuracy #; chance #; items in groups #",
+        "capability; value #; standard error #; interval of the mean = interval #; unit; better; "
+        "accuracy #; chance #; items in groups #; metric; what it asks",
         page_only=("what it asks", "metric", "standard error"),
     )
     rows = [
         (
             s.capability,
-            s.description,
-            s.metric,
             TableCell(number(s.value), with_perplexity(number(s.value), s.unit, s.value)),
             number(s.standard_error),
             interval(s.low, s.high),
@@ -75,6 +73,8 @@ def scores_table(scores: Sequence[CapabilityScore]) -> ReportTable:
             percent(s.accuracy),
             percent(s.chance),
             items_in_groups(s.num_items, s.num_groups),
+            s.metric,
+            s.description,
         )
         for s in scores
     ]

@@ -64,7 +64,7 @@ def ablation_table(document: Plan) -> ReportTable:
     """Tabulate what each lever gained, by the trials without it."""
     heads = columns(
         "lever; value; plain; gain with #; gain without = without #; gained #; "
-        "worst change with #; worst change without #; ",
+        "worst change with #; worst change without #; note",
         page_only=("worst change with", "worst change without"),
     )
     return table(

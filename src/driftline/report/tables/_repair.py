@@ -38,7 +38,7 @@ def recovery_table(document: Repair) -> ReportTable:
             percent(row.given_back) if row.was_lost else DASH,
             risen(number(fall(row.tolerance), signed=True), row.unit, row.tolerance),
             row.unit,
-            "yes" if row.was_lost else "",
+            "yes" if row.was_lost else "no",
             CLAIM_WORDS[claim.verdict],
         ))  # fmt: skip
     lower = any(not claim.higher_is_better for claim in document.claims)
@@ -53,7 +53,7 @@ def _changed(change: float, error: float | None, row: CapabilityRecovery, *, up:
 
 def families_table(document: Repair) -> ReportTable:
     """Tabulate the best point of each family of scales."""
-    heads = columns("family; points #; best; gain kept #; damage #; worst change #; of; ")
+    heads = columns("family; points #; best; gain kept #; damage #; worst change #; of; constraint")
     return table(
         heads,
         (
@@ -65,7 +65,7 @@ def families_table(document: Repair) -> ReportTable:
                 number(f.best.damage),
                 number(fall(f.best.worst_loss), signed=True),
                 f.best.worst_capability or DASH,
-                "" if f.best.meets_constraint else "misses the constraint",
+                "met" if f.best.meets_constraint else "missed",
             )
             for f in document.families
         ),

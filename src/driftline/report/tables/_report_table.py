@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 from ...results.readings import clean, with_rise
 
+NOTES = ("note", "where a number is missing")
+"""Titles of columns of remarks; a table without a remark leaves the column out."""
 _NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)|(?<=\de)-(?=\d)")
 Kind = Literal["text", "number", "verdict", "code"]
 
@@ -31,7 +33,10 @@ class TableCell(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportTable:
-    """Columns with their rows; `titles`, `kinds` and `rows` are what a page shows of them."""
+    """Columns with their rows; `titles`, `kinds` and `rows` are what a page shows of them.
+
+    A page shows a verdict before the numbers, so that a narrow screen has it in sight.
+    """
 
     columns: tuple[Column, ...]
     cells: tuple[tuple[TableCell, ...], ...]
@@ -40,23 +45,32 @@ class ReportTable:
     @property
     def titles(self) -> tuple[str, ...]:
         """The title of each column."""
-        return tuple(column.title for column in self.columns)
+        return tuple(self.columns[place].title for place in self._order)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kind of each column."""
-        return tuple(column.kind for column in self.columns)
+        return tuple(self.columns[place].kind for place in self._order)
 
     @property
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """The cells, numbers with a true minus."""
         return tuple(
             tuple(
-                minus(cell.page) if kind == "number" else cell.page
-                for cell, kind in zip(row, self.kinds, strict=True)
+                minus(row[place].page) if self.columns[place].kind == "number" else row[place].page
+                for place in self._order
             )
             for row in self.cells
         )
+
+    @property
+    def _order(self) -> list[int]:
+        """Order the places of the columns: names, verdicts, the rest."""
+        kinds = [column.kind for column in self.columns]
+        first = kinds.index("number") if "number" in kinds else len(kinds)
+        rest = range(first, len(kinds))
+        verdicts = [place for place in rest if kinds[place] == "verdict"]
+        return [*range(first), *verdicts, *(place for place in rest if place not in verdicts)]
 
 
 def columns(titles: str, *, page_only: Sequence[str] = ()) -> list[Column]:
@@ -97,7 +111,13 @@ def table(
     """
     made = tuple(Column(clean(head[0]), *head[1:]) for head in heads)
     cells = tuple(tuple(_cell(cell) for cell, _ in zip(row, made, strict=True)) for row in rows)
-    return ReportTable(made, cells, tuple(notes))
+    said = [
+        place
+        for place, column in enumerate(made)
+        if column.title not in NOTES or not cells or any(row[place].text for row in cells)
+    ]
+    shown = tuple(tuple(row[place] for place in said) for row in cells)
+    return ReportTable(tuple(made[place] for place in said), shown, tuple(notes))
 
 
 def risen(text: str, unit: str, nats: float | None) -> TableCell:

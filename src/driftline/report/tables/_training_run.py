@@ -15,7 +15,7 @@ from ._report_table import ReportTable, columns, risen, table
 
 _COLUMNS = columns(
     "capability; items in groups #; change #; accepted #; unit; lowest #; at step #; "
-    "alarm at step = alarm #; ",
+    "alarm at step = alarm #; at the end",
     page_only=("items in groups",),
 )
 _STATES = {True: "within", False: "beyond", None: "not known"}

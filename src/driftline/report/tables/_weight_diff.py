@@ -56,7 +56,7 @@ def movers_table(diff: WeightDiff, changes: Sequence[TensorChange]) -> ReportTab
         Column("weight", "code"),
         *columns(
             "relative change = relative #; share #; largest singular value #; effective rank = effective #; "
-            "stable rank = stable #; 90% energy rank = 90% energy #; intruders #; ",
+            "stable rank = stable #; 90% energy rank = 90% energy #; intruders #; note",
             page_only=("largest singular value",),
         ),
     ]

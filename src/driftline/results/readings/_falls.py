@@ -77,8 +77,8 @@ def fall_interval(low: float | None, high: float | None) -> str:
 def loss_lead(loss: float) -> str:
     """Open a sentence about the capability that lost most.
 
-    >>> loss_lead(0.1), loss_lead(-0.1)
-    ('Largest loss', 'No loss; least gain')
+    >>> loss_lead(0.1), loss_lead(0.0), loss_lead(-0.1)
+    ('Largest loss', 'No loss', 'No loss; smallest gain')
 
     Args:
         loss: Positive is worse.
@@ -86,7 +86,9 @@ def loss_lead(loss: float) -> str:
     Returns:
         The first words.
     """
-    return "Largest loss" if loss > 0 else "No loss; least gain"
+    if loss == 0:
+        return "No loss"
+    return "Largest loss" if loss > 0 else "No loss; smallest gain"
 
 
 def in_tolerances(loss: float, tolerance: float) -> str | None:

@@ -70,7 +70,7 @@ def _movement(diff: WeightDiff, *, is_rest: bool) -> str:
     layers = sorted(g.layer for g in most_of(inside) if g.layer is not None)
     if layers:
         noun = "layer" if len(layers) == 1 else "layers"
-        places += f"; of that in layers, most is in {noun} {spans(layers)} of {len(inside)}"
+        places += f"; within the layers, most is in {noun} {spans(layers)} of {len(inside)}"
     return (
         f"{word}: relative change {percent(total.relative_change)}, {total.num_changed} of "
         f"{total.num_weights} weights; {places}"

@@ -35,7 +35,7 @@ def render_comparison(document: Comparison) -> str:
         points=_points(document),
         gain_title="gain on the target, nats a token",
         label="Gain on the target against the worst change",
-        caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90 % "
+        caption="Up is more gain, right is less loss of the required capability that lost most. Bars are 90% "
         "intervals.",
         lead="kept: every required capability is shown to be within its tolerance, among so many "
         "checkpoints. P(best): it keeps everything and gains most, by resampling items and rows.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ....results import ConfigComparison
-from ....results.readings import clean, fall, in_points, number, percent
+from ....results.readings import clean, fall, in_points, number, probability
 from ...charts import ComparedPoint
 from ...tables import ReportTable, config_forecasts_table, configs_table
 from ...terminal import config_comparison_screen
@@ -59,7 +59,7 @@ def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     unsafe = sum(row.verdict == "unsafe" for row in document.configs)
     yield "forecast to be safe", f"{safe} of {len(document.configs)}", f"{unsafe} unsafe"
     row = next(each for each in document.configs if each.label == document.safest)
-    yield "safest", clean(row.label), f"P = {percent(row.probability_safest)}"
+    yield "safest", clean(row.label), f"P = {probability(row.probability_safest)}"
     if row.worst_capability is not None:
         yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 

@@ -85,6 +85,8 @@ def certification_screen(document: Certification) -> Screen:
     if open_:
         statement += f"; {len(open_)} undecided"
     action = "sign the certificate, and ship it with the model."
+    if document.guards.tuned_is_base:
+        action = "give the tuned model: this one is the base, so nothing was tested."
     if lost:
         action = "give the loss back with `driftline repair`, or tune again with a milder protocol."
     elif open_:

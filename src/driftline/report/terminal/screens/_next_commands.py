@@ -73,6 +73,8 @@ def _after_assessment(document: Assessment) -> tuple[str, ...] | None:
 
 def _after_claims(document: Certification) -> tuple[str, ...] | None:
     p = document.provenance
+    if document.guards.tuned_is_base and p.base_model is not None:
+        return ("certify", p.base.source, "TUNED", *_suites(document))
     if document.verdict == "pass":
         return ("sign", "certification.json", "--key", "keys/private.pem")
     if p.base_model is None:

@@ -156,9 +156,10 @@ def plan_screen(document: Plan) -> Screen:
     if document.verdict == "inconclusive":
         statement = "; ".join(document.reasons)
     if document.protocol is not None:
-        limits = interval(target.low, target.high, signed=True)
+        limits = interval(target.low, target.high, signed=True).strip("[]").replace(", ", " to ")
         statement = (
-            f"the protocol gains {number(target.gain, signed=True)} {target.unit} on its own task ({limits}) "
+            f"the protocol gains {number(target.gain, signed=True)} {target.unit} on its own task "
+            f"(limits {limits}) "
             f"and is shown to keep {kept} of {needed} required capabilities"
         )
     loss = None

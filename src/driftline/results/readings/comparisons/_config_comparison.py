@@ -1,6 +1,7 @@
 """A comparison of configs in words and rows that every rendering shares."""
 
 from ...documents import ConfigComparison
+from .._probabilities import probability
 from .._readings import clean, number
 
 _NEXT = "lower the learning rate, shorten the run, or ask driftline plan for a safer protocol"
@@ -23,7 +24,7 @@ def config_comparison_headline(document: ConfigComparison) -> str:
     row = next(each for each in document.configs if each.label == document.safest)
     text = (
         f"the safest of {len(document.configs)} configs is {clean(row.label)} (P = "
-        f"{number(row.probability_safest)})"
+        f"{probability(row.probability_safest)})"
     )
     if document.recommended is not None:
         other = next(each for each in document.configs if each.label == document.recommended)
