@@ -52,7 +52,6 @@ def comparison_page(
         label=f"{content.label}; the numbers are in the table.",
         key=compared_key(content.points),
         caption=content.caption,
-        numbers=content.numbers,
     )
     return page(
         "_comparison.html.j2",
