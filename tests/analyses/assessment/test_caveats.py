@@ -83,7 +83,7 @@ def test_a_rate_out_of_range_comes_first_with_its_distance(rate, said):
 
 def test_another_model_is_said_with_all_other_ways_in_one_sentence():
     first, *rest = found(HIGH * 10, digest="sha256:other")
-    assert first.startswith(f"{UNLIKE}none of them is of ./mine; its learning rate")
+    assert first.startswith(f"{UNLIKE}none of them is of the model ./mine; its learning rate")
     assert tuple(rest) == found(LOW)
 
 
@@ -95,7 +95,7 @@ def test_how_much_wider_the_intervals_are_is_said(novelty, said):
 def test_a_metric_that_was_never_calibrated_is_named():
     # Forecasts of accuracy are like those of probabilities, whose runs are of another model and length.
     unlike, named, *rest = found(LOW, metric="accuracy")
-    assert unlike.startswith(f"{UNLIKE}none of them is of ./mine")
+    assert unlike.startswith(f"{UNLIKE}none of them is of the model ./mine")
     assert f"the steps of their shortest (100) are {100 / NUM_STEPS:.2g} times its own" in unlike
     assert "as wide as errors on models that were left out" in unlike
     assert named == "The forecast was never calibrated on accuracy."

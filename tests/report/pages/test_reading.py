@@ -112,3 +112,22 @@ def test_steps_are_whole_on_the_axis_of_a_training_run():
     axis = training_chart(run, WIDE).to_dict()["layer"][0]["encoding"]["x"]["axis"]
     assert axis["format"] == "d"
     assert axis["tickCount"] <= run.checks[-1].step - run.checks[0].step
+
+
+def test_a_reason_for_missing_margins_is_said_once_below_the_table():
+    text = Page(render_html(build())).text
+    reason = "the tolerance is not reached within the 72 steps that were measured."
+    assert text.count(reason) == 1
+    assert "– code, commonsense_pairs, english_text, grammar_pairs, induction" in text
+
+
+@pytest.mark.parametrize(
+    ("render", "document"),
+    [
+        (render_comparison, build_comparison()),
+        (render_config_comparison, build_config_comparison()),
+    ],
+)
+def test_the_numbers_of_a_comparison_stand_on_the_page_once(render, document):
+    assert "The numbers of this chart" not in render(document)
+    assert Page(render(document)).text.count("worst change, tolerances") == 1

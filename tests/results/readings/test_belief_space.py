@@ -48,9 +48,9 @@ def test_what_breaks_first(noise):
         (DriftShape(shape=None, reason="too few"), "of unknown shape: too few"),
         (
             DriftShape(shape="knee", scale=0.05, low=0.04, high=0.07, slope_ratio=4.0, pvalue=0.01),
-            "knee at 0.0500, [0.0400, 0.0700], 4.00 times as steep after it",
+            "a knee at 0.0500 (interval [0.0400, 0.0700]), 4.00 times as steep beyond it",
         ),
-        (DriftShape(shape="knee", scale=0.05, pvalue=0.01), "knee at 0.0500"),
+        (DriftShape(shape="knee", scale=0.05, pvalue=0.01), "a knee at 0.0500"),
     ],
 )
 def test_how_it_breaks(shape, text):
@@ -91,11 +91,11 @@ def test_the_summary_has_a_row_a_road(assessment):
 def test_the_report_has_two_sentences_a_direction(space):
     training, noise = belief_lines(space)
     assert training.startswith("planned training: neither is shown to break first: the output")
-    assert ". Both of unknown shape: 2 scales were measured" in training
+    assert ". Both: of unknown shape: 2 scales were measured" in training
     assert noise.startswith(
-        "noise: output first, at norm 0.0550 (representation at 0.131). Output "
+        "noise: output first, at norm 0.0550 (representation at 0.131). Output: "
     )
-    assert noise.endswith("; representation gradual.")
+    assert noise.endswith("; representation: gradual.")
 
 
 def test_it_survives_json(assessment):

@@ -91,7 +91,7 @@ def _of_this_run(
     )
     if is_new:
         none = not any(digest in each.models for each in fitted)
-        ways[f"{'none' if none else 'hardly any'} of them is of {source}"] = None
+        ways[f"{'none' if none else 'hardly any'} of them is of the model {source}"] = None
     for each in fitted:
         peak = max(plan.learning_rates)
         ways |= dict.fromkeys(

@@ -30,8 +30,8 @@ _LOOKS_A_TRIAL = 5
 """One early, and one at each scale of the update."""
 _CAVEATS = (
     "Counted from the config, the tokenizer and the data; no weights were loaded.",
-    "Minutes are those of the products alone, at the rate that was measured just now with what else runs on "
-    "this machine; attention over long texts, the optimiser and reading files come on top.",
+    "Minutes count matrix products alone, at the rate measured just now on this machine, with its other work. "
+    "Attention over long texts, the optimiser, loading PyTorch and reading files come on top.",
     "Memory is that of weights, gradients and the optimiser; activations come on top.",
 )
 _CHECKPOINTS = (

@@ -1,6 +1,6 @@
 """The numbers of an assessment as tables: those that charts show, and those that none shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -115,7 +115,6 @@ def path_table(assessment: Assessment) -> ReportTable:
             ("learning rate that reaches the tolerance", "number"),
             ("range of the rate", "number"),
             ("tolerance", "number"),
-            ("note", "text"),
         ],
         (
             (
@@ -128,11 +127,20 @@ def path_table(assessment: Assessment) -> ReportTable:
                 number(m.critical_learning_rate),
                 interval(m.critical_learning_rate_low, m.critical_learning_rate_high),
                 with_rise(f"{number(m.tolerance)} {m.unit}", m.unit, m.tolerance),
-                _missing(assessment, m),
             )
             for m in margins
         ),
+        _gaps(assessment, margins),
     )
+
+
+def _gaps(assessment: Assessment, margins: Sequence[StabilityMargin]) -> tuple[str, ...]:
+    """Say why numbers are missing, each reason once, and what the base is not shown to have."""
+    names: dict[str, list[str]] = {}
+    for m in margins:
+        if reason := _missing(assessment, m):
+            names.setdefault(reason, []).append(clean(m.capability))
+    return tuple(f"{DASH} {', '.join(own)}: {reason}." for reason, own in names.items())
 
 
 def radius_table(assessment: Assessment) -> ReportTable:

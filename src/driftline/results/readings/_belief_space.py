@@ -37,12 +37,12 @@ def breaking_sentence(curve: BeliefCurve) -> str:
 def shape_sentence(shape: DriftShape) -> str:
     """Say whether a drift is gradual or has a knee."""
     if shape.shape == "knee":
-        parts = [f"knee at {number(shape.scale)}"]
+        text = f"a knee at {number(shape.scale)}"
         if shape.low is not None or shape.high is not None:
-            parts.append(interval(shape.low, shape.high))
+            text += f" (interval {interval(shape.low, shape.high)})"
         if shape.slope_ratio is not None:
-            parts.append(f"{number(shape.slope_ratio)} times as steep after it")
-        return ", ".join(parts)
+            text += f", {number(shape.slope_ratio)} times as steep beyond it"
+        return text
     if shape.shape == "gradual":
         return "gradual"
     return f"of unknown shape: {clean(shape.reason or 'no reason')}"
@@ -53,8 +53,8 @@ def shapes_sentence(curve: BeliefCurve) -> str:
     output = shape_sentence(curve.output_shape)
     representation = shape_sentence(curve.representation_shape)
     if output == representation:
-        return f"both {output}"
-    return f"output {output}; representation {representation}"
+        return f"both: {output}"
+    return f"output: {output}; representation: {representation}"
 
 
 def belief_lines(space: BeliefSpace) -> Iterator[str]:

@@ -47,7 +47,7 @@ def comparison_page(
         footer=content.footer,
     )
     # Where the base is not shown to have anything that is required there is no loss to draw.
-    figure = Figure(None, None, (), content.caption, content.numbers)
+    figure = Figure(None, None, (), content.caption, None)
     if content.points:
         figure = drawn(
             lambda canvas: gain_against_loss(content.points, canvas, gain_title=content.gain_title),
@@ -55,7 +55,6 @@ def comparison_page(
             label=f"{content.label}; the numbers are in the table.",
             key=compared_key(content.points),
             caption=content.caption,
-            numbers=content.numbers,
         )
     return page(
         "_comparison.html.j2",

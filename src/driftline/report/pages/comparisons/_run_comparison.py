@@ -19,8 +19,8 @@ def render_run_comparison(result: RunComparison) -> str:
         title="Two runs side by side",
         screen=run_comparison_screen(result),
         facts=(
-            ("first", f"{first}, {created_words(shown.first.created)}"),
-            ("second", f"{second}, {created_words(shown.second.created)}"),
+            ("run A", f"{first}, {created_words(shown.first.created)}"),
+            ("run B", f"{second}, {created_words(shown.second.created)}"),
             (
                 "verdicts",
                 " and ".join(_verdict(run.verdict) for run in (shown.first, shown.second)),
