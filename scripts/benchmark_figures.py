@@ -146,6 +146,18 @@ def _ahead(read: Callable[[str], Any]) -> Iterator[Statement]:
         f"| largest loss of a single step, in tolerances | {largest:.1f} |",
     ):
         yield Statement(MONITOR, text, source)
+    large = next(each for each in read(source) if each["model"] == "smollm2-135m")
+    ended = [each for each in large["damaged"].values() if each["twice_tolerance"] is None]
+    beyond = [e["worst_in_tolerances_at_end"] for e in ended if e["first_alarm"] is not None]
+    words = {3: "Three", 5: "five"}
+    told = " and ".join(f"{each:.1f}" for each in sorted(beyond))
+    yield Statement(
+        MONITOR,
+        f"Of {words[len(ended)]} more runs of SmolLM2-135M that were meant to be damaged within ten steps, two lost "
+        f"{told} tolerances of a capability, each with its alarm at that step. {words[len(ended) - len(beyond)]} stayed "
+        "within every tolerance",
+        source,
+    )
 
 
 def _streaming(read: Callable[[str], Any]) -> Iterator[Statement]:
