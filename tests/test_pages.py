@@ -138,7 +138,7 @@ def test_the_readme_is_short_and_so_is_its_excerpt():
     assert len(text.splitlines()) < 120
     excerpt = re.search(r"<!-- excerpt -->\n```\n(.*?)```", text, re.DOTALL)
     assert excerpt is not None
-    assert 8 <= len(excerpt[1].splitlines()) <= 12
+    assert 8 <= len(excerpt[1].splitlines()) <= 13, "a command and its first screen"
 
 
 def test_every_command_is_on_the_first_page_of_the_documentation():
