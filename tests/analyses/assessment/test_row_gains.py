@@ -74,6 +74,29 @@ def test_learning_rows_by_heart_shows_as_a_gap(ask, tmp_path):
     assert "the gap is +" in said
 
 
+@pytest.mark.parametrize(
+    ("unseen", "error", "is_caveat"),
+    [(4.2, 0.1, False), (3.1, 0.1, False), (3.0, 0.1, True), (-1.0, 0.1, True), (3.0, 1.0, False)],
+)
+def test_a_gap_is_a_caveat_from_a_quarter_of_the_gain_on(unseen, error, is_caveat):
+    """Of a gain of 4 nats; a gap that is not shown is none whatever its size."""
+    seen, other = (
+        RowGain(gain=gain, low=gain - 0.1, high=gain + 0.1, base_value=6.0, num_rows=20)
+        for gain in (4.0, unseen)
+    )
+    gains = RowGains(
+        source="evaluation data",
+        step=8,
+        unit="nats per token",
+        confidence_level=0.9,
+        seen=seen,
+        unseen=other,
+        gap=4.0 - unseen,
+        gap_standard_error=error,
+    )
+    assert gains.is_over_fitting == is_caveat
+
+
 def test_rows_to_evaluate_on_change_nothing_that_is_trained(ask, tmp_path):
     others = codes(tmp_path / "others.jsonl", 12, seed=2)
     _, plain = ask(FEW_STEPS, 40, "plain")

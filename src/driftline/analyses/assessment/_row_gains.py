@@ -93,7 +93,7 @@ def row_gains(
 
 
 def row_caveats(rows: TargetRows | None, result: RowGains | None) -> tuple[str, ...]:
-    """Say that the target is over-fitted, why that is not known, or which rows were left out.
+    """Say that the target is clearly over-fitted, why that is not known, or which rows were left out.
 
     Args:
         rows: As chosen; None where nobody asked.
@@ -107,7 +107,7 @@ def row_caveats(rows: TargetRows | None, result: RowGains | None) -> tuple[str, 
     if result is None:
         return (f"The gain on rows that are not trained on was not measured: {rows.reason}.",)
     said: tuple[str, ...] = ()
-    if result.is_gap_shown and result.seen is not None:
+    if result.is_over_fitting and result.seen is not None:
         said = (
             f"Over-fitting: the target's gain is {result.seen.gain:+.2g} {result.unit} on rows that it has seen and "
             f"{result.unseen.gain:+.2g} on others.",

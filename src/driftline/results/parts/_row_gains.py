@@ -21,6 +21,10 @@ class RowGain(Value):
     num_rows: int
 
 
+OVER_FITTING_SHARE = 0.25
+"""Share of the gain on rows that were trained on, from which a gap is a caveat of its own."""
+
+
 class RowGains(Value):
     """The gain on rows that are trained on and on others: over-fitting shows as a gap between them."""
 
@@ -50,3 +54,10 @@ class RowGains(Value):
         if self.gap is None or self.gap_standard_error is None:
             return False
         return self.gap > 1.645 * self.gap_standard_error
+
+    @property
+    def is_over_fitting(self) -> bool:
+        """True if the gap is shown and is a quarter of the gain on the rows seen, or more: a convention."""
+        if not self.is_gap_shown or self.seen is None or self.gap is None:
+            return False
+        return self.gap >= OVER_FITTING_SHARE * self.seen.gain
