@@ -12,7 +12,7 @@ from ..forecasting import FEWEST_RUNS
 
 if TYPE_CHECKING:
     from ..margins import PathCalibration
-    from ..probing import Study
+    from ..probing import Effort, Study
     from ._request import AssessmentRequest
 
 
@@ -38,39 +38,59 @@ def caveats(
     return (*first, *_usual(request, study, paths), *last, *(f"As read: {note}." for note in read))
 
 
-def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> tuple[str, ...]:
-    """List the caveats that hold for every assessment."""
+def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> Iterator[str]:
+    """List the caveats that hold for every assessment of its part."""
     plan, probe, calibration = study.trajectory.plan, study.num_probe_steps, request.calibration
-    rows, tokens = study.effort.num_anchor_rows, study.effort.anchor_row_tokens
     fitted = {r.run: r for c in study.capabilities for r in calibration.fitted_in(c.metric).runs}
     models = sorted({run.probe.model for run in fitted.values()})
-    return (
+    yield (
         f"The forecast rests on {len(fitted)} finished runs of {', '.join(models)}, of "
         f"{_range(calibration.step_range)} steps; on another model, schedule or kind of run its "
         "intervals are not known to cover. Losses are forecast up to a collapse bound of "
-        f"{calibration.collapse_bound:g} nats, beyond which a capability is gone.",
-        f"The probe trained {probe} of {plan.num_steps} planned steps, with one seed.",
-        "Each interval holds by itself: of ten 90 % intervals, one is expected to miss.",
-        "In `assess`, radius margins and map are of the required capabilities, where there are any; `margin` and "
-        "`map` measure all.",
-        f"Radius margins rest on {study.effort.num_line_items} items a capability and "
-        f"{study.effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
-        "over directions; with so few items, intervals cover less than they state.",
+        f"{calibration.collapse_bound:g} nats, beyond which a capability is gone."
+    )
+    yield f"The probe trained {probe} of {plan.num_steps} planned steps, with one seed."
+    yield "Each interval holds by itself: of ten 90 % intervals, one is expected to miss."
+    if request.part in ("assess", "margin"):
+        yield from _of_lines(study.effort)
+    if request.part in ("assess", "map"):
+        yield (
+            "The map is a first-order account of the probe's update, module by module: what a larger "
+            "update would do, or one from other data, it does not say. Regions rest on a sample of "
+            "gradients; the planned data's share of one is high wherever all texts use the same "
+            "directions, so hold it against other capabilities' shares, not only against chance. In `assess` it is of "
+            "the required capabilities, where there are any."
+        )
+    if request.part != "map":
+        yield (
+            f"Critical and recommended learning rates and the envelope rest on how the largest losses of "
+            f"{paths.num_runs} finished runs of {paths.model} grew with rate and length, over a range and "
+            "not with a level of confidence."
+        )
+    if request.part in ("assess", "forecast"):
+        yield (
+            "The target is scored on a sample of the training data, as the finished runs were. The gain on rows that "
+            "are not trained on is measured apart; its forecast is as wide as for a model that no finished run is "
+            "of."
+        )
+
+
+def _of_lines(effort: Effort) -> Iterator[str]:
+    """List the caveats of what is measured away from the run: straight lines, worst cases, the belief space."""
+    yield (
+        f"Radius margins rest on {effort.num_line_items} items a capability and "
+        f"{effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
+        "over directions; with so few items, intervals cover less than they state. In `assess` they are of the required "
+        "capabilities, where there are any."
+    )
+    yield (
         "A worst-case radius (in `margin`; in `assess` only where it is asked for) is that of the worst "
         "direction that an ascent on other items found, so an upper bound: a longer ascent, or one on "
-        "more items, may find a smaller one. It is measured in float32, in the process that asked.",
-        "The map is a first-order account of the probe's update, module by module: what a larger "
-        "update would do, or one from other data, it does not say. Regions rest on a sample of "
-        "gradients; the planned data's share of one is high wherever all texts use the same "
-        "directions, so hold it against other capabilities' shares, not only against chance.",
-        f"Critical and recommended learning rates and the envelope rest on how the largest losses of "
-        f"{paths.num_runs} finished runs of {paths.model} grew with rate and length, over a range and "
-        "not with a level of confidence.",
-        f"The belief space is read at up to {rows * tokens} tokens of the suite's own texts, along "
-        "one random direction; that a drift of 0.1 counts as broken is a convention.",
-        "The target is scored on a sample of the training data, as the finished runs were. The gain on rows that "
-        "are not trained on is measured apart; its forecast is as wide as for a model that no finished run is "
-        "of.",
+        "more items, may find a smaller one. It is measured in float32, in the process that asked."
+    )
+    yield (
+        f"The belief space is read at up to {effort.num_anchor_rows * effort.anchor_row_tokens} tokens of the suite's own "
+        "texts, along one random direction; that a drift of 0.1 counts as broken is a convention."
     )
 
 
