@@ -21,8 +21,8 @@ _ABSENT = (
     "answer, or write `required: false`"
 )
 _STILL_ABSENT = (
-    "Even then the run is not called safe, because the base is not shown to have {names}: give more items for "
-    "it, or write `required: false`."
+    "Even then the run is not called safe, because the base is not shown to have {names}: give items that "
+    "it can answer, or write `required: false`."
 )
 _LIKELY = 0.5
 _LONGEST_PROBE = 0.6
