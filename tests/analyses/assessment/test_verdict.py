@@ -218,8 +218,8 @@ def test_the_advice_says_that_the_run_is_never_safe_while_the_base_lacks_what_is
     assert lacking.action == plain.action
     assert "Even then" not in plain.sentence
     assert lacking.sentence.endswith(
-        "Even then the run is not called safe, because the base is not shown to have sums: give more "
-        "items for it, or write `required: false`."
+        "Even then the run is not called safe, because the base is not shown to have sums: give items "
+        "that it can answer, or write `required: false`."
     )
 
 
