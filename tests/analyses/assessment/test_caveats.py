@@ -47,9 +47,12 @@ def found(peak, **changes):
     )
 
 
-def test_the_limits_are_always_said():
-    usual = found(LOW)
-    assert len(usual) == 9
+@pytest.mark.parametrize(
+    ("part", "num"), [("assess", 9), ("margin", 7), ("map", 4), ("forecast", 5)]
+)
+def test_the_limits_of_what_was_measured_are_always_said(part, num):
+    usual = found(LOW, part=part)
+    assert len(usual) == num
     models = ", ".join(sorted(set(FITTED.models.values())))
     assert f"rests on {len(FITTED.runs)} finished runs of {models}, of" in usual[0]
     assert f"2 of {NUM_STEPS} planned steps, with one seed" in usual[1]
@@ -112,7 +115,7 @@ def test_what_has_no_gradient_is_named_as_not_mapped():
 def test_a_belief_space_that_cannot_be_read_is_named(part):
     *usual, last = found(LOW, part=part)
     assert last == "The belief space was not read: ./mine has no plain list of layers."
-    assert tuple(usual) == found(LOW)
+    assert not any(caveat.startswith("The belief space is read") for caveat in usual)
 
 
 @pytest.mark.parametrize(

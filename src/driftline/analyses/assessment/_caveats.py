@@ -12,7 +12,7 @@ from ..forecasting import FEWEST_RUNS
 
 if TYPE_CHECKING:
     from ..margins import PathCalibration
-    from ..probing import Effort, Study
+    from ..probing import Study
     from ._request import AssessmentRequest
 
 
@@ -52,7 +52,7 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
     yield f"The probe trained {probe} of {plan.num_steps} planned steps, with one seed."
     yield "Each interval holds by itself: of ten 90 % intervals, one is expected to miss."
     if request.part in ("assess", "margin"):
-        yield from _of_lines(study.effort)
+        yield from _of_lines(study)
     if request.part in ("assess", "map"):
         yield (
             "The map is a first-order account of the probe's update, module by module: what a larger "
@@ -75,8 +75,9 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
         )
 
 
-def _of_lines(effort: Effort) -> Iterator[str]:
+def _of_lines(study: Study) -> Iterator[str]:
     """List the caveats of what is measured away from the run: straight lines, worst cases, the belief space."""
+    effort = study.effort
     yield (
         f"Radius margins rest on {effort.num_line_items} items a capability and "
         f"{effort.num_noise_seeds} random directions, and take the critical norm as log-normal "
@@ -88,10 +89,11 @@ def _of_lines(effort: Effort) -> Iterator[str]:
         "direction that an ascent on other items found, so an upper bound: a longer ascent, or one on "
         "more items, may find a smaller one. It is measured in float32, in the process that asked."
     )
-    yield (
-        f"The belief space is read at up to {effort.num_anchor_rows * effort.anchor_row_tokens} tokens of the suite's own "
-        "texts, along one random direction; that a drift of 0.1 counts as broken is a convention."
-    )
+    if study.anchors is not None:
+        yield (
+            f"The belief space is read at up to {effort.num_anchor_rows * effort.anchor_row_tokens} tokens of the "
+            "suite's own texts, along one random direction; that a drift of 0.1 counts as broken is a convention."
+        )
 
 
 def _of_this_run(

@@ -146,5 +146,5 @@ def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{name}: no such folder here, and it cannot be fetched from the hub ({reason}); check the path, "
-            "or the hub's name and revision"
+            "or the hub's name and revision; offline, download it and give the folder"
         ) from error
