@@ -131,3 +131,10 @@ def test_a_reason_for_missing_margins_is_said_once_below_the_table():
 def test_the_numbers_of_a_comparison_stand_on_the_page_once(render, document):
     assert "The numbers of this chart" not in render(document)
     assert Page(render(document)).text.count("worst change, tolerances") == 1
+
+
+@pytest.mark.parametrize(("num", "said"), [(4, "1 more caveat of"), (6, "3 more caveats of")])
+def test_caveats_beyond_the_third_are_counted(num, said):
+    own = tuple(f"Only in this run: {n}." for n in range(num))
+    page = render_html(build().model_copy(update={"caveats": own}))
+    assert said in page
