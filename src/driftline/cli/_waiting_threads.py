@@ -1,8 +1,7 @@
 """Waiting threads of PyTorch on the CPU: they spin or sleep, decided before PyTorch is loaded.
 
-By default a thread of GNU OpenMP spins while it waits, on a core that the other thread may need. Beside one busy
-process a core a forward pass of a 135M model took 4 to 17 times as long as alone; with threads that sleep, twice as
-long. On a quiet machine sleeping threads cost a quarter more, so there they spin, for some microseconds.
+By default a thread of GNU OpenMP spins while it waits, on a core that the other thread may need. On a quiet machine
+sleeping is slower, so there threads spin, for some microseconds. `benchmarks/busy_machine.py` measures what it brings.
 """
 
 import os
