@@ -5,7 +5,7 @@ import pytest
 from driftline.analyses.selection._config_race import draw_worst_losses
 from driftline.monitor.signals._update_norm import critical_relative_norm
 from driftline.questions.finished_runs._two_runs import two_runs
-from driftline.report import figures, render_html
+from driftline.report import figures, render_html, render_plan, render_repair
 from driftline.report.charts._safe_envelope import envelope_key
 from driftline.report.pages._assessment import _groups, _tiles
 from driftline.report.pages._assessment_figures import assessment_figures
@@ -22,6 +22,8 @@ from driftline.results.readings import (
     ordered_margins,
 )
 
+from ..results.plan_sample import build_plan
+from ..results.repair_sample import build_repair
 from .sample import CAPABILITIES, build
 
 LACKING = "world_facts"
@@ -144,3 +146,16 @@ def test_two_runs_are_not_told_apart_by_it(lacking):
 
 def test_a_config_without_any_capability_to_lose_has_a_worst_loss_of_0():
     assert not draw_worst_losses([], correlation=0.2, generator=None).any()
+
+
+@pytest.mark.parametrize(
+    ("build_search", "render"), [(build_plan, render_plan), (build_repair, render_repair)]
+)
+def test_a_search_that_nothing_holds_back_has_no_worst_loss_and_still_a_page(build_search, render):
+    def without_worst(look):
+        return look.model_copy(update={"worst_capability": None, "worst_loss": None})
+
+    found = build_search()
+    looks = tuple(without_worst(look) for look in found.looks)
+    html = render(found.model_copy(update={"looks": looks, "chosen": without_worst(found.chosen)}))
+    assert "None" not in html

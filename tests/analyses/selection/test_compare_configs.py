@@ -155,6 +155,11 @@ def test_what_the_base_lacks_is_no_worst_capability_and_drops_no_config(compare,
         assert found.verdict == "inconclusive"
         assert [row.probability_safest for row in found.configs] == [0.5, 0.5]
         assert all(row.dropped_after is None for row in found.configs)
+        undefined = {
+            (r.worst_loss, r.worst_low, r.worst_high, r.largest_probability_lost)
+            for r in found.configs
+        }
+        assert undefined == {(None, None, None, None)}
         assert "give items that it can answer" in " ".join(config_comparison_summary(found).split())
         assert "<svg" not in render_config_comparison(found)
 

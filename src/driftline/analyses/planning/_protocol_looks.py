@@ -152,7 +152,7 @@ def look_row(look: ProtocolEvaluation, *, is_on_front: bool) -> PlanLook:
         parts={} if look.parts is None else dict(look.parts.parts),
         target_gain=look.gain,
         worst_capability=look.worst,
-        worst_loss=look.worst_loss,
+        worst_loss=None if look.worst is None else look.worst_loss,
         excess=look.excess,
         meets_constraint=look.excess == 0,
         is_on_front=is_on_front,

@@ -109,7 +109,7 @@ def look_rows(search: RepairSearch) -> list[RepairLook]:
             gain_share=look.gain_share,
             kept_change=look.candidate.kept_change,
             worst_capability=look.worst,
-            worst_loss=look.worst_loss,
+            worst_loss=None if look.worst is None else look.worst_loss,
             damage=look.damage,
             excess=look.excess,
             meets_constraint=look.meets_all,

@@ -117,7 +117,9 @@ def compare_configs(
     rows = _rows(request, race)
     return ConfigComparison(
         verdict=_verdict(rows),
-        safest=min((r for r in rows if r.dropped_after is None), key=lambda r: r.worst_loss).label,
+        safest=min(
+            (r for r in rows if r.dropped_after is None), key=lambda r: r.worst_loss or 0.0
+        ).label,
         recommended=_recommended(rows),
         configs=rows,
         rounds=tuple(race.rounds),
@@ -193,9 +195,13 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
     result = []
     for run in request.runs:
         forecast = race.forecasts[run.label]
-        low, high = numpy.quantile(race.drawn[run.label], (0.05, 0.95)).tolist()
         # None where the base is not shown to have any required capability: then no config is safe or unsafe.
         worst = max(forecast.losses, key=lambda name: forecast.losses[name].loss, default=None)
+        low, high = (
+            (None, None)
+            if worst is None
+            else numpy.quantile(race.drawn[run.label], (0.05, 0.95)).tolist()
+        )
         target = forecast.assessment.target
         verdict = forecast.assessment.verdict
         assert verdict is not None
@@ -207,9 +213,11 @@ def _rows(request: CompareConfigsRequest, race: _Race) -> tuple[ComparedConfig, 
                 verdict=verdict,
                 probe=float(race.probes[run.label]),
                 dropped_after=race.dropped_after.get(run.label),
-                largest_probability_lost=forecast.largest_probability_lost,
+                largest_probability_lost=None
+                if worst is None
+                else forecast.largest_probability_lost,
                 worst_capability=worst,
-                worst_loss=0.0 if worst is None else forecast.losses[worst].loss,
+                worst_loss=None if worst is None else forecast.losses[worst].loss,
                 worst_low=low,
                 worst_high=high,
                 probability_safest=safest[run.label],
@@ -236,7 +244,7 @@ def _recommended(rows: Sequence[ComparedConfig]) -> str | None:
     if not safe:
         return None
     gains = {row.label: gain_to_expect(row, safe) for row in safe}
-    return max(safe, key=lambda row: (gains[row.label], -row.worst_loss)).label
+    return max(safe, key=lambda row: (gains[row.label], -(row.worst_loss or 0.0))).label
 
 
 def gain_to_expect(row: ComparedConfig, among: Sequence[ComparedConfig]) -> float:

@@ -37,6 +37,7 @@ def _points(document: Plan | Repair) -> list[DecisionPoint]:
             is_chosen=look == document.chosen,
         )
         for look in looks
+        if look.worst_loss is not None
     ]
 
 

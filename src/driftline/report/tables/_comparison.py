@@ -3,7 +3,6 @@
 from ...results import CapabilityClaim, CapabilityForecast, Comparison, ConfigComparison
 from ...results.readings import (
     CLAIM_WORDS,
-    DASH,
     NOT_SHOWN,
     fall,
     fall_interval,
@@ -99,10 +98,8 @@ def configs_table(document: ConfigComparison) -> ReportTable:
                 row.label,
                 row.verdict,
                 percent(row.probe),
-                DASH if row.worst_capability is None else number(fall(row.worst_loss), signed=True),
-                DASH
-                if row.worst_capability is None
-                else fall_interval(row.worst_low, row.worst_high),
+                number(fall(row.worst_loss), signed=True),
+                fall_interval(row.worst_low, row.worst_high),
                 row.worst_capability or NOT_SHOWN,
                 number(row.gain, signed=True),
                 interval(row.gain_low, row.gain_high, signed=True),

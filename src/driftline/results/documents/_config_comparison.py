@@ -29,15 +29,16 @@ class ComparedConfig(Value):
     """The share of the run's steps that its last probe trained."""
     dropped_after: int | None
     """The round after which it dropped out, 1 is the first; None where it stayed."""
-    largest_probability_lost: float
-    """The largest probability, over the required capabilities that the base is shown to have, that one is lost."""
+    largest_probability_lost: float | None
+    """The largest probability, over the required capabilities that the base is shown to have, that one is lost; None
+    where there is none."""
     worst_capability: str | None
     """The one of these with the largest predicted loss in tolerances; None where there is none."""
-    worst_loss: float
-    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed; 0 where there is none."""
-    worst_low: float
+    worst_loss: float | None
+    """The loss of `worst_capability`, in tolerances: above 1 the tolerance is passed; None where there is none."""
+    worst_low: float | None
     """90 % interval of the largest loss over all of these."""
-    worst_high: float
+    worst_high: float | None
     probability_safest: float
     """Probability that its worst loss is the smallest of all configs, each by its last forecast."""
     gain: float | None

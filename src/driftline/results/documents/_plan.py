@@ -39,8 +39,8 @@ class PlanLook(Value):
     """Fall of the target's loss from the base, nats per token, on rows that were not trained on."""
     worst_capability: str | None
     """None where the base is not shown to have any required capability, so that nothing holds it back."""
-    worst_loss: float
-    """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
+    worst_loss: float | None
+    """Mean loss of that capability, in its tolerances; below 0 where even that one gained; None where there is none."""
     excess: float
     """Tolerances by which upper bounds of losses pass them, added up; 0 meets the constraint."""
     meets_constraint: bool
@@ -96,7 +96,7 @@ class LeverAblation(Value):
     gain_with: float
     """At the best scale of each, on the items that choose."""
     gain_without: float | None
-    worst_loss_with: float
+    worst_loss_with: float | None
     worst_loss_without: float | None
     bought: float | None
     """gain_with - gain_without; None where the one without meets the constraint at no scale that was

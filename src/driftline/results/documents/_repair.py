@@ -24,8 +24,8 @@ class RepairLook(Value):
     """Norm of the scaled update over the norm of the update."""
     worst_capability: str | None
     """None where the base is not shown to have any required capability."""
-    worst_loss: float
-    """Mean loss of that capability, in its tolerances; below 0 where even that one gained."""
+    worst_loss: float | None
+    """Mean loss of that capability, in its tolerances; below 0 where even that one gained; None where there is none."""
     damage: float
     """Mean losses of all required capabilities, in their tolerances, added up; gains count as 0."""
     excess: float

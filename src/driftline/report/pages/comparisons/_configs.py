@@ -50,7 +50,7 @@ def _points(document: ConfigComparison) -> list[ComparedPoint]:
             row.gain_high,
         )
         for row in document.configs
-        if row.worst_capability is not None
+        if row.worst_loss is not None and row.worst_low is not None and row.worst_high is not None
     ]
 
 
@@ -60,7 +60,7 @@ def _tiles(document: ConfigComparison) -> Iterator[tuple[str, str, str]]:
     yield "forecast to be safe", f"{safe} of {len(document.configs)}", f"{unsafe} unsafe"
     row = next(each for each in document.configs if each.label == document.safest)
     yield "safest", clean(row.label), f"P = {probability(row.probability_safest)}"
-    if row.worst_capability is not None:
+    if row.worst_loss is not None:
         yield "its worst change", number(fall(row.worst_loss), signed=True), "tolerances"
 
 

@@ -50,7 +50,7 @@ def _worst_forecast(document: ConfigComparison) -> str | None:
     label = document.recommended or document.safest
     row: ComparedConfig = next(each for each in document.configs if each.label == label)
     each = next((f for f in row.forecast if f.capability == row.worst_capability), None)
-    if each is None or row.worst_capability is None:
+    if each is None or row.worst_loss is None or row.worst_capability is None:
         return None
     change = number(fall(row.worst_loss * each.tolerance), signed=True)
     text = (
