@@ -1,10 +1,8 @@
 """Forecasts of runs that a fit has not seen, cell by cell: one capability of one run at one look."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy
 import scipy.stats
@@ -22,7 +20,7 @@ from driftline.choices import Method, Probe
 from driftline.results import Look
 
 from .calibrate import calibration
-from .finished import final_errors, finished_run, is_whole
+from .finished import capabilities_shown, final_errors, finished_run, is_whole
 from .records import Record
 
 LOOKS: dict[Probe, Look] = {
@@ -33,8 +31,6 @@ LOOKS: dict[Probe, Look] = {
     "0.6": "early_60",
 }
 """Share of the steps to the look that ends there."""
-_SURE = 1.645
-"""Standard errors above chance at which a base has a capability."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,6 @@ def benchmark_runs(records: Sequence[Record]) -> list[BenchmarkRun]:
     Returns:
         The runs that reached their end.
     """
-    chances = _chances()
     return [
         BenchmarkRun(
             finished_run(record),
@@ -100,30 +95,12 @@ def benchmark_runs(records: Sequence[Record]) -> list[BenchmarkRun]:
             record.facts["config_name"],
             record.facts["seed"],
             {name: c["tolerance"] for name, c in record.facts["capabilities"].items()},
-            _held(record, chances),
+            capabilities_shown(record),
             final_errors(record),
         )
         for record in records
         if is_whole(record)
     ]
-
-
-def _chances() -> dict[str, float]:
-    path = Path(__file__).parents[1] / "suites" / "base.json"
-    capabilities = json.loads(path.read_text())["smollm2-135m core"]["capabilities"]
-    return {name: c["chance"] for name, c in capabilities.items() if "chance" in c}
-
-
-def _held(record: Record, chances: dict[str, float]) -> tuple[str, ...]:
-    found = []
-    for reading in record.readings:
-        at_base = reading.leg == "run" and reading.step == 0 and reading.quantity == "margin"
-        if at_base and reading.capability in chances:
-            right, chance = float((reading.values > 0).mean()), chances[reading.capability]
-            error = (chance * (1 - chance) / len(reading.values)) ** 0.5
-            if right - _SURE * error > chance:
-                found.append(reading.capability)
-    return tuple(found)
 
 
 def held_out_cells(

@@ -1,5 +1,6 @@
 """The benchmark's records as finished runs, which forecasts are fitted to and judged on."""
 
+import functools
 import json
 import math
 from collections import defaultdict
@@ -20,6 +21,8 @@ from .grid import NUM_STEPS
 from .records import Record, read_record
 
 HERE = Path(__file__).parent
+SURE = 1.645
+"""Standard errors above chance at which a base is shown to have a capability."""
 TARGET = "target_held_out"
 """Rows of the task that are not trained on."""
 Columns = Mapping[int, Mapping[str, ndarray]]
@@ -76,7 +79,11 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     steps = {look: round(share * NUM_STEPS) for look, share in LOOK_SHARES.items()}
     steps = {look: step for look, step in steps.items() if str(step) in summed}
     names = [name for name in columns if not name.startswith("target")]
-    readings = {name: _reading(name, columns[name], steps) for name in (*names, TARGET)}
+    shown = {*capabilities_shown(record), *(n for n in names if "nll" in columns[n][0]), TARGET}
+    readings = {
+        name: _reading(name, columns[name], steps, is_shown=name in shown)
+        for name in (*names, TARGET)
+    }
     target = readings.pop(TARGET).model_copy(update={"capability": "target"})
     finals = {name: _losses(columns[name], NUM_STEPS) for name in (*names, TARGET)}
     losses = {name: _rounded(each.mean()) for name, each in finals.items()}
@@ -99,6 +106,33 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     )
 
 
+def capabilities_shown(record: Record) -> tuple[str, ...]:
+    """List the capabilities with options that the base is shown to have.
+
+    Args:
+        record: Of a finished run.
+
+    Returns:
+        Those whose share of right answers is above chance by `SURE` standard errors of a guess.
+    """
+    chances, found = _chances(), []
+    for reading in record.readings:
+        at_base = reading.leg == "run" and reading.step == 0 and reading.quantity == "margin"
+        if at_base and reading.capability in chances:
+            right, chance = float((reading.values > 0).mean()), chances[reading.capability]
+            error = (chance * (1 - chance) / len(reading.values)) ** 0.5
+            if right - SURE * error > chance:
+                found.append(reading.capability)
+    return tuple(found)
+
+
+@functools.cache
+def _chances() -> dict[str, float]:
+    path = HERE.parent / "suites" / "base.json"
+    capabilities = json.loads(path.read_text())["smollm2-135m core"]["capabilities"]
+    return {name: c["chance"] for name, c in capabilities.items() if "chance" in c}
+
+
 def final_errors(record: Record) -> dict[str, float]:
     """Compute the standard errors of the losses at the end of a run.
 
@@ -114,7 +148,9 @@ def final_errors(record: Record) -> dict[str, float]:
     }
 
 
-def _reading(name: str, columns: Columns, steps: Mapping[Look, int]) -> CapabilityReading:
+def _reading(
+    name: str, columns: Columns, steps: Mapping[Look, int], *, is_shown: bool
+) -> CapabilityReading:
     losses = {look: _losses(columns, step) for look, step in steps.items()}
     is_text = "nll" in columns[0]
     base = columns[0]["nll"] if is_text else scipy.special.expit(columns[0]["log_odds"])
@@ -125,6 +161,7 @@ def _reading(name: str, columns: Columns, steps: Mapping[Look, int]) -> Capabili
         losses={look: _rounded(each.mean()) for look, each in losses.items()},
         standard_errors={look: _standard_error(each) for look, each in losses.items()},
         num_items=len(base),
+        is_shown=is_shown,
     )
 
 

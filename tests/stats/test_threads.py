@@ -4,7 +4,7 @@ import numpy
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from driftline.analyses.forecasting._drift import FinishedCell, Movement, fit_drift
+from driftline.analyses.forecasting._fit_drift import FinishedCell, Movement, fit_drift
 from driftline.stats import on_one_thread
 
 
@@ -41,7 +41,7 @@ def test_a_fit_is_held(monkeypatch):
     draws = numpy.random.default_rng(0)
     cells = [
         FinishedCell(
-            Movement(loss, loss, abs(loss), 0.01, 0.1, 0.2),
+            Movement(loss, abs(loss), 0.01, 0.01, 0.1, 0.2),
             further,
             f"task {n % 3}",
             "one",

@@ -7,7 +7,7 @@ import pytest
 
 from driftline.analyses import BASELINES, LOOK_SHARES, PROBES, Case, seen_by, shipped_calibration
 from driftline.analyses.forecasting import fit_to
-from driftline.analyses.forecasting._drift import fit_drift
+from driftline.analyses.forecasting._fit_drift import fit_drift
 from driftline.analyses.forecasting._forecaster import _cells
 from driftline.analyses.forecasting._shipped_fits import (
     FILE,

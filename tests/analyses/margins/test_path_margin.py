@@ -33,7 +33,8 @@ CALIBRATION = PathCalibration(
     },
 )
 DRIFT = DriftModel(
-    drift=0.5, saturation=10.0, shared=0.1, own=0.2, item=1.0, spread=1.0, config_spread=1.0, unseen_spread=1.0, num_cells=1
+    growth=1.1, healing=0.0, saturation=10.0, holds_elsewhere=True, shared=0.1, own=0.2, item=1.0,
+    spread=1.0, config_spread=1.0, unseen_spread=1.0, num_cells=1,
 )  # fmt: skip
 PEAK = 1e-3
 CONSTANT = TrainingPlan(10, (PEAK,) * 10)
@@ -67,8 +68,8 @@ def planted(losses, *, steps=(1, 2), plan=CONSTANT, metric="nll_nats"):
     total = plan.summed_learning_rate(plan.num_steps)
     last = Movement(
         losses[-1],
-        losses[-1],
         abs(losses[-1]),
+        max(losses[-1], 0.0),
         0.0,
         0.0,
         plan.summed_learning_rate(steps[-1]) / total,

@@ -79,6 +79,7 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
             base_standard_error=standard_error(base, groups=groups),
             standard_errors={look: error for look, error in errors.items() if error is not None},
             num_items=len(capability.items),
+            is_shown=capability.name not in study.lacking,
         )
 
     return ProbeReading(

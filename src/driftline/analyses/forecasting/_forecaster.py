@@ -21,10 +21,12 @@ from ..probing import CONFIDENCE_LEVEL
 from ._baseline_inputs import Case
 from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
-from ._drift import DriftModel, FinishedCell, common_correlation, fit_drift, movements
-from ._looks import LOOK_SHARES, PROBES, last_look
+from ._drift import DriftModel
+from ._fit_drift import FinishedCell, common_correlation, fit_drift
+from ._looks import LOOK_SHARES, PROBES, last_look, movements
 from ._loss_forecast import LossForecast
 
+_NOT_SHOWN = ", not shown"
 _EARLIEST_FITTED = 0.1
 """Share of the steps. Before it the warm-up is all that there is, and errors are of another kind."""
 
@@ -53,7 +55,7 @@ class DriftForecaster:
     """Driftline's own method."""
 
     models: Mapping[str, DriftModel]
-    """The drift model of each metric of the finished runs."""
+    """The drift model of each kind of capability in the finished runs."""
     bound: float
     correlation: float
     calibration: ForecastCalibration
@@ -71,7 +73,7 @@ class DriftForecaster:
         ]
         metric = None if reading is probe.target else reading.metric
         novelty = "model" if is_unlike else self._fitted_in(metric).novelty(probe)
-        model = self.models[fitted_metric(reading.metric, self.models)]
+        model = self._model(reading)
         further, scale = model.after(movement, max(share, movement.share), novelty=novelty)
         smallest, largest = _possible(reading, self._bound(reading))
         return LossForecast(
@@ -82,6 +84,12 @@ class DriftForecaster:
             smallest=smallest,
             largest=largest,
         )
+
+    def _model(self, reading: CapabilityReading) -> DriftModel:
+        metric = fitted_metric(
+            reading.metric, (name for name in self.models if not name.endswith(_NOT_SHOWN))
+        )
+        return self.models.get(kind(metric, is_shown=reading.is_shown), self.models[metric])
 
     def _fitted_in(self, metric: str | None) -> ForecastCalibration:
         if metric not in self._by_metric:
@@ -115,7 +123,17 @@ def _kin(other: CapabilityReading, reading: CapabilityReading, probe: ProbeReadi
     """Tell whether two readings are of one kind: both the target, or capabilities of one metric."""
     if reading is probe.target or other is probe.target:
         return other is reading
-    return other.metric == reading.metric
+    return (other.metric, other.is_shown) == (reading.metric, reading.is_shown)
+
+
+def kind(metric: str, *, is_shown: bool) -> str:
+    """Name what goes on alike: capabilities of one metric that the base is shown to have, or those that it is not.
+
+    Args:
+        metric: Of a capability.
+        is_shown: The base is shown to have it.
+    """
+    return metric if is_shown else metric + _NOT_SHOWN
 
 
 def _is_in_nats(metric: str) -> bool:
@@ -154,14 +172,14 @@ def fit_forecaster(
         return baseline
     cells = _cells(runs, calibration.collapse_bound, target=target)
     models, scores = {}, defaultdict(list)
-    for metric, own in cells.items():
+    for name, own in cells.items():
         fitted = [cell for cell in own if not cell.held_aside]
         if len({cell.run for cell in fitted}) < FEWEST_RUNS:
             continue
         result = fit_drift(fitted, [cell for cell in own if cell.held_aside])
-        models[metric] = result.model
+        models[name] = result.model
         for cell, score in zip(fitted, result.scores.tolist(), strict=True):
-            scores[f"{cell.run}/{cell.look} {metric}"].append(score)
+            scores[f"{cell.run}/{cell.look} {name}"].append(score)
     if not models:
         raise RunError(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
@@ -181,17 +199,17 @@ def fitted_metrics(
             usable = usable_readings(run, method, PROBES[probe], target=False)
             counts.update({reading.metric for reading in usable})
         elif _fitted_looks(run.probe):
-            counts.update(_readings(run, target=False).keys())
+            counts.update(metric for metric, is_shown in _readings(run, target=False) if is_shown)
     return tuple(sorted(metric for metric, count in counts.items() if count >= FEWEST_RUNS))
 
 
 def _cells(
     runs: Iterable[FinishedRun], bound: float, *, target: bool
 ) -> dict[str, list[FinishedCell]]:
-    """Lay finished runs out as cells, by metric."""
+    """Lay finished runs out as cells, by kind of capability."""
     cells: dict[str, list[FinishedCell]] = defaultdict(list)
     for run in runs:
-        for metric, readings in _readings(run, target=target).items():
+        for (metric, is_shown), readings in _readings(run, target=target).items():
             for look in _fitted_looks(run.probe):
                 result = movements(
                     readings,
@@ -199,7 +217,7 @@ def _cells(
                     share=run.probe.clock[look],
                     bound=bound if _is_in_nats(metric) else math.inf,
                 )
-                cells[metric] += [
+                cells[kind(metric, is_shown=is_shown)] += [
                     FinishedCell(
                         movement,
                         _clipped(run.final_losses[name], metric, bound) - movement.loss,
@@ -228,12 +246,12 @@ def _fitted_looks(probe: ProbeReading) -> list[Look]:
     ]
 
 
-def _readings(run: FinishedRun, *, target: bool) -> dict[str, list[CapabilityReading]]:
-    """List the readings whose end is known, by metric."""
-    result: dict[str, list[CapabilityReading]] = defaultdict(list)
+def _readings(run: FinishedRun, *, target: bool) -> dict[tuple[str, bool], list[CapabilityReading]]:
+    """List the readings whose end is known, by metric and by whether the base is shown to have them."""
+    result: dict[tuple[str, bool], list[CapabilityReading]] = defaultdict(list)
     for reading in (run.probe.target,) if target else run.probe.capabilities:
         if reading.capability in run.final_losses:
-            result[reading.metric].append(reading)
+            result[reading.metric, reading.is_shown].append(reading)
     return result
 
 

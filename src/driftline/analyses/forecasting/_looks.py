@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy
-from jaxtyping import Float
-from numpy import ndarray
 
 from ...choices import Probe
 from ...results import CapabilityReading, Look
@@ -55,6 +53,7 @@ def last_look(looks: "dict[Look, float] | tuple[Look, ...]") -> Look:
 
 _NO_ERROR = 1.0
 """The whole range of a probability."""
+_TYPICAL_ITEMS = 100
 _NUM_ITEMS = 24
 """Items of a capability in readings of earlier versions, which do not say: as many as were scored at least."""
 
@@ -63,13 +62,14 @@ class Movement(NamedTuple):
     """One capability as a look found it."""
 
     loss: float
-    pulled: float
-    """The loss, pulled towards the mean of the run's capabilities of the same metric."""
     typical: float
-    """Root mean square of the loss over those capabilities."""
+    """Root mean square loss of the run's capabilities of one kind, as a hundred items of each would measure it: with
+    their noise, whatever number was scored."""
+    scatter: float
+    """Mean square of `item_spread` over the same capabilities: how far items move, whichever way."""
     standard_error: float
     item_spread: float
-    """Standard deviation of the losses of single items: how far they move, whichever way."""
+    """Standard deviation of the losses of single items."""
     share: float
     """Share of the run's summed learning rate at the look."""
 
@@ -77,21 +77,25 @@ class Movement(NamedTuple):
 def movements(
     readings: Iterable[CapabilityReading], look: Look, *, share: float, bound: float
 ) -> dict[str, Movement]:
-    """Describe the capabilities of one metric at one look of a run."""
+    """Describe the capabilities of one kind at one look of a run."""
     own = [reading for reading in readings if look in reading.losses]
+    if not own:
+        return {}
     losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
     errors = numpy.array([_error(r, look) for r in own], dtype=float)
-    if not len(own):
-        return {}
-    pulled = _pulled(losses, errors)
-    typical = float(numpy.sqrt(numpy.mean(losses**2)))
+    spreads = errors * numpy.sqrt([r.num_items or _NUM_ITEMS for r in own])
+    # One group of items has no standard error: it says nothing of how far items move.
+    known = numpy.array([look in (r.standard_errors or {}) for r in own])
+    scatter = float(numpy.mean(spreads[known] ** 2)) if known.any() else 0.0
+    exact = numpy.where(known, losses**2 - errors**2, losses**2)
+    typical = math.sqrt(max(float(exact.mean()), 0.0) + scatter / _TYPICAL_ITEMS)
     return {
         reading.capability: Movement(
             float(losses[n]),
-            float(pulled[n]),
             typical,
+            scatter,
             float(errors[n]),
-            float(errors[n]) * math.sqrt(reading.num_items or _NUM_ITEMS),
+            float(spreads[n]),
             share,
         )
         for n, reading in enumerate(own)
@@ -103,16 +107,3 @@ def _error(reading: CapabilityReading, look: Look) -> float:
     if reading.standard_errors is None:
         return 0.0
     return reading.standard_errors.get(look, _NO_ERROR)
-
-
-def _pulled(
-    losses: Float[ndarray, " cells"], errors: Float[ndarray, " cells"]
-) -> Float[ndarray, " cells"]:
-    """Pull losses towards their mean, each by the share of its variance that is noise of items."""
-    if len(losses) < 2:
-        return losses
-    mean = float(losses.mean())
-    between = max(float(losses.var(ddof=1)) - float(numpy.mean(errors**2)), 0.0)
-    total = between + errors**2
-    weights = numpy.divide(between, total, out=numpy.ones_like(total), where=total > 0)
-    return mean + weights * (losses - mean)

@@ -1,0 +1,304 @@
+"""Fits the drift model to finished runs, and judges it on tasks, configs and models left out."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy
+import scipy.optimize
+import scipy.stats
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...stats import conformal_quantile, on_one_thread
+from ._calibration import FEWEST_RUNS
+from ._drift import Cells, DriftModel, further_losses
+from ._looks import Movement
+from ._loss_forecast import DEGREES_OF_FREEDOM
+
+LEVEL = 0.9
+"""Share of the cells left out that an interval of this level covers, by `spread`."""
+_SMALLEST = 1e-9
+"""A scale below this is taken for this, so that logarithms exist."""
+_FEWEST_CONFIGS = 3
+"""With fewer, errors on configs left out say little; those on models left out stand for them."""
+_FEW_RUNS = 10
+"""With fewer runs of models left out, the factor is that with which the intervals of each run covered."""
+_HEALING_SPREAD = 0.5
+"""Standard deviation of the prior of the share that heals; its mean is 0."""
+
+
+class FinishedCell(NamedTuple):
+    """One capability of a finished run at one look, and what came after it."""
+
+    movement: Movement
+    further_loss: float
+    """From the look to the end of the run."""
+    task: str
+    model: str
+    run: str
+    look: str
+    """Errors at one look of a run belong together."""
+    config: str
+    """Kind of training and learning rate, as `full 0.0001`."""
+    held_aside: bool = False
+    """Nothing is fitted to it; it is of a model that no fitted run is of."""
+
+
+class FittedDrift(NamedTuple):
+    """A fit, with its errors on tasks left out."""
+
+    model: DriftModel
+    scores: Float[ndarray, " cells"]
+    """Normal scores of the errors on tasks left out."""
+
+
+@on_one_thread
+def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ()) -> FittedDrift:
+    """Fit the model to finished runs by penalised maximum likelihood.
+
+    Cost: about a second for a thousand cells of ten tasks.
+
+    Args:
+        cells: Of one metric, of at least two runs. Where all are of one task, runs are left out instead
+            of tasks.
+        aside: Cells of other models, to which nothing is fitted: how far errors there are from those of
+            the fit widens `unseen_spread`.
+
+    Returns:
+        The fit. Its growth and healing are 0 where that made the likelihood on tasks left out larger.
+    """
+    runs = _Runs.of(cells)
+    tasks = runs.tasks if len(set(runs.tasks.tolist())) > 1 else runs.names
+    fits = {drifts: _left_out(runs, tasks, drifts=drifts) for drifts in (True, False)}
+    drifts = _likelihood(fits[True]) > _likelihood(fits[False])
+    result = _fit(runs, drifts=drifts)
+    by_task = fits[drifts]
+    spread = _spread(by_task)
+    elsewhere = _elsewhere(runs, _errors(result, aside), drifts=drifts, at_least=spread)
+    config_spread = elsewhere.spread
+    if len(set(runs.configs.tolist())) >= _FEWEST_CONFIGS:
+        outermost = _outermost(set(runs.configs.tolist()))
+        config_spread = _spread(_left_out(runs, runs.configs, drifts=drifts, some=outermost))
+    saturation, shared, own, item = numpy.exp(result[2:]).tolist()
+    model = DriftModel(
+        growth=float(result[0]),
+        healing=float(result[1]),
+        saturation=saturation,
+        shared=shared,
+        own=own,
+        item=item,
+        holds_elsewhere=elsewhere.holds,
+        spread=spread,
+        config_spread=max(spread, config_spread),
+        unseen_spread=elsewhere.spread,
+        num_cells=len(cells),
+    )
+    standard = by_task.errors / (spread * by_task.scales)
+    uniform = scipy.stats.t.cdf(standard, DEGREES_OF_FREEDOM).clip(1e-6, 1 - 1e-6)
+    return FittedDrift(model, scipy.stats.norm.ppf(uniform))
+
+
+class _Runs(NamedTuple):
+    """Cells of finished runs as columns, with what they can be left out by."""
+
+    table: Cells
+    further: Float[ndarray, " cells"]
+    tasks: ndarray
+    models: ndarray
+    names: ndarray
+    configs: ndarray
+
+    @classmethod
+    def of(cls, cells: Sequence[FinishedCell]) -> "_Runs":
+        return cls(
+            Cells.of([cell.movement for cell in cells]),
+            numpy.array([cell.further_loss for cell in cells]),
+            numpy.array([cell.task for cell in cells]),
+            numpy.array([cell.model for cell in cells]),
+            numpy.array([cell.run for cell in cells]),
+            numpy.array([cell.config for cell in cells]),
+        )
+
+    def part(self, chosen: ndarray) -> "_Runs":
+        return _Runs(self.table.part(chosen), *(column[chosen] for column in self[1:]))
+
+
+class _Elsewhere(NamedTuple):
+    """What a fit is worth on models that it has not seen."""
+
+    holds: bool
+    """Its growth and healing predict them better than no change does."""
+    spread: float
+
+
+def _elsewhere(runs: _Runs, aside: "_Errors", *, drifts: bool, at_least: float) -> _Elsewhere:
+    """Judge a fit on models left out; where none can be, on runs that were held aside."""
+    # Runs of the regime that is fitted to tell more of other models than those that were held aside.
+    judged = _with_runs_enough_besides(runs)
+    few = None
+    if judged:
+        errors = _left_out(runs, runs.models, drifts=drifts, some=judged)
+        names = runs.names[numpy.isin(runs.models, sorted(judged))]
+        few = names if len(set(names.tolist())) < _FEW_RUNS else None
+    elif len(aside.errors):
+        errors = aside
+    else:
+        return _Elsewhere(holds=False, spread=at_least)
+    holds = _widened_likelihood(errors) > _widened_likelihood(errors.without_drift())
+    used = errors if holds else errors.without_drift()
+    return _Elsewhere(holds, max(at_least, _largest_spread(used, few)))
+
+
+def _outermost(configs: set[str]) -> set[str]:
+    """List the configs of the lowest and of the highest rate of each kind: left out, they are extrapolated to."""
+    rates: dict[str, list[str]] = defaultdict(list)
+    for config in configs:
+        kind, _, rate = config.rpartition(" ")
+        rates[kind].append(rate)
+    return {
+        f"{kind} {rate}"
+        for kind, own in rates.items()
+        for rate in (min(own, key=float), max(own, key=float))
+    }
+
+
+def _with_runs_enough_besides(runs: _Runs) -> set[str]:
+    """List the models without whose runs enough remain to be fitted to."""
+    pairs = set(zip(runs.models.tolist(), runs.names.tolist(), strict=True))
+    return {
+        model
+        for model in {model for model, _ in pairs}
+        if sum(other != model for other, _ in pairs) >= FEWEST_RUNS
+    }
+
+
+class _Errors(NamedTuple):
+    """Errors of predictions for cells that were left out."""
+
+    errors: Float[ndarray, " cells"]
+    scales: Float[ndarray, " cells"]
+    further: Float[ndarray, " cells"]
+    """What came after the look: the error of predicting no change."""
+
+    def without_drift(self) -> "_Errors":
+        return self._replace(errors=self.further)
+
+    def part(self, chosen: ndarray) -> "_Errors":
+        return _Errors(*(column[chosen] for column in self))
+
+
+class _Prior(NamedTuple):
+    """Where a fit starts, and the standard deviations of the wide normal priors around it."""
+
+    mean: Float[ndarray, " six"]
+    spread: Float[ndarray, " six"]
+
+
+def _prior(table: Cells) -> _Prior:
+    """Choose the prior by the metric's unit."""
+    typical = max(float(numpy.median(table.typical)), _SMALLEST)
+    growth = typical / max(float(numpy.median(table.scatter)), _SMALLEST)
+    return _Prior(
+        numpy.array([0.0, 0.0, numpy.log(typical), -1.0, -1.0, -1.0]),
+        numpy.array([growth, _HEALING_SPREAD, 1.0, 1.0, 1.0, 1.0]),
+    )
+
+
+def _fit(runs: _Runs, prior: _Prior | None = None, *, drifts: bool) -> Float[ndarray, " six"]:
+    table, further = runs.table, runs.further
+    prior = _prior(table) if prior is None else prior
+    free = numpy.array([drifts, drifts, 1, 1, 1, 1])
+
+    def at(units: Float[ndarray, " six"]) -> Float[ndarray, " six"]:
+        """Turn standard deviations from the prior's mean, which are alike in size, into parameters."""
+        parameters: Float[ndarray, " six"] = prior.mean + free * units * prior.spread
+        return parameters
+
+    def cost(units: Float[ndarray, " six"]) -> float:
+        mean, scale = further_losses(at(units), table)
+        return 0.5 * float((units**2).sum()) - _log_density(further - mean, scale)
+
+    start = numpy.array([0.1, 0.1, 0.0, 0.0, 0.0, 0.0])
+    return at(scipy.optimize.minimize(cost, start, method="L-BFGS-B").x)
+
+
+def _log_density(errors: Float[ndarray, " cells"], scales: Float[ndarray, " cells"]) -> float:
+    held = scales + _SMALLEST
+    density = scipy.stats.t.logpdf(errors / held, DEGREES_OF_FREEDOM)
+    return float((density - numpy.log(held)).sum())
+
+
+def _left_out(
+    runs: _Runs, groups: ndarray, *, drifts: bool, some: Collection[str] | None = None
+) -> _Errors:
+    """Predict each group, or some groups alone, by a fit to all others."""
+    prior, cells = _prior(runs.table), len(runs.further)
+    errors, scales = numpy.zeros(cells), numpy.zeros(cells)
+    chosen = sorted(set(groups.tolist()) if some is None else some)
+    for group in chosen:
+        own = groups == group
+        result = _fit(runs.part(~own), prior, drifts=drifts)
+        mean, scale = further_losses(result, runs.table.part(own))
+        errors[own], scales[own] = runs.further[own] - mean, scale + _SMALLEST
+    return _Errors(errors, scales, runs.further).part(numpy.isin(groups, chosen))
+
+
+def _errors(result: Float[ndarray, " six"], cells: Sequence[FinishedCell]) -> _Errors:
+    """Predict cells that nothing was fitted to."""
+    further = numpy.array([cell.further_loss for cell in cells])
+    mean, scale = further_losses(result, Cells.of([cell.movement for cell in cells]))
+    return _Errors(further - mean, scale + _SMALLEST, further)
+
+
+def _likelihood(result: _Errors) -> float:
+    return _log_density(result.errors, result.scales)
+
+
+def _widened_likelihood(result: _Errors) -> float:
+    """The same with the spread that covers."""
+    return _log_density(result.errors, result.scales * max(_spread(result), _SMALLEST))
+
+
+def _spread(result: _Errors) -> float:
+    """Find the factor of the scale with which intervals cover what was left out."""
+    standard = numpy.abs(result.errors) / result.scales
+    level = min(LEVEL, len(standard) / (len(standard) + 1))
+    reached = conformal_quantile(standard, confidence_level=level)
+    return float(reached / scipy.stats.t.ppf((1 + level) / 2, DEGREES_OF_FREEDOM))
+
+
+def _largest_spread(errors: _Errors, groups: ndarray | None) -> float:
+    """Find the factor for all errors together and for each group of them.
+
+    A few runs that went on calmly say little of one that is of another kind.
+
+    Returns:
+        The largest of these factors.
+    """
+    factors = [_spread(errors)]
+    for group in sorted(set([] if groups is None else groups.tolist())):
+        own = groups == group
+        factors.append(_spread(errors.part(own)))
+    return max(factors)
+
+
+def common_correlation(scores: Mapping[str, Sequence[float]]) -> float:
+    """Estimate how much of the errors is common to the capabilities of one run.
+
+    Args:
+        scores: Normal scores of errors, by look of a run.
+
+    Returns:
+        Mean product of two errors of one look over their mean square, from 0 to 0.95.
+    """
+    products, squares, pairs, count = 0.0, 0.0, 0, 0
+    for own in scores.values():
+        each = numpy.asarray(own, dtype=float)
+        products += float(each.sum() ** 2 - (each**2).sum())
+        pairs += len(each) * (len(each) - 1)
+        squares += float((each**2).sum())
+        count += len(each)
+    if not pairs or squares <= 0:
+        return 0.0
+    return float(min(0.95, max(0.0, (products / pairs) / (squares / count))))
