@@ -15,6 +15,7 @@ from driftline.analyses import (
     capability_verdict,
     dropped_by,
     is_measured_lost,
+    risks_of_unsafe,
 )
 from driftline.choices import Probe
 
@@ -263,6 +264,7 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         How many were decided, how many of them wrongly, and how much of the unsafe ones was trained.
     """
     looks = {probe: _by_run(cells) for probe, cells in by_probe.items()}
+    risks = dict(zip(looks, risks_of_unsafe(RISK, len(looks)), strict=True))
     late = [probe for probe in looks if float(probe) >= EARLIEST_SAFE]
     names = sorted(next(iter(looks.values())))
     decided, wrong, trained = 0, 0, []
@@ -271,7 +273,7 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         lost = any(cell.is_lost for cell in looks[BANDS[0]][name])
         ended = 1.0
         for probe, own in looks.items():
-            verdict = _verdict(own[name], RISK / len(late), RISK / len(looks))
+            verdict = _verdict(own[name], RISK / len(late), risks[probe])
             if verdict != "at_risk":
                 decided, wrong = decided + 1, wrong + ((verdict == "safe") == lost)
                 shares[probe] += 1

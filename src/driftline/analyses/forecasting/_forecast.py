@@ -31,6 +31,22 @@ EARLIEST_SAFE = 0.2
 lost in the end (`evidence/realistic/forecast.json`), so nothing is called safe or retained."""
 
 
+def risks_of_unsafe(risk: float, num_looks: int) -> tuple[float, ...]:
+    """Divide the risk of *unsafe* among looks: each takes half of what is left, the last two the same.
+
+    An early verdict saves the most training, so the first look gets the largest part.
+
+    Args:
+        risk: Accepted over all looks together.
+        num_looks: At least 1.
+
+    Returns:
+        One part a look; their sum is `risk`.
+    """
+    halves = [risk / 2 ** (number + 1) for number in range(num_looks - 1)]
+    return (*halves, risk - sum(halves))
+
+
 def read_probe(
     study: Study, table: Table, looks: Sequence[Look], *, straight_line: bool = False
 ) -> ProbeReading:
