@@ -122,7 +122,7 @@ def results() -> list[Row]:
 def _forecast() -> list[Row]:
     found, page = _read("evidence/realistic/forecast.json"), "docs/forecast.md"
     by_split = [found["held_out"][split]["by_share"][_SHARE] for split in ("task", "region")]
-    runs = f"{found['num_runs']} runs"
+    runs = f"{found['num_runs']} runs, most of which the law was chosen on"
     r2 = [each["r2"] for each in by_split]
     ranks = [each["spearman"] for each in by_split]
     covered = [each["coverage_of_what_comes_after"]["all"] for each in by_split]

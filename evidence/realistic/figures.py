@@ -15,7 +15,6 @@ from driftline.analyses import (
     capability_verdict,
     dropped_by,
     is_measured_lost,
-    risks_of_unsafe,
 )
 from driftline.choices import Probe
 
@@ -264,18 +263,18 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         How many were decided, how many of them wrongly, and how much of the unsafe ones was trained.
     """
     looks = {probe: _by_run(cells) for probe, cells in by_probe.items()}
-    risks = dict(zip(looks, risks_of_unsafe(RISK, len(looks)), strict=True))
     late = [probe for probe in looks if float(probe) >= EARLIEST_SAFE]
     names = sorted(next(iter(looks.values())))
-    decided, wrong, trained = 0, 0, []
+    decided, wrong, wrongly_unsafe, trained = 0, 0, 0, []
     shares: dict[str, int] = dict.fromkeys(looks, 0)
     for name in names:
         lost = any(cell.is_lost for cell in looks[BANDS[0]][name])
         ended = 1.0
         for probe, own in looks.items():
-            verdict = _verdict(own[name], RISK / len(late), risks[probe])
+            verdict = _verdict(own[name], RISK / len(late), RISK / len(looks))
             if verdict != "at_risk":
                 decided, wrong = decided + 1, wrong + ((verdict == "safe") == lost)
+                wrongly_unsafe += verdict == "unsafe" and not lost
                 shares[probe] += 1
                 ended = float(probe) if verdict == "unsafe" else 1.0
                 break
@@ -285,6 +284,8 @@ def until_decided(by_probe: dict[Probe, Sequence[Cell]]) -> dict[str, Any]:
         "num_runs": len(names),
         "decided": decided,
         "wrong": wrong,
+        "harmless": len(names) - len(trained),
+        "harmless_called_unsafe": wrongly_unsafe,
         "decided_by_share": shares,
         "num_unsafe": len(trained),
         "mean_share_of_an_unsafe_run_that_is_trained": rounded(numpy.mean(trained))

@@ -79,9 +79,8 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     steps = {look: round(share * NUM_STEPS) for look, share in LOOK_SHARES.items()}
     steps = {look: step for look, step in steps.items() if str(step) in summed}
     names = [name for name in columns if not name.startswith("target")]
-    shown = {*capabilities_shown(record), *(n for n in names if "nll" in columns[n][0]), TARGET}
     readings = {
-        name: _reading(name, columns[name], steps, is_shown=name in shown)
+        name: _reading(name, columns[name], steps, is_shown=_is_shown(name, columns[name][0]))
         for name in (*names, TARGET)
     }
     target = readings.pop(TARGET).model_copy(update={"capability": "target"})
@@ -115,19 +114,34 @@ def capabilities_shown(record: Record) -> tuple[str, ...]:
     Returns:
         Those whose share of right answers is above chance by `SURE` standard errors of a guess.
     """
-    chances, found = _chances(), []
-    for reading in record.readings:
-        at_base = reading.leg == "run" and reading.step == 0 and reading.quantity == "margin"
-        if at_base and reading.capability in chances:
-            right, chance = float((reading.values > 0).mean()), chances[reading.capability]
-            error = (chance * (1 - chance) / len(reading.values)) ** 0.5
-            if right - SURE * error > chance:
-                found.append(reading.capability)
-    return tuple(found)
+    columns = columns_of(record)
+    return tuple(
+        name for name, each in columns.items() if name in chances() and _is_shown(name, each[0])
+    )
+
+
+def _is_shown(name: str, base: Mapping[str, ndarray]) -> bool:
+    """Tell whether the base is better than a guess; a text cannot be guessed."""
+    if name not in chances() or "nll" in base:
+        return True
+    return is_above_chance(name, base["margin"] > 0)
+
+
+def is_above_chance(name: str, right: ndarray) -> bool:
+    """Tell whether a share of right answers is above chance by `SURE` standard errors of a guess.
+
+    Args:
+        name: Of the capability.
+        right: Whether each item was answered rightly.
+    """
+    chance = chances()[name]
+    error = (chance * (1 - chance) / len(right)) ** 0.5
+    return bool(right.mean() - SURE * error > chance)
 
 
 @functools.cache
-def _chances() -> dict[str, float]:
+def chances() -> dict[str, float]:
+    """Read the share of right answers that a guess has, by capability of `core` with options."""
     path = HERE.parent / "suites" / "base.json"
     capabilities = json.loads(path.read_text())["smollm2-135m core"]["capabilities"]
     return {name: c["chance"] for name, c in capabilities.items() if "chance" in c}
@@ -161,6 +175,7 @@ def _reading(
         losses={look: _rounded(each.mean()) for look, each in losses.items()},
         standard_errors={look: _standard_error(each) for look, each in losses.items()},
         num_items=len(base),
+        item_spreads={look: _rounded(numpy.std(each, ddof=1)) for look, each in losses.items()},
         is_shown=is_shown,
     )
 
@@ -211,6 +226,7 @@ def _in_probability(run: BenchmarkRun, odds: Mapping[str, ndarray]) -> FinishedR
                 look: _standard_error(losses(name, step)) for look, step in at.items()
             },
             num_items=len(odds[name]),
+            is_shown=name not in chances() or is_above_chance(name, odds[name] > 0),
         )
         for name in odds
         if name in along

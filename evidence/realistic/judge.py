@@ -24,7 +24,16 @@ from driftline.choices import Probe
 
 from ..harness import agrees
 from .cells import LOOKS, BenchmarkRun, Cell, benchmark_runs, columns, held_out_cells, r2
-from .figures import BANDS, RISK, decided_cells, decided_runs, figures, rounded, until_decided
+from .figures import (
+    BANDS,
+    RISK,
+    decided_cells,
+    decided_runs,
+    figures,
+    figures_without_texts,
+    rounded,
+    until_decided,
+)
 from .finished import read_records
 from .unseen import models_left_out, toy_regime
 
@@ -101,11 +110,33 @@ def _by_split(runs: Sequence[BenchmarkRun], group: Callable[[BenchmarkRun], str]
         "by_share": {
             probe: {
                 **figures(cells),
+                "shown": _shown(cells, by_probe["truncated", probe]),
                 "truncated_run": _rival(cells, by_probe["truncated", probe]),
             }
             for probe, cells in ours.items()
         },
         "until_decided": until_decided({probe: ours[probe] for probe in BANDS}),
+    }
+
+
+def _shown(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:
+    """Judge the capabilities that the base is shown to have: of all runs, and of those made after the law was chosen."""
+    first = (Path(__file__).parent / "chosen_on.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [
+        (a, b)
+        for a, b in zip(ours, theirs, strict=True)
+        if a.metric == "probability" and a.capability in a.run.held
+    ]
+    later = [pair for pair in pairs if pair[0].run.finished.run not in first]
+    return {
+        name: {
+            "num_runs": len({a.run.finished.run for a, _ in some}),
+            "num_cells": len(some),
+            **figures_without_texts([a for a, _ in some]),
+            "truncated_r2": rounded(r2(*columns([b for _, b in some]))),
+        }
+        for name, some in (("all_runs", pairs), ("later_runs", later))
+        if some
     }
 
 

@@ -8,6 +8,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import vl_convert
 
 from driftline.analyses import FittedForecasters
 
-from .calibrate import FITS
+from .calibrate import FITS, calibration
 from .cells import benchmark_runs, held_out_cells
 from .finished import read_records
 from .judge import RESULT, SPLITS
@@ -101,6 +102,7 @@ def short_table(result: dict[str, Any]) -> str:
             "|---|---|---|",
             f"| runs with a verdict | {until['decided']} of {until['num_runs']} | 60 % |",
             f"| wrong verdicts | {_wrong(until)} | 10 % |",
+            f"| harmless runs called unsafe | {until['harmless_called_unsafe']} of {until['harmless']} | |",
             "| share of an unsafe run that is trained, mean | "
             f"{until['mean_share_of_an_unsafe_run_that_is_trained']:.0%} | 30 % |",
         ]
@@ -251,6 +253,9 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
      lambda f: f["coverage_by_forecast_size"]["below 1 point"], ""),
     ("… 1 to 3 points", lambda f: f["coverage_by_forecast_size"]["1 to 3 points"], ""),
     ("… above", lambda f: f["coverage_by_forecast_size"]["above"], ""),
+    ("capabilities that the base has: R2 (of the truncated run)", lambda f: _shown(f, "all_runs"), ""),
+    ("… cells decided (wrong)", lambda f: _share_and_wrong(f["shown"]["all_runs"]["decided"]), ""),
+    ("… R2 on runs made after the law was chosen (of the truncated run)", lambda f: _shown(f, "later_runs"), ""),
     ("Brier skill", lambda f: f["brier_skill"], "0.6"),
     ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
      "60 % at 20 %, 80 % at 40 % (7 %)"),
@@ -270,6 +275,8 @@ _SHORT_ROWS: tuple[tuple[str, Any, str], ...] = (
     ("90 % intervals that hold what came", lambda f: f"{f['coverage_of_what_comes_after']['all']:.0%}", "85 to 95 %"),
     ("capabilities decided at risk 0.1", lambda f: f"{f['decided']['share']:.0%}", "60 % at 20%, 80 % at 40%"),
     ("wrong among these", lambda f: f"{f['decided']['wrong']:.0%}", "7 %"),
+    ("R2 of capabilities that the base has (of a truncated run)", lambda f: _shown(f, "all_runs"), ""),
+    ("these decided (wrong)", lambda f: _share_and_wrong(f["shown"]["all_runs"]["decided"]), ""),
     ("Brier skill of P", lambda f: f["brier_skill"], "0.6"),
     ("pairs of configs in the right order", lambda f: f"{f['pairs_ordered_right']['share']:.0%}", "95 %"),
 )  # fmt: skip
@@ -300,20 +307,35 @@ def limits(result: dict[str, Any]) -> str:
             f"- **A fit to another model in another regime** (SmolLM2-135M, short runs) has R2 {unseen['0.2']['r2']} at "
             f"20 % and covers {unseen['0.2']['coverage_of_what_comes_after']['all']:.0%}: too wide, so it decides "
             f"{unseen['0.2']['decided']['share']:.0%} of cells there.",
-            f"- **On your model** {_elsewhere()} The spread is that of models left out; four own runs with `driftline calibrate` "
-            "make it a known model.",
+            f"- **On your model** the median is the measured change: growth and healing hold for the models that they were fitted to "
+            f"({_grown_models()}). The spread is that of models left out. `driftline calibrate` with your own runs "
+            "narrows it, and fits growth and healing of your model if four tasks show them.",
+            f"- **One model makes most of it.** {_share_of_one_model()}",
         ]
     )
 
 
-def _elsewhere() -> str:
-    fits = FittedForecasters.from_json(FITS.read_text(encoding="utf-8"), origin=str(FITS))
-    if fits.capabilities.models["probability"].holds_elsewhere:
-        return "growth and healing are used too: they predicted models left out better."
+def _shown(found: dict[str, Any], runs: str) -> str:
+    """Tell R2 where the base has the capability, and that of the truncated run; a dash where there is no such run."""
+    own = found["shown"].get(runs)
+    return f"{own['r2']:.2f} ({own['truncated_r2']:.2f})" if own else "–"
+
+
+def _share_of_one_model() -> str:
+    runs = benchmark_runs(read_records())
+    cells = Counter(run.finished.probe.model for run in runs for _ in run.held)
+    names = Counter(name for run in runs for name in run.held)
+    (model, most), (*few,) = cells.most_common(1)[0], names.most_common(3)
     return (
-        "the median is the measured change: growth and healing did not predict the model left out better (R2 at 20 % "
-        "with them is in the [last table](forecast-figures.md))."
+        f"Of the {cells.total()} capabilities of runs that their base has, {most} are of {model}, mostly "
+        f"{', '.join(name for name, _ in few)}."
     )
+
+
+def _grown_models() -> str:
+    fits = FittedForecasters.from_json(FITS.read_text(encoding="utf-8"), origin=str(FITS))
+    known = {run.probe.model_digest: run.probe.model for run in calibration().runs}
+    return ", ".join(known[digest] for digest in fits.capabilities.own.get("probability", {}))
 
 
 def pictures() -> dict[str, altair.LayerChart]:

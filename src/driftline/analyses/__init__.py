@@ -39,7 +39,6 @@ from .forecasting import is_measured_lost as is_measured_lost
 from .forecasting import largest_multiple as largest_multiple
 from .forecasting import probability_any as probability_any
 from .forecasting import read_calibration as read_calibration
-from .forecasting import risks_of_unsafe as risks_of_unsafe
 from .forecasting import seen_by as seen_by
 from .forecasting import shipped_calibration as shipped_calibration
 from .fragility import most_fragile as most_fragile

@@ -426,18 +426,11 @@ def test_the_risk_is_divided_among_the_looks_that_may_decide(planned, probe, loo
     asked = planned.request(probe=probe, until_decided=True, risk=0.12)
     assert len(asked.deciding_looks) == looks
     assert asked.deciding_looks[-1] == PROBES[probe][-1]
-    parts = asked.risks_of_unsafe
-    assert tuple(parts) == asked.deciding_looks
-    assert sum(parts.values()) == pytest.approx(0.12)
-    assert (
-        max(parts.values())
-        == parts[asked.deciding_looks[0]]
-        == pytest.approx(0.12 if looks == 1 else 0.06)
-    )
+    assert asked.risk_at_a_look == pytest.approx(0.12 / looks)
     assert all(LOOK_SHARES[look] >= 0.1 for look in asked.deciding_looks[:-1])
     once = planned.request(probe=probe, risk=0.12)
     assert once.deciding_looks == PROBES[probe][-1:]
-    assert once.risks_of_unsafe == {PROBES[probe][-1]: 0.12}
+    assert once.risk_at_a_look == 0.12
 
 
 @pytest.mark.parametrize("risk", [-0.1, 0.0, 0.5, 1.0, math.nan, math.inf])

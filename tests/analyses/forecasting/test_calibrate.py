@@ -43,6 +43,7 @@ def documents(**changes):
     suites = changes.get("suites", ["sha256:s"])
     forecast = SimpleNamespace(
         probe=changes.get("probe", one.probe),
+        not_shown=changes.get("not_shown", frozenset()),
         provenance=SimpleNamespace(
             model=SimpleNamespace(source="./base", digest="sha256:one"),
             data=SimpleNamespace(digest="sha256:data"),
@@ -111,6 +112,14 @@ def test_own_runs_join_the_shipped_ones_and_can_be_forecast_from(tmp_path):
     assert forecaster.predict(Case(own.probe, own.probe.capabilities[0])).high > 0
 
 
+def test_a_forecast_that_does_not_say_what_the_base_has_is_completed():
+    forecast, outcome = documents(not_shown=frozenset({"b"}))
+    shown = {
+        c.capability: c.is_shown for c in finished_run("run", forecast, outcome).probe.capabilities
+    }
+    assert [name for name, each in shown.items() if not each] == ["b"]
+
+
 def test_too_few_and_twice_the_same_are_refused():
     with pytest.raises(DataError, match="run 0 is given twice"):
         calibrate([*runs(1), *runs(1)], SHIPPED, collapse_bound=3.0)
@@ -119,7 +128,7 @@ def test_too_few_and_twice_the_same_are_refused():
 
 
 def test_own_runs_move_the_forecast():
-    finished = runs(6, drift=0.9, metric="probability", scale=0.1)
+    finished = runs(24, drift=0.9, metric="probability", scale=0.1)
     own = calibrate(finished, None, collapse_bound=3.0)
     (one,) = cut(finished[:1], "early_20")
     case = Case(one.probe, one.probe.capabilities[0])
@@ -193,7 +202,7 @@ def test_a_run_like_none_of_ones_own_has_a_wider_forecast(monkeypatch):
     far = inside.model_copy(update={"learning_rate": high * 3})
     wider = forecaster.predict(Case(far, reading))
     other = inside.model_copy(update={"model_digest": "sha256:another model"})
-    assert forecaster.predict(Case(other, reading)).scale == wider.scale
+    assert forecaster.predict(Case(other, reading)).novelty == pytest.approx(wider.novelty, rel=0.5)
     assert reading.metric == "probability"
     assert usual.novelty == 1.0
     assert wider.novelty >= 2.0

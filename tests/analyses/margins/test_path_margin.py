@@ -33,7 +33,7 @@ CALIBRATION = PathCalibration(
     },
 )
 DRIFT = DriftModel(
-    growth=1.1, healing=0.0, saturation=10.0, holds_elsewhere=True, shared=0.1, own=0.2, item=1.0,
+    growth=1.1, healing=0.0, saturation=10.0, shared=0.1, own=0.2, item=1.0,
     spread=1.0, config_spread=1.0, unseen_spread=1.0, num_cells=1,
 )  # fmt: skip
 PEAK = 1e-3

@@ -14,7 +14,6 @@ from ..forecasting import (
     early_step,
     fit_to,
     forecast_losses,
-    last_look,
     read_looks,
     read_probe,
     target_forecast,
@@ -60,8 +59,7 @@ def judged(
 ) -> Judged:
     forecaster = fit_to(request.calibration, method=request.method, probe=request.probe)
     losses, risk = forecast_losses(forecaster, reading), request.risk_of_safe_at_a_look
-    risks = request.risks_of_unsafe
-    unsafe_risk = risks[last_look(reading.clock)] if len(risks) > 1 else None
+    unsafe_risk = request.risk_at_a_look if len(request.deciding_looks) > 1 else None
     # A look that has no part in the risk of *safe* may not say it, whatever the schedule.
     share = min(max(reading.clock.values()), max(LOOK_SHARES[look] for look in reading.clock))
     rows = capability_forecasts(

@@ -17,7 +17,6 @@ from ..forecasting import (
     ForecastCalibration,
     fitted_metrics,
     metric_like,
-    risks_of_unsafe,
     shipped_calibration,
 )
 from ..items import SuiteRequest
@@ -96,10 +95,9 @@ class AssessmentRequest(SuiteRequest):
         return (*early, self.looks[-1])
 
     @property
-    def risks_of_unsafe(self) -> dict[Look, float]:
-        """Accepted risk of *unsafe* at each deciding look: their sum is `risk`."""
-        looks = self.deciding_looks
-        return dict(zip(looks, risks_of_unsafe(self.risk, len(looks)), strict=True))
+    def risk_at_a_look(self) -> float:
+        """Accepted risk of *unsafe* at one look: the sum over all deciding looks is at most `risk`."""
+        return self.risk / len(self.deciding_looks)
 
     @property
     def risk_of_safe_at_a_look(self) -> float:

@@ -29,7 +29,6 @@ from ._forecast import forecast_losses as forecast_losses
 from ._forecast import is_measured_lost as is_measured_lost
 from ._forecast import read_looks as read_looks
 from ._forecast import read_probe as read_probe
-from ._forecast import risks_of_unsafe as risks_of_unsafe
 from ._forecast import target_forecast as target_forecast
 from ._forecaster import DriftForecaster as DriftForecaster
 from ._forecaster import Forecaster as Forecaster

@@ -1,10 +1,10 @@
 """Finished runs of the user's own, from what was forecast and what a certification then found."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ...errors import DataError
 from ...metrics import METRICS
-from ...results import Assessment, CapabilityClaim, CapabilityReading, Certification
+from ...results import Assessment, CapabilityClaim, CapabilityReading, Certification, ProbeReading
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration
 
 
@@ -50,9 +50,18 @@ def finished_run(name: str, forecast: Assessment, outcome: Certification) -> Fin
     return FinishedRun(
         run=name,
         task=name if data is None else data.digest,
-        probe=forecast.probe,
+        probe=_with_what_is_shown(forecast.probe, forecast.not_shown),
         final_losses=losses,
     )
+
+
+def _with_what_is_shown(probe: ProbeReading, lacking: Collection[str]) -> ProbeReading:
+    """Say what the base is not shown to have; a reading of an earlier version does not."""
+    capabilities = tuple(
+        c.model_copy(update={"is_shown": c.is_shown and c.capability not in lacking})
+        for c in probe.capabilities
+    )
+    return probe.model_copy(update={"capabilities": capabilities})
 
 
 def calibrate(

@@ -8,10 +8,10 @@ the root mean square of D as a hundred items would measure it. At a later share 
     scale^2 = f * (v - u) / u * (shared^2 m^2 + own^2 D^2 + item^2 s^2)
     f       = 1 / (1 + m / saturation)
 
-t has 4 degrees of freedom. Items that move, whichever way, lose in the mean: while little is lost, losses grow
-with the mean square movement of items. Where much was lost already, losses level off, and a part of them heals as the
-learning rate decays. What comes after shrinks to nothing as nothing moves and as the end comes near. The six numbers are fitted
-to finished runs, those of capabilities that the base is not shown to have apart from the others.
+t has 4 degrees of freedom. For the run's own task D stands in the place of S. While little is lost, losses grow with how far single
+items move; where much was lost already, they level off, and a part of them heals as the learning rate decays. What comes after shrinks
+to nothing as nothing moves and as the end comes near. A model of many finished runs may have growth and healing of its own; for others both
+are 0.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,11 @@ class DriftModel(Value):
     """The model of losses after a look in one metric, fitted to finished runs."""
 
     growth: float
-    """Loss that comes for each unit of mean square movement of items, while the summed learning rate grows by the factor e; in one
-    over the metric's unit. 0 where no drift predicted tasks that were left out better."""
+    """At least 0. Unit: 1 / the metric's unit (for the run's own task none)."""
     healing: float
-    """Share of a large loss that is given back by the end; 0 as for `growth`."""
+    """Share of a large loss that is given back by the end, from 0 to 1."""
     saturation: float
-    """The typical loss, in the metric's unit, at which half of the growth has given way to healing."""
-    holds_elsewhere: bool
-    """Growth and healing predicted models that were left out better too; else they are not used for other models."""
+    """Typical loss, in the metric's unit, at which growth is half of what it is at the start."""
     shared: float
     own: float
     item: float
@@ -75,8 +72,7 @@ class DriftModel(Value):
             The further loss, and its scale.
         """
         mean, scale = further_losses(self._parameters(), Cells.of([movement]), share)
-        is_used = self.holds_elsewhere or novelty not in ("model", "both")
-        return is_used * float(mean[0]), self.spread_of(novelty) * float(scale[0])
+        return float(mean[0]), self.spread_of(novelty) * float(scale[0])
 
     def _parameters(self) -> Float[ndarray, " six"]:
         positive = numpy.array([self.saturation, self.shared, self.own, self.item])
@@ -88,7 +84,7 @@ class Cells(NamedTuple):
 
     loss: Float[ndarray, " cells"]
     typical: Float[ndarray, " cells"]
-    scatter: Float[ndarray, " cells"]
+    drive: Float[ndarray, " cells"]
     standard_error: Float[ndarray, " cells"]
     item_spread: Float[ndarray, " cells"]
     share: Float[ndarray, " cells"]
@@ -121,7 +117,7 @@ def further_losses(
     saturation, shared, own, item = numpy.exp(parameters[2:].clip(-_LARGEST, _LARGEST))
     ratio = share / cells.share
     free = 1 / (1 + cells.typical / saturation)
-    grown = free * growth * numpy.log(ratio) * cells.scatter
+    grown = free * growth * numpy.log(ratio) * cells.drive
     healed = (1 - free) * healing * (1 - 1 / ratio) * cells.loss
     variance = (shared * cells.typical) ** 2 + (own * cells.loss) ** 2
     variance += (item * cells.item_spread) ** 2

@@ -24,6 +24,8 @@ _FEWEST_CONFIGS = 3
 """With fewer, errors on configs left out say little; those on models left out stand for them."""
 _FEW_RUNS = 10
 """With fewer runs of models left out, the factor is that with which the intervals of each run covered."""
+_FEWEST_GROUPS = 4
+"""Tasks, or runs of one task, from which a model may have growth and healing of its own."""
 _HEALING_SPREAD = 0.5
 """Standard deviation of the prior of the share that heals; its mean is 0."""
 
@@ -49,54 +51,105 @@ class FittedDrift(NamedTuple):
     """A fit, with its errors on tasks left out."""
 
     model: DriftModel
+    """For runs of any model."""
+    own: dict[str, DriftModel]
+    """With growth and healing, by the digest of the model for whose runs they hold."""
     scores: Float[ndarray, " cells"]
     """Normal scores of the errors on tasks left out."""
 
 
 @on_one_thread
-def fit_drift(cells: Sequence[FinishedCell], aside: Sequence[FinishedCell] = ()) -> FittedDrift:
+def fit_drift(
+    cells: Sequence[FinishedCell],
+    aside: Sequence[FinishedCell] = (),
+    *,
+    grows_everywhere: bool = False,
+) -> FittedDrift:
     """Fit the model to finished runs by penalised maximum likelihood.
 
-    Cost: about a second for a thousand cells of ten tasks.
+    Growth and healing are fitted to the runs of one model at a time, and kept where they predict tasks of this model that were left
+    out better than no growth and no healing do, by more than two standard errors over tasks. Cost: about a second for a thousand
+    cells of ten tasks.
 
     Args:
-        cells: Of one metric, of at least two runs. Where all are of one task, runs are left out instead
+        cells: Of one kind, of at least two runs. Where all are of one task, runs are left out instead
             of tasks.
         aside: Cells of other models, to which nothing is fitted: how far errors there are from those of
             the fit widens `unseen_spread`.
+        grows_everywhere: Fit growth and healing to the runs of all models together, for all models, if these predict tasks left
+            out better: for the run's own task.
 
     Returns:
-        The fit. Its growth and healing are 0 where that made the likelihood on tasks left out larger.
+        The fit.
     """
     runs = _Runs.of(cells)
-    tasks = runs.tasks if len(set(runs.tasks.tolist())) > 1 else runs.names
-    fits = {drifts: _left_out(runs, tasks, drifts=drifts) for drifts in (True, False)}
-    drifts = _likelihood(fits[True]) > _likelihood(fits[False])
+    plain = _left_out(runs, runs.groups, drifts=False)
+    drifts = False
+    if grows_everywhere:
+        grown = _left_out(runs, runs.groups, drifts=True)
+        drifts = _is_better(grown, plain, runs.groups)
+        plain = grown if drifts else plain
+    model = _judged(runs, plain, drifts=drifts, aside=aside)
+    scores, own = _scores(plain, model.spread), {}
+    for name in () if grows_everywhere else sorted(set(runs.models.tolist())):
+        chosen = runs.models == name
+        part = runs.part(chosen)
+        if len(set(part.groups.tolist())) < _FEWEST_GROUPS:
+            continue
+        grown = _left_out(part, part.groups, drifts=True)
+        if _is_better(grown, plain.part(chosen), part.groups):
+            own[name] = _judged(part, grown, drifts=True, unlike=model.unseen_spread / model.spread)
+            scores[chosen] = _scores(grown, own[name].spread)
+    return FittedDrift(model, own, scores)
+
+
+def _judged(
+    runs: "_Runs",
+    by_task: "_Errors",
+    *,
+    drifts: bool,
+    aside: Sequence[FinishedCell] = (),
+    unlike: float = 1.0,
+) -> DriftModel:
+    """Fit to runs, with the spreads that cover on tasks, configs and models left out.
+
+    `unlike` is the least factor of the spread for models left out.
+    """
     result = _fit(runs, drifts=drifts)
-    by_task = fits[drifts]
     spread = _spread(by_task)
-    elsewhere = _elsewhere(runs, _errors(result, aside), drifts=drifts, at_least=spread)
-    config_spread = elsewhere.spread
+    unseen = max(unlike * spread, _unseen_spread(runs, _errors(result, aside), drifts=drifts))
+    config_spread = unseen
     if len(set(runs.configs.tolist())) >= _FEWEST_CONFIGS:
         outermost = _outermost(set(runs.configs.tolist()))
         config_spread = _spread(_left_out(runs, runs.configs, drifts=drifts, some=outermost))
     saturation, shared, own, item = numpy.exp(result[2:]).tolist()
-    model = DriftModel(
+    return DriftModel(
         growth=float(result[0]),
         healing=float(result[1]),
         saturation=saturation,
         shared=shared,
         own=own,
         item=item,
-        holds_elsewhere=elsewhere.holds,
         spread=spread,
         config_spread=max(spread, config_spread),
-        unseen_spread=elsewhere.spread,
-        num_cells=len(cells),
+        unseen_spread=unseen,
+        num_cells=len(runs.further),
     )
-    standard = by_task.errors / (spread * by_task.scales)
+
+
+def _scores(errors: "_Errors", spread: float) -> Float[ndarray, " cells"]:
+    standard = errors.errors / (spread * errors.scales)
     uniform = scipy.stats.t.cdf(standard, DEGREES_OF_FREEDOM).clip(1e-6, 1 - 1e-6)
-    return FittedDrift(model, scipy.stats.norm.ppf(uniform))
+    scores: Float[ndarray, " cells"] = scipy.stats.norm.ppf(uniform)
+    return scores
+
+
+def _is_better(one: "_Errors", other: "_Errors", groups: ndarray) -> bool:
+    """Tell whether errors are more likely than others, by more than two standard errors over groups."""
+    gain = _log_densities(one) - _log_densities(other)
+    names = sorted(set(groups.tolist()))
+    gains = numpy.array([gain[groups == name].mean() for name in names])
+    return bool(gains.mean() > 2 * gains.std(ddof=1) / len(gains) ** 0.5)
 
 
 class _Runs(NamedTuple):
@@ -120,34 +173,27 @@ class _Runs(NamedTuple):
             numpy.array([cell.config for cell in cells]),
         )
 
+    @property
+    def groups(self) -> ndarray:
+        """Tasks; runs where all are of one task."""
+        return self.tasks if len(set(self.tasks.tolist())) > 1 else self.names
+
     def part(self, chosen: ndarray) -> "_Runs":
         return _Runs(self.table.part(chosen), *(column[chosen] for column in self[1:]))
 
 
-class _Elsewhere(NamedTuple):
-    """What a fit is worth on models that it has not seen."""
+def _unseen_spread(runs: _Runs, aside: "_Errors", *, drifts: bool) -> float:
+    """Judge a fit on models left out; where none can be, on runs that were held aside.
 
-    holds: bool
-    """Its growth and healing predict them better than no change does."""
-    spread: float
-
-
-def _elsewhere(runs: _Runs, aside: "_Errors", *, drifts: bool, at_least: float) -> _Elsewhere:
-    """Judge a fit on models left out; where none can be, on runs that were held aside."""
-    # Runs of the regime that is fitted to tell more of other models than those that were held aside.
+    Runs of the regime that is fitted to tell more of other models than those that were held aside.
+    """
     judged = _with_runs_enough_besides(runs)
-    few = None
-    if judged:
-        errors = _left_out(runs, runs.models, drifts=drifts, some=judged)
-        names = runs.names[numpy.isin(runs.models, sorted(judged))]
-        few = names if len(set(names.tolist())) < _FEW_RUNS else None
-    elif len(aside.errors):
-        errors = aside
-    else:
-        return _Elsewhere(holds=False, spread=at_least)
-    holds = _widened_likelihood(errors) > _widened_likelihood(errors.without_drift())
-    used = errors if holds else errors.without_drift()
-    return _Elsewhere(holds, max(at_least, _largest_spread(used, few)))
+    if not judged:
+        return _spread(aside) if len(aside.errors) else 0.0
+    errors = _left_out(runs, runs.models, drifts=drifts, some=judged)
+    names = runs.names[numpy.isin(runs.models, sorted(judged))]
+    few = len(set(names.tolist())) < _FEW_RUNS
+    return _largest_spread(errors, names if few else None)
 
 
 def _outermost(configs: set[str]) -> set[str]:
@@ -178,11 +224,6 @@ class _Errors(NamedTuple):
 
     errors: Float[ndarray, " cells"]
     scales: Float[ndarray, " cells"]
-    further: Float[ndarray, " cells"]
-    """What came after the look: the error of predicting no change."""
-
-    def without_drift(self) -> "_Errors":
-        return self._replace(errors=self.further)
 
     def part(self, chosen: ndarray) -> "_Errors":
         return _Errors(*(column[chosen] for column in self))
@@ -198,16 +239,17 @@ class _Prior(NamedTuple):
 def _prior(table: Cells) -> _Prior:
     """Choose the prior by the metric's unit."""
     typical = max(float(numpy.median(table.typical)), _SMALLEST)
-    growth = typical / max(float(numpy.median(table.scatter)), _SMALLEST)
+    drive = float(numpy.median(numpy.abs(table.drive)))
+    growth = typical / max(drive, _SMALLEST)
     return _Prior(
         numpy.array([0.0, 0.0, numpy.log(typical), -1.0, -1.0, -1.0]),
         numpy.array([growth, _HEALING_SPREAD, 1.0, 1.0, 1.0, 1.0]),
     )
 
 
-def _fit(runs: _Runs, prior: _Prior | None = None, *, drifts: bool) -> Float[ndarray, " six"]:
+def _fit(runs: _Runs, *, drifts: bool) -> Float[ndarray, " six"]:
     table, further = runs.table, runs.further
-    prior = _prior(table) if prior is None else prior
+    prior = _prior(table)
     free = numpy.array([drifts, drifts, 1, 1, 1, 1])
 
     def at(units: Float[ndarray, " six"]) -> Float[ndarray, " six"]:
@@ -217,46 +259,45 @@ def _fit(runs: _Runs, prior: _Prior | None = None, *, drifts: bool) -> Float[nda
 
     def cost(units: Float[ndarray, " six"]) -> float:
         mean, scale = further_losses(at(units), table)
-        return 0.5 * float((units**2).sum()) - _log_density(further - mean, scale)
+        return 0.5 * float((units**2).sum()) - float(_log_density(further - mean, scale).sum())
 
     start = numpy.array([0.1, 0.1, 0.0, 0.0, 0.0, 0.0])
-    return at(scipy.optimize.minimize(cost, start, method="L-BFGS-B").x)
+    bounds = [(0.0, None), (0.0, 1 / _HEALING_SPREAD), *[(None, None)] * 4]
+    return at(scipy.optimize.minimize(cost, start, method="L-BFGS-B", bounds=bounds).x)
 
 
-def _log_density(errors: Float[ndarray, " cells"], scales: Float[ndarray, " cells"]) -> float:
+def _log_density(
+    errors: Float[ndarray, " cells"], scales: Float[ndarray, " cells"]
+) -> Float[ndarray, " cells"]:
     held = scales + _SMALLEST
-    density = scipy.stats.t.logpdf(errors / held, DEGREES_OF_FREEDOM)
-    return float((density - numpy.log(held)).sum())
+    density: Float[ndarray, " cells"] = scipy.stats.t.logpdf(errors / held, DEGREES_OF_FREEDOM)
+    return density - numpy.log(held)
 
 
 def _left_out(
     runs: _Runs, groups: ndarray, *, drifts: bool, some: Collection[str] | None = None
 ) -> _Errors:
     """Predict each group, or some groups alone, by a fit to all others."""
-    prior, cells = _prior(runs.table), len(runs.further)
+    cells = len(runs.further)
     errors, scales = numpy.zeros(cells), numpy.zeros(cells)
     chosen = sorted(set(groups.tolist()) if some is None else some)
     for group in chosen:
         own = groups == group
-        result = _fit(runs.part(~own), prior, drifts=drifts)
+        result = _fit(runs.part(~own), drifts=drifts)
         mean, scale = further_losses(result, runs.table.part(own))
         errors[own], scales[own] = runs.further[own] - mean, scale + _SMALLEST
-    return _Errors(errors, scales, runs.further).part(numpy.isin(groups, chosen))
+    return _Errors(errors, scales).part(numpy.isin(groups, chosen))
 
 
 def _errors(result: Float[ndarray, " six"], cells: Sequence[FinishedCell]) -> _Errors:
     """Predict cells that nothing was fitted to."""
     further = numpy.array([cell.further_loss for cell in cells])
     mean, scale = further_losses(result, Cells.of([cell.movement for cell in cells]))
-    return _Errors(further - mean, scale + _SMALLEST, further)
+    return _Errors(further - mean, scale + _SMALLEST)
 
 
-def _likelihood(result: _Errors) -> float:
-    return _log_density(result.errors, result.scales)
-
-
-def _widened_likelihood(result: _Errors) -> float:
-    """The same with the spread that covers."""
+def _log_densities(result: _Errors) -> Float[ndarray, " cells"]:
+    """Compute them with the spread that covers."""
     return _log_density(result.errors, result.scales * max(_spread(result), _SMALLEST))
 
 

@@ -31,22 +31,6 @@ EARLIEST_SAFE = 0.2
 lost in the end (`evidence/realistic/forecast.json`), so nothing is called safe or retained."""
 
 
-def risks_of_unsafe(risk: float, num_looks: int) -> tuple[float, ...]:
-    """Divide the risk of *unsafe* among looks: each takes half of what is left, the last two the same.
-
-    An early verdict saves the most training, so the first look gets the largest part.
-
-    Args:
-        risk: Accepted over all looks together.
-        num_looks: At least 1.
-
-    Returns:
-        One part a look; their sum is `risk`.
-    """
-    halves = [risk / 2 ** (number + 1) for number in range(num_looks - 1)]
-    return (*halves, risk - sum(halves))
-
-
 def read_probe(
     study: Study, table: Table, looks: Sequence[Look], *, straight_line: bool = False
 ) -> ProbeReading:
@@ -95,6 +79,7 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
             base_standard_error=standard_error(base, groups=groups),
             standard_errors={look: error for look, error in errors.items() if error is not None},
             num_items=len(capability.items),
+            item_spreads={look: _item_spread(each) for look, each in losses.items()},
             is_shown=capability.name not in study.lacking,
         )
 
@@ -108,6 +93,11 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
         target=reading(study.target),
         capabilities=tuple(reading(c) for c in study.capabilities),
     )
+
+
+def _item_spread(losses: Float[ndarray, " items"]) -> float:
+    """Compute how far single items moved; 0 for a single item."""
+    return float(numpy.std(losses, ddof=1)) if len(losses) > 1 else 0.0
 
 
 def _error(losses: Float[ndarray, " items"], capability: Capability) -> float | None:

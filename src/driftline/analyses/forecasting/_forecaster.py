@@ -23,7 +23,7 @@ from ._baselines import Baseline, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._drift import DriftModel
 from ._fit_drift import FinishedCell, common_correlation, fit_drift
-from ._looks import LOOK_SHARES, PROBES, last_look, movements
+from ._looks import LOOK_SHARES, PROBES, last_look, movements, tells_item_spread
 from ._loss_forecast import LossForecast
 
 _NOT_SHOWN = ", not shown"
@@ -55,7 +55,9 @@ class DriftForecaster:
     """Driftline's own method."""
 
     models: Mapping[str, DriftModel]
-    """The drift model of each kind of capability in the finished runs."""
+    """The drift model of each kind of capability in the finished runs, for runs of any model."""
+    own: Mapping[str, Mapping[str, DriftModel]]
+    """By kind and by the digest of a model: with growth and healing that hold for its runs."""
     bound: float
     correlation: float
     calibration: ForecastCalibration
@@ -68,14 +70,15 @@ class DriftForecaster:
         probe, reading, is_unlike = case
         look = last_look(reading.losses)
         own = [c for c in (*probe.capabilities, probe.target) if _kin(c, reading, probe)]
-        movement = movements(own, look, share=probe.clock[look], bound=self._bound(reading))[
-            reading.capability
-        ]
-        metric = None if reading is probe.target else reading.metric
+        is_target = reading is probe.target
+        bound = self._bound(reading)
+        seen = movements(own, look, share=probe.clock[look], bound=bound, is_target=is_target)
+        movement = seen[reading.capability]
+        metric = None if is_target else reading.metric
         novelty = "model" if is_unlike else self._fitted_in(metric).novelty(probe)
-        model = self._model(reading)
+        model = self._model(reading, look, None if novelty in ("model", "both") else probe)
         further, scale = model.after(movement, max(share, movement.share), novelty=novelty)
-        smallest, largest = _possible(reading, self._bound(reading))
+        smallest, largest = _possible(reading, bound)
         return LossForecast(
             min(largest, max(smallest, movement.loss + further)),
             scale,
@@ -85,11 +88,19 @@ class DriftForecaster:
             largest=largest,
         )
 
-    def _model(self, reading: CapabilityReading) -> DriftModel:
-        metric = fitted_metric(
-            reading.metric, (name for name in self.models if not name.endswith(_NOT_SHOWN))
-        )
-        return self.models.get(kind(metric, is_shown=reading.is_shown), self.models[metric])
+    def _model(
+        self, reading: CapabilityReading, look: Look, known: ProbeReading | None
+    ) -> DriftModel:
+        """Choose the fit: that of the run's own model where it has one and the reading says how far items moved."""
+        fitted = {name.removesuffix(_NOT_SHOWN) for name in self.models}
+        metric = fitted_metric(reading.metric, fitted)
+        names = [kind(metric, is_shown=each) for each in (reading.is_shown, not reading.is_shown)]
+        name = next(name for name in names if name in self.models)
+        # What is like a metric is not it: right or wrong answers move in jumps.
+        own = self.own.get(name, {}) if name == names[0] and metric == reading.metric else {}
+        if known is not None and known.model_digest in own and tells_item_spread(reading, look):
+            return own[known.model_digest]
+        return self.models[name]
 
     def _fitted_in(self, metric: str | None) -> ForecastCalibration:
         if metric not in self._by_metric:
@@ -171,13 +182,16 @@ def fit_forecaster(
         )
         return baseline
     cells = _cells(runs, calibration.collapse_bound, target=target)
-    models, scores = {}, defaultdict(list)
+    models, own_models, scores = {}, {}, defaultdict(list)
     for name, own in cells.items():
         fitted = [cell for cell in own if not cell.held_aside]
         if len({cell.run for cell in fitted}) < FEWEST_RUNS:
             continue
-        result = fit_drift(fitted, [cell for cell in own if cell.held_aside])
+        aside = [cell for cell in own if cell.held_aside]
+        result = fit_drift(fitted, aside, grows_everywhere=target)
         models[name] = result.model
+        if result.own:
+            own_models[name] = result.own
         for cell, score in zip(fitted, result.scores.tolist(), strict=True):
             scores[f"{cell.run}/{cell.look} {name}"].append(score)
     if not models:
@@ -185,7 +199,7 @@ def fit_forecaster(
             f"a forecast needs at least {FEWEST_RUNS} finished runs to be fitted to, not {len(runs)}"
         )
     return DriftForecaster(
-        models, calibration.collapse_bound, common_correlation(scores), calibration
+        models, own_models, calibration.collapse_bound, common_correlation(scores), calibration
     )
 
 
@@ -199,7 +213,7 @@ def fitted_metrics(
             usable = usable_readings(run, method, PROBES[probe], target=False)
             counts.update({reading.metric for reading in usable})
         elif _fitted_looks(run.probe):
-            counts.update(metric for metric, is_shown in _readings(run, target=False) if is_shown)
+            counts.update({metric for metric, _ in _readings(run, target=False)})
     return tuple(sorted(metric for metric, count in counts.items() if count >= FEWEST_RUNS))
 
 
@@ -216,6 +230,7 @@ def _cells(
                     look,
                     share=run.probe.clock[look],
                     bound=bound if _is_in_nats(metric) else math.inf,
+                    is_target=target,
                 )
                 cells[kind(metric, is_shown=is_shown)] += [
                     FinishedCell(

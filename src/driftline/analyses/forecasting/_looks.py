@@ -65,8 +65,9 @@ class Movement(NamedTuple):
     typical: float
     """Root mean square loss of the run's capabilities of one kind, as a hundred items of each would measure it: with
     their noise, whatever number was scored."""
-    scatter: float
-    """Mean square of `item_spread` over the same capabilities: how far items move, whichever way."""
+    drive: float
+    """What losses grow in proportion to: the mean square of `item_spread` over the same capabilities; for the run's own task its
+    loss so far."""
     standard_error: float
     item_spread: float
     """Standard deviation of the losses of single items."""
@@ -75,31 +76,47 @@ class Movement(NamedTuple):
 
 
 def movements(
-    readings: Iterable[CapabilityReading], look: Look, *, share: float, bound: float
+    readings: Iterable[CapabilityReading],
+    look: Look,
+    *,
+    share: float,
+    bound: float,
+    is_target: bool = False,
 ) -> dict[str, Movement]:
-    """Describe the capabilities of one kind at one look of a run."""
+    """Describe the capabilities of one kind, or the run's own task, at one look of a run."""
     own = [reading for reading in readings if look in reading.losses]
     if not own:
         return {}
     losses = numpy.array([r.losses[look] for r in own], dtype=float).clip(None, bound)
     errors = numpy.array([_error(r, look) for r in own], dtype=float)
-    spreads = errors * numpy.sqrt([r.num_items or _NUM_ITEMS for r in own])
+    spreads = numpy.array([_item_spread(r, look) for r in own], dtype=float)
     # One group of items has no standard error: it says nothing of how far items move.
-    known = numpy.array([look in (r.standard_errors or {}) for r in own])
-    scatter = float(numpy.mean(spreads[known] ** 2)) if known.any() else 0.0
+    known = numpy.array([tells_item_spread(r, look) for r in own])
+    square = float(numpy.mean(spreads[known] ** 2)) if known.any() else 0.0
     exact = numpy.where(known, losses**2 - errors**2, losses**2)
-    typical = math.sqrt(max(float(exact.mean()), 0.0) + scatter / _TYPICAL_ITEMS)
+    typical = math.sqrt(max(float(exact.mean()), 0.0) + square / _TYPICAL_ITEMS)
     return {
         reading.capability: Movement(
             float(losses[n]),
             typical,
-            scatter,
+            float(losses[n]) if is_target else square,
             float(errors[n]),
             float(spreads[n]),
             share,
         )
         for n, reading in enumerate(own)
     }
+
+
+def tells_item_spread(reading: CapabilityReading, look: Look) -> bool:
+    """Tell whether a reading says how far single items moved."""
+    return look in (reading.item_spreads or reading.standard_errors or {})
+
+
+def _item_spread(reading: CapabilityReading, look: Look) -> float:
+    if reading.item_spreads is not None and look in reading.item_spreads:
+        return reading.item_spreads[look]
+    return _error(reading, look) * math.sqrt(reading.num_items or _NUM_ITEMS)
 
 
 def _error(reading: CapabilityReading, look: Look) -> float:

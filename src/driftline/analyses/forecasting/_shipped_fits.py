@@ -11,7 +11,7 @@ from pydantic import Field
 from ...results import Document, Value
 from ._calibration import ForecastCalibration
 from ._drift import DriftModel
-from ._forecaster import DriftForecaster, Forecaster, fit_forecaster
+from ._forecaster import DriftForecaster, Forecaster, fit_forecaster, kind
 
 FILE = "forecaster_fits.json"
 
@@ -20,15 +20,17 @@ class FittedForecaster(Value):
     """The fit for capabilities, or for the run's own task."""
 
     models: Mapping[str, DriftModel]
-    """By metric."""
+    """By kind of capability, for runs of any model."""
+    own: Mapping[str, Mapping[str, DriftModel]]
+    """By kind and by the digest of a model, for its runs."""
     correlation: float
 
 
 class FittedForecasters(Document):
     """Every fit to one calibration."""
 
-    schema_: Literal["driftline/forecaster-fits/2"] = Field(
-        default="driftline/forecaster-fits/2", alias="schema"
+    schema_: Literal["driftline/forecaster-fits/3"] = Field(
+        default="driftline/forecaster-fits/3", alias="schema"
     )
     calibration_digest: str
     capabilities: FittedForecaster
@@ -50,7 +52,9 @@ def fit_all(calibration: ForecastCalibration) -> FittedForecasters:
     for name in ("capabilities", "target"):
         fitted = fit_forecaster(calibration.runs, calibration, target=name == "target")
         assert isinstance(fitted, DriftForecaster)
-        result[name] = FittedForecaster(models=fitted.models, correlation=fitted.correlation)
+        result[name] = FittedForecaster(
+            models=fitted.models, own=fitted.own, correlation=fitted.correlation
+        )
     return FittedForecasters(calibration_digest=calibration.digest, **result)
 
 
@@ -68,7 +72,9 @@ def shipped_forecaster(calibration: ForecastCalibration, *, target: bool) -> Dri
     if calibration.digest != shipped.calibration_digest:
         return None
     fit = shipped.target if target else shipped.capabilities
-    return DriftForecaster(fit.models, calibration.collapse_bound, fit.correlation, calibration)
+    return DriftForecaster(
+        fit.models, fit.own, calibration.collapse_bound, fit.correlation, calibration
+    )
 
 
 def widened_by_shipped(
@@ -90,28 +96,36 @@ def widened_by_shipped(
         return fitted
     shipped = _shipped().target if target else _shipped().capabilities
     factors = {name: model.unseen_spread / model.spread for name, model in shipped.models.items()}
-    models = {}
-    for metric, model in fitted.models.items():
-        models[metric] = model
-        if len(_models_measured(calibration, metric, target=target)) > 1:
-            continue
-        least = model.spread * factors.get(metric, max(factors.values()))
-        models[metric] = model.model_copy(
+    narrow = {
+        name: factors.get(name, max(factors.values()))
+        for name in fitted.models
+        if len(_models_measured(calibration, name, target=target)) <= 1
+    }
+
+    def widened(name: str, model: DriftModel) -> DriftModel:
+        least = model.spread * narrow.get(name, 1.0)
+        return model.model_copy(
             update={
                 "unseen_spread": max(model.unseen_spread, least),
                 "config_spread": max(model.config_spread, least),
             }
         )
-    return replace(fitted, models=models)
+
+    own = {
+        name: {digest: widened(name, model) for digest, model in models.items()}
+        for name, models in fitted.own.items()
+    }
+    models = {name: widened(name, model) for name, model in fitted.models.items()}
+    return replace(fitted, models=models, own=own)
 
 
-def _models_measured(calibration: ForecastCalibration, metric: str, *, target: bool) -> set[str]:
-    """List the models of the runs in a metric, those that are held aside too."""
+def _models_measured(calibration: ForecastCalibration, name: str, *, target: bool) -> set[str]:
+    """List the models of the runs in a kind of capability, those that are held aside too."""
     return {
         run.probe.model_digest
         for run in calibration.runs
         if any(
-            each.metric == metric
+            kind(each.metric, is_shown=each.is_shown) == name
             for each in ((run.probe.target,) if target else run.probe.capabilities)
         )
     }

@@ -23,6 +23,8 @@ class CapabilityReading(Value):
     versions."""
     num_items: int | None = None
     """Items that were scored; None in readings of earlier versions."""
+    item_spreads: dict[Look, float] | None = None
+    """Standard deviations of the losses of single items; None in readings of earlier versions."""
     is_shown: bool = True
     """The base is shown to have the capability; True in readings of earlier versions, which do not say."""
     straight_line: float | None = None
