@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import driftline
-from scripts import concept_figures, notebook, results_table
+from scripts import notebook, results_table
 from scripts.docs_site.commands import command_pages, commands
 from scripts.docs_site.links import ROOT, pages_outside_docs, relinked
 from scripts.docs_site.python_page import python_page
@@ -118,14 +118,6 @@ def test_the_example_scripts_call_what_exists():
         }
         assert named
         assert named <= set(driftline.__all__)
-
-
-def test_the_figures_of_concepts_are_those_of_the_script(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["concept_figures", "--check"])
-    concept_figures.main()
-    monkeypatch.setattr(concept_figures, "IMAGES", tmp_path)
-    with pytest.raises(SystemExit, match="stale"):
-        concept_figures.main()
 
 
 @pytest.mark.parametrize("path", ["Makefile", "scripts/check"])
