@@ -198,7 +198,7 @@ def _failure_modes() -> str:
 FIGURES = (
     Figure("probe", _probe, "a run of the benchmark, warm-up and cosine",
            (f"{_STORIES}/math-full-1e-4-0.parquet",)),
-    Figure("forecast", _forecast, "world facts of a run on Shakespeare, by a fit that has not seen Shakespeare",
+    Figure("forecast", _forecast, "world facts of a run on Shakespeare, with the 90 % band of a fit that has not seen Shakespeare",
            (f"{_STORIES}/shakespeare-full-1e-4-0.parquet",)),
     Figure("verdict", _verdict, "a forecast of a gentle run", ("benchmarks/results/harmless_run.json",)),
     Figure("path-margin", _path_margin, "SmolLM2-135M on Spanish pairs, full fine-tuning",
