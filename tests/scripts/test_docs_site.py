@@ -2,7 +2,9 @@
 
 import ast
 import json
+import re
 import sys
+import tomllib
 
 import pytest
 
@@ -118,6 +120,20 @@ def test_the_example_scripts_call_what_exists():
         }
         assert named
         assert named <= set(driftline.__all__)
+
+
+def test_the_dockerfile_copies_and_installs_what_exists():
+    text = (ROOT / "examples" / "Dockerfile").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lines = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    assert all((ROOT / name).exists() for name in copied)
+    # The build reads these.
+    assert copied >= {"pyproject.toml", "src", project["project"]["readme"]}
+    assert copied >= set(project["project"]["license-files"])
+    extras = re.findall(r"/source\[([a-z,-]+)\]", text)
+    assert len(extras) == 1
+    assert set(extras[0].split(",")) <= set(project["project"]["optional-dependencies"])
 
 
 @pytest.mark.parametrize("path", ["Makefile", "scripts/check"])
