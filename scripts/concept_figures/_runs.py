@@ -66,10 +66,10 @@ def _forecast(record: Record) -> str:
         text(plot.x(start) + 6, plot.top + 8, "end of the probe"),
         *(dot(place, "dot" if share <= start + 1e-9 else "open")
           for (share, _), place in zip(course, plot.at(course), strict=True)),
-        text(plot.right - 4, plot.bottom - 6, "open dots: what came", "end"),
+        text(plot.right - 4, plot.bottom - 6, "open dots: measured later", "end"),
     ]  # fmt: skip
     return picture(f"Losses of a capability are measured up to the end of the probe; from there a band widens to "
-                   f"{low:.1f} to {high:.1f} points at the end of the run. What came is {course[-1][1]:.1f}.",
+                   f"{low:.1f} to {high:.1f} points at the end of the run. The loss measured there is {course[-1][1]:.1f}.",
                    body)  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _path_margin(record: Any, result: Any) -> str:  # noqa: ANN401
         dot((plot.x(own["step"]), plot.y(0.12))),
         text(plot.x(own["step"]) + 12, plot.y(0.12) + 20, f"forecast: step {own['step']:.0f}, at least {own['low']:.0f}"),
         text(plot.right - 4, y + 17, "tolerance", "end"),
-        text(plot.right - 4, y - 16, "open dots: what came", "end"),
+        text(plot.right - 4, y - 16, "open dots: measured later", "end"),
     ]  # fmt: skip
     return picture(f"The loss of arithmetic passes its tolerance at step {own['real_step']:.0f}; after the probe of {end} "
                    f"steps step {own['step']:.0f} was forecast, not before {own['low']:.0f}.", body)  # fmt: skip
