@@ -2,12 +2,14 @@
 
 import ast
 import json
+import re
 import sys
+import tomllib
 
 import pytest
 
 import driftline
-from scripts import concept_figures, notebook, results_table
+from scripts import notebook, results_table
 from scripts.docs_site.commands import command_pages, commands
 from scripts.docs_site.links import ROOT, pages_outside_docs, relinked
 from scripts.docs_site.python_page import python_page
@@ -120,12 +122,18 @@ def test_the_example_scripts_call_what_exists():
         assert named <= set(driftline.__all__)
 
 
-def test_the_figures_of_concepts_are_those_of_the_script(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["concept_figures", "--check"])
-    concept_figures.main()
-    monkeypatch.setattr(concept_figures, "IMAGES", tmp_path)
-    with pytest.raises(SystemExit, match="stale"):
-        concept_figures.main()
+def test_the_dockerfile_copies_and_installs_what_exists():
+    text = (ROOT / "examples" / "Dockerfile").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lines = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    assert all((ROOT / name).exists() for name in copied)
+    # The build reads these.
+    assert copied >= {"pyproject.toml", "src", project["project"]["readme"]}
+    assert copied >= set(project["project"]["license-files"])
+    extras = re.findall(r"/source\[([a-z,-]+)\]", text)
+    assert len(extras) == 1
+    assert set(extras[0].split(",")) <= set(project["project"]["optional-dependencies"])
 
 
 @pytest.mark.parametrize("path", ["Makefile", "scripts/check"])
