@@ -37,7 +37,8 @@ first comparison all of it takes half an hour of one core, so nothing was reduce
 Changed after one method of one fresh task had run, whose record was deleted unread: a plan has since the first comparison
 left out of its bounds what the base is not shown to have by the items that choose (`PlanRuler.deciding`); the methods now do so too, or the rule
 would not be one for all. `code-plan_again.json` was made with that rule and the methods of its task without, so that it
-compares nothing; `math-plan_again.json` is older than that rule.
+compares nothing; `math-plan_again.json` is older than that rule. The machine being shared, the plans were
+begun before the last methods had ended; the search was not changed from then on, and no record was read before all were there.
 """
 
 import argparse
@@ -76,6 +77,7 @@ from .held_out_tasks import (
     NUM_STEPS,
     PLAIN_RATE,
     SEED,
+    TASKS,
     Draw,
     Task,
     read_task,
@@ -293,12 +295,15 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--work", type=Path, default=Path("build/held-out"))
     parser.add_argument("--only", nargs="*", default=[], help="methods; all if none is named")
+    parser.add_argument("--tasks", nargs="*", default=list(TASKS), help="tasks (default: all)")
     arguments = parser.parse_args()
     opened = open_model(arguments.model)
     HERE.mkdir(exist_ok=True)
     for name, method in RUNS:
         path, work = HERE / f"{name}-{method}.json", arguments.work / f"{name}-{method}"
         if path.exists() or (arguments.only and method not in arguments.only):
+            continue
+        if name not in arguments.tasks:
             continue
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
