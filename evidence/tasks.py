@@ -77,6 +77,10 @@ def task_data(
 def _example(row: dict[str, Any]) -> dict[str, str]:
     if "text" in row:
         return {"text": row["text"]}
+    if "ctx" in row:
+        return {"prompt": row["ctx"], "completion": " " + row["choices"][row["answer"]]}
+    if "continuation" in row:
+        return {"text": f"{row['context']} {row['continuation']}"}
     if "question" in row:
         return {"prompt": row["question"], "completion": "\n" + row["answer"]}
     if "en" in row:

@@ -133,31 +133,65 @@ def _monitor_cost(read: Callable[[str], Any]) -> Iterator[Statement]:
 
 def _ahead(read: Callable[[str], Any]) -> Iterator[Statement]:
     source = "evidence/monitor/ahead/result.json"
-    found = next(each for each in read(source) if each["model"] == "minimind2-small")
+    models = {each["model"]: each for each in read(source)}
+    small, large = models["minimind2-small"], models["smollm2-135m"]
+    pair = (small, large)
+    largest = [max(e["largest_single_step"] for e in found["damaged"].values()) for found in pair]
+    for words, cells in (
+        ("damaged runs with an alarm in time", [_in_time(found) for found in pair]),
+        ("a check after the step would be in time", [
+            f"{found['without_looking_ahead']} of {found['lost_twice_the_tolerance']}" for found in pair
+        ]),
+        ("healthy runs that are accused", [
+            f"{len(found['healthy_accused'])} of {found['healthy_runs']}" if found["healthy_runs"] else DASH
+            for found in pair
+        ]),
+        ("largest loss of a single step, in tolerances", [f"{each:.1f}" for each in largest]),
+    ):  # fmt: skip
+        yield Statement(MONITOR, f"| {words} | {' | '.join(cells)} |", source)
+    yield from (Statement(MONITOR, text, source) for text in _ends(large))
+    yield from (Statement(EVIDENCE, text, source) for text in _each_damaged(large))
+
+
+def _in_time(found: dict[str, Any]) -> str:
     lost, early = found["lost_twice_the_tolerance"], found["alarm_before_twice"]
-    largest = max(
-        each["worst_in_tolerances_after_the_step"] - each["worst_in_tolerances_then"]
-        for each in found["damaged"].values()
+    before = found["alarm_before_the_step"]
+    told = "each" if before == early else f"{before}"
+    return f"{early} of {lost}, {told} before the step was taken"
+
+
+def _ends(found: dict[str, Any]) -> Iterator[str]:
+    """Count a model's runs by how they ended, and those with an alarm."""
+    damaged, beyond = (
+        found["damaged"].values(),
+        found["meant_healthy_and_beyond_at_the_end"].values(),
     )
-    before = "each before the step was taken" if found["alarm_before_the_step"] == early else ""
-    for text in (
-        f"| damaged runs with an alarm in time | {early} of {lost}, {before} |",
-        f"| a check after the step would be in time | {found['without_looking_ahead']} of {lost} |",
-        f"| largest loss of a single step, in tolerances | {largest:.1f} |",
-    ):
-        yield Statement(MONITOR, text, source)
-    large = next(each for each in read(source) if each["model"] == "smollm2-135m")
-    ended = [each for each in large["damaged"].values() if each["twice_tolerance"] is None]
-    beyond = [e["worst_in_tolerances_at_end"] for e in ended if e["first_alarm"] is not None]
-    words = {3: "Three", 5: "five"}
-    told = " and ".join(f"{each:.1f}" for each in sorted(beyond))
-    yield Statement(
-        MONITOR,
-        f"Of {words[len(ended)]} more runs of SmolLM2-135M that were meant to be damaged within ten steps, two lost "
-        f"{told} tolerances of a capability, each with its alarm at that step. {words[len(ended) - len(beyond)]} stayed "
-        "within every tolerance",
-        source,
-    )
+    ended = [each for each in damaged if each["twice_tolerance"] is None]
+    for words, runs in (
+        ("lost twice a tolerance", [e for e in damaged if e["twice_tolerance"] is not None]),
+        ("ended beyond one", [e for e in ended if e["worst_in_tolerances_at_end"] > 1]),
+        ("ended within every tolerance", [e for e in ended if e["worst_in_tolerances_at_end"] <= 1]),
+    ):  # fmt: skip
+        alarms = sum(each["first_alarm"] is not None for each in runs)
+        yield f"| meant to be damaged, {words} | {len(runs)} | {alarms} |"
+    alarms = sum(each["first_alarm"] is not None for each in beyond)
+    yield f"| meant to be harmless, ended beyond one | {len(beyond)} | {alarms} |"
+    accused = len(found["healthy_accused"])
+    yield f"| meant to be harmless, ended within every tolerance | {found['healthy_runs']} | {accused} |"
+
+
+def _each_damaged(found: dict[str, Any]) -> Iterator[str]:
+    """Write a row for each damaged run of a model."""
+    for name, each in found["damaged"].items():
+        when, then = "none", DASH
+        if each["first_alarm"] is not None:
+            when = f"{'before' if each['before_step'] else 'after'} step {each['first_alarm']}"
+            then = fixed(each["worst_in_tolerances_then"], 2)
+        words = ", ".join(detector.partition("_")[0] for detector in each["named"]) or DASH
+        yield (
+            f"| {found['model']} | {name} | {when} | {then} | {each['twice_tolerance'] or 'never'} | "
+            f"{fixed(each['worst_in_tolerances_at_end'], 2)} | {words} |"
+        )
 
 
 def _streaming(read: Callable[[str], Any]) -> Iterator[Statement]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from scripts import benchmark_figures
+from scripts import benchmark_figures, plan_figures
 from scripts.results_table import ROOT, _read
 from scripts.statements import DASH, Statement, fixed, percent, stands
 
@@ -61,6 +61,7 @@ def statements() -> Iterator[Statement]:
     ):  # fmt: skip
         yield from make()
     yield from benchmark_figures.statements(_read)
+    yield from plan_figures.statements(_read)
 
 
 def _drifts() -> Iterator[Statement]:

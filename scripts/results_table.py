@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.plan_figures import FIRST, SECOND
+
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 _SHARE = "0.2"
@@ -114,7 +116,8 @@ def results() -> list[Row]:
     """
     return [
         *_forecast(), _busy_machine(), _path_margin(), _map(), _monitor("stories15m"), _looks_ahead("minimind2-small"),
-        _healthy(), _certificate(), _plan(), _front(), _held_out(), _retention(),
+        _healthy(), _certificate(), _plan(), _front(), _held_out(SECOND, "two fresh tasks"),
+        _held_out(FIRST, "two earlier tasks, an earlier search"), _retention(),
         _repair(),
     ]  # fmt: skip
 
@@ -242,16 +245,17 @@ def _protocols() -> dict[str, Any]:
     return found
 
 
-def _held_out() -> Row:
+def _held_out(tasks: tuple[str, ...], words: str) -> Row:
     found = _read("evidence/protocols/held_out.json")
+    rows = {task: found[task] for task in tasks}
     told = [
         f"{task}: {each['over_the_best']['value']:.2f} ({each['over_the_best']['low']:.2f} to "
         f"{each['over_the_best']['high']:.2f})"
-        for task, each in found.items()
+        for task, each in rows.items()
     ]
-    is_met = all(each["claim"] == "shown" for each in found.values())
-    return Row("Plan: gain over the best single method's at equal compute, two held-out tasks", "1.10",
-               "; ".join(told), is_met, "docs/plan.md")  # fmt: skip
+    is_met = all(each["claim"] == "shown" for each in rows.values())
+    claim = f"Plan: gain over the best single method's at equal compute, {words}"
+    return Row(claim, "1.10", "; ".join(told), is_met, "docs/plan.md")
 
 
 def _busy_machine() -> Row:

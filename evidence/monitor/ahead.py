@@ -8,6 +8,11 @@ that was cut off goes on. The monitor runs at its default cadence, with the acti
 every step of a damaged run, which ends once the worst capability has lost twice its tolerance and an alarm was
 raised; of a healthy one, at its end. What is watched are the capabilities of the suite `core-0.1` at which the
 base is better than guessing.
+
+Of seven damaged runs of SmolLM2-135M three ended within every tolerance, and two just beyond one.
+Set before they were made: for this model three more at ten times the rate (`SHARPER`), and two that are meant
+to be harmless (the first two of `BRISK`). They are made in turn, a sharper one first, as many as the time holds; whatever
+they show is reported. How many damaged runs lost twice the tolerance is not known before, and none is left out for it.
 """
 
 import argparse
@@ -30,7 +35,7 @@ from driftline.monitor.handles import CapabilityWatch, LiveModel
 from driftline.monitor.signals import mean_losses
 from driftline.provenance import package_versions
 from driftline.training import MonitorSettings, StabilityMonitor, read_log
-from evidence.monitor.runs import BRISK, DAMAGED, HEALTHY, Run, examples
+from evidence.monitor.runs import BRISK, DAMAGED, HEALTHY, SHARPER, Run, examples
 
 FOLDER = Path(__file__).parent / "ahead"
 NUM_STEPS, NUM_ITEMS, MAX_LENGTH, ROWS = 10, 40, 64, 4
@@ -180,6 +185,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--healthy", type=int, default=8, help="so many healthy runs")
     parser.add_argument("--damaged", type=int, default=8, help="so many damaged runs")
+    parser.add_argument(
+        "--sharper", type=int, default=0, help="so many damaged runs at ten times the rate"
+    )
     parser.add_argument("--brisk", type=int, default=3, help="so many healthy runs at higher rates")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
@@ -187,7 +195,8 @@ def main() -> None:
     name = Path(wanted.model).name
     folder = FOLDER / name
     chosen = [
-        *DAMAGED[: wanted.damaged], *BRISK[: wanted.brisk], *HEALTHY[: wanted.healthy]
+        *DAMAGED[: wanted.damaged], *SHARPER[: wanted.sharper],
+        *BRISK[: wanted.brisk], *HEALTHY[: wanted.healthy],
     ]  # fmt: skip
     missing = [run for run in chosen if not (folder / f"{run.name}.json").exists()]
     if not missing:

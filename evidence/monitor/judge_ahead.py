@@ -7,6 +7,7 @@ python -m evidence.monitor.judge_ahead --check    # or fails where it would be a
 import argparse
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def damaged(run: dict[str, Any]) -> dict[str, Any]:
     worst = {int(step): loss for step, (_, loss) in run["worst_in_tolerances"].items()}
     first = min(run["alarms"], key=lambda alarm: alarm["step"], default=None)
     twice = min((step for step, loss in worst.items() if loss >= 2), default=None)
+    steps = [0.0, *(worst[step] for step in sorted(worst))]
     stood = None if first is None else first["step"] - first["before_step"]
     return {
         "first_alarm": None if first is None else first["step"],
@@ -35,6 +37,7 @@ def damaged(run: dict[str, Any]) -> dict[str, Any]:
         "worst_in_tolerances_after_the_step": None if first is None else worst.get(first["step"]),
         "twice_tolerance": twice,
         "worst_in_tolerances_at_end": worst[max(worst)],
+        "largest_single_step": round(max(b - a for a, b in pairwise(steps)), 4),
         "is_alarm_before_twice": stood is not None and (twice is None or stood < twice),
         "named": sorted({alarm["detector"] for alarm in run["alarms"]}),
         "is_right_named": any(alarm["detector"] in run["expected"] for alarm in run["alarms"]),

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,14 @@ DAMAGED = (
     Run("label-noise", "label_noise", "ft_gsm8k_train", 3e-5, 0, (_SELECTIVE, _COLLAPSE), _warm(4)),
     Run("spike", "spike", "lm_wikitext2_train", 1e-6, 0, (_INSTABILITY, _COLLAPSE)),
 )  # fmt: skip
+
+SHARPER = tuple(
+    replace(run, name=f"sharper-{run.name}", learning_rate=10 * run.learning_rate)
+    for run in DAMAGED
+    if run.name in ("garbage-characters", "garbage-words", "narrow-code")
+)
+"""For SmolLM2-135M: the damaged runs after which it was within every tolerance, at ten times the rate, all else
+being the same. Set before any of them was made."""
 
 RUINOUS = (
     Run("ruin-medquad", "ruin", "ft_medquad_medical_qa", 5e-3, 0, (_INSTABILITY, _COLLAPSE)),

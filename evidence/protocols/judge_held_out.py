@@ -1,4 +1,4 @@
-"""Judge the plan against each tuned method on the held-out tasks.
+"""Judge the plan against each tuned method on the held-out tasks, of both comparisons.
 
     python -m evidence.protocols.judge_held_out            # held_out.json from held_out/
     python -m evidence.protocols.judge_held_out --check    # is the committed one that?

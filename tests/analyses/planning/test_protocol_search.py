@@ -194,6 +194,21 @@ def test_where_only_the_base_is_within_the_tolerances_it_steps_from_the_users_ow
     assert module._guided(bench, SPACE, 0) == {**SPACE.plain, "rate": 0.3333}
 
 
+def test_the_last_trial_is_at_a_lower_rate_where_nothing_is_within_the_tolerances(study):
+    class Strict(Bench):
+        """At the user's own rate nothing is within the tolerances, KL or not."""
+
+        def _look(self, trial):
+            super()._look(trial)
+            if trial.settings["rate"] > 0.5:
+                trial.looks = tuple(replace(look, losses=_loss(3.0)) for look in trial.looks)
+
+    bench = Strict(max_trials=2)
+    found = search_protocols(bench, SPACE, study, max_trials=None, seed=0)
+    assert [trial.settings["rate"] for trial in bench.trials] == [1.0, 0.3333]
+    assert found.trial is not None
+
+
 def test_a_second_process_throws_no_winner_away(study, tmp_path, monkeypatch):
     """One lever is kept and the next one dropped: only then is the last trial the best."""
     both = {**SPACE.plain, "kl_to_base": 1.0, "entropy_gate": True}

@@ -156,6 +156,10 @@ def test_a_step_goes_nowhere_beyond_the_ends_nor_where_it_is(full):
     assert [move["rate"] for move in moves if move["rate"] != 3.0] == [1.5, 1.0]
 
 
+def test_a_step_from_a_third_of_the_rate_is_the_users_own_not_one_beside_it(full):
+    assert next(iter(full.moves({**full.plain, "rate": 0.3333}))) == full.plain
+
+
 def test_the_pull_shrinks_an_update_alike_at_every_rate_and_length():
     choices = {"method": ("full", "lora"), "steps": (1.0, 0.5), "l2_pull": (0.0, 1.0)}
     choices |= {"rank": (16,), "weight_decay": (0.0,)}

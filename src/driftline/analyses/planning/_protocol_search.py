@@ -172,13 +172,20 @@ def _search_once(
 
 
 def _guided(bench: Bench, space: PlanSpace, number: int) -> Settings | None:
-    """Return the settings to try next, known ones, then steps from the best; None to sample."""
-    first = space.first()
-    if number < len(first):
+    """Return the settings to try next, known ones, then steps from the best; None to sample.
+
+    The last trial that the budget holds is at a lower rate where no point is within the tolerances.
+    """
+    first, best = space.first(), best_of(bench.looks)
+    is_last_chance = (
+        0 < number < _NUM_GUIDED
+        and best.trial is None
+        and not bench.budget.fits(2 * _own_cost(bench, space))
+    )
+    if number < len(first) and not is_last_chance:
         return first[number]
     if number >= _NUM_GUIDED:
         return None
-    best = best_of(bench.looks)
     tried = [trial.settings for trial in bench.trials]
     if best.trial is None:
         moves = space.moves(space.plain, is_within=False)

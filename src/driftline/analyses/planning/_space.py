@@ -4,6 +4,7 @@ A lever at its plain choice leaves the user's own config as it is, so that every
 changes and each change can be taken back alone.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
@@ -191,6 +192,8 @@ class PlanSpace:
 
     def _with_rate(self, settings: Settings, factor: float) -> Iterator[Settings]:
         rate = min(RATE_RANGE[1], max(RATE_RANGE[0], round(float(settings["rate"]) * factor, 4)))
+        # A third, times three, is the user's own rate, whatever was rounded.
+        rate = 1.0 if math.isclose(rate, 1.0, rel_tol=1e-3) else rate
         if rate != settings["rate"]:
             yield {**settings, "rate": rate}
 
