@@ -1,0 +1,104 @@
+"""Read from each document of a life the figures that the next step confirms or refutes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+CERTIFICATIONS = {
+    "certify": "run-certify",
+    "certify-plain": "run-lost",
+    "certify-repaired": "run-repaired",
+}
+"""Name of a step -> its run folder."""
+
+
+def documents(folder: Path) -> dict[str, Any]:
+    """Read the figures of every step that writes a document.
+
+    Args:
+        folder: In which the life was lived.
+
+    Returns:
+        Name of the step -> its figures. Changes are gains if positive, in the metric's own unit.
+    """
+    return {
+        "assess": _assessment(_read(folder / "run-assess/report.json")),
+        "train-plain": _training(_read(folder / "run-plain/report.json")),
+        "plan": _plan(_read(folder / "run-plan/report.json")),
+        "train": _training(_read(folder / "run-train/report.json")),
+        "repair": _repair(_read(folder / "run-repair/report.json")),
+        **{
+            step: _certification(_read(folder / run / "certification.json"))
+            for step, run in CERTIFICATIONS.items()
+        },
+    }
+
+
+def _assessment(document: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    names = ("predicted_change", "low", "high", "tolerance", "confidence_level", "verdict")
+    return {
+        "verdict": document["verdict"],
+        "probability_any_lost": document["probability_any_lost"],
+        "forecast": {
+            each["capability"]: {name: each[name] for name in names}
+            for each in document["forecast"]
+        },
+        "numerics": document["provenance"]["numerics"],
+        "created": document["provenance"]["created"],
+    }
+
+
+def _training(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    names = ("change", "standard_error", "num_items", "within_tolerance", "alarm_step")
+    return {
+        "verdict": document["verdict"],
+        "num_steps": document["num_steps"],
+        "planned_steps": document["planned_steps"],
+        "changes": {
+            each["capability"]: {name: each[name] for name in names}
+            for each in document["capabilities"]
+        },
+        "target": document["target"],
+    }
+
+
+def _plan(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    names = ("loss", "low", "high", "confidence_level")
+    return {
+        "verdict": document["verdict"],
+        "forecast": {
+            each["capability"]: {name: each[name] for name in names}
+            for each in document["trials"][0]["forecast"]
+        },
+        "claims": _claims(document),
+        "target": document["target"],
+        "settings": [] if document["protocol"] is None else document["protocol"]["settings"],
+        "trials": [each["state"] for each in document["trials"]],
+    }
+
+
+def _certification(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"verdict": document["verdict"], "claims": _claims(document)}
+
+
+def _repair(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    names = ("tuned_change", "repaired_change", "tuned_standard_error", "repaired_standard_error")
+    return {
+        "verdict": document["verdict"],
+        "given_back": document["recovery"]["given_back"],
+        "target": document["target"],
+        "changes": {
+            each["capability"]: {name: each[name] for name in names}
+            for each in document["recovery"]["capabilities"]
+        },
+        "claims": _claims(document),
+    }
+
+
+def _claims(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    names = ("change", "standard_error", "low", "high", "loss_limit", "num_items", "verdict")
+    return {each["capability"]: {name: each[name] for name in names} for each in document["claims"]}
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401
+    return json.loads(path.read_text(encoding="utf-8"))
