@@ -43,8 +43,10 @@ def _assessment(document: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
             each["capability"]: {name: each[name] for name in names}
             for each in document["forecast"]
         },
-        "numerics": document["provenance"]["numerics"],
-        "created": document["provenance"]["created"],
+        "provenance": {
+            name: document["provenance"][name]
+            for name in ("created", "packages", "model", "data", "suites", "numerics")
+        },
     }
 
 
