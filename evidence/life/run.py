@@ -15,6 +15,7 @@ import resource
 import shlex
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,20 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(SIZES), help="which life")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="its folder; left out for a model with a name")
+    parser.add_argument("--only", nargs="+", choices=COMMANDS, help="steps; by default all")
     options = parser.parse_args()
     sizes = SIZES[options.name]
     folder = prepare(options.name, options.data, options.model, sizes)
-    record = live(options.name, sizes, folder)
+    steps = live(options.name, sizes, folder, options.only or tuple(COMMANDS))
+    if steps.keys() != COMMANDS.keys():
+        return
+    record = {
+        "model": options.name,
+        "sizes": asdict(sizes),
+        "config": config(sizes),
+        "steps": steps,
+        "documents": documents(folder),
+    }
     path = HERE / f"{options.name}.json"
     path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -99,37 +110,38 @@ def prepare(name: str, data: Path, model: Path | None, sizes: Sizes) -> Path:
     return folder
 
 
-def live(name: str, sizes: Sizes, folder: Path) -> dict[str, Any]:
+def live(name: str, sizes: Sizes, folder: Path, only: Collection[str]) -> dict[str, Any]:
     """Run the commands that have not ended yet.
 
     Args:
         name: Of the model.
         sizes: Of the inputs.
         folder: As `prepare` made it.
+        only: The steps to run; steps that need nothing of each other may run in two processes.
 
     Returns:
-        The record: the sizes, each command with what it said, and figures of the documents.
+        Each step that has ended, in the order of the life, with what it said.
 
     Raises:
         SystemExit: A command came to no verdict.
     """
-    journal = folder / "steps.json"
-    steps: dict[str, Any] = json.loads(journal.read_text("utf-8")) if journal.exists() else {}
-    for step, command in COMMANDS.items():
-        if step in steps:
+    journal = folder / "steps"
+    journal.mkdir(exist_ok=True)
+    for step in COMMANDS:
+        if step not in only or (journal / f"{step}.json").exists():
             continue
-        words = command.format(model=name, **asdict(sizes))
+        words = COMMANDS[step].format(model=name, **asdict(sizes))
         print(f"driftline {words}", flush=True)
-        steps[step] = run(words, folder)
-        if steps[step]["exit_code"] not in ENDED:
-            sys.exit(f"exit code {steps[step]['exit_code']}: {steps[step]['text']}")
-        journal.write_text(json.dumps(steps, ensure_ascii=False), encoding="utf-8")
+        ended = run(words, folder)
+        if ended["exit_code"] not in ENDED:
+            sys.exit(f"exit code {ended['exit_code']}: {ended['text']}")
+        text = json.dumps(ended, ensure_ascii=False)
+        (journal / f"{step}.json").write_text(text, encoding="utf-8")
+    paths = {step: journal / f"{step}.json" for step in COMMANDS}
     return {
-        "model": name,
-        "sizes": asdict(sizes),
-        "config": config(sizes),
-        "steps": steps,
-        "documents": documents(folder),
+        step: json.loads(path.read_text(encoding="utf-8"))
+        for step, path in paths.items()
+        if path.exists()
     }
 
 
