@@ -1,19 +1,13 @@
 """Read from each document of a life the figures that the next step confirms or refutes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CERTIFICATIONS = {
-    "certify": "run-certify",
-    "certify-plain": "run-lost",
-    "certify-repaired": "run-repaired",
-}
-"""Name of a step -> its run folder."""
-
 
 def documents(folder: Path) -> dict[str, Any]:
-    """Read the figures of every step that writes a document.
+    """Read the figures of every document that a life has written.
 
     Args:
         folder: In which the life was lived.
@@ -22,15 +16,9 @@ def documents(folder: Path) -> dict[str, Any]:
         Name of the step -> its figures. Changes are gains if positive, in the metric's own unit.
     """
     return {
-        "assess": _assessment(_read(folder / "run-assess/report.json")),
-        "train-plain": _training(_read(folder / "run-plain/report.json")),
-        "plan": _plan(_read(folder / "run-plan/report.json")),
-        "train": _training(_read(folder / "run-train/report.json")),
-        "repair": _repair(_read(folder / "run-repair/report.json")),
-        **{
-            step: _certification(_read(folder / run / "certification.json"))
-            for step, run in CERTIFICATIONS.items()
-        },
+        step: read(json.loads((folder / path).read_text(encoding="utf-8")))
+        for step, (path, read) in _DOCUMENTS.items()
+        if (folder / path).exists()
     }
 
 
@@ -102,5 +90,14 @@ def _claims(document: Any) -> dict[str, Any]:  # noqa: ANN401
     return {each["capability"]: {name: each[name] for name in names} for each in document["claims"]}
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401
-    return json.loads(path.read_text(encoding="utf-8"))
+_DOCUMENTS: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    "assess": ("run-assess/report.json", _assessment),
+    "train-plain": ("run-plain/report.json", _training),
+    "plan": ("run-plan/report.json", _plan),
+    "train": ("run-train/report.json", _training),
+    "certify": ("run-certify/certification.json", _certification),
+    "certify-plain": ("run-lost/certification.json", _certification),
+    "repair": ("run-repair/report.json", _repair),
+    "certify-repaired": ("run-repaired/certification.json", _certification),
+}
+"""Name of a step -> its document, and how its figures are read."""

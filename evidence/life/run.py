@@ -4,8 +4,8 @@
     python -m evidence.life.run smollm2-135m --data FOLDER
 
 FOLDER holds `ft_tatoeba_en_es.jsonl` and `probe_blimp.jsonl`. The work is done in `build/life/NAME`, whose path
-appears in no record. A command that has ended is not run again; `NAME.json` beside this file is written when
-all have ended. `python -m scripts.life_page` then fills the guide.
+appears in no record. A command that has ended is not run again; `NAME.json` beside this file holds those that
+have. `python -m scripts.life_page` then fills the guide.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection
@@ -76,8 +77,6 @@ def main() -> None:
     sizes = SIZES[options.name]
     folder = prepare(options.name, options.data, options.model, sizes)
     steps = live(options.name, sizes, folder, options.only or tuple(COMMANDS))
-    if steps.keys() != COMMANDS.keys():
-        return
     record = {
         "model": options.name,
         "sizes": asdict(sizes),
@@ -95,7 +94,7 @@ def prepare(name: str, data: Path, model: Path | None, sizes: Sizes) -> Path:
     Args:
         name: Of the model, as the commands write it.
         data: Folder with the data.
-        model: The model's folder, which the name becomes a link to; None if the name is a model.
+        model: The model's folder, which is copied to the name; None if the name is a model.
         sizes: Of the inputs.
 
     Returns:
@@ -106,7 +105,7 @@ def prepare(name: str, data: Path, model: Path | None, sizes: Sizes) -> Path:
         folder.mkdir(parents=True)
         write_inputs(data, folder, sizes)
         if model is not None:
-            (folder / name).symlink_to(model.resolve(), target_is_directory=True)
+            shutil.copytree(model, folder / name)
     return folder
 
 

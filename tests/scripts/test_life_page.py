@@ -29,7 +29,12 @@ def _record():
         "documents": {
             "assess": {"verdict": "at_risk", "forecast": {"order": FORECAST}},
             "train-plain": {"verdict": "inconclusive", **training},
-            "plan": {"forecast": {"order": loss}, "target": GAIN, **claims},
+            "plan": {
+                "verdict": "inconclusive",
+                "forecast": {"order": loss},
+                "target": GAIN,
+                **claims,
+            },
             "train": {"verdict": "no_alarm", **training},
             "certify": {"verdict": "inconclusive", **claims},
             "certify-plain": {"verdict": "fail", **claims},
@@ -62,14 +67,21 @@ def test_another_life_makes_the_page_stale(monkeypatch, tmp_path, life):
         life_page.main()
 
 
-def test_text_outside_of_the_marks_is_kept_and_an_unknown_step_is_an_error():
-    assert life_page.filled("no mark") == "no mark"
-    life = LIVES[0]
-    page = f"a\n<!-- life: {life} verify -->\nold\n<!-- end life -->\nb"
+def test_text_outside_of_the_marks_is_kept_and_an_unknown_step_is_an_error(monkeypatch, tmp_path):
+    verify = {
+        "command": "driftline verify", "exit_code": 0, "cpu_seconds": 90.0,
+        "text": "PASS: certified\n[1] A caveat\n",
+    }  # fmt: skip
+    (tmp_path / "mine.json").write_text(json.dumps({"steps": {"verify": verify}}))
+    monkeypatch.setattr(life_page, "LIVES", tmp_path)
+    page = "a\n<!-- life: mine verify -->\nold\n<!-- end life -->\nb"
     made = life_page.filled(page)
-    assert (made[:2], made[-2:]) == ("a\n", "\nb")
-    assert "old" not in made
+    assert made == (
+        "a\n<!-- life: mine verify -->\n\n    driftline verify\n\n```text\nPASS: certified\n```\n\n"
+        "Exit code 0, 1.5 minutes.\n\n<!-- end life -->\nb"
+    )
     assert life_page.filled(made) == made
+    assert life_page.filled("no mark") == "no mark"
     with pytest.raises(KeyError):
         life_page.filled(page.replace("verify", "bake"))
 
@@ -94,7 +106,7 @@ def test_a_forecast_is_judged_by_its_interval_and_the_error_of_the_measurement(s
 @pytest.mark.parametrize(
     ("step", "document", "verdict"),
     [
-        ("assess", "assess", "safe"), ("train, plain", "train-plain", "no_alarm"),
+        ("assess", "assess", "safe"), ("train-plain", "train-plain", "no_alarm"),
         ("train", "certify", "fail"), ("repair", "certify-repaired", "fail"),
     ],
 )  # fmt: skip
@@ -106,7 +118,7 @@ def test_a_verdict_of_kept_before_one_of_lost_is_a_contradiction(step, document,
 
 def test_measurements_far_apart_are_a_contradiction():
     far = {"change": -0.06, "standard_error": 0.01}
-    for document, step in (("train-plain", "train, plain"), ("train", "train")):
+    for document, step in (("train-plain", "train-plain"), ("train", "train")):
         record = _record()
         record["documents"][document]["changes"] = {"order": far}
         assert _disagreeing(record) == [(step, "no")]
@@ -118,4 +130,4 @@ def test_measurements_far_apart_are_a_contradiction():
 def test_a_certificate_of_another_model_that_verifies_is_a_contradiction():
     record = _record()
     record["steps"]["verify-another"]["exit_code"] = 0
-    assert _disagreeing(record) == [("verify", "no")]
+    assert _disagreeing(record) == [("certify-repaired", "no")]

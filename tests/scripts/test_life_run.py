@@ -65,7 +65,10 @@ def test_inputs_and_ended_commands_are_kept(data, tmp_path, monkeypatch):
     monkeypatch.setattr(life, "WORK", tmp_path / "work")
     monkeypatch.setattr(life, "run", run)
     folder = life.prepare("stories", data, data, SIZES)
-    assert (folder / "stories").resolve() == data
+    assert {path.name for path in (folder / "stories").iterdir()} == {
+        "probe_blimp.jsonl",
+        "ft_tatoeba_en_es.jsonl",
+    }
     with pytest.raises(KeyboardInterrupt):
         life.live("stories", SIZES, folder, ALL)
     before = (folder / "own.yaml").stat().st_mtime_ns
