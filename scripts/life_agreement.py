@@ -39,7 +39,7 @@ def comparisons(record: dict[str, Any]) -> Iterator[Comparison]:
     """
     documents = record["documents"]
     for first, second, compare in (
-        ("assess", "certify-plain", _assessed), ("train-plain", "certify-plain", _trained),
+        ("assess", "train-plain", _watched), ("assess", "certify-plain", _assessed), ("train-plain", "certify-plain", _trained),
         ("plan", "certify-plain", _plan_forecast), ("plan", "train", _gains),
         ("plan", "certify", _planned), ("train", "certify", _trained),
         ("repair", "certify-plain", _before_repair), ("repair", "certify-repaired", _repaired),
@@ -51,8 +51,13 @@ def comparisons(record: dict[str, Any]) -> Iterator[Comparison]:
         yield from _verifications(record["steps"], documents["certify-repaired"]["verdict"])
 
 
+def _watched(first: Document, second: Document) -> Iterator[Row]:
+    yield from _forecasts(first["forecast"], second["changes"], "predicted_change", 1)
+    yield _verdicts(first, second)
+
+
 def _assessed(first: Document, second: Document) -> Iterator[Row]:
-    yield from _forecasts(first["forecast"], second, "predicted_change", 1)
+    yield from _forecasts(first["forecast"], second["claims"], "predicted_change", 1)
     yield _verdicts(first, second)
 
 
@@ -62,7 +67,7 @@ def _trained(first: Document, second: Document) -> Iterator[Row]:
 
 
 def _plan_forecast(first: Document, second: Document) -> Iterator[Row]:
-    for said, measured, agrees in _forecasts(first["forecast"], second, "loss", -1):
+    for said, measured, agrees in _forecasts(first["forecast"], second["claims"], "loss", -1):
         yield f"trial 0: {said}", measured, agrees
 
 
@@ -83,13 +88,13 @@ def _repaired(first: Document, second: Document) -> Iterator[Row]:
 
 
 def _forecasts(
-    forecast: Document, certified: Document, name: str, sign: Literal[-1, 1]
+    forecast: Document, measured: Document, name: str, sign: Literal[-1, 1]
 ) -> Iterator[Row]:
-    """Compare forecasts with certified changes.
+    """Compare forecasts with measured changes.
 
     Args:
         forecast: Capability to a value and its interval.
-        certified: The certification of the run that was forecast.
+        measured: Capability to the change of the run that was forecast, and its standard error.
         name: Of the value.
         sign: -1 where the value is a loss.
 
@@ -98,7 +103,7 @@ def _forecasts(
     """
     for capability, each in forecast.items():
         low, high = sorted((sign * each["low"], sign * each["high"]))
-        claim = certified["claims"][capability]
+        claim = measured[capability]
         beyond = max(low - claim["change"], claim["change"] - high, 0)
         near: Agreement = "within error" if _is_within_error(beyond, claim) else "no"
         said = f"{capability} {_points(sign * each[name])} ({_points(low)} to {_points(high)})"

@@ -99,7 +99,10 @@ def test_a_forecast_is_judged_by_its_interval_and_the_error_of_the_measurement(s
     record["documents"]["certify-plain"] = {
         "verdict": "fail", "claims": {"order": {"change": value, "standard_error": 0.01}}
     }  # fmt: skip
-    judged = next(each for each in comparisons(record) if each.step == step)
+    judged = next(
+        each for each in comparisons(record)
+        if (each.step, each.other) == (step, "certify-plain")
+    )  # fmt: skip
     assert judged.agrees == agrees
 
 
@@ -121,7 +124,7 @@ def test_measurements_far_apart_are_a_contradiction():
     for document, step in (("train-plain", "train-plain"), ("train", "train")):
         record = _record()
         record["documents"][document]["changes"] = {"order": far}
-        assert _disagreeing(record) == [(step, "no")]
+        assert (step, "no") in _disagreeing(record)
     record = copy.deepcopy(_record())
     record["documents"]["plan"]["target"] = {"gain": 2.0, "standard_error": 0.1}
     assert _disagreeing(record) == [("plan", "no")]
