@@ -4,7 +4,7 @@ python -m scripts.life_page           # writes the page
 python -m scripts.life_page --check   # exit code 1 if the page is not what the lives say
 
 A mark such as `<!-- life: stories assess -->` begins a part that is written from `evidence/life/stories.json`,
-and `<!-- end life -->` ends it. The second word of a mark is a step, `commands`, `sizes`, `total` or `table`.
+and `<!-- end life -->` ends it. The second word of a mark is a step, `commands`, `settings`, `sizes`, `total` or `table`.
 """
 
 import argparse
@@ -83,6 +83,18 @@ def _first_screen(step: dict[str, Any]) -> str:
     return "\n".join(lines[: next(ends, len(lines))])
 
 
+def _verdict(step: dict[str, Any]) -> str:
+    """Take the first sentence, which goes on in indented lines."""
+    first = re.match(r".*(?:\n +.*)*", _first_screen(step))
+    return " ".join(first[0].split()) if first else ""
+
+
+def _settings(record: dict[str, Any]) -> str:
+    settings = record["documents"]["plan"]["settings"]
+    rows = [(each["lever"], each["value"], each["plain"]) for each in settings]
+    return _table(("lever", "protocol", "plain training"), rows)
+
+
 def _sizes(record: dict[str, Any]) -> str:
     sizes = record["sizes"]
     rows = [
@@ -99,15 +111,15 @@ def _sizes(record: dict[str, Any]) -> str:
 
 def _commands(record: dict[str, Any]) -> str:
     rows = [
-        (f"`{name}`", step["exit_code"], _first_screen(step).split("\n")[0], _minutes(step))
+        (f"`{name}`", step["exit_code"], _verdict(step), _minutes(step))
         for name, step in record["steps"].items()
     ]
-    return _table(("step", "exit code", "first line", "minutes"), rows)
+    return _table(("step", "exit code", "verdict", "minutes"), rows)
 
 
 def _total(record: dict[str, Any]) -> str:
     seconds = sum(step["cpu_seconds"] for step in record["steps"].values())
-    return f"The whole life took {seconds / 60:.0f} minutes of one core."
+    return f"These steps took {seconds / 60:.0f} minutes of one core."
 
 
 def _agreements(record: dict[str, Any]) -> str:
@@ -129,6 +141,7 @@ def _minutes(step: dict[str, Any]) -> str:
 
 _PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "commands": _commands,
+    "settings": _settings,
     "sizes": _sizes,
     "table": _agreements,
     "total": _total,
