@@ -136,7 +136,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 def _minutes(step: dict[str, Any]) -> str:
-    return f"{step['cpu_seconds'] / 60:.1f}"
+    minutes = step["cpu_seconds"] / 60
+    return "less than 0.1" if minutes < 0.05 else f"{minutes:.1f}"
 
 
 _PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
