@@ -67,7 +67,13 @@ def test_a_page_of_configs_shows_each_and_when_it_dropped_out(fields, said):
 
 
 def test_configs_of_a_base_that_has_nothing_required_have_no_worst_capability():
-    undefined = ("worst_capability", "worst_loss", "worst_low", "worst_high", "largest_probability_lost")
+    undefined = (
+        "worst_capability",
+        "worst_loss",
+        "worst_low",
+        "worst_high",
+        "largest_probability_lost",
+    )
     nothing = {"verdict": "inconclusive", **dict.fromkeys(undefined)}
     configs = tuple(planned(name, **nothing) for name in "ab")
     found = build_config_comparison(
