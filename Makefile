@@ -30,6 +30,7 @@ quick: .venv/ready-to-test
 docs: .venv/ready-to-test
 	$(BIN)/python -m scripts.results_table --check
 	$(BIN)/python -m scripts.page_figures
+	$(BIN)/python -m scripts.life_page --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .venv/ready-to-run: pyproject.toml constraints.txt

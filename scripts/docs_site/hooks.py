@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 # MkDocs loads this file by its path, so its package is not found by itself.
 sys.path.insert(0, str(ROOT))
 
-from scripts import page_figures, results_table  # noqa: E402
+from scripts import life_page, page_figures, results_table  # noqa: E402
 from scripts.docs_site.commands import command_pages  # noqa: E402
 from scripts.docs_site.links import pages_outside_docs, relinked  # noqa: E402
 from scripts.docs_site.python_page import python_page  # noqa: E402
@@ -45,6 +45,8 @@ def on_pre_build(config: Any) -> None:  # noqa: ANN401
     faults = page_figures.faults()
     if stale := results_table.stale_pages():
         faults.append(results_table.fault(stale))
+    if life_page.is_stale():
+        faults.append(life_page.fault())
     if faults:
         raise PluginError("\n".join(faults))
 

@@ -56,6 +56,22 @@ def test_it_needs_no_weights_and_writes_nothing(run, hollow, command):
     assert not hollow.out.exists()
 
 
+def test_a_plan_of_few_trials_or_items_is_estimated_as_such(run, hollow):
+    def tokens(*more):
+        code, out, err = run(*_arguments(hollow, "plan"), "--dry-run", "--json", *more)
+        assert code == 0, err
+        document = json.loads(out)
+        return document["tokens_forward"], document["tokens_trained"]
+
+    forward, trained = tokens()
+    assert tokens("--trials", "2")[1] == pytest.approx(trained / 10, abs=1)
+    assert tokens("--trials", "2")[0] < forward / 5
+    assert tokens("--trials", "50") == (forward, trained)
+    fewer = tokens("--items", "2")
+    assert fewer[0] < forward
+    assert fewer[1] == trained
+
+
 @pytest.mark.parametrize("kind", ["configs", "checkpoints"])
 def test_a_comparison_needs_no_weights_and_writes_nothing(run, hollow, tmp_path, kind):
     other = tmp_path / "gentle.yaml"

@@ -40,10 +40,11 @@ def check_sensitivity(
     *,
     seed: int,
 ) -> float:
-    """Perturb the trained weights more and more until every required capability trips.
+    """Perturb the trained weights more and more until every required capability has tripped.
 
-    The way from the weights through scoring and statistics to the alarm is the one that training
-    will take. Weights are put back bit for bit, and that is checked.
+    One that has tripped at some noise is sensitive, so two may trip at different noises. The way from the
+    weights through scoring and statistics to the alarm is the one that training will take. Weights are put
+    back bit for bit, and that is checked.
 
     Args:
         model: The model in training, at the base.
@@ -52,29 +53,29 @@ def check_sensitivity(
         seed: Random seed of the noise.
 
     Returns:
-        The noise that sufficed, as a share of each weight's own size.
+        The noise at which the last of them tripped, as a share of each weight's own size.
 
     Raises:
-        BlindError: A required capability does not trip even then, so that its silence would say
-            nothing.
+        BlindError: A required capability trips at no noise, so that its silence would say nothing.
         RunError: The weights did not come back.
     """
     parameters = trained_parameters(model)
-    blind: list[str] = []
+    blind: list[str] | None = None
     for attempt in range(_TIMES):
         size = _FIRST * _GROWTH**attempt
         with weights_put_back(parameters) as before:
             generator = torch.Generator().manual_seed(seed + 1000 * attempt + rank())
             put(parameters, lambda _n, now: now + _noise(now, size, generator))  # noqa: B023
             try:
-                blind = [name for name, has_tripped in trips().items() if not has_tripped]
+                silent = [name for name, has_tripped in trips().items() if not has_tripped]
             except RunError:
                 # Not a number at all: too much noise says nothing of one capability by itself.
                 break
         _check_back(parameters, before)
+        blind = [name for name in silent if blind is None or name in blind]
         if not blind:
             return size
-    raise BlindError(tuple(blind))
+    raise BlindError(tuple(blind or ()))
 
 
 def _noise(weight: Tensor, size: float, generator: torch.Generator) -> Tensor:

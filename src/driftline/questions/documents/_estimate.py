@@ -123,6 +123,7 @@ class PlanCost:
     config: "TrainingConfig | None"
     suites: "tuple[Suite, ...]"
     num_items: int | None
+    num_trials: int | None
     budget_tokens: float | None
     budget_minutes: float | None
     seed: int
@@ -187,16 +188,19 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
     Args:
         cost: What is searched.
     """
+    from driftline.analyses import sampled_items
     from driftline.models import config_in_memory
 
     hollow = hollow_of(choice)
     config = config_in_memory({}) if cost.config is None else cost.config
     per_step, steps = _run_size(hollow, config, cost.data)
-    trained = cost.budget_tokens or _PLANNED_RUNS * per_step * steps
-    scored: float = scored_tokens(hollow, _capabilities(cost.suites))
+    runs = min(_PLANNED_RUNS, cost.num_trials or _PLANNED_RUNS)
+    trained = cost.budget_tokens or runs * per_step * steps
+    capabilities = sampled_items(_capabilities(cost.suites), cost.num_items, seed=cost.seed)
+    scored: float = scored_tokens(hollow, capabilities)
     if cost.budget_tokens is None:
         # Half of the items at each look of each trial; a budget in tokens has them in it.
-        scored += _PLANNED_RUNS * _LOOKS_A_TRIAL * scored / 2
+        scored += runs * _LOOKS_A_TRIAL * scored / 2
     work = Work(scored, trained, None, steps, 1, config=config)
     result = estimate("plan", choice, hollow, work)
     if cost.budget_minutes is None:

@@ -111,7 +111,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
         if dry_run:
             from ..documents import PlanCost, estimate_plan
 
-            cost = PlanCost(rows, parsed, read, items, budget_tokens, budget_minutes, seed)
+            cost = PlanCost(rows, parsed, read, items, trials, budget_tokens, budget_minutes, seed)
             return Answer(handed.named(estimate_plan(cost, choice)))
         identity = _identity(choice, rows, parsed, read, options)
         with inputs.run_folder(

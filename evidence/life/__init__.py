@@ -1,0 +1,1 @@
+"""One life of one model: assess, plan, train, certify, repair and verify, each command's words recorded."""
