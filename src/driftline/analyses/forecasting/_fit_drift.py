@@ -187,11 +187,11 @@ def _unseen_spread(runs: _Runs, aside: "_Errors", *, drifts: bool) -> float:
 
     Runs of the regime that is fitted to tell more of other models than those that were held aside.
     """
-    judged = _with_runs_enough_besides(runs)
-    if not judged:
+    left_out = _with_runs_enough_besides(runs)
+    if not left_out:
         return _spread(aside) if len(aside.errors) else 0.0
-    errors = _left_out(runs, runs.models, drifts=drifts, some=judged)
-    names = runs.names[numpy.isin(runs.models, sorted(judged))]
+    errors = _left_out(runs, runs.models, drifts=drifts, some=left_out)
+    names = runs.names[numpy.isin(runs.models, sorted(left_out))]
     few = len(set(names.tolist())) < _FEW_RUNS
     return _largest_spread(errors, names if few else None)
 
@@ -230,7 +230,7 @@ class _Errors(NamedTuple):
 
 
 class _Prior(NamedTuple):
-    """Where a fit starts, and the standard deviations of the wide normal priors around it."""
+    """Means of the wide normal priors, where a fit starts, and their standard deviations."""
 
     mean: Float[ndarray, " six"]
     spread: Float[ndarray, " six"]

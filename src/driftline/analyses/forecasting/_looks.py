@@ -66,8 +66,8 @@ class Movement(NamedTuple):
     """Root mean square loss of the run's capabilities of one kind, as a hundred items of each would measure it: with
     their noise, whatever number was scored."""
     drive: float
-    """What losses grow in proportion to: the mean square of `item_spread` over the same capabilities; for the run's own task its
-    loss so far."""
+    """The quantity that losses grow in proportion to: the mean square of `item_spread` over the same capabilities; for the
+    run's own task its loss so far."""
     standard_error: float
     item_spread: float
     """Standard deviation of the losses of single items."""
