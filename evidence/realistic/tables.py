@@ -299,6 +299,7 @@ def limits(result: dict[str, Any]) -> str:
     came = ", ".join(f"{third['came']:.0%}" for third in thirds)
     return "\n".join(
         [
+            _later(result["held_out"]["task"]["by_share"]["0.2"]["shown"]),
             f"- **Few runs.** {result['num_runs']} runs of {models}; no figure here has an interval that is narrow.",
             "- **A run can change course.** With instruction data for code at 3e-4, commonsense had lost 16 points after "
             "a fifth of the run, 3 after three tenths, and 8 at the end.",
@@ -315,10 +316,25 @@ def limits(result: dict[str, Any]) -> str:
     )
 
 
+def _later(shown: dict[str, Any]) -> str:
+    every, later = shown["all_runs"]["num_runs"], shown.get("later_runs")
+    first = every - (later["num_runs"] if later else 0)
+    told = f"- **The law was chosen on {first} of these {every} runs**, so the figures flatter it."
+    if not later:
+        return told
+    return (
+        f"{told} On the {later['num_runs']} later runs ({later['num_cells']} capabilities that their base has) R2 at 20 % is "
+        f"{later['r2']:.2f}, and {later['truncated_r2']:.2f} of a truncated run."
+    )
+
+
 def _shown(found: dict[str, Any], runs: str) -> str:
     """Tell R2 where the base has the capability, and that of the truncated run; a dash where there is no such run."""
     own = found["shown"].get(runs)
-    return f"{own['r2']:.2f} ({own['truncated_r2']:.2f})" if own else "–"
+    if not own:
+        return "–"
+    cells = "" if runs == "all_runs" else f"; {own['num_runs']} runs, {own['num_cells']} cells"
+    return f"{own['r2']:.2f} ({own['truncated_r2']:.2f}{cells})"
 
 
 def _share_of_one_model() -> str:
