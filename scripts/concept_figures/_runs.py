@@ -168,10 +168,10 @@ def _safe_envelope(powers: Any) -> str:  # noqa: ANN401
 
 def _failure_modes() -> str:
     modes: Mapping[str, tuple[str, tuple[Callable[[float], float], ...]]] = {
-        "selective": ("one loss passes it", (
+        "selective": ("one passes it", (
             lambda x: 0.9 * x**1.5, lambda x: 0.16 * x, lambda x: 0.06 * x, lambda x: -0.08 * x,
         )),
-        "collapse": ("most losses pass it", (
+        "collapse": ("most pass it", (
             lambda x: 0.95 * x**1.6, lambda x: 0.82 * x**1.4, lambda x: 0.68 * x**1.3, lambda x: 0.14 * x,
         )),
         "instability": ("steps jump", (
