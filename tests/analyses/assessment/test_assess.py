@@ -485,7 +485,8 @@ def test_a_method_by_name_says_so_and_differs(planned, tmp_path):
 def test_a_probability_is_forecast_and_decided_in_points(planned, tmp_path):
     items = known_pairs(planned.opened, 24)
     decided = replace(PAIRS, items=items, metric="probability", tolerance=1e-6)
-    found = planned.ask(tmp_path / "out", "forecast", suites=(Suite("small", (decided, TEXTS)),))
+    suites = (Suite("small", (decided, TEXTS)),)
+    found = planned.ask(tmp_path / "out", "forecast", suites=suites, risk=0.01)
     row = next(row for row in found.forecast if row.capability == "pairs")
     score = next(score for score in found.scores if score.capability == "pairs")
     reading = next(c for c in found.probe.capabilities if c.capability == "pairs")

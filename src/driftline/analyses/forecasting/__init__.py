@@ -4,8 +4,8 @@ from ._advice import Limit as Limit
 from ._advice import largest_multiple as largest_multiple
 from ._advice import probability_any as probability_any
 from ._advice import probability_at as probability_at
-from ._baseline_inputs import BASELINES as BASELINES
-from ._baseline_inputs import Case as Case
+from ._baselines import BASELINES as BASELINES
+from ._baselines import Case as Case
 from ._calibrate import calibrate as calibrate
 from ._calibrate import finished_run as finished_run
 from ._calibration import FEWEST_RUNS as FEWEST_RUNS

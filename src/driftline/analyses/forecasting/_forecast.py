@@ -19,7 +19,7 @@ from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading
 from ...stats import standard_error
 from ...verdicts import LossVerdict
 from ..probing import Study, base_standard_error, losses_at
-from ._baseline_inputs import Case
+from ._baselines import Case
 from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
 from ._looks import early_step, last_look

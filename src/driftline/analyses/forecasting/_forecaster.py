@@ -1,7 +1,7 @@
 """The forecaster: predicts the loss at the end of a run, or on its way, from its probe's readings.
 
 The loss that was measured at the probe's last look is where a forecast starts; `_drift` says how
-finished runs went on from there, metric by metric. The baselines start elsewhere (`_baseline_inputs`), and the
+finished runs went on from there, metric by metric. The baselines start elsewhere (`_baselines`), and the
 scale of their errors is fitted to the same runs.
 """
 
@@ -18,8 +18,7 @@ from ...errors import RunError
 from ...metrics import METRICS
 from ...results import CapabilityReading, Look, ProbeReading
 from ..probing import CONFIDENCE_LEVEL
-from ._baseline_inputs import Case
-from ._baselines import Baseline, fit_baseline, usable_readings
+from ._baselines import Baseline, Case, fit_baseline, usable_readings
 from ._calibration import FEWEST_RUNS, FinishedRun, ForecastCalibration, fitted_metric
 from ._drift import DriftModel
 from ._fit_drift import FinishedCell, common_correlation, fit_drift
