@@ -81,6 +81,12 @@ def _drifts() -> Iterator[Statement]:
         f"by {-much:.2f}",
         source,
     )
+    carried = found["carried_over"]["early_20"]
+    yield Statement(
+        FORECAST_DESIGN,
+        f"from {carried['without']:.2f} to {carried['with']:.2f} ({carried['num_cells']} capabilities",
+        source,
+    )
     yield Statement(
         FORECAST_DESIGN, f"The law was chosen on {found['chosen_on']} runs of six tasks", source
     )

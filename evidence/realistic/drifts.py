@@ -31,6 +31,8 @@ RESULT = Path(__file__).parent / "drifts.json"
 CHOSEN_ON = 31
 """Runs that there were when the law was chosen."""
 LOOKS: tuple[Look, ...] = ("early_10", "early_20", "early_40")
+HOME = "stories15m-cut"
+"""The model of most runs."""
 SIZES = {"below 1 point": (-99.0, 1.0), "1 to 6 points": (1.0, 6.0), "above": (6.0, 99.0)}
 _PRIOR = numpy.array([0.0, 0.0, -4.0, -1.0, -3.0])
 _PRIOR_SPREADS = numpy.array([1.0, 0.5, 1.0, 1.0, 1.0])
@@ -55,6 +57,7 @@ class Cells(NamedTuple):
     further: Float[ndarray, " cells"]
     task: ndarray
     look: ndarray
+    model: ndarray
     is_later: ndarray
     """The run was made after the law was chosen."""
 
@@ -86,6 +89,7 @@ def main() -> None:
         "num_runs": len(runs),
         "chosen_on": CHOSEN_ON,
         "mean_further_points": {look: _by_size(cells.part(cells.look == look)) for look in LOOKS},
+        "carried_over": carried_over(cells),
         "laws": {
             name: {
                 healing: judged(cells, growth, heals=healing == "with healing")
@@ -127,7 +131,7 @@ def _rows(run: BenchmarkRun, look: Look, later: set[str]) -> list[tuple[Any, ...
     return [
         (
             loss[n], typical, loss.mean(), scatter, spread[n], run.finished.probe.clock[look],
-            run.finished.final_losses[c.capability] - loss[n], run.task, look,
+            run.finished.final_losses[c.capability] - loss[n], run.task, look, run.finished.probe.model,
             run.finished.run in later,
         )
         for n, c in enumerate(own)
@@ -164,6 +168,32 @@ def judged(
         if (new := at & cells.is_later).any():
             found[look]["r2_of_later_runs"] = round(r2(predicted[new], actual[new]), 3)
     return found
+
+
+def carried_over(cells: Cells) -> dict[str, Any]:
+    """Judge the law of one model on the runs of the others, which it was not fitted to.
+
+    Args:
+        cells: Of all looks.
+
+    Returns:
+        R2 of the loss at the end of these runs by look, with the law and of the measured change alone.
+    """
+    growth = GROWTHS["the mean square movement of the run's items"]
+    here = cells.model == HOME
+    fitted, other = _fit(cells.part(here), growth, heals=True), cells.part(~here)
+    mean, _ = _after(fitted, other, growth, heals=True)
+    actual = other.loss + other.further
+    return {
+        look: {
+            "num_cells": int((other.look == look).sum()),
+            "with": round(
+                r2((other.loss + mean)[other.look == look], actual[other.look == look]), 3
+            ),
+            "without": round(r2(other.loss[other.look == look], actual[other.look == look]), 3),
+        }
+        for look in LOOKS
+    }
 
 
 def _after(
