@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import yaml
 
-from driftline.analyses.items import split_items
 from driftline.capabilities import read_suite
 from driftline.cli import main
 from driftline.provenance import digest_file
@@ -169,12 +168,15 @@ def test_each_command_names_the_next_one_with_the_files_that_it_was_given(life):
         "run-train/model",
         "--suite",
         "own.yaml",
+        "--chosen-by",
+        "run-plan",
     ]
     assert life["plan"].following == ["driftline", "train", "run-plan/protocol.yaml"]
     lost = "driftline repair base run-plain/model --suite own.yaml"
     assert life["certify as first meant"].following == lost.split()
     assert "base" in life["assess"].following
-    assert life["repair"].following[:4] == ["driftline", "certify", "base", "run-repair/repaired"]
+    repaired = "driftline certify base run-repair/repaired --suite own.yaml --chosen-by run-repair"
+    assert life["repair"].following == repaired.split()
 
 
 def test_assess_and_plan_forecast_the_same_of_the_config_as_first_meant(life):
@@ -211,31 +213,45 @@ def test_train_runs_the_planned_protocol_on_the_planned_rows(life):
 
 def test_what_plan_claims_is_what_certify_finds_of_the_trained_model_on_those_items(life):
     planned = _read(Plan, "run-plan/report.json")
-    halves = {
-        c.name: split_items(
-            c, num_search=planned.provenance.num_search_items, seed=planned.provenance.seed
-        ).report
-        for c in read_suite("own.yaml").capabilities
-    }
-    reported = [
-        {
-            "name": c.name, "scorer": c.scorer, "metric": c.metric, "tolerance": c.tolerance,
-            "items": [item.model_dump(mode="json", exclude_none=True) for item in c.items],
-        }
-        for c in halves.values()
-    ]  # fmt: skip
-    suite = {"schema": "driftline/suite/1", "capabilities": reported}
-    Path("reported.yaml").write_text(yaml.safe_dump(suite))
-    said = _said(
-        ["certify", "base", "run-train/model", "--suite", "reported.yaml", "--out", "run-reported"]
-    )
+    said = _said([*life["train"].following[1:], "--out", "run-reported"])
     assert said.code in CODES.values(), said.err
-    found = _losses(_read(Certification, "run-reported/certification.json"))
+    document = _read(Certification, "run-reported/certification.json")
+    items = {claim.capability: claim.num_items for claim in document.claims}
+    assert items == {claim.capability: claim.num_items for claim in planned.claims}
+    (chosen,) = document.provenance.chosen_by
+    own = {c.name: len(c.items) for c in read_suite("own.yaml").capabilities}
+    assert chosen.num_left_out == {name: own[name] - num for name, num in items.items()}
+    found = _losses(document)
     for claim in planned.claims:
         loss = -claim.change if claim.higher_is_better else claim.change
         assert found[claim.capability] == pytest.approx(loss, abs=0.02 * claim.margin)
     for left in planned.margins_left:
         assert found[left.capability] == pytest.approx(left.loss, abs=0.02 * left.tolerance)
+
+
+def test_a_repaired_model_is_certified_by_what_did_not_choose_it(life):
+    repaired = _read(Repair, "run-repair/report.json")
+    said = _said([*life["repair"].following[1:], "--out", "run-held"])
+    found = _read(Certification, "run-held/certification.json")
+    assert [(c.capability, c.num_items, c.verdict) for c in found.claims] == [
+        (c.capability, c.num_items, c.verdict) for c in repaired.claims
+    ], said.err
+    for claim, other in zip(found.claims, repaired.claims, strict=True):
+        assert claim.change == pytest.approx(other.change, abs=0.02 * claim.margin)
+    assert any("Items that chose this model" in caveat for caveat in found.caveats)
+    # The certificate says it to whoever verifies it.
+    sealed = [
+        "sign",
+        "run-held/certification.json",
+        "--key",
+        "keys/private.pem",
+        "--out",
+        "held.json",
+    ]
+    assert _said(sealed).code == 0
+    checked = _said(["verify", "held.json", "--key", "keys/public.pem", "--suite", "own.yaml"])
+    num = sum(found.provenance.chosen_by[0].num_left_out.values())
+    assert f"own.yaml as certified; {num} items in no claim" in checked.text
 
 
 @pytest.mark.parametrize(

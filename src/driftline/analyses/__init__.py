@@ -10,6 +10,7 @@ from .assessment import PlannedWork as PlannedWork
 from .assessment import assess as assess
 from .assessment import planned_work as planned_work
 from .certification import CertifyRequest as CertifyRequest
+from .certification import ChoosingItems as ChoosingItems
 from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
 from .certification import certify_scored as certify_scored

@@ -120,6 +120,13 @@ class WeightsDigest(_CertificationModel):
     """Digest of its weights."""
 
 
+class CertifiedChoice(_CertificationModel):
+    """A run that chose the tuned model, whose choosing items are in no claim."""
+
+    name: str
+    num_left_out: dict[str, Annotated[int, Field(ge=1)]]
+
+
 class CertifiedProvenance(_CertificationModel):
     """Compared models, suites and settings."""
 
@@ -132,6 +139,7 @@ class CertifiedProvenance(_CertificationModel):
     alpha: Annotated[float, Field(gt=0, le=0.5)]
     """Accepted chance that a loss of the margin passes."""
     policy: CertifiedPolicy | None = None
+    chosen_by: tuple[CertifiedChoice, ...] = ()
 
 
 class ChangedItems(_CertificationModel):

@@ -234,7 +234,13 @@ def _suites_check(certification: CertifiedDocument, evidence: Evidence) -> Verif
             for requested in suite.capabilities
             if not _is_held(requested, certification, is_least=evidence.policy is not None)
         ]
-    return _judged("suites", faults, f"{', '.join(s.name for s in request)} as certified")
+    left_out = "".join(
+        f"; {sum(choice.num_left_out.values()):,} items in no claim, for {choice.name} chose the model by them"
+        for choice in certification.provenance.chosen_by
+        if choice.num_left_out
+    )
+    message = f"{', '.join(s.name for s in request)} as certified{left_out}"
+    return _judged("suites", faults, message)
 
 
 def _is_held(

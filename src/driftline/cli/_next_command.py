@@ -8,7 +8,7 @@ from typing import Any
 from ..questions import Answer
 
 _OPTIONS = {"data": "--data", "config": "--config", "suites": "--suite", "columns": "--map",
-            "items": "--items"}  # fmt: skip
+            "items": "--items", "chosen_by": "--chosen-by"}  # fmt: skip
 
 
 def command_line(

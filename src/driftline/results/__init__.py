@@ -20,6 +20,7 @@ from .documents import CertificationGuards as CertificationGuards
 from .documents import CertificationProvenance as CertificationProvenance
 from .documents import ChangeGroup as ChangeGroup
 from .documents import CheckName as CheckName
+from .documents import ChosenBy as ChosenBy
 from .documents import ComparedCheckpoint as ComparedCheckpoint
 from .documents import ComparedConfig as ComparedConfig
 from .documents import ComparedRun as ComparedRun

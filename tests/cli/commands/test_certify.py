@@ -15,6 +15,7 @@ from driftline.errors import ConfigError
 from driftline.results import Certification
 from tests import tiny
 from tests.known_pairs import known_pairs
+from tests.results.repair_sample import build_repair
 
 
 @pytest.fixture
@@ -319,3 +320,46 @@ def test_a_margin_of_a_policy_that_is_none_is_refused(tmp_path, margin):
     )
     with pytest.raises(ConfigError, match=r"policy\.yaml: capabilities\.0\.margin"):
         read_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "report.json: cannot be read"),
+        ("[]", "schema: None is no plan and no repair"),
+        (
+            '{"schema": "driftline/certification/1"}',
+            "is no plan and no repair; give the run folder",
+        ),
+    ],
+)
+def test_what_chose_no_model_is_refused_by_name(
+    run, model_folder, nudged, write_suite, tmp_path, text, said
+):
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    if text is not None:
+        (chosen / "report.json").write_text(text)
+    asked = ("certify", str(model_folder), nudged, "--suite", write_suite())
+    code, out, err = run(*asked, "--chosen-by", str(chosen), "--out", str(tmp_path / "out"))
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_an_older_version_does_not_say_which_items_chose(
+    run, model_folder, nudged, write_suite, tmp_path
+):
+    document = tmp_path / "report.json"
+    document.write_text(build_repair().to_json())
+    asked = ("certify", str(model_folder), nudged, "--suite", write_suite())
+    code, _, err = run(*asked, "--chosen-by", str(document), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "report.json: provenance.chosen_on: does not say which items chose" in err
+    assert "run repair again" in err
+
+
+def test_logs_do_not_say_which_items_chose(run, tmp_path):
+    code, _, err = run("certify", "a.jsonl", "b.jsonl", "--scored", "--chosen-by", str(tmp_path))
+    assert code == 2
+    assert "--chosen-by: is for models" in err

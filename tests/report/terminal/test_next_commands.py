@@ -2,7 +2,8 @@
 
 import pytest
 
-from driftline.report.terminal import config_comparison_screen, next_command
+from driftline.report.terminal import comparison_screen, config_comparison_screen, next_command
+from driftline.results.readings import alpha_after_choice
 from tests.pages import CommandLine
 from tests.results.certification_sample import build_certification
 from tests.results.comparison_sample import build_comparison, build_config_comparison
@@ -99,3 +100,21 @@ def test_a_base_against_itself_is_followed_by_the_tuned_model():
     provenance = made.provenance.model_copy(update={"base_model": model})
     update = {"guards": guards, "provenance": provenance, "verdict": "pass"}
     assert " TUNED --suite core" in next_command(made.model_copy(update=update))
+
+
+def test_the_best_of_several_checkpoints_is_certified_at_a_smaller_alpha():
+    document = build_comparison()
+    tuned = [row for row in document.checkpoints if not row.is_base]
+    changes = {"recommended": tuned[0].label, "verdict": "pass"}
+    level = {1: None, 2: 0.025, 3: 0.0166, 7: 0.0071, 10: 0.005, 900: 0.0001}
+    for num, expected in level.items():
+        rows = tuple(
+            tuned[0].model_copy(update={"label": f"{tuned[0].label}{i or ''}"}) for i in range(num)
+        )
+        chosen = document.model_copy(update={**changes, "checkpoints": rows})
+        assert alpha_after_choice(chosen) == expected
+        words = next_command(chosen).split()
+        assert ("--alpha" in words) == (expected is not None)
+        screen = comparison_screen(chosen).action
+        assert (f"at alpha {expected}, for it was chosen among {num}" in screen) == (num > 1)
+    assert alpha_after_choice(document.model_copy(update={"recommended": None})) is None

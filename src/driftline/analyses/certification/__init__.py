@@ -2,6 +2,7 @@
 
 from ._caveats import copies_caveats as copies_caveats
 from ._certify import CertifyRequest as CertifyRequest
+from ._certify import ChoosingItems as ChoosingItems
 from ._certify import certify as certify
 from ._certify import check_tokens as check_tokens
 from ._certify import repeatability as repeatability

@@ -34,6 +34,7 @@ from ...results import (
     CertificationGuards,
     CertificationPolicy,
     CertificationProvenance,
+    ChosenBy,
     Cost,
     EqualItems,
     NoiseFloor,
@@ -49,7 +50,7 @@ from ..comparison import (
     suite_claim,
     with_answers,
 )
-from ..items import SuiteRequest, distinct
+from ..items import SuiteRequest, distinct, without_choosing
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._paired_scores import has_same_files, score_both, score_once
@@ -63,6 +64,17 @@ _VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "inferior": "fail",
     "inconclusive": "inconclusive",
 }
+
+
+@dataclass(frozen=True)
+class ChoosingItems:
+    """The items by which a plan or a repair chose the tuned model."""
+
+    name: str
+    """Of its document, as the user gave it."""
+    digest: str
+    keys: frozenset[str]
+    """As `item_key` makes them."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,8 @@ class CertifyRequest(SuiteRequest):
     """Score items in batches, each capability until its decision is clear."""
     recovery: bool = False
     """Ask what was lost again behind solved examples."""
+    chosen_by: tuple[ChoosingItems, ...] = ()
+    """Plans and repairs that chose the tuned model, whose choosing items are left out."""
     ray: RayOptions | None = None
     """Have the points computed on Ray; None computes them in this process."""
 
@@ -134,7 +148,7 @@ def certify(
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, capabilities, engine)
         inputs = distinct(capabilities, engine)
-        capabilities = inputs.capabilities
+        capabilities, chosen_by = _unchosen(request, inputs.capabilities)
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
@@ -168,10 +182,32 @@ def certify(
                 alpha=request.alpha,
                 policy=request.policy,
                 shared=inputs.shared,
+                chosen_by=chosen_by,
             ),
         ),
-        provenance=_provenance(request, tuned, engine, tuned_digest),
+        provenance=_provenance(request, tuned, engine, tuned_digest, chosen_by),
     )
+
+
+def _unchosen(
+    request: CertifyRequest, capabilities: tuple[Capability, ...]
+) -> tuple[tuple[Capability, ...], tuple[ChosenBy, ...]]:
+    """Leave out the items that chose the tuned model, and count those of each choice."""
+    told = tuple(
+        ChosenBy(
+            name=run.name,
+            digest=run.digest,
+            num_left_out=_num_left_out(capabilities, without_choosing(capabilities, run.keys)),
+        )
+        for run in request.chosen_by
+    )
+    keys = frozenset[str]().union(*(run.keys for run in request.chosen_by))
+    return without_choosing(capabilities, keys), told
+
+
+def _num_left_out(capabilities: Sequence[Capability], left: Sequence[Capability]) -> dict[str, int]:
+    counts = {a.name: len(a.items) - len(b.items) for a, b in zip(capabilities, left, strict=True)}
+    return {name: num for name, num in counts.items() if num}
 
 
 def _scored(
@@ -325,7 +361,11 @@ def _noise(paired: Paired, part: Capability, again: Table) -> tuple[NoiseFloor, 
 
 
 def _provenance(
-    request: CertifyRequest, tuned: TunedModel, engine: Engine, tuned_digest: str | None
+    request: CertifyRequest,
+    tuned: TunedModel,
+    engine: Engine,
+    tuned_digest: str | None,
+    chosen_by: tuple[ChosenBy, ...],
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(
@@ -339,4 +379,5 @@ def _provenance(
         policy=request.policy,
         alpha=request.alpha,
         sequential=request.sequential,
+        chosen_by=chosen_by,
     )

@@ -38,7 +38,7 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
     Raises:
         SuiteError: There are too few sources for both.
     """
-    sources = _sources(capability)
+    sources = sources_of(capability)
     order = sorted(set(sources))
     if len(order) < 2 * _LEAST:
         raise SuiteError(
@@ -61,8 +61,15 @@ def split_items(capability: Capability, *, num_search: int, seed: int) -> Halves
     return Halves(search, report)
 
 
-def _sources(capability: Capability) -> list[str]:
-    """Return the source of each item: its group, joined with groups that hold the same item."""
+def sources_of(capability: Capability) -> list[str]:
+    """Find the source of each item: its group, joined with groups that hold the same item.
+
+    Args:
+        capability: Any.
+
+    Returns:
+        A name for each item, in order.
+    """
     groups = capability.groups()
     leader = {group: group for group in groups}
 

@@ -18,6 +18,7 @@ from ..items import (
     check_items,
     claims_caveat,
     distinct,
+    keys_of,
     sampled_items,
     search_items,
     split_items,
@@ -356,4 +357,5 @@ def _provenance(
         num_search_items=inputs.num_search,
         num_candidates=bench.ruler.num_candidates,
         prefer=request.prefer,
+        chosen_on=keys_of([halves.search for halves in inputs.capabilities]),
     )

@@ -34,6 +34,7 @@ from ..items import (
     check_items,
     claims_caveat,
     distinct,
+    keys_of,
     sampled_items,
     search_items,
     split_items,
@@ -341,4 +342,5 @@ def _provenance(
         num_search_items=max(len(halves.search.items) for halves in inputs.capabilities),
         num_candidates=NUM_LOOKS,
         prefer=request.prefer,
+        chosen_on=keys_of(inputs.search),
     )

@@ -56,6 +56,13 @@ PolicyOption = Annotated[
         "--policy", help="A YAML file that fixes margins, tiers and alpha, in place of the suites."
     ),
 ]
+ChosenByOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--chosen-by",
+        help="Run folder of the plan or repair that chose TUNED: the items by which it chose are left out.",
+    ),
+]
 SequentialOption = Annotated[
     bool,
     typer.Option(
@@ -118,6 +125,7 @@ OPTIONS: dict[str, object] = {
     "base": BaseArgument,
     "tuned": TunedArgument,
     "policy": PolicyOption,
+    "chosen_by": ChosenByOption,
     "scored": ScoredOption,
     "metric": MetricOption,
     "margin": MarginOption,

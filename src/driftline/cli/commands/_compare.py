@@ -100,11 +100,16 @@ def _following(answer: Answer, _folder: Path | None, values: Values) -> str | No
     inside = [Path(name) / label for name in values["checkpoints"]]
     beside = [Path(name) for name in values["checkpoints"] if Path(name).name == label]
     tuned = next((path for path in (*beside, *inside) if path.is_dir()), None)
-    return (
-        None
-        if tuned is None
-        else command_line("certify", {**values, "tuned": tuned}, "base", "tuned", "suites")
-    )
+    if tuned is None:
+        return None
+    # Loads pydantic, so not for --help.
+    from ...results import Comparison
+    from ...results.readings import alpha_after_choice
+
+    given, document = {**values, "tuned": tuned}, answer.document
+    level = alpha_after_choice(document) if isinstance(document, Comparison) else None
+    more = () if level is None else ("--alpha", f"{level:g}")
+    return command_line("certify", given, "base", "tuned", "suites", more=more)
 
 
 compare = question_command(

@@ -53,8 +53,8 @@ def _written(answer: Answer, folder: Path | None) -> tuple[str, ...]:
 def _following(answer: Answer, folder: Path | None, values: Values) -> str | None:
     if folder is None or answer.output is None or answer.verdict == "fail":
         return None
-    given = {**values, "tuned": folder / answer.output.folder}
-    return command_line("certify", given, "base", "tuned", "suites")
+    given = {**values, "tuned": folder / answer.output.folder, "chosen_by": folder}
+    return command_line("certify", given, "base", "tuned", "suites", "chosen_by")
 
 
 repair = question_command(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from .. import inputs
 from ..answers import Answer
+from ._choosing_runs import read_choosing_runs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -29,6 +30,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     score_range: tuple[float, float] | None = None,
     alpha: float | None = None,
     policy: object = None,
+    chosen_by: object = (),
     sequential: bool = False,
     recovery: bool = False,
     out: object = None,
@@ -56,6 +58,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
         alpha: Accepted chance that a loss of the margin passes, of each claim; None for 0.05, or for
             what the policy says.
         policy: A YAML file that fixes margins, tiers and alpha, in place of the suites.
+        chosen_by: Run folders or documents of `plan` and `repair` that chose the tuned model; the items by which
+            they chose, and the groups of these, are left out.
         sequential: Score items in batches, each capability until its decision is clear.
         recovery: Re-test lost capabilities with few-shot prompts.
         out: Run folder; None leaves no file.
@@ -73,6 +77,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
 
     Raises:
         ConfigError: Options contradict each other.
+        InputError: A run of `chosen_by` cannot be read, or does not say which items chose.
+        SuiteError: Too few items of a capability did not choose.
     """
     inputs.check_seed(seed)
     reporter = reporter or inputs.SilentReporter()
@@ -81,7 +87,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     if scored:
         _refuse_options_of_models(
             suites=suites, sequential=sequential, recovery=recovery, dry_run=dry_run, dtype=dtype,
-            device_map=device_map, load_in=load_in,
+            device_map=device_map, load_in=load_in, chosen_by=chosen_by,
         )  # fmt: skip
         from ._certify_logs import LogOptions, certify_logs
 
@@ -101,6 +107,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     # Refused here already, so that a typo costs no wait.
     read = governed_suites(inputs.read_suites(suites, reporter), rules)
     reporter.note("loading PyTorch and transformers")
+    chosen = read_choosing_runs(chosen_by)
     with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
         choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
@@ -123,11 +130,14 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             "tuned": other_digest or other,
             "suites": [suite.provenance().digest for suite in read],
             "policy": None if rules is None else rules.digest,
+            **({"chosen_by": [run.digest for run in chosen]} if chosen else {}),
         }
         with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
         ) as folder:
-            document = handed.named(_compared(choice, other, read, options, folder, reporter))
+            document = handed.named(
+                _compared(choice, other, read, {**options, "chosen_by": chosen}, folder, reporter)
+            )
             _write(document, folder)
         return Answer(document, None if out is None else folder.path)
 

@@ -17,6 +17,7 @@ from ._certification import CapabilityClaim as CapabilityClaim
 from ._certification import Certification as Certification
 from ._certification import CertificationGuards as CertificationGuards
 from ._certification import CertificationProvenance as CertificationProvenance
+from ._certification import ChosenBy as ChosenBy
 from ._certification import EqualItems as EqualItems
 from ._certification import Flip as Flip
 from ._certification import Flips as Flips

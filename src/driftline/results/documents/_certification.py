@@ -178,6 +178,17 @@ class CertificationGuards(Value):
     """Items that count once; empty where all differ."""
 
 
+class ChosenBy(Value):
+    """A plan or a repair that chose the tuned model, and how many items are therefore in no claim."""
+
+    name: str
+    """Of its document, as the user gave it."""
+    digest: str
+    """`sha256:` and the hex digest of the document."""
+    num_left_out: dict[str, int]
+    """By capability; those of which none was left out do not appear."""
+
+
 class CertificationProvenance(RunProvenance):
     """Everything that is needed to compare the same again."""
 
@@ -197,6 +208,8 @@ class CertificationProvenance(RunProvenance):
     alpha: float
     sequential: bool = False
     """True if items were scored in batches until each decision was clear."""
+    chosen_by: tuple[ChosenBy, ...] = ()
+    """Runs whose choosing items were left out."""
 
 
 class Certification(Document):

@@ -210,6 +210,8 @@ class PlanProvenance(RunProvenance):
     """Points for which the bounds that choose are corrected; 1 in documents of older versions."""
     prefer: Literal["gain", "safety"] = "gain"
     """Choice among points within the tolerances."""
+    chosen_on: tuple[str, ...] = ()
+    """Keys of the items that choose, as `item_key` makes them; empty in documents of older versions."""
     seed: int
     created: str
     """Time of writing, ISO 8601, UTC."""

@@ -64,6 +64,7 @@ from ._weight_diff import gaps as gaps
 from ._weight_diff import movers as movers
 from ._weight_diff import rank_cells as rank_cells
 from ._weight_diff import weight_diff_headline as weight_diff_headline
+from .comparisons import alpha_after_choice as alpha_after_choice
 from .comparisons import comparison_headline as comparison_headline
 from .comparisons import config_comparison_headline as config_comparison_headline
 from .comparisons import history_sentence as history_sentence

@@ -103,7 +103,7 @@ def repair_screen(document: Repair) -> Screen:
     """Say what scaling the update gave back."""
     shown = in_points(document)
     actions = {
-        "pass": "certify the repaired model on a suite that this search never saw.",
+        "pass": "certify the repaired model on the items that did not choose, or on others.",
         "fail": "tune again with a milder protocol: `driftline plan` searches one.",
         "inconclusive": "certify the repaired model on more items.",
     }

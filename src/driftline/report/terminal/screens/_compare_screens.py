@@ -2,6 +2,7 @@
 
 from ....results import ComparedConfig, Comparison, ConfigComparison
 from ....results.readings import (
+    alpha_after_choice,
     caveats_of_run,
     clean,
     comparison_headline,
@@ -23,7 +24,7 @@ def comparison_screen(document: Comparison) -> Screen:
     """Say which checkpoint to take."""
     shown = in_points(document)
     actions = {
-        "pass": f"take {clean(document.recommended or '')}, and certify it on items that chose nothing.",
+        "pass": f"take {clean(document.recommended or '')}, and certify it {_how(document)}.",
         "fail": "tune again with a milder protocol: none of these keeps what it must.",
         "inconclusive": "compare on more items.",
     }
@@ -32,6 +33,15 @@ def comparison_screen(document: Comparison) -> Screen:
         document.verdict.upper(), comparison_headline(shown), _worst_claim(shown), actions[document.verdict], rows=tuple(rows),
         caveats=caveats_of_run(document.caveats), num_standing=len(standing_caveats(document.caveats)),
     )  # fmt: skip
+
+
+def _how(document: Comparison) -> str:
+    level = alpha_after_choice(document)
+    return (
+        "before you ship it"
+        if level is None
+        else f"at alpha {level:g}, for it was chosen among {sum(not row.is_base for row in document.checkpoints)}"
+    )
 
 
 def _worst_claim(document: Comparison) -> str | None:

@@ -13,7 +13,7 @@ from ....results import (
     WeightDiff,
 )
 from ....results.parts import SourceProvenance
-from ....results.readings import clean, lacks_what_is_required
+from ....results.readings import alpha_after_choice, clean, lacks_what_is_required
 
 _SHIPPED = ("core", "core-chat", "core-0.1")
 _SUITE = "SUITE"
@@ -43,7 +43,8 @@ def next_command(document: object) -> str | None:
         case Plan() if document.protocol is not None:
             words = ("train", "protocol.yaml")
         case Repair() if document.verdict != "fail":
-            words = ("certify", document.provenance.base.source, "repaired", *_suites(document))
+            base, suites = document.provenance.base.source, _suites(document)
+            words = ("certify", base, "repaired", *suites, "--chosen-by", "report.json")
         case TrainingRun():
             words = _after_training(document)
         case WeightDiff() if document.changes and not document.not_finite:
@@ -87,7 +88,9 @@ def _after_claims(document: Certification) -> tuple[str, ...] | None:
 def _after_checkpoints(document: Comparison) -> tuple[str, ...]:
     p, suites = document.provenance, _suites(document)
     if document.recommended is not None:
-        return ("certify", p.base.source, document.recommended, *suites)
+        level = alpha_after_choice(document)
+        more = () if level is None else ("--alpha", f"{level:g}")
+        return ("certify", p.base.source, document.recommended, *suites, *more)
     if document.verdict == "fail":
         return ("plan", p.base.source, "--data", "DATA", *suites)
     return ("suite", suites[1])

@@ -1,5 +1,6 @@
 """Words and rows of the two kinds of comparison."""
 
+from ._comparison import alpha_after_choice as alpha_after_choice
 from ._comparison import comparison_headline as comparison_headline
 from ._comparison import history_sentence as history_sentence
 from ._comparison import reason_lines as reason_lines

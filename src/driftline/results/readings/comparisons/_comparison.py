@@ -1,5 +1,6 @@
 """A comparison of checkpoints in words and rows that every rendering shares."""
 
+import math
 from collections.abc import Iterator
 
 from ...documents import ComparedCheckpoint, Comparison, TrainerHistory
@@ -8,6 +9,8 @@ from .._readings import clean, number, with_error
 _NEXT = (
     "score more items (driftline sample-size says how many), or compare fewer checkpoints at a time"
 )
+_ALPHA_STEPS = 10_000
+"""Levels are rounded to four decimals; certify takes none below 0.0001."""
 
 
 def comparison_headline(document: Comparison) -> str:
@@ -67,3 +70,21 @@ def _gain(row: ComparedCheckpoint) -> str:
     if row.gain is None:
         return number(None)
     return with_error(number(row.gain.gain, signed=True), row.gain.standard_error)
+
+
+def alpha_after_choice(document: Comparison) -> float | None:
+    """Find the alpha of a certification on the items that recommended a checkpoint.
+
+    The best of k, tested at alpha / k, passes wrongly with a chance of at most alpha (Bonferroni).
+
+    Args:
+        document: A comparison.
+
+    Returns:
+        The level, rounded down to four decimals; None where nothing was chosen among several.
+    """
+    num = sum(not row.is_base for row in document.checkpoints)
+    if document.recommended is None or num == 1:
+        return None
+    # The sum keeps 0.05 / 2 from being rounded down to 0.0249.
+    return max(1, math.floor(document.provenance.alpha / num * _ALPHA_STEPS + 1e-9)) / _ALPHA_STEPS
