@@ -71,7 +71,7 @@ class ChoosingItems:
     """The items by which a plan or a repair chose the tuned model."""
 
     name: str
-    """Of its document, as the user gave it."""
+    """The name of its document, as the user gave it."""
     digest: str
     keys: frozenset[str]
     """As `item_key` makes them."""

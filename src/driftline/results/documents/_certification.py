@@ -182,7 +182,7 @@ class ChosenBy(Value):
     """A plan or a repair that chose the tuned model, and how many items are therefore in no claim."""
 
     name: str
-    """Of its document, as the user gave it."""
+    """The name of its document, as the user gave it."""
     digest: str
     """`sha256:` and the hex digest of the document."""
     num_left_out: dict[str, int]
