@@ -46,13 +46,17 @@ DAMAGED = (
     Run("spike", "spike", "lm_wikitext2_train", 1e-6, 0, (_INSTABILITY, _COLLAPSE)),
 )  # fmt: skip
 
+_OF_NAME = {run.name: run for run in DAMAGED}
 SHARPER = tuple(
-    replace(run, name=f"sharper-{run.name}", learning_rate=10 * run.learning_rate)
-    for run in DAMAGED
-    if run.name in ("garbage-characters", "garbage-words", "narrow-code")
-)
-"""For SmolLM2-135M: the damaged runs after which it was within every tolerance, at ten times the rate, all else
-being the same. Set before any of them was made."""
+    replace(_OF_NAME[name], name=f"sharper-{name}", learning_rate=10 * _OF_NAME[name].learning_rate)
+    for name in (
+        "garbage-characters", "garbage-words", "narrow-code",
+        "label-noise", "narrow-spanish", "spike",
+    )
+)  # fmt: skip
+"""For SmolLM2-135M: the damaged runs that ended below twice the tolerance, at ten times the rate, all else being
+the same. The first three, which ended within it, were set before any of the six was made; the others before any of
+these was made."""
 
 RUINOUS = (
     Run("ruin-medquad", "ruin", "ft_medquad_medical_qa", 5e-3, 0, (_INSTABILITY, _COLLAPSE)),
