@@ -203,3 +203,12 @@ def test_standing_limits_are_known_by_their_beginnings():
     ]
     assert caveats_of_run(special) == tuple(special)
     assert caveats_of_run(standing) == ()
+
+
+def test_the_limit_on_a_plan_is_that_of_its_claim():
+    """A plan that may fail its certificate does not say that its worst limit is within the tolerance."""
+    plan = build_plan()
+    claims = tuple(c.model_copy(update={"loss_limit": 0.0777}) for c in plan.claims)
+    left = tuple(row.model_copy(update={"loss_limit": 0.0111}) for row in plan.margins_left)
+    loss = plan_screen(plan.model_copy(update={"claims": claims, "margins_left": left})).loss
+    assert "(at worst -0.0777)" in loss

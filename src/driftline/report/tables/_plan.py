@@ -37,7 +37,7 @@ def margins_table(document: Plan) -> ReportTable:
     """Tabulate the change of each capability under the protocol, and how much of the tolerance is left."""
     heads = [
         *columns(
-            "capability; items in groups #; change #; at worst #; accepted #; margin left #; unit",
+            "capability; items in groups #; change #; limit by standard error #; accepted #; margin left #; unit",
             page_only=("unit",),
         ),
         Column("claim", "verdict"),

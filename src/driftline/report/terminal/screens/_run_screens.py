@@ -173,11 +173,11 @@ def plan_screen(document: Plan) -> Screen:
             if times and worst.loss > 0
             else ""
         )
-        limit = (
-            ""
-            if worst.loss_limit is None
-            else f" (at worst {number(fall(worst.loss_limit), signed=True)})"
+        # The claim decides, and its limit is the wider one.
+        at_worst = next(
+            (c.loss_limit for c in document.claims if c.capability == worst.capability), None
         )
+        limit = "" if at_worst is None else f" (at worst {number(fall(at_worst), signed=True)})"
         loss = (
             f"{loss_lead(worst.loss)}: {clean(worst.capability)} changes by {number(fall(worst.loss), signed=True)} "
             f"{clean(worst.unit)}{limit}{more}."
