@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from evidence.realistic.grid import runs
 from scripts import benchmark_figures, plan_figures
 from scripts.results_table import ROOT, _read
 from scripts.statements import DASH, Statement, fixed, percent, stands
@@ -57,11 +58,26 @@ def statements() -> Iterator[Statement]:
     for make in (
         _suites, _first_forecast, _radius, _fragility, _noise, _protection, _certification,
         _repair, _path_margin, _toy_regime, _toy_gains, _toy_bars, _toy_parts, _drifts,
-        _item_margins, _retention,
+        _item_margins, _retention, _runs_made,
     ):  # fmt: skip
         yield from make()
     yield from benchmark_figures.statements(_read)
     yield from plan_figures.statements(_read)
+
+
+def _runs_made() -> Iterator[Statement]:
+    folder = "evidence/realistic/runs"
+    models = {
+        "stories15m-cut": "stories15M", "minimind2-small": "MiniMind2-Small", "smollm2-135m": "SmolLM2-135M"
+    }  # fmt: skip
+    made = {name: len(list((ROOT / folder / name).glob("*.parquet"))) for name in models}
+    planned = sum(len(list(runs(name))) for name in models)
+    each = ", ".join(f"{num or 'none'} of {models[name]}" for name, num in made.items())
+    yield Statement(
+        "evidence/realistic/README.md",
+        f"Made so far: {sum(made.values())} of {planned} ({each}).",
+        folder,
+    )
 
 
 def _drifts() -> Iterator[Statement]:
