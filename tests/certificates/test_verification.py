@@ -327,3 +327,35 @@ def test_time_zones_do_not_matter(document, key, zone):
 def test_the_longest_validity_that_is_signed_is_verified(document, key):
     content = sign_certification(document, key, issued=NOW, valid_days=MAX_VALID_DAYS)
     assert verify(content, key).verdict == "pass"
+
+
+def left_out(document, counts):
+    document["provenance"]["chosen_by"] = [{"name": "run-repair", "digest": "sha256:" + "1" * 64}]
+    document["provenance"]["num_left_out"] = counts
+    return document
+
+
+def test_items_that_are_left_out_are_said_without_a_suite(document, key):
+    name = document["claims"][0]["capability"]
+    suite = document["provenance"]["suites"][0]
+    suite["num_records"] = 12 + sum(claim["num_items"] for claim in document["claims"])
+    found = verify(reforged(left_out(document, {name: 12}), key), key)
+    assert statuses(found)["claims"] == "passed"
+    (check,) = (c for c in found.checks if c.name == "claims")
+    assert found.num_left_out == 12
+    assert check.message.endswith("; 12 items are left out, by which run-repair chose the model")
+
+
+@pytest.mark.parametrize(
+    ("name", "num", "fault"),
+    [
+        (None, 13, "items without 13 that are left out, and the suites hold"),
+        ("nonexistent", 12, "items of nonexistent are left out, and no claim is about it"),
+    ],
+)
+def test_more_items_left_out_than_there_are_is_refused(document, key, name, num, fault):
+    suite = document["provenance"]["suites"][0]
+    suite["num_records"] = 12 + sum(claim["num_items"] for claim in document["claims"])
+    forged = reforged(left_out(document, {name or document["claims"][0]["capability"]: num}), key)
+    (found,) = failed(verify(forged, key))["claims"]
+    assert fault in found

@@ -17,6 +17,7 @@ import yaml
 from driftline.capabilities import read_suite
 from driftline.cli import main
 from driftline.provenance import digest_file
+from driftline.report.terminal import next_command
 from driftline.results import Assessment, Certification, Plan, Repair, TrainingRun
 from tests import tiny
 from tests.monitor.runs import taught_model
@@ -218,9 +219,11 @@ def test_what_plan_claims_is_what_certify_finds_of_the_trained_model_on_those_it
     document = _read(Certification, "run-reported/certification.json")
     items = {claim.capability: claim.num_items for claim in document.claims}
     assert items == {claim.capability: claim.num_items for claim in planned.claims}
-    (chosen,) = document.provenance.chosen_by
+    assert [run.name for run in document.provenance.chosen_by] == ["run-plan"]
     own = {c.name: len(c.items) for c in read_suite("own.yaml").capabilities}
-    assert chosen.num_left_out == {name: own[name] - num for name, num in items.items()}
+    assert document.provenance.num_left_out == {
+        name: own[name] - num for name, num in items.items()
+    }
     found = _losses(document)
     for claim in planned.claims:
         loss = -claim.change if claim.higher_is_better else claim.change
@@ -238,7 +241,7 @@ def test_a_repaired_model_is_certified_by_what_did_not_choose_it(life):
     ], said.err
     for claim, other in zip(found.claims, repaired.claims, strict=True):
         assert claim.change == pytest.approx(other.change, abs=0.02 * claim.margin)
-    assert any("Items that chose this model" in caveat for caveat in found.caveats)
+    assert any("items that chose this model (run-repair)" in caveat for caveat in found.caveats)
     # The certificate says it to whoever verifies it.
     sealed = [
         "sign",
@@ -249,9 +252,31 @@ def test_a_repaired_model_is_certified_by_what_did_not_choose_it(life):
         "held.json",
     ]
     assert _said(sealed).code == 0
-    checked = _said(["verify", "held.json", "--key", "keys/public.pem", "--suite", "own.yaml"])
-    num = sum(found.provenance.chosen_by[0].num_left_out.values())
-    assert f"own.yaml as certified; {num} items in no claim" in checked.text
+    checked = _said(["verify", "held.json", "--key", "keys/public.pem"])
+    num = sum(found.provenance.num_left_out.values())
+    assert f"{num} items that chose the model are in no claim" in " ".join(checked.text.split())
+
+
+def test_a_run_that_chose_another_model_is_refused(life):
+    words = [
+        "certify",
+        "base",
+        "run-train/model",
+        "--suite",
+        "own.yaml",
+        "--chosen-by",
+        "run-repair",
+    ]
+    said = _said([*words, "--out", "run-refused"])
+    assert said.code == 2
+    assert "--chosen-by run-repair: chose other weights than those of run-train/model" in said.err
+
+
+def test_the_page_of_a_planned_run_names_the_plan(life):
+    trained = _read(TrainingRun, "run-train/report.json")
+    assert trained.planned_by == "run-plan"
+    assert next_command(trained).endswith("--chosen-by run-plan")
+    assert _read(TrainingRun, "run-plain/report.json").planned_by is None
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import copy
 import inspect
+import re
 
 import pytest
 import torch
 
 import driftline
 from driftline.cli._question_command import Shown, question_command
+from driftline.errors import ConfigError
 from driftline.models import weights_digest
 from tests import tiny
 from tests.monitor.runs import TEXTS, suite, taught_model
@@ -64,3 +66,17 @@ def test_a_command_without_an_option_for_each_input_is_refused(options, said):
 def test_a_standard_input_needs_no_option_of_its_own():
     command = question_command(_question, Shown({"model": str, "depth": int}, {None: 0}), "Help.")
     assert list(inspect.signature(command).parameters)[:3] == ["model", "depth", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([None], "None names no run"),
+        ("", "'' names no run"),
+        (3, "is a int"),
+        (driftline.suite_power("core"), "is an answer of another kind, SuitePower"),
+    ],
+)
+def test_what_names_no_choosing_run_is_refused(model_folder, given, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        driftline.certify(model_folder, model_folder, suites="core-0.1", chosen_by=given)

@@ -14,6 +14,7 @@ from .certification import ChoosingItems as ChoosingItems
 from .certification import ScoredRequest as ScoredRequest
 from .certification import certify as certify
 from .certification import certify_scored as certify_scored
+from .certification import unchosen as unchosen
 from .comparison import Paired as Paired
 from .forecasting import BASELINES as BASELINES
 from .forecasting import EARLIEST_SAFE as EARLIEST_SAFE

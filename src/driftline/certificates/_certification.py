@@ -124,7 +124,7 @@ class CertifiedChoice(_CertificationModel):
     """A run that chose the tuned model, whose choosing items are in no claim."""
 
     name: str
-    num_left_out: dict[str, Annotated[int, Field(ge=1)]]
+    digest: str
 
 
 class CertifiedProvenance(_CertificationModel):
@@ -140,6 +140,8 @@ class CertifiedProvenance(_CertificationModel):
     """Accepted chance that a loss of the margin passes."""
     policy: CertifiedPolicy | None = None
     chosen_by: tuple[CertifiedChoice, ...] = ()
+    num_left_out: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Items of each capability that are in no claim, because they chose the tuned model."""
 
 
 class ChangedItems(_CertificationModel):

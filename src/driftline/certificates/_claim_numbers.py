@@ -109,8 +109,14 @@ def _total_faults(certification: CertifiedDocument) -> Iterator[str]:
     total = sum(claim.num_items for claim in claims)
     if all(number is not None for number in records):
         available = sum(number for number in records if number is not None)
-        if total > available:
-            yield f"the claims rest on {total} items, and the suites hold {available}"
+        left_out = sum(certification.provenance.num_left_out.values())
+        if total + left_out > available:
+            without = f" without {left_out} that are left out" if left_out else ""
+            yield f"the claims rest on {total} items{without}, and the suites hold {available}"
+    names = {claim.capability for claim in claims}
+    for name in certification.provenance.num_left_out:
+        if name not in names:
+            yield f"items of {name} are left out, and no claim is about it"
     required = sum(claim.required for claim in claims)
     said = certification.suite_claim.num_required
     if said is not None and said != required:

@@ -101,6 +101,7 @@ def verify_certificate(
         key_id=key_id(key),
         issued=None if statement is None else _text(statement.validity.issued),
         expires=None if statement is None else _text(statement.validity.expires),
+        num_left_out=0 if statement is None else _num_left_out(statement.certification),
         checks=tuple(checks),
     )
 
@@ -156,8 +157,18 @@ def _checks(statement: Statement, *, now: datetime, evidence: Evidence) -> list[
         _manifest_check(statement.files(MANIFEST), evidence.manifest),
         _suites_check(statement.certification, evidence),
         _policy_check(statement.certification, evidence),
-        _judged("claims", faults, agreed),
+        _judged("claims", faults, f"{agreed}{_left_out(statement.certification)}"),
     ]
+
+
+def _num_left_out(certification: CertifiedDocument) -> int:
+    return sum(certification.provenance.num_left_out.values())
+
+
+def _left_out(certification: CertifiedDocument) -> str:
+    num, runs = _num_left_out(certification), certification.provenance.chosen_by
+    chosen = ", ".join(run.name for run in runs)
+    return f"; {num:,} items are left out, by which {chosen} chose the model" if num else ""
 
 
 def _validity_check(validity: Validity, now: datetime) -> VerificationCheck:
@@ -234,13 +245,7 @@ def _suites_check(certification: CertifiedDocument, evidence: Evidence) -> Verif
             for requested in suite.capabilities
             if not _is_held(requested, certification, is_least=evidence.policy is not None)
         ]
-    left_out = "".join(
-        f"; {sum(choice.num_left_out.values()):,} items in no claim, for {choice.name} chose the model by them"
-        for choice in certification.provenance.chosen_by
-        if choice.num_left_out
-    )
-    message = f"{', '.join(s.name for s in request)} as certified{left_out}"
-    return _judged("suites", faults, message)
+    return _judged("suites", faults, f"{', '.join(s.name for s in request)} as certified")
 
 
 def _is_held(

@@ -6,6 +6,7 @@ from ._certify import ChoosingItems as ChoosingItems
 from ._certify import certify as certify
 from ._certify import check_tokens as check_tokens
 from ._certify import repeatability as repeatability
+from ._certify import unchosen as unchosen
 from ._certify_scored import ScoredRequest as ScoredRequest
 from ._certify_scored import certify_scored as certify_scored
 from ._paired_scores import has_same_files as has_same_files

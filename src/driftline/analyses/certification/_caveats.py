@@ -1,12 +1,11 @@
 """Limitations of a certification, for the document itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...results import (
     CapabilityClaim,
     CertificationGuards,
     CertificationPolicy,
-    ChosenBy,
     EqualItems,
     Numerics,
 )
@@ -61,8 +60,8 @@ _SHARED = (
     "{first} and {second} ask {num} of the same items by the same metric, so their claims are not "
     "independent evidence."
 )
-_LEFT_OUT = "Items that chose this model are in no claim: by {name}, {counts}."
-_NONE_CHOSE = "{name} chose this model by none of these items, so none was left out."
+_LEFT_OUT = "Left out are items that chose this model ({names}), or share a group with one that did: {counts}."
+_NONE_CHOSE = "None of these items chose this model ({names}), so none was left out."
 _NO_TOKENIZER = "The tuned model came without a tokenizer, so it was asked with the base's."
 
 
@@ -79,9 +78,11 @@ def copies_caveats(equal_items: Sequence[EqualItems], *, place: str = "") -> Ite
         yield _EQUAL.format(capability=capability, num=len(ids), ids=shown)
 
 
-def _left_out(run: ChosenBy) -> str:
-    counts = ", ".join(f"{num} of {name}" for name, num in run.num_left_out.items())
-    return (_LEFT_OUT if counts else _NONE_CHOSE).format(name=run.name, counts=counts)
+def _left_out(names: Sequence[str], num_left_out: Mapping[str, int]) -> Iterator[str]:
+    if not names:
+        return
+    counts = ", ".join(f"{num} of {name}" for name, num in num_left_out.items())
+    yield (_LEFT_OUT if counts else _NONE_CHOSE).format(names=", ".join(names), counts=counts)
 
 
 def certify_caveats(
@@ -92,7 +93,8 @@ def certify_caveats(
     alpha: float,
     policy: CertificationPolicy | None = None,
     shared: Sequence[tuple[str, str, int]] = (),
-    chosen_by: Sequence[ChosenBy] = (),
+    chosen_by: Sequence[str] = (),
+    num_left_out: Mapping[str, int] = {},
 ) -> tuple[str, ...]:
     """Return the caveats of one certification, those that affect its verdict first.
 
@@ -102,7 +104,8 @@ def certify_caveats(
         alpha: Level of each claim.
         policy: Policy that fixed the margins; None if the suites did.
         shared: Two capabilities, and how many items they have in common.
-        chosen_by: Runs whose choosing items were left out.
+        chosen_by: Names of the runs whose choosing items were left out.
+        num_left_out: So many items of each capability.
 
     Returns:
         Sentences.
@@ -115,7 +118,7 @@ def certify_caveats(
             yield _NO_TOKENIZER
         for first, second, num in shared:
             yield _SHARED.format(first=first, second=second, num=num)
-        yield from map(_left_out, chosen_by)
+        yield from _left_out(chosen_by, num_left_out)
         yield from copies_caveats(guards.equal_items, place=", in guards.equal_items")
         yield _CLAIMS.format(num=len(claims))
         yield _SCOPE.format(alpha=alpha)

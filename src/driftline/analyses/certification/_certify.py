@@ -17,7 +17,7 @@ from ...engine import (
     Table,
     open_session,
 )
-from ...errors import ModelError, SuiteError
+from ...errors import InputError, ModelError, SuiteError
 from ...models import (
     BASE,
     LanguageModel,
@@ -50,7 +50,7 @@ from ..comparison import (
     suite_claim,
     with_answers,
 )
-from ..items import SuiteRequest, distinct, without_choosing
+from ..items import SuiteRequest, distinct, keys_of, without_choosing
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._paired_scores import has_same_files, score_both, score_once
@@ -71,10 +71,16 @@ class ChoosingItems:
     """The items by which a plan or a repair chose the tuned model."""
 
     name: str
-    """The name of its document, as the user gave it."""
+    """The name of its run, as the user gave it."""
     digest: str
+    """Digest of its document."""
     keys: frozenset[str]
     """As `item_key` makes them."""
+    suites: frozenset[str]
+    """Digests of the suites that they are of."""
+    base_digest: str
+    tuned_digest: str | None
+    """Digest of the weights that were chosen; None where it is a protocol that was."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ def certify(
         ModelError: The tuned model cannot be read, was not tuned from this base, has a tokenizer
             that makes other tokens of the items, or changes no score.
         RunError: A point could not be scored, or a score is not finite.
+        InputError: A run of `chosen_by` chose another model, or by items that the suites do not have.
+        SuiteError: Too few items of a capability did not choose.
     """
     started = time.monotonic()
     request = _governed(request)
@@ -147,10 +155,13 @@ def certify(
     request = replace(request, opened=opened)
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
         check_tokens(tuned, capabilities, engine)
-        inputs = distinct(capabilities, engine)
-        capabilities, chosen_by = _unchosen(request, inputs.capabilities)
+        left = unchosen(request.suites, request.chosen_by)
+        # A copy of an item that chose must be gone before copies are looked for.
+        inputs = distinct(left, engine)
+        capabilities = inputs.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
+        _check_choices(request, tuned_digest)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
@@ -182,31 +193,57 @@ def certify(
                 alpha=request.alpha,
                 policy=request.policy,
                 shared=inputs.shared,
-                chosen_by=chosen_by,
+                chosen_by=[run.name for run in request.chosen_by],
+                num_left_out=_num_left_out(request, left),
             ),
         ),
-        provenance=_provenance(request, tuned, engine, tuned_digest, chosen_by),
+        provenance=_provenance(request, tuned, engine, tuned_digest, left),
     )
 
 
-def _unchosen(
-    request: CertifyRequest, capabilities: tuple[Capability, ...]
-) -> tuple[tuple[Capability, ...], tuple[ChosenBy, ...]]:
-    """Leave out the items that chose the tuned model, and count those of each choice."""
-    told = tuple(
-        ChosenBy(
-            name=run.name,
-            digest=run.digest,
-            num_left_out=_num_left_out(capabilities, without_choosing(capabilities, run.keys)),
-        )
-        for run in request.chosen_by
-    )
-    keys = frozenset[str]().union(*(run.keys for run in request.chosen_by))
-    return without_choosing(capabilities, keys), told
+def unchosen(suites: Sequence[Suite], chosen_by: Sequence[ChoosingItems]) -> tuple[Capability, ...]:
+    """Leave out the items that chose the tuned model, and their groups.
+
+    Args:
+        suites: What is to be certified.
+        chosen_by: The runs that chose it.
+
+    Returns:
+        The capabilities of the suites, with the items that are left.
+
+    Raises:
+        InputError: A run chose by one of these suites, and none of the items is among its own.
+        SuiteError: Too few items of a capability are left.
+    """
+    capabilities = tuple(c for suite in suites for c in suite.capabilities)
+    keys = frozenset(keys_of(capabilities))
+    for run in chosen_by:
+        if not run.keys & keys and run.suites & {suite.provenance().digest for suite in suites}:
+            raise InputError(
+                f"--chosen-by {run.name}: provenance.chosen_on: names none of the items of the suite that it chose "
+                "by, so it was edited or is of another version; run it again, or give items that it did not have"
+            )
+    return without_choosing(capabilities, frozenset[str]().union(*(run.keys for run in chosen_by)))
 
 
-def _num_left_out(capabilities: Sequence[Capability], left: Sequence[Capability]) -> dict[str, int]:
-    counts = {a.name: len(a.items) - len(b.items) for a, b in zip(capabilities, left, strict=True)}
+def _check_choices(request: CertifyRequest, tuned_digest: str | None) -> None:
+    """Refuse a run that chose another model."""
+    for run in request.chosen_by:
+        if run.base_digest != request.opened.digest:
+            raise InputError(
+                f"--chosen-by {run.name}: is about another base than {request.opened.source}; name the run that chose "
+                f"{request.tuned}"
+            )
+        if run.tuned_digest is not None and tuned_digest not in (None, run.tuned_digest):
+            raise InputError(
+                f"--chosen-by {run.name}: chose other weights than those of {request.tuned}; name the run that chose "
+                "these"
+            )
+
+
+def _num_left_out(request: CertifyRequest, left: Sequence[Capability]) -> dict[str, int]:
+    pairs = zip(request.capabilities, left, strict=True)
+    counts = {whole.name: len(whole.items) - len(part.items) for whole, part in pairs}
     return {name: num for name, num in counts.items() if num}
 
 
@@ -365,7 +402,7 @@ def _provenance(
     tuned: TunedModel,
     engine: Engine,
     tuned_digest: str | None,
-    chosen_by: tuple[ChosenBy, ...],
+    left: Sequence[Capability],
 ) -> CertificationProvenance:
     opened = request.opened
     return CertificationProvenance(
@@ -379,5 +416,6 @@ def _provenance(
         policy=request.policy,
         alpha=request.alpha,
         sequential=request.sequential,
-        chosen_by=chosen_by,
+        chosen_by=tuple(ChosenBy(name=run.name, digest=run.digest) for run in request.chosen_by),
+        num_left_out=_num_left_out(request, left),
     )

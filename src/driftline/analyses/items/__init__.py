@@ -1,9 +1,9 @@
 """Selection of the items that a question scores: number, split, and those of the target."""
 
-from ._choosing import item_key as item_key
 from ._choosing import keys_of as keys_of
 from ._choosing import without_choosing as without_choosing
 from ._distinct import distinct as distinct
+from ._item_key import item_key as item_key
 from ._num_scored import TokenCounter as TokenCounter
 from ._num_scored import affordable_items as affordable_items
 from ._num_scored import certified_metric as certified_metric

@@ -3,31 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ...capabilities import Capability, Item
+from ...capabilities import Capability
 from ...errors import SuiteError
-from ...provenance import digest_value
+from ._item_key import item_key
 from ._split import sources_of
 
-_KEY_DIGITS = 16
 _LEAST = 2
 """Independent groups that a claim needs."""
 
 
-def item_key(item: Item) -> str:
-    """Name an item by what it says: its id and group do not count.
-
-    Args:
-        item: Of any scorer.
-
-    Returns:
-        The first 16 hex digits of the SHA-256 of its content.
-    """
-    content = item.model_dump(mode="json", exclude={"id", "group"})
-    return digest_value(content).removeprefix("sha256:")[:_KEY_DIGITS]
-
-
 def keys_of(capabilities: Sequence[Capability]) -> tuple[str, ...]:
-    """Name all items of some capabilities, sorted, each once."""
+    """Return the keys of all items of some capabilities, sorted, each once."""
     return tuple(sorted({item_key(item) for each in capabilities for item in each.items}))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...capabilities import Capability, Item
 from ...errors import SuiteError
-from ...provenance import digest_value
+from ._item_key import item_key
 
 SEARCH_SHARE = 0.5
 """Largest share of the items used to choose: reporting needs more."""
@@ -80,6 +80,5 @@ def sources_of(capability: Capability) -> list[str]:
 
     first: dict[str, str] = {}
     for item, group in zip(capability.items, groups, strict=True):
-        said = digest_value(item.model_dump(mode="json", exclude={"id", "group"}))
-        leader[find(group)] = find(first.setdefault(said, group))
+        leader[find(group)] = find(first.setdefault(item_key(item), group))
     return [find(group) for group in groups]

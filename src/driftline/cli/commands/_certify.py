@@ -138,7 +138,10 @@ OPTIONS: dict[str, object] = {
 
 
 def _folder(values: Values) -> Path:
-    return default_folder("certify", [values["base"], values["tuned"]], values["suites"])
+    chosen = [str(run) for run in values["chosen_by"] or ()]
+    return default_folder(
+        "certify", [values["base"], values["tuned"]], [*values["suites"], *chosen]
+    )
 
 
 def _files(_answer: Answer, folder: Path | None) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """`train`: fine-tune under the monitor, from a protocol or from the user's own TRL YAML."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -109,19 +108,8 @@ def _following(answer: Answer, folder: Path | None, values: Values) -> str | Non
     base = near(values["model"] or answer.provenance.model.source)
     suites = [near(name) for name in values["suites"] or answer.suites]
     given = {"base": base, "tuned": folder / answer.model_folder, "suites": suites}
-    given["chosen_by"] = _plan_of(values["protocol"])
+    given["chosen_by"] = answer.planned_by
     return command_line("certify", given, "base", "tuned", "suites", "chosen_by")
-
-
-def _plan_of(protocol: Path | None) -> Path | None:
-    """Find the run folder of the plan that wrote a protocol; None where none did."""
-    if protocol is None or protocol.name != "protocol.yaml":
-        return None
-    report = protocol.parent / "report.json"
-    if not report.is_file():
-        return None
-    document = json.loads(report.read_text(encoding="utf-8"))
-    return protocol.parent if document.get("schema") == "driftline/plan/1" else None
 
 
 train = question_command(

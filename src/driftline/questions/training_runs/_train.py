@@ -13,6 +13,7 @@ from ...errors import ConfigError, InputError
 from .. import inputs
 from ..answers import Answer
 from ..inputs import read_rows
+from ._plan_of import plan_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -117,7 +118,7 @@ def train(  # noqa: PLR0913 - the inputs of a question
             resume = "the same command resumes from the last checkpoint in {path}"
             with inputs.shown(reporter, folder, resume), _removed_if_refused(folder):
                 document = train_under_monitor(request, folder, listener=reporter.update)
-            document = handed.named(document)
+            document = handed.named(document).model_copy(update={"planned_by": plan_of(protocol)})
             contents = (render_training_run(document), document.to_json())
             folder.write_outputs(dict(zip(OUTPUTS, contents, strict=True)))
         watched = inputs.suite_names(named_suites)

@@ -1,5 +1,6 @@
 """`certify`: a test that a tuned model keeps what its base could do, within margins fixed before."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
@@ -10,6 +11,7 @@ from ._choosing_runs import read_choosing_runs
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from driftline.analyses import ChoosingItems
     from driftline.capabilities import Suite
     from driftline.engine import RunFolder
     from driftline.results import Certification, CertificationPolicy
@@ -58,8 +60,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
         alpha: Accepted chance that a loss of the margin passes, of each claim; None for 0.05, or for
             what the policy says.
         policy: A YAML file that fixes margins, tiers and alpha, in place of the suites.
-        chosen_by: Run folders or documents of `plan` and `repair` that chose the tuned model; the items by which
-            they chose, and the groups of these, are left out.
+        chosen_by: What chose the tuned model: run folders, documents or answers of `plan` and `repair`; the items
+            by which they chose, and the groups of these, are left out.
         sequential: Score items in batches, each capability until its decision is clear.
         recovery: Re-test lost capabilities with few-shot prompts.
         out: Run folder; None leaves no file.
@@ -108,13 +110,14 @@ def certify(  # noqa: PLR0913 - the inputs of a question
     read = governed_suites(inputs.read_suites(suites, reporter), rules)
     reporter.note("loading PyTorch and transformers")
     chosen = read_choosing_runs(chosen_by)
+    left = _left(read, chosen)
     with inputs.handed_models() as handed:
         source, digest = handed.files(base, "base")
         choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)
         if dry_run:
             from ..documents import estimate_certification
 
-            return Answer(handed.named(estimate_certification(read, choice)))
+            return Answer(handed.named(estimate_certification(left, choice)))
         options: dict[str, Any] = {
             "policy": rules,
             "sequential": sequential,
@@ -130,7 +133,7 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             "tuned": other_digest or other,
             "suites": [suite.provenance().digest for suite in read],
             "policy": None if rules is None else rules.digest,
-            **({"chosen_by": [run.digest for run in chosen]} if chosen else {}),
+            **_chosen_on(chosen),
         }
         with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
@@ -140,6 +143,21 @@ def certify(  # noqa: PLR0913 - the inputs of a question
             )
             _write(document, folder)
         return Answer(document, None if out is None else folder.path)
+
+
+def _chosen_on(chosen: "tuple[ChoosingItems, ...]") -> "dict[str, JsonValue]":
+    """Return the part of a run's identity; a run that leaves nothing out is as it was."""
+    keys: list[JsonValue] = [*sorted({key for run in chosen for key in run.keys})]
+    return {"chosen_on": keys} if keys else {}
+
+
+def _left(suites: "tuple[Suite, ...]", chosen: "tuple[ChoosingItems, ...]") -> "tuple[Suite, ...]":
+    """Leave out what chose the model: here, so that too few items cost no wait."""
+    if not chosen:
+        return suites
+    from driftline.analyses import unchosen
+
+    return tuple(replace(suite, capabilities=unchosen([suite], chosen)) for suite in suites)
 
 
 def _refuse_options_of_models(**given: object) -> None:

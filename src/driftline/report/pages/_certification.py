@@ -44,7 +44,7 @@ def render_certification(document: Certification) -> str:
         recovery=[recovery_sentence(probe) for probe in shown.recovery or ()],
         left=_left_table(shown),
         checks=_checks_table(shown),
-        ways=ways_out(shown.claims),
+        ways=ways_out(shown.claims, shown.provenance.alpha),
         digests=_digest_table(shown),
         is_log=p.tuned.kind == "log",
     )

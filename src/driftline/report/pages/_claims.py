@@ -28,9 +28,9 @@ def claim_reasons(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
     )
 
 
-def ways_out(claims: Sequence[CapabilityClaim]) -> tuple[str, ...]:
+def ways_out(claims: Sequence[CapabilityClaim], alpha: float) -> tuple[str, ...]:
     """Say what settles each claim that is open."""
-    return tuple(way for claim in claims if (way := way_out(claim)) is not None)
+    return tuple(way for claim in claims if (way := way_out(claim, alpha)) is not None)
 
 
 def claims_with_reasons(claims: Sequence[CapabilityClaim]) -> ReportTable:

@@ -53,7 +53,7 @@ def render_plan(document: Plan) -> str:
         figure=search_figure(document, _front_table(document), points=points),
         claim_charts=tuple(claim_figures(document.claims)),
         claims=claims_with_reasons(document.claims),
-        ways=ways_out(document.claims),
+        ways=ways_out(document.claims, document.provenance.alpha),
         ablation=ablation_table(document) if document.ablation else None,
         trials=trials_table(document),
         forecast=forecast_words(document),

@@ -48,7 +48,7 @@ def render_repair(document: Repair) -> str:
         target=_target_line(document),
         claims=claims_with_reasons(document.claims),
         claim_charts=tuple(claim_figures(document.claims)),
-        ways=ways_out(document.claims),
+        ways=ways_out(document.claims, document.provenance.alpha),
         families=families_table(document),
         figure=search_figure(document, _front_table(document), points=points),
         chosen=minus_sentence(chosen_words(document.chosen)),

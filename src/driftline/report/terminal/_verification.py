@@ -32,4 +32,6 @@ def verification_headline(document: Verification) -> str:
     }[document.verdict]
     are_known = any(c.name == "tuned" and c.status == "passed" for c in document.checks)
     weights = "" if are_known else "; which weights these are was not checked"
-    return f"{said}; {signed}{weights}"
+    num = document.num_left_out
+    left = f"; {num:,} items that chose the model are in no claim" if num else ""
+    return f"{said}; {signed}{left}{weights}"

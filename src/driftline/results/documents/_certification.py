@@ -179,14 +179,12 @@ class CertificationGuards(Value):
 
 
 class ChosenBy(Value):
-    """A plan or a repair that chose the tuned model, and how many items are therefore in no claim."""
+    """A plan or a repair that chose the tuned model."""
 
     name: str
-    """The name of its document, as the user gave it."""
+    """The name of its run, as the user gave it."""
     digest: str
-    """`sha256:` and the hex digest of the document."""
-    num_left_out: dict[str, int]
-    """By capability; those of which none was left out do not appear."""
+    """`sha256:` and the hex digest of its document."""
 
 
 class CertificationProvenance(RunProvenance):
@@ -210,6 +208,8 @@ class CertificationProvenance(RunProvenance):
     """True if items were scored in batches until each decision was clear."""
     chosen_by: tuple[ChosenBy, ...] = ()
     """Runs whose choosing items were left out."""
+    num_left_out: dict[str, int] = Field(default_factory=dict)
+    """Items of each capability that chose, or share a group with one that did; without those that lost none."""
 
 
 class Certification(Document):

@@ -106,6 +106,8 @@ class TrainingRun(Document):
     """Gain on rows that were held out and not trained on; None where there were none."""
     best_step: int | None = None
     """The step whose weights were kept, where the trainer loaded its best checkpoint at the end."""
+    planned_by: str | None = None
+    """Run folder of the plan that chose the protocol; None where none did, or where the protocol lies elsewhere."""
     model_folder: str
     """Beside the document: the tuned model or adapter, ready for `certify`."""
     cost: TrainingCost

@@ -40,4 +40,6 @@ class Verification(Document):
     issued: str | None
     """ISO 8601, UTC; None where the certificate is not authentic."""
     expires: str | None
+    num_left_out: int = 0
+    """Items of the suites that are in no claim, because they chose the model; 0 where it is not authentic."""
     checks: tuple[VerificationCheck, ...]

@@ -7,19 +7,21 @@ from ..documents import CapabilityClaim
 from ._readings import clean
 
 _MOST_ITEMS = 10_000_000
-_ALPHA, _POWER = 0.05, 0.8
-_WIDER = 1 + NormalDist().inv_cdf(_POWER) / NormalDist().inv_cdf(1 - _ALPHA)
-"""Limits must end so many of their widths within the margin: at the margin itself, half of all draws would fail."""
+_POWER = 0.8
+_LARGEST_ALPHA = 0.25
+"""Beyond it a limit is hardly a limit; what is said for it is on the safe side."""
 
 
-def more_items(claim: CapabilityClaim) -> int | None:
-    """Estimate how many more items would show a claim to be retained, with a chance of 80 %.
+def more_items(claim: CapabilityClaim, alpha: float = 0.05) -> int | None:
+    """Estimate how many more items would show a claim to be retained, with a chance of about 80 % or more.
 
-    The limit of the loss comes nearer to the measured loss as the root of the number of items. The chance is
-    that of a limit of a normal mean at 0.95; a bet's limit is wider, and its chance is a little larger.
+    The limit of the loss comes nearer to the measured loss as the root of the number of items, and must end
+    some way within the margin: at the margin itself, half of all draws would fail. For a normal mean the chance is 80 %; limits
+    of bets and of few flips shrink faster, and it is larger.
 
     Args:
         claim: With a limit of its loss.
+        alpha: The level of the limit, one-sided.
 
     Returns:
         More groups of items, if the change stays as measured; None where the measured loss is not
@@ -31,15 +33,18 @@ def more_items(claim: CapabilityClaim) -> int | None:
     room, width = claim.margin - loss, claim.loss_limit - loss
     if room <= 0 or width <= room:
         return None
-    needed = math.ceil(claim.num_groups * (_WIDER * width / room) ** 2) - claim.num_groups
+    quantile = NormalDist().inv_cdf
+    wider = 1 + quantile(_POWER) / quantile(1 - min(alpha, _LARGEST_ALPHA))
+    needed = math.ceil(claim.num_groups * (wider * width / room) ** 2) - claim.num_groups
     return needed if needed <= _MOST_ITEMS else None
 
 
-def way_out(claim: CapabilityClaim) -> str | None:
+def way_out(claim: CapabilityClaim, alpha: float = 0.05) -> str | None:
     """Say what settles an inconclusive claim.
 
     Args:
         claim: Of a certification, a plan or a repair.
+        alpha: The level of its limits, one-sided.
 
     Returns:
         One sentence; None where the claim is settled.
@@ -49,12 +54,12 @@ def way_out(claim: CapabilityClaim) -> str | None:
     name = clean(claim.capability)
     if claim.loss_limit is None or claim.loss_limit <= claim.margin:
         return f"{name}: {clean(claim.reason or 'no test was made')}."
-    more = more_items(claim)
+    more = more_items(claim, alpha)
     if more is not None:
         unit = "items" if claim.num_groups == claim.num_items else "groups of items"
         return (
-            f"{name}: {more:,} more {unit} would show it to be kept, with a chance of {_POWER:.0%}, if its change "
-            "stays as measured."
+            f"{name}: about {more:,} more {unit} in the claim would show it to be kept, with a chance of {_POWER:.0%}, if its "
+            "change stays as measured."
         )
     return (
         f"{name}: the measured change leaves no room below what is accepted, so more items would rather "

@@ -90,7 +90,7 @@ def certification_screen(document: Certification) -> Screen:
     if lost:
         action = "give the loss back with `driftline repair`, or tune again with a milder protocol."
     elif open_:
-        action = "settle what is undecided. " + (way_out(open_[0]) or "")
+        action = "settle what is undecided. " + (way_out(open_[0], document.provenance.alpha) or "")
     elif not required:
         action = "mark a capability `required: true`, so that there is something to claim."
     return Screen(

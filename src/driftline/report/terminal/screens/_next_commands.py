@@ -113,7 +113,8 @@ def _after_configs(document: ConfigComparison) -> tuple[str, ...]:
 def _after_training(document: TrainingRun) -> tuple[str, ...]:
     p, suites = document.provenance, _suites(document)
     if document.verdict != "unsafe":
-        return ("certify", p.model.source, document.model_folder, *suites)
+        chosen = () if document.planned_by is None else ("--chosen-by", document.planned_by)
+        return ("certify", p.model.source, document.model_folder, *suites, *chosen)
     data = p.data.name if p.data else "DATA"
     config = ("--config", p.config.name) if p.config else ()
     return ("plan", p.model.source, "--data", data, *config, *suites)
