@@ -115,7 +115,7 @@ def results() -> list[Row]:
         The claims, in the order of a fine-tuning run.
     """
     return [
-        *_forecast(), _busy_machine(), _path_margin(), _map(), _monitor("stories15m"), _looks_ahead("minimind2-small"),
+        *_forecast(), _busy_machine(), _path_margin(), _map(), _monitor("stories15m"), _looks_ahead("minimind2-small"), _looks_ahead("smollm2-135m"),
         _healthy(), _certificate(), _plan(), _front(), _held_out(SECOND, "two fresh tasks"),
         _held_out(FIRST, "two earlier tasks, an earlier search"), _retention(),
         _repair(),
