@@ -41,7 +41,7 @@ NUM_QUESTIONS = 16
 _LOOKS = 12
 """Points on one line, as the search for a margin has them."""
 FLOAT32 = ScoringOptions(bfloat16=False)
-BFLOAT16 = ScoringOptions()
+BFLOAT16 = ScoringOptions(bfloat16=True)
 
 Question = tuple[str, list[str]]
 

@@ -31,6 +31,8 @@ from .language_model import Placement as Placement
 from .language_model import Role as Role
 from .language_model import ScoringOptions as ScoringOptions
 from .language_model import Weight as Weight
+from .language_model import bfloat16_slowdown as bfloat16_slowdown
+from .language_model import is_bfloat16_fast as is_bfloat16_fast
 from .language_model import list_weights as list_weights
 from .language_model import module_names as module_names
 from .language_model import named_dtype as named_dtype
@@ -102,6 +104,7 @@ from .trainer.config import config_from_values as config_from_values
 from .trainer.config import config_in_memory as config_in_memory
 from .trainer.config import named_model as named_model
 from .trainer.config import output_faults as output_faults
+from .trainer.config import precision_notes as precision_notes
 from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
 from .trainer.config import streams as streams

@@ -15,7 +15,7 @@ def doctor(
     import torch
 
     from driftline.extras import EXTRAS, install_line, missing_module
-    from driftline.models import NAMED_MODELS, find_named_model
+    from driftline.models import NAMED_MODELS, bfloat16_slowdown, find_named_model, is_bfloat16_fast
     from driftline.provenance import driftline_version, package_versions, python_version
 
     named = {name: find_named_model(name) is not None for name in NAMED_MODELS}
@@ -27,6 +27,7 @@ def doctor(
         "packages": package_versions(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "num_threads": torch.get_num_threads(),
+        "bfloat16_slowdown": round(bfloat16_slowdown(), 2),
         "named_models": named,
         "extras": {name: missing_module(name) is None for name in EXTRAS},
         "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
@@ -38,6 +39,11 @@ def doctor(
     for name, version in package_versions().items():
         typer.echo(f"  {name} {version}")
     typer.echo(f"device: {results['device']}, {results['num_threads']} threads")
+    if not is_bfloat16_fast():
+        typer.echo(
+            f"  bfloat16 takes {results['bfloat16_slowdown']:.0f} times as long as float32 here: write bf16: false into training "
+            "configs where the run need not be in it"
+        )
     typer.echo(f"free disk here: {results['free_disk_gib']} GiB")
     for name, is_installed in results["extras"].items():
         how = "installed" if is_installed else install_line(name)

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import transformers
 
 from ...results import Numerics
+from ._bfloat16_speed import is_bfloat16_fast
 from ._opening import LanguageModel
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
@@ -18,8 +19,9 @@ _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
 class ScoringOptions:
     """Settings of scoring. In bfloat16 a score also varies slightly with its batch."""
 
-    bfloat16: bool = True
-    """Run the body's matrix products in bfloat16 (autocast); the head runs in float32."""
+    bfloat16: bool = field(default_factory=is_bfloat16_fast)
+    """Run the body's matrix products in bfloat16 (autocast); the head runs in float32. By default so, but not
+    on a processor that emulates it."""
     batch_tokens: int | None = None
     """Upper bound for the tokens of one batch, padding included; None: what suits the device."""
     prefix_reuse: bool = True

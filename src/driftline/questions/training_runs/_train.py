@@ -210,7 +210,7 @@ def _read_run(
     is_named: bool,
 ) -> _Run:
     """Read the rows, and check that config and rows can be trained."""
-    from driftline.models import check_outputs, check_training, run_notes
+    from driftline.models import check_outputs, check_training, precision_notes, run_notes
     from driftline.training import check_inputs
 
     data, columns, evaluation = given
@@ -227,7 +227,12 @@ def _read_run(
         check_inputs(probed, config, rows)
     config, held_out = _evaluation(config, rows, evaluation, columns)
     check_training(config)
-    return _Run(config, rows, held_out, (*run_notes(config, is_model_named=is_named), *notes))
+    return _Run(
+        config,
+        rows,
+        held_out,
+        (*run_notes(config, is_model_named=is_named), *precision_notes(config), *notes),
+    )
 
 
 def _evaluation(
