@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 WORK = HERE.parents[1] / "build" / "life"
 SIZES = {
     "stories": Sizes(
-        own_items=600, other_items=800, repair_items=400, steps=40, learning_rate=3e-4
+        own_items=600, other_items=800, repair_items=400, steps=40, learning_rate=3e-4, bf16=False
     ),
     # Smaller, so that the life takes less than an hour of one core.
     "smollm2-135m": Sizes(
