@@ -2,13 +2,13 @@
 
 from ._caveats import copies_caveats as copies_caveats
 from ._certify import CertifyRequest as CertifyRequest
-from ._certify import ChoosingItems as ChoosingItems
 from ._certify import certify as certify
 from ._certify import check_tokens as check_tokens
 from ._certify import repeatability as repeatability
-from ._certify import unchosen as unchosen
 from ._certify_scored import ScoredRequest as ScoredRequest
 from ._certify_scored import certify_scored as certify_scored
+from ._choosing_items import ChoosingItems as ChoosingItems
+from ._choosing_items import unchosen as unchosen
 from ._paired_scores import has_same_files as has_same_files
 from ._paired_scores import score_both as score_both
 from ._paired_scores import score_once as score_once

@@ -17,7 +17,7 @@ from ...engine import (
     Table,
     open_session,
 )
-from ...errors import InputError, ModelError, SuiteError
+from ...errors import ModelError, SuiteError
 from ...models import (
     BASE,
     LanguageModel,
@@ -50,9 +50,10 @@ from ..comparison import (
     suite_claim,
     with_answers,
 )
-from ..items import SuiteRequest, distinct, keys_of, without_choosing
+from ..items import SuiteRequest, distinct
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
+from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
 from ._paired_scores import has_same_files, score_both, score_once
 from ._recovery import probe_recovery
 from ._subjects import base_subject, stray_caveats, tuned_subject
@@ -64,23 +65,6 @@ _VERDICTS: dict[ClaimVerdict, TestVerdict] = {
     "inferior": "fail",
     "inconclusive": "inconclusive",
 }
-
-
-@dataclass(frozen=True)
-class ChoosingItems:
-    """The items by which a plan or a repair chose the tuned model."""
-
-    name: str
-    """The name of its run, as the user gave it."""
-    digest: str
-    """Digest of its document."""
-    keys: frozenset[str]
-    """As `item_key` makes them."""
-    suites: frozenset[str]
-    """Digests of the suites that they are of."""
-    base_digest: str
-    tuned_digest: str | None
-    """Digest of the weights that were chosen; None where it is a protocol that was."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +145,7 @@ def certify(
         capabilities = inputs.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
-        _check_choices(request, tuned_digest)
+        check_choices(request.chosen_by, opened, request.tuned, tuned_digest)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
@@ -194,57 +178,11 @@ def certify(
                 policy=request.policy,
                 shared=inputs.shared,
                 chosen_by=[run.name for run in request.chosen_by],
-                num_left_out=_num_left_out(request, left),
+                num_left_out=num_left_out(request.capabilities, left),
             ),
         ),
         provenance=_provenance(request, tuned, engine, tuned_digest, left),
     )
-
-
-def unchosen(suites: Sequence[Suite], chosen_by: Sequence[ChoosingItems]) -> tuple[Capability, ...]:
-    """Leave out the items that chose the tuned model, and their groups.
-
-    Args:
-        suites: What is to be certified.
-        chosen_by: The runs that chose it.
-
-    Returns:
-        The capabilities of the suites, with the items that are left.
-
-    Raises:
-        InputError: A run chose by one of these suites, and none of the items is among its own.
-        SuiteError: Too few items of a capability are left.
-    """
-    capabilities = tuple(c for suite in suites for c in suite.capabilities)
-    keys = frozenset(keys_of(capabilities))
-    for run in chosen_by:
-        if not run.keys & keys and run.suites & {suite.provenance().digest for suite in suites}:
-            raise InputError(
-                f"--chosen-by {run.name}: provenance.chosen_on: names none of the items of the suite that it chose "
-                "by, so it was edited or is of another version; run it again, or give items that it did not have"
-            )
-    return without_choosing(capabilities, frozenset[str]().union(*(run.keys for run in chosen_by)))
-
-
-def _check_choices(request: CertifyRequest, tuned_digest: str | None) -> None:
-    """Refuse a run that chose another model."""
-    for run in request.chosen_by:
-        if run.base_digest != request.opened.digest:
-            raise InputError(
-                f"--chosen-by {run.name}: is about another base than {request.opened.source}; name the run that chose "
-                f"{request.tuned}"
-            )
-        if run.tuned_digest is not None and tuned_digest not in (None, run.tuned_digest):
-            raise InputError(
-                f"--chosen-by {run.name}: chose other weights than those of {request.tuned}; name the run that chose "
-                "these"
-            )
-
-
-def _num_left_out(request: CertifyRequest, left: Sequence[Capability]) -> dict[str, int]:
-    pairs = zip(request.capabilities, left, strict=True)
-    counts = {whole.name: len(whole.items) - len(part.items) for whole, part in pairs}
-    return {name: num for name, num in counts.items() if num}
 
 
 def _scored(
@@ -417,5 +355,5 @@ def _provenance(
         alpha=request.alpha,
         sequential=request.sequential,
         chosen_by=tuple(ChosenBy(name=run.name, digest=run.digest) for run in request.chosen_by),
-        num_left_out=_num_left_out(request, left),
+        num_left_out=num_left_out(request.capabilities, left),
     )

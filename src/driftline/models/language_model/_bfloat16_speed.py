@@ -1,4 +1,4 @@
-"""How slow is bfloat16 on this device? A processor without instructions for it emulates it."""
+"""Slowness of bfloat16 on this device: a processor without instructions for it emulates it."""
 
 import functools
 import time

@@ -138,9 +138,8 @@ def certify(  # noqa: PLR0913 - the inputs of a question
         with inputs.run_folder(
             out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
         ) as folder:
-            document = handed.named(
-                _compared(choice, other, read, {**options, "chosen_by": chosen}, folder, reporter)
-            )
+            options["chosen_by"] = chosen
+            document = handed.named(_compared(choice, other, read, options, folder, reporter))
             _write(document, folder)
         return Answer(document, None if out is None else folder.path)
 
