@@ -135,6 +135,7 @@ def certify(
     meter.enter("opening the tuned model")
     tuned = open_tuned_model(request.tuned, opened)
     # Where tuning moved the head away from an embedding that the base ties, the base is untied.
+    bases = (opened.provenance(), tuned.base.provenance())
     opened = tuned.base
     request = replace(request, opened=opened)
     with open_session(folder, opened, request.options, meter, ray=request.ray) as engine:
@@ -145,7 +146,7 @@ def certify(
         capabilities = inputs.capabilities
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
-        check_choices(request.chosen_by, opened, request.tuned, tuned_digest)
+        check_choices(request.chosen_by, bases, request.tuned, tuned_digest)
         is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ...capabilities import Capability, Suite
 from ...errors import InputError
-from ...models import LanguageModel
+from ...results import ModelProvenance
 from ..items import keys_of, without_choosing
 
 
@@ -21,7 +21,7 @@ class ChoosingItems:
     """As `item_key` makes them."""
     suites: frozenset[str]
     """Digests of the suites that they are of."""
-    base_digest: str
+    base: ModelProvenance
     tuned_digest: str | None
     """Digest of the weights that were chosen; None where it is a protocol that was."""
 
@@ -52,13 +52,16 @@ def unchosen(suites: Sequence[Suite], chosen_by: Sequence[ChoosingItems]) -> tup
 
 
 def check_choices(
-    chosen_by: Sequence[ChoosingItems], base: LanguageModel, tuned: str, tuned_digest: str | None
+    chosen_by: Sequence[ChoosingItems],
+    bases: Sequence[ModelProvenance],
+    tuned: str,
+    tuned_digest: str | None,
 ) -> None:
-    """Refuse a run that chose another model.
+    """Refuse a run that chose another model, as far as weights of one dtype can tell.
 
     Args:
         chosen_by: The runs that are said to have chosen it.
-        base: Its base.
+        bases: Its base, as it was opened, and with its head untied where tuning moved that.
         tuned: Its name.
         tuned_digest: Digest of its weights; None where they cannot be merged.
 
@@ -66,9 +69,13 @@ def check_choices(
         InputError: A run is about another base, or a repair about other weights.
     """
     for run in chosen_by:
-        if run.base_digest != base.digest:
+        # Rounded to another dtype, the same weights have another digest.
+        if run.base.dtype != bases[0].dtype:
+            continue
+        if run.base.digest not in {base.digest for base in bases}:
             raise InputError(
-                f"--chosen-by {run.name}: is about another base than {base.source}; name the run that chose {tuned}"
+                f"--chosen-by {run.name}: is about another base than {bases[0].source}; name the run that chose "
+                f"{tuned}"
             )
         if run.tuned_digest is not None and tuned_digest not in (None, run.tuned_digest):
             raise InputError(

@@ -67,7 +67,7 @@ def _read(run: object) -> "ChoosingItems":
         digest=digest_bytes(content),
         keys=frozenset(made.chosen_on),
         suites=frozenset(suite.digest for suite in made.suites),
-        base_digest=made.base_model.digest,
+        base=made.base_model,
         tuned_digest=None if output is None else output.digest,
     )
 
