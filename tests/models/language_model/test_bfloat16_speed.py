@@ -1,7 +1,5 @@
 """Where bfloat16 is emulated, scores are computed in float32, and a config that trains in it is told."""
 
-import importlib.util
-
 import pytest
 import torch
 
@@ -16,6 +14,8 @@ TIMES = {"fast": 0.5, "as fast": 1.4, "emulated": 7.0}
 @pytest.fixture
 def processor(monkeypatch):
     """A processor that takes so many times as long for bfloat16."""
+
+    monkeypatch.delenv("DRIFTLINE_BFLOAT16")
 
     def take(times):
         monkeypatch.setattr(
@@ -34,6 +34,12 @@ def test_scores_are_in_float32_where_bfloat16_is_emulated(processor, name):
     assert bfloat16_slowdown() == TIMES[name]
     assert ScoringOptions().bfloat16 == is_bfloat16_fast() == (name != "emulated")
     assert ScoringOptions(bfloat16=True).bfloat16
+
+
+def test_the_environment_may_ask_for_bfloat16_all_the_same(processor, monkeypatch):
+    processor(7.0)
+    monkeypatch.setenv("DRIFTLINE_BFLOAT16", "always")
+    assert ScoringOptions().bfloat16
 
 
 @pytest.mark.parametrize(
@@ -65,11 +71,8 @@ def test_with_a_gpu_nothing_is_measured(processor, monkeypatch):
 
 
 def test_what_is_measured_is_a_time():
-    """In a copy of the module: the tests' own replaces the clock."""
-    spec = importlib.util.spec_from_file_location("measured", _bfloat16_speed.__file__)
-    measured = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(measured)
-    assert 0.01 < measured.bfloat16_slowdown() < 1000
+    bfloat16_slowdown.cache_clear()
+    assert 0.01 < bfloat16_slowdown() < 1000
 
 
 def test_the_demonstration_runs_in_float32_there(processor, tmp_path):
