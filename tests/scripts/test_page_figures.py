@@ -40,7 +40,12 @@ def test_another_figure_on_the_page_is_found(result):
     assert not stands(statement, page.replace(text, stale))
 
 
-@pytest.mark.parametrize("result", RESULTS)
+def test_another_number_of_planned_runs_is_found(monkeypatch):
+    monkeypatch.setattr(page_figures, "runs", lambda _model: iter([1]))
+    assert any("Made so far" in fault and " of 3 (" in fault for fault in page_figures.faults())
+
+
+@pytest.mark.parametrize("result", [each for each in RESULTS if each.endswith(".json")])
 def test_another_result_is_found(monkeypatch, capsys, result):
     read = page_figures._read
 

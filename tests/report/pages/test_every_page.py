@@ -209,7 +209,10 @@ def test_an_open_claim_has_a_way_out():
     near = {"verdict": "inconclusive", "loss_limit": 0.03, "low": -0.03, "reason": "too few items"}
     text = Page(render_certification(build_certification(claim.model_copy(update=near)))).text
     # (1.512 * 0.025 / 0.015)^2 times the 1,200 items that there are.
-    assert "facts: 6,418 more items would show it to be kept, with a chance of 80%" in text
+    assert (
+        "facts: about 6,418 more items in the claim would show it to be kept, with a chance of 80%"
+        in text
+    )
     beyond = {**near, "change": -0.021}
     text = Page(render_certification(build_certification(claim.model_copy(update=beyond)))).text
     assert "more items would rather show a loss" in text
