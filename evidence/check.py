@@ -1,6 +1,7 @@
-"""Recompute the committed results, in one process.
+"""Recompute the committed results.
 
-python -m evidence.check                     # all of them
+python -m evidence.check                     # all of them, in one process
+python -m evidence.check --jobs 2            # all of them, in two
 python -m evidence.check --without-torch     # those that take a second
 python -m evidence.check monitor.judge       # some of them
 
@@ -11,9 +12,11 @@ import argparse
 import contextlib
 import importlib
 import io
+import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 WITHOUT_TORCH = (
@@ -59,16 +62,29 @@ def main() -> None:
     every = (*WITHOUT_TORCH, *WITH_TORCH)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(every)}")
     parser.add_argument("--without-torch", action="store_true", help="only checks without torch")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"--jobs: {options.jobs} is too few; give 1 or more")
     if unknown := sorted(set(options.names) - set(every)):
         parser.error(f"unknown check {', '.join(unknown)}; choose from {', '.join(every)}")
     names = options.names or (WITHOUT_TORCH if options.without_torch else every)
     failures = 0
-    for name in names:
-        outcome = run_check(f"evidence.{name}")
+    for name, outcome in zip(names, _outcomes(names, options.jobs), strict=True):
         failures += outcome.failure is not None
         print(f"{outcome.seconds:6.1f} s  {name}: {outcome.failure or 'as committed'}", flush=True)
     sys.exit(failures > 0)
+
+
+def _outcomes(names: Sequence[str], num_jobs: int) -> Iterator[Outcome]:
+    modules = [f"evidence.{name}" for name in names]
+    if num_jobs == 1:
+        yield from map(run_check, modules)
+        return
+    # Spawned: a fork of a process whose libraries have started threads may wait for ever.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_jobs, mp_context=context) as pool:
+        yield from pool.map(run_check, modules)
 
 
 def run_check(module: str) -> Outcome:

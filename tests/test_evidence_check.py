@@ -71,6 +71,24 @@ def test_main_runs_what_is_asked_and_exits_with_1_after_a_failure(monkeypatch, c
     assert "   0.5 s  monitor.judge: it changed\n" in capsys.readouterr().out
 
 
+def test_several_processes_say_the_same_in_the_same_order():
+    names = ["repair.judge", "certification.judge", "families.run"]
+    said = []
+    for jobs in "1", "2":
+        command = [sys.executable, "-m", "evidence.check", "--jobs", jobs, *names]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        said.append([line.partition(" s  ")[2] for line in done.stdout.splitlines()])
+    assert said[0] == said[1] == [f"{name}: as committed" for name in names]
+
+
+def test_no_process_at_all_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check", "--jobs", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        check.main()
+    assert stopped.value.code == 2
+    assert "--jobs: 0 is too few" in capsys.readouterr().err
+
+
 def test_an_unknown_check_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check", "nonsense"])
     with pytest.raises(SystemExit) as stopped:

@@ -1,5 +1,6 @@
 """Forecasts of runs that a fit has not seen, cell by cell: one capability of one run at one look."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +21,7 @@ from driftline.choices import Method, Probe
 from driftline.results import Look
 
 from .calibrate import calibration
-from .finished import capabilities_shown, final_errors, finished_run, is_whole
+from .finished import TARGET, capabilities_shown, final_errors, finished_run, is_whole
 from .records import Record
 
 LOOKS: dict[Probe, Look] = {
@@ -79,18 +80,19 @@ class Cell:
         return self.actual > self.tolerance
 
 
-def benchmark_runs(records: Sequence[Record]) -> list[BenchmarkRun]:
+def benchmark_runs(records: Sequence[Record], *, target: str = TARGET) -> list[BenchmarkRun]:
     """Turn records into runs to be judged; those that failed are left to the caller.
 
     Args:
         records: Of the benchmark.
+        target: Which rows of the task are forecast.
 
     Returns:
         The runs that reached their end.
     """
     return [
         BenchmarkRun(
-            finished_run(record),
+            finished_run(record, target=target),
             record.facts["region"],
             record.facts["config_name"],
             record.facts["seed"],
@@ -108,6 +110,7 @@ def held_out_cells(
     group: Callable[[BenchmarkRun], str],
     *,
     methods: Sequence[Method] = ("driftline",),
+    target: bool = False,
 ) -> Iterator[tuple[Method, Probe, Cell]]:
     """Forecast every run by a fit that has not seen its group, at every look.
 
@@ -117,6 +120,7 @@ def held_out_cells(
         runs: To be judged.
         group: What is left out together: the task, or the region of configs.
         methods: Who forecasts.
+        target: Forecast the task's own held-out rows instead of the capabilities.
 
     Yields:
         Method, share of the steps and cell.
@@ -128,16 +132,16 @@ def held_out_cells(
         kept = [r for r in every.runs if (mine[r.run] if r.run in mine else toy(r)) != name]
         table = every.model_copy(update={"runs": tuple(kept)})
         # Ours is fitted to all looks together, so once.
-        ours = fit_forecaster(kept, table)
+        ours = fit_forecaster(kept, table, target=target)
         for method in methods:
             for probe, look in LOOKS.items():
                 forecaster = (
                     ours
                     if method == "driftline"
-                    else fit_forecaster(kept, table, method=method, probe=probe)
+                    else fit_forecaster(kept, table, method=method, probe=probe, target=target)
                 )
                 for run in (run for run in runs if group(run) == name):
-                    for cell in cells_at(run, forecaster, look):
+                    for cell in cells_at(run, forecaster, look, target=target):
                         yield method, probe, cell
 
 
@@ -156,20 +160,23 @@ def toy_groups(group: Callable[[BenchmarkRun], str]) -> Callable[[FinishedRun], 
     return of
 
 
-def cells_at(run: BenchmarkRun, forecaster: Forecaster, look: Look) -> Iterator[Cell]:
-    """Forecast the capabilities of a run from what it had shown at a look.
+def cells_at(
+    run: BenchmarkRun, forecaster: Forecaster, look: Look, *, target: bool = False
+) -> Iterator[Cell]:
+    """Forecast the capabilities of a run, or its target, from what it had shown at a look.
 
     Args:
         run: The run.
         forecaster: Fitted to others.
         look: The last one that is seen.
+        target: Forecast the target; it has no tolerance, so nothing is lost.
 
     Yields:
-        A cell a capability.
+        A cell a capability, or the one of the target.
     """
     looks = tuple(each for each in run.finished.probe.clock if _share(each) <= _share(look))
     probe = seen_by(run.finished.probe, looks)
-    for reading in probe.capabilities:
+    for reading in (probe.target,) if target else probe.capabilities:
         yield Cell(
             run,
             reading.capability,
@@ -177,7 +184,7 @@ def cells_at(run: BenchmarkRun, forecaster: Forecaster, look: Look) -> Iterator[
             forecaster.predict(Case(probe, reading)),
             reading.losses[look],
             run.finished.final_losses[reading.capability],
-            run.tolerances[reading.capability],
+            math.inf if target else run.tolerances[reading.capability],
             forecaster.correlation,
             probe.clock[look],
         )

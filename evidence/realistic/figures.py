@@ -85,6 +85,28 @@ def figures_without_texts(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
+def target_figures(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Judge forecasts of the runs' own tasks, in nats per token.
+
+    Args:
+        cells: At one look, one a run.
+
+    Returns:
+        Figures; the truncated run forecasts the change that is measured at the look.
+    """
+    predicted, actual = columns(cells)
+    measured = numpy.array([cell.measured for cell in cells])
+    return {
+        "num_runs": len(cells),
+        "num_worse_at_the_end": int((actual > 0).sum()),
+        "r2": rounded(r2(predicted, actual)),
+        "truncated_r2": rounded(r2(measured, actual)),
+        "mean_error_nats": rounded(numpy.abs(predicted - actual).mean()),
+        "truncated_mean_error_nats": rounded(numpy.abs(measured - actual).mean()),
+        "coverage_of_what_comes_after": _coverage(cells)["all"],
+    }
+
+
 def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:
     """Resample tasks: runs of one task share their data, so they are one draw."""
     by_task: dict[str, list[Cell]] = defaultdict(list)

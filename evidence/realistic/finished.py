@@ -23,8 +23,10 @@ from .records import Record, read_record
 HERE = Path(__file__).parent
 SURE = 1.645
 """Standard errors above chance at which a base is shown to have a capability."""
-TARGET = "target_held_out"
-"""Rows of the task that are not trained on."""
+TARGETS = {"other_rows": "target_held_out", "trained_rows": "target_trained"}
+"""Rows of the task that are not trained on, and rows that are."""
+TARGET = TARGETS["other_rows"]
+"""The one that forecasts are fitted to."""
 Columns = Mapping[int, Mapping[str, ndarray]]
 """Step to quantity to one number an item."""
 
@@ -63,12 +65,15 @@ def is_whole(record: Record) -> bool:
     return "failed" not in record.facts["legs"]["run"]
 
 
-def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -> FinishedRun:
+def finished_run(
+    record: Record, columns: Mapping[str, Columns] | None = None, *, target: str = TARGET
+) -> FinishedRun:
     """Turn a record into a finished run: probabilities where items have options, nats of texts.
 
     Args:
         record: Of a run that reached its end.
         columns: Its readings, where not all items are to be taken; the same for every step.
+        target: One of `TARGETS`.
 
     Returns:
         The run with all looks.
@@ -81,12 +86,11 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
     names = [name for name in columns if not name.startswith("target")]
     readings = {
         name: _reading(name, columns[name], steps, is_shown=_is_shown(name, columns[name][0]))
-        for name in (*names, TARGET)
+        for name in (*names, target)
     }
-    target = readings.pop(TARGET).model_copy(update={"capability": "target"})
-    finals = {name: _losses(columns[name], NUM_STEPS) for name in (*names, TARGET)}
+    finals = {name: _losses(columns[name], NUM_STEPS) for name in (*names, target)}
     losses = {name: _rounded(each.mean()) for name, each in finals.items()}
-    losses["target"] = losses.pop(TARGET)
+    losses["target"] = losses.pop(target)
     model = Path(facts["base"]["source"]).name
     return FinishedRun(
         run=f"realistic {model}/{facts['run']}",
@@ -98,7 +102,7 @@ def finished_run(record: Record, columns: Mapping[str, Columns] | None = None) -
             learning_rate=facts["learning_rate"],
             num_steps=NUM_STEPS,
             clock={look: summed[str(s)] / summed[str(NUM_STEPS)] for look, s in steps.items()},
-            target=target,
+            target=readings[target].model_copy(update={"capability": "target"}),
             capabilities=tuple(readings[name] for name in names),
         ),
         final_losses=losses,

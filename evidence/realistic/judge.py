@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from .figures import (
     figures,
     figures_without_texts,
     rounded,
+    target_figures,
     until_decided,
 )
-from .finished import read_records
+from .finished import TARGETS, read_records
 from .unseen import models_left_out, toy_regime
 
 RESULT = Path(__file__).parent / "forecast.json"
@@ -64,7 +65,9 @@ def judge() -> dict[str, Any]:
     Returns:
         As `forecast.json` holds them.
     """
-    runs = benchmark_runs(read_records())
+    records = read_records()
+    runs = benchmark_runs(records)
+    targets = {name: benchmark_runs(records, target=rows) for name, rows in TARGETS.items()}
     return {
         "num_runs": len(runs),
         "num_tasks": len({run.task for run in runs}),
@@ -73,6 +76,7 @@ def judge() -> dict[str, Any]:
         "risk": RISK,
         "ceiling": _ceiling(runs),
         "held_out": {split: _by_split(runs, group) for split, group in SPLITS.items()},
+        "target": {split: _targets(targets, group) for split, group in SPLITS.items()},
         "unseen_model": toy_regime(runs),
         "unseen_model_same_regime": models_left_out(runs),
     }
@@ -117,6 +121,19 @@ def _by_split(runs: Sequence[BenchmarkRun], group: Callable[[BenchmarkRun], str]
         },
         "until_decided": until_decided({probe: ours[probe] for probe in BANDS}),
     }
+
+
+def _targets(
+    runs: Mapping[str, Sequence[BenchmarkRun]], group: Callable[[BenchmarkRun], str]
+) -> dict[str, Any]:
+    """Judge forecasts of the task itself, by kind of rows; the fit is to rows that are not trained on."""
+    found: dict[str, Any] = {}
+    for rows, own in runs.items():
+        by_probe: dict[Probe, list[Cell]] = defaultdict(list)
+        for _, probe, cell in held_out_cells(own, group, target=True):
+            by_probe[probe].append(cell)
+        found[rows] = {probe: target_figures(cells) for probe, cells in by_probe.items()}
+    return found
 
 
 def _shown(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:

@@ -150,10 +150,41 @@ def table(result: dict[str, Any]) -> str:
             lambda u: _told(u["mean_share_of_an_unsafe_run_that_is_trained"]),
             "0.3",
         ),
+        *_targets(result["target"]),
         *_ceiling(result),
         *_models_left_out(result["unseen_model_same_regime"]),
     ]
     return "\n".join(lines)
+
+
+def _targets(found: dict[str, Any]) -> list[str]:
+    """Tell how the change of the task itself is forecast."""
+    rows = []
+    for kind, name in (
+        ("other_rows", "rows that are not trained on"),
+        ("trained_rows", "rows that are"),
+    ):
+        splits = [found[split][kind] for split in ("task", "region")]
+        rows += [
+            f"| {name}: {what} | "
+            + " | ".join(" / ".join(told.format(**s[share]) for s in splits) for share in _SHARES)
+            + " |"
+            for what, told in _TARGET_ROWS.items()
+        ]
+    head = "| the task itself, in nats per token | "
+    return [
+        "",
+        head + " | ".join(f"{float(s):.0%}" for s in _SHARES) + " |",
+        "|---" * 5 + "|",
+        *rows,
+    ]
+
+
+_TARGET_ROWS = {
+    "R2 (of the truncated run)": "{r2:.2f} ({truncated_r2:.2f})",
+    "mean error (of the truncated run)": "{mean_error_nats:.2f} ({truncated_mean_error_nats:.2f})",
+    "coverage of 90 % intervals": "{coverage_of_what_comes_after:.2f}",
+}
 
 
 def _ceiling(result: dict[str, Any]) -> list[str]:

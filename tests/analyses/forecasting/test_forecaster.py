@@ -128,6 +128,18 @@ def test_intervals_of_baselines_cover_runs_that_were_not_fitted_to(method):
     assert 0.85 <= numpy.mean(covered) <= 0.97
 
 
+@pytest.mark.parametrize(("change", "taken"), [(-5.0, -5.0), (5.0, 2.0)], ids=["a gain", "a loss"])
+def test_the_truncated_run_clips_losses_and_not_gains(change, taken):
+    """A task that is far from what the base knows may gain more than the bound of losses."""
+    every = runs(30)
+    forecaster = fit_forecaster(
+        every, calibration(every, bound=2.0), method="truncated", target=True
+    )
+    (one,) = cut(every[:1], "early_20")
+    own = reading("target", {"early_20": change}, metric="nll_nats")
+    assert forecaster.predict(Case(one.probe, own)).value == taken
+
+
 def test_the_later_the_look_the_narrower_and_at_the_end_it_is_what_was_measured():
     forecaster, (one,) = fitted(runs(30)), runs(1, seed=5)
     widths = []

@@ -138,7 +138,7 @@ class Baseline:
         clock, seen = last_reading(case)
         x = numpy.array([self.inputs(case, self.bound)], dtype=float)
         value = x[0, 0] if fit.line is None else fit.line.at(x)[0]
-        end = float(min(self.bound, max(-self.bound, value)))
+        end = float(min(self.bound, value))
         part = 1.0 if share >= 1 or clock >= 1 else max(0.0, share - clock) / (1 - clock)
         scale = part * (fit.floor + fit.share * abs(end))
         return LossForecast(seen + part * (end - seen), scale)
@@ -173,7 +173,7 @@ def fit_baseline(
         for reading in usable_readings(run, method, looks, target=target):
             held = {k: v for k, v in reading.losses.items() if k in looks}
             cut = reading.model_copy(update={"losses": held})
-            end = min(bound, max(-bound, run.final_losses[reading.capability]))
+            end = min(bound, run.final_losses[reading.capability])
             x = inputs(Case(run.probe, cut), bound)
             cells[reading.metric].append(_BaselineCell(x, end, run.task, run.run))
     fits = {
@@ -202,7 +202,7 @@ def _fitted(cells: Sequence[_BaselineCell], bound: float, *, as_it_is: bool) -> 
     y = numpy.array([cell.end for cell in cells])
     tasks = numpy.array([cell.task for cell in cells])
     line = None if as_it_is else _line(x, y)
-    predicted = x[:, 0].clip(-bound, bound) if as_it_is else _predicted_left_out(x, y, tasks)
+    predicted = x[:, 0].clip(max=bound) if as_it_is else _predicted_left_out(x, y, tasks)
     floor, share = fit_scale(numpy.abs(predicted - y), numpy.abs(predicted))
     return FittedLine(line, floor, share)
 
