@@ -9,8 +9,7 @@
     exact_match    1 if the greedy answer begins with the wanted one, else 0
 
 A raw likelihood moves with everything that fine-tuning changes in tone; a comparison with
-distractors moves with what the model knows. Decide in points, forecast in margins: people accept
-points, and margins erode before probabilities move.
+distractors moves with what the model knows. Losses are forecast and judged in the capability's own unit.
 """
 
 import math

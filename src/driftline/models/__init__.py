@@ -97,6 +97,7 @@ from .trainer import random_states_kept as random_states_kept
 from .trainer import scale_update as scale_update
 from .trainer import start_weights as start_weights
 from .trainer.config import FREE_FIELDS as FREE_FIELDS
+from .trainer.config import SET_BY_TRAIN as SET_BY_TRAIN
 from .trainer.config import TrainingConfig as TrainingConfig
 from .trainer.config import check_outputs as check_outputs
 from .trainer.config import check_training as check_training

@@ -16,6 +16,7 @@ from ..capabilities import Suite
 from ..engine import Progress, RunFolder
 from ..errors import ConfigError, OutputError
 from ..models import (
+    SET_BY_TRAIN,
     LanguageModel,
     Levers,
     LeverTrainer,
@@ -40,8 +41,6 @@ from ._target_gain import gain_of_run, held_out_rows
 CHECKPOINTS, MODEL, MONITOR = "checkpoints", "model", "monitor"
 MIXED = "train-with-replay.jsonl"
 """The data that are trained on, where some of them gave way to replay."""
-_OURS = {"output_dir", "use_cpu", "disable_tqdm", "resume_from_checkpoint"}
-"""Fields that the runner sets, whatever the config says."""
 _SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -200,7 +199,7 @@ def _mixed(request: TrainRequest, path: Path) -> tuple[TrainingData, int | None]
 
 def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SFTConfig:
     """Return TRL's arguments: all fields of the user's; reporting only if asked for."""
-    fields = {field.name for field in dataclasses.fields(SFTConfig) if field.init} - _OURS
+    fields = {field.name for field in dataclasses.fields(SFTConfig) if field.init} - SET_BY_TRAIN
     # How the weights are loaded: the trainer is given them as they are to be.
     fields -= {"model_init_kwargs", "trust_remote_code"}
     chosen: dict[str, object] = {"report_to": "none", "logging_steps": 1}

@@ -27,7 +27,7 @@ def caveats(
 
     Args:
         study: The measurements of the assessment.
-        paths: The calibration of the path margins' intervals.
+        paths: The runs from which the powers of rate and length are.
         novelty: Factor by which the spread of the forecast is larger than for runs like the finished ones.
 
     Returns:
@@ -69,9 +69,9 @@ def _usual(request: AssessmentRequest, study: Study, paths: PathCalibration) -> 
         )
     if request.part in ("assess", "forecast"):
         yield (
-            "The target is scored on a sample of the training data, as the finished runs were. The gain on rows that "
-            "are not trained on is measured apart; its forecast is as wide as for a model that no finished run is "
-            "of."
+            "The target is scored on a sample of the training data. Some finished runs were scored on such rows, others "
+            "on rows that they did not train on. The gain on rows that are not trained on is measured apart; its "
+            "forecast is as wide as for a model that no finished run is of, because a run may over-fit its rows."
         )
 
 

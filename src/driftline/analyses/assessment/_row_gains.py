@@ -54,8 +54,8 @@ def row_gains(
 ) -> RowGains | None:
     """Measure the gain on both kinds of rows at the end of the probe, and forecast that on rows unseen.
 
-    Finished runs say how they went on on rows of their training data. Other rows are another kind of
-    case, so the interval is as wide as for models that no finished run is of.
+    Finished runs gained on both kinds of rows, while this one may over-fit its own. So the interval is as wide
+    as for models that no finished run is of.
 
     Args:
         request: What is asked.

@@ -2,7 +2,7 @@
 
 It is in steps and learning rates and never mixed with the radius (`_radius`), because straight lines
 overstate the damage of training several-fold. Up to the end of the probe the loss is measured; from
-there to the end of the planned run it is predicted (`_path_model`), with a band from finished runs.
+there to the end of the planned run it is forecast, with the forecast's own band.
 """
 
 from collections.abc import Callable, Mapping, Sequence

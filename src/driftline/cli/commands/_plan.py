@@ -17,16 +17,16 @@ DataOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help=f"What is to be learnt, where the config names no data: {KINDS}. Up to a tenth of it is "
-        "kept out of training, to measure the gain on.",
+        help=f"What is to be learnt, where the config names no data: {KINDS}. Up to a tenth of it, "
+        "but 4 rows at least, is kept out of training, to measure the gain on.",
     ),
 ]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="Your training config, from which the search starts: YAML with TRL's and PEFT's field "
-        "names. Without it TRL's own defaults.",
+        help="Your training config, from which the search starts: YAML of TRL's command line, Axolotl "
+        "or LLaMA-Factory. Without it TRL's own defaults.",
     ),
 ]
 RequireOption = Annotated[

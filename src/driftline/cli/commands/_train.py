@@ -17,7 +17,7 @@ ProtocolArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="PROTOCOL",
-        help="A protocol (schema: driftline/protocol/1), or a YAML with TRL's and PEFT's field names.",
+        help="A protocol (schema: driftline/protocol/1), or a YAML of TRL's command line, Axolotl or LLaMA-Factory.",
         show_default=False,
     ),
 ]
@@ -54,7 +54,7 @@ EveryOption = Annotated[
     typer.Option(
         "--every",
         min=1,
-        help="Steps between checks (default: as often as 2.5 % of the time allow).",
+        help="Steps between checks (default: a few early, then as often as 2.5 % of the run's tokens allow).",
         rich_help_panel=EFFORT,
     ),
 ]
@@ -63,8 +63,8 @@ ItemsOption = Annotated[
     typer.Option(
         "--items",
         min=2,
-        help="Items of each capability to score (default: all, or as many as let all scoring take no "
-        "longer than the training).",
+        help="Items of each capability to score (default: all, or as many as 2.5 % of the run's tokens pay for, 64 "
+        "or more; with --every, as many as let scoring take no longer than the training).",
         rich_help_panel=EFFORT,
     ),
 ]

@@ -83,7 +83,7 @@ class MonitorSettings:
     """Tokens of the training batch on which the predictability of a step is measured, with 4 forward
     passes a check; 0 switches it off."""
     check_timeout_seconds: float = 900.0
-    """A check that takes longer is an alarm, written while it still runs."""
+    """A check that takes longer is written down while it still runs, as `check_overdue`."""
     heartbeat_seconds: float = 60.0
     """A line in the log at least so often while steps are taken."""
     seed: int = 0

@@ -29,7 +29,7 @@ def score(  # noqa: PLR0913 - the inputs of a question
     Args:
         model: A folder, a `.gguf` file, a hub id, or `(model, tokenizer)` in memory.
         suites: Names, YAML files or `Suite` objects.
-        out: Run folder with `scores.jsonl` and `report.json`; None leaves no file.
+        out: Run folder with `scores.jsonl`, `report.json` and `report.html`; None leaves no file.
         seed: Random seed for Driftline's own sampling.
         force: Replace an earlier run in `out`.
         trust_remote_code: Let a checkpoint's own Python code run.

@@ -6,6 +6,7 @@ from ._config_checks import one_line as one_line
 from ._config_checks import output_faults as output_faults
 from ._config_checks import told_in_one_line as told_in_one_line
 from ._config_fields import FREE_FIELDS as FREE_FIELDS
+from ._config_fields import SET_BY_TRAIN as SET_BY_TRAIN
 from ._config_notes import named_model as named_model
 from ._config_notes import precision_notes as precision_notes
 from ._config_notes import run_notes as run_notes
