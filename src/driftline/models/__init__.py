@@ -122,6 +122,7 @@ from .tuned import ScaledKind as ScaledKind
 from .tuned import TunedModel as TunedModel
 from .tuned import can_stay_adapter as can_stay_adapter
 from .tuned import digest_at as digest_at
+from .tuned import is_held_as_stored as is_held_as_stored
 from .tuned import open_tuned as open_tuned
 from .tuned import open_tuned_model as open_tuned_model
 from .tuned import scaled_point as scaled_point

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from driftline.analyses import CertifyRequest, certify
 from driftline.analyses.certification import _certify as module
+from driftline.analyses.certification import is_same_model
 from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoice, Suite
 from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
 from driftline.errors import ConfigError, ModelError, RunError, SuiteError
-from driftline.models import Scorer
+from driftline.models import Scorer, digest_at, open_model, open_tuned_model
 from driftline.report.terminal import certification_summary
 from driftline.results import Certification, CertificationPolicy, PolicyRule
 from tests import adapters, tiny
@@ -108,6 +110,43 @@ def test_weights_that_differ_are_not_identical_though_no_item_flips(ask, pairs, 
     found = ask(save_moved(noisy(1e-5)), replace(pairs, items=pairs.items[:10]))
     assert (found.guards.tuned_is_base, found.claims[0].basis) == (False, "test")
     assert (found.claims[0].change, found.verdict) == (0.0, "inconclusive")
+
+
+def one_step_up(model):
+    for weight in model.parameters():
+        weight.copy_(torch.nextafter(weight, torch.full_like(weight, torch.inf)))
+
+
+@pytest.mark.parametrize(
+    ("stored", "held", "is_identical"),
+    [
+        (torch.float32, torch.float32, True),
+        (torch.float32, torch.bfloat16, False),
+        (torch.bfloat16, torch.bfloat16, True),
+        (torch.float16, torch.bfloat16, False),
+        (torch.float64, torch.float32, False),
+    ],
+    ids=str,
+)
+def test_equal_once_rounded_is_not_equal_bit_for_bit(tmp_path, stored, held, is_identical):
+    for name in "base", "tuned":
+        tiny.model().to(stored).save_pretrained(tmp_path / name)
+        tiny.tokenizer().save_pretrained(tmp_path / name)
+    # Another file with the same tensors, so that only the numbers can show that they are equal.
+    note = tmp_path / "tuned" / "model.safetensors"
+    save_file(load_file(note), note, {"format": "pt", "note": "saved again"})
+    base = open_model(str(tmp_path / "base"), dtype=held)
+    tuned = open_tuned_model(str(tmp_path / "tuned"), base)
+    assert is_same_model(tuned, base, digest_at(base, tuned.point)) is is_identical
+
+
+def test_weights_that_rounding_makes_equal_are_never_called_identical(
+    tmp_path, model_folder, save_moved
+):
+    base = open_model(str(model_folder), dtype=torch.bfloat16)
+    tuned = open_tuned_model(str(save_moved(one_step_up)), base)
+    assert digest_at(base, tuned.point) == base.digest
+    assert not is_same_model(tuned, base, base.digest)
 
 
 def test_items_that_the_model_cannot_tell_apart_count_once(ask, opened, save_moved):

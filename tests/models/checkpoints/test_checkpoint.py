@@ -40,6 +40,33 @@ def test_an_empty_folder_names_what_is_missing(tmp_path):
         read_folder(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["config.json", "adapter_config.json"])
+def test_a_folder_around_the_model_names_the_folder_to_give(tmp_path, name):
+    (tmp_path / "checkpoint-5").mkdir()
+    (tmp_path / "checkpoint-5" / name).write_text("{}")
+    with pytest.raises(
+        ModelError, match=r"its folder checkpoint-5 holds a model; give .*checkpoint-5$"
+    ):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_link_to_nothing_is_named_with_its_target(folder, name):
+    (folder / name).unlink()
+    (folder / name).symlink_to("blobs/gone")
+    with pytest.raises(ModelError, match=rf"{name}: is a link to blobs/gone, which does not exist"):
+        read_folder(folder)
+
+
+def test_a_pointer_of_git_lfs_is_told_from_a_broken_file(folder):
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
+    (folder / "model.safetensors").write_text(text)
+    with pytest.raises(
+        ModelError, match=r"model.safetensors: is a pointer of Git LFS.*git lfs pull"
+    ):
+        read_folder(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -36,6 +36,14 @@ def test_an_adapter_may_come_without_a_tokenizer_or_with_one(opened, tmp_path):
     assert len(found.tokenizer) == len(opened.tokenizer) + 1
 
 
+def test_a_tokenizer_with_tokens_that_have_no_row_is_refused(opened, tuned_folder):
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    too_many = rows - len(opened.tokenizer) + 1
+    tiny.tokenizer(num_extra=too_many).save_pretrained(tuned_folder)
+    with pytest.raises(ModelError, match=rf"has {rows + 1} tokens and the embedding {rows} rows"):
+        open_tuned_model(str(tuned_folder), opened)
+
+
 def test_a_file_of_weights_alone_is_refused(opened, tuned_folder):
     with pytest.raises(ModelError, match="weights alone say too little"):
         open_tuned_model(str(tuned_folder / "model.safetensors"), opened)

@@ -54,7 +54,7 @@ from ..items import SuiteRequest, distinct
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
-from ._paired_scores import has_same_files, score_both, score_once
+from ._paired_scores import is_same_model, score_both, score_once
 from ._recovery import probe_recovery
 from ._subjects import base_subject, stray_caveats, tuned_subject
 
@@ -147,7 +147,7 @@ def certify(
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         check_choices(request.chosen_by, bases, request.tuned, tuned_digest)
-        is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
+        is_base = is_same_model(tuned, opened, tuned_digest)
         meter.enter("scoring the base and the tuned model")
         pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
         meter.enter("scoring a part of the base again")

@@ -7,7 +7,7 @@ import numpy
 from ...capabilities import Capability, Passage, right_text
 from ...engine import Engine, Table
 from ...errors import ModelError
-from ...models import BASE, LanguageModel, TunedModel
+from ...models import BASE, LanguageModel, TunedModel, is_held_as_stored
 from ..comparison import Paired, no_pass
 from ..suite_scores import batches
 from ._sequential_scoring import score_until_clear
@@ -17,10 +17,19 @@ _NUM_PROBED = 8
 """Items of each capability whose texts show whether tuning reaches the logits at all."""
 
 
-def has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
-    """Tell whether both models are the same files, also where the base is quantised or offloaded."""
-    own, base = tuned_subject(tuned), base_subject(opened)
-    return own.kind == base.kind and len(own.files) > 0 and own.files == base.files
+def is_same_model(tuned: TunedModel, opened: LanguageModel, digest: str | None) -> bool:
+    """Tell whether the tuned weights are the base's, bit for bit, in the files too.
+
+    Args:
+        tuned: The tuned model.
+        opened: The base that it belongs to.
+        digest: Digest of the weights at the tuned point, as they are held; None where they are kept apart.
+
+    Returns:
+        True for equal digests that no rounding made equal, or for the same files.
+    """
+    is_equal = digest == opened.digest and is_held_as_stored(tuned)
+    return is_equal or _has_same_files(tuned, opened)
 
 
 def score_once(capabilities: Sequence[Capability], engine: Engine) -> tuple[Paired, ...]:
@@ -98,3 +107,9 @@ def _paired(capability: Capability, table: Table, tuned: TunedModel) -> Paired:
         table.item_metrics(BASE, capability),
         table.item_metrics(tuned.point, capability),
     )
+
+
+def _has_same_files(tuned: TunedModel, opened: LanguageModel) -> bool:
+    """Tell whether both models are the same files, also where the base is quantised or offloaded."""
+    own, base = tuned_subject(tuned), base_subject(opened)
+    return own.kind == base.kind and len(own.files) > 0 and own.files == base.files

@@ -10,7 +10,7 @@ from ...models import BASE, LanguageModel, ScoringOptions, TrainingData, digest_
 from ...results import EqualItems, Numerics, Subject
 from ..certification import (
     check_tokens,
-    has_same_files,
+    is_same_model,
     repeatability,
     score_both,
     score_once,
@@ -123,7 +123,7 @@ def score_checkpoint(
     ) as engine:
         check_tokens(tuned, capabilities, engine)
         digest = digest_at(tuned.base, tuned.point)
-        is_base = digest == tuned.base.digest or has_same_files(tuned, tuned.base)
+        is_base = is_same_model(tuned, tuned.base, digest)
         meter.enter(f"scoring {named.label}")
         if is_base:
             pairs = score_once(capabilities, engine)

@@ -74,6 +74,7 @@ def read_folder(folder: Path) -> FolderContent:
     """
     if is_adapter_folder(folder):
         return _read_adapter(folder)
+    _refuse_without_config(folder)
     config = read_json(folder / CONFIG)
     _refuse_redirects(config, folder / CONFIG)
     names = _names(folder)
@@ -202,8 +203,34 @@ def _refuse_redirects(config: Mapping[str, object], path: Path) -> None:
             )
 
 
+def _refuse_without_config(folder: Path) -> None:
+    """Name the folder below that holds a model, where this one holds none."""
+    if (folder / CONFIG).exists():
+        return
+    _refuse_broken_links(folder)
+    below = [
+        path.parent.name for name in (CONFIG, ADAPTER_CONFIG) for path in folder.glob(f"*/{name}")
+    ]
+    if below:
+        raise ModelError(
+            f"{folder}: holds no {CONFIG}, but its folder {sorted(below)[0]} holds a model; give "
+            f"{folder / sorted(below)[0]}"
+        )
+
+
+def _refuse_broken_links(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() and not path.exists():
+            raise ModelError(
+                f"{path}: is a link to {path.readlink()}, which does not exist; download the model again"
+            )
+
+
 def _refuse_without_weights(folder: Path, requested: str) -> NoReturn:
     """Raise an error with the likely reason why a folder has no readable weights."""
+    _refuse_broken_links(folder)
     names = sorted(_names(folder))
     if pickles := [name for name in names if Path(name).suffix in PICKLE_SUFFIXES]:
         raise ModelError(

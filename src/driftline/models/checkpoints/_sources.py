@@ -7,6 +7,7 @@ from pathlib import Path
 from ...errors import ModelError
 from ._checkpoint import PICKLE_SUFFIXES, read_folder
 from ._locations import HUB_ID, NAMED_MODELS, SETTING_PATTERNS, WEIGHT_PATTERNS, fetch
+from ._misplaced import check_unpacked
 from ._stored import StoredTensor, read_header
 
 
@@ -106,6 +107,7 @@ def _open_folder(folder: Path, source: str, revision: str | None) -> Checkpoint:
             f"{source}: its weights are quantised, so rounded anew, and no change can be read from "
             "them; give the unquantised checkpoint"
         )
+    check_unpacked(result.tensors, source)
     return Checkpoint(
         source,
         revision,

@@ -33,6 +33,7 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 """The dtypes that can be compared, by their names in the format."""
+_POINTER = b"version https://git-lfs"
 
 BLOCK = 2**17
 """Numbers that are read at a time: two such blocks and their float32 copies fit into a core's cache."""
@@ -169,6 +170,10 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; download it again") from None
     except (SafetensorError, OSError, ValueError) as error:
+        if _is_pointer(path):
+            raise ModelError(
+                f"{path}: is a pointer of Git LFS and not the file itself; run git lfs pull in its folder"
+            ) from None
         raise ModelError(
             f"{path}: truncated or corrupt ({error}); download or save it again"
         ) from None
@@ -187,3 +192,12 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
             StoredTensor(path, name, DTYPES[entry["dtype"]], tuple(entry["shape"]), begin)
         )
     return {tensor.name: tensor for tensor in sorted(result, key=lambda tensor: tensor.offset)}
+
+
+def _is_pointer(path: Path) -> bool:
+    """Tell whether Git left a note of where a large file lies instead of the file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return False

@@ -16,7 +16,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 from ...choices import Dtype, LoadIn
 from ...errors import ModelError
 from ...results import ModelProvenance
-from ..checkpoints import OpenedFiles, check_gathered, check_wrappers, locate_base, read_folder
+from ..checkpoints import (
+    OpenedFiles,
+    check_gathered,
+    check_placed,
+    check_unpacked,
+    check_wrappers,
+    locate_base,
+    read_folder,
+)
 from ._places import execution_device, is_offloaded, list_places
 from ._quantised import check_scheme, make_read_only, packing, quantisation_config
 from ._weights import Weight, config_digest, list_weights, weights_digest
@@ -160,7 +168,10 @@ def open_model(
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         tokenizer = load_tokenizer(location, source=source, options=options)
         if gguf_file is None:
-            check_scheme(_config(location, source), source=source, load_in=load_in)
+            config = _config(location, source)
+            check_scheme(config, source=source, load_in=load_in)
+            if not config.get("quantization_config"):
+                check_unpacked(read_folder(result.folder).tensors, source)
         elif load_in is not None:
             raise ModelError(
                 f"{source}: a GGUF file opens dequantised; load_in (--load-in) takes a folder with "
@@ -232,9 +243,26 @@ def load_weights(
             f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
             "files are whole"
         ) from error
-    check_wrappers(sorted(report["unexpected_keys"]), source)
+    if "gguf_file" not in options:
+        _check_unplaced(model, sorted(report["unexpected_keys"]), location, source)
     _check_complete(model, sorted(report["missing_keys"]), source)
     return model
+
+
+def _check_unplaced(
+    model: transformers.PreTrainedModel, unplaced: Sequence[str], location: str, source: str
+) -> None:
+    """Refuse a model that needs tensors which transformers passed over."""
+    check_wrappers(unplaced, source)
+    if unplaced:
+        further = getattr(model.config, "num_nextn_predict_layers", None)
+        check_placed(
+            unplaced,
+            model.state_dict(),
+            read_folder(Path(location)).tensors,
+            source=source,
+            num_more_layers=further or 0,
+        )
 
 
 def _check_complete(

@@ -8,4 +8,5 @@ from ._tuned_adapter import merge_adapter as merge_adapter
 from ._tuned_direction import open_tuned as open_tuned
 from ._tuned_model import TunedModel as TunedModel
 from ._tuned_model import digest_at as digest_at
+from ._tuned_model import is_held_as_stored as is_held_as_stored
 from ._tuned_model import open_tuned_model as open_tuned_model

@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import transformers
 from torch import Tensor
 from transformers import PreTrainedConfig
@@ -17,6 +18,7 @@ from ..checkpoints import (
     companions,
     fetch_tokenizer,
     open_checkpoint,
+    read_header,
 )
 from ..language_model import (
     LanguageModel,
@@ -153,14 +155,52 @@ def digest_at(opened: LanguageModel, point: Point) -> str | None:
         return weights_digest(opened.model)
 
 
+def is_held_as_stored(tuned: TunedModel) -> bool:
+    """Tell whether base and tuned model are held in memory without rounding what their files hold.
+
+    Weights that are equal once rounded may differ in the files, so that equal digests do not say that the files
+    hold the same model. Of a GGUF file the dequantised numbers count, which are float32.
+
+    Cost: the headers of the base's files.
+
+    Returns:
+        False where a stored number has more digits than its dtype in memory, or an adapter was added in such.
+    """
+    held = tuned.base.model.get_input_embeddings().weight.dtype
+    files = [path for path in tuned.base.files.digests if path.suffix == ".safetensors"]
+    stored = {each.dtype for path in files for each in read_header(path).values()}
+    if not files or (tuned.checkpoint.is_adapter and not _is_empty_lora(tuned.checkpoint)):
+        stored.add(torch.float32)
+    if not tuned.checkpoint.is_adapter:
+        stored |= {each.dtype for each in tuned.checkpoint.tensors.values()}
+    return all(torch.promote_types(d, held) == held for d in stored if d.is_floating_point)
+
+
+def _is_empty_lora(adapter: Checkpoint) -> bool:
+    """Tell whether an adapter is LoRA as it was initialised, with one factor of each pair zero."""
+    factors = {name: ".lora_B." in name for name in adapter.tensors if ".lora_" in name}
+    return len(factors) == len(adapter.tensors) and not any(
+        adapter.tensors[name].value().any() for name, is_b in factors.items() if is_b
+    )
+
+
 def _tokenizer(
     folder: Path, checkpoint: Checkpoint, opened: LanguageModel
 ) -> transformers.PreTrainedTokenizerBase | None:
     if not any((folder / name).exists() for name in _TOKENIZER_FILES):
         return None
     with quiet_loading():
-        return load_tokenizer(
+        tokenizer = load_tokenizer(
             str(folder),
             source=checkpoint.source,
             options={"trust_remote_code": opened.trust_remote_code},
         )
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    # A base from GGUF has more tokens than rows too: special ones, which no text becomes.
+    if len(tokenizer) > max(rows, len(opened.tokenizer)):
+        raise ModelError(
+            f"{checkpoint.source}: its tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows, so "
+            f"{len(tokenizer) - rows} tokens have no row; save the tokenizer that the model was trained with, or "
+            "resize the embedding of the base (resize_token_embeddings) before tuning"
+        )
+    return tokenizer
