@@ -13,10 +13,10 @@ from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoic
 from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
 from driftline.errors import ConfigError, ModelError, RunError, SuiteError
-from driftline.models import Scorer
+from driftline.models import Scorer, open_model
 from driftline.report.terminal import certification_summary
 from driftline.results import Certification, CertificationPolicy, PolicyRule
-from tests import adapters, tiny
+from tests import adapters, architectures, tiny
 from tests.known_pairs import known_pairs
 
 NUM = 60
@@ -102,6 +102,26 @@ def test_the_base_against_itself_is_identical_and_passes_with_any_items(
     assert {c.basis for c in found.claims} == {"identical"}
     assert certification_summary(found).startswith("PASS: identical: the tuned weights are the")
     assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
+
+
+def test_a_tower_that_moved_beside_equal_weights_is_named_and_not_called_identical(tmp_path):
+    whole, tower = architectures.text_of_wrapper("qwen3_5")
+    for name in ("base", "tuned"):
+        whole.save_pretrained(tmp_path / name)
+        tiny.tokenizer().save_pretrained(tmp_path / name)
+        architectures.nudged(whole, tower)
+    opened = open_model(str(tmp_path / "base"))
+    asked = Capability("pairs", "minimal_pair", "accuracy", 0.1, known_pairs(opened, 10))
+    for name in ("base", "tuned"):
+        with RunFolder.open(tmp_path / "o" / name, name, outputs=(), force=False) as folder:
+            request = CertifyRequest(opened, str(tmp_path / name), (Suite("known", (asked,)),))
+            found = certify(request, folder)
+        assert found.guards.tuned_is_base == (name == "base")
+        assert found.claims[0].basis == ("identical" if name == "base" else "test")
+        assert found.claims[0].change == 0.0
+        assert any(tower in caveat for caveat in found.caveats) == (name == "tuned")
+        assert ("identical" in certification_summary(found)) == (name == "base")
+        assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
 
 
 def test_weights_that_differ_are_not_identical_though_no_item_flips(ask, pairs, save_moved):

@@ -26,6 +26,7 @@ from ...models import (
     TunedModel,
     digest_at,
     open_tuned_model,
+    unloaded_changes,
 )
 from ...provenance import provenance_fields
 from ...results import (
@@ -56,7 +57,7 @@ from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
 from ._paired_scores import has_same_files, score_both, score_once
 from ._recovery import probe_recovery
-from ._subjects import base_subject, stray_caveats, tuned_subject
+from ._subjects import base_subject, stray_caveats, tuned_subject, unloaded_caveats
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -147,9 +148,11 @@ def certify(
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         check_choices(request.chosen_by, bases, request.tuned, tuned_digest)
-        is_base = tuned_digest == opened.digest or has_same_files(tuned, opened)
+        is_same = tuned_digest == opened.digest or has_same_files(tuned, opened)
+        unloaded = unloaded_changes(tuned.checkpoint, opened)
+        is_base = is_same and not unloaded
         meter.enter("scoring the base and the tuned model")
-        pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
+        pairs = _scored(request, capabilities, engine, tuned, is_same=is_same)
         meter.enter("scoring a part of the base again")
         noise = repeatability(pairs, engine, request.seed)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
@@ -171,6 +174,7 @@ def certify(
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *stray_caveats(opened),
+            *unloaded_caveats(unloaded),
             *certify_caveats(
                 claims,
                 guards,
@@ -192,9 +196,9 @@ def _scored(
     engine: Engine,
     tuned: TunedModel,
     *,
-    is_base: bool,
+    is_same: bool,
 ) -> tuple[Paired, ...]:
-    if is_base:
+    if is_same:
         return score_once(capabilities, engine)
     return score_both(
         capabilities,

@@ -1,5 +1,7 @@
 """The files of the two models that are compared, as documents name them."""
 
+from collections.abc import Sequence
+
 from ...model_files import certified_name
 from ...models import LanguageModel, OpenedFiles, TunedModel
 from ...results import SourceProvenance, Subject
@@ -35,6 +37,17 @@ def stray_caveats(opened: LanguageModel) -> tuple[str, ...]:
     return (
         f"{', '.join(names)}: lie in the base's folder and were not read, as transformers would not "
         "read them; a loader of another library might.",
+    )
+
+
+def unloaded_caveats(names: Sequence[str]) -> tuple[str, ...]:
+    """Say that stored tensors which nothing here loads differ from the base's."""
+    if not names:
+        return ()
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return (
+        f"Stored tensors that the model's class does not load differ from the base's ({len(names)}: "
+        f"{shown}). No score depends on them, so nothing here is said of them.",
     )
 
 

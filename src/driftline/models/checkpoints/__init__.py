@@ -17,6 +17,7 @@ from ._stored import DTYPES as DTYPES
 from ._stored import ReadableTensor as ReadableTensor
 from ._stored import SizedTensor as SizedTensor
 from ._stored import StoredTensor as StoredTensor
+from ._stored import read_header as read_header
 from ._stored_names import check_gathered as check_gathered
 from ._stored_names import check_vocabulary as check_vocabulary
 from ._stored_names import check_wrappers as check_wrappers

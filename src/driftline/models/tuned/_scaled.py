@@ -87,6 +87,7 @@ def write_scaled(
         return "adapter"
     folder.mkdir(parents=True)
     _copy_settings(tuned, opened, folder)
+    _take_text_config(opened, folder / "config.json")
     _untie_config(opened, folder / "config.json")
     _write_shards(folder, _model_entries(tuned, opened, scales))
     return "model"
@@ -218,6 +219,18 @@ def _copy_settings(tuned: TunedModel, opened: LanguageModel, folder: Path) -> No
         if opened.model.generation_config is not None:
             opened.model.generation_config.save_pretrained(folder)
         opened.tokenizer.save_pretrained(folder)
+
+
+def _take_text_config(opened: LanguageModel, config: Path) -> None:
+    """Keep the text model's config of a multimodal one, where the text model alone is written."""
+    said = read_json(config)
+    own = opened.model.config.model_type
+    text = said.get("text_config")
+    if said.get("model_type") == own or not isinstance(text, dict):
+        return
+    if text.get("model_type", own) == own:
+        text = {**text, "model_type": own, "architectures": [type(opened.model).__name__]}
+        config.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
 
 
 def _untie_config(opened: LanguageModel, config: Path) -> None:
