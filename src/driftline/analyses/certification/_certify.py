@@ -57,7 +57,7 @@ from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
 from ._paired_scores import has_same_files, score_both, score_once
 from ._recovery import probe_recovery
-from ._subjects import base_subject, stray_caveats, tuned_subject, unloaded_caveats
+from ._subjects import base_subject, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -173,8 +173,7 @@ def certify(
         recovery=recovery,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
-            *stray_caveats(opened),
-            *unloaded_caveats(unloaded),
+            *stray_caveats(opened, unloaded),
             *certify_caveats(
                 claims,
                 guards,
