@@ -58,6 +58,35 @@ def multimodal(kind: str, seed: int = 0) -> transformers.PreTrainedModel:
     return drawn(transformers.LlavaForConditionalGeneration(config), seed)
 
 
+def text_of_wrapper(kind: str) -> tuple[transformers.PreTrainedModel, str]:
+    """A wrapper that AutoModelForCausalLM opens as its text model, and a part of its tower's names."""
+    if kind == "llama4":
+        vision = {
+            "hidden_size": 32, "intermediate_size": 128, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "image_size": 28, "patch_size": 14, "vision_output_dim": 32,
+            "projector_input_dim": 32, "projector_output_dim": 32,
+        }  # fmt: skip
+        text = {**_SMALL, "head_dim": 8, "num_local_experts": 2, "intermediate_size_mlp": 48}
+        whole = transformers.Llama4ForConditionalGeneration(
+            transformers.Llama4Config(text_config=text, vision_config=vision)
+        )
+        return drawn(whole, 0), "vision_model"
+    text = {
+        **_SMALL, "head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention"],
+        "rope_parameters": {
+            "rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0,
+        },
+    }  # fmt: skip
+    vision = {
+        "depth": 1, "hidden_size": 32, "out_hidden_size": 32, "num_heads": 2,
+        "intermediate_size": 32, "patch_size": 14, "num_position_embeddings": 16,
+    }  # fmt: skip
+    config = transformers.Qwen3_5Config(text_config=text, vision_config=vision)
+    return drawn(transformers.Qwen3_5ForConditionalGeneration(config), 0), "visual"
+
+
 def drawn(model: transformers.PreTrainedModel, seed: int) -> transformers.PreTrainedModel:
     """The model with every weight random, whatever its class starts with."""
     generator = torch.Generator().manual_seed(seed)

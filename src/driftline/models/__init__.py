@@ -126,4 +126,5 @@ from .tuned import is_held_as_stored as is_held_as_stored
 from .tuned import open_tuned as open_tuned
 from .tuned import open_tuned_model as open_tuned_model
 from .tuned import scaled_point as scaled_point
+from .tuned import unloaded_changes as unloaded_changes
 from .tuned import write_scaled as write_scaled

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from driftline.analyses import CertifyRequest, certify
 from driftline.analyses.certification import _certify as module
-from driftline.analyses.certification import is_same_model
+from driftline.analyses.certification import has_same_weights, is_same_model
 from driftline.capabilities import Capability, Cloze, MinimalPair, MultipleChoice, Suite
 from driftline.certificates import claim_faults, read_certification
 from driftline.engine import RunFolder
@@ -18,7 +18,7 @@ from driftline.errors import ConfigError, ModelError, RunError, SuiteError
 from driftline.models import Scorer, digest_at, open_model, open_tuned_model
 from driftline.report.terminal import certification_summary
 from driftline.results import Certification, CertificationPolicy, PolicyRule
-from tests import adapters, tiny
+from tests import adapters, architectures, tiny
 from tests.known_pairs import known_pairs
 
 NUM = 60
@@ -106,6 +106,26 @@ def test_the_base_against_itself_is_identical_and_passes_with_any_items(
     assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
 
 
+def test_a_tower_that_moved_beside_equal_weights_is_named_and_not_called_identical(tmp_path):
+    whole, tower = architectures.text_of_wrapper("qwen3_5")
+    for name in ("base", "tuned"):
+        whole.save_pretrained(tmp_path / name)
+        tiny.tokenizer().save_pretrained(tmp_path / name)
+        architectures.nudged(whole, tower)
+    opened = open_model(str(tmp_path / "base"))
+    asked = Capability("pairs", "minimal_pair", "accuracy", 0.1, known_pairs(opened, 10))
+    for name in ("base", "tuned"):
+        with RunFolder.open(tmp_path / "o" / name, name, outputs=(), force=False) as folder:
+            request = CertifyRequest(opened, str(tmp_path / name), (Suite("known", (asked,)),))
+            found = certify(request, folder)
+        assert found.guards.tuned_is_base == (name == "base")
+        assert found.claims[0].basis == ("identical" if name == "base" else "test")
+        assert found.claims[0].change == 0.0
+        assert any(tower in caveat for caveat in found.caveats) == (name == "tuned")
+        assert ("identical" in certification_summary(found)) == (name == "base")
+        assert claim_faults(read_certification(json.loads(found.to_json()))) == ()
+
+
 def test_weights_that_differ_are_not_identical_though_no_item_flips(ask, pairs, save_moved):
     found = ask(save_moved(noisy(1e-5)), replace(pairs, items=pairs.items[:10]))
     assert (found.guards.tuned_is_base, found.claims[0].basis) == (False, "test")
@@ -146,6 +166,7 @@ def test_weights_that_rounding_makes_equal_are_never_called_identical(
     base = open_model(str(model_folder), dtype=torch.bfloat16)
     tuned = open_tuned_model(str(save_moved(one_step_up)), base)
     assert digest_at(base, tuned.point) == base.digest
+    assert has_same_weights(tuned, base, base.digest)
     assert not is_same_model(tuned, base, base.digest)
 
 

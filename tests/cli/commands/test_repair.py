@@ -1,6 +1,7 @@
 """`repair` through the command line: documents, the model beside them, refusals."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,9 +48,13 @@ def test_the_model_and_both_reports_are_written(
     run, opened, model_folder, damaged, suite, tmp_path
 ):
     out = tmp_path / "out"
+    template = Path(damaged) / "additional_chat_templates" / "tool_use.jinja"
+    template.parent.mkdir()
+    template.write_text("{{ messages }}")
     asked = ("repair", str(model_folder), damaged, "--suite", suite, "--out", str(out))
     code, text, err = run(*asked, "--json")
     document = Repair.from_json(text)
+    assert "additional_chat_templates/tool_use.jinja" in {f.name for f in document.output.files}
     assert code == {"pass": 0, "fail": 1, "inconclusive": 3}[document.verdict], err
     assert document.to_json() == text == (out / "report.json").read_text()
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")

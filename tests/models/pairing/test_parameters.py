@@ -202,6 +202,63 @@ def test_old_buffers_that_no_class_loads_are_named_and_count_nowhere(tmp_path):
     assert any("transformer.h.0.attn.bias" in caveat for caveat in found.caveats)
 
 
+@pytest.mark.parametrize("kind", ["qwen3_5", "llama4"])
+def test_what_the_text_model_of_a_wrapper_does_not_load_is_compared_all_the_same(kind, tmp_path):
+    model, tower = architectures.text_of_wrapper(kind)
+    model.save_pretrained(tmp_path / "base")
+    names = [name for name in load_file(tmp_path / "base" / "model.safetensors") if tower in name]
+    same = compared(tmp_path / "base", tmp_path / "base")
+    assert same.headline.startswith("IDENTICAL")
+    assert (same.verdict, same.lone_parts, same.changed_beside) == (None, (), ())
+    nudged(model, tower).save_pretrained(tmp_path / "tuned")
+    found = compared(tmp_path / "base", tmp_path / "tuned")
+    moved = (
+        f"MOVED: {len(names)} tensors that are no weights of the model's class differ ({names[0]}"
+    )
+    assert found.headline.startswith(moved)
+    assert set(found.changed_beside) == set(names)
+    assert (found.verdict, found.lone_parts, found.total.num_changed) == (None, (), 0)
+    assert any("does not load" in c and c.endswith("they were compared.") for c in found.caveats)
+
+
+def test_a_tower_of_another_shape_or_dtype(tmp_path):
+    model, tower = architectures.text_of_wrapper("qwen3_5")
+    model.save_pretrained(tmp_path / "base")
+    for side, change in (
+        ("cast", lambda t: t.to(torch.bfloat16)),
+        ("longer", lambda t: torch.cat([t, t])),
+    ):
+        folder = shutil.copytree(tmp_path / "base", tmp_path / side)
+        file = folder / "model.safetensors"
+        tensors = {n: change(t) if tower in n else t for n, t in load_file(file).items()}
+        save_file(tensors, file, metadata={"format": "pt"})
+    assert compared(tmp_path / "base", tmp_path / "cast").changed_beside == ()
+    assert compared(tmp_path / "base", tmp_path / "longer").headline.startswith("MOVED: ")
+
+
+def test_stored_buffers_are_compared_and_count_nowhere(tmp_path):
+    fields = {**tiny.SMALL, "num_local_experts": 2, "num_experts_per_tok": 1, "block_size": 16}
+    fields["layer_types"] = ["linear_attention", "full_attention"]
+    model = AUTO.from_config(transformers.MiniMaxConfig(**fields))
+    model.save_pretrained(tmp_path / "base", save_original_format=False)
+    stored = load_file(tmp_path / "base" / "model.safetensors")
+    buffers = {name for name, _ in model.named_buffers()} & stored.keys()
+    assert buffers
+    same = compared(tmp_path / "base", tmp_path / "base")
+    assert same.total.num_parameters == sum(p.numel() for p in model.parameters())
+    assert any(f"{len(buffers)} stored buffers" in caveat for caveat in same.caveats)
+    folder = shutil.copytree(tmp_path / "base", tmp_path / "tuned")
+    moved = next(name for name in sorted(buffers) if name.endswith("slope_rate"))
+    save_file(
+        {**stored, moved: stored[moved] * 2},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    found = compared(tmp_path / "base", folder)
+    assert (found.changed_beside, found.total.num_changed) == ((moved,), 0)
+    assert found.headline.startswith("MOVED: 1 tensor that is no weight of the model's class")
+
+
 def test_a_missing_expert_is_refused_by_name(tmp_path):
     architectures.experts("mixtral").save_pretrained(tmp_path / "base", save_original_format=True)
     folder = shutil.copytree(tmp_path / "base", tmp_path / "tuned")

@@ -1,6 +1,7 @@
 """Writing a scaled update: the same weights as the point, rank kept, nothing else lost."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -156,6 +157,30 @@ def test_pickled_states_of_a_trainer_stay_behind(base, tuned_folder, tmp_path):
     write_scaled(tuned, base, _scales(base), folder=tmp_path / "out")
     assert not (tmp_path / "out" / "training_args.bin").exists()
     assert (tmp_path / "out" / "chat_template.jinja").read_text() == "{{ messages }}"
+
+
+@pytest.mark.parametrize("kind", ["whole", "dora"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_other_weights_stay_behind_and_further_templates_come_along(tmp_path, kind):
+    source = tiny.save(tmp_path / "base")
+    fields = {"use_dora": True} if kind == "dora" else {}
+    tuned = Path(adapters.save_both(tmp_path, tiny.model(), **fields)[kind == "whole"])
+    copied = tuned if kind == "whole" else source
+    (copied / "additional_chat_templates").mkdir()
+    (copied / "additional_chat_templates" / "tool_use.jinja").write_text("{{ 1 }}")
+    (copied / "original").mkdir()
+    opened = open_model(str(source))
+    found = open_tuned_model(str(tuned), opened)
+    # TUNED may hold no others when it is opened; a base may.
+    stale = ("tf_model.h5", "flax_model.msgpack", "model.onnx", "model.npz", "ema.safetensors")
+    lists = ("pytorch_model.bin.index.json", "model.fp16.index.json", "trainer_state.json")
+    for name in (*stale, *lists, "optimizer.pt"):
+        (copied / name).write_bytes(b"{}")
+    write_scaled(found, opened, _scales(opened), folder=tmp_path / "out")
+    written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*")}
+    assert not written & {*stale, *lists, "optimizer.pt", "original"}
+    assert "additional_chat_templates/tool_use.jinja" in written
+    assert open_tuned_model(str(tmp_path / "out"), opened).checkpoint.strays == ()
 
 
 @pytest.mark.parametrize("kind", ["whole", "adapter", "dora"])

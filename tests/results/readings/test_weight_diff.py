@@ -42,6 +42,23 @@ def test_the_headline_of_no_movement():
     )
 
 
+def test_the_headline_never_calls_two_models_equal_that_differ_beside_the_weights():
+    one = unmoved("model").model_copy(update={"changed_beside": ("visual.a",)})
+    assert weight_diff_headline(one) == (
+        "MOVED: 1 tensor that is no weight of the model's class differs (visual.a); all 2 weights are "
+        "equal"
+    )
+    many = build_diff().model_copy(update={"changed_beside": tuple("abcdef"), "not_finite": ()})
+    told = weight_diff_headline(many)
+    assert told.startswith("MOVED: relative change 1.2%")
+    assert told.endswith(
+        "; 6 tensors that are no weights of the model's class differ (a, b, c, d and 2 more)"
+    )
+    assert "different, but no weights of the model's class: a, b, c, d and 2 more" in count_lines(
+        many
+    )
+
+
 LONE = {"is_missing": False, "num_weights": 3, "num_parameters": 10}
 
 

@@ -9,6 +9,7 @@ from ._certify_scored import ScoredRequest as ScoredRequest
 from ._certify_scored import certify_scored as certify_scored
 from ._choosing_items import ChoosingItems as ChoosingItems
 from ._choosing_items import unchosen as unchosen
+from ._paired_scores import has_same_weights as has_same_weights
 from ._paired_scores import is_same_model as is_same_model
 from ._paired_scores import score_both as score_both
 from ._paired_scores import score_once as score_once

@@ -26,6 +26,7 @@ from ...models import (
     TunedModel,
     digest_at,
     open_tuned_model,
+    unloaded_changes,
 )
 from ...provenance import provenance_fields
 from ...results import (
@@ -54,7 +55,7 @@ from ..items import SuiteRequest, distinct
 from ..suite_scores import check_names
 from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
-from ._paired_scores import is_same_model, score_both, score_once
+from ._paired_scores import has_same_weights, is_same_model, score_both, score_once
 from ._recovery import probe_recovery
 from ._subjects import base_subject, stray_caveats, tuned_subject
 
@@ -147,9 +148,11 @@ def certify(
         engine.meter.plan(engine.num_tokens([_repeated(c, request.seed) for c in capabilities]))
         tuned_digest = digest_at(opened, tuned.point)
         check_choices(request.chosen_by, bases, request.tuned, tuned_digest)
-        is_base = is_same_model(tuned, opened, tuned_digest)
+        is_same = has_same_weights(tuned, opened, tuned_digest)
+        unloaded = unloaded_changes(tuned.checkpoint, opened)
+        is_base = is_same_model(tuned, opened, tuned_digest) and not unloaded
         meter.enter("scoring the base and the tuned model")
-        pairs = _scored(request, capabilities, engine, tuned, is_base=is_base)
+        pairs = _scored(request, capabilities, engine, tuned, is_same=is_same)
         meter.enter("scoring a part of the base again")
         noise = repeatability(pairs, engine, request.seed)
         claims = _claims(request, pairs, [obstacle for _, obstacle in noise], is_base=is_base)
@@ -170,7 +173,7 @@ def certify(
         recovery=recovery,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
-            *stray_caveats(opened),
+            *stray_caveats(opened, unloaded),
             *certify_caveats(
                 claims,
                 guards,
@@ -192,9 +195,9 @@ def _scored(
     engine: Engine,
     tuned: TunedModel,
     *,
-    is_base: bool,
+    is_same: bool,
 ) -> tuple[Paired, ...]:
-    if is_base:
+    if is_same:
         return score_once(capabilities, engine)
     return score_both(
         capabilities,

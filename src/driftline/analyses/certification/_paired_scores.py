@@ -17,6 +17,20 @@ _NUM_PROBED = 8
 """Items of each capability whose texts show whether tuning reaches the logits at all."""
 
 
+def has_same_weights(tuned: TunedModel, opened: LanguageModel, digest: str | None) -> bool:
+    """Tell whether base and tuned model compute the same, so that one scoring serves both.
+
+    Args:
+        tuned: The tuned model.
+        opened: The base that it belongs to.
+        digest: Digest of the weights at the tuned point, as they are held; None where they are kept apart.
+
+    Returns:
+        True for equal digests, or for the same files.
+    """
+    return digest == opened.digest or _has_same_files(tuned, opened)
+
+
 def is_same_model(tuned: TunedModel, opened: LanguageModel, digest: str | None) -> bool:
     """Tell whether the tuned weights are the base's, bit for bit, in the files too.
 

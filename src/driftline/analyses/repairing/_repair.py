@@ -10,6 +10,7 @@ from pathlib import Path
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RunFolder, open_session
 from ...errors import ConfigError, ModelError, OutputError
+from ...model_files import folder_files
 from ...models import (
     BASE,
     HeldDirection,
@@ -276,8 +277,8 @@ def _write(
     partial.replace(output)
     written = open_tuned_model(str(output), opened)
     files = tuple(
-        SourceProvenance(name=file.name, digest=digest_file(file))
-        for file in sorted(output.iterdir())
+        SourceProvenance(name=name, digest=digest_file(file))
+        for name, file in folder_files(output).items()
     )
     digest = digest_at(opened, written.point)
     model = RepairedModel(folder=output.name, kind=kind, digest=digest, files=files)

@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 from ...capabilities import Capability
 from ...engine import Meter, RayOptions, RunFolder, open_session
 from ...errors import SuiteError
-from ...models import BASE, LanguageModel, ScoringOptions, TrainingData, digest_at, open_tuned_model
+from ...models import (
+    BASE,
+    LanguageModel,
+    ScoringOptions,
+    TrainingData,
+    digest_at,
+    open_tuned_model,
+    unloaded_changes,
+)
 from ...results import EqualItems, Numerics, Subject
 from ..certification import (
     check_tokens,
+    has_same_weights,
     is_same_model,
     repeatability,
     score_both,
@@ -123,9 +132,11 @@ def score_checkpoint(
     ) as engine:
         check_tokens(tuned, capabilities, engine)
         digest = digest_at(tuned.base, tuned.point)
+        is_same = has_same_weights(tuned, tuned.base, digest)
         is_base = is_same_model(tuned, tuned.base, digest)
+        is_base = is_base and not unloaded_changes(tuned.checkpoint, tuned.base)
         meter.enter(f"scoring {named.label}")
-        if is_base:
+        if is_same:
             pairs = score_once(capabilities, engine)
         else:
             pairs = score_both(
@@ -138,14 +149,14 @@ def score_checkpoint(
             )
         rows = None
         if target is not None:
-            point = BASE if is_base else tuned.point
-            meter.plan(engine.num_tokens((target,)) * (1 if is_base else 2))
+            point = BASE if is_same else tuned.point
+            meter.plan(engine.num_tokens((target,)) * (1 if is_same else 2))
             rows = paired_rows(target, engine.evaluate((BASE, point), (target,)), point)
         engine.check_unchanged()
         tuned.files.check_unchanged()
         # An engine counts what it takes from the store too, and here that is the base.
         request = capabilities if target is None else (*capabilities, target)
-        used = 0 if is_base else engine.num_tokens(request)
+        used = 0 if is_same else engine.num_tokens(request)
     scored = ScoredCheckpoint(named, tuned_subject(tuned), digest, is_base, pairs, rows)
     return scored, used
 

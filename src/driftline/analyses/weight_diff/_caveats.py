@@ -57,11 +57,9 @@ def _names(paired: PairedCheckpoints) -> list[str]:
         )
     for checkpoint in (paired.base, paired.tuned):
         if checkpoint.strays:
-            names = ", ".join(checkpoint.strays[:3]) + (
-                ", ..." if len(checkpoint.strays) > 3 else ""
-            )
             result.append(
-                f"{checkpoint.source}: other weights beside the model ({names}) were not read."
+                f"{checkpoint.source}: other weights beside the model ({_first(checkpoint.strays)}) were "
+                "not read."
             )
     if paired.is_by_name:
         why = (
@@ -73,13 +71,34 @@ def _names(paired: PairedCheckpoints) -> list[str]:
             f"{why}, so names alone were paired, without known prefixes; that all of a model is there "
             "could not be checked."
         )
-    if paired.passed_over:
-        names = ", ".join(paired.passed_over[:3]) + (", ..." if len(paired.passed_over) > 3 else "")
+    return [*result, *_beside(paired)]
+
+
+def _beside(paired: PairedCheckpoints) -> list[str]:
+    """Name the tensors that are no weights of the class, and those that could not be compared."""
+    result = []
+    if paired.buffers:
         result.append(
-            f"{len(paired.passed_over)} tensors that the model's class does not load ({names}) are in "
-            "no number."
+            f"{len(paired.buffers)} stored buffers ({_first(paired.buffers)}) are no weights, so they "
+            "are in no number; they were compared."
+        )
+    if paired.passed_over:
+        compared = {pair.name for pair in paired.beside}
+        alone = [name for name in paired.passed_over if name not in compared]
+        told = "they were compared"
+        if paired.tuned.is_adapter:
+            told = "no adapter reaches them"
+        elif alone:
+            told = f"{len(alone)} of them, on one side alone, were not compared ({_first(alone)})"
+        result.append(
+            f"{len(paired.passed_over)} tensors that the model's class does not load "
+            f"({_first(paired.passed_over)}) are in no number; {told}."
         )
     return result
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _rounding(changes: Sequence[TensorChange]) -> list[str]:

@@ -89,8 +89,11 @@ def diff(
             if m.moved:
                 changes.append(_change(m, whole, request))
     layers, roles, modules = _groups(sound, whole)
+    beside = tuple(pair.name for pair in paired.beside if work.differs(pair))
     moved = [m.pair.name for m in measured if m.moved or m not in sound]
-    merge = merge_replay(paired, subjects[-1], moved, work) if paired.adapter else None
+    merge = None
+    if paired.adapter:
+        merge = merge_replay(paired, subjects[-1], [*moved, *beside], work)
     work.check_unchanged()
     verdict = merge.verdict if merge else "inconclusive" if paired.lone else None
     document = WeightDiff(
@@ -101,6 +104,7 @@ def diff(
         by_module=modules,
         changes=tuple(changes),
         num_rounded_copies=sum(m.moments.is_rounded_copy for m in sound),
+        changed_beside=beside,
         only_in_base=paired.only_in_base,
         only_in_tuned=paired.only_in_tuned,
         missing_in_base=paired.missing_in_base,

@@ -29,6 +29,7 @@ def merge_replay(
             )
         elif pair.name in moved:
             elsewhere.append(pair.name)
+    elsewhere += [pair.name for pair in paired.beside if pair.name in moved]
     is_whole = not paired.lone and {*changes} <= {pair.name for pair in paired.pairs}
     return MergeReplay(
         verdict=_verdict(weights, elsewhere, is_whole=is_whole),

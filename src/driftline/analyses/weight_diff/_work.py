@@ -45,6 +45,8 @@ class DiffWork:
             meter.plan(sum(file.stat().st_size for file in side.files) / _DIGESTED)
         for pair in paired.pairs:
             meter.plan(_compare_work(pair) + self._spectrum_work(pair))
+        for pair in paired.beside:
+            meter.plan(_compare_work(pair))
         for pair in paired.pairs:
             if pair.name in (paired.adapter_changes or {}):
                 meter.plan(_REPLAYED * _compare_work(pair))
@@ -78,6 +80,13 @@ class DiffWork:
         moments = pair.moments()
         self._meter.advance(_compare_work(pair))
         return moments
+
+    def differs(self, pair: WeightPair) -> bool:
+        """Compare a pair that is in no number."""
+        self._meter.enter("comparing the weights")
+        result = pair.differs()
+        self._meter.advance(_compare_work(pair))
+        return result
 
     def replayed(self, pair: WeightPair, change: AdapterChange) -> Presence | None:
         """Compare a weight of a merged model with the replayed merge."""

@@ -7,13 +7,14 @@ from functools import cached_property
 import transformers
 
 from ...errors import ModelError
-from ..checkpoints import Checkpoint, open_checkpoint
+from ..checkpoints import Checkpoint, StoredTensor, open_checkpoint
 from ._by_name import pair_adapter_by_name, pair_by_name
 from ._model_shape import ModelShape, model_shape
 from ._pairing import AdapterChange, LoneWeight, PairedCheckpoints, Side
 from ._parameters import ModelParameters, Parameter, decoder_prefix, read_parameters
 from ._placed_adapter import place_adapter
 from ._weight_pairs import WeightPair, equal_values
+from ._wrapped_names import unwrapped
 
 
 def pair_checkpoints(
@@ -122,21 +123,21 @@ def _shapes(base: Checkpoint, tuned: Checkpoint) -> tuple[ModelShape, ModelShape
 def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> PairedCheckpoints:
     before = {base.key(n, tuned): p for n, p in base.parameters.present.items()}
     after = {tuned.key(n, base): p for n, p in tuned.parameters.present.items()}
-    pairs: list[WeightPair] = []
     tied: list[str] = []
     untied: list[str] = []
-    for key, parameter in before.items():
-        if key in after:
-            _check_shape(tuned.checkpoint, after[key], parameter)
-            pairs += _pairs(parameter, after[key], base, is_whole=adapter is not None)
+    partners = {*before} & {*after}
+    matched = [(parameter, after[key]) for key, parameter in before.items() if key in partners]
+    for first, second in matched:
+        _check_shape(tuned.checkpoint, second, first)
+    pairs, buffers = _matched(matched, base, is_whole=adapter is not None)
     for owner, other in ((base, tuned), (tuned, base)):
         for pair, is_one in _tied_on_one_side(owner, other, is_base=owner is base):
             (tied if is_one else untied).append(pair.name)
             pairs += [] if is_one else [pair]
     if not pairs:
-        first = next(iter(tuned.checkpoint.tensors), "no tensor")
+        named = next(iter(tuned.checkpoint.tensors), "no tensor")
         raise ModelError(
-            f"{tuned.checkpoint.source}: its names ({first}, ...) are not those of "
+            f"{tuned.checkpoint.source}: its names ({named}, ...) are not those of "
             f"{base.checkpoint.source}; it was tuned from another model"
         )
     tied += [name for name in base.parameters.ties if name in tuned.parameters.ties]
@@ -144,8 +145,8 @@ def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> P
     if adapter is not None:
         placed = place_adapter(adapter, base.shape, base.parameters, base.checkpoint.source)
         changes = _by_pair({**placed.factors, **placed.saved}, base.parameters)
-    partners = {*before} & {*after}
-    settled = {*untied, *tied}
+    unloaded = _unloaded_pairs(base, tuned)
+    settled = {*untied, *tied, *(tensor.name for two in unloaded for tensor in two)}
     return PairedCheckpoints(
         base.checkpoint,
         tuned.checkpoint,
@@ -156,9 +157,12 @@ def _pair_models(base: _Loaded, tuned: _Loaded, adapter: Checkpoint | None) -> P
         ),
         tied=tuple(dict.fromkeys(tied)),
         untied=tuple(untied),
-        passed_over=tuple(
-            dict.fromkeys(t.name for side in (base, tuned) for t in side.parameters.passed_over)
+        beside=(
+            *buffers,
+            *(WeightPair(old.name, old, new, is_text=False) for old, new in unloaded),
         ),
+        buffers=tuple(pair.name for pair in buffers),
+        passed_over=_passed_over(base, tuned, [old.name for old, _ in unloaded]),
         wrappers=tuple(dict.fromkeys((*base.parameters.wrappers, *tuned.parameters.wrappers))),
         adapter=adapter,
         adapter_changes=changes,
@@ -176,14 +180,17 @@ def _pair_adapter(
             _pair_name(parameter), parameter.value, changes.get(name), is_text=side.is_text(name)
         )
         for name, parameter in side.parameters.present.items()
+        if name not in side.parameters.buffers or name in changes
     )
+    # What the class does not load, no adapter reaches.
+    unloaded = [tensor.name for tensor in side.parameters.unloaded]
     return PairedCheckpoints(
         base,
         tuned,
         pairs,
-        lone=tuple(_lone(side, "base", [], set())),
+        lone=tuple(_lone(side, "base", [], set(unloaded))),
         tied=tuple(side.parameters.ties),
-        passed_over=tuple(tensor.name for tensor in side.parameters.passed_over),
+        passed_over=tuple(unloaded),
         wrappers=side.parameters.wrappers,
     )
 
@@ -202,6 +209,31 @@ def _pairs(
         else:
             return
     yield WeightPair(_pair_name(before), before.value, after.value, is_text=is_text)
+
+
+def _matched(
+    partners: list[tuple[Parameter, Parameter]], base: _Loaded, *, is_whole: bool
+) -> tuple[list[WeightPair], list[WeightPair]]:
+    """Return the pairs of weights, and apart from them those of stored buffers."""
+    pairs: list[WeightPair] = []
+    buffers: list[WeightPair] = []
+    for before, after in partners:
+        is_buffer = before.name in base.parameters.buffers
+        held = buffers if is_buffer else pairs
+        held.extend(_pairs(before, after, base, is_whole=is_whole))
+    return pairs, buffers
+
+
+def _passed_over(base: _Loaded, tuned: _Loaded, paired: list[str]) -> tuple[str, ...]:
+    names = [t.name for side in (base, tuned) for t in side.parameters.passed_over]
+    return tuple(dict.fromkeys((*names, *paired)))
+
+
+def _unloaded_pairs(base: _Loaded, tuned: _Loaded) -> list[tuple[StoredTensor, StoredTensor]]:
+    """Pair by their names what both sides hold and the class of neither loads."""
+    after = {unwrapped(tensor.name)[0]: tensor for tensor in tuned.parameters.unloaded}
+    named = [(unwrapped(tensor.name)[0], tensor) for tensor in base.parameters.unloaded]
+    return [(tensor, after[name]) for name, tensor in named if name in after]
 
 
 def _pair_name(parameter: Parameter) -> str:
@@ -247,7 +279,8 @@ def _lone(
         if _pair_name(parameter) not in settled:
             yield LoneWeight(_pair_name(parameter), name, parameter.value.num_elements)
     for tensor in side.parameters.unknown:
-        yield LoneWeight(tensor.name, name, tensor.num_elements)
+        if tensor.name not in settled:
+            yield LoneWeight(tensor.name, name, tensor.num_elements)
     for missing in side.parameters.missing:
         yield LoneWeight(missing, name, side.parameters.missing_elements[missing], is_missing=True)
 

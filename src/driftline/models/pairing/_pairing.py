@@ -37,8 +37,13 @@ class PairedCheckpoints:
     """Heads that are one with the embedding, and so count there."""
     untied: tuple[str, ...] = ()
     """Heads that are the embedding on one side and not on the other; compared with it."""
+    beside: tuple[WeightPair, ...] = ()
+    """Tensors on both sides that are no weights of the class: stored buffers, and what it does not
+    load, such as a vision tower. They are in no number."""
+    buffers: tuple[str, ...] = ()
+    """Stored buffers among them."""
     passed_over: tuple[str, ...] = ()
-    """Tensors that the model's class says are not loaded, such as old buffers."""
+    """Tensors that the model's class does not load, on either side."""
     wrappers: tuple[str, ...] = ()
     """Prefixes of training wrappers that were removed from names for pairing."""
     is_by_name: bool = False

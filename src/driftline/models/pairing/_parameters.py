@@ -51,10 +51,17 @@ class ModelParameters:
     """Tensors for which the model has no place."""
     passed_over: tuple[StoredTensor, ...]
     """Tensors that the model's class says are not loaded, such as old buffers."""
+    buffers: frozenset[str]
+    """Names of tensors that are no parameters, such as constants of a recurrence."""
     ties: Mapping[str, str]
     """Weights that are one with another, by the config and the files."""
     wrappers: tuple[str, ...]
     """Prefixes of training wrappers that were removed from names."""
+
+    @property
+    def unloaded(self) -> tuple[StoredTensor, ...]:
+        """All tensors that transformers would not load."""
+        return (*self.passed_over, *self.unknown)
 
 
 @dataclass
@@ -114,6 +121,7 @@ def read_parameters(checkpoint: Checkpoint, model: transformers.PreTrainedModel)
         missing_elements={name: torch.Size(shapes[name]).numel() for name in missing},
         unknown=tuple(tensor for name, tensor in unknown if name in homeless),
         passed_over=tuple(tensor for name, tensor in unknown if name not in homeless),
+        buffers=frozenset(name for name, _ in model.named_buffers()),
         ties=ties,
         wrappers=wrappers,
     )

@@ -232,8 +232,7 @@ def _refuse_tied(
 
 def untied_base(source: str) -> str:
     """Explain how to save a base with its head untied, in lines of working Python."""
-    name, _, revision = source.partition("@") if HUB_ID.fullmatch(source) else (source, "", "")
-    given = f"{name!r}, revision={revision!r}" if revision else repr(source)
+    given = _given(source)
     return (
         "save the base with its head untied, and give that folder as the base:\n"
         "    import torch\n"
@@ -246,3 +245,26 @@ def untied_base(source: str) -> str:
         "    base.save_pretrained('base-untied')\n"
         f"    AutoTokenizer.from_pretrained({given}).save_pretrained('base-untied')"
     )
+
+
+def text_base(source: str) -> str:
+    """Explain how to save the text model of a multimodal base, in lines of working Python."""
+    given = _given(source)
+    return (
+        "save the base's text model, and give that folder as the base:\n"
+        "    from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        f"    whole = AutoModelForCausalLM.from_pretrained({given}, dtype='auto')\n"
+        "    config = whole.config.get_text_config()\n"
+        "    text = AutoModelForCausalLM.from_config(config, dtype=whole.dtype)\n"
+        "    text.base_model.load_state_dict(whole.get_decoder().state_dict())\n"
+        "    head = whole.get_output_embeddings().state_dict()\n"
+        "    text.get_output_embeddings().load_state_dict(head)\n"
+        "    text.save_pretrained('base-text')\n"
+        f"    AutoTokenizer.from_pretrained({given}).save_pretrained('base-text')"
+    )
+
+
+def _given(source: str) -> str:
+    """Write a source as the arguments of `from_pretrained`."""
+    name, _, revision = source.partition("@") if HUB_ID.fullmatch(source) else (source, "", "")
+    return f"{name!r}, revision={revision!r}" if revision else repr(source)

@@ -103,6 +103,15 @@ class WeightPair:
             tuned_is_finite=math.isfinite(squared),
         )
 
+    def differs(self) -> bool:
+        """Tell whether tuned holds other bits than the base rounded to its dtype, or another shape."""
+        assert self.tuned is not None, "an adapter leaves no such tensor to compare"
+        assert not isinstance(self.tuned, SlicedFactors), "an adapter changes weights alone"
+        if self.base.shape != self.tuned.shape:
+            return True
+        pairs = zip(self.base.blocks(), self.tuned.blocks(), strict=True)
+        return not all(_same_bits(before.to(after.dtype), after) for before, after in pairs)
+
     def base_value(self) -> Tensor:
         """Return the whole base weight as float32."""
         return self.base.value()

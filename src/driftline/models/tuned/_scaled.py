@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
+from ...model_files import folder_files, is_weights
 from ..checkpoints import DTYPES, PICKLE_SUFFIXES, StoredTensor, read_json
 from ..language_model import LanguageModel, list_places, tied_names
 from ..points import ADAPTER_PREFIX, Point, read_adapter
@@ -22,7 +23,8 @@ SHARD_BYTES = 5 * 10**9
 _DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _UP = (".lora_B.weight", ".lora_embedding_B")
 """Ends of the names of B, the factor that takes the scale."""
-_WEIGHTS = (".safetensors", ".gguf", ".safetensors.index.json", *PICKLE_SUFFIXES)
+_LEFT_BEHIND = (".index.json", "trainer_state.json", *PICKLE_SUFFIXES)
+"""Ends of names of what belongs to the old weights: lists of their shards, states of a trainer."""
 _INDEX = "model.safetensors.index.json"
 
 
@@ -85,6 +87,7 @@ def write_scaled(
         return "adapter"
     folder.mkdir(parents=True)
     _copy_settings(tuned, opened, folder)
+    _take_text_config(opened, folder / "config.json")
     _untie_config(opened, folder / "config.json")
     _write_shards(folder, _model_entries(tuned, opened, scales))
     return "model"
@@ -218,6 +221,18 @@ def _copy_settings(tuned: TunedModel, opened: LanguageModel, folder: Path) -> No
         opened.tokenizer.save_pretrained(folder)
 
 
+def _take_text_config(opened: LanguageModel, config: Path) -> None:
+    """Keep the text model's config of a multimodal one, where the text model alone is written."""
+    said = read_json(config)
+    own = opened.model.config.model_type
+    text = said.get("text_config")
+    if said.get("model_type") == own or not isinstance(text, dict):
+        return
+    if text.get("model_type", own) == own:
+        text = {**text, "model_type": own, "architectures": [type(opened.model).__name__]}
+        config.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+
+
 def _untie_config(opened: LanguageModel, config: Path) -> None:
     """Mark the head as untied in the config, so that loaders do not drop a separate head."""
     heads = getattr(opened.model, "_tied_weights_keys", None) or {}
@@ -232,7 +247,13 @@ def _untie_config(opened: LanguageModel, config: Path) -> None:
 
 
 def _copy_others(source: Path, folder: Path) -> None:
-    """Copy the files that are not weights; a trainer's pickled states are left behind."""
-    for file in sorted(source.iterdir()):
-        if file.is_file() and not file.name.endswith(_WEIGHTS):
-            shutil.copyfile(file, folder / file.name)
+    """Copy what a loader reads beside the weights, further chat templates among it.
+
+    No other weights are copied, such as those of TensorFlow: they are the old ones.
+    """
+    for name, file in folder_files(source).items():
+        if is_weights(name) or name.lower().endswith(_LEFT_BEHIND):
+            continue
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, target)

@@ -1,5 +1,6 @@
 """Opens a tuned model, a whole one or an adapter, as the direction that leads to it."""
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -137,10 +138,14 @@ def open_tuned(
 
 
 def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConfig:
-    """Read the config of a whole tuned model as transformers does.
+    """Read the config that a whole tuned model computes with.
 
     Args:
         opened: The base; the folder's own code may run if the base's was trusted.
+
+    Returns:
+        As transformers reads it; of a multimodal model of which transformers opens the text model
+        alone, the config of the text model.
 
     Raises:
         ModelError: It cannot be read.
@@ -155,6 +160,11 @@ def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConf
         raise ModelError(
             f"{checkpoint.source}: its config.json cannot be read ({reason}); save it again"
         ) from error
+    text: PreTrainedConfig = config.get_text_config()
+    if text is not config:
+        skeleton = build_skeleton(copy.deepcopy(config), opened, checkpoint.source)
+        if type(skeleton.config) is type(text):
+            return text
     return config
 
 

@@ -4,7 +4,7 @@ Asked before anything large is read: the model is built without weights, from th
 transformers' renaming is applied to the stored names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 import transformers
@@ -13,8 +13,9 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
 from ...errors import ModelError
-from ..checkpoints import Checkpoint, StoredTensor
+from ..checkpoints import Checkpoint, StoredTensor, read_header
 from ..language_model import LanguageModel, quiet_loading
+from ..pairing import WeightPair
 
 
 def build_skeleton(
@@ -46,16 +47,51 @@ def reads_plainly(checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel
         False where a tensor would be renamed, converted or passed over, or where one is missing
         other than by a tie.
     """
-    rules = get_model_conversion_mapping(skeleton)
-    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
-    converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
     own = skeleton.state_dict()
-    for name in checkpoint.tensors:
-        result = rename_source_key(name, renamings, converters, skeleton.base_model_prefix, own)
+    for name, result in _renamed(checkpoint, skeleton):
         if result != (name, None) or name not in own:
             return False
     filled = checkpoint.tensors.keys() | _tied_tensors(checkpoint, skeleton).keys()
     return set(own) <= filled
+
+
+def unloaded_changes(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[str, ...]:
+    """Find what differs from the base's files and reaches neither model in memory.
+
+    Cost: one pass over those tensors.
+
+    Args:
+        checkpoint: A tuned model.
+        opened: Its base.
+
+    Returns:
+        Names of stored tensors that the model's class does not load, such as those of a vision tower;
+        none of an adapter, and none where the base is quantised or was not opened from safetensors.
+    """
+    if checkpoint.is_adapter or opened.packing is not None:
+        return ()
+    files = [path for path in opened.files.digests if path.suffix == ".safetensors"]
+    base = {name: tensor for path in files for name, tensor in read_header(path).items()}
+    own = opened.model.state_dict()
+    return tuple(
+        name
+        for name, (renamed, _) in _renamed(checkpoint, opened.model)
+        if name in base
+        and not {name, renamed} & own.keys()
+        and WeightPair(name, base[name], checkpoint.tensors[name]).differs()
+    )
+
+
+def _renamed(
+    checkpoint: Checkpoint, model: transformers.PreTrainedModel
+) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    """Yield each stored name, and what transformers makes of it: a name, and its conversion."""
+    rules = get_model_conversion_mapping(model)
+    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
+    converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
+    own = model.state_dict()
+    for name in checkpoint.tensors:
+        yield name, rename_source_key(name, renamings, converters, model.base_model_prefix, own)
 
 
 def plain_tensors(

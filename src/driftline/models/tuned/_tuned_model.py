@@ -27,6 +27,7 @@ from ..language_model import (
     quiet_loading,
     weights_digest,
 )
+from ..pairing import text_base
 from ..points import Point, Term, at_point
 from ._config_reads import check_configs, recorded_reads
 from ._reference import check_point, logits_of, probe_tokens, reference_logits
@@ -130,6 +131,11 @@ def _check_config(
 ) -> None:
     """Refuse a config that computes differently: equal weights then are another model."""
     ours = opened.model.config
+    if type(config) is not type(ours) and type(config) is type(ours.get_text_config()):
+        raise ModelError(
+            f"{checkpoint.source}: is a text model ({config.model_type}), and the base holds such a one "
+            f"inside a multimodal model ({ours.model_type}); {text_base(opened.source)}"
+        )
     with recorded_reads(config, ours) as reads:
         for each in (config, ours):
             build_skeleton(copy.deepcopy(each), opened, checkpoint.source)

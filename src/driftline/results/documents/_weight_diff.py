@@ -177,6 +177,9 @@ class WeightDiff(Document):
     """Every weight that moved, in the order of the forward pass as far as names tell it."""
     num_rounded_copies: int
     """Weights that are the base's but for the rounding to another dtype; counted as unmoved."""
+    changed_beside: tuple[str, ...] = ()
+    """Tensors that differ and are no weights of the model's class, so that they are in no number:
+    stored buffers, and what it does not load, such as a vision tower."""
     only_in_base: tuple[str, ...]
     only_in_tuned: tuple[str, ...]
     missing_in_base: tuple[str, ...] = ()

@@ -30,7 +30,10 @@ def weight_diff_headline(diff: WeightDiff) -> str:
         limits.append(
             f"BROKEN: {len(diff.not_finite)} weight{'s hold' if len(diff.not_finite) > 1 else ' holds'} NaN or infinity ({names})"
         )
-    return "; ".join([*limits, _movement(diff, is_rest=bool(limits))])
+    told = [*limits, _movement(diff, is_rest=bool(limits))]
+    if diff.changed_beside and (diff.changes or limits):
+        told.append(_beside_line(diff))
+    return "; ".join(told)
 
 
 def lone_line(diff: WeightDiff) -> str:
@@ -85,9 +88,18 @@ def _stillness(diff: WeightDiff, *, is_rest: bool) -> str:
         return (
             f"the other {num} weights are equal{but}" if diff.merge is None else f"{num} equal{but}"
         )
+    if diff.changed_beside:
+        return f"MOVED: {_beside_line(diff)}; all {num} weights are equal{but}"
     if diff.provenance.tuned.kind == "adapter":
         return f"UNCHANGED: the adapter changes none of {num} weights"
     return f"{'UNCHANGED' if rounded else 'IDENTICAL'}: all {num} weights are equal{but}"
+
+
+def _beside_line(diff: WeightDiff) -> str:
+    names = diff.changed_beside
+    subject = "tensor that is no weight" if len(names) == 1 else "tensors that are no weights"
+    verb = "differs" if len(names) == 1 else "differ"
+    return f"{len(names)} {subject} of the model's class {verb} ({_some(names)})"
 
 
 def most_of(groups: Sequence[ChangeGroup]) -> list[ChangeGroup]:
@@ -139,6 +151,7 @@ def count_lines(diff: WeightDiff) -> list[str]:
     for what, names in (
         ("only in the base", diff.only_in_base),
         ("only in the tuned model", diff.only_in_tuned),
+        ("different, but no weights of the model's class", diff.changed_beside),
         ("missing in the base, by its config", diff.missing_in_base),
         ("missing in the tuned model, by its config", diff.missing_in_tuned),
         ("tied to the embedding, counted there", diff.tied),
