@@ -25,10 +25,20 @@ VOCABULARIES = (
     "word_pronunciation.json",
 )  # fmt: skip
 """Files from which transformers builds tokenizers, beside those named tokenizer*."""
+PROCESSORS = (
+    "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
+    "audio_tokenizer_config.json",
+)  # fmt: skip
+"""Settings of processors; the chat template of a processor takes the place of the tokenizer's."""
+QUANTISATIONS = (
+    "hf_quant_config.json", "quantize_config.json", "quant_config.json",
+    "quantization_config.json", "quant_model_description.json",
+)  # fmt: skip
+"""From these, vLLM and its like take a model for a quantised one, whatever config.json says."""
 _SETTINGS = frozenset({
-    CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, "generation_config.json",
-    "tokenizer.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-    "chat_template.json",
+    CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, *PROCESSORS, *QUANTISATIONS,
+    "generation_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "chat_template.json",
 })  # fmt: skip
 """Files without weights that loaders read where they exist, by their names."""
 _SETTINGS_PATTERN = re.compile(
@@ -76,7 +86,7 @@ def is_settings(name: str) -> bool:
         name: As `folder_files` gives it.
 
     Returns:
-        True for configs, the index of shards, and everything that a tokenizer is made from.
+        True for configs, the index of shards, and everything that a tokenizer or processor is made from.
     """
     return name in _SETTINGS or _SETTINGS_PATTERN.fullmatch(name) is not None
 

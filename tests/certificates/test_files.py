@@ -69,6 +69,15 @@ def test_weights_beside_them_are_named(folder, certified, name):
         "spm.model",
         "additional_chat_templates/default.jinja",
         "additional_chat_templates/tool_use.jinja",
+        "processor_config.json",
+        "preprocessor_config.json",
+        "video_preprocessor_config.json",
+        "audio_tokenizer_config.json",
+        "hf_quant_config.json",
+        "quantize_config.json",
+        "quant_config.json",
+        "quantization_config.json",
+        "quant_model_description.json",
     ],
 )
 def test_settings_beside_them_that_a_loader_reads_are_named(folder, certified, name):

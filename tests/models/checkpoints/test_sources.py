@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
+from driftline.model_files import QUANTISATIONS
 from driftline.models import open_checkpoint
 from driftline.models.checkpoints import _locations, _sources
 from driftline.models.checkpoints._locations import locate_base
@@ -215,6 +216,28 @@ def test_what_is_quantised_is_refused(tmp_path):
     )
     with pytest.raises(ModelError, match="its weights are quantised"):
         open_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize("name", QUANTISATIONS)
+@pytest.mark.parametrize("opens", [open_checkpoint, locate_base])
+def test_weights_that_only_some_loaders_take_for_quantised_are_refused(folder, name, opens):
+    (folder / name).write_text("{}")
+    with pytest.raises(ModelError, match=rf"{name}: says how .*; give the unquantised checkpoint"):
+        opens(str(folder))
+
+
+@pytest.mark.parametrize("opens", [open_checkpoint, locate_base])
+def test_a_quantisation_under_the_key_that_transformers_does_not_read_is_refused(tmp_path, opens):
+    folder = checkpoints.save(tmp_path, checkpoints.weights(), compression_config={"bits": 4})
+    with pytest.raises(ModelError, match=r"has a compression_config, and .* give the unquantised"):
+        opens(str(folder))
+
+
+def test_a_quantised_base_may_hold_a_second_note_of_it(tmp_path):
+    said = {"quantization_config": {"quant_method": "gptq"}}
+    folder = checkpoints.save(tmp_path, checkpoints.weights(), **said)
+    (folder / "quantize_config.json").write_text("{}")
+    assert folder / "quantize_config.json" in locate_base(str(folder)).files
 
 
 def test_files_that_are_no_checkpoint(tmp_path, folder):

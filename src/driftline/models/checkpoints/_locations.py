@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 
 from ...errors import ModelError
 from ...extras import install_line, missing_module, require_extra
-from ...model_files import MORE_TEMPLATES, VOCABULARIES
+from ...model_files import MORE_TEMPLATES, PROCESSORS, QUANTISATIONS, VOCABULARIES
 from ._checkpoint import is_adapter_folder, read_folder
 from ._opened_files import companions
 
@@ -25,6 +25,7 @@ WEIGHT_PATTERNS = (
     "config.json",
     "adapter_model.safetensors",
     "adapter_config.json",
+    *QUANTISATIONS,
 )
 """Files of a hub model that decide about its weights."""
 SETTING_PATTERNS = (
@@ -38,8 +39,9 @@ SETTING_PATTERNS = (
     "chat_template.*",
     f"{MORE_TEMPLATES}/*.jinja",
     "generation_config.json",
+    *PROCESSORS,
 )
-"""Files of a hub model that its tokenizer is made from."""
+"""Files of a hub model that its tokenizer is made from, and its other settings."""
 
 
 @dataclass(frozen=True)
