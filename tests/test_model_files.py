@@ -29,12 +29,13 @@ def test_every_config_that_transformers_reads_by_name_is_known():
 
 
 def test_files_are_named_as_in_certificates(tmp_path):
-    for name in ("a.bin", "additional_chat_templates/x.jinja", "additional_chat_templates/y.txt"):
+    templates, code = "additional_chat_templates", "custom_generate"
+    for name in ("a.bin", f"{templates}/x.jinja", f"{templates}/y.txt", f"{code}/x.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    (tmp_path / "additional_chat_templates/z.jinja").mkdir()
+    (tmp_path / templates / "z.jinja").mkdir()
     found = folder_files(tmp_path)
-    assert list(found) == ["a.bin", "additional_chat_templates/x.jinja"]
+    assert list(found) == ["a.bin", f"{templates}/x.jinja", f"{code}/x.py"]
     assert [certified_name(path) for path in found.values()] == list(found)
 
 

@@ -311,6 +311,27 @@ def test_what_lies_beside_a_base_is_read_or_named(folder):
     }
 
 
+def test_code_that_a_config_names_is_a_file_of_the_model(folder):
+    for name in ("modeling_own.py", "helper.py", "custom_generate/generate.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    files = locate_base(str(folder)).files[2:]
+    assert files == (folder / "custom_generate/generate.py",)
+    said = {"auto_map": {"AutoTokenizer": ["modeling_own.Tokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    found = {file.name for file in locate_base(str(folder)).files[2:]}
+    assert found == {"modeling_own.py", "helper.py", "generate.py", "tokenizer_config.json"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("reference", ["owner/name--own.Model", "/a--own.Model", "sub/own.Model"])
+def test_trusted_code_that_lies_elsewhere_is_refused(folder, name, reference):
+    (folder / name).write_text(json.dumps({"auto_map": {"AutoTokenizer": [None, reference]}}))
+    locate_base(str(folder))
+    with pytest.raises(ModelError, match=rf"{name}: names the code '{reference}'.*copy the \.py"):
+        locate_base(str(folder), runs_code=True)
+
+
 def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatch):
     asked = []
 
@@ -322,7 +343,7 @@ def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatc
     checkpoint = open_checkpoint("owner/name@v1")
     assert _sources.fetch_tokenizer(checkpoint) == folder
     assert asked[1][:2] == ("owner/name", "v1")
-    assert "tokenizer*" in asked[1][2]
+    assert {"tokenizer*", "*.py", "custom_generate/*.py"} <= set(asked[1][2])
     assert _sources.fetch_tokenizer(open_checkpoint(str(folder))) == folder
     assert len(asked) == 2, "a folder of the user's own is fetched from nowhere"
 
