@@ -35,7 +35,7 @@ PROCESSORS = (
 CODE_CONFIGS = (CONFIG, TOKENIZER_CONFIG, *PROCESSORS)
 """Files that may name Python code, by which a loader that trusts it replaces its own."""
 _CODE_KEYS = frozenset({"auto_map", "impl", "model_file"})
-"""Of classes, of custom pipelines, and of models for MLX."""
+"""Keys under which they name it: classes, custom pipelines, and models for MLX."""
 QUANTISATIONS = (
     "hf_quant_config.json", "quantize_config.json", "quant_config.json",
     "quantization_config.json", "quant_model_description.json",

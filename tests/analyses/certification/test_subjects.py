@@ -73,24 +73,21 @@ def with_code(tmp_path):
     return tmp_path / "base", tmp_path / "tuned"
 
 
-def test_code_that_a_config_names_is_a_file_of_the_model_and_a_caveat_where_it_did_not_run(
+def test_code_that_did_not_run_is_a_file_of_the_model_and_a_caveat(
     with_code,
 ):
     base, tuned = with_code
-    (tuned / "custom_generate").mkdir()
-    (tuned / "custom_generate/generate.py").write_text("")
+    for folder in with_code:
+        (folder / "custom_generate").mkdir()
+        (folder / "custom_generate/generate.py").write_text("")
     opened = open_model(str(base))
     found = open_tuned_model(str(tuned), opened)
     assert {"own.py", "helper.py"} <= {file.name for file in base_subject(opened).files}
     wanted = {"own.py", "helper.py", "custom_generate/generate.py"}
     assert wanted <= {file.name for file in tuned_subject(found).files}
-    of_base, of_tuned = code_caveats(opened, found)
-    assert of_base.startswith(
-        "own.AutoModelForCausalLM, own.AutoTokenizer: Python code of the base, "
-    )
-    assert (
-        "custom_generate/generate.py: Python code of the tuned model, which did not run" in of_tuned
-    )
+    for caveat, whose in zip(code_caveats(opened, found), ("base", "tuned model"), strict=True):
+        names = "own.AutoModelForCausalLM, own.AutoTokenizer, custom_generate/generate.py"
+        assert caveat.startswith(f"{names}: Python code of the {whose}, which did not run here")
 
 
 def test_code_that_lies_elsewhere_is_said_to_have_no_digest(with_code):
@@ -109,9 +106,13 @@ def test_of_code_that_is_trusted_only_what_was_not_compared_is_a_caveat(with_cod
     found = open_tuned_model(str(tuned), opened)
     trusting = replace(opened, trust_remote_code=True)
     assert code_caveats(trusting, found) == ()
-    (tuned / "custom_generate").mkdir()
-    (tuned / "custom_generate/generate.py").write_text("")
-    (caveat,) = code_caveats(trusting, open_tuned_model(str(tuned), opened))
+    for folder in with_code:
+        (folder / "custom_generate").mkdir()
+        (folder / "custom_generate/generate.py").write_text("")
+    opened = open_model(str(base))
+    (tuned / "custom_generate/generate.py").write_text("pass")
+    found = replace(found, files=OpenedFiles.take(tuned.glob("custom_generate/*.py")))
+    (caveat,) = code_caveats(replace(opened, trust_remote_code=True), found)
     assert caveat.startswith("custom_generate/generate.py: Python code of the tuned model")
 
 

@@ -55,7 +55,7 @@ def code_caveats(opened: LanguageModel, tuned: TunedModel) -> tuple[str, ...]:
     Raises:
         ModelError: A config cannot be read.
     """
-    ours, theirs = _code(opened.files), _code(tuned.files)
+    ours, theirs = opened.files.code_files(), tuned.files.code_files()
     if opened.trust_remote_code:
         # The base's code ran. The tuned model's was compared with it where both fit into memory.
         of_base: tuple[str, ...] = ()
@@ -78,12 +78,6 @@ def _idle_caveat(whose: str, names: Sequence[str]) -> str:
         f"{', '.join(names)}: Python code of the {whose}, which did not run here; a loader that trusts "
         f"it (trust_remote_code) may compute something else{_ELSEWHERE if elsewhere else ''}."
     )
-
-
-def _code(opened: OpenedFiles) -> dict[str, str]:
-    """Return the digests of a model's Python files by name."""
-    named = {certified_name(path): digest for path, digest in opened.digests.items()}
-    return {name: digest for name, digest in named.items() if name.endswith(".py")}
 
 
 def _files(opened: OpenedFiles) -> tuple[SourceProvenance, ...]:

@@ -9,6 +9,7 @@ from ...model_files import (
     CODE_CONFIGS,
     CONFIG,
     TOKENIZER_CONFIG,
+    certified_name,
     code_references,
     folder_files,
     is_elsewhere,
@@ -61,6 +62,11 @@ class OpenedFiles:
         named = [name for path in configs for name in code_references(read_json(path))]
         return tuple(dict.fromkeys(named))
 
+    def code_files(self) -> dict[str, str]:
+        """Return the digests of the Python files by the names that certificates give them."""
+        named = {certified_name(path): digest for path, digest in self.digests.items()}
+        return {name: digest for name, digest in named.items() if name.endswith(".py")}
+
     def check_unchanged(self) -> None:
         """Check that the files still hold what was opened.
 
@@ -82,8 +88,8 @@ def companions(
 ) -> tuple[Path, ...]:
     """List the files that loaders read beside the weights: tokenizer, templates, generation config.
 
-    The folder's own Python code is among them where it is trusted, and where a config names it: it is
-    part of the model to whoever trusts it.
+    The folder's own Python code is among them where it is trusted, and where a config names it: a
+    loader that trusts it runs it.
 
     Args:
         folder: A model's or an adapter's folder.
