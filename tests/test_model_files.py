@@ -21,13 +21,21 @@ def test_every_file_that_a_tokenizer_of_transformers_reads_is_known():
     assert {name for name in names if not is_settings(name)} == set()
 
 
+def test_every_config_that_transformers_reads_by_name_is_known():
+    text = Path(transformers.utils.__file__).read_text(encoding="utf-8")
+    names = set(re.findall(r'^[A-Z_]+_NAME = "(\w+_config\.json)"', text, flags=re.MULTILINE))
+    assert {"processor_config.json", "video_preprocessor_config.json"} <= names
+    assert {name for name in names if not is_settings(name)} == set()
+
+
 def test_files_are_named_as_in_certificates(tmp_path):
-    for name in ("a.bin", "additional_chat_templates/x.jinja", "additional_chat_templates/y.txt"):
+    templates, code = "additional_chat_templates", "custom_generate"
+    for name in ("a.bin", f"{templates}/x.jinja", f"{templates}/y.txt", f"{code}/x.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    (tmp_path / "additional_chat_templates/z.jinja").mkdir()
+    (tmp_path / templates / "z.jinja").mkdir()
     found = folder_files(tmp_path)
-    assert list(found) == ["a.bin", "additional_chat_templates/x.jinja"]
+    assert list(found) == ["a.bin", f"{templates}/x.jinja", f"{code}/x.py"]
     assert [certified_name(path) for path in found.values()] == list(found)
 
 

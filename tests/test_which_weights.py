@@ -188,6 +188,30 @@ def test_what_is_certified_is_what_a_loader_loads(bases, tmp_path, access_times,
     check_verification(found.to_json(), made.folder, subjects)
 
 
+def test_code_that_both_models_name_is_certified_though_it_does_not_run(tmp_path):
+    """A family that transformers has by now, whose folders still name code of their own."""
+    code = {"own.py": "raise SystemError('it ran')", "custom_generate/generate.py": "#"}
+    for seed, name in enumerate(("base", "tuned")):
+        folder = tiny.save(tmp_path / name, seed=seed)
+        config = json.loads((folder / "config.json").read_text())
+        config["auto_map"] = {"AutoModelForCausalLM": "own.Model"}
+        (folder / "config.json").write_text(json.dumps(config))
+        for file, content in code.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(content)
+    opened = open_model(str(tmp_path / "base"))
+    pairs = Capability("pairs", "minimal_pair", "margin_nats", 1.0, known_pairs(opened, 24))
+    request = CertifyRequest(
+        opened, str(tmp_path / "tuned"), (Suite("known", (pairs,)),), options=EXACT
+    )
+    with RunFolder.open(tmp_path / "out", "code", outputs=(), force=False) as run:
+        found = certify(request, run)
+    assert sum("Python code of the" in caveat for caveat in found.caveats) == 2
+    subjects = {file.name for file in found.provenance.tuned.files}
+    assert set(code) <= subjects
+    check_verification(found.to_json(), tmp_path / "tuned", subjects)
+
+
 def check_verification(document: str, folder: Path, subjects: set[str]) -> None:
     key = generate_key()
     content = sign_certification(json.loads(document), key, issued=datetime.now(UTC), valid_days=30)

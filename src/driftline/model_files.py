@@ -5,7 +5,7 @@ file that a loader would read is either a subject of the certificate or a fault.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 CONFIG = "config.json"
@@ -15,7 +15,9 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 MORE_TEMPLATES = "additional_chat_templates"
-"""The one sub-folder that a loader reads: its templates are as good as `chat_template.jinja`."""
+"""A sub-folder that loaders read: its templates are as good as `chat_template.jinja`."""
+OWN_GENERATION = "custom_generate"
+"""A sub-folder whose Python code takes the place of `generate` where it is trusted."""
 
 VOCABULARIES = (
     "vocab.json", "vocab.txt", "merges.txt", "spiece.model", "spm.model", "spm_char.model",
@@ -25,17 +27,32 @@ VOCABULARIES = (
     "word_pronunciation.json",
 )  # fmt: skip
 """Files from which transformers builds tokenizers, beside those named tokenizer*."""
+PROCESSORS = (
+    "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
+    "audio_tokenizer_config.json",
+)  # fmt: skip
+"""Settings of processors; the chat template of a processor takes the place of the tokenizer's."""
+CODE_CONFIGS = (CONFIG, TOKENIZER_CONFIG, *PROCESSORS)
+"""Files that may name Python code, by which a loader that trusts it replaces its own."""
+_CODE_KEYS = frozenset({"auto_map", "impl", "model_file"})
+"""Keys under which they name it: classes, custom pipelines, and models for MLX."""
+QUANTISATIONS = (
+    "hf_quant_config.json", "quantize_config.json", "quant_config.json",
+    "quantization_config.json", "quant_model_description.json",
+)  # fmt: skip
+"""From these, vLLM and its like take a model for a quantised one, whatever config.json says."""
 _SETTINGS = frozenset({
-    CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, "generation_config.json",
-    "tokenizer.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-    "chat_template.json",
+    CONFIG, INDEX, ADAPTER_CONFIG, TOKENIZER_CONFIG, *VOCABULARIES, *PROCESSORS, *QUANTISATIONS,
+    "generation_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "chat_template.json",
 })  # fmt: skip
 """Files without weights that loaders read where they exist, by their names."""
 _SETTINGS_PATTERN = re.compile(
     r"tokenizer\..*\.json|tokenizer\.model.*|.*tekken.*\.json|.*\.tiktoken"
-    rf"|{MORE_TEMPLATES}/[^/\\]+\.jinja"
 )
-"""Tokenizers by version, those of Mistral and tiktoken, and further templates."""
+"""Tokenizers by version, and those of Mistral and tiktoken."""
+_NESTED_PATTERN = re.compile(rf"{MORE_TEMPLATES}/[^/\\]+\.jinja|{OWN_GENERATION}/[^/\\]+\.py")
+"""Further templates, and code that generates."""
 
 _WEIGHTS = (
     ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack", ".npz",
@@ -76,21 +93,24 @@ def is_settings(name: str) -> bool:
         name: As `folder_files` gives it.
 
     Returns:
-        True for configs, the index of shards, and everything that a tokenizer is made from.
+        True for configs, the index of shards, and everything that a tokenizer or processor is made from.
     """
-    return name in _SETTINGS or _SETTINGS_PATTERN.fullmatch(name) is not None
+    return name in _SETTINGS or is_nested(name) or _SETTINGS_PATTERN.fullmatch(name) is not None
 
 
-def is_template(name: str) -> bool:
-    """Tell whether a name is that of a chat template in the one sub-folder that loaders read.
+def is_nested(name: str) -> bool:
+    """Tell whether a name is that of a file in a sub-folder that loaders read.
+
+    >>> is_nested("additional_chat_templates/tool_use.jinja"), is_nested("checkpoint-5/config.json")
+    (True, False)
 
     Args:
         name: As `folder_files` gives it.
 
     Returns:
-        True for `additional_chat_templates/<name>.jinja` alone.
+        True for `additional_chat_templates/<name>.jinja` and `custom_generate/<name>.py` alone.
     """
-    return name.startswith(f"{MORE_TEMPLATES}/") and is_settings(name)
+    return _NESTED_PATTERN.fullmatch(name) is not None
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
@@ -100,14 +120,15 @@ def folder_files(folder: Path) -> dict[str, Path]:
         folder: A model's or an adapter's folder.
 
     Returns:
-        Paths by name: plain names, and `additional_chat_templates/<name>.jinja`.
+        Paths by name: plain names, and those of `is_nested`.
 
     Raises:
         OSError: The folder cannot be read.
     """
     result = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
-    templates = sorted((folder / MORE_TEMPLATES).glob("*.jinja"))
-    return result | {f"{MORE_TEMPLATES}/{path.name}": path for path in templates if path.is_file()}
+    nested = sorted(folder.glob(f"{MORE_TEMPLATES}/*")) + sorted(folder.glob(f"{OWN_GENERATION}/*"))
+    names = {f"{path.parent.name}/{path.name}": path for path in nested if path.is_file()}
+    return result | {name: path for name, path in names.items() if is_nested(name)}
 
 
 def certified_name(path: Path) -> str:
@@ -117,10 +138,10 @@ def certified_name(path: Path) -> str:
         path: One of `folder_files`.
 
     Returns:
-        The plain name, or that of a template with its sub-folder.
+        The plain name, or that of a nested file with its sub-folder.
     """
     nested = f"{path.parent.name}/{path.name}"
-    return nested if is_template(nested) else path.name
+    return nested if is_nested(nested) else path.name
 
 
 def setting_files(
@@ -131,7 +152,7 @@ def setting_files(
     Args:
         names: Plain names of the files in the folder.
         is_adapter: The folder holds an adapter; a config of a whole model is not read there.
-        runs_code: The folder's own Python code is trusted, so it is read too.
+        runs_code: The folder's own Python code counts: it is trusted, or a config names it.
 
     Returns:
         The names, sorted.
@@ -146,22 +167,70 @@ def setting_files(
     )
 
 
-def unlisted_files(names: Iterable[str], listed: Collection[str]) -> tuple[str, ...]:
+def code_references(content: object) -> tuple[str, ...]:
+    """List the Python code that a config names, at any depth.
+
+    >>> code_references({"auto_map": {"AutoModel": "own.Model", "AutoTokenizer": ["own.Slow", None]}})
+    ('own.Model', 'own.Slow')
+
+    Args:
+        content: What the config holds.
+
+    Returns:
+        As it is written: `file.Class`, with `place--` before it where the code lies elsewhere.
+    """
+    return tuple(dict.fromkeys(_references(content, is_named=False)))
+
+
+def _references(value: object, *, is_named: bool) -> Iterator[str]:
+    if isinstance(value, str):
+        if is_named and "." in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _references(inner, is_named=is_named or key in _CODE_KEYS)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner, is_named=is_named)
+
+
+def is_elsewhere(reference: str) -> bool:
+    """Tell whether code lies outside of the folder that names it, or in a folder within.
+
+    >>> is_elsewhere("owner/name--own.Model"), is_elsewhere("own.Model")
+    (True, False)
+
+    Args:
+        reference: As `code_references` gives it.
+
+    Returns:
+        True unless it lies beside the config.
+    """
+    return any(mark in reference for mark in ("--", "/", "\\"))
+
+
+def unlisted_files(
+    names: Iterable[str], listed: Collection[str], *, runs_code: bool = False
+) -> tuple[str, ...]:
     """Pick the files that a loader could read and that a list does not name.
 
     Args:
         names: Plain names of the files in the folder.
         listed: Names of the files that are known: those that were read, or certified.
+        runs_code: As for `setting_files`.
 
     Returns:
         The names, sorted: weights first, then settings.
     """
     unlisted = sorted(set(names) - set(listed))
-    settings = setting_files(unlisted, is_adapter=ADAPTER_CONFIG in listed)
+    is_adapter = ADAPTER_CONFIG in listed
+    settings = setting_files(unlisted, is_adapter=is_adapter, runs_code=runs_code)
     return (*(name for name in unlisted if is_weights(name)), *settings)
 
 
-def redirecting_files(names: Iterable[str], listed: Collection[str]) -> tuple[str, ...]:
+def redirecting_files(
+    names: Iterable[str], listed: Collection[str], *, runs_code: bool = False
+) -> tuple[str, ...]:
     """Pick the files that transformers itself would read and that a list does not name.
 
     Other weights are no such files: transformers passes them over beside those that are listed.
@@ -169,9 +238,14 @@ def redirecting_files(names: Iterable[str], listed: Collection[str]) -> tuple[st
     Args:
         names: Plain names of the files in the folder.
         listed: Names of the files that are known.
+        runs_code: As for `setting_files`.
 
     Returns:
         The names, sorted.
     """
-    unlisted = unlisted_files(names, listed)
-    return tuple(name for name in unlisted if is_settings(name) or name == SINGLE_FILE)
+    unlisted = unlisted_files(names, listed, runs_code=runs_code)
+    return tuple(
+        name
+        for name in unlisted
+        if is_settings(name) or name == SINGLE_FILE or name.endswith(".py")
+    )

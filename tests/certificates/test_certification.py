@@ -70,6 +70,10 @@ def _set(path, value):
             _set(["provenance", "base", "files", 0, "name"], "additional_chat_templates/a"),
             "the plain name of a file",
         ),
+        (
+            _set(["provenance", "base", "files", 0, "name"], "custom_generate/../a.py"),
+            "the plain name of a file",
+        ),
         (_set(["provenance", "base", "files", 0, "digest"], "5"), "not a SHA-256 digest"),
         (_set(["provenance", "base", "files", 1, "name"], "config.json"), "duplicate config.json"),
     ],

@@ -69,6 +69,17 @@ def test_weights_beside_them_are_named(folder, certified, name):
         "spm.model",
         "additional_chat_templates/default.jinja",
         "additional_chat_templates/tool_use.jinja",
+        "custom_generate/generate.py",
+        "custom_generate/helper.py",
+        "processor_config.json",
+        "preprocessor_config.json",
+        "video_preprocessor_config.json",
+        "audio_tokenizer_config.json",
+        "hf_quant_config.json",
+        "quantize_config.json",
+        "quant_config.json",
+        "quantization_config.json",
+        "quant_model_description.json",
     ],
 )
 def test_settings_beside_them_that_a_loader_reads_are_named(folder, certified, name):
@@ -77,6 +88,32 @@ def test_settings_beside_them_that_a_loader_reads_are_named(folder, certified, n
     for others in (True, False):
         found = file_faults(certified, folder, others_are_faults=others)
         assert found == (f"{name} would be read and was not certified",)
+
+
+NAMED = '{"auto_map": {"AutoModelForCausalLM": "own.Model"}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", NAMED),
+        ("config.json", NAMED.replace("auto_map", "auto\\u005fmap")),
+        ("config.json", '{"custom_pipelines": {"text": {"impl": "own.Pipeline"}}}'),
+        ("config.json", '{"model_file": "own.py"}'),
+        ("config.json", "{"),
+        ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["own.Slow", null]}}'),
+        ("processor_config.json", f'{{"image_processor": {NAMED}}}'),
+    ],
+)
+def test_code_beside_a_config_that_names_code_is_named(folder, certified, name, content):
+    (folder / name).write_text(content)
+    certified[name] = hashlib.sha256(content.encode()).hexdigest()
+    (folder / "helper.py").write_text("")
+    for others in (True, False):
+        found = file_faults(certified, folder, others_are_faults=others)
+        assert found == ("helper.py would be read and was not certified",)
+    certified["helper.py"] = hashlib.sha256(b"").hexdigest()
+    assert file_faults(certified, folder) == ()
 
 
 def test_of_a_base_only_what_transformers_would_read_counts(folder, certified):
@@ -103,7 +140,10 @@ def test_beside_an_adapter_the_config_of_a_model_is_not_read(tmp_path):
         "README.md",
         "training_args.bin",
         "optimizer.pt",
+        "train.py",
         "additional_chat_templates/README.md",
+        "additional_chat_templates/tekken.json",
+        "custom_generate/README.md",
         "other_templates/default.jinja",
     ],
 )

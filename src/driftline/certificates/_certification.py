@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from ..errors import CertificateError
-from ..model_files import is_template
+from ..model_files import is_nested
 from ._canonical import canonical_json
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -38,7 +38,7 @@ def _hex_digest(text: str) -> str:
 
 
 def _plain_name(name: str) -> str:
-    if name in ("", ".", "..") or (("/" in name or "\\" in name) and not is_template(name)):
+    if name in ("", ".", "..") or (("/" in name or "\\" in name) and not is_nested(name)):
         raise ValueError("is not the plain name of a file")
     return name
 

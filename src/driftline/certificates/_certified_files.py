@@ -6,12 +6,15 @@ from pathlib import Path
 from ..errors import CertificateError
 from ..model_files import (
     ADAPTER_CONFIG,
+    CODE_CONFIGS,
     CONFIG,
+    code_references,
     folder_files,
     is_weights,
     redirecting_files,
     unlisted_files,
 )
+from ..parsing import NotJsonError, json_value
 from ..provenance import digest_file
 from ._certification import FileDigest
 
@@ -37,9 +40,9 @@ def file_faults(
     """List in what a folder differs from the files that were certified.
 
     Files that were not certified are faults too where a loader would read them: weights, since
-    some loader might prefer them, and settings such as an index or a chat template. Other files (a
-    README, a signature, the state of a trainer) are not. Of folders within, only that of further chat
-    templates is looked into, as loaders do.
+    some loader might prefer them, settings such as an index or a chat template, and Python code where
+    a config names any. Other files (a README, a signature, the state of a trainer) are not. Of folders within, only those of further chat
+    templates and of code that generates are looked into, as loaders do.
 
     Cost: one pass over the certified files, at the speed of the disk; memory for a megabyte.
 
@@ -67,10 +70,13 @@ def file_faults(
             faults.append(f"{name} is missing")
         elif (result := _digest(held[name])) != requested:
             faults.append(f"{name} was changed: its SHA-256 is {result}, certified was {requested}")
+    runs_code = _names_code(held)
     if others_are_faults:
-        others = unlisted_files(held, certified)
+        others = unlisted_files(held, certified, runs_code=runs_code)
+    elif _is_folder(certified):
+        others = redirecting_files(held, certified, runs_code=runs_code)
     else:
-        others = redirecting_files(held, certified) if _is_folder(certified) else ()
+        others = ()
     for name in others:
         kind = "holds weights that were" if is_weights(name) else "would be read and was"
         faults.append(f"{name} {kind} not certified")
@@ -80,6 +86,17 @@ def file_faults(
 def _is_folder(certified: Mapping[str, str]) -> bool:
     """Tell whether a model folder was certified, not a single GGUF file."""
     return CONFIG in certified or ADAPTER_CONFIG in certified
+
+
+def _names_code(held: Mapping[str, Path]) -> bool:
+    """Tell whether a config names Python code; one that cannot be read might."""
+    for name in CODE_CONFIGS:
+        try:
+            if name in held and code_references(json_value(held[name].read_bytes(), finite=False)):
+                return True
+        except (OSError, NotJsonError):
+            return True
+    return False
 
 
 def _digest(path: Path) -> str:

@@ -1,8 +1,16 @@
 """The files of two models, as documents name them."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
-from driftline.analyses.certification._subjects import base_subject, stray_caveats, tuned_subject
+from driftline.analyses.certification._subjects import (
+    base_subject,
+    code_caveats,
+    stray_caveats,
+    tuned_subject,
+)
 from driftline.errors import ModelError
 from driftline.models import OpenedFiles, open_model, open_tuned_model
 from driftline.provenance import digest_file
@@ -23,7 +31,13 @@ def test_both_are_named_by_the_digests_of_their_files(opened, model_folder, tmp_
 
 def test_everything_that_a_tokenizer_is_made_from_is_a_file_of_the_model(tmp_path):
     folder = tiny.save(tmp_path / "base")
-    names = {"tekken.json", "tokenizer.model.v3", "additional_chat_templates/default.jinja"}
+    names = {
+        "tekken.json",
+        "tokenizer.model.v3",
+        "additional_chat_templates/default.jinja",
+        "custom_generate/generate.py",
+        "processor_config.json",
+    }
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("{}")
@@ -40,6 +54,66 @@ def test_other_weights_beside_the_base_are_named(tmp_path):
     (folder / "model_ema.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     (caveat,) = stray_caveats(open_model(str(folder)))
     assert caveat.startswith("model_ema.safetensors: lie in the base's folder and were not read")
+
+
+@pytest.fixture
+def with_code(tmp_path):
+    """A base and a tuned model whose configs name code that lies beside them."""
+    for name in ("base", "tuned"):
+        folder = tiny.save(tmp_path / name)
+        for file, named in (
+            ("config", "AutoModelForCausalLM"),
+            ("tokenizer_config", "AutoTokenizer"),
+        ):
+            path = folder / f"{file}.json"
+            said = json.loads(path.read_text()) | {"auto_map": {named: f"own.{named}"}}
+            path.write_text(json.dumps(said))
+        for file in ("own.py", "helper.py"):
+            (folder / file).write_text("")
+    return tmp_path / "base", tmp_path / "tuned"
+
+
+def test_code_that_did_not_run_is_a_file_of_the_model_and_a_caveat(
+    with_code,
+):
+    base, tuned = with_code
+    for folder in with_code:
+        (folder / "custom_generate").mkdir()
+        (folder / "custom_generate/generate.py").write_text("")
+    opened = open_model(str(base))
+    found = open_tuned_model(str(tuned), opened)
+    assert {"own.py", "helper.py"} <= {file.name for file in base_subject(opened).files}
+    wanted = {"own.py", "helper.py", "custom_generate/generate.py"}
+    assert wanted <= {file.name for file in tuned_subject(found).files}
+    for caveat, whose in zip(code_caveats(opened, found), ("base", "tuned model"), strict=True):
+        names = "own.AutoModelForCausalLM, own.AutoTokenizer, custom_generate/generate.py"
+        assert caveat.startswith(f"{names}: Python code of the {whose}, which did not run here")
+
+
+def test_code_that_lies_elsewhere_is_said_to_have_no_digest(with_code):
+    base, tuned = with_code
+    path = tuned / "config.json"
+    path.write_text(path.read_text().replace("own.Auto", "owner/name--own.Auto"))
+    opened = open_model(str(base))
+    of_base, of_tuned = code_caveats(opened, open_tuned_model(str(tuned), opened))
+    assert "no digest covers" not in of_base
+    assert of_tuned.endswith("no digest covers what lies in another place.")
+
+
+def test_of_code_that_is_trusted_only_what_was_not_compared_is_a_caveat(with_code):
+    base, tuned = with_code
+    opened = open_model(str(base))
+    found = open_tuned_model(str(tuned), opened)
+    trusting = replace(opened, trust_remote_code=True)
+    assert code_caveats(trusting, found) == ()
+    for folder in with_code:
+        (folder / "custom_generate").mkdir()
+        (folder / "custom_generate/generate.py").write_text("")
+    opened = open_model(str(base))
+    (tuned / "custom_generate/generate.py").write_text("pass")
+    found = replace(found, files=OpenedFiles.take(tuned.glob("custom_generate/*.py")))
+    (caveat,) = code_caveats(replace(opened, trust_remote_code=True), found)
+    assert caveat.startswith("custom_generate/generate.py: Python code of the tuned model")
 
 
 @pytest.mark.parametrize("how", ["changed", "replaced", "deleted"])

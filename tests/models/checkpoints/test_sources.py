@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
+from driftline.model_files import QUANTISATIONS
 from driftline.models import open_checkpoint
 from driftline.models.checkpoints import _locations, _sources
 from driftline.models.checkpoints._locations import locate_base
@@ -217,6 +218,28 @@ def test_what_is_quantised_is_refused(tmp_path):
         open_checkpoint(str(folder))
 
 
+@pytest.mark.parametrize("name", QUANTISATIONS)
+@pytest.mark.parametrize("opens", [open_checkpoint, locate_base])
+def test_weights_that_only_some_loaders_take_for_quantised_are_refused(folder, name, opens):
+    (folder / name).write_text("{}")
+    with pytest.raises(ModelError, match=rf"{name}: says how .*; give the unquantised checkpoint"):
+        opens(str(folder))
+
+
+@pytest.mark.parametrize("opens", [open_checkpoint, locate_base])
+def test_a_quantisation_under_the_key_that_transformers_does_not_read_is_refused(tmp_path, opens):
+    folder = checkpoints.save(tmp_path, checkpoints.weights(), compression_config={"bits": 4})
+    with pytest.raises(ModelError, match=r"has a compression_config, and .* give the unquantised"):
+        opens(str(folder))
+
+
+def test_a_quantised_base_may_hold_a_second_note_of_it(tmp_path):
+    said = {"quantization_config": {"quant_method": "gptq"}}
+    folder = checkpoints.save(tmp_path, checkpoints.weights(), **said)
+    (folder / "quantize_config.json").write_text("{}")
+    assert folder / "quantize_config.json" in locate_base(str(folder)).files
+
+
 def test_files_that_are_no_checkpoint(tmp_path, folder):
     (tmp_path / "model.bin").write_bytes(b"pickle")
     (tmp_path / "notes.txt").write_text("x")
@@ -288,6 +311,27 @@ def test_what_lies_beside_a_base_is_read_or_named(folder):
     }
 
 
+def test_code_that_a_config_names_is_a_file_of_the_model(folder):
+    for name in ("modeling_own.py", "helper.py", "custom_generate/generate.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    files = locate_base(str(folder)).files[2:]
+    assert files == (folder / "custom_generate/generate.py",)
+    said = {"auto_map": {"AutoTokenizer": ["modeling_own.Tokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    found = {file.name for file in locate_base(str(folder)).files[2:]}
+    assert found == {"modeling_own.py", "helper.py", "generate.py", "tokenizer_config.json"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("reference", ["owner/name--own.Model", "/a--own.Model", "sub/own.Model"])
+def test_trusted_code_that_lies_elsewhere_is_refused(folder, name, reference):
+    (folder / name).write_text(json.dumps({"auto_map": {"AutoTokenizer": [None, reference]}}))
+    locate_base(str(folder))
+    with pytest.raises(ModelError, match=rf"{name}: names the code '{reference}'.*copy the \.py"):
+        locate_base(str(folder), runs_code=True)
+
+
 def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatch):
     asked = []
 
@@ -299,7 +343,7 @@ def test_the_tokenizer_of_a_hub_id_is_fetched_at_its_revision(folder, monkeypatc
     checkpoint = open_checkpoint("owner/name@v1")
     assert _sources.fetch_tokenizer(checkpoint) == folder
     assert asked[1][:2] == ("owner/name", "v1")
-    assert "tokenizer*" in asked[1][2]
+    assert {"tokenizer*", "*.py", "custom_generate/*.py"} <= set(asked[1][2])
     assert _sources.fetch_tokenizer(open_checkpoint(str(folder))) == folder
     assert len(asked) == 2, "a folder of the user's own is fetched from nowhere"
 

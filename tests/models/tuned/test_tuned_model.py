@@ -1,5 +1,8 @@
 """Tuned models as points of their base, with the tokenizer that came with them."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -52,3 +55,48 @@ def test_a_file_of_weights_alone_is_refused(opened, tuned_folder):
 def test_points_that_are_held_beside_the_weights_have_no_digest(opened, monkeypatch):
     monkeypatch.setattr(type(opened), "can_be_merged_into", False)
     assert digest_at(opened, BASE) is None
+
+
+def _name_code(folder, reference):
+    path = folder / "config.json"
+    said = json.loads(path.read_text()) | {"auto_map": {"AutoModelForCausalLM": reference}}
+    path.write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize("kind", ["named", "elsewhere", "in the folder", "generates"])
+def test_code_that_the_base_does_not_have_is_refused_unless_it_is_trusted(
+    opened, tuned_folder, kind
+):
+    if kind == "generates":
+        (tuned_folder / "custom_generate").mkdir()
+        (tuned_folder / "custom_generate/generate.py").write_text("")
+    else:
+        _name_code(tuned_folder, "owner/name--own.Model" if kind == "elsewhere" else "own.Model")
+    if kind == "in the folder":
+        (tuned_folder / "own.py").write_text("")
+    with pytest.raises(
+        ModelError, match=r"Python code that the base does not have.*--trust-remote"
+    ):
+        open_tuned_model(str(tuned_folder), opened)
+
+
+def test_code_of_the_base_is_taken_and_that_of_the_same_name_is_not(tuned_folder, tmp_path):
+    base = tiny.save(tmp_path / "base")
+    for folder, reference in ((base, "own.Model"), (tuned_folder, "owner/name--own.Model")):
+        _name_code(folder, reference)
+        (folder / "own.py").write_text("")
+    opened = open_model(str(base))
+    assert open_tuned_model(str(tuned_folder), opened).base is opened
+    in_memory = replace(opened, files=type(opened.files)())
+    (tuned_folder / "own.py").unlink()
+    assert open_tuned_model(str(tuned_folder), in_memory).base is in_memory
+    (tuned_folder / "own.py").write_text("pass")
+    with pytest.raises(ModelError, match=r"own\.py: Python code that the base does not have"):
+        open_tuned_model(str(tuned_folder), opened)
+
+
+def test_trusted_code_that_lies_elsewhere_is_refused(opened, tuned_folder):
+    _name_code(tuned_folder, "owner/name--own.Model")
+    trusting = replace(opened, trust_remote_code=True)
+    with pytest.raises(ModelError, match=r"config.json: names the code 'owner/name--own.Model'"):
+        open_tuned_model(str(tuned_folder), trusting)

@@ -57,7 +57,7 @@ from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
 from ._paired_scores import has_same_weights, is_same_model, score_both, score_once
 from ._recovery import probe_recovery
-from ._subjects import base_subject, stray_caveats, tuned_subject
+from ._subjects import base_subject, code_caveats, stray_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -174,6 +174,7 @@ def certify(
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
             *stray_caveats(opened, unloaded),
+            *code_caveats(opened, tuned),
             *certify_caveats(
                 claims,
                 guards,

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from ...model_files import certified_name
+from ...model_files import OWN_GENERATION, certified_name, is_elsewhere, is_nested
 from ...models import LanguageModel, OpenedFiles, TunedModel
 from ...results import SourceProvenance, Subject
+
+_ELSEWHERE = ", and no digest covers what lies in another place"
 
 
 def base_subject(opened: LanguageModel) -> Subject:
@@ -52,6 +54,44 @@ def stray_caveats(opened: LanguageModel, unloaded: Sequence[str] = ()) -> tuple[
             f"{shown}). No score depends on them, so nothing here is said of them."
         )
     return tuple(result)
+
+
+def code_caveats(opened: LanguageModel, tuned: TunedModel) -> tuple[str, ...]:
+    """Name the Python code of the two models that did not run, and so had no part in any score.
+
+    Args:
+        opened: The base.
+        tuned: The tuned model, whose scores are those of the base's code at its weights.
+
+    Returns:
+        A sentence for each model that has such code.
+
+    Raises:
+        ModelError: A config cannot be read.
+    """
+    ours, theirs = opened.files.code_files(), tuned.files.code_files()
+    if opened.trust_remote_code:
+        # The base's code ran. The tuned model's was compared with it where both fit into memory.
+        of_base: tuple[str, ...] = ()
+        of_tuned = tuple(
+            name
+            for name, digest in theirs.items()
+            if ours.get(name) != digest
+            and (name.startswith(f"{OWN_GENERATION}/") or not opened.can_be_merged_into)
+        )
+    else:
+        of_base = (*opened.files.code(), *filter(is_nested, ours))
+        of_tuned = (*tuned.files.code(), *filter(is_nested, theirs))
+    both = (("base", of_base), ("tuned model", of_tuned))
+    return tuple(_idle_caveat(whose, names) for whose, names in both if names)
+
+
+def _idle_caveat(whose: str, names: Sequence[str]) -> str:
+    elsewhere = any(is_elsewhere(name) and not is_nested(name) for name in names)
+    return (
+        f"{', '.join(names)}: Python code of the {whose}, which did not run here; a loader that trusts "
+        f"it (trust_remote_code) may compute something else{_ELSEWHERE if elsewhere else ''}."
+    )
 
 
 def _files(opened: OpenedFiles) -> tuple[SourceProvenance, ...]:

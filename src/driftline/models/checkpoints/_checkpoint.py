@@ -16,6 +16,7 @@ from ...model_files import (
     ADAPTER_WEIGHTS,
     CONFIG,
     INDEX,
+    QUANTISATIONS,
     SINGLE_FILE,
     folder_files,
     is_weights,
@@ -70,7 +71,8 @@ def read_folder(folder: Path) -> FolderContent:
 
     Raises:
         ModelError: No config or no weights; pickled, truncated or corrupt weights; an index that
-            does not agree with its shards, or names files outside the folder; two sets of weights.
+            does not agree with its shards, or names files outside the folder; two sets of weights;
+            weights that are quantised by the word of some loaders alone.
     """
     if is_adapter_folder(folder):
         return _read_adapter(folder)
@@ -78,6 +80,7 @@ def read_folder(folder: Path) -> FolderContent:
     config = read_json(folder / CONFIG)
     _refuse_redirects(config, folder / CONFIG)
     names = _names(folder)
+    _refuse_said_elsewhere(config, folder, names)
     if INDEX in names:
         index, weights = folder / INDEX, _indexed_weights(folder)
         tensors = _indexed_tensors(index, weights)
@@ -226,6 +229,21 @@ def _refuse_broken_links(folder: Path) -> None:
             raise ModelError(
                 f"{path}: is a link to {path.readlink()}, which does not exist; download the model again"
             )
+
+
+def _refuse_said_elsewhere(config: Mapping[str, object], folder: Path, names: set[str]) -> None:
+    """Refuse weights that vLLM takes for quantised and transformers does not."""
+    if config.get("quantization_config"):
+        return
+    where = next((folder / name for name in QUANTISATIONS if name in names), None)
+    says = "says how the weights are quantised"
+    if where is None and config.get("compression_config"):
+        where, says = folder / CONFIG, "has a compression_config"
+    if where is not None:
+        raise ModelError(
+            f"{where}: {says}, and {CONFIG} has no quantization_config, so loaders differ in what "
+            "they compute; give the unquantised checkpoint, without such a note"
+        )
 
 
 def _refuse_without_weights(folder: Path, requested: str) -> NoReturn:

@@ -10,7 +10,13 @@ from huggingface_hub import snapshot_download
 
 from ...errors import ModelError
 from ...extras import install_line, missing_module, require_extra
-from ...model_files import MORE_TEMPLATES, VOCABULARIES
+from ...model_files import (
+    MORE_TEMPLATES,
+    OWN_GENERATION,
+    PROCESSORS,
+    QUANTISATIONS,
+    VOCABULARIES,
+)
 from ._checkpoint import is_adapter_folder, read_folder
 from ._opened_files import companions
 
@@ -25,6 +31,7 @@ WEIGHT_PATTERNS = (
     "config.json",
     "adapter_model.safetensors",
     "adapter_config.json",
+    *QUANTISATIONS,
 )
 """Files of a hub model that decide about its weights."""
 SETTING_PATTERNS = (
@@ -37,9 +44,12 @@ SETTING_PATTERNS = (
     "*.tiktoken",
     "chat_template.*",
     f"{MORE_TEMPLATES}/*.jinja",
+    f"{OWN_GENERATION}/*.py",
     "generation_config.json",
+    *PROCESSORS,
+    "*.py",
 )
-"""Files of a hub model that its tokenizer is made from."""
+"""Files of a hub model that its tokenizer is made from, its other settings, and its own code."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +109,7 @@ def locate_base(source: str, *, runs_code: bool = False) -> BaseLocation:
             )
         name, _, request = source.partition("@")
         revision = request or None
-        code = ("*.py",) if runs_code else ()
-        path = fetch(name, revision, (*WEIGHT_PATTERNS, *SETTING_PATTERNS, *code))
+        path = fetch(name, revision, (*WEIGHT_PATTERNS, *SETTING_PATTERNS))
     if is_adapter_folder(path):
         raise ModelError(
             f"{source}: is an adapter, not a base model; name the base model that it belongs to"

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import ModelError
-from ...model_files import TOKENIZER_CONFIG, folder_files, is_settings, setting_files
+from ...model_files import (
+    CODE_CONFIGS,
+    CONFIG,
+    TOKENIZER_CONFIG,
+    certified_name,
+    code_references,
+    folder_files,
+    is_elsewhere,
+    is_settings,
+    setting_files,
+)
 from ...provenance import digest_file
 from ._checkpoint import read_json
 
@@ -39,6 +49,24 @@ class OpenedFiles:
         """
         return cls({path: _digest(path) for path in dict.fromkeys(files)}, strays)
 
+    def code(self) -> tuple[str, ...]:
+        """List the Python code that their configs name.
+
+        Returns:
+            As `code_references`, of all configs together.
+
+        Raises:
+            ModelError: A config cannot be read.
+        """
+        configs = [path for path in self.digests if path.name in CODE_CONFIGS]
+        named = [name for path in configs for name in code_references(read_json(path))]
+        return tuple(dict.fromkeys(named))
+
+    def code_files(self) -> dict[str, str]:
+        """Return the digests of the Python files by the names that certificates give them."""
+        named = {certified_name(path): digest for path, digest in self.digests.items()}
+        return {name: digest for name, digest in named.items() if name.endswith(".py")}
+
     def check_unchanged(self) -> None:
         """Check that the files still hold what was opened.
 
@@ -60,6 +88,9 @@ def companions(
 ) -> tuple[Path, ...]:
     """List the files that loaders read beside the weights: tokenizer, templates, generation config.
 
+    The folder's own Python code is among them where it is trusted, and where a config names it: a
+    loader that trusts it runs it.
+
     Args:
         folder: A model's or an adapter's folder.
         is_adapter: It holds an adapter.
@@ -69,13 +100,29 @@ def companions(
         The files that exist, sorted by name.
 
     Raises:
-        ModelError: The tokenizer's config sends transformers to a file of another name or folder.
+        ModelError: The tokenizer's config sends transformers to a file of another name or folder;
+            code that is trusted lies in another folder; a config cannot be read.
     """
     held = folder_files(folder)
     if TOKENIZER_CONFIG in held:
         _refuse_other_tokenizer(held[TOKENIZER_CONFIG])
-    result = setting_files(held, is_adapter=is_adapter, runs_code=runs_code)
+    named = {name: code_references(read_json(held[name])) for name in CODE_CONFIGS if name in held}
+    if runs_code:
+        for name in (CONFIG, TOKENIZER_CONFIG):
+            _refuse_code_elsewhere(folder / name, named.get(name, ()))
+    counts = runs_code or any(named.values())
+    result = setting_files(held, is_adapter=is_adapter, runs_code=counts)
     return tuple(held[name] for name in result)
+
+
+def _refuse_code_elsewhere(config: Path, named: Iterable[str]) -> None:
+    """Refuse code that would run and that no digest of this folder's files covers."""
+    for reference in named:
+        if is_elsewhere(reference):
+            raise ModelError(
+                f"{config}: names the code {reference!r}, which does not lie beside it, so it could "
+                "change unnoticed; copy the .py into the folder and write file.Class"
+            )
 
 
 def _refuse_other_tokenizer(config: Path) -> None:

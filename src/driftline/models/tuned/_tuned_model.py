@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from ...errors import ModelError
+from ...model_files import code_references
 from ..checkpoints import (
     Checkpoint,
     OpenedFiles,
@@ -75,8 +76,8 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
 
     Raises:
         ModelError: No such model, unreadable files, a model or adapter of another base, one whose
-            config says to compute something else than the base's, or one whose logits the base
-            does not reach.
+            config says to compute something else than the base's, one with Python code of its own
+            that is not trusted, or one whose logits the base does not reach.
     """
     checkpoint = open_checkpoint(source)
     if Path(source).is_file():
@@ -93,10 +94,30 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
             ),
         )
     )
+    _check_code(files, opened, source)
     point, base = _open_point(checkpoint, opened)
     return TunedModel(
         checkpoint, point, _tokenizer(tokenizer_folder, checkpoint, opened), files, base
     )
+
+
+def _check_code(files: OpenedFiles, opened: LanguageModel, source: str) -> None:
+    """Refuse code that the base does not have and that nobody trusted, since it would not be scored."""
+    # That of the base is taken: many a family that transformers has by now still names its own.
+    if opened.trust_remote_code:
+        return
+    ours = opened.files.code_files()
+    # A model that was loaded from the hub may name the same code by its place there.
+    named = (*opened.files.code(), *code_references(vars(opened.model.config)))
+    known = {reference.rpartition("--")[2] for reference in named}
+    own = [name for name, digest in files.code_files().items() if ours.get(name) != digest]
+    own += [name for name in files.code() if name.rpartition("--")[2] not in known]
+    if own:
+        raise ModelError(
+            f"{source}: {', '.join(own)}: Python code that the base does not have, so a loader that "
+            "trusts it may compute something else than would be scored; trust it too with "
+            "trust_remote_code (--trust-remote-code), or remove it and the auto_map that names it"
+        )
 
 
 def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, LanguageModel]:
