@@ -114,7 +114,7 @@ def _open(checkpoint: Checkpoint, shape: transformers.PreTrainedModel, source: s
                 key_mapping=key_mapping,
             )
     except Exception as error:
-        check_wrappers(checkpoint.tensors, checkpoint.source)
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         raise ModelError(
             f"{checkpoint.source}: PEFT cannot put the adapter on {source} ({misfit_reason(error)}); "
             f"{misfit_mend(error)}"
@@ -128,7 +128,7 @@ def _refuse_misfits(
 ) -> None:
     unexpected = [name for name in unexpected if ".base_layer." not in name]
     if unexpected:
-        check_wrappers(checkpoint.tensors, checkpoint.source)
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         name = unexpected[0].removeprefix(ADAPTER_PREFIX).replace(f".{_NAME}", "")
         raise ModelError(
             f"{checkpoint.source}: holds {name}, and {source} has no place for it; it was made for "

@@ -60,7 +60,7 @@ def adapter_change(
     except TiedWeightsError:
         raise
     except Exception as error:
-        check_wrappers(checkpoint.tensors, checkpoint.source)
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         raise ModelError(
             f"{folder}: the {kind} adapter does not fit {opened.source} ({misfit_reason(error)}); "
             f"{misfit_mend(error)}"

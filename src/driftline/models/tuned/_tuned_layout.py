@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ..checkpoints import Checkpoint, StoredTensor
 from ..language_model import LanguageModel, quiet_loading
 
@@ -27,9 +27,8 @@ def build_skeleton(
                 config, trust_remote_code=opened.trust_remote_code
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{source}: no causal language model can be built from its config.json ({reason}); "
+            f"{source}: no causal language model can be built from its config.json ({first_reason(error)}); "
             "save it again, or give the base that it was tuned from"
         ) from error
     return skeleton
