@@ -170,6 +170,7 @@ def certify(
         recovery=recovery,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
+            *tuned.caveats,
             *stray_caveats(opened),
             *certify_caveats(
                 claims,

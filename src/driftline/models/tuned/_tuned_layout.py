@@ -4,6 +4,7 @@ Asked before anything large is read: the model is built without weights, from th
 transformers' renaming is applied to the stored names.
 """
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -15,6 +16,8 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 from ...errors import ModelError, first_reason
 from ..checkpoints import Checkpoint, StoredTensor
 from ..language_model import LanguageModel, quiet_loading
+from ._config_reads import check_configs, recorded_reads
+from ._reference import logits_of
 
 
 def build_skeleton(
@@ -32,6 +35,30 @@ def build_skeleton(
             "save it again, or give the base that it was tuned from"
         ) from error
     return skeleton
+
+
+def check_computes_alike(
+    config: transformers.PreTrainedConfig, source: str, opened: LanguageModel, tokens: torch.Tensor
+) -> None:
+    """Refuse a config that computes differently: equal weights then are another model.
+
+    Cost: two models without weights, and one pass of the base over the tokens.
+
+    Args:
+        config: As transformers reads it.
+        source: The model that it belongs to, for messages.
+        opened: The base; it is not touched.
+        tokens: One row.
+
+    Raises:
+        ModelError: A key that the code reads differs from the base's.
+    """
+    ours = opened.model.config
+    with recorded_reads(config, ours) as reads:
+        for each in (config, ours):
+            build_skeleton(copy.deepcopy(each), opened, source)
+        logits_of(opened.model, tokens, opened.device)
+    check_configs(config, ours, reads, source=source)
 
 
 def reads_plainly(checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel) -> bool:
