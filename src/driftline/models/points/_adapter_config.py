@@ -114,6 +114,8 @@ def misfit_mend(error: Exception) -> str:
     text = str(error)
     if isinstance(error, NotImplementedError) and (not text or "merg" in text.lower()):
         return "PEFT cannot merge it into its base; train one that merges, such as plain LoRA"
+    if "more than plain LoRA" in text:
+        return MERGE_ADVICE
     made = "it was made for another model, or"
     if "size mismatch" in text:
         return (

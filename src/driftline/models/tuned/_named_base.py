@@ -51,9 +51,9 @@ def check_named_base(checkpoint: Checkpoint, opened: LanguageModel, tokens: Tens
             return None
         if _is_same_files(Path(name), opened):
             return None
-        found = _checkpoints(folder, name)
-        if found is not None:
-            _refuse_other(checkpoint, *found, opened, tokens)
+        both = _checkpoints(folder, name)
+        if both is not None:
+            _refuse_other(checkpoint, *both, opened, tokens)
             return None
         reason = "the files of one of the two cannot be read so as to be compared"
     return _UNCHECKED.format(name=name, source=opened.source, reason=reason)
@@ -108,20 +108,21 @@ def _folder(opened: LanguageModel) -> Path | None:
 
 def _is_same_files(named: Path, opened: LanguageModel) -> bool:
     """Tell whether a folder holds the files with which the base was opened: its weights and config."""
+    if not opened.files.digests:
+        return False
     held = {
         path: digest
         for path, digest in opened.files.digests.items()
         if path.suffix in (".safetensors", ".gguf") or path.name.endswith((".index.json", CONFIG))
     }
-    sizes_agree = all(
-        (named / path.name).is_file() and (named / path.name).stat().st_size == path.stat().st_size
-        for path in held
-    )
-    return (
-        bool(held)
-        and sizes_agree
-        and all(digest_file(named / path.name) == digest for path, digest in held.items())
-    )
+    try:
+        sizes_agree = all(
+            (named / path.name).stat().st_size == path.stat().st_size for path in held
+        )
+        return sizes_agree and all(digest_file(named / p.name) == d for p, d in held.items())
+    # A file that is missing or may not be read.
+    except OSError:
+        return False
 
 
 def _difference(

@@ -46,7 +46,7 @@ class TunedModel:
     """The base that the point belongs to: the one that was given, or, where tuning moved two weights
     apart that it ties, the same with its head on its own."""
     caveats: tuple[str, ...] = ()
-    """What its own files say that was not scored: the base that an adapter names."""
+    """Claims of its own files that were not checked: the base that an adapter names."""
 
 
 def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
