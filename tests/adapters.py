@@ -1,6 +1,7 @@
 """Adapters as PEFT saves them, with every tensor random."""
 
 import copy
+import json
 from pathlib import Path
 
 import peft
@@ -25,3 +26,9 @@ def save_both(folder: Path, model, **fields) -> tuple[str, str]:
     adapted.save_pretrained(folder / "adapter")
     adapted.merge_and_unload().save_pretrained(folder / "merged")
     return str(folder / "adapter"), str(folder / "merged")
+
+
+def say(folder: Path, **fields: object) -> None:
+    """Change what an adapter's config says."""
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))

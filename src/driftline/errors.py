@@ -59,3 +59,20 @@ class MissingPackageError(InputError):
 
 class RunError(DriftlineError):
     """The input was fine, and the work failed all the same."""
+
+
+def first_reason(error: BaseException) -> str:
+    r"""Return the first line of a message that says something.
+
+    >>> first_reason(ValueError("Validation error for field 'size':\n    expected int, got str"))
+    "Validation error for field 'size': expected int, got str"
+
+    Args:
+        error: The exception.
+
+    Returns:
+        The first line, with the next where it ends in a colon; the type where there is no message.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines()] or [type(error).__name__]
+    end = next((i for i, line in enumerate(lines, 1) if not line.endswith(":")), len(lines))
+    return " ".join(lines[:end])

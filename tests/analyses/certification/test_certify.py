@@ -226,6 +226,7 @@ def test_a_damaged_model_fails_and_the_base_stays_as_it_was(ask, opened, pairs, 
 def test_an_adapter_and_the_model_it_is_merged_into_give_the_same_claims(ask, pairs, tmp_path):
     margins = replace(pairs, name="margins", metric="margin_nats", tolerance=2.0)
     sides = adapters.save_both(tmp_path, tiny.model())
+    adapters.say(tmp_path / "adapter", base_model_name_or_path="some/model")
     found = [ask(side, pairs, margins, out=str(i)) for i, side in enumerate(sides)]
     assert found[0].claims == found[1].claims
     assert found[0].provenance.tuned_digest == found[1].provenance.tuned_digest
@@ -233,6 +234,8 @@ def test_an_adapter_and_the_model_it_is_merged_into_give_the_same_claims(ask, pa
     assert found[0].guards.tokenizer == "the base's"
     assert any("without a tokenizer" in caveat for caveat in found[0].caveats)
     assert found[0].guards.num_items_moved > 0
+    assert found[0].caveats[0].startswith("The adapter names 'some/model' as its base")
+    assert not any("some/model" in caveat for caveat in found[1].caveats)
 
 
 def test_tuning_that_reaches_no_score_is_refused(ask, pairs, save_moved):

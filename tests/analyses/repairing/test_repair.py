@@ -143,6 +143,7 @@ def test_an_adapter_stays_one_and_needs_no_target(opened, suite, tmp_path):
     folder, _merged = adapters.save_both(
         tmp_path, tiny.model(), target_modules=["q_proj", "up_proj"]
     )
+    adapters.say(tmp_path / "adapter", base_model_name_or_path="some/model")
     (pairs,) = suite.capabilities
     copies = tuple(item.model_copy(update={"id": f"{item.id}x"}) for item in pairs.items[:20])
     doubled = Suite("known", (replace(pairs, items=(*pairs.items, *copies)),))
@@ -150,6 +151,7 @@ def test_an_adapter_stays_one_and_needs_no_target(opened, suite, tmp_path):
     assert found.caveats[0].startswith(
         "Items that the model cannot tell apart count once: of pairs 20"
     )
+    assert found.caveats[1].startswith("The adapter names 'some/model' as its base")
     assert found.claims[0].num_items < len(pairs.items)
     assert found.output.kind == "adapter"
     assert found.target is None

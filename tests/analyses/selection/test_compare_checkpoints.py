@@ -17,7 +17,7 @@ from driftline.report import render_comparison
 from driftline.report.terminal import comparison_summary
 from driftline.results import Comparison
 from tests import tiny
-from tests.adapters import adapt
+from tests.adapters import adapt, say
 from tests.known_pairs import known_pairs
 
 NUM = 150
@@ -167,7 +167,9 @@ def test_copies_count_once_and_names_that_clash_are_told_apart(compare, output, 
 def test_models_and_adapters_are_compared_together(compare, output, pairs, tmp_path):
     adapter = tmp_path / "adapter"
     adapt(tiny.model()).save_pretrained(adapter)
+    say(adapter, base_model_name_or_path="some/model")
     found = compare(output / "checkpoint-10", adapter, suite=Suite("known", (pairs,)))
+    assert found.caveats[0].startswith("adapter: The adapter names 'some/model' as its base")
     assert [row.kind for row in found.checkpoints] == ["model", "adapter"]
 
 

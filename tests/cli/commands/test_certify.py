@@ -13,7 +13,7 @@ import yaml
 from driftline.capabilities import read_policy
 from driftline.errors import ConfigError
 from driftline.results import Certification
-from tests import tiny
+from tests import adapters, tiny
 from tests.known_pairs import known_pairs
 from tests.results.repair_sample import build_repair
 
@@ -115,6 +115,33 @@ def test_bad_input_is_exit_code_2_and_named(
     )
     assert (code, text) == (2, "")
     assert culprit in err
+    assert "Traceback" not in err
+    assert not (out / "certification.json").exists()
+
+
+ADAPTERS = {
+    "another base": ({"base_model_name_or_path": "OTHER"}, "which is another model than"),
+    "a later key": (
+        {"lora_next": {"power": 3}},
+        "adapter_config.json: holds lora_next, which PEFT",
+    ),
+    "a rank": ({"r": 8}, "size mismatch for model.layers.0.self_attn.q_proj.lora_A.weight"),
+    "no kind": ({"peft_type": None}, "adapter_config.json: has no peft_type"),
+    "a prompt": ({"peft_type": "P_TUNING"}, "a P_TUNING adapter has no change of the weights"),
+}
+
+
+@pytest.mark.parametrize(("said", "culprit"), ADAPTERS.values(), ids=ADAPTERS)
+def test_an_adapter_that_is_not_what_it_says_is_exit_code_2(
+    run, model_folder, damaged, write_suite, tmp_path, said, culprit
+):
+    adapter, out = tmp_path / "adapter", tmp_path / "out"
+    adapters.adapt(tiny.model()).save_pretrained(adapter)
+    adapters.say(adapter, **{k: damaged if v == "OTHER" else v for k, v in said.items()})
+    asked = ("certify", str(model_folder), str(adapter), "--suite", write_suite(4))
+    code, text, err = run(*asked, "--out", str(out))
+    assert (code, text) == (2, "")
+    assert culprit in " ".join(err.split())
     assert "Traceback" not in err
     assert not (out / "certification.json").exists()
 

@@ -88,8 +88,9 @@ def test_multimodal_prefixes_old_and_new(kind, old, tmp_path):
         lambda name: f"_fsdp_wrapped_module.{name}",
         lambda name: re.sub(r"(layers\.\d+)\.", r"\1._checkpoint_wrapped_module.", name),
         lambda name: re.sub(r"(layers\.\d+)\.", r"\1._fsdp_wrapped_module._orig_mod.", name),
+        lambda name: f"base_model.model.{name}",
     ],
-    ids=["compile", "ddp", "ddp of compile", "fsdp", "checkpointing", "fsdp by layer"],
+    ids=["compile", "ddp", "ddp of compile", "fsdp", "checkpointing", "fsdp by layer", "peft"],
 )
 @pytest.mark.parametrize("has_config", [True, False])
 def test_wrappers_of_training_are_removed_and_named(wrap, has_config, tmp_path):

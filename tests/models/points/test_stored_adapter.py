@@ -2,7 +2,7 @@
 
 import json
 import math
-import shutil
+import re
 
 import peft
 import pytest
@@ -11,7 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
 from driftline.models import open_checkpoint, pair_checkpoints
-from driftline.models.points._stored_adapter import as_the_base_lies, read_adapter
+from driftline.models.points._stored_adapter import (
+    as_the_base_lies,
+    plain_config,
+    read_adapter,
+)
 from tests import adapters, tiny
 
 # Saving an adapter of the embedding saves the embedding too, and says so.
@@ -44,6 +48,11 @@ MORE_THAN_PLAIN = {
 @pytest.fixture
 def base(model_folder):
     return tiny.model(), str(model_folder)
+
+
+def place(checkpoint):
+    """Read an adapter as `diff` does."""
+    return plain_config(checkpoint, allows_parameters=True)
 
 
 def changes(base: str, tuned: str) -> dict[str, torch.Tensor]:
@@ -91,6 +100,16 @@ def test_the_scaling_is_of_the_module(base, tmp_path):
     assert scalings["model.layers.0.mlp.up_proj.weight"] == pytest.approx(8 / math.sqrt(2))
 
 
+@pytest.mark.parametrize("read", [read_adapter, place])
+def test_adalora_is_refused_by_name(base, tmp_path, read):
+    config = peft.AdaLoraConfig(
+        task_type="CAUSAL_LM", init_r=4, target_r=2, total_step=10, target_modules=["q_proj"]
+    )
+    peft.get_peft_model(base[0], config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"a ADALORA adapter has no low-rank factors; merge"):
+        read(open_checkpoint(str(tmp_path)))
+
+
 @pytest.mark.parametrize(("field", "value"), MORE_THAN_PLAIN.items())
 def test_what_is_more_than_factors_is_refused_by_name(base, tmp_path, field, value):
     adapters.adapt(base[0]).save_pretrained(tmp_path)
@@ -103,12 +122,12 @@ def test_what_is_more_than_factors_is_refused_by_name(base, tmp_path, field, val
 def test_a_field_of_a_later_peft_is_refused_unless_it_is_off(base, tmp_path):
     adapters.adapt(base[0]).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
-    for value in (None, False, []):
+    for value in (None, False, [], {}):
         text = json.dumps({**config, "use_tomorrow": value})
         (tmp_path / "adapter_config.json").write_text(text)
         read_adapter(open_checkpoint(str(tmp_path)))
     (tmp_path / "adapter_config.json").write_text(json.dumps({**config, "use_tomorrow": True}))
-    with pytest.raises(ModelError, match="use_tomorrow makes the adapter more"):
+    with pytest.raises(ModelError, match=r"adapter_config.json: holds use_tomorrow, .*update PEFT"):
         read_adapter(open_checkpoint(str(tmp_path)))
 
 
@@ -142,9 +161,22 @@ def test_a_tensor_that_is_no_factor_is_named(base, tmp_path):
         read_adapter(open_checkpoint(str(tmp_path)))
 
 
-def test_a_config_that_peft_cannot_read(base, tmp_path):
-    adapters.adapt(base[0]).save_pretrained(tmp_path / "a")
-    folder = shutil.copytree(tmp_path / "a", tmp_path / "b")
-    (folder / "adapter_config.json").write_text('{"peft_type": "NOBODY"}')
-    with pytest.raises(ModelError, match=r"adapter_config.json cannot be read by PEFT"):
-        read_adapter(open_checkpoint(str(folder)))
+WRONG = {
+    "no kind": ({"peft_type": None}, r'has no peft_type, .*"peft_type": "LORA"'),
+    "unknown kind": ({"peft_type": "ZZZ"}, r"peft_type 'ZZZ' is no kind .*update PEFT"),
+    "a text": ({"lora_alpha": "16"}, r"lora_alpha is '16', and a number belongs there"),
+    "half a rank": ({"r": 4.5}, r"r is 4.5, and a whole number belongs there"),
+    "a pattern": ({"alpha_pattern": {"q_proj": "3"}}, r"alpha_pattern.q_proj is '3'"),
+    "a task": ({"task_type": "X"}, r"cannot be read by PEFT \(Invalid task type: 'X'.*save"),
+    "a prompt": ({"peft_type": "PREFIX_TUNING"}, r"a PREFIX_TUNING adapter has no change of the"),
+    "a mixture": ({"peft_type": "POLY"}, r"a POLY adapter has no change of the weights.*such as"),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), WRONG.values(), ids=WRONG)
+def test_a_wrong_config_is_refused_by_file_and_key(base, tmp_path, said, told):
+    adapters.adapt(base[0]).save_pretrained(tmp_path)
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    with pytest.raises(ModelError, match=rf"^{re.escape(str(file))}: {told}"):
+        read_adapter(open_checkpoint(str(tmp_path)))

@@ -9,7 +9,7 @@ import transformers
 
 from driftline.errors import ModelError
 from driftline.models import BASE, open_model, open_tuned_model
-from driftline.models.tuned import _tuned_model as sources
+from driftline.models.tuned import _tuned_layout as sources
 from driftline.models.tuned._reference import check_point, logits_of, probe_tokens, tolerance
 from tests import adapters, tiny
 

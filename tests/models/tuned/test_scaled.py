@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 from peft import PeftModel
@@ -131,6 +132,23 @@ def test_an_adapter_that_is_more_than_its_factors_becomes_a_model(base, tmp_path
     for name, weight in loaded.named_parameters():
         assert torch.equal(weight, expected[name]), name
     assert (tmp_path / "out" / "tokenizer.json").exists()
+
+
+def test_adalora_becomes_a_model(base, tmp_path):
+    config = peft.AdaLoraConfig(
+        task_type="CAUSAL_LM", init_r=4, target_r=2, total_step=10, target_modules=["q_proj"]
+    )
+    torch.manual_seed(2)
+    adapted = peft.get_peft_model(tiny.model(), config)
+    with torch.no_grad():
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    adapted.save_pretrained(tmp_path / "adapter")
+    tuned = open_tuned_model(str(tmp_path / "adapter"), base)
+    assert not can_stay_adapter(tuned)
+    assert write_scaled(tuned, base, _scales(base), folder=tmp_path / "out") == "model"
+    open_tuned_model(str(tmp_path / "out"), base)
 
 
 @pytest.mark.parametrize("family", ["llama-tied", "gpt2", "gpt-neox", "gemma3"])

@@ -1,6 +1,7 @@
 """Tuned models and adapters as directions, against their own weights and PEFT's own outputs."""
 
 import copy
+import json
 import math
 import shutil
 
@@ -295,8 +296,52 @@ def test_an_adapter_that_is_not_finite_is_refused(base, tmp_path):
         open_tuned(tmp_path, base)
 
 
-def test_an_adapter_that_cannot_be_merged_is_refused(base, tmp_path):
-    config = peft.PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM")
+KINDS = {
+    "PROMPT_TUNING": peft.PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"),
+    "PREFIX_TUNING": peft.PrefixTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"),
+    "P_TUNING": peft.PromptEncoderConfig(
+        num_virtual_tokens=3, encoder_hidden_size=8, task_type="CAUSAL_LM"
+    ),
+    "ADAPTION_PROMPT": peft.AdaptionPromptConfig(
+        adapter_len=3, adapter_layers=1, task_type="CAUSAL_LM"
+    ),
+    "POLY": peft.PolyConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_that_has_nothing_to_merge_is_refused_as_that(base, tmp_path, kind):
+    peft.get_peft_model(copy.deepcopy(base.model), KINDS[kind]).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=rf"a {kind} adapter has no change of the weights that"):
+        open_tuned(tmp_path, base)
+
+
+SAID = {
+    "a rank": ({"r": 8}, r"size mismatch for .*q_proj.lora_A.weight.* or r, rank_pattern or"),
+    "one rank": ({"rank_pattern": {"v_proj": 2}}, r"size mismatch for .*v_proj.lora_A.weight"),
+    "layers": ({"target_modules": ["q_proj", "v_proj", "up_proj"]}, r"file lacks: .*; 4 in all"),
+    "no layer": ({"target_modules": ["nothing"]}, r"'nothing'.*save the adapter again"),
+    "invocation": ({"alora_invocation_tokens": [1]}, r"aLoRA.*PEFT cannot merge it into its base"),
+    "a later key": ({"lora_next": {"power": 3}}, r"adapter_config.json: holds lora_next, which"),
+    "a text": ({"lora_alpha": "16"}, r"adapter_config.json: lora_alpha is '16', and a number"),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), SAID.values(), ids=SAID)
+def test_what_the_config_says_wrong_is_named_with_a_mend(base, tmp_path, said, told):
+    adapt(base.model, target_modules=["q_proj", "v_proj"]).save_pretrained(tmp_path)
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    with pytest.raises(ModelError, match=told) as refused:
+        open_tuned(tmp_path, base)
+    assert ".default" not in str(refused.value)
+    assert len(str(refused.value)) < 700
+
+
+def test_a_key_that_peft_does_not_know_is_refused_for_every_kind(base, tmp_path):
+    config = peft.IA3Config(target_modules=["k_proj"], feedforward_modules=[])
     peft.get_peft_model(copy.deepcopy(base.model), config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"PROMPT_TUNING adapter does not fit .*be merged"):
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ia3_next": 2}))
+    with pytest.raises(ModelError, match=r"ia3_next, which PEFT [\d.]+ does not know for IA3"):
         open_tuned(tmp_path, base)

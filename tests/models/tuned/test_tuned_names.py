@@ -13,7 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
-from driftline.models import at_point, open_model, open_tuned_model
+from driftline.models import at_point, open_model, open_tuned_model, pair_checkpoints
 from tests import adapters, tiny
 
 pytestmark = [
@@ -50,6 +50,7 @@ WRAPPED = {
         "activation checkpointing",
         lambda n: re.sub(r"layers\.(\d)\.", r"layers.\1._checkpoint_wrapped_module.", n),
     ),
+    "base_model.model.": ("PEFT", lambda n: f"base_model.model.{n}"),
 }
 
 
@@ -58,7 +59,9 @@ WRAPPED = {
 def test_names_of_training_wrappers_are_refused(opened, tuned_folder, prefix, is_base):
     wrapper, rename = WRAPPED[prefix]
     rewrite(tuned_folder / "model.safetensors", lambda n, t: {rename(n): t})
-    with pytest.raises(ModelError, match=rf"has {prefix} in its name, which {wrapper} leaves"):
+    with pytest.raises(
+        ModelError, match=rf"has {prefix} in its name, which {wrapper} (leaves|puts)"
+    ):
         open_model(str(tuned_folder)) if is_base else open_tuned_model(str(tuned_folder), opened)
 
 
@@ -70,10 +73,11 @@ def test_a_second_copy_under_wrapped_names_is_refused_too(opened, tuned_folder):
         open_tuned_model(str(tuned_folder), opened)
 
 
-def test_the_mend_for_wrapped_names_works(opened, tuned_folder):
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "base_model.model."])
+def test_the_mend_for_wrapped_names_works(opened, tuned_folder, prefix):
     path = tuned_folder / "model.safetensors"
     wanted = tiny.model(seed=1)
-    rewrite(path, lambda n, t: {f"_orig_mod.{n}": t})
+    rewrite(path, lambda n, t: {f"{prefix}{n}": t})
     with pytest.raises(ModelError) as caught:
         open_tuned_model(str(tuned_folder), opened)
     mend = str(caught.value).split("rename the tensors: ")[1].replace("FILE", repr(str(path)))
@@ -89,6 +93,10 @@ def test_an_adapter_with_names_of_wrappers_is_refused_with_a_mend_that_works(
     adapters.adapt(opened.model).save_pretrained(tmp_path)
     old, new = "base_model.model.", f"base_model.model.{prefix}"
     rewrite(tmp_path / "adapter_model.safetensors", lambda n, t: {n.replace(old, new, 1): t})
+    for has_config in (True, False):
+        source = opened.source if has_config else f"{opened.source}/model.safetensors"
+        with pytest.raises(ModelError, match=rf"has {prefix} in its name, which"):
+            pair_checkpoints(source, str(tmp_path))
     with pytest.raises(ModelError, match=rf"has {prefix} in its name, which") as caught:
         open_tuned_model(str(tmp_path), opened)
     mend = str(caught.value).split("rename the tensors: ")[1]
@@ -103,6 +111,15 @@ def test_an_adapter_in_shards_is_refused_since_peft_reads_one_file(opened, tmp_p
     (tmp_path / "adapter_model.safetensors").rename(tmp_path / name)
     with pytest.raises(ModelError, match=rf"the one file that PEFT reads, so {name} would be left"):
         open_tuned_model(str(tmp_path), opened)
+
+
+@pytest.mark.parametrize("is_base", [True, False])
+def test_a_config_that_says_a_text_for_a_number_is_refused_by_key(opened, tuned_folder, is_base):
+    file = tuned_folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "hidden_size": "16"}))
+    told = r"'hidden_size': TypeError: .*expected int, got str.*save it"
+    with pytest.raises(ModelError, match=told):
+        open_model(str(tuned_folder)) if is_base else open_tuned_model(str(tuned_folder), opened)
 
 
 @pytest.mark.parametrize("which", ["lm_head.weight", "model.layers.1.mlp.up_proj.weight", ""])

@@ -173,6 +173,7 @@ def certify(
         recovery=recovery,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
+            *tuned.caveats,
             *stray_caveats(opened, unloaded),
             *code_caveats(opened, tuned),
             *certify_caveats(

@@ -318,6 +318,7 @@ def _document(
         output=output,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
+            *tuned.caveats,
             *claims_caveat(
                 outcome.claims, request.capabilities, inputs.capabilities, request.num_items
             ),

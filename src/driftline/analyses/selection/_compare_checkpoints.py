@@ -153,7 +153,10 @@ def compare_checkpoints(
         histories=tuple(histories.values()),
         equal_items=base.equal_items,
         cost=Cost.since(started, forward=base.num_tokens + sum(used for _, used in result)),
-        caveats=_caveats(request, base, rows, copies, recommended=recommended),
+        caveats=(
+            *(caveat for each, _ in result for caveat in each.caveats),
+            *_caveats(request, base, rows, copies, recommended=recommended),
+        ),
         provenance=_provenance(request, base, scored),
     )
 

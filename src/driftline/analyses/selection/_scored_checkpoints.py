@@ -42,6 +42,7 @@ class ScoredCheckpoint:
     pairs: tuple[Paired, ...]
     """A capability each."""
     target: Paired | None
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ def score_checkpoint(
         # An engine counts what it takes from the store too, and here that is the base.
         request = capabilities if target is None else (*capabilities, target)
         used = 0 if is_same else engine.num_tokens(request)
-    scored = ScoredCheckpoint(named, tuned_subject(tuned), digest, is_base, pairs, rows)
+    caveats = tuple(f"{named.label}: {caveat}" for caveat in tuned.caveats)
+    scored = ScoredCheckpoint(named, tuned_subject(tuned), digest, is_base, pairs, rows, caveats)
     return scored, used
 
 

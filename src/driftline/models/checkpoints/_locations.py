@@ -8,7 +8,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ...extras import install_line, missing_module, require_extra
 from ...model_files import (
     MORE_TEMPLATES,
@@ -152,8 +152,7 @@ def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=[*files]))
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{name}: no such folder here, and it cannot be fetched from the hub ({reason}); check the path, "
+            f"{name}: no such folder here, and it cannot be fetched from the hub ({first_reason(error)}); check the path, "
             "or the hub's name and revision; offline, download it and give the folder"
         ) from error

@@ -38,17 +38,25 @@ def check_gathered(tensors: Mapping[str, StoredTensor]) -> None:
         )
 
 
-def check_wrappers(names: Iterable[str], source: object) -> None:
+def check_wrappers(names: Iterable[str], source: object, *, is_adapter: bool = False) -> None:
     """Refuse names that carry the prefix of a training wrapper, which transformers does not strip.
 
     Args:
         names: Stored names that have no place in the model.
         source: Name of the model in the message.
+        is_adapter: They are an adapter's, which all begin with PEFT's prefix.
 
     Raises:
         ModelError: A name has such a prefix.
     """
     for name in names:
+        if name.startswith(_ADAPTER_PREFIX) and not is_adapter:
+            raise ModelError(
+                f"{source}: tensor {name} has {_ADAPTER_PREFIX} in its name, which PEFT puts there and "
+                "transformers does not strip, so its place is not filled; save the plain model "
+                "(model.merge_and_unload().save_pretrained(...)), or, if the adapter is merged, "
+                f"{_rename(_ADAPTER_PREFIX)}"
+            )
         for prefix, wrapper in _WRAPPERS.items():
             bare = name.removeprefix(_ADAPTER_PREFIX)
             if bare.startswith(prefix) or (prefix[0] == "_" and f".{prefix}" in name):
@@ -56,10 +64,15 @@ def check_wrappers(names: Iterable[str], source: object) -> None:
                     f"{source}: tensor {name} has {prefix} in its name, which {wrapper} leaves and "
                     "transformers does not strip, so its place is not filled; save the unwrapped "
                     "model (accelerator.unwrap_model(model, keep_torch_compile=False)"
-                    ".save_pretrained(...)), or rename the tensors: save_file({name.replace("
-                    f"'{prefix}', ''): tensor for name, tensor in load_file(FILE).items()}}, FILE, "
-                    "metadata={'format': 'pt'})"
+                    f".save_pretrained(...)), or {_rename(prefix)}"
                 )
+
+
+def _rename(prefix: str) -> str:
+    return (
+        f"rename the tensors: save_file({{name.replace('{prefix}', ''): tensor for name, tensor in "
+        "load_file(FILE).items()}, FILE, metadata={'format': 'pt'})"
+    )
 
 
 def check_vocabulary(

@@ -6,7 +6,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ..checkpoints import locate_base
 from ._opening import LanguageModel, load_tokenizer, quiet_loading
 from ._weights import weights_digest
@@ -49,9 +49,8 @@ def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
                     config, trust_remote_code=trust_remote_code
                 )
         except Exception as error:  # each family has exceptions of its own
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             raise ModelError(
-                f"{source}: its config cannot be read ({reason[0]}); check the name and config.json"
+                f"{source}: its config cannot be read ({first_reason(error)}); check the name and config.json"
             ) from error
         stand_in = _stand_in(config, tokenizer)
     opened = LanguageModel(

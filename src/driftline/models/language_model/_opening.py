@@ -14,7 +14,7 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from ...choices import Dtype, LoadIn
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ...results import ModelProvenance
 from ..checkpoints import (
     OpenedFiles,
@@ -212,7 +212,7 @@ def load_tokenizer(
     except Exception as error:
         _check_own_code(error, source)
         raise ModelError(
-            f"{source}: its tokenizer cannot be opened ({_first_line(error)}); save it beside the "
+            f"{source}: its tokenizer cannot be opened ({first_reason(error)}); save it beside the "
             "model with tokenizer.save_pretrained(...)"
         ) from error
     if not isinstance(tokenizer.model_max_length, int | float):
@@ -240,7 +240,7 @@ def load_weights(
         if "gguf_file" not in options:
             check_gathered(read_folder(Path(location)).tensors)
         raise ModelError(
-            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            f"{source}: cannot be opened ({first_reason(error)}); check the name, and that the "
             "files are whole"
         ) from error
     if "gguf_file" not in options:
@@ -290,7 +290,7 @@ def _config(location: str, source: str) -> dict[str, object]:
         result: dict[str, object] = PreTrainedConfig.get_config_dict(location)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{source}: cannot be opened ({_first_line(error)}); check the name, and that the "
+            f"{source}: cannot be opened ({first_reason(error)}); check the name, and that the "
             "files are whole"
         ) from error
     return result
@@ -385,11 +385,7 @@ def _check_memory(error: Exception, source: str) -> None:
     is_short = isinstance(error, torch.OutOfMemoryError | MemoryError)
     if is_short or "can't allocate memory" in str(error):
         raise ModelError(
-            f"{source}: does not fit into memory ({_first_line(error)}); spread it with "
+            f"{source}: does not fit into memory ({first_reason(error)}); spread it with "
             "device_map (--device-map auto), halve it with dtype (--dtype bfloat16), or quantise "
             "it with load_in (--load-in 4bit)"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,3 +11,4 @@ from ._placed_adapter import untied_base as untied_base
 from ._sliced_factors import SlicedFactors as SlicedFactors
 from ._weight_pairs import Moments as Moments
 from ._weight_pairs import WeightPair as WeightPair
+from ._weight_pairs import equal_values as equal_values

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NoReturn
 
 from ...errors import ModelError
-from ..checkpoints import Checkpoint, ReadableTensor, StoredTensor
+from ..checkpoints import Checkpoint, ReadableTensor, StoredTensor, check_wrappers
 from ..language_model import Role, weight_role
 from ..points import as_the_base_lies, read_adapter
 from ._assembled import ChainedTensor, HeldTensor
@@ -257,6 +257,7 @@ def _known(
 ) -> str:
     known = _as_known(name, before)
     if known not in before:
+        check_wrappers(tuned.tensors, tuned.source, is_adapter=True)
         raise ModelError(
             f"{tuned.source}: changes {known}, and {base.source} has no such weight; it was made "
             "for another model, or the base's files have other names than its modules: then merge "

@@ -14,9 +14,9 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor
 
 from ...errors import ModelError
-from ..checkpoints import HUB_ID, Checkpoint
+from ..checkpoints import HUB_ID, Checkpoint, check_wrappers
 from ..language_model import quiet_loading
-from ..points import ADAPTER_PREFIX, LowRank, plain_config
+from ..points import ADAPTER_PREFIX, LowRank, misfit_mend, misfit_reason, plain_config
 from ._assembled import HeldTensor
 from ._parameters import ModelParameters
 from ._sliced_factors import SlicedFactors
@@ -114,20 +114,13 @@ def _open(checkpoint: Checkpoint, shape: transformers.PreTrainedModel, source: s
                 key_mapping=key_mapping,
             )
     except Exception as error:
-        reason = _first_reason(error)
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         raise ModelError(
-            f"{checkpoint.source}: PEFT cannot put the adapter on {source} ({reason}); it was made "
-            "for another model, or saved in part: save it again"
+            f"{checkpoint.source}: PEFT cannot put the adapter on {source} ({misfit_reason(error)}); "
+            f"{misfit_mend(error)}"
         ) from error
     _refuse_misfits(checkpoint, result.missing_keys, result.unexpected_keys, source)
     return adapted
-
-
-def _first_reason(error: Exception) -> str:
-    """Return the line that says what does not fit, in names of the base."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = next((line for line in lines if "size mismatch" in line), lines[0]).strip()
-    return line.replace(ADAPTER_PREFIX, "").replace(f".{_NAME}", "").rstrip(".")
 
 
 def _refuse_misfits(
@@ -135,6 +128,7 @@ def _refuse_misfits(
 ) -> None:
     unexpected = [name for name in unexpected if ".base_layer." not in name]
     if unexpected:
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         name = unexpected[0].removeprefix(ADAPTER_PREFIX).replace(f".{_NAME}", "")
         raise ModelError(
             f"{checkpoint.source}: holds {name}, and {source} has no place for it; it was made for "

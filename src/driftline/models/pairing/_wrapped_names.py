@@ -1,11 +1,11 @@
-"""Names of weights as wrappers of training leave them: torch.compile, FSDP, checkpointing, DDP."""
+"""Names of weights as wrappers of training leave them: torch.compile, FSDP, checkpointing, DDP, PEFT."""
 
 import re
 
 _INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
 _INSIDE_PATTERN = re.compile(rf"(?:^|(?<=\.))({'|'.join(_INSIDE)})\.")
-_OUTSIDE = "module."
-"""Prefix of every name under DistributedDataParallel and DeepSpeed."""
+_OUTSIDE = re.compile(r"module\.|base_model\.model\.")
+"""Prefix of every name under DistributedDataParallel and DeepSpeed, and under PEFT."""
 
 
 def unwrapped(name: str) -> tuple[str, tuple[str, ...]]:
@@ -19,7 +19,7 @@ def unwrapped(name: str) -> tuple[str, tuple[str, ...]]:
     """
     removed = [f"{part}." for part in _INSIDE_PATTERN.findall(name)]
     name = _INSIDE_PATTERN.sub("", name)
-    while name.startswith(_OUTSIDE):
-        removed.append(_OUTSIDE)
-        name = name.removeprefix(_OUTSIDE)
+    while outside := _OUTSIDE.match(name):
+        removed.append(outside[0])
+        name = name[outside.end() :]
     return name, tuple(dict.fromkeys(removed))

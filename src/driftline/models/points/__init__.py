@@ -1,5 +1,9 @@
 """Points in weight space: the base plus scaled directions."""
 
+from ._adapter_config import ADAPTER_PREFIX as ADAPTER_PREFIX
+from ._adapter_config import mergeable_config as mergeable_config
+from ._adapter_config import misfit_mend as misfit_mend
+from ._adapter_config import misfit_reason as misfit_reason
 from ._directions import Change as Change
 from ._directions import Direction as Direction
 from ._directions import HeldDirection as HeldDirection
@@ -19,7 +23,6 @@ from ._points import WeightNorms as WeightNorms
 from ._points import at_point as at_point
 from ._points import change_norms as change_norms
 from ._points import relative_norm as relative_norm
-from ._stored_adapter import ADAPTER_PREFIX as ADAPTER_PREFIX
 from ._stored_adapter import as_the_base_lies as as_the_base_lies
 from ._stored_adapter import plain_config as plain_config
 from ._stored_adapter import read_adapter as read_adapter

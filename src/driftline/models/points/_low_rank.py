@@ -84,7 +84,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
     """
     adapter = adapted.active_adapter
     config = adapted.peft_config[adapter]
-    field = unreadable_field(config) if isinstance(config, LoraConfig) else "peft_type"
+    field = unreadable_field(config) if type(config) is LoraConfig else "peft_type"
     if field is not None:
         raise ModelError(
             f"{field} makes the adapter more than plain LoRA, which cannot be read beside a base "

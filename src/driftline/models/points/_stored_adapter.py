@@ -2,20 +2,18 @@
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from peft import LoraConfig, PeftConfig
+from peft import LoraConfig
 from peft.utils.other import get_pattern_key
 
 from ...errors import ModelError
 from ..checkpoints import Checkpoint, StoredTensor
+from ._adapter_config import ADAPTER_PREFIX, MERGE_ADVICE, mergeable_config
 from ._directions import LowRank
 from ._low_rank import unreadable_field
 
-ADAPTER_PREFIX = "base_model.model."
-"""Prefix that PEFT puts before the name of a module of the base."""
 _PARTS = {
     ".lora_A.weight": (1, False),
     ".lora_B.weight": (0, False),
@@ -140,27 +138,18 @@ def plain_config(checkpoint: Checkpoint, *, allows_parameters: bool = False) -> 
     Raises:
         ModelError: The adapter is of another kind, or more than plain LoRA; the field is named.
     """
-    mend = "merge it into its base with PEFT's merge_and_unload(), save it and give that folder instead"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            config = PeftConfig.from_pretrained(str(checkpoint.folder))
-    except Exception as error:
-        raise ModelError(
-            f"{checkpoint.source}: adapter_config.json cannot be read by PEFT ({error}); save the "
-            "adapter again"
-        ) from error
-    if not isinstance(config, LoraConfig):
+    config = mergeable_config(checkpoint)
+    # AdaLoRA's config is one of LoRA's by its class, and its change has a third factor.
+    if type(config) is not LoraConfig:
         kind = checkpoint.config.get("peft_type")
-        raise ModelError(f"{checkpoint.source}: a {kind} adapter has no low-rank factors; {mend}")
-    known = {field.name for field in dataclasses.fields(config)}
-    # A later PEFT may write what this one does not know; passed over, it could mean anything.
-    unknown = [key for key, value in checkpoint.config.items() if key not in known and value]
+        raise ModelError(
+            f"{checkpoint.source}: a {kind} adapter has no low-rank factors; {MERGE_ADVICE}"
+        )
     plain = dataclasses.replace(config, target_parameters=None) if allows_parameters else config
-    field = unreadable_field(plain) or (unknown[0] if unknown else None)
+    field = unreadable_field(plain)
     if field is not None:
         raise ModelError(
-            f"{checkpoint.source}: {field} makes the adapter more than plain LoRA; {mend}"
+            f"{checkpoint.source}: {field} makes the adapter more than plain LoRA; {MERGE_ADVICE}"
         )
     return config
 

@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ..checkpoints import Checkpoint
 from ..language_model import LanguageModel, load_weights, quiet_loading
 from ..points import Point, at_point
@@ -69,9 +69,8 @@ def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> T
                 input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"its code fails on {tokens.shape[1]} plain tokens ({type(error).__name__}: {reason}), "
+            f"its code fails on {tokens.shape[1]} plain tokens ({type(error).__name__}: {first_reason(error)}), "
             "so it cannot be scored; if it is an adapter, leave out the module that it breaks"
         ) from error
     logits: Tensor = result.logits[0].float().cpu()

@@ -9,11 +9,19 @@ from peft import PeftModel
 from ...errors import ModelError
 from ..checkpoints import Checkpoint, check_wrappers
 from ..language_model import LanguageModel, TiedWeightsError, tied_names, weights_change
-from ..points import Change, as_tensors, lora_change, open_lora
+from ..points import (
+    ADAPTER_PREFIX,
+    Change,
+    as_tensors,
+    lora_change,
+    mergeable_config,
+    misfit_mend,
+    misfit_reason,
+    open_lora,
+)
 
 _NAME = "default"
 """The name that PEFT gives an adapter unless told otherwise."""
-_PREFIX = "base_model.model."
 
 
 def adapter_change(
@@ -36,6 +44,7 @@ def adapter_change(
         ModelError: It was made for another model, cannot be merged, or changes nothing.
     """
     folder, kind = checkpoint.folder, checkpoint.config.get("peft_type")
+    mergeable_config(checkpoint)
     change: Change
     try:
         with warnings.catch_warnings(), torch.random.fork_rng():
@@ -51,11 +60,10 @@ def adapter_change(
     except TiedWeightsError:
         raise
     except Exception as error:
-        check_wrappers(checkpoint.tensors, checkpoint.source)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        check_wrappers(checkpoint.tensors, checkpoint.source, is_adapter=True)
         raise ModelError(
-            f"{folder}: the {kind} adapter does not fit {opened.source} ({reason}); it was made "
-            "for another model, or cannot be merged"
+            f"{folder}: the {kind} adapter does not fit {opened.source} ({misfit_reason(error)}); "
+            f"{misfit_mend(error)}"
         ) from error
     for name, tensor in as_tensors(change).items():
         if not torch.isfinite(tensor).all():
@@ -93,7 +101,7 @@ def _merged_change(checkpoint: Checkpoint, opened: LanguageModel, target: Langua
     _check_all_placed(adapted, checkpoint)
     ties = tied_names(opened.model)
     for name in tied_names(adapted):
-        bare = name.removeprefix(_PREFIX)
+        bare = name.removeprefix(ADAPTER_PREFIX)
         for wrapper in ("base_layer.", "original_module."):
             bare = bare.replace(wrapper, "")
         if bare in ties:
@@ -113,7 +121,7 @@ def _check_all_placed(
     if checkpoint.config.get("ensure_weight_tying"):
         # PEFT saves such an adapter under each of the tied names, and loads it under one.
         ties = getattr(adapted.get_base_model(), "all_tied_weights_keys", {})
-        tied = tuple(f"{_PREFIX}{name.removesuffix('weight')}" for name in ties)
+        tied = tuple(f"{ADAPTER_PREFIX}{name.removesuffix('weight')}" for name in ties)
         unknown = [name for name in unknown if not name.startswith(tied or ("\0",))]
     if unknown:
         first = next((name for name in unknown if name in checkpoint.tensors), unknown[0])

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ...provenance import digest_file
 from ..checkpoints import Checkpoint, StoredTensor, check_gathered, check_vocabulary
 from ..language_model import (
@@ -156,9 +156,8 @@ def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConf
                 checkpoint.folder, trust_remote_code=opened.trust_remote_code
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{checkpoint.source}: its config.json cannot be read ({reason}); save it again"
+            f"{checkpoint.source}: its config.json cannot be read ({first_reason(error)}); save it again"
         ) from error
     text: PreTrainedConfig = config.get_text_config()
     if text is not config:

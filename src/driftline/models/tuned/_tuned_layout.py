@@ -4,6 +4,7 @@ Asked before anything large is read: the model is built without weights, from th
 transformers' renaming is applied to the stored names.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -12,10 +13,12 @@ from transformers import AutoModelForCausalLM
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
-from ...errors import ModelError
+from ...errors import ModelError, first_reason
 from ..checkpoints import Checkpoint, StoredTensor, read_header
 from ..language_model import LanguageModel, quiet_loading
-from ..pairing import WeightPair
+from ..pairing import WeightPair, text_base
+from ._config_reads import check_configs, recorded_reads
+from ._reference import logits_of
 
 
 def build_skeleton(
@@ -28,12 +31,40 @@ def build_skeleton(
                 config, trust_remote_code=opened.trust_remote_code
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{source}: no causal language model can be built from its config.json ({reason}); "
+            f"{source}: no causal language model can be built from its config.json ({first_reason(error)}); "
             "save it again, or give the base that it was tuned from"
         ) from error
     return skeleton
+
+
+def check_computes_alike(
+    config: transformers.PreTrainedConfig, source: str, opened: LanguageModel, tokens: torch.Tensor
+) -> None:
+    """Refuse a config that computes differently: equal weights then are another model.
+
+    Cost: two models without weights, and one pass of the base over the tokens.
+
+    Args:
+        config: As transformers reads it.
+        source: The model that it belongs to, for messages.
+        opened: The base; it is not touched.
+        tokens: One row.
+
+    Raises:
+        ModelError: A key that the code reads differs from the base's, or the base holds such a model inside another.
+    """
+    ours = opened.model.config
+    if type(config) is not type(ours) and type(config) is type(ours.get_text_config()):
+        raise ModelError(
+            f"{source}: is a text model ({config.model_type}), and the base holds such a one inside a "
+            f"multimodal model ({ours.model_type}); {text_base(opened.source)}"
+        )
+    with recorded_reads(config, ours) as reads:
+        for each in (config, ours):
+            build_skeleton(copy.deepcopy(each), opened, source)
+        logits_of(opened.model, tokens, opened.device)
+    check_configs(config, ours, reads, source=source)
 
 
 def reads_plainly(checkpoint: Checkpoint, skeleton: transformers.PreTrainedModel) -> bool:

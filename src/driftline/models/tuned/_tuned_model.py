@@ -1,13 +1,10 @@
 """Opens a tuned model as a point that the base can stand at: same numerics, config and template."""
 
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import transformers
-from torch import Tensor
-from transformers import PreTrainedConfig
 
 from ...errors import ModelError
 from ...model_files import code_references
@@ -28,12 +25,11 @@ from ..language_model import (
     quiet_loading,
     weights_digest,
 )
-from ..pairing import text_base
 from ..points import Point, Term, at_point
-from ._config_reads import check_configs, recorded_reads
-from ._reference import check_point, logits_of, probe_tokens, reference_logits
+from ._named_base import check_named_base
+from ._reference import check_point, probe_tokens, reference_logits
 from ._tuned_direction import open_tuned, read_config
-from ._tuned_layout import build_skeleton
+from ._tuned_layout import check_computes_alike
 from ._untied import untied
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
@@ -52,6 +48,8 @@ class TunedModel:
     base: LanguageModel
     """The base that the point belongs to: the one that was given, or, where tuning moved two weights
     apart that it ties, the same with its head on its own."""
+    caveats: tuple[str, ...] = ()
+    """Claims of its own files that were not checked: the base that an adapter names."""
 
 
 def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
@@ -76,8 +74,9 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
 
     Raises:
         ModelError: No such model, unreadable files, a model or adapter of another base, one whose
-            config says to compute something else than the base's, one with Python code of its own
-            that is not trusted, or one whose logits the base does not reach.
+            config says to compute something else than the base's, an adapter that names another
+            base that is here, one with Python code of its own that is not trusted, or one whose logits
+            the base does not reach.
     """
     checkpoint = open_checkpoint(source)
     if Path(source).is_file():
@@ -95,9 +94,9 @@ def open_tuned_model(source: str, opened: LanguageModel) -> TunedModel:
         )
     )
     _check_code(files, opened, source)
-    point, base = _open_point(checkpoint, opened)
+    point, base, caveats = _open_point(checkpoint, opened)
     return TunedModel(
-        checkpoint, point, _tokenizer(tokenizer_folder, checkpoint, opened), files, base
+        checkpoint, point, _tokenizer(tokenizer_folder, checkpoint, opened), files, base, caveats
     )
 
 
@@ -120,14 +119,19 @@ def _check_code(files: OpenedFiles, opened: LanguageModel, source: str) -> None:
         )
 
 
-def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, LanguageModel]:
-    """Return the tuned point, and the base that it belongs to."""
+def _open_point(
+    checkpoint: Checkpoint, opened: LanguageModel
+) -> tuple[Point, LanguageModel, tuple[str, ...]]:
+    """Return the tuned point, the base that it belongs to, and caveats."""
     tokens, config, base = probe_tokens(opened), None, opened
+    caveat = None
     check_gathered(checkpoint.tensors)
     check_vocabulary(checkpoint.tensors, opened.model)
     if not checkpoint.is_adapter:
         config = read_config(checkpoint, opened)
-        _check_config(config, checkpoint, opened, tokens)
+        check_computes_alike(config, checkpoint.source, opened, tokens)
+    else:
+        caveat = check_named_base(checkpoint, opened, tokens)
     try:
         direction = open_tuned(checkpoint, opened, config)
     except TiedWeightsError:
@@ -144,24 +148,7 @@ def _open_point(checkpoint: Checkpoint, opened: LanguageModel) -> tuple[Point, L
             if str(error).startswith((checkpoint.source, str(checkpoint.folder))):
                 raise
             raise ModelError(f"{checkpoint.source}: {error}") from error
-    return point, base
-
-
-def _check_config(
-    config: PreTrainedConfig, checkpoint: Checkpoint, opened: LanguageModel, tokens: Tensor
-) -> None:
-    """Refuse a config that computes differently: equal weights then are another model."""
-    ours = opened.model.config
-    if type(config) is not type(ours) and type(config) is type(ours.get_text_config()):
-        raise ModelError(
-            f"{checkpoint.source}: is a text model ({config.model_type}), and the base holds such a one "
-            f"inside a multimodal model ({ours.model_type}); {text_base(opened.source)}"
-        )
-    with recorded_reads(config, ours) as reads:
-        for each in (config, ours):
-            build_skeleton(copy.deepcopy(each), opened, checkpoint.source)
-        logits_of(opened.model, tokens, opened.device)
-    check_configs(config, ours, reads, source=checkpoint.source)
+    return point, base, () if caveat is None else (caveat,)
 
 
 def digest_at(opened: LanguageModel, point: Point) -> str | None:
