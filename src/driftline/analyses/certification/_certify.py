@@ -57,7 +57,7 @@ from ._caveats import certify_caveats
 from ._choosing_items import ChoosingItems, check_choices, num_left_out, unchosen
 from ._paired_scores import has_same_weights, is_same_model, score_both, score_once
 from ._recovery import probe_recovery
-from ._subjects import base_subject, code_caveats, stray_caveats, tuned_subject
+from ._subjects import base_subject, file_caveats, tuned_subject
 
 _NUM_REPEATED = 16
 """Items of each capability that the base scores twice."""
@@ -173,9 +173,7 @@ def certify(
         recovery=recovery,
         cost=Cost.since(started, forward=engine.tokens_used),
         caveats=(
-            *tuned.caveats,
-            *stray_caveats(opened, unloaded),
-            *code_caveats(opened, tuned),
+            *file_caveats(opened, tuned, unloaded),
             *certify_caveats(
                 claims,
                 guards,

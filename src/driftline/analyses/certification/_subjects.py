@@ -31,6 +31,25 @@ def tuned_subject(tuned: TunedModel) -> Subject:
     )
 
 
+def file_caveats(
+    opened: LanguageModel, tuned: TunedModel, unloaded: Sequence[str]
+) -> tuple[str, ...]:
+    """Say of the files of both models what was not checked, not read or not run.
+
+    Args:
+        opened: The base.
+        tuned: The tuned model.
+        unloaded: Stored tensors that differ between the models, and that their class does not load.
+
+    Returns:
+        Sentences.
+
+    Raises:
+        ModelError: A config cannot be read.
+    """
+    return (*tuned.caveats, *stray_caveats(opened, unloaded), *code_caveats(opened, tuned))
+
+
 def stray_caveats(opened: LanguageModel, unloaded: Sequence[str] = ()) -> tuple[str, ...]:
     """Name what the files hold and nothing here reads.
 
