@@ -152,7 +152,8 @@ def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConf
             )
     except Exception as error:
         raise ModelError(
-            f"{checkpoint.source}: its config.json cannot be read ({first_reason(error)}); save it again"
+            f"{checkpoint.source}: its config.json cannot be read ({first_reason(error)}); correct "
+            "the field, or save it again"
         ) from error
     return config
 
