@@ -86,12 +86,17 @@ def test_what_is_more_than_factors_is_named(field, value):
     assert unreadable_field(peft.LoraConfig(r=4, target_modules=["q_proj"])) is None
 
 
+def test_every_other_kind_is_more_than_factors():
+    for config in (peft.AdaLoraConfig(total_step=10), peft.IA3Config(), peft.LoHaConfig()):
+        assert unreadable_field(config) == "peft_type"
+
+
 def test_what_is_more_than_factors_is_refused(base, on_disk, tmp_path):
     adapted = adapt(base.model, use_dora=True)
     with pytest.raises(ModelError, match="use_dora makes the adapter more than plain LoRA"):
         lora_change(adapted, base.model)
     adapted.save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="use_dora makes the adapter more than plain LoRA"):
+    with pytest.raises(ModelError, match=r"use_dora makes .* plain LoRA.*; merge it into its base"):
         open_tuned(tmp_path, on_disk)
 
 

@@ -211,6 +211,12 @@ def load_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(location, **options)
     except Exception as error:
         _check_own_code(error, source)
+        # The config is read on the way to the tokenizer, and says which field is wrong.
+        if type(error).__name__.startswith("StrictDataclass"):
+            raise ModelError(
+                f"{source}: its config.json cannot be read ({first_reason(error)}); correct the "
+                "field, or save it again"
+            ) from error
         raise ModelError(
             f"{source}: its tokenizer cannot be opened ({first_reason(error)}); save it beside the "
             "model with tokenizer.save_pretrained(...)"

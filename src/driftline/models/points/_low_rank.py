@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from peft.utils import ModulesToSaveWrapper
 from torch import Tensor
@@ -33,15 +33,19 @@ _PLAIN_STARTS = (True, False, "gaussian", "orthogonal")
 """Starts that leave the base as it is; the others move it and let the factors make up for it."""
 
 
-def unreadable_field(config: LoraConfig) -> str | None:
+def unreadable_field(config: PeftConfig) -> str | None:
     """Return the field by which an adapter is more than its factors.
 
     Args:
         config: PEFT's config of the adapter.
 
     Returns:
-        The field's name; None where the factors and the saved modules say it all.
+        The field's name, `peft_type` for every kind but LoRA; None where the factors and the saved
+        modules say it all.
     """
+    # AdaLoRA's config is one of LoRA's by its class, and its change has a third factor.
+    if type(config) is not LoraConfig:
+        return "peft_type"
     plain = LoraConfig()
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -83,8 +87,7 @@ def lora_change(adapted: PeftModel, base: torch.nn.Module) -> dict[str, Tensor |
         ModelError: The adapter is more than its factors, or lies on what the base has not.
     """
     adapter = adapted.active_adapter
-    config = adapted.peft_config[adapter]
-    field = unreadable_field(config) if type(config) is LoraConfig else "peft_type"
+    field = unreadable_field(adapted.peft_config[adapter])
     if field is not None:
         raise ModelError(
             f"{field} makes the adapter more than plain LoRA, which cannot be read beside a base "

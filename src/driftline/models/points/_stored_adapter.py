@@ -139,7 +139,7 @@ def plain_config(checkpoint: Checkpoint, *, allows_parameters: bool = False) -> 
         ModelError: The adapter is of another kind, or more than plain LoRA; the field is named.
     """
     config = mergeable_config(checkpoint)
-    # AdaLoRA's config is one of LoRA's by its class, and its change has a third factor.
+    # Not of a class below it, such as AdaLoRA's.
     if type(config) is not LoraConfig:
         kind = checkpoint.config.get("peft_type")
         raise ModelError(

@@ -157,7 +157,8 @@ def read_config(checkpoint: Checkpoint, opened: LanguageModel) -> PreTrainedConf
             )
     except Exception as error:
         raise ModelError(
-            f"{checkpoint.source}: its config.json cannot be read ({first_reason(error)}); save it again"
+            f"{checkpoint.source}: its config.json cannot be read ({first_reason(error)}); correct "
+            "the field, or save it again"
         ) from error
     text: PreTrainedConfig = config.get_text_config()
     if text is not config:
