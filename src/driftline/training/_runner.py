@@ -27,6 +27,7 @@ from ..models import (
     plan_training,
     planned_trainer,
     read_training_data,
+    refuse_packing,
     start_weights,
     told_in_one_line,
     with_replay,
@@ -153,6 +154,7 @@ def train(
 def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
     """Build TRL's trainer on a copy of the model, with the user's own fields."""
     opened, config = request.opened, request.config
+    refuse_packing(config)
     if opened.packing is not None or opened.is_offloaded:
         raise ConfigError(
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "

@@ -192,6 +192,8 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
     adapter, result = values.get("adapter"), _axolotl_precision(values)
     if adapter in ("lora", "qlora"):
         result |= {"use_peft": True, "lora_dropout": values.get("lora_dropout") or 0.0}
+        if adapter == "qlora":
+            result["load_in_4bit"] = True
         if values.get("lora_target_linear"):
             result["target_modules"] = "all-linear"
     elif adapter:

@@ -1,0 +1,69 @@
+"""Fields that no run can have: named before anything is trained, in a dry run too."""
+
+import pytest
+import yaml
+
+LIKE_AXOLOTL = {
+    "base_model": "a/b",
+    "micro_batch_size": 2,
+    "num_epochs": 1,
+    "sequence_len": 64,
+    "adapter": "qlora",
+}
+LIKE_FACTORY = {
+    "model_name_or_path": "a/b",
+    "stage": "sft",
+    "finetuning_type": "lora",
+    "cutoff_len": 64,
+    "quantization_bit": 4,
+}
+
+
+def _arguments(planned, command: str, *more: str) -> list[str]:
+    if command != "train":
+        return [*planned.arguments(command), *more]
+    return [
+        "train", str(planned.config), "--model", planned.model, "--data", str(planned.data),
+        "--suite", planned.suite, "--out", str(planned.out), "--every", "2", *more,
+    ]  # fmt: skip
+
+
+def _change(planned, **fields: object) -> None:
+    values = yaml.safe_load(planned.config.read_text()) | {"bf16": False} | fields
+    planned.config.write_text(yaml.safe_dump(values))
+
+
+def _refused(run, planned, *told: str, commands=("train", "forecast")) -> None:
+    for command in commands:
+        for more in ((), ("--dry-run",)):
+            code, _, err = run(*_arguments(planned, command, *more))
+            assert code == 2, (command, more, err)
+            assert "Traceback" not in err
+            for each in told:
+                assert each in err, (command, more, err)
+            assert not (planned.out / "model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"load_in_4bit": True, "use_peft": True}, "load_in_4bit"),
+        ({"load_in_8bit": True, "use_peft": True}, "load_in_8bit"),
+        ({**LIKE_AXOLOTL, "learning_rate": 1e-3}, "load_in_4bit"),
+        ({**LIKE_FACTORY, "learning_rate": 1e-3}, "load_in_4bit"),
+    ],
+)
+def test_a_quantised_base_is_never_passed_over(run, planned, fields, key):
+    if "load_in_4bit" in fields or "load_in_8bit" in fields:
+        _change(planned, **fields)
+    else:
+        planned.config.write_text(yaml.safe_dump(fields))
+    _refused(run, planned, f"config.yaml: {key}: ", "attach StabilityMonitor", commands=["train"])
+    _refused(run, planned, f"config.yaml: {key}: ", "add --load-in", commands=["forecast"])
+
+
+def test_a_dry_run_takes_a_base_that_is_opened_as_the_config_says(run, planned):
+    _change(planned, load_in_4bit=True, use_peft=True)
+    code, _, err = run(*planned.arguments(), "--load-in", "4bit", "--dry-run")
+    assert code == 0, err
