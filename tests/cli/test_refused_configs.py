@@ -67,3 +67,25 @@ def test_a_dry_run_takes_a_base_that_is_opened_as_the_config_says(run, planned):
     _change(planned, load_in_4bit=True, use_peft=True)
     code, _, err = run(*planned.arguments(), "--load-in", "4bit", "--dry-run")
     assert code == 0, err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"seed": -1}, "config.yaml: seed: -1 is not at least 0"),
+        ({"max_steps": -1, "num_train_epochs": 0}, "config.yaml: num_train_epochs: 0: the run would"),
+        ({"metric_for_best_model": "foo", "eval_strategy": "steps", "dataset_test_split": "test"},
+         "config.yaml: metric_for_best_model: 'foo' is not among what TRL evaluates"),
+        ({"per_device_train_batch_size": 25, "dataloader_drop_last": True, "max_steps": -1},
+         "config.yaml: dataloader_drop_last: data.jsonl has 24 rows to train on, which fill no batch of 25"),
+    ],
+)  # fmt: skip
+def test_a_run_that_would_break_off_or_have_no_step_is_refused(run, planned, fields, told):
+    _change(planned, **fields)
+    more = () if "eval_strategy" not in fields else ("--eval-data", str(planned.data))
+    for command in ("train", "forecast"):
+        for dry in ((), ("--dry-run",)):
+            code, _, err = run(*_arguments(planned, command, *more, *dry))
+            assert (code, told in err) == (2, True), (command, dry, err)
+    assert not (planned.out / "model").exists()
