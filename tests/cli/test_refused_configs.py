@@ -89,3 +89,32 @@ def test_a_run_that_would_break_off_or_have_no_step_is_refused(run, planned, fie
             code, _, err = run(*_arguments(planned, command, *more, *dry))
             assert (code, told in err) == (2, True), (command, dry, err)
     assert not (planned.out / "model").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"lora_target_modules": ["q_proj"]},
+         "lora_target_modules: q_proj alone is taken for a regular expression of the whole name, by TRL "
+         "too; write `lora_target_modules: '.*\\.q_proj'`"),
+        ({"lora_target_modules": "nonsense"}, "lora_target_modules: nonsense: no layer of "),
+        ({"target_modules": ["a", "b"]}, "target_modules: ['a', 'b']: no layer of "),
+        ({"layers_to_transform": [9]}, "layers_to_transform: [9]: "),
+        ({"init_lora_weights": "foo"}, "init_lora_weights: 'foo' is not one of true, false, gaussian"),
+    ],
+)  # fmt: skip
+def test_an_adapter_that_peft_cannot_make_names_its_key(run, planned, fields, told):
+    _change(planned, use_peft=True, **fields)
+    for command in ("train", "forecast"):
+        code, _, err = run(*_arguments(planned, command))
+        assert (code, f"config.yaml: {told}" in err) == (2, True), (command, err)
+    assert not (planned.out / "model").exists()
+
+
+@pytest.mark.slow
+def test_a_trained_bias_that_the_base_has_no_place_for_is_refused_by_a_probe(run, planned):
+    _change(planned, use_peft=True, lora_bias=True)
+    code, _, err = run(*planned.arguments())
+    assert code == 2, err
+    assert "config.yaml: lora_bias: model.layers.0.self_attn.q_proj has no bias" in err

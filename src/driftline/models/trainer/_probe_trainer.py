@@ -12,6 +12,7 @@ from peft.utils import ModulesToSaveWrapper
 
 from ...errors import ConfigError
 from ..language_model import LanguageModel, tied_names
+from ._adapter_checks import check_bias
 from ._base_checks import check_base
 from ._lever_trainer import LeverTrainer
 from ._planned_trainer import planned_trainer
@@ -73,6 +74,7 @@ def probe_trainer(
                 "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
             )
         _check_tied(trainer, opened, config)
+        check_bias(trainer.model, config)
         yield trainer
 
 

@@ -54,12 +54,6 @@ def take_adapter_names(
                 f"{path}: {trl}: {ours} and {peft}: {theirs} are one field; keep {trl}"
             )
         del result[trl]
-    tokens = result.get("trainable_token_indices")
-    if isinstance(tokens, list):
-        raise ConfigError(
-            f"{path}: trainable_token_indices: {tokens}: TRL takes them by layer; write "
-            f"`trainable_token_indices: {{embed_tokens: {tokens}}}`"
-        )
     aside = [key for key in result if key in _FILLED_IN]
     for key in aside:
         del result[key]

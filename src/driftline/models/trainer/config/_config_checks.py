@@ -236,6 +236,8 @@ _LIBRARY_MENDS = {
     "on whole chats (TRL: assistant_only_loss: false; Axolotl: train_on_inputs: true; LLaMA-Factory: "
     "train_on_prompt: true), or give TRL a template with the markers in chat_template_path "
     "(docs/data-and-configs.md has one)",
+    "'TrainableTokensWrapper' object has no attribute": "; TRL cannot read a head that is tied to an "
+    "embedding of which single tokens are trained; remove trainable_token_indices",
 }
 """Words of a library's refusal -> the mend, where the library names none that works here."""
 
