@@ -112,6 +112,7 @@ from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
 from .trainer.config import streams as streams
 from .trainer.config import told_in_one_line as told_in_one_line
+from .trainer.config import with_key as with_key
 from .trainer.data import TrainingData as TrainingData
 from .trainer.data import read_columns as read_columns
 from .trainer.data import read_named_data as read_named_data

@@ -30,6 +30,7 @@ from ..models import (
     refuse_packing,
     start_weights,
     told_in_one_line,
+    with_key,
     with_replay,
     write_training_data,
 )
@@ -213,7 +214,7 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
                 **chosen, output_dir=str(output_dir), use_cpu=use_cpu, disable_tqdm=True
             )
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
-        raise ConfigError(f"{config.name}: {error}") from error
+        raise ConfigError(f"{config.name}: {with_key(error, chosen)}") from error
 
 
 class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]

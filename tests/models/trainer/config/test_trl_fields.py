@@ -279,6 +279,14 @@ def test_what_yaml_reads_otherwise_is_read_as_its_field_takes_it(tmp_path, text,
         _arguments(config, tmp_path, use_cpu=True)
 
 
+def test_a_value_that_train_alone_uses_is_named_with_its_key(read, tmp_path):
+    config = read({"hub_strategy": "foo", "bf16": False})
+    with pytest.raises(
+        ConfigError, match=r"^sft.yaml: hub_strategy: foo is not a valid HubStrategy"
+    ):
+        _arguments(config, tmp_path, use_cpu=True)
+
+
 def test_what_peft_fills_in_itself_is_set_aside_with_a_line(read):
     config = read({
         "use_peft": True, "revision": "abc", "base_model_name_or_path": "x", "peft_type": "LORA",

@@ -31,7 +31,7 @@ from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
 from ._former_names import take_former_names
 from ._launch import take_launch_keys
 from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
-from ._value_checks import check_keys, check_values
+from ._value_checks import check_keys, check_values, with_key
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class TrainingConfig:
                     disable_tqdm=True,
                 )
         except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
-            raise ConfigError(f"{self.name}: {error}") from error
+            raise ConfigError(f"{self.name}: {with_key(error, chosen)}") from error
 
     def adapter_config(self) -> LoraConfig | None:
         """Return the LoRA config that the fields describe; None for full fine-tuning.

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeGuard
 
@@ -75,6 +76,21 @@ def check_values(values: dict[str, JsonValue], path: Path) -> None:
                 "quotation marks"
             ) from None
     _check_num_steps(values, path)
+
+
+def with_key(error: Exception, values: Mapping[str, object]) -> str:
+    """Put the key before a library's words on its value, where they do not name it.
+
+    Args:
+        error: The refusal, such as `foo is not a valid HubStrategy`.
+        values: The fields that the library was given.
+
+    Returns:
+        The words in one line.
+    """
+    text = " ".join(str(error).split())
+    keys = [key for key, value in values.items() if text.startswith(f"{value} is not a valid ")]
+    return f"{keys[0]}: {text}" if len(keys) == 1 else text
 
 
 def _check_range(key: str, value: JsonValue, path: Path) -> None:
