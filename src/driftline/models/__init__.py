@@ -85,6 +85,7 @@ from .trainer import TrainingOutcome as TrainingOutcome
 from .trainer import TrainingPlan as TrainingPlan
 from .trainer import Trajectory as Trajectory
 from .trainer import TrajectoryDirection as TrajectoryDirection
+from .trainer import check_packing as check_packing
 from .trainer import checkpoint_files as checkpoint_files
 from .trainer import checkpoint_folder as checkpoint_folder
 from .trainer import finish as finish
@@ -94,6 +95,7 @@ from .trainer import lever_trainer as lever_trainer
 from .trainer import plan_training as plan_training
 from .trainer import planned_trainer as planned_trainer
 from .trainer import random_states_kept as random_states_kept
+from .trainer import refuse_packing as refuse_packing
 from .trainer import scale_update as scale_update
 from .trainer import start_weights as start_weights
 from .trainer.config import FREE_FIELDS as FREE_FIELDS
@@ -110,6 +112,7 @@ from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
 from .trainer.config import streams as streams
 from .trainer.config import told_in_one_line as told_in_one_line
+from .trainer.config import with_key as with_key
 from .trainer.data import TrainingData as TrainingData
 from .trainer.data import read_columns as read_columns
 from .trainer.data import read_named_data as read_named_data

@@ -27,8 +27,10 @@ from ..models import (
     plan_training,
     planned_trainer,
     read_training_data,
+    refuse_packing,
     start_weights,
     told_in_one_line,
+    with_key,
     with_replay,
     write_training_data,
 )
@@ -153,6 +155,7 @@ def train(
 def _training_of(request: TrainRequest, folder: Path) -> Iterator[LeverTrainer]:
     """Build TRL's trainer on a copy of the model, with the user's own fields."""
     opened, config = request.opened, request.config
+    refuse_packing(config)
     if opened.packing is not None or opened.is_offloaded:
         raise ConfigError(
             f"{opened.source}: is quantised or offloaded, which train does not support; train it "
@@ -211,7 +214,7 @@ def _arguments(config: TrainingConfig, output_dir: Path, *, use_cpu: bool) -> SF
                 **chosen, output_dir=str(output_dir), use_cpu=use_cpu, disable_tqdm=True
             )
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
-        raise ConfigError(f"{config.name}: {error}") from error
+        raise ConfigError(f"{config.name}: {with_key(error, chosen)}") from error
 
 
 class _OwnBookkeeping(TrainerCallback):  # type: ignore[misc]

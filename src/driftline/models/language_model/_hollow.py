@@ -20,6 +20,8 @@ class HollowModel:
     """Counts tokens as the real model does; its weights are those of a tiny stand-in."""
     num_parameters: int
     hidden_size: int
+    packing: str | None = None
+    """`4-bit` or `8-bit`, where the checkpoint itself is quantised."""
 
 
 def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
@@ -57,7 +59,15 @@ def open_hollow(source: str, *, trust_remote_code: bool = False) -> HollowModel:
         stand_in, tokenizer, source, result.revision, weights_digest(stand_in), trust_remote_code
     )
     hidden = getattr(config.get_text_config(), "hidden_size", 0) or 1
-    return HollowModel(opened, sum(p.numel() for p in shape.parameters()), int(hidden))
+    size = sum(p.numel() for p in shape.parameters())
+    return HollowModel(opened, size, int(hidden), _packing(config))
+
+
+def _packing(config: transformers.PreTrainedConfig) -> str | None:
+    quantised = getattr(config, "quantization_config", None)
+    if not isinstance(quantised, dict):
+        return None
+    return "4-bit" if quantised.get("load_in_4bit") else "8-bit"
 
 
 def _stand_in(

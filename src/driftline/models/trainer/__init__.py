@@ -1,5 +1,7 @@
 """The trainer, and the trajectory that a planned run takes from the base."""
 
+from ._base_checks import check_packing as check_packing
+from ._base_checks import refuse_packing as refuse_packing
 from ._checkpoints import checkpoint_files as checkpoint_files
 from ._checkpoints import checkpoint_folder as checkpoint_folder
 from ._checkpoints import is_whole_checkpoint as is_whole_checkpoint

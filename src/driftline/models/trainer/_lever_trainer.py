@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from ...errors import ConfigError
 from ...provenance import digest_value
 from ..language_model import LanguageModel, list_places, module_names, tied_names
+from ._adapter_checks import adapter_named
 from ._interrupts import interrupts_heard
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
@@ -284,7 +285,8 @@ def lever_trainer(
     if streams(config):
         rows = rows.to_iterable_dataset()
     refusal = f"with {data.name}, the trainer refuses them"
-    with interrupts_heard(), quiet_datasets(), told_in_one_line(config, refusal):
+    told = told_in_one_line(config, refusal)
+    with interrupts_heard(), quiet_datasets(), told, adapter_named(config, opened):
         trainer = LeverTrainer(
             opened,
             levers,

@@ -5,8 +5,10 @@ import warnings
 from collections.abc import Iterator
 
 import transformers
+from datasets import IterableDataset
 from trl import SFTConfig
 
+from ...errors import ConfigError
 from ..language_model import LanguageModel
 from ._lever_trainer import LeverTrainer, lever_trainer
 from .config import TrainingConfig
@@ -56,4 +58,18 @@ def planned_trainer(
             opened, config, data, arguments=arguments, levers=levers, evaluation=evaluation
         )
         trainer.remove_callback(transformers.PrinterCallback)
+        _check_batches(trainer, config, data)
         yield trainer
+
+
+def _check_batches(trainer: LeverTrainer, config: TrainingConfig, data: TrainingData) -> None:
+    """Refuse to leave out a last batch that is not full, where it is the only one."""
+    args, rows = trainer.args, trainer.train_dataset
+    if not args.dataloader_drop_last or isinstance(rows, IterableDataset):
+        return
+    if len(rows) < args.train_batch_size:
+        raise ConfigError(
+            f"{config.name}: dataloader_drop_last: {data.name} has {len(rows)} rows to train on, which fill no "
+            f"batch of {args.train_batch_size}, so the run would have no step; remove the key, or lower "
+            "per_device_train_batch_size"
+        )

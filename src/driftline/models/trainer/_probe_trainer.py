@@ -12,7 +12,8 @@ from peft.utils import ModulesToSaveWrapper
 
 from ...errors import ConfigError
 from ..language_model import LanguageModel, tied_names
-from ..points import unreadable_field
+from ._adapter_checks import check_bias
+from ._base_checks import check_base
 from ._lever_trainer import LeverTrainer
 from ._planned_trainer import planned_trainer
 from ._random_states import random_states_kept
@@ -45,7 +46,7 @@ def probe_trainer(
         ConfigError: Config, data and base do not go together, or the run would be distributed.
     """
     levers = Levers() if levers is None else levers
-    _check_base(opened, config)
+    check_base(opened, config)
     with contextlib.ExitStack() as stack:
         if output_dir is None:
             made = tempfile.TemporaryDirectory(prefix="driftline-")
@@ -73,36 +74,8 @@ def probe_trainer(
                 "runs are not supported; show one GPU with CUDA_VISIBLE_DEVICES=0"
             )
         _check_tied(trainer, opened, config)
+        check_bias(trainer.model, config)
         yield trainer
-
-
-def _check_base(opened: LanguageModel, config: TrainingConfig) -> None:
-    """Refuse a run that this base cannot be the start of."""
-    if opened.is_offloaded:
-        raise ConfigError(
-            f"{config.name}: some weights of {opened.source} lie in main memory or on disk and not "
-            "where they compute, so it cannot be trained here; take more or larger GPUs, or open "
-            "it with load_in (--load-in 4bit) and train LoRA"
-        )
-    for key, bits in (("load_in_4bit", "4-bit"), ("load_in_8bit", "8-bit")):
-        if config.values.get(key) and not (opened.packing or "").startswith(bits):
-            raise ConfigError(
-                f"{config.name}: {key}: the base was not opened so; add --load-in "
-                f"{bits.replace('-', '')}, or remove the key"
-            )
-    if opened.packing is None:
-        return
-    adapter = config.adapter_config()
-    if adapter is None:
-        raise ConfigError(
-            f"{config.name}: {opened.source} is quantised ({opened.packing}), and packed weights "
-            "cannot be trained; add `use_peft: true` for LoRA, or open the unquantised base"
-        )
-    more = unreadable_field(adapter)
-    if more is not None:
-        raise ConfigError(
-            f"{config.name}: {more}: on a quantised base only plain LoRA is supported; remove it"
-        )
 
 
 def _check_tied(trainer: LeverTrainer, opened: LanguageModel, config: TrainingConfig) -> None:

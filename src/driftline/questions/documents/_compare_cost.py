@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
 from ..inputs import ModelChoice
-from ._estimate import Estimate, Work, estimate, hollow_of, scored_tokens, without_adapter
+from ._estimate import (
+    Estimate,
+    Work,
+    check_packing_of,
+    estimate,
+    hollow_of,
+    scored_tokens,
+    without_adapter,
+)
 
 if TYPE_CHECKING:
     from driftline.analyses import PlannedConfig, PlannedWork
@@ -38,6 +46,8 @@ def estimate_configs(cost: ConfigsCost, choice: "ModelChoice") -> Estimate:
     from driftline.analyses import COMPARE_ROUNDS, SHORT_COMPARE_ROUNDS
 
     hollow = hollow_of(choice)
+    for run in cost.runs:
+        check_packing_of(hollow, choice, run.config)
     try:
         rounds = _rounds(cost, hollow, COMPARE_ROUNDS)
     except ConfigError:

@@ -139,6 +139,7 @@ def estimate_assessment(request: "AssessmentRequest", choice: "ModelChoice") -> 
     from driftline.engine import RunFolder
 
     hollow = hollow_of(choice)
+    check_packing_of(hollow, choice, request.config)
     with tempfile.TemporaryDirectory(prefix="driftline-estimate-") as kept:
         folder = RunFolder(Path(kept))
         counted = planned_work(
@@ -193,6 +194,7 @@ def estimate_plan(cost: PlanCost, choice: "ModelChoice") -> Estimate:
 
     hollow = hollow_of(choice)
     config = config_in_memory({}) if cost.config is None else cost.config
+    check_packing_of(hollow, choice, config)
     per_step, steps = _run_size(hollow, config, cost.data)
     runs = min(_PLANNED_RUNS, cost.num_trials or _PLANNED_RUNS)
     trained = cost.budget_tokens or runs * per_step * steps
@@ -226,6 +228,25 @@ def hollow_of(choice: "ModelChoice") -> "HollowModel":
     from driftline.models import open_hollow
 
     return open_hollow(choice.source, trust_remote_code=choice.trust_remote_code)
+
+
+def check_packing_of(
+    hollow: "HollowModel", choice: "ModelChoice", config: "TrainingConfig"
+) -> None:
+    """Refuse a config that wants the base quantised otherwise than the probe would open it.
+
+    Args:
+        hollow: The base's stand-in.
+        choice: How it would be opened.
+        config: The user's config.
+
+    Raises:
+        ConfigError: As the probe itself would say it.
+    """
+    from driftline.models import check_packing
+
+    opened = {"4bit": "4-bit", "8bit": "8-bit"}.get(choice.load_in or "")
+    check_packing(config, choice.source, opened or hollow.packing)
 
 
 def _capabilities(suites: "tuple[Suite, ...]") -> "list[Capability]":

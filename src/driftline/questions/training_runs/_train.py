@@ -210,7 +210,13 @@ def _read_run(
     is_named: bool,
 ) -> _Run:
     """Read the rows, and check that config and rows can be trained."""
-    from driftline.models import check_outputs, check_training, precision_notes, run_notes
+    from driftline.models import (
+        check_outputs,
+        check_training,
+        precision_notes,
+        refuse_packing,
+        run_notes,
+    )
     from driftline.training import check_inputs
 
     data, columns, evaluation = given
@@ -219,6 +225,7 @@ def _read_run(
     named = protocol.config.values
     if source is None and not (named.get("dataset_name") or named.get("datasets")):
         raise ConfigError(f"{name}: names no data; add --data")
+    refuse_packing(protocol.config)
     protocol.config.set_environment()
     check_outputs(protocol.config)
     rows, notes = inputs.read_rows(source, protocol.config, columns)

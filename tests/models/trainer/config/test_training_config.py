@@ -186,8 +186,8 @@ def test_what_is_not_said_is_trls_own_default(read, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("lr_scheduler_type: nonsense", "nonsense is not a valid SchedulerType"),
-        ("optim: nonsense", "nonsense is not a valid OptimizerNames"),
+        ("lr_scheduler_type: nonsense", "lr_scheduler_type: nonsense is not a valid SchedulerType"),
+        ("optim: nonsense", "optim: nonsense is not a valid OptimizerNames"),
         ("bf16: true\nfp16: true", "At most one of fp16 and bf16"),
         ("warmup_steps: -3", "warmup_steps"),
     ],

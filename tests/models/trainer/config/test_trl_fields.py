@@ -129,7 +129,8 @@ def test_a_field_of_the_adapter_reaches_peft_or_is_told_to_be_without_effect(rea
 
 @pytest.mark.parametrize("field", sorted(SET_ASIDE))
 def test_what_a_probe_sets_aside_is_named(read, field):
-    value = {"resume_from_checkpoint": "true"}.get(field, "no")
+    kinds = fields_of.kinds_of(field)
+    value = {"resume_from_checkpoint": "true"}.get(field, 1 if {int, float} & {*kinds} else "no")
     notes = read({field: value, "eval_strategy": "steps"}).probe_notes()
     assert any(field in note.split(": set aside")[0] for note in notes if "set aside" in note)
 
@@ -205,3 +206,90 @@ def test_fields_about_data_count_as_trls_command_line_has_them(read, fields, str
     config = read(fields)
     assert streams(config) == streamed
     assert config.unused_fields() == unused
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"seed": -1}, "seed: -1 is not at least 0 and at most 4294967295"),
+        ({"seed": 99999999999}, "seed: 99999999999 is not at least 0 and at most 4294967295"),
+        ({"data_seed": -1}, "data_seed: -1 is not at least 0"),
+        ({"dataloader_num_workers": -1}, "dataloader_num_workers: -1 is not at least 0"),
+        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of: 0 is not at least 1"),
+        ({"pad_to_multiple_of": "0"}, "pad_to_multiple_of: 0 is not at least 1"),
+        ({"lora_dropout": 1.5, "use_peft": True}, "lora_dropout: 1.5 is not at least 0 and at most 1"),
+        ({"bias": "foo", "use_peft": True}, "bias: 'foo' is not one of none, all, lora_only"),
+        ({"max_steps": 0}, "max_steps: 0: the run would have no step; write -1 or leave it out"),
+        ({"num_train_epochs": 0}, "num_train_epochs: 0: the run would have no step"),
+        ({"num_train_epochs": -1, "max_steps": -1}, "num_train_epochs: -1: the run would have no"),
+        ({"logging_steps": "ten"}, "logging_steps: 'ten' is not a number"),
+        ({"save_steps": None}, "save_steps: None is not a number"),
+        ({"save_total_limit": "few"}, "save_total_limit: 'few' is not a whole number or null"),
+        ({"push_to_hub": "perhaps"}, "push_to_hub: 'perhaps' is not true or false"),
+        ({"eval_strategy": True}, "eval_strategy: True is not one of no, steps, epoch"),
+        ({"peft_type": "IA3", "use_peft": True}, "peft_type: IA3 is not supported, LoRA is"),
+        ({"inference_mode": True, "use_peft": True}, "inference_mode: true leaves nothing"),
+        ({"lora_r": 16, "r": 8, "use_peft": True}, "lora_r: 16 and r: 8 are one field; keep lora_r"),
+        (
+            {"lora_target_modules": ["a", "b"], "target_modules": ["a"], "use_peft": True},
+            "are one field; keep lora_target_modules",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_run_can_have_is_named_with_its_key(read, fields, told):
+    with pytest.raises(ConfigError) as caught:
+        read(fields)
+    assert str(caught.value).partition("sft.yaml: ")[2].startswith(told) or told in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "meant"),
+    [
+        ("save_steps: '5'", "save_steps", 5.0),
+        ("logging_steps: 1e1", "logging_steps", 10.0),
+        ("save_total_limit: '2'", "save_total_limit", 2),
+        ("push_to_hub: 'false'", "push_to_hub", False),
+        ("load_best_model_at_end: 'false'", "load_best_model_at_end", False),
+        ("eval_strategy: no", "eval_strategy", "no"),
+        ("save_strategy: no", "save_strategy", "no"),
+        ("logging_strategy: no", "logging_strategy", "no"),
+        ("gradient_checkpointing:", "gradient_checkpointing", False),
+        ("use_peft: 1", "use_peft", True),
+        ("lora_alpha: 16.0\nuse_peft: true", "lora_alpha", 16),
+        ("max_steps: 100.0", "max_steps", 100),
+        ("num_train_epochs: 0\nmax_steps: 3", "num_train_epochs", 0),
+        ("fsdp: []", "fsdp", None),
+        (
+            "lr_scheduler_kwargs: {min_lr: 1e-5, num_cycles: '2', mode: max}",
+            "lr_scheduler_kwargs",
+            {"min_lr": 1e-5, "num_cycles": 2, "mode": "max"},
+        ),
+        ("lora_r: 8\nr: 8\nuse_peft: true", "r", 8),
+    ],
+)
+def test_what_yaml_reads_otherwise_is_read_as_its_field_takes_it(tmp_path, text, field, meant):
+    path = tmp_path / "sft.yaml"
+    path.write_text(f"bf16: false\n{text}\n")
+    config = read_training_config(path)
+    assert config.values[field] == meant
+    assert type(config.values[field]) is type(meant)
+    if field in fields_of.SFT_FIELDS - {"lr_scheduler_kwargs", "push_to_hub"}:
+        _arguments(config, tmp_path, use_cpu=True)
+
+
+def test_a_value_that_train_alone_uses_is_named_with_its_key(read, tmp_path):
+    config = read({"hub_strategy": "foo", "bf16": False})
+    with pytest.raises(
+        ConfigError, match=r"^sft.yaml: hub_strategy: foo is not a valid HubStrategy"
+    ):
+        _arguments(config, tmp_path, use_cpu=True)
+
+
+def test_what_peft_fills_in_itself_is_set_aside_with_a_line(read):
+    config = read({
+        "use_peft": True, "revision": "abc", "base_model_name_or_path": "x", "peft_type": "LORA",
+    })  # fmt: skip
+    assert config.values == {"use_peft": True}
+    assert config.notes[-1].startswith("revision, base_model_name_or_path: set aside")

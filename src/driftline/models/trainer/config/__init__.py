@@ -15,3 +15,4 @@ from ._in_memory import config_in_memory as config_in_memory
 from ._training_config import TrainingConfig as TrainingConfig
 from ._training_config import config_from_values as config_from_values
 from ._training_config import read_training_config as read_training_config
+from ._value_checks import with_key as with_key

@@ -30,6 +30,11 @@ _ABOUT_OPENING = {
 }  # fmt: skip
 """Keys of model_init_kwargs that change no weight and no loss of a run."""
 _FEW_STEPS = 100
+_EVALUATED = (
+    "loss", "mean_token_accuracy", "entropy", "num_tokens", "aux_loss", "runtime",
+    "samples_per_second", "steps_per_second",
+)  # fmt: skip
+"""Metrics of an evaluation of TRL's trainer."""
 _PLAINER = {
     "num_samples should be a positive integer": "no row is left to train on, because none has a token "
     "with a label; check labels, max_length and the chat template",
@@ -37,7 +42,10 @@ _PLAINER = {
     "columns, and remove skip_prepare_dataset from dataset_kwargs",
 }
 """Messages of libraries about rows that cannot be trained on, and words that name the mend."""
-_REFUSALS = (ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError)
+_REFUSALS = (
+    ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError,
+    ArithmeticError, AttributeError, AssertionError,
+)  # fmt: skip
 """Exceptions by which libraries refuse a config or data, before they begin."""
 
 
@@ -56,6 +64,7 @@ def check_training(config: TrainingConfig) -> None:
     with tempfile.TemporaryDirectory(prefix="driftline-") as folder, _quiet():
         args = steady.trainer_arguments(Path(folder), use_cpu=not torch.cuda.is_available())
     _check_model_options(config)
+    _check_best_metric(config)
     config.adapter_config()
     if config.values.get("use_liger_kernel") and not is_liger_kernel_available():
         raise ConfigError(
@@ -132,6 +141,18 @@ def output_faults(config: TrainingConfig) -> tuple[str, ...]:
     return tuple(faults)
 
 
+def _check_best_metric(config: TrainingConfig) -> None:
+    """Refuse a metric that no evaluation measures: the run would break off at the first one."""
+    name = config.values.get("metric_for_best_model")
+    if name is None or not config.evaluates:
+        return
+    if str(name).removeprefix("eval_") not in _EVALUATED:
+        raise ConfigError(
+            f"{config.name}: metric_for_best_model: {name!r} is not among what TRL evaluates; write one of "
+            f"{', '.join(_EVALUATED)}"
+        )
+
+
 def _check_model_options(config: TrainingConfig) -> None:
     for key in config.model_options():
         if key in _MODEL_OPTIONS or key in _ABOUT_OPENING:
@@ -206,7 +227,8 @@ def one_line(error: BaseException) -> str:
             return meant
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     kind = type(error).__name__
-    return f"{kind}: {first}" if isinstance(error, LookupError) or not first else first
+    is_terse = isinstance(error, LookupError | ArithmeticError | AttributeError | AssertionError)
+    return f"{kind}: {first}" if is_terse or not first else first
 
 
 _LIBRARY_MENDS = {
@@ -214,6 +236,8 @@ _LIBRARY_MENDS = {
     "on whole chats (TRL: assistant_only_loss: false; Axolotl: train_on_inputs: true; LLaMA-Factory: "
     "train_on_prompt: true), or give TRL a template with the markers in chat_template_path "
     "(docs/data-and-configs.md has one)",
+    "'TrainableTokensWrapper' object has no attribute": "; TRL cannot read a head that is tied to an "
+    "embedding of which single tokens are trained; remove trainable_token_indices",
 }
 """Words of a library's refusal -> the mend, where the library names none that works here."""
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import math
+import re
 import types
 import typing
 
@@ -65,13 +67,27 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "loss_type": ("nll", "dft", "chunked_nll"),
     "truncation_mode": ("keep_start", "keep_end"),
     "packing_strategy": ("bfd", "bfd_split", "bfd-requeue", "wrapped"),
+    "eval_strategy": ("no", "steps", "epoch"),
+    "logging_strategy": ("no", "steps", "epoch"),
+    "save_strategy": ("no", "steps", "epoch", "best"),
+    "bias": ("none", "all", "lora_only"),
 }
-"""Fields of which TRL says only while it trains that the value is not one of these."""
+"""Fields of which TRL says only while it trains, or without their names, that the value is not one of these."""
+
+STRATEGIES = ("eval_strategy", "logging_strategy", "save_strategy")
 
 POSITIVE = (
     "learning_rate", "max_length", "per_device_train_batch_size", "gradient_accumulation_steps",
     "lora_r", "r",
 )  # fmt: skip
+
+_SEEDS = (0, 2**32 - 1)
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": _SEEDS, "data_seed": _SEEDS, "dataloader_num_workers": (0, math.inf),
+    "pad_to_multiple_of": (1, math.inf), "lora_dropout": (0, 1),
+    "per_device_eval_batch_size": (1, math.inf), "eval_accumulation_steps": (1, math.inf),
+}  # fmt: skip
+"""Least and greatest value of fields that a library checks late, or never."""
 
 ABOUT_THE_MODEL = frozenset({"model_name_or_path", "model_revision", "trust_remote_code"})
 """Fields about which model is opened; the command line says that here."""
@@ -118,22 +134,60 @@ REFUSED = {
 
 
 def kinds_of(key: str) -> tuple[type, ...]:
-    """Return the scalar kinds of a field; empty if it takes other values, or is not read."""
+    """Return the scalar kinds of a field; empty if it takes other values, or is a text that is not read."""
+    kinds = _KINDS.get(key, ())
     is_read = key not in OUTPUT_FIELDS | EVALUATION_FIELDS | ABOUT_THE_MODEL
-    return _KINDS.get(key, ()) if is_read else ()
+    return kinds if is_read or str not in kinds else ()
 
 
-def as_its_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
-    """Convert a text to the number or boolean that its field takes, as TRL's parser does."""
-    if not isinstance(value, str) or str in kinds:
+def as_its_kind(key: str, value: JsonValue) -> JsonValue:
+    """Convert a value to what its field takes, as TRL's parser and dataclasses do.
+
+    Args:
+        key: The field.
+        value: As YAML has read it: 2e-4 and '5' are texts there, and `no` is false.
+
+    Returns:
+        The value; as it was where it can be read in no other way.
+    """
+    if key in STRATEGIES and value is False:
+        return "no"
+    if key in REFUSED and value in ([], {}):
+        return None
+    if key == "lr_scheduler_kwargs" and isinstance(value, dict):
+        return {name: _as_number(each) for name, each in value.items()}
+    kinds = kinds_of(key)
+    return _from_text(value, kinds) if isinstance(value, str) else _as_kind(value, kinds)
+
+
+def _as_kind(value: JsonValue, kinds: tuple[type, ...]) -> JsonValue:
+    """Read 16.0 as a whole number, and 1, 0 or nothing as true or false."""
+    if kinds == (bool,) and value is None:
+        return False
+    if bool in kinds and int not in kinds and value is not None and value in (0, 1):
+        return bool(value)
+    if int in kinds and float not in kinds and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _from_text(value: str, kinds: tuple[type, ...]) -> JsonValue:
+    if str in kinds:
         return value
     if bool in kinds and value.lower() in _TRUTH:
         return _TRUTH[value.lower()]
     for kind in (int, float):
         if kind in kinds:
             with contextlib.suppress(ValueError):
-                return kind(value)
+                result: int | float = kind(value)
+                return result
     return value
+
+
+def _as_number(value: JsonValue) -> JsonValue:
+    """Read a number that YAML has left a text, such as 1e-5."""
+    is_number = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", value.lower())
+    return _from_text(value, (int, float)) if is_number and isinstance(value, str) else value
 
 
 _TRUTH = dict.fromkeys(("yes", "true", "t", "y", "1"), True)

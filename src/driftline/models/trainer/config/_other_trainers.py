@@ -192,8 +192,11 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
     adapter, result = values.get("adapter"), _axolotl_precision(values)
     if adapter in ("lora", "qlora"):
         result |= {"use_peft": True, "lora_dropout": values.get("lora_dropout") or 0.0}
+        if adapter == "qlora":
+            result["load_in_4bit"] = True
         if values.get("lora_target_linear"):
             result["target_modules"] = "all-linear"
+            read |= _among_linear(values)
     elif adapter:
         raise ConfigError(f"{path}: adapter: {adapter} is not supported; lora and qlora are")
     else:
@@ -210,6 +213,14 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
     if values.get("curriculum_sampling"):
         result["train_sampling_strategy"] = "sequential"
     return result | _axolotl_schedule(values, path) | _warmup(values), read
+
+
+def _among_linear(values: Values) -> set[str]:
+    """Return the key of named modules, where every linear layer has them among it."""
+    names = _listed(values.get("lora_target_modules"))
+    others = ("embed", "wte", "lm_head")
+    named = [str(name) for name in names] if isinstance(names, list) else []
+    return set() if any(o in name for name in named for o in others) else {"lora_target_modules"}
 
 
 def _axolotl_precision(values: Values) -> dict[str, JsonValue]:

@@ -15,39 +15,23 @@ from ....errors import ConfigError
 from ....parsing import parse_yaml, read_bytes
 from ....provenance import digest_bytes
 from ....results import SourceProvenance
+from ._adapter_names import PEFT_NAMES, take_adapter_names
 from ._config_fields import (
     ADAPTER_SWITCHES,
-    CHOICES,
-    DATA_FIELDS,
     EVALUATION_FIELDS,
-    LAUNCH_FIELDS,
     MODEL_FIELDS,
     NAMES_OF_DATA,
     NOT_OF_THE_PROBE,
     PEFT_FIELDS,
-    POSITIVE,
     REACTIVE_SCHEDULES,
-    REFUSED,
-    SCALARS,
     SFT_FIELDS,
-    TRL_FIELDS,
     as_its_kind,
-    is_of,
-    kinds_of,
 )
 from ._config_notes import probe_notes, refuse_checkpoint, unused_fields
 from ._former_names import take_former_names
-from ._hints import hint
 from ._launch import take_launch_keys
 from ._other_trainers import LOSS_ON_ANSWERS, from_other_trainer
-
-_PEFT_NAMES = {
-    "lora_r": "r",
-    "lora_target_modules": "target_modules",
-    "lora_target_parameters": "target_parameters",
-    "lora_modules_to_save": "modules_to_save",
-    "lora_task_type": "task_type",
-}
+from ._value_checks import check_keys, check_values, with_key
 
 
 @dataclass(frozen=True)
@@ -233,7 +217,7 @@ class TrainingConfig:
                     disable_tqdm=True,
                 )
         except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
-            raise ConfigError(f"{self.name}: {error}") from error
+            raise ConfigError(f"{self.name}: {with_key(error, chosen)}") from error
 
     def adapter_config(self) -> LoraConfig | None:
         """Return the LoRA config that the fields describe; None for full fine-tuning.
@@ -252,7 +236,7 @@ class TrainingConfig:
             adapter = get_peft_config(model)
             # PEFT's own names, which TRL's config lacks, on top of what TRL makes of the others.
             more = {
-                _PEFT_NAMES.get(key, key): _unwrapped(key, value)
+                PEFT_NAMES.get(key, key): _unwrapped(key, value)
                 for key, value in self.values.items()
                 if key in PEFT_FIELDS - MODEL_FIELDS - SFT_FIELDS
             }
@@ -312,16 +296,17 @@ def config_from_values(values: JsonValue, path: Path, *, digest: str) -> Trainin
     environment = _environment(values.pop("env", None), path)
     values, former = take_former_names(values, path)
     # YAML reads 2e-4 as a text; TRL's parser does not mind, and neither do we.
-    values = {key: as_its_kind(value, kinds_of(key)) for key, value in values.items()}
+    values = {key: as_its_kind(key, value) for key, value in values.items()}
     values, launched = take_launch_keys(values, path)
-    _check_keys(values, path)
+    check_keys(values, path)
+    values, adapted = take_adapter_names(values, path)
     refuse_checkpoint(values, path)
-    _check_values(values, path)
+    check_values(values, path)
     values = {key: _as_mapping(key, value, path) for key, value in values.items()}
     config = TrainingConfig(
         path.name, values, digest, environment=environment, loss_on_answers=loss_on_answers
     )
-    notes = (*translated, *former, *launched)
+    notes = (*translated, *former, *launched, *adapted)
     if unused := config.unused_fields():
         notes += (f"{', '.join(unused)}: without effect beside the other fields",)
     return replace(config, notes=notes)
@@ -348,34 +333,3 @@ def _as_mapping(key: str, value: JsonValue, path: Path) -> JsonValue:
             f"{path}: {key}: {value!r} is not a mapping; write `{key}: {{name: value}}`"
         )
     return result
-
-
-def _check_keys(values: dict[str, JsonValue], path: Path) -> None:
-    known = TRL_FIELDS | PEFT_FIELDS | LAUNCH_FIELDS
-    for key in values:
-        if key in REFUSED and values[key]:
-            raise ConfigError(f"{path}: {key}: {REFUSED[key]} is not supported; remove the key")
-        own = PEFT_FIELDS - SFT_FIELDS - MODEL_FIELDS - DATA_FIELDS
-        if key in own and not values.get("use_peft"):
-            raise ConfigError(f"{path}: {key}: belongs to LoRA; add `use_peft: true`")
-    if unknown := [f"unknown key {key}; {hint(key)}" for key in values if key not in known]:
-        raise ConfigError(f"{path}: {'. Also '.join(unknown)}".replace("?. Also", "? Also"))
-
-
-def _check_values(values: dict[str, JsonValue], path: Path) -> None:
-    for key, value in values.items():
-        kinds = kinds_of(key)
-        if kinds and not is_of(value, kinds):
-            requested = " or ".join(SCALARS[kind] for kind in kinds)
-            raise ConfigError(f"{path}: {key}: {value!r} is not {requested}")
-        if key in POSITIVE and isinstance(value, (int, float)) and not value > 0:
-            raise ConfigError(f"{path}: {key}: {value} is not above 0")
-        if key in CHOICES and value is not None and value not in CHOICES[key]:
-            raise ConfigError(f"{path}: {key}: {value!r} is not one of {', '.join(CHOICES[key])}")
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            raise ConfigError(
-                f"{path}: {key}: {value!r} is not a finite number or a text; put a text into "
-                "quotation marks"
-            ) from None
