@@ -128,6 +128,37 @@ def test_an_empty_row_is_skipped_and_counted(tmp_path, layout, line):
     assert data.notes == told
 
 
+MIXED = [
+    ({"text": "a"}, '{"text": []}'),
+    ({"text": "a"}, '{"text": NaN}'),
+    ({"prompt": "a", "completion": "b"}, '{"prompt": "a", "completion": []}'),
+    ({"messages": CHAT}, '{"messages": ""}'),
+]
+
+
+@pytest.mark.parametrize(("good", "line"), MIXED)
+def test_an_empty_value_of_another_kind_is_skipped_or_named(tmp_path, good, line):
+    path = tmp_path / "d.jsonl"
+    path.write_text(f"{json.dumps(good)}\n{line}\n")
+    if "messages" in good:
+        with pytest.raises(DataError, match="line 2: messages is not a list"):
+            read_training_data(path)
+        return
+    data = read_training_data(path)
+    assert data.examples == (good,)
+    assert data.notes == (f"{path}: line 2: 1 empty row skipped",)
+
+
+def test_labels_of_token_rows_may_be_missing_only_where_the_row_is_empty(tmp_path):
+    path = tmp_path / "d.jsonl"
+    good = json.dumps({"input_ids": [1, 2], "labels": [1, 2]})
+    path.write_text(good + "\n{}\n")
+    assert len(read_training_data(path).examples) == 1
+    path.write_text(good + '\n{"input_ids": [1], "labels": null}\n')
+    with pytest.raises(DataError, match="line 2: labels are empty; give one label for each token"):
+        read_training_data(path)
+
+
 def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
     data = write_data([{"text": "a"}, {"text": ""}, {"text": "b"}])
     assert [row["text"] for row in data.examples] == ["a", "", "b"]
@@ -154,6 +185,11 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
         ({"input_ids": [1.5, 2.0]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": ["a", "b"]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": [1, 2], "labels": [1]}, "line 1: 2 input_ids and 1 labels"),
+        ({"input_ids": [1, 2], "labels": [1.0, 2.0]}, "labels are no lists of whole .* --map input_ids="),
+        ({"input_ids": [1, 2], "labels": [1, None]}, "line 1: labels hold a null; write -100"),
+        ({"text": "a", "labels": 1}, "labels are no lists of whole numbers, .* --map text=text"),
+        ({"messages": CHAT, "completion": "a"}, "completion beside messages, .* --map messages=messages"),
+        ({"text": "a", "chosen": CHAT}, "has chosen beside text, .* --map text=text"),
         ({"text": None}, "holds no examples"),
         ({"messages": [{"from": "user", "value": "a"}]}, "add --map conversations=messages"),
         ({"messages": json.dumps(CHAT)}, "it is JSON written as a text, so write it as a list"),
