@@ -149,6 +149,13 @@ def test_an_empty_value_of_another_kind_is_skipped_or_named(tmp_path, good, line
     assert data.notes == (f"{path}: line 2: 1 empty row skipped",)
 
 
+def test_a_blank_line_among_rows_of_mixed_kinds_is_named(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"text": "a", "id": 1}\n\n{"text": "b", "id": [2]}\n')
+    with pytest.raises(DataError, match=r"line 2: is blank, .*remove the blank lines"):
+        read_training_data(path)
+
+
 def test_labels_of_token_rows_may_be_missing_only_where_the_row_is_empty(tmp_path):
     path = tmp_path / "d.jsonl"
     good = json.dumps({"input_ids": [1, 2], "labels": [1, 2]})

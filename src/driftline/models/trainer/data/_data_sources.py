@@ -289,8 +289,11 @@ def _reading(source: str | Path, kind: str) -> Iterator[None]:
     except OSError as error:
         raise _unreadable(source, kind, error) from None
     except Exception as error:  # each reader has exceptions of its own
-        if kind == "json" and isinstance(source, Path):
-            check_json_lines(source)
+        if kind == "json" and isinstance(source, Path) and (blank := check_json_lines(source)):
+            raise DataError(
+                f"{source}: line {blank}: is blank, which cannot be read where rows hold values of mixed "
+                "kinds; remove the blank lines"
+            ) from None
         raise _unreadable(source, kind, error) from None
 
 
@@ -304,18 +307,31 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
     return DataError(f"{source}: cannot be read ({one_line(inner)}); {mend}")
 
 
-def check_json_lines(path: Path) -> None:
-    """Refuse a file with a line that is not a JSON object, and name the first."""
+def check_json_lines(path: Path) -> int:
+    """Refuse a file with a line that is not a JSON object, and name the first.
+
+    Args:
+        path: A file of JSON; one array, or a packed file, is not looked at.
+
+    Returns:
+        Number of the first blank line; 0 where there is none.
+
+    Raises:
+        DataError: There is such a line.
+    """
     if _first_bytes(path) == b"[" or _is_packed(path):
-        return
+        return 0
+    blank = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            blank = blank or (0 if line.strip() else number)
             where = f"{path}: line {number}"
             record = parse_json(line, where, DataError) if line.strip() else {}
             if not isinstance(record, dict):
                 raise DataError(
                     f"{path}: line {number}: not a JSON object; write one example a line"
                 )
+    return blank
 
 
 def line_of_row(path: Path | None, row: int) -> str:

@@ -1,6 +1,6 @@
 """Layout of rows, as TRL reads them, and rows that it could not train on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import datasets
@@ -34,6 +34,8 @@ class CheckedRows:
     """The columns that the layout consists of."""
     is_chat: bool
     notes: tuple[str, ...]
+    numbers: Sequence[int] | None
+    """The row of the source, from 0, of each row; None where all are kept."""
 
 
 def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> CheckedRows:
@@ -69,9 +71,10 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
     if "chat" in kinds.values():
         check.template_columns(kept)
     notes = check.notes(kept, [field for field in fields if kinds.get(field) == "text"])
-    if not kept.all():
-        rows = rows.select(numpy.flatnonzero(kept))
-    return CheckedRows(rows, layout, fields, "chat" in kinds.values(), notes)
+    numbers = None if kept.all() else [int(row) for row in numpy.flatnonzero(kept)]
+    if numbers is not None:
+        rows = rows.select(numbers)
+    return CheckedRows(rows, layout, fields, "chat" in kinds.values(), notes, numbers)
 
 
 class _Check:
