@@ -223,6 +223,12 @@ def test_rows_that_trl_refuses_are_refused_with_the_mend(write_data, row, reason
         ({"instruction": "a", "output": "b"}, "prompt=instruction,completion=output"),
         ({"instruction": "a", "input": "c", "output": "b"}, "prompt=instruction+input,completion=output"),
         ({"instruction": "a", "input": "", "output": "b"}, "prompt=instruction+input,completion=output"),
+        ({"instruction": "a", "input": None, "output": "b"}, "prompt=instruction,completion=output"),
+        ({"instruction": "a", "output": "b", "system": "be", "history": [["x", "y"]]},
+         "prompt=instruction,completion=output"),
+        ({"instruction": "a", "context": "c", "response": "b", "category": "qa"},
+         "prompt=instruction+context,completion=response"),
+        ({"question": "a", "answer": "b", "text": None}, "prompt=question,completion=answer"),
         ({"input": "a", "output": "b"}, "prompt=input,completion=output"),
         ({"prompt": "a", "response": "b"}, "prompt=prompt,completion=response"),
         ({"problem": "a", "solution": "b"}, "prompt=problem,completion=solution"),
@@ -235,7 +241,9 @@ def test_well_known_columns_are_read_as_if_they_were_mapped_and_a_note_says_so(
     mapped = read_training_data(tmp_path / "data.jsonl", columns=read_columns(given))
     assert data.examples == mapped.examples
     assert (data.digest, data.columns) == (mapped.digest, mapped.columns)
-    assert data.notes == (f"columns read as --map {given}; name others with --map",)
+    rest = [name for name, value in row.items() if name not in given and value is not None]
+    without = f", without {', '.join(rest)}" if rest else ""
+    assert data.notes == (f"columns read as --map {given}{without}; name others with --map",)
 
 
 @pytest.mark.parametrize("key", ["messages", "text"])

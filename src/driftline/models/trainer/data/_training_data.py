@@ -22,7 +22,7 @@ from ._data_sources import (
     load_source,
     quiet_datasets,
 )
-from ._layouts import Layout, known_columns
+from ._layouts import Layout, filled_columns, known_columns
 from ._row_checks import EXTRA_COLUMNS, check_rows
 
 Example = dict[str, JsonValue]
@@ -258,13 +258,18 @@ def _of_loaded(
         return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
     known = dict(known_columns(loaded.splits[split], "text"))
     data = _checked(loaded, split, "text", known)
-    return replace(data, notes=(*data.notes, _read_as(known))) if known else data
+    return (
+        replace(data, notes=(*data.notes, _read_as(known, loaded.splits[split]))) if known else data
+    )
 
 
-def _read_as(columns: Mapping[str, str]) -> str:
-    """Say which columns are trained on, and how to name others."""
+def _read_as(columns: Mapping[str, str], rows: datasets.Dataset) -> str:
+    """Say which columns are trained on, which are not, and how to name others."""
     given = ",".join(f"{requested}={name}" for requested, name in columns.items())
-    return f"columns read as --map {given}; name others with --map"
+    named = {*EXTRA_COLUMNS, *(name for each in columns.values() for name in each.split("+"))}
+    unused = [name for name in filled_columns(rows) if name not in named]
+    left_out = f", without {', '.join(unused)}" if unused else ""
+    return f"columns read as --map {given}{left_out}; name others with --map"
 
 
 def _checked(
