@@ -6,6 +6,7 @@ import pytest
 
 from driftline.errors import ConfigError, DataError
 from driftline.models import plan_training, read_training_config, read_training_data
+from tests.models.runs import FULL
 
 USER, ANSWER = {"role": "user", "content": "hi there"}, {"role": "assistant", "content": "yo yo"}
 GOOD = {"messages": [USER, ANSWER]}
@@ -60,6 +61,13 @@ def test_the_first_refused_row_is_named_by_its_line(plan, tmp_path, row, more, t
 def test_rows_that_several_processes_tokenise_are_named_too(plan):
     with pytest.raises(DataError, match=r"line 3: TRL refuses the row \(System role"):
         plan([GOOD, GOOD, CASES[0][0]], "dataset_num_proc: 2\n")
+
+
+def test_rows_that_are_streamed_are_named_too(trajectory, tmp_path):
+    (tmp_path / "own.jinja").write_text(TEMPLATE)
+    fields = {"dataset_streaming": True, "chat_template_path": str(tmp_path / "own.jinja")}
+    with pytest.raises(DataError, match=r"line 3: TRL refuses the row \(System role"):
+        trajectory({**FULL, **fields}, records=[GOOD, GOOD, CASES[0][0]]).ensure_trained()
 
 
 def test_a_fault_of_the_config_names_no_row(plan):

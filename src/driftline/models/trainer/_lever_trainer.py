@@ -20,7 +20,7 @@ from ...errors import ConfigError
 from ...provenance import digest_value
 from ..language_model import LanguageModel, list_places, module_names, tied_names
 from ._interrupts import interrupts_heard
-from ._refused_rows import check_chats, refuse_row
+from ._refused_rows import check_chats, is_of_a_row, refuse_row
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
 from .data import TrainingData, check_token_ids, quiet_datasets
@@ -78,6 +78,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         """
         self._base, self._levers, self._prepared = base, levers, prepared
         self._sources = sources or {}
+        self._row_arguments: tuple[Any, ...] = ()
         self._own_rows = kwargs.get("train_dataset")
         self._reads_body = levers.entropy_gate or levers.kl_to_base > 0
         self._step_losses: list[Tensor] = []
@@ -154,6 +155,8 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _prepare_dataset(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Tokenise by TRL, once for all trainers of the same data and config."""
+        if args and args[-1] == "train":
+            self._row_arguments = args
         if self._prepared is None or dataset is not self._own_rows:
             return self._tokenised(dataset, *args, **kwargs)
         rows = self._prepared.get()
@@ -164,13 +167,22 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _tokenised(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Tokenise by TRL; a row that it refuses is named."""
+        data = self._sources.get(str(args[-1])) if args and not kwargs else None
         prepare = super()._prepare_dataset
         try:
             return prepare(dataset, *args, **kwargs)
         except Exception:
-            data = self._sources.get(str(args[-1])) if args and not kwargs else None
             if data is not None:
-                refuse_row(prepare, dataset, args, data)
+                refuse_row(prepare, args, data)
+            raise
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - TRL's own
+        """Train as TRL does; a row that it refuses while rows are streamed is named."""
+        try:
+            return super().train(*args, **kwargs)
+        except Exception as error:
+            if "train" in self._sources and is_of_a_row(error):
+                refuse_row(super()._prepare_dataset, self._row_arguments, self._sources["train"])
             raise
 
     def _send_telemetry(self) -> None:

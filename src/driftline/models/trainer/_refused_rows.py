@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import datasets
 import jinja2
 from pydantic import JsonValue
 from trl import SFTConfig
@@ -54,25 +53,20 @@ def check_chats(opened: LanguageModel, config: TrainingConfig, data: TrainingDat
         )
 
 
-def refuse_row(
-    prepare: Callable[..., Any],
-    rows: datasets.Dataset | datasets.IterableDataset,
-    arguments: tuple[Any, ...],
-    data: TrainingData,
-) -> None:
+def refuse_row(prepare: Callable[..., Any], arguments: tuple[Any, ...], data: TrainingData) -> None:
     """Name the first row that TRL's tokenisation raises on; returns where no single row does.
 
     Args:
         prepare: TRL's preparation of rows, which has raised.
-        rows: The rows that it was given.
-        arguments: What it was given beside them.
-        data: Where the rows come from, in their order.
+        arguments: What it was given beside the rows.
+        data: The rows, which may have been given as a stream.
 
     Raises:
         DataError: There is such a row; the message has its place, what TRL said, and the mend.
     """
-    if not data.is_chat or not isinstance(rows, datasets.Dataset):
+    if not data.is_chat:
         return
+    rows = data.rows()
     own = [copy.copy(each) if isinstance(each, SFTConfig) else each for each in arguments]
     for each in own:
         if isinstance(each, SFTConfig):
@@ -96,16 +90,24 @@ def refuse_row(
             middle = (start + end) // 2
             start, end = (start, middle) if refusal(start, middle) else (middle, end)
         error = refusal(start, end)
-    if error is None or not _is_of_a_row(error):
+    if error is None or not is_of_a_row(error):
         return
-    told = one_line(error)
+    # Where answers are missing, TRL goes on about templates in general.
+    told = one_line(error).split(". ")[0]
     raise DataError(
         f"{data.place(start)}: TRL refuses the row ({told}); {_mend(data.examples[start], told)}"
     ) from error
 
 
-def _is_of_a_row(error: Exception) -> bool:
-    """Tell whether TRL was at work on a row, and the fault is not that of a template as a whole."""
+def is_of_a_row(error: Exception) -> bool:
+    """Tell whether TRL was at work on a row, and the fault is not that of a template as a whole.
+
+    Args:
+        error: The exception, with its traceback.
+
+    Returns:
+        False also for what another process has raised, whose traceback is lost.
+    """
     if isinstance(error, OSError | MemoryError | jinja2.TemplateSyntaxError):
         return False
     trace = error.__traceback__
