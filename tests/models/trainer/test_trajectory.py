@@ -12,7 +12,7 @@ import pytest
 import torch
 import trl.trainer.base_trainer
 
-from driftline.errors import ConfigError, RunError
+from driftline.errors import ConfigError, DataError, RunError
 from driftline.models import Point, Term, Trajectory, at_point, open_model
 from tests.models.runs import FULL, LORA, TEXTS
 
@@ -282,7 +282,7 @@ def test_messages_that_the_template_refuses_name_the_data(base, trajectory):
     tokenizer.chat_template = "{{ raise_exception('only users here') }}"
     opened = replace(base, tokenizer=tokenizer)
     records = [{"messages": [{"role": "user", "content": "hi"}]}] * 4
-    with pytest.raises(ConfigError, match=r"with data.jsonl, .*only users here"):
+    with pytest.raises(DataError, match=r"data.jsonl: line 1: .*only users here"):
         trajectory(opened=opened, records=records)
 
 

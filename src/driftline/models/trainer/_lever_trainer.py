@@ -21,6 +21,7 @@ from ...provenance import digest_value
 from ..language_model import LanguageModel, list_places, module_names, tied_names
 from ._adapter_checks import adapter_named
 from ._interrupts import interrupts_heard
+from ._refused_rows import check_chats, is_of_a_row, refuse_row
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
 from .data import TrainingData, check_token_ids, quiet_datasets
@@ -64,6 +65,7 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
         base: LanguageModel,
         levers: Levers,
         prepared: PreparedRows | None = None,
+        sources: Mapping[str, TrainingData] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Set up TRL's trainer.
@@ -72,9 +74,12 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
             base: Base model of the regularisation; read, never changed.
             levers: Levers to hold them by.
             prepared: Rows that a trainer with the same config has tokenised before.
+            sources: Where rows come from, by TRL's names of them (train, eval), for messages.
             **kwargs: TRL's own.
         """
         self._base, self._levers, self._prepared = base, levers, prepared
+        self._sources = sources or {}
+        self._row_arguments: tuple[Any, ...] = ()
         self._own_rows = kwargs.get("train_dataset")
         self._reads_body = levers.entropy_gate or levers.kl_to_base > 0
         self._step_losses: list[Tensor] = []
@@ -151,13 +156,35 @@ class LeverTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _prepare_dataset(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Tokenise by TRL, once for all trainers of the same data and config."""
+        if args and args[-1] == "train":
+            self._row_arguments = args
         if self._prepared is None or dataset is not self._own_rows:
-            return super()._prepare_dataset(dataset, *args, **kwargs)
+            return self._tokenised(dataset, *args, **kwargs)
         rows = self._prepared.get()
         if rows is None:
-            rows = super()._prepare_dataset(dataset, *args, **kwargs)
+            rows = self._tokenised(dataset, *args, **kwargs)
             self._prepared.put(rows)
         return rows
+
+    def _tokenised(self, dataset: datasets.Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Tokenise by TRL; a row that it refuses is named."""
+        data = self._sources.get(str(args[-1])) if args and not kwargs else None
+        prepare = super()._prepare_dataset
+        try:
+            return prepare(dataset, *args, **kwargs)
+        except Exception:
+            if data is not None:
+                refuse_row(prepare, args, data)
+            raise
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - TRL's own
+        """Train as TRL does; a row that it refuses while rows are streamed is named."""
+        try:
+            return super().train(*args, **kwargs)
+        except Exception as error:
+            if "train" in self._sources and is_of_a_row(error):
+                refuse_row(super()._prepare_dataset, self._row_arguments, self._sources["train"])
+            raise
 
     def _send_telemetry(self) -> None:
         pass
@@ -270,7 +297,7 @@ def lever_trainer(
             "process on one GPU; set CUDA_VISIBLE_DEVICES=0"
         )
     check_token_ids(data, opened.model.get_input_embeddings().weight.shape[0])
-    _check_template(opened, config, data)
+    check_chats(opened, config, data)
     model = training_copy(opened, config)
     if config.for_data(is_chat=data.is_chat).values.get("assistant_only_loss"):
         arguments.assistant_only_loss = True
@@ -291,6 +318,7 @@ def lever_trainer(
             opened,
             levers,
             PreparedRows(opened, config, data),
+            {"train": data} if evaluation is None else {"train": data, "eval": evaluation},
             model=model,
             args=arguments,
             train_dataset=rows,
@@ -309,18 +337,6 @@ def _tokenizer_copy(opened: LanguageModel) -> Any:  # noqa: ANN401 - any tokeniz
     if isinstance(told, dict):
         told["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
-
-
-def _check_template(opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
-    """Refuse chats for a model without a chat template, where the config names none either."""
-    if not data.is_chat or config.values.get("chat_template_path"):
-        return
-    if not getattr(opened.tokenizer, "chat_template", None):
-        raise ConfigError(
-            f"{config.name}: {data.name} holds chats, and {opened.source} has no chat template; write "
-            "chat_template_path: with a .jinja file into the config (docs/data-and-configs.md has one), or "
-            "give rows of prompt and completion"
-        )
 
 
 def _weights_of(

@@ -1,17 +1,12 @@
 """The layouts of a training set, and every line that cannot be one."""
 
-import gzip
 import json
 
-import pyarrow
-import pyarrow.parquet
 import pytest
-from datasets import Dataset, DatasetDict
 
 from driftline.errors import ConfigError, DataError
 from driftline.models import (
     read_columns,
-    read_named_data,
     read_training_config,
     read_training_data,
 )
@@ -128,6 +123,44 @@ def test_an_empty_row_is_skipped_and_counted(tmp_path, layout, line):
     assert data.notes == told
 
 
+MIXED = [
+    ({"text": "a"}, '{"text": []}'),
+    ({"text": "a"}, '{"text": NaN}'),
+    ({"prompt": "a", "completion": "b"}, '{"prompt": "a", "completion": []}'),
+    ({"messages": CHAT}, '{"messages": ""}'),
+]
+
+
+@pytest.mark.parametrize(("good", "line"), MIXED)
+def test_an_empty_value_of_another_kind_is_skipped_or_named(tmp_path, good, line):
+    path = tmp_path / "d.jsonl"
+    path.write_text(f"{json.dumps(good)}\n{line}\n")
+    if "messages" in good:
+        with pytest.raises(DataError, match="line 2: messages is not a list"):
+            read_training_data(path)
+        return
+    data = read_training_data(path)
+    assert data.examples == (good,)
+    assert data.notes == (f"{path}: line 2: 1 empty row skipped",)
+
+
+def test_a_blank_line_among_rows_of_mixed_kinds_is_named(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"text": "a", "id": 1}\n\n{"text": "b", "id": [2]}\n')
+    with pytest.raises(DataError, match=r"line 2: is blank, .*remove the blank lines"):
+        read_training_data(path)
+
+
+def test_labels_of_token_rows_may_be_missing_only_where_the_row_is_empty(tmp_path):
+    path = tmp_path / "d.jsonl"
+    good = json.dumps({"input_ids": [1, 2], "labels": [1, 2]})
+    path.write_text(good + "\n{}\n")
+    assert len(read_training_data(path).examples) == 1
+    path.write_text(good + '\n{"input_ids": [1], "labels": null}\n')
+    with pytest.raises(DataError, match="line 2: labels are empty; give one label for each token"):
+        read_training_data(path)
+
+
 def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
     data = write_data([{"text": "a"}, {"text": ""}, {"text": "b"}])
     assert [row["text"] for row in data.examples] == ["a", "", "b"]
@@ -154,6 +187,11 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
         ({"input_ids": [1.5, 2.0]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": ["a", "b"]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": [1, 2], "labels": [1]}, "line 1: 2 input_ids and 1 labels"),
+        ({"input_ids": [1, 2], "labels": [1.0, 2.0]}, "labels are no lists of whole .* --map input_ids="),
+        ({"input_ids": [1, 2], "labels": [1, None]}, "line 1: labels hold a null; write -100"),
+        ({"text": "a", "labels": 1}, "labels are no lists of whole numbers, .* --map text=text"),
+        ({"messages": CHAT, "completion": "a"}, "completion beside messages, .* --map messages=messages"),
+        ({"text": "a", "chosen": CHAT}, "has chosen beside text, .* --map text=text"),
         ({"text": None}, "holds no examples"),
         ({"messages": [{"from": "user", "value": "a"}]}, "add --map conversations=messages"),
         ({"messages": json.dumps(CHAT)}, "it is JSON written as a text, so write it as a list"),
@@ -180,6 +218,12 @@ def test_rows_that_trl_refuses_are_refused_with_the_mend(write_data, row, reason
         ({"instruction": "a", "output": "b"}, "prompt=instruction,completion=output"),
         ({"instruction": "a", "input": "c", "output": "b"}, "prompt=instruction+input,completion=output"),
         ({"instruction": "a", "input": "", "output": "b"}, "prompt=instruction+input,completion=output"),
+        ({"instruction": "a", "input": None, "output": "b"}, "prompt=instruction,completion=output"),
+        ({"instruction": "a", "output": "b", "system": "be", "history": [["x", "y"]]},
+         "prompt=instruction,completion=output"),
+        ({"instruction": "a", "context": "c", "response": "b", "category": "qa"},
+         "prompt=instruction+context,completion=response"),
+        ({"question": "a", "answer": "b", "text": None}, "prompt=question,completion=answer"),
         ({"input": "a", "output": "b"}, "prompt=input,completion=output"),
         ({"prompt": "a", "response": "b"}, "prompt=prompt,completion=response"),
         ({"problem": "a", "solution": "b"}, "prompt=problem,completion=solution"),
@@ -192,7 +236,9 @@ def test_well_known_columns_are_read_as_if_they_were_mapped_and_a_note_says_so(
     mapped = read_training_data(tmp_path / "data.jsonl", columns=read_columns(given))
     assert data.examples == mapped.examples
     assert (data.digest, data.columns) == (mapped.digest, mapped.columns)
-    assert data.notes == (f"columns read as --map {given}; name others with --map",)
+    rest = [name for name, value in row.items() if name not in given and value is not None]
+    without = f", without {', '.join(rest)}" if rest else ""
+    assert data.notes == (f"columns read as --map {given}{without}; name others with --map",)
 
 
 @pytest.mark.parametrize("key", ["messages", "text"])
@@ -245,131 +291,9 @@ def test_a_mapping_that_does_not_read_is_refused(text):
         read_columns(text)
 
 
-TWO = [{"text": "a b"}, {"text": "c"}]
-WRITERS = {
-    "d.json": lambda path: path.write_text(json.dumps(TWO, indent=1)),
-    "d.jsonl": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TWO)),
-    "d.parquet": lambda path: Dataset.from_list(TWO).to_parquet(path),
-    "d.csv": lambda path: Dataset.from_list(TWO).to_csv(path),
-    "d.tsv": lambda path: Dataset.from_list(TWO).to_csv(path, sep="\t"),
-    "d.txt": lambda path: path.write_text("a b\nc\n"),
-    "d.jsonl.gz": lambda path: path.write_bytes(gzip.compress(b'{"text": "a b"}\n{"text": "c"}\n')),
-    "packed.jsonl": lambda path: path.write_bytes(
-        gzip.compress(b'{"text": "a b"}\n{"text": "c"}\n')
-    ),
-    "views.parquet": lambda path: pyarrow.parquet.write_table(
-        pyarrow.table({"text": pyarrow.array(["a b", "c"]).cast("string_view")}), path
-    ),
-    "dictionary.parquet": lambda path: pyarrow.parquet.write_table(
-        pyarrow.table({"text": pyarrow.array(["a b", "c"]).dictionary_encode()}), path
-    ),
-    "mark.jsonl": lambda path: path.write_bytes(
-        b'\xef\xbb\xbf{"text": "a b"}\n{"text": "c"}\n'
-    ),
-    "d.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(TWO).encode())),
-    "d.csv.gz": lambda path: path.write_bytes(gzip.compress(b"text\na b\nc\n")),
-    "d": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in TWO)),
-    "saved": lambda path: Dataset.from_list(TWO).save_to_disk(path),
-    "splits": lambda path: DatasetDict(
-        train=Dataset.from_list(TWO), test=Dataset.from_list(TWO[:1])
-    ).save_to_disk(path),
-    "folder": lambda path: (path.mkdir(), Dataset.from_list(TWO).to_parquet(path / "train.parquet")),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_every_kind_of_file_and_folder_is_read(tmp_path, name):
-    path = tmp_path / name
-    WRITERS[name](path)
-    before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
-    data = read_training_data(path)
-
-    assert data.examples == tuple(TWO)
-    assert data.layout == "text"
-    assert read_training_data(path).digest == data.digest
-    assert (data.split("test") is not None) == (name == "splits")
-    # The user's own folder is left as it was found.
-    assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("d.parquet", b"PAR1 and no more", "cannot be read .*check that the file is whole"),
-        ("d.jsonl.gz", b"no gzip at all", "cannot be read"),
-        ("d.bin", b"\x00\x01\x02", "is of no kind that is read; give JSON Lines"),
-        ("d.json", b'[{"text": "a"}, ', "cannot be read"),
-        ("d.csv", b"", "holds no examples"),
-        ("d.csv", b"text\n", "holds no examples"),
-        ("d.json", b"[]", "holds no examples|cannot be read"),
-    ],
-)
-def test_a_file_that_a_reader_refuses_is_told_in_one_line(tmp_path, name, content, reason):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=reason) as caught:
-        read_training_data(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_mixture_and_a_named_folder_are_those_of_the_config(tmp_path, write_config):
-    for name, rows in (("a", TWO), ("b", TWO[:1])):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    files = [{"path": "json", "data_files": str(tmp_path / f"{name}.jsonl")} for name in "ab"]
-    data = read_named_data(write_config(datasets=files))
-    assert [row["text"] for row in data.examples] == ["a b", "c", "a b"]
-
-    DatasetDict(new=Dataset.from_list(TWO), other=Dataset.from_list(TWO)).save_to_disk(
-        tmp_path / "s"
-    )
-    named = {"dataset_name": str(tmp_path / "s"), "dataset_train_split": "new"}
-    assert read_named_data(write_config(**named)).examples == tuple(TWO)
-    with pytest.raises(DataError, match=r"has no split train; .*one of new, other"):
-        read_named_data(write_config(dataset_name=named["dataset_name"]))
-    assert read_named_data(write_config(max_steps=1)) is None
-    with pytest.raises(DataError, match="datasets: cannot be read"):
-        read_named_data(write_config(datasets=[{"path": "json", "data_files": "nowhere.jsonl"}]))
-
-
-@pytest.mark.parametrize("source", ["owner/nothing", "owner/nothing@main:part"])
-def test_a_hub_id_offline_is_told_so(source):
-    with pytest.raises(DataError, match=rf"^{source}: cannot be read .*go online"):
-        read_training_data(source)
-
-
-@pytest.mark.parametrize("source", ["./a/b", "a.jsonl", "nowhere/a.parquet", "tests/nothing"])
-def test_a_path_that_is_not_there_is_no_hub_id(source):
-    with pytest.raises(DataError, match="No such file or directory"):
-        read_training_data(source)
-
-
 def test_some_rows_of_a_set_are_a_set_of_their_own(write_data):
     data = write_data([{"text": str(number)} for number in range(5)])
     part = data.select([3, 1], name="some")
     assert [row["text"] for row in part.examples] == ["3", "1"]
     assert part.rows()["text"] == ["3", "1"]
     assert (part.name, len({part.digest, data.digest})) == ("some", 2)
-
-
-def test_files_that_hold_nothing(tmp_path):
-    path = tmp_path / "d.jsonl"
-    with pytest.raises(DataError, match=r"cannot be read .*No such file"):
-        read_training_data(path)
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match=r"cannot be read .*give a folder of data files"):
-        read_training_data(tmp_path / "folder")
-    for content in (b"", b"\n", b"{}\n"):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=r"holds no examples|has  ?; an example needs"):
-            read_training_data(path)
-    path.write_bytes(b'{"text": "\xff"}')
-    with pytest.raises(DataError, match=r"not UTF-8 .* at byte 10"):
-        read_training_data(path)
-
-
-def test_the_folder_of_a_model_is_no_folder_of_rows(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(DataError, match="is the folder of a model; name a file"):
-        read_training_data(tmp_path)

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -16,22 +17,25 @@ import datasets
 import pyarrow
 from pydantic import JsonValue
 from trl import DatasetMixtureConfig, get_dataset
+from trl.scripts.utils import DatasetConfig
 
 from ....errors import DataError
 from ....parsing import parse_json
 from ....provenance import digest_value
 from ..config import TrainingConfig, one_line
+from ._file_kinds import (
+    BUILDERS,
+    PACKED,
+    builder_of,
+    first_bytes,
+    is_packed,
+    refuse_missing,
+    refuse_pointer,
+)
 
 RowSource: TypeAlias = (
     str | Path | datasets.Dataset | datasets.DatasetDict | Sequence[dict[str, JsonValue]]
 )
-_BUILDERS = {
-    ".jsonl": "json", ".json": "json", ".ndjson": "json", ".parquet": "parquet", ".pq": "parquet",
-    ".csv": "csv", ".tsv": "csv", ".arrow": "arrow", ".feather": "arrow", ".txt": "text",
-}  # fmt: skip
-_PACKED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
-_PACKED_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
-_MAGIC = ((b"PAR1", "parquet"), (b"\x1f\x8b", "json"), (b"{", "json"), (b"[", "json"))
 _HUB_ID = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<config>[\w.-]*))?")
 _PART = 1 << 22
 """Bytes that are read at a time."""
@@ -71,12 +75,14 @@ def load_source(source: RowSource, config: TrainingConfig | None = None) -> Load
     path = Path(source)
     if path.is_dir():
         return _load_folder(path)
-    if path.exists():
+    if path.is_file():
         return _load_file(path)
+    if path.exists():
+        raise DataError(f"{path}: is not a regular file; save the rows in a file and give its path")
     result = _HUB_ID.fullmatch(str(source))
-    is_path = path.suffix in _BUILDERS.keys() | _PACKED or path.parent.is_dir()
+    is_path = path.suffix in BUILDERS.keys() | PACKED or path.parent.is_dir()
     if result is None or is_path or str(source).startswith("."):
-        raise DataError(f"{source}: cannot be read (No such file or directory); check the path")
+        refuse_missing(str(source))
     return _load_hub(str(source), result, config)
 
 
@@ -93,13 +99,17 @@ def load_named(config: TrainingConfig) -> LoadedRows | None:
     if mixture:
         return _load_mixture(config, mixture)
     name = config.values.get("dataset_name")
-    return load_source(name, config) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    if "/" not in name and not Path(name).exists():
+        refuse_missing(name, f"{config.name}: dataset_name: ")
+    return load_source(name, config)
 
 
 def _load_file(path: Path) -> LoadedRows:
-    builder, options = _builder(path)
+    builder, options = builder_of(path)
     # Readers replace a byte that is no text, and a model would be trained on the replacement.
-    is_text = builder in ("json", "csv", "text") and not _is_packed(path)
+    is_text = builder in ("json", "csv", "text") and not is_packed(path)
     digest = _digest_of_file(path, is_text=is_text)
     with _reading(path, builder):
         # Without a split as a name, an empty file is an empty split and no failed lookup.
@@ -110,7 +120,7 @@ def _load_file(path: Path) -> LoadedRows:
             cache_dir=_cache_folder(),
             **options,
         )
-    has_lines = builder == "json" and not _is_packed(path) and _first_bytes(path) != b"["
+    has_lines = builder == "json" and not is_packed(path) and first_bytes(path) != b"["
     lines_of = path if has_lines else None
     return LoadedRows(path.name, {"train": rows}, digest, str(path), lines_of)
 
@@ -135,42 +145,12 @@ def _load_memory(source: object) -> LoadedRows:
     return LoadedRows("rows in memory", splits, digest_rows(splits), where)
 
 
-def _builder(path: Path) -> tuple[str, dict[str, str]]:
-    suffixes = [suffix for suffix in path.suffixes if suffix not in _PACKED]
-    kind = suffixes[-1].lower() if suffixes else ""
-    first = _first_bytes(path, 4)
-    builder = _BUILDERS.get(kind)
-    if builder is None:
-        builder = next((name for magic, name in _MAGIC if first.startswith(magic)), None)
-    if builder is None:
-        raise DataError(
-            f"{path}: is of no kind that is read; give JSON Lines, a JSON array, Parquet, CSV, TSV, "
-            "Arrow or text"
-        )
-    return builder, {"sep": "\t"} if kind == ".tsv" else {}
-
-
-def _is_packed(path: Path) -> bool:
-    """Tell whether a file is compressed: readers go by its first bytes, whatever its suffix."""
-    return bool(_PACKED & {*path.suffixes}) or _first_bytes(path, 4).startswith(_PACKED_MAGIC)
-
-
-def _first_bytes(path: Path, num: int = 1) -> bytes:
-    try:
-        with path.open("rb") as file:
-            while (first := file.read(1)).isspace():
-                pass
-            result = first + file.read(num - 1)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if not result:
-        raise DataError(f"{path}: holds no examples; give one example a line")
-    return result
-
-
 def _load_folder(path: Path) -> LoadedRows:
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
         raise DataError(f"{path}: is the folder of a model; name a file or a folder of rows")
+    for file in path.rglob("*"):
+        if file.is_file() and not file.name.startswith("."):
+            refuse_pointer(file)
     with _reading(path, "folder"):
         if any((path / name).is_file() for name in _SAVED):
             result = datasets.load_from_disk(str(path))
@@ -201,6 +181,8 @@ def _load_mixture(config: TrainingConfig, mixture: JsonValue) -> LoadedRows:
     where = f"{config.name}: datasets"
     if not isinstance(mixture, list):
         raise DataError(f"{where}: is not a list; write one `- path: …` for each")
+    for number, entry in enumerate(mixture, start=1):
+        _check_entry(entry, f"{where}: entry {number}")
     with _reading(where, "mixture"):
         loaded = get_dataset(
             DatasetMixtureConfig(
@@ -210,6 +192,26 @@ def _load_mixture(config: TrainingConfig, mixture: JsonValue) -> LoadedRows:
         )
     splits = _splits(loaded)
     return LoadedRows(where, splits, digest_rows(splits), where)
+
+
+def _check_entry(entry: JsonValue, where: str) -> None:
+    """Refuse an entry of a mixture by the key that TRL would not take."""
+    example = "`path: json` and `data_files: FILE` for a file, `path: owner/name` for the hub"
+    if not isinstance(entry, dict):
+        raise DataError(f"{where}: {entry!r} is not a mapping; write {example}")
+    known = [each.name for each in dataclasses.fields(DatasetConfig)]
+    if unknown := [key for key in entry if key not in known]:
+        raise DataError(
+            f"{where}: unknown key {unknown[0]}; TRL takes {', '.join(known)}; remove it (--map names "
+            "columns of another layout)"
+        )
+    path = entry.get("path")
+    if not isinstance(path, str):
+        raise DataError(f"{where}: path: is missing or not a text; write {example}")
+    if Path(path).is_file() and (builder := BUILDERS.get(Path(path).suffix)):
+        raise DataError(
+            f"{where}: path: {path} is a file; write `path: {builder}` and `data_files: {path}`"
+        )
 
 
 def _splits(loaded: datasets.Dataset | datasets.DatasetDict) -> dict[str, datasets.Dataset]:
@@ -289,8 +291,11 @@ def _reading(source: str | Path, kind: str) -> Iterator[None]:
     except OSError as error:
         raise _unreadable(source, kind, error) from None
     except Exception as error:  # each reader has exceptions of its own
-        if kind == "json" and isinstance(source, Path):
-            check_json_lines(source)
+        if kind == "json" and isinstance(source, Path) and (blank := check_json_lines(source)):
+            raise DataError(
+                f"{source}: line {blank}: is blank, which cannot be read where rows hold values of mixed "
+                "kinds; remove the blank lines"
+            ) from None
         raise _unreadable(source, kind, error) from None
 
 
@@ -304,18 +309,31 @@ def _unreadable(source: str | Path, kind: str, error: Exception) -> DataError:
     return DataError(f"{source}: cannot be read ({one_line(inner)}); {mend}")
 
 
-def check_json_lines(path: Path) -> None:
-    """Refuse a file with a line that is not a JSON object, and name the first."""
-    if _first_bytes(path) == b"[" or _is_packed(path):
-        return
+def check_json_lines(path: Path) -> int:
+    """Refuse a file with a line that is not a JSON object, and name the first.
+
+    Args:
+        path: A file of JSON; one array, or a packed file, is not looked at.
+
+    Returns:
+        Number of the first blank line; 0 where there is none.
+
+    Raises:
+        DataError: There is such a line.
+    """
+    if first_bytes(path) == b"[" or is_packed(path):
+        return 0
+    blank = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            blank = blank or (0 if line.strip() else number)
             where = f"{path}: line {number}"
             record = parse_json(line, where, DataError) if line.strip() else {}
             if not isinstance(record, dict):
                 raise DataError(
                     f"{path}: line {number}: not a JSON object; write one example a line"
                 )
+    return blank
 
 
 def line_of_row(path: Path | None, row: int) -> str:

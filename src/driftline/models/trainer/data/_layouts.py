@@ -17,6 +17,7 @@ _GUESSES = (
     ("prompt", "answer"), ("prompt", "chosen"), ("source", "target"), ("question", "response"),
     ("inputs", "targets"),
 )  # fmt: skip
+_CONTEXTS = ("input", "context")
 
 
 def find_layout(
@@ -81,9 +82,10 @@ def known_columns(rows: datasets.Dataset, text_field: str) -> Mapping[str, str]:
 
     Returns:
         Column to train on -> column of the source. Empty where TRL takes the rows as they are, where
-        the columns are not known, where two pairs of columns match, or where columns are not texts.
+        the columns are not known, where two pairs of columns match, or where columns are not texts. A
+        column that is null in every row counts as none.
     """
-    columns = rows.column_names
+    columns = filled_columns(rows)
     taken = {
         "input_ids",
         "messages",
@@ -101,10 +103,31 @@ def known_columns(rows: datasets.Dataset, text_field: str) -> Mapping[str, str]:
     if len(pairs) != 1:
         return {}
     ask, answer = pairs[0]
-    context = ["input"] if ask == "instruction" and "input" in columns else []
+    context = _contexts(ask, columns)
     if not all(is_text(rows.features[name]) for name in (ask, answer, *context)):
         return {}
     return {"prompt": "+".join([ask, *context]), "completion": answer}
+
+
+def filled_columns(rows: datasets.Dataset) -> list[str]:
+    """Return the columns that are not null in every row.
+
+    Args:
+        rows: One split of a source.
+
+    Returns:
+        Their names, in the order of the rows.
+    """
+    return [
+        name
+        for name, feature in rows.features.items()
+        if not (isinstance(feature, datasets.Value) and feature.dtype == "null")
+    ]
+
+
+def _contexts(ask: str, columns: list[str]) -> list[str]:
+    """Return the columns that belong to an instruction: Alpaca's input, Dolly's context."""
+    return [name for name in _CONTEXTS if ask == "instruction" and name in columns][:1]
 
 
 def _mend(rows: datasets.Dataset, text_field: str) -> str:
@@ -136,8 +159,7 @@ def _keys_of_parts(feature: object) -> set[str]:
 def _suggestion(columns: list[str]) -> str:
     for ask, answer in _GUESSES:
         if ask in columns and answer in columns:
-            context = "+input" if ask == "instruction" and "input" in columns else ""
-            return f"--map prompt={ask}{context},completion={answer}"
+            return f"--map prompt={'+'.join([ask, *_contexts(ask, columns)])},completion={answer}"
     if "chosen" in columns:
         return "--map messages=chosen"
     return "--map prompt=COLUMN,completion=COLUMN"

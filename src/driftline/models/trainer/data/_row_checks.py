@@ -1,6 +1,6 @@
 """Layout of rows, as TRL reads them, and rows that it could not train on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import datasets
@@ -17,6 +17,10 @@ from ._layouts import Layout, find_layout, is_text
 
 EXTRA_COLUMNS = ("tools", "chat_template_kwargs", "labels", "completion_mask", "assistant_masks")
 """Columns that TRL's tokenisation reads in addition to those of the layout."""
+_OF_TOKENS = ("labels", "completion_mask", "assistant_masks")
+"""Columns with one number for each token."""
+_TOLD_BY = ("completion", "chosen", "rejected", "messages")
+"""Columns by any one of which TRL tells whether rows are chats."""
 _BATCH = 1000
 
 
@@ -30,6 +34,8 @@ class CheckedRows:
     """The columns that the layout consists of."""
     is_chat: bool
     notes: tuple[str, ...]
+    numbers: Sequence[int] | None
+    """The row of the source, from 0, of each row; None where all are kept."""
 
 
 def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> CheckedRows:
@@ -58,14 +64,17 @@ def check_rows(loaded: LoadedRows, rows: datasets.Dataset, text_field: str) -> C
             f"{check.place(int(numpy.flatnonzero(kept)[0]))}: {' and '.join(kinds)} are not both texts "
             "or both chats"
         )
+    check.label_columns(fields)
+    check.other_layouts(fields, is_chat="chat" in kinds.values())
     if layout == "tokens":
-        check.tokens()
+        check.tokens(kept)
     if "chat" in kinds.values():
         check.template_columns(kept)
     notes = check.notes(kept, [field for field in fields if kinds.get(field) == "text"])
-    if not kept.all():
-        rows = rows.select(numpy.flatnonzero(kept))
-    return CheckedRows(rows, layout, fields, "chat" in kinds.values(), notes)
+    numbers = None if kept.all() else [int(row) for row in numpy.flatnonzero(kept)]
+    if numbers is not None:
+        rows = rows.select(numbers)
+    return CheckedRows(rows, layout, fields, "chat" in kinds.values(), notes, numbers)
 
 
 class _Check:
@@ -119,9 +128,9 @@ class _Check:
             if layout == "messages"
             else ("text", "chat")
         )
-        said = {"text": "a text", "chat": "a list of {role, content}"}
+        role, content = ("from", "value") if field == "conversations" else ("role", "content")
+        said = {"text": "a text", "chat": f"a list of {{{role}, {content}}}"}
         names = " or ".join(said[each] for each in requested)
-        role = "from" if field == "conversations" else "role"
         kind = "text" if is_text(feature) else "chat" if _is_plain_chat(feature, role) else None
         nulls_in_roles = kind == "chat" and self._has_null_role(field, role)
         if kind is not None and kind in requested and not nulls_in_roles:
@@ -155,7 +164,7 @@ class _Check:
                 if kept[number] and isinstance(value, str):
                     parse_json(value.encode(), f"{self.place(number)}: tools", DataError)
 
-    def tokens(self) -> None:
+    def tokens(self, kept: NDArray[numpy.bool_]) -> None:
         """Refuse what is no token, and labels of another length than their tokens."""
         inner = getattr(self._rows.features["input_ids"], "feature", None)
         if not str(getattr(inner, "dtype", "")).startswith(("int", "uint")):
@@ -164,6 +173,10 @@ class _Check:
             )
         if "labels" not in self._rows.column_names:
             return
+        if (nothing := self._is_null("labels") & kept).any():
+            raise DataError(
+                f"{self.place(int(nothing.argmax()))}: labels are empty; give one label for each token"
+            )
         sizes = [self._lengths(column) for column in ("input_ids", "labels")]
         unlike = sizes[0] != sizes[1]
         if unlike.any():
@@ -172,6 +185,38 @@ class _Check:
                 f"{self.place(row)}: {int(sizes[0][row])} input_ids and {int(sizes[1][row])} labels; "
                 "give one label for each token"
             )
+
+    def label_columns(self, fields: tuple[str, ...]) -> None:
+        """Refuse columns that TRL takes for labels or masks of tokens, and that are neither."""
+        for name in (each for each in _OF_TOKENS if each in self._rows.column_names):
+            inner = getattr(self._rows.features[name], "feature", None)
+            dtype = str(getattr(inner, "dtype", ""))
+            if not dtype.startswith(("int", "uint", *(("bool",) if name != "labels" else ()))):
+                mend = _map_of(fields)
+                raise DataError(
+                    f"{self._loaded.where}: {name} are no lists of whole numbers, and TRL takes that "
+                    f"column for one number a token; write such lists, or leave it out with {mend}"
+                )
+            number = 0
+            for chunk in self._columns(name):
+                if chunk.flatten().null_count:
+                    missing = pyarrow.compute.is_null(chunk.flatten())
+                    parents = pyarrow.compute.list_parent_indices(chunk)
+                    row = parents[pyarrow.compute.index(missing, True).as_py()].as_py()
+                    none = "-100 where no loss is taken" if name == "labels" else "0 or 1"
+                    raise DataError(f"{self.place(number + row)}: {name} hold a null; write {none}")
+                number += len(chunk)
+
+    def other_layouts(self, fields: tuple[str, ...], *, is_chat: bool) -> None:
+        """Refuse columns of another layout, by which TRL could tell chats from texts wrongly."""
+        for name in _TOLD_BY:
+            if name in fields or name not in self._rows.column_names or "input_ids" in fields:
+                continue
+            if self._is_chat(name) != is_chat:
+                raise DataError(
+                    f"{self._loaded.where}: has {name} beside {' and '.join(fields)}, one of texts and the "
+                    f"other of chats, which TRL refuses; leave {name} out with {_map_of(fields)}"
+                )
 
     def notes(self, kept: NDArray[numpy.bool_], texts: list[str]) -> tuple[str, ...]:
         """Count the rows that are left out or have next to nothing to train on."""
@@ -212,6 +257,10 @@ class _Check:
         return result
 
     def _lengths(self, field: str) -> NDArray[numpy.int64]:
+        """Count the characters of each text, or the parts of each list; -1 where there is neither."""
+        if not _is_stored_as_values(self._rows.features[field]):
+            values = (value for _, value in self._values(field))
+            return numpy.array([len(v) if isinstance(v, str | list) else -1 for v in values])
         parts = []
         for chunk in self._columns(field):
             if pyarrow.types.is_string(chunk.type) or pyarrow.types.is_large_string(chunk.type):
@@ -222,6 +271,13 @@ class _Check:
                 sizes = pyarrow.compute.list_value_length(chunk)
             parts.append(pyarrow.compute.fill_null(sizes, -1).to_numpy(zero_copy_only=False))
         return numpy.concatenate(parts)
+
+    def _is_chat(self, field: str) -> bool:
+        """Tell whether a column holds chats; one of mixed kinds by its first value."""
+        feature = self._rows.features[field]
+        if _is_stored_as_values(feature):
+            return _is_plain_chat(feature, "role")
+        return _kind_of(next((v for _, v in self._values(field) if v), None), "role") == "chat"
 
     def _has_null_role(self, field: str, role: str) -> bool:
         for chunk in self._columns(field):
@@ -236,6 +292,11 @@ class _Check:
             for value in batch[field]:
                 yield number, value
                 number += 1
+
+
+def _map_of(fields: tuple[str, ...]) -> str:
+    """Return the option that takes the columns of a layout and no others."""
+    return "--map " + ",".join(f"{field}={field}" for field in fields)
 
 
 def _is_stored_as_values(feature: object) -> bool:

@@ -14,8 +14,15 @@ from ....errors import ConfigError, DataError, OutputError
 from ....provenance import digest_value
 from ....results import SourceProvenance
 from ..config import TrainingConfig
-from ._data_sources import LoadedRows, RowSource, load_named, load_source, quiet_datasets
-from ._layouts import Layout, known_columns
+from ._data_sources import (
+    LoadedRows,
+    RowSource,
+    line_of_row,
+    load_named,
+    load_source,
+    quiet_datasets,
+)
+from ._layouts import Layout, filled_columns, known_columns
 from ._row_checks import EXTRA_COLUMNS, check_rows
 
 Example = dict[str, JsonValue]
@@ -39,6 +46,8 @@ class TrainingData:
     """All splits of the source, as they stand there."""
     columns: tuple[tuple[str, str], ...] = ()
     """New names of renamed columns."""
+    numbers: Sequence[int] | None = field(default=None, compare=False, repr=False)
+    """The row of the source, from 0, of each example; None where no row was left out."""
     prepared: dict[str, tuple[object, datasets.Dataset]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -47,6 +56,20 @@ class TrainingData:
     def provenance(self) -> SourceProvenance:
         """Return the description of this file for documents."""
         return SourceProvenance(name=self.name, digest=self.digest, num_records=len(self.examples))
+
+    def place(self, index: int) -> str:
+        """Return the place of an example in the source, for a message.
+
+        Args:
+            index: From 0.
+
+        Returns:
+            Such as `data.jsonl: line 3`.
+        """
+        if self.loaded is None:
+            return f"{self.name}: row {index + 1}"
+        row = index if self.numbers is None else int(self.numbers[index])
+        return f"{self.loaded.where}: {line_of_row(self.loaded.lines_of, row)}"
 
     def rows(self) -> datasets.Dataset:
         """Return the rows for a trainer, with all columns."""
@@ -70,7 +93,9 @@ class TrainingData:
                 examples = _Rows(self.examples.rows.select(indices), self.examples.fields)
         else:
             examples = tuple(self.examples[index] for index in indices)
-        return replace(self, name=name, examples=examples, digest=digest_value(list(examples)))
+        numbers = [index if self.numbers is None else self.numbers[index] for index in indices]
+        digest = digest_value(list(examples))
+        return replace(self, name=name, examples=examples, digest=digest, numbers=numbers)
 
     def split(self, name: str) -> "TrainingData | None":
         """Return another split of the same source, such as the one to evaluate on.
@@ -233,13 +258,18 @@ def _of_loaded(
         return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
     known = dict(known_columns(loaded.splits[split], "text"))
     data = _checked(loaded, split, "text", known)
-    return replace(data, notes=(*data.notes, _read_as(known))) if known else data
+    return (
+        replace(data, notes=(*data.notes, _read_as(known, loaded.splits[split]))) if known else data
+    )
 
 
-def _read_as(columns: Mapping[str, str]) -> str:
-    """Say which columns are trained on, and how to name others."""
+def _read_as(columns: Mapping[str, str], rows: datasets.Dataset) -> str:
+    """Say which columns are trained on, which are not, and how to name others."""
     given = ",".join(f"{requested}={name}" for requested, name in columns.items())
-    return f"columns read as --map {given}; name others with --map"
+    named = {*EXTRA_COLUMNS, *(name for each in columns.values() for name in each.split("+"))}
+    unused = [name for name in filled_columns(rows) if name not in named]
+    left_out = f", without {', '.join(unused)}" if unused else ""
+    return f"columns read as --map {given}{left_out}; name others with --map"
 
 
 def _checked(
@@ -264,6 +294,7 @@ def _checked(
         notes=(*checked.notes, *_left_out(loaded.splits[split], columns)),
         loaded=loaded,
         columns=tuple(sorted(columns.items())),
+        numbers=checked.numbers,
     )
 
 
