@@ -293,3 +293,17 @@ def test_what_peft_fills_in_itself_is_set_aside_with_a_line(read):
     })  # fmt: skip
     assert config.values == {"use_peft": True}
     assert config.notes[-1].startswith("revision, base_model_name_or_path: set aside")
+
+
+def test_named_layers_beside_all_linear_ones_of_axolotl(read):
+    own = {
+        "base_model": "a/b",
+        "learning_rate": 1e-4,
+        "adapter": "lora",
+        "lora_target_linear": True,
+    }
+    config = read({**own, "lora_target_modules": ["q_proj", "v_proj"]})
+    assert config.values["target_modules"] == "all-linear"
+    assert "lora_target_modules" not in config.values
+    with pytest.raises(ConfigError, match="lora_target_modules: lm_head is not among"):
+        read({**own, "lora_target_modules": ["q_proj", "lm_head"]})

@@ -196,7 +196,7 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
             result["load_in_4bit"] = True
         if values.get("lora_target_linear"):
             result["target_modules"] = "all-linear"
-            read |= _among_linear(values)
+            _refuse_others(values, path)
     elif adapter:
         raise ConfigError(f"{path}: adapter: {adapter} is not supported; lora and qlora are")
     else:
@@ -215,12 +215,16 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
     return result | _axolotl_schedule(values, path) | _warmup(values), read
 
 
-def _among_linear(values: Values) -> set[str]:
-    """Return the key of named modules, where every linear layer has them among it."""
+def _refuse_others(values: Values, path: Path) -> None:
+    """Refuse layers beside all linear ones, which `all-linear` of PEFT's does not add."""
     names = _listed(values.get("lora_target_modules"))
     others = ("embed", "wte", "lm_head")
-    named = [str(name) for name in names] if isinstance(names, list) else []
-    return set() if any(o in name for name in named for o in others) else {"lora_target_modules"}
+    for name in names if isinstance(names, list) else []:
+        if any(other in str(name) for other in others):
+            raise ConfigError(
+                f"{path}: lora_target_modules: {name} is not among the layers of lora_target_linear; remove "
+                "it, or remove lora_target_linear and name all layers"
+            )
 
 
 def _axolotl_precision(values: Values) -> dict[str, JsonValue]:
