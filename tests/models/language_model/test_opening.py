@@ -12,7 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
-from driftline.models import find_named_model, open_model, weights_digest
+from driftline.models import encode_completions, find_named_model, open_model, weights_digest
 from driftline.models.checkpoints import _locations
 from driftline.models.language_model import _opening as module
 from tests import tiny
@@ -173,9 +173,23 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(folder):
     tiny.tokenizer(num_extra=62).save_pretrained(folder)
     assert len(open_model(str(folder)).tokenizer) == 320
 
-    tiny.tokenizer(num_extra=63).save_pretrained(folder)
+    larger = tiny.tokenizer(num_extra=62)
+    larger.add_tokens(["<another>"])
+    larger.save_pretrained(folder)
     with pytest.raises(ModelError, match=r"has 321 tokens and the embedding 320 rows"):
         open_model(str(folder))
+
+
+def test_a_special_token_may_lack_a_row_and_a_text_with_it_is_refused_by_name(folder):
+    """Gemma 3 1B has 262,144 rows, and one more token, for images."""
+    tokenizer = tiny.tokenizer(num_extra=62)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image_soft_token>"]})
+    tokenizer.save_pretrained(folder)
+    opened = open_model(str(folder))
+    assert len(opened.tokenizer) == 321
+    assert encode_completions(opened, "a", [" b"])
+    with pytest.raises(ModelError, match=r"a text holds <image_soft_token>, .*320 rows"):
+        encode_completions(opened, "a<image_soft_token>", [" b"])
 
 
 def test_an_adapter_is_no_base_model(folder):

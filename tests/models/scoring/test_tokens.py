@@ -242,8 +242,14 @@ def test_windows_keep_every_leading_token_and_score_none_of_them(base):
     assert (len(second.tokens), len(second.tokens) - second.start) == (257, 302 - 257)
 
 
+def with_config(base, config):
+    """The base as its code sees it, with another config."""
+    model = SimpleNamespace(config=config, get_input_embeddings=base.model.get_input_embeddings)
+    return dataclasses.replace(base, model=model)
+
+
 def test_a_model_without_a_limit_takes_a_passage_whole(base):
-    unlimited = dataclasses.replace(base, model=SimpleNamespace(config=PreTrainedConfig()))
+    unlimited = with_config(base, PreTrainedConfig())
     (only,) = encode_passage(unlimited, "x" * 1000)
 
     assert len(only.tokens) == 1001
@@ -257,7 +263,7 @@ def test_a_passage_without_a_token_is_refused(base):
 def test_the_context_of_a_model_of_several_parts_is_that_of_its_text(base):
     config = Gemma3Config(text_config={"max_position_embeddings": 100})
     assert not hasattr(config, "max_position_embeddings")
-    several = dataclasses.replace(base, model=SimpleNamespace(config=config))
+    several = with_config(base, config)
     assert len(encode_passage(several, "x" * 1000)) == 10
     with pytest.raises(ModelError, match="the model's context is 100"):
         encode_completions(several, "x" * 100, [" y"])

@@ -184,9 +184,7 @@ def open_model(
     if gguf_file is not None:
         _forget_quantisation(model)
     _check_finite(model, source)
-    # From GGUF, transformers adds special tokens of its own, which no text of ours becomes.
-    num_tokens = len(tokenizer) if gguf_file is None else tokenizer.vocab_size
-    _check_tokenizer_fits(model, tokenizer, num_tokens, source=source)
+    _check_tokenizer_fits(model, tokenizer, source)
     model.eval()
     if packing(model) is not None:
         make_read_only(model, source)
@@ -331,16 +329,18 @@ def _check_finite(model: torch.nn.Module, source: str) -> None:
 def _check_tokenizer_fits(
     model: transformers.PreTrainedModel,
     tokenizer: transformers.PreTrainedTokenizerBase,
-    num_tokens: int,
-    *,
     source: str,
 ) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
-    if num_tokens > rows:
-        raise ModelError(
-            f"{source}: the tokenizer has {num_tokens} tokens and the embedding {rows} rows; "
-            "this tokenizer belongs to another model"
-        )
+    if len(tokenizer) > rows:
+        # Special tokens may lack a row: that of images in Gemma 3 1B, those that transformers adds to GGUF.
+        added = tokenizer.added_tokens_decoder
+        beyond = {n for n in tokenizer.get_vocab().values() if n >= rows}
+        if any(number not in added or not added[number].special for number in beyond):
+            raise ModelError(
+                f"{source}: the tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows; "
+                "this tokenizer belongs to another model"
+            )
     # Where its files are missing, transformers makes up a tokenizer of special tokens alone.
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(

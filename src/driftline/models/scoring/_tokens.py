@@ -178,7 +178,15 @@ def _lead(opened: LanguageModel, *, is_empty: bool) -> tuple[int, ...]:
 
 
 def _tokens(opened: LanguageModel, text: str) -> tuple[int, ...]:
-    return tuple(opened.tokenizer(text, add_special_tokens=False)["input_ids"])
+    tokens = tuple(opened.tokenizer(text, add_special_tokens=False)["input_ids"])
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    if tokens and max(tokens) >= rows:
+        token = opened.tokenizer.convert_ids_to_tokens(max(tokens))
+        raise ModelError(
+            f"{opened.source}: a text holds {token}, a token of the tokenizer that has no row in the embedding "
+            f"({rows} rows); write the item without it"
+        )
+    return tokens
 
 
 def check_length(opened: LanguageModel, length: int) -> None:
