@@ -2,8 +2,9 @@
 
 import pytest
 
-from driftline.errors import ConfigError
-from driftline.models import plan_training
+from driftline.errors import ConfigError, DataError
+from driftline.models import open_model, plan_training
+from tests import tiny
 from tests.models.runs import FULL, TEXTS
 
 SCHEDULES = [
@@ -71,4 +72,17 @@ def test_rows_that_leave_nothing_to_train_on_are_refused_in_plain_words(
 ):
     config = write_config(**{**FULL, "max_steps": -1, "num_train_epochs": 1, **fields})
     with pytest.raises(ConfigError, match=f"with data.jsonl, the trainer refuses them: {reason}"):
+        plan_training(base, config, write_data(rows))
+
+
+def test_a_row_with_a_token_that_has_no_row_is_refused_by_name(tmp_path, write_config, write_data):
+    tokenizer = tiny.tokenizer(num_extra=62)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image_soft_token>"]})
+    tiny.model().save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    base = open_model(str(tmp_path / "base"))
+    config = write_config(**FULL)
+    assert plan_training(base, config, write_data(TEXTS)).num_steps == 8
+    rows = [*TEXTS[:-1], {"text": "a<image_soft_token>"}]
+    with pytest.raises(DataError, match=r"a row holds <image_soft_token>, .*320 rows"):
         plan_training(base, config, write_data(rows))

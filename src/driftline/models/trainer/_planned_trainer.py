@@ -12,7 +12,7 @@ from ...errors import ConfigError
 from ..language_model import LanguageModel
 from ._lever_trainer import LeverTrainer, lever_trainer
 from .config import TrainingConfig
-from .data import TrainingData, quiet_datasets
+from .data import TrainingData, check_prepared_rows, quiet_datasets
 from .levers import Levers
 
 
@@ -46,7 +46,7 @@ def planned_trainer(
 
     Raises:
         ConfigError: Config, data or levers cannot be used with this model, or with each other.
-        DataError: A row of token ids has one that the model lacks.
+        DataError: A row has a token that the model lacks.
     """
     if num_steps is not None:
         arguments.max_steps = num_steps
@@ -59,6 +59,7 @@ def planned_trainer(
         )
         trainer.remove_callback(transformers.PrinterCallback)
         _check_batches(trainer, config, data)
+        check_prepared_rows(trainer.train_dataset, opened, data.name)
         yield trainer
 
 

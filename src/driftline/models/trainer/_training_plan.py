@@ -59,6 +59,7 @@ def plan_training(
 
     Raises:
         ConfigError: The plan has no step.
+        DataError: A row that the trainer refuses, or with a token that the model has no row for.
     """
     config.check_plan()
     with probe_trainer(opened, config, data) as trainer:

@@ -1,9 +1,11 @@
-"""Rows that are tokens already must be of the model's own vocabulary."""
+"""Rows of tokens, given or made of texts, must be of the model's own vocabulary."""
 
+import datasets
 import pyarrow
 import pyarrow.compute
 
 from ....errors import DataError
+from ...language_model import LanguageModel
 from ._data_sources import quiet_datasets
 from ._training_data import TrainingData
 
@@ -41,6 +43,33 @@ def check_token_ids(data: TrainingData, size: int) -> None:
                             "tokenizer"
                         )
                     number += len(chunk)
+
+
+def check_prepared_rows(
+    rows: datasets.Dataset | datasets.IterableDataset, opened: LanguageModel, name: str
+) -> None:
+    """Refuse texts with a token that has no row in the embedding, as that of images in Gemma 3 1B.
+
+    Args:
+        rows: As the trainer has them; a stream is not looked at.
+        opened: The base, with its tokenizer.
+        name: Name of the data in the message.
+
+    Raises:
+        DataError: There is such a text.
+    """
+    size = opened.model.get_input_embeddings().weight.shape[0]
+    is_stream = isinstance(rows, datasets.IterableDataset)
+    if len(opened.tokenizer) <= size or is_stream or "input_ids" not in rows.column_names:
+        return
+    for batch in rows.select_columns("input_ids").with_format("arrow").iter(batch_size=1000):
+        largest = pyarrow.compute.max(pyarrow.compute.list_flatten(batch.column("input_ids")))
+        if (largest.as_py() or 0) >= size:
+            token = opened.tokenizer.convert_ids_to_tokens(largest.as_py())
+            raise DataError(
+                f"{name}: a row holds {token}, a token of the tokenizer that has no row in the embedding "
+                f"({size} rows); write the rows without it, or resize the base's embedding"
+            )
 
 
 def _wrong_ids(chunk: pyarrow.Array, size: int, *, may_be_ignored: bool) -> tuple[int, int] | None:
