@@ -45,7 +45,7 @@ def test_a_folder_around_the_model_names_the_folder_to_give(tmp_path, name):
     (tmp_path / "checkpoint-5").mkdir()
     (tmp_path / "checkpoint-5" / name).write_text("{}")
     with pytest.raises(
-        ModelError, match=r"its folder checkpoint-5 holds a model; give .*checkpoint-5$"
+        ModelError, match=r"models lie in its folders checkpoint-5; give .*checkpoint-5$"
     ):
         read_folder(tmp_path)
 

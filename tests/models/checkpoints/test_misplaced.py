@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from driftline.errors import ModelError
 from driftline.models import open_model, open_tuned_model
+from driftline.models.checkpoints import check_placed
 
 Q = "model.layers.0.self_attn.q_proj"
 
@@ -90,3 +91,13 @@ def test_layers_for_further_tokens_are_no_layers_of_the_model(folder, opened):
     change(folder, {"model.layers.3.input_layernorm.weight": torch.ones(4)})
     with pytest.raises(ModelError, match=r"layers\.3\.input_layernorm"):
         open_model(str(folder))
+
+
+def test_a_layer_that_few_layers_have_parts_of_is_no_end_of_the_model():
+    """As in hybrids, where a tensor of a later layer may be left over and not be needed."""
+    own = {"model.layers.0.a.weight", "model.layers.1.b.weight", "model.layers.4.b.weight"}
+    check_placed(["model.layers.3.a.weight"], own, {}, source="it")
+    with pytest.raises(ModelError, match=r"layers\.5\.a\.weight is of a layer"):
+        check_placed(["model.layers.5.a.weight"], own, {}, source="it")
+    check_placed(["model.layers.5.a.weight"], own, {}, source="it", num_more_layers=1)
+    check_placed(["model.layers.5.c.weight", "other.layers.9.a.weight"], own, {}, source="it")

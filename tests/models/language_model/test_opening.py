@@ -192,6 +192,15 @@ def test_a_special_token_may_lack_a_row_and_a_text_with_it_is_refused_by_name(fo
         encode_completions(opened, "a<image_soft_token>", [" b"])
 
 
+@pytest.mark.parametrize("name", ["pad_token", "bos_token", "eos_token"])
+def test_a_token_that_texts_get_needs_a_row(folder, name):
+    tokenizer = tiny.tokenizer(num_extra=62)
+    tokenizer.add_special_tokens({name: "[NEW]"})
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match=rf"{name} \[NEW\] of its tokenizer has no row"):
+        open_model(str(folder))
+
+
 def test_an_adapter_is_no_base_model(folder):
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match="is an adapter, not a base model"):

@@ -6,6 +6,7 @@ import pytest
 
 from driftline.errors import ConfigError, DataError
 from driftline.models import plan_training, read_training_config, read_training_data
+from driftline.models.trainer._refused_rows import check_chats
 from tests.models.runs import FULL
 
 USER, ANSWER = {"role": "user", "content": "hi there"}, {"role": "assistant", "content": "yo yo"}
@@ -92,3 +93,12 @@ def test_answers_alone_are_not_found_in_from_and_value(opened, tmp_path, fields)
     config.write_text(fields.replace("assistant_only_loss: true", "") + "train_on_inputs: true\n"
                       if "base_model" in fields else FIELDS)  # fmt: skip
     assert plan_training(opened, read_training_config(config), rows).num_steps == 2
+
+
+def test_conversations_of_another_layout_beside_messages_are_no_matter(opened, tmp_path):
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
+    data, config = tmp_path / "d.jsonl", tmp_path / "c.yaml"
+    data.write_text((json.dumps({"messages": turns, "conversations": "7"}) + "\n") * 4)
+    config.write_text(TRLS)
+    read = read_training_config(config)
+    check_chats(opened, read, read_training_data(data, config=read))

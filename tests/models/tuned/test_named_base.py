@@ -144,6 +144,8 @@ def test_a_folder_that_cannot_be_compared_is_a_caveat(caveats_of, tmp_path):
         ("some/model", None, None, False),
         ("some/model@v1", "v1", "v1", False),
         ("some/model@v1", "v1", None, True),
+        ("some/model", None, "v1", True),
+        ("some/model", None, "main", False),
         ("some/other", None, None, True),
     ],
 )

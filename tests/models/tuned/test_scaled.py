@@ -134,7 +134,8 @@ def test_an_adapter_that_is_more_than_its_factors_becomes_a_model(base, tmp_path
     assert (tmp_path / "out" / "tokenizer.json").exists()
 
 
-def test_adalora_becomes_a_model(base, tmp_path):
+@pytest.mark.parametrize("has_ranks", [False, True])
+def test_adalora_becomes_a_model(base, tmp_path, has_ranks):
     config = peft.AdaLoraConfig(
         task_type="CAUSAL_LM", init_r=4, target_r=2, total_step=10, target_modules=["q_proj"]
     )
@@ -145,6 +146,12 @@ def test_adalora_becomes_a_model(base, tmp_path):
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
     adapted.save_pretrained(tmp_path / "adapter")
+    if has_ranks:
+        # As PEFT saves it once ranks are allocated: switches, all on here.
+        path = tmp_path / "adapter" / "adapter_config.json"
+        name = "model.layers.{}.self_attn.q_proj.lora_E"
+        ranks = {name.format(number): [True] * 4 for number in range(2)}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"rank_pattern": ranks}))
     tuned = open_tuned_model(str(tmp_path / "adapter"), base)
     assert not can_stay_adapter(tuned)
     assert write_scaled(tuned, base, _scales(base), folder=tmp_path / "out") == "model"

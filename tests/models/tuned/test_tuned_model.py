@@ -42,8 +42,22 @@ def test_an_adapter_may_come_without_a_tokenizer_or_with_one(opened, tmp_path):
 def test_a_tokenizer_with_tokens_that_have_no_row_is_refused(opened, tuned_folder):
     rows = opened.model.get_input_embeddings().weight.shape[0]
     too_many = rows - len(opened.tokenizer) + 1
-    tiny.tokenizer(num_extra=too_many).save_pretrained(tuned_folder)
+    tokenizer = tiny.tokenizer(num_extra=too_many - 1)
+    tokenizer.add_tokens(["<another>"])
+    tokenizer.save_pretrained(tuned_folder)
     with pytest.raises(ModelError, match=rf"has {rows + 1} tokens and the embedding {rows} rows"):
+        open_tuned_model(str(tuned_folder), opened)
+
+
+def test_a_special_token_without_a_row_is_taken_unless_the_template_writes_it(opened, tuned_folder):
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    tokenizer = tiny.tokenizer(num_extra=rows - len(opened.tokenizer))
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    tokenizer.save_pretrained(tuned_folder)
+    assert len(open_tuned_model(str(tuned_folder), opened).tokenizer) == rows + 1
+    tokenizer.chat_template = "{% for m in messages %}[PAD]{{ m.content }}{% endfor %}"
+    tokenizer.save_pretrained(tuned_folder)
+    with pytest.raises(ModelError, match=r"so \[PAD\] has no row"):
         open_tuned_model(str(tuned_folder), opened)
 
 
@@ -74,9 +88,23 @@ def test_code_that_the_base_does_not_have_is_refused_unless_it_is_trusted(
         _name_code(tuned_folder, "owner/name--own.Model" if kind == "elsewhere" else "own.Model")
     if kind == "in the folder":
         (tuned_folder / "own.py").write_text("")
-    with pytest.raises(
-        ModelError, match=r"Python code that the base does not have.*--trust-remote"
-    ):
+    with pytest.raises(ModelError, match="Python code that the base does not have") as refusal:
+        open_tuned_model(str(tuned_folder), opened)
+    # Code that lies elsewhere is refused where it is trusted too.
+    assert ("--trust-remote-code" in str(refusal.value)) == (kind != "elsewhere")
+
+
+def test_code_that_nothing_names_or_imports_is_no_part_of_the_model(tuned_folder, tmp_path):
+    base = tiny.save(tmp_path / "base")
+    for folder in base, tuned_folder:
+        _name_code(folder, "own.Model")
+        (folder / "own.py").write_text("from .parts import Part")
+        (folder / "parts.py").write_text("Part = 1")
+    opened = open_model(str(base))
+    (tuned_folder / "handler.py").write_text("")
+    assert open_tuned_model(str(tuned_folder), opened).base is opened
+    (tuned_folder / "parts.py").write_text("Part = 2")
+    with pytest.raises(ModelError, match=r"parts\.py: Python code that the base does not have"):
         open_tuned_model(str(tuned_folder), opened)
 
 

@@ -211,13 +211,13 @@ def _refuse_without_config(folder: Path) -> None:
     if (folder / CONFIG).exists():
         return
     _refuse_broken_links(folder)
-    below = [
-        path.parent.name for name in (CONFIG, ADAPTER_CONFIG) for path in folder.glob(f"*/{name}")
-    ]
+    below = sorted(
+        {path.parent.name for name in (CONFIG, ADAPTER_CONFIG) for path in folder.glob(f"*/{name}")}
+    )
     if below:
         raise ModelError(
-            f"{folder}: holds no {CONFIG}, but its folder {sorted(below)[0]} holds a model; give "
-            f"{folder / sorted(below)[0]}"
+            f"{folder}: holds no {CONFIG}, but models lie in its folders {', '.join(below)}; give one of these, "
+            f"such as {folder / below[0]}"
         )
 
 

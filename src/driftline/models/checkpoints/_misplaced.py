@@ -97,9 +97,7 @@ def _is_extra_layer(name: str, own: Collection[str], num_more: int) -> bool:
     if match is None:
         return False
     before, number, after = match[1], int(match[2]), match[3]
-    if f"{before}0{after}" not in own:
-        return False
-    num_layers = 1
-    while f"{before}{num_layers}{after}" in own:
-        num_layers += 1
-    return number >= num_layers + num_more
+    # In a hybrid only some layers have a tensor of this name.
+    numbers = [int(m[2]) for each in own if (m := _LAYER.fullmatch(each)) and m[1] == before]
+    is_of_layers = any(each.startswith(before) and each.endswith(after) for each in own)
+    return is_of_layers and number > max(numbers, default=number) + num_more

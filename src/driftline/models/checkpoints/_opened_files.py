@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transformers.dynamic_module_utils import get_relative_import_files
+
 from ...errors import ModelError
 from ...model_files import (
     CODE_CONFIGS,
@@ -13,6 +15,7 @@ from ...model_files import (
     code_references,
     folder_files,
     is_elsewhere,
+    is_nested,
     is_settings,
     setting_files,
 )
@@ -66,6 +69,23 @@ class OpenedFiles:
         """Return the digests of the Python files by the names that certificates give them."""
         named = {certified_name(path): digest for path, digest in self.digests.items()}
         return {name: digest for name, digest in named.items() if name.endswith(".py")}
+
+    def code_that_runs(self) -> frozenset[str]:
+        """Find the Python files that loaders may run: those that configs name, what they import, and nested ones.
+
+        Nothing is run: imports are found in the text, as transformers finds them.
+
+        Returns:
+            Names as `code_files` has them.
+        """
+        paths = {certified_name(path): path for path in self.digests if path.suffix == ".py"}
+        names = {name for name in paths if is_nested(name)}
+        for reference in self.code():
+            name = f"{reference.rpartition('--')[2].partition('.')[0]}.py"
+            if name in paths:
+                imported = get_relative_import_files(paths[name])
+                names |= {name, *(Path(each).name for each in imported)}
+        return frozenset(names)
 
     def check_unchanged(self) -> None:
         """Check that the files still hold what was opened.

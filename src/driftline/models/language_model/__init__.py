@@ -15,6 +15,7 @@ from ._opening import load_weights as load_weights
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
 from ._opening import quiet_loading as quiet_loading
+from ._opening import tokens_without_row as tokens_without_row
 from ._places import Place as Place
 from ._places import in_memory_weights as in_memory_weights
 from ._places import list_places as list_places

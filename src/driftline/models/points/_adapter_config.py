@@ -56,7 +56,7 @@ def mergeable_config(checkpoint: Checkpoint) -> PeftConfig:
     unknown = [key for key, value in config.items() if key not in known and value]
     if unknown:
         raise ModelError(
-            f"{file}: holds {unknown[0]}, which PEFT {peft.__version__} does not know for {kind} and "
+            f"{file}: holds {', '.join(unknown)}, which PEFT {peft.__version__} does not know for {kind} and "
             "passes over, so the adapter could be more than what it opens; update PEFT (pip install "
             f"-U peft); or, with the PEFT that trained it, {MERGE_ADVICE}; or delete the key if it means "
             "nothing"
@@ -157,7 +157,9 @@ def _wrong_numbers(
         computes = type(field.default) in (int, float) and value is not None
         if computes and not _is_number(value, is_whole=is_whole):
             yield field.name, value
-        if field.name in _BY_MODULE and isinstance(value, Mapping):
+        # AdaLoRA keeps a list of switches there, and OSF fractions.
+        of_ranks = field.name in _BY_MODULE and config.get("peft_type") == "LORA"
+        if of_ranks and isinstance(value, Mapping):
             for module, number in value.items():
                 if not _is_number(number, is_whole=is_whole):
                     yield f"{field.name}.{module}", number

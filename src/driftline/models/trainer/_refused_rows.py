@@ -11,7 +11,7 @@ from trl import SFTConfig
 from ...errors import ConfigError, DataError
 from ..language_model import LanguageModel
 from .config import TrainingConfig, one_line
-from .data import TrainingData, quiet_datasets
+from .data import TrainingData, is_from_value, quiet_datasets
 
 _PART = 1000
 """Rows that are given to the trainer's tokenisation at a time, while the refused one is searched."""
@@ -45,7 +45,7 @@ def check_chats(opened: LanguageModel, config: TrainingConfig, data: TrainingDat
             "give rows of prompt and completion"
         )
     is_answers_alone = config.for_data(is_chat=True).values.get("assistant_only_loss")
-    if is_answers_alone and "conversations" in data.rows().column_names:
+    if is_answers_alone and is_from_value(data.rows()):
         raise ConfigError(
             f"{config.name}: the loss is on the assistant's turns alone, and TRL does not find them in the "
             f"conversations (from, value) of {data.name}; write the rows as messages of role and content "

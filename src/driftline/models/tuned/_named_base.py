@@ -14,6 +14,8 @@ from ..pairing import SlicedFactors, equal_values, pair_checkpoints
 from ._tuned_direction import read_config
 from ._tuned_layout import check_computes_alike
 
+_MAIN = "main"
+"""The branch that a hub id without a revision stands for."""
 _UNCHECKED = (
     "The adapter names {name!r} as its base and was scored on {source}. That the two are the same was "
     "not checked, for {reason}: what a loader that follows the name computes is not certified."
@@ -90,7 +92,7 @@ def _is_own_name(name: str, checkpoint: Checkpoint, opened: LanguageModel) -> bo
         opened.source.partition("@") if _is_hub_id(opened.source) else (opened.source, "", "")
     )
     if name == own:
-        return opened.revision in (None, checkpoint.config.get("revision"))
+        return (opened.revision or _MAIN) == (checkpoint.config.get("revision") or _MAIN)
     folder = _folder(opened)
     # The cache of the hub keeps the files of owner/name under this folder.
     cached = f"models--{name.replace('/', '--')}"
@@ -102,8 +104,8 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _folder(opened: LanguageModel) -> Path | None:
-    """Return the folder that the base was opened from; None where it was handed over in memory."""
-    return next((path.parent for path in opened.files.digests), None)
+    """Return the base's folder; None for a GGUF file, and where it was handed over in memory."""
+    return next((path.parent for path in opened.files.digests if path.name == CONFIG), None)
 
 
 def _is_same_files(named: Path, opened: LanguageModel) -> bool:

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from ...errors import ModelError
-from ...model_files import code_references
+from ...model_files import code_references, is_elsewhere, is_nested
 from ..checkpoints import (
     Checkpoint,
     OpenedFiles,
@@ -23,6 +23,7 @@ from ..language_model import (
     TiedWeightsError,
     load_tokenizer,
     quiet_loading,
+    tokens_without_row,
     weights_digest,
 )
 from ..points import Point, Term, at_point
@@ -109,13 +110,17 @@ def _check_code(files: OpenedFiles, opened: LanguageModel, source: str) -> None:
     # A model that was loaded from the hub may name the same code by its place there.
     named = (*opened.files.code(), *code_references(vars(opened.model.config)))
     known = {reference.rpartition("--")[2] for reference in named}
-    own = [name for name, digest in files.code_files().items() if ours.get(name) != digest]
-    own += [name for name in files.code() if name.rpartition("--")[2] not in known]
-    if own:
+    needed = files.code_that_runs()
+    foreign = [n for n, d in files.code_files().items() if n in needed and ours.get(n) != d]
+    foreign += [name for name in files.code() if name.rpartition("--")[2] not in known]
+    if foreign:
+        # Code that lies elsewhere is refused where it is trusted too.
+        can_trust = not any(is_elsewhere(name) and not is_nested(name) for name in foreign)
+        trust = "trust it too with trust_remote_code (--trust-remote-code), or "
         raise ModelError(
-            f"{source}: {', '.join(own)}: Python code that the base does not have, so a loader that "
-            "trusts it may compute something else than would be scored; trust it too with "
-            "trust_remote_code (--trust-remote-code), or remove it and the auto_map that names it"
+            f"{source}: {', '.join(foreign)}: Python code that the base does not have, so a loader that "
+            f"trusts it may compute something else than would be scored; {trust if can_trust else ''}remove it "
+            "and the auto_map that names it"
         )
 
 
@@ -192,10 +197,10 @@ def is_held_as_stored(tuned: TunedModel) -> bool:
 
 def _is_empty_lora(adapter: Checkpoint) -> bool:
     """Tell whether an adapter is LoRA as it was initialised, with one factor of each pair zero."""
-    factors = {name: ".lora_B." in name for name in adapter.tensors if ".lora_" in name}
-    return len(factors) == len(adapter.tensors) and not any(
-        adapter.tensors[name].value().any() for name, is_b in factors.items() if is_b
-    )
+    seconds = [n for n in adapter.tensors if n.endswith((".lora_B.weight", ".lora_embedding_B"))]
+    firsts = [n for n in adapter.tensors if n.endswith((".lora_A.weight", ".lora_embedding_A"))]
+    is_plain = len(firsts) == len(seconds) and len(firsts) + len(seconds) == len(adapter.tensors)
+    return is_plain and not any(adapter.tensors[name].value().any() for name in seconds)
 
 
 def _tokenizer(
@@ -209,12 +214,22 @@ def _tokenizer(
             source=checkpoint.source,
             options={"trust_remote_code": opened.trust_remote_code},
         )
-    rows = opened.model.get_input_embeddings().weight.shape[0]
-    # A base from GGUF has more tokens than rows too: special ones, which no text becomes.
-    if len(tokenizer) > max(rows, len(opened.tokenizer)):
-        raise ModelError(
-            f"{checkpoint.source}: its tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows, so "
-            f"{len(tokenizer) - rows} tokens have no row; save the tokenizer that the model was trained with, or "
-            "resize the embedding of the base (resize_token_embeddings) before tuning"
-        )
+    _check_rows(tokenizer, opened, checkpoint.source)
     return tokenizer
+
+
+def _check_rows(
+    tokenizer: transformers.PreTrainedTokenizerBase, opened: LanguageModel, source: str
+) -> None:
+    """Refuse tokens without a row that texts become: plain ones, and what the chat template writes."""
+    rows = opened.model.get_input_embeddings().weight.shape[0]
+    added, template = tokenizer.added_tokens_decoder, str(tokenizer.chat_template or "")
+    known = tokens_without_row(opened.tokenizer, rows).values()
+    for number, token in tokens_without_row(tokenizer, rows).items():
+        is_special = number in added and added[number].special
+        if token not in known and (not is_special or token in template):
+            raise ModelError(
+                f"{source}: its tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows, so {token} has "
+                "no row; save the tokenizer that the model was trained with, or resize the embedding of the base "
+                "(resize_token_embeddings) before tuning"
+            )

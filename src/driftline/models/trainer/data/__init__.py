@@ -1,6 +1,7 @@
 """Training data: found, read and checked row by row."""
 
 from ._data_sources import quiet_datasets as quiet_datasets
+from ._layouts import is_from_value as is_from_value
 from ._token_ids import check_prepared_rows as check_prepared_rows
 from ._token_ids import check_token_ids as check_token_ids
 from ._training_data import Example as Example

@@ -149,7 +149,8 @@ def _load_folder(path: Path) -> LoadedRows:
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
         raise DataError(f"{path}: is the folder of a model; name a file or a folder of rows")
     for file in path.rglob("*"):
-        if file.is_file() and not file.name.startswith("."):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.is_file() and not is_hidden:
             refuse_pointer(file)
     with _reading(path, "folder"):
         if any((path / name).is_file() for name in _SAVED):

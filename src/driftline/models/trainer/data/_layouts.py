@@ -59,7 +59,7 @@ def find_layout(
     ):
         return "messages", ("messages",)
     if "conversations" in columns:
-        if _is_from_value(rows):
+        if is_from_value(rows):
             return "messages", ("conversations",)
         raise DataError(
             f"{name}: conversations without from and value, which TRL refuses; add "
@@ -172,7 +172,14 @@ def _begins_with_text(rows: datasets.Dataset, text_field: str) -> bool:
     return first is not None and not first["messages"]
 
 
-def _is_from_value(rows: datasets.Dataset) -> bool:
+def is_from_value(rows: datasets.Dataset) -> bool:
+    """Tell whether conversations are turns of from and value, which TRL makes into messages.
+
+    Args:
+        rows: With or without a column of that name.
+    """
+    if "conversations" not in rows.column_names:
+        return False
     turns: Any = next(
         (row for row in rows.select_columns("conversations")["conversations"] if row), []
     )
