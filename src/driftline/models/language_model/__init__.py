@@ -15,13 +15,13 @@ from ._opening import load_weights as load_weights
 from ._opening import named_dtype as named_dtype
 from ._opening import open_model as open_model
 from ._opening import quiet_loading as quiet_loading
-from ._opening import tokens_without_row as tokens_without_row
 from ._places import Place as Place
 from ._places import in_memory_weights as in_memory_weights
 from ._places import list_places as list_places
 from ._places import plain_weights as plain_weights
 from ._places import tied_names as tied_names
 from ._quantised import is_packed as is_packed
+from ._tokenizer_fits import tokens_without_row as tokens_without_row
 from ._weights import Role as Role
 from ._weights import TiedWeightsError as TiedWeightsError
 from ._weights import Weight as Weight

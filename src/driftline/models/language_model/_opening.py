@@ -27,6 +27,7 @@ from ..checkpoints import (
 )
 from ._places import execution_device, is_offloaded, list_places
 from ._quantised import check_scheme, make_read_only, packing, quantisation_config
+from ._tokenizer_fits import check_tokenizer_fits
 from ._weights import Weight, config_digest, list_weights, weights_digest
 
 
@@ -184,7 +185,7 @@ def open_model(
     if gguf_file is not None:
         _forget_quantisation(model)
     _check_finite(model, source)
-    _check_tokenizer_fits(model, tokenizer, source, is_gguf=gguf_file is not None)
+    check_tokenizer_fits(tokenizer, model, source, is_gguf=gguf_file is not None)
     model.eval()
     if packing(model) is not None:
         make_read_only(model, source)
@@ -324,61 +325,6 @@ def _check_finite(model: torch.nn.Module, source: str) -> None:
                 f"{source}: tensor {name} holds NaN or infinity; the checkpoint is broken, take an "
                 "earlier one"
             )
-
-
-def _check_tokenizer_fits(
-    model: transformers.PreTrainedModel,
-    tokenizer: transformers.PreTrainedTokenizerBase,
-    source: str,
-    *,
-    is_gguf: bool,
-) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
-    # Special tokens may lack a row: that of images in Gemma 3 1B, those that transformers adds to GGUF.
-    added = tokenizer.added_tokens_decoder
-    if any(n not in added or not added[n].special for n in tokens_without_row(tokenizer, rows)):
-        raise ModelError(
-            f"{source}: the tokenizer has {len(tokenizer)} tokens and the embedding {rows} rows; "
-            "this tokenizer belongs to another model"
-        )
-    if not is_gguf:
-        _check_used_tokens(tokenizer, rows, source)
-    # Where its files are missing, transformers makes up a tokenizer of special tokens alone.
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise ModelError(
-            f"{source}: the tokenizer is missing or empty; save it beside the model with "
-            "tokenizer.save_pretrained(...)"
-        )
-
-
-def _check_used_tokens(
-    tokenizer: transformers.PreTrainedTokenizerBase, rows: int, source: str
-) -> None:
-    """Refuse a token without a row that the tokenizer itself puts around texts or pads with."""
-    beyond = tokens_without_row(tokenizer, rows)
-    for name in ("bos_token", "eos_token", "pad_token"):
-        if getattr(tokenizer, f"{name}_id") in beyond:
-            raise ModelError(
-                f"{source}: {name} {getattr(tokenizer, name)} of its tokenizer has no row in the embedding; resize "
-                "the embedding (resize_token_embeddings) and save the model, or set it to a token that has a row"
-            )
-
-
-def tokens_without_row(
-    tokenizer: transformers.PreTrainedTokenizerBase, rows: int
-) -> dict[int, str]:
-    """List the tokens for which an embedding has no row.
-
-    Args:
-        tokenizer: A tokenizer.
-        rows: Rows of the embedding.
-
-    Returns:
-        Number to token; empty for nearly every model.
-    """
-    if len(tokenizer) <= rows:
-        return {}
-    return {number: token for token, number in tokenizer.get_vocab().items() if number >= rows}
 
 
 @contextlib.contextmanager
