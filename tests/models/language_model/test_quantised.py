@@ -345,7 +345,7 @@ def test_the_config_and_the_base_must_be_quantised_alike(quantised, base, trajec
     other = next(iter(fields.values()))
     trajectory({**LORA, own: True}, opened=quantised)
     for opened, field in ((quantised, other), (base, own)):
-        with pytest.raises(ConfigError, match=rf"{field} .*: the base was not opened so"):
+        with pytest.raises(ConfigError, match=rf"{field}: the base was not opened so"):
             trajectory({**LORA, field: True}, opened=opened)
 
 

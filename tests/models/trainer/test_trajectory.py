@@ -265,7 +265,6 @@ def test_a_run_without_steps_is_an_error(trajectory):
 @pytest.mark.parametrize(
     "fields",
     [
-        {**LORA, "lora_target_modules": ["nothing"]},
         {**FULL, "eos_token": "<nope>"},
         {**FULL, "assistant_only_loss": True},
     ],
@@ -275,6 +274,13 @@ def test_what_the_trainer_refuses_names_the_config(trajectory, fields):
         ConfigError, match=r"^config.yaml: with data.jsonl, the trainer refuses them: "
     ):
         trajectory(fields)
+
+
+def test_modules_that_the_base_lacks_name_the_key(trajectory):
+    with pytest.raises(
+        ConfigError, match=r"^config.yaml: lora_target_modules: .*nothing.*no layer"
+    ):
+        trajectory({**LORA, "lora_target_modules": ["nothing"]})
 
 
 def test_messages_that_the_template_refuses_name_the_data(base, trajectory):

@@ -41,8 +41,8 @@ def check_packing(config: TrainingConfig, source: str, packing: str | None) -> N
     for key, bits in _SWITCHES:
         if config.values.get(key) and not (packing or "").startswith(bits):
             raise ConfigError(
-                f"{config.name}: {key} (adapter: qlora and quantization_bit of other trainers): the base was not "
-                f"opened so; add --load-in {bits.replace('-', '')}, or remove the key"
+                f"{config.name}: {key}: the base was not opened so; add --load-in {bits.replace('-', '')}, or remove "
+                "the key (of other trainers: adapter: qlora, quantization_bit)"
             )
     if packing is None:
         return

@@ -42,10 +42,7 @@ _PLAINER = {
     "columns, and remove skip_prepare_dataset from dataset_kwargs",
 }
 """Messages of libraries about rows that cannot be trained on, and words that name the mend."""
-_REFUSALS = (
-    ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError,
-    ArithmeticError, AttributeError, AssertionError,
-)  # fmt: skip
+_REFUSALS = (ValueError, TypeError, LookupError, ImportError, RuntimeError, OSError, TemplateError)
 """Exceptions by which libraries refuse a config or data, before they begin."""
 
 
@@ -227,8 +224,7 @@ def one_line(error: BaseException) -> str:
             return meant
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     kind = type(error).__name__
-    is_terse = isinstance(error, LookupError | ArithmeticError | AttributeError | AssertionError)
-    return f"{kind}: {first}" if is_terse or not first else first
+    return f"{kind}: {first}" if isinstance(error, LookupError) or not first else first
 
 
 _LIBRARY_MENDS = {
@@ -266,10 +262,9 @@ def told_in_one_line(
     except Exception as error:  # each library has exceptions of its own
         if not is_trainers(error):
             raise
-        steps = steps_done()
-        if steps == 0 and isinstance(error, _REFUSALS):
-            told = one_line(error)
-            mend = next((mend for words, mend in _LIBRARY_MENDS.items() if words in told), "")
+        steps, told = steps_done(), one_line(error)
+        mend = next((mend for words, mend in _LIBRARY_MENDS.items() if words in told), "")
+        if steps == 0 and (mend or isinstance(error, _REFUSALS)):
             raise ConfigError(f"{config.name}: {work}: {told}{mend}") from error
         when = f" after step {steps}" if steps else ""
         text = f"{config.name}: the trainer failed{when}: {describe_error(error)}"
