@@ -80,7 +80,9 @@ def test_an_adapter_where_a_base_is_wanted(run, planned, tmp_path):
 
 
 def test_a_tokenizer_that_does_not_fit(run, planned, copied_model):
-    tiny.tokenizer(num_extra=500).save_pretrained(copied_model)
+    tokenizer = tiny.tokenizer()
+    tokenizer.add_tokens([f"<plain {number}>" for number in range(500)])
+    tokenizer.save_pretrained(copied_model)
     _refused(
         run, planned.with_(model=str(copied_model)), str(copied_model), "758 tokens", "320 rows"
     )
