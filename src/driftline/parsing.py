@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # At run time it would load pydantic for a plain --help.
     from pydantic import JsonValue
 
+_POINTER = b"version https://git-lfs"
 MAX_DEPTH = 100
 """Deeper nesting is refused: what works on the values afterwards is recursive."""
 _MAX_NODES = 1_000_000
@@ -342,3 +343,21 @@ def _short(text: str) -> str:
 
 def _reason(fault: Exception) -> str:
     return str(getattr(fault, "strerror", None) or fault)
+
+
+def pointer_fault(path: Path) -> str | None:
+    """Say that Git LFS has left a note of where a file lies in place of the file.
+
+    Args:
+        path: A file.
+
+    Returns:
+        The message, with the mend; None for any other file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        is_pointer = file.read(len(_POINTER)) == _POINTER
+    told = "is a pointer of Git LFS and not the file itself; run git lfs pull in its folder"
+    return f"{path}: {told}" if is_pointer else None

@@ -5,6 +5,7 @@ closed. Plain reads into one small buffer keep memory the same whatever the size
 as fast. The format is a length of 8 bytes, a JSON header of that length, then the bytes of each tensor.
 """
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...errors import ModelError
-from ...parsing import parse_json
+from ...parsing import parse_json, pointer_fault
 
 DTYPES = {
     "F64": torch.float64,
@@ -33,7 +34,6 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 """The dtypes that can be compared, by their names in the format."""
-_POINTER = b"version https://git-lfs"
 
 BLOCK = 2**17
 """Numbers that are read at a time: two such blocks and their float32 copies fit into a core's cache."""
@@ -170,10 +170,9 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; download it again") from None
     except (SafetensorError, OSError, ValueError) as error:
-        if _is_pointer(path):
-            raise ModelError(
-                f"{path}: is a pointer of Git LFS and not the file itself; run git lfs pull in its folder"
-            ) from None
+        with contextlib.suppress(OSError):
+            if fault := pointer_fault(path):
+                raise ModelError(fault) from None
         raise ModelError(
             f"{path}: truncated or corrupt ({error}); download or save it again"
         ) from None
@@ -192,12 +191,3 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
             StoredTensor(path, name, DTYPES[entry["dtype"]], tuple(entry["shape"]), begin)
         )
     return {tensor.name: tensor for tensor in sorted(result, key=lambda tensor: tensor.offset)}
-
-
-def _is_pointer(path: Path) -> bool:
-    """Tell whether Git left a note of where a large file lies instead of the file."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_POINTER)) == _POINTER
-    except OSError:
-        return False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ....errors import DataError
+from ....parsing import pointer_fault
 
 BUILDERS = {
     ".jsonl": "json", ".json": "json", ".ndjson": "json", ".parquet": "parquet", ".pq": "parquet",
@@ -18,7 +19,6 @@ _MAGIC = ((b"PAR1", "parquet"), (b"\x1f\x8b", "json"), (b"{", "json"), (b"[", "j
 _BINARY = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
 _NAMES = {"json": "JSON", "parquet": "Parquet", "csv": "CSV", "arrow": "Arrow", "text": "text"}
 _SUFFIXES = {"json": ".jsonl", "parquet": ".parquet", "arrow": ".arrow"}
-_POINTER = b"version https://git-lfs"
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]+):/+(?P<rest>.*)")
 
 
@@ -98,14 +98,11 @@ def refuse_pointer(path: Path) -> None:
         DataError: It is such a file.
     """
     try:
-        with path.open("rb") as file:
-            begin = file.read(len(_POINTER))
+        fault = pointer_fault(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if begin == _POINTER:
-        raise DataError(
-            f"{path}: is a pointer of Git LFS and not the file itself; run git lfs pull in its folder"
-        )
+    if fault:
+        raise DataError(fault)
 
 
 def refuse_missing(source: str, where: str = "") -> NoReturn:
