@@ -100,11 +100,25 @@ def target_figures(cells: Sequence[Cell]) -> dict[str, Any]:
         "num_runs": len(cells),
         "num_worse_at_the_end": int((actual > 0).sum()),
         "r2": rounded(r2(predicted, actual)),
+        "r2_interval_95": _r2_by_tasks(cells),
         "truncated_r2": rounded(r2(measured, actual)),
         "mean_error_nats": rounded(numpy.abs(predicted - actual).mean()),
         "truncated_mean_error_nats": rounded(numpy.abs(measured - actual).mean()),
         "coverage_of_what_comes_after": _coverage(cells)["all"],
     }
+
+
+def _r2_by_tasks(cells: Sequence[Cell]) -> list[float]:
+    """Resample tasks, as in `_by_tasks`; a target has no probability of a loss."""
+    by_task: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_task[cell.run.task].append(cell)
+    generator, tasks = numpy.random.default_rng(0), sorted(by_task)
+    drawn = [
+        r2(*columns([c for task in generator.choice(tasks, len(tasks)) for c in by_task[task]]))
+        for _ in range(_RESAMPLES)
+    ]
+    return [rounded(q) for q in numpy.quantile(drawn, (0.025, 0.975))]
 
 
 def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:

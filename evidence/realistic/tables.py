@@ -182,6 +182,7 @@ def _targets(found: dict[str, Any]) -> list[str]:
 
 _TARGET_ROWS = {
     "R2 (of the truncated run)": "{r2:.2f} ({truncated_r2:.2f})",
+    "95 % interval of R2, tasks resampled": "{r2_interval_95[0]:.2f} to {r2_interval_95[1]:.2f}",
     "mean error (of the truncated run)": "{mean_error_nats:.2f} ({truncated_mean_error_nats:.2f})",
     "coverage of 90 % intervals": "{coverage_of_what_comes_after:.2f}",
 }
