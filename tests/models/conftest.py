@@ -22,6 +22,7 @@ from driftline.models import (
     plan_training,
     read_training_config,
     read_training_data,
+    rounded_products,
 )
 from tests import tiny
 from tests.models.runs import FULL, TEXTS, Recorder
@@ -122,7 +123,8 @@ def real_run(model_folder, tmp_path, monkeypatch):
             peft_config=config.adapter_config(),
             callbacks=[recorder],
         )
-        trainer.train()
+        with rounded_products():
+            trainer.train()
         return recorder
 
     return run

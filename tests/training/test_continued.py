@@ -20,6 +20,7 @@ from driftline.models import (
     plan_training,
     read_training_config,
     read_training_data,
+    rounded_products,
 )
 from driftline.training import MonitorSettings, RunStart, TrainRequest, read_log, train
 from tests import tiny
@@ -129,7 +130,8 @@ class Run:
             model=str(self.model), args=args, train_dataset=rows,
             peft_config=trl.get_peft_config(options),
         )  # fmt: skip
-        trainer.train()
+        with rounded_products():
+            trainer.train()
         return trainer
 
 

@@ -39,6 +39,7 @@ from .language_model import named_dtype as named_dtype
 from .language_model import numerics as numerics
 from .language_model import open_hollow as open_hollow
 from .language_model import open_model as open_model
+from .language_model import rounded_products as rounded_products
 from .language_model import weight_role as weight_role
 from .language_model import weights_digest as weights_digest
 from .pairing import AdapterChange as AdapterChange
@@ -107,7 +108,6 @@ from .trainer.config import config_from_values as config_from_values
 from .trainer.config import config_in_memory as config_in_memory
 from .trainer.config import named_model as named_model
 from .trainer.config import output_faults as output_faults
-from .trainer.config import precision_notes as precision_notes
 from .trainer.config import read_training_config as read_training_config
 from .trainer.config import run_notes as run_notes
 from .trainer.config import streams as streams

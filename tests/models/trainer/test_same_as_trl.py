@@ -12,7 +12,12 @@ import trl
 import trl.trainer.base_trainer
 import yaml
 
-from driftline.models import open_model, read_training_config, read_training_data
+from driftline.models import (
+    open_model,
+    read_training_config,
+    read_training_data,
+    rounded_products,
+)
 from driftline.models.trainer._probe_trainer import probe_trainer
 from driftline.models.trainer.levers._levers import Levers
 
@@ -191,7 +196,9 @@ class Record(transformers.TrainerCallback):
 
         trainer.training_step = recorded
         trainer.add_callback(self)
-        trainer.train()
+        # The order of additions in bfloat16 is ours on some processors; nothing else is.
+        with rounded_products():
+            trainer.train()
         return self
 
     def on_step_begin(self, args, state, control, optimizer=None, **kwargs):

@@ -41,8 +41,8 @@ def doctor(
     typer.echo(f"device: {results['device']}, {results['num_threads']} threads")
     if not is_bfloat16_fast():
         typer.echo(
-            f"  bfloat16 takes {results['bfloat16_slowdown']:.0f} times as long as float32 here: write bf16: false into training "
-            "configs where the run need not be in it"
+            f"  bfloat16 takes PyTorch {results['bfloat16_slowdown']:.0f} times as long as float32 here, so Driftline computes its "
+            "products in float32 and rounds them"
         )
     typer.echo(f"free disk here: {results['free_disk_gib']} GiB")
     for name, is_installed in results["extras"].items():

@@ -24,7 +24,13 @@ from torch import Tensor
 
 from ...errors import RunError
 from .._failures import describe_error, failed_module
-from ..language_model import LanguageModel, ScoringOptions, plain_weights, tied_names
+from ..language_model import (
+    LanguageModel,
+    ScoringOptions,
+    plain_weights,
+    rounded_products,
+    tied_names,
+)
 from ..points import Direction
 from ..scoring import (
     Entry,
@@ -303,6 +309,7 @@ class SlopeMeter:
             )
             # Autocast keeps the cast weights until its end, so each is cast once a call.
             stack.enter_context(autocast)
+            stack.enter_context(rounded_products())
             stack.enter_context(torch.enable_grad())
             yield
 

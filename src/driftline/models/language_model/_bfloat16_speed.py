@@ -30,12 +30,20 @@ def bfloat16_slowdown() -> float:
 def is_bfloat16_fast() -> bool:
     """Say if this device computes bfloat16, and does not emulate it.
 
-    `DRIFTLINE_BFLOAT16=always` in the environment says so of any device, for numbers that several machines share.
+    Returns:
+        True where `bfloat16_slowdown` is below 3.
+    """
+    return bfloat16_slowdown() < _SLOW
+
+
+def is_bfloat16_scored() -> bool:
+    """Say if scores are computed in bfloat16 by default.
 
     Returns:
-        True where `bfloat16_slowdown` is below 3, or the environment says so.
+        `is_bfloat16_fast`, or True where `DRIFTLINE_BFLOAT16=always` in the environment says so, for numbers
+        that are to equal those of another machine.
     """
-    return os.environ.get(_VARIABLE) == "always" or bfloat16_slowdown() < _SLOW
+    return os.environ.get(_VARIABLE) == "always" or is_bfloat16_fast()
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -8,8 +8,9 @@ import torch
 import transformers
 
 from ...results import Numerics
-from ._bfloat16_speed import is_bfloat16_fast
+from ._bfloat16_speed import is_bfloat16_scored
 from ._opening import LanguageModel
+from ._rounded_products import rounded_products
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
 """On two cores 1,024 tokens were fastest; a GPU wants more, and halves them if memory runs out."""
@@ -19,7 +20,7 @@ _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
 class ScoringOptions:
     """Settings of scoring. In bfloat16 a score also varies slightly with its batch."""
 
-    bfloat16: bool = field(default_factory=is_bfloat16_fast)
+    bfloat16: bool = field(default_factory=is_bfloat16_scored)
     """Run the body's matrix products in bfloat16 (autocast); the head runs in float32. By default so, but not
     on a processor that emulates it."""
     batch_tokens: int | None = None
@@ -59,7 +60,7 @@ def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[Non
     autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
     try:
         # Autocast keeps the cast weights until its end, so each is cast once a call.
-        with torch.no_grad(), autocast:
+        with torch.no_grad(), autocast, rounded_products():
             yield
     finally:
         for module, was_training in modes:

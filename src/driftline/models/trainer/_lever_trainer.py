@@ -14,7 +14,7 @@ import torch
 from peft import LoraConfig, OSFConfig, PeftConfig, PeftModel
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from ...errors import ConfigError
 from ...provenance import digest_value
@@ -22,6 +22,7 @@ from ..language_model import LanguageModel, list_places, module_names, tied_name
 from ._adapter_checks import adapter_named
 from ._interrupts import interrupts_heard
 from ._refused_rows import check_chats, is_of_a_row, refuse_row
+from ._rounded_trainer import RoundedTrainer
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
 from .data import TrainingData, check_token_ids, quiet_datasets
@@ -57,7 +58,7 @@ class PreparedRows:
         self._data.prepared[self._key] = (self._opened.tokenizer, rows)
 
 
-class LeverTrainer(SFTTrainer):  # type: ignore[misc]
+class LeverTrainer(RoundedTrainer):
     """TRL's trainer, with levers and without its telemetry."""
 
     def __init__(

@@ -16,7 +16,14 @@ from ...capabilities import Capability, Likelihood, score_likelihoods
 from ...engine import CapabilityScorer
 from ...errors import ConfigError, RunError
 from ...metrics import MetricName
-from ...models import LanguageModel, Scorer, ScoringOptions, SequenceScore, TokenSequence
+from ...models import (
+    LanguageModel,
+    Scorer,
+    ScoringOptions,
+    SequenceScore,
+    TokenSequence,
+    rounded_products,
+)
 from ._sharded import agreed, is_sharded, reshard, trained_parameters
 from ._untouched import untouched, weights_put_back
 
@@ -270,7 +277,8 @@ def token_log_probs(model: torch.nn.Module, ids: Tensor, options: ScoringOptions
     Returns:
         Shape (rows, tokens - 1), float32.
     """
-    with torch.no_grad(), torch.autocast(ids.device.type, torch.bfloat16, enabled=options.bfloat16):
+    autocast = torch.autocast(ids.device.type, torch.bfloat16, enabled=options.bfloat16)
+    with torch.no_grad(), autocast, rounded_products():
         logits: Tensor = model(input_ids=ids, use_cache=False).logits
     reshard(model)
     logits = logits[:, :-1].float()

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...capabilities import Capability, right_text
 from ...errors import ModelError, RunError
 from ...measures import debiased_linear_cka, effective_rank, gram_matrix, kl_divergence_nats
-from ...models import PackedRows, encode_packed, num_layers
+from ...models import PackedRows, encode_packed, num_layers, rounded_products
 from ..handles import BaseWeights, LiveModel, agreed, first_rows, is_sharded, reshard
 
 _LOG_PROBS_AT_MOST = 2**22
@@ -191,7 +191,10 @@ class AnchorWatch:
                     hooks.enter_context(
                         _magnitudes_watched(self._live, self.texts.layers, weights, magnitudes)
                     )
-            with torch.autocast(device.type, torch.bfloat16, enabled=self._live.options.bfloat16):
+            autocast = torch.autocast(
+                device.type, torch.bfloat16, enabled=self._live.options.bfloat16
+            )
+            with autocast, rounded_products():
                 logits: Tensor = model(input_ids=ids, use_cache=False).logits
         reshard(model)
         flat = logits[:, lead:].flatten(0, 1)

@@ -299,12 +299,12 @@ def check_probe(config: "TrainingConfig", reporter: "Reporter") -> None:
     Raises:
         ConfigError: Training would break off, or there is no plan to look ahead along.
     """
-    from driftline.models import check_training, output_faults, precision_notes
+    from driftline.models import check_training, output_faults
 
     config.check_plan()
     config.set_environment()
     check_training(config)
-    for note in (*config.probe_notes(), *output_faults(config), *precision_notes(config)):
+    for note in (*config.probe_notes(), *output_faults(config)):
         reporter.say(note)
 
 

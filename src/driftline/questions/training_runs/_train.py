@@ -213,7 +213,6 @@ def _read_run(
     from driftline.models import (
         check_outputs,
         check_training,
-        precision_notes,
         refuse_packing,
         run_notes,
     )
@@ -234,12 +233,8 @@ def _read_run(
         check_inputs(probed, config, rows)
     config, held_out = _evaluation(config, rows, evaluation, columns)
     check_training(config)
-    return _Run(
-        config,
-        rows,
-        held_out,
-        (*run_notes(config, is_model_named=is_named), *precision_notes(config), *notes),
-    )
+    told = (*run_notes(config, is_model_named=is_named), *notes)
+    return _Run(config, rows, held_out, told)
 
 
 def _evaluation(

@@ -8,7 +8,6 @@ from ._config_checks import told_in_one_line as told_in_one_line
 from ._config_fields import FREE_FIELDS as FREE_FIELDS
 from ._config_fields import SET_BY_TRAIN as SET_BY_TRAIN
 from ._config_notes import named_model as named_model
-from ._config_notes import precision_notes as precision_notes
 from ._config_notes import run_notes as run_notes
 from ._config_notes import streams as streams
 from ._in_memory import config_in_memory as config_in_memory

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ....errors import ConfigError
-from ...language_model import bfloat16_slowdown, is_bfloat16_fast
 from ._config_fields import (
     ABOUT_THE_MODEL,
     ADAPTER_SWITCHES,
@@ -97,26 +96,6 @@ def probe_notes(config: "TrainingConfig") -> tuple[str, ...]:
     if "use_cpu" in values:
         notes.append("use_cpu: set aside, the probe trains where the model lies")
     return tuple(notes)
-
-
-def precision_notes(config: "TrainingConfig") -> tuple[str, ...]:
-    """Say it where the config computes in bfloat16, and this processor does that slowly.
-
-    Args:
-        config: Where it leaves `bf16` and `fp16` out, TRL switches `bf16` on.
-
-    Returns:
-        One sentence, or none.
-    """
-    values = config.values
-    is_on = values.get("bf16", not values.get("fp16"))
-    if not is_on or is_bfloat16_fast():
-        return ()
-    how = "is on" if "bf16" in values else "is on, since TRL switches it on where it is left out"
-    return (
-        f"bf16: {how}; this processor takes {bfloat16_slowdown():.0f} times as long for it as for float32: write bf16: false unless "
-        "the run has to be in bfloat16",
-    )
 
 
 def run_notes(config: "TrainingConfig", *, is_model_named: bool) -> tuple[str, ...]:
