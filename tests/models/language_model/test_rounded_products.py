@@ -20,8 +20,23 @@ A, B, BIAS = ROWS.bfloat16(), OTHERS.bfloat16(), OTHERS[0, :40].bfloat16()
         lambda a, b, bias: linear(a, b, bias),
         lambda a, b, bias: torch.baddbmm(bias.expand(1, 40, 40), a[None], b.T[None]),
         lambda a, b, bias: torch.einsum("ik,jk->ij", a, b),
+        lambda a, b, bias: torch.mm(a, b.T, out=a.new_empty(40, 40)),
+        lambda a, b, bias: bias.repeat(40, 1).addmm_(a, b.T),
+        lambda a, b, bias: torch.bmm(a[None], b.T[None], out=a.new_empty(1, 40, 40)),
+        lambda a, b, bias: bias.repeat(1, 40, 1).baddbmm_(a[None], b.T[None]),
     ],
-    ids=["mm", "bmm", "linear", "linear with bias", "baddbmm", "einsum"],
+    ids=[
+        "mm",
+        "bmm",
+        "linear",
+        "linear with bias",
+        "baddbmm",
+        "einsum",
+        "mm out",
+        "addmm_",
+        "bmm out",
+        "baddbmm_",
+    ],
 )
 @pytest.mark.parametrize("gradients", [torch.no_grad, torch.enable_grad])
 def test_a_product_is_that_of_float32_rounded(processor, product, gradients):

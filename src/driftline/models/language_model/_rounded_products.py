@@ -11,16 +11,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ._bfloat16_speed import is_bfloat16_fast
 
 _aten = torch.ops.aten
-_PRODUCTS = frozenset(
-    {
-        _aten.mm.default,
-        _aten.addmm.default,
-        _aten.bmm.default,
-        _aten.baddbmm.default,
-        _aten.linear.default,
-        _aten.matmul.default,
-    }
-)
+_PRODUCTS = {
+    _aten.mm.default: _aten.mm.default,
+    _aten.mm.out: _aten.mm.default,
+    _aten.addmm.default: _aten.addmm.default,
+    _aten.addmm.out: _aten.addmm.default,
+    _aten.addmm_.default: _aten.addmm.default,
+    _aten.bmm.default: _aten.bmm.default,
+    _aten.bmm.out: _aten.bmm.default,
+    _aten.baddbmm.default: _aten.baddbmm.default,
+    _aten.baddbmm.out: _aten.baddbmm.default,
+    _aten.baddbmm_.default: _aten.baddbmm.default,
+    _aten.linear.default: _aten.linear.default,
+    _aten.matmul.default: _aten.matmul.default,
+}
+"""Each product, and its form that makes a new tensor."""
 _ATTENTION = _aten._scaled_dot_product_flash_attention_for_cpu.default
 _ATTENTION_BACKWARD = _aten._scaled_dot_product_flash_attention_for_cpu_backward.default
 
@@ -56,19 +61,26 @@ class _RoundedProducts(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the operation gives
         kwargs = kwargs or {}
-        if not (_is_product(func) and any(_is_bfloat16(value) for value in args)):
+        is_attention = func in (_ATTENTION, _ATTENTION_BACKWARD)
+        if not (is_attention or func in _PRODUCTS) or not any(map(_is_bfloat16, args)):
             return func(*args, **kwargs)
-        result = func(*map(_widened, args), **{key: _widened(kwargs[key]) for key in kwargs})
-        if func is _ATTENTION:
-            # The logarithms of the sums are float32 in either case.
-            return (result[0].bfloat16(), *result[1:])
-        if func is _ATTENTION_BACKWARD:
-            return tuple(gradient.bfloat16() for gradient in result)
-        return result.bfloat16()
+        wide = [_widened(value) for value in args]
+        named = {key: _widened(value) for key, value in kwargs.items() if key != "out"}
+        if is_attention:
+            return _rounded(func(*wide, **named))
+        product = _PRODUCTS[func](*wide, **named)
+        if "out" in kwargs:
+            return kwargs["out"].copy_(product)
+        return args[0].copy_(product) if _is_in_place(func) else product.bfloat16()
 
 
-def _is_product(func: Callable[..., Any]) -> bool:
-    return func in _PRODUCTS or func in (_ATTENTION, _ATTENTION_BACKWARD)
+def _is_in_place(func: Callable[..., Any]) -> bool:
+    return func in (_aten.addmm_.default, _aten.baddbmm_.default)
+
+
+def _rounded(results: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """Round what attention gives, or its gradients; the second result forward is of float32 anyway."""
+    return tuple(each.bfloat16() if each.ndim == 4 else each for each in results)
 
 
 def _is_bfloat16(value: object) -> bool:
