@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from driftline.errors import ConfigError
 from driftline.models import Levers
+from driftline.models.language_model import _rounded_products
 from driftline.models.trainer._lever_trainer import lever_trainer
 from tests.models.gradients.test_family_slopes import open_family
 from tests.models.runs import FULL, LORA, TEXTS
@@ -46,6 +48,23 @@ def test_without_levers_it_is_trls_trainer_bit_for_bit(
     found = dict(train(Levers(), fields).model.named_parameters())
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_products_in_bfloat16_are_taken_over_in_both_passes_of_a_step(train, monkeypatch, is_fast):
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: is_fast)
+    trainer = train(Levers(), {**PLAIN, "bf16": True}, is_trained=False)
+    found = set()
+
+    def note(pass_):
+        return lambda *_: found.add((pass_, _get_current_dispatch_mode() is not None))
+
+    head = trainer.model.get_output_embeddings()
+    trainer.model.register_forward_hook(note("forward"))
+    head.weight.register_hook(note("backward"))
+    trainer.train()
+    assert found == {("forward", not is_fast), ("backward", not is_fast)}
+    assert _get_current_dispatch_mode() is None
 
 
 def test_a_recipe_without_levers_is_what_it_was(trajectory):
