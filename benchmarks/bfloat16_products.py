@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from driftline.capabilities import read_suite
+from driftline.capabilities import Passage, read_suite
 from driftline.models import LanguageModel, bfloat16_slowdown, open_model, rounded_products
 
 RESULT = Path(__file__).parent / "results" / "bfloat16_products.json"
@@ -25,7 +25,7 @@ NUM_TOKENS, REPEATS = 256, 3
 def main() -> None:
     """Measure each model named, or SmolLM2-135M."""
     torch.set_num_threads(1)
-    found = {"layer_slowdown": round(bfloat16_slowdown(), 1)}
+    found: dict[str, object] = {"layer_slowdown": round(bfloat16_slowdown(), 1)}
     for name in sys.argv[1:] or ["smollm2-135m"]:
         found[Path(name).name] = measured(open_model(name))
     text = json.dumps(found, indent=2) + "\n"
@@ -35,8 +35,8 @@ def main() -> None:
 
 def measured(opened: LanguageModel) -> dict[str, object]:
     """Measure the three ways of a step."""
-    passages = next(c for c in read_suite("core").capabilities if c.scorer == "perplexity")
-    text = " ".join(item.text for item in passages.items)
+    items = (item for c in read_suite("core").capabilities for item in c.items)
+    text = " ".join(item.text for item in items if isinstance(item, Passage))
     ids = torch.tensor([opened.tokenizer(text)["input_ids"][:NUM_TOKENS]])
     plain, seconds_plain = step(opened, ids, bfloat16=True, rounded=False, repeats=1)
     result: dict[str, object] = {"emulated": {"seconds": round(seconds_plain, 2)}}

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 from numpy import ndarray
@@ -25,6 +25,7 @@ BANDS: tuple[Probe, ...] = ("0.1", "0.2", "0.4", "0.6")
 """Looks of `--until decided`, among which the risk is divided."""
 SIZES = {"below 1 point": (0.0, 0.01), "1 to 3 points": (0.01, 0.03), "above": (0.03, 9.0)}
 _RESAMPLES = 1000
+_T = TypeVar("_T")
 
 
 def figures(cells: Sequence[Cell]) -> dict[str, Any]:
@@ -78,6 +79,7 @@ def figures_without_texts(cells: Sequence[Cell]) -> dict[str, Any]:
     lost = numpy.array([cell.is_lost for cell in cells])
     return {
         "r2": rounded(r2(predicted, actual)),
+        "r2_interval_95": _r2_by_tasks(cells),
         "spearman": rounded(spearman(predicted, actual)),
         "coverage_of_what_comes_after": _coverage(cells),
         "decided": decided_cells(probability, lost, RISK),
@@ -108,35 +110,51 @@ def target_figures(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _r2_by_tasks(cells: Sequence[Cell]) -> list[float]:
-    """Resample tasks, as in `_by_tasks`; a target has no probability of a loss."""
-    by_task: dict[str, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        by_task[cell.run.task].append(cell)
-    generator, tasks = numpy.random.default_rng(0), sorted(by_task)
+def interval_by_tasks(
+    each: Sequence[_T], task: Callable[[_T], str], figure: Callable[[list[_T]], float]
+) -> list[float] | None:
+    """Resample tasks: runs of one task share their data, so they are one draw.
+
+    Args:
+        each: What the figure is of.
+        task: Task of one of them.
+        figure: Of some of them.
+
+    Returns:
+        Ends of the 95 % interval; None of a single task.
+    """
+    groups: dict[str, list[_T]] = defaultdict(list)
+    for one in each:
+        groups[task(one)].append(one)
+    if len(groups) < 2:
+        return None
+    generator, tasks = numpy.random.default_rng(0), sorted(groups)
     drawn = [
-        r2(*columns([c for task in generator.choice(tasks, len(tasks)) for c in by_task[task]]))
+        figure([one for name in generator.choice(tasks, len(tasks)) for one in groups[name]])
         for _ in range(_RESAMPLES)
     ]
     return [rounded(q) for q in numpy.quantile(drawn, (0.025, 0.975))]
 
 
-def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float]]:
-    """Resample tasks: runs of one task share their data, so they are one draw."""
-    by_task: dict[str, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        by_task[cell.run.task].append(cell)
-    generator, tasks = numpy.random.default_rng(0), sorted(by_task)
-    drawn: dict[str, list[float]] = defaultdict(list)
-    for _ in range(_RESAMPLES):
-        some = [c for task in generator.choice(tasks, len(tasks)) for c in by_task[task]]
-        predicted, actual = columns(some)
-        open_ = numpy.array([RISK < c.probability < 1 - RISK for c in some])
-        drawn["r2"].append(r2(predicted, actual))
-        drawn["spearman"].append(spearman(predicted, actual))
-        drawn["decided"].append(float(1 - open_.mean()))
-    ends = (0.025, 0.975)
-    return {name: [rounded(q) for q in numpy.quantile(each, ends)] for name, each in drawn.items()}
+def _r2_by_tasks(cells: Sequence[Cell]) -> list[float] | None:
+    return interval_by_tasks(cells, _task, lambda some: r2(*columns(some)))
+
+
+def _task(cell: Cell) -> str:
+    return cell.run.task
+
+
+def _by_tasks(cells: Sequence[Cell]) -> dict[str, list[float] | None]:
+    figures_of: dict[str, Callable[[list[Cell]], float]] = {
+        "r2": lambda some: r2(*columns(some)),
+        "spearman": lambda some: spearman(*columns(some)),
+        "decided": _share_decided,
+    }
+    return {name: interval_by_tasks(cells, _task, of) for name, of in figures_of.items()}
+
+
+def _share_decided(cells: Sequence[Cell]) -> float:
+    return float(numpy.mean([not RISK < cell.probability < 1 - RISK for cell in cells]))
 
 
 def _coverage(

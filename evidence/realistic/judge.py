@@ -31,6 +31,7 @@ from .figures import (
     decided_runs,
     figures,
     figures_without_texts,
+    interval_by_tasks,
     rounded,
     target_figures,
     until_decided,
@@ -151,10 +152,18 @@ def _shown(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:
             "num_cells": len(some),
             **figures_without_texts([a for a, _ in some]),
             "truncated_r2": rounded(r2(*columns([b for _, b in some]))),
+            "gain_in_r2_interval_95": interval_by_tasks(
+                some, lambda pair: pair[0].run.task, _gain_in_r2
+            ),
         }
         for name, some in (("all_runs", pairs), ("later_runs", later))
         if some
     }
+
+
+def _gain_in_r2(pairs: Sequence[tuple[Cell, Cell]]) -> float:
+    ours, theirs = zip(*pairs, strict=True)
+    return r2(*columns(ours)) - r2(*columns(theirs))
 
 
 def _rival(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:

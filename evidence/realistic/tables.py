@@ -217,14 +217,14 @@ def _models_left_out(found: dict[str, Any]) -> list[str]:
     if not found:
         return []
     rows = [
-        f"| {model} | {each['num_runs']} | {share:.0%} | {_told(own['r2'])} | "
+        f"| {model} | {each['num_runs']} | {share:.0%} | {_told(own['r2'])} ({_ends(own['r2_interval_95'])}) | "
         f"{_share_and_wrong(own['decided'])} | {_told(own['coverage_of_what_comes_after']['all'])} |"
         for model, each in found.items()
         for share, own in ((0.2, each["by_share"]["0.2"]), (0.4, each["by_share"]["0.4"]))
     ]
     return [
         "",
-        "| a model that no fitted run is of | runs | share | R2 (bar 0.75) | cells decided (wrong); bar 40 % (10 %) | "
+        "| a model that no fitted run is of | runs | share | R2 (95 % interval, tasks resampled); bar 0.75 | cells decided (wrong); bar 40 % (10 %) | "
         "coverage |",
         "|---" * 6 + "|",
         *rows,
@@ -247,8 +247,7 @@ def _bars(name: str) -> str:
 
 
 def _interval(each: dict[str, Any], name: str) -> str:
-    low, high = each["intervals_95"][name]
-    return f"{low:.2f} to {high:.2f}"
+    return _ends(each["intervals_95"][name])
 
 
 def _share_and_wrong(each: dict[str, Any]) -> str:
@@ -286,8 +285,10 @@ _ROWS: tuple[tuple[str, Any, str], ...] = (
     ("… 1 to 3 points", lambda f: f["coverage_by_forecast_size"]["1 to 3 points"], ""),
     ("… above", lambda f: f["coverage_by_forecast_size"]["above"], ""),
     ("capabilities that the base has: R2 (of the truncated run)", lambda f: _shown(f, "all_runs"), ""),
+    ("… R2 less that of the truncated run: 95 % interval, tasks resampled", lambda f: _shown_gain(f, "all_runs"), ""),
     ("… cells decided (wrong)", lambda f: _share_and_wrong(f["shown"]["all_runs"]["decided"]), ""),
     ("… R2 on runs made after the law was chosen (of the truncated run)", lambda f: _shown(f, "later_runs"), ""),
+    ("… the same less that of the truncated run: 95 % interval", lambda f: _shown_gain(f, "later_runs"), ""),
     ("Brier skill", lambda f: f["brier_skill"], "0.6"),
     ("cells decided at risk 0.1 (wrong)", lambda f: _share_and_wrong(f["decided"]),
      "60 % at 20 %, 80 % at 40 % (7 %)"),
@@ -356,7 +357,8 @@ def _later(shown: dict[str, Any]) -> str:
         return told
     return (
         f"{told} On the {later['num_runs']} later runs ({later['num_cells']} capabilities that their base has) R2 at 20 % is "
-        f"{later['r2']:.2f}, and {later['truncated_r2']:.2f} of a truncated run."
+        f"{later['r2']:.2f}, and {later['truncated_r2']:.2f} of a truncated run; the 95 % interval of the "
+        f"difference, tasks resampled, is {_ends(later['gain_in_r2_interval_95'])}."
     )
 
 
@@ -367,6 +369,16 @@ def _shown(found: dict[str, Any], runs: str) -> str:
         return "–"
     cells = "" if runs == "all_runs" else f"; {own['num_runs']} runs, {own['num_cells']} cells"
     return f"{own['r2']:.2f} ({own['truncated_r2']:.2f}{cells})"
+
+
+def _shown_gain(found: dict[str, Any], runs: str) -> str:
+    own = found["shown"].get(runs)
+    return _ends(own["gain_in_r2_interval_95"]) if own else "–"
+
+
+def _ends(interval: list[float] | None) -> str:
+    """Tell an interval; a dash where there is a single task."""
+    return "–" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
 
 
 def _share_of_one_model() -> str:

@@ -1,11 +1,12 @@
 """Products of bfloat16 matrices on a processor without instructions for them: in float32, then rounded."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._bfloat16_speed import is_bfloat16_fast
@@ -46,16 +47,16 @@ def rounded_products() -> Iterator[None]:
     if is_bfloat16_fast():
         yield
         return
-    with _RoundedProducts():
+    with _RoundedProducts():  # type: ignore[no-untyped-call]
         yield
 
 
-class _RoundedProducts(TorchDispatchMode):
+class _RoundedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The block's operations, of which products are taken over."""
 
     def __torch_dispatch__(
         self,
-        func: Callable[..., Any],
+        func: OpOverload[..., Any],
         types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -74,7 +75,7 @@ class _RoundedProducts(TorchDispatchMode):
         return args[0].copy_(product) if _is_in_place(func) else product.bfloat16()
 
 
-def _is_in_place(func: Callable[..., Any]) -> bool:
+def _is_in_place(func: OpOverload[..., Any]) -> bool:
     return func in (_aten.addmm_.default, _aten.baddbmm_.default)
 
 

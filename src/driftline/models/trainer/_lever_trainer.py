@@ -17,45 +17,25 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import SFTConfig
 
 from ...errors import ConfigError
-from ...provenance import digest_value
 from ..language_model import LanguageModel, list_places, module_names, tied_names
 from ._adapter_checks import adapter_named
 from ._interrupts import interrupts_heard
-from ._refused_rows import check_chats, is_of_a_row, refuse_row
 from ._rounded_trainer import RoundedTrainer
 from ._training_copy import training_copy
 from .config import TrainingConfig, streams, told_in_one_line
-from .data import TrainingData, check_token_ids, quiet_datasets
+from .data import (
+    PreparedRows,
+    TrainingData,
+    check_chats,
+    check_token_ids,
+    is_of_a_row,
+    quiet_datasets,
+    refuse_row,
+)
 from .levers import Levers, TrainedPass
 
-_NOT_OF_TOKENS = {
-    "learning_rate", "num_train_epochs", "max_steps", "warmup_steps", "weight_decay", "optim",
-    "optim_args", "lr_scheduler_type", "lr_scheduler_kwargs", "max_grad_norm", "adam_beta1",
-    "adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps",
-    "neftune_noise_alpha", "output_dir", "save_steps", "logging_steps", "dtype", "bf16", "fp16",
-}  # fmt: skip
-"""Fields of which no token or label depends."""
 MOST_RATE = 2.0
 """The loss-adaptive rate is at most so many times the planned one."""
-
-
-class PreparedRows:
-    """The rows of some training data as TRL has tokenised them, so that no trainer does it again."""
-
-    def __init__(self, opened: LanguageModel, config: TrainingConfig, data: TrainingData) -> None:
-        """Select the prepared rows of a config among the data's."""
-        kept = {key: value for key, value in config.values.items() if key not in _NOT_OF_TOKENS}
-        kept["loss on answers"] = config.loss_on_answers
-        self._key, self._opened, self._data = digest_value(kept), opened, data
-
-    def get(self) -> datasets.Dataset | None:
-        """Return the rows, if the same tokenizer has made them."""
-        tokenizer, rows = self._data.prepared.get(self._key, (None, None))
-        return rows if tokenizer is self._opened.tokenizer else None
-
-    def put(self, rows: datasets.Dataset) -> None:
-        """Store the rows."""
-        self._data.prepared[self._key] = (self._opened.tokenizer, rows)
 
 
 class LeverTrainer(RoundedTrainer):

@@ -8,10 +8,12 @@ import jinja2
 from pydantic import JsonValue
 from trl import SFTConfig
 
-from ...errors import ConfigError, DataError
-from ..language_model import LanguageModel
-from .config import TrainingConfig, one_line
-from .data import TrainingData, is_from_value, quiet_datasets
+from ....errors import ConfigError, DataError
+from ...language_model import LanguageModel
+from ..config import TrainingConfig, one_line
+from ._data_sources import quiet_datasets
+from ._layouts import is_from_value
+from ._training_data import TrainingData
 
 _PART = 1000
 """Rows that are given to the trainer's tokenisation at a time, while the refused one is searched."""

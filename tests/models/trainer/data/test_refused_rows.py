@@ -6,7 +6,7 @@ import pytest
 
 from driftline.errors import ConfigError, DataError
 from driftline.models import plan_training, read_training_config, read_training_data
-from driftline.models.trainer._refused_rows import check_chats
+from driftline.models.trainer.data import check_chats
 from tests.models.runs import FULL
 
 USER, ANSWER = {"role": "user", "content": "hi there"}, {"role": "assistant", "content": "yo yo"}
