@@ -1,6 +1,6 @@
 """A training step in bfloat16 on a processor without instructions for it: PyTorch's way, and in float32, rounded.
 
-    python -m benchmarks.bfloat16_products [MODEL ...]
+    python -m benchmarks.bfloat16_products smollm2-135m build/models/stories15m-cut
 
 One forward and one backward pass over 256 tokens of English, on one thread, in three ways. Prints JSON and writes it to
 `benchmarks/results/bfloat16_products.json`: processor seconds, the best of three (of one, where PyTorch emulates), and the
@@ -23,10 +23,10 @@ NUM_TOKENS, REPEATS = 256, 3
 
 
 def main() -> None:
-    """Measure each model named, or SmolLM2-135M."""
+    """Measure each model that is named."""
     torch.set_num_threads(1)
     found: dict[str, object] = {"layer_slowdown": round(bfloat16_slowdown(), 1)}
-    for name in sys.argv[1:] or ["smollm2-135m"]:
+    for name in sys.argv[1:]:
         found[Path(name).name] = measured(open_model(name))
     text = json.dumps(found, indent=2) + "\n"
     RESULT.write_text(text, encoding="utf-8")
@@ -55,7 +55,8 @@ def step(
     for _ in range(repeats):
         model.zero_grad()
         began = time.process_time()
-        with rounded_products() if rounded else contextlib.nullcontext():
+        products = rounded_products(model, bfloat16=bfloat16)
+        with products if rounded else contextlib.nullcontext():
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 loss = model(input_ids=ids, labels=ids).loss
             loss.backward()

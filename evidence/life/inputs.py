@@ -33,7 +33,7 @@ class Sizes:
     rows: int = 2000
     unseen_rows: int = 200
     bf16: bool = True
-    """Train in bfloat16, as TRL does by default; in float32 the life takes as long on any processor."""
+    """Train in bfloat16, as TRL does by default."""
 
 
 def write_inputs(data: Path, folder: Path, sizes: Sizes) -> None:

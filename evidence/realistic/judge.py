@@ -168,23 +168,17 @@ def _gain_in_r2(pairs: Sequence[tuple[Cell, Cell]]) -> float:
 
 def _rival(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:
     """Judge the truncated run at equal cost, and ours less its: log density, tasks resampled."""
-    own = [cell for cell in theirs if cell.metric == "probability"]
-    predicted, actual = columns(own)
-    gains: dict[str, list[float]] = defaultdict(list)
-    for a, b in zip(ours, theirs, strict=True):
-        if a.metric == "probability":
-            gains[a.run.task].append(_log_density(a) - _log_density(b))
-    generator, tasks = numpy.random.default_rng(0), sorted(gains)
-    means = [
-        numpy.concatenate([gains[task] for task in generator.choice(tasks, len(tasks))]).mean()
-        for _ in range(1000)
-    ]
-    every = numpy.concatenate([gains[task] for task in tasks])
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.metric == "probability"]
+    gains = [(a.run.task, _log_density(a) - _log_density(b)) for a, b in pairs]
     return {
-        "r2": rounded(r2(predicted, actual)),
-        "our_gain_in_log_density": rounded(every.mean()),
-        "interval_95": [rounded(q) for q in numpy.quantile(means, [0.025, 0.975])],
+        "r2": rounded(r2(*columns([b for _, b in pairs]))),
+        "our_gain_in_log_density": rounded(_mean_gain(gains)),
+        "interval_95": interval_by_tasks(gains, lambda each: each[0], _mean_gain),
     }
+
+
+def _mean_gain(gains: Sequence[tuple[str, float]]) -> float:
+    return float(numpy.mean([gain for _, gain in gains]))
 
 
 def _log_density(cell: Cell) -> float:

@@ -2,7 +2,7 @@
 
     python -m evidence.realistic.processors
 
-There, products are computed in float32 and rounded. Prints the root mean square and the largest difference of the
+On the latter, products are computed in float32 and rounded. Prints the root mean square and the largest difference of the
 capabilities' changes, in points, at a fifth of the run and at its end; beside them those of two seeds on one processor.
 """
 

@@ -123,7 +123,7 @@ def real_run(model_folder, tmp_path, monkeypatch):
             peft_config=config.adapter_config(),
             callbacks=[recorder],
         )
-        with rounded_products():
+        with rounded_products(trainer.model, bfloat16=bool(trainer.args.bf16)):
             trainer.train()
         return recorder
 

@@ -130,7 +130,7 @@ class Run:
             model=str(self.model), args=args, train_dataset=rows,
             peft_config=trl.get_peft_config(options),
         )  # fmt: skip
-        with rounded_products():
+        with rounded_products(trainer.model, bfloat16=bool(args.bf16)):
             trainer.train()
         return trainer
 

@@ -256,7 +256,7 @@ def test_doctor_says_where_bfloat16_is_emulated(run, monkeypatch):
     monkeypatch.setattr("driftline.models.bfloat16_slowdown", lambda: 7.2)
     monkeypatch.setattr("driftline.models.is_bfloat16_fast", lambda: False)
     assert json.loads(run("doctor", "--json")[1])["bfloat16_slowdown"] == 7.2
-    assert "bfloat16 takes PyTorch 7 times as long as float32 here" in run("doctor")[1]
+    assert "bfloat16 is 7 times as slow as float32 here" in run("doctor")[1]
 
 
 def test_doctor_says_what_is_there(run):

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from driftline.models import rounded_products
 
 ROWS, OTHERS = (torch.randn(40, 64, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+LAYER = torch.nn.Linear(2, 2)
 A, B, BIAS = ROWS.bfloat16(), OTHERS.bfloat16(), OTHERS[0, :40].bfloat16()
 
 
@@ -41,7 +43,7 @@ A, B, BIAS = ROWS.bfloat16(), OTHERS.bfloat16(), OTHERS[0, :40].bfloat16()
 @pytest.mark.parametrize("gradients", [torch.no_grad, torch.enable_grad])
 def test_a_product_is_that_of_float32_rounded(processor, product, gradients):
     processor(7.0)
-    with gradients(), rounded_products():
+    with gradients(), rounded_products(LAYER, bfloat16=True):
         found = product(A, B, BIAS)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, product(A.float(), B.float(), BIAS.float()).bfloat16())
@@ -49,7 +51,7 @@ def test_a_product_is_that_of_float32_rounded(processor, product, gradients):
 
 def test_other_numbers_are_left_alone(processor):
     processor(7.0)
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         assert torch.equal(ROWS @ OTHERS.T, linear(ROWS, OTHERS))
         assert (ROWS.half() @ OTHERS.T.half()).dtype == torch.float16
 
@@ -68,7 +70,7 @@ def test_attention_and_its_gradient_are_those_of_float32_rounded(processor, mask
         gradients = torch.autograd.grad(result.float().square().sum(), inputs)
         return result.detach(), *gradients
 
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         found = outcome(torch.bfloat16)
     for ours, wanted in zip(found, outcome(torch.float32), strict=True):
         assert ours.dtype == torch.bfloat16
@@ -92,17 +94,72 @@ def test_a_gradient_is_the_emulated_one_but_for_the_order_of_additions(processor
         return torch.cat([weight.grad.flatten() for weight in layers.parameters()])
 
     processor(1.0)
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         emulated, wide = gradient(bfloat16=True), gradient(bfloat16=False)
     processor(7.0)
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         rounded = gradient(bfloat16=True)
     assert (rounded - emulated).norm() < 0.3 * (wide - emulated).norm()
 
 
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda: A @ OTHERS.T,
+        lambda: linear(A, OTHERS),
+        lambda: linear(A, B, BIAS.float()),
+        lambda: torch.zeros(40, 40).addmm_(A, B.T),
+        lambda: torch.mm(A, B.T, out=torch.zeros(40, 40)),
+    ],
+    ids=["matrices", "weight", "bias", "in place", "out"],
+)
+def test_mixed_numbers_are_refused_as_by_pytorch(processor, product):
+    processor(7.0)
+    with pytest.raises(RuntimeError):
+        product()
+    with rounded_products(LAYER, bfloat16=True), pytest.raises(RuntimeError):
+        product()
+
+
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+@pytest.mark.parametrize("shape", [(0,), (3, 40, 40), (40, 40)])
+def test_a_given_result_takes_the_shape_of_the_product(processor, shape):
+    processor(7.0)
+    out = torch.zeros(shape).bfloat16()
+    with rounded_products(LAYER, bfloat16=True):
+        assert torch.mm(A, B.T, out=out) is out
+    assert torch.equal(out, A @ B.T)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flexible_attention_works_inside(processor):
+    processor(7.0)
+    given = ROWS.reshape(1, 1, 40, 64)
+    with rounded_products(LAYER, bfloat16=True):
+        found = flex_attention(given, given, given)
+    torch.testing.assert_close(found, scaled_dot_product_attention(given, given, given))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "autocast", "is_taken_over"),
+    [
+        (torch.float32, False, False),
+        (torch.float32, True, True),
+        (torch.bfloat16, False, True),
+        (torch.float16, False, False),
+    ],
+)
+def test_it_is_entered_only_where_something_is_in_bfloat16(
+    processor, dtype, autocast, is_taken_over
+):
+    processor(7.0)
+    with rounded_products(torch.nn.Linear(2, 2, dtype=dtype), bfloat16=autocast):
+        assert (_get_current_dispatch_mode() is not None) == is_taken_over
+
+
 def test_nothing_is_taken_over_where_bfloat16_is_computed_nor_after_the_block(processor):
     processor(1.0)
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         assert _get_current_dispatch_mode() is None
     processor(7.0)
     with pytest.raises(RuntimeError, match="middle"):
@@ -111,6 +168,6 @@ def test_nothing_is_taken_over_where_bfloat16_is_computed_nor_after_the_block(pr
 
 
 def _fail_inside():
-    with rounded_products():
+    with rounded_products(LAYER, bfloat16=True):
         assert _get_current_dispatch_mode() is not None
         raise RuntimeError("in the middle")

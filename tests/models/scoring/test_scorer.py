@@ -21,6 +21,7 @@ from driftline.models import (
     numerics,
     open_model,
 )
+from driftline.models.language_model import _rounded_products
 
 EXACT = ScoringOptions(bfloat16=False)
 
@@ -263,15 +264,19 @@ def test_a_score_that_is_not_finite_is_an_error(base, value):
             weight.copy_(kept)
 
 
-def test_numerics_say_how(base):
-    assert numerics(base, ScoringOptions()).compute_dtype == "bfloat16 with float32 head"
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_numerics_say_how(base, monkeypatch, is_fast):
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: is_fast)
+    how = "bfloat16" if is_fast else "bfloat16 through float32"
+    assert numerics(base, ScoringOptions()).compute_dtype == f"{how} with float32 head"
     exact = numerics(base, EXACT)
     assert exact.compute_dtype == "float32"
     assert exact.device == base.device.type
     assert exact.torch_version == torch.__version__
 
 
-def test_numerics_of_half_precision_weights_do_not_claim_float32(model_folder):
+def test_numerics_of_half_precision_weights_do_not_claim_float32(model_folder, monkeypatch):
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: True)
     half = open_model(str(model_folder), dtype=torch.bfloat16)
     for options in (EXACT, ScoringOptions()):
         assert numerics(half, options).compute_dtype == "bfloat16"

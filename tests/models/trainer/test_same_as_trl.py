@@ -197,7 +197,7 @@ class Record(transformers.TrainerCallback):
         trainer.training_step = recorded
         trainer.add_callback(self)
         # The order of additions in bfloat16 is ours on some processors; nothing else is.
-        with rounded_products():
+        with rounded_products(trainer.model, bfloat16=bool(trainer.args.bf16)):
             trainer.train()
         return self
 

@@ -41,7 +41,7 @@ def doctor(
     typer.echo(f"device: {results['device']}, {results['num_threads']} threads")
     if not is_bfloat16_fast():
         typer.echo(
-            f"  bfloat16 takes PyTorch {results['bfloat16_slowdown']:.0f} times as long as float32 here, so Driftline computes its "
+            f"  in PyTorch, bfloat16 is {results['bfloat16_slowdown']:.0f} times as slow as float32 here; so Driftline computes its "
             "products in float32 and rounds them"
         )
     typer.echo(f"free disk here: {results['free_disk_gib']} GiB")

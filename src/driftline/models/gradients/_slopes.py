@@ -309,7 +309,7 @@ class SlopeMeter:
             )
             # Autocast keeps the cast weights until its end, so each is cast once a call.
             stack.enter_context(autocast)
-            stack.enter_context(rounded_products())
+            stack.enter_context(rounded_products(model, bfloat16=options.bfloat16))
             stack.enter_context(torch.enable_grad())
             yield
 

@@ -21,6 +21,7 @@ from ._places import list_places as list_places
 from ._places import plain_weights as plain_weights
 from ._places import tied_names as tied_names
 from ._quantised import is_packed as is_packed
+from ._rounded_products import is_rounded as is_rounded
 from ._rounded_products import rounded_products as rounded_products
 from ._tokenizer_fits import tokens_without_row as tokens_without_row
 from ._weights import Role as Role

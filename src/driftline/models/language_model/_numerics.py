@@ -10,7 +10,7 @@ import transformers
 from ...results import Numerics
 from ._bfloat16_speed import is_bfloat16_scored
 from ._opening import LanguageModel
-from ._rounded_products import rounded_products
+from ._rounded_products import is_rounded, rounded_products
 
 _BATCH_TOKENS_CPU, _BATCH_TOKENS_GPU = 1024, 16384
 """On two cores 1,024 tokens were fastest; a GPU wants more, and halves them if memory runs out."""
@@ -40,8 +40,9 @@ def numerics(opened: LanguageModel, options: ScoringOptions) -> Numerics:
     """Return the settings other than weights and items on which a score depends."""
     head = str(opened.model.get_output_embeddings().weight.dtype).removeprefix("torch.")
     body = "bfloat16" if options.bfloat16 else str(opened.model.dtype).removeprefix("torch.")
+    through = " through float32" if is_rounded(opened.model, bfloat16=options.bfloat16) else ""
     return Numerics(
-        compute_dtype=body if body == head else f"{body} with {head} head",
+        compute_dtype=f"{body}{through}" if body == head else f"{body}{through} with {head} head",
         device=opened.device.type,
         num_threads=torch.get_num_threads(),
         torch_version=torch.__version__,
@@ -58,9 +59,10 @@ def scoring_mode(opened: LanguageModel, options: ScoringOptions) -> Iterator[Non
     modes = [(module, module.training) for module in opened.model.modules()]
     opened.model.eval()
     autocast = torch.autocast(opened.device.type, dtype=torch.bfloat16, enabled=options.bfloat16)
+    rounded = rounded_products(opened.model, bfloat16=options.bfloat16)
     try:
         # Autocast keeps the cast weights until its end, so each is cast once a call.
-        with torch.no_grad(), autocast, rounded_products():
+        with torch.no_grad(), autocast, rounded:
             yield
     finally:
         for module, was_training in modes:

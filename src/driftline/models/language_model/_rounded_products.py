@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,27 +32,47 @@ _ATTENTION_BACKWARD = _aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 @contextlib.contextmanager
-def rounded_products() -> Iterator[None]:
+def rounded_products(model: torch.nn.Module, *, bfloat16: bool) -> Iterator[None]:
     """Compute products of bfloat16 matrices in float32 and round each result, where that is faster.
 
-    Instructions for bfloat16 do the same: they multiply exactly, add up in float32 and round the sum. So
-    results differ by the order of the additions, and in attention, whose probabilities stay in float32.
+    Instructions for bfloat16 also multiply exactly, add up in float32 and round the sum. So results differ
+    by the order of the additions, and in attention, whose probabilities stay in float32.
     The backward pass counts only if it runs inside the block.
 
-    Cost: about the time of float32, 10 microseconds an operation, and one operand in float32 at a time.
+    Cost: somewhat more than float32: a copy of each operand in float32, and some 50 microseconds an operation.
+
+    Args:
+        model: What computes in the block.
+        bfloat16: It computes under autocast to bfloat16.
 
     Yields:
-        Nothing; without effect with a GPU, and on a processor that computes bfloat16.
+        Nothing; without effect with a GPU, on a processor that computes bfloat16, and where nothing in the block does.
     """
-    if is_bfloat16_fast():
+    if is_rounded(model, bfloat16=bfloat16):
+        with _RoundedProducts():  # type: ignore[no-untyped-call]
+            yield
+    else:
         yield
-        return
-    with _RoundedProducts():  # type: ignore[no-untyped-call]
-        yield
+
+
+def is_rounded(model: torch.nn.Module, *, bfloat16: bool) -> bool:
+    """Say if `rounded_products` has an effect.
+
+    Args:
+        model: What computes.
+        bfloat16: It computes under autocast to bfloat16.
+
+    Returns:
+        True where something is in bfloat16, and the processor emulates it.
+    """
+    has_bfloat16 = bfloat16 or any(each.dtype == torch.bfloat16 for each in model.parameters())
+    return has_bfloat16 and not is_bfloat16_fast()
 
 
 class _RoundedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The block's operations, of which products are taken over."""
+
+    supports_higher_order_operators = True
 
     def __torch_dispatch__(
         self,
@@ -62,21 +82,34 @@ class _RoundedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the operation gives
         kwargs = kwargs or {}
-        is_attention = func in (_ATTENTION, _ATTENTION_BACKWARD)
-        if not (is_attention or func in _PRODUCTS) or not any(map(_is_bfloat16, args)):
-            return func(*args, **kwargs)
-        wide = [_widened(value) for value in args]
-        named = {key: _widened(value) for key, value in kwargs.items() if key != "out"}
-        if is_attention:
-            return _rounded(func(*wide, **named))
-        product = _PRODUCTS[func](*wide, **named)
-        if "out" in kwargs:
-            return kwargs["out"].copy_(product)
-        return args[0].copy_(product) if _is_in_place(func) else product.bfloat16()
+        if func in _PRODUCTS and _are_bfloat16((*args, *kwargs.values())):
+            return _rounded_product(func, args, kwargs)
+        if func in (_ATTENTION, _ATTENTION_BACKWARD) and args[0].dtype == torch.bfloat16:
+            named = {key: _widened(value) for key, value in kwargs.items()}
+            return _rounded(func(*map(_widened, args), **named))
+        return func(*args, **kwargs)
 
 
-def _is_in_place(func: OpOverload[..., Any]) -> bool:
-    return func in (_aten.addmm_.default, _aten.baddbmm_.default)
+def _rounded_product(
+    func: OpOverload[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Tensor:
+    """Compute a product in float32; write it where the operation itself would."""
+    named = {key: value for key, value in kwargs.items() if key != "out"}
+    product: Tensor = _PRODUCTS[func](*map(_widened, args), **named)
+    if "out" in kwargs:
+        out: Tensor = kwargs["out"]
+        if out.shape != product.shape:
+            out.resize_(product.shape)
+        return out.copy_(product)
+    if func in (_aten.addmm_.default, _aten.baddbmm_.default):
+        return cast("Tensor", args[0]).copy_(product)
+    return product.bfloat16()
+
+
+def _are_bfloat16(values: Sequence[Any]) -> bool:
+    """Say if all tensors are bfloat16; of mixed ones PyTorch itself says that they do not go together."""
+    dtypes = {value.dtype for value in values if isinstance(value, Tensor)}
+    return dtypes == {torch.bfloat16}
 
 
 def _rounded(results: tuple[Tensor, ...]) -> tuple[Any, ...]:
@@ -84,11 +117,6 @@ def _rounded(results: tuple[Tensor, ...]) -> tuple[Any, ...]:
     return tuple(each.bfloat16() if each.ndim == 4 else each for each in results)
 
 
-def _is_bfloat16(value: object) -> bool:
-    return (
-        isinstance(value, Tensor) and value.dtype == torch.bfloat16 and value.device.type == "cpu"
-    )
-
-
 def _widened(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation
-    return value.float() if _is_bfloat16(value) else value
+    is_narrow = isinstance(value, Tensor) and value.dtype == torch.bfloat16
+    return value.float() if is_narrow else value

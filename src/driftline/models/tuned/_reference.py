@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import ModelError, first_reason
 from ..checkpoints import Checkpoint
-from ..language_model import LanguageModel, load_weights, quiet_loading
+from ..language_model import LanguageModel, load_weights, quiet_loading, rounded_products
 from ..points import Point, at_point
 
 _NUM_TOKENS = 48
@@ -64,7 +64,7 @@ def logits_of(model: torch.nn.Module, tokens: Tensor, device: torch.device) -> T
     """Run tokens through a model."""
     tokens = tokens.to(device)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), rounded_products(model, bfloat16=False):
             result = model(
                 input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False
             )

@@ -278,7 +278,7 @@ def token_log_probs(model: torch.nn.Module, ids: Tensor, options: ScoringOptions
         Shape (rows, tokens - 1), float32.
     """
     autocast = torch.autocast(ids.device.type, torch.bfloat16, enabled=options.bfloat16)
-    with torch.no_grad(), autocast, rounded_products():
+    with torch.no_grad(), autocast, rounded_products(model, bfloat16=options.bfloat16):
         logits: Tensor = model(input_ids=ids, use_cache=False).logits
     reshard(model)
     logits = logits[:, :-1].float()

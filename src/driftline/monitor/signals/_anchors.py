@@ -191,10 +191,9 @@ class AnchorWatch:
                     hooks.enter_context(
                         _magnitudes_watched(self._live, self.texts.layers, weights, magnitudes)
                     )
-            autocast = torch.autocast(
-                device.type, torch.bfloat16, enabled=self._live.options.bfloat16
-            )
-            with autocast, rounded_products():
+            bfloat16 = self._live.options.bfloat16
+            autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
+            with autocast, rounded_products(model, bfloat16=bfloat16):
                 logits: Tensor = model(input_ids=ids, use_cache=False).logits
         reshard(model)
         flat = logits[:, lead:].flatten(0, 1)

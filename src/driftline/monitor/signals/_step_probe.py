@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import TrainingArguments
 from trl import SFTConfig
 
+from ...models import rounded_products
 from ..handles import (
     LiveModel,
     OffloadedCopy,
@@ -216,7 +217,7 @@ class _Batch(NamedTuple):
     def loss(self, live: LiveModel) -> float:
         """Compute nats per labelled token, in evaluation mode."""
         model = live.trained
-        with untouched(model):
+        with untouched(model), rounded_products(model, bfloat16=False):
             logits: Tensor = model(**self.inputs).logits
             # In float32, whatever autocast says: differences of losses are small.
             flat = logits[:, :-1].float().flatten(0, 1)

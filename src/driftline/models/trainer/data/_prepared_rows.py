@@ -13,7 +13,7 @@ _NOT_OF_TOKENS = {
     "adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps",
     "neftune_noise_alpha", "output_dir", "save_steps", "logging_steps", "dtype", "bf16", "fp16",
 }  # fmt: skip
-"""Fields of which no token or label depends."""
+"""Fields on which no token or label depends."""
 
 
 class PreparedRows:
