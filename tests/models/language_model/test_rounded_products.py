@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from driftline.models import rounded_products
+from driftline.models.language_model import is_rounded
+from tests import tiny
 
 ROWS, OTHERS = (torch.randn(40, 64, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
 LAYER = torch.nn.Linear(2, 2)
@@ -131,13 +132,12 @@ def test_a_given_result_takes_the_shape_of_the_product(processor, shape):
     assert torch.equal(out, A @ B.T)
 
 
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_flexible_attention_works_inside(processor):
+def test_a_model_whose_attention_compiles_itself_is_left_alone(processor):
     processor(7.0)
-    given = ROWS.reshape(1, 1, 40, 64)
-    with rounded_products(LAYER, bfloat16=True):
-        found = flex_attention(given, given, given)
-    torch.testing.assert_close(found, scaled_dot_product_attention(given, given, given))
+    model = tiny.model()
+    assert is_rounded(model, bfloat16=True)
+    model.config._attn_implementation = "flex_attention"
+    assert not is_rounded(model, bfloat16=True)
 
 
 @pytest.mark.parametrize(

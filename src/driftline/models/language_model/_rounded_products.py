@@ -63,16 +63,22 @@ def is_rounded(model: torch.nn.Module, *, bfloat16: bool) -> bool:
         bfloat16: It computes under autocast to bfloat16.
 
     Returns:
-        True where something is in bfloat16, and the processor emulates it.
+        True where something is in bfloat16, and the processor emulates it; False with flex attention, which
+        compiles itself, and nothing compiles in a dispatch mode.
     """
+    if _compiles_itself(model):
+        return False
     has_bfloat16 = bfloat16 or any(each.dtype == torch.bfloat16 for each in model.parameters())
     return has_bfloat16 and not is_bfloat16_fast()
 
 
+def _compiles_itself(model: torch.nn.Module) -> bool:
+    config = getattr(model, "config", None)
+    return getattr(config, "_attn_implementation", None) == "flex_attention"
+
+
 class _RoundedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The block's operations, of which products are taken over."""
-
-    supports_higher_order_operators = True
 
     def __torch_dispatch__(
         self,
