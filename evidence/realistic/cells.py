@@ -202,7 +202,8 @@ def r2(predicted: ndarray, actual: ndarray) -> float:
 
 def spearman(predicted: ndarray, actual: ndarray) -> float:
     """Compute the rank correlation."""
-    return float(scipy.stats.spearmanr(predicted, actual).statistic)
+    ranks = [scipy.stats.rankdata(each) for each in (predicted, actual)]
+    return float(numpy.corrcoef(ranks)[0, 1])
 
 
 def columns(cells: Sequence[Cell]) -> tuple[ndarray, ndarray]:

@@ -152,33 +152,32 @@ def _shown(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:
             "num_cells": len(some),
             **figures_without_texts([a for a, _ in some]),
             "truncated_r2": rounded(r2(*columns([b for _, b in some]))),
-            "gain_in_r2_interval_95": interval_by_tasks(
-                some, lambda pair: pair[0].run.task, _gain_in_r2
-            ),
+            "gain_in_r2_interval_95": _gain_in_r2(some),
         }
         for name, some in (("all_runs", pairs), ("later_runs", later))
         if some
     }
 
 
-def _gain_in_r2(pairs: Sequence[tuple[Cell, Cell]]) -> float:
-    ours, theirs = zip(*pairs, strict=True)
-    return r2(*columns(ours)) - r2(*columns(theirs))
+def _gain_in_r2(pairs: Sequence[tuple[Cell, Cell]]) -> list[float] | None:
+    """Interval of our R2 less that of the truncated run."""
+    (ours, actual), (theirs, _) = (columns(each) for each in zip(*pairs, strict=True))
+    return interval_by_tasks(
+        [cell.run.task for cell, _ in pairs],
+        lambda some: r2(ours[some], actual[some]) - r2(theirs[some], actual[some]),
+    )
 
 
 def _rival(ours: Sequence[Cell], theirs: Sequence[Cell]) -> dict[str, Any]:
     """Judge the truncated run at equal cost, and ours less its: log density, tasks resampled."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.metric == "probability"]
-    gains = [(a.run.task, _log_density(a) - _log_density(b)) for a, b in pairs]
+    gains = numpy.array([_log_density(a) - _log_density(b) for a, b in pairs])
+    tasks = [cell.run.task for cell, _ in pairs]
     return {
         "r2": rounded(r2(*columns([b for _, b in pairs]))),
-        "our_gain_in_log_density": rounded(_mean_gain(gains)),
-        "interval_95": interval_by_tasks(gains, lambda each: each[0], _mean_gain),
+        "our_gain_in_log_density": rounded(gains.mean()),
+        "interval_95": interval_by_tasks(tasks, lambda some: float(gains[some].mean())),
     }
-
-
-def _mean_gain(gains: Sequence[tuple[str, float]]) -> float:
-    return float(numpy.mean([gain for _, gain in gains]))
 
 
 def _log_density(cell: Cell) -> float:
