@@ -32,7 +32,7 @@ from .language_model import Role as Role
 from .language_model import ScoringOptions as ScoringOptions
 from .language_model import Weight as Weight
 from .language_model import bfloat16_slowdown as bfloat16_slowdown
-from .language_model import is_bfloat16_fast as is_bfloat16_fast
+from .language_model import is_bfloat16_native as is_bfloat16_native
 from .language_model import list_weights as list_weights
 from .language_model import module_names as module_names
 from .language_model import named_dtype as named_dtype

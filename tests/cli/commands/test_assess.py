@@ -254,7 +254,7 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_doctor_says_where_bfloat16_is_emulated(run, monkeypatch):
     monkeypatch.setattr("driftline.models.bfloat16_slowdown", lambda: 7.2)
-    monkeypatch.setattr("driftline.models.is_bfloat16_fast", lambda: False)
+    monkeypatch.setattr("driftline.models.is_bfloat16_native", lambda: False)
     assert json.loads(run("doctor", "--json")[1])["bfloat16_slowdown"] == 7.2
     assert "bfloat16 is 7 times as slow as float32 here" in run("doctor")[1]
 

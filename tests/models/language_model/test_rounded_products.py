@@ -43,7 +43,7 @@ A, B, BIAS = ROWS.bfloat16(), OTHERS.bfloat16(), OTHERS[0, :40].bfloat16()
 )
 @pytest.mark.parametrize("gradients", [torch.no_grad, torch.enable_grad])
 def test_a_product_is_that_of_float32_rounded(processor, product, gradients):
-    processor(7.0)
+    processor(is_native=False)
     with gradients(), rounded_products(LAYER, bfloat16=True):
         found = product(A, B, BIAS)
     assert found.dtype == torch.bfloat16
@@ -51,7 +51,7 @@ def test_a_product_is_that_of_float32_rounded(processor, product, gradients):
 
 
 def test_other_numbers_are_left_alone(processor):
-    processor(7.0)
+    processor(is_native=False)
     with rounded_products(LAYER, bfloat16=True):
         assert torch.equal(ROWS @ OTHERS.T, linear(ROWS, OTHERS))
         assert (ROWS.half() @ OTHERS.T.half()).dtype == torch.float16
@@ -59,7 +59,7 @@ def test_other_numbers_are_left_alone(processor):
 
 @pytest.mark.parametrize("mask", [None, torch.zeros(40, 40).bfloat16()], ids=["causal", "mask"])
 def test_attention_and_its_gradient_are_those_of_float32_rounded(processor, mask):
-    processor(7.0)
+    processor(is_native=False)
     shape = (1, 4, 40, 16)
     how = {"is_causal": mask is None}
 
@@ -94,10 +94,10 @@ def test_a_gradient_is_the_emulated_one_but_for_the_order_of_additions(processor
         loss.backward()
         return torch.cat([weight.grad.flatten() for weight in layers.parameters()])
 
-    processor(1.0)
+    processor(is_native=True)
     with rounded_products(LAYER, bfloat16=True):
         emulated, wide = gradient(bfloat16=True), gradient(bfloat16=False)
-    processor(7.0)
+    processor(is_native=False)
     with rounded_products(LAYER, bfloat16=True):
         rounded = gradient(bfloat16=True)
     assert (rounded - emulated).norm() < 0.3 * (wide - emulated).norm()
@@ -115,7 +115,7 @@ def test_a_gradient_is_the_emulated_one_but_for_the_order_of_additions(processor
     ids=["matrices", "weight", "bias", "in place", "out"],
 )
 def test_mixed_numbers_are_refused_as_by_pytorch(processor, product):
-    processor(7.0)
+    processor(is_native=False)
     with pytest.raises(RuntimeError):
         product()
     with rounded_products(LAYER, bfloat16=True), pytest.raises(RuntimeError):
@@ -125,7 +125,7 @@ def test_mixed_numbers_are_refused_as_by_pytorch(processor, product):
 @pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
 @pytest.mark.parametrize("shape", [(0,), (3, 40, 40), (40, 40)])
 def test_a_given_result_takes_the_shape_of_the_product(processor, shape):
-    processor(7.0)
+    processor(is_native=False)
     out = torch.zeros(shape).bfloat16()
     with rounded_products(LAYER, bfloat16=True):
         assert torch.mm(A, B.T, out=out) is out
@@ -133,7 +133,7 @@ def test_a_given_result_takes_the_shape_of_the_product(processor, shape):
 
 
 def test_a_model_whose_attention_compiles_itself_is_left_alone(processor):
-    processor(7.0)
+    processor(is_native=False)
     model = tiny.model()
     assert is_rounded(model, bfloat16=True)
     model.config._attn_implementation = "flex_attention"
@@ -152,16 +152,16 @@ def test_a_model_whose_attention_compiles_itself_is_left_alone(processor):
 def test_it_is_entered_only_where_something_is_in_bfloat16(
     processor, dtype, autocast, is_taken_over
 ):
-    processor(7.0)
+    processor(is_native=False)
     with rounded_products(torch.nn.Linear(2, 2, dtype=dtype), bfloat16=autocast):
         assert (_get_current_dispatch_mode() is not None) == is_taken_over
 
 
 def test_nothing_is_taken_over_where_bfloat16_is_computed_nor_after_the_block(processor):
-    processor(1.0)
+    processor(is_native=True)
     with rounded_products(LAYER, bfloat16=True):
         assert _get_current_dispatch_mode() is None
-    processor(7.0)
+    processor(is_native=False)
     with pytest.raises(RuntimeError, match="middle"):
         _fail_inside()
     assert _get_current_dispatch_mode() is None

@@ -264,10 +264,10 @@ def test_a_score_that_is_not_finite_is_an_error(base, value):
             weight.copy_(kept)
 
 
-@pytest.mark.parametrize("is_fast", [True, False])
-def test_numerics_say_how(base, monkeypatch, is_fast):
-    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: is_fast)
-    how = "bfloat16" if is_fast else "bfloat16 through float32"
+@pytest.mark.parametrize("is_native", [True, False])
+def test_numerics_say_how(base, monkeypatch, is_native):
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_native", lambda: is_native)
+    how = "bfloat16" if is_native else "bfloat16 through float32"
     assert numerics(base, ScoringOptions()).compute_dtype == f"{how} with float32 head"
     exact = numerics(base, EXACT)
     assert exact.compute_dtype == "float32"
@@ -276,7 +276,7 @@ def test_numerics_say_how(base, monkeypatch, is_fast):
 
 
 def test_numerics_of_half_precision_weights_do_not_claim_float32(model_folder, monkeypatch):
-    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: True)
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_native", lambda: True)
     half = open_model(str(model_folder), dtype=torch.bfloat16)
     for options in (EXACT, ScoringOptions()):
         assert numerics(half, options).compute_dtype == "bfloat16"

@@ -50,9 +50,11 @@ def test_without_levers_it_is_trls_trainer_bit_for_bit(
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
 
 
-@pytest.mark.parametrize("is_fast", [True, False])
-def test_products_in_bfloat16_are_taken_over_in_both_passes_of_a_step(train, monkeypatch, is_fast):
-    monkeypatch.setattr(_rounded_products, "is_bfloat16_fast", lambda: is_fast)
+@pytest.mark.parametrize("is_native", [True, False])
+def test_products_in_bfloat16_are_taken_over_in_both_passes_of_a_step(
+    train, monkeypatch, is_native
+):
+    monkeypatch.setattr(_rounded_products, "is_bfloat16_native", lambda: is_native)
     trainer = train(Levers(), {**PLAIN, "bf16": True}, is_trained=False)
     found = set()
 
@@ -63,7 +65,7 @@ def test_products_in_bfloat16_are_taken_over_in_both_passes_of_a_step(train, mon
     trainer.model.register_forward_hook(note("forward"))
     head.weight.register_hook(note("backward"))
     trainer.train()
-    assert found == {("forward", not is_fast), ("backward", not is_fast)}
+    assert found == {("forward", not is_native), ("backward", not is_native)}
     assert _get_current_dispatch_mode() is None
 
 

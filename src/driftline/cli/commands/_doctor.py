@@ -15,7 +15,12 @@ def doctor(
     import torch
 
     from driftline.extras import EXTRAS, install_line, missing_module
-    from driftline.models import NAMED_MODELS, bfloat16_slowdown, find_named_model, is_bfloat16_fast
+    from driftline.models import (
+        NAMED_MODELS,
+        bfloat16_slowdown,
+        find_named_model,
+        is_bfloat16_native,
+    )
     from driftline.provenance import driftline_version, package_versions, python_version
 
     named = {name: find_named_model(name) is not None for name in NAMED_MODELS}
@@ -39,7 +44,7 @@ def doctor(
     for name, version in package_versions().items():
         typer.echo(f"  {name} {version}")
     typer.echo(f"device: {results['device']}, {results['num_threads']} threads")
-    if not is_bfloat16_fast():
+    if not is_bfloat16_native():
         typer.echo(
             f"  in PyTorch, bfloat16 is {results['bfloat16_slowdown']:.0f} times as slow as float32 here; so Driftline computes its "
             "products in float32 and rounds them"

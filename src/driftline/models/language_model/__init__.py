@@ -1,7 +1,7 @@
 """A model in memory: its weights, where they lie, and how it computes."""
 
-from ._bfloat16_speed import bfloat16_slowdown as bfloat16_slowdown
-from ._bfloat16_speed import is_bfloat16_fast as is_bfloat16_fast
+from ._bfloat16_support import bfloat16_slowdown as bfloat16_slowdown
+from ._bfloat16_support import is_bfloat16_native as is_bfloat16_native
 from ._hollow import HollowModel as HollowModel
 from ._hollow import open_hollow as open_hollow
 from ._numerics import ScoringOptions as ScoringOptions

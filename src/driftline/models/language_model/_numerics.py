@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from ...results import Numerics
-from ._bfloat16_speed import is_bfloat16_scored
+from ._bfloat16_support import is_bfloat16_scored
 from ._opening import LanguageModel
 from ._rounded_products import is_rounded, rounded_products
 

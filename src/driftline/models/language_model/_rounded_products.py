@@ -9,7 +9,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ._bfloat16_speed import is_bfloat16_fast
+from ._bfloat16_support import is_bfloat16_native
 
 _aten = torch.ops.aten
 _PRODUCTS = {
@@ -69,7 +69,7 @@ def is_rounded(model: torch.nn.Module, *, bfloat16: bool) -> bool:
     if _compiles_itself(model):
         return False
     has_bfloat16 = bfloat16 or any(each.dtype == torch.bfloat16 for each in model.parameters())
-    return has_bfloat16 and not is_bfloat16_fast()
+    return has_bfloat16 and not is_bfloat16_native()
 
 
 def _compiles_itself(model: torch.nn.Module) -> bool:
