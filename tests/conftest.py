@@ -17,6 +17,9 @@ os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 # Scores are compared with committed ones, here and in processes that tests start: no machine falls back to float32.
 os.environ["DRIFTLINE_BFLOAT16"] = "always"
 
+# No test needs the network, and libraries that find none try for half a minute.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 import pytest
 import torch
 from threadpoolctl import threadpool_limits

@@ -20,6 +20,7 @@ from driftline.models import (
     num_tree_tokens,
     numerics,
     open_model,
+    rounded_products,
 )
 from driftline.models.language_model import _rounded_products
 
@@ -116,7 +117,8 @@ def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_fo
     opened = open_model(str(model_folder), dtype=torch.bfloat16)
     for sequence in some_sequences(6):
         (score,) = Scorer(opened, EXACT).score([sequence])
-        wanted = dense_log_likelihood(opened.model, sequence)
+        with rounded_products(opened.model, bfloat16=False):
+            wanted = dense_log_likelihood(opened.model, sequence)
         assert score.log_likelihood == pytest.approx(wanted, rel=1e-4)
 
 
@@ -124,7 +126,8 @@ def test_a_model_held_in_bfloat16_still_gives_float32_log_probabilities(model_fo
 def test_the_head_runs_in_float32_under_bfloat16(base):
     for sequence in some_sequences(6):
         (score,) = Scorer(base).score([sequence])
-        with torch.autocast(base.device.type, dtype=torch.bfloat16):
+        autocast = torch.autocast(base.device.type, dtype=torch.bfloat16)
+        with autocast, rounded_products(base.model, bfloat16=True):
             hidden = base.model.model(torch.tensor([sequence.tokens[:-1]])).last_hidden_state
         rows = base.model.lm_head(hidden[0].float()).double().log_softmax(dim=-1)
         positions = range(sequence.start, len(sequence.tokens))
