@@ -1,5 +1,6 @@
 """Rules that every page keeps: one order of sections, headings in order, a key for every colour."""
 
+import functools
 import itertools
 import re
 from html.parser import HTMLParser
@@ -74,6 +75,12 @@ PAGES = {
 every_page = pytest.mark.parametrize(("render", "build"), PAGES.values(), ids=PAGES)
 
 
+@functools.cache
+def page_of(render, build):
+    """A page of plain names, which several tests read; to draw one takes up to three seconds."""
+    return render(build())
+
+
 class Outline(HTMLParser):
     """Headings, sections and links, with the charts and their keys."""
 
@@ -96,7 +103,7 @@ class Outline(HTMLParser):
 
 @every_page
 def test_it_loads_nothing_and_runs_nothing(render, build):
-    assert_inert(Page(render(build())))
+    assert_inert(Page(page_of(render, build)))
 
 
 @pytest.mark.slow
@@ -114,12 +121,12 @@ def test_hostile_names_are_text(render, build, hostile):
 
 @every_page
 def test_equal_documents_make_equal_pages(render, build):
-    assert render(build()) == render(build())
+    assert render(build()) == page_of(render, build)
 
 
 @every_page
 def test_sections_come_in_one_order_and_the_contents_lead_to_them(render, build):
-    outline = Outline(render(build()))
+    outline = Outline(page_of(render, build))
     assert [each for each in ORDER if each in outline.ids] == outline.ids
     assert {"decision", "v1", "caveats", "cost", "provenance"} <= set(outline.ids)
     assert list(dict.fromkeys(outline.links)) == outline.ids
@@ -127,7 +134,7 @@ def test_sections_come_in_one_order_and_the_contents_lead_to_them(render, build)
 
 @every_page
 def test_headings_leave_no_level_out(render, build):
-    levels = Outline(render(build())).levels
+    levels = Outline(page_of(render, build)).levels
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
@@ -140,7 +147,7 @@ def figures_of(html):
 @every_page
 def test_every_colour_of_a_chart_is_of_the_palette_and_in_its_key(render, build):
     names = {light.lower(): name for name, (light, _) in PALETTE.items()}
-    for figure in figures_of(render(build())):
+    for figure in figures_of(page_of(render, build)):
         used = set()
         for text in re.findall(r"<svg.*?</svg>", figure, re.DOTALL):
             for element in ElementTree.fromstring(text).iter():
@@ -220,8 +227,7 @@ def test_an_open_claim_has_a_way_out():
 
 @pytest.mark.parametrize("name", ["assess", "comparison", "configs", "plan", "repair", "train"])
 def test_the_decision_ends_with_the_next_command(name):
-    render, build_document = PAGES[name]
-    page = render(build_document())
+    page = page_of(*PAGES[name])
     decision = page[page.index('id="decision"') : page.index('class="of-run"')]
     assert "<strong>Do:</strong>" in decision
     assert "<strong>Next:</strong> <code>driftline " in decision
@@ -229,8 +235,7 @@ def test_the_decision_ends_with_the_next_command(name):
 
 @pytest.mark.parametrize("name", ["comparison", "configs"])
 def test_a_comparison_says_its_worst_change_as_a_fall(name):
-    render, build_document = PAGES[name]
-    page = render(build_document())
+    page = page_of(*PAGES[name])
     assert 'class="lost-words"' in page
     assert "worst loss, tolerances" not in page
     assert "worst change, tolerances" in page

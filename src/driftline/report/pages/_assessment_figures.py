@@ -1,6 +1,6 @@
 """The figures of an assessment's page, each with its key, its caption and its numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ...errors import MissingPackageError
 from ...results import Assessment
@@ -19,7 +19,6 @@ from ...results.readings import (
 from ..charts import (
     NARROW,
     WIDE,
-    Canvas,
     Chart,
     Key,
     belief_key,
@@ -54,26 +53,25 @@ _FOLDED = {"belief_space", "path_curves", "radius_curves"}
 
 
 class _Pictures:
-    """All charts of an assessment, for both widths."""
+    """All charts of an assessment, for both widths; folded diagnostics for the wide one alone."""
 
     def __init__(self, assessment: Assessment) -> None:
         # Beside maps of modules the table of all capabilities is a diagnostic too.
         self._folded = _FOLDED | ({"fragility"} if has_module_maps(assessment) else set())
-        self._charts: dict[Canvas, dict[str, Chart | None]] = {
-            canvas: dict(_drawn(assessment, canvas)) for canvas in (WIDE, NARROW)
-        }
+        self._wide = dict(_drawn(drawings(assessment, WIDE)))
+        narrow = drawings(assessment, NARROW)
+        shown = {name: draw for name, draw in narrow.items() if name not in self._folded}
+        self._narrow = dict(_drawn(shown))
 
     def __contains__(self, name: str) -> bool:
-        return name in self._charts[WIDE]
+        return name in self._wide
 
     def figure(
         self, name: str, label: str, key: Sequence[Key], caption: str, numbers: ReportTable | None
     ) -> Figure:
-        """Put a chart and its words together; folded diagnostics are drawn once."""
+        """Put a chart and its words together."""
         prefix = name.replace("_", "-")
-        wide, narrow = self._charts[WIDE][name], self._charts[NARROW][name]
-        if name in self._folded:
-            narrow = None
+        wide, narrow = self._wide[name], self._narrow.get(name)
         return Figure(
             None if wide is None else to_svg(wide, prefix=prefix, label=label),
             None if narrow is None else to_svg(narrow, prefix=f"{prefix}-narrow", label=label),
@@ -83,9 +81,11 @@ class _Pictures:
         )
 
 
-def _drawn(assessment: Assessment, canvas: Canvas) -> Iterator[tuple[str, Chart | None]]:
+def _drawn(
+    functions: Mapping[str, Callable[[], Chart | None]],
+) -> Iterator[tuple[str, Chart | None]]:
     """Draw every chart that there are numbers for; None where the extra `charts` is missing."""
-    for name, draw in drawings(assessment, canvas).items():
+    for name, draw in functions.items():
         try:
             chart = draw()
         except MissingPackageError:
