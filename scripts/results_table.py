@@ -285,7 +285,7 @@ def _repair() -> Row:
 
 def _both(values: list[float], *, percent: bool = False, digits: int = 2) -> str:
     told = [
-        f"{each:.0%}".replace("%", " %") if percent else f"{each:.{digits}f}" for each in values
+        f"{each:.1%}".replace("%", " %") if percent else f"{each:.{digits}f}" for each in values
     ]
     return " / ".join(told)
 

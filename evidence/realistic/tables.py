@@ -104,7 +104,7 @@ def short_table(result: dict[str, Any]) -> str:
             f"| wrong verdicts | {_wrong(until)} | 10 % |",
             f"| harmless runs called unsafe | {until['harmless_called_unsafe']} of {until['harmless']} | |",
             "| share of an unsafe run that is trained, mean | "
-            f"{until['mean_share_of_an_unsafe_run_that_is_trained']:.0%} | 30 % |",
+            f"{until['mean_share_of_an_unsafe_run_that_is_trained']:.1%} | 30 % |",
         ]
     )
 
@@ -147,7 +147,7 @@ def table(result: dict[str, Any]) -> str:
         _until(
             "mean share of an unsafe run that is trained",
             until,
-            lambda u: _told(u["mean_share_of_an_unsafe_run_that_is_trained"]),
+            lambda u: f"{u['mean_share_of_an_unsafe_run_that_is_trained']:.3f}",
             "0.3",
         ),
         *_targets(result["target"]),
@@ -252,7 +252,7 @@ def _interval(each: dict[str, Any], name: str) -> str:
 
 def _share_and_wrong(each: dict[str, Any]) -> str:
     wrong = "–" if each["wrong"] is None else f"{each['wrong']:.0%}"
-    return f"{each['share']:.0%} ({wrong})"
+    return f"{each['share']:.1%} ({wrong})"
 
 
 def _thirds(each: dict[str, Any]) -> str:
@@ -306,7 +306,7 @@ _SHORT_ROWS: tuple[tuple[str, Any, str], ...] = (
     ("R2 of the change, in points", lambda f: f["r2"], _bars("r2")),
     ("rank correlation (Spearman)", lambda f: f["spearman"], _bars("spearman")),
     ("90 % intervals that hold what came", lambda f: f"{f['coverage_of_what_comes_after']['all']:.0%}", "85 to 95 %"),
-    ("capabilities decided at risk 0.1", lambda f: f"{f['decided']['share']:.0%}", "60 % at 20%, 80 % at 40%"),
+    ("capabilities decided at risk 0.1", lambda f: f"{f['decided']['share']:.1%}", "60 % at 20%, 80 % at 40%"),
     ("wrong among these", lambda f: f"{f['decided']['wrong']:.0%}", "7 %"),
     ("R2 of capabilities that the base has (of a truncated run)", lambda f: _shown(f, "all_runs"), ""),
     ("these decided (wrong)", lambda f: _share_and_wrong(f["shown"]["all_runs"]["decided"]), ""),
