@@ -10,6 +10,7 @@ def processor(monkeypatch):
     monkeypatch.delenv("DRIFTLINE_BFLOAT16")
 
     def take(*, is_native):
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
         monkeypatch.setattr(
             torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: is_native, raising=False
         )
