@@ -80,6 +80,88 @@ def test_a_file_that_a_reader_refuses_is_told_in_one_line(tmp_path, name, conten
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "d.csv",
+            "text\nhello world, again\nbye\n",
+            "d.csv: line 2 has 2 fields, and the header 1; .*comma",
+        ),
+        (
+            "d.csv",
+            "text\nbye\nhello world, again\n",
+            "d.csv: line 3 has 2 fields, and the header 1",
+        ),
+        ("d.csv", "prompt,completion\n2+2?,four,arith\n1+1?,two,arith\n", "line 2 has 3 fields"),
+        ("d.csv", 'text\n"a\nb"\n"c\nd", e\n', "line 4 has 2 fields"),
+        ("d.tsv", "prompt\tcompletion\na\tb\tc\n", "line 2 has 3 fields, .*holds a tab"),
+        ("rows/train.csv", "prompt,completion\na,b,c\n", "train.csv: line 2 has 3 fields"),
+        ("d.csv.gz", "text\na, b\n", "d.csv.gz: lines of its CSV have more fields than the header"),
+    ],
+)
+def test_lines_with_more_fields_than_the_header_are_not_read_shifted(
+    tmp_path, name, content, reason
+):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
+    with pytest.raises(DataError, match=reason):
+        read_training_data(path.parent if path.parent != tmp_path else path)
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.tsv", "rows/train.csv", "d.csv.gz"])
+def test_cells_are_texts_as_they_are_written(tmp_path, name):
+    completions = ["NA", "None", "null", "nan", "N/A", "007", "3.50", "True", "2024-05-01", "a, b"]
+    mark = "\t" if ".tsv" in name else ","
+    lines = [
+        "prompt" + mark + "completion",
+        *(f'q{mark}"{each}"' for each in completions),
+        f"q{mark}",
+    ]
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    content = "\n".join(lines).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    data = read_training_data(path.parent if path.parent != tmp_path else path)
+    assert [row["completion"] for row in data.examples] == completions
+    assert "1 empty row skipped" in data.notes[0]
+
+
+DATES = [
+    {"prompt": "When?", "completion": "2024-05-01", "id": 1},
+    {"prompt": "When?", "completion": "2024-05-02T10:00:00", "id": 2},
+]
+CHAT_OF_DATES = [
+    {"messages": [{"role": role, "content": "2024-05-01"} for role in ("user", "assistant")]}
+]
+
+
+@pytest.mark.parametrize("rows", [DATES, CHAT_OF_DATES])
+@pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
+def test_dates_are_texts_as_they_are_written(tmp_path, name, rows):
+    path = tmp_path / name
+    lines = "\n\n".join(json.dumps(row) for row in rows)
+    path.write_text("\ufeff" + lines if name == "d.jsonl" else json.dumps(rows))
+    data = read_training_data(path)
+    without_id = [{key: value for key, value in row.items() if key != "id"} for row in rows]
+    assert data.examples == tuple(without_id)
+    assert data.rows().column_names == list(rows[0])
+
+
+@pytest.mark.parametrize("rows", [DATES, CHAT_OF_DATES])
+@pytest.mark.parametrize("name", ["d.jsonl.gz", "rows/train.jsonl"])
+def test_dates_that_a_reader_has_made_times_of_are_refused(tmp_path, name, rows):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    with pytest.raises(
+        DataError, match="holds times where texts are trained on; write them as texts"
+    ):
+        read_training_data(path.parent if path.parent != tmp_path else path)
+
+
 def _parquet(path):
     Dataset.from_list(TWO).to_parquet(path)
     return path.read_bytes()

@@ -157,7 +157,7 @@ def test_labels_of_token_rows_may_be_missing_only_where_the_row_is_empty(tmp_pat
     path.write_text(good + "\n{}\n")
     assert len(read_training_data(path).examples) == 1
     path.write_text(good + '\n{"input_ids": [1], "labels": null}\n')
-    with pytest.raises(DataError, match="line 2: labels are empty; give one label for each token"):
+    with pytest.raises(DataError, match="line 2: labels are empty; give one number for each token"):
         read_training_data(path)
 
 
@@ -187,6 +187,9 @@ def test_an_empty_text_is_kept_as_trl_keeps_it_and_counted(write_data):
         ({"input_ids": [1.5, 2.0]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": ["a", "b"]}, "input_ids are no lists of whole numbers"),
         ({"input_ids": [1, 2], "labels": [1]}, "line 1: 2 input_ids and 1 labels"),
+        ({"input_ids": [1, 2], "completion_mask": [1]}, "line 1: 2 input_ids and 1 completion_mask"),
+        ({"input_ids": [1, 2], "assistant_masks": [0, 1, 1]}, "line 1: 2 input_ids and 3 assistant_masks"),
+        ({"input_ids": [1, 2], "labels": [1, 2], "completion_mask": [1]}, "2 input_ids and 1 completion_mask"),
         ({"input_ids": [1, 2], "labels": [1.0, 2.0]}, "labels are no lists of whole .* --map input_ids="),
         ({"input_ids": [1, 2], "labels": [1, None]}, "line 1: labels hold a null; write -100"),
         ({"text": "a", "labels": 1}, "labels are no lists of whole numbers, .* --map text=text"),
@@ -254,6 +257,44 @@ def test_well_known_columns_are_not_guessed_where_the_config_names_a_column(tmp_
     config.write_text("dataset_text_field: txet")
     with pytest.raises(DataError, match="or txet"):
         read_training_data(path, config=read_training_config(config))
+
+
+def test_zeros_are_joined_and_rows_without_any_part_are_empty(tmp_path):
+    path = tmp_path / "d.jsonl"
+    rows = [
+        {"q": "count", "n": 0, "a": "b"},
+        {"q": "c", "n": 3, "a": "b"},
+        {"q": "", "n": None, "a": "b"},
+    ]
+    path.write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, {"q": None, "n": None, "a": "b"}])
+    )
+    data = read_training_data(path, columns=read_columns("prompt=q+n,completion=a"))
+    assert [row["prompt"] for row in data.examples] == ["count\n0", "c\n3", ""]
+    assert data.notes[0] == f"{path}: line 4: 1 empty row skipped"
+
+
+@pytest.mark.parametrize("value", [CHAT, {"a": 1}])
+def test_lists_and_mappings_are_not_joined_to_a_text(tmp_path, value):
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps({"s": "sys", "c": value}))
+    with pytest.raises(
+        DataError, match=r"line 1: --map: c is a list or a mapping, .*name another column"
+    ):
+        read_training_data(path, columns=read_columns("text=s+c"))
+
+
+def test_a_mask_that_trl_does_not_read_is_told(tmp_path):
+    path, config = tmp_path / "d.jsonl", tmp_path / "c.yaml"
+    path.write_text(json.dumps({"input_ids": [1, 2], "completion_mask": [0, 1]}))
+    config.write_text("completion_only_loss: true")
+    (note,) = read_training_data(path).notes
+    assert note.startswith("completion_mask: without effect")
+    assert read_training_data(path, config=read_training_config(config)).notes == ()
+    path.write_text(
+        json.dumps({"input_ids": [1, 2], "completion_mask": [0, 1], "labels": [-100, 2]})
+    )
+    assert read_training_data(path).notes == ()
 
 
 def test_columns_are_renamed_and_joined_and_others_left_out(tmp_path):

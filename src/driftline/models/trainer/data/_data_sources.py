@@ -23,6 +23,7 @@ from ....errors import DataError
 from ....parsing import parse_json
 from ....provenance import digest_value
 from ..config import TrainingConfig, one_line
+from ._as_written import dates_as_written, load_as_written
 from ._file_kinds import (
     BUILDERS,
     PACKED,
@@ -113,13 +114,17 @@ def _load_file(path: Path) -> LoadedRows:
     digest = _digest_of_file(path, is_text=is_text)
     with _reading(path, builder):
         # Without a split as a name, an empty file is an empty split and no failed lookup.
-        rows = datasets.load_dataset(
+        rows = load_as_written(
             builder,
+            str(path),
+            [path] if builder == "csv" and not is_packed(path) else [],
             data_files={"train": [str(path)]},
             split="train",
             cache_dir=_cache_folder(),
             **options,
         )
+        if builder == "json" and not is_packed(path):
+            rows = dates_as_written(rows, path, _cache_folder())
     has_lines = builder == "json" and not is_packed(path) and first_bytes(path) != b"["
     lines_of = path if has_lines else None
     return LoadedRows(path.name, {"train": rows}, digest, str(path), lines_of)
@@ -156,7 +161,8 @@ def _load_folder(path: Path) -> LoadedRows:
         if any((path / name).is_file() for name in _SAVED):
             result = datasets.load_from_disk(str(path))
         else:
-            result = datasets.load_dataset(str(path), cache_dir=_cache_folder())
+            tables = [file for file in sorted(path.rglob("*")) if file.suffix in (".csv", ".tsv")]
+            result = load_as_written(str(path), str(path), tables, cache_dir=_cache_folder())
     digests: dict[str, JsonValue] = {
         str(file.relative_to(path)): _digest_of_file(file)
         for file in sorted(path.rglob("*"))
@@ -169,8 +175,9 @@ def _load_hub(source: str, result: re.Match[str], config: TrainingConfig | None)
     named = None if config is None else config.values.get("dataset_config")
     name = result["config"] or named
     with _reading(source, "hub"):
-        loaded = datasets.load_dataset(
+        loaded = load_as_written(
             result["name"],
+            source,
             name=None if name is None else str(name),
             revision=result["revision"],
         )
@@ -289,6 +296,8 @@ def _reading(source: str | Path, kind: str) -> Iterator[None]:
     try:
         with quiet_datasets():
             yield
+    except DataError:
+        raise
     except OSError as error:
         raise _unreadable(source, kind, error) from None
     except Exception as error:  # each reader has exceptions of its own

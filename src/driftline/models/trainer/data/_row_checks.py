@@ -132,6 +132,14 @@ class _Check:
         said = {"text": "a text", "chat": f"a list of {{{role}, {content}}}"}
         names = " or ".join(said[each] for each in requested)
         kind = "text" if is_text(feature) else "chat" if _is_plain_chat(feature, role) else None
+        told = (
+            feature.feature[content] if kind == "chat" and content in feature.feature else feature
+        )
+        if str(getattr(told, "dtype", "")).startswith(("timestamp", "date", "time")):
+            raise DataError(
+                f"{self._loaded.where}: {field} holds times where texts are trained on; write them as texts "
+                "(of JSON only a single file keeps dates as texts, if it is not packed)"
+            )
         nulls_in_roles = kind == "chat" and self._has_null_role(field, role)
         if kind is not None and kind in requested and not nulls_in_roles:
             return kind
@@ -165,26 +173,27 @@ class _Check:
                     parse_json(value.encode(), f"{self.place(number)}: tools", DataError)
 
     def tokens(self, kept: NDArray[numpy.bool_]) -> None:
-        """Refuse what is no token, and labels of another length than their tokens."""
+        """Refuse what is no token, and labels or masks of another length than their tokens."""
         inner = getattr(self._rows.features["input_ids"], "feature", None)
         if not str(getattr(inner, "dtype", "")).startswith(("int", "uint")):
             raise DataError(
                 f"{self._loaded.where}: input_ids are no lists of whole numbers; give token ids"
             )
-        if "labels" not in self._rows.column_names:
-            return
-        if (nothing := self._is_null("labels") & kept).any():
-            raise DataError(
-                f"{self.place(int(nothing.argmax()))}: labels are empty; give one label for each token"
-            )
-        sizes = [self._lengths(column) for column in ("input_ids", "labels")]
-        unlike = sizes[0] != sizes[1]
-        if unlike.any():
-            row = int(unlike.argmax())
-            raise DataError(
-                f"{self.place(row)}: {int(sizes[0][row])} input_ids and {int(sizes[1][row])} labels; "
-                "give one label for each token"
-            )
+        num_tokens = self._lengths("input_ids")
+        for name in (each for each in _OF_TOKENS if each in self._rows.column_names):
+            if (nothing := self._is_null(name) & kept).any():
+                raise DataError(
+                    f"{self.place(int(nothing.argmax()))}: {name} are empty; give one number for each token"
+                )
+            # TRL cuts the tokens' labels to the shortest of these, so some would have no loss.
+            sizes = self._lengths(name)
+            unlike = kept & (sizes != num_tokens)
+            if unlike.any():
+                row = int(unlike.argmax())
+                raise DataError(
+                    f"{self.place(row)}: {int(num_tokens[row])} input_ids and {int(sizes[row])} {name}; "
+                    "give one number for each token"
+                )
 
     def label_columns(self, fields: tuple[str, ...]) -> None:
         """Refuse columns that TRL takes for labels or masks of tokens, and that are neither."""

@@ -258,8 +258,20 @@ def _of_loaded(
         return _checked(loaded, split, str(text_field or "text"), dict(columns or {}))
     known = dict(known_columns(loaded.splits[split], "text"))
     data = _checked(loaded, split, "text", known)
+    if known:
+        return replace(data, notes=(*data.notes, _read_as(known, loaded.splits[split])))
+    return replace(data, notes=(*data.notes, *_unused_mask(data, values)))
+
+
+def _unused_mask(data: TrainingData, values: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """Say that a mask of the tokens to train on is there and has no effect."""
+    names = data.rows().column_names
+    is_read = values.get("completion_only_loss") is True or "labels" in names
+    if data.layout != "tokens" or "completion_mask" not in names or is_read:
+        return ()
     return (
-        replace(data, notes=(*data.notes, _read_as(known, loaded.splits[split]))) if known else data
+        "completion_mask: without effect, TRL reads it with completion_only_loss: true alone, so all tokens "
+        "are trained on",
     )
 
 
@@ -329,15 +341,26 @@ def _renamed(
             if names
             else rows.select_columns(sources)
         )
-    return rows.map(_joiner(parts), remove_columns=rows.column_names)
+    return rows.map(_joiner(loaded, parts), with_indices=True, remove_columns=rows.column_names)
 
 
-def _joiner(parts: Mapping[str, list[str]]) -> Callable[[Example], Example]:
-    def joined(row: Example) -> Example:
+def _joiner(
+    loaded: LoadedRows, parts: Mapping[str, list[str]]
+) -> Callable[[Example, int], Example]:
+    def text_of(row: Example, number: int, names: list[str]) -> str | None:
+        """Join what a row has; nothing where it has none of the columns."""
+        for name in names:
+            if isinstance(row[name], list | dict):
+                raise DataError(
+                    f"{loaded.where}: {line_of_row(loaded.lines_of, number)}: --map: {name} is a list or a "
+                    "mapping, and only texts and numbers can be joined; name another column"
+                )
+        values = [row[name] for name in names if row[name] is not None]
+        return "\n".join(str(value) for value in values if value != "") if values else None
+
+    def joined(row: Example, number: int) -> Example:
         return {
-            requested: row[names[0]]
-            if len(names) == 1
-            else "\n".join(str(row[name]) for name in names if row[name])
+            requested: row[names[0]] if len(names) == 1 else text_of(row, number, names)
             for requested, names in parts.items()
         }
 
