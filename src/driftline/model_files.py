@@ -151,13 +151,14 @@ def setting_files(
 
     Args:
         names: Plain names of the files in the folder.
-        is_adapter: The folder holds an adapter; a config of a whole model is not read there.
+        is_adapter: The folder holds an adapter; the index of a whole model's shards is not read there.
+            Its config.json is: loaders choose the class of the tokenizer by it.
         runs_code: The folder's own Python code counts: it is trusted, or a config names it.
 
     Returns:
         The names, sorted.
     """
-    unread = {CONFIG, INDEX, "generation_config.json"} if is_adapter else set()
+    unread = {INDEX, "generation_config.json"} if is_adapter else set()
     return tuple(
         sorted(
             name

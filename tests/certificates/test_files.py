@@ -125,11 +125,14 @@ def test_of_a_base_only_what_transformers_would_read_counts(folder, certified):
     assert fault == "model.safetensors holds weights that were not certified"
 
 
-def test_beside_an_adapter_the_config_of_a_model_is_not_read(tmp_path):
+def test_beside_an_adapter_a_config_chooses_the_tokenizer_and_an_index_nothing(tmp_path):
     (tmp_path / "adapter_config.json").write_bytes(b"{}")
     certified = {"adapter_config.json": hashlib.sha256(b"{}").hexdigest()}
-    (tmp_path / "config.json").write_bytes(b"{}")
+    for name in ("model.safetensors.index.json", "generation_config.json"):
+        (tmp_path / name).write_bytes(b"{}")
     assert file_faults(certified, tmp_path) == ()
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    assert file_faults(certified, tmp_path) == ("config.json would be read and was not certified",)
 
 
 @pytest.mark.parametrize(
