@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from driftline.errors import RunError
-from driftline.stats import mean_interval
+from driftline.stats import mean_interval, share_interval
 
 NUM_REPEATS = 3000
 # 90% coverage over 3000 repeats has a standard error of 0.55 points.
@@ -107,3 +107,58 @@ def test_it_covers_groups_of_unequal_size():
 
     # With unequal groups the t distribution is an approximation, so a little is lost.
     assert 0.87 <= _coverage(draw, groups=[str(g) for g in index]) <= COVERS[1]
+
+
+@pytest.mark.parametrize(("num_right", "num"), [(0, 6), (6, 6), (59, 60), (30, 64), (1, 2)])
+def test_the_share_of_independent_items_has_the_exact_interval(num_right, num):
+    values = (numpy.arange(num) < num_right).astype(float)
+    found = share_interval(values)
+    exact = scipy.stats.binomtest(num_right, num).proportion_ci(0.9, method="exact")
+    assert found == pytest.approx((num_right / num, exact.low, exact.high, 0.9))
+    assert found.low < found.high
+
+
+def test_groups_that_agree_count_as_one_item_each_and_those_that_do_not_as_all():
+    labels = [str(g) for g in range(8) for _ in range(5)]
+    alike = numpy.repeat([1.0] * 7 + [0.0], 5)
+    one_each = share_interval(alike[::5])
+    assert share_interval(numpy.ones(40), groups=labels) == share_interval(numpy.ones(8))
+    wide = share_interval(alike, groups=labels)
+    # The variance of eight groups is itself an estimate, which the ratio of t quantiles widens for.
+    assert one_each.low - 0.1 < wide.low < one_each.low
+    assert one_each.high <= wide.high < 1
+    mixed = numpy.tile([1.0, 1.0, 1.0, 1.0, 0.0], 8)
+    assert share_interval(mixed, groups=labels) == share_interval(mixed)
+
+
+def test_a_share_of_one_group_has_no_interval():
+    with pytest.raises(RunError, match="at least 2 independent items and there are 1"):
+        share_interval(numpy.ones(3), groups=["a"] * 3)
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize(("share", "num"), [(0.99, 64), (0.98, 60), (0.95, 30), (0.5, 10)])
+def test_the_interval_of_a_share_covers_at_least_as_often_as_it_says(share, num):
+    right = numpy.random.default_rng(num).binomial(num, share, size=NUM_REPEATS)
+    intervals = {
+        n: share_interval((numpy.arange(num) < n).astype(float)) for n in {*right.tolist()}
+    }
+    hits = [intervals[n].low <= share <= intervals[n].high for n in right.tolist()]
+    assert numpy.mean(hits) >= COVERS[0]
+    # Student t loses what it never sees: all items alike.
+    plain = {n: mean_interval((numpy.arange(num) < n).astype(float)) for n in intervals}
+    assert numpy.mean(
+        [plain[n].low <= share <= plain[n].high for n in right.tolist()]
+    ) < numpy.mean(hits)
+
+
+@pytest.mark.statistics
+def test_the_interval_of_a_share_covers_clustered_items():
+    labels, hits = [str(g) for g in range(20) for _ in range(6)], 0
+    for seed in range(NUM_REPEATS):
+        generator = numpy.random.default_rng(seed)
+        own, all_alike = generator.random((20, 6)) < 0.8, generator.random((20, 1)) < 0.8
+        values = numpy.where(generator.random((20, 1)) < 0.7, all_alike, own).astype(float).ravel()
+        found = share_interval(values, groups=labels)
+        hits += found.low <= 0.8 <= found.high
+    assert hits / NUM_REPEATS >= COVERS[0]

@@ -133,6 +133,7 @@ from .parts import Tier as Tier
 from .parts import Value as Value
 from .readings import explanation_sentences as explanation_sentences
 from .readings import in_points as in_points
+from .readings import metric_sign as metric_sign
 from .readings import rise_text as rise_text
 from .readings import shown_amount as shown_amount
 from .readings import weight_diff_headline as weight_diff_headline

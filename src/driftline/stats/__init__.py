@@ -4,6 +4,7 @@ from ._conformal import conformal_quantile as conformal_quantile
 from ._group_bootstrap import resampled_means as resampled_means
 from ._mean import ConfidenceInterval as ConfidenceInterval
 from ._mean import mean_interval as mean_interval
+from ._mean import share_interval as share_interval
 from ._mean import standard_error as standard_error
 from ._subspace import energy_share as energy_share
 from ._subspace import paired_participation_ratio as paired_participation_ratio
@@ -19,6 +20,7 @@ from .curves import direction_quantile as direction_quantile
 from .curves import find_knee as find_knee
 from .curves import first_crossing as first_crossing
 from .curves import resampled_crossings as resampled_crossings
+from .noninferiority import GAMMA as GAMMA
 from .noninferiority import SMALLEST_ALPHA as SMALLEST_ALPHA
 from .noninferiority import Looks as Looks
 from .noninferiority import NoninferiorityTest as NoninferiorityTest
@@ -36,6 +38,7 @@ from .noninferiority import tango_interval as tango_interval
 from .noninferiority import tango_statistic as tango_statistic
 from .noninferiority import unbounded_noninferiority as unbounded_noninferiority
 from .sample_sizes import ALPHA as ALPHA
+from .sample_sizes import LARGEST_TESTED as LARGEST_TESTED
 from .sample_sizes import MEASURED_SPREADS as MEASURED_SPREADS
 from .sample_sizes import POWER as POWER
 from .sample_sizes import bounded_margin_shown as bounded_margin_shown

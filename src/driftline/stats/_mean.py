@@ -74,6 +74,48 @@ def mean_interval(
     return ConfidenceInterval(mean, mean - half, mean + half, confidence_level)
 
 
+def share_interval(
+    values: Float[ndarray, " items"],
+    *,
+    groups: Sequence[str] | None = None,
+    confidence_level: float = 0.9,
+) -> ConfidenceInterval:
+    """Compute the share of items that are 1 and not 0, with an interval that never has width 0.
+
+    Clopper and Pearson's interval for n independent items. Where a group is one draw, it is taken at
+    n* = p (1 - p) / v * (t_{n-1} / t_{g-1})^2 items, at most n, with v the clustered variance, g groups
+    and t the quantile of `confidence_level`; where all items are alike, v says nothing and n* is g.
+    Source: Clopper and Pearson 1934; Korn and Graubard 1998.
+
+    >>> share_interval(numpy.ones(6)).low
+    0.6069622310029172
+
+    Args:
+        values: 0 or 1 for each item.
+        groups: The group of each item; None where each is its own.
+        confidence_level: Two-sided.
+
+    Returns:
+        Share and interval.
+
+    Raises:
+        RunError: Fewer than two groups, so that no interval exists.
+    """
+    error, num_groups = _clustered(values, groups)
+    if error is None:
+        raise RunError(f"an interval needs at least 2 independent items and there are {num_groups}")
+    share, num = float(values.mean()), float(len(values))
+    if num_groups < num:
+        tail = (1 + confidence_level) / 2
+        ratio = scipy.stats.t.ppf(tail, num - 1) / scipy.stats.t.ppf(tail, num_groups - 1)
+        alike = num_groups if error == 0 else share * (1 - share) / error**2 * float(ratio) ** 2
+        num = min(num, alike)
+    right, tail = share * num, (1 - confidence_level) / 2
+    low = 0.0 if share == 0 else float(scipy.stats.beta.ppf(tail, right, num - right + 1))
+    high = 1.0 if share == 1 else float(scipy.stats.beta.isf(tail, right + 1, num - right))
+    return ConfidenceInterval(share, low, high, confidence_level)
+
+
 def _clustered(
     values: Float[ndarray, " items"], groups: Sequence[str] | None
 ) -> tuple[float | None, int]:

@@ -267,6 +267,30 @@ def test_reasons_name_the_capabilities_the_worst_first():
     assert kept == "within tolerance, each with P of at least 0.9: c3, c0"
 
 
+@pytest.mark.parametrize("better", [True, False])
+def test_reasons_say_a_loss_as_a_fall_whichever_way_the_metric_points(better):
+    (reason, *_) = of(0.95, better=better).judged().reasons
+    change, low, high = (float(n) for n in re.findall(r" \(?(?:to )?([-+]\d+\.\d\d)", reason)[:3])
+    assert low < change < 0
+    assert change < high
+
+
+@pytest.mark.parametrize(("num_groups", "level"), [(None, 0.05), (3, 0.05), (12, 0.0125)])
+def test_a_measured_loss_counts_as_often_as_its_level_says(num_groups, level):
+    generator, num = numpy.random.default_rng(0), 4000
+    draws = generator.normal(TOLERANCE, 1.0, size=(num, num_groups or 100))
+    losses, errors = draws.mean(axis=1), draws.std(axis=1, ddof=1) / draws.shape[1] ** 0.5
+    found = [
+        is_measured_lost(loss, error, TOLERANCE, level=level, num_groups=num_groups)
+        for loss, error in zip(losses, errors, strict=True)
+    ]
+    assert numpy.mean(found) == pytest.approx(level, abs=0.011)
+
+
+def test_one_group_of_items_measures_no_loss():
+    assert not is_measured_lost(9.0, 0.0, TOLERANCE, level=0.1, num_groups=1)
+
+
 def test_safe_is_trained_as_planned():
     found = of(0.01, 0.02).advised()
     assert (found.action, found.learning_rate) == ("train", 2e-4)

@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+import scipy.stats
 
 from driftline.analyses import (
     BASELINES,
@@ -152,6 +153,16 @@ def test_the_later_the_look_the_narrower_and_at_the_end_it_is_what_was_measured(
     found = forecaster.predict(Case(ended, ended.capabilities[0]))
     assert (found.value, found.scale) == (ended.capabilities[0].losses["early_60"], 0)
     assert found.standard_error == 0.01
+
+
+@pytest.mark.parametrize(("groups", "freedom"), [(None, 59), (60, 59), (3, 2)])
+def test_the_noise_of_items_is_as_wide_as_their_groups_are_few(groups, freedom):
+    (one,) = runs(1, seed=5)
+    ended = one.probe.model_copy(update={"clock": {**CLOCK, "early_60": 1.0}})
+    own = ended.capabilities[0].model_copy(update={"num_items": 60, "num_groups": groups})
+    found = fitted(runs(30)).predict(Case(ended.model_copy(update={"capabilities": (own,)}), own))
+    ratio = scipy.stats.t.ppf(0.95, freedom) / scipy.stats.norm.ppf(0.95)
+    assert found.standard_error == pytest.approx(0.01 * ratio)
 
 
 def test_on_the_way_it_goes_from_what_was_measured_to_the_end():

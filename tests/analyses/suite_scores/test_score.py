@@ -11,9 +11,10 @@ from driftline.analyses.suite_scores import _score as module
 from driftline.capabilities import Capability, Cloze, Generation, Suite
 from driftline.engine import LocalEngine, ResultStore, RunFolder
 from driftline.errors import ConfigError, RunError, SuiteError
+from driftline.metrics import METRICS
 from driftline.models import BASE, Scorer, ScoringOptions
 from driftline.results import Scores
-from driftline.stats import mean_interval
+from driftline.stats import mean_interval, share_interval
 
 from ..conftest import CHOICES, PAIRS, SUITE, TEXTS
 
@@ -50,10 +51,15 @@ def test_each_capability_has_its_mean_and_interval(opened, ask, tmp_path):
     store.close()
     assert [s.capability for s in found.scores] == ["pairs", "choices", "texts", "answers"]
     for entry, capability in zip(found.scores, (PAIRS, CHOICES, TEXTS, ANSWERS), strict=True):
-        expected = mean_interval(
+        is_binary = METRICS[capability.metric].is_binary
+        expected = (share_interval if is_binary else mean_interval)(
             table.values(BASE, capability), groups=capability.groups(), confidence_level=0.9
         )
-        assert (entry.value, entry.low, entry.high) == pytest.approx(expected[:3])
+        lowest, highest = METRICS[capability.metric].bounds
+        ends = (max(expected.low, lowest), min(expected.high, highest))
+        assert (entry.value, entry.low, entry.high) == pytest.approx((expected.value, *ends))
+        assert entry.low < entry.high
+        assert entry.standard_error > 0
         assert entry.num_items == len(capability.items)
         assert entry.unit == capability.unit
         assert (entry.tolerance, entry.required) == (capability.tolerance, capability.required)

@@ -5,7 +5,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from ...metrics import has_perplexity
-from ...results import CapabilityForecast, ForecastAdvice, in_points, rise_text
+from ...results import CapabilityForecast, ForecastAdvice, in_points, metric_sign, rise_text
 from ...verdicts import ForecastVerdict
 from ..forecasting import (
     EARLIEST_SAFE,
@@ -306,9 +306,12 @@ def _rounded_down(rate: float) -> float:
 
 
 def _told(row: CapabilityForecast) -> str:
+    """Say a row; as everywhere, a loss is a fall, whichever way the metric points."""
     shown = in_points(row)
-    said = f"forecast change {shown.predicted_change:+.2f} {shown.unit} " + (
-        f"({shown.confidence_level:.0%} interval {shown.low:+.2f} to {shown.high:+.2f}, "
+    sign = -metric_sign(row.metric)
+    low, high = sorted((sign * shown.low, sign * shown.high))
+    said = f"forecast change {sign * shown.predicted_change:+.2f} {shown.unit} " + (
+        f"({shown.confidence_level:.0%} interval {low:+.2f} to {high:+.2f}, "
         f"tolerance {shown.tolerance:.3g})"
     )
     if has_perplexity(row.unit):

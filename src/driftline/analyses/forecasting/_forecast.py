@@ -13,12 +13,10 @@ from numpy import ndarray
 from ...capabilities import Capability
 from ...choices import Method, Probe
 from ...engine import Table
-from ...metrics import METRICS
 from ...models import BASE, Point, Term
 from ...results import CapabilityForecast, CapabilityReading, Look, ProbeReading, TargetForecast
-from ...stats import standard_error
 from ...verdicts import LossVerdict
-from ..probing import Study, base_standard_error, losses_at
+from ..probing import Study, base_standard_error, item_mean_error, losses_at
 from ._baselines import Case
 from ._calibration import ForecastCalibration
 from ._forecaster import Forecaster, fit_forecaster
@@ -67,18 +65,18 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
     }
 
     def reading(capability: Capability) -> CapabilityReading:
-        groups = capability.groups()
         losses = {look: _losses(table, capability, point) for look, point in points.items()}
-        errors = {look: _error(each, capability) for look, each in losses.items()}
+        errors = {look: item_mean_error(each, capability) for look, each in losses.items()}
         base = table.values(BASE, capability)
         return CapabilityReading(
             capability=capability.name,
             metric=capability.metric,
             base_value=float(base.mean()),
             losses={look: float(each.mean()) for look, each in losses.items()},
-            base_standard_error=standard_error(base, groups=groups),
+            base_standard_error=item_mean_error(base, capability),
             standard_errors={look: error for look, error in errors.items() if error is not None},
             num_items=len(capability.items),
+            num_groups=len(set(capability.groups())),
             item_spreads={look: _item_spread(each) for look, each in losses.items()},
             is_shown=capability.name not in study.lacking,
         )
@@ -98,22 +96,6 @@ def read_looks(study: Study, table: Table, looks: Sequence[Look]) -> ProbeReadin
 def _item_spread(losses: Float[ndarray, " items"]) -> float:
     """Compute how far single items moved; 0 for a single item."""
     return float(numpy.std(losses, ddof=1)) if len(losses) > 1 else 0.0
-
-
-def _error(losses: Float[ndarray, " items"], capability: Capability) -> float | None:
-    """Compute the standard error of a mean loss; none of 0 for items that are right or wrong.
-
-    Where no such item of n changed, one change in n + 2 is supposed: others like them may change.
-
-    Returns:
-        None with fewer than two groups.
-    """
-    groups = capability.groups()
-    error = standard_error(losses, groups=groups)
-    if error == 0 and METRICS[capability.metric].is_binary:
-        num = len(set(groups))
-        return 1 / math.sqrt(num * (num + 2))
-    return error
 
 
 def _points(study: Study, looks: Sequence[Look]) -> dict[Look, Point | None]:
@@ -264,7 +246,11 @@ def _row(
     error = (reading.standard_errors or {}).get(look)
     lost = loss.exceeds(capability.tolerance)
     is_lost = error is not None and is_measured_lost(
-        measured, error, capability.tolerance, level=limits.level
+        measured,
+        error,
+        capability.tolerance,
+        level=limits.level,
+        num_groups=reading.num_groups or reading.num_items,
     )
     verdict = capability_verdict(
         lost, limits.risk, measured_lost=is_lost, unsafe_risk=limits.unsafe_risk
@@ -293,8 +279,15 @@ def _row(
     )
 
 
-def is_measured_lost(loss: float, standard_error: float, tolerance: float, *, level: float) -> bool:
-    """Tell whether a measured loss is beyond its tolerance, one side.
+def is_measured_lost(
+    loss: float,
+    standard_error: float,
+    tolerance: float,
+    *,
+    level: float,
+    num_groups: int | None = None,
+) -> bool:
+    """Tell whether a measured loss is beyond its tolerance, by a t test of one side.
 
     Args:
         loss: Measured at the last look.
@@ -302,11 +295,15 @@ def is_measured_lost(loss: float, standard_error: float, tolerance: float, *, le
         tolerance: Accepted loss.
         level: Chance that it counts where the loss on all such items is at the tolerance: the risk of the
             look, divided among the required capabilities.
+        num_groups: Groups of items that the standard error rests on; None for many.
 
     Returns:
-        Whether it is.
+        Whether it is; never with fewer than two groups.
     """
-    return loss - float(scipy.stats.norm.isf(level)) * standard_error > tolerance
+    freedom = math.inf if num_groups is None else num_groups - 1
+    if freedom < 1:
+        return False
+    return loss - float(scipy.stats.t.isf(level, freedom)) * standard_error > tolerance
 
 
 def capability_verdict(

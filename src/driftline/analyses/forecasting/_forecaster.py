@@ -81,7 +81,7 @@ class DriftForecaster:
         return LossForecast(
             min(largest, max(smallest, movement.loss + further)),
             scale,
-            movement.standard_error * _student(reading.num_items),
+            movement.standard_error * _student(reading.num_groups or reading.num_items),
             novelty=model.spread_of(novelty) / model.spread,
             smallest=smallest,
             largest=largest,
@@ -110,12 +110,12 @@ class DriftForecaster:
         return self.bound if _is_in_nats(reading.metric) else math.inf
 
 
-def _student(num_items: int | None) -> float:
+def _student(num_groups: int | None) -> float:
     """Return the factor that makes a normal 90 % interval one of t, whose error is estimated too."""
-    if num_items is None or num_items < 2:
+    if num_groups is None or num_groups < 2:
         return 1.0
     level = (1 + CONFIDENCE_LEVEL) / 2
-    ratio = scipy.stats.t.ppf(level, num_items - 1) / scipy.stats.norm.ppf(level)
+    ratio = scipy.stats.t.ppf(level, num_groups - 1) / scipy.stats.norm.ppf(level)
     return float(ratio)
 
 

@@ -1,5 +1,6 @@
 """Shared inputs of all analyses of a planned run: engine, capabilities, trajectory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from numpy import ndarray
 
 from ...capabilities import Capability
 from ...engine import Anchors, Engine, Table
-from ...metrics import MetricName
+from ...metrics import METRICS, MetricName
 from ...models import (
     BASE,
     Point,
@@ -156,5 +157,25 @@ def losses_at(
 
 
 def base_standard_error(table: Table, capability: Capability) -> float | None:
-    """Compute the standard error of the capability at the base, over groups of items."""
-    return standard_error(table.values(BASE, capability), groups=capability.groups())
+    """Compute the standard error of the capability at the base, as `item_mean_error` does."""
+    return item_mean_error(table.values(BASE, capability), capability)
+
+
+def item_mean_error(values: Float[ndarray, " items"], capability: Capability) -> float | None:
+    """Compute the standard error of a mean over items; none of 0 for items that are right or wrong.
+
+    Where all n such items are alike, one other in n + 2 is supposed: others like them may be.
+
+    Args:
+        values: One score or loss an item.
+        capability: Has the groups of the items and their metric.
+
+    Returns:
+        Over groups of items; None with fewer than two.
+    """
+    groups = capability.groups()
+    error = standard_error(values, groups=groups)
+    if error == 0 and METRICS[capability.metric].is_binary:
+        num = len(set(groups))
+        return 1 / math.sqrt(num * (num + 2))
+    return error

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from ...capabilities import Capability, Suite
 from ...engine import Engine, Meter, Progress, RayOptions, RunFolder, Table, open_session
 from ...errors import ConfigError
+from ...metrics import METRICS
 from ...models import BASE, LanguageModel, ScoringOptions, numerics
 from ...provenance import provenance_fields
 from ...results import CapabilityScore, Cost, ItemScore, Provenance, Scores
-from ...stats import mean_interval
+from ...stats import mean_interval, share_interval
 from ..comparison import nothing_to_lose
 from ..items import SuiteRequest
 from ..probing import CONFIDENCE_LEVEL, base_standard_error
@@ -95,13 +96,17 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
         table: Holds its scores at the base.
 
     Returns:
-        The mean of its metric, with the interval that treats a group as one draw.
+        The mean of its metric, with an interval that treats a group as one draw and holds no value
+        that the metric cannot have.
     """
-    interval = mean_interval(
+    metric = METRICS[capability.metric]
+    compute = share_interval if metric.is_binary else mean_interval
+    interval = compute(
         table.values(BASE, capability),
         groups=capability.groups(),
         confidence_level=CONFIDENCE_LEVEL,
     )
+    lowest, highest = metric.bounds
     return CapabilityScore(
         capability=capability.name,
         description=capability.description,
@@ -109,8 +114,8 @@ def capability_score(capability: Capability, table: Table) -> CapabilityScore:
         unit=capability.unit,
         higher_is_better=capability.higher_is_better,
         value=interval.value,
-        low=interval.low,
-        high=interval.high,
+        low=max(interval.low, lowest),
+        high=min(interval.high, highest),
         standard_error=base_standard_error(table, capability),
         confidence_level=interval.confidence_level,
         num_items=len(capability.items),

@@ -35,7 +35,8 @@ class CapabilityScore(Value):
     higher_is_better: bool
     value: float
     low: float
-    """Lower end of the interval for the mean over items of this kind (Student t, clustered)."""
+    """Lower end of the interval for the mean over items of this kind (Student t, clustered; of
+    right or wrong items Korn and Graubard's)."""
     high: float
     standard_error: float | None = None
     """Standard error of the value, over groups of items of this kind; None in documents of earlier

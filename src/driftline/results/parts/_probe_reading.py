@@ -23,6 +23,8 @@ class CapabilityReading(Value):
     versions."""
     num_items: int | None = None
     """Items that were scored; None in readings of earlier versions."""
+    num_groups: int | None = None
+    """Groups of items that were drawn together; None where each item is its own, or not known."""
     item_spreads: dict[Look, float] | None = None
     """Standard deviations of the losses of single items; None in readings of earlier versions."""
     is_shown: bool = True
