@@ -215,7 +215,7 @@ def _early_dropping(read: Callable[[str], Any]) -> Iterator[Statement]:
     )
     for words, each in (
         ("SmolLM2-135M, short runs, 8 configs of 6 tasks", short),
-        ("stories15M and MiniMind2-Small, runs of 100 steps", realistic),
+        ("stories15M, MiniMind2-Small and SmolLM2-135M, runs of 100 steps", realistic),
     ):
         rule = each["rules"]["one capability with P >= 0.9"]
         yield Statement(
