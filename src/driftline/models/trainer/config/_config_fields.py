@@ -184,6 +184,13 @@ def _from_text(value: str, kinds: tuple[type, ...]) -> JsonValue:
     return value
 
 
+def as_truth(value: JsonValue) -> JsonValue:
+    """Return true or false for a text or a number that says so; any other value as it is."""
+    if isinstance(value, str):
+        return _TRUTH.get(value.lower(), value)
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
+
+
 def _as_number(value: JsonValue) -> JsonValue:
     """Read a number that YAML has left a text, such as 1e-5."""
     is_number = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", value.lower())

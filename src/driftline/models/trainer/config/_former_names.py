@@ -86,11 +86,11 @@ def _rename(values: Values, old: str, new: str, path: Path) -> str | None:
 
 def _take_warmup(values: Values) -> str | None:
     """Write a share of the steps as `warmup_steps`, where transformers reads a number below 1 so."""
-    share = _as_number(values.get("warmup_ratio"))
+    share = as_number(values.get("warmup_ratio"))
     if "warmup_ratio" not in values or share is None or not 0 <= share < 1:
         return None
     del values["warmup_ratio"]
-    if _as_number(values.get("warmup_steps")):
+    if as_number(values.get("warmup_steps")):
         return "warmup_ratio left out, because warmup_steps comes first"
     if not share:
         return None
@@ -98,7 +98,8 @@ def _take_warmup(values: Values) -> str | None:
     return f"warmup_ratio as warmup_steps: {share:g}"
 
 
-def _as_number(value: JsonValue) -> float | None:
+def as_number(value: JsonValue) -> float | None:
+    """Return a number that may be written as a text; 0 for null, and None for what is no number."""
     if value is None:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -7,6 +7,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ....errors import ConfigError
+from ._config_fields import as_truth
+from ._former_names import as_number
+from ._switches import AXOLOTL_SWITCHES, LLAMA_FACTORY_SWITCHES, read_switches
 
 Values = Mapping[str, JsonValue]
 LOSS_ON_ANSWERS = "loss on answers"
@@ -112,18 +115,20 @@ def from_other_trainer(
             changes the updates and that TRL has none for.
     """
     if "base_model" in values:
+        values = read_switches(values, path, AXOLOTL_SWITCHES)
         _refuse_fields(values, path, _AXOLOTL_REFUSED, "Axolotl")
         return _translated(values, path, "Axolotl", _AXOLOTL, _axolotl, _AXOLOTL_DEFAULTS)
     if "finetuning_type" in values or ("stage" in values and "cutoff_len" in values):
         name, defaults = "LLaMA-Factory", _LLAMA_FACTORY_DEFAULTS
+        values = read_switches(values, path, LLAMA_FACTORY_SWITCHES)
         _refuse_fields(values, path, _LLAMA_FACTORY_REFUSED, name)
         return _translated(values, path, name, _LLAMA_FACTORY, _llama_factory, defaults)
     return values, ()
 
 
 def _refuse_fields(values: Values, path: Path, names: tuple[str, ...], trainer: str) -> None:
-    key = next((name for name in names if values.get(name)), None)
-    if trainer == "Axolotl" and values.get("batch_size"):
+    key = next((name for name in names if as_truth(values.get(name))), None)
+    if trainer == "Axolotl" and as_truth(values.get("batch_size")):
         raise ConfigError(f"{path}: batch_size: write gradient_accumulation_steps instead")
     if key is not None:
         raise ConfigError(
@@ -212,7 +217,8 @@ def _axolotl(values: Values, path: Path) -> tuple[dict[str, JsonValue], set[str]
         result["train_sampling_strategy"] = "group_by_length"
     if values.get("curriculum_sampling"):
         result["train_sampling_strategy"] = "sequential"
-    return result | _axolotl_schedule(values, path) | _warmup(values), read
+    result |= _warmup(values, path, zero_steps_win=True)
+    return result | _axolotl_schedule(values, path), read
 
 
 def _refuse_others(values: Values, path: Path) -> None:
@@ -280,14 +286,14 @@ def _llama_factory(values: Values, path: Path) -> tuple[dict[str, JsonValue], se
         result["loss_type"] = "dft"
     if values.get("disable_shuffling"):
         result["train_sampling_strategy"] = "sequential"
-    return result | _warmup(values), read
+    return result | _warmup(values, path, zero_steps_win=False), read
 
 
 def _llama_factory_adapter(values: Values, path: Path) -> dict[str, JsonValue]:
     """LoRA with LLaMA-Factory's own defaults, which are not TRL's."""
-    rank = values.get("lora_rank") or 8
-    if not isinstance(rank, int):
-        raise ConfigError(f"{path}: lora_rank: {rank!r} is not a whole number")
+    rank = 8 if values.get("lora_rank") is None else values["lora_rank"]
+    if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
+        raise ConfigError(f"{path}: lora_rank: {rank!r} is not a whole number above 0, such as 8")
     target = values.get("lora_target") or "all"
     result: dict[str, JsonValue] = {
         "use_peft": True,
@@ -306,7 +312,7 @@ def _llama_factory_bits(values: Values, path: Path) -> dict[str, JsonValue]:
     if bits is None:
         return {}
     if bits not in (4, 8):
-        raise ConfigError(f"{path}: quantization_bit: {bits} is not supported; 4 and 8 are")
+        raise ConfigError(f"{path}: quantization_bit: {bits!r} is not supported; 4 and 8 are")
     return {f"load_in_{bits}bit": True}
 
 
@@ -314,12 +320,19 @@ def _loss_on(*, prompts: bool) -> dict[str, JsonValue]:
     return {"completion_only_loss": not prompts, LOSS_ON_ANSWERS: not prompts}
 
 
-def _warmup(values: Values) -> dict[str, JsonValue]:
+def _warmup(values: Values, path: Path, *, zero_steps_win: bool) -> dict[str, JsonValue]:
     """Return a share of the steps, which transformers takes as a number below 1."""
-    share = values.get("warmup_ratio")
-    if not share or values.get("warmup_steps"):
+    # Axolotl takes the share only where warmup_steps is left out; LLaMA-Factory also beside 0 steps.
+    given, steps = values.get("warmup_ratio"), values.get("warmup_steps")
+    if given is None or (steps is not None and (zero_steps_win or as_number(steps) != 0)):
         return {}
-    return {"warmup_steps": share}
+    share = as_number(given)
+    if share is None or not 0 <= share < 1:
+        raise ConfigError(
+            f"{path}: warmup_ratio: {given!r} is not a share of the steps, at least 0 and below 1; write "
+            "such a share (0.1 is 10 %), or the number of steps as warmup_steps"
+        )
+    return {"warmup_steps": share or 0}
 
 
 def _listed(value: JsonValue) -> JsonValue:

@@ -9,6 +9,7 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from ....errors import ConfigError
+from ._compound_fields import check_compound
 from ._config_fields import (
     CHOICES,
     DATA_FIELDS,
@@ -66,6 +67,7 @@ def check_values(values: dict[str, JsonValue], path: Path) -> None:
         if key in POSITIVE and isinstance(value, (int, float)) and not value > 0:
             raise ConfigError(f"{path}: {key}: {value} is not above 0")
         _check_range(key, value, path)
+        check_compound(key, value, path)
         if key in CHOICES and value is not None and value not in CHOICES[key]:
             raise ConfigError(f"{path}: {key}: {value!r} is not one of {', '.join(CHOICES[key])}")
         try:
