@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from ..analyses import sampled_items
 from ..capabilities import Suite
 from ..errors import ConfigError
 from ..models import LeverTrainer, scale_update
@@ -22,7 +21,14 @@ from ._earlier_run import clear_folder, remembered
 from ._enough_items import begin_with_enough_items
 from ._monitored_run import Session
 from .actions import Acting, MonitorLog, TrainerHandles
-from .detectors import Checker, Finding, MonitorSettings, MonitorState
+from .detectors import (
+    Checker,
+    Finding,
+    MonitorSettings,
+    MonitorState,
+    check_group_sizes,
+    scored_items,
+)
 from .handles import LiveModel, standing_at, trained_parameters
 from .signals import (
     BatchRecorder,
@@ -69,7 +75,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             force: Move what an earlier run left in the folder aside.
 
         Raises:
-            ConfigError: There is nothing to watch, or a capability stands in two suites.
+            ConfigError: There is nothing to watch, a capability stands in two suites, or the groups of a
+                required one differ in size and no largest one is declared.
         """
         self.settings = settings or MonitorSettings()
         self.capabilities = tuple(c for suite in suites for c in suite.capabilities)
@@ -79,6 +86,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"monitor: capability {name} stands in two suites; leave one out")
+        check_group_sizes(self.capabilities, self.settings)
         self._suites, self._out, self._force = tuple(suites), out, force
         self._critical = None if assessment is None else critical_relative_norm(assessment)
         self.seconds_spent = 0.0
@@ -143,6 +151,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
             RunError: A checkpoint knows nothing of the monitor.
         """
         began = time.monotonic()
+        # Nobody is told of an exception in training, so what the last run left is dropped here.
+        self._let_go()
         _check_arguments(args)
         model, loader = kwargs["model"], kwargs["train_dataloader"]
         dataset = None if loader is None else loader.dataset
@@ -158,7 +168,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
 
         def checker_of(num_items: int | dict[str, int] | None) -> Checker:
             return Checker(
-                live, sampled_items(self.capabilities, num_items, seed=self.settings.seed),
+                live, scored_items(self.capabilities, num_items, seed=self.settings.seed),
                 self.settings, dataset=dataset, folder=folder, critical=self._critical,
             )  # fmt: skip
 
@@ -203,9 +213,8 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         **_kwargs: object,
     ) -> None:
         """Request the batch of a step that a check follows."""
-        if self._recorder is not None:
-            self._recorder.wanted = self._is_due(state.global_step + 1)
-            self._recorder.batch = None
+        if self._recorder is not None and self._is_due(state.global_step + 1):
+            self._recorder.listen()
 
     def on_pre_optimizer_step(
         self,
@@ -221,10 +230,9 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         session.look_ahead(handles, self._folder(args))
         recorder = self._recorder
         if self._probe is not None and recorder is not None and recorder.wanted:
-            recorder.wanted = False
+            batch = recorder.take()
             if session.is_due(coming):
-                self._probe.before(recorder.batch)
-            recorder.batch = None
+                self._probe.before(batch)
         self.seconds_spent += time.monotonic() - began
 
     def on_optimizer_step(
@@ -289,6 +297,7 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
     ) -> TrainerControl:
         """Run a last check, unless the last one is of the weights that are left."""
         session = self._begun()
+        self._let_go()
         steps, is_back = session.state.steps, session.acting.rolled_back_to is not None
         best = _best_step(args, state)
         if best is not None and not is_back:
@@ -296,11 +305,15 @@ class StabilityMonitor(TrainerCallback, ExportableState):  # type: ignore[misc]
         if not is_back and (best is not None or not steps or steps[-1] != state.global_step):
             self._check(StepReading(), _handles(args, state, control, kwargs))
         session.log.write("ended", step=state.global_step, alarms=len(session.alarms))
+        return control
+
+    def _let_go(self) -> None:
+        """Take the hook off the model, and drop the batch and the copy of the weights."""
         if self._recorder is not None:
             self._recorder.close()
         if self._probe is not None:
             self._probe.forget()
-        return control
+        self._recorder = self._probe = None
 
     def _num_items(
         self, args: TrainingArguments, state: TrainerState, dataset: object, live: LiveModel

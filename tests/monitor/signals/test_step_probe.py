@@ -1,5 +1,7 @@
 """Predictability of a step."""
 
+import copy
+
 import pytest
 import torch
 
@@ -63,17 +65,33 @@ def test_what_cannot_be_measured_says_why(run):
         assert why in probe.reading().reason
 
 
-def test_only_a_training_pass_is_recorded_and_only_when_wanted(run):
+def test_only_a_training_pass_is_recorded_and_only_when_requested(run):
     model, _, batch, _ = run
     recorder = BatchRecorder(model)
     model.train()(**batch)
-    assert recorder.batch is None
-    recorder.wanted = True
+    assert (recorder.wanted, recorder.take()) == (False, None)
+    recorder.listen()
     model.eval()(**batch)
-    assert recorder.batch is None
+    assert (recorder.wanted, recorder.batch) == (True, None)
     model.train()(**batch)
-    assert recorder.batch is not None
+    assert not model._forward_pre_hooks
+    model(**{**batch, "labels": None})
+    assert recorder.take()["labels"] is batch["labels"]
+    assert (recorder.wanted, recorder.batch) == (False, None)
+    recorder.listen()
     recorder.close()
-    recorder.batch = None
     model(**batch)
-    assert recorder.batch is None
+    assert (recorder.take(), len(model._forward_pre_hooks)) == (None, 0)
+
+
+def test_the_hook_goes_with_its_recorder(run):
+    model, _, batch, _ = run
+    recorder = BatchRecorder(model)
+    recorder.listen()
+    recorder.listen()
+    assert len(model._forward_pre_hooks) == 1
+    copied = copy.deepcopy(model)
+    del recorder
+    assert not model._forward_pre_hooks
+    assert not model._forward_pre_hooks_with_kwargs
+    copied.train()(**batch)

@@ -136,14 +136,34 @@ def test_a_rare_and_large_group_that_the_sample_lacks_does_not_deceive_it(num, l
     assert claims / NUM_REPEATS <= (MOST if largest else 0)
 
 
-def test_sizes_that_differ_and_no_largest_one_show_a_loss_alone():
+@pytest.mark.statistics
+@pytest.mark.parametrize("largest", [50, None])
+def test_a_rare_and_large_group_that_gains_does_not_make_others_inferior(largest):
+    """One group in fifty holds fifty items and makes up for what all the others lose: a mean of 0."""
+    claims = 0
+    for seed in range(NUM_REPEATS):
+        sizes = numpy.where(numpy.random.default_rng(seed).random(60) < 0.02, 50, [1, 2] * 30)
+        gain = 0.98 * 1.5 * 0.5
+        found = bounded_noninferiority(
+            numpy.repeat(numpy.where(sizes == 50, gain, -0.5), sizes), margin=0.1, bounds=BOUNDS,
+            groups=numpy.repeat(numpy.arange(60), sizes), max_group_size=largest,
+        )  # fmt: skip
+        claims += found.verdict == "inferior"
+    assert claims / NUM_REPEATS <= (MOST if largest else 0)
+
+
+def test_sizes_that_differ_and_no_largest_one_show_nothing():
     sizes = numpy.resize([1, 2, 3], 300)
     groups = numpy.repeat(numpy.arange(300), sizes)
-    for change, verdict in ((0.5, "inconclusive"), (-0.9, "inferior")):
-        found = bounded_noninferiority(
-            numpy.full(len(groups), change), margin=0.05, bounds=BOUNDS, groups=groups
+    for change, verdict in ((0.5, "non_inferior"), (-0.9, "inferior")):
+        changes = numpy.full(len(groups), change)
+        found = bounded_noninferiority(changes, margin=0.05, bounds=BOUNDS, groups=groups)
+        assert (found.verdict, found.low, found.high) == ("inconclusive", *BOUNDS)
+        assert found.pvalue == 1.0
+        declared = bounded_noninferiority(
+            changes, margin=0.05, bounds=BOUNDS, groups=groups, max_group_size=3
         )
-        assert (found.verdict, found.low, found.pvalue) == (verdict, -1.0, 1.0)
+        assert declared.verdict == verdict
 
 
 def test_groups_of_one_are_no_groups():

@@ -65,6 +65,36 @@ def test_a_group_counts_as_one_draw():
     assert together < alone / 5
 
 
+@pytest.mark.parametrize("largest", [50, None])
+def test_a_rare_and_large_group_that_the_sample_lacks_accuses_nobody(largest):
+    """One group in fifty holds fifty items and gains more than all the others lose."""
+    accused = 0
+    for seed in range(400):
+        sizes = numpy.where(numpy.random.default_rng(seed).random(60) < 0.02, 50, [1, 2] * 30)
+        losses = numpy.repeat(numpy.where(sizes == 50, -0.9, 0.5), sizes)
+        evidence = look_evidence(
+            losses, tolerance=0.25, largest_gain=1.0, max_group_size=largest,
+            groups=numpy.repeat(numpy.arange(60), sizes),
+        )  # fmt: skip
+        accused += Looks().after(evidence).log_evidence >= math.log(1 / 0.05)
+    assert accused / 400 <= (0.05 if largest else 0)
+
+
+def test_sizes_that_differ_need_a_largest_one():
+    sizes = numpy.resize([1, 2, 3], 300)
+    given = {"largest_gain": 1.0, "groups": numpy.repeat(numpy.arange(300), sizes)}
+    losses = numpy.full(600, 0.8)
+    assert look_evidence(losses, tolerance=0.25, **given) == 0.0
+    assert lowest_mean(losses, number=1, alpha=0.05, **given) == -1.0
+    assert look_evidence(losses, tolerance=0.25, max_group_size=3, **given) > 20
+    assert 0.5 < lowest_mean(losses, number=1, alpha=0.05, max_group_size=3, **given) < 0.8
+    # Where groups could be larger, each of these counts for less.
+    low = lowest_mean(losses, number=1, alpha=0.05, max_group_size=30, **given)
+    assert low < lowest_mean(losses, number=1, alpha=0.05, max_group_size=3, **given)
+    with pytest.raises(ConfigError, match="max_group_size 2"):
+        look_evidence(losses, tolerance=0.25, max_group_size=2, **given)
+
+
 def test_a_gain_pays_for_no_more_than_the_largest_gain():
     losses = numpy.array([-100.0] + [0.9] * 40)
     capped = numpy.array([-1.0] + [0.9] * 40)

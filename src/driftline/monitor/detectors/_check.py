@@ -71,7 +71,8 @@ class Checker:
 
         Args:
             live: The model in training.
-            capabilities: Capabilities to watch.
+            capabilities: Capabilities to watch, with the items to score. One without `max_group_size`
+                yields no evidence.
             settings: The user's settings.
             dataset: The trainer's training data.
             folder: Folder of the base's numbers and of snapshots.
@@ -255,16 +256,21 @@ class Checker:
     def _evidence(
         self, capability: Capability, losses: dict[str, Float[ndarray, " items"]]
     ) -> float:
+        if capability.max_group_size is None:
+            return 0.0
         return look_evidence(
             losses[capability.name] - self._base[capability.name],
             tolerance=capability.tolerance,
             largest_gain=largest_gain(capability),
             groups=self._groups[capability.name],
+            max_group_size=capability.max_group_size,
         )
 
     def _limit(
         self, capability: Capability, losses: dict[str, Float[ndarray, " items"]], looks: Looks
     ) -> float:
+        if capability.max_group_size is None:
+            return -largest_gain(capability)
         num_required = sum(c.required for c in self.capabilities)
         return lowest_mean(
             losses[capability.name] - self._base[capability.name],
@@ -272,6 +278,7 @@ class Checker:
             number=looks.num_looks,
             alpha=self._settings.alpha / num_required,
             groups=self._groups[capability.name],
+            max_group_size=capability.max_group_size,
         )
 
     def _digest(self) -> str:

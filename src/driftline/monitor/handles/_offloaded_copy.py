@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -89,6 +90,8 @@ class OffloadedCopy:
             return
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
+            # Or with the copy, where an exception in training has left it behind.
+            weakref.finalize(self, self._file.close)
         whole = now.contiguous()
         self._places[name] = _FileSlot(self._file.tell(), torch.empty_like(whole, device="meta"))
         self._file.write(_bytes(whole))

@@ -31,10 +31,10 @@ def untouched(model: torch.nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     own, wrapped = vars(model).get("_original_forward"), model.forward
     with random_states_kept(), torch.no_grad():
-        model.eval()
-        if own is not None:
-            model.forward = own
         try:
+            model.eval()
+            if own is not None:
+                model.forward = own
             yield
         finally:
             if own is not None:

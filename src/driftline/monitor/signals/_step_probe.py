@@ -6,6 +6,8 @@ none of the fused kernels.
 """
 
 import math
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,21 +70,53 @@ def is_loss_of_labels(args: TrainingArguments) -> bool:
 
 
 class BatchRecorder:
-    """Recorder of the inputs of a forward pass in training, on request."""
+    """Recorder of the inputs of a forward pass in training, on request.
+
+    Its hook is on the model from the request to that pass alone, since nobody takes it off when training
+    raises. If it raises in between, the hook goes with the recorder.
+    """
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Register a hook on the model; its inputs are not changed."""
+        """Set the model, which is not touched before the first request."""
         self.wanted = False
         self.batch: dict[str, Any] | None = None
-        self._hook = model.register_forward_pre_hook(self._hear, with_kwargs=True)
+        self._model = model
+        self._remove: Callable[[], object] | None = None
 
-    def _hear(self, module: torch.nn.Module, _args: object, kwargs: dict[str, Any]) -> None:
-        if self.wanted and module.training and torch.is_grad_enabled():
-            self.batch = dict(kwargs)
+    def listen(self) -> None:
+        """Request the next pass; the model's inputs are not changed."""
+        self.close()
+        heard = weakref.WeakMethod(self._hear)
+
+        def hook(module: torch.nn.Module, _args: object, kwargs: dict[str, Any]) -> None:
+            if (hear := heard()) is not None:
+                hear(module, kwargs)
+
+        handle = self._model.register_forward_pre_hook(hook, with_kwargs=True)
+        self._remove = weakref.finalize(self, handle.remove)
+        self.wanted = True
+
+    def take(self) -> dict[str, Any] | None:
+        """Return the inputs, which are kept no longer; None where no pass was seen."""
+        batch = self.batch
+        self.close()
+        return batch
 
     def close(self) -> None:
-        """Stop listening."""
-        self._hook.remove()
+        """Stop listening, and drop what was heard."""
+        self._stop()
+        self.wanted, self.batch = False, None
+
+    def _hear(self, module: torch.nn.Module, kwargs: dict[str, Any]) -> None:
+        # A copy of the model has a copy of the hook, which nobody can take off.
+        if self._remove is not None and module.training and torch.is_grad_enabled():
+            self._stop()
+            self.batch = dict(kwargs)
+
+    def _stop(self) -> None:
+        if self._remove is not None:
+            self._remove()
+        self._remove = None
 
 
 @dataclass
@@ -106,7 +140,7 @@ class StepProbe:
         Cost: a copy of the trained weights, offloaded until `after`.
 
         Args:
-            batch: Inputs of the last forward pass in training.
+            batch: Inputs of a forward pass in training, the step's first.
         """
         self.forget()
         result = _Batch.of(batch, self.num_tokens) if self.is_loss_of_labels else NO_LABELS

@@ -2,6 +2,9 @@
 
 from ._above_chance import above_chance_evidence as above_chance_evidence
 from ._above_chance import above_chance_pvalue as above_chance_pvalue
+from ._bets import PRIOR_SPREAD as PRIOR_SPREAD
+from ._bets import PRIOR_UNITS as PRIOR_UNITS
+from ._bounded import LARGEST_SHARE as LARGEST_SHARE
 from ._bounded import bounded_noninferiority as bounded_noninferiority
 from ._flips import GAMMA as GAMMA
 from ._flips import FlipEvidence as FlipEvidence

@@ -44,8 +44,8 @@ def bounded_noninferiority(
 
     A unit is a whole group where groups are given: they must be drawn independently, however alike
     their items are. The mean is that of items, E[total] / E[size], also for groups of unequal size.
-    Where sizes differ they are taken as drawn, and without a largest size that was declared nothing
-    but a loss is claimed: a rare and large group that the sample does not hold could carry it all.
+    Where sizes differ they are taken as drawn, and without a largest size that was declared nothing is
+    claimed: a rare and large group that the sample does not hold could lose it all, or gain it back.
 
     >>> changes = numpy.random.default_rng(0).normal(0.0, 0.3, 400)
     >>> bounded_noninferiority(changes, margin=0.1, bounds=(-2.0, 2.0)).verdict
@@ -63,8 +63,8 @@ def bounded_noninferiority(
         bounds: The smallest and the largest change that an item could have, known beforehand.
         groups: A number for each item's group; None where each is its own.
         max_group_size: The most items that a group could have, known beforehand. None: groups of one
-            size are taken to have it by design; for groups of unequal sizes the lower limit is that
-            of the scores and the p-value 1, so that they never pass.
+            size are taken to have it by design; for groups of unequal sizes both limits are those of
+            the scores and the p-value 1, so that they neither pass nor fail.
         confidence_level: Confidence level of each limit, one-sided: 1 - alpha.
         seed: Random seed of the orders.
 
@@ -81,12 +81,11 @@ def bounded_noninferiority(
     check_bounds(changes, bounds, margin)
     shares = scaled(units, max_group_size)
     alpha = 1 - confidence_level
-    low, pvalue = bounds[0], 1.0
+    change, (low, high), pvalue = float(changes.mean()), bounds, 1.0
     if max_group_size is not None or has_one_size(units):
         low, pvalue = _low_and_pvalue(shares, margin, bounds, alpha, seed)
-    mirrored = Units(-shares.sums, shares.sizes)
-    high = -_low_and_pvalue(mirrored, margin, (-bounds[1], -bounds[0]), alpha, seed)[0]
-    change = float(changes.mean())
+        mirrored = Units(-shares.sums, shares.sizes)
+        high = -_low_and_pvalue(mirrored, margin, (-bounds[1], -bounds[0]), alpha, seed)[0]
     return judged_test(change, (low, high), margin, confidence_level, pvalue)
 
 

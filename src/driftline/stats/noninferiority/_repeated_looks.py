@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from ...errors import ConfigError
-from ._bets import highest_refused
-from ._noninferiority import units_of
+from ._bets import highest_refused, scaled
+from ._noninferiority import Units, has_one_size, units_of
 
 _LARGEST_SHARE = 0.9
 """Largest share of the wealth that a single item can take."""
@@ -53,10 +53,14 @@ def look_evidence(
     tolerance: float,
     largest_gain: float,
     groups: Int[ndarray, " items"] | None = None,
+    max_group_size: int | None = None,
 ) -> float:
     """Return the log e-value of one evaluation against "the mean loss is at most the tolerance".
 
         e = sum over stakes s of weight_s * product over units of (1 + s (loss - tolerance * size))
+
+    Stakes are scaled by the largest unit that there could be. The largest one in the sample is not that:
+    if one group in fifty holds fifty items and only those gain, three draws in ten would accuse.
 
     A gain beyond `largest_gain` counts as that much, so the mean is that of max(loss, -largest_gain):
     no item's gain pays for more than so much loss of others. Losses need no bound.
@@ -85,17 +89,21 @@ def look_evidence(
         tolerance: Positive, in the same unit.
         largest_gain: Positive, in the same unit, fixed beforehand.
         groups: A number for each item's group; None where each is its own.
+        max_group_size: The most items that a group could have, known beforehand. None: groups of one
+            size are taken to have it by design; groups of unequal sizes yield no evidence.
 
     Returns:
-        Nats.
+        Nats; 0, which no number of looks adds up to an alarm, where sizes are not known.
 
     Raises:
-        ConfigError: The tolerance or the largest gain is not positive.
+        ConfigError: The tolerance or the largest gain is not positive, or a group is larger than
+            `max_group_size`.
         RunError: No items, or a loss that is not finite.
     """
     if not (tolerance > 0 and largest_gain > 0):
         raise ConfigError(f"tolerance {tolerance} and largest_gain {largest_gain} must be above 0")
-    return _evidence(losses, tolerance, largest_gain, groups)
+    units = _units(losses, largest_gain, groups, max_group_size)
+    return 0.0 if units is None else _evidence(units, tolerance, largest_gain)
 
 
 def lowest_mean(
@@ -105,6 +113,7 @@ def lowest_mean(
     number: int,
     alpha: float,
     groups: Int[ndarray, " items"] | None = None,
+    max_group_size: int | None = None,
 ) -> float:
     """Compute the lower limit of the mean loss; over all evaluations a confidence sequence.
 
@@ -117,30 +126,41 @@ def lowest_mean(
         number: Number of the evaluation, from 1.
         alpha: Level of all evaluations together.
         groups: As for `look_evidence`.
+        max_group_size: As for `look_evidence`.
 
     Returns:
         A loss, in the capability's unit; -largest_gain where nothing is known.
+
+    Raises:
+        ConfigError: A group is larger than `max_group_size`.
     """
-    capped = numpy.maximum(losses, -largest_gain)
+    units = _units(losses, largest_gain, groups, max_group_size)
+    if units is None:
+        return -largest_gain
     return highest_refused(
-        lambda mean: _evidence(capped, mean, largest_gain, groups),
+        lambda mean: _evidence(units, mean, largest_gain),
         least=-largest_gain,
-        most=max(float(capped.max()), 1e-9 - largest_gain),
+        most=max(float(losses.max()), 1e-9 - largest_gain),
         log_bound=math.log(number * (number + 1) / alpha),
     )
 
 
-def _evidence(
+def _units(
     losses: Float[ndarray, " items"],
-    mean: float,
     largest_gain: float,
     groups: Int[ndarray, " items"] | None,
-) -> float:
-    """Return the evidence at a mean; it falls as the mean rises, since every factor does."""
+    max_group_size: int | None,
+) -> Units | None:
+    """Return units, scaled by the largest possible one; None where that is not known."""
     units = units_of(numpy.maximum(losses, -largest_gain), groups)
-    largest = int(units.sizes.max())
-    sums, sizes = units.sums / largest, units.sizes / largest
+    if max_group_size is None and not has_one_size(units):
+        return None
+    return scaled(units, max_group_size)
+
+
+def _evidence(units: Units, mean: float, largest_gain: float) -> float:
+    """Return the evidence at a mean; it falls as the mean rises, since every factor does."""
     shares, weights = numpy.array(_STAKES).T
     stakes = shares[:, None] * _LARGEST_SHARE / (mean + largest_gain)
-    wealth = numpy.log1p(stakes * (sums - mean * sizes)).sum(axis=1)
+    wealth = numpy.log1p(stakes * (units.sums - mean * units.sizes)).sum(axis=1)
     return float(numpy.logaddexp.reduce(wealth + numpy.log(weights)))
