@@ -7,6 +7,7 @@ import yaml
 
 from driftline.capabilities import SHIPPED_SUITES, read_suite
 from driftline.errors import SuiteError
+from driftline.provenance import digest_value
 
 PAIRS = [{"id": f"i{i}", "good": f"{i} is", "bad": f"{i} are"} for i in range(3)]
 
@@ -80,6 +81,30 @@ def test_provenance_follows_items_and_metrics(write):
     assert first == read_suite(write(entry())).provenance()
     for changes in ({"items": PAIRS[:2]}, {"metric": "accuracy"}, {"name": "other"}):
         assert read_suite(write(entry(**changes))).provenance().digest != first.digest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tolerance": 0.2}, {"required": False}, {"max_group_size": 3}, {"items": PAIRS[:2]},
+        {"metric": "accuracy"}, {"name": "other"}, {"normalization": "bytes"},
+    ],
+)  # fmt: skip
+def test_the_identity_follows_all_that_a_verdict_depends_on(write, changes):
+    first = read_suite(write(entry(description="a")))
+    assert digest_value(first.identity()) == digest_value(
+        read_suite(write(entry(description="b"))).identity()
+    )
+    assert read_suite(write(entry(**changes))).identity() != first.identity()
+
+
+def test_the_identity_follows_the_declared_range(write):
+    texts = [{"id": f"t{i}", "text": f"It rained on day {i}."} for i in range(3)]
+    common = {"scorer": "perplexity", "metric": "nll_nats", "items": texts}
+    first, other = (
+        read_suite(write(entry(range=[0, most], **common))).identity() for most in (10, 20)
+    )
+    assert digest_value(first) != digest_value(other)
 
 
 @pytest.mark.parametrize(

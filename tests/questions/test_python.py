@@ -10,6 +10,7 @@ import torch
 from trl import SFTConfig
 
 import driftline
+from driftline.capabilities import Suite
 from driftline.errors import ConfigError, DataError, InputError, ModelError, OutputError, SuiteError
 from driftline.models import open_model, weights_digest
 
@@ -116,6 +117,7 @@ WRONG = [
     ({"data": 7}, DataError, "int; give a path"),
     ({"suites": ()}, SuiteError, "no suite"),
     ({"suites": [3]}, SuiteError, "3: is no suite"),
+    ({"suites": [Suite("mine", ())]}, SuiteError, "suite mine: holds no capability"),
     ({"suites": "nowhere.yaml"}, SuiteError, "nowhere.yaml"),
     ({"probe": "0.15"}, ConfigError, "--probe '0.15'"),
     ({"probe": 0.2}, ConfigError, "--probe 0.2"),

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from pydantic import JsonValue
+
 from ..errors import SuiteError
 from ..metrics import METRICS, Metric, MetricName
 from ..provenance import digest_value
@@ -111,6 +113,22 @@ class Capability:
                 "items": [item.model_dump(mode="json") for item in self.items],
             }
         )
+
+    def identity(self) -> JsonValue:
+        """List all that a verdict about it depends on: its scores, and by what they are judged.
+
+        Returns:
+            A JSON value.
+        """
+        return {
+            "name": self.name,
+            "metric": self.metric,
+            "items": self.digest,
+            "tolerance": float(self.tolerance),
+            "required": self.required,
+            "score_range": None if self.score_range is None else [*map(float, self.score_range)],
+            "max_group_size": self.max_group_size,
+        }
 
     def loss(self, change: float) -> float:
         """Return a change (tuned - base) as a loss: positive is worse."""

@@ -75,6 +75,17 @@ class Suite:
             num_records=sum(len(c.items) for c in self.capabilities),
         )
 
+    def identity(self) -> JsonValue:
+        """List all of this suite that a verdict depends on, for the identity of a run.
+
+        More than `provenance`: its digest is of the items, and stays as it is for certificates that
+        hold it. A run is another one where the same items are judged by another tolerance.
+
+        Returns:
+            A JSON value, with one entry a capability.
+        """
+        return [capability.identity() for capability in self.capabilities]
+
 
 def read_suite(name: str) -> Suite:
     """Read a suite.

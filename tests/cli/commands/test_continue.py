@@ -211,6 +211,18 @@ def test_a_safe_forecast_goes_on_to_train_and_resumes_where_it_was_cut_off(run, 
     assert all(torch.equal(tuned(out)[name], weight) for name, weight in first.items())
 
 
+@pytest.mark.slow
+def test_a_safe_forecast_by_another_tolerance_is_not_taken(run, tmp_path):
+    arguments = write_files(tmp_path, tolerance=2.5)
+    assert run(*arguments)[0] == 0
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(suite.read_text().replace("tolerance: 2.5", "tolerance: 0.0001"))
+    code, _, err = run(*arguments, "--then-train")
+    assert code == 2
+    assert "holds a finished run; give another --out, or --force" in err
+    assert not (tmp_path / "run-train").exists()
+
+
 def test_a_forecast_that_is_not_safe_stops_and_says_so(run, tmp_path):
     # Nothing is called safe so early.
     arguments = [*write_files(tmp_path, tolerance=0.1), "--probe", "0.05"]

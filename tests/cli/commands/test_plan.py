@@ -55,6 +55,20 @@ def test_the_protocol_is_written_and_can_be_read_by_train(run, asked, tmp_path):
     assert "holds a finished run" in err or "another request" in err
 
 
+@pytest.mark.parametrize("name", ["training-rows.jsonl", "train.jsonl"])
+def test_rows_that_an_earlier_plan_wrote_there_are_not_replaced(run, asked, tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    for file in (name, "driftline-run.json", "report.json"):
+        (out / file).write_text("{}")
+    rows = write_sums(out / name).read_bytes()
+    asked[asked.index("--data") + 1] = str(out / name)
+    code, text, err = run(*asked, "--force")
+    assert (code, text) == (2, "")
+    assert f"{out / name}: is read by this run, which would replace it; give another --out" in err
+    assert (out / name).read_bytes() == rows
+
+
 @pytest.mark.parametrize(
     ("more", "culprit"),
     [

@@ -1,6 +1,7 @@
 """`repair` through the command line: documents, the model beside them, refusals."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ def damaged(tmp_path):
             weight.add_(torch.randn_like(weight), alpha=0.5)
     model.save_pretrained(tmp_path / "damaged")
     return str(tmp_path / "damaged")
+
+
+def test_a_repaired_model_is_not_repaired_in_its_own_place(
+    run, model_folder, damaged, suite, tmp_path
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.move(damaged, out / "repaired")
+    for file in ("driftline-run.json", "report.json", "repaired/driftline-repair.json"):
+        (out / file).write_text("{}")
+    asked = ("repair", str(model_folder), str(out / "repaired"), "--suite", suite)
+    code, _, err = run(*asked, "--out", str(out), "--force")
+    assert code == 2
+    assert f"{out / 'repaired'}: is read by this run, which would replace it" in err
+    assert (out / "repaired" / "model.safetensors").exists()
+    assert (out / "report.json").exists()
 
 
 def test_the_model_and_both_reports_are_written(

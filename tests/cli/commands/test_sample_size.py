@@ -47,6 +47,30 @@ def test_bad_input_names_the_option_and_the_mend(run, option, value):
     assert f"sample-size: {option} {value} must be" in err
 
 
+def test_more_capabilities_than_the_exact_test_can_tell_apart_are_refused(run):
+    for number in ("10", "20"):
+        code, out, err = run(*PLAN, "--alpha", "0.0001", "--capabilities", number)
+        assert (code, out) == (2, "")
+        assert f"--capabilities {number} must be at most 9 with --alpha 0.0001" in err
+        assert "margin" not in err
+    assert run(*PLAN, "--alpha", "0.0001", "--capabilities", "9")[0] == 0
+    # Bets have no least p-value.
+    more = ("--alpha", "0.0001", "--capabilities", "20", "--json")
+    code, out, _err = run("sample-size", "--margin", "0.1", "--metric", "probability", *more)
+    assert (code, json.loads(out)["claims"][2]["alpha"]) == (0, 0.0001 / 20)
+
+
+def test_a_tiny_margin_is_answered_and_says_how(run):
+    plan = ("sample-size", "--metric", "probability", "--json", "--margin")
+    code, out, _err = run(*plan, "0.0003")
+    found = json.loads(out)
+    assert code == 0
+    assert 1_400_000 < found["claims"][0]["num_items"] < 1_600_000
+    assert any("numbers above 10,000 are calculated" in caveat for caveat in found["caveats"])
+    _code, out, _err = run(*plan, "0.01")
+    assert not any("are calculated" in caveat for caveat in json.loads(out)["caveats"])
+
+
 @pytest.mark.parametrize(
     ("metric", "margin", "least"),
     [("margin_nats", "0.25", 158), ("probability", "0.03", 150), ("nll_nats", "0.05", 20)],

@@ -15,6 +15,7 @@ from driftline.stats import (
     metric_named,
     spread_of,
 )
+from driftline.stats.sample_sizes import _bounded_power as bounded_power
 
 
 @pytest.mark.statistics
@@ -76,6 +77,42 @@ def test_groups_need_more_items(name):
     metric, spread = METRICS[name], MEASURED_SPREADS[name]
     needed = [items_needed(metric, margin=0.1, spread=spread, group_size=n) for n in (1, 4)]
     assert needed[1] > 1.5 * needed[0]
+
+
+@pytest.mark.parametrize(
+    ("margin", "spread", "bound", "change", "group_size", "alpha"),
+    [
+        (0.01, 0.112, 1.0, 0.0, 1, 0.05),
+        (0.01, 0.112, 1.0, -0.004, 1, 0.05),
+        (0.2, 0.718, 10.0, -0.1, 1, 0.05),
+        (0.01, 0.02, 10.0, 0.0, 1, 0.05),
+        (0.03, 0.6, 1.0, 0.0, 4, 0.05),
+        (0.02, 0.3, 1.0, 0.0, 1, 0.0005),
+    ],
+)
+def test_numbers_that_are_calculated_are_those_of_the_test(
+    monkeypatch, margin, spread, bound, change, group_size, alpha
+):
+    plan = {
+        "margin": margin, "standard_deviation": spread, "bounds": (-bound, bound),
+        "change": change, "confidence_level": 1 - alpha, "group_size": group_size,
+    }  # fmt: skip
+    tested = bounded_num_items_needed(**plan)
+    monkeypatch.setattr(bounded_power, "LARGEST_TESTED", 0)
+    assert bounded_num_items_needed(**plan) == pytest.approx(tested, rel=0.02)
+
+
+def test_no_test_is_made_on_more_units_than_memory_holds(monkeypatch):
+    sizes = []
+
+    def counted(changes, **asked):
+        sizes.append(len(changes))
+        return bounded_noninferiority(changes, **asked)
+
+    monkeypatch.setattr(bounded_power, "bounded_noninferiority", counted)
+    assert items_needed(METRICS["probability"], margin=0.0003, spread=0.112) > 1_000_000
+    assert items_needed(METRICS["probability"], margin=0.01, spread=0.112) < 2000
+    assert max(sizes) < 2 * bounded_power.LARGEST_TESTED
 
 
 def test_too_few_items_show_nothing():

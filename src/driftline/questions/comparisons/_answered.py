@@ -35,7 +35,7 @@ def answered(
     """
     with inputs.run_folder(
         options.out, identity, outputs=OUTPUTS, force=options.force, command="compare",
-        model=choice.source,
+        model=choice.source, reads=options.reads,
     ) as folder:  # fmt: skip
         options.reporter.note(f"opening {choice.source}")
         base = choice.open()

@@ -47,7 +47,7 @@ def compare_checkpoints(
         **choice.identity(),
         "part": "compare",
         "checkpoints": [digests.get(each.source, each.source) for each in named],
-        "suites": [suite.provenance().digest for suite in options.suites],
+        "suites": [suite.identity() for suite in options.suites],
         "data": None if rows is None else rows.digest,
         "items": options.num_items,
         "alpha": alpha,

@@ -81,7 +81,10 @@ def compare(  # noqa: PLR0913 - the inputs of a question
     reporter = reporter or inputs.SilentReporter()
     read = inputs.read_suites(suites, reporter)
     reporter.note("loading PyTorch and transformers")
-    options = Options(read, data, columns, items, out, seed, force, reporter, eval_data, dry_run)
+    reads = (*tuned, *(config for _, config in runs), data, eval_data, suites)
+    options = Options(
+        read, data, columns, items, out, seed, force, reporter, eval_data, dry_run, reads
+    )
     with handed_models() as handed:
         source, digest = handed.files(base, "base")
         choice = inputs.ModelChoice(source, trust_remote_code, dtype, device_map, load_in, digest)

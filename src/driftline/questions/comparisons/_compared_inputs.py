@@ -35,6 +35,8 @@ class Options:
     eval_data: inputs.DataInput = None
     """Rows of the task that configs do not train on."""
     dry_run: bool = False
+    reads: tuple[object, ...] = ()
+    """All inputs, as they were given, of which no file may be replaced."""
 
 
 def listed(checkpoints: CheckpointsInput) -> tuple[Any, ...]:

@@ -42,7 +42,7 @@ def compare_configs(
         **choice.identity(),
         "part": "compare configs",
         "runs": [[run.label, run.config.digest, run.data.digest] for run in runs],
-        "suites": [suite.provenance().digest for suite in options.suites],
+        "suites": [suite.identity() for suite in options.suites],
         "items": options.num_items,
         "seed": options.seed,
     }

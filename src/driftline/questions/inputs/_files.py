@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +50,46 @@ def check_free(*paths: Path, force: bool) -> None:
             raise OutputError(f"{path}: is not a plain file; give another name")
         if not force and (os.path.lexists(path)):
             raise OutputError(f"{path}: is there already; add --force to replace it")
+
+
+def check_kept(folder: Path, replaced: Iterable[str], reads: Iterable[object]) -> None:
+    """Refuse a run that would remove or replace what it reads itself.
+
+    Args:
+        folder: The run folder; it may not exist yet.
+        replaced: Files and folders in it, by their names, that the run may remove or replace.
+        reads: Inputs as they were given; what is no file or folder passes.
+
+    Raises:
+        OutputError: One of the inputs is among them, or lies in one.
+    """
+    try:
+        root = folder.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return  # Opening the folder says what is wrong with its name.
+    own = {root / name for name in replaced}
+    for name in _names(reads):
+        if os.path.exists(name) and not own.isdisjoint(_places(name)):
+            raise OutputError(
+                f"{name}: is read by this run, which would replace it; give another --out, or a "
+                "copy of it that lies elsewhere"
+            )
+
+
+def _places(name: str) -> Iterator[Path]:
+    """List where a file lies and all folders above it, with the links by which it was named."""
+    given, result = Path(os.path.abspath(name)), Path(name).resolve()
+    yield from (result, *result.parents)
+    yield from (path.parent.resolve() / path.name for path in (given, *given.parents))
+
+
+def _names(given: Iterable[object]) -> Iterator[str]:
+    """List the names among inputs, those in lists too; objects in memory have none."""
+    for each in given:
+        if isinstance(each, str | PathLike):
+            yield fspath(each)
+        elif isinstance(each, list | tuple):
+            yield from _names(each)
 
 
 def write_file(path: Path, content: bytes, *, force: bool, mode: int = 0o644) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 from ...choices import Dtype, EngineName, LoadIn
 from ...errors import ConfigError, DataError, SuiteError
+from ._files import check_kept
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -216,7 +217,7 @@ def read_suites(suites: SuiteInput, reporter: "Reporter") -> tuple["Suite", ...]
         reporter: Told about it.
 
     Raises:
-        SuiteError: One of them is not right, or there is none.
+        SuiteError: One of them is not right or holds no capability, or there is none.
     """
     from driftline.capabilities import Suite, read_suite
 
@@ -227,6 +228,8 @@ def read_suites(suites: SuiteInput, reporter: "Reporter") -> tuple["Suite", ...]
     for each in given:
         if not isinstance(each, str | PathLike | Suite):
             raise SuiteError(f"{each!r:.60}: is no suite; give a name, a file or a Suite")
+        if isinstance(each, Suite) and not each.capabilities:
+            raise SuiteError(f"suite {each.name}: holds no capability; give it at least one")
     return tuple(each if isinstance(each, Suite) else read_suite(fspath(each)) for each in given)
 
 
@@ -317,6 +320,8 @@ def run_folder(
     force: bool,
     command: str,
     model: str,
+    reads: Sequence[object] = (),
+    replaced: Sequence[str] = (),
 ) -> Iterator["RunFolder"]:
     """Open the run folder, or a temporary one where none is named, which is removed at the end.
 
@@ -327,9 +332,11 @@ def run_folder(
         force: Replace what an earlier run left there.
         command: The question, for people.
         model: The model, for people.
+        reads: The other inputs, as they were given.
+        replaced: What the run may replace in the folder besides its outputs, by name.
 
     Raises:
-        OutputError: It cannot be used.
+        OutputError: It cannot be used, or the run would replace an input of its own.
     """
     import tempfile
 
@@ -340,6 +347,8 @@ def run_folder(
         if path is None:
             kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-run-"))
             path = Path(kept) / "run"
+        probe = {str(file.parent.relative_to(path)) for file in RunFolder(path).probe_files()}
+        check_kept(path, (*RunFolder.own_names(outputs), *probe, *replaced), (model, *reads))
         yield stack.enter_context(
             RunFolder.open(
                 path, identity, outputs=outputs, force=force, command=command, model=model

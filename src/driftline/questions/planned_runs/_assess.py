@@ -9,7 +9,7 @@ from ...choices import Method, Probe, Until
 from .. import inputs
 from ..answers import Answer
 from ..inputs import DataInput, SuiteInput
-from ._recommended import with_recommended
+from ._recommended import read_recommending, with_recommended
 from ._then_train import (
     CONTINUABLE,
     OUTPUTS,
@@ -225,6 +225,7 @@ def _written(
     if then_train and path is not None and (finished := finished_run(path, identity)) is not None:
         reporter.note(f"taking the finished assessment in {path}")
         return Answer(finished, path)
+    recommending = read_recommending(given["config"], request.config, path, force=given["force"])
     with inputs.run_folder(
         out,
         identity,
@@ -232,7 +233,9 @@ def _written(
         force=given["force"],
         command=request.part,
         model=choice.source,
+        reads=[given[name] for name in ("config", "data", "eval_data", "suites", "calibration")],
     ) as folder:
+        recommending.drop_earlier()
         reporter.note(f"opening {choice.source}")
         opened = choice.open()
         if then_train:
@@ -242,9 +245,7 @@ def _written(
         document = with_inputs(handed.named(document), given, folder.path)
         changed: dict[str, str] = {}
         if out is not None:
-            document, changed = with_recommended(
-                document, given["config"], folder.path, force=given["force"]
-            )
+            document, changed = with_recommended(document, recommending, folder.path)
         from driftline.report import render_html
 
         reporter.note("writing the report")
@@ -299,7 +300,7 @@ def _identity(
         "part": request.part,
         "data": request.data.digest,
         "config": request.config.digest,
-        "suites": [suite.provenance().digest for suite in request.suites],
+        "suites": [suite.identity() for suite in request.suites],
         "seed": request.seed,
         "probe": request.probe,
         "until_decided": request.until_decided,

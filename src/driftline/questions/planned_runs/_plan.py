@@ -121,6 +121,7 @@ def plan(  # noqa: PLR0913 - the inputs of a question
             force=force,
             command="plan",
             model=source,
+            reads=(data, config, suites),
         ) as folder:
             reporter.note(f"opening {source}")
             request = PlanRequest(choice.open(), rows, read, config=parsed, **options)
@@ -151,7 +152,7 @@ def _identity(
     return {
         **choice.identity(),
         "part": "plan",
-        "suites": [suite.provenance().digest for suite in suites],
+        "suites": [suite.identity() for suite in suites],
         "data": rows.digest,
         "config": None if config is None else config.digest,
         "require": [*options["require"]],

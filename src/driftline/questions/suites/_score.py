@@ -56,12 +56,13 @@ def score(  # noqa: PLR0913 - the inputs of a question
         identity: JsonValue = {
             **choice.identity(),
             "part": "score",
-            "suites": [suite.provenance().digest for suite in read],
+            "suites": [suite.identity() for suite in read],
             "seed": seed,
         }
         with inputs.run_folder(
-            out, identity, outputs=OUTPUTS, force=force, command="score", model=source
-        ) as folder:
+            out, identity, outputs=OUTPUTS, force=force, command="score", model=source,
+            reads=(suites,),
+        ) as folder:  # fmt: skip
             reporter.note(f"opening {source}")
             request = ScoreRequest(choice.open(), read, seed=seed)
             with inputs.shown(reporter, folder):

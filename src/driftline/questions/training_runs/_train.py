@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from driftline.training import ProbedRun, Protocol, TrainRequest
 
 OUTPUTS = ("report.html", "report.json")
+_TRAINED = ("checkpoints", "monitor", "model", "train-with-replay.jsonl")
+"""Names that training writes in the run folder."""
 
 
 def train(  # noqa: PLR0913 - the inputs of a question
@@ -105,6 +107,8 @@ def train(  # noqa: PLR0913 - the inputs of a question
             force=force,
             command="train",
             model=source,
+            reads=(protocol, data, read.data, eval_data, suites),
+            replaced=_TRAINED,
         ) as folder:
             if force:
                 _move_aside(folder.path)
@@ -286,7 +290,7 @@ def _identity(
         "part": "train",
         "data": run.data.digest,
         "config": run.config.digest,
-        "suites": [suite.provenance().digest for suite in suites],
+        "suites": [suite.identity() for suite in suites],
         "monitor": repr(protocol.settings),
     }
     if probed is not None:
@@ -317,10 +321,7 @@ def _removed_if_refused(folder: "RunFolder") -> "Iterator[None]":
 
 def _move_aside(folder: Path) -> None:
     """Move aside, with force, what an earlier run trained; it is never deleted."""
-    left = [
-        folder / name for name in ("checkpoints", "monitor", "model", "train-with-replay.jsonl")
-    ]
-    left = [path for path in left if path.exists()]
+    left = [path for name in _TRAINED if (path := folder / name).exists()]
     if left:
         aside = folder / f"earlier-{1 + len(list(folder.glob('earlier-*')))}"
         aside.mkdir()

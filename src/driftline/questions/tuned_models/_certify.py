@@ -119,25 +119,23 @@ def certify(  # noqa: PLR0913 - the inputs of a question
 
             return Answer(handed.named(estimate_certification(left, choice)))
         options: dict[str, Any] = {
-            "policy": rules,
-            "sequential": sequential,
-            "recovery": recovery,
-            "alpha": level,
+            "policy": rules, "sequential": sequential, "recovery": recovery, "alpha": level,
             "seed": seed,
-        }
+        }  # fmt: skip
         other, other_digest = handed.files(tuned, "tuned")
         identity: JsonValue = {
             **choice.identity(),
             **options,
             "part": "certify",
             "tuned": other_digest or other,
-            "suites": [suite.provenance().digest for suite in read],
+            "suites": [suite.identity() for suite in read],
             "policy": None if rules is None else rules.digest,
             **_chosen_on(chosen),
         }
         with inputs.run_folder(
-            out, identity, outputs=OUTPUTS, force=force, command="certify", model=other
-        ) as folder:
+            out, identity, outputs=OUTPUTS, force=force, command="certify", model=other,
+            reads=(base, suites, policy, chosen_by),
+        ) as folder:  # fmt: skip
             options["chosen_by"] = chosen
             document = handed.named(_compared(choice, other, read, options, folder, reporter))
             _write(document, folder)

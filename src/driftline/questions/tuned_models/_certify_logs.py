@@ -83,6 +83,7 @@ def certify_logs(
         force=force,
         command="certify",
         model=tuned.source.name,
+        reads=logs,
     ) as folder:
         write(document, folder)
     return Answer(document, None if out is None else folder.path)

@@ -62,8 +62,9 @@ def diff(
             "seed": seed,
         }
         with inputs.run_folder(
-            out, identity, outputs=OUTPUTS, force=force, command="diff", model=sides[1][0]
-        ) as folder:
+            out, identity, outputs=OUTPUTS, force=force, command="diff", model=sides[1][0],
+            reads=(base, adapter),
+        ) as folder:  # fmt: skip
             with reporter.shown():
                 document = handed.named(compare(request, listener=reporter.update))
             from driftline.report import render_weight_diff

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from driftline.models import TrainingData
 
 OUTPUTS = ("report.html", "report.json")
+_REPAIRED = "repaired"
+"""The folder that the repaired model is written to."""
 
 
 def repair(  # noqa: PLR0913 - the inputs of a question
@@ -90,7 +92,7 @@ def repair(  # noqa: PLR0913 - the inputs of a question
             **choice.identity(),
             "part": "repair",
             "tuned": other_digest or other,
-            "suites": [suite.provenance().digest for suite in read],
+            "suites": [suite.identity() for suite in read],
             "data": rows.digest if rows else None,
             "max_cost": max_cost,
             "items": items,
@@ -100,8 +102,9 @@ def repair(  # noqa: PLR0913 - the inputs of a question
             "seed": seed,
         }
         with inputs.run_folder(
-            out, identity, outputs=OUTPUTS, force=force, command="repair", model=other
-        ) as folder:
+            out, identity, outputs=OUTPUTS, force=force, command="repair", model=other,
+            reads=(base, data, suites), replaced=(_REPAIRED,),
+        ) as folder:  # fmt: skip
             reporter.note(f"opening {source}")
             request = RepairRequest(
                 choice.open(),

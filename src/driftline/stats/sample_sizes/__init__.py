@@ -1,5 +1,6 @@
 """Power of those tests, and the number of items that they need."""
 
+from ._bounded_power import LARGEST_TESTED as LARGEST_TESTED
 from ._bounded_power import bounded_margin_shown as bounded_margin_shown
 from ._bounded_power import bounded_num_items_needed as bounded_num_items_needed
 from ._flip_power import noninferiority_power as noninferiority_power

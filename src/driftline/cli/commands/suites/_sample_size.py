@@ -30,6 +30,10 @@ _WITHOUT_BOUNDS = (
     "{metric} has no bounds: `certify` finds a loss with so many items, and passes only where the suite "
     "declares a range, which takes more of them; `driftline suite` counts with that range"
 )
+_BEYOND_TESTS = (
+    "numbers above {largest:,} are calculated from the evidence that such items are expected to give, "
+    "not from the test on a sample of them; they agree within 2 per cent"
+)
 _OF_ALL = "the power of the claim about all is for capabilities that err independently"
 
 
@@ -161,11 +165,27 @@ def _check(request: _Asked, chosen: "Metric", spread: float) -> None:
         if not is_fine:
             said = str(value) if isinstance(value, int) else f"{value:g}"
             raise ConfigError(f"sample-size: {option} {said:.40} must be {mend}")
+    if chosen.is_binary:
+        _check_each(request)
+
+
+def _check_each(request: _Asked) -> None:
+    """Refuse so many capabilities that no margin shows each of them: the exact test has a least p-value."""
+    from driftline.stats import GAMMA
+
+    # Whole numbers of GAMMA: 0.0001 / 1e-5 is a little more than 10.
+    most = math.ceil(round(request.alpha / GAMMA, 9)) - 1
+    if request.capabilities > most:
+        raise ConfigError(
+            f"sample-size: --capabilities {request.capabilities} must be at most {most} with --alpha "
+            f"{request.alpha:g}: each is then claimed at alpha / {request.capabilities}, and no p-value "
+            f"of the exact test is below {GAMMA:g}; take a larger --alpha or fewer capabilities"
+        )
 
 
 def _sample_size(request: _Asked) -> "SampleSize":
     from driftline.results import SampleSize, SampleSizeClaim
-    from driftline.stats import items_needed, metric_named, spread_of
+    from driftline.stats import LARGEST_TESTED, items_needed, metric_named, spread_of
 
     chosen = metric_named(request.metric)
     result = spread_of(chosen, request.discordance if chosen.is_binary else request.spread)
@@ -191,6 +211,9 @@ def _sample_size(request: _Asked) -> "SampleSize":
         claims.append(claim("all", alpha=alpha, power=power ** (1 / number)))
         claims.append(claim("each", alpha=alpha / number, power=power))
     caveats: tuple[str, ...] = _OF_SHARES if chosen.is_binary else _OF_OTHERS
+    is_tested = chosen.is_binary or not chosen.is_bounded
+    if not is_tested and max(each.num_items for each in claims) > LARGEST_TESTED:
+        caveats = (*caveats, _BEYOND_TESTS.format(largest=LARGEST_TESTED))
     if not chosen.is_bounded:
         caveats = (_WITHOUT_BOUNDS.format(metric=chosen.name), *caveats)
     return SampleSize(
