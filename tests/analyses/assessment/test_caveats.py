@@ -6,6 +6,7 @@ import pytest
 
 from driftline.analyses import Effort, shipped_calibration, shipped_path_calibration
 from driftline.analyses.assessment._caveats import caveats
+from driftline.analyses.forecasting import FEWEST_RUNS
 from driftline.metrics import METRICS
 from driftline.models import TrainingPlan
 
@@ -31,7 +32,7 @@ def found(peak, **changes):
         opened=opened,
         part=part,
         config=config,
-        calibration=CALIBRATION,
+        calibration=changes.get("calibration", CALIBRATION),
         probe="0.2",
         data=SimpleNamespace(notes=changes.get("rows", ())),
     )
@@ -96,13 +97,28 @@ def test_how_much_wider_the_intervals_are_is_said(novelty, said):
 
 
 def test_a_metric_that_was_never_calibrated_is_named():
-    # Forecasts of accuracy are like those of probabilities, whose runs are of another model and length.
+    # Forecasts of accuracy are like those of probabilities, whose runs are of another length.
     unlike, named, *rest = found(LOW, metric="accuracy")
-    assert unlike.startswith(f"{UNLIKE}hardly any of them is of the model ./mine")
-    assert f"the steps of their shortest (100) are {100 / NUM_STEPS:.2g} times its own" in unlike
-    assert "as wide as errors on models that were left out" in unlike
+    length = f"the steps of their shortest (100) are {100 / NUM_STEPS:.2g} times its own"
+    assert unlike.startswith(f"{UNLIKE}{length}")
+    assert "as wide as errors on configs that were left out" in unlike
     assert named == "The forecast was never calibrated on accuracy."
     assert tuple(rest)[1:] == found(LOW)[1:]
+
+
+def test_a_model_of_fewer_runs_than_a_fit_needs_is_unlike_the_finished_runs():
+    own = [
+        run
+        for run in CALIBRATION.fitted_in("probability").runs
+        if run.probe.model_digest == SMOLLM2
+    ]
+    left_out = own[FEWEST_RUNS - 1 :]
+    few = CALIBRATION.model_copy(
+        update={"runs": tuple(run for run in CALIBRATION.runs if run not in left_out)}
+    )
+    unlike, *_ = found(LOW, metric="accuracy", calibration=few)
+    assert unlike.startswith(f"{UNLIKE}hardly any of them is of the model ./mine")
+    assert "as wide as errors on models that were left out" in unlike
 
 
 def test_what_has_no_gradient_is_named_as_not_mapped():

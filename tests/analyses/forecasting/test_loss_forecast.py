@@ -9,8 +9,8 @@ import scipy.integrate
 import scipy.stats
 
 from driftline.analyses import LossForecast, any_exceeds
-from driftline.analyses.forecasting._forecast import _error
 from driftline.analyses.forecasting._loss_forecast import LEAST_CHANCE
+from driftline.analyses.probing import item_mean_error
 from driftline.capabilities import Capability, MultipleChoice
 
 CERTAIN, UNLIKELY = 1 - LEAST_CHANCE, LEAST_CHANCE
@@ -186,8 +186,8 @@ def test_items_that_all_stay_right_leave_an_error(num, changed):
     right = Capability("right", "multiple_choice", "accuracy", 0.1, items)
     losses = numpy.zeros(num)
     losses[:changed] = 1.0
-    found = _error(losses, right)
+    found = item_mean_error(losses, right)
     # One change of n, or none: about one item in n either way.
     assert 0.5 / num < found < 1.2 / num
     continuous = Capability("sure", "multiple_choice", "probability", 0.1, items)
-    assert (_error(losses, continuous) == 0) == (changed == 0)
+    assert (item_mean_error(losses, continuous) == 0) == (changed == 0)
