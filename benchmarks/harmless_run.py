@@ -2,7 +2,7 @@
 
     python -m benchmarks.harmless_run --data FOLDER --out benchmarks/results/harmless_run.json
 
-60 steps of eight rows, cosine decay; everything else is the default of `driftline forecast`. Takes five and a half minutes of two cores.
+60 steps of eight rows, cosine decay; everything else is the default of `driftline forecast`. Takes about five minutes of two cores.
 """
 
 import argparse

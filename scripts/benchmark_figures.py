@@ -248,7 +248,7 @@ def _harmless(read: Callable[[str], Any]) -> Iterator[Statement]:
     items = min(found["items"][name] for name in required)
     yield Statement(
         FORECAST,
-        f"is called {found['verdict']} with P = {found['probability_any_lost']:.2f}, on {items} items of each required",
+        f"is called {found['verdict']} with P = {found['probability_any_lost']:.2g}, on {items} items of each required",
         source,
     )
 
