@@ -1,10 +1,9 @@
 """Values that are written as a text, or in another shape than the field's, count by what they say or are refused."""
 
 import pytest
-import yaml
 
 from driftline.errors import ConfigError
-from driftline.models import output_faults, read_training_config
+from driftline.models import output_faults
 from driftline.models.trainer.config import _compound_fields as compound
 from driftline.models.trainer.config import _other_trainers as others
 from driftline.models.trainer.config import _switches as switches
@@ -13,16 +12,6 @@ AXOLOTL = {"base_model": "a/b", "learning_rate": 1e-4}
 LORA = {**AXOLOTL, "adapter": "lora"}
 FACTORY = {"finetuning_type": "full", "stage": "sft", "cutoff_len": 64}
 PEFT = {"use_peft": True}
-
-
-@pytest.fixture
-def read(tmp_path):
-    def reader(fields):
-        path = tmp_path / "recipe.yaml"
-        path.write_text(yaml.safe_dump(fields, sort_keys=False))
-        return read_training_config(path)
-
-    return reader
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import trl
-import yaml
 from peft import LoraConfig
 
 from driftline.errors import ConfigError
@@ -14,7 +13,6 @@ from driftline.models import (
     check_outputs,
     check_training,
     output_faults,
-    read_training_config,
 )
 from driftline.models.trainer.config import _config_fields as fields_of
 from driftline.models.trainer.config import _former_names as former
@@ -22,16 +20,6 @@ from driftline.models.trainer.config import _hints as hints
 from tests.models.trainer.config.recipes import FLASH, LIGER, OTHERS, RECIPES
 
 FORMER_NAMES = {"torch_dtype", "max_seq_length", "warmup_ratio", "evaluation_strategy"}
-
-
-@pytest.fixture
-def read(tmp_path):
-    def reader(fields):
-        path = tmp_path / "recipe.yaml"
-        path.write_text(yaml.safe_dump(fields, sort_keys=False))
-        return read_training_config(path)
-
-    return reader
 
 
 def keys_that_trl_refuses(fields) -> set[str]:

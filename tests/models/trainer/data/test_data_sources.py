@@ -110,6 +110,15 @@ def test_lines_with_more_fields_than_the_header_are_not_read_shifted(
         read_training_data(path.parent if path.parent != tmp_path else path)
 
 
+def test_a_shifted_line_is_refused_also_where_a_text_is_too_long_to_count_fields(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(f"text\n{'a' * 200_000}, b\nc, d\n")
+    with pytest.raises(
+        DataError, match=r"d.csv: lines of its CSV have more fields than the header"
+    ):
+        read_training_data(path)
+
+
 @pytest.mark.parametrize("name", ["d.csv", "d.tsv", "rows/train.csv", "d.csv.gz"])
 def test_cells_are_texts_as_they_are_written(tmp_path, name):
     completions = ["NA", "None", "null", "nan", "N/A", "007", "3.50", "True", "2024-05-01", "a, b"]

@@ -1,5 +1,6 @@
 """Texts as they stand in a file, where readers would make dates, numbers or nothing of them."""
 
+import contextlib
 import csv
 import json
 from collections.abc import Iterator, Sequence
@@ -91,7 +92,8 @@ def _refuse_long_lines(files: Sequence[Path]) -> None:
     """Refuse the first line of a file of CSV that has more fields than its header."""
     for file in files:
         mark, name = ("\t", "tab") if ".tsv" in file.suffixes else (",", "comma")
-        with file.open(encoding="utf-8-sig", newline="") as text:
+        # A text too long for `csv` cannot be counted; then what the reader said stands.
+        with contextlib.suppress(csv.Error), file.open(encoding="utf-8-sig", newline="") as text:
             lines = csv.reader(text, delimiter=mark)
             width, start = len(next(lines, [])), lines.line_num + 1
             for fields in lines:
